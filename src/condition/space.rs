@@ -1,0 +1,197 @@
+//! The space that cubes live in: for every input, the values that conditions can tell apart, as bits of a mask.
+//!
+//! Whatever the kind of the input, what is possible is one `u128` and "certain" is one test,
+//! `possible & forbidden == 0`:
+//! - flag and choice: a bit an option;
+//! - quantity: a bit an interval between the numbers that conditions mention;
+//! - members: bit `i` says that member `i` may be in, bit `64 + i` that it may be out.
+
+use super::domain::{Answer, Domain, InputId, Value, low_bits};
+use super::formula::{Formula, Numbers};
+use std::collections::BTreeSet;
+use thiserror::Error;
+
+/// The most intervals that the conditions of one scenario may cut a quantity into.
+pub const MAX_INTERVALS: usize = 128;
+
+/// A quantity is cut into too many intervals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("conditions cut this quantity into {intervals} intervals; at most {MAX_INTERVALS} can be told apart")]
+pub struct TooManyCuts {
+    /// The quantity.
+    pub input: InputId,
+    /// How many intervals it would have.
+    pub intervals: usize,
+}
+
+/// The distinguishable values of one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// A flag (bit 0 false, bit 1 true) or a choice.
+    Options {
+        /// How many.
+        count: u8,
+    },
+    /// A set of members.
+    Members {
+        /// How many.
+        count: u8,
+    },
+    /// A quantity.
+    Intervals {
+        /// The first value of each interval, ascending; the first is the domain's least value.
+        starts: Box<[i64]>,
+        /// The domain's greatest value.
+        max: i64,
+    },
+}
+
+impl Axis {
+    fn new(domain: &Domain, cuts: &BTreeSet<i64>) -> Self {
+        // INVARIANT: the loader and the conversion of requests admit at most MAX_ENTRIES entries.
+        let count = |entries: usize| u8::try_from(entries.min(super::MAX_ENTRIES)).unwrap_or(u8::MAX);
+        match domain {
+            Domain::Flag => Axis::Options { count: 2 },
+            Domain::Choice(options) => Axis::Options { count: count(options.len()) },
+            Domain::Members(members) => Axis::Members { count: count(members.len()) },
+            Domain::Quantity { min, max } => Axis::Intervals {
+                starts: std::iter::once(*min).chain(cuts.iter().copied().filter(|cut| cut > min && cut <= max)).collect(),
+                max: *max,
+            },
+        }
+    }
+
+    /// Everything is possible.
+    pub fn full(&self) -> u128 {
+        match self {
+            Axis::Options { count } => u128::from(low_bits(usize::from(*count))),
+            Axis::Members { count } => both_halves(low_bits(usize::from(*count)), low_bits(usize::from(*count))),
+            Axis::Intervals { starts, .. } => first_bits(starts.len()),
+        }
+    }
+
+    /// What an answer leaves possible. An answer of another kind leaves everything possible: nothing is ever
+    /// concluded from what does not fit.
+    pub fn possible(&self, answer: &Answer) -> u128 {
+        let full = self.full();
+        let fitting = match (self, answer) {
+            (Axis::Options { .. }, Answer::Exact(Value::Flag(flag))) => 1 << u32::from(*flag),
+            (Axis::Options { .. }, Answer::Exact(Value::Choice(option))) => 1u128.checked_shl(u32::from(*option)).unwrap_or(0),
+            (Axis::Options { .. }, Answer::AnyOf(options)) => u128::from(*options),
+            (Axis::Members { .. }, Answer::Exact(Value::Members(members))) => both_halves(*members, !*members),
+            (Axis::Members { .. }, Answer::Partial { includes, excludes }) => both_halves(!*excludes, !*includes),
+            (Axis::Intervals { .. }, Answer::Exact(Value::Quantity(number))) => self.intervals(*number, *number),
+            (Axis::Intervals { .. }, Answer::Range { min, max }) => self.intervals(*min, *max),
+            _ => full,
+        } & full;
+        if fitting == 0 { full } else { fitting }
+    }
+
+    /// The intervals that a range of numbers touches.
+    fn intervals(&self, low: i64, high: i64) -> u128 {
+        let Axis::Intervals { starts, .. } = self else { return self.full() };
+        let from = starts.partition_point(|start| *start <= low).saturating_sub(1);
+        let to = starts.partition_point(|start| *start <= high);
+        first_bits(to) & !first_bits(from)
+    }
+
+    /// The mask of the values in `numbers`. Exact, since every formula's numbers are cuts of its space.
+    pub(super) fn numbers(&self, numbers: &Numbers) -> u128 {
+        let Axis::Intervals { starts, max } = self else { return 0 };
+        let mut mask = 0;
+        for (low, high) in numbers.ranges() {
+            let (first, last) = (starts.first().copied().unwrap_or(i64::MIN), *max);
+            if *high >= first && *low <= last {
+                mask |= self.intervals((*low).max(first), (*high).min(last));
+            }
+        }
+        mask
+    }
+
+    /// Whether forbidding all this leaves no value at all.
+    pub(super) fn contradicts(&self, forbids: u128) -> bool {
+        match self {
+            Axis::Members { .. } => forbids & (forbids >> 64) & u128::from(u64::MAX) != 0,
+            Axis::Options { .. } | Axis::Intervals { .. } => forbids == self.full(),
+        }
+    }
+
+    /// The single steps by which a value leaves a literal: what each forbids. Leaving a literal on members is
+    /// changing one of its members; leaving any other is taking a value that it forbids.
+    pub(super) fn negations(&self, forbids: u128) -> impl Iterator<Item = u128> + use<> {
+        let (mut bits, whole) = match self {
+            Axis::Members { .. } => (forbids, None),
+            Axis::Options { .. } | Axis::Intervals { .. } => (0, Some(self.full() & !forbids)),
+        };
+        let singles = std::iter::from_fn(move || {
+            let bit = bits & bits.wrapping_neg();
+            bits ^= bit;
+            (bit != 0).then(|| bit.rotate_left(64))
+        });
+        whole.into_iter().chain(singles)
+    }
+
+    /// The numbers of the `index`-th interval, both ends included.
+    pub fn interval(&self, index: usize) -> Option<(i64, i64)> {
+        let Axis::Intervals { starts, max } = self else { return None };
+        let low = *starts.get(index)?;
+        let high = starts.get(index + 1).map_or(*max, |next| next - 1);
+        Some((low, high))
+    }
+}
+
+fn both_halves(low: u64, high: u64) -> u128 {
+    u128::from(low) | u128::from(high) << 64
+}
+
+fn first_bits(count: usize) -> u128 {
+    match count {
+        0 => 0,
+        1..=127 => (1 << count) - 1,
+        _ => u128::MAX,
+    }
+}
+
+/// The axes of all inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    axes: Vec<Axis>,
+}
+
+impl Space {
+    /// The space in which the given formulas are exact.
+    ///
+    /// # Errors
+    /// Every quantity that would be cut into more than [`MAX_INTERVALS`] intervals.
+    pub fn new<'a>(
+        domains: impl IntoIterator<Item = &'a Domain>,
+        formulas: impl IntoIterator<Item = &'a Formula>,
+    ) -> Result<Self, Vec<TooManyCuts>> {
+        let domains: Vec<&Domain> = domains.into_iter().collect();
+        let mut cuts = vec![BTreeSet::new(); domains.len()];
+        for formula in formulas {
+            formula.cuts(&mut cuts);
+        }
+        let axes: Vec<Axis> = domains.iter().zip(&cuts).map(|(domain, cuts)| Axis::new(domain, cuts)).collect();
+        let faults: Vec<TooManyCuts> = (0..)
+            .zip(&axes)
+            .filter_map(|(input, axis)| match axis {
+                Axis::Intervals { starts, .. } if starts.len() > MAX_INTERVALS => {
+                    Some(TooManyCuts { input: InputId(input), intervals: starts.len() })
+                }
+                _ => None,
+            })
+            .collect();
+        if faults.is_empty() { Ok(Self { axes }) } else { Err(faults) }
+    }
+
+    /// All axes, in the order of the inputs.
+    pub fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    /// One input's axis.
+    pub fn axis(&self, input: InputId) -> Option<&Axis> {
+        self.axes.get(input.index())
+    }
+}

@@ -1,0 +1,576 @@
+//! From CEL's syntax tree to a typed [`Formula`]: names resolved, macros spelled out, everything else refused.
+
+use super::domain::{Domain, InputId};
+use super::formula::{Atom, Formula, Numbers};
+use super::nearest::nearest;
+use super::parse::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING, parse};
+use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// The most nodes of a formula once its macros are spelled out.
+pub const MAX_FORMULA_NODES: usize = 20_000;
+
+/// The names that conditions may use.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    names: BTreeMap<Arc<str>, Name>,
+}
+
+#[derive(Clone, Debug)]
+enum Name {
+    Input(InputId, Domain),
+    Group(Vec<Arc<str>>),
+}
+
+impl Vocabulary {
+    /// Adds an input. A name that is there already keeps its first meaning.
+    pub fn add_input(&mut self, name: Arc<str>, id: InputId, domain: Domain) {
+        self.names.entry(name).or_insert(Name::Input(id, domain));
+    }
+
+    /// Adds a group of options or members. A name that is there already keeps its first meaning.
+    pub fn add_group(&mut self, name: Arc<str>, members: Vec<Arc<str>>) {
+        self.names.entry(name).or_insert(Name::Group(members));
+    }
+}
+
+/// A fault in a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConditionFault {
+    /// Where, in bytes from the beginning of the condition.
+    pub at: usize,
+    /// What.
+    pub kind: ConditionFaultKind,
+}
+
+/// What is wrong with a condition.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConditionFaultKind {
+    /// Not CEL.
+    #[error("the condition cannot be read: {message}")]
+    Syntax {
+        /// What the parser says.
+        message: String,
+    },
+    /// Longer than the limit.
+    #[error("the condition has {bytes} bytes; at most {MAX_CONDITION_BYTES} are read")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Deeper than the limit.
+    #[error("the condition nests more than {MAX_CONDITION_NESTING} deep")]
+    TooDeep,
+    /// Larger than the limit once macros are spelled out.
+    #[error("the condition has more than {MAX_FORMULA_NODES} parts once its macros are spelled out")]
+    TooLarge,
+    /// No such issue, circumstance or group.
+    #[error("there is no issue, circumstance or group `{name}`{}", hint(nearest))]
+    UnknownName {
+        /// The name used.
+        name: String,
+        /// The nearest known one.
+        nearest: Option<String>,
+    },
+    /// No such option or member.
+    #[error("`{input}` has no {what} `{name}`{}", hint(nearest))]
+    UnknownEntry {
+        /// The input.
+        input: String,
+        /// `option` or `member`.
+        what: &'static str,
+        /// The name used.
+        name: String,
+        /// The nearest known one.
+        nearest: Option<String>,
+    },
+    /// A comparison that its domain decides.
+    #[error("within {min}..{max} this comparison {} holds", if *always { "always" } else { "never" })]
+    Decided {
+        /// The domain's least value.
+        min: i64,
+        /// The domain's greatest value.
+        max: i64,
+        /// Whether it always holds.
+        always: bool,
+    },
+    /// Types that don't fit.
+    #[error("{message}")]
+    Type {
+        /// What was expected, and what was found.
+        message: String,
+    },
+    /// CEL that is outside of what conditions may use.
+    #[error("{what} is not part of the condition language")]
+    Unsupported {
+        /// What.
+        what: String,
+    },
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// Reads a condition. Every fault is reported.
+///
+/// # Errors
+/// All faults, in no particular order.
+pub fn read(text: &str, vocabulary: &Vocabulary) -> Result<Formula, Vec<ConditionFault>> {
+    let (tree, source) = parse(text)?;
+    let mut reader = Reader { vocabulary, source, bound: Vec::new(), faults: Vec::new(), nodes: 0 };
+    let formula = reader.condition(&tree);
+    let mut faults = reader.faults;
+    // A macro's body is read once an element: the same fault may have been found many times.
+    faults.sort_by_key(|fault| fault.at);
+    faults.dedup();
+    match formula {
+        Some(formula) if faults.is_empty() => Ok(formula),
+        _ => Err(faults),
+    }
+}
+
+/// What an expression stands for.
+#[derive(Clone)]
+enum Operand<'a> {
+    Truth(Formula),
+    Choice(&'a str, InputId, &'a Domain),
+    Members(&'a str, InputId, &'a Domain),
+    Quantity(InputId, i64, i64),
+    Size(InputId, usize),
+    Text(Text),
+    Number(i64),
+    List(Vec<Constant>),
+}
+
+/// A literal, or what a macro's variable stands for.
+#[derive(Clone)]
+enum Constant {
+    Text(Text),
+    Number(i64),
+}
+
+#[derive(Clone)]
+struct Text {
+    text: Arc<str>,
+    /// Written out by the author, so that an unknown name is a slip; the elements of a group need not all be
+    /// members of what they are looked up in.
+    literal: bool,
+}
+
+impl Operand<'_> {
+    fn describe(&self) -> &'static str {
+        match self {
+            Operand::Truth(_) => "a condition",
+            Operand::Choice(..) => "a choice",
+            Operand::Members(..) => "a set of members",
+            Operand::Quantity(..) => "a quantity",
+            Operand::Size(..) => "a number of members",
+            Operand::Text(_) => "a text",
+            Operand::Number(_) => "a number",
+            Operand::List(_) => "a list",
+        }
+    }
+}
+
+struct Reader<'a> {
+    vocabulary: &'a Vocabulary,
+    source: SourceInfo,
+    bound: Vec<(String, Constant)>,
+    faults: Vec<ConditionFault>,
+    nodes: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn fault<T>(&mut self, at: &IdedExpr, kind: ConditionFaultKind) -> Option<T> {
+        let characters = self.source.offset_for(at.id).map_or(0, |(start, _)| start as usize);
+        let text = &self.source.source;
+        let at = text.char_indices().nth(characters).map_or(text.len(), |(byte, _)| byte);
+        self.faults.push(ConditionFault { at, kind });
+        None
+    }
+
+    fn type_fault<T>(&mut self, at: &IdedExpr, message: impl Into<String>) -> Option<T> {
+        self.fault(at, ConditionFaultKind::Type { message: message.into() })
+    }
+
+    fn unsupported<T>(&mut self, at: &IdedExpr, what: impl Into<String>) -> Option<T> {
+        self.fault(at, ConditionFaultKind::Unsupported { what: what.into() })
+    }
+
+    fn condition(&mut self, expr: &IdedExpr) -> Option<Formula> {
+        match self.operand(expr)? {
+            Operand::Truth(formula) => Some(formula),
+            other => self.type_fault(expr, format!("a condition is expected here, not {}", other.describe())),
+        }
+    }
+
+    fn operand(&mut self, expr: &IdedExpr) -> Option<Operand<'a>> {
+        self.nodes += 1;
+        if self.nodes > MAX_FORMULA_NODES {
+            // One fault says it; the walk ends at once because every caller stops at `None`.
+            if self.nodes == MAX_FORMULA_NODES + 1 {
+                return self.fault(expr, ConditionFaultKind::TooLarge);
+            }
+            return None;
+        }
+        match &expr.expr {
+            Expr::Literal(literal) => self.literal(expr, literal),
+            Expr::Ident(name) => self.name(expr, name),
+            Expr::List(list) => {
+                let elements: Vec<Option<Constant>> =
+                    list.elements.iter().map(|element| self.constant(element)).collect();
+                Some(Operand::List(elements.into_iter().collect::<Option<_>>()?))
+            }
+            Expr::Call(call) => self.call(expr, call),
+            Expr::Select(select) => self.unsupported(expr, format!("the field `.{}`", select.field)),
+            Expr::Map(_) | Expr::Struct(_) => self.unsupported(expr, "a map or message"),
+            Expr::Comprehension(_) | Expr::Unspecified => self.unsupported(expr, "this expression"),
+        }
+    }
+
+    fn literal(&mut self, expr: &IdedExpr, literal: &LiteralValue) -> Option<Operand<'a>> {
+        match literal {
+            LiteralValue::Boolean(truth) => Some(Operand::Truth(Formula::Constant(*truth.inner()))),
+            LiteralValue::Int(number) => Some(Operand::Number(*number.inner())),
+            LiteralValue::String(text) => Some(Operand::Text(Text { text: text.inner().into(), literal: true })),
+            LiteralValue::Double(_) => self.unsupported(expr, "a number with a fraction"),
+            LiteralValue::UInt(_) => self.unsupported(expr, "an unsigned literal"),
+            LiteralValue::Bytes(_) => self.unsupported(expr, "a literal of bytes"),
+            LiteralValue::Null => self.unsupported(expr, "`null`"),
+        }
+    }
+
+    fn constant(&mut self, expr: &IdedExpr) -> Option<Constant> {
+        match self.operand(expr)? {
+            Operand::Text(text) => Some(Constant::Text(text)),
+            Operand::Number(number) => Some(Constant::Number(number)),
+            other => self.type_fault(expr, format!("a list holds texts or integers, not {}", other.describe())),
+        }
+    }
+
+    fn name(&mut self, expr: &IdedExpr, name: &str) -> Option<Operand<'a>> {
+        if let Some((_, constant)) = self.bound.iter().rev().find(|(bound, _)| bound == name) {
+            return Some(match constant.clone() {
+                Constant::Text(text) => Operand::Text(text),
+                Constant::Number(number) => Operand::Number(number),
+            });
+        }
+        let vocabulary = self.vocabulary;
+        match vocabulary.names.get_key_value(name) {
+            Some((name, Name::Input(id, domain))) => Some(match domain {
+                Domain::Flag => Operand::Truth(Formula::Atom(Atom::Options { input: *id, allowed: 0b10 })),
+                Domain::Choice(_) => Operand::Choice(name, *id, domain),
+                Domain::Members(_) => Operand::Members(name, *id, domain),
+                Domain::Quantity { min, max } => Operand::Quantity(*id, *min, *max),
+            }),
+            Some((_, Name::Group(members))) => Some(Operand::List(
+                members.iter().map(|text| Constant::Text(Text { text: text.clone(), literal: false })).collect(),
+            )),
+            None => {
+                let known = vocabulary.names.keys().map(|known| &**known);
+                let nearest = nearest(name, known).map(str::to_owned);
+                self.fault(expr, ConditionFaultKind::UnknownName { name: name.to_owned(), nearest })
+            }
+        }
+    }
+
+    fn call(&mut self, expr: &IdedExpr, call: &CallExpr) -> Option<Operand<'a>> {
+        match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
+            (operators::LOGICAL_NOT, None, [inner]) => Some(Operand::Truth(self.condition(inner)?.negated())),
+            (operators::LOGICAL_AND, None, parts) => Some(Operand::Truth(Formula::All(self.conditions(parts)?))),
+            (operators::LOGICAL_OR, None, parts) => Some(Operand::Truth(Formula::Any(self.conditions(parts)?))),
+            (operators::CONDITIONAL, None, [test, then, otherwise]) => {
+                let parts = [self.condition(test), self.condition(then), self.condition(otherwise)];
+                let [Some(test), Some(then), Some(otherwise)] = parts else { return None };
+                Some(Operand::Truth(Formula::Any(vec![
+                    Formula::All(vec![test.clone(), then]),
+                    Formula::All(vec![test.negated(), otherwise]),
+                ])))
+            }
+            (operators::NEGATE, None, [inner]) => match self.operand(inner)? {
+                Operand::Number(number) => match number.checked_neg() {
+                    Some(number) => Some(Operand::Number(number)),
+                    None => self.type_fault(expr, "this number is too large"),
+                },
+                other => self.type_fault(inner, format!("`-` is for numbers, not for {}", other.describe())),
+            },
+            (operators::IN, None, [element, list]) => {
+                let (element_operand, list_operand) = (self.operand(element), self.operand(list));
+                self.membership(element, element_operand?, list_operand?).map(Operand::Truth)
+            }
+            ("size", None, [of]) | ("size", Some(of), []) => match self.operand(of)? {
+                Operand::Members(_, id, domain) => Some(Operand::Size(id, domain.entries().len())),
+                Operand::List(elements) => Some(Operand::Number(i64::try_from(elements.len()).unwrap_or(i64::MAX))),
+                other => self.type_fault(of, format!("`size` counts members or a list, not {}", other.describe())),
+            },
+            (operators::EXISTS | operators::ALL | operators::EXISTS_ONE, Some(range), [variable, body]) => {
+                self.quantifier(&call.func_name, range, variable, body).map(Operand::Truth)
+            }
+            (operator, None, [left, right]) if Comparison::of(operator).is_some() => {
+                let comparison = Comparison::of(operator)?;
+                let (a, b) = (self.operand(left), self.operand(right));
+                self.comparison(expr, comparison, (left, a?), (right, b?)).map(Operand::Truth)
+            }
+            (name, ..) => self.unsupported(expr, format!("`{}`", readable(name))),
+        }
+    }
+
+    fn conditions(&mut self, parts: &[IdedExpr]) -> Option<Vec<Formula>> {
+        let parts: Vec<Option<Formula>> = parts.iter().map(|part| self.condition(part)).collect();
+        parts.into_iter().collect()
+    }
+
+    /// `element in list`.
+    fn membership(&mut self, at: &IdedExpr, element: Operand<'a>, list: Operand<'a>) -> Option<Formula> {
+        match (element, list) {
+            (Operand::Text(text), Operand::Members(name, id, domain)) => {
+                Some(match self.entry(at, name, domain, &text)? {
+                    Some(member) => Formula::Atom(Atom::Member { input: id, member }),
+                    None => Formula::Constant(false),
+                })
+            }
+            (Operand::Choice(name, id, domain), Operand::List(elements)) => {
+                let mut allowed = 0;
+                for element in elements {
+                    match element {
+                        Constant::Text(text) => {
+                            if let Some(option) = self.entry(at, name, domain, &text)? {
+                                allowed |= 1 << option;
+                            }
+                        }
+                        Constant::Number(_) => return self.type_fault(at, "a choice is compared with texts"),
+                    }
+                }
+                Some(Formula::Atom(Atom::Options { input: id, allowed }))
+            }
+            (Operand::Quantity(id, min, max), Operand::List(elements)) => {
+                let mut numbers = Vec::new();
+                for element in elements {
+                    match element {
+                        Constant::Number(number) => numbers.push((number, number)),
+                        Constant::Text(_) => return self.type_fault(at, "a quantity is compared with integers"),
+                    }
+                }
+                self.numbers(at, id, min, max, Numbers::new(numbers))
+            }
+            (Operand::Text(text), Operand::List(elements)) => Some(Formula::Constant(
+                elements.iter().any(|element| matches!(element, Constant::Text(other) if other.text == text.text)),
+            )),
+            (Operand::Number(number), Operand::List(elements)) => Some(Formula::Constant(
+                elements.iter().any(|element| matches!(element, Constant::Number(other) if *other == number)),
+            )),
+            (element, list) => self.type_fault(
+                at,
+                format!("{} cannot be looked up with `in` in {}", element.describe(), list.describe()),
+            ),
+        }
+    }
+
+    /// The position of an option or member; `Some(None)` for one that may be missing.
+    fn entry(&mut self, at: &IdedExpr, input: &str, domain: &Domain, text: &Text) -> Option<Option<u8>> {
+        match domain.entry(&text.text) {
+            None if text.literal => {
+                let what = if matches!(domain, Domain::Members(_)) { "member" } else { "option" };
+                let nearest = nearest(&text.text, domain.entries().iter().map(|entry| &**entry)).map(str::to_owned);
+                let name = text.text.to_string();
+                self.fault(at, ConditionFaultKind::UnknownEntry { input: input.to_owned(), what, name, nearest })
+            }
+            found => Some(found),
+        }
+    }
+
+    fn numbers(&mut self, at: &IdedExpr, input: InputId, min: i64, max: i64, allowed: Numbers) -> Option<Formula> {
+        let atom = Atom::Numbers { input, allowed };
+        match atom.constant(&Domain::Quantity { min, max }) {
+            Some(always) => self.fault(at, ConditionFaultKind::Decided { min, max, always }),
+            None => Some(Formula::Atom(atom)),
+        }
+    }
+
+    fn quantifier(&mut self, name: &str, range: &IdedExpr, variable: &IdedExpr, body: &IdedExpr) -> Option<Formula> {
+        let Expr::Ident(variable) = &variable.expr else {
+            return self.type_fault(variable, format!("the first argument of `{name}` is a name of your choice"));
+        };
+        // An element is there for certain (a list) or if a member is in.
+        let elements: Vec<(Option<Formula>, Constant)> = match self.operand(range)? {
+            Operand::Members(_, input, domain) => (0u8..)
+                .zip(domain.entries())
+                .map(|(member, id)| {
+                    let text = Text { text: id.clone(), literal: false };
+                    (Some(Formula::Atom(Atom::Member { input, member })), Constant::Text(text))
+                })
+                .collect(),
+            Operand::List(elements) => elements.into_iter().map(|element| (None, element)).collect(),
+            other => {
+                return self.type_fault(range, format!("`{name}` walks members or a list, not {}", other.describe()));
+            }
+        };
+        let mut parts = Vec::with_capacity(elements.len());
+        for (present, element) in elements {
+            self.bound.push((variable.clone(), element));
+            let body = self.condition(body);
+            self.bound.pop();
+            parts.push(match (present, name) {
+                (None, _) => body?,
+                (Some(present), operators::ALL) => Formula::Any(vec![present.negated(), body?]),
+                (Some(present), _) => Formula::All(vec![present, body?]),
+            });
+        }
+        match name {
+            operators::ALL => Some(Formula::All(parts)),
+            operators::EXISTS => Some(Formula::Any(parts)),
+            _ => self.exactly_one(range, parts),
+        }
+    }
+
+    fn exactly_one(&mut self, at: &IdedExpr, parts: Vec<Formula>) -> Option<Formula> {
+        self.nodes = self.nodes.saturating_add(parts.len() * parts.len());
+        if self.nodes > MAX_FORMULA_NODES {
+            return self.fault(at, ConditionFaultKind::TooLarge);
+        }
+        let ways = (0..parts.len()).map(|chosen| {
+            let signed = parts.iter().enumerate();
+            Formula::All(signed.map(|(i, part)| if i == chosen { part.clone() } else { part.clone().negated() }).collect())
+        });
+        Some(Formula::Any(ways.collect()))
+    }
+
+    fn comparison(
+        &mut self,
+        at: &IdedExpr,
+        comparison: Comparison,
+        (left_at, left): (&IdedExpr, Operand<'a>),
+        (right_at, right): (&IdedExpr, Operand<'a>),
+    ) -> Option<Formula> {
+        let equality = matches!(comparison, Comparison::Equal | Comparison::Different);
+        let signed = |formula: Formula| if comparison == Comparison::Different { formula.negated() } else { formula };
+        match (left, right) {
+            (Operand::Number(a), Operand::Number(b)) => Some(Formula::Constant(comparison.numbers(b).contains(a))),
+            (Operand::Quantity(id, min, max), Operand::Number(number)) => {
+                self.numbers(at, id, min, max, comparison.numbers(number))
+            }
+            (Operand::Number(number), Operand::Quantity(id, min, max)) => {
+                self.numbers(at, id, min, max, comparison.mirrored().numbers(number))
+            }
+            (Operand::Size(id, members), Operand::Number(number)) => {
+                self.counts(at, id, members, &comparison.numbers(number))
+            }
+            (Operand::Number(number), Operand::Size(id, members)) => {
+                self.counts(at, id, members, &comparison.mirrored().numbers(number))
+            }
+            (Operand::Text(a), Operand::Text(b)) if equality => Some(signed(Formula::Constant(a.text == b.text))),
+            (Operand::Choice(name, id, domain), Operand::Text(text)) if equality => {
+                self.option(right_at, name, id, domain, &text).map(signed)
+            }
+            (Operand::Text(text), Operand::Choice(name, id, domain)) if equality => {
+                self.option(left_at, name, id, domain, &text).map(signed)
+            }
+            (Operand::Truth(Formula::Constant(truth)), Operand::Truth(other))
+            | (Operand::Truth(other), Operand::Truth(Formula::Constant(truth)))
+                if equality =>
+            {
+                Some(signed(if truth { other } else { other.negated() }))
+            }
+            (Operand::Members(name, ..), _) | (_, Operand::Members(name, ..)) => self.type_fault(
+                at,
+                format!("members cannot be compared whole; test one with `in {name}`, or count with `size({name})`"),
+            ),
+            (left, right) => self.type_fault(
+                at,
+                format!(
+                    "{} cannot be compared with {} by `{}`; one side of a comparison is a literal that fits the other",
+                    left.describe(),
+                    right.describe(),
+                    comparison.symbol()
+                ),
+            ),
+        }
+    }
+
+    fn option(&mut self, at: &IdedExpr, name: &str, id: InputId, domain: &Domain, text: &Text) -> Option<Formula> {
+        let allowed = self.entry(at, name, domain, text)?.map_or(0, |option| 1 << option);
+        Some(Formula::Atom(Atom::Options { input: id, allowed }))
+    }
+
+    fn counts(&mut self, at: &IdedExpr, input: InputId, members: usize, numbers: &Numbers) -> Option<Formula> {
+        let max = i64::try_from(members).unwrap_or(i64::MAX);
+        let allowed = (0..=max).filter(|count| numbers.contains(*count)).fold(0u128, |mask, count| mask | 1 << count);
+        match allowed {
+            0 => self.fault(at, ConditionFaultKind::Decided { min: 0, max, always: false }),
+            _ if allowed.count_ones() as usize == members + 1 => {
+                self.fault(at, ConditionFaultKind::Decided { min: 0, max, always: true })
+            }
+            _ => Some(Formula::Atom(Atom::Count { input, allowed })),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Equal,
+    Different,
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+}
+
+impl Comparison {
+    fn of(operator: &str) -> Option<Self> {
+        Some(match operator {
+            operators::EQUALS => Self::Equal,
+            operators::NOT_EQUALS => Self::Different,
+            operators::LESS => Self::Less,
+            operators::LESS_EQUALS => Self::AtMost,
+            operators::GREATER => Self::Greater,
+            operators::GREATER_EQUALS => Self::AtLeast,
+            _ => return None,
+        })
+    }
+
+    fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::Different => "!=",
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Greater => ">",
+            Self::AtLeast => ">=",
+        }
+    }
+
+    /// The comparison with its sides exchanged.
+    fn mirrored(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::AtMost => Self::AtLeast,
+            Self::Greater => Self::Less,
+            Self::AtLeast => Self::AtMost,
+            same => same,
+        }
+    }
+
+    /// The numbers that stand in this relation to `bound`.
+    fn numbers(self, bound: i64) -> Numbers {
+        let below = bound.checked_sub(1).map(|high| (i64::MIN, high));
+        let above = bound.checked_add(1).map(|low| (low, i64::MAX));
+        let same = Some((bound, bound));
+        Numbers::new(match self {
+            Self::Equal => [same, None],
+            Self::Different => [below, above],
+            Self::Less => [below, None],
+            Self::AtMost => [below, same],
+            Self::Greater => [above, None],
+            Self::AtLeast => [above, same],
+        }.into_iter().flatten())
+    }
+}
+
+/// An operator as its author wrote it: `_+_` is `+`.
+fn readable(name: &str) -> &str {
+    let trimmed = name.trim_matches('_');
+    if trimmed.is_empty() { name } else { trimmed }
+}

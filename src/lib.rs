@@ -1,0 +1,4 @@
+//! Détente: which red lines a proposal crosses, whose, why, and who says so.
+
+pub mod condition;
+pub mod scenario;
