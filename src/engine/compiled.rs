@@ -1,0 +1,211 @@
+//! A scenario made ready: standings, ladders, editions, and the index from an input to what watches it.
+
+use super::edition::{Edition, first_days};
+use super::ladder::{Ladder, certain};
+use super::standing::{Standing, standings};
+use crate::condition::{Cubes, TooComplex};
+use crate::scenario::Scenario;
+use jiff::civil::Date;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// A red line whose waivers make it too complex.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("red line `{red_line}` with its waivers: {cause}")]
+pub struct CompileFault {
+    /// The red line's id.
+    pub red_line: String,
+    /// The limit.
+    pub cause: TooComplex,
+}
+
+/// A scenario that can be evaluated. Immutable; shared by reference count.
+#[derive(Debug)]
+pub struct Compiled {
+    scenario: Arc<Scenario>,
+    standings: Box<[Standings]>,
+    ladders: Box<[Ladder]>,
+    editions: Box<[Edition]>,
+    /// For each input, the watched things that test it.
+    watchers: Box<[Box<[u32]>]>,
+}
+
+/// From each day on: what the red line is. A ladder only where waivers stand.
+type Standings = Box<[(Date, Standing<Option<u32>>)]>;
+
+/// Something that watches inputs: numbered in this order, red lines first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watched {
+    RedLine(usize),
+    Constraint(usize),
+    Caution(usize),
+}
+
+impl Compiled {
+    /// Makes a scenario ready.
+    ///
+    /// # Errors
+    /// The red lines whose waivers, taken together with the line, outgrow a limit.
+    pub fn new(scenario: Arc<Scenario>) -> Result<Self, Vec<CompileFault>> {
+        let mut ladders = Vec::new();
+        let mut faults = Vec::new();
+        let mut all_standings = Vec::with_capacity(scenario.red_lines.len());
+        for red_line in &scenario.red_lines {
+            let mut built: Vec<(Vec<usize>, u32)> = Vec::new();
+            let mut ladder_for = |waivers: Vec<usize>| {
+                if waivers.is_empty() {
+                    return None;
+                }
+                if let Some((_, ladder)) = built.iter().find(|(standing, _)| *standing == waivers) {
+                    return Some(*ladder);
+                }
+                match Ladder::compile(red_line, &waivers, &scenario.space) {
+                    Ok(ladder) => ladders.push(ladder),
+                    Err(cause) => {
+                        faults.push(CompileFault { red_line: red_line.id.to_string(), cause });
+                        return None;
+                    }
+                }
+                let position = u32::try_from(ladders.len() - 1).ok()?;
+                built.push((waivers, position));
+                Some(position)
+            };
+            let standings: Standings = standings(red_line)
+                .into_iter()
+                .map(|(day, standing)| {
+                    let standing = match standing {
+                        Standing::Held(waivers) => Standing::Held(ladder_for(waivers)),
+                        Standing::NotRecorded => Standing::NotRecorded,
+                        Standing::NotHeld => Standing::NotHeld,
+                    };
+                    (day, standing)
+                })
+                .collect();
+            all_standings.push(standings);
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let mut compiled = Self {
+            standings: all_standings.into(),
+            ladders: ladders.into(),
+            editions: Box::default(),
+            watchers: Box::default(),
+            scenario,
+        };
+        compiled.watchers = compiled.index();
+        let days = first_days(&compiled.scenario);
+        compiled.editions = days.into_iter().map(|day| compiled.edition_from(day)).collect();
+        Ok(compiled)
+    }
+
+    /// The scenario.
+    pub fn scenario(&self) -> &Arc<Scenario> {
+        &self.scenario
+    }
+
+    fn index(&self) -> Box<[Box<[u32]>]> {
+        let mut watchers = vec![Vec::new(); self.scenario.inputs.len()];
+        for ordinal in 0..self.watched_count() {
+            let Some((sides, extra)) = self.watched(ordinal).and_then(|watched| self.tested_by(watched)) else { continue };
+            let mut inputs: Vec<_> = [sides.0, sides.1]
+                .into_iter()
+                .chain(extra)
+                .flat_map(|cubes| cubes.literals().iter().map(|literal| literal.input))
+                .collect();
+            inputs.sort_unstable();
+            inputs.dedup();
+            for input in inputs {
+                if let (Some(list), Ok(ordinal)) = (watchers.get_mut(input.index()), u32::try_from(ordinal)) {
+                    list.push(ordinal);
+                }
+            }
+        }
+        watchers.into_iter().map(Vec::into_boxed_slice).collect()
+    }
+
+    /// Its condition's two sides, and what else its findings depend on: the conditions of all its waivers.
+    fn tested_by(&self, watched: Watched) -> Option<((&Cubes, &Cubes), Vec<&Cubes>)> {
+        let extra = match watched {
+            Watched::RedLine(position) => {
+                let red_line = self.scenario.red_lines.get(position)?;
+                red_line.waivers.iter().flat_map(|waiver| [&waiver.when.decision.holds, &waiver.when.decision.fails]).collect()
+            }
+            Watched::Constraint(_) | Watched::Caution(_) => Vec::new(),
+        };
+        Some((self.sides(watched)?, extra))
+    }
+
+    fn edition_from(&self, day: Date) -> Edition {
+        let mut edition = Edition::new(&self.scenario, day);
+        let mut astir = vec![0u64; self.watched_count().div_ceil(64)];
+        for ordinal in 0..self.watched_count() {
+            let Some(watched) = self.watched(ordinal) else { continue };
+            let held = match watched {
+                Watched::RedLine(position) => matches!(self.standing(position, day), Standing::Held(_)),
+                Watched::Constraint(_) | Watched::Caution(_) => true,
+            };
+            let clear = self.sides(watched).is_some_and(|(_, clear)| certain(clear, &edition.state));
+            if held && !clear && let Some(word) = astir.get_mut(ordinal / 64) {
+                *word |= 1 << (ordinal % 64);
+            }
+        }
+        edition.astir = astir.into();
+        edition
+    }
+
+    /// The first days of the editions, ascending.
+    pub fn edition_days(&self) -> impl Iterator<Item = Date> {
+        self.editions.iter().map(|edition| edition.from)
+    }
+
+    /// The edition that a day belongs to; `None` before the first.
+    pub(super) fn edition(&self, day: Date) -> Option<&Edition> {
+        let after = self.editions.partition_point(|edition| edition.from <= day);
+        self.editions.get(after.checked_sub(1)?)
+    }
+
+    pub(super) fn standing(&self, red_line: usize, day: Date) -> &Standing<Option<u32>> {
+        let standings = self.standings.get(red_line).map_or(&[][..], |standings| standings);
+        let after = standings.partition_point(|(from, _)| *from <= day);
+        after.checked_sub(1).and_then(|at| standings.get(at)).map_or(&Standing::NotHeld, |(_, standing)| standing)
+    }
+
+    pub(super) fn ladder(&self, position: Option<u32>) -> Option<&Ladder> {
+        self.ladders.get(position? as usize)
+    }
+
+    pub(super) fn watchers(&self, input: usize) -> &[u32] {
+        self.watchers.get(input).map_or(&[], |list| list)
+    }
+
+    pub(super) fn watched_count(&self) -> usize {
+        self.scenario.red_lines.len() + self.scenario.constraints.len() + self.scenario.cautions.len()
+    }
+
+    pub(super) fn watched(&self, ordinal: usize) -> Option<Watched> {
+        let (red_lines, constraints) = (self.scenario.red_lines.len(), self.scenario.constraints.len());
+        if ordinal < red_lines {
+            Some(Watched::RedLine(ordinal))
+        } else if ordinal < red_lines + constraints {
+            Some(Watched::Constraint(ordinal - red_lines))
+        } else if ordinal < self.watched_count() {
+            Some(Watched::Caution(ordinal - red_lines - constraints))
+        } else {
+            None
+        }
+    }
+
+    /// The prime implicants of "crossed" (or broken, or applies) and of its opposite.
+    pub(super) fn sides(&self, watched: Watched) -> Option<(&Cubes, &Cubes)> {
+        let (decision, swapped) = match watched {
+            Watched::RedLine(position) => {
+                let red_line = self.scenario.red_lines.get(position)?;
+                (&red_line.condition.decision, red_line.requires)
+            }
+            Watched::Constraint(position) => (&self.scenario.constraints.get(position)?.forbids.decision, false),
+            Watched::Caution(position) => (&self.scenario.cautions.get(position)?.when.decision, false),
+        };
+        Some(if swapped { (&decision.fails, &decision.holds) } else { (&decision.holds, &decision.fails) })
+    }
+}

@@ -1,0 +1,308 @@
+//! Evaluating a proposal.
+
+use super::compiled::{Compiled, Watched};
+use super::edition::Edition;
+use super::evaluation::{Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
+use super::ladder::{Ladder, certain};
+use super::reasons::{Lists, minimal_reasons, openings};
+use super::standing::Standing;
+use super::verdict::{Stance, Verdict};
+use crate::condition::{Answer, Cubes, InputId};
+use crate::scenario::model::Firmness;
+use jiff::civil::Date;
+use std::cmp::Reverse;
+use thiserror::Error;
+
+/// Where the value of an input comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A term of the proposal.
+    Proposal,
+    /// A term that replaces one of the proposal's.
+    Override,
+    /// The status quo of the day.
+    StatusQuo,
+    /// Nothing: an issue that the deal leaves open and that has no status quo.
+    Silence,
+    /// A circumstance that the request states.
+    Circumstance,
+    /// A circumstance that the scenario assumes.
+    Assumed,
+    /// Nothing: a circumstance that nobody knows.
+    Unknown,
+}
+
+/// What a request says of one input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Given {
+    /// The input.
+    pub input: InputId,
+    /// The answer.
+    pub answer: Answer,
+    /// [`Origin::Proposal`], [`Origin::Override`] or [`Origin::Circumstance`].
+    pub origin: Origin,
+}
+
+/// What an evaluation takes an input to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EffectiveInput {
+    /// The input.
+    pub input: InputId,
+    /// The answer.
+    pub answer: Answer,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// How much an evaluation reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Detail {
+    /// Crossed and undetermined lines: the cost follows what the proposal touches.
+    Basic,
+    /// Clear and not recorded ones too: the cost follows what is loaded.
+    Full,
+}
+
+/// A day that the scenario does not cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{day} is outside of what the scenario covers: {from} to {to}")]
+pub struct NotCovered {
+    /// The day asked for.
+    pub day: Date,
+    /// The first day covered.
+    pub from: Date,
+    /// The last day covered.
+    pub to: Date,
+}
+
+impl Compiled {
+    /// Evaluates what is given (at most one answer an input; of several, the last) on a day (default: the scenario's).
+    ///
+    /// # Errors
+    /// A day outside of what the scenario covers.
+    pub fn evaluate(&self, given: &[Given], day: Option<Date>, detail: Detail) -> Result<Evaluation, NotCovered> {
+        let (day, edition) = self.day(day)?;
+        let mut state = edition.state.to_vec();
+        let mut astir = edition.astir.to_vec();
+        for given in given {
+            let (Some(axis), Some(possible)) =
+                (self.scenario().space.axis(given.input), state.get_mut(given.input.index()))
+            else {
+                continue;
+            };
+            let answered = axis.possible(&given.answer);
+            if answered == *possible {
+                continue;
+            }
+            *possible = answered;
+            for watcher in self.watchers(given.input.index()) {
+                if let Some(word) = astir.get_mut(*watcher as usize / 64) {
+                    *word |= 1 << (watcher % 64);
+                }
+            }
+        }
+        let mut run = Run { compiled: self, day, detail, state: &state, found: Evaluation::empty(day) };
+        match detail {
+            Detail::Basic => bits(&astir).for_each(|ordinal| run.look_at(ordinal)),
+            Detail::Full => (0..self.watched_count()).for_each(|ordinal| run.look_at(ordinal)),
+        }
+        Ok(run.conclude())
+    }
+
+    /// What an evaluation takes each input to be.
+    ///
+    /// # Errors
+    /// A day outside of what the scenario covers.
+    pub fn effective_inputs(&self, given: &[Given], day: Option<Date>) -> Result<Vec<EffectiveInput>, NotCovered> {
+        let (_, edition) = self.day(day)?;
+        let inputs = (0u16..).zip(&edition.defaults).map(|(input, default)| {
+            let input = InputId(input);
+            let origin = match (default, self.scenario().is_issue(input)) {
+                (Answer::Unsettled, true) => Origin::Silence,
+                (Answer::Unsettled, false) => Origin::Unknown,
+                (_, true) => Origin::StatusQuo,
+                (_, false) => Origin::Assumed,
+            };
+            EffectiveInput { input, answer: *default, origin }
+        });
+        let mut inputs: Vec<EffectiveInput> = inputs.collect();
+        for given in given {
+            if let Some(input) = inputs.get_mut(given.input.index()) {
+                (input.answer, input.origin) = (given.answer, given.origin);
+            }
+        }
+        Ok(inputs)
+    }
+
+    fn day(&self, day: Option<Date>) -> Result<(Date, &Edition), NotCovered> {
+        let (from, to) = self.scenario().covers;
+        let day = day.unwrap_or(self.scenario().as_of);
+        let edition = self.edition(day).filter(|_| day <= to);
+        edition.map(|edition| (day, edition)).ok_or(NotCovered { day, from, to })
+    }
+}
+
+/// The positions of the set bits.
+fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
+    words.iter().enumerate().flat_map(|(at, word)| {
+        let mut left = *word;
+        std::iter::from_fn(move || {
+            let bit = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            (bit < 64).then_some(at * 64 + bit)
+        })
+    })
+}
+
+impl Evaluation {
+    fn empty(day: Date) -> Self {
+        Self {
+            day,
+            verdict: Verdict::Unopposed,
+            could_become: Verdict::Unopposed,
+            stances: Vec::new(),
+            findings: Vec::new(),
+            warnings: Vec::new(),
+            cautions: Vec::new(),
+            waivers: Vec::new(),
+            reasons: Lists::default(),
+            openings: Lists::default(),
+        }
+    }
+}
+
+struct Run<'a> {
+    compiled: &'a Compiled,
+    day: Date,
+    detail: Detail,
+    state: &'a [u128],
+    found: Evaluation,
+}
+
+impl Run<'_> {
+    fn look_at(&mut self, ordinal: usize) {
+        let compiled = self.compiled;
+        let Some(watched) = compiled.watched(ordinal) else { return };
+        let Some((yes, no)) = compiled.sides(watched) else { return };
+        match watched {
+            Watched::RedLine(position) => match compiled.standing(position, self.day) {
+                Standing::Held(ladder) => self.red_line(position, compiled.ladder(*ladder), yes, no),
+                Standing::NotRecorded if self.detail == Detail::Full => {
+                    self.found.findings.push(Finding::bare(position, Status::NotRecorded));
+                }
+                Standing::NotRecorded | Standing::NotHeld => {}
+            },
+            Watched::Constraint(position) => {
+                let sighting = self.sighting(position, yes, no);
+                self.found.warnings.extend(sighting);
+            }
+            Watched::Caution(position) => {
+                let sighting = self.sighting(position, yes, no);
+                self.found.cautions.extend(sighting);
+            }
+        }
+    }
+
+    fn red_line(&mut self, position: usize, ladder: Option<&Ladder>, crossed: &Cubes, clear: &Cubes) {
+        let compiled = self.compiled;
+        let Some(red_line) = compiled.scenario().red_lines.get(position) else { return };
+        let space = &compiled.scenario().space;
+        let mut finding = Finding::bare(position, Status::Undetermined);
+        if certain(clear, self.state) {
+            if self.detail == Detail::Basic {
+                return;
+            }
+            finding.status = Status::Clear;
+            finding.reasons = minimal_reasons(clear, self.state, space, &mut self.found.reasons);
+            self.found.findings.push(finding);
+            return;
+        }
+        finding.reasons = minimal_reasons(crossed, self.state, space, &mut self.found.reasons);
+        if finding.reasons.is_empty() {
+            finding.would_cross = openings(crossed, self.state, space, &mut self.found.openings);
+            finding.would_clear = openings(clear, self.state, space, &mut self.found.openings);
+        } else {
+            finding.status = Status::Crossed;
+        }
+        finding.firmness = Some(match ladder {
+            None => (red_line.firmness, red_line.firmness),
+            Some(ladder) => {
+                finding.waivers = self.waivers(position, ladder);
+                ladder.firmness(red_line.firmness, self.state)
+            }
+        });
+        self.found.findings.push(finding);
+    }
+
+    fn waivers(&mut self, red_line: usize, ladder: &Ladder) -> std::ops::Range<u32> {
+        let compiled = self.compiled;
+        let count = |waivers: &Vec<WaiverFinding>| u32::try_from(waivers.len()).unwrap_or(u32::MAX);
+        let start = count(&self.found.waivers);
+        for standing in &ladder.waivers {
+            if certain(&standing.never_applies, self.state) {
+                continue;
+            }
+            let waivers = compiled.scenario().red_lines.get(red_line).map(|red_line| &red_line.waivers);
+            let Some(waiver) = waivers.and_then(|waivers| waivers.get(standing.position)) else { continue };
+            let (space, holds) = (&compiled.scenario().space, &waiver.when.decision.holds);
+            let certainty =
+                if certain(&standing.never_misses, self.state) { Certainty::Certain } else { Certainty::Possible };
+            let reasons = minimal_reasons(holds, self.state, space, &mut self.found.reasons);
+            self.found.waivers.push(WaiverFinding { waiver: standing.position, certainty, reasons });
+        }
+        start..count(&self.found.waivers)
+    }
+
+    fn sighting(&mut self, position: usize, yes: &Cubes, no: &Cubes) -> Option<Sighting> {
+        if certain(no, self.state) {
+            return None;
+        }
+        let space = &self.compiled.scenario().space;
+        let reasons = minimal_reasons(yes, self.state, space, &mut self.found.reasons);
+        let certainty = if reasons.is_empty() { Certainty::Possible } else { Certainty::Certain };
+        Some(Sighting { position, certainty, reasons })
+    }
+
+    fn conclude(mut self) -> Evaluation {
+        let scenario = self.compiled.scenario();
+        let calm = PartyStance { stance: Stance::NoStatedObjection, could_become: Stance::NoStatedObjection };
+        let mut stances = vec![calm; scenario.parties.len()];
+        for finding in &self.found.findings {
+            let Some((lowest, highest)) = finding.firmness else { continue };
+            let party = scenario.red_lines.get(finding.red_line).and_then(|red_line| stances.get_mut(red_line.party));
+            let Some(party) = party else { continue };
+            let stance =
+                if finding.status == Status::Crossed { Stance::of_crossing(lowest) } else { Stance::Undecided };
+            party.stance = party.stance.max(stance);
+            party.could_become = party.could_become.max(Stance::of_crossing(highest));
+        }
+        let verdict = |pick: fn(&PartyStance) -> Stance| {
+            let each = scenario.parties.iter().zip(&stances);
+            each.map(|(party, stance)| Verdict::of_stance(pick(stance), party.role)).max().unwrap_or(Verdict::Unopposed)
+        };
+        self.found.verdict = verdict(|party| party.stance);
+        self.found.could_become = verdict(|party| party.could_become);
+        self.found.stances = stances;
+        self.found.findings.sort_unstable_by_key(|finding| {
+            let falling = finding.firmness.map_or((Reverse(Firmness::Tentative), Reverse(Firmness::Tentative)), |(lowest, highest)| {
+                (Reverse(lowest), Reverse(highest))
+            });
+            (finding.status, falling, finding.red_line)
+        });
+        self.found
+    }
+}
+
+impl Finding {
+    fn bare(red_line: usize, status: Status) -> Self {
+        Self {
+            red_line,
+            status,
+            firmness: None,
+            reasons: 0..0,
+            would_cross: 0..0,
+            would_clear: 0..0,
+            waivers: 0..0,
+        }
+    }
+}
