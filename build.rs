@@ -1,1 +1,35 @@
-fn main(){}
+//! Compiles the schema: Rust types and services, and the whole descriptor set for reflection and JSON. Protox does it
+//! in Rust, so that a build needs no protoc.
+
+use std::path::{Path, PathBuf};
+use std::{env, error::Error, fs, io};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let mut files = Vec::new();
+    collect(Path::new("proto"), &mut files)?;
+    files.sort();
+
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files(&files)?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+
+    // Code only for what the program names; the rest is for clients that read the descriptors.
+    let mut generated = compiler.file_descriptor_set();
+    generated.file.retain(|file| matches!(file.package(), "detente.v1" | "google.type"));
+    tonic_prost_build::configure().include_file("schema.rs").compile_fds(generated)?;
+    Ok(())
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

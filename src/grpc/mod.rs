@@ -1,0 +1,12 @@
+//! The wire: the only place that names tonic or prost.
+//!
+//! Owns the generated schema, the conversions to and from the engine's types, the services, and the server around
+//! them. Handlers are a few lines: convert, call, convert. Must not decide anything about a negotiation.
+
+pub mod convert;
+pub mod error;
+pub mod json;
+pub mod names;
+pub mod page;
+pub mod proto;
+pub mod service;

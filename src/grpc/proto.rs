@@ -1,0 +1,14 @@
+//! The generated types of the schema, and its descriptors.
+
+#![expect(missing_docs, clippy::all, reason = "generated code; the schema's comments are its documentation")]
+
+#[allow(unreachable_pub, reason = "the generated modules are public inside a private one")]
+mod schema {
+    include!(concat!(env!("OUT_DIR"), "/schema.rs"));
+}
+
+pub use schema::detente::v1;
+pub use schema::google::r#type::Date;
+
+/// The encoded `FileDescriptorSet` of the whole schema, imports included.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
