@@ -62,9 +62,10 @@ impl Cube {
     pub(super) fn contains(&self, other: &Cube) -> bool {
         let mut theirs = other.literals.iter();
         self.literals.iter().all(|ours| {
-            theirs.by_ref().find(|literal| literal.input >= ours.input).is_some_and(|literal| {
-                literal.input == ours.input && ours.forbids & !literal.forbids == 0
-            })
+            theirs
+                .by_ref()
+                .find(|literal| literal.input >= ours.input)
+                .is_some_and(|literal| literal.input == ours.input && ours.forbids & !literal.forbids == 0)
         })
     }
 }
@@ -81,7 +82,12 @@ pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBud
 }
 
 /// All prime implicants of "a and b", from all prime implicants of each: the maximal ones among their meets.
-pub(super) fn conjunction(a: &[Cube], b: &[Cube], space: &Space, work: &mut WorkBudget) -> Result<Vec<Cube>, TooComplex> {
+pub(super) fn conjunction(
+    a: &[Cube],
+    b: &[Cube],
+    space: &Space,
+    work: &mut WorkBudget,
+) -> Result<Vec<Cube>, TooComplex> {
     let mut meets = Vec::new();
     for ours in a {
         for theirs in b {

@@ -147,10 +147,9 @@ fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides
             let must_be_in = must_be_out.rotate_left(64);
             Sides { holds: vec![Cube::of(input, must_be_in)], fails: vec![Cube::of(input, must_be_out)] }
         }
-        (Atom::Count { allowed, .. }, Axis::Members { count }) => Sides {
-            holds: counts(input, *count, *allowed, work)?,
-            fails: counts(input, *count, !*allowed, work)?,
-        },
+        (Atom::Count { allowed, .. }, Axis::Members { count }) => {
+            Sides { holds: counts(input, *count, *allowed, work)?, fails: counts(input, *count, !*allowed, work)? }
+        }
         (Atom::Count { .. }, _) => Sides::constant(false),
     })
 }

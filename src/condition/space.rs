@@ -55,7 +55,9 @@ impl Axis {
             Domain::Choice(options) => Axis::Options { count: count(options.len()) },
             Domain::Members(members) => Axis::Members { count: count(members.len()) },
             Domain::Quantity { min, max } => Axis::Intervals {
-                starts: std::iter::once(*min).chain(cuts.iter().copied().filter(|cut| cut > min && cut <= max)).collect(),
+                starts: std::iter::once(*min)
+                    .chain(cuts.iter().copied().filter(|cut| cut > min && cut <= max))
+                    .collect(),
                 max: *max,
             },
         }
@@ -76,7 +78,9 @@ impl Axis {
         let full = self.full();
         let fitting = match (self, answer) {
             (Axis::Options { .. }, Answer::Exact(Value::Flag(flag))) => 1 << u32::from(*flag),
-            (Axis::Options { .. }, Answer::Exact(Value::Choice(option))) => 1u128.checked_shl(u32::from(*option)).unwrap_or(0),
+            (Axis::Options { .. }, Answer::Exact(Value::Choice(option))) => {
+                1u128.checked_shl(u32::from(*option)).unwrap_or(0)
+            }
             (Axis::Options { .. }, Answer::AnyOf(options)) => u128::from(*options),
             (Axis::Members { .. }, Answer::Exact(Value::Members(members))) => both_halves(*members, !*members),
             (Axis::Members { .. }, Answer::Partial { includes, excludes }) => both_halves(!*excludes, !*includes),

@@ -185,9 +185,8 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn fault<T>(&mut self, at: &IdedExpr, kind: ConditionFaultKind) -> Option<T> {
-        let characters = self.source.offset_for(at.id).map_or(0, |(start, _)| start as usize);
-        let text = &self.source.source;
-        let at = text.char_indices().nth(characters).map_or(text.len(), |(byte, _)| byte);
+        let start = self.source.offset_for(at.id).map_or(0, |(start, _)| start as usize);
+        let at = start.min(self.source.source.len());
         self.faults.push(ConditionFault { at, kind });
         None
     }
@@ -362,10 +361,8 @@ impl<'a> Reader<'a> {
             (Operand::Number(number), Operand::List(elements)) => Some(Formula::Constant(
                 elements.iter().any(|element| matches!(element, Constant::Number(other) if *other == number)),
             )),
-            (element, list) => self.type_fault(
-                at,
-                format!("{} cannot be looked up with `in` in {}", element.describe(), list.describe()),
-            ),
+            (element, list) => self
+                .type_fault(at, format!("{} cannot be looked up with `in` in {}", element.describe(), list.describe())),
         }
     }
 
@@ -433,7 +430,9 @@ impl<'a> Reader<'a> {
         }
         let ways = (0..parts.len()).map(|chosen| {
             let signed = parts.iter().enumerate();
-            Formula::All(signed.map(|(i, part)| if i == chosen { part.clone() } else { part.clone().negated() }).collect())
+            Formula::All(
+                signed.map(|(i, part)| if i == chosen { part.clone() } else { part.clone().negated() }).collect(),
+            )
         });
         Some(Formula::Any(ways.collect()))
     }
@@ -558,14 +557,18 @@ impl Comparison {
         let below = bound.checked_sub(1).map(|high| (i64::MIN, high));
         let above = bound.checked_add(1).map(|low| (low, i64::MAX));
         let same = Some((bound, bound));
-        Numbers::new(match self {
-            Self::Equal => [same, None],
-            Self::Different => [below, above],
-            Self::Less => [below, None],
-            Self::AtMost => [below, same],
-            Self::Greater => [above, None],
-            Self::AtLeast => [above, same],
-        }.into_iter().flatten())
+        Numbers::new(
+            match self {
+                Self::Equal => [same, None],
+                Self::Different => [below, above],
+                Self::Less => [below, None],
+                Self::AtMost => [below, same],
+                Self::Greater => [above, None],
+                Self::AtLeast => [above, same],
+            }
+            .into_iter()
+            .flatten(),
+        )
     }
 }
 

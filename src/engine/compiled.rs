@@ -3,7 +3,7 @@
 use super::edition::{Edition, first_days};
 use super::ladder::{Ladder, certain};
 use super::standing::{Standing, standings};
-use crate::condition::{Cubes, TooComplex};
+use crate::condition::{Cubes, InputId, TooComplex};
 use crate::scenario::Scenario;
 use jiff::civil::Date;
 use std::sync::Arc;
@@ -27,11 +27,15 @@ pub struct Compiled {
     ladders: Box<[Ladder]>,
     editions: Box<[Edition]>,
     /// For each input, the watched things that test it.
-    watchers: Box<[Box<[u32]>]>,
+    watchers: Lists<u32>,
+    /// For each red line, the inputs that decide it.
+    deciding: Lists<InputId>,
 }
 
 /// From each day on: what the red line is. A ladder only where waivers stand.
 type Standings = Box<[(Date, Standing<Option<u32>>)]>;
+
+type Lists<T> = Box<[Box<[T]>]>;
 
 /// Something that watches inputs: numbered in this order, red lines first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +95,10 @@ impl Compiled {
             ladders: ladders.into(),
             editions: Box::default(),
             watchers: Box::default(),
+            deciding: Box::default(),
             scenario,
         };
-        compiled.watchers = compiled.index();
+        (compiled.watchers, compiled.deciding) = compiled.index();
         let days = first_days(&compiled.scenario);
         compiled.editions = days.into_iter().map(|day| compiled.edition_from(day)).collect();
         Ok(compiled)
@@ -104,10 +109,14 @@ impl Compiled {
         &self.scenario
     }
 
-    fn index(&self) -> Box<[Box<[u32]>]> {
+    /// From inputs to what watches them, and from red lines to the inputs that decide them.
+    fn index(&self) -> (Lists<u32>, Lists<InputId>) {
         let mut watchers = vec![Vec::new(); self.scenario.inputs.len()];
+        let mut deciding = Vec::with_capacity(self.scenario.red_lines.len());
         for ordinal in 0..self.watched_count() {
-            let Some((sides, extra)) = self.watched(ordinal).and_then(|watched| self.tested_by(watched)) else { continue };
+            let Some((sides, extra)) = self.watched(ordinal).and_then(|watched| self.tested_by(watched)) else {
+                continue;
+            };
             let mut inputs: Vec<_> = [sides.0, sides.1]
                 .into_iter()
                 .chain(extra)
@@ -115,13 +124,21 @@ impl Compiled {
                 .collect();
             inputs.sort_unstable();
             inputs.dedup();
-            for input in inputs {
+            for input in &inputs {
                 if let (Some(list), Ok(ordinal)) = (watchers.get_mut(input.index()), u32::try_from(ordinal)) {
                     list.push(ordinal);
                 }
             }
+            if deciding.len() < self.scenario.red_lines.len() {
+                deciding.push(inputs.into_boxed_slice());
+            }
         }
-        watchers.into_iter().map(Vec::into_boxed_slice).collect()
+        (watchers.into_iter().map(Vec::into_boxed_slice).collect(), deciding.into())
+    }
+
+    /// The inputs on which a red line's status or firmness depends, in input order.
+    pub fn deciding_inputs(&self, red_line: usize) -> &[InputId] {
+        self.deciding.get(red_line).map_or(&[], |inputs| inputs)
     }
 
     /// Its condition's two sides, and what else its findings depend on: the conditions of all its waivers.
@@ -129,7 +146,11 @@ impl Compiled {
         let extra = match watched {
             Watched::RedLine(position) => {
                 let red_line = self.scenario.red_lines.get(position)?;
-                red_line.waivers.iter().flat_map(|waiver| [&waiver.when.decision.holds, &waiver.when.decision.fails]).collect()
+                red_line
+                    .waivers
+                    .iter()
+                    .flat_map(|waiver| [&waiver.when.decision.holds, &waiver.when.decision.fails])
+                    .collect()
             }
             Watched::Constraint(_) | Watched::Caution(_) => Vec::new(),
         };
@@ -146,7 +167,10 @@ impl Compiled {
                 Watched::Constraint(_) | Watched::Caution(_) => true,
             };
             let clear = self.sides(watched).is_some_and(|(_, clear)| certain(clear, &edition.state));
-            if held && !clear && let Some(word) = astir.get_mut(ordinal / 64) {
+            if held
+                && !clear
+                && let Some(word) = astir.get_mut(ordinal / 64)
+            {
                 *word |= 1 << (ordinal % 64);
             }
         }

@@ -134,6 +134,14 @@ impl Compiled {
         Ok(inputs)
     }
 
+    /// Whether the scenario covers a day.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn check_covered(&self, day: Date) -> Result<(), NotCovered> {
+        self.day(Some(day)).map(|_| ())
+    }
+
     fn day(&self, day: Option<Date>) -> Result<(Date, &Edition), NotCovered> {
         let (from, to) = self.scenario().covers;
         let day = day.unwrap_or(self.scenario().as_of);
@@ -284,9 +292,11 @@ impl Run<'_> {
         self.found.could_become = verdict(|party| party.could_become);
         self.found.stances = stances;
         self.found.findings.sort_unstable_by_key(|finding| {
-            let falling = finding.firmness.map_or((Reverse(Firmness::Tentative), Reverse(Firmness::Tentative)), |(lowest, highest)| {
-                (Reverse(lowest), Reverse(highest))
-            });
+            let falling = finding
+                .firmness
+                .map_or((Reverse(Firmness::Tentative), Reverse(Firmness::Tentative)), |(lowest, highest)| {
+                    (Reverse(lowest), Reverse(highest))
+                });
             (finding.status, falling, finding.red_line)
         });
         self.found
@@ -295,14 +305,6 @@ impl Run<'_> {
 
 impl Finding {
     fn bare(red_line: usize, status: Status) -> Self {
-        Self {
-            red_line,
-            status,
-            firmness: None,
-            reasons: 0..0,
-            would_cross: 0..0,
-            would_clear: 0..0,
-            waivers: 0..0,
-        }
+        Self { red_line, status, firmness: None, reasons: 0..0, would_cross: 0..0, would_clear: 0..0, waivers: 0..0 }
     }
 }

@@ -56,7 +56,10 @@ impl Ladder {
         for firmness in levels {
             let lowering = standing.iter().filter_map(|position| red_line.waivers.get(*position));
             let lowered = Formula::Any(
-                lowering.filter(|waiver| waiver.firmness <= firmness).map(|waiver| waiver.when.formula.clone()).collect(),
+                lowering
+                    .filter(|waiver| waiver.firmness <= firmness)
+                    .map(|waiver| waiver.when.formula.clone())
+                    .collect(),
             );
             rungs.push(Rung {
                 firmness,
@@ -85,6 +88,7 @@ impl Ladder {
 /// if it is true in every completion.
 pub(super) fn certain(cubes: &Cubes, state: &[u128]) -> bool {
     cubes.iter().any(|cube| {
-        cube.iter().all(|literal| state.get(literal.input.index()).is_some_and(|possible| possible & literal.forbids == 0))
+        cube.iter()
+            .all(|literal| state.get(literal.input.index()).is_some_and(|possible| possible & literal.forbids == 0))
     })
 }

@@ -12,7 +12,7 @@ mod reasons;
 mod standing;
 mod verdict;
 
-pub use compiled::{Compiled, CompileFault};
+pub use compiled::{CompileFault, Compiled};
 pub use evaluate::{Detail, EffectiveInput, Given, NotCovered, Origin};
 pub use evaluation::{Cause, Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
 pub use reasons::Opening;

@@ -58,7 +58,8 @@ pub struct Opening {
 pub(super) fn minimal_reasons(cubes: &Cubes, state: &[u128], space: &Space, into: &mut Lists<Cause>) -> Range<u32> {
     let start = into.len();
     let satisfied = |cube: &&[Literal]| {
-        cube.iter().all(|literal| state.get(literal.input.index()).is_some_and(|possible| possible & literal.forbids == 0))
+        cube.iter()
+            .all(|literal| state.get(literal.input.index()).is_some_and(|possible| possible & literal.forbids == 0))
     };
     let mut minimal: Vec<&[Literal]> = Vec::new();
     for cube in cubes.iter().filter(satisfied) {
@@ -135,9 +136,7 @@ pub(super) fn openings(cubes: &Cubes, state: &[u128], space: &Space, into: &mut 
 
 /// Whether `a` asks nothing that `b` does not ask.
 fn weaker(a: &[Opening], b: &[Opening]) -> bool {
-    a.iter().all(|ours| {
-        b.iter().any(|theirs| theirs.input == ours.input && ours.rules_out & !theirs.rules_out == 0)
-    })
+    a.iter().all(|ours| b.iter().any(|theirs| theirs.input == ours.input && ours.rules_out & !theirs.rules_out == 0))
 }
 
 fn leaves_a_value(axis: Option<&Axis>, possible: u128, rules_out: u128) -> bool {

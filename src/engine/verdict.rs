@@ -19,7 +19,7 @@ pub enum Stance {
 
 impl Stance {
     /// The stance that one crossed line of this firmness gives.
-    pub(super) fn of_crossing(firmness: Firmness) -> Self {
+    pub fn of_crossing(firmness: Firmness) -> Self {
         match firmness {
             Firmness::Absolute | Firmness::Firm => Stance::Rejects,
             Firmness::Negotiable => Stance::Resists,

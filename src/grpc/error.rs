@@ -1,0 +1,238 @@
+//! The one mapping from what can go wrong to a gRPC status with its details.
+
+use super::proto::v1::ErrorReason;
+use std::collections::HashMap;
+use std::fmt;
+use thiserror::Error;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+/// The domain of every `google.rpc.ErrorInfo` of this service.
+pub const ERROR_DOMAIN: &str = "detente.dev";
+
+/// Details travel in the trailers, which clients bound to 8 KiB or so, in base64: more than this is not listed.
+const MAX_VIOLATION_BYTES: usize = 4 * 1024;
+
+/// What a caller wrote is repeated in an error up to this many characters.
+const MAX_QUOTED_CHARACTERS: usize = 64;
+
+/// Why a call is not answered.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ApiError {
+    /// The request has faults: all of them.
+    #[error("{0}")]
+    InvalidRequest(Violations),
+    /// The day is outside of what the scenario covers.
+    #[error("{0}")]
+    DateNotCovered(#[from] crate::engine::NotCovered),
+    /// Not a page token of this service, or changed on its way.
+    #[error("the page token is not one that this service gave out; start again without one")]
+    PageTokenInvalid,
+    /// A page token of another request.
+    #[error("the page token belongs to another request; keep parent, filter, order and revision as they were")]
+    PageTokenMismatch,
+    /// No such scenario.
+    #[error("there is no scenario `{name}`{}", hint(nearest))]
+    ScenarioNotFound {
+        /// The name asked for.
+        name: String,
+        /// The nearest known name.
+        nearest: Option<String>,
+    },
+    /// No such red line.
+    #[error("there is no red line `{name}`{}", hint(nearest))]
+    RedLineNotFound {
+        /// The name asked for.
+        name: String,
+        /// The nearest known name.
+        nearest: Option<String>,
+    },
+    /// No such reference proposal.
+    #[error("there is no proposal `{name}`{}", hint(nearest))]
+    ProposalNotFound {
+        /// The name asked for.
+        name: String,
+        /// The nearest known name.
+        nearest: Option<String>,
+    },
+    /// The revision asked for is not held.
+    #[error("revision `{requested}` is not held; the current one is `{current}`")]
+    RevisionNotHeld {
+        /// The revision asked for.
+        requested: String,
+        /// The current one.
+        current: String,
+    },
+    /// The answer would be too large.
+    #[error("the answer would have {bytes} bytes; at most {limit} are sent. Ask for the basic view, or for less")]
+    AnswerTooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// What a caller wrote, fit to be repeated in a message.
+pub fn quoted(text: &str) -> String {
+    let mut quoted: String = text.chars().take(MAX_QUOTED_CHARACTERS).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_QUOTED_CHARACTERS).is_some() {
+        quoted.push_str("...");
+    }
+    quoted
+}
+
+/// The faults of a request, each with its field path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Violations {
+    listed: Vec<(String, String)>,
+    bytes: usize,
+    unlisted: usize,
+}
+
+impl Violations {
+    /// One fault.
+    pub fn one(field: impl Into<String>, description: impl Into<String>) -> Self {
+        let mut violations = Self::default();
+        violations.add(field, description);
+        violations
+    }
+
+    /// Adds a fault. Faults beyond what trailers can carry are counted, and the count is said.
+    pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        let (field, description) = (field.into(), description.into());
+        self.bytes += field.len() + description.len();
+        if self.bytes > MAX_VIOLATION_BYTES {
+            self.unlisted += 1;
+        } else {
+            self.listed.push((field, description));
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty() && self.unlisted == 0
+    }
+
+    /// All faults, as (field, description).
+    pub fn iter(&self) -> impl Iterator<Item = (String, String)> {
+        let more =
+            (self.unlisted > 0).then(|| ("...".to_owned(), format!("{} more faults are not listed", self.unlisted)));
+        self.listed.iter().cloned().chain(more)
+    }
+
+    /// Nothing, or the error.
+    ///
+    /// # Errors
+    /// If there is a fault.
+    pub fn into_result(self) -> Result<(), ApiError> {
+        if self.is_empty() { Ok(()) } else { Err(ApiError::InvalidRequest(self)) }
+    }
+}
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.listed.len() + self.unlisted {
+            1 => f.write_str("the request has a fault")?,
+            count => write!(f, "the request has {count} faults")?,
+        }
+        for (at, (field, description)) in self.iter().enumerate() {
+            write!(f, "{} {field}: {description}", if at == 0 { ":" } else { ";" })?;
+        }
+        Ok(())
+    }
+}
+
+impl ApiError {
+    /// The reason of the documented enum.
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            ApiError::InvalidRequest(_) => ErrorReason::InvalidRequest,
+            ApiError::DateNotCovered(_) => ErrorReason::DateNotCovered,
+            ApiError::PageTokenInvalid => ErrorReason::PageTokenInvalid,
+            ApiError::PageTokenMismatch => ErrorReason::PageTokenMismatch,
+            ApiError::ScenarioNotFound { .. } => ErrorReason::ScenarioNotFound,
+            ApiError::RedLineNotFound { .. } => ErrorReason::RedLineNotFound,
+            ApiError::ProposalNotFound { .. } => ErrorReason::ProposalNotFound,
+            ApiError::RevisionNotHeld { .. } => ErrorReason::RevisionNotHeld,
+            ApiError::AnswerTooLarge { .. } => ErrorReason::AnswerTooLarge,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            ApiError::InvalidRequest(_)
+            | ApiError::DateNotCovered(_)
+            | ApiError::PageTokenInvalid
+            | ApiError::PageTokenMismatch => Code::InvalidArgument,
+            ApiError::ScenarioNotFound { .. }
+            | ApiError::RedLineNotFound { .. }
+            | ApiError::ProposalNotFound { .. } => Code::NotFound,
+            ApiError::RevisionNotHeld { .. } => Code::FailedPrecondition,
+            ApiError::AnswerTooLarge { .. } => Code::ResourceExhausted,
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            ApiError::InvalidRequest(_) | ApiError::PageTokenInvalid | ApiError::PageTokenMismatch => Vec::new(),
+            ApiError::DateNotCovered(error) => vec![
+                ("as_of", error.day.to_string()),
+                ("covers_from", error.from.to_string()),
+                ("covers_to", error.to.to_string()),
+            ],
+            ApiError::ScenarioNotFound { name, nearest }
+            | ApiError::RedLineNotFound { name, nearest }
+            | ApiError::ProposalNotFound { name, nearest } => {
+                let nearest = nearest.clone().map(|nearest| ("nearest", nearest));
+                std::iter::once(("name", name.clone())).chain(nearest).collect()
+            }
+            ApiError::RevisionNotHeld { requested, current } => {
+                vec![("requested", requested.clone()), ("current", current.clone())]
+            }
+            ApiError::AnswerTooLarge { bytes, limit } => {
+                vec![("bytes", bytes.to_string()), ("limit", limit.to_string())]
+            }
+        }
+    }
+}
+
+impl From<ApiError> for Status {
+    fn from(error: ApiError) -> Self {
+        let metadata: HashMap<String, String> =
+            error.metadata().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let mut details = ErrorDetails::with_error_info(reason_name(error.reason()), ERROR_DOMAIN, metadata);
+        let field = |field: &str| vec![FieldViolation::new(field, error.to_string())];
+        let mut message = error.to_string();
+        match &error {
+            ApiError::InvalidRequest(violations) => {
+                let listed: Vec<_> =
+                    violations.iter().map(|(field, description)| FieldViolation::new(field, description)).collect();
+                // The message repeats one fault only: both are headers, and clients bound their sum.
+                if let ([first, _, ..], count) = (listed.as_slice(), violations.listed.len() + violations.unlisted) {
+                    message =
+                        format!("the request has {count} faults; the first: {}: {}", first.field, first.description);
+                }
+                details.set_bad_request(listed);
+            }
+            ApiError::DateNotCovered(_) => {
+                details.set_bad_request(field("as_of"));
+            }
+            ApiError::PageTokenInvalid | ApiError::PageTokenMismatch => {
+                details.set_bad_request(field("page_token"));
+            }
+            _ => {}
+        }
+        Status::with_error_details(error.code(), message, details)
+    }
+}
+
+/// A reason as it is sent: without the enum's prefix.
+pub fn reason_name(reason: ErrorReason) -> &'static str {
+    let name = reason.as_str_name();
+    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}

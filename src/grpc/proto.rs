@@ -2,7 +2,11 @@
 
 #![expect(missing_docs, clippy::all, reason = "generated code; the schema's comments are its documentation")]
 
-#[allow(unreachable_pub, reason = "the generated modules are public inside a private one")]
+#[allow(
+    unreachable_pub,
+    clippy::allow_attributes_without_reason,
+    reason = "generated: public inside a private module, with attributes of its own"
+)]
 mod schema {
     include!(concat!(env!("OUT_DIR"), "/schema.rs"));
 }

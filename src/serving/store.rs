@@ -28,10 +28,8 @@ impl Store {
     /// Two of one id.
     pub fn new(scenarios: Vec<Compiled>) -> Result<Self, DuplicateScenario> {
         let scenarios: Vec<Arc<Compiled>> = scenarios.into_iter().map(Arc::new).collect();
-        let mut ids: Vec<(&Id, &str)> = scenarios
-            .iter()
-            .map(|compiled| (&compiled.scenario().id, compiled.scenario().revision.as_str()))
-            .collect();
+        let mut ids: Vec<(&Id, &str)> =
+            scenarios.iter().map(|compiled| (&compiled.scenario().id, compiled.scenario().revision.as_str())).collect();
         ids.sort_unstable();
         if let Some((duplicate, _)) = ids.windows(2).find_map(|pair| match pair {
             [a, b] if a.0 == b.0 => Some(*a),

@@ -1,0 +1,25 @@
+mod cubes;
+mod reading;
+
+use super::{Domain, InputId, Vocabulary};
+use std::sync::Arc;
+
+/// `scope` (choice of three), `days` (1 to 100), `backed` (flag), `force` (four members), and the group `nato`.
+fn domains() -> Vec<(&'static str, Domain)> {
+    let ids = |ids: &[&str]| ids.iter().map(|id| Arc::from(*id)).collect::<Vec<Arc<str>>>();
+    vec![
+        ("scope", Domain::Choice(ids(&["none", "air", "all"]))),
+        ("days", Domain::Quantity { min: 1, max: 100 }),
+        ("backed", Domain::Flag),
+        ("force", Domain::Members(ids(&["uk", "france", "china", "denmark"]))),
+    ]
+}
+
+fn vocabulary() -> Vocabulary {
+    let mut vocabulary = Vocabulary::default();
+    for (at, (name, domain)) in (0..).zip(domains()) {
+        vocabulary.add_input(name.into(), InputId(at), domain);
+    }
+    vocabulary.add_group("nato".into(), vec!["uk".into(), "france".into(), "canada".into()]);
+    vocabulary
+}

@@ -1,0 +1,3 @@
+//! Bounds.
+/// The most issues.
+pub const MAX_ISSUES: usize = 500;

@@ -1,0 +1,302 @@
+//! Every status, firmness, reason, stance and verdict against a naive oracle that enumerates all completions.
+
+mod oracle;
+
+use detente::condition::{Axis, InputId};
+use detente::engine::{Cause, Compiled, Detail, Evaluation, Finding, Opening, Status};
+use detente::scenario;
+use oracle::generate::{self, Choices};
+use oracle::world::{Known, Value, World};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn compile(yaml: &str) -> Compiled {
+    let scenario = scenario::load("generated.yaml", yaml).unwrap_or_else(|faults| panic!("{faults}\n{yaml}"));
+    Compiled::new(Arc::new(scenario)).unwrap_or_else(|faults| panic!("{faults:?}\n{yaml}"))
+}
+
+fn in_order(world: &World) -> Vec<usize> {
+    (0..world.red_lines.len()).collect()
+}
+
+/// What is left known if only some causes are kept: members count one by one.
+fn keep_only(world: &World, known: &[Known], causes: &[Cause]) -> Vec<Known> {
+    let each = world.inputs.iter().zip(known).map(|(input, known)| {
+        let mine = causes.iter().filter(|cause| cause.input.index() == input.index);
+        let members: Vec<u8> = mine.clone().filter_map(|cause| cause.member).collect();
+        if mine.count() == 0 {
+            return Known::Nothing;
+        }
+        if members.is_empty() {
+            return known.clone();
+        }
+        let kept = members.iter().fold(0u32, |mask, member| mask | 1 << member);
+        match known {
+            Known::Exactly(Value::Members(inside)) => Known::Partly { includes: inside & kept, excludes: !inside & kept },
+            Known::Partly { includes, excludes } => Known::Partly { includes: includes & kept, excludes: excludes & kept },
+            other => panic!("{other:?} has no members"),
+        }
+    });
+    each.collect()
+}
+
+/// Everything settled, one by one: inputs, and members of inputs.
+fn settled(world: &World, known: &[Known]) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for (input, known) in world.inputs.iter().zip(known) {
+        let id = InputId(u16::try_from(input.index).unwrap());
+        let members = match (input.kind, known) {
+            (oracle::world::Kind::Members(count), Known::Exactly(_)) => (1u32 << count) - 1,
+            (_, Known::Partly { includes, excludes }) => includes | excludes,
+            (_, Known::Nothing) => continue,
+            _ => {
+                causes.push(Cause { input: id, member: None });
+                continue;
+            }
+        };
+        let members = (0..32u8).filter(|member| members >> member & 1 == 1);
+        causes.extend(members.map(|member| Cause { input: id, member: Some(member) }));
+    }
+    causes
+}
+
+fn status_of(world: &World, position: usize, known: &[Known]) -> Status {
+    world.judge(&world.red_lines[position], &world.completions(known)).0
+}
+
+/// Whether a completion gives the answers that an opening asks for.
+fn gives(compiled: &Compiled, values: &[Value], opening: &Opening) -> bool {
+    let known: Vec<Known> = values.iter().map(|value| Known::Exactly(*value)).collect();
+    let axis = compiled.scenario().space.axis(opening.input).unwrap();
+    axis.possible(&known[opening.input.index()].answer()) & opening.rules_out == 0
+}
+
+fn check_openings<'a>(
+    world: &World,
+    compiled: &Compiled,
+    known: &[Known],
+    position: usize,
+    crosses: bool,
+    openings: impl Iterator<Item = &'a [Opening]>,
+) {
+    let openings: Vec<&[Opening]> = openings.collect();
+    for values in world.completions(known) {
+        let asked: Vec<bool> =
+            openings.iter().map(|set| set.iter().all(|opening| gives(compiled, &values, opening))).collect();
+        let crossed = world.crossed(&world.red_lines[position], &values);
+        assert_eq!(asked.contains(&true), crossed == crosses, "{values:?} against {openings:?}");
+    }
+    for set in &openings {
+        for (at, opening) in set.iter().enumerate() {
+            // Asked for less, some completion would slip through. Members count one by one.
+            let bits: Vec<u128> = match compiled.scenario().space.axis(opening.input).unwrap() {
+                Axis::Members { .. } => (0..128).map(|bit| 1 << bit).filter(|bit| opening.rules_out & bit != 0).collect(),
+                _ => (0..128).map(|bit| 1 << bit).filter(|bit| opening.rules_out & bit != 0).collect(),
+            };
+            for bit in bits {
+                let mut weaker: Vec<Opening> = set.to_vec();
+                weaker[at].rules_out &= !bit;
+                let slips = world.completions(known).iter().any(|values| {
+                    weaker.iter().all(|opening| gives(compiled, values, opening))
+                        && world.crossed(&world.red_lines[position], values) != crosses
+                });
+                assert!(slips, "{set:?} asks for more than it needs");
+            }
+        }
+    }
+}
+
+fn check_reasons(world: &World, known: &[Known], evaluation: &Evaluation, finding: &Finding, complete: bool) {
+    let position = finding.red_line;
+    let reasons: Vec<Vec<Cause>> = evaluation.reasons(finding).map(<[Cause]>::to_vec).collect();
+    if finding.status == Status::Undetermined {
+        assert!(reasons.is_empty());
+        return;
+    }
+    assert!(!reasons.is_empty(), "a decided line has a reason");
+    for reason in &reasons {
+        let alone = keep_only(world, known, reason);
+        assert_eq!(status_of(world, position, &alone), finding.status, "{reason:?} decides by itself");
+        for left_out in 0..reason.len() {
+            let mut part = reason.clone();
+            part.remove(left_out);
+            let less = keep_only(world, known, &part);
+            assert_ne!(status_of(world, position, &less), finding.status, "{part:?}, a part of {reason:?}, decides");
+        }
+    }
+    let all = settled(world, known);
+    if !complete || all.len() > 7 {
+        return;
+    }
+    // Each minimal deciding set, found by trying all sets, is among the reasons.
+    let decides: Vec<bool> = (0..1usize << all.len())
+        .map(|set| {
+            let causes: Vec<Cause> =
+                all.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1).map(|(_, cause)| *cause).collect();
+            status_of(world, position, &keep_only(world, known, &causes)) == finding.status
+        })
+        .collect();
+    for set in 0..decides.len() {
+        let minimal = decides[set] && (0..all.len()).all(|at| set >> at & 1 == 0 || !decides[set & !(1 << at)]);
+        if minimal {
+            let mut causes: Vec<Cause> =
+                all.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1).map(|(_, cause)| *cause).collect();
+            causes.sort_unstable();
+            let found = reasons.iter().any(|reason| {
+                let mut reason = reason.clone();
+                reason.sort_unstable();
+                reason == causes
+            });
+            assert!(found, "{causes:?} is a minimal reason and missing among {reasons:?}");
+        }
+    }
+}
+
+fn check_everything(world: &World, known_given: &[Option<Known>], complete_reasons: bool) {
+    let compiled = compile(&world.yaml(&in_order(world)));
+    let given = world.given(known_given);
+    let known = world.known(known_given);
+    let completions = world.completions(&known);
+    let full = compiled.evaluate(&given, None, Detail::Full).unwrap();
+    let judgements: Vec<_> = world.red_lines.iter().map(|red_line| world.judge(red_line, &completions)).collect();
+    assert_eq!(full.findings.len(), world.red_lines.len());
+    for finding in &full.findings {
+        let position = finding.red_line;
+        let red_line = &world.red_lines[position];
+        assert_eq!((finding.status, finding.firmness), judgements[position], "line {position}");
+        check_reasons(world, &known, &full, finding, complete_reasons);
+        if finding.status == Status::Undetermined {
+            check_openings(world, &compiled, &known, position, true, full.would_cross(finding));
+            check_openings(world, &compiled, &known, position, false, full.would_clear(finding));
+        }
+        let waivers: Vec<_> = red_line
+            .waivers
+            .iter()
+            .enumerate()
+            .filter_map(|(at, waiver)| Some((at, world.judge_waiver(red_line, waiver, &completions)?)))
+            .collect();
+        let found: Vec<_> = full.waivers(finding).iter().map(|found| (found.waiver, found.certainty)).collect();
+        assert_eq!(found, waivers, "waivers of line {position}");
+    }
+    let (stances, verdict, could_become) = world.conclude(&judgements);
+    let found: Vec<_> = full.stances.iter().map(|party| (party.stance, party.could_become)).collect();
+    assert_eq!(found, stances);
+    assert_eq!((full.verdict, full.could_become), (verdict, could_become));
+    for (at, constraint) in world.constraints.iter().enumerate() {
+        let broken = completions.iter().filter(|values| constraint.holds(world, values)).count();
+        let expected = match broken {
+            0 => None,
+            all if all == completions.len() => Some(detente::engine::Certainty::Certain),
+            _ => Some(detente::engine::Certainty::Possible),
+        };
+        assert_eq!(full.warnings.iter().find(|w| w.position == at).map(|w| w.certainty), expected);
+    }
+
+    // The basic view is the full one without what is clear or not recorded.
+    let basic = compiled.evaluate(&given, None, Detail::Basic).unwrap();
+    let told = |evaluation: &Evaluation, finding: &Finding| {
+        let reasons: Vec<Vec<Cause>> = evaluation.reasons(finding).map(<[Cause]>::to_vec).collect();
+        (finding.red_line, finding.status, finding.firmness, reasons)
+    };
+    let astir = |finding: &&Finding| matches!(finding.status, Status::Crossed | Status::Undetermined);
+    let expected: Vec<_> = full.findings.iter().filter(astir).map(|finding| told(&full, finding)).collect();
+    let found: Vec<_> = basic.findings.iter().map(|finding| told(&basic, finding)).collect();
+    assert_eq!(found, expected);
+    assert_eq!((basic.verdict, basic.could_become, &basic.stances), (full.verdict, full.could_become, &full.stances));
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..160)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn findings_equal_the_oracles(bytes in bytes()) {
+        let mut choices = Choices::new(&bytes);
+        let world = generate::world(&mut choices);
+        let given = generate::given(&world, &mut choices);
+        check_everything(&world, &given, false);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_minimal_reason_is_missing(bytes in bytes()) {
+        let mut choices = Choices::new(&bytes);
+        let world = generate::world(&mut choices);
+        let given = generate::given(&world, &mut choices);
+        check_everything(&world, &given, true);
+    }
+
+    #[test]
+    fn a_further_red_line_never_improves_a_verdict(bytes in bytes()) {
+        let mut choices = Choices::new(&bytes);
+        let world = generate::world(&mut choices);
+        let given = world.given(&generate::given(&world, &mut choices));
+        let mut seen = None;
+        for count in 0..=world.red_lines.len() {
+            let compiled = compile(&world.yaml(&(0..count).collect::<Vec<_>>()));
+            let evaluation = compiled.evaluate(&given, None, Detail::Basic).unwrap();
+            let now = (evaluation.verdict, evaluation.could_become);
+            if let Some((verdict, could_become)) = seen {
+                prop_assert!(now.0 >= verdict && now.1 >= could_become, "{now:?} after {seen:?}");
+            }
+            seen = Some(now);
+        }
+    }
+
+    #[test]
+    fn the_order_of_rules_does_not_matter(bytes in bytes()) {
+        let mut choices = Choices::new(&bytes);
+        let world = generate::world(&mut choices);
+        let given = world.given(&generate::given(&world, &mut choices));
+        let order = in_order(&world);
+        let reversed: Vec<usize> = order.iter().rev().copied().collect();
+        let tell = |order: &[usize]| {
+            let compiled = compile(&world.yaml(order));
+            let evaluation = compiled.evaluate(&given, None, Detail::Full).unwrap();
+            let mut findings: Vec<_> = evaluation.findings.iter().map(|finding| {
+                let id = compiled.scenario().red_lines[finding.red_line].id.to_string();
+                let reasons: Vec<Vec<Cause>> = evaluation.reasons(finding).map(<[Cause]>::to_vec).collect();
+                (id, finding.status, finding.firmness, reasons)
+            }).collect();
+            findings.sort();
+            (findings, evaluation.stances.clone(), evaluation.verdict, evaluation.could_become)
+        };
+        prop_assert_eq!(tell(&order), tell(&reversed));
+    }
+
+    #[test]
+    fn every_condition_means_what_the_cel_interpreter_says(bytes in bytes()) {
+        let mut choices = Choices::new(&bytes);
+        let world = generate::world(&mut choices);
+        let compiled = compile(&world.yaml(&in_order(&world)));
+        for _ in 0..4 {
+            let values = generate::complete(&world, &mut choices);
+            let mut context = cel::Context::default();
+            for (input, value) in world.inputs.iter().zip(&values) {
+                let value: cel::Value = match *value {
+                    Value::Flag(flag) => flag.into(),
+                    Value::Choice(option) => format!("e{option}").into(),
+                    Value::Members(members) => (0..32).filter(|e| members >> e & 1 == 1)
+                        .map(|e| cel::Value::from(format!("e{e}"))).collect::<Vec<_>>().into(),
+                    Value::Quantity(number) => number.into(),
+                };
+                context.add_variable_from_value(input.name(), value);
+            }
+            let known: Vec<Option<Known>> = values.iter().map(|value| Some(Known::Exactly(*value))).collect();
+            let evaluation = compiled.evaluate(&world.given(&known), None, Detail::Full).unwrap();
+            for finding in &evaluation.findings {
+                let red_line = &compiled.scenario().red_lines[finding.red_line];
+                let truth = cel::Program::compile(&red_line.condition.text).unwrap().execute(&context).unwrap();
+                let crossed = truth == cel::Value::Bool(!red_line.requires);
+                let expected = if crossed { Status::Crossed } else { Status::Clear };
+                prop_assert_eq!(finding.status, expected, "{}", &red_line.condition.text);
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Worlds and proposals from bytes: the test framework makes and shrinks the bytes, so that a failure is shown in its
+//! smallest form. Exhausted bytes read as zero, which means the simplest choice everywhere.
+
+use super::expression::{Expression, Op, Quantifier};
+use super::world::{Input, Kind, Known, RedLine, Value, Waiver, World};
+use detente::scenario::model::Firmness;
+
+pub struct Choices<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Choices<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// A number below `count`.
+    pub fn below(&mut self, count: usize) -> usize {
+        let Some((first, rest)) = self.bytes.split_first() else { return 0 };
+        self.bytes = rest;
+        usize::from(*first) % count.max(1)
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == count - 1
+    }
+
+    fn mask(&mut self, bits: u32) -> u32 {
+        u32::try_from(self.below(1 << bits)).unwrap()
+    }
+}
+
+/// At most this many values over all inputs together, so that enumerating stays cheap.
+const MAX_COMPLETIONS: usize = 700;
+
+pub fn world(choices: &mut Choices) -> World {
+    let mut inputs: Vec<Input> = Vec::new();
+    let mut completions = 1;
+    for index in 0..2 + choices.below(4) {
+        let kind = match choices.below(4) {
+            0 => Kind::Flag,
+            1 => Kind::Choice(2 + u32::try_from(choices.below(3)).unwrap()),
+            2 => Kind::Members(1 + u32::try_from(choices.below(3)).unwrap()),
+            _ => {
+                let min = i64::try_from(choices.below(5)).unwrap() - 2;
+                Kind::Quantity(min, min + 1 + i64::try_from(choices.below(7)).unwrap())
+            }
+        };
+        let mut input = Input { index, kind, is_issue: true, default: None };
+        let domain = input.domain();
+        completions *= domain.len();
+        if completions > MAX_COMPLETIONS {
+            break;
+        }
+        if choices.one_in(2) {
+            input.default = Some(domain[choices.below(domain.len())]);
+        }
+        inputs.push(input);
+    }
+    // The last inputs may be circumstances; one issue at least stays.
+    let circumstances = choices.below(inputs.len().min(3));
+    let issues = inputs.len() - circumstances;
+    for input in &mut inputs[issues..] {
+        input.is_issue = false;
+    }
+    let parties = (0..1 + choices.below(3)).map(|_| choices.one_in(2)).collect::<Vec<bool>>();
+    let mut world = World { inputs, parties, red_lines: Vec::new(), constraints: Vec::new() };
+    for _ in 0..1 + choices.below(4) {
+        if let Some(red_line) = red_line(&world, choices) {
+            world.red_lines.push(red_line);
+        }
+    }
+    if choices.one_in(3) {
+        let constraint = expression(&world, choices, 2);
+        if !is_constant(&world, |values| constraint.holds(&world, values)) {
+            world.constraints.push(constraint);
+        }
+    }
+    world
+}
+
+fn everything(world: &World) -> Vec<Vec<Value>> {
+    world.completions(&vec![Known::Nothing; world.inputs.len()])
+}
+
+fn is_constant(world: &World, holds: impl Fn(&[Value]) -> bool) -> bool {
+    let all = everything(world);
+    let count = all.iter().filter(|values| holds(values)).count();
+    count == 0 || count == all.len()
+}
+
+/// A red line that a file may hold: neither always nor never crossed, and every waiver lowers some crossing.
+fn red_line(world: &World, choices: &mut Choices) -> Option<RedLine> {
+    let condition = expression(world, choices, 3);
+    if is_constant(world, |values| condition.holds(world, values)) {
+        return None;
+    }
+    let firmness = Firmness::ALL[3 - choices.below(4)];
+    let party = choices.below(world.parties.len());
+    let mut red_line = RedLine { party, requires: choices.one_in(3), condition, firmness, waivers: Vec::new() };
+    let lower: Vec<Firmness> = Firmness::ALL.into_iter().filter(|other| *other < firmness).collect();
+    for _ in 0..choices.below(4) {
+        if lower.is_empty() {
+            break;
+        }
+        let when = expression(world, choices, 2);
+        let waiver = Waiver { when, firmness: lower[choices.below(lower.len())] };
+        let with = red_line.waivers.iter().cloned().chain([waiver]).collect::<Vec<_>>();
+        if with.iter().enumerate().all(|(at, _)| lowers_something(world, &red_line, &with, at))
+            && !is_constant(world, |values| with.last().unwrap().when.holds(world, values))
+        {
+            red_line.waivers = with;
+        }
+    }
+    Some(red_line)
+}
+
+fn lowers_something(world: &World, red_line: &RedLine, waivers: &[Waiver], at: usize) -> bool {
+    everything(world).iter().any(|values| {
+        let covered = waivers.iter().enumerate().any(|(other, waiver)| {
+            other != at && waiver.firmness <= waivers[at].firmness && waiver.when.holds(world, values)
+        });
+        world.crossed(red_line, values) && waivers[at].when.holds(world, values) && !covered
+    })
+}
+
+pub fn expression(world: &World, choices: &mut Choices, depth: usize) -> Expression {
+    if depth == 0 || choices.one_in(3) {
+        return atom(world, choices);
+    }
+    let mut inner = || Box::new(expression(world, choices, depth - 1));
+    let (a, b, c) = (inner(), inner(), inner());
+    match choices.below(5) {
+        0 | 1 => Expression::And(a, b),
+        2 => Expression::Or(a, b),
+        3 => Expression::Not(a),
+        _ => Expression::If(a, b, c),
+    }
+}
+
+fn atom(world: &World, choices: &mut Choices) -> Expression {
+    let input = choices.below(world.inputs.len());
+    let quantifiers = [Quantifier::Exists, Quantifier::All, Quantifier::ExistsOne];
+    match world.inputs[input].kind {
+        Kind::Flag if choices.one_in(3) => Expression::FlagIs(input, choices.one_in(2)),
+        Kind::Flag => Expression::Flag(input),
+        Kind::Choice(options) => {
+            let option = u32::try_from(choices.below(options as usize)).unwrap();
+            match choices.below(3) {
+                0 => Expression::Option(input, option),
+                1 => Expression::NotOption(input, option),
+                _ => Expression::OneOf(input, bits(choices.mask(options), options)),
+            }
+        }
+        Kind::Members(members) => {
+            let member = u32::try_from(choices.below(members as usize)).unwrap();
+            let quantifier = quantifiers[choices.below(3)];
+            match choices.below(4) {
+                0 => Expression::Member(input, member),
+                1 => {
+                    // A count that its domain decides is refused: fall back to a member.
+                    let (op, count) = (Op::ALL[choices.below(6)], i64::try_from(choices.below(4)).unwrap());
+                    let truths = (0..=i64::from(members)).filter(|size| op.holds(*size, count)).count();
+                    let decided = truths == 0 || truths == members as usize + 1;
+                    if decided { Expression::Member(input, member) } else { Expression::Size(input, op, count) }
+                }
+                2 => Expression::Walk(input, quantifier, bits(choices.mask(members), members)),
+                _ => Expression::List(input, quantifier, bits(choices.mask(members), members)),
+            }
+        }
+        Kind::Quantity(min, max) => {
+            let span = usize::try_from(max - min).unwrap() + 1;
+            let number = min + i64::try_from(choices.below(span)).unwrap();
+            let op = Op::ALL[choices.below(6)];
+            let truths = (min..=max).filter(|value| op.holds(*value, number)).count();
+            let op = if truths == 0 || truths == span { Op::Equal } else { op };
+            match choices.below(3) {
+                0 => Expression::Number(input, op, number),
+                1 => Expression::MirroredNumber(input, op, number),
+                _ => {
+                    let other = min + i64::try_from(choices.below(span)).unwrap();
+                    // Both numbers of a domain of two would be all of it.
+                    Expression::Numbers(input, if span > 2 { vec![other, number] } else { vec![number] })
+                }
+            }
+        }
+    }
+}
+
+fn bits(mask: u32, count: u32) -> Vec<u32> {
+    (0..count).filter(|bit| mask >> bit & 1 == 1).collect()
+}
+
+/// What a proposal and its circumstances say of each input.
+pub fn given(world: &World, choices: &mut Choices) -> Vec<Option<Known>> {
+    let each = world.inputs.iter().map(|input| {
+        let domain = input.domain();
+        let exactly = |choices: &mut Choices| Known::Exactly(domain[choices.below(domain.len())]);
+        match choices.below(6) {
+            0 => None,
+            1 => Some(Known::Nothing),
+            2 | 3 => Some(exactly(choices)),
+            _ => Some(match input.kind {
+                Kind::Flag => exactly(choices),
+                Kind::Choice(options) => {
+                    let some = bits(choices.mask(options), options);
+                    Known::OneOf(if some.is_empty() { vec![0] } else { some })
+                }
+                Kind::Members(members) => {
+                    let (includes, out) = (choices.mask(members), choices.mask(members));
+                    Known::Partly { includes, excludes: out & !includes }
+                }
+                Kind::Quantity(min, max) => {
+                    let span = usize::try_from(max - min).unwrap() + 1;
+                    let low = min + i64::try_from(choices.below(span)).unwrap();
+                    let rest = usize::try_from(max - low).unwrap() + 1;
+                    Known::Between(low, low + i64::try_from(choices.below(rest)).unwrap())
+                }
+            }),
+        }
+    });
+    each.collect()
+}
+
+/// One value for every input.
+pub fn complete(world: &World, choices: &mut Choices) -> Vec<Value> {
+    let each = world.inputs.iter().map(|input| {
+        let domain = input.domain();
+        domain[choices.below(domain.len())]
+    });
+    each.collect()
+}

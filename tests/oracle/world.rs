@@ -1,0 +1,307 @@
+//! A small negotiation, its completions, and what follows from them by the definitions alone.
+
+use super::expression::Expression;
+use detente::condition::{Answer, InputId};
+use detente::engine::{Certainty, Given, Origin, Stance, Status, Verdict};
+use detente::scenario::model::Firmness;
+use std::fmt::Write;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Value {
+    Flag(bool),
+    Choice(u32),
+    Members(u32),
+    Quantity(i64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    Flag,
+    Choice(u32),
+    Members(u32),
+    Quantity(i64, i64),
+}
+
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub index: usize,
+    pub kind: Kind,
+    pub is_issue: bool,
+    pub default: Option<Value>,
+}
+
+impl Input {
+    pub fn name(&self) -> String {
+        format!("i{}", self.index)
+    }
+
+    /// The whole domain.
+    pub fn domain(&self) -> Vec<Value> {
+        match self.kind {
+            Kind::Flag => vec![Value::Flag(false), Value::Flag(true)],
+            Kind::Choice(options) => (0..options).map(Value::Choice).collect(),
+            Kind::Members(members) => (0..1 << members).map(Value::Members).collect(),
+            Kind::Quantity(min, max) => (min..=max).map(Value::Quantity).collect(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Waiver {
+    pub when: Expression,
+    pub firmness: Firmness,
+}
+
+#[derive(Clone, Debug)]
+pub struct RedLine {
+    pub party: usize,
+    pub requires: bool,
+    pub condition: Expression,
+    pub firmness: Firmness,
+    pub waivers: Vec<Waiver>,
+}
+
+#[derive(Clone, Debug)]
+pub struct World {
+    pub inputs: Vec<Input>,
+    /// Whether each party is a principal.
+    pub parties: Vec<bool>,
+    pub red_lines: Vec<RedLine>,
+    pub constraints: Vec<Expression>,
+}
+
+/// What is known of an input, in the oracle's own terms.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    Nothing,
+    Exactly(Value),
+    OneOf(Vec<u32>),
+    Between(i64, i64),
+    Partly { includes: u32, excludes: u32 },
+}
+
+impl Known {
+    pub fn admits(&self, value: Value) -> bool {
+        match (self, value) {
+            (Known::Nothing, _) => true,
+            (Known::Exactly(known), value) => *known == value,
+            (Known::OneOf(options), Value::Choice(option)) => options.contains(&option),
+            (Known::Between(low, high), Value::Quantity(number)) => (*low..=*high).contains(&number),
+            (Known::Partly { includes, excludes }, Value::Members(members)) => {
+                members & includes == *includes && members & excludes == 0
+            }
+            _ => false,
+        }
+    }
+
+    pub fn answer(&self) -> Answer {
+        use detente::condition::Value as Engine;
+        let mask = |options: &[u32]| options.iter().fold(0u64, |mask, option| mask | 1 << option);
+        match self {
+            Known::Nothing => Answer::Unsettled,
+            Known::Exactly(Value::Flag(flag)) => Answer::Exact(Engine::Flag(*flag)),
+            Known::Exactly(Value::Choice(option)) => Answer::Exact(Engine::Choice(u8::try_from(*option).unwrap())),
+            Known::Exactly(Value::Members(members)) => Answer::Exact(Engine::Members(u64::from(*members))),
+            Known::Exactly(Value::Quantity(number)) => Answer::Exact(Engine::Quantity(*number)),
+            Known::OneOf(options) => Answer::AnyOf(mask(options)),
+            Known::Between(min, max) => Answer::Range { min: *min, max: *max },
+            Known::Partly { includes, excludes } => {
+                Answer::Partial { includes: u64::from(*includes), excludes: u64::from(*excludes) }
+            }
+        }
+    }
+}
+
+/// A status with the lowest and highest firmness of its crossings.
+pub type Judgement = (Status, Option<(Firmness, Firmness)>);
+
+impl World {
+    /// What is known of every input, from what is given (by input) and the defaults.
+    pub fn known(&self, given: &[Option<Known>]) -> Vec<Known> {
+        let default = |input: &Input| input.default.map_or(Known::Nothing, Known::Exactly);
+        self.inputs.iter().zip(given).map(|(input, given)| given.clone().unwrap_or_else(|| default(input))).collect()
+    }
+
+    /// Every way to settle everything.
+    pub fn completions(&self, known: &[Known]) -> Vec<Vec<Value>> {
+        let mut completions = vec![Vec::new()];
+        for (input, known) in self.inputs.iter().zip(known) {
+            let values: Vec<Value> = input.domain().into_iter().filter(|value| known.admits(*value)).collect();
+            completions = completions
+                .into_iter()
+                .flat_map(|so_far: Vec<Value>| {
+                    values.iter().map(move |value| {
+                        let mut next = so_far.clone();
+                        next.push(*value);
+                        next
+                    })
+                })
+                .collect();
+        }
+        completions
+    }
+
+    pub fn crossed(&self, red_line: &RedLine, values: &[Value]) -> bool {
+        red_line.condition.holds(self, values) != red_line.requires
+    }
+
+    fn counts_as(&self, red_line: &RedLine, values: &[Value]) -> Firmness {
+        let waived = red_line.waivers.iter().filter(|waiver| waiver.when.holds(self, values));
+        waived.map(|waiver| waiver.firmness).min().map_or(red_line.firmness, |waived| waived.min(red_line.firmness))
+    }
+
+    pub fn judge(&self, red_line: &RedLine, completions: &[Vec<Value>]) -> Judgement {
+        let crossings: Vec<&Vec<Value>> =
+            completions.iter().filter(|values| self.crossed(red_line, values)).collect();
+        let status = match crossings.len() {
+            0 => Status::Clear,
+            all if all == completions.len() => Status::Crossed,
+            _ => Status::Undetermined,
+        };
+        let firmness = crossings.iter().map(|values| self.counts_as(red_line, values));
+        let lowest = firmness.clone().min();
+        (status, lowest.zip(firmness.max()))
+    }
+
+    /// Whether a waiver lowers every crossing, or some; `None` where it lowers none.
+    pub fn judge_waiver(&self, red_line: &RedLine, waiver: &Waiver, completions: &[Vec<Value>]) -> Option<Certainty> {
+        let crossings = completions.iter().filter(|values| self.crossed(red_line, values));
+        let lowered: Vec<bool> = crossings.map(|values| waiver.when.holds(self, values)).collect();
+        match lowered.iter().filter(|lowered| **lowered).count() {
+            0 => None,
+            all if all == lowered.len() => Some(Certainty::Certain),
+            _ => Some(Certainty::Possible),
+        }
+    }
+
+    /// Stances and verdict, each with what it could become, from the judgements of all red lines.
+    pub fn conclude(&self, judgements: &[Judgement]) -> (Vec<(Stance, Stance)>, Verdict, Verdict) {
+        let of = |firmness: Firmness| match firmness {
+            Firmness::Absolute | Firmness::Firm => Stance::Rejects,
+            Firmness::Negotiable => Stance::Resists,
+            Firmness::Tentative => Stance::MayResist,
+        };
+        let stances: Vec<(Stance, Stance)> = (0..self.parties.len())
+            .map(|party| {
+                let mine = self.red_lines.iter().zip(judgements).filter(|(red_line, _)| red_line.party == party);
+                let each = mine.filter_map(|(_, (status, firmness))| {
+                    let (lowest, highest) = (*firmness)?;
+                    let now = if *status == Status::Crossed { of(lowest) } else { Stance::Undecided };
+                    Some((now, of(highest)))
+                });
+                each.fold((Stance::NoStatedObjection, Stance::NoStatedObjection), |so_far, next| {
+                    (so_far.0.max(next.0), so_far.1.max(next.1))
+                })
+            })
+            .collect();
+        let verdict = |pick: fn(&(Stance, Stance)) -> Stance| {
+            let has = |stance: Stance, principal: Option<bool>| {
+                stances.iter().zip(&self.parties).any(|(found, is_principal)| {
+                    pick(found) == stance && principal.is_none_or(|wanted| wanted == *is_principal)
+                })
+            };
+            if has(Stance::Rejects, Some(true)) {
+                Verdict::Blocked
+            } else if has(Stance::Rejects, Some(false)) {
+                Verdict::Undeliverable
+            } else if has(Stance::Resists, None) {
+                Verdict::Contested
+            } else if has(Stance::MayResist, None) || has(Stance::Undecided, None) {
+                Verdict::Undetermined
+            } else {
+                Verdict::Unopposed
+            }
+        };
+        let (now, later) = (verdict(|stance| stance.0), verdict(|stance| stance.1));
+        (stances, now, later)
+    }
+
+    pub fn given(&self, given: &[Option<Known>]) -> Vec<Given> {
+        let each = self.inputs.iter().zip(given).filter_map(|(input, known)| {
+            let origin = if input.is_issue { Origin::Proposal } else { Origin::Circumstance };
+            let id = InputId(u16::try_from(input.index).unwrap());
+            Some(Given { input: id, answer: known.as_ref()?.answer(), origin })
+        });
+        each.collect()
+    }
+
+    /// The world as a scenario file, with the red lines in the given order.
+    pub fn yaml(&self, order: &[usize]) -> String {
+        let mut text = String::from(
+            "scenario: generated\ntitle: Generated\ncovers: {from: 2025-01-01, to: 2025-12-31}\nas_of: 2025-06-01\n\
+             sources:\n  - {id: nowhere, title: None, publisher: Nobody}\nparties:\n",
+        );
+        for (party, principal) in self.parties.iter().enumerate() {
+            let role = if *principal { "principal" } else { "third_party" };
+            writeln!(text, "  - {{id: p{party}, name: Party {party}, role: {role}}}").unwrap();
+        }
+        for issues in [true, false] {
+            let inputs: Vec<&Input> = self.inputs.iter().filter(|input| input.is_issue == issues).collect();
+            if inputs.is_empty() {
+                continue;
+            }
+            text += if issues { "issues:\n" } else { "circumstances:\n" };
+            for input in inputs {
+                let entries = |count: u32| (0..count).map(|e| format!("e{e}")).collect::<Vec<_>>().join(", ");
+                let kind = match input.kind {
+                    Kind::Flag => "kind: flag".to_owned(),
+                    Kind::Choice(options) => format!("kind: choice, options: [{}]", entries(options)),
+                    Kind::Members(members) => format!("kind: members, members: [{}]", entries(members)),
+                    Kind::Quantity(min, max) => {
+                        format!("kind: quantity, unit: days, range: {{min: {min}, max: {max}}}")
+                    }
+                };
+                let key = if issues { "status_quo" } else { "assumed" };
+                let default = input.default.map_or_else(String::new, |value| format!(", {key}: {}", literal(value)));
+                writeln!(text, "  - {{id: {}, title: T, question: Q, {kind}{default}}}", input.name()).unwrap();
+            }
+        }
+        let evidence = "[{source: nowhere, kind: on_record, speaker: Nobody, statement: Said}]";
+        text += if order.is_empty() { "red_lines: []\n" } else { "red_lines:\n" };
+        for position in order {
+            let red_line = &self.red_lines[*position];
+            let verb = if red_line.requires { "requires" } else { "rejects" };
+            writeln!(
+                text,
+                "  - id: line-{position}\n    party: p{}\n    title: T\n    {verb}: '{}'\n    firmness: {}\n    \
+                 held: [{{from: 2025-01-01}}]\n    evidence: {evidence}",
+                red_line.party,
+                red_line.condition.cel(self),
+                red_line.firmness.word(),
+            )
+            .unwrap();
+            if !red_line.waivers.is_empty() {
+                text += "    waivers:\n";
+            }
+            for (at, waiver) in red_line.waivers.iter().enumerate() {
+                writeln!(
+                    text,
+                    "      - id: waiver-{at}\n        title: T\n        when: '{}'\n        firmness: {}\n        \
+                     evidence: {evidence}",
+                    waiver.when.cel(self),
+                    waiver.firmness.word(),
+                )
+                .unwrap();
+            }
+        }
+        if !self.constraints.is_empty() {
+            text += "constraints:\n";
+        }
+        for (at, constraint) in self.constraints.iter().enumerate() {
+            writeln!(text, "  - {{id: constraint-{at}, title: T, forbids: '{}'}}", constraint.cel(self)).unwrap();
+        }
+        text
+    }
+}
+
+fn literal(value: Value) -> String {
+    match value {
+        Value::Flag(flag) => flag.to_string(),
+        Value::Choice(option) => format!("e{option}"),
+        Value::Members(members) => {
+            let entries = (0..32).filter(|entry| members >> entry & 1 == 1).map(|entry| format!("e{entry}"));
+            format!("[{}]", entries.collect::<Vec<_>>().join(", "))
+        }
+        Value::Quantity(number) => number.to_string(),
+    }
+}
