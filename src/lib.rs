@@ -4,7 +4,10 @@
 //! `cli`, `grpc`, `serving`, `engine`, `scenario`, `condition`.
 
 pub mod condition;
+pub mod config;
 pub mod engine;
 pub mod grpc;
 pub mod scenario;
 pub mod serving;
+pub mod shutdown;
+pub mod telemetry;

@@ -32,8 +32,12 @@ fn keep_only(world: &World, known: &[Known], causes: &[Cause]) -> Vec<Known> {
         }
         let kept = members.iter().fold(0u32, |mask, member| mask | 1 << member);
         match known {
-            Known::Exactly(Value::Members(inside)) => Known::Partly { includes: inside & kept, excludes: !inside & kept },
-            Known::Partly { includes, excludes } => Known::Partly { includes: includes & kept, excludes: excludes & kept },
+            Known::Exactly(Value::Members(inside)) => {
+                Known::Partly { includes: inside & kept, excludes: !inside & kept }
+            }
+            Known::Partly { includes, excludes } => {
+                Known::Partly { includes: includes & kept, excludes: excludes & kept }
+            }
             other => panic!("{other:?} has no members"),
         }
     });
@@ -90,7 +94,9 @@ fn check_openings<'a>(
         for (at, opening) in set.iter().enumerate() {
             // Asked for less, some completion would slip through. Members count one by one.
             let bits: Vec<u128> = match compiled.scenario().space.axis(opening.input).unwrap() {
-                Axis::Members { .. } => (0..128).map(|bit| 1 << bit).filter(|bit| opening.rules_out & bit != 0).collect(),
+                Axis::Members { .. } => {
+                    (0..128).map(|bit| 1 << bit).filter(|bit| opening.rules_out & bit != 0).collect()
+                }
                 _ => (0..128).map(|bit| 1 << bit).filter(|bit| opening.rules_out & bit != 0).collect(),
             };
             for bit in bits {

@@ -3,10 +3,14 @@
 //! Owns the generated schema, the conversions to and from the engine's types, the services, and the server around
 //! them. Handlers are a few lines: convert, call, convert. Must not decide anything about a negotiation.
 
+mod connection;
 pub mod convert;
 pub mod error;
+pub mod health;
 pub mod json;
+pub mod layers;
 pub mod names;
 pub mod page;
 pub mod proto;
+pub mod server;
 pub mod service;

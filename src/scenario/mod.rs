@@ -3,7 +3,42 @@
 //! Owns the [`Scenario`] model and everything about reading one from text. Must not know of evaluation, of the wire,
 //! of clocks or of the file system: a file enters as its name and its text.
 
+pub mod cases;
+mod diagnostics;
+mod document;
+mod format;
 pub mod limits;
 pub mod model;
+mod proposal;
+mod record;
+mod resolve;
+mod revision;
 
+pub use diagnostics::{Diagnostic, Diagnostics};
+pub use format::schema;
 pub use model::Scenario;
+pub use proposal::load_proposal;
+
+use diagnostics::Faults;
+
+/// Reads a scenario file. `file` is its name, for messages.
+///
+/// # Errors
+/// Every fault of the file, each with its place.
+pub fn load(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    let mut faults = Faults::default();
+    let root = document::parse(text, &mut faults);
+    let scenario = match root {
+        Some(root) => resolve::scenario(&root, text, &mut faults),
+        None => {
+            if faults.is_empty() {
+                faults.add(diagnostics::Place::START, "the file is empty");
+            }
+            None
+        }
+    };
+    faults.finish(file, text, scenario)
+}
+
+#[cfg(test)]
+mod tests;

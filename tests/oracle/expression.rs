@@ -170,7 +170,11 @@ impl Expression {
             Expression::And(a, b) => a.holds(world, values) && b.holds(world, values),
             Expression::Or(a, b) => a.holds(world, values) || b.holds(world, values),
             Expression::If(test, a, b) => {
-                if test.holds(world, values) { a.holds(world, values) } else { b.holds(world, values) }
+                if test.holds(world, values) {
+                    a.holds(world, values)
+                } else {
+                    b.holds(world, values)
+                }
             }
         }
     }

@@ -151,8 +151,7 @@ impl World {
     }
 
     pub fn judge(&self, red_line: &RedLine, completions: &[Vec<Value>]) -> Judgement {
-        let crossings: Vec<&Vec<Value>> =
-            completions.iter().filter(|values| self.crossed(red_line, values)).collect();
+        let crossings: Vec<&Vec<Value>> = completions.iter().filter(|values| self.crossed(red_line, values)).collect();
         let status = match crossings.len() {
             0 => Status::Clear,
             all if all == completions.len() => Status::Crossed,

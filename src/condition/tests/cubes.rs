@@ -85,10 +85,7 @@ fn the_ends_of_integers_are_numbers_like_others() {
         let possible = space.axis(InputId(0)).unwrap().possible(&Answer::Exact(Value::Quantity(number)));
         decision.holds.iter().any(|cube| cube.iter().all(|literal| possible & literal.forbids == 0))
     };
-    assert_eq!(
-        [i64::MIN, i64::MIN + 1, 0, i64::MAX - 1, i64::MAX].map(holds),
-        [true, false, false, false, true]
-    );
+    assert_eq!([i64::MIN, i64::MIN + 1, 0, i64::MAX - 1, i64::MAX].map(holds), [true, false, false, false, true]);
 }
 
 proptest! {

@@ -52,10 +52,7 @@ fn every_fault_is_found_with_its_place_and_the_nearest_name() {
 fn places_count_bytes_behind_characters_of_several() {
     assert_eq!(
         faults(r#"scope == "é" && dayz > 3"#),
-        [
-            "9: `scope` has no option `é`",
-            "17: there is no issue, circumstance or group `dayz`; did you mean `days`?",
-        ]
+        ["9: `scope` has no option `é`", "17: there is no issue, circumstance or group `dayz`; did you mean `days`?",]
     );
 }
 
@@ -135,7 +132,10 @@ fn length_is_bounded() {
     let padded = |bytes: usize| format!("backed{}", " ".repeat(bytes - "backed".len()));
     reads(&padded(MAX_CONDITION_BYTES));
     let long = padded(MAX_CONDITION_BYTES + 1);
-    assert_eq!(faults(&long), [format!("0: the condition has {} bytes; at most {MAX_CONDITION_BYTES} are read", long.len())]);
+    assert_eq!(
+        faults(&long),
+        [format!("0: the condition has {} bytes; at most {MAX_CONDITION_BYTES} are read", long.len())]
+    );
 }
 
 #[test]

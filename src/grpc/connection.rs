@@ -1,0 +1,184 @@
+//! One connection: the wait for its preface, HTTP/2 with its limits, its age, its end.
+//!
+//! tonic's own transport is not used: its accept loop spins when file descriptors run out, connections that never
+//! speak stay for ever and outlast every drain, all connections age alike, and its handling of `grpc-timeout` (see
+//! [`super::layers::deadline`]) can't be turned off. hyper's server, below it, has none of these faults.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tonic::transport::server::Connected;
+use tower::{Service, ServiceExt};
+use tracing::debug;
+
+/// How many calls one connection may have open.
+const MAX_CONCURRENT_STREAMS: u32 = 256;
+/// Streams that a client opens and resets at once, before they are accepted: more end the connection.
+const MAX_PENDING_RESETS: usize = 20;
+/// Streams that the server resets for a client's errors: more end the connection.
+const MAX_ERROR_RESETS: usize = 1024;
+/// The sum of a call's headers.
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// What one stream, and all streams of a connection, may send before it is read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What one stream may hold that its client doesn't read.
+const MAX_SEND_BUFFER: usize = 256 * 1024;
+/// A connection without traffic is asked for a sign of life, and closed without one.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a connection may take until it speaks.
+const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a part of a preface is looked at again.
+const PREFACE_INTERVAL: Duration = Duration::from_millis(20);
+/// After this age, give or take a tenth, a connection is asked to end, so that clients find new replicas; not all at
+/// once. Calls under way are finished, however long they take.
+const MAX_AGE: Duration = Duration::from_secs(30 * 60);
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// To clients of HTTP/1, so that they see more than a closed connection.
+const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\n\
+    content-length: 38\r\nconnection: close\r\n\r\nThis is a gRPC server: speak HTTP/2.\r\n";
+
+/// HTTP/2 with the limits of this server.
+pub(super) fn http2() -> Builder<TokioExecutor> {
+    let mut http2 = Builder::new(TokioExecutor::new());
+    http2
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_ERROR_RESETS)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(MAX_SEND_BUFFER)
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .auto_date_header(false);
+    http2
+}
+
+/// Serves one connection until it ends. When `closing` turns true, the client is told to go, and calls under way are
+/// finished; a connection that has not yet spoken is closed.
+pub(super) async fn serve<S, B>(
+    mut stream: TcpStream,
+    http2: Builder<TokioExecutor>,
+    service: S,
+    mut closing: watch::Receiver<bool>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // Without it small answers wait for acknowledgements.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "no TCP_NODELAY");
+    }
+    let first = tokio::select! {
+        first = timeout(PREFACE_TIMEOUT, first_words(&stream)) => first,
+        _ = closing.wait_for(|closing| *closing) => return,
+    };
+    match first {
+        Ok(Ok(First::Http2)) => {}
+        Ok(Ok(First::Http1)) => {
+            let _ = stream.write_all(NOT_HTTP1).await;
+            return;
+        }
+        Ok(Ok(First::Other)) => return debug!("a connection speaks neither HTTP/2 nor HTTP/1"),
+        Ok(Err(error)) => return debug!(%error, "a connection is lost before it spoke"),
+        Err(_) => return debug!("a connection did not speak in time"),
+    }
+    let peer = stream.connect_info();
+    let service = service.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        request
+    });
+    let io = Unvectored(TokioIo::new(stream));
+    let mut connection = pin!(http2.serve_connection(io, TowerToHyperService::new(service)));
+    let mut going = pin!(async {
+        tokio::select! {
+            () = sleep(with_jitter(MAX_AGE)) => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
+    });
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = &mut going => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(error = &error as &dyn std::error::Error, "a connection ended with an error");
+    }
+}
+
+enum First {
+    Http2,
+    Http1,
+    Other,
+}
+
+/// What a connection speaks, by its first bytes, which are left for whoever reads next.
+async fn first_words(stream: &TcpStream) -> io::Result<First> {
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let seen = seen.get_mut(..).unwrap_or_default();
+        let count = stream.peek(seen).await?;
+        let seen = seen.get(..count).unwrap_or_default();
+        if !PREFACE.starts_with(seen) {
+            let is_http1 = seen.first().is_some_and(u8::is_ascii_uppercase);
+            return Ok(if is_http1 { First::Http1 } else { First::Other });
+        }
+        match count {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count if count == PREFACE.len() => return Ok(First::Http2),
+            _ => sleep(PREFACE_INTERVAL).await,
+        }
+    }
+}
+
+/// A duration, more or less by up to a tenth.
+fn with_jitter(duration: Duration) -> Duration {
+    let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
+    duration.mul_f64(0.9 + 0.2 * share)
+}
+
+/// A socket that reports no vectored writes: h2 then gathers frames of up to 1 KiB (typical answers) into one write,
+/// where it would make several of them.
+struct Unvectored<T>(T);
+
+impl<T: Read + Unpin> Read for Unvectored<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl<T: Write + Unpin> Write for Unvectored<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

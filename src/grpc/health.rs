@@ -1,0 +1,58 @@
+//! The standard health service: readiness, of the server (``) and of each of its services by name.
+//!
+//! Everything is NOT_SERVING from the beginning: tonic-health would start with `` SERVING, before anything is held.
+//! Liveness is another question: a process that answers `Check` at all is alive, whatever it answers.
+
+use super::proto::v1::red_line_service_server::SERVICE_NAME;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
+use tonic_health::server::{HealthReporter, HealthService};
+
+/// The names under which health can be asked.
+const NAMES: [&str; 2] = ["", SERVICE_NAME];
+/// Requests hold one service name.
+const MAX_REQUEST_BYTES: usize = 4 * 1024;
+
+/// What the health service reports.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    reporter: HealthReporter,
+}
+
+impl Readiness {
+    /// Not ready.
+    pub async fn new() -> Self {
+        let readiness = Self { reporter: HealthReporter::new() };
+        readiness.set(ServingStatus::NotServing).await;
+        readiness
+    }
+
+    /// Ready for calls.
+    pub async fn ready(&self) {
+        self.set(ServingStatus::Serving).await;
+    }
+
+    /// About to end: answers still, but wants no new callers.
+    pub async fn draining(&self) {
+        self.set(ServingStatus::NotServing).await;
+    }
+
+    /// Ends the open `Watch` streams, which would otherwise outlast every drain.
+    pub async fn close(&mut self) {
+        for name in NAMES {
+            self.reporter.clear_service_status(name).await;
+        }
+    }
+
+    /// The service that answers `Check` and `Watch`.
+    pub fn server(&self) -> HealthServer<impl HealthApi> {
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
+            .max_decoding_message_size(MAX_REQUEST_BYTES)
+    }
+
+    async fn set(&self, status: ServingStatus) {
+        for name in NAMES {
+            self.reporter.set_service_status(name, status).await;
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Every call has a span (method, request id), is counted while it lasts, and ends with one event: its status and how
+//! long it took. What was asked and answered stays out of the log.
+//!
+//! A call lasts until its trailers are handed to the transport, or until it is dropped because its caller has left.
+//! Failures are logged at `info`, successes at `debug` (`--log info,detente::call=debug`). None is an error here: callers
+//! bring about any status they like, INTERNAL too, and where the fault is ours, whoever finds it has logged it.
+
+use super::request_id::RequestId;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+use tracing::{Span, field};
+
+/// The target of the events.
+const TARGET: &str = "detente::call";
+/// Paths are the caller's: longer ones are cut in the log.
+const MAX_METHOD_BYTES: usize = 128;
+
+/// Watches every call.
+#[derive(Clone, Debug, Default)]
+pub struct CallsLayer {
+    in_flight: TaskTracker,
+}
+
+impl CallsLayer {
+    /// Counts the calls in `in_flight`.
+    pub fn new(in_flight: TaskTracker) -> Self {
+        Self { in_flight }
+    }
+}
+
+impl<S> Layer<S> for CallsLayer {
+    type Service = Calls<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Calls { inner, in_flight: self.in_flight.clone() }
+    }
+}
+
+/// A service whose calls are watched.
+#[derive(Clone, Debug)]
+pub struct Calls<S> {
+    inner: S,
+    in_flight: TaskTracker,
+}
+
+impl<S, B, R> Service<Request<B>> for Calls<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<Watched<R>>;
+    type Error = S::Error;
+    type Future = Watching<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let path = request.uri().path();
+        let span = tracing::info_span!(
+            target: TARGET,
+            "call",
+            method = path.get(..MAX_METHOD_BYTES).unwrap_or(path).trim_start_matches('/'),
+            request_id = request.extensions().get::<RequestId>().map_or("", RequestId::as_str),
+            status = field::Empty,
+        );
+        let inner = span.in_scope(|| self.inner.call(request));
+        Watching {
+            inner,
+            call: Some(Call { span, begun: Instant::now(), ended: false, _counted: self.in_flight.token() }),
+        }
+    }
+}
+
+/// A call, from its first header to its last.
+#[derive(Debug)]
+struct Call {
+    span: Span,
+    begun: Instant,
+    ended: bool,
+    _counted: TaskTrackerToken,
+}
+
+impl Call {
+    /// Ends the call if these headers or trailers do.
+    fn read(&mut self, headers: &HeaderMap) {
+        if let Some(status) = headers.get(Status::GRPC_STATUS) {
+            self.end(Code::from_bytes(status.as_bytes()));
+        }
+    }
+
+    fn end(&mut self, code: Code) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.span.record("status", field::debug(code));
+        let micros = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.span.in_scope(|| match code {
+            Code::Ok => tracing::debug!(target: TARGET, micros, "answered"),
+            _ => tracing::info!(target: TARGET, micros, "not answered"),
+        });
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // Dropped before its trailers: the caller has left, or the connection is lost.
+        self.end(Code::Cancelled);
+    }
+}
+
+pin_project! {
+    /// An answer that is watched.
+    #[derive(Debug)]
+    pub struct Watching<F> {
+        #[pin]
+        inner: F,
+        call: Option<Call>,
+    }
+}
+
+impl<F, R, E> Future for Watching<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<Watched<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let entered = this.call.as_ref().map(|call| call.span.enter());
+        let answer = ready!(this.inner.poll(cx));
+        drop(entered);
+        let mut call = this.call.take();
+        Poll::Ready(answer.map(|response| {
+            if let Some(call) = &mut call {
+                call.read(response.headers());
+            }
+            response.map(|inner| Watched { inner, call })
+        }))
+    }
+}
+
+pin_project! {
+    /// A body that is watched for the trailers that end its call.
+    #[derive(Debug)]
+    pub struct Watched<B> {
+        #[pin]
+        inner: B,
+        call: Option<Call>,
+    }
+}
+
+impl<B> Body for Watched<B>
+where
+    B: Body<Data = Bytes>,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        let entered = this.call.as_ref().map(|call| call.span.enter());
+        let frame = ready!(this.inner.poll_frame(cx));
+        drop(entered);
+        if let Some(call) = this.call
+            && let Some(Ok(frame)) = &frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            call.read(trailers);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,197 @@
+//! Faults of a file, each with its place, told all at once.
+
+use super::limits::MAX_FAULTS;
+use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
+use std::fmt::{self, Write};
+use std::ops::Range;
+
+/// A stretch of a file, in characters from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl Place {
+    /// The file's beginning.
+    pub(super) const START: Place = Place { start: 0, end: 0 };
+}
+
+struct Fault {
+    place: Place,
+    message: String,
+    other: Option<(Place, &'static str)>,
+}
+
+/// Collects faults.
+#[derive(Default)]
+pub(super) struct Faults {
+    faults: Vec<Fault>,
+}
+
+impl Faults {
+    pub(super) fn add(&mut self, place: Place, message: impl Into<String>) {
+        self.faults.push(Fault { place, message: message.into(), other: None });
+    }
+
+    pub(super) fn add_with_other(
+        &mut self,
+        place: Place,
+        message: impl Into<String>,
+        other: Place,
+        label: &'static str,
+    ) {
+        self.faults.push(Fault { place, message: message.into(), other: Some((other, label)) });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// The value if nothing was found wrong, else everything that was.
+    pub(super) fn finish<T>(self, file: &str, text: &str, value: Option<T>) -> Result<T, Diagnostics> {
+        match value {
+            Some(value) if self.is_empty() => Ok(value),
+            _ => Err(self.diagnostics(file, text)),
+        }
+    }
+
+    fn diagnostics(mut self, file: &str, text: &str) -> Diagnostics {
+        self.faults.sort_by(|a, b| (a.place, &a.message).cmp(&(b.place, &b.message)));
+        self.faults.dedup_by(|a, b| (a.place, &a.message) == (b.place, &b.message));
+        let total = self.faults.len();
+        let lines = Lines::new(text);
+        let diagnostics = self.faults.into_iter().take(MAX_FAULTS).map(|fault| {
+            let (line, column) = lines.line_and_column(fault.place.start);
+            Diagnostic {
+                file: file.to_owned(),
+                line,
+                column,
+                message: fault.message,
+                bytes: lines.bytes(fault.place),
+                other: fault
+                    .other
+                    .map(|(place, label)| (lines.line_and_column(place.start).0, lines.bytes(place), label)),
+            }
+        });
+        Diagnostics { file: file.to_owned(), text: text.to_owned(), list: diagnostics.collect(), total }
+    }
+}
+
+/// From characters to lines and bytes.
+struct Lines {
+    /// The byte at which each character begins, and the end.
+    bytes: Vec<usize>,
+    /// The character at which each line begins.
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    fn new(text: &str) -> Self {
+        let bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]).collect();
+        let breaks = text.chars().enumerate().filter(|(_, character)| *character == '\n').map(|(at, _)| at + 1);
+        Self { bytes, starts: std::iter::once(0).chain(breaks).collect() }
+    }
+
+    fn line_and_column(&self, character: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= character);
+        let start = line.checked_sub(1).and_then(|at| self.starts.get(at)).copied().unwrap_or(0);
+        (line.max(1), character - start + 1)
+    }
+
+    fn bytes(&self, place: Place) -> Range<usize> {
+        let end = self.bytes.last().copied().unwrap_or(0);
+        let byte = |character: usize| self.bytes.get(character).copied().unwrap_or(end);
+        byte(place.start)..byte(place.end).max(byte(place.start))
+    }
+}
+
+/// One fault of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file.
+    pub file: String,
+    /// The line, from one.
+    pub line: usize,
+    /// The column, from one, in characters.
+    pub column: usize,
+    /// What is wrong, and what was probably meant.
+    pub message: String,
+    bytes: Range<usize>,
+    other: Option<(usize, Range<usize>, &'static str)>,
+}
+
+/// All faults of a file, in order of their places.
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    file: String,
+    text: String,
+    list: Vec<Diagnostic>,
+    total: usize,
+}
+
+impl std::error::Error for Diagnostics {}
+
+impl Diagnostics {
+    /// One fault of a whole file, found once it was read.
+    pub fn of_file(file: &str, text: &str, message: impl Into<String>) -> Self {
+        let mut faults = Faults::default();
+        faults.add(Place::START, message);
+        faults.diagnostics(file, text)
+    }
+
+    /// The faults.
+    pub fn list(&self) -> &[Diagnostic] {
+        &self.list
+    }
+
+    /// All faults with their lines, as a compiler shows them.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut out = String::new();
+        for fault in &self.list {
+            let mut group = Level::ERROR.primary_title(fault.message.as_str()).element(self.snippet(
+                fault.line,
+                &fault.bytes,
+                AnnotationKind::Primary,
+                None,
+            ));
+            if let Some((line, bytes, label)) = &fault.other {
+                group = group.element(self.snippet(*line, bytes, AnnotationKind::Context, Some(label)));
+            }
+            let _ = writeln!(out, "{}\n", renderer.render(&[group]));
+        }
+        let _ = match (self.total, self.total - self.list.len()) {
+            (1, _) => write!(out, "1 fault in {}", self.file),
+            (total, 0) => write!(out, "{total} faults in {}", self.file),
+            (total, left_out) => write!(out, "{total} faults in {}, of which {left_out} are not shown", self.file),
+        };
+        out
+    }
+
+    /// The line of a place, with the place marked. What goes on in further lines is marked in its first.
+    fn snippet(
+        &self,
+        line: usize,
+        bytes: &Range<usize>,
+        kind: AnnotationKind,
+        label: Option<&'static str>,
+    ) -> Snippet<'_, Annotation<'_>> {
+        const WIDEST: usize = 400;
+        let cut =
+            |at: usize| (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
+        let before = self.text.get(..bytes.start).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let rest = self.text.get(start..).unwrap_or_default();
+        let end = cut(start + rest.find('\n').unwrap_or(rest.len()).min(bytes.start - start + WIDEST));
+        let shown = self.text.get(start..end).unwrap_or_default().trim_end();
+        let mark = (bytes.start - start).min(shown.len())..(bytes.end.max(bytes.start) - start).min(shown.len());
+        Snippet::source(shown).path(self.file.as_str()).line_start(line).annotation(kind.span(mark).label(label))
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
