@@ -48,6 +48,11 @@ impl Faults {
         self.faults.is_empty()
     }
 
+    /// Whether something was found wrong within a stretch: what is missing from it may just not have been read.
+    pub(super) fn any_within(&self, place: Place) -> bool {
+        self.faults.iter().any(|fault| place.start <= fault.place.start && fault.place.end <= place.end)
+    }
+
     /// The value if nothing was found wrong, else everything that was.
     pub(super) fn finish<T>(self, file: &str, text: &str, value: Option<T>) -> Result<T, Diagnostics> {
         match value {

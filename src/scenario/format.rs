@@ -3,7 +3,7 @@
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
 use super::model::{EvidenceKind, Firmness, Role};
-use super::record::{At, Cel, Kebab, Line, Read, Snake, Text, record, words};
+use super::record::{At, Cel, EntryId, Kebab, Line, Read, Snake, Text, record, words};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
@@ -132,7 +132,7 @@ record! {
         /// Its name.
         required name: Line,
         /// Ids of options or members.
-        required members: Vec<At<Snake>>,
+        required members: Vec<At<EntryId>>,
         /// Why these belong together.
         optional note: Text,
     }
@@ -213,7 +213,7 @@ record! {
 /// An option or member: an id, or an id with a title.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub(super) id: At<Snake>,
+    pub(super) id: At<EntryId>,
     pub(super) title: String,
 }
 
@@ -221,7 +221,7 @@ record! {
     /// An option or member with a title.
     TitledEntry, "an option or member" {
         /// Its id.
-        required id: At<Snake>,
+        required id: At<EntryId>,
         /// A line of text.
         optional title: Line,
     }
@@ -233,12 +233,10 @@ impl Read for Entry {
             let titled = TitledEntry::read(node, faults)?;
             return Some(Self { id: titled.id?, title: titled.title.map_or_else(String::new, |title| title.0) });
         }
-        // Options may be called what conditions write in quotes only: reserved words do no harm there, but `none`,
-        // `all` and the like are read as texts by people too.
         Some(Self { id: At::read(node, faults)?, title: String::new() })
     }
     fn schema(definitions: &mut Map<String, Value>) -> Value {
-        json!({"anyOf": [Snake::schema(definitions), TitledEntry::schema(definitions)]})
+        json!({"anyOf": [EntryId::schema(definitions), TitledEntry::schema(definitions)]})
     }
 }
 

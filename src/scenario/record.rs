@@ -181,7 +181,7 @@ fn id(node: &Node, separator: char, example: &str, faults: &mut Faults) -> Optio
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Snake(pub(super) String);
 
-/// Words of the expression language, and the one word that answers use.
+/// Words of the expression language, and the one that answers use.
 const RESERVED: [&str; 29] = [
     "all",
     "as",
@@ -225,6 +225,24 @@ impl Read for Snake {
     }
     fn schema(_: &mut Map<String, Value>) -> Value {
         json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": super::limits::MAX_ID})
+    }
+}
+
+/// The id of an option or member: conditions write it in quotes, so that only the words of answers are reserved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct EntryId(pub(super) String);
+
+impl Read for EntryId {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let id = id(node, '_', "air_and_sea", faults)?;
+        if id == "unsettled" {
+            faults.add(node.place, "`unsettled` is an answer to every issue; choose another id");
+            return None;
+        }
+        Some(Self(id))
+    }
+    fn schema(definitions: &mut Map<String, Value>) -> Value {
+        Snake::schema(definitions)
     }
 }
 

@@ -4,6 +4,7 @@
 //! in the log: it may quote what others sent.
 
 use super::super::proto::v1::ErrorReason;
+use super::request_id::RequestId;
 use crate::telemetry::panic_text;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -25,9 +26,10 @@ fn caught<T>(poll: impl FnOnce() -> T) -> Result<T, Payload> {
 }
 
 /// Logs a panic, and makes the status that its caller gets.
-fn incident(payload: &Payload) -> Status {
+fn incident(payload: &Payload, request: Option<&RequestId>) -> Status {
     let id = super::random_id();
-    tracing::error!(incident = id, panic = panic_text(payload.as_ref()), "a handler panicked");
+    let request_id = request.map_or("", RequestId::as_str);
+    tracing::error!(incident = id, request_id, panic = panic_text(payload.as_ref()), "a handler panicked");
     let text = format!("a fault of ours; the log tells more under incident {id}");
     super::status(Code::Internal, ErrorReason::Internal, text, &[("incident", &id)])
 }
@@ -63,9 +65,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let id = request.extensions().get::<RequestId>().cloned();
         match caught(|| self.inner.call(request)) {
-            Ok(inner) => Guarding { inner: Some(inner), payload: None },
-            Err(payload) => Guarding { inner: None, payload: Some(payload) },
+            Ok(inner) => Guarding { inner: Some(inner), payload: None, id },
+            Err(payload) => Guarding { inner: None, payload: Some(payload), id },
         }
     }
 }
@@ -76,6 +79,7 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         payload: Option<Payload>,
+        id: Option<RequestId>,
     }
 }
 
@@ -91,12 +95,15 @@ where
             (Some(payload), _) => payload,
             (None, None) => return Poll::Pending,
             (None, Some(inner)) => match caught(|| inner.poll(cx)) {
-                Ok(poll) => return poll.map_ok(|response| response.map(|inner| Guarded { inner: Some(inner) })),
+                Ok(poll) => {
+                    let id = this.id;
+                    return poll.map_ok(|answer| answer.map(|inner| Guarded { inner: Some(inner), id: id.take() }));
+                }
                 Err(payload) => payload,
             },
         };
-        let (parts, ()) = incident(&payload).into_http().into_parts();
-        Poll::Ready(Ok(Response::from_parts(parts, Guarded { inner: None })))
+        let (parts, ()) = incident(&payload, this.id.as_ref()).into_http().into_parts();
+        Poll::Ready(Ok(Response::from_parts(parts, Guarded { inner: None, id: None })))
     }
 }
 
@@ -106,6 +113,7 @@ pin_project! {
     pub struct Guarded<B> {
         #[pin]
         inner: Option<B>,
+        id: Option<RequestId>,
     }
 }
 
@@ -121,7 +129,7 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         caught(|| inner.poll_frame(cx)).unwrap_or_else(|payload| {
             this.inner.set(None);
-            Poll::Ready(Some(Ok(Frame::trailers(super::trailers(&incident(&payload))))))
+            Poll::Ready(Some(Ok(Frame::trailers(super::trailers(&incident(&payload, this.id.as_ref()))))))
         })
     }
 

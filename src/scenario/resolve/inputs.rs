@@ -193,6 +193,9 @@ impl Resolver<'_> {
 
     fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Vec<Arc<str>>, Vec<String>)> {
         let count = list.value.len();
+        if self.faults.any_within(list.place) {
+            return None;
+        }
         if !(least..=MAX_ENTRIES).contains(&count) {
             let place = Place { start: list.place.start, end: list.place.start + 1 };
             return self.fault(place, format!("{count} {what}s; {least} to {MAX_ENTRIES} are needed"));
@@ -255,7 +258,8 @@ impl Resolver<'_> {
         let mut groups = Vec::with_capacity(entries.len());
         for entry in entries {
             let members = entry.members.unwrap_or_default();
-            if members.is_empty() || members.len() > MAX_ENTRIES {
+            let readable = !self.faults.any_within(entry.place);
+            if readable && members.is_empty() || members.len() > MAX_ENTRIES {
                 let message = format!("the group has {} members; 1 to {MAX_ENTRIES} are needed", members.len());
                 self.faults.add(entry.place, message);
             }

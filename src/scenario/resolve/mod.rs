@@ -199,7 +199,7 @@ impl Resolver<'_> {
     /// Spans: in order, disjoint, not empty, and each at least partly within what the scenario covers.
     fn spans(&mut self, entries: Option<At<Vec<SpanEntry>>>, what: &str) -> Vec<Span> {
         let Some(entries) = entries else { return Vec::new() };
-        if entries.value.is_empty() {
+        if entries.value.is_empty() && !self.faults.any_within(entries.place) {
             self.faults.add(entries.place, format!("{what} is held in at least one span"));
         }
         let mut spans: Vec<(Span, Place)> = Vec::new();
@@ -230,10 +230,9 @@ impl Resolver<'_> {
                 return self
                     .fault(first.place, "a span begins `from` a stated day or is `first_recorded` on one, not both");
             }
-            (None, None) => {
-                // A date that could not be read was told already.
-                return None;
-            }
+            // A date that could not be read was told already.
+            (None, None) if self.faults.any_within(entry.place) => return None,
+            (None, None) => return self.fault(entry.place, "a span needs its beginning: `from` or `first_recorded`"),
         };
         if let Some(until) = entry.until.as_ref().filter(|until| until.value <= from.value) {
             let message = format!("the span ends on {}, which is not after its beginning, {}", until.value, from.value);
@@ -254,7 +253,7 @@ impl Resolver<'_> {
     /// Evidence: at least one piece.
     fn evidence(&mut self, entries: Option<At<Vec<EvidenceEntry>>>, what: &str) -> Vec<Evidence> {
         let Some(entries) = entries else { return Vec::new() };
-        if entries.value.is_empty() {
+        if entries.value.is_empty() && !self.faults.any_within(entries.place) {
             let message = format!("{what} needs evidence: at least one piece that says who said what");
             self.faults.add(entries.place, message);
         }
