@@ -3,6 +3,7 @@
 //! A pure engine in the middle, a thin typed skin around it. Each module may use those below it, never those above:
 //! `cli`, `grpc`, `serving`, `engine`, `scenario`, `condition`.
 
+pub mod cli;
 pub mod condition;
 pub mod config;
 pub mod engine;

@@ -8,14 +8,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -108,8 +106,7 @@ pub(super) async fn serve<S, B>(
         request.extensions_mut().insert(peer.clone());
         request
     });
-    let io = Unvectored(TokioIo::new(stream));
-    let mut connection = pin!(http2.serve_connection(io, TowerToHyperService::new(service)));
+    let mut connection = pin!(http2.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
     let mut going = pin!(async {
         tokio::select! {
             () = sleep(with_jitter(MAX_AGE)) => {}
@@ -157,28 +154,4 @@ async fn first_words(stream: &TcpStream) -> io::Result<First> {
 fn with_jitter(duration: Duration) -> Duration {
     let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
     duration.mul_f64(0.9 + 0.2 * share)
-}
-
-/// A socket that reports no vectored writes: h2 then gathers frames of up to 1 KiB (typical answers) into one write,
-/// where it would make several of them.
-struct Unvectored<T>(T);
-
-impl<T: Read + Unpin> Read for Unvectored<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl<T: Write + Unpin> Write for Unvectored<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
 }

@@ -236,3 +236,32 @@ pub fn reason_name(reason: ErrorReason) -> &'static str {
     let name = reason.as_str_name();
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
+
+/// A refused call as people read it: what the server says, and every fault on a line of its own.
+#[derive(Clone, Debug, Error)]
+#[error("{message}{}", faults.iter().map(|(field, fault)| format!("\n  {field}: {fault}")).collect::<String>())]
+pub struct Refusal {
+    message: String,
+    faults: Vec<(String, String)>,
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::from(Status::from(error))
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        let violations = status.get_details_bad_request().map(|request| request.field_violations).unwrap_or_default();
+        let faults: Vec<_> = violations.into_iter().map(|violation| (violation.field, violation.description)).collect();
+        // The message repeats the first fault; the list says it with its field.
+        let message = match faults.len() {
+            0 => status.message().to_owned(),
+            1 => "the request has a fault".to_owned(),
+            count => format!("the request has {count} faults"),
+        };
+        let message = if message.is_empty() { status.code().description().to_owned() } else { message };
+        Self { message, faults }
+    }
+}

@@ -3,6 +3,7 @@
 //! Owns the generated schema, the conversions to and from the engine's types, the services, and the server around
 //! them. Handlers are a few lines: convert, call, convert. Must not decide anything about a negotiation.
 
+pub mod client;
 mod connection;
 pub mod convert;
 pub mod error;

@@ -390,7 +390,8 @@ impl Resolver<'_> {
 
     fn certainties(&mut self, node: &Node, what: &str, known: &[&str]) -> BTreeMap<String, Word> {
         let entries = self.map(Some(node), what, known);
-        let read = entries.into_iter().filter_map(|(id, node)| Some((id, CertaintyWord::read(node, &mut self.faults)?.0)));
+        let read =
+            entries.into_iter().filter_map(|(id, node)| Some((id, CertaintyWord::read(node, &mut self.faults)?.0)));
         read.collect()
     }
 }

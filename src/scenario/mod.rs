@@ -17,7 +17,7 @@ mod revision;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use format::schema;
 pub use model::Scenario;
-pub use proposal::load_proposal;
+pub use proposal::{load_answers, load_proposal};
 
 use diagnostics::Faults;
 

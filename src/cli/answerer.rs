@@ -1,0 +1,87 @@
+//! Who answers: the service here, on files, or a server.
+
+use super::source;
+use crate::grpc::client::Client;
+use crate::grpc::error::Refusal;
+use crate::grpc::proto::v1;
+use crate::grpc::service::RedLines;
+use crate::serving::Store;
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Whom to ask.
+#[derive(Args, Debug)]
+pub(super) struct Target {
+    /// The scenario file to ask about. [default: the scenario that comes with the program]
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    scenario: Option<PathBuf>,
+
+    /// Ask a running server instead.
+    #[arg(long, value_name = "URL", env = "DETENTE_SERVER")]
+    server: Option<String>,
+
+    /// Which of the server's scenarios. [default: its default one]
+    #[arg(long, value_name = "NAME", requires = "server")]
+    scenario_name: Option<String>,
+}
+
+/// The service, here or there.
+pub(super) enum Answerer {
+    Here(RedLines),
+    There(Client),
+}
+
+impl Target {
+    pub(super) fn open(&self) -> Result<Answerer> {
+        if let Some(url) = self.server.as_ref().filter(|_| self.scenario.is_none()) {
+            return Ok(Answerer::There(Client::connect(url)?));
+        }
+        let scenarios = source::load(self.scenario.as_slice())?;
+        Ok(Answerer::Here(RedLines::new(Arc::new(Store::new(scenarios)?))))
+    }
+
+    /// The scenario's name in requests; empty for the default one.
+    pub(super) fn scenario_name(&self) -> String {
+        match self.scenario_name.as_deref() {
+            Some(name) if name.starts_with("scenarios/") => name.to_owned(),
+            Some(id) => format!("scenarios/{id}"),
+            None => String::new(),
+        }
+    }
+}
+
+impl Answerer {
+    pub(super) fn evaluate(
+        &self,
+        request: v1::EvaluateProposalRequest,
+    ) -> Result<v1::EvaluateProposalResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => service.evaluate(request).map_err(Refusal::from),
+            Answerer::There(client) => client.evaluate(request).map_err(Refusal::from),
+        }
+    }
+
+    pub(super) fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => service.list_red_lines(request).map_err(Refusal::from),
+            Answerer::There(client) => client.list_red_lines(request).map_err(Refusal::from),
+        }
+    }
+
+    pub(super) fn get_red_line(&self, request: v1::GetRedLineRequest) -> Result<v1::RedLine, Refusal> {
+        match self {
+            Answerer::Here(service) => service.get_red_line(request).map_err(Refusal::from),
+            Answerer::There(client) => client.get_red_line(request).map_err(Refusal::from),
+        }
+    }
+
+    pub(super) fn get_scenario(&self, name: String) -> Result<v1::Scenario, Refusal> {
+        let request = v1::GetScenarioRequest { name, revision: String::new() };
+        match self {
+            Answerer::Here(service) => service.get_scenario(request).map_err(Refusal::from),
+            Answerer::There(client) => client.get_scenario(request).map_err(Refusal::from),
+        }
+    }
+}

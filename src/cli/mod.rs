@@ -1,0 +1,132 @@
+//! The command line: one file a command.
+//!
+//! Owns options and rendering for people. Must not know how answers come about: `evaluate` and `red-lines` ask the
+//! same service that is served, here or at a server, and render its messages.
+
+mod answerer;
+mod check;
+mod evaluate;
+mod evaluation_text;
+mod inputs;
+mod red_lines;
+mod serve;
+pub mod source;
+mod test;
+mod text;
+
+use crate::config::ServeOptions;
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+/// Which red lines does a proposal cross, whose, why, and who says so?
+///
+/// Without a command, serves the scenario that comes with the program on 127.0.0.1:50051.
+#[derive(Debug, Parser)]
+#[command(name = "detente", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve scenarios over gRPC (the default).
+    #[command(after_help = "Example: detente serve --listen 127.0.0.1:6000 --scenario reservoir.yaml")]
+    Serve(Box<ServeOptions>),
+    /// Check scenario files: every fault is told, with its place.
+    #[command(after_help = "Example: detente check scenarios/ukraine-2025.yaml")]
+    Check(check::Options),
+    /// Run the test cases of scenarios.
+    #[command(after_help = "Example: detente test scenarios/ukraine-2025_test.yaml")]
+    Test(test::Options),
+    /// Evaluate a proposal.
+    #[command(after_help = evaluate::EXAMPLES)]
+    Evaluate(evaluate::Options),
+    /// List red lines, or show one.
+    #[command(after_help = red_lines::EXAMPLES)]
+    RedLines(red_lines::Options),
+    /// Print the JSON Schema of the scenario format, for editors.
+    Schema,
+    /// Print completions for a shell.
+    #[command(after_help = "Example: detente completions bash > ~/.local/share/bash-completion/completions/detente")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// How to print an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum OutputFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// The API's JSON.
+    Json,
+}
+
+/// What a command prints, and whether what it was asked to check holds.
+struct Report {
+    text: String,
+    holds: bool,
+}
+
+impl Report {
+    fn of(text: String) -> Self {
+        Self { text, holds: true }
+    }
+}
+
+/// A check that failed, or a call that was refused. Usage is clap's: 2.
+const FAILED: u8 = 1;
+
+impl Cli {
+    /// Runs the command. The exit code: 0, or 1 if a check failed or something went wrong.
+    pub fn run(self) -> ExitCode {
+        let report = match self.command {
+            None => match Self::try_parse_from(["detente", "serve"]) {
+                Ok(Self { command: Some(Command::Serve(options)) }) => return ended(serve::run(&options)),
+                // A variable of the environment can be wrong: usage.
+                Ok(_) => return ExitCode::from(FAILED),
+                Err(error) => error.exit(),
+            },
+            Some(Command::Serve(options)) => return ended(serve::run(&options)),
+            Some(Command::Check(options)) => Ok(check::run(&options)),
+            Some(Command::Test(options)) => Ok(test::run(&options)),
+            Some(Command::Evaluate(options)) => evaluate::run(&options),
+            Some(Command::RedLines(options)) => red_lines::run(&options),
+            Some(Command::Schema) => pretty(&crate::scenario::schema()).map(Report::of),
+            Some(Command::Completions { shell }) => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "detente", &mut script);
+                Ok(Report::of(String::from_utf8_lossy(&script).into_owned()))
+            }
+        };
+        ended(report.map(|report| print(&report)))
+    }
+}
+
+fn ended(outcome: Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        anstream::eprintln!("{}error:{:#} {error:#}", text::BAD, text::BAD);
+        ExitCode::from(FAILED)
+    })
+}
+
+/// Prints to standard output, in colour on a terminal only. A reader that has seen enough is no fault.
+fn print(report: &Report) -> ExitCode {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(report.text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::from(FAILED),
+        _ if report.holds => ExitCode::SUCCESS,
+        _ => ExitCode::from(FAILED),
+    }
+}
+
+/// JSON for people and tools alike, with a line's end.
+fn pretty(value: &serde_json::Value) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}

@@ -1,0 +1,78 @@
+//! Scenarios from files, or the one that comes with the program.
+
+use crate::engine::{CompileFault, Compiled};
+use crate::scenario::{self, Diagnostics};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+use thiserror::Error;
+
+/// The scenario that comes with the program.
+pub const EMBEDDED: &str = include_str!("../../scenarios/ukraine-2025.yaml");
+const EMBEDDED_NAME: &str = "ukraine-2025.yaml";
+
+/// Why a file cannot be used.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// It cannot be read.
+    #[error("{file} cannot be read: {cause}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// It has faults.
+    #[error("the scenario has faults\n{0}")]
+    Faulty(Box<Diagnostics>),
+    /// It is too complex.
+    #[error("{file}: {}", .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    TooComplex {
+        /// The file.
+        file: String,
+        /// The red lines that are.
+        faults: Vec<CompileFault>,
+    },
+}
+
+/// Loads and compiles scenario files; without any, the one that comes with the program.
+///
+/// # Errors
+/// The first file that cannot be used.
+pub fn load(paths: &[PathBuf]) -> Result<Vec<Compiled>, SourceError> {
+    if paths.is_empty() {
+        return Ok(vec![compile(EMBEDDED_NAME, EMBEDDED)?]);
+    }
+    paths.iter().map(|path| load_one(path)).collect()
+}
+
+/// Loads and compiles one scenario file.
+///
+/// # Errors
+/// If it cannot be used.
+pub fn load_one(path: &Path) -> Result<Compiled, SourceError> {
+    compile(&path.display().to_string(), &read(path)?)
+}
+
+fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
+    let scenario = scenario::load(file, text).map_err(|faults| SourceError::Faulty(Box::new(faults)))?;
+    Compiled::new(Arc::new(scenario)).map_err(|faults| SourceError::TooComplex { file: file.to_owned(), faults })
+}
+
+/// A file's text, and no more than a scenario may have.
+///
+/// # Errors
+/// If it cannot be read, is too large, or is not UTF-8.
+pub fn read(path: &Path) -> Result<String, SourceError> {
+    let most = scenario::limits::MAX_FILE_BYTES as u64;
+    let read = || -> io::Result<String> {
+        let mut text = String::new();
+        let bytes = fs::File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+        if bytes as u64 > most {
+            return Err(io::Error::other(format!("it has more than {most} bytes")));
+        }
+        Ok(text)
+    };
+    read().map_err(|cause| SourceError::Unreadable { file: path.display().to_string(), cause })
+}

@@ -1,0 +1,52 @@
+//! Text for people: styles, tables, wrapping.
+
+use anstyle::{AnsiColor, Style};
+
+/// The width that answers are wrapped to.
+pub(super) const WIDTH: usize = 100;
+
+/// What holds nobody up.
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+/// What somebody resists, or is open.
+pub(super) const OPEN: Style = AnsiColor::Yellow.on_default();
+/// What is crossed, wrong or failed.
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Headings.
+pub(super) const HEAD: Style = Style::new().bold();
+/// What stands beside.
+pub(super) const DIM: Style = Style::new().dimmed();
+
+/// Rows in aligned columns under a head.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(head.get(column).map(|head| head.chars().count())).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    let mut out = format!("{HEAD}{}{HEAD:#}\n", line(&mut head.iter().copied()));
+    for row in rows {
+        out += &line(&mut row.iter().map(String::as_str));
+        out.push('\n');
+    }
+    out
+}
+
+/// Wraps a text, each line indented; further lines by two more.
+pub(super) fn wrapped(text: &str, indent: usize) -> String {
+    let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 2));
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(&first)
+        .subsequent_indent(&rest)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text, options) + "\n"
+}
+
+/// "3 issues", "1 issue".
+pub(super) fn count(number: usize, singular: &str, plural: &str) -> String {
+    if number == 1 { format!("1 {singular}") } else { format!("{number} {plural}") }
+}

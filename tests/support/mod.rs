@@ -1,0 +1,197 @@
+//! A server on a free port, and a client that says exactly what it is told to.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+
+use bytes::{Bytes, BytesMut};
+use detente::cli::source;
+use detente::grpc::server::{ServeError, Settings, serve};
+use detente::serving::Store;
+use detente::shutdown::{Drain, Drained};
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
+use http::response::Parts;
+use http::{HeaderMap, Request, StatusCode};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tonic_types::{ErrorInfo, StatusExt};
+
+/// The evaluation's path.
+pub const EVALUATE: &str = "/detente.v1.RedLineService/EvaluateProposal";
+/// A path that any server answers.
+pub const LIST: &str = "/detente.v1.RedLineService/ListScenarios";
+/// The service's name.
+pub const SERVICE: &str = "detente.v1.RedLineService";
+/// More than any test should wait.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub struct Server {
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<Drained, ServeError>>,
+}
+
+impl Server {
+    /// The real service with the scenario that comes with the program; no pause at the end.
+    pub async fn start() -> Self {
+        Self::with(Settings { drain: quick(), ..Settings::default() }).await
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(serve(listener, store, settings, async { stopped.await.unwrap_or_default() }));
+        Self { address, stop, task }
+    }
+
+    /// Asks it to end; `ended` waits for it.
+    pub fn stop(self) -> JoinHandle<Result<Drained, ServeError>> {
+        let _ = self.stop.send(());
+        self.task
+    }
+
+    pub async fn channel(&self) -> Channel {
+        channel(self.address).await
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// Fails unless a new caller is answered.
+    pub async fn assert_answers(&self) {
+        assert_eq!(self.client().await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    }
+}
+
+/// A drain without a pause, cut after two seconds.
+pub fn quick() -> Drain {
+    Drain { pause: Duration::ZERO, timeout: Duration::from_secs(2) }
+}
+
+pub async fn channel(address: SocketAddr) -> Channel {
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+/// A message as gRPC frames it, uncompressed.
+pub fn frame(message: &[u8]) -> Bytes {
+    flagged(0, message)
+}
+
+/// A message with its flag.
+pub fn flagged(flag: u8, message: &[u8]) -> Bytes {
+    let mut framed = BytesMut::new();
+    framed.extend_from_slice(&[flag]);
+    framed.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+    framed.extend_from_slice(message);
+    framed.freeze()
+}
+
+/// A client below gRPC.
+#[derive(Clone)]
+pub struct Client {
+    send: SendRequest<Bytes>,
+}
+
+impl Client {
+    pub async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (send, connection) = h2::client::Builder::new()
+            .initial_window_size(8 * 1024 * 1024)
+            .initial_connection_window_size(8 * 1024 * 1024)
+            .handshake(stream)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        Self { send }
+    }
+
+    /// Opens a call.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> (ResponseFuture, SendStream<Bytes>) {
+        let mut request = Request::post(format!("http://detente{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut send = self.send.clone().ready().await.unwrap();
+        send.send_request(request.body(()).unwrap(), false).unwrap()
+    }
+
+    /// Sends these bytes, and ends the request.
+    pub async fn call(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+        let (answer, mut send) = self.open(path, headers).await;
+        // The server may have answered before it has read everything.
+        let _ = send.send_data(body.into(), true);
+        Answer::read(answer).await
+    }
+}
+
+/// What came back.
+#[derive(Debug, Default)]
+pub struct Answer {
+    pub http: Option<StatusCode>,
+    pub headers: HeaderMap,
+    pub data: Vec<u8>,
+    pub trailers: Option<HeaderMap>,
+    pub reset: Option<h2::Reason>,
+}
+
+impl Answer {
+    pub async fn read(answer: ResponseFuture) -> Self {
+        tokio::time::timeout(PATIENCE, async {
+            match answer.await {
+                Ok(response) => {
+                    let (parts, body) = response.into_parts();
+                    Self::read_body(parts, body).await
+                }
+                Err(error) => Self { reset: error.reason(), ..Self::default() },
+            }
+        })
+        .await
+        .expect("an answer in time")
+    }
+
+    async fn read_body(parts: Parts, mut body: RecvStream) -> Self {
+        let mut answer = Self { http: Some(parts.status), headers: parts.headers, ..Self::default() };
+        while let Some(data) = body.data().await {
+            match data {
+                Ok(data) => {
+                    let _ = body.flow_control().release_capacity(data.len());
+                    answer.data.extend_from_slice(&data);
+                }
+                Err(error) => {
+                    answer.reset = error.reason();
+                    return answer;
+                }
+            }
+        }
+        answer.trailers = body.trailers().await.ok().flatten();
+        answer
+    }
+
+    pub fn status(&self) -> Status {
+        let headers = self.trailers.as_ref().unwrap_or(&self.headers);
+        Status::from_header_map(headers).unwrap_or_else(|| panic!("no status in {self:?}"))
+    }
+
+    pub fn code(&self) -> Code {
+        self.status().code()
+    }
+
+    pub fn request_id(&self) -> &str {
+        self.headers.get("x-request-id").unwrap().to_str().unwrap()
+    }
+
+    pub fn error_info(&self) -> ErrorInfo {
+        self.status().get_error_details().error_info().cloned().expect("ErrorInfo")
+    }
+}
