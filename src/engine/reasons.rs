@@ -91,14 +91,15 @@ fn tested_members(forbids: u128) -> u128 {
 
 /// The settled things that a satisfied literal rests on.
 fn causes(literal: Literal, space: &Space) -> impl Iterator<Item = Cause> {
-    let members = match space.axis(literal.input) {
-        Some(Axis::Members { .. }) => Some(tested_members(literal.forbids)),
-        _ => None,
+    let (whole, mut members) = match space.axis(literal.input) {
+        Some(Axis::Members { .. }) => (None, tested_members(literal.forbids)),
+        _ => (Some(Cause { input: literal.input, member: None }), 0),
     };
-    let whole = members.is_none().then_some(Cause { input: literal.input, member: None });
-    let each = (0..64u8)
-        .filter(move |member| members.unwrap_or(0) >> member & 1 == 1)
-        .map(move |member| Cause { input: literal.input, member: Some(member) });
+    let each = std::iter::from_fn(move || {
+        let member = u8::try_from(members.trailing_zeros()).ok().filter(|member| *member < 64)?;
+        members &= members - 1;
+        Some(Cause { input: literal.input, member: Some(member) })
+    });
     whole.into_iter().chain(each)
 }
 
