@@ -169,12 +169,13 @@ impl Evaluation {
             verdict: Verdict::Unopposed,
             could_become: Verdict::Unopposed,
             stances: Vec::new(),
-            findings: Vec::new(),
+            // Room for a usual answer: growing step by step costs more than the evaluating does.
+            findings: Vec::with_capacity(16),
             warnings: Vec::new(),
             cautions: Vec::new(),
             waivers: Vec::new(),
-            reasons: Lists::default(),
-            openings: Lists::default(),
+            reasons: Lists::with_capacity(64, 32),
+            openings: Lists::with_capacity(16, 16),
         }
     }
 }

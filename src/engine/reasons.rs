@@ -11,13 +11,11 @@ pub(super) struct Lists<T> {
     ends: Vec<u32>,
 }
 
-impl<T> Default for Lists<T> {
-    fn default() -> Self {
-        Self { items: Vec::new(), ends: Vec::new() }
-    }
-}
-
 impl<T> Lists<T> {
+    pub(super) fn with_capacity(items: usize, lists: usize) -> Self {
+        Self { items: Vec::with_capacity(items), ends: Vec::with_capacity(lists) }
+    }
+
     pub(super) fn len(&self) -> u32 {
         // INVARIANT: lists come from cubes, whose number per scenario is bounded far below.
         u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
