@@ -2,9 +2,6 @@
 //!
 //! `cargo bench --bench engine`. The bundled scenario is the baseline of the generated ones: both run in one go.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
-#![expect(clippy::unwrap_used, reason = "a bench that cannot load its scenario should stop")]
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use detente::condition::{Answer, InputId, Value};
 use detente::engine::{Compiled, Detail, Given, Origin};

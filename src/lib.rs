@@ -3,6 +3,16 @@
 //! A pure engine in the middle, a thin typed skin around it. Each module may use those below it, never those above:
 //! `cli`, `grpc`, `serving`, `engine`, `scenario`, `condition`.
 
+// A panic in a handler is an outage for its caller: every index and every option is answered for.
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unwrap_used
+)]
+
 pub mod cli;
 pub mod condition;
 pub mod config;

@@ -30,13 +30,13 @@ pub(super) struct Target {
 /// The service, here or there.
 pub(super) enum Answerer {
     Here(RedLines),
-    There(Client),
+    There(Box<Client>),
 }
 
 impl Target {
     pub(super) fn open(&self) -> Result<Answerer> {
         if let Some(url) = self.server.as_ref().filter(|_| self.scenario.is_none()) {
-            return Ok(Answerer::There(Client::connect(url)?));
+            return Ok(Answerer::There(Box::new(Client::connect(url)?)));
         }
         let scenarios = source::load(self.scenario.as_slice())?;
         Ok(Answerer::Here(RedLines::new(Arc::new(Store::new(scenarios)?))))

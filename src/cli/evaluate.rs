@@ -110,7 +110,8 @@ fn is_file(proposal: &str) -> bool {
 /// A proposal from a file: the scenario format's, or the API's JSON, whose terms are a list.
 fn from_file(file: &str, inputs: &Inputs) -> Result<v1::Proposal> {
     let text = source::read(Path::new(file))?;
-    let is_api_json = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|json| json["terms"].is_array());
+    let json = serde_json::from_str::<serde_json::Value>(&text);
+    let is_api_json = json.is_ok_and(|json| json.get("terms").is_some_and(serde_json::Value::is_array));
     if is_api_json {
         return from_json("Proposal", &text).with_context(|| format!("{file} is not the API's Proposal"));
     }

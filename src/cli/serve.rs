@@ -23,7 +23,7 @@ const UNCLEAN: u8 = 1;
 ///
 /// # Errors
 /// If a scenario can't be loaded, or the address can't be bound.
-pub fn run(options: &ServeOptions) -> Result<ExitCode> {
+pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
     telemetry::init(options.log_format, &options.log)?;
     let store = Arc::new(Store::new(source::load(&options.scenarios)?)?);
     let runtime = Runtime::new().context("the runtime can't be started")?;
