@@ -1,11 +1,12 @@
 //! Test files: what a scenario must answer.
 
+use super::deferred::AnswersNode;
 use super::diagnostics::{Diagnostics, Faults, Place};
 use super::document::{Content, Key, Node, parse};
 use super::model::Scenario;
 use super::record::{At, Kebab, Line, Read, Snake, Text, record, word};
 use super::resolve::values::{Names, answers_of_map};
-use crate::condition::{Answer, Domain, InputId, nearest};
+use crate::condition::{Answer, Domain, InputId};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,13 +58,13 @@ record! {
         /// A reference proposal.
         optional proposal: At<Kebab>,
         /// Or terms of its own.
-        optional terms: Node,
+        optional terms: AnswersNode,
         /// Terms that replace the proposal's.
-        optional overrides: Node,
+        optional overrides: AnswersNode,
         /// Issues whose terms are taken out.
         optional cleared: Vec<At<Snake>>,
         /// What circumstances are taken to be.
-        optional circumstances: Node,
+        optional circumstances: AnswersNode,
         /// The day.
         optional as_of: At<Date>,
         /// What must be answered.
@@ -120,6 +121,17 @@ record! {
         optional waivers: Node,
         /// Rows that its evidence shows.
         optional rows: Vec<Line>,
+    }
+}
+
+impl ExpectEntry {
+    /// Whether nothing is asked for: such a case would hold whatever is answered.
+    fn is_empty(&self) -> bool {
+        let Self { place: _, verdict, could_become, stances, crossed, undetermined, findings, warnings, cautions } =
+            self;
+        let words = [verdict, could_become].iter().all(|word| word.is_none());
+        let lists = [crossed, undetermined].iter().all(|list| list.is_none());
+        words && lists && [stances, findings, warnings, cautions].iter().all(|map| map.is_none())
     }
 }
 
@@ -242,17 +254,17 @@ impl Resolver<'_> {
                 let terms = scenario.proposal(&id.value.0).map_or(&[][..], |proposal| &proposal.terms);
                 terms.iter().map(|term| (term.issue, term.answer)).collect()
             }
-            (None, Some(terms)) => answers_of_map(scenario.issues(), 0, terms, &mut self.faults),
+            (None, Some(terms)) => answers_of_map(scenario.issues(), 0, &terms.0, &mut self.faults),
             _ => {
                 self.faults.add(place, "a case has a `proposal` or `terms`, and not both");
                 Vec::new()
             }
         };
-        let mut answers = |node: &Option<Node>, issues: bool| match (node, issues) {
+        let mut answers = |node: &Option<AnswersNode>, issues: bool| match (node, issues) {
             (None, _) => Vec::new(),
-            (Some(node), true) => answers_of_map(scenario.issues(), 0, node, &mut self.faults),
+            (Some(node), true) => answers_of_map(scenario.issues(), 0, &node.0, &mut self.faults),
             (Some(node), false) => {
-                answers_of_map(scenario.circumstances(), scenario.issue_count, node, &mut self.faults)
+                answers_of_map(scenario.circumstances(), scenario.issue_count, &node.0, &mut self.faults)
             }
         };
         let (overrides, circumstances) = (answers(&entry.overrides, true), answers(&entry.circumstances, false));
@@ -263,6 +275,11 @@ impl Resolver<'_> {
             u16::try_from(found).ok().map(InputId)
         });
         let cleared = cleared.collect();
+        let (first, last) = scenario.covers;
+        if let Some(day) = entry.as_of.as_ref().filter(|day| !(first..=last).contains(&day.value)) {
+            let message = format!("{} is outside of what the scenario covers: {first} to {last}", day.value);
+            self.faults.add(day.place, message);
+        }
         Some(Case {
             name: entry.name?.0,
             terms,
@@ -276,6 +293,9 @@ impl Resolver<'_> {
 
     fn expect(&mut self, entry: ExpectEntry) -> Expect {
         let scenario = self.scenario;
+        if entry.is_empty() {
+            self.faults.add(entry.place, "nothing is expected here: `expect` needs at least one key");
+        }
         let parties: Vec<&str> = scenario.parties.iter().map(|party| &*party.id).collect();
         let red_lines: Vec<&str> = scenario.red_lines.iter().map(|red_line| &*red_line.id).collect();
         let mut expect = Expect {
@@ -363,8 +383,8 @@ impl Resolver<'_> {
     fn known<'b>(&mut self, what: &str, id: &str, place: Place, known: impl IntoIterator<Item = &'b str>) {
         let known: Vec<&str> = known.into_iter().collect();
         if !known.contains(&id) {
-            let nearest = nearest(id, known).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-            self.faults.add(place, format!("there is no {what} `{id}`{nearest}"));
+            let hint = self.faults.hint(id, known);
+            self.faults.add(place, format!("there is no {what} `{id}`{hint}"));
         }
     }
 

@@ -1,12 +1,14 @@
 //! Faults of a file, each with its place, told all at once.
 
 use super::limits::MAX_FAULTS;
+use crate::condition::nearest;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::ops::Range;
 
 /// A stretch of a file, in characters from its beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) start: usize,
     pub(super) end: usize,
@@ -27,11 +29,22 @@ struct Fault {
 #[derive(Default)]
 pub(super) struct Faults {
     faults: Vec<Fault>,
+    /// Places of which nothing more is told.
+    closed: HashSet<Place>,
 }
 
 impl Faults {
     pub(super) fn add(&mut self, place: Place, message: impl Into<String>) {
+        if self.closed.contains(&place) {
+            return;
+        }
         self.faults.push(Fault { place, message: message.into(), other: None });
+    }
+
+    /// A fault besides which nothing else is told of its very place.
+    pub(super) fn add_alone(&mut self, place: Place, message: impl Into<String>) {
+        self.add(place, message);
+        self.closed.insert(place);
     }
 
     pub(super) fn add_with_other(
@@ -48,6 +61,15 @@ impl Faults {
         self.faults.is_empty()
     }
 
+    /// The end of a message about an unknown name: the nearest known one. Once there are more faults than are shown,
+    /// none is looked for: it takes comparing with all.
+    pub(super) fn hint<'a>(&self, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+        if self.faults.len() > MAX_FAULTS {
+            return String::new();
+        }
+        nearest(name, known).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+    }
+
     /// Whether something was found wrong within a stretch: what is missing from it may just not have been read.
     pub(super) fn any_within(&self, place: Place) -> bool {
         self.faults.iter().any(|fault| place.start <= fault.place.start && fault.place.end <= place.end)
@@ -57,6 +79,7 @@ impl Faults {
     pub(super) fn finish<T>(self, file: &str, text: &str, value: Option<T>) -> Result<T, Diagnostics> {
         match value {
             Some(value) if self.is_empty() => Ok(value),
+            None if self.is_empty() => Err(Diagnostics::of_file(file, text, "the file cannot be used")),
             _ => Err(self.diagnostics(file, text)),
         }
     }
@@ -72,7 +95,7 @@ impl Faults {
                 file: file.to_owned(),
                 line,
                 column,
-                message: fault.message,
+                message: legible(&fault.message),
                 bytes: lines.bytes(fault.place),
                 other: fault
                     .other
@@ -81,6 +104,20 @@ impl Faults {
         });
         Diagnostics { file: file.to_owned(), text: text.to_owned(), list: diagnostics.collect(), total }
     }
+}
+
+/// A message with what it quotes of the file cut to a length that can be read, and without characters that steer a
+/// terminal or turn the direction of text.
+fn legible(message: &str) -> String {
+    const LONGEST: usize = 600;
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown: String = message.chars().take(LONGEST).map(|c| if steers(c) { '\u{fffd}' } else { c }).collect();
+    if message.chars().nth(LONGEST).is_some() {
+        shown.push('\u{2026}');
+    }
+    shown
 }
 
 /// From characters to lines and bytes.
@@ -95,13 +132,15 @@ impl Lines {
     fn new(text: &str) -> Self {
         let bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]).collect();
         let breaks = text.chars().enumerate().filter(|(_, character)| *character == '\n').map(|(at, _)| at + 1);
-        Self { bytes, starts: std::iter::once(0).chain(breaks).collect() }
+        // A byte order mark is no column.
+        let first = usize::from(text.starts_with('\u{feff}'));
+        Self { bytes, starts: std::iter::once(first).chain(breaks).collect() }
     }
 
     fn line_and_column(&self, character: usize) -> (usize, usize) {
         let line = self.starts.partition_point(|start| *start <= character);
         let start = line.checked_sub(1).and_then(|at| self.starts.get(at)).copied().unwrap_or(0);
-        (line.max(1), character - start + 1)
+        (line.max(1), character.saturating_sub(start) + 1)
     }
 
     fn bytes(&self, place: Place) -> Range<usize> {
@@ -186,7 +225,9 @@ impl Diagnostics {
         let cut =
             |at: usize| (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
         let before = self.text.get(..bytes.start).unwrap_or_default();
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let mark = if self.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let start = before.rfind('\n').map_or(mark, |at| at + 1);
+        let bytes = bytes.start.max(start)..bytes.end.max(start);
         let rest = self.text.get(start..).unwrap_or_default();
         let end = cut(start + rest.find('\n').unwrap_or(rest.len()).min(bytes.start - start + WIDEST));
         let shown = self.text.get(start..end).unwrap_or_default().trim_end();

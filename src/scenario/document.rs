@@ -36,6 +36,7 @@ impl Node {
             Content::Scalar { .. } if self.is_null() => "nothing",
             Content::Scalar { .. } if self.as_bool().is_some() => "true or false",
             Content::Scalar { .. } if self.as_integer().is_some() => "a number",
+            Content::Scalar { .. } if self.plain().is_some_and(is_decimal) => "a number of more than 64 bits",
             Content::Scalar { .. } => "a text",
             Content::Sequence(_) => "a list",
             Content::Mapping(_) => "a map",
@@ -64,9 +65,16 @@ impl Node {
     /// A decimal integer. Other notations of numbers are texts here, so that nothing is read as what it isn't.
     pub(super) fn as_integer(&self) -> Option<i64> {
         let text = self.plain()?;
-        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-        let is_decimal = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.is_empty();
-        if is_decimal { text.parse().ok() } else { None }
+        if is_decimal(text) { text.parse().ok() } else { None }
+    }
+
+    /// What a message says of a value that is not what is expected: a text by its words, if they are few.
+    pub(super) fn found(&self) -> String {
+        const LONGEST: usize = 40;
+        match self.as_text() {
+            Some(text) if text.chars().count() <= LONGEST && !text.contains('\n') => format!("the text `{text}`"),
+            _ => self.describe().to_owned(),
+        }
     }
 
     /// A decimal number.
@@ -80,13 +88,21 @@ impl Node {
     pub(super) fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, .. }
-                if !self.is_null() && self.as_bool().is_none() && self.as_integer().is_none() =>
+                if !self.is_null() && self.as_bool().is_none() && !self.plain().is_some_and(is_decimal) =>
             {
                 Some(text)
             }
             _ => None,
         }
     }
+}
+
+/// Whether a word is a decimal integer. With a zero in front it is a text: some readers of YAML take it for octal.
+pub(super) fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.bytes().all(|byte| byte.is_ascii_digit())
+        && !digits.is_empty()
+        && (digits == "0" || !digits.starts_with('0'))
 }
 
 /// Reads a file into a tree. `None` where there is none to speak of.
@@ -132,7 +148,9 @@ impl<'a> Events<'a> {
                 (Event::StreamEnd, _) => return Ok(root),
                 (Event::DocumentStart(_), place) => {
                     if root.is_some() {
-                        return Err((place, "a second document begins here; one file is one document".to_owned()));
+                        // The first document is still checked.
+                        faults.add(place, "a second document begins here; one file is one document");
+                        return Ok(root);
                     }
                     let (event, place) = self.next()?;
                     root = Some(self.node(event, place, 0, faults)?);
@@ -173,7 +191,7 @@ impl<'a> Events<'a> {
                 self.mapping(place, depth, faults)
             }
             Event::Alias(_) => {
-                faults.add(place, "an alias; write the value out".to_owned());
+                faults.add_alone(place, "an alias; write the value out");
                 let content = Content::Scalar { text: String::new(), style: ScalarStyle::Plain };
                 Ok(Node { place, content })
             }
@@ -225,31 +243,52 @@ fn place(span: Span) -> Place {
 pub(super) fn place_within(node: &Node, offset: usize, characters: &[char]) -> Place {
     let Content::Scalar { text, style } = &node.content else { return node.place };
     let before = text.get(..offset).unwrap_or(text).chars().filter(|character| !character.is_whitespace()).count();
-    let mut at = node.place.start;
-    // Past the header of a block, or past the opening quote.
-    match style {
-        ScalarStyle::Literal | ScalarStyle::Folded => {
-            let header = characters.get(at..).unwrap_or_default();
-            at += header.iter().position(|character| *character == '\n').map_or(0, |end| end + 1);
-        }
-        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => at += 1,
-        ScalarStyle::Plain => {}
-    }
-    let mut left = before;
-    while let Some(character) = characters.get(at).filter(|_| at < node.place.end) {
-        let next = characters.get(at + 1);
-        let escapes = match style {
-            ScalarStyle::DoubleQuoted => *character == '\\',
-            ScalarStyle::SingleQuoted => *character == '\'' && next == Some(&'\''),
-            _ => false,
-        };
-        if !character.is_whitespace() {
+    // A block's place begins with its content, past the header; a quoted scalar's with its quote.
+    let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+    let mut at = node.place.start + usize::from(quoted);
+    // What stands at the end, a missing operand say, is shown right behind the last character.
+    let (mut left, mut behind) = (before, at);
+    while at < node.place.end {
+        let Some((width, visible)) = written(characters.get(at..).unwrap_or_default(), *style) else { break };
+        if visible {
             if left == 0 {
-                break;
+                return Place { start: at, end: at + width };
             }
             left -= 1;
+            behind = at + width;
         }
-        at += if escapes { 2 } else { 1 };
+        at += width;
     }
-    Place { start: at.min(node.place.end.saturating_sub(1)).max(node.place.start), end: at + 1 }
+    Place { start: behind, end: behind + 1 }
+}
+
+/// How many characters of the file write the next one of a scalar, and whether that is not white space.
+fn written(rest: &[char], style: ScalarStyle) -> Option<(usize, bool)> {
+    let (first, second) = (*rest.first()?, rest.get(1).copied());
+    match (style, first, second) {
+        (ScalarStyle::DoubleQuoted, '"', _) => None,
+        (ScalarStyle::SingleQuoted, '\'', Some('\'')) => Some((2, true)),
+        (ScalarStyle::SingleQuoted, '\'', _) => None,
+        (ScalarStyle::DoubleQuoted, '\\', Some(escape)) => {
+            let digits = match escape {
+                'x' => 2,
+                'u' => 4,
+                'U' => 8,
+                _ => 0,
+            };
+            let code: Option<u32> = rest
+                .iter()
+                .skip(2)
+                .take(digits)
+                .try_fold(0u32, |code, digit| Some(code.checked_mul(16)? + digit.to_digit(16)?));
+            let visible = match escape {
+                'x' | 'u' | 'U' => code.and_then(char::from_u32).is_some_and(|character| !character.is_whitespace()),
+                // Spaces, tabs, line ends of all kinds; a broken line is no character at all.
+                't' | 'n' | 'v' | 'f' | 'r' | 'N' | '_' | 'L' | 'P' => false,
+                other => !other.is_whitespace(),
+            };
+            Some((2 + digits, visible))
+        }
+        _ => Some((1, !first.is_whitespace())),
+    }
 }

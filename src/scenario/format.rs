@@ -1,5 +1,6 @@
 //! The scenario format, declared: one record for each mapping.
 
+use super::deferred::{AnswersNode, NumbersNode, OrderNode, StatusQuoNode, ValueNode};
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
 use super::model::{EvidenceKind, Firmness, Role};
@@ -132,7 +133,7 @@ record! {
         /// Its name.
         required name: Line,
         /// Ids of options or members.
-        required members: Vec<At<EntryId>>,
+        required members: At<Vec<At<EntryId>>>,
         /// Why these belong together.
         optional note: Text,
     }
@@ -168,7 +169,7 @@ record! {
         /// A quantity's ends.
         optional range: RangeEntry,
         /// What holds when a deal is silent: a value, or a list of `{from, value}`.
-        optional status_quo: Node,
+        optional status_quo: StatusQuoNode,
         /// Codes of published taxonomies of peace agreements.
         optional taxonomy: Vec<Line>,
         /// Rows of the author's own register.
@@ -198,7 +199,7 @@ record! {
         /// A quantity's ends.
         optional range: RangeEntry,
         /// What is assumed; without it, it is unknown.
-        optional assumed: Node,
+        optional assumed: ValueNode,
         /// Who says so.
         optional evidence: At<Vec<EvidenceEntry>>,
         /// Codes of published taxonomies.
@@ -250,6 +251,7 @@ record! {
         /// The first day on which it is no longer held.
         optional until: At<Date>,
     }
+    exactly one of from, first_recorded
 }
 
 record! {
@@ -274,6 +276,7 @@ record! {
         /// Under what a crossing counts less.
         optional waivers: At<Vec<WaiverEntry>>,
     }
+    exactly one of rejects, requires
 }
 
 record! {
@@ -350,12 +353,13 @@ record! {
         /// The issue's id.
         required issue: At<Snake>,
         /// Every value once, best first.
-        optional order: Node,
+        optional order: OrderNode,
         /// A map from every value to a number.
-        optional values: Node,
+        optional values: NumbersNode,
         /// Who says so; at least one.
         required evidence: At<Vec<EvidenceEntry>>,
     }
+    exactly one of order, values
 }
 
 record! {
@@ -368,7 +372,7 @@ record! {
         /// What it is.
         optional description: Text,
         /// A map from issue to answer.
-        required terms: Node,
+        required terms: AnswersNode,
         /// Rows of the author's own register.
         optional rows: Vec<Line>,
     }

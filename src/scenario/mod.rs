@@ -4,6 +4,7 @@
 //! of clocks or of the file system: a file enters as its name and its text.
 
 pub mod cases;
+mod deferred;
 mod diagnostics;
 mod document;
 mod format;

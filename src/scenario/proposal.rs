@@ -1,5 +1,6 @@
 //! Answers in a file or a text of their own, in YAML or JSON: a proposal, or a map from issue to answer.
 
+use super::deferred::AnswersNode;
 use super::diagnostics::{Diagnostics, Faults, Place};
 use super::document::{Node, parse};
 use super::model::Input;
@@ -17,7 +18,7 @@ record! {
         /// What it is.
         optional description: Text,
         /// A map from issue to answer.
-        required terms: Node,
+        required terms: AnswersNode,
         /// Rows of the author's own register.
         optional rows: Vec<Line>,
     }
@@ -31,7 +32,7 @@ pub fn load_proposal(file: &str, text: &str, issues: &[Input]) -> Result<Vec<(In
     let mut faults = Faults::default();
     let entry = parse(text, &mut faults).and_then(|root| ProposalFile::read(&root, &mut faults));
     let terms = entry.and_then(|entry| entry.terms);
-    let terms = terms.map(|terms| answers_of_map(issues, 0, &terms, &mut faults));
+    let terms = terms.map(|terms| answers_of_map(issues, 0, &terms.0, &mut faults));
     if terms.is_none() && faults.is_empty() {
         faults.add(Place::START, "the file is empty");
     }

@@ -6,7 +6,6 @@
 
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
-use crate::condition::nearest;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
@@ -27,7 +26,7 @@ pub(super) struct At<T> {
 
 /// A fault of kind: something else is expected.
 fn expected<T>(what: &str, node: &Node, faults: &mut Faults) -> Option<T> {
-    faults.add(node.place, format!("{what} is expected here, not {}", node.describe()));
+    faults.add(node.place, format!("{what} is expected here, not {}", node.found()));
     None
 }
 
@@ -102,6 +101,11 @@ fn text(node: &Node, most: usize, faults: &mut Faults) -> Option<String> {
         faults.add(node.place, format!("the text has {length} characters; at most {most} are kept"));
         return None;
     }
+    // Texts go to terminals and logs.
+    if let Some(control) = text.chars().find(|c| c.is_control() && *c != '\n') {
+        faults.add(node.place, format!("the text has the control character U+{:04X}", u32::from(control)));
+        return None;
+    }
     Some(text.to_owned())
 }
 
@@ -111,7 +115,12 @@ pub(super) struct Line(pub(super) String);
 
 impl Read for Line {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
-        text(node, super::limits::MAX_LINE, faults).map(Self)
+        let line = text(node, super::limits::MAX_LINE, faults)?;
+        if line.contains('\n') {
+            faults.add(node.place, "one line is expected here; write `>-`, or leave out what breaks it");
+            return None;
+        }
+        Some(Self(line))
     }
     fn schema(_: &mut Map<String, Value>) -> Value {
         json!({"type": "string", "minLength": 1, "maxLength": super::limits::MAX_LINE})
@@ -214,6 +223,13 @@ const RESERVED: [&str; 29] = [
     "while",
 ];
 
+impl Snake {
+    /// The ids that are refused.
+    fn reserved() -> Value {
+        json!({"enum": RESERVED})
+    }
+}
+
 impl Read for Snake {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let id = id(node, '_', "us_backs_force", faults)?;
@@ -224,7 +240,8 @@ impl Read for Snake {
         Some(Self(id))
     }
     fn schema(_: &mut Map<String, Value>) -> Value {
-        json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": super::limits::MAX_ID})
+        let most = super::limits::MAX_ID;
+        json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": most, "not": Snake::reserved()})
     }
 }
 
@@ -241,8 +258,9 @@ impl Read for EntryId {
         }
         Some(Self(id))
     }
-    fn schema(definitions: &mut Map<String, Value>) -> Value {
-        Snake::schema(definitions)
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        let most = super::limits::MAX_ID;
+        json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": most, "not": {"const": "unsettled"}})
     }
 }
 
@@ -266,8 +284,10 @@ pub(super) fn word<T: Copy>(node: &Node, words: &[(&str, T)], faults: &mut Fault
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
         return Some(*value);
     }
-    let hint = nearest(text, words.iter().map(|(word, _)| *word))
-        .map_or_else(|| format!("; it is one of {}", listed()), |word| format!("; did you mean `{word}`?"));
+    let hint = match faults.hint(text, words.iter().map(|(word, _)| *word)) {
+        none if none.is_empty() => format!("; it is one of {}", listed()),
+        hint => hint,
+    };
     faults.add(node.place, format!("`{text}` is not a word for this{hint}"));
     None
 }
@@ -300,8 +320,10 @@ impl<'a> Fields<'a> {
             return expected(&format!("{what}, a map,"), node, faults);
         };
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
-            let hint = nearest(&key.text, known.iter().copied())
-                .map_or_else(|| format!("; it has {}", known.join(", ")), |known| format!("; did you mean `{known}`?"));
+            let hint = match faults.hint(&key.text, known.iter().copied()) {
+                none if none.is_empty() => format!("; it has {}", known.join(", ")),
+                hint => hint,
+            };
             faults.add(key.place, format!("{what} has no key `{}`{hint}", key.text));
         }
         let entries = entries.iter().map(|(key, value)| Some((key, value))).collect();
@@ -325,13 +347,20 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// What the schema calls a type: by its word in the format.
+pub(super) fn definition_name(type_name: &str) -> &str {
+    type_name.trim_end_matches("Entry").trim_end_matches("Node")
+}
+
 /// Declares a mapping of the format: what errors call it, and its keys. Every field is an `Option`, `None` where it is
-/// absent or could not be read.
+/// absent or could not be read. Of two alternative keys the schema says so; that neither or both are there is told by
+/// the resolver, in words that say what they mean.
 macro_rules! record {
     (
         $(#[doc = $doc:literal])* $name:ident, $what:literal {
             $( $(#[doc = $field_doc:literal])* $need:ident $field:ident: $type:ty, )*
         }
+        $( exactly one of $either:ident, $or:ident )?
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug)]
@@ -341,17 +370,22 @@ macro_rules! record {
             $( $(#[doc = $field_doc])* pub(super) $field: Option<$type>, )*
         }
 
+        #[allow(dead_code, reason = "few ask for the keys of a record")]
+        impl $name {
+            /// Its keys.
+            pub(super) const KEYS: &[&str] = &[$(stringify!($field)),*];
+        }
+
         impl $crate::scenario::record::Read for $name {
             fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
-                let known = [$(stringify!($field)),*];
-                let mut fields = $crate::scenario::record::Fields::open(node, $what, &known, faults)?;
+                let mut fields = $crate::scenario::record::Fields::open(node, $what, Self::KEYS, faults)?;
                 $( let $field = fields.$need(stringify!($field), faults); )*
                 Some(Self { place: node.place, $($field),* })
             }
 
             fn schema(definitions: &mut serde_json::Map<String, serde_json::Value>) -> serde_json::Value {
                 use serde_json::{Value, json};
-                let name = stringify!($name);
+                let name = $crate::scenario::record::definition_name(stringify!($name));
                 if !definitions.contains_key(name) {
                     definitions.insert(name.to_owned(), Value::Null);
                     let mut properties = serde_json::Map::new();
@@ -368,13 +402,20 @@ macro_rules! record {
                         }
                     )*
                     let doc = concat!($($doc),*).trim();
-                    let definition = json!({
+                    #[allow(unused_mut, reason = "most records have no alternative keys")]
+                    let mut definition = json!({
                         "type": "object",
                         "description": doc,
                         "properties": properties,
                         "required": required,
                         "additionalProperties": false,
                     });
+                    $(
+                        let one_of = [stringify!($either), stringify!($or)].map(|key| json!({"required": [key]}));
+                        if let Some(definition) = definition.as_object_mut() {
+                            definition.insert("oneOf".to_owned(), json!(one_of));
+                        }
+                    )?
                     definitions.insert(name.to_owned(), definition);
                 }
                 json!({"$ref": format!("#/$defs/{name}")})

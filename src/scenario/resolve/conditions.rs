@@ -2,12 +2,12 @@
 
 use super::Resolver;
 use super::inputs::Drafts;
-use super::lines::{Draft, DraftCaution, DraftConstraint, DraftLine, overlap};
+use super::lines::{Draft, DraftCaution, DraftConstraint, DraftLine};
 use crate::condition::{ConditionFaultKind, Decision, Formula, Space, WorkBudget, read};
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::place_within;
 use crate::scenario::limits::{MAX_EDITIONS, MAX_LITERALS};
-use crate::scenario::model::{Caution, Condition, Constraint, Input, RedLine, Span, Waiver};
+use crate::scenario::model::{Caution, Condition, Constraint, Input, RedLine, Waiver};
 use crate::scenario::record::Cel;
 use jiff::civil::Date;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ impl Resolver<'_> {
             Ok(formula) => Some(formula),
             Err(faults) => {
                 for fault in faults {
-                    let follows = matches!(&fault.kind, ConditionFaultKind::UnknownName { name, .. } if self.unreadable.contains(name));
+                    let follows = matches!(&fault.kind, ConditionFaultKind::UnknownName { name, .. } if self.inputs.unread.may_mean(name));
                     if !follows {
                         let place = place_within(&cel.node, fault.at, self.characters);
                         self.faults.add(place, fault.kind.to_string());
@@ -91,7 +91,9 @@ impl Resolver<'_> {
             })
             .collect();
         if literals > MAX_LITERALS {
-            let message = format!("the conditions make {literals} tests together; at most {MAX_LITERALS} are allowed");
+            let message = format!(
+                "compiled, the conditions make more than {MAX_LITERALS} tests together; that is more than is kept"
+            );
             self.faults.add(Place::START, message);
         }
         Some(Compiled {
@@ -116,6 +118,10 @@ impl Resolver<'_> {
             }
             Some(Condition { text: condition.text.clone(), formula: condition.formula.clone(), decision })
         });
+        // A waiver of what is never crossed, or always, is no further fault.
+        if condition.is_some() {
+            self.check_waivers(draft, space);
+        }
         let waivers: Vec<Option<Waiver>> = draft
             .waivers
             .iter()
@@ -131,7 +137,7 @@ impl Resolver<'_> {
                 })
             })
             .collect();
-        let red_line = RedLine {
+        Some(RedLine {
             id: draft.id.clone(),
             party: draft.party?,
             title: draft.title.clone(),
@@ -141,12 +147,14 @@ impl Resolver<'_> {
             held: draft.held.clone(),
             evidence: draft.evidence.clone(),
             waivers: waivers.into_iter().collect::<Option<_>>()?,
-        };
-        self.check_waivers(draft, &red_line, space);
-        Some(red_line)
+        })
     }
 
     fn decision(&mut self, draft: &Draft, space: &Space, literals: &mut usize) -> Option<Decision> {
+        // Told once, in the end; until then no more is held in memory.
+        if *literals > MAX_LITERALS {
+            return None;
+        }
         match Decision::compile(&draft.formula, space, WorkBudget::default()) {
             Ok(decision) => {
                 *literals += decision.holds.literal_count() + decision.fails.literal_count();
@@ -168,40 +176,6 @@ impl Resolver<'_> {
         Some(Condition { text: draft.text.clone(), formula: draft.formula.clone(), decision })
     }
 
-    /// Every waiver lowers some crossing that no other waiver standing then lowers at least as far.
-    fn check_waivers(&mut self, draft: &DraftLine, red_line: &RedLine, space: &Space) {
-        for (position, (waiver, drafted)) in red_line.waivers.iter().zip(&draft.waivers).enumerate() {
-            if waiver.firmness >= red_line.firmness {
-                continue;
-            }
-            let mut alone = vec![red_line.crossed(), waiver.when.formula.clone()];
-            if self.satisfiable(alone.clone(), drafted.place, space) == Some(false) {
-                let message = "the waiver lowers nothing: its condition never holds where the red line is crossed";
-                self.faults.add(drafted.place, message);
-                continue;
-            }
-            let covers =
-                |other: &Waiver| other.firmness <= waiver.firmness && stands_throughout(other, waiver, &red_line.held);
-            let others = red_line.waivers.iter().enumerate().filter(|(at, other)| *at != position && covers(other));
-            let others: Vec<Formula> = others.map(|(_, other)| other.when.formula.clone()).collect();
-            if others.is_empty() {
-                continue;
-            }
-            alone.push(Formula::Any(others).negated());
-            if self.satisfiable(alone, drafted.place, space) == Some(false) {
-                let message = "the waiver lowers nothing: wherever it applies, others lower at least as far";
-                self.faults.add(drafted.place, message);
-            }
-        }
-    }
-
-    fn satisfiable(&mut self, parts: Vec<Formula>, place: Place, space: &Space) -> Option<bool> {
-        match Decision::compile(&Formula::All(parts), space, WorkBudget::default()) {
-            Ok(decision) => Some(!decision.holds.is_empty()),
-            Err(cause) => self.fault(place, format!("the waiver together with its red line: {cause}")),
-        }
-    }
-
     pub(super) fn check_editions(&mut self, inputs: &[Input], red_lines: &[DraftLine], place: Place) {
         let Some((first, last)) = self.covers else { return };
         let of_lines = red_lines
@@ -212,31 +186,11 @@ impl Resolver<'_> {
         let days: BTreeSet<Date> =
             changes.chain(defaults).flatten().filter(|day| *day > first && *day <= last).collect();
         if days.len() + 1 > MAX_EDITIONS {
-            let message = format!("something changes on {} days; at most {MAX_EDITIONS} editions are kept", days.len());
+            let message = format!(
+                "there are {} editions, days on which something begins or ends; at most {MAX_EDITIONS} are kept",
+                days.len() + 1
+            );
             self.faults.add(place, message);
         }
     }
-}
-
-/// Whether one waiver stands on every day on which the other can count.
-fn stands_throughout(one: &Waiver, other: &Waiver, line: &[Span]) -> bool {
-    if one.held.is_empty() {
-        return true;
-    }
-    let counts: &[Span] = if other.held.is_empty() { line } else { &other.held };
-    let needed = counts.iter().filter(|span| other.held.is_empty() || line.iter().any(|line| overlap(line, span)));
-    // Spans of one waiver that touch are one stretch of days.
-    needed.into_iter().all(|needed| {
-        let mut from = needed.from;
-        for span in &one.held {
-            if span.from <= from && span.until.is_none_or(|until| until > from) {
-                match (span.until, needed.until) {
-                    (None, _) => return true,
-                    (Some(until), Some(end)) if until >= end => return true,
-                    (Some(until), _) => from = until,
-                }
-            }
-        }
-        false
-    })
 }

@@ -10,7 +10,7 @@ use crate::scenario::limits;
 use crate::scenario::model::{Dated, Group, Input, Party, Role};
 use crate::scenario::record::{At, Fields, Line, Snake, Text};
 use jiff::civil::Date;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The inputs, with where each stands in the file.
@@ -18,6 +18,8 @@ pub(super) struct Drafts {
     pub(super) inputs: Vec<Input>,
     pub(super) issue_count: usize,
     pub(super) places: Vec<Place>,
+    /// Whether the domains of all are known.
+    pub(super) all_read: bool,
 }
 
 /// What issues and circumstances have in common.
@@ -37,10 +39,7 @@ struct Common {
 }
 
 impl Resolver<'_> {
-    pub(super) fn parties(&mut self, entries: Vec<PartyEntry>, place: Place) -> Vec<Party> {
-        if entries.is_empty() {
-            self.faults.add(place, "a scenario has at least one party");
-        }
+    pub(super) fn parties(&mut self, entries: Vec<PartyEntry>) -> Vec<Party> {
         let mut parties = Vec::with_capacity(entries.len());
         for (position, entry) in entries.into_iter().enumerate() {
             if let Some(id) = &entry.id {
@@ -53,11 +52,17 @@ impl Resolver<'_> {
                 description: prose(entry.description),
             });
         }
+        self.parties.settle();
         parties
     }
 
     pub(super) fn inputs(&mut self, issues: Vec<IssueEntry>, circumstances: Vec<CircumstanceEntry>) -> Drafts {
-        let mut drafts = Drafts { inputs: Vec::new(), issue_count: issues.len(), places: Vec::new() };
+        let mut drafts = Drafts {
+            inputs: Vec::new(),
+            issue_count: issues.len(),
+            places: Vec::new(),
+            all_read: !self.inputs.unread.is_incomplete(),
+        };
         for entry in issues {
             let status_quo = entry.status_quo;
             let common = Common {
@@ -76,7 +81,7 @@ impl Resolver<'_> {
             };
             let readable = self.input(common, &mut drafts);
             let defaults = match (status_quo, drafts.inputs.last()) {
-                (Some(node), Some(input)) if readable => self.status_quo(input, &node),
+                (Some(node), Some(input)) if readable => self.status_quo(input, &node.0),
                 _ => Vec::new(),
             };
             drafts.inputs.last_mut().into_iter().for_each(|input| input.defaults.clone_from(&defaults));
@@ -100,7 +105,7 @@ impl Resolver<'_> {
             let readable = self.input(common, &mut drafts);
             let evidence = self.evidence(evidence, "`evidence`");
             let assumed = match (assumed, drafts.inputs.last()) {
-                (Some(node), Some(input)) if readable => self.one_default(input, &node),
+                (Some(node), Some(input)) if readable => self.one_default(input, &node.0),
                 _ => Vec::new(),
             };
             if let Some(input) = drafts.inputs.last_mut() {
@@ -123,10 +128,11 @@ impl Resolver<'_> {
                 self.vocabulary.add_input(Arc::from(id.value.0.as_str()), InputId(position), domain.clone());
             } else {
                 // The name is known, what it ranges over is not: conditions that use it are left alone.
-                self.unreadable.insert(id.value.0.clone());
+                self.inputs.unread.add(&id.value.0);
             }
         }
         let known = domain.is_some();
+        drafts.all_read &= known;
         drafts.places.push(entry.id.as_ref().map_or(entry.place, |id| id.place));
         let taxonomy = self.strings(entry.taxonomy, entry.place);
         let rows = self.strings(entry.rows, entry.place);
@@ -203,8 +209,11 @@ impl Resolver<'_> {
         let mut seen = HashSet::new();
         for entry in &list.value {
             if !seen.insert(&entry.id.value.0) {
-                self.faults.add(entry.id.place, format!("there is a {what} `{}` already", entry.id.value.0));
+                self.faults.add(entry.id.place, format!("the {what} `{}` is named already", entry.id.value.0));
             }
+        }
+        if seen.len() < count {
+            return None;
         }
         let titled = list.value.iter().any(|entry| !entry.title.is_empty());
         let titles = if titled { list.value.iter().map(|entry| entry.title.clone()).collect() } else { Vec::new() };
@@ -252,25 +261,28 @@ impl Resolver<'_> {
         value(input, node, self.faults).map(|value| Dated { from: None, value }).into_iter().collect()
     }
 
-    pub(super) fn groups(&mut self, entries: Vec<GroupEntry>, inputs: &[Input]) -> Vec<Group> {
-        let known: HashSet<&str> =
-            inputs.iter().flat_map(|input| input.domain.entries().iter().map(|entry| &**entry)).collect();
+    pub(super) fn groups(&mut self, entries: Vec<GroupEntry>, drafts: &Drafts) -> Vec<Group> {
+        let known: BTreeSet<&str> =
+            drafts.inputs.iter().flat_map(|input| input.domain.entries().iter().map(|entry| &**entry)).collect();
         let mut groups = Vec::with_capacity(entries.len());
         for entry in entries {
-            let members = entry.members.unwrap_or_default();
-            let readable = !self.faults.any_within(entry.place);
-            if readable && members.is_empty() || members.len() > MAX_ENTRIES {
+            let list = entry.members.as_ref().map(|members| members.place);
+            let mut readable = list.is_some_and(|place| !self.faults.any_within(place));
+            let members = entry.members.map(|members| members.value).unwrap_or_default();
+            if let Some(place) = list.filter(|_| readable && members.is_empty() || members.len() > MAX_ENTRIES) {
                 let message = format!("the group has {} members; 1 to {MAX_ENTRIES} are needed", members.len());
-                self.faults.add(entry.place, message);
+                self.faults.add(place, message);
+                readable = false;
             }
             let mut seen = HashSet::new();
             for member in &members {
                 let id = member.value.0.as_str();
-                if !known.contains(id) && self.unreadable.is_empty() {
-                    let nearest = crate::condition::nearest(id, known.iter().copied());
-                    let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+                // An issue that could not be read may well have it.
+                if !known.contains(id) && drafts.all_read {
+                    let hint = self.faults.hint(id, known.iter().copied());
                     self.faults
                         .add(member.place, format!("no issue or circumstance has an option or member `{id}`{hint}"));
+                    readable = false;
                 }
                 if !seen.insert(id) {
                     self.faults.add(member.place, format!("`{id}` is named already"));
@@ -279,10 +291,15 @@ impl Resolver<'_> {
             let ids: Vec<Arc<str>> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();
             if let Some(id) = &entry.id {
                 self.inputs.add("issue, circumstance or group", &id.value.0, id.place, usize::MAX, self.faults);
-                self.vocabulary.add_group(Arc::from(id.value.0.as_str()), ids.clone());
+                if readable {
+                    self.vocabulary.add_group(Arc::from(id.value.0.as_str()), ids.clone());
+                } else {
+                    self.inputs.unread.add(&id.value.0);
+                }
             }
             groups.push(Group { id: snake(entry.id), name: line(entry.name), members: ids, note: prose(entry.note) });
         }
+        self.inputs.settle();
         groups
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct DraftLine {
 
 pub(super) struct DraftWaiver {
     pub(super) id: Id,
+    /// Whether the file gives it spans of its own, readable or not.
+    pub(super) has_spans: bool,
     pub(super) place: Place,
     pub(super) title: String,
     pub(super) when: Option<Draft>,
@@ -82,7 +84,7 @@ impl Resolver<'_> {
     fn draft(&mut self, cel: Option<Cel>) -> Option<Draft> {
         let cel = cel?;
         let formula = self.formula(&cel)?;
-        Some(Draft { text: cel.text.trim().to_owned(), place: cel.node.place, formula })
+        Some(Draft { text: on_one_line(&cel.text), place: cel.node.place, formula })
     }
 
     pub(super) fn red_lines(&mut self, entries: Vec<RedLineEntry>) -> Vec<DraftLine> {
@@ -102,7 +104,14 @@ impl Resolver<'_> {
         }
         let id = self.unique(entry.id, unique);
         let requires = entry.requires.is_some();
-        let condition = self.draft(entry.rejects.or(entry.requires));
+        let condition = match (entry.rejects, entry.requires) {
+            // Which of them is meant can't be known; what is wrong within each still can.
+            (rejects @ Some(_), requires @ Some(_)) => {
+                let _ = (self.draft(rejects), self.draft(requires));
+                None
+            }
+            (rejects, requires) => self.draft(rejects.or(requires)),
+        };
         let held = self.spans(entry.held, "a red line");
         let firmness = entry.firmness.map(|firmness| firmness.value);
         let mut unique = Unique::new("waiver");
@@ -136,6 +145,7 @@ impl Resolver<'_> {
             self.faults.add(firmness.place, message);
         }
         let held_place = entry.held.as_ref().map_or(entry.place, |held| held.place);
+        let has_spans = entry.held.is_some();
         let held = self.spans(entry.held, "a waiver");
         let meets = |span: &Span| line_held.iter().any(|line| overlap(line, span));
         if !held.is_empty() && !line_held.is_empty() && !held.iter().any(meets) {
@@ -143,6 +153,7 @@ impl Resolver<'_> {
         }
         DraftWaiver {
             id: self.unique(entry.id, unique),
+            has_spans,
             place: entry.place,
             title: line(entry.title),
             when: self.draft(entry.when),
@@ -178,6 +189,35 @@ impl Resolver<'_> {
         let mut unique = Unique::new("proposal");
         ids.into_iter().map(|id| self.unique(id, &mut unique)).collect()
     }
+}
+
+/// A condition's text without the line breaks and indents of the file, so that laying it out anew changes nothing:
+/// white space is one blank, but within quotes, and where a comment (`//`) needs its line's end.
+fn on_one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut characters = text.trim().chars().peekable();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some(_), '\\') => {
+                out.push(character);
+                out.extend(characters.next());
+                continue;
+            }
+            (Some(open), _) if open == character => quote = None,
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '/') if characters.peek() == Some(&'/') => return text.trim().to_owned(),
+            (None, _) if character.is_whitespace() => {
+                if !out.ends_with(' ') {
+                    out.push(' ');
+                }
+                continue;
+            }
+            _ => {}
+        }
+        out.push(character);
+    }
+    out
 }
 
 /// Whether two spans share a day.

@@ -5,9 +5,12 @@
 mod conditions;
 mod inputs;
 mod lines;
+mod names;
 mod rest;
 pub(super) mod values;
+mod waivers;
 
+use self::names::Names;
 use super::diagnostics::{Faults, Place};
 use super::document::Node;
 use super::format::{CoversEntry, EvidenceEntry, ScenarioEntry, SpanEntry};
@@ -15,9 +18,8 @@ use super::limits::{self, MAX_QUOTE_WORDS};
 use super::model::{Evidence, Id, Revision, Scenario, Source, Span};
 use super::record::{At, Line, Read, Snake, Text};
 use super::revision;
-use crate::condition::{Space, Vocabulary, nearest};
+use crate::condition::{Space, Vocabulary};
 use jiff::civil::Date;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What is known while a file is resolved.
@@ -29,36 +31,6 @@ pub(super) struct Resolver<'a> {
     parties: Names,
     inputs: Names,
     vocabulary: Vocabulary,
-    /// Inputs that are named but could not be read: what mentions them is left alone.
-    unreadable: HashSet<String>,
-}
-
-/// The positions of ids, with the places at which they were given.
-#[derive(Default)]
-pub(super) struct Names {
-    positions: HashMap<String, (usize, Place)>,
-}
-
-impl Names {
-    /// Notes an id; one that is there already is a fault.
-    fn add(&mut self, what: &str, id: &str, place: Place, position: usize, faults: &mut Faults) {
-        if let Some((_, first)) = self.positions.get(id) {
-            faults.add_with_other(place, format!("there is a {what} `{id}` already"), *first, "first here");
-        } else {
-            self.positions.insert(id.to_owned(), (position, place));
-        }
-    }
-
-    /// The position of an id; an unknown one is a fault that names the nearest.
-    fn find(&self, what: &str, id: &str, place: Place, faults: &mut Faults) -> Option<usize> {
-        if let Some((position, _)) = self.positions.get(id) {
-            return Some(*position);
-        }
-        let nearest = nearest(id, self.positions.keys().map(String::as_str));
-        let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-        faults.add(place, format!("there is no {what} `{id}`{hint}"));
-        None
-    }
 }
 
 /// Turns a scenario file's tree into a scenario. `None` if anything is wrong: the faults say what.
@@ -69,11 +41,10 @@ pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<S
         faults,
         characters: &characters,
         covers: None,
-        sources: Names::default(),
-        parties: Names::default(),
-        inputs: Names::default(),
+        sources: Names::of_lists(root, ScenarioEntry::KEYS, &["sources"]),
+        parties: Names::of_lists(root, ScenarioEntry::KEYS, &["parties"]),
+        inputs: Names::of_lists(root, ScenarioEntry::KEYS, &["issues", "circumstances", "groups"]),
         vocabulary: Vocabulary::default(),
-        unreadable: HashSet::new(),
     };
     resolver.scenario(entry)
 }
@@ -93,18 +64,18 @@ impl Resolver<'_> {
             self.faults
                 .add(as_of.place, format!("{} is outside of what the scenario covers: {from} to {to}", as_of.value));
         }
-        let sources = self.list(entry.sources, "sources", limits::MAX_SOURCES);
+        self.at_least_one(entry.parties.as_ref(), "party");
+        self.at_least_one(entry.issues.as_ref(), "issue");
+        // What other parts name is read whole, beyond the limit too: else all that names it would be at fault.
+        let sources = self.whole_list(entry.sources, "sources", limits::MAX_SOURCES);
         let sources = self.sources(sources);
-        let parties = self.list(entry.parties, "parties", limits::MAX_PARTIES);
-        let parties = self.parties(parties, place);
-        let issues = self.list(entry.issues, "issues", limits::MAX_ISSUES);
-        let circumstances = self.list(entry.circumstances, "circumstances", limits::MAX_CIRCUMSTANCES);
-        let groups = self.list(entry.groups, "groups", limits::MAX_GROUPS);
+        let parties = self.whole_list(entry.parties, "parties", limits::MAX_PARTIES);
+        let parties = self.parties(parties);
+        let issues = self.whole_list(entry.issues, "issues", limits::MAX_ISSUES);
+        let circumstances = self.whole_list(entry.circumstances, "circumstances", limits::MAX_CIRCUMSTANCES);
+        let groups = self.whole_list(entry.groups, "groups", limits::MAX_GROUPS);
         let drafts = self.inputs(issues, circumstances);
-        if drafts.issue_count == 0 {
-            self.faults.add(place, "a scenario has at least one issue");
-        }
-        let groups = self.groups(groups, &drafts.inputs);
+        let groups = self.groups(groups, &drafts);
 
         let red_lines = self.list(entry.red_lines, "red lines", limits::MAX_RED_LINES);
         let red_lines = self.red_lines(red_lines);
@@ -113,7 +84,7 @@ impl Resolver<'_> {
         let cautions = self.list(entry.cautions, "cautions", limits::MAX_CAUTIONS);
         let cautions = self.cautions(cautions);
         let preferences = self.list(entry.preferences, "preferences", limits::MAX_PREFERENCES);
-        let preferences = self.preferences(preferences, &drafts.inputs);
+        let preferences = self.preferences(preferences, &drafts);
         let proposals = self.list(entry.proposals, "proposals", limits::MAX_PROPOSALS);
         let proposals = self.proposals(proposals, &drafts);
 
@@ -123,6 +94,7 @@ impl Resolver<'_> {
         if !self.faults.is_empty() {
             return None;
         }
+        // INVARIANT: without a fault everything was read.
         let (space, compiled): (Space, conditions::Compiled) = (space?, compiled?);
         let mut scenario = Scenario {
             id: entry.scenario?.0.into(),
@@ -155,15 +127,29 @@ impl Resolver<'_> {
         Some((from.value, to.value))
     }
 
-    /// A list, held to its limit.
+    /// A list, held to its limit: what is beyond is not looked at.
     fn list<T>(&mut self, list: Option<At<Vec<T>>>, what: &str, most: usize) -> Vec<T> {
+        let mut list = self.whole_list(list, what, most);
+        list.truncate(most);
+        list
+    }
+
+    /// A list; that it is beyond its limit is told.
+    fn whole_list<T>(&mut self, list: Option<At<Vec<T>>>, what: &str, most: usize) -> Vec<T> {
         let Some(list) = list else { return Vec::new() };
         if list.value.len() > most {
             let place = Place { start: list.place.start, end: list.place.start + 1 };
             self.faults.add(place, format!("there are {} {what}; at most {most} are allowed", list.value.len()));
-            return Vec::new();
         }
         list.value
+    }
+
+    fn at_least_one<T>(&mut self, list: Option<&At<Vec<T>>>, what: &str) {
+        if let Some(list) = list.filter(|list| list.value.is_empty())
+            && !self.faults.any_within(list.place)
+        {
+            self.faults.add(list.place, format!("a scenario has at least one {what}"));
+        }
     }
 
     fn sources(&mut self, entries: Vec<super::format::SourceEntry>) -> Vec<Source> {
@@ -183,6 +169,7 @@ impl Resolver<'_> {
                 note: prose(entry.note),
             });
         }
+        self.sources.settle();
         sources
     }
 

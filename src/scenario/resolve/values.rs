@@ -1,26 +1,26 @@
 //! Values and answers, held to their domains.
 
-use crate::condition::{Answer, Domain, InputId, Value, nearest};
+use super::names::Unread;
+use crate::condition::{Answer, Domain, InputId, Value};
 use crate::scenario::diagnostics::Faults;
 use crate::scenario::document::{Content, Key, Node};
 use crate::scenario::model::Input;
 use crate::scenario::record::Fields;
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// A value of an input's domain.
 pub(in crate::scenario) fn value(input: &Input, node: &Node, faults: &mut Faults) -> Option<Value> {
     let (id, domain) = (&input.id, &input.domain);
     match domain {
         Domain::Flag => node.as_bool().map(Value::Flag).or_else(|| {
-            faults
-                .add(node.place, format!("`{id}` is a flag: true or false is expected here, not {}", node.describe()));
+            faults.add(node.place, format!("`{id}` is a flag: true or false is expected here, not {}", node.found()));
             None
         }),
         Domain::Choice(_) => entry(input, node, "option", faults).map(Value::Choice),
         Domain::Members(_) => members(input, node, faults).map(Value::Members),
         Domain::Quantity { min, max } => {
             let Some(number) = node.as_integer() else {
-                let found = node.describe();
+                let found = node.found();
                 faults.add(node.place, format!("`{id}` is a quantity: an integer is expected here, not {found}"));
                 return None;
             };
@@ -104,16 +104,10 @@ fn entry(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> Option<
         return None;
     };
     input.domain.entry(id).or_else(|| {
-        faults.add(node.place, unknown_entry(input, what, id));
+        let hint = faults.hint(id, input.domain.entries().iter().map(|entry| &**entry));
+        faults.add(node.place, format!("`{}` has no {what} `{id}`{hint}", input.id));
         None
     })
-}
-
-/// The message for an option or member that is not there.
-pub(in crate::scenario) fn unknown_entry(input: &Input, what: &str, id: &str) -> String {
-    let nearest = nearest(id, input.domain.entries().iter().map(|entry| &**entry));
-    let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-    format!("`{}` has no {what} `{id}`{hint}", input.id)
 }
 
 fn members(input: &Input, node: &Node, faults: &mut Faults) -> Option<u64> {
@@ -147,19 +141,19 @@ fn entries_mask(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> 
 }
 
 /// From the names of inputs to their positions.
-pub(in crate::scenario) struct Names<'a>(HashMap<&'a str, usize>);
+pub(in crate::scenario) struct Names<'a>(BTreeMap<&'a str, usize>);
 
 impl<'a> Names<'a> {
     pub(in crate::scenario) fn of(inputs: &'a [Input]) -> Self {
-        Self(inputs.iter().enumerate().map(|(at, input)| (&*input.id, at)).collect())
+        let named = inputs.iter().enumerate().filter(|(_, input)| !input.id.is_empty());
+        Self(named.map(|(at, input)| (&*input.id, at)).collect())
     }
 
     /// The input that a key names, with its position among these.
     pub(in crate::scenario) fn find(&self, key: &Key, what: &str, faults: &mut Faults) -> Option<usize> {
         let found = self.0.get(key.text.as_str()).copied();
         if found.is_none() {
-            let nearest = nearest(&key.text, self.0.keys().copied());
-            let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+            let hint = faults.hint(&key.text, self.0.keys().copied());
             faults.add(key.place, format!("there is no {what} `{}`{hint}", key.text));
         }
         found
@@ -173,14 +167,14 @@ pub(in crate::scenario) fn answers_of_map(
     node: &Node,
     faults: &mut Faults,
 ) -> Vec<(InputId, Answer)> {
-    answers(inputs, first, &Names::of(inputs), &HashSet::new(), node, faults)
+    answers(inputs, first, &Names::of(inputs), &Unread::default(), node, faults)
 }
 
 pub(super) fn answers(
     inputs: &[Input],
     first: usize,
     names: &Names,
-    unreadable: &HashSet<String>,
+    unread: &Unread,
     node: &Node,
     faults: &mut Faults,
 ) -> Vec<(InputId, Answer)> {
@@ -191,7 +185,11 @@ pub(super) fn answers(
     };
     let mut found = Vec::with_capacity(entries.len());
     for (key, node) in entries {
-        let Some(at) = names.find(key, what, faults).filter(|_| !unreadable.contains(&key.text)) else { continue };
+        let known = names.0.contains_key(key.text.as_str());
+        if if known { unread.is_unread(&key.text) } else { unread.may_mean(&key.text) } {
+            continue;
+        }
+        let Some(at) = names.find(key, what, faults) else { continue };
         let answer = inputs.get(at).and_then(|input| answer(input, node, faults));
         if let (Some(answer), Ok(position)) = (answer, u16::try_from(first + at)) {
             found.push((InputId(position), answer));
