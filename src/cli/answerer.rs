@@ -19,7 +19,7 @@ pub(super) struct Target {
     scenario: Option<PathBuf>,
 
     /// Ask a running server instead.
-    #[arg(long, value_name = "URL", env = "DETENTE_SERVER")]
+    #[arg(long, value_name = "URL")]
     server: Option<String>,
 
     /// Which of the server's scenarios. [default: its default one]

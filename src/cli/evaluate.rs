@@ -4,7 +4,7 @@ use super::answerer::Target;
 use super::evaluation_text::evaluation_text;
 use super::inputs::Inputs;
 use super::source;
-use super::{OutputFormat, Report, pretty};
+use super::{OutputFormat, Report, UsageFaults, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::{from_json, to_json};
 use crate::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
@@ -85,10 +85,10 @@ pub(super) fn run(options: &Options) -> Result<Report> {
     let request = v1::EvaluateProposalRequest {
         scenario: scenario.name.clone(),
         subject: Some(subject),
-        overrides: inputs.set(&options.set)?,
+        overrides: inputs.set(&options.set).map_err(UsageFaults)?,
         cleared_issues: options.clear.clone(),
         as_of: options.as_of.map(from_date),
-        circumstances: inputs.given(&options.given)?,
+        circumstances: inputs.given(&options.given).map_err(UsageFaults)?,
         view: view.into(),
         revision: String::new(),
     };

@@ -64,7 +64,7 @@ pub(super) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
                 Some(vec![term.issue.clone(), answer(term), origin(input.origin()).to_owned()])
             })
             .collect();
-        out += &table(&["TAKEN TO BE", "", "FROM"], &rows);
+        out += &table(&["INPUT", "TAKEN TO BE", "BECAUSE OF"], &rows);
     }
     out
 }
@@ -87,8 +87,11 @@ fn stances(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
         })
         .collect();
     let mut out = String::new();
+    // Where nothing could become worse, there is no column for it.
+    let changes = rows.iter().any(|row| row.last().is_some_and(|worst| !worst.is_empty()));
+    let head = if changes { &["PARTY", "ROLE", "STANCE", "COULD BECOME"][..] } else { &["PARTY", "ROLE", "STANCE"] };
     if !rows.is_empty() {
-        out += &table(&["PARTY", "ROLE", "STANCE", "COULD BECOME"], &rows);
+        out += &table(head, &rows);
     }
     if !calm.is_empty() {
         let parties: Vec<String> = calm.iter().map(|party| party.party.clone()).collect();
@@ -199,10 +202,10 @@ fn origin(origin: v1::InputOrigin) -> &'static str {
         v1::InputOrigin::Proposal => "the proposal",
         v1::InputOrigin::Override => "an override",
         v1::InputOrigin::StatusQuo => "the status quo",
-        v1::InputOrigin::Silence => "nothing says",
+        v1::InputOrigin::Silence => "silence",
         v1::InputOrigin::Circumstance => "the request",
         v1::InputOrigin::Assumed => "the scenario's assumption",
-        v1::InputOrigin::Unknown => "nobody knows",
+        v1::InputOrigin::Unknown => "ignorance: nobody says",
     }
 }
 

@@ -15,10 +15,11 @@ mod test;
 mod text;
 
 use crate::config::ServeOptions;
+use crate::scenario::Diagnostics;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Which red lines does a proposal cross, whose, why, and who says so?
@@ -82,6 +83,8 @@ impl Report {
 
 /// A check that failed, or a call that was refused. Usage is clap's: 2.
 const FAILED: u8 = 1;
+/// What clap ends with too.
+const USAGE: u8 = 2;
 
 impl Cli {
     /// Runs the command. The exit code: 0, or 1 if a check failed or something went wrong.
@@ -89,8 +92,7 @@ impl Cli {
         let report = match self.command {
             None => match Self::try_parse_from(["detente", "serve"]) {
                 Ok(Self { command: Some(Command::Serve(options)) }) => return ended(serve::run(&options)),
-                // A variable of the environment can be wrong: usage.
-                Ok(_) => return ExitCode::from(FAILED),
+                Ok(_) => return ExitCode::from(USAGE),
                 Err(error) => error.exit(),
             },
             Some(Command::Serve(options)) => return ended(serve::run(&options)),
@@ -111,10 +113,22 @@ impl Cli {
 
 fn ended(outcome: Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
-        anstream::eprintln!("{}error:{:#} {error:#}", text::BAD, text::BAD);
-        ExitCode::from(FAILED)
+        let (faults, code) = match error.downcast_ref::<UsageFaults>() {
+            Some(UsageFaults(faults)) => (Some(faults), USAGE),
+            None => (error.downcast_ref::<Diagnostics>(), FAILED),
+        };
+        match faults {
+            Some(faults) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),
+            None => anstream::eprintln!("{}error:{:#} {error:#}", text::BAD, text::BAD),
+        }
+        ExitCode::from(code)
     })
 }
+
+/// Faults in what was written on the command line itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageFaults(Diagnostics);
 
 /// Prints to standard output, in colour on a terminal only. A reader that has seen enough is no fault.
 fn print(report: &Report) -> ExitCode {

@@ -3,7 +3,7 @@
 use super::answerer::{Answerer, Target};
 use super::evaluate::date;
 use super::evaluation_text::{evidence, firmness_word, iso};
-use super::text::{HEAD, table, wrapped};
+use super::text::{HEAD, count, table, wrapped};
 use super::{OutputFormat, Report, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::to_json;
@@ -123,6 +123,10 @@ fn many(options: &Options, answerer: &Answerer) -> Result<Report> {
         OutputFormat::Table => {
             let rows: Vec<Vec<String>> = all.red_lines.iter().map(row).collect();
             table(&["RED LINE", "PARTY", "FIRMNESS", "HELD"], &rows)
+                + &format!(
+                    "\n{}; `detente red-lines ID` shows one whole.\n",
+                    count(rows.len(), "red line", "red lines")
+                )
         }
     }))
 }
@@ -138,7 +142,7 @@ fn row(red_line: &v1::RedLine) -> Vec<String> {
     ]
 }
 
-/// "from 2024-06-14", "recorded from 2025-03-06", "2022-02-24 to before 2024-02-24".
+/// "from 2024-06-14", "recorded from 2025-03-06", "from 2022-02-24 until 2024-02-24".
 fn span(span: &v1::Span) -> String {
     let from = span.from.as_ref().map(iso).unwrap_or_default();
     let lead = if span.first_recorded { "recorded from" } else { "from" };
@@ -152,10 +156,10 @@ fn whole(red_line: &v1::RedLine) -> String {
     let _ = writeln!(out, "{HEAD}{id}{HEAD:#}, {} ({})", red_line.party, firmness_word(red_line.firmness()));
     out += &wrapped(&red_line.title, 2);
     let spans: Vec<String> = red_line.held.iter().map(span).collect();
-    out += &wrapped(&format!("held {}", spans.join(", ")), 2);
+    out += &wrapped(&format!("held: {}", spans.join(", ")), 2);
     match &red_line.condition {
-        Some(Condition::Rejects(condition)) => out += &wrapped(&format!("rejects {condition}"), 2),
-        Some(Condition::Requires(condition)) => out += &wrapped(&format!("requires {condition}"), 2),
+        Some(Condition::Rejects(condition)) => out += &wrapped(&format!("rejects: {condition}"), 2),
+        Some(Condition::Requires(condition)) => out += &wrapped(&format!("requires: {condition}"), 2),
         None => {}
     }
     red_line.evidence.iter().for_each(|piece| evidence(&mut out, piece));

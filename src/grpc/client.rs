@@ -44,7 +44,8 @@ impl Client {
     /// # Errors
     /// If there is no server.
     pub fn connect(url: &str) -> Result<Self, ConnectError> {
-        let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| ConnectError::Url(url.to_owned()))?;
+        let endpoint = Endpoint::from_shared(url.to_owned()).ok().filter(|_| url.starts_with("http://"));
+        let endpoint = endpoint.ok_or_else(|| ConnectError::Url(url.to_owned()))?;
         let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let channel = runtime.block_on(endpoint.connect()).map_err(|error| {

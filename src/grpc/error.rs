@@ -262,6 +262,6 @@ impl From<Status> for Refusal {
             count => format!("the request has {count} faults"),
         };
         let message = if message.is_empty() { status.code().description().to_owned() } else { message };
-        Self { message, faults }
+        Self { message: format!("{message} ({:?})", status.code()), faults }
     }
 }
