@@ -17,6 +17,3 @@ pub use evaluate::{Detail, EffectiveInput, Given, NotCovered, Origin};
 pub use evaluation::{Cause, Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
 pub use reasons::Opening;
 pub use verdict::{Stance, Verdict};
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,39 @@
+//! Each quote that the bundled scenario attributes to the article is in it, letter for letter.
+
+use detente::cli::source;
+use std::path::Path;
+
+/// Curly quotes straightened, white space folded.
+fn plain(text: &str) -> String {
+    let straight = text.replace(['\u{2018}', '\u{2019}'], "'").replace(['\u{201c}', '\u{201d}'], "\"");
+    straight.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn quotes_from_the_article_are_in_it() {
+    // The article is not ours to hand on: it is beside the project where the data is worked on, not in a plain clone.
+    let article = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/record/article.txt");
+    let Ok(article) = std::fs::read_to_string(article) else {
+        eprintln!("the article is not here: its quotes are not compared");
+        return;
+    };
+    let article = plain(&article);
+    let loaded = source::load(&[]).unwrap();
+    let scenario = loaded[0].scenario();
+    let of_lines = scenario
+        .red_lines
+        .iter()
+        .flat_map(|line| line.evidence.iter().chain(line.waivers.iter().flat_map(|waiver| &waiver.evidence)));
+    let evidence = of_lines
+        .chain(scenario.cautions.iter().flat_map(|caution| &caution.evidence))
+        .chain(scenario.preferences.iter().flat_map(|preference| &preference.evidence))
+        .chain(scenario.inputs.iter().flat_map(|input| &input.evidence));
+    let mut compared = 0;
+    for piece in evidence.filter(|piece| &*scenario.sources[piece.source].id == "bbc-news-russian") {
+        if !piece.quote.is_empty() {
+            compared += 1;
+            assert!(article.contains(&plain(&piece.quote)), "{}: {}", piece.row, piece.quote);
+        }
+    }
+    assert!(compared >= 30, "only {compared} quotes were compared");
+}
