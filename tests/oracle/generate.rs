@@ -2,7 +2,7 @@
 //! smallest form. Exhausted bytes read as zero, which means the simplest choice everywhere.
 
 use super::expression::{Expression, Op, Quantifier};
-use super::world::{Input, Kind, Known, RedLine, Value, Waiver, World};
+use super::world::{Day, Input, Kind, Known, LAST_DAY, RedLine, Span, Value, Waiver, World};
 use detente::scenario::model::Firmness;
 
 pub struct Choices<'a> {
@@ -46,14 +46,14 @@ pub fn world(choices: &mut Choices) -> World {
                 Kind::Quantity(min, min + 1 + i64::try_from(choices.below(7)).unwrap())
             }
         };
-        let mut input = Input { index, kind, is_issue: true, default: None };
+        let mut input = Input { index, kind, is_issue: true, defaults: Vec::new() };
         let domain = input.domain();
         completions *= domain.len();
         if completions > MAX_COMPLETIONS {
             break;
         }
         if choices.one_in(2) {
-            input.default = Some(domain[choices.below(domain.len())]);
+            input.defaults = vec![(None, domain[choices.below(domain.len())])];
         }
         inputs.push(input);
     }
@@ -63,8 +63,20 @@ pub fn world(choices: &mut Choices) -> World {
     for input in &mut inputs[issues..] {
         input.is_issue = false;
     }
+    // The status quo of an issue may change from day to day, or only begin on one.
+    for input in &mut inputs[..issues] {
+        let domain = input.domain();
+        if choices.one_in(4) {
+            let mut day = 0;
+            for _ in 0..choices.below(3) {
+                day += 1 + u8::try_from(choices.below(8)).unwrap();
+                input.defaults.push((Some(day), domain[choices.below(domain.len())]));
+            }
+        }
+    }
     let parties = (0..1 + choices.below(3)).map(|_| choices.one_in(2)).collect::<Vec<bool>>();
-    let mut world = World { inputs, parties, red_lines: Vec::new(), constraints: Vec::new() };
+    let day = 1 + u8::try_from(choices.below(usize::from(LAST_DAY))).unwrap();
+    let mut world = World { inputs, parties, red_lines: Vec::new(), constraints: Vec::new(), day };
     for _ in 0..1 + choices.below(4) {
         if let Some(red_line) = red_line(&world, choices) {
             world.red_lines.push(red_line);
@@ -97,14 +109,15 @@ fn red_line(world: &World, choices: &mut Choices) -> Option<RedLine> {
     }
     let firmness = Firmness::ALL[3 - choices.below(4)];
     let party = choices.below(world.parties.len());
-    let mut red_line = RedLine { party, requires: choices.one_in(3), condition, firmness, waivers: Vec::new() };
+    let held = held(choices);
+    let mut red_line = RedLine { party, requires: choices.one_in(3), condition, firmness, held, waivers: Vec::new() };
     let lower: Vec<Firmness> = Firmness::ALL.into_iter().filter(|other| *other < firmness).collect();
     for _ in 0..choices.below(4) {
         if lower.is_empty() {
             break;
         }
         let when = expression(world, choices, 2);
-        let waiver = Waiver { when, firmness: lower[choices.below(lower.len())] };
+        let waiver = Waiver { when, firmness: lower[choices.below(lower.len())], held: Vec::new() };
         let with = red_line.waivers.iter().cloned().chain([waiver]).collect::<Vec<_>>();
         if with.iter().enumerate().all(|(at, _)| lowers_something(world, &red_line, &with, at))
             && !is_constant(world, |values| with.last().unwrap().when.holds(world, values))
@@ -112,7 +125,36 @@ fn red_line(world: &World, choices: &mut Choices) -> Option<RedLine> {
             red_line.waivers = with;
         }
     }
+    // One that stands alone may have days of its own, as long as some are the line's.
+    if let [waiver] = red_line.waivers.as_mut_slice()
+        && choices.one_in(2)
+    {
+        let days = self::held(choices);
+        let meets = (1..=LAST_DAY).any(|day| {
+            days.iter().any(|span| span.contains(day)) && red_line.held.iter().any(|span| span.contains(day))
+        });
+        if meets {
+            waiver.held = days;
+        }
+    }
     Some(red_line)
+}
+
+/// One to three spans, in order and disjoint, each beginning on a day that is covered.
+fn held(choices: &mut Choices) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut earliest: Day = 1;
+    for _ in 0..1 + choices.below(3) {
+        let from = earliest + u8::try_from(choices.below(5)).unwrap();
+        if from > LAST_DAY || spans.last().is_some_and(|last| last.until.is_none()) {
+            break;
+        }
+        let until = if choices.one_in(3) { None } else { Some(from + 1 + u8::try_from(choices.below(6)).unwrap()) };
+        let stated = !choices.one_in(3);
+        spans.push(Span { from, stated, until });
+        earliest = until.unwrap_or(from);
+    }
+    spans
 }
 
 fn lowers_something(world: &World, red_line: &RedLine, waivers: &[Waiver], at: usize) -> bool {

@@ -22,12 +22,45 @@ pub enum Kind {
     Quantity(i64, i64),
 }
 
+/// A day of the little calendar: `n` is the n-th of January 2025.
+pub type Day = u8;
+/// The last day that worlds cover.
+pub const LAST_DAY: Day = 20;
+
+#[derive(Clone, Debug)]
+pub struct Span {
+    pub from: Day,
+    pub stated: bool,
+    pub until: Option<Day>,
+}
+
+impl Span {
+    pub fn contains(&self, day: Day) -> bool {
+        day >= self.from && self.until.is_none_or(|until| day < until)
+    }
+
+    fn yaml(&self) -> String {
+        let key = if self.stated { "from" } else { "first_recorded" };
+        let until = self.until.map_or_else(String::new, |until| format!(", until: {}", date(until)));
+        format!("{{{key}: {}{until}}}", date(self.from))
+    }
+}
+
+fn date(day: Day) -> String {
+    format!("2025-01-{day:02}")
+}
+
+fn spans(spans: &[Span]) -> String {
+    format!("[{}]", spans.iter().map(Span::yaml).collect::<Vec<_>>().join(", "))
+}
+
 #[derive(Clone, Debug)]
 pub struct Input {
     pub index: usize,
     pub kind: Kind,
     pub is_issue: bool,
-    pub default: Option<Value>,
+    /// From each day on (the first: from the beginning) what holds when nothing is said.
+    pub defaults: Vec<(Option<Day>, Value)>,
 }
 
 impl Input {
@@ -50,6 +83,8 @@ impl Input {
 pub struct Waiver {
     pub when: Expression,
     pub firmness: Firmness,
+    /// Empty: whenever the line is held.
+    pub held: Vec<Span>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +93,25 @@ pub struct RedLine {
     pub requires: bool,
     pub condition: Expression,
     pub firmness: Firmness,
+    pub held: Vec<Span>,
     pub waivers: Vec<Waiver>,
+}
+
+impl RedLine {
+    /// Whether it is held, not yet recorded (`Some(false)`), or neither.
+    pub fn held_on(&self, day: Day) -> Option<bool> {
+        if self.held.iter().any(|span| span.contains(day)) {
+            return Some(true);
+        }
+        let next = self.held.iter().filter(|span| span.from > day).min_by_key(|span| span.from);
+        next.filter(|next| !next.stated).map(|_| false)
+    }
+
+    fn waivers_on(&self, day: Day) -> impl Iterator<Item = &Waiver> {
+        let stands =
+            move |waiver: &&Waiver| waiver.held.is_empty() || waiver.held.iter().any(|span| span.contains(day));
+        self.waivers.iter().filter(stands)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +121,8 @@ pub struct World {
     pub parties: Vec<bool>,
     pub red_lines: Vec<RedLine>,
     pub constraints: Vec<Expression>,
+    /// The day evaluated.
+    pub day: Day,
 }
 
 /// What is known of an input, in the oracle's own terms.
@@ -118,7 +173,10 @@ pub type Judgement = (Status, Option<(Firmness, Firmness)>);
 impl World {
     /// What is known of every input, from what is given (by input) and the defaults.
     pub fn known(&self, given: &[Option<Known>]) -> Vec<Known> {
-        let default = |input: &Input| input.default.map_or(Known::Nothing, Known::Exactly);
+        let default = |input: &Input| {
+            let begun = input.defaults.iter().filter(|(from, _)| from.is_none_or(|from| from <= self.day));
+            begun.last().map_or(Known::Nothing, |(_, value)| Known::Exactly(*value))
+        };
         self.inputs.iter().zip(given).map(|(input, given)| given.clone().unwrap_or_else(|| default(input))).collect()
     }
 
@@ -146,7 +204,7 @@ impl World {
     }
 
     fn counts_as(&self, red_line: &RedLine, values: &[Value]) -> Firmness {
-        let waived = red_line.waivers.iter().filter(|waiver| waiver.when.holds(self, values));
+        let waived = red_line.waivers_on(self.day).filter(|waiver| waiver.when.holds(self, values));
         waived.map(|waiver| waiver.firmness).min().map_or(red_line.firmness, |waived| waived.min(red_line.firmness))
     }
 
@@ -164,6 +222,9 @@ impl World {
 
     /// Whether a waiver lowers every crossing, or some; `None` where it lowers none.
     pub fn judge_waiver(&self, red_line: &RedLine, waiver: &Waiver, completions: &[Vec<Value>]) -> Option<Certainty> {
+        if !waiver.held.is_empty() && !waiver.held.iter().any(|span| span.contains(self.day)) {
+            return None;
+        }
         let crossings = completions.iter().filter(|values| self.crossed(red_line, values));
         let lowered: Vec<bool> = crossings.map(|values| waiver.when.holds(self, values)).collect();
         match lowered.iter().filter(|lowered| **lowered).count() {
@@ -173,8 +234,8 @@ impl World {
         }
     }
 
-    /// Stances and verdict, each with what it could become, from the judgements of all red lines.
-    pub fn conclude(&self, judgements: &[Judgement]) -> (Vec<(Stance, Stance)>, Verdict, Verdict) {
+    /// Stances and verdict, each with what it could become, from the judgements of all red lines that are held.
+    pub fn conclude(&self, judgements: &[Option<Judgement>]) -> (Vec<(Stance, Stance)>, Verdict, Verdict) {
         let of = |firmness: Firmness| match firmness {
             Firmness::Absolute | Firmness::Firm => Stance::Rejects,
             Firmness::Negotiable => Stance::Resists,
@@ -183,9 +244,10 @@ impl World {
         let stances: Vec<(Stance, Stance)> = (0..self.parties.len())
             .map(|party| {
                 let mine = self.red_lines.iter().zip(judgements).filter(|(red_line, _)| red_line.party == party);
-                let each = mine.filter_map(|(_, (status, firmness))| {
-                    let (lowest, highest) = (*firmness)?;
-                    let now = if *status == Status::Crossed { of(lowest) } else { Stance::Undecided };
+                let each = mine.filter_map(|(_, judgement)| {
+                    let (status, firmness) = (*judgement)?;
+                    let (lowest, highest) = firmness?;
+                    let now = if status == Status::Crossed { of(lowest) } else { Stance::Undecided };
                     Some((now, of(highest)))
                 });
                 each.fold((Stance::NoStatedObjection, Stance::NoStatedObjection), |so_far, next| {
@@ -227,7 +289,7 @@ impl World {
     /// The world as a scenario file, with the red lines in the given order.
     pub fn yaml(&self, order: &[usize]) -> String {
         let mut text = String::from(
-            "scenario: generated\ntitle: Generated\ncovers: {from: 2025-01-01, to: 2025-12-31}\nas_of: 2025-06-01\n\
+            "scenario: generated\ntitle: Generated\ncovers: {from: 2025-01-01, to: 2025-01-20}\nas_of: 2025-01-10\n\
              sources:\n  - {id: nowhere, title: None, publisher: Nobody}\nparties:\n",
         );
         for (party, principal) in self.parties.iter().enumerate() {
@@ -251,7 +313,17 @@ impl World {
                     }
                 };
                 let key = if issues { "status_quo" } else { "assumed" };
-                let default = input.default.map_or_else(String::new, |value| format!(", {key}: {}", literal(value)));
+                let default = match input.defaults.as_slice() {
+                    [] => String::new(),
+                    [(None, value)] => format!(", {key}: {}", literal(*value)),
+                    dated => {
+                        let each = dated.iter().map(|(from, value)| {
+                            let from = from.map_or_else(String::new, |from| format!("from: {}, ", date(from)));
+                            format!("{{{from}value: {}}}", literal(*value))
+                        });
+                        format!(", {key}: [{}]", each.collect::<Vec<_>>().join(", "))
+                    }
+                };
                 writeln!(text, "  - {{id: {}, title: T, question: Q, {kind}{default}}}", input.name()).unwrap();
             }
         }
@@ -263,10 +335,11 @@ impl World {
             writeln!(
                 text,
                 "  - id: line-{position}\n    party: p{}\n    title: T\n    {verb}: '{}'\n    firmness: {}\n    \
-                 held: [{{from: 2025-01-01}}]\n    evidence: {evidence}",
+                 held: {}\n    evidence: {evidence}",
                 red_line.party,
                 red_line.condition.cel(self),
                 red_line.firmness.word(),
+                spans(&red_line.held),
             )
             .unwrap();
             if !red_line.waivers.is_empty() {
@@ -276,9 +349,14 @@ impl World {
                 writeln!(
                     text,
                     "      - id: waiver-{at}\n        title: T\n        when: '{}'\n        firmness: {}\n        \
-                     evidence: {evidence}",
+                     {}evidence: {evidence}",
                     waiver.when.cel(self),
                     waiver.firmness.word(),
+                    if waiver.held.is_empty() {
+                        String::new()
+                    } else {
+                        format!("held: {}\n        ", spans(&waiver.held))
+                    },
                 )
                 .unwrap();
             }
