@@ -1,6 +1,6 @@
 //! A typed condition: logic over atoms, each about one input.
 
-use super::domain::{Domain, InputId, Value};
+use super::domain::{Domain, InputId};
 use std::collections::BTreeSet;
 
 /// A set of integers as ascending, disjoint ranges with gaps between them, ends included.
@@ -109,36 +109,6 @@ impl Formula {
             Formula::All(parts) | Formula::Any(parts) => parts.iter().for_each(|part| part.cuts(cuts)),
         }
     }
-
-    /// Whether the formula holds when every input has one value, in input order. An input without a value, or with
-    /// one of another kind, makes its atoms false.
-    pub fn holds(&self, values: &[Value]) -> bool {
-        match self {
-            Formula::Constant(truth) => *truth,
-            Formula::Not(inner) => !inner.holds(values),
-            Formula::All(parts) => parts.iter().all(|part| part.holds(values)),
-            Formula::Any(parts) => parts.iter().any(|part| part.holds(values)),
-            Formula::Atom(atom) => atom.holds(values),
-        }
-    }
-
-    /// The inputs that the formula mentions.
-    pub fn inputs(&self) -> BTreeSet<InputId> {
-        let mut inputs = BTreeSet::new();
-        self.collect_inputs(&mut inputs);
-        inputs
-    }
-
-    fn collect_inputs(&self, inputs: &mut BTreeSet<InputId>) {
-        match self {
-            Formula::Constant(_) => {}
-            Formula::Atom(atom) => {
-                inputs.insert(atom.input());
-            }
-            Formula::Not(inner) => inner.collect_inputs(inputs),
-            Formula::All(parts) | Formula::Any(parts) => parts.iter().for_each(|part| part.collect_inputs(inputs)),
-        }
-    }
 }
 
 impl Atom {
@@ -149,21 +119,6 @@ impl Atom {
             | Atom::Member { input, .. }
             | Atom::Count { input, .. }
             | Atom::Numbers { input, .. } => *input,
-        }
-    }
-
-    fn holds(&self, values: &[Value]) -> bool {
-        match (self, values.get(self.input().index())) {
-            (Atom::Options { allowed, .. }, Some(Value::Flag(flag))) => allowed >> u32::from(*flag) & 1 == 1,
-            (Atom::Options { allowed, .. }, Some(Value::Choice(option))) => {
-                allowed.checked_shr(u32::from(*option)).unwrap_or(0) & 1 == 1
-            }
-            (Atom::Member { member, .. }, Some(Value::Members(members))) => {
-                members.checked_shr(u32::from(*member)).unwrap_or(0) & 1 == 1
-            }
-            (Atom::Count { allowed, .. }, Some(Value::Members(members))) => allowed >> members.count_ones() & 1 == 1,
-            (Atom::Numbers { allowed, .. }, Some(Value::Quantity(number))) => allowed.contains(*number),
-            _ => false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Findings in words. No sentence here may say more than the finding does: absence of an objection is not consent.
 
 use super::term::{entry_id, ids};
-use crate::condition::{Answer, Domain, InputId, Value};
+use crate::condition::{Answer, InputId, Value};
 use crate::engine::{Cause, EffectiveInput, Evaluation, Finding, Origin, Stance, Status, Verdict};
 use crate::grpc::proto::v1::{self, term};
 use crate::scenario::Scenario;
@@ -204,9 +204,4 @@ fn capitalised(text: &str) -> String {
 /// The name of an input as requests write it.
 pub fn input_id(scenario: &Scenario, input: InputId) -> String {
     scenario.inputs.get(input.index()).map_or_else(String::new, |input| input.id.to_string())
-}
-
-/// The kind's mask of members, for openings on a set of members.
-pub fn is_members(input: &Input) -> bool {
-    matches!(input.domain, Domain::Members(_))
 }
