@@ -174,8 +174,8 @@ impl World {
     /// What is known of every input, from what is given (by input) and the defaults.
     pub fn known(&self, given: &[Option<Known>]) -> Vec<Known> {
         let default = |input: &Input| {
-            let begun = input.defaults.iter().filter(|(from, _)| from.is_none_or(|from| from <= self.day));
-            begun.last().map_or(Known::Nothing, |(_, value)| Known::Exactly(*value))
+            let mut begun = input.defaults.iter().filter(|(from, _)| from.is_none_or(|from| from <= self.day));
+            begun.next_back().map_or(Known::Nothing, |(_, value)| Known::Exactly(*value))
         };
         self.inputs.iter().zip(given).map(|(input, given)| given.clone().unwrap_or_else(|| default(input))).collect()
     }
