@@ -127,8 +127,18 @@ record! {
 impl ExpectEntry {
     /// Whether nothing is asked for: such a case would hold whatever is answered.
     fn is_empty(&self) -> bool {
-        let Self { place: _, verdict, could_become, stances, crossed, undetermined, findings, warnings, cautions } =
-            self;
+        let Self {
+            place: _,
+            unread: _,
+            verdict,
+            could_become,
+            stances,
+            crossed,
+            undetermined,
+            findings,
+            warnings,
+            cautions,
+        } = self;
         let words = [verdict, could_become].iter().all(|word| word.is_none());
         let lists = [crossed, undetermined].iter().all(|list| list.is_none());
         words && lists && [stances, findings, warnings, cautions].iter().all(|map| map.is_none())

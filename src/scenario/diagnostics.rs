@@ -3,7 +3,7 @@
 use super::limits::MAX_FAULTS;
 use crate::condition::nearest;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::{self, Write};
 use std::ops::Range;
 
@@ -29,6 +29,8 @@ struct Fault {
 #[derive(Default)]
 pub(super) struct Faults {
     faults: Vec<Fault>,
+    /// Where they are, in order, to be looked for.
+    places: BTreeSet<Place>,
     /// Places of which nothing more is told.
     closed: HashSet<Place>,
 }
@@ -38,6 +40,7 @@ impl Faults {
         if self.closed.contains(&place) {
             return;
         }
+        self.places.insert(place);
         self.faults.push(Fault { place, message: message.into(), other: None });
     }
 
@@ -54,6 +57,7 @@ impl Faults {
         other: Place,
         label: &'static str,
     ) {
+        self.places.insert(place);
         self.faults.push(Fault { place, message: message.into(), other: Some((other, label)) });
     }
 
@@ -72,7 +76,13 @@ impl Faults {
 
     /// Whether something was found wrong within a stretch: what is missing from it may just not have been read.
     pub(super) fn any_within(&self, place: Place) -> bool {
-        self.faults.iter().any(|fault| place.start <= fault.place.start && fault.place.end <= place.end)
+        let beginning_within = Place { start: place.start, end: 0 }..=Place { start: place.end, end: place.end };
+        self.places.range(beginning_within).any(|fault| fault.end <= place.end)
+    }
+
+    /// Whether something was found wrong within any of these stretches.
+    pub(super) fn any_within_some(&self, places: impl IntoIterator<Item = Option<Place>>) -> bool {
+        places.into_iter().flatten().any(|place| self.any_within(place))
     }
 
     /// The value if nothing was found wrong, else everything that was.

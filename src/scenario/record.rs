@@ -311,6 +311,8 @@ pub(super) struct Fields<'a> {
     place: Place,
     what: &'static str,
     entries: Vec<Option<(&'a super::document::Key, &'a Node)>>,
+    /// The keys that are there, but whose values could not be read.
+    pub(super) unread: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
@@ -328,18 +330,27 @@ impl<'a> Fields<'a> {
         }
         let entries = entries.iter().map(|(key, value)| Some((key, value))).collect();
         // What is missing is told at the mapping's beginning.
-        Some(Self { place: Place { start: node.place.start, end: node.place.start + 1 }, what, entries })
+        Some(Self {
+            place: Place { start: node.place.start, end: node.place.start + 1 },
+            what,
+            entries,
+            unread: Vec::new(),
+        })
     }
 
     /// A key's value, if the key is there.
-    pub(super) fn optional<T: Read>(&mut self, name: &str, faults: &mut Faults) -> Option<T> {
+    pub(super) fn optional<T: Read>(&mut self, name: &'static str, faults: &mut Faults) -> Option<T> {
         let entry = self.entries.iter_mut().find(|entry| entry.is_some_and(|(key, _)| key.text == name))?;
         let (_, value) = entry.take()?;
-        T::read(value, faults)
+        let value = T::read(value, faults);
+        if value.is_none() {
+            self.unread.push(name);
+        }
+        value
     }
 
     /// A key's value; its absence is told.
-    pub(super) fn required<T: Read>(&mut self, name: &str, faults: &mut Faults) -> Option<T> {
+    pub(super) fn required<T: Read>(&mut self, name: &'static str, faults: &mut Faults) -> Option<T> {
         if !self.entries.iter().flatten().any(|(key, _)| key.text == name) {
             faults.add(self.place, format!("{} needs the key `{name}`", self.what));
         }
@@ -367,6 +378,8 @@ macro_rules! record {
         #[allow(dead_code, reason = "every key is declared, for the schema; not every one is looked at")]
         pub(super) struct $name {
             pub(super) place: Place,
+            /// The keys that are there, but whose values could not be read.
+            pub(super) unread: Vec<&'static str>,
             $( $(#[doc = $field_doc])* pub(super) $field: Option<$type>, )*
         }
 
@@ -380,7 +393,7 @@ macro_rules! record {
             fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
                 let mut fields = $crate::scenario::record::Fields::open(node, $what, Self::KEYS, faults)?;
                 $( let $field = fields.$need(stringify!($field), faults); )*
-                Some(Self { place: node.place, $($field),* })
+                Some(Self { place: node.place, unread: fields.unread, $($field),* })
             }
 
             fn schema(definitions: &mut serde_json::Map<String, serde_json::Value>) -> serde_json::Value {

@@ -25,6 +25,7 @@ pub(super) struct Drafts {
 /// What issues and circumstances have in common.
 struct Common {
     place: Place,
+    unread: Vec<&'static str>,
     id: Option<At<Snake>>,
     title: Option<Line>,
     question: Option<Line>,
@@ -67,6 +68,7 @@ impl Resolver<'_> {
             let status_quo = entry.status_quo;
             let common = Common {
                 place: entry.place,
+                unread: entry.unread,
                 id: entry.id,
                 title: entry.title,
                 question: entry.question,
@@ -90,6 +92,7 @@ impl Resolver<'_> {
             let (assumed, evidence) = (entry.assumed, entry.evidence);
             let common = Common {
                 place: entry.place,
+                unread: entry.unread,
                 id: entry.id,
                 title: entry.title,
                 question: entry.question,
@@ -169,22 +172,26 @@ impl Resolver<'_> {
         match kind.value {
             Kind::Flag => Some((Domain::Flag, Vec::new())),
             Kind::Choice => {
-                let Some(options) = &entry.options else { return self.fault(kind.place, "a choice needs `options`") };
+                let Some(options) = &entry.options else {
+                    return self.missing(entry, "options", kind.place, "a choice needs `options`");
+                };
                 let (ids, titles) = self.entries(options, "option", 2)?;
                 Some((Domain::Choice(ids), titles))
             }
             Kind::Members => {
                 let Some(members) = &entry.members else {
-                    return self.fault(kind.place, "the kind `members` needs `members`");
+                    return self.missing(entry, "members", kind.place, "the kind `members` needs `members`");
                 };
                 let (ids, titles) = self.entries(members, "member", 1)?;
                 Some((Domain::Members(ids), titles))
             }
             Kind::Quantity => {
                 if entry.unit.is_none() {
-                    self.faults.add(kind.place, "a quantity needs a `unit`");
+                    let _: Option<()> = self.missing(entry, "unit", kind.place, "a quantity needs a `unit`");
                 }
-                let Some(range) = &entry.range else { return self.fault(kind.place, "a quantity needs a `range`") };
+                let Some(range) = &entry.range else {
+                    return self.missing(entry, "range", kind.place, "a quantity needs a `range`");
+                };
                 let (min, max) = (range.min.as_ref()?, range.max.as_ref()?);
                 if min.value >= max.value {
                     return self.fault(
@@ -197,6 +204,11 @@ impl Resolver<'_> {
         }
     }
 
+    /// A key that the kind needs is not there; one that could not be read was told already.
+    fn missing<T>(&mut self, entry: &Common, key: &str, place: Place, message: &str) -> Option<T> {
+        if entry.unread.contains(&key) { None } else { self.fault(place, message) }
+    }
+
     fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Vec<Arc<str>>, Vec<String>)> {
         let count = list.value.len();
         if self.faults.any_within(list.place) {
@@ -204,7 +216,8 @@ impl Resolver<'_> {
         }
         if !(least..=MAX_ENTRIES).contains(&count) {
             let place = Place { start: list.place.start, end: list.place.start + 1 };
-            return self.fault(place, format!("{count} {what}s; {least} to {MAX_ENTRIES} are needed"));
+            let plural = if count == 1 { "" } else { "s" };
+            return self.fault(place, format!("{count} {what}{plural}; {least} to {MAX_ENTRIES} are needed"));
         }
         let mut seen = HashSet::new();
         for entry in &list.value {

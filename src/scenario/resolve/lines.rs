@@ -25,14 +25,15 @@ pub(super) struct DraftLine {
     pub(super) condition: Option<Draft>,
     pub(super) firmness: Option<Firmness>,
     pub(super) held: Vec<Span>,
+    pub(super) held_place: Option<Place>,
     pub(super) evidence: Vec<Evidence>,
     pub(super) waivers: Vec<DraftWaiver>,
 }
 
 pub(super) struct DraftWaiver {
     pub(super) id: Id,
-    /// Whether the file gives it spans of its own, readable or not.
-    pub(super) has_spans: bool,
+    /// Where the file gives it spans of its own, readable or not.
+    pub(super) held_place: Option<Place>,
     pub(super) place: Place,
     pub(super) title: String,
     pub(super) when: Option<Draft>,
@@ -99,6 +100,8 @@ impl Resolver<'_> {
                 let message = "a red line `rejects` a condition or `requires` one, not both";
                 self.faults.add(requires.node.place, message);
             }
+            // A condition that could not be read was told already.
+            (None, None) if entry.unread.iter().any(|key| matches!(*key, "rejects" | "requires")) => {}
             (None, None) => self.faults.add(start, "a red line needs a condition: `rejects` or `requires`"),
             _ => {}
         }
@@ -112,11 +115,13 @@ impl Resolver<'_> {
             }
             (rejects, requires) => self.draft(rejects.or(requires)),
         };
+        let held_place = entry.held.as_ref().map(|held| held.place);
         let held = self.spans(entry.held, "a red line");
         let firmness = entry.firmness.map(|firmness| firmness.value);
         let mut unique = Unique::new("waiver");
         let waivers = self.list(entry.waivers, "waivers", limits::MAX_WAIVERS);
-        let waivers = waivers.into_iter().map(|waiver| self.waiver(waiver, firmness, &held, &mut unique)).collect();
+        let waivers = waivers.into_iter().map(|waiver| self.waiver(waiver, firmness, (&held, held_place), &mut unique));
+        let waivers = waivers.collect();
         DraftLine {
             id,
             party: entry.party.and_then(|party| self.party(&party)),
@@ -126,6 +131,7 @@ impl Resolver<'_> {
             firmness,
             evidence: self.evidence(entry.evidence, "a red line"),
             held,
+            held_place,
             waivers,
         }
     }
@@ -134,7 +140,7 @@ impl Resolver<'_> {
         &mut self,
         entry: WaiverEntry,
         unwaived: Option<Firmness>,
-        line_held: &[Span],
+        (line_held, line_held_place): (&[Span], Option<Place>),
         unique: &mut Unique,
     ) -> DraftWaiver {
         if let (Some(firmness), Some(unwaived)) = (&entry.firmness, unwaived)
@@ -144,16 +150,22 @@ impl Resolver<'_> {
             let message = format!("the waiver lowers nothing: the red line is {unwaived}, and {waived} is not less");
             self.faults.add(firmness.place, message);
         }
-        let held_place = entry.held.as_ref().map_or(entry.place, |held| held.place);
-        let has_spans = entry.held.is_some();
+        let unreadable = entry.unread.contains(&"held").then_some(entry.place);
+        let held_place = entry.held.as_ref().map(|held| held.place).or(unreadable);
         let held = self.spans(entry.held, "a waiver");
         let meets = |span: &Span| line_held.iter().any(|line| overlap(line, span));
-        if !held.is_empty() && !line_held.is_empty() && !held.iter().any(meets) {
-            self.faults.add(held_place, "the waiver never stands while the red line is held");
+        if let Some(place) = held_place
+            && !held.is_empty()
+            && !line_held.is_empty()
+            && !held.iter().any(meets)
+            // Spans that could not be read may be those that meet.
+            && !self.faults.any_within_some([held_place, line_held_place])
+        {
+            self.faults.add(place, "the waiver never stands while the red line is held");
         }
         DraftWaiver {
             id: self.unique(entry.id, unique),
-            has_spans,
+            held_place,
             place: entry.place,
             title: line(entry.title),
             when: self.draft(entry.when),

@@ -24,7 +24,8 @@ impl Names {
     /// Notes an id; one that is there already is a fault.
     pub(super) fn add(&mut self, what: &str, id: &str, place: Place, position: usize, faults: &mut Faults) {
         if let Some((_, first)) = self.positions.get(id) {
-            faults.add_with_other(place, format!("there is a {what} `{id}` already"), *first, "first here");
+            let article = if what.starts_with('i') { "an" } else { "a" };
+            faults.add_with_other(place, format!("there is {article} {what} `{id}` already"), *first, "first here");
             // Which of the two is meant can't be known.
             self.unread.names.insert(id.to_owned());
         } else {
@@ -82,8 +83,8 @@ impl Unread {
             self.any = true;
             return;
         };
-        match entries.iter().find(|(key, _)| key.text == "id").map(|(_, node)| &node.content) {
-            Some(Content::Scalar { text, .. }) => {
+        match entries.iter().find(|(key, _)| key.text == "id").and_then(|(_, node)| node.as_text()) {
+            Some(text) if text.contains(char::is_alphabetic) => {
                 self.misspelt.insert(folded(text));
             }
             _ => self.any = true,

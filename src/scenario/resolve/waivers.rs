@@ -23,7 +23,7 @@ impl Readable<'_> {
         let held = &self.draft.held;
         // Without spans of its own a waiver stands whenever the red line is held; with spans that could not be read,
         // it is not known when.
-        held.is_empty() && !self.draft.has_spans || held.iter().any(|span| span.contains(day))
+        held.is_empty() && self.draft.held_place.is_none() || held.iter().any(|span| span.contains(day))
     }
 }
 
@@ -42,6 +42,8 @@ impl Resolver<'_> {
             let lowered = Formula::All(vec![crossed.clone(), waiver.when.formula.clone()]);
             match self.satisfiable(&lowered, place, space) {
                 Some(true) => {}
+                // What is never in force is told as that.
+                Some(false) if self.satisfiable(&waiver.when.formula, place, space) == Some(false) => continue,
                 Some(false) => {
                     let message = "the waiver lowers nothing: its condition never holds where the red line is crossed";
                     self.faults.add(place, message);
@@ -62,7 +64,8 @@ impl Resolver<'_> {
                     break;
                 }
             }
-            if redundant {
+            // On the days of a span that could not be read, it may well lower something.
+            if redundant && !self.faults.any_within_some([waiver.draft.held_place, line.held_place]) {
                 let message = "the waiver lowers nothing: wherever it applies, others lower at least as far";
                 self.faults.add(place, message);
             }

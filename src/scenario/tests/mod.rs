@@ -2,6 +2,7 @@ mod bounds;
 mod faults;
 mod revisions;
 mod robust;
+mod together;
 
 use super::load;
 
