@@ -28,9 +28,15 @@ pub(super) fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), Vec<ConditionF
     })
 }
 
-/// The parser's message without its prefix.
+/// The parser's message without its prefix, and without the list of all that could have stood there.
 fn sentence(message: &str) -> String {
-    message.strip_prefix("Syntax error: ").unwrap_or(message).replace('\'', "`")
+    let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
+    message
+        .split_once(" expecting {")
+        .map_or(message, |(found, _)| found)
+        .replace("'<EOF>'", "the end")
+        .replace("<EOF>", "the end")
+        .replace('\'', "`")
 }
 
 /// The byte at a line and column, both counted from one, columns in characters.
