@@ -111,6 +111,10 @@ fn every_wrong_expectation_is_told() {
             "waivers: expected {}, found {un-force-from-china: certain}",
         ),
         ("findings: {ru-no-foreign-forces: {rows: [E99]}}", "evidence lacks the rows E99"),
+        (
+            "findings: {ua-withdrawal-first: {firmness: firm}}",
+            "ua-withdrawal-first: expected a finding, found not_held",
+        ),
         ("findings: {ru-kursk: not_held}", "ru-kursk: expected not_held, found undetermined"),
         ("warnings: {force-without-mandate: certain}", "warnings: expected {force-without-mandate: certain}, found {}"),
         ("cautions: {}", "cautions: expected {}, found {"),

@@ -2,7 +2,7 @@
 
 mod oracle;
 
-use detente::condition::{Axis, InputId};
+use detente::condition::InputId;
 use detente::engine::{Cause, Compiled, Detail, Evaluation, Finding, Opening, Status};
 use detente::scenario;
 use jiff::civil::Date;
@@ -98,12 +98,7 @@ fn check_openings<'a>(
     for set in &openings {
         for (at, opening) in set.iter().enumerate() {
             // Asked for less, some completion would slip through. Members count one by one.
-            let bits: Vec<u128> = match compiled.scenario().space.axis(opening.input).unwrap() {
-                Axis::Members { .. } => {
-                    (0..128).map(|bit| 1 << bit).filter(|bit| opening.rules_out & bit != 0).collect()
-                }
-                _ => (0..128).map(|bit| 1 << bit).filter(|bit| opening.rules_out & bit != 0).collect(),
-            };
+            let bits = (0..128).map(|bit| 1u128 << bit).filter(|bit| opening.rules_out & bit != 0);
             for bit in bits {
                 let mut weaker: Vec<Opening> = set.to_vec();
                 weaker[at].rules_out &= !bit;

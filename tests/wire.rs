@@ -439,6 +439,40 @@ async fn a_token_is_good_for_its_own_question_and_nothing_else() {
     server.assert_answers().await;
 }
 
+#[tokio::test]
+async fn a_settlement_on_members_repeats_what_is_settled() {
+    let (_server, mut client) = client().await;
+    let some = v1::Partial { includes: strings(&["luhansk"]), excludes: Vec::new() };
+    let draft = || {
+        own(vec![
+            choice("ceasefire_scope", "all_fronts"),
+            term("ukrainian_withdrawal", term::Value::Partial(some.clone())),
+        ])
+    };
+    let open = evaluate(&mut client, draft()).await;
+    let four = finding(&open, "ru-four-regions").unwrap();
+    assert_eq!(four.status(), v1::RedLineStatus::Undetermined);
+    for (settlements, crossed) in [(&four.would_cross, true), (&four.would_clear, false)] {
+        for settlement in settlements {
+            let mut request = draft();
+            request.overrides = settlement.terms.clone();
+            let settled = evaluate(&mut client, request).await;
+            let found = finding(&settled, "ru-four-regions").map(v1::Finding::status);
+            assert_eq!(found, crossed.then_some(v1::RedLineStatus::Crossed), "{}", settlement.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_yet_recorded_is_said_in_the_summary() {
+    let (_server, mut client) = client().await;
+    let mut request = own(vec![members("force_contributors", &["china"]), choice("force_mandate", "un")]);
+    request.as_of = day(2024, 6, 30);
+    let then = evaluate(&mut client, request).await;
+    assert_eq!(then.verdict(), v1::Verdict::Unopposed);
+    assert!(then.summary.contains("not yet recorded on that day, which is not the same as clear"), "{}", then.summary);
+}
+
 #[test]
 fn the_order_of_files_decides_the_default_scenario_and_nothing_else() {
     let renamed = source::EMBEDDED.replacen("scenario: ukraine-2025", "scenario: again", 1);

@@ -1,6 +1,6 @@
 //! An evaluation for people, from the API's messages.
 
-use super::text::{BAD, DIM, GOOD, HEAD, OPEN, count, table, wrapped};
+use super::text::{BAD, DIM, HEAD, OPEN, count, table, wrapped};
 use crate::grpc::convert::wording::list;
 use crate::grpc::proto::{Date, v1};
 use std::fmt::Write;
@@ -10,7 +10,8 @@ pub(super) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
     let mut out = String::new();
     let style = match evaluation.verdict() {
         v1::Verdict::Blocked | v1::Verdict::Undeliverable => BAD,
-        v1::Verdict::Unopposed => GOOD,
+        // Not in green: it is no approval.
+        v1::Verdict::Unopposed => HEAD,
         _ => OPEN,
     };
     let verdict = verdict_words(evaluation.verdict()).to_uppercase();
@@ -29,7 +30,7 @@ pub(super) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
     for (status, heading, style) in [
         (v1::RedLineStatus::Crossed, "Crossed", BAD),
         (v1::RedLineStatus::Undetermined, "Undetermined", OPEN),
-        (v1::RedLineStatus::Clear, "Clear", GOOD),
+        (v1::RedLineStatus::Clear, "Clear", HEAD),
         (v1::RedLineStatus::NotRecorded, "Not yet recorded on that day (which is not the same as clear)", DIM),
     ] {
         let found: Vec<&v1::Finding> =

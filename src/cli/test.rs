@@ -163,7 +163,7 @@ impl Check<'_> {
             let found = evaluation.findings.iter().find(|finding| Some(finding.red_line) == at);
             match found {
                 Some(found) => self.finding(red_line, expected, found),
-                None => self.word(red_line, expected.is, "not_held"),
+                None => self.word(red_line, Some(expected.is.unwrap_or(Word("a finding"))), "not_held"),
             }
         }
         let sighted = |sightings: &[Sighting], id: &dyn Fn(usize) -> Option<String>| -> BTreeMap<String, Word> {

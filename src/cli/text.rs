@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 /// The width that answers are wrapped to.
 pub(super) const WIDTH: usize = 100;
 
-/// What holds nobody up.
+/// A check that holds.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 /// What somebody resists, or is open.
 pub(super) const OPEN: Style = AnsiColor::Yellow.on_default();

@@ -92,6 +92,15 @@ impl Formula {
         }
     }
 
+    /// How many parts it has.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Formula::Constant(_) | Formula::Atom(_) => 1,
+            Formula::Not(inner) => 1 + inner.size(),
+            Formula::All(parts) | Formula::Any(parts) => 1 + parts.iter().map(Formula::size).sum::<usize>(),
+        }
+    }
+
     /// Adds the numbers at which the truth of this formula can change, to the set of each input.
     pub(super) fn cuts(&self, cuts: &mut [BTreeSet<i64>]) {
         match self {

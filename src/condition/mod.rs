@@ -4,6 +4,7 @@
 //! Owns the domains of inputs, the typed [`Formula`], and [`Cubes`]. Must not know of parties, proposals, red lines,
 //! dates or files: an input is whatever a [`Vocabulary`] names.
 
+mod comparison;
 mod cubes;
 mod decision;
 mod domain;

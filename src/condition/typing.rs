@@ -1,11 +1,12 @@
 //! From CEL's syntax tree to a typed [`Formula`]: names resolved, macros spelled out, everything else refused.
 
+use super::comparison::Comparison;
 use super::domain::{Domain, InputId};
 use super::formula::{Atom, Formula, Numbers};
 use super::nearest::nearest;
 use super::parse::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING, parse};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -16,6 +17,8 @@ pub const MAX_FORMULA_NODES: usize = 20_000;
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
     names: BTreeMap<Arc<str>, Name>,
+    /// Every option and member: what a text in a condition can mean.
+    entries: BTreeSet<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -27,11 +30,13 @@ enum Name {
 impl Vocabulary {
     /// Adds an input. A name that is there already keeps its first meaning.
     pub fn add_input(&mut self, name: Arc<str>, id: InputId, domain: Domain) {
+        self.entries.extend(domain.entries().iter().cloned());
         self.names.entry(name).or_insert(Name::Input(id, domain));
     }
 
     /// Adds a group of options or members. A name that is there already keeps its first meaning.
     pub fn add_group(&mut self, name: Arc<str>, members: Vec<Arc<str>>) {
+        self.entries.extend(members.iter().cloned());
         self.names.entry(name).or_insert(Name::Group(members));
     }
 }
@@ -82,6 +87,14 @@ pub enum ConditionFaultKind {
         /// `option` or `member`.
         what: &'static str,
         /// The name used.
+        name: String,
+        /// The nearest known one.
+        nearest: Option<String>,
+    },
+    /// A text that is no option or member of anything.
+    #[error("nothing has an option or member `{name}`{}", hint(nearest))]
+    UnknownText {
+        /// The text used.
         name: String,
         /// The nearest known one.
         nearest: Option<String>,
@@ -284,6 +297,7 @@ impl<'a> Reader<'a> {
             (operators::CONDITIONAL, None, [test, then, otherwise]) => {
                 let parts = [self.condition(test), self.condition(then), self.condition(otherwise)];
                 let [Some(test), Some(then), Some(otherwise)] = parts else { return None };
+                self.charge(expr, test.size())?;
                 Some(Operand::Truth(Formula::Any(vec![
                     Formula::All(vec![test.clone(), then]),
                     Formula::All(vec![test.negated(), otherwise]),
@@ -349,15 +363,28 @@ impl<'a> Reader<'a> {
                 let mut numbers = Vec::new();
                 for element in elements {
                     match element {
+                        Constant::Number(number) if !(min..=max).contains(&number) => {
+                            return self.fault(at, ConditionFaultKind::Decided { min, max, always: false });
+                        }
                         Constant::Number(number) => numbers.push((number, number)),
                         Constant::Text(_) => return self.type_fault(at, "a quantity is compared with integers"),
                     }
                 }
                 self.numbers(at, id, min, max, Numbers::new(numbers))
             }
-            (Operand::Text(text), Operand::List(elements)) => Some(Formula::Constant(
-                elements.iter().any(|element| matches!(element, Constant::Text(other) if other.text == text.text)),
-            )),
+            (Operand::Text(text), Operand::List(elements)) => {
+                if text.literal {
+                    return self
+                        .type_fault(at, "a text in a list is decided as it is written; look up what a walk binds");
+                }
+                for element in &elements {
+                    if let Constant::Text(other) = element {
+                        self.known_text(at, other)?;
+                    }
+                }
+                let found = |element: &Constant| matches!(element, Constant::Text(other) if other.text == text.text);
+                Some(Formula::Constant(elements.iter().any(found)))
+            }
             (Operand::Number(number), Operand::List(elements)) => Some(Formula::Constant(
                 elements.iter().any(|element| matches!(element, Constant::Number(other) if *other == number)),
             )),
@@ -377,6 +404,22 @@ impl<'a> Reader<'a> {
             }
             found => Some(found),
         }
+    }
+
+    /// A text that its author wrote is an option or member of something.
+    fn known_text(&mut self, at: &IdedExpr, text: &Text) -> Option<()> {
+        let vocabulary = self.vocabulary;
+        if !text.literal || vocabulary.entries.contains(&text.text) {
+            return Some(());
+        }
+        let nearest = nearest(&text.text, vocabulary.entries.iter().map(|entry| &**entry)).map(str::to_owned);
+        self.fault(at, ConditionFaultKind::UnknownText { name: text.text.to_string(), nearest })
+    }
+
+    /// Counts parts of the formula that are written out again.
+    fn charge(&mut self, at: &IdedExpr, parts: usize) -> Option<()> {
+        self.nodes = self.nodes.saturating_add(parts);
+        if self.nodes > MAX_FORMULA_NODES { self.fault(at, ConditionFaultKind::TooLarge) } else { Some(()) }
     }
 
     fn numbers(&mut self, at: &IdedExpr, input: InputId, min: i64, max: i64, allowed: Numbers) -> Option<Formula> {
@@ -424,10 +467,8 @@ impl<'a> Reader<'a> {
     }
 
     fn exactly_one(&mut self, at: &IdedExpr, parts: Vec<Formula>) -> Option<Formula> {
-        self.nodes = self.nodes.saturating_add(parts.len() * parts.len());
-        if self.nodes > MAX_FORMULA_NODES {
-            return self.fault(at, ConditionFaultKind::TooLarge);
-        }
+        let all: usize = parts.iter().map(Formula::size).sum();
+        self.charge(at, all.saturating_mul(parts.len()))?;
         let ways = (0..parts.len()).map(|chosen| {
             let signed = parts.iter().enumerate();
             Formula::All(
@@ -460,7 +501,14 @@ impl<'a> Reader<'a> {
             (Operand::Number(number), Operand::Size(id, members)) => {
                 self.counts(at, id, members, &comparison.mirrored().numbers(number))
             }
-            (Operand::Text(a), Operand::Text(b)) if equality => Some(signed(Formula::Constant(a.text == b.text))),
+            (Operand::Text(a), Operand::Text(b)) if equality => {
+                if a.literal && b.literal {
+                    return self.type_fault(at, "two texts are compared; one side of a comparison is an input");
+                }
+                self.known_text(left_at, &a)?;
+                self.known_text(right_at, &b)?;
+                Some(signed(Formula::Constant(a.text == b.text)))
+            }
             (Operand::Choice(name, id, domain), Operand::Text(text)) if equality => {
                 self.option(right_at, name, id, domain, &text).map(signed)
             }
@@ -504,71 +552,6 @@ impl<'a> Reader<'a> {
             }
             _ => Some(Formula::Atom(Atom::Count { input, allowed })),
         }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Equal,
-    Different,
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
-}
-
-impl Comparison {
-    fn of(operator: &str) -> Option<Self> {
-        Some(match operator {
-            operators::EQUALS => Self::Equal,
-            operators::NOT_EQUALS => Self::Different,
-            operators::LESS => Self::Less,
-            operators::LESS_EQUALS => Self::AtMost,
-            operators::GREATER => Self::Greater,
-            operators::GREATER_EQUALS => Self::AtLeast,
-            _ => return None,
-        })
-    }
-
-    fn symbol(self) -> &'static str {
-        match self {
-            Self::Equal => "==",
-            Self::Different => "!=",
-            Self::Less => "<",
-            Self::AtMost => "<=",
-            Self::Greater => ">",
-            Self::AtLeast => ">=",
-        }
-    }
-
-    /// The comparison with its sides exchanged.
-    fn mirrored(self) -> Self {
-        match self {
-            Self::Less => Self::Greater,
-            Self::AtMost => Self::AtLeast,
-            Self::Greater => Self::Less,
-            Self::AtLeast => Self::AtMost,
-            same => same,
-        }
-    }
-
-    /// The numbers that stand in this relation to `bound`.
-    fn numbers(self, bound: i64) -> Numbers {
-        let below = bound.checked_sub(1).map(|high| (i64::MIN, high));
-        let above = bound.checked_add(1).map(|low| (low, i64::MAX));
-        let same = Some((bound, bound));
-        Numbers::new(
-            match self {
-                Self::Equal => [same, None],
-                Self::Different => [below, above],
-                Self::Less => [below, None],
-                Self::AtMost => [below, same],
-                Self::Greater => [above, None],
-                Self::AtLeast => [above, same],
-            }
-            .into_iter()
-            .flatten(),
-        )
     }
 }
 

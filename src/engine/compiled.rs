@@ -174,6 +174,8 @@ impl Compiled {
                 *word |= 1 << (ordinal % 64);
             }
         }
+        let lines = 0..self.scenario.red_lines.len();
+        edition.unrecorded = lines.filter(|line| *self.standing(*line, day) == Standing::NotRecorded).count();
         edition.astir = astir.into();
         edition
     }

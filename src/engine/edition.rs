@@ -15,6 +15,8 @@ pub(super) struct Edition {
     pub(super) defaults: Box<[Answer]>,
     /// The same as masks.
     pub(super) state: Box<[u128]>,
+    /// How many red lines are not yet recorded.
+    pub(super) unrecorded: usize,
     /// Bits of the watched things that are not simply clear when nothing is said.
     pub(super) astir: Box<[u64]>,
 }
@@ -23,7 +25,7 @@ impl Edition {
     pub(super) fn new(scenario: &Scenario, from: Date) -> Self {
         let defaults: Box<[Answer]> = scenario.inputs.iter().map(|input| default_on(input, from)).collect();
         let state = state_of(&defaults, &scenario.space);
-        Self { from, defaults, state, astir: Box::default() }
+        Self { from, defaults, state, unrecorded: 0, astir: Box::default() }
     }
 }
 

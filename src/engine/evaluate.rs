@@ -101,7 +101,8 @@ impl Compiled {
                 }
             }
         }
-        let mut run = Run { compiled: self, day, detail, state: &state, found: Evaluation::empty(day) };
+        let mut run =
+            Run { compiled: self, day, detail, state: &state, found: Evaluation::empty(day, edition.unrecorded) };
         match detail {
             Detail::Basic => bits(&astir).for_each(|ordinal| run.look_at(ordinal)),
             Detail::Full => (0..self.watched_count()).for_each(|ordinal| run.look_at(ordinal)),
@@ -163,7 +164,7 @@ fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
 }
 
 impl Evaluation {
-    fn empty(day: Date) -> Self {
+    fn empty(day: Date, unrecorded: usize) -> Self {
         Self {
             day,
             verdict: Verdict::Unopposed,
@@ -171,6 +172,7 @@ impl Evaluation {
             stances: Vec::new(),
             // Room for a usual answer: growing step by step costs more than the evaluating does.
             findings: Vec::with_capacity(16),
+            unrecorded,
             warnings: Vec::new(),
             cautions: Vec::new(),
             waivers: Vec::new(),

@@ -96,6 +96,8 @@ pub struct Evaluation {
     pub stances: Vec<PartyStance>,
     /// By status, then falling firmness, then the scenario's order.
     pub findings: Vec<Finding>,
+    /// How many red lines are not yet recorded on that day, listed or not.
+    pub unrecorded: usize,
     /// Constraints broken, in the scenario's order.
     pub warnings: Vec<Sighting>,
     /// Cautions that apply, in the scenario's order.

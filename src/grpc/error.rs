@@ -1,6 +1,7 @@
 //! The one mapping from what can go wrong to a gRPC status with its details.
 
 use super::proto::v1::ErrorReason;
+use crate::condition::nearest;
 use std::collections::HashMap;
 use std::fmt;
 use thiserror::Error;
@@ -13,6 +14,9 @@ pub const ERROR_DOMAIN: &str = "detente.dev";
 /// Details travel in the trailers, which clients bound to 8 KiB or so, in base64: more than this is not listed.
 const MAX_VIOLATION_BYTES: usize = 4 * 1024;
 
+/// The most suggestions in one answer.
+const MAX_HINTS: usize = 16;
+
 /// What a caller wrote is repeated in an error up to this many characters.
 const MAX_QUOTED_CHARACTERS: usize = 64;
 
@@ -23,8 +27,13 @@ pub enum ApiError {
     #[error("{0}")]
     InvalidRequest(Violations),
     /// The day is outside of what the scenario covers.
-    #[error("{0}")]
-    DateNotCovered(#[from] crate::engine::NotCovered),
+    #[error("{cause}")]
+    DateNotCovered {
+        /// Where the request names the day.
+        field: &'static str,
+        /// The day, and what is covered.
+        cause: crate::engine::NotCovered,
+    },
     /// Not a page token of this service, or changed on its way.
     #[error("the page token is not one that this service gave out; start again without one")]
     PageTokenInvalid,
@@ -64,7 +73,9 @@ pub enum ApiError {
         current: String,
     },
     /// The answer would be too large.
-    #[error("the answer would have {bytes} bytes; at most {limit} are sent. Ask for the basic view, or for less")]
+    #[error(
+        "the answer would have {bytes} bytes; at most {limit} are sent. Ask for the basic view, or for less at once"
+    )]
     AnswerTooLarge {
         /// Its size.
         bytes: usize,
@@ -92,6 +103,7 @@ pub struct Violations {
     listed: Vec<(String, String)>,
     bytes: usize,
     unlisted: usize,
+    hints: usize,
 }
 
 impl Violations {
@@ -111,6 +123,15 @@ impl Violations {
         } else {
             self.listed.push((field, description));
         }
+    }
+
+    /// The nearest known name, for the first few faults: looking for one costs more than all else in a request.
+    pub fn nearest<'a>(&mut self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        if self.hints >= MAX_HINTS || self.bytes > MAX_VIOLATION_BYTES {
+            return None;
+        }
+        self.hints += 1;
+        nearest(name, known)
     }
 
     /// Whether there is none.
@@ -152,7 +173,7 @@ impl ApiError {
     pub fn reason(&self) -> ErrorReason {
         match self {
             ApiError::InvalidRequest(_) => ErrorReason::InvalidRequest,
-            ApiError::DateNotCovered(_) => ErrorReason::DateNotCovered,
+            ApiError::DateNotCovered { .. } => ErrorReason::DateNotCovered,
             ApiError::PageTokenInvalid => ErrorReason::PageTokenInvalid,
             ApiError::PageTokenMismatch => ErrorReason::PageTokenMismatch,
             ApiError::ScenarioNotFound { .. } => ErrorReason::ScenarioNotFound,
@@ -166,7 +187,7 @@ impl ApiError {
     fn code(&self) -> Code {
         match self {
             ApiError::InvalidRequest(_)
-            | ApiError::DateNotCovered(_)
+            | ApiError::DateNotCovered { .. }
             | ApiError::PageTokenInvalid
             | ApiError::PageTokenMismatch => Code::InvalidArgument,
             ApiError::ScenarioNotFound { .. }
@@ -180,10 +201,10 @@ impl ApiError {
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
             ApiError::InvalidRequest(_) | ApiError::PageTokenInvalid | ApiError::PageTokenMismatch => Vec::new(),
-            ApiError::DateNotCovered(error) => vec![
-                ("as_of", error.day.to_string()),
-                ("covers_from", error.from.to_string()),
-                ("covers_to", error.to.to_string()),
+            ApiError::DateNotCovered { field, cause } => vec![
+                (field.strip_prefix("filter.").unwrap_or(field), cause.day.to_string()),
+                ("covers_from", cause.from.to_string()),
+                ("covers_to", cause.to.to_string()),
             ],
             ApiError::ScenarioNotFound { name, nearest }
             | ApiError::RedLineNotFound { name, nearest }
@@ -219,8 +240,8 @@ impl From<ApiError> for Status {
                 }
                 details.set_bad_request(listed);
             }
-            ApiError::DateNotCovered(_) => {
-                details.set_bad_request(field("as_of"));
+            ApiError::DateNotCovered { field: day, .. } => {
+                details.set_bad_request(field(day));
             }
             ApiError::PageTokenInvalid | ApiError::PageTokenMismatch => {
                 details.set_bad_request(field("page_token"));

@@ -234,12 +234,14 @@ impl Diagnostics {
         const WIDEST: usize = 400;
         let cut =
             |at: usize| (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
-        let before = self.text.get(..bytes.start).unwrap_or_default();
-        let mark = if self.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        let start = before.rfind('\n').map_or(mark, |at| at + 1);
+        // A line of megabytes is looked at, and shown, around the mark only.
+        let left = cut(bytes.start.saturating_sub(WIDEST));
+        let before = self.text.get(left..bytes.start).unwrap_or_default();
+        let mark = if left == 0 && self.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { left };
+        let start = before.rfind('\n').map_or(mark, |at| left + at + 1);
         let bytes = bytes.start.max(start)..bytes.end.max(start);
-        let rest = self.text.get(start..).unwrap_or_default();
-        let end = cut(start + rest.find('\n').unwrap_or(rest.len()).min(bytes.start - start + WIDEST));
+        let rest = self.text.get(start..cut(bytes.start + WIDEST)).unwrap_or_default();
+        let end = start + rest.find('\n').unwrap_or(rest.len());
         let shown = self.text.get(start..end).unwrap_or_default().trim_end();
         let mark = (bytes.start - start).min(shown.len())..(bytes.end.max(bytes.start) - start).min(shown.len());
         Snippet::source(shown).path(self.file.as_str()).line_start(line).annotation(kind.span(mark).label(label))

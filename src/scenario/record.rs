@@ -252,8 +252,8 @@ pub(super) struct EntryId(pub(super) String);
 impl Read for EntryId {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let id = id(node, '_', "air_and_sea", faults)?;
-        if id == "unsettled" {
-            faults.add(node.place, "`unsettled` is an answer to every issue; choose another id");
+        if matches!(id.as_str(), "unsettled" | "true" | "false" | "null") {
+            faults.add(node.place, format!("`{id}` is a word of answers; choose another id"));
             return None;
         }
         Some(Self(id))

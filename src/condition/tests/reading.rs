@@ -66,6 +66,31 @@ fn a_slip_in_a_walked_list_is_a_fault_but_a_group_may_name_others() {
 }
 
 #[test]
+fn a_slip_inside_a_walk_is_a_fault_too() {
+    reads(r#"force.exists(m, m == "china" || m in ["uk", "france"])"#);
+    for text in [
+        r#"force.exists(m, m == "frnace")"#,
+        r#"force.exists(m, m in ["uk", "frnace"])"#,
+        r#"nato.exists(m, m != "frnace")"#,
+    ] {
+        let told = faults(text);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].ends_with("nothing has an option or member `frnace`; did you mean `france`?"), "{told:?}");
+    }
+    for text in [r#"backed || "uk" in nato"#, r#"backed || "uk" == "france""#, "days in [5, 101]"] {
+        assert_eq!(faults(text).len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn what_is_written_out_again_is_counted() {
+    let nested = (0..24).fold("backed".to_owned(), |inner, _| format!("({inner} ? days > 3 : days > 5)"));
+    assert!(faults(&nested)[0].ends_with("once its macros are spelled out"));
+    let walks = (0..11).fold("backed".to_owned(), |inner, at| format!("[1, 2].exists_one(v{at}, {inner})"));
+    assert!(faults(&walks)[0].ends_with("once its macros are spelled out"));
+}
+
+#[test]
 fn ill_typed_conditions_are_refused() {
     for text in [
         "scope",

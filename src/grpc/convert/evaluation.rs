@@ -138,8 +138,10 @@ impl Out<'_> {
 
     fn settlements<'b>(&self, settlements: impl Iterator<Item = &'b [Opening]>) -> Vec<v1::Settlement> {
         let settlement = |openings: &[Opening]| {
-            let terms: Vec<v1::Term> = openings.iter().flat_map(|opening| self.further_terms(opening)).collect();
-            v1::Settlement { text: wording::settlement(&terms), terms }
+            let mut terms: Vec<v1::Term> = openings.iter().flat_map(|opening| self.further_terms(opening)).collect();
+            let text = wording::settlement(&terms);
+            terms.iter_mut().for_each(|term| self.add_what_is_settled(term));
+            v1::Settlement { terms, text }
         };
         settlements.map(settlement).collect()
     }
@@ -170,6 +172,18 @@ impl Out<'_> {
             (Domain::Quantity { .. }, axis) => self.ranges(opening.input, axis, left),
         };
         values.into_iter().map(|value| v1::Term { issue: input.id.to_string(), value: Some(value) }).collect()
+    }
+
+    /// A term on members replaces the one before it whole: so it repeats the members that are settled already.
+    fn add_what_is_settled(&self, term: &mut v1::Term) {
+        let Some((id, input)) = self.scenario.input(&term.issue) else { return };
+        let settled = self.inputs.get(id.index()).map(|effective| effective.answer);
+        if let (Some(term::Value::Partial(partial)), Some(Answer::Partial { includes, excludes })) =
+            (&mut term.value, settled)
+        {
+            partial.includes.extend(ids(&input.domain, includes));
+            partial.excludes.extend(ids(&input.domain, excludes));
+        }
     }
 
     /// Runs of intervals as ranges of numbers, within what the request left possible.

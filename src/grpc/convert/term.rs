@@ -1,6 +1,6 @@
 //! Terms: answers to issues, and states of circumstances.
 
-use crate::condition::{Answer, Domain, InputId, Value, nearest};
+use crate::condition::{Answer, Domain, InputId, Value};
 use crate::grpc::error::{Violations, quoted};
 use crate::grpc::proto::v1::{self, term};
 use crate::scenario::Scenario;
@@ -50,15 +50,15 @@ pub fn to_input(
                 Names::Issues => scenario.issues(),
                 Names::Circumstances => scenario.circumstances(),
             };
-            let hint = hint(name, known.iter().map(|input| &*input.id));
+            let hint = hint(violations.nearest(name, known.iter().map(|input| &*input.id)));
             violations.add(field, format!("there is no {} `{}`{hint}", names.word(), quoted(name)));
         }
     }
     None
 }
 
-fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, known).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }
 
 /// Terms in, each issue at most once. What cannot be read is named and left out.
@@ -113,7 +113,8 @@ fn to_answer(domain: &Domain, term: &v1::Term, field: &str, violations: &mut Vio
         (Domain::Choice(_), term::Value::Choice(option)) => match domain.entry(option) {
             Some(option) => Answer::Exact(Value::Choice(option)),
             None => {
-                violations.add(format!("{field}.choice"), unknown(domain, &term.issue, option));
+                let text = unknown(domain, &term.issue, option, violations);
+                violations.add(format!("{field}.choice"), text);
                 return None;
             }
         },
@@ -185,7 +186,8 @@ fn entries(domain: &Domain, issue: &str, ids: &[String], field: &str, violations
             }
             Some(entry) => mask |= 1 << entry,
             None => {
-                violations.add(format!("{field}[{at}]"), unknown(domain, issue, id));
+                let text = unknown(domain, issue, id, violations);
+                violations.add(format!("{field}[{at}]"), text);
                 whole = false;
             }
         }
@@ -193,9 +195,9 @@ fn entries(domain: &Domain, issue: &str, ids: &[String], field: &str, violations
     whole.then_some(mask)
 }
 
-fn unknown(domain: &Domain, issue: &str, id: &str) -> String {
+fn unknown(domain: &Domain, issue: &str, id: &str, violations: &mut Violations) -> String {
     let what = if matches!(domain, Domain::Members(_)) { "member" } else { "option" };
-    let hint = nearest(id, domain.entries().iter().map(|entry| &**entry)).map_or_else(
+    let hint = violations.nearest(id, domain.entries().iter().map(|entry| &**entry)).map_or_else(
         || format!("; it has {}", listed(domain.entries())),
         |nearest| format!("; did you mean `{nearest}`?"),
     );

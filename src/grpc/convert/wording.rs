@@ -124,20 +124,17 @@ fn further_answer(term: &v1::Term) -> String {
 
 /// The verdict in a sentence or two.
 pub fn summary(scenario: &Scenario, evaluation: &Evaluation) -> String {
-    let decisive: &[(Stance, &str, &str)] = match evaluation.verdict {
-        Verdict::Blocked | Verdict::Undeliverable => &[(Stance::Rejects, "rejects it by", "reject it by")],
-        Verdict::Contested => &[(Stance::Resists, "resists it by", "resist it by")],
-        Verdict::Undetermined => &[
-            (Stance::MayResist, "may resist it by", "may resist it by"),
-            (Stance::Undecided, "is undecided on", "are undecided on"),
-        ],
+    let decisive: &[(Stance, &str)] = match evaluation.verdict {
+        Verdict::Blocked | Verdict::Undeliverable => &[(Stance::Rejects, "rejects it by")],
+        Verdict::Contested => &[(Stance::Resists, "resists it by")],
+        Verdict::Undetermined => &[(Stance::MayResist, "may resist it by"), (Stance::Undecided, "is undecided on")],
         Verdict::Unopposed => &[],
     };
     let mut clauses = Vec::new();
-    for (stance, singular, _) in decisive {
+    for (stance, verb) in decisive {
         for (party, found) in scenario.parties.iter().zip(&evaluation.stances) {
             if found.stance == *stance {
-                clauses.push(format!("{} {singular} {}", party.name, lines(scenario, evaluation, &party.id, *stance)));
+                clauses.push(format!("{} {verb} {}", party.name, lines(scenario, evaluation, &party.id, *stance)));
             }
         }
     }
@@ -155,7 +152,12 @@ pub fn summary(scenario: &Scenario, evaluation: &Evaluation) -> String {
         (_, true) => format!(" {}; at worst it stays {}.", capitalised(lines), verdict_word(evaluation.verdict)),
         (_, false) => format!(" {}; it could become {}.", capitalised(lines), verdict_word(evaluation.could_become)),
     };
-    lead + &outlook
+    let unrecorded = match evaluation.unrecorded {
+        0 => String::new(),
+        1 => " 1 red line is not yet recorded on that day, which is not the same as clear.".to_owned(),
+        count => format!(" {count} red lines are not yet recorded on that day, which is not the same as clear."),
+    };
+    lead + &outlook + &unrecorded
 }
 
 /// The lines that give a party its stance, by falling firmness: "x and y (firm), z (negotiable)".

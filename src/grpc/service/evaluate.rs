@@ -26,8 +26,9 @@ impl RedLines {
         }?;
         check_revision(compiled, &request.revision)?;
         let question = to_question(compiled, &request)?;
-        let evaluation = compiled.evaluate(&question.given, question.day, question.detail)?;
-        let inputs = compiled.effective_inputs(&question.given, question.day)?;
+        let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
+        let evaluation = compiled.evaluate(&question.given, question.day, question.detail).map_err(not_covered)?;
+        let inputs = compiled.effective_inputs(&question.given, question.day).map_err(not_covered)?;
         bounded(v1::EvaluateProposalResponse {
             evaluation: Some(from_evaluation(compiled.scenario(), &evaluation, &inputs, question.detail)),
         })

@@ -1,7 +1,7 @@
 //! ListRedLines, ListScenarios, ListProposals.
 
 use super::{RedLines, check_revision};
-use crate::condition::{InputId, nearest};
+use crate::condition::InputId;
 use crate::engine::Compiled;
 use crate::grpc::convert::date::to_date;
 use crate::grpc::convert::red_line::{from_red_line, to_firmness};
@@ -36,7 +36,8 @@ impl RedLines {
         let order = read_order(&request.order_by, &mut violations);
         violations.into_result()?;
         if let Some(day) = filter.held_on {
-            compiled.check_covered(day)?;
+            let covered = compiled.check_covered(day);
+            covered.map_err(|cause| ApiError::DateNotCovered { field: "filter.held_on", cause })?;
         }
         let order_text: String = order.iter().map(|(key, falling)| format!("{key:?}{falling}")).collect();
         let query =
@@ -167,14 +168,14 @@ impl Filter {
         if !asked.party.is_empty() {
             filter.party = scenario.party(&asked.party);
             if filter.party.is_none() {
-                let nearest = nearest(&asked.party, scenario.parties.iter().map(|party| &*party.id));
+                let nearest = violations.nearest(&asked.party, scenario.parties.iter().map(|party| &*party.id));
                 violations.add("filter.party", unknown("party", &asked.party, nearest));
             }
         }
         if !asked.issue.is_empty() {
             filter.input = scenario.input(&asked.issue).map(|(input, _)| input);
             if filter.input.is_none() {
-                let nearest = nearest(&asked.issue, scenario.inputs.iter().map(|input| &*input.id));
+                let nearest = violations.nearest(&asked.issue, scenario.inputs.iter().map(|input| &*input.id));
                 violations.add("filter.issue", unknown("issue or circumstance", &asked.issue, nearest));
             }
         }

@@ -69,7 +69,7 @@ const CASES: &[Case] = &[
     ("digit first", &[("id: down-forty", "id: 4ty")], &["21:9: `4ty` is not an id like `ua-no-cession`: lower-case letters, digits and `-`, a letter first"]),
     ("number for an id", &[("id: down-forty", "id: 40")], &["21:9: an id like `ua-no-cession` is expected here, not a number"]),
     ("reserved id", &[("red_lines:\n", "  - {id: size, title: T, question: Q, kind: flag}\nred_lines:\n")], &["20:10: `size` is a word of the language; choose another id"]),
-    ("unsettled option", &[("[alone, {id: joint", "[alone, unsettled, {id: joint"), ("order: [alone, joint]", "order: [joint, alone]")], &["15:84: `unsettled` is an answer to every issue; choose another id"]),
+    ("unsettled option", &[("[alone, {id: joint", "[alone, unsettled, {id: joint"), ("order: [alone, joint]", "order: [joint, alone]")], &["15:84: `unsettled` is a word of answers; choose another id"]),
     ("source twice", &[("url: U, note: N}", "url: U, note: N}\n  - {id: minutes, title: T, publisher: P}")], &["8:10: there is a source `minutes` already"]),
     ("party twice", &[("id: downstream, name", "id: upstream, name"), ("party: downstream\n    title", "party: upstream\n    title"), ("party: downstream, issue", "party: upstream, issue")], &["10:10: there is a party `upstream` already"]),
     ("group twice", &[("members: [north, south], note: N}", "members: [north, south], note: N}\n  - {id: neighbours, name: G, members: [east]}")], &["13:10: there is an issue, circumstance or group `neighbours` already"]),
