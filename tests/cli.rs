@@ -1,60 +1,11 @@
 //! The real binary: exit codes, what it prints, and what it refuses.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+#[path = "support/binary.rs"]
+mod binary;
 
-/// A folder of a test's own, gone at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("detente-cli-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_detente"));
-    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DETENTE_")) {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn run(arguments: &[&str]) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = command(arguments).output().unwrap();
-    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
-    assert!(!stdout.contains('\u{1b}') && !stderr.contains('\u{1b}'), "colour in a pipe: {stdout}{stderr}");
-    (status.code().unwrap(), stdout, stderr)
-}
-
-fn prints(arguments: &[&str]) -> String {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}: {stdout}");
-    stdout
-}
-
-/// A refused command, with its code: nothing on standard output.
-fn refuses(arguments: &[&str]) -> (i32, String) {
-    let (code, stdout, stderr) = run(arguments);
-    assert_eq!(stdout, "", "{arguments:?}");
-    (code, stderr)
-}
+use binary::{Folder, command, prints, refuses, reservoir, run};
+use std::path::Path;
+use std::process::Stdio;
 
 const PROPOSALS: [&str; 11] = [
     "jeddah-ceasefire",
@@ -155,7 +106,14 @@ fn usage_ends_with_two_and_refusals_with_one() {
     for usage in [
         &["check"][..],
         &["test"],
+        &["chekc"],
+        &["--nonsense"],
+        &["serve", "--nonsense"],
+        &["check", "--nonsense", "scenarios/ukraine-2025.yaml"],
+        &["test", "--nonsense", "scenarios/ukraine-2025_test.yaml"],
         &["evaluate", "--nonsense"],
+        &["red-lines", "--nonsense"],
+        &["schema", "--nonsense"],
         &["evaluate", "--as-of", "14.3.2025"],
         &["evaluate", "--as-of", "2025-02-30"],
         &["evaluate", "--set", "sanctions"],
@@ -278,12 +236,9 @@ fn a_reader_that_has_seen_enough_is_no_fault() {
 
 #[test]
 fn the_readmes_scenario_works_when_pasted() {
-    let readme = include_str!("../README.md");
-    let (_, after) = readme.split_once("```yaml\n# reservoir.yaml\n").unwrap();
-    let (yaml, _) = after.split_once("```").unwrap();
     let folder = Folder::new("reservoir");
-    let file = folder.write("reservoir.yaml", yaml);
-    assert!(yaml.lines().count() <= 30, "README promises a short one");
+    let file = folder.write("reservoir.yaml", reservoir());
+    assert!(reservoir().lines().count() <= 30, "README promises a short one");
     assert!(prints(&["check", &file]).contains("reservoir"));
     assert!(prints(&["evaluate", "draft", "--scenario", &file]).starts_with("UNDETERMINED (could become blocked)"));
 }

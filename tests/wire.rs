@@ -473,42 +473,6 @@ async fn what_is_not_yet_recorded_is_said_in_the_summary() {
     assert!(then.summary.contains("not yet recorded on that day, which is not the same as clear"), "{}", then.summary);
 }
 
-#[test]
-fn the_order_of_files_decides_the_default_scenario_and_nothing_else() {
-    let renamed = source::EMBEDDED.replacen("scenario: ukraine-2025", "scenario: again", 1);
-    let serve = |texts: &[&str]| {
-        let compiled = texts.iter().map(|text| {
-            let scenario = detente::scenario::load("file.yaml", text).unwrap();
-            detente::engine::Compiled::new(std::sync::Arc::new(scenario)).unwrap()
-        });
-        let store = detente::serving::Store::new(compiled.collect()).unwrap();
-        detente::grpc::service::RedLines::new(std::sync::Arc::new(store))
-    };
-    let one = serve(&[source::EMBEDDED, &renamed]);
-    let other = serve(&[&renamed, source::EMBEDDED]);
-    for name in ["scenarios/ukraine-2025", "scenarios/again"] {
-        let request = v1::EvaluateProposalRequest {
-            subject: Some(Subject::ProposalName(format!("{name}/proposals/european-force"))),
-            ..Default::default()
-        };
-        assert_eq!(one.evaluate(request.clone()).unwrap(), other.evaluate(request).unwrap());
-    }
-    let listed = |service: &detente::grpc::service::RedLines| {
-        let listed = service.list_scenarios(v1::ListScenariosRequest::default()).unwrap();
-        let names: Vec<String> = listed.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
-        let default = listed.scenarios.iter().find(|scenario| scenario.is_default).unwrap().name.clone();
-        (names, listed.revision, default)
-    };
-    let (names, revision, default) = listed(&one);
-    assert_eq!(names, ["scenarios/again", "scenarios/ukraine-2025"]);
-    assert_eq!(listed(&other), (names, revision, "scenarios/again".to_owned()));
-    assert_eq!(default, "scenarios/ukraine-2025");
-    let twice = detente::serving::Store::new(
-        source::load(&[]).unwrap().into_iter().chain(source::load(&[]).unwrap()).collect(),
-    );
-    assert!(twice.is_err(), "two scenarios of one id");
-}
-
 #[tokio::test]
 async fn filter_faults_are_told_at_once_with_the_nearest_names() {
     let (_server, mut client) = client().await;

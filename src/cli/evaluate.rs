@@ -8,7 +8,7 @@ use super::{OutputFormat, Report, UsageFaults, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::{from_json, to_json};
 use crate::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Args;
 use jiff::civil::Date;
 use std::path::Path;
@@ -113,7 +113,8 @@ fn from_file(file: &str, inputs: &Inputs) -> Result<v1::Proposal> {
     let json = serde_json::from_str::<serde_json::Value>(&text);
     let is_api_json = json.is_ok_and(|json| json.get("terms").is_some_and(serde_json::Value::is_array));
     if is_api_json {
-        return from_json("Proposal", &text).with_context(|| format!("{file} is not the API's Proposal"));
+        // One message: the chain below it would say the same again.
+        return from_json("Proposal", &text).map_err(|error| anyhow!("{file} is not the API's Proposal: {error}"));
     }
     Ok(v1::Proposal { terms: inputs.proposal(file, &text)?, ..v1::Proposal::default() })
 }

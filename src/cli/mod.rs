@@ -115,7 +115,7 @@ fn ended(outcome: Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
         let (faults, code) = match error.downcast_ref::<UsageFaults>() {
             Some(UsageFaults(faults)) => (Some(faults), USAGE),
-            None => (error.downcast_ref::<Diagnostics>(), FAILED),
+            None => (source::faults(&error), FAILED),
         };
         match faults {
             Some(faults) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),

@@ -76,3 +76,11 @@ pub fn read(path: &Path) -> Result<String, SourceError> {
     };
     read().map_err(|cause| SourceError::Unreadable { file: path.display().to_string(), cause })
 }
+
+/// The diagnostics in an error, where it holds any: they are rendered, not told in a line.
+pub(super) fn faults(error: &anyhow::Error) -> Option<&Diagnostics> {
+    match error.downcast_ref::<SourceError>() {
+        Some(SourceError::Faulty(faults)) => Some(faults),
+        _ => error.downcast_ref::<Diagnostics>(),
+    }
+}

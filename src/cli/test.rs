@@ -1,14 +1,13 @@
 //! `detente test`: a scenario's test cases.
 
 use super::Report;
-use super::source::{self, SourceError};
+use super::source;
 use super::text::{BAD, GOOD, count};
 use crate::condition::{Answer, InputId};
 use crate::engine::{
     Cause, Certainty, Compiled, Detail, Evaluation, Finding, Given, Origin, Sighting, Stance, Status, Verdict,
 };
-use crate::scenario::cases::{Case, ExpectFinding, Word};
-use crate::scenario::{Diagnostics, cases};
+use crate::scenario::cases::{self, Case, ExpectFinding, Word};
 use anyhow::Result;
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +31,7 @@ pub(super) fn run(options: &Options) -> Report {
     let mut report = Report::of(String::new());
     for path in &options.files {
         if let Err(error) = run_file(path, options.verbose, &mut report) {
-            let told = match error.downcast_ref::<Diagnostics>() {
+            let told = match source::faults(&error) {
                 Some(faults) => faults.render(std::io::stdout().is_terminal()),
                 None => format!("{BAD}error:{BAD:#} {error:#}"),
             };
@@ -47,10 +46,7 @@ fn run_file(path: &Path, verbose: bool, report: &mut Report) -> Result<()> {
     let name = path.display().to_string();
     let file = cases::load_cases(&name, &source::read(path)?)?;
     let scenario = path.parent().unwrap_or(Path::new("")).join(file.scenario_path());
-    let compiled = source::load_one(&scenario).map_err(|error| match error {
-        SourceError::Faulty(faults) => anyhow::Error::from(*faults),
-        other => other.into(),
-    })?;
+    let compiled = source::load_one(&scenario)?;
     let cases = file.resolve(compiled.scenario())?;
     let mut failed = 0;
     for case in &cases {

@@ -1,0 +1,69 @@
+//! The real binary, as a shell runs it.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A folder of a test's own, gone at its end.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("detente-cli-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The binary, without what this shell has set for it.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_detente"));
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DETENTE_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("CLICOLOR_FORCE");
+    command
+}
+
+/// Exit code, standard output and standard error, neither with colours.
+pub fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command(arguments).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert!(!stdout.contains('\u{1b}') && !stderr.contains('\u{1b}'), "colour in a pipe: {stdout}{stderr}");
+    (status.code().unwrap(), stdout, stderr)
+}
+
+/// What a command prints that ends well.
+pub fn prints(arguments: &[&str]) -> String {
+    let (code, stdout, stderr) = run(arguments);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}: {stdout}");
+    stdout
+}
+
+/// A refused command, with its code: nothing on standard output.
+pub fn refuses(arguments: &[&str]) -> (i32, String) {
+    let (code, stdout, stderr) = run(arguments);
+    assert_eq!(stdout, "", "{arguments:?}");
+    (code, stderr)
+}
+
+/// The scenario that README.md tells to save.
+pub fn reservoir() -> &'static str {
+    let (_, after) = include_str!("../../README.md").split_once("```yaml\n# reservoir.yaml\n").unwrap();
+    after.split_once("```").unwrap().0
+}
