@@ -29,7 +29,9 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 async fn idle_and_silent_connections_do_not_delay_the_drain() {
     let settings = Settings { drain: Drain { pause: Duration::ZERO, timeout: PATIENCE }, ..Settings::default() };
     let server = Server::with(settings).await;
-    let _idle = server.client().await;
+    let idle = server.client().await;
+    // A stream of reflection that its client leaves open.
+    let _stream = idle.open("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[]).await;
     let _silent = TcpStream::connect(server.address).await.unwrap();
     let mut frozen = TcpStream::connect(server.address).await.unwrap();
     // A client that speaks, and then neither reads nor answers.

@@ -70,9 +70,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let uri = request.uri().clone();
+        // Streams of reflection and of health stay open as long as their clients like: a drain does not wait for them.
+        let counted = (!uri.path().starts_with("/grpc.")).then(|| self.in_flight.token());
         let id = request.extensions().get::<RequestId>().cloned();
-        let mut call =
-            Call { uri, id, span: Span::none(), begun: Instant::now(), ended: false, _counted: self.in_flight.token() };
+        let mut call = Call { uri, id, span: Span::none(), begun: Instant::now(), ended: false, _counted: counted };
         call.span = tracing::debug_span!(target: TARGET, "call", method = call.method(), request_id = call.id());
         let inner = call.span.in_scope(|| self.inner.call(request));
         Watching { inner, call: Some(call) }
@@ -87,7 +88,7 @@ struct Call {
     span: Span,
     begun: Instant,
     ended: bool,
-    _counted: TaskTrackerToken,
+    _counted: Option<TaskTrackerToken>,
 }
 
 impl Call {

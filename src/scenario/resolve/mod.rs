@@ -27,6 +27,7 @@ pub(super) struct Resolver<'a> {
     pub(super) faults: &'a mut Faults,
     characters: &'a [char],
     covers: Option<(Date, Date)>,
+    as_of: Option<Date>,
     sources: Names,
     parties: Names,
     inputs: Names,
@@ -41,6 +42,7 @@ pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<S
         faults,
         characters: &characters,
         covers: None,
+        as_of: None,
         sources: Names::of_lists(root, ScenarioEntry::KEYS, &["sources"]),
         parties: Names::of_lists(root, ScenarioEntry::KEYS, &["parties"]),
         inputs: Names::of_lists(root, ScenarioEntry::KEYS, &["issues", "circumstances", "groups"]),
@@ -58,6 +60,7 @@ impl Resolver<'_> {
     fn scenario(&mut self, entry: ScenarioEntry) -> Option<Scenario> {
         let place = Place { start: entry.place.start, end: entry.place.start + 1 };
         self.covers = entry.covers.as_ref().and_then(|covers| self.covers(covers));
+        self.as_of = entry.as_of.as_ref().map(|as_of| as_of.value);
         if let (Some(as_of), Some((from, to))) = (&entry.as_of, self.covers)
             && !(from..=to).contains(&as_of.value)
         {
@@ -255,6 +258,12 @@ impl Resolver<'_> {
                 let message = format!("the quote has {words} words; at most {MAX_QUOTE_WORDS} are allowed");
                 self.faults.add(quote.place, message);
             }
+        }
+        if let (Some(date), Some(as_of)) = (&entry.date, self.as_of)
+            && date.value > as_of
+        {
+            let message = format!("{} is after {as_of}, the day to which the record is complete", date.value);
+            self.faults.add(date.place, message);
         }
         let source = entry.source.as_ref();
         let source = source.and_then(|id| self.sources.find("source", &id.value.0, id.place, self.faults));

@@ -69,6 +69,7 @@ const CASES: &[Case] = &[
     ("digit first", &[("id: down-forty", "id: 4ty")], &["21:9: `4ty` is not an id like `ua-no-cession`: lower-case letters, digits and `-`, a letter first"]),
     ("number for an id", &[("id: down-forty", "id: 40")], &["21:9: an id like `ua-no-cession` is expected here, not a number"]),
     ("reserved id", &[("red_lines:\n", "  - {id: size, title: T, question: Q, kind: flag}\nred_lines:\n")], &["20:10: `size` is a word of the language; choose another id"]),
+    ("evidence after the record's end", &[("date: 2025-02-01", "date: 2025-07-01")], &["27:113: 2025-07-01 is after 2025-06-30, the day to which the record is complete"]),
     ("unsettled option", &[("[alone, {id: joint", "[alone, unsettled, {id: joint"), ("order: [alone, joint]", "order: [joint, alone]")], &["15:84: `unsettled` is a word of answers; choose another id"]),
     ("source twice", &[("url: U, note: N}", "url: U, note: N}\n  - {id: minutes, title: T, publisher: P}")], &["8:10: there is a source `minutes` already"]),
     ("party twice", &[("id: downstream, name", "id: upstream, name"), ("party: downstream\n    title", "party: upstream\n    title"), ("party: downstream, issue", "party: upstream, issue")], &["10:10: there is a party `upstream` already"]),
