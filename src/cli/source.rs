@@ -1,6 +1,6 @@
 //! Scenarios from files, or the one that comes with the program.
 
-use crate::engine::{CompileFault, Compiled};
+use crate::engine::Compiled;
 use crate::scenario::{self, Diagnostics};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,14 +26,6 @@ pub enum SourceError {
     /// It has faults.
     #[error("the scenario has faults\n{0}")]
     Faulty(Box<Diagnostics>),
-    /// It is too complex.
-    #[error("{file}: {}", .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    TooComplex {
-        /// The file.
-        file: String,
-        /// The red lines that are.
-        faults: Vec<CompileFault>,
-    },
 }
 
 /// Loads and compiles scenario files; without any, the one that comes with the program.
@@ -57,7 +49,10 @@ pub fn load_one(path: &Path) -> Result<Compiled, SourceError> {
 
 fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
     let scenario = scenario::load(file, text).map_err(|faults| SourceError::Faulty(Box::new(faults)))?;
-    Compiled::new(Arc::new(scenario)).map_err(|faults| SourceError::TooComplex { file: file.to_owned(), faults })
+    Compiled::new(Arc::new(scenario)).map_err(|faults| {
+        let faults: Vec<_> = faults.into_iter().map(|fault| (fault.red_line.clone(), fault.to_string())).collect();
+        SourceError::Faulty(Box::new(scenario::red_line_faults(file, text, &faults)))
+    })
 }
 
 /// A file's text, and no more than a scenario may have.

@@ -31,6 +31,22 @@ pub(super) struct Key {
 }
 
 impl Node {
+    /// The value under a key.
+    fn value(&self, key: &str) -> Option<&Node> {
+        let Content::Mapping(entries) = &self.content else { return None };
+        entries.iter().find(|(entry, _)| entry.text == key).map(|(_, value)| value)
+    }
+
+    /// The ids of the maps in the list under a key, each with its place.
+    pub(super) fn ids_within(&self, key: &str) -> Vec<(&str, Place)> {
+        let Some(Node { content: Content::Sequence(items), .. }) = self.value(key) else { return Vec::new() };
+        let ids = items.iter().filter_map(|item| {
+            let id = item.value("id")?;
+            Some((id.as_text()?, id.place))
+        });
+        ids.collect()
+    }
+
     pub(super) fn describe(&self) -> &'static str {
         match &self.content {
             Content::Scalar { .. } if self.is_null() => "nothing",

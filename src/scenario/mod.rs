@@ -21,6 +21,7 @@ pub use model::Scenario;
 pub use proposal::{load_answers, load_proposal};
 
 use diagnostics::Faults;
+use std::collections::HashMap;
 
 /// Reads a scenario file. `file` is its name, for messages.
 ///
@@ -39,6 +40,22 @@ pub fn load(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
         }
     };
     faults.finish(file, text, scenario)
+}
+
+/// Faults of red lines that were found once the file was read, each placed at its line's id. `faults` are pairs of id
+/// and message.
+pub fn red_line_faults(file: &str, text: &str, faults: &[(String, String)]) -> Diagnostics {
+    let mut found = Faults::default();
+    let root = document::parse(text, &mut Faults::default());
+    let places: HashMap<&str, diagnostics::Place> = root.iter().flat_map(|root| root.ids_within("red_lines")).collect();
+    for (id, message) in faults {
+        let place = places.get(id.as_str()).copied().unwrap_or(diagnostics::Place::START);
+        found.add(place, message);
+    }
+    match found.finish::<()>(file, text, None) {
+        Err(diagnostics) => diagnostics,
+        Ok(()) => Diagnostics::of_file(file, text, "the file cannot be used"),
+    }
 }
 
 #[cfg(test)]

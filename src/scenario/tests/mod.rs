@@ -76,3 +76,11 @@ fn faults(text: &str) -> Vec<String> {
 fn the_good_file_is_good() {
     assert_eq!(faults(GOOD), Vec::<String>::new());
 }
+
+#[test]
+fn faults_found_after_reading_are_placed_too() {
+    let faults = super::red_line_faults("water.yaml", GOOD, &[("up-guards".to_owned(), "too much".to_owned())]);
+    let [fault] = faults.list() else { panic!("{faults}") };
+    let line = GOOD.lines().position(|line| line.contains("id: up-guards")).unwrap() + 1;
+    assert_eq!((fault.line, fault.column, fault.message.as_str()), (line, 9, "too much"));
+}
