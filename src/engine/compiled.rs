@@ -224,14 +224,11 @@ impl Compiled {
 
     /// The prime implicants of "crossed" (or broken, or applies) and of its opposite.
     pub(super) fn sides(&self, watched: Watched) -> Option<(&Cubes, &Cubes)> {
-        let (decision, swapped) = match watched {
-            Watched::RedLine(position) => {
-                let red_line = self.scenario.red_lines.get(position)?;
-                (&red_line.condition.decision, red_line.requires)
-            }
-            Watched::Constraint(position) => (&self.scenario.constraints.get(position)?.forbids.decision, false),
-            Watched::Caution(position) => (&self.scenario.cautions.get(position)?.when.decision, false),
+        let decision = match watched {
+            Watched::RedLine(position) => return Some(self.scenario.red_lines.get(position)?.sides()),
+            Watched::Constraint(position) => &self.scenario.constraints.get(position)?.forbids.decision,
+            Watched::Caution(position) => &self.scenario.cautions.get(position)?.when.decision,
         };
-        Some(if swapped { (&decision.fails, &decision.holds) } else { (&decision.holds, &decision.fails) })
+        Some((&decision.holds, &decision.fails))
     }
 }

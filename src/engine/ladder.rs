@@ -71,6 +71,7 @@ impl Ladder {
     }
 
     /// The lowest and the highest firmness with which a crossing counts, over all completions in which there is one.
+    /// `unwaived` may be a hypothesis: then waivers that would lower to more than that lower nothing.
     pub(super) fn firmness(&self, unwaived: Firmness, state: &[u128]) -> (Firmness, Firmness) {
         let lowest = self.rungs.iter().find(|rung| !certain(&rung.never_at_most, state));
         let mut highest = unwaived;
@@ -80,7 +81,7 @@ impl Ladder {
             }
             highest = rung.firmness;
         }
-        (lowest.map_or(unwaived, |rung| rung.firmness), highest)
+        (lowest.map_or(unwaived, |rung| rung.firmness.min(unwaived)), highest.min(unwaived))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! References between parts are positions, resolved when the file is read: an index here is always in range.
 
-use crate::condition::{Answer, Decision, Domain, Formula, InputId, Space, Value};
+use crate::condition::{Answer, Cubes, Decision, Domain, Formula, InputId, Space, Value};
 use jiff::civil::Date;
 use std::fmt;
 use std::sync::Arc;
@@ -267,6 +267,12 @@ impl RedLine {
     pub fn crossed(&self) -> Formula {
         let formula = self.condition.formula.clone();
         if self.requires { formula.negated() } else { formula }
+    }
+
+    /// The prime implicants of "crossed", and of its opposite.
+    pub fn sides(&self) -> (&Cubes, &Cubes) {
+        let Decision { holds, fails } = &self.condition.decision;
+        if self.requires { (fails, holds) } else { (holds, fails) }
     }
 }
 
