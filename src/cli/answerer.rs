@@ -58,7 +58,7 @@ impl Answerer {
         request: v1::EvaluateProposalRequest,
     ) -> Result<v1::EvaluateProposalResponse, Refusal> {
         match self {
-            Answerer::Here(service) => service.evaluate(request).map_err(Refusal::from),
+            Answerer::Here(service) => service.evaluate(&request).map_err(Refusal::from),
             Answerer::There(client) => client.evaluate(request).map_err(Refusal::from),
         }
     }

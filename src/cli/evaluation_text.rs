@@ -207,6 +207,7 @@ fn origin(origin: v1::InputOrigin) -> &'static str {
         v1::InputOrigin::Circumstance => "the request",
         v1::InputOrigin::Assumed => "the scenario's assumption",
         v1::InputOrigin::Unknown => "ignorance: nobody says",
+        v1::InputOrigin::Hypothesis => "a hypothesis",
     }
 }
 

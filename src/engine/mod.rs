@@ -7,6 +7,7 @@ mod compiled;
 mod edition;
 mod evaluate;
 mod evaluation;
+mod footprint;
 mod ladder;
 mod reasons;
 mod standing;

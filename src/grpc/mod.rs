@@ -17,3 +17,4 @@ pub mod page;
 pub mod proto;
 pub mod server;
 pub mod service;
+mod stall;
