@@ -26,9 +26,7 @@ impl Compiled {
         let editions = self.edition_days().count();
         let an_edition = scenario.inputs.len() * (size_of::<Answer>() + size_of::<u128>()) + self.watched_count() / 8;
         let watchers: usize = (0..scenario.inputs.len()).map(|input| self.watchers(input).len() * 4).sum();
-        let deciding = (0..scenario.red_lines.len())
-            .map(|line| size_of_val(self.deciding_inputs(line)))
-            .sum::<usize>();
+        let deciding = (0..scenario.red_lines.len()).map(|line| size_of_val(self.deciding_inputs(line))).sum::<usize>();
         let ladders: usize = self.ladder_cubes().map(of_cubes).sum();
         size_of::<Self>()
             + red_lines
@@ -94,8 +92,5 @@ fn of_input(input: &Input) -> usize {
 }
 
 fn of_proposal(proposal: &Proposal) -> usize {
-    size_of::<Proposal>()
-        + proposal.title.len()
-        + proposal.description.len()
-        + proposal.terms.len() * size_of::<Term>()
+    size_of::<Proposal>() + proposal.title.len() + proposal.description.len() + proposal.terms.len() * size_of::<Term>()
 }

@@ -119,8 +119,12 @@ impl Store {
         if is_asked(&current) {
             return Ok(current);
         }
-        let past = self.past().iter().find(|held| *held.scenario().id == *id && is_asked(held)).cloned();
-        past.ok_or_else(|| NotHeld::Revision { current: current.scenario().revision.to_string() })
+        // Once more, with writers kept out: what was past a moment ago may have become current again.
+        let past = self.past();
+        let current = self.get(id).ok_or(NotHeld::Scenario)?;
+        let of_id = past.iter().filter(|held| *held.scenario().id == *id).chain([&current]);
+        let asked = of_id.into_iter().find(|held| is_asked(held)).cloned();
+        asked.ok_or_else(|| NotHeld::Revision { current: current.scenario().revision.to_string() })
     }
 
     /// The current revisions of all scenarios, in order of id.

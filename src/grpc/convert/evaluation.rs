@@ -142,7 +142,8 @@ impl Out<'_> {
 
     fn settlements<'b>(&self, space: &Space, settlements: impl Iterator<Item = &'b [Opening]>) -> Vec<v1::Settlement> {
         let settlement = |openings: &[Opening]| {
-            let mut terms: Vec<v1::Term> = openings.iter().flat_map(|opening| self.further_terms(space, opening)).collect();
+            let mut terms: Vec<v1::Term> =
+                openings.iter().flat_map(|opening| self.further_terms(space, opening)).collect();
             let text = wording::settlement(&terms);
             terms.iter_mut().for_each(|term| self.add_what_is_settled(term));
             v1::Settlement { terms, text }
@@ -153,9 +154,7 @@ impl Out<'_> {
     /// What an opening asks for, as terms: several for a quantity with gaps between the numbers that serve.
     fn further_terms(&self, space: &Space, opening: &Opening) -> Vec<v1::Term> {
         let scenario = self.scenario;
-        let (Some(input), Some(axis)) =
-            (scenario.inputs.get(opening.input.index()), space.axis(opening.input))
-        else {
+        let (Some(input), Some(axis)) = (scenario.inputs.get(opening.input.index()), space.axis(opening.input)) else {
             return Vec::new();
         };
         let left = opening.possible & !opening.rules_out;

@@ -187,7 +187,8 @@ impl<'a> Reader<'a, '_> {
         let firmness = self.firmness(line.firmness, &format!("{field}.firmness"));
         let condition = match &line.condition {
             None => {
-                let text = "give a condition: `rejects` (crossed when it is true) or `requires` (crossed when it is false)";
+                let text =
+                    "give a condition: `rejects` (crossed when it is true) or `requires` (crossed when it is false)";
                 self.violations.add(format!("{field}.condition"), text);
                 None
             }
@@ -238,7 +239,8 @@ impl<'a> Reader<'a, '_> {
         let id = match names::parse_red_line(name) {
             Some((of, id)) if of == &*scenario.id => id,
             Some((of, _)) => {
-                let text = format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(of), scenario.id);
+                let text =
+                    format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(of), scenario.id);
                 self.violations.add(field, text);
                 return None;
             }

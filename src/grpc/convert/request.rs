@@ -61,8 +61,7 @@ pub fn to_question(compiled: &Compiled, request: &v1::EvaluateProposalRequest) -
     let scenario = &**compiled.scenario();
     let mut violations = Violations::default();
     let subject = request.subject.as_ref().map(Subject::from);
-    let terms =
-        to_given(scenario, subject, (&request.overrides, &request.cleared_issues), "", &mut violations)?;
+    let terms = to_given(scenario, subject, (&request.overrides, &request.cleared_issues), "", &mut violations)?;
     let circumstances = to_circumstances(scenario, &request.circumstances, &mut violations);
     let day = to_date(request.as_of.as_ref(), "as_of", &mut violations);
     let detail = to_detail(request.view, &mut violations);

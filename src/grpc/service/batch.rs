@@ -63,7 +63,10 @@ impl RedLines {
         if count == 0 {
             violations.add("requests", "give at least one request");
         } else if count > MAX_BATCH {
-            violations.add("requests", format!("{count} are given; at most {MAX_BATCH} are taken, or any number in a stream"));
+            violations.add(
+                "requests",
+                format!("{count} are given; at most {MAX_BATCH} are taken, or any number in a stream"),
+            );
         }
         violations.into_result()?;
         Ok(Batch { compiled, results: Vec::with_capacity(count), bytes: AROUND_ANSWER })
@@ -116,7 +119,8 @@ fn evaluate(compiled: &Compiled, request: &v1::EvaluateProposalRequest) -> Resul
         violations.add("scenario", text);
     }
     if !request.revision.is_empty() && request.revision != scenario.revision.as_str() {
-        let text = format!("the batch is answered by revision `{}`, not `{}`", scenario.revision, quoted(&request.revision));
+        let text =
+            format!("the batch is answered by revision `{}`, not `{}`", scenario.revision, quoted(&request.revision));
         violations.add("revision", text);
     }
     violations.into_result()?;

@@ -144,9 +144,8 @@ fn differences(compiled: &Compiled, evaluations: &[Evaluation]) -> Vec<v1::Compa
             note(finding);
         });
     }
-    let differing = lines.into_values().filter(|(_, _, findings)| {
-        findings.windows(2).any(|pair| pair.first() != pair.last())
-    });
+    let differing =
+        lines.into_values().filter(|(_, _, findings)| findings.windows(2).any(|pair| pair.first() != pair.last()));
     let compared = differing.filter_map(|(red_line, hypothetical, findings)| {
         Some(v1::ComparedRedLine {
             red_line: names::red_line(&scenario.id, &red_line.id),

@@ -69,9 +69,7 @@ fn read(compiled: &Compiled, request: &v1::EvaluateHistoryRequest) -> Result<(Qu
     if from > to {
         violations.add("to", format!("{to} is before {from}, the first day"));
     }
-    let covered = |day, field| {
-        compiled.check_covered(day).map_err(|cause| ApiError::DateNotCovered { field, cause })
-    };
+    let covered = |day, field| compiled.check_covered(day).map_err(|cause| ApiError::DateNotCovered { field, cause });
     let covered = covered(from, "from").and_then(|()| covered(to, "to"));
     let supposition = match covered {
         Ok(()) if from <= to => to_supposition(compiled, &request.hypotheses, (from, to), &mut violations),
@@ -201,9 +199,8 @@ fn not_held() -> v1::FindingOutline {
 fn changes(before: &Seen, after: &Seen) -> Vec<v1::FindingChange> {
     let mut lines: BTreeMap<usize, &Outline> = before.outlines.iter().map(|(at, line)| (*at, line)).collect();
     lines.extend(after.outlines.iter().map(|(at, line)| (*at, line)));
-    let reasons = |seen: &Seen, id: &str| {
-        seen.evaluation.findings.iter().find(|finding| finding.red_line == id).cloned()
-    };
+    let reasons =
+        |seen: &Seen, id: &str| seen.evaluation.findings.iter().find(|finding| finding.red_line == id).cloned();
     let changes = lines.into_iter().filter_map(|(at, line)| {
         let outline = |seen: &Seen| seen.outlines.get(&at).map_or_else(not_held, |line| line.outline);
         let (was, is) = (outline(before), outline(after));

@@ -78,6 +78,7 @@ impl RedLines {
         }
         let id = message.id.clone();
         let answered = self.apart(move |service| Ok(service.stream_item(message))).await;
-        answered.unwrap_or_else(|error| v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) })
+        answered
+            .unwrap_or_else(|error| v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) })
     }
 }
