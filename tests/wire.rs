@@ -507,7 +507,7 @@ async fn filter_faults_are_told_at_once_with_the_nearest_names() {
         ],
         "{violations:#?}"
     );
-    assert_eq!(violations[1].1, "there is no party `rusia`; did you mean `russia`?");
+    assert_eq!(violations[4].1, "there is no party `rusia`; did you mean `russia`?");
 }
 
 #[tokio::test]
