@@ -6,6 +6,7 @@
 pub mod cases;
 mod deferred;
 mod diagnostics;
+pub mod diff;
 mod document;
 mod format;
 pub mod limits;

@@ -1,4 +1,5 @@
 mod bounds;
+mod diff;
 mod faults;
 mod revisions;
 mod robust;
