@@ -1,7 +1,7 @@
 //! The command line: one file a command.
 //!
-//! Owns options and rendering for people. Must not know how answers come about: `evaluate` and `red-lines` ask the
-//! same service that is served, here or at a server, and render its messages.
+//! Owns options and rendering for people. Must not know how answers come about: `evaluate`, `red-lines` and
+//! `diff` ask the same service that is served, here or at a server, and render its messages.
 
 mod answerer;
 mod check;

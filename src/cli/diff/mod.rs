@@ -24,12 +24,18 @@ Examples:
 
 A part is known by its id: one that got another id counts as removed and added. Formatting and comments don't count.
 
-With --output json: `before` and `after` (`scenario`, `revision`, `asOf`); `changes`, each with its `section`, `path`
-(of `list` and `id`, from the part inwards), `field` and `change`: `added` or `removed` (the `part`), `changed`
-(`before`, `after`), `entries` (`removed`, `added`), `reordered` (`before`, `after`) or `condition` (`before`, `after`,
-and `meaning`: `same`, `more`, `fewer` or `other` cases, null if not compared); and `verdicts`: `unchanged` (how
-many) and `proposals` (those that differ), each with `proposal`, `before` and `after` (`verdict`, `couldBecome`; null
-where the file has no such proposal), and the `stances` and `redLines` that differ.";
+With --output json, an object of
+  before, after  each with scenario, revision and asOf
+  changes        each with section, path (from the part inwards, each step with list and id), field
+                 (null: the part as a whole, or the order of parts) and change, which is
+                   added, removed      with the part, by the keys of the file format
+                   changed, reordered  with before and after
+                   entries             with removed and added
+                   condition           with before, after, and meaning: same, more, fewer or other
+                                       cases; null: not compared
+  verdicts       unchanged (how many proposals), and proposals (the others), each with proposal,
+                 before and after (verdict and couldBecome; null: no such proposal), stances (party,
+                 before, after) and redLines (redLine, before, after)";
 
 /// The options of `detente diff`.
 #[derive(Args, Debug)]

@@ -126,7 +126,8 @@ fn change(out: &mut String, change: &Change) {
         }
         What::Text { before, after } => {
             let (old, new) = excerpts(before, after);
-            let white_space = if old == new { ", in its white space only" } else { "" };
+            let same_words = before.split_whitespace().eq(after.split_whitespace());
+            let white_space = if same_words { ", in its white space only" } else { "" };
             say(Mark::Changed, &about(&format!("{field}{white_space}")), 2);
             for (mark, text) in [(Mark::Removed, old), (Mark::Added, new)] {
                 if !text.is_empty() && white_space.is_empty() {
@@ -271,7 +272,7 @@ fn follows(before: &Version, after: &Version, verdicts: &Verdicts) -> String {
     let details = details(proposals);
     if !details.is_empty() {
         let gap = if verdicts.is_empty() { "" } else { "\n" };
-        out += &format!("{gap}{}", table(&["PARTY OR RED LINE", "BEFORE", "AFTER", "IN"], &details));
+        out += &format!("{gap}{}", table(&["PARTY OR RED LINE", "BEFORE", "AFTER", "OF PROPOSAL"], &details));
     }
     if *unchanged > 0 {
         let others = count(*unchanged, "proposal", "proposals");

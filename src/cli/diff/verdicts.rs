@@ -4,8 +4,9 @@ use super::Version;
 use crate::cli::evaluation_text::{firmness_word, stance_words, verdict_words};
 use crate::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
 use crate::scenario::Scenario;
+use crate::scenario::model::RedLine;
 use anyhow::{Result, anyhow};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What follows for the reference proposals.
 pub(super) struct Verdicts {
@@ -54,7 +55,9 @@ pub(super) struct Finding {
 /// One answer.
 struct Answer {
     verdict: Verdict,
-    stances: Vec<(String, Bounded)>,
+    /// In the scenario's order.
+    parties: Vec<String>,
+    stances: HashMap<String, Bounded>,
     /// By red line, those that are crossed or undetermined.
     astir: BTreeMap<String, Finding>,
 }
@@ -62,23 +65,27 @@ struct Answer {
 impl Verdicts {
     pub(super) fn compare(before: &Version, after: &Version) -> Result<Self> {
         let mut verdicts = Self { unchanged: 0, proposals: Vec::new() };
-        let (before_ids, after_ids) = (positions(&before.scenario), positions(&after.scenario));
+        // One content has one answer to everything.
+        if before.scenario.revision == after.scenario.revision {
+            return Ok(Self { unchanged: after.scenario.proposals.len(), ..verdicts });
+        }
+        let (known_before, known_after) = (Known::of(&before.scenario), Known::of(&after.scenario));
         for proposal in &after.scenario.proposals {
             let found = ask(after, &proposal.id)?;
-            if !before_ids.contains_key(&*proposal.id) {
+            if !known_before.proposals.contains(&*proposal.id) {
                 verdicts.proposals.push(Proposal::in_one(&proposal.id, None, Some(found.verdict)));
                 continue;
             }
             let proposal = Proposal {
                 id: proposal.id.to_string(),
-                ..compared((&before.scenario, &ask(before, &proposal.id)?), (&after.scenario, &found))
+                ..compared((&known_before, &ask(before, &proposal.id)?), (&known_after, &found))
             };
             match proposal.is_changed() {
                 true => verdicts.proposals.push(proposal),
                 false => verdicts.unchanged += 1,
             }
         }
-        for proposal in before.scenario.proposals.iter().filter(|gone| !after_ids.contains_key(&*gone.id)) {
+        for proposal in before.scenario.proposals.iter().filter(|gone| !known_after.proposals.contains(&*gone.id)) {
             let found = ask(before, &proposal.id)?;
             verdicts.proposals.push(Proposal::in_one(&proposal.id, Some(found.verdict), None));
         }
@@ -86,8 +93,21 @@ impl Verdicts {
     }
 }
 
-fn positions(scenario: &Scenario) -> HashMap<&str, usize> {
-    scenario.proposals.iter().enumerate().map(|(at, proposal)| (&*proposal.id, at)).collect()
+/// What a scenario knows, by id.
+struct Known<'a> {
+    proposals: HashSet<&'a str>,
+    /// With whether it is held on the scenario's day.
+    red_lines: HashMap<&'a str, bool>,
+}
+
+impl<'a> Known<'a> {
+    fn of(scenario: &'a Scenario) -> Self {
+        let is_held = |line: &RedLine| line.held.iter().any(|span| span.contains(scenario.as_of));
+        Self {
+            proposals: scenario.proposals.iter().map(|proposal| &*proposal.id).collect(),
+            red_lines: scenario.red_lines.iter().map(|line| (&*line.id, is_held(line))).collect(),
+        }
+    }
 }
 
 impl Proposal {
@@ -128,41 +148,39 @@ fn ask(version: &Version, proposal: &str) -> Result<Answer> {
             could_become: verdict_words(evaluation.could_become()),
         },
         astir: astir.collect(),
-        stances: evaluation
-            .stances
-            .iter()
-            .map(|party| {
-                let (is, could_become) = (stance_words(party.stance()), stance_words(party.could_become()));
-                (party.party.clone(), Bounded { is, could_become })
-            })
-            .collect(),
+        parties: evaluation.stances.iter().map(|party| party.party.clone()).collect(),
+        stances: evaluation.stances.iter().map(stance).collect(),
     })
+}
+
+fn stance(party: &v1::PartyStance) -> (String, Bounded) {
+    let (is, could_become) = (stance_words(party.stance()), stance_words(party.could_become()));
+    (party.party.clone(), Bounded { is, could_become })
 }
 
 const CLEAR: &str = "clear";
 /// A line that is no longer held, not yet held, or not yet recorded, which is not the same.
 const NOT_HELD: &str = "not held or not recorded";
 
-fn compared(before: (&Scenario, &Answer), after: (&Scenario, &Answer)) -> Proposal {
-    let ((scenario_before, before), (scenario_after, after)) = (before, after);
-    let stance = |answer: &Answer, id: &str| answer.stances.iter().find(|(party, _)| party == id).map(|(_, is)| *is);
+fn compared(before: (&Known, &Answer), after: (&Known, &Answer)) -> Proposal {
+    let ((known_before, before), (known_after, after)) = (before, after);
     // A party that is new, or gone, shows where it has something to say.
     let silent = |pair: &Pair<Bounded>| {
         [pair.before, pair.after].into_iter().flatten().all(|stance| stance == NO_STATED_OBJECTION)
     };
-    let gone = before.stances.iter().filter(|(party, _)| stance(after, party).is_none());
-    let stances = after.stances.iter().chain(gone).map(|(id, _)| Pair {
+    let gone = before.parties.iter().filter(|party| !after.stances.contains_key(*party));
+    let stances = after.parties.iter().chain(gone).map(|id| Pair {
         id: id.clone(),
-        before: stance(before, id),
-        after: stance(after, id),
+        before: before.stances.get(id).copied(),
+        after: after.stances.get(id).copied(),
     });
     let mut red_lines: Vec<&String> = after.astir.keys().chain(before.astir.keys()).collect();
     red_lines.sort_unstable();
     red_lines.dedup();
     let red_lines = red_lines.into_iter().map(|id| Pair {
         id: id.clone(),
-        before: finding(scenario_before, before, id),
-        after: finding(scenario_after, after, id),
+        before: finding(known_before, before, id),
+        after: finding(known_after, after, id),
     });
     Proposal {
         id: String::new(),
@@ -180,10 +198,8 @@ const NO_STATED_OBJECTION: Bounded = Bounded {
 
 /// What is found of a red line; `None` where the scenario has no such line. Answers leave out what is neither crossed
 /// nor open: clear, if it is held on the day.
-fn finding(scenario: &Scenario, answer: &Answer, id: &str) -> Option<Finding> {
-    let red_line = scenario.red_lines.get(scenario.red_line(id)?)?;
-    let is_held = red_line.held.iter().any(|span| span.contains(scenario.as_of));
-    let status = if is_held { CLEAR } else { NOT_HELD };
+fn finding(known: &Known, answer: &Answer, id: &str) -> Option<Finding> {
+    let status = if *known.red_lines.get(id)? { CLEAR } else { NOT_HELD };
     let calm = Finding { status, firmness: "", firmness_at_worst: "" };
     Some(answer.astir.get(id).copied().unwrap_or(calm))
 }
