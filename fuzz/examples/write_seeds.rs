@@ -1,0 +1,112 @@
+//! Writes the seeds that are not texts: encoded requests, page tokens, and bytes for the oracle.
+//!
+//! `cargo run --manifest-path fuzz/Cargo.toml --example write_seeds`, after a change of the schema or of the bundled
+//! scenario. The numbers of the requests are those of `fuzz_targets/request.rs`.
+
+use detente::engine::Compiled;
+use detente::grpc::json::from_json;
+use detente::grpc::page::{PageToken, QueryHash};
+use detente::grpc::proto::v1;
+use detente::grpc::service::RedLines;
+use detente::scenario;
+use detente::serving::Store;
+use prost::Message;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn main() {
+    requests();
+    page_tokens();
+    worlds();
+}
+
+fn write(target: &str, name: &str, bytes: &[u8]) {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), bytes).unwrap();
+}
+
+fn request<M: Message + Default>(kind: u8, name: &str, message: &str, json: &str) {
+    let request: M = from_json(message, json).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+    let mut bytes = vec![kind];
+    request.encode(&mut bytes).unwrap();
+    write("request", name, &bytes);
+}
+
+fn requests() {
+    let evaluate = |name, json| request::<v1::EvaluateProposalRequest>(0, name, "EvaluateProposalRequest", json);
+    evaluate("evaluate-nothing", "{}");
+    evaluate("evaluate-named", r#"{"proposalName":"scenarios/ukraine-2025/proposals/european-force"}"#);
+    evaluate(
+        "evaluate-own",
+        r#"{"scenario":"scenarios/ukraine-2025","view":"EVALUATION_VIEW_FULL","asOf":{"year":2024,"month":6,"day":30},
+        "proposal":{"terms":[{"issue":"ceasefire_scope","choice":"all_fronts"},
+        {"issue":"ceasefire_days","quantity":"7"},{"issue":"ceasefire_reciprocal","flag":true},{"issue":"us_military_aid","unsettled":{}}]},
+        "circumstances":[{"issue":"guarantors_willing","flag":true}]}"#,
+    );
+    evaluate(
+        "evaluate-brackets",
+        r#"{"proposal":{"terms":[{"issue":"force_contributors","partial":{"includes":["france"],"excludes":["china"]}},
+        {"issue":"force_mandate","anyOf":{"values":["none","un"]}},
+        {"issue":"ceasefire_days","range":{"min":"3","max":"90"}},
+        {"issue":"ukrainian_withdrawal","members":{"values":["luhansk"]}}]}}"#,
+    );
+    evaluate(
+        "evaluate-changed",
+        r#"{"proposalName":"scenarios/ukraine-2025/proposals/jeddah-ceasefire",
+        "overrides":[{"issue":"ceasefire_days","range":{"max":"5"}}],"clearedIssues":["ceasefire_reciprocal"]}"#,
+    );
+    evaluate(
+        "evaluate-faults",
+        r#"{"proposal":{"terms":[{"issue":"sanctions","choice":"lfit"},{"issue":"force_contributers"},
+        {"issue":"sanctions","flag":true},{"issue":"ceasefire_days","quantity":"0"}]},"view":7,"revision":"0",
+        "asOf":{"year":2025,"month":2,"day":30},"clearedIssues":["sanctions","",""]}"#,
+    );
+    let list = |name, json: &str| request::<v1::ListRedLinesRequest>(1, name, "ListRedLinesRequest", json);
+    list("list-all", "{}");
+    list(
+        "list-filtered",
+        r#"{"parent":"scenarios/ukraine-2025","pageSize":3,"orderBy":"party, firmness desc, id asc",
+        "filter":{"party":"russia","issue":"sanctions","firmnessAtLeast":"FIRMNESS_FIRM","text":"lift",
+        "heldOn":{"year":2025,"month":3,"day":14}}}"#,
+    );
+    list("list-faults", r#"{"pageSize":-1,"orderBy":"size up","filter":{"party":"rusia","firmnessAtLeast":9}}"#);
+    list("list-next", &format!(r#"{{"pageSize":7,"pageToken":"{}"}}"#, second_page()));
+    let named = r#"{"name":"scenarios/ukraine-2025/redLines/ru-four-regions"}"#;
+    request::<v1::GetRedLineRequest>(2, "red-line", "GetRedLineRequest", named);
+    request::<v1::ListScenariosRequest>(3, "scenarios", "ListScenariosRequest", r#"{"pageSize":1}"#);
+    request::<v1::GetScenarioRequest>(4, "scenario", "GetScenarioRequest", r#"{"name":"scenarios/ukraine-2025"}"#);
+    let paged = r#"{"parent":"scenarios/ukraine-2025","pageSize":4}"#;
+    request::<v1::ListProposalsRequest>(5, "proposals", "ListProposalsRequest", paged);
+    let named = r#"{"name":"scenarios/ukraine-2025/proposals/strong-army"}"#;
+    request::<v1::GetProposalRequest>(6, "proposal", "GetProposalRequest", named);
+}
+
+/// The token of the second page of the bundled scenario's red lines.
+fn second_page() -> String {
+    let text = include_str!("../../scenarios/ukraine-2025.yaml");
+    let compiled = Compiled::new(Arc::new(scenario::load("ukraine-2025.yaml", text).unwrap())).unwrap();
+    let service = RedLines::new(Arc::new(Store::new(vec![compiled]).unwrap()));
+    let first = v1::ListRedLinesRequest { page_size: 7, ..Default::default() };
+    service.list_red_lines(first).unwrap().next_page_token
+}
+
+fn page_tokens() {
+    write("page_token", "second-page", second_page().as_bytes());
+    let query = QueryHash::of(&[b"ListScenarios"]);
+    for (name, revision, position) in [("zeros", 0, 0), ("ones", u128::MAX, u32::MAX)] {
+        let token = PageToken { revision: format!("{revision:032x}"), query, position };
+        write("page_token", name, token.encode().as_bytes());
+    }
+    write("page_token", "padded", format!("{}==", second_page()).as_bytes());
+    write("page_token", "short", b"AQAA");
+}
+
+/// Bytes are choices: these lead to worlds of some size.
+fn worlds() {
+    for step in [1u8, 3, 7, 11, 29, 53, 101, 173] {
+        let bytes: Vec<u8> = (0..160u8).map(|at| at.wrapping_mul(step) ^ (at >> 3)).collect();
+        write("oracle", &format!("step-{step}"), &bytes);
+    }
+}

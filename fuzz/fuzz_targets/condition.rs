@@ -1,0 +1,146 @@
+//! Any text as a condition over a small vocabulary: it is refused with faults that lie within it, or compiles to a
+//! decision that agrees with its formula, taken word by word, on complete points.
+//!
+//! The points are the values at which something changes: every flag, option and set of members, and the numbers at the
+//! ends of what the formula allows. All combinations of them are tried where they are few, else some.
+
+#![no_main]
+
+use detente::condition::{
+    Answer, Atom, Cubes, Decision, Domain, Formula, InputId, Space, Value, Vocabulary, WorkBudget, read,
+};
+use libfuzzer_sys::{Corpus, fuzz_target};
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+/// The most points that are tried.
+const MAX_POINTS: usize = 1_000;
+/// The most parts of a formula that are evaluated, over all points: the loader admits formulas of 20,000 parts.
+const MAX_STEPS: usize = 500_000;
+/// Shares no factor with any number of points, so that its multiples visit each of them once.
+const STRIDE: usize = 1_000_003;
+
+static DOMAINS: LazyLock<Vec<(&str, Domain)>> = LazyLock::new(|| {
+    vec![
+        ("backed", Domain::Flag),
+        ("scope", Domain::Choice(ids(&["none", "air", "all"]))),
+        ("force", Domain::Members(ids(&["uk", "france", "china", "denmark"]))),
+        ("days", Domain::Quantity { min: -5, max: 100 }),
+        ("money", Domain::Quantity { min: i64::MIN, max: i64::MAX }),
+    ]
+});
+
+static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
+    let mut vocabulary = Vocabulary::default();
+    for (at, (name, domain)) in (0..).zip(&*DOMAINS) {
+        vocabulary.add_input((*name).into(), InputId(at), domain.clone());
+    }
+    vocabulary.add_group("nato".into(), ids(&["uk", "france", "denmark", "canada"]));
+    vocabulary
+});
+
+fn ids(ids: &[&str]) -> Vec<Arc<str>> {
+    ids.iter().map(|id| Arc::from(*id)).collect()
+}
+
+fuzz_target!(|text: &str| -> Corpus {
+    let formula = match read(text, &VOCABULARY) {
+        Ok(formula) => formula,
+        Err(faults) => {
+            assert!(!faults.is_empty(), "a refused condition has a fault");
+            for fault in faults {
+                assert!(text.is_char_boundary(fault.at), "{fault:?} lies outside of the text");
+                assert!(!fault.kind.to_string().is_empty());
+            }
+            return Corpus::Keep;
+        }
+    };
+    let domains = DOMAINS.iter().map(|(_, domain)| domain);
+    let Ok(space) = Space::new(domains, [&formula]) else { return Corpus::Keep };
+    let Ok(decision) = Decision::compile(&formula, &space, WorkBudget::default()) else { return Corpus::Keep };
+
+    let mut facts = Facts { parts: 0, numbers: vec![BTreeSet::new(); DOMAINS.len()] };
+    facts.gather(&formula);
+    let values = facts.values();
+    let all: usize = values.iter().map(Vec::len).product();
+    for turn in 0..all.min(MAX_POINTS).min(MAX_STEPS / facts.parts + 1) {
+        let point = point(&values, turn.wrapping_mul(STRIDE) % all);
+        let state: Vec<u128> =
+            space.axes().iter().zip(&point).map(|(axis, value)| axis.possible(&Answer::Exact(*value))).collect();
+        let expected = holds(&formula, &point);
+        assert_eq!(within(&decision.holds, &state), expected, "{text} holds at {point:?}");
+        assert_eq!(within(&decision.fails, &state), !expected, "{text} fails at {point:?}");
+    }
+    Corpus::Keep
+});
+
+/// What a formula consists of.
+struct Facts {
+    parts: usize,
+    /// For each input the numbers on both sides of every change.
+    numbers: Vec<BTreeSet<i64>>,
+}
+
+impl Facts {
+    fn gather(&mut self, formula: &Formula) {
+        self.parts += 1;
+        match formula {
+            Formula::Constant(_) => {}
+            Formula::Atom(Atom::Numbers { input, allowed }) => {
+                for (low, high) in allowed.ranges() {
+                    self.numbers[input.index()].extend([low.saturating_sub(1), *low, *high, high.saturating_add(1)]);
+                }
+            }
+            Formula::Atom(_) => {}
+            Formula::Not(inner) => self.gather(inner),
+            Formula::All(parts) | Formula::Any(parts) => parts.iter().for_each(|part| self.gather(part)),
+        }
+    }
+
+    /// The values of each input that are worth trying.
+    fn values(&self) -> Vec<Vec<Value>> {
+        let each = DOMAINS.iter().zip(&self.numbers).map(|((_, domain), numbers)| match domain {
+            Domain::Flag => vec![Value::Flag(false), Value::Flag(true)],
+            Domain::Choice(options) => (0u8..).zip(options).map(|(option, _)| Value::Choice(option)).collect(),
+            Domain::Members(members) => (0..1 << members.len()).map(Value::Members).collect(),
+            Domain::Quantity { min, max } => {
+                let numbers: BTreeSet<i64> = numbers.range(min..=max).chain([min, max]).copied().collect();
+                numbers.into_iter().map(Value::Quantity).collect()
+            }
+        });
+        each.collect()
+    }
+}
+
+/// The `number`-th combination.
+fn point(values: &[Vec<Value>], mut number: usize) -> Vec<Value> {
+    let each = values.iter().map(|values| {
+        let value = values[number % values.len()];
+        number /= values.len();
+        value
+    });
+    each.collect()
+}
+
+/// What a formula says, taken word by word.
+fn holds(formula: &Formula, point: &[Value]) -> bool {
+    match formula {
+        Formula::Constant(truth) => *truth,
+        Formula::Atom(atom) => match (atom, point[atom.input().index()]) {
+            (Atom::Options { allowed, .. }, Value::Flag(flag)) => allowed >> u32::from(flag) & 1 == 1,
+            (Atom::Options { allowed, .. }, Value::Choice(option)) => allowed >> option & 1 == 1,
+            (Atom::Member { member, .. }, Value::Members(members)) => members >> member & 1 == 1,
+            (Atom::Count { allowed, .. }, Value::Members(members)) => allowed >> members.count_ones() & 1 == 1,
+            (Atom::Numbers { allowed, .. }, Value::Quantity(number)) => allowed.contains(number),
+            (atom, value) => panic!("{atom:?} is asked of {value:?}"),
+        },
+        Formula::Not(inner) => !holds(inner, point),
+        Formula::All(parts) => parts.iter().all(|part| holds(part, point)),
+        Formula::Any(parts) => parts.iter().any(|part| holds(part, point)),
+    }
+}
+
+/// Whether a complete point lies in one of the cubes.
+fn within(cubes: &Cubes, state: &[u128]) -> bool {
+    cubes.iter().any(|cube| cube.iter().all(|literal| state[literal.input.index()] & literal.forbids == 0))
+}

@@ -1,0 +1,64 @@
+//! Any bytes as a request to the bundled scenario, as the service answers it behind the transport: it never panics.
+//!
+//! A refusal has a reason and fits into the trailers that clients accept; an answer is one that may be sent.
+//! The first byte says which request the rest is.
+
+#![no_main]
+
+use detente::engine::Compiled;
+use detente::grpc::error::ApiError;
+use detente::grpc::proto::v1::ErrorReason;
+use detente::grpc::service::{MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines};
+use detente::scenario;
+use detente::serving::Store;
+use libfuzzer_sys::{Corpus, fuzz_target};
+use prost::Message;
+use std::sync::{Arc, LazyLock};
+use tonic::Status;
+
+/// What clients bound the headers of an answer to, unless told otherwise.
+const MAX_TRAILER_BYTES: usize = 8 * 1024;
+
+static SERVICE: LazyLock<RedLines> = LazyLock::new(|| {
+    let scenario = scenario::load("ukraine-2025.yaml", include_str!("../../scenarios/ukraine-2025.yaml")).unwrap();
+    let compiled = Compiled::new(Arc::new(scenario)).unwrap();
+    RedLines::new(Arc::new(Store::new(vec![compiled]).unwrap()))
+});
+
+fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
+    let Some((kind, bytes)) = bytes.split_first() else { return Corpus::Reject };
+    let service = &*SERVICE;
+    // Seeds hold these numbers: a new one goes to the end.
+    match kind {
+        0 => answer(bytes, |request| service.evaluate(request)),
+        1 => answer(bytes, |request| service.list_red_lines(request)),
+        2 => answer(bytes, |request| service.get_red_line(request)),
+        3 => answer(bytes, |request| service.list_scenarios(request)),
+        4 => answer(bytes, |request| service.get_scenario(request)),
+        5 => answer(bytes, |request| service.list_proposals(request)),
+        6 => answer(bytes, |request| service.get_proposal(request)),
+        _ => Corpus::Reject,
+    }
+});
+
+/// Has one kind of request answered, and holds the answer to what it promises.
+fn answer<Q: Message + Default, A: Message>(bytes: &[u8], service: impl FnOnce(Q) -> Result<A, ApiError>) -> Corpus {
+    if bytes.len() > MAX_REQUEST_BYTES {
+        return Corpus::Reject;
+    }
+    let Ok(request) = Q::decode(bytes) else { return Corpus::Reject };
+    match service(request) {
+        Ok(answer) => assert!(answer.encoded_len() <= MAX_ANSWER_BYTES),
+        Err(error) => check_refusal(error),
+    }
+    Corpus::Keep
+}
+
+fn check_refusal(error: ApiError) {
+    assert_ne!(error.reason(), ErrorReason::Unspecified);
+    let status = Status::from(error);
+    let mut trailers = tonic::metadata::MetadataMap::new().into_headers();
+    status.add_header(&mut trailers).expect("a refusal can be written as trailers");
+    let bytes: usize = trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    assert!(bytes <= MAX_TRAILER_BYTES, "{bytes} bytes of trailers: {status:?}");
+}

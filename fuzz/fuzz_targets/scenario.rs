@@ -1,0 +1,38 @@
+//! Any text as a scenario file: it loads, or its faults can be told; nothing panics on the way.
+//!
+//! Of a file that loads: a second reading gives the same revision, and the status quo of every edition can be
+//! evaluated, in both views.
+
+#![no_main]
+
+use detente::engine::{Compiled, Detail};
+use detente::scenario;
+use libfuzzer_sys::fuzz_target;
+use std::sync::Arc;
+
+fuzz_target!(|text: &str| {
+    let scenario = match scenario::load("scenario.yaml", text) {
+        Ok(scenario) => scenario,
+        Err(faults) => {
+            assert!(!faults.to_string().is_empty(), "a refused file has a fault that is told");
+            return;
+        }
+    };
+    let again = scenario::load("scenario.yaml", text).expect("what was read once can be read again");
+    assert_eq!(scenario.revision, again.revision);
+    match Compiled::new(Arc::new(scenario)) {
+        Ok(compiled) => evaluate_status_quo(&compiled),
+        Err(faults) => {
+            let told: Vec<_> = faults.iter().map(|fault| (fault.red_line.clone(), fault.cause.to_string())).collect();
+            assert!(!scenario::red_line_faults("scenario.yaml", text, &told).to_string().is_empty());
+        }
+    }
+});
+
+fn evaluate_status_quo(compiled: &Compiled) {
+    for day in compiled.edition_days().map(Some).chain([None]) {
+        let basic = compiled.evaluate(&[], day, Detail::Basic).expect("an edition's first day is covered");
+        let full = compiled.evaluate(&[], day, Detail::Full).expect("an edition's first day is covered");
+        assert_eq!((basic.verdict, basic.could_become), (full.verdict, full.could_become));
+    }
+}
