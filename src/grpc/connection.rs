@@ -33,8 +33,13 @@ const MAX_ERROR_RESETS: usize = 1024;
 /// The sum of a call's headers.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// What one stream, and all streams of a connection, may send before it is read.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+///
+/// A stream of evaluations whose client doesn't read leaves its window full, and small messages are small frames, for
+/// each of which h2 counts what is missing to 256 bytes: beyond half of the connection's window it closes the
+/// connection (GOAWAY, `too_many_data_frames`). So the stream's window must be small beside the connection's: with
+/// these, streams of 30-byte messages may be held up two at a time, of 65 bytes five.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 /// What one stream may hold that its client doesn't read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
 /// A connection without traffic is asked for a sign of life, and closed without one.

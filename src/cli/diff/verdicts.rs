@@ -135,7 +135,7 @@ fn ask(version: &Version, proposal: &str) -> Result<Answer> {
             v1::RedLineStatus::Crossed => "crossed",
             v1::RedLineStatus::Undetermined => "undetermined",
             v1::RedLineStatus::Clear => CLEAR,
-            v1::RedLineStatus::NotRecorded => NOT_HELD,
+            v1::RedLineStatus::NotRecorded | v1::RedLineStatus::NotHeld => NOT_HELD,
             v1::RedLineStatus::Unspecified => "",
         };
         let (firmness, firmness_at_worst) =
