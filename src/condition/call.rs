@@ -7,7 +7,8 @@ use super::decision::{Decision, WorkBudget};
 use super::domain::Domain;
 use super::formula::Formula;
 use super::space::{Space, TooManyCuts};
-use super::typing::{Vocabulary, read};
+use super::typing::read_within;
+use super::vocabulary::Vocabulary;
 
 /// The conditions of a call, compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +43,23 @@ pub fn compile_for_call<'a>(
     vocabulary: &Vocabulary,
     domains: impl IntoIterator<Item = &'a Domain>,
 ) -> Result<CallConditions, Vec<CallFault>> {
-    let mut work = WorkBudget::for_call();
+    compile_for_call_within(texts, vocabulary, domains, &mut WorkBudget::for_call())
+}
+
+/// The same within a budget of the caller's, which tells what was spent.
+///
+/// # Errors
+/// As [`compile_for_call`].
+pub fn compile_for_call_within<'a>(
+    texts: &[&str],
+    vocabulary: &Vocabulary,
+    domains: impl IntoIterator<Item = &'a Domain>,
+    work: &mut WorkBudget,
+) -> Result<CallConditions, Vec<CallFault>> {
     let mut faults = Vec::new();
     let mut formulas = Vec::with_capacity(texts.len());
     for (condition, text) in texts.iter().enumerate() {
-        match read(text, vocabulary) {
+        match read_within(text, vocabulary, work) {
             Ok(formula) => formulas.push(formula),
             Err(found) => faults.extend(found.into_iter().map(|fault| CallFault {
                 condition,
@@ -73,7 +86,7 @@ pub fn compile_for_call<'a>(
     })?;
     let mut conditions = Vec::with_capacity(formulas.len());
     for (condition, formula) in formulas.into_iter().enumerate() {
-        match Decision::compile_within(&formula, &space, &mut work) {
+        match Decision::compile_within(&formula, &space, work) {
             Ok(decision) => conditions.push((formula, decision)),
             Err(cause) => faults.push(CallFault { condition, at: 0, message: cause.to_string() }),
         }
