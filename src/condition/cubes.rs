@@ -85,8 +85,8 @@ const STEPS_OF_A_WRITTEN_CUBE: u64 = 40;
 
 /// Adds a cube to a set of maximal ones, dropping what it makes superfluous.
 pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBudget) -> Result<(), TooComplex> {
-    // Every cube that is looked at takes a step or two, even where its literals are not.
-    let mut compared = 1 + 2 * set.len() as u64;
+    // Every cube that is looked at takes steps of its own: its literals lie somewhere else.
+    let mut compared = 1 + 4 * set.len() as u64;
     let covered = set.iter().any(|kept| kept.contains(&cube, &mut compared));
     if !covered {
         set.retain(|kept| !cube.contains(kept, &mut compared));

@@ -221,7 +221,7 @@ fn choose(
 ) -> Result<(), TooComplex> {
     let mut pending = vec![(0u8, ins, outs, 0u128)];
     while let Some((member, ins, outs, forbids)) = pending.pop() {
-        work.spend(1)?;
+        work.spend(4)?;
         if ins == 0 && outs == 0 {
             emit(if forbids == 0 { Cube::default() } else { Cube::of(input, forbids) }, work)?;
             continue;

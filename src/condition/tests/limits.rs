@@ -186,6 +186,19 @@ fn one_budget_covers_scanning_typing_and_compiling_of_all_conditions() {
 }
 
 #[test]
+fn many_conditions_cost_something_however_short() {
+    let short = |count: usize| compile(&vec!["backed"; count], WorkBudget::MAX_STEPS_OF_CALL);
+    let one = short(1).unwrap();
+    let most = usize::try_from(WorkBudget::MAX_STEPS_OF_CALL / one).unwrap();
+    assert!((100..1_000).contains(&most), "{most}");
+    assert!(short(most).is_ok());
+    let faults = short(most + 1).unwrap_err();
+    assert_eq!(faults.len(), 1);
+    // Once nothing is left, what is behind is not looked at.
+    assert_eq!(short(100 * most).unwrap_err().len(), 1);
+}
+
+#[test]
 fn a_call_may_have_fewer_cubes_than_a_file() {
     let at_least_two = |members: usize| {
         let domain = Domain::Members((0..members).map(|at| Arc::from(format!("m{at}"))).collect());
