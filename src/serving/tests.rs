@@ -68,7 +68,15 @@ async fn a_job_that_panics_makes_its_caller_panic_and_nobody_else() {
     let workers = Workers::new(1, 0);
     let asked = tokio::spawn({
         let workers = workers.clone();
-        async move { workers.run(|| if workers_exist() { panic!("on purpose") }).await }
+        async move {
+            workers
+                .run(|| {
+                    if workers_exist() {
+                        panic!("on purpose")
+                    }
+                })
+                .await
+        }
     });
     assert!(asked.await.unwrap_err().is_panic());
     assert_eq!(workers.run(|| 2).await, Ok(2));
