@@ -18,7 +18,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Code only for what the program names; the rest is for clients that read the descriptors.
     let mut generated = compiler.file_descriptor_set();
     generated.file.retain(|file| matches!(file.package(), "detente.v1" | "google.type"));
-    tonic_prost_build::configure().include_file("schema.rs").compile_fds(generated)?;
+    tonic_prost_build::configure()
+        .build_server(false)
+        .extern_path(".google.rpc", "tonic_types::pb")
+        .include_file("schema.rs")
+        .compile_fds(generated.clone())?;
+
+    // The server names another type where an answer may be encoded already, and has a codec of its own.
+    let server = out.join("server");
+    fs::create_dir_all(&server)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .extern_path(".detente.v1", "crate::grpc::proto::v1")
+        .extern_path(".google.type", "crate::grpc::proto")
+        .extern_path(".detente.v1.EvaluateProposalResponse", "crate::grpc::encoded::EvaluateProposalResponse")
+        .codec_path("crate::grpc::codec::SmallBuffers")
+        .out_dir(server)
+        .compile_fds(generated)?;
     Ok(())
 }
 

@@ -29,6 +29,18 @@ pub struct ServeOptions {
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub max_connections: usize,
 
+    /// How many bytes of answers to keep, for questions that are asked again: like 32MiB; 0 keeps none.
+    #[arg(long, env = "DETENTE_CACHE", value_name = "SIZE", default_value = "32MiB", value_parser = size)]
+    pub cache: u64,
+
+    /// How long a stream of evaluations may be without a request until it is ended.
+    #[arg(long, env = "DETENTE_STREAM_IDLE", value_name = "DURATION", default_value = "60s", value_parser = patience)]
+    pub stream_idle: Duration,
+
+    /// How long a client may leave an answer unread until the call is reset.
+    #[arg(long, env = "DETENTE_STALL", value_name = "DURATION", default_value = "60s", value_parser = patience)]
+    pub stall: Duration,
+
     /// At the end, how long to answer as NOT_SERVING before clients are told to go. Behind a load balancer: as long as
     /// it takes to notice.
     #[arg(long, env = "DETENTE_DRAIN_PAUSE", value_name = "DURATION", default_value = "500ms", value_parser = duration)]
@@ -59,6 +71,25 @@ fn duration(text: &str) -> Result<Duration, String> {
     let signed: SignedDuration = text.parse().map_err(|_| "write a duration like `10s` or `500ms`".to_owned())?;
     let duration = Duration::try_from(signed).map_err(|_| "a duration can't be negative".to_owned())?;
     if duration > Duration::from_secs(3_600) { Err("at most an hour".to_owned()) } else { Ok(duration) }
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < Duration::from_secs(1) { Err("at least a second".to_owned()) } else { Ok(duration) }
+}
+
+/// A number of bytes, with or without a unit.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
+    let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1));
+    let number: Option<u64> = number.trim_end().parse().ok();
+    let size = number.and_then(|number| number.checked_mul(bytes));
+    match size {
+        Some(size) if size <= 64 << 30 => Ok(size),
+        Some(_) => Err("at most 64GiB".to_owned()),
+        None => Err("write a size like `32MiB`, `512KiB` or `0`".to_owned()),
+    }
 }
 
 fn filter(text: &str) -> Result<String, String> {

@@ -9,8 +9,12 @@ const FLOORS: [&str; 6] = ["condition", "scenario", "engine", "serving", "grpc",
 const BESIDE: [&str; 3] = ["config", "telemetry", "shutdown"];
 const LOWEST_BESIDE: &str = "grpc";
 /// Crates, with those that carry their names on (`tonic_types`), and folders of std: only these modules may name them.
-const RESERVED: [(&str, &[&str]); 4] =
-    [("tonic", &["grpc"]), ("prost", &["grpc"]), ("tokio", &["grpc", "cli", "shutdown"]), ("std::fs", &["cli"])];
+const RESERVED: [(&str, &[&str]); 4] = [
+    ("tonic", &["grpc"]),
+    ("prost", &["grpc"]),
+    ("tokio", &["grpc", "cli", "serving", "shutdown"]),
+    ("std::fs", &["cli"]),
+];
 /// What a pure core does not ask for.
 const NOT_IN_THE_CORE: [&str; 4] = ["Instant", "SystemTime", "std::net", "std::env"];
 const CORE: [&str; 3] = ["condition", "scenario", "engine"];

@@ -113,6 +113,8 @@ fn usage_ends_with_two_and_refusals_with_one() {
         &["test", "--nonsense", "scenarios/ukraine-2025_test.yaml"],
         &["evaluate", "--nonsense"],
         &["red-lines", "--nonsense"],
+        &["diff", "--nonsense"],
+        &["diff", "scenarios/ukraine-2025.yaml"],
         &["schema", "--nonsense"],
         &["evaluate", "--as-of", "14.3.2025"],
         &["evaluate", "--as-of", "2025-02-30"],
@@ -217,7 +219,7 @@ fn red_lines_are_listed_filtered_and_shown() {
 #[test]
 fn help_version_and_completions() {
     assert_eq!(prints(&["--version"]), format!("detente {}\n", env!("CARGO_PKG_VERSION")));
-    for command in ["serve", "check", "test", "evaluate", "red-lines", "schema", "completions"] {
+    for command in ["serve", "check", "diff", "test", "evaluate", "red-lines", "schema", "completions"] {
         assert!(prints(&["--help"]).contains(command));
         assert!(prints(&[command, "--help"]).contains("Usage:"));
     }

@@ -21,7 +21,7 @@ fn the_order_of_files_decides_the_default_scenario_and_nothing_else() {
             subject: Some(Subject::ProposalName(format!("{name}/proposals/european-force"))),
             ..Default::default()
         };
-        assert_eq!(one.evaluate(request.clone()).unwrap(), other.evaluate(request).unwrap());
+        assert_eq!(one.evaluate(&request).unwrap(), other.evaluate(&request).unwrap());
     }
     let listed = |service: &detente::grpc::service::RedLines| {
         let listed = service.list_scenarios(v1::ListScenariosRequest::default()).unwrap();

@@ -18,6 +18,7 @@ use support::{PATIENCE, SERVICE, Server, channel};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -35,7 +36,14 @@ async fn nothing_serves_until_it_is_ready() {
     let address = listener.local_addr().unwrap();
     let readiness = Readiness::new().await;
     let routes = Routes::new(readiness.server());
-    tokio::spawn(serve_routes(listener, routes, readiness.clone(), Settings::default(), std::future::pending()));
+    tokio::spawn(serve_routes(
+        listener,
+        routes,
+        readiness.clone(),
+        Settings::default(),
+        CancellationToken::new(),
+        std::future::pending(),
+    ));
     let channel = channel(address).await;
     for name in ["", SERVICE] {
         assert_eq!(check(&channel, name).await.unwrap(), NotServing);

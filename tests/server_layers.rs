@@ -25,6 +25,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use support::{Answer, Client, LIST, Server, frame};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic_types::StatusExt;
 
@@ -83,7 +84,14 @@ async fn strange_server() -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let readiness = Readiness::new().await;
     let service = tower::service_fn(misbehave);
-    tokio::spawn(serve_routes(listener, service, readiness, Settings::default(), std::future::pending()));
+    tokio::spawn(serve_routes(
+        listener,
+        service,
+        readiness,
+        Settings::default(),
+        CancellationToken::new(),
+        std::future::pending(),
+    ));
     address
 }
 

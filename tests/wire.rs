@@ -496,18 +496,18 @@ async fn filter_faults_are_told_at_once_with_the_nearest_names() {
         fields,
         [
             "page_size",
+            "order_by",
+            "order_by",
+            "order_by",
             "filter.party",
             "filter.issue",
             "filter.firmness_at_least",
             "filter.held_on",
             "filter.text",
-            "order_by",
-            "order_by",
-            "order_by"
         ],
         "{violations:#?}"
     );
-    assert_eq!(violations[1].1, "there is no party `rusia`; did you mean `russia`?");
+    assert_eq!(violations[4].1, "there is no party `rusia`; did you mean `russia`?");
 }
 
 #[tokio::test]

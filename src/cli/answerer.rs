@@ -1,6 +1,7 @@
 //! Who answers: the service here, on files, or a server.
 
 use super::source;
+use crate::engine::Compiled;
 use crate::grpc::client::Client;
 use crate::grpc::error::Refusal;
 use crate::grpc::proto::v1;
@@ -39,7 +40,7 @@ impl Target {
             return Ok(Answerer::There(Box::new(Client::connect(url)?)));
         }
         let scenarios = source::load(self.scenario.as_slice())?;
-        Ok(Answerer::Here(RedLines::new(Arc::new(Store::new(scenarios)?))))
+        Answerer::of(scenarios)
     }
 
     /// The scenario's name in requests; empty for the default one.
@@ -53,12 +54,17 @@ impl Target {
 }
 
 impl Answerer {
+    /// The service here, on these scenarios.
+    pub(super) fn of(scenarios: Vec<Compiled>) -> Result<Self> {
+        Ok(Answerer::Here(RedLines::new(Arc::new(Store::new(scenarios)?))))
+    }
+
     pub(super) fn evaluate(
         &self,
         request: v1::EvaluateProposalRequest,
     ) -> Result<v1::EvaluateProposalResponse, Refusal> {
         match self {
-            Answerer::Here(service) => service.evaluate(request).map_err(Refusal::from),
+            Answerer::Here(service) => service.evaluate(&request).map_err(Refusal::from),
             Answerer::There(client) => client.evaluate(request).map_err(Refusal::from),
         }
     }

@@ -89,6 +89,7 @@ pub(super) fn run(options: &Options) -> Result<Report> {
         cleared_issues: options.clear.clone(),
         as_of: options.as_of.map(from_date),
         circumstances: inputs.given(&options.given).map_err(UsageFaults)?,
+        hypotheses: Vec::new(),
         view: view.into(),
         revision: String::new(),
     };

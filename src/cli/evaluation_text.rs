@@ -207,10 +207,12 @@ fn origin(origin: v1::InputOrigin) -> &'static str {
         v1::InputOrigin::Circumstance => "the request",
         v1::InputOrigin::Assumed => "the scenario's assumption",
         v1::InputOrigin::Unknown => "ignorance: nobody says",
+        v1::InputOrigin::Hypothesis => "a hypothesis",
     }
 }
 
-fn verdict_words(verdict: v1::Verdict) -> &'static str {
+/// A verdict in a word.
+pub(super) const fn verdict_words(verdict: v1::Verdict) -> &'static str {
     match verdict {
         v1::Verdict::Unspecified => "no verdict",
         v1::Verdict::Blocked => "blocked",
@@ -221,7 +223,8 @@ fn verdict_words(verdict: v1::Verdict) -> &'static str {
     }
 }
 
-fn stance_words(stance: v1::Stance) -> &'static str {
+/// A stance in a word or three.
+pub(super) const fn stance_words(stance: v1::Stance) -> &'static str {
     match stance {
         v1::Stance::Unspecified => "",
         v1::Stance::Rejects => "rejects",

@@ -1,10 +1,11 @@
 //! The command line: one file a command.
 //!
-//! Owns options and rendering for people. Must not know how answers come about: `evaluate` and `red-lines` ask the
-//! same service that is served, here or at a server, and render its messages.
+//! Owns options and rendering for people. Must not know how answers come about: `evaluate`, `red-lines` and
+//! `diff` ask the same service that is served, here or at a server, and render its messages.
 
 mod answerer;
 mod check;
+mod diff;
 mod evaluate;
 mod evaluation_text;
 mod inputs;
@@ -40,6 +41,9 @@ enum Command {
     /// Check scenario files: every fault is told, with its place.
     #[command(after_help = "Example: detente check scenarios/ukraine-2025.yaml")]
     Check(check::Options),
+    /// Show what changed between two scenario files, and what follows for their reference proposals.
+    #[command(after_help = diff::EXAMPLES)]
+    Diff(diff::Options),
     /// Run the test cases of scenarios.
     #[command(after_help = "Example: detente test scenarios/ukraine-2025_test.yaml")]
     Test(test::Options),
@@ -65,7 +69,7 @@ enum OutputFormat {
     /// For people.
     #[default]
     Table,
-    /// The API's JSON.
+    /// For programs: the API's JSON, where the API gives the answer.
     Json,
 }
 
@@ -97,6 +101,7 @@ impl Cli {
             },
             Some(Command::Serve(options)) => return ended(serve::run(&options)),
             Some(Command::Check(options)) => Ok(check::run(&options)),
+            Some(Command::Diff(options)) => diff::run(&options),
             Some(Command::Test(options)) => Ok(test::run(&options)),
             Some(Command::Evaluate(options)) => evaluate::run(&options),
             Some(Command::RedLines(options)) => red_lines::run(&options),
@@ -112,17 +117,20 @@ impl Cli {
 }
 
 fn ended(outcome: Result<ExitCode>) -> ExitCode {
-    outcome.unwrap_or_else(|error| {
-        let (faults, code) = match error.downcast_ref::<UsageFaults>() {
-            Some(UsageFaults(faults)) => (Some(faults), USAGE),
-            None => (source::faults(&error), FAILED),
-        };
-        match faults {
-            Some(faults) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),
-            None => anstream::eprintln!("{}error:{:#} {error:#}", text::BAD, text::BAD),
-        }
-        ExitCode::from(code)
-    })
+    outcome.unwrap_or_else(|error| tell(&error))
+}
+
+/// Tells what went wrong on standard error, and gives the code to end with.
+fn tell(error: &anyhow::Error) -> ExitCode {
+    let (faults, code) = match error.downcast_ref::<UsageFaults>() {
+        Some(UsageFaults(faults)) => (Some(faults), USAGE),
+        None => (source::faults(error), FAILED),
+    };
+    match faults {
+        Some(faults) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),
+        None => anstream::eprintln!("{}error:{:#} {error:#}", text::BAD, text::BAD),
+    }
+    ExitCode::from(code)
 }
 
 /// Faults in what was written on the command line itself.

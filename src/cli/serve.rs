@@ -38,8 +38,14 @@ async fn serve(options: &ServeOptions, store: Arc<Store>) -> Result<ExitCode> {
     let listener = bind(&options.listen).await?;
     let address = listener.local_addr()?;
     announce(address, options, &store);
-    let settings =
-        Settings { reflection: options.reflection, max_connections: options.max_connections, drain: options.drain() };
+    let settings = Settings {
+        reflection: options.reflection,
+        max_connections: options.max_connections,
+        cache_bytes: options.cache,
+        stream_idle: options.stream_idle,
+        stall: options.stall,
+        drain: options.drain(),
+    };
     let ended = signals.heeded_by(|stop| async {
         // The signals' end of it never goes first.
         server::serve(listener, store, settings, async { stop.await.unwrap_or_default() }).await
@@ -72,9 +78,8 @@ async fn bind(address: &str) -> Result<TcpListener> {
 }
 
 fn announce(address: SocketAddr, options: &ServeOptions, store: &Store) {
-    let default = store.default_scenario().map(|compiled| &compiled.scenario().id);
     for compiled in store.list() {
-        log_scenario(compiled, Some(&compiled.scenario().id) == default);
+        log_scenario(&compiled, Some(&compiled.scenario().id) == store.default_id());
     }
     let reach = if address.ip().is_loopback() { "from this machine only" } else { "from the network" };
     info!(%address, reflection = options.reflection, "listening on {address}: gRPC in plaintext, {reach}");

@@ -37,9 +37,19 @@ impl WorkBudget {
     /// The most steps for one condition: some tens of milliseconds.
     pub const MAX_STEPS: u64 = 4_000_000;
 
+    /// The most cubes of a condition that comes with a call.
+    pub const MAX_CUBES_OF_CALL: usize = 512;
+    /// The most steps for all conditions of a call together.
+    pub const MAX_STEPS_OF_CALL: u64 = 1_000_000;
+
     /// A budget of one's own.
     pub fn new(max_cubes: usize, max_steps: u64) -> Self {
         Self { max_cubes, max_steps, steps_left: max_steps }
+    }
+
+    /// What the conditions of one call may cost together.
+    pub fn for_call() -> Self {
+        Self::new(Self::MAX_CUBES_OF_CALL, Self::MAX_STEPS_OF_CALL)
     }
 
     pub(super) fn spend(&mut self, steps: usize) -> Result<(), TooComplex> {
@@ -77,7 +87,12 @@ impl Decision {
     /// # Errors
     /// The limit that was outgrown.
     pub fn compile(formula: &Formula, space: &Space, mut work: WorkBudget) -> Result<Self, TooComplex> {
-        let sides = sides(formula, space, &mut work)?;
+        Self::compile_within(formula, space, &mut work)
+    }
+
+    /// Compiles a formula within what others left of a budget.
+    pub(super) fn compile_within(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Self, TooComplex> {
+        let sides = sides(formula, space, work)?;
         Ok(Self { holds: Cubes::new(sides.holds), fails: Cubes::new(sides.fails) })
     }
 }

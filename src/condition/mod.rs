@@ -4,6 +4,7 @@
 //! Owns the domains of inputs, the typed [`Formula`], and [`Cubes`]. Must not know of parties, proposals, red lines,
 //! dates or files: an input is whatever a [`Vocabulary`] names.
 
+mod call;
 mod comparison;
 mod cubes;
 mod decision;
@@ -14,6 +15,7 @@ mod parse;
 mod space;
 mod typing;
 
+pub use call::{CallConditions, CallFault, compile_for_call};
 pub use cubes::{Cube, Cubes, Literal};
 pub use decision::{Decision, TooComplex, WorkBudget};
 pub use domain::{Answer, Domain, InputId, MAX_ENTRIES, Value};

@@ -39,6 +39,11 @@ impl Vocabulary {
         self.entries.extend(members.iter().cloned());
         self.names.entry(name).or_insert(Name::Group(members));
     }
+
+    /// The name of an input.
+    pub(super) fn input(&self, id: InputId) -> Option<&str> {
+        self.names.iter().find(|(_, name)| matches!(name, Name::Input(of, _) if *of == id)).map(|(name, _)| &**name)
+    }
 }
 
 /// A fault in a condition.

@@ -3,10 +3,10 @@
 use super::edition::{Edition, first_days};
 use super::ladder::{Ladder, certain};
 use super::standing::{Standing, standings};
-use crate::condition::{Cubes, InputId, TooComplex};
+use crate::condition::{Cubes, InputId, TooComplex, Vocabulary};
 use crate::scenario::Scenario;
 use jiff::civil::Date;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 
 /// A red line whose waivers make it too complex.
@@ -30,6 +30,10 @@ pub struct Compiled {
     watchers: Lists<u32>,
     /// For each red line, the inputs that decide it.
     deciding: Lists<InputId>,
+    /// For conditions that come with calls; most scenarios never see any.
+    vocabulary: OnceLock<Vocabulary>,
+    /// About how many bytes all this takes.
+    pub(super) bytes: usize,
 }
 
 /// From each day on: what the red line is. A ladder only where waivers stand.
@@ -96,17 +100,25 @@ impl Compiled {
             editions: Box::default(),
             watchers: Box::default(),
             deciding: Box::default(),
+            vocabulary: OnceLock::new(),
+            bytes: 0,
             scenario,
         };
         (compiled.watchers, compiled.deciding) = compiled.index();
         let days = first_days(&compiled.scenario);
         compiled.editions = days.into_iter().map(|day| compiled.edition_from(day)).collect();
+        compiled.bytes = compiled.count_bytes();
         Ok(compiled)
     }
 
     /// The scenario.
     pub fn scenario(&self) -> &Arc<Scenario> {
         &self.scenario
+    }
+
+    /// The names that conditions of calls may use.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        self.vocabulary.get_or_init(|| self.scenario.vocabulary())
     }
 
     /// From inputs to what watches them, and from red lines to the inputs that decide them.
@@ -185,6 +197,18 @@ impl Compiled {
         self.editions.iter().map(|edition| edition.from)
     }
 
+    /// The stretches of days between two days, ends included, on each of which one edition holds. None if the days are
+    /// not covered or in the wrong order.
+    pub fn editions_between(&self, from: Date, to: Date) -> impl Iterator<Item = (Date, Date)> {
+        let starts = self.editions.iter().map(|edition| edition.from);
+        let ends = starts.clone().skip(1).map(Some).chain([None]);
+        starts.zip(ends).filter_map(move |(start, next)| {
+            let end = next.and_then(|next| next.yesterday().ok()).map_or(to, |last| last.min(to));
+            let start = start.max(from);
+            (start <= end).then_some((start, end))
+        })
+    }
+
     /// The edition that a day belongs to; `None` before the first.
     pub(super) fn edition(&self, day: Date) -> Option<&Edition> {
         let after = self.editions.partition_point(|edition| edition.from <= day);
@@ -195,6 +219,18 @@ impl Compiled {
         let standings = self.standings.get(red_line).map_or(&[][..], |standings| standings);
         let after = standings.partition_point(|(from, _)| *from <= day);
         after.checked_sub(1).and_then(|at| standings.get(at)).map_or(&Standing::NotHeld, |(_, standing)| standing)
+    }
+
+    pub(super) fn ladder_cubes(&self) -> impl Iterator<Item = &Cubes> {
+        self.ladders.iter().flat_map(Ladder::cubes)
+    }
+
+    /// Whether a red line is held on one of the days, ends included.
+    pub fn is_held(&self, red_line: usize, (from, to): (Date, Date)) -> bool {
+        let red_line = self.scenario.red_lines.get(red_line);
+        red_line.is_some_and(|red_line| {
+            red_line.held.iter().any(|span| span.from <= to && span.until.is_none_or(|until| from < until))
+        })
     }
 
     pub(super) fn ladder(&self, position: Option<u32>) -> Option<&Ladder> {
@@ -224,14 +260,11 @@ impl Compiled {
 
     /// The prime implicants of "crossed" (or broken, or applies) and of its opposite.
     pub(super) fn sides(&self, watched: Watched) -> Option<(&Cubes, &Cubes)> {
-        let (decision, swapped) = match watched {
-            Watched::RedLine(position) => {
-                let red_line = self.scenario.red_lines.get(position)?;
-                (&red_line.condition.decision, red_line.requires)
-            }
-            Watched::Constraint(position) => (&self.scenario.constraints.get(position)?.forbids.decision, false),
-            Watched::Caution(position) => (&self.scenario.cautions.get(position)?.when.decision, false),
+        let decision = match watched {
+            Watched::RedLine(position) => return Some(self.scenario.red_lines.get(position)?.sides()),
+            Watched::Constraint(position) => &self.scenario.constraints.get(position)?.forbids.decision,
+            Watched::Caution(position) => &self.scenario.cautions.get(position)?.when.decision,
         };
-        Some(if swapped { (&decision.fails, &decision.holds) } else { (&decision.holds, &decision.fails) })
+        Some((&decision.holds, &decision.fails))
     }
 }

@@ -6,11 +6,14 @@ use super::evaluation::{Certainty, Evaluation, Finding, PartyStance, Sighting, S
 use super::ladder::{Ladder, certain};
 use super::reasons::{Lists, minimal_reasons, openings};
 use super::standing::Standing;
+use super::supposed::Supposed;
 use super::verdict::{Stance, Verdict};
-use crate::condition::{Answer, Cubes, InputId};
-use crate::scenario::model::Firmness;
+use crate::condition::{Answer, Cubes, InputId, Space};
+use crate::scenario::model::{Firmness, RedLine};
 use jiff::civil::Date;
 use std::cmp::Reverse;
+use std::ops::Range;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Where the value of an input comes from.
@@ -30,6 +33,8 @@ pub enum Origin {
     Assumed,
     /// Nothing: a circumstance that nobody knows.
     Unknown,
+    /// A hypothesis about a circumstance.
+    Hypothesis,
 }
 
 /// What a request says of one input.
@@ -39,7 +44,7 @@ pub struct Given {
     pub input: InputId,
     /// The answer.
     pub answer: Answer,
-    /// [`Origin::Proposal`], [`Origin::Override`] or [`Origin::Circumstance`].
+    /// [`Origin::Proposal`], [`Origin::Override`], [`Origin::Circumstance`] or [`Origin::Hypothesis`].
     pub origin: Origin,
 }
 
@@ -81,6 +86,20 @@ impl Compiled {
     /// # Errors
     /// A day outside of what the scenario covers.
     pub fn evaluate(&self, given: &[Given], day: Option<Date>, detail: Detail) -> Result<Evaluation, NotCovered> {
+        self.evaluate_supposing(given, day, detail, None)
+    }
+
+    /// The same, with hypotheses about red lines. They must fit this scenario.
+    ///
+    /// # Errors
+    /// A day outside of what the scenario covers.
+    pub fn evaluate_supposing(
+        &self,
+        given: &[Given],
+        day: Option<Date>,
+        detail: Detail,
+        supposed: Option<&Arc<Supposed>>,
+    ) -> Result<Evaluation, NotCovered> {
         let (day, edition) = self.day(day)?;
         let mut state = edition.state.to_vec();
         let mut astir = edition.astir.to_vec();
@@ -101,11 +120,25 @@ impl Compiled {
                 }
             }
         }
-        let mut run =
-            Run { compiled: self, day, detail, state: &state, found: Evaluation::empty(day, edition.unrecorded) };
+        let mut run = Run {
+            compiled: self,
+            day,
+            detail,
+            state: &state,
+            supposed: supposed.map(Arc::as_ref),
+            found: Evaluation::empty(day, edition.unrecorded),
+        };
         match detail {
             Detail::Basic => bits(&astir).for_each(|ordinal| run.look_at(ordinal)),
             Detail::Full => (0..self.watched_count()).for_each(|ordinal| run.look_at(ordinal)),
+        }
+        if let Some(supposed) = supposed {
+            let inputs = self.effective_inputs(given, Some(day))?;
+            let state = supposed.state(&inputs);
+            for (position, red_line) in supposed.added(self.scenario()) {
+                run.line(position, red_line, None, (&supposed.space, &state));
+            }
+            run.found.supposed = Some(supposed.clone());
         }
         Ok(run.conclude())
     }
@@ -172,6 +205,7 @@ impl Evaluation {
             stances: Vec::new(),
             // Room for a usual answer: growing step by step costs more than the evaluating does.
             findings: Vec::with_capacity(16),
+            supposed: None,
             unrecorded,
             warnings: Vec::new(),
             cautions: Vec::new(),
@@ -187,6 +221,7 @@ struct Run<'a> {
     day: Date,
     detail: Detail,
     state: &'a [u128],
+    supposed: Option<&'a Supposed>,
     found: Evaluation,
 }
 
@@ -194,68 +229,74 @@ impl Run<'_> {
     fn look_at(&mut self, ordinal: usize) {
         let compiled = self.compiled;
         let Some(watched) = compiled.watched(ordinal) else { return };
-        let Some((yes, no)) = compiled.sides(watched) else { return };
         match watched {
             Watched::RedLine(position) => match compiled.standing(position, self.day) {
-                Standing::Held(ladder) => self.red_line(position, compiled.ladder(*ladder), yes, no),
+                Standing::Held(_) if self.supposed.is_some_and(|supposed| supposed.drops(position)) => {}
+                Standing::Held(ladder) => {
+                    let Some(red_line) = compiled.scenario().red_lines.get(position) else { return };
+                    let at = (&compiled.scenario().space, self.state);
+                    self.line(position, red_line, compiled.ladder(*ladder), at);
+                }
                 Standing::NotRecorded if self.detail == Detail::Full => {
                     self.found.findings.push(Finding::bare(position, Status::NotRecorded));
                 }
                 Standing::NotRecorded | Standing::NotHeld => {}
             },
             Watched::Constraint(position) => {
-                let sighting = self.sighting(position, yes, no);
+                let sighting = compiled.sides(watched).and_then(|(yes, no)| self.sighting(position, yes, no));
                 self.found.warnings.extend(sighting);
             }
             Watched::Caution(position) => {
-                let sighting = self.sighting(position, yes, no);
+                let sighting = compiled.sides(watched).and_then(|(yes, no)| self.sighting(position, yes, no));
                 self.found.cautions.extend(sighting);
             }
         }
     }
 
-    fn red_line(&mut self, position: usize, ladder: Option<&Ladder>, crossed: &Cubes, clear: &Cubes) {
-        let compiled = self.compiled;
-        let Some(red_line) = compiled.scenario().red_lines.get(position) else { return };
-        let space = &compiled.scenario().space;
+    /// One red line that is held, in its space.
+    fn line(&mut self, position: usize, red_line: &RedLine, ladder: Option<&Ladder>, at: (&Space, &[u128])) {
+        let (crossed, clear) = red_line.sides();
+        let (space, state) = at;
         let mut finding = Finding::bare(position, Status::Undetermined);
-        if certain(clear, self.state) {
+        if certain(clear, state) {
             if self.detail == Detail::Basic {
                 return;
             }
             finding.status = Status::Clear;
-            finding.reasons = minimal_reasons(clear, self.state, space, &mut self.found.reasons);
+            finding.reasons = minimal_reasons(clear, state, space, &mut self.found.reasons);
             self.found.findings.push(finding);
             return;
         }
-        finding.reasons = minimal_reasons(crossed, self.state, space, &mut self.found.reasons);
+        finding.reasons = minimal_reasons(crossed, state, space, &mut self.found.reasons);
         if finding.reasons.is_empty() {
-            finding.would_cross = openings(crossed, self.state, space, &mut self.found.openings);
-            finding.would_clear = openings(clear, self.state, space, &mut self.found.openings);
+            finding.would_cross = openings(crossed, state, space, &mut self.found.openings);
+            finding.would_clear = openings(clear, state, space, &mut self.found.openings);
         } else {
             finding.status = Status::Crossed;
         }
+        let unwaived = self.supposed.and_then(|supposed| supposed.firmness(position)).unwrap_or(red_line.firmness);
         finding.firmness = Some(match ladder {
-            None => (red_line.firmness, red_line.firmness),
+            None => (unwaived, unwaived),
             Some(ladder) => {
-                finding.waivers = self.waivers(position, ladder);
-                ladder.firmness(red_line.firmness, self.state)
+                finding.waivers = self.waivers(red_line, ladder, unwaived);
+                ladder.firmness(unwaived, state)
             }
         });
         self.found.findings.push(finding);
     }
 
-    fn waivers(&mut self, red_line: usize, ladder: &Ladder) -> std::ops::Range<u32> {
-        let compiled = self.compiled;
+    /// The waivers that lower crossings, of a line that without them is held this firmly.
+    fn waivers(&mut self, red_line: &RedLine, ladder: &Ladder, unwaived: Firmness) -> Range<u32> {
+        let space = &self.compiled.scenario().space;
         let count = |waivers: &Vec<WaiverFinding>| u32::try_from(waivers.len()).unwrap_or(u32::MAX);
         let start = count(&self.found.waivers);
         for standing in &ladder.waivers {
             if certain(&standing.never_applies, self.state) {
                 continue;
             }
-            let waivers = compiled.scenario().red_lines.get(red_line).map(|red_line| &red_line.waivers);
-            let Some(waiver) = waivers.and_then(|waivers| waivers.get(standing.position)) else { continue };
-            let (space, holds) = (&compiled.scenario().space, &waiver.when.decision.holds);
+            let waiver = red_line.waivers.get(standing.position).filter(|waiver| waiver.firmness < unwaived);
+            let Some(waiver) = waiver else { continue };
+            let holds = &waiver.when.decision.holds;
             let certainty =
                 if certain(&standing.never_misses, self.state) { Certainty::Certain } else { Certainty::Possible };
             let reasons = minimal_reasons(holds, self.state, space, &mut self.found.reasons);
@@ -280,8 +321,8 @@ impl Run<'_> {
         let mut stances = vec![calm; scenario.parties.len()];
         for finding in &self.found.findings {
             let Some((lowest, highest)) = finding.firmness else { continue };
-            let party = scenario.red_lines.get(finding.red_line).and_then(|red_line| stances.get_mut(red_line.party));
-            let Some(party) = party else { continue };
+            let red_line = self.found.red_line(scenario, finding);
+            let Some(party) = red_line.and_then(|red_line| stances.get_mut(red_line.party)) else { continue };
             let stance =
                 if finding.status == Status::Crossed { Stance::of_crossing(lowest) } else { Stance::Undecided };
             party.stance = party.stance.max(stance);

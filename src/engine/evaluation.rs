@@ -1,11 +1,14 @@
 //! What an evaluation finds. Positions refer to the scenario that was evaluated.
 
 use super::reasons::{Lists, Opening};
+use super::supposed::Supposed;
 use super::verdict::{Stance, Verdict};
-use crate::condition::InputId;
-use crate::scenario::model::Firmness;
+use crate::condition::{InputId, Space};
+use crate::scenario::Scenario;
+use crate::scenario::model::{Firmness, RedLine};
 use jiff::civil::Date;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What a proposal does to a red line. The order is that of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +44,7 @@ pub struct Cause {
 /// What was found of one red line.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// Its position.
+    /// Its position in the scenario; hypothetical ones follow those of the scenario.
     pub red_line: usize,
     /// What the proposal does to it.
     pub status: Status,
@@ -102,12 +105,33 @@ pub struct Evaluation {
     pub warnings: Vec<Sighting>,
     /// Cautions that apply, in the scenario's order.
     pub cautions: Vec<Sighting>,
+    pub(super) supposed: Option<Arc<Supposed>>,
     pub(super) waivers: Vec<WaiverFinding>,
     pub(super) reasons: Lists<Cause>,
     pub(super) openings: Lists<Opening>,
 }
 
 impl Evaluation {
+    /// The red line of a finding: the scenario's, or a hypothesis.
+    pub fn red_line<'a>(&'a self, scenario: &'a Scenario, finding: &Finding) -> Option<&'a RedLine> {
+        let supposed = || self.supposed.as_ref()?.red_line(scenario, finding.red_line);
+        scenario.red_lines.get(finding.red_line).or_else(supposed)
+    }
+
+    /// The space in which the openings of a finding are masks.
+    pub fn space<'a>(&'a self, scenario: &'a Scenario, finding: &Finding) -> &'a Space {
+        match &self.supposed {
+            Some(supposed) if finding.red_line >= scenario.red_lines.len() => &supposed.space,
+            _ => &scenario.space,
+        }
+    }
+
+    /// Whether the red line, or its firmness, is a hypothesis.
+    pub fn is_hypothetical(&self, scenario: &Scenario, finding: &Finding) -> bool {
+        finding.red_line >= scenario.red_lines.len()
+            || self.supposed.as_ref().is_some_and(|supposed| supposed.firmness(finding.red_line).is_some())
+    }
+
     /// The minimal reasons for a status: each decides it by itself, no proper part of one does. None for an
     /// undetermined or unrecorded line.
     pub fn reasons(&self, finding: &Finding) -> impl ExactSizeIterator<Item = &[Cause]> {

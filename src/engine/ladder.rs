@@ -70,7 +70,13 @@ impl Ladder {
         Ok(Self { rungs: rungs.into(), waivers: waivers.into() })
     }
 
+    pub(super) fn cubes(&self) -> impl Iterator<Item = &Cubes> {
+        let of_waivers = self.waivers.iter().flat_map(|waiver| [&waiver.never_applies, &waiver.never_misses]);
+        self.rungs.iter().flat_map(|rung| [&rung.never_at_most, &rung.never_above]).chain(of_waivers)
+    }
+
     /// The lowest and the highest firmness with which a crossing counts, over all completions in which there is one.
+    /// `unwaived` may be a hypothesis: then waivers that would lower to more than that lower nothing.
     pub(super) fn firmness(&self, unwaived: Firmness, state: &[u128]) -> (Firmness, Firmness) {
         let lowest = self.rungs.iter().find(|rung| !certain(&rung.never_at_most, state));
         let mut highest = unwaived;
@@ -80,7 +86,7 @@ impl Ladder {
             }
             highest = rung.firmness;
         }
-        (lowest.map_or(unwaived, |rung| rung.firmness), highest)
+        (lowest.map_or(unwaived, |rung| rung.firmness.min(unwaived)), highest.min(unwaived))
     }
 }
 

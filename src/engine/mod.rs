@@ -7,13 +7,16 @@ mod compiled;
 mod edition;
 mod evaluate;
 mod evaluation;
+mod footprint;
 mod ladder;
 mod reasons;
 mod standing;
+mod supposed;
 mod verdict;
 
 pub use compiled::{CompileFault, Compiled};
 pub use evaluate::{Detail, EffectiveInput, Given, NotCovered, Origin};
 pub use evaluation::{Cause, Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
 pub use reasons::Opening;
+pub use supposed::Supposed;
 pub use verdict::{Stance, Verdict};

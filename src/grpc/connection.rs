@@ -4,12 +4,13 @@
 //! speak stay for ever and outlast every drain, all connections age alike, and its handling of `grpc-timeout` (see
 //! [`super::layers::deadline`]) can't be turned off. hyper's server, below it, has none of these faults.
 
+use super::stall::{Asked, Patience};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::io;
@@ -32,8 +33,13 @@ const MAX_ERROR_RESETS: usize = 1024;
 /// The sum of a call's headers.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// What one stream, and all streams of a connection, may send before it is read.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+///
+/// A stream of evaluations whose client doesn't read leaves its window full, and small messages are small frames, for
+/// each of which h2 counts what is missing to 256 bytes: beyond half of the connection's window it closes the
+/// connection (GOAWAY, `too_many_data_frames`). So the stream's window must be small beside the connection's: with
+/// these, streams of 30-byte messages may be held up two at a time, of 65 bytes five.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 /// What one stream may hold that its client doesn't read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
 /// A connection without traffic is asked for a sign of life, and closed without one.
@@ -52,9 +58,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\n\
     content-length: 38\r\nconnection: close\r\n\r\nThis is a gRPC server: speak HTTP/2.\r\n";
 
-/// HTTP/2 with the limits of this server.
-pub(super) fn http2() -> Builder<TokioExecutor> {
-    let mut http2 = Builder::new(TokioExecutor::new());
+/// HTTP/2 with the limits of this server. `stall`: how long a client may leave an answer unread.
+pub(super) fn http2(stall: Duration) -> Builder<Patience> {
+    let mut http2 = Builder::new(Patience { stall });
     http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
@@ -74,7 +80,7 @@ pub(super) fn http2() -> Builder<TokioExecutor> {
 /// finished; a connection that has not yet spoken is closed.
 pub(super) async fn serve<S, B>(
     mut stream: TcpStream,
-    http2: Builder<TokioExecutor>,
+    http2: Builder<Patience>,
     service: S,
     mut closing: watch::Receiver<bool>,
 ) where
@@ -102,10 +108,12 @@ pub(super) async fn serve<S, B>(
         Err(_) => return debug!("a connection did not speak in time"),
     }
     let peer = stream.connect_info();
-    let service = service.map_request(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        request
-    });
+    let service = service
+        .map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
+            request
+        })
+        .map_response(|response: Response<B>| response.map(Asked::new));
     let mut connection = pin!(http2.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
     let mut going = pin!(async {
         tokio::select! {

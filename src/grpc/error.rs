@@ -2,17 +2,22 @@
 
 use super::proto::v1::ErrorReason;
 use crate::condition::nearest;
+use prost::Message;
 use std::collections::HashMap;
 use std::fmt;
 use thiserror::Error;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tonic_types::{ErrorDetails, FieldViolation, Status as RpcStatus, StatusExt};
 
 /// The domain of every `google.rpc.ErrorInfo` of this service.
 pub const ERROR_DOMAIN: &str = "detente.dev";
 
 /// Details travel in the trailers, which clients bound to 8 KiB or so, in base64: more than this is not listed.
 const MAX_VIOLATION_BYTES: usize = 4 * 1024;
+
+/// When a caller may try again that was turned away.
+const RETRY_AFTER_MS: &str = "200";
 
 /// The most suggestions in one answer.
 const MAX_HINTS: usize = 16;
@@ -82,6 +87,29 @@ pub enum ApiError {
         /// The limit.
         limit: usize,
     },
+    /// The answer would have too many parts.
+    #[error(
+        "only the first {fitting} of the evaluations asked for fit into the {limit} bytes that are sent at most. Ask \
+         for the basic view, or for less at once"
+    )]
+    TooManyAnswers {
+        /// How many fit.
+        fitting: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Nothing came in for too long.
+    #[error("no request came for {seconds} seconds; all that were read are answered, send the rest in a new stream")]
+    StreamIdle {
+        /// How long the server waits.
+        seconds: u64,
+    },
+    /// The server is about to end.
+    #[error("the server is about to end; all requests that were read are answered, ask another one for the rest")]
+    ShuttingDown,
+    /// As many calls as the server takes are waiting.
+    #[error("as many calls as this server takes are waiting for longer work; try again")]
+    Overloaded,
 }
 
 fn hint(nearest: &Option<String>) -> String {
@@ -180,7 +208,10 @@ impl ApiError {
             ApiError::RedLineNotFound { .. } => ErrorReason::RedLineNotFound,
             ApiError::ProposalNotFound { .. } => ErrorReason::ProposalNotFound,
             ApiError::RevisionNotHeld { .. } => ErrorReason::RevisionNotHeld,
-            ApiError::AnswerTooLarge { .. } => ErrorReason::AnswerTooLarge,
+            ApiError::AnswerTooLarge { .. } | ApiError::TooManyAnswers { .. } => ErrorReason::AnswerTooLarge,
+            ApiError::StreamIdle { .. } => ErrorReason::StreamIdle,
+            ApiError::ShuttingDown => ErrorReason::ShuttingDown,
+            ApiError::Overloaded => ErrorReason::Overloaded,
         }
     }
 
@@ -194,13 +225,19 @@ impl ApiError {
             | ApiError::RedLineNotFound { .. }
             | ApiError::ProposalNotFound { .. } => Code::NotFound,
             ApiError::RevisionNotHeld { .. } => Code::FailedPrecondition,
-            ApiError::AnswerTooLarge { .. } => Code::ResourceExhausted,
+            ApiError::AnswerTooLarge { .. } | ApiError::TooManyAnswers { .. } => Code::ResourceExhausted,
+            ApiError::StreamIdle { .. } => Code::DeadlineExceeded,
+            ApiError::ShuttingDown | ApiError::Overloaded => Code::Unavailable,
         }
     }
 
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
-            ApiError::InvalidRequest(_) | ApiError::PageTokenInvalid | ApiError::PageTokenMismatch => Vec::new(),
+            ApiError::InvalidRequest(_)
+            | ApiError::PageTokenInvalid
+            | ApiError::PageTokenMismatch
+            | ApiError::ShuttingDown
+            | ApiError::Overloaded => Vec::new(),
             ApiError::DateNotCovered { field, cause } => vec![
                 (field.strip_prefix("filter.").unwrap_or(field), cause.day.to_string()),
                 ("covers_from", cause.from.to_string()),
@@ -218,6 +255,10 @@ impl ApiError {
             ApiError::AnswerTooLarge { bytes, limit } => {
                 vec![("bytes", bytes.to_string()), ("limit", limit.to_string())]
             }
+            ApiError::TooManyAnswers { fitting, limit } => {
+                vec![("fitting", fitting.to_string()), ("limit", limit.to_string())]
+            }
+            ApiError::StreamIdle { seconds } => vec![("seconds", seconds.to_string())],
         }
     }
 }
@@ -248,7 +289,25 @@ impl From<ApiError> for Status {
             }
             _ => {}
         }
-        Status::with_error_details(error.code(), message, details)
+        let mut metadata = MetadataMap::new();
+        if error == ApiError::Overloaded {
+            // What gRPC clients heed when they retry; they ignore RetryInfo.
+            metadata.insert("grpc-retry-pushback-ms", MetadataValue::from_static(RETRY_AFTER_MS));
+        }
+        Status::with_error_details_and_metadata(error.code(), message, details, metadata)
+    }
+}
+
+impl From<ApiError> for RpcStatus {
+    /// As an item among others carries it.
+    fn from(error: ApiError) -> Self {
+        let status = Status::from(error);
+        // INVARIANT: the details of our statuses are an encoded `google.rpc.Status`.
+        RpcStatus::decode(status.details()).unwrap_or_else(|_| RpcStatus {
+            code: status.code().into(),
+            message: status.message().to_owned(),
+            details: Vec::new(),
+        })
     }
 }
 

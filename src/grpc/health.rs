@@ -3,7 +3,7 @@
 //! Everything is NOT_SERVING from the beginning: tonic-health would start with `` SERVING, before anything is held.
 //! Liveness is another question: a process that answers `Check` at all is alive, whatever it answers.
 
-use super::proto::v1::red_line_service_server::SERVICE_NAME;
+use super::proto::red_line_service_server::SERVICE_NAME;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};

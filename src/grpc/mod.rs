@@ -4,8 +4,10 @@
 //! them. Handlers are a few lines: convert, call, convert. Must not decide anything about a negotiation.
 
 pub mod client;
+pub mod codec;
 mod connection;
 pub mod convert;
+pub mod encoded;
 pub mod error;
 pub mod health;
 pub mod json;
@@ -15,3 +17,4 @@ pub mod page;
 pub mod proto;
 pub mod server;
 pub mod service;
+mod stall;

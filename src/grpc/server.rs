@@ -8,8 +8,8 @@ use super::layers::deadline::DeadlineLayer;
 use super::layers::panics::PanicsLayer;
 use super::layers::request_id::RequestIdLayer;
 use super::proto::DESCRIPTORS;
-use super::service::RedLines;
-use crate::serving::Store;
+use super::service::{RedLines, Streams};
+use crate::serving::{Cache, CacheCounts, Store};
 use crate::shutdown::{Drain, Drained};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::Routes;
@@ -40,20 +41,33 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LINGER: Duration = Duration::from_secs(1);
 
 /// What can be chosen about the server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Whether to serve reflection, by which clients learn the schema from the server.
     pub reflection: bool,
     /// How many connections may be open; more wait in the listener's backlog.
     pub max_connections: usize,
+    /// How many bytes of answers to keep; 0: none.
+    pub cache_bytes: u64,
+    /// How long a stream of evaluations may be without a request.
+    pub stream_idle: Duration,
+    /// How long a client may leave an answer unread.
+    pub stall: Duration,
     /// How the end goes.
     pub drain: Drain,
 }
 
 impl Default for Settings {
-    /// Reflection, 1,024 connections, and the default drain.
+    /// Reflection, 1,024 connections, a cache of 32 MiB, a minute's patience, and the default drain.
     fn default() -> Self {
-        Self { reflection: true, max_connections: 1024, drain: Drain::default() }
+        Self {
+            reflection: true,
+            max_connections: 1024,
+            cache_bytes: 32 * 1024 * 1024,
+            stream_idle: Duration::from_secs(60),
+            stall: Duration::from_secs(60),
+            drain: Drain::default(),
+        }
     }
 }
 
@@ -78,17 +92,29 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<Drained, ServeError> {
     let readiness = Readiness::new().await;
-    let ready = store.default_scenario().is_some();
-    let routes = routes(store, &readiness, settings.reflection)?;
+    let ready = store.default_id().is_some();
+    let cache = (settings.cache_bytes > 0).then(|| Arc::new(Cache::new(settings.cache_bytes)));
+    let ending = CancellationToken::new();
+    let mut red_lines =
+        RedLines::new(store).with_streams(Streams { idle: settings.stream_idle, ending: ending.clone() });
+    if let Some(cache) = &cache {
+        red_lines = red_lines.with_cache(cache.clone());
+    }
+    let routes = routes(red_lines, &readiness, settings.reflection)?;
     if ready {
         readiness.ready().await;
     }
-    Ok(serve_routes(listener, routes, readiness, settings, stop).await)
+    let drained = serve_routes(listener, routes, readiness, settings, ending, stop).await;
+    if let Some(cache) = cache {
+        let CacheCounts { hits, misses, evictions, entries, bytes } = cache.counts();
+        info!(hits, misses, evictions, entries, bytes, "cache of answers");
+    }
+    Ok(drained)
 }
 
 /// All services.
-fn routes(store: Arc<Store>, readiness: &Readiness, reflection: bool) -> Result<Routes, ServeError> {
-    let red_lines = RedLines::new(store)
+fn routes(red_lines: RedLines, readiness: &Readiness, reflection: bool) -> Result<Routes, ServeError> {
+    let red_lines = red_lines
         .into_server()
         .accept_compressed(Gzip)
         .accept_compressed(Zstd)
@@ -110,12 +136,14 @@ fn routes(store: Arc<Store>, readiness: &Readiness, reflection: bool) -> Result<
     Ok(routes.prepare())
 }
 
-/// Serves any service behind the layers of this server, until `stop` completes; then drains.
+/// Serves any service behind the layers of this server, until `stop` completes; then drains. `ending` is cancelled
+/// when clients are told to go: calls that could go on for ever end themselves.
 pub async fn serve_routes<S, B>(
     listener: TcpListener,
     service: S,
     mut readiness: Readiness,
     settings: Settings,
+    ending: CancellationToken,
     stop: impl Future<Output = ()>,
 ) -> Drained
 where
@@ -132,7 +160,7 @@ where
         .layer(DeadlineLayer)
         .layer(InKindLayer)
         .service(service);
-    let http2 = connection::http2();
+    let http2 = connection::http2(settings.stall);
     let (close, closing) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = pin!(async {
@@ -160,6 +188,7 @@ where
     }
     // New clients are refused at once, rather than after a wait.
     drop(listener);
+    ending.cancel();
     close.send_replace(true);
     calls.close();
     info!(calls = calls.len(), connections = connections.len(), "draining");

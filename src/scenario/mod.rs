@@ -1,4 +1,4 @@
-//! The data: what a scenario is, the file format, its checks, and the revision.
+//! The data: what a scenario is, the file format, its checks, the revision, and what changed between two.
 //!
 //! Owns the [`Scenario`] model and everything about reading one from text. Must not know of evaluation, of the wire,
 //! of clocks or of the file system: a file enters as its name and its text.
@@ -6,6 +6,7 @@
 pub mod cases;
 mod deferred;
 mod diagnostics;
+pub mod diff;
 mod document;
 mod format;
 pub mod limits;

@@ -2,7 +2,7 @@
 //!
 //! References between parts are positions, resolved when the file is read: an index here is always in range.
 
-use crate::condition::{Answer, Decision, Domain, Formula, InputId, Space, Value};
+use crate::condition::{Answer, Cubes, Decision, Domain, Formula, InputId, Space, Value, Vocabulary};
 use jiff::civil::Date;
 use std::fmt;
 use std::sync::Arc;
@@ -80,6 +80,18 @@ impl Scenario {
     /// The input of that id, with its position.
     pub fn input(&self, id: &str) -> Option<(InputId, &Input)> {
         (0u16..).zip(&self.inputs).find(|(_, input)| &*input.id == id).map(|(at, input)| (InputId(at), input))
+    }
+
+    /// The names that a condition may use: inputs and groups.
+    pub fn vocabulary(&self) -> Vocabulary {
+        let mut vocabulary = Vocabulary::default();
+        for (at, input) in (0..).zip(&self.inputs) {
+            vocabulary.add_input(input.id.clone(), InputId(at), input.domain.clone());
+        }
+        for group in &self.groups {
+            vocabulary.add_group(group.id.clone(), group.members.clone());
+        }
+        vocabulary
     }
 
     /// Whether an input is an issue (else it is a circumstance).
@@ -267,6 +279,12 @@ impl RedLine {
     pub fn crossed(&self) -> Formula {
         let formula = self.condition.formula.clone();
         if self.requires { formula.negated() } else { formula }
+    }
+
+    /// The prime implicants of "crossed", and of its opposite.
+    pub fn sides(&self) -> (&Cubes, &Cubes) {
+        let Decision { holds, fails } = &self.condition.decision;
+        if self.requires { (fails, holds) } else { (holds, fails) }
     }
 }
 

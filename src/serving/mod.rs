@@ -1,5 +1,10 @@
-//! Who serves what: the compiled scenarios that are held. Must not know of the wire.
+//! Who serves what: the compiled scenarios that are held, the cache of answers, and the threads for work that takes
+//! longer than an evaluation. Must not know of the wire.
 
+mod cache;
 mod store;
+mod workers;
 
-pub use store::{DuplicateScenario, Store};
+pub use cache::{Cache, CacheCounts, Key};
+pub use store::{DuplicateScenario, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeld, Store, list_revision};
+pub use workers::{Refused, Workers};

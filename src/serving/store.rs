@@ -1,10 +1,17 @@
-//! The scenarios that are held.
+//! The scenarios that are held: of each the current revision, and the last few before it.
 
 use crate::engine::Compiled;
 use crate::scenario::model::Id;
+use dashmap::DashMap;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
+
+/// How many revisions of one scenario are kept besides the current one.
+pub const MAX_PAST_REVISIONS: usize = 4;
+/// What all past revisions together may take, in bytes (as [`Compiled::bytes`] counts them).
+pub const MAX_PAST_BYTES: usize = 256 * 1024 * 1024;
 
 /// Two scenarios have one id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -14,11 +21,31 @@ pub struct DuplicateScenario {
     pub id: Id,
 }
 
+/// What is asked for is not held.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotHeld {
+    /// No scenario of that id.
+    #[error("no scenario of that id is held")]
+    Scenario,
+    /// The scenario is, but not that revision of it.
+    #[error("the current revision is `{current}`")]
+    Revision {
+        /// The current revision.
+        current: String,
+    },
+}
+
 /// The scenarios that are held; the first is the default one.
+///
+/// Readers never wait for a writer for longer than an entry's swap takes. A scenario that was handed out stays as it
+/// is for whoever holds it.
 #[derive(Debug)]
 pub struct Store {
-    scenarios: Vec<Arc<Compiled>>,
-    revision: String,
+    current: DashMap<Id, Arc<Compiled>>,
+    /// Newest first. The lock is held by writers, and by readers of pinned revisions that are not current.
+    past: Mutex<VecDeque<Arc<Compiled>>>,
+    default: Option<Id>,
+    max_past_bytes: usize,
 }
 
 impl Store {
@@ -27,45 +54,99 @@ impl Store {
     /// # Errors
     /// Two of one id.
     pub fn new(scenarios: Vec<Compiled>) -> Result<Self, DuplicateScenario> {
-        let scenarios: Vec<Arc<Compiled>> = scenarios.into_iter().map(Arc::new).collect();
-        let mut ids: Vec<(&Id, &str)> =
-            scenarios.iter().map(|compiled| (&compiled.scenario().id, compiled.scenario().revision.as_str())).collect();
-        ids.sort_unstable();
-        if let Some((duplicate, _)) = ids.windows(2).find_map(|pair| match pair {
-            [a, b] if a.0 == b.0 => Some(*a),
-            _ => None,
-        }) {
-            return Err(DuplicateScenario { id: duplicate.clone() });
+        let default = scenarios.first().map(|compiled| compiled.scenario().id.clone());
+        let current = DashMap::with_capacity(scenarios.len());
+        for compiled in scenarios {
+            let id = compiled.scenario().id.clone();
+            if current.insert(id.clone(), Arc::new(compiled)).is_some() {
+                return Err(DuplicateScenario { id });
+            }
         }
-        let mut hash = Sha256::new();
-        for (id, revision) in &ids {
-            hash.update((id.len() as u64).to_le_bytes());
-            hash.update(id.as_bytes());
-            hash.update(revision.as_bytes());
+        Ok(Self { current, past: Mutex::default(), default, max_past_bytes: MAX_PAST_BYTES })
+    }
+
+    /// The same, with another bound on what past revisions take.
+    #[must_use]
+    pub fn with_max_past_bytes(self, max_past_bytes: usize) -> Self {
+        Self { max_past_bytes, ..self }
+    }
+
+    /// Makes a scenario the current one of its id. The one before it stays held for pins and page tokens, as long as
+    /// the bounds admit.
+    pub fn put(&self, compiled: Compiled) {
+        let compiled = Arc::new(compiled);
+        let id = &compiled.scenario().id;
+        let mut past = self.past();
+        // Before the swap, so that there is no moment at which the old revision is not held.
+        let before = self.get(id).filter(|before| !same_revision(before, &compiled));
+        if let Some(before) = before {
+            past.push_front(before);
         }
-        let revision = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { scenarios, revision })
+        self.current.insert(id.clone(), compiled.clone());
+        let (mut bytes, mut of_id) = (0usize, 0usize);
+        past.retain(|kept| {
+            if same_revision(kept, &compiled) {
+                return false;
+            }
+            bytes = bytes.saturating_add(kept.bytes());
+            of_id += usize::from(kept.scenario().id == *id);
+            bytes <= self.max_past_bytes && (kept.scenario().id != *id || of_id <= MAX_PAST_REVISIONS)
+        });
     }
 
-    /// The default scenario; `None` where nothing is held.
-    pub fn default_scenario(&self) -> Option<&Arc<Compiled>> {
-        self.scenarios.first()
+    fn past(&self) -> MutexGuard<'_, VecDeque<Arc<Compiled>>> {
+        // Whoever panicked left a list of whole scenarios: nothing in it can be broken.
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The scenario of that id.
-    pub fn get(&self, id: &str) -> Option<&Arc<Compiled>> {
-        self.scenarios.iter().find(|compiled| &*compiled.scenario().id == id)
+    /// The id of the default scenario; `None` where nothing is held.
+    pub fn default_id(&self) -> Option<&Id> {
+        self.default.as_ref()
     }
 
-    /// All scenarios, in order of id.
-    pub fn list(&self) -> Vec<&Arc<Compiled>> {
-        let mut list: Vec<_> = self.scenarios.iter().collect();
+    /// The current revision of the scenario of that id.
+    pub fn get(&self, id: &str) -> Option<Arc<Compiled>> {
+        self.current.get(id).map(|held| held.value().clone())
+    }
+
+    /// A revision of the scenario of that id, current or past.
+    ///
+    /// # Errors
+    /// What is not held.
+    pub fn revision_of(&self, id: &str, revision: &str) -> Result<Arc<Compiled>, NotHeld> {
+        let current = self.get(id).ok_or(NotHeld::Scenario)?;
+        let is_asked = |held: &Compiled| held.scenario().revision.as_str() == revision;
+        if is_asked(&current) {
+            return Ok(current);
+        }
+        // Once more, with writers kept out: what was past a moment ago may have become current again.
+        let past = self.past();
+        let current = self.get(id).ok_or(NotHeld::Scenario)?;
+        let of_id = past.iter().filter(|held| *held.scenario().id == *id).chain([&current]);
+        let asked = of_id.into_iter().find(|held| is_asked(held)).cloned();
+        asked.ok_or_else(|| NotHeld::Revision { current: current.scenario().revision.to_string() })
+    }
+
+    /// The current revisions of all scenarios, in order of id.
+    pub fn list(&self) -> Vec<Arc<Compiled>> {
+        let mut list: Vec<_> = self.current.iter().map(|held| held.value().clone()).collect();
         list.sort_unstable_by(|a, b| a.scenario().id.cmp(&b.scenario().id));
         list
     }
+}
 
-    /// A hash over the ids and revisions of all scenarios, whatever their order: 32 hexadecimal digits.
-    pub fn revision(&self) -> &str {
-        &self.revision
+fn same_revision(a: &Compiled, b: &Compiled) -> bool {
+    a.scenario().id == b.scenario().id && a.scenario().revision == b.scenario().revision
+}
+
+/// A hash over the ids and revisions of scenarios in order of id: 32 hexadecimal digits.
+pub fn list_revision(list: &[Arc<Compiled>]) -> String {
+    let mut hash = Sha256::new();
+    for compiled in list {
+        let scenario = compiled.scenario();
+        hash.update((scenario.id.len() as u64).to_le_bytes());
+        hash.update(scenario.id.as_bytes());
+        hash.update(scenario.revision.as_str().as_bytes());
     }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

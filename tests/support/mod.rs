@@ -44,7 +44,13 @@ impl Server {
     }
 
     pub async fn with(settings: Settings) -> Self {
-        let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
+        Self::of(Arc::new(Store::new(source::load(&[]).unwrap()).unwrap()), settings).await
+    }
+
+    pub async fn of(store: Arc<Store>, settings: Settings) -> Self {
+        // The suite is run a second time with `DETENTE_CACHE=0`, which the program itself heeds, too.
+        let off = std::env::var("DETENTE_CACHE").is_ok_and(|cache| cache == "0");
+        let settings = Settings { cache_bytes: if off { 0 } else { settings.cache_bytes }, ..settings };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -1,3 +1,4 @@
+mod call;
 mod cubes;
 mod reading;
 

@@ -4,7 +4,7 @@ use super::date::from_date;
 use super::red_line::{from_evidence, from_firmness};
 use super::term::{entry_id, from_answer, ids};
 use super::wording::{self, input_id, member_is_in};
-use crate::condition::{Answer, Axis, Domain, InputId};
+use crate::condition::{Answer, Axis, Domain, InputId, Space};
 use crate::engine::{
     Cause, Certainty, Detail, EffectiveInput, Evaluation, Finding, Opening, Origin, Stance, Status, Verdict,
     WaiverFinding,
@@ -15,12 +15,13 @@ use crate::scenario::Scenario;
 use crate::scenario::model::{Evidence, RedLine};
 use std::collections::BTreeMap;
 
-/// An evaluation out. `inputs` are what it took every input to be.
+/// An evaluation out. `inputs` are what it took every input to be; `suppositions`, what was supposed, in words.
 pub fn from_evaluation(
     scenario: &Scenario,
     evaluation: &Evaluation,
     inputs: &[EffectiveInput],
     detail: Detail,
+    suppositions: &[String],
 ) -> v1::Evaluation {
     let out = Out { scenario, evaluation, inputs, full: detail == Detail::Full };
     let stances = scenario.parties.iter().zip(&evaluation.stances).map(|(party, found)| v1::PartyStance {
@@ -52,13 +53,14 @@ pub fn from_evaluation(
         as_of: Some(from_date(evaluation.day)),
         verdict: from_verdict(evaluation.verdict).into(),
         could_become: from_verdict(evaluation.could_become).into(),
-        summary: wording::summary(scenario, evaluation),
+        summary: wording::summary(scenario, evaluation, suppositions.len()),
         stances: stances.collect(),
         findings: evaluation.findings.iter().filter_map(|finding| out.finding(finding)).collect(),
         unsettled: out.unsettled(),
         warnings: warnings.collect(),
         cautions: cautions.collect(),
         inputs: if out.full { out.effective_inputs() } else { Vec::new() },
+        suppositions: suppositions.to_vec(),
     }
 }
 
@@ -71,7 +73,8 @@ struct Out<'a> {
 
 impl Out<'_> {
     fn finding(&self, finding: &Finding) -> Option<v1::Finding> {
-        let red_line = self.scenario.red_lines.get(finding.red_line)?;
+        let red_line = self.evaluation.red_line(self.scenario, finding)?;
+        let space = self.evaluation.space(self.scenario, finding);
         let (lowest, highest) = match finding.firmness {
             Some((lowest, highest)) => (from_firmness(lowest), from_firmness(highest)),
             None => (v1::Firmness::Unspecified, v1::Firmness::Unspecified),
@@ -92,9 +95,10 @@ impl Out<'_> {
                 .into_iter()
                 .map(|input| input_id(self.scenario, input))
                 .collect(),
-            would_cross: self.settlements(self.evaluation.would_cross(finding)),
-            would_clear: self.settlements(self.evaluation.would_clear(finding)),
+            would_cross: self.settlements(space, self.evaluation.would_cross(finding)),
+            would_clear: self.settlements(space, self.evaluation.would_clear(finding)),
             evidence: self.evidence(&red_line.evidence),
+            hypothetical: self.evaluation.is_hypothetical(self.scenario, finding),
         })
     }
 
@@ -136,9 +140,10 @@ impl Out<'_> {
         })
     }
 
-    fn settlements<'b>(&self, settlements: impl Iterator<Item = &'b [Opening]>) -> Vec<v1::Settlement> {
+    fn settlements<'b>(&self, space: &Space, settlements: impl Iterator<Item = &'b [Opening]>) -> Vec<v1::Settlement> {
         let settlement = |openings: &[Opening]| {
-            let mut terms: Vec<v1::Term> = openings.iter().flat_map(|opening| self.further_terms(opening)).collect();
+            let mut terms: Vec<v1::Term> =
+                openings.iter().flat_map(|opening| self.further_terms(space, opening)).collect();
             let text = wording::settlement(&terms);
             terms.iter_mut().for_each(|term| self.add_what_is_settled(term));
             v1::Settlement { terms, text }
@@ -147,11 +152,9 @@ impl Out<'_> {
     }
 
     /// What an opening asks for, as terms: several for a quantity with gaps between the numbers that serve.
-    fn further_terms(&self, opening: &Opening) -> Vec<v1::Term> {
+    fn further_terms(&self, space: &Space, opening: &Opening) -> Vec<v1::Term> {
         let scenario = self.scenario;
-        let (Some(input), Some(axis)) =
-            (scenario.inputs.get(opening.input.index()), scenario.space.axis(opening.input))
-        else {
+        let (Some(input), Some(axis)) = (scenario.inputs.get(opening.input.index()), space.axis(opening.input)) else {
             return Vec::new();
         };
         let left = opening.possible & !opening.rules_out;
@@ -214,7 +217,7 @@ impl Out<'_> {
     fn unsettled(&self) -> Vec<v1::OpenInput> {
         let mut open: BTreeMap<InputId, Vec<String>> = BTreeMap::new();
         for finding in &self.evaluation.findings {
-            let Some(red_line) = self.scenario.red_lines.get(finding.red_line) else { continue };
+            let Some(red_line) = self.evaluation.red_line(self.scenario, finding) else { continue };
             for input in self.evaluation.hangs_on(finding) {
                 open.entry(input).or_default().push(names::red_line(&self.scenario.id, &red_line.id));
             }
@@ -235,7 +238,8 @@ impl Out<'_> {
     }
 }
 
-fn from_verdict(verdict: Verdict) -> v1::Verdict {
+/// A verdict out.
+pub fn from_verdict(verdict: Verdict) -> v1::Verdict {
     match verdict {
         Verdict::Blocked => v1::Verdict::Blocked,
         Verdict::Undeliverable => v1::Verdict::Undeliverable,
@@ -245,7 +249,8 @@ fn from_verdict(verdict: Verdict) -> v1::Verdict {
     }
 }
 
-fn from_stance(stance: Stance) -> v1::Stance {
+/// A stance out.
+pub fn from_stance(stance: Stance) -> v1::Stance {
     match stance {
         Stance::Rejects => v1::Stance::Rejects,
         Stance::Resists => v1::Stance::Resists,
@@ -255,7 +260,8 @@ fn from_stance(stance: Stance) -> v1::Stance {
     }
 }
 
-fn from_status(status: Status) -> v1::RedLineStatus {
+/// A status out.
+pub fn from_status(status: Status) -> v1::RedLineStatus {
     match status {
         Status::Crossed => v1::RedLineStatus::Crossed,
         Status::Undetermined => v1::RedLineStatus::Undetermined,
@@ -280,5 +286,6 @@ fn from_origin(origin: Origin) -> v1::InputOrigin {
         Origin::Circumstance => v1::InputOrigin::Circumstance,
         Origin::Assumed => v1::InputOrigin::Assumed,
         Origin::Unknown => v1::InputOrigin::Unknown,
+        Origin::Hypothesis => v1::InputOrigin::Hypothesis,
     }
 }

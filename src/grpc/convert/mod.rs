@@ -2,6 +2,7 @@
 
 pub mod date;
 pub mod evaluation;
+pub mod hypotheses;
 pub mod red_line;
 pub mod request;
 pub mod scenario;

@@ -68,10 +68,12 @@ fn origin(origin: Origin) -> &'static str {
         Origin::Silence | Origin::Unknown => " (open)",
         Origin::Circumstance => " as the request states",
         Origin::Assumed => " as the scenario assumes",
+        Origin::Hypothesis => " by hypothesis",
     }
 }
 
-fn answer(input: &Input, answer: &Answer) -> String {
+/// What an input is taken to be.
+pub fn answer(input: &Input, answer: &Answer) -> String {
     let id = &input.id;
     let unit =
         |number: &i64| if input.unit.is_empty() { number.to_string() } else { format!("{number} {}", input.unit) };
@@ -122,8 +124,8 @@ fn further_answer(term: &v1::Term) -> String {
     }
 }
 
-/// The verdict in a sentence or two.
-pub fn summary(scenario: &Scenario, evaluation: &Evaluation) -> String {
+/// The verdict in a sentence or two. `supposed`: how many hypotheses it rests on.
+pub fn summary(scenario: &Scenario, evaluation: &Evaluation, supposed: usize) -> String {
     let decisive: &[(Stance, &str)] = match evaluation.verdict {
         Verdict::Blocked | Verdict::Undeliverable => &[(Stance::Rejects, "rejects it by")],
         Verdict::Contested => &[(Stance::Resists, "resists it by")],
@@ -157,14 +159,20 @@ pub fn summary(scenario: &Scenario, evaluation: &Evaluation) -> String {
         1 => " 1 red line is not yet recorded on that day, which is not the same as clear.".to_owned(),
         count => format!(" {count} red lines are not yet recorded on that day, which is not the same as clear."),
     };
-    lead + &outlook + &unrecorded
+    let supposed = match supposed {
+        0 => String::new(),
+        1 => " This rests on a hypothesis of the request.".to_owned(),
+        count => format!(" This rests on {count} hypotheses of the request."),
+    };
+    lead + &outlook + &unrecorded + &supposed
 }
 
 /// The lines that give a party its stance, by falling firmness: "x and y (firm), z (negotiable)".
 fn lines(scenario: &Scenario, evaluation: &Evaluation, party: &str, stance: Stance) -> String {
     const MOST: usize = 4;
     let belongs = |finding: &&Finding| {
-        let owner = scenario.red_lines.get(finding.red_line).and_then(|line| scenario.parties.get(line.party));
+        let red_line = evaluation.red_line(scenario, finding);
+        let owner = red_line.and_then(|line| scenario.parties.get(line.party));
         let given = match (finding.status, finding.firmness) {
             (Status::Crossed, Some((lowest, _))) => Stance::of_crossing(lowest),
             (Status::Undetermined, _) => Stance::Undecided,
@@ -177,7 +185,7 @@ fn lines(scenario: &Scenario, evaluation: &Evaluation, party: &str, stance: Stan
         .iter()
         .take(MOST)
         .filter_map(|finding| {
-            let id = &scenario.red_lines.get(finding.red_line)?.id;
+            let id = &evaluation.red_line(scenario, finding)?.id;
             let firmness = finding.firmness.filter(|_| finding.status == Status::Crossed);
             Some(firmness.map_or(id.to_string(), |(lowest, _)| format!("{id} ({})", lowest.word())))
         })

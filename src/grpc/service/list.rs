@@ -1,6 +1,6 @@
 //! ListRedLines, ListScenarios, ListProposals.
 
-use super::{RedLines, check_revision};
+use super::RedLines;
 use crate::condition::InputId;
 use crate::engine::Compiled;
 use crate::grpc::convert::date::to_date;
@@ -10,6 +10,7 @@ use crate::grpc::error::{ApiError, Violations, quoted};
 use crate::grpc::page::{MAX_PAGE_BYTES, PageToken, QueryHash, page_size};
 use crate::grpc::proto::v1;
 use crate::scenario::model::{Evidence, Firmness, RedLine};
+use crate::serving::list_revision;
 use jiff::civil::Date;
 use prost::Message;
 use std::cmp::Ordering;
@@ -25,32 +26,31 @@ impl RedLines {
     /// # Errors
     /// As `ErrorReason` in the schema documents them.
     pub fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, ApiError> {
-        let compiled = self.scenario(&request.parent, "parent")?;
-        check_revision(compiled, &request.revision)?;
-        let scenario = compiled.scenario();
+        let id = self.scenario_id(&request.parent, "parent")?;
         let mut violations = Violations::default();
         let size = sized(request.page_size, &mut violations);
         let unfiltered = v1::RedLineFilter::default();
         let asked = request.filter.as_ref().unwrap_or(&unfiltered);
-        let filter = Filter::read(compiled, asked, &mut violations);
         let order = read_order(&request.order_by, &mut violations);
+        let order_text: String = order.iter().map(|(key, falling)| format!("{key:?}{falling}")).collect();
+        let query = QueryHash::of(&[b"ListRedLines", id.as_bytes(), &asked.encode_to_vec(), order_text.as_bytes()]);
+        let going_on = GoingOn::read(&request.page_token, query, &request.revision)?;
+        let compiled = self.held(&id, &going_on.revision)?;
+        let scenario = compiled.scenario();
+        let filter = Filter::read(&compiled, asked, &mut violations);
         violations.into_result()?;
         if let Some(day) = filter.held_on {
             let covered = compiled.check_covered(day);
             covered.map_err(|cause| ApiError::DateNotCovered { field: "filter.held_on", cause })?;
         }
-        let order_text: String = order.iter().map(|(key, falling)| format!("{key:?}{falling}")).collect();
-        let query =
-            QueryHash::of(&[b"ListRedLines", scenario.id.as_bytes(), &asked.encode_to_vec(), order_text.as_bytes()]);
         let revision = scenario.revision.as_str();
-        let start = start(&request.page_token, query, revision)?;
 
         let numbered = scenario.red_lines.iter().enumerate();
         let mut found: Vec<(usize, &RedLine)> =
-            numbered.filter(|(position, red_line)| filter.passes(compiled, *position, red_line)).collect();
-        found.sort_by(|(_, a), (_, b)| compare(compiled, &order, a, b));
+            numbered.filter(|(position, red_line)| filter.passes(&compiled, *position, red_line)).collect();
+        found.sort_by(|(_, a), (_, b)| compare(&compiled, &order, a, b));
         let total_size = i32::try_from(found.len()).unwrap_or(i32::MAX);
-        let (red_lines, next) = page(&found, start, size, |(position, red_line)| {
+        let (red_lines, next) = page(&found, going_on.start, size, |(position, red_line)| {
             from_red_line(scenario, red_line, compiled.deciding_inputs(*position))
         })?;
         let next_page_token = token(next, query, revision);
@@ -66,10 +66,15 @@ impl RedLines {
         let size = sized(request.page_size, &mut violations);
         violations.into_result()?;
         let query = QueryHash::of(&[b"ListScenarios"]);
-        let revision = self.store.revision();
-        let start = start(&request.page_token, query, revision)?;
+        let going_on = GoingOn::read(&request.page_token, query, "")?;
+        let list = self.store.list();
+        let revision = &list_revision(&list);
+        if going_on.start > 0 && going_on.revision != *revision {
+            let (requested, current) = (going_on.revision, revision.clone());
+            return Err(ApiError::RevisionNotHeld { requested, current });
+        }
         let (scenarios, next) =
-            page(&self.store.list(), start, size, |compiled| in_brief(compiled.scenario(), self.is_default(compiled)))?;
+            page(&list, going_on.start, size, |compiled| in_brief(compiled.scenario(), self.is_default(compiled)))?;
         let next_page_token = token(next, query, revision);
         Ok(v1::ListScenariosResponse { scenarios, next_page_token, revision: revision.to_owned() })
     }
@@ -79,16 +84,17 @@ impl RedLines {
     /// # Errors
     /// As `ErrorReason` in the schema documents them.
     pub fn list_proposals(&self, request: v1::ListProposalsRequest) -> Result<v1::ListProposalsResponse, ApiError> {
-        let compiled = self.scenario(&request.parent, "parent")?;
-        check_revision(compiled, &request.revision)?;
-        let scenario = compiled.scenario();
+        let id = self.scenario_id(&request.parent, "parent")?;
         let mut violations = Violations::default();
         let size = sized(request.page_size, &mut violations);
         violations.into_result()?;
-        let query = QueryHash::of(&[b"ListProposals", scenario.id.as_bytes()]);
+        let query = QueryHash::of(&[b"ListProposals", id.as_bytes()]);
+        let going_on = GoingOn::read(&request.page_token, query, &request.revision)?;
+        let compiled = self.held(&id, &going_on.revision)?;
+        let scenario = compiled.scenario();
         let revision = scenario.revision.as_str();
-        let start = start(&request.page_token, query, revision)?;
-        let (proposals, next) = page(&scenario.proposals, start, size, |proposal| from_proposal(scenario, proposal))?;
+        let (proposals, next) =
+            page(&scenario.proposals, going_on.start, size, |proposal| from_proposal(scenario, proposal))?;
         let total_size = i32::try_from(scenario.proposals.len()).unwrap_or(i32::MAX);
         let next_page_token = token(next, query, revision);
         Ok(v1::ListProposalsResponse { proposals, next_page_token, total_size, revision: revision.to_owned() })
@@ -103,18 +109,24 @@ fn sized(asked: i32, violations: &mut Violations) -> usize {
 }
 
 /// Where a list goes on.
-fn start(token: &str, query: QueryHash, revision: &str) -> Result<usize, ApiError> {
-    if token.is_empty() {
-        return Ok(0);
+struct GoingOn {
+    /// How many items come before.
+    start: usize,
+    /// The revision that is listed, by the page token or by a pin; empty: the current one.
+    revision: String,
+}
+
+impl GoingOn {
+    fn read(token: &str, query: QueryHash, pinned: &str) -> Result<Self, ApiError> {
+        if token.is_empty() {
+            return Ok(Self { start: 0, revision: pinned.to_owned() });
+        }
+        let token = PageToken::decode(token)?;
+        if token.query != query || !pinned.is_empty() && token.revision != pinned {
+            return Err(ApiError::PageTokenMismatch);
+        }
+        Ok(Self { start: token.position as usize, revision: token.revision })
     }
-    let token = PageToken::decode(token)?;
-    if token.query != query {
-        return Err(ApiError::PageTokenMismatch);
-    }
-    if token.revision != revision {
-        return Err(ApiError::RevisionNotHeld { requested: token.revision, current: revision.to_owned() });
-    }
-    Ok(token.position as usize)
 }
 
 fn token(next: Option<u32>, query: QueryHash, revision: &str) -> String {

@@ -1,19 +1,32 @@
 //! `RedLineService`: handlers of a few lines over calls that any caller can make without a wire.
 
+mod batch;
+mod compare;
 mod evaluate;
+mod history;
 mod list;
 mod read;
+mod stream;
 
+pub use batch::MAX_BATCH;
+pub use compare::{MAX_COMPARED, MAX_LABEL};
+pub use history::MAX_HISTORY_FINDINGS;
+pub use stream::MAX_STREAM_ID_BYTES;
+
+use super::encoded::EvaluateProposalResponse;
 use super::error::{ApiError, Violations, quoted};
 use super::names;
+use super::proto::red_line_service_server::{RedLineService, RedLineServiceServer};
 use super::proto::v1;
-use super::proto::v1::red_line_service_server::{RedLineService, RedLineServiceServer};
 use crate::condition::nearest;
 use crate::engine::Compiled;
-use crate::serving::Store;
+use crate::scenario::model::Id;
+use crate::serving::{Cache, NotHeld, Refused, Store, Workers};
 use prost::Message;
 use std::sync::Arc;
-use tonic::{Request, Response, Status};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
 
 /// The largest request that is read, in bytes.
 pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
@@ -24,12 +37,43 @@ pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct RedLines {
     store: Arc<Store>,
+    cache: Option<Arc<Cache>>,
+    workers: Workers,
+    streams: Streams,
+}
+
+/// How streams of evaluations end when nobody ends them.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    /// How long a stream may be without a request.
+    pub idle: Duration,
+    /// Cancelled when the server is about to end.
+    pub ending: CancellationToken,
+}
+
+impl Default for Streams {
+    /// A minute, and no end.
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(60), ending: CancellationToken::new() }
+    }
 }
 
 impl RedLines {
-    /// Answers from these scenarios.
+    /// Answers from these scenarios, without a cache.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store }
+        Self { store, cache: None, workers: Workers::default(), streams: Streams::default() }
+    }
+
+    /// The same, with a cache of answers.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<Cache>) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    /// The same, with other ends of streams.
+    #[must_use]
+    pub fn with_streams(self, streams: Streams) -> Self {
+        Self { streams, ..self }
     }
 
     /// As a tonic service.
@@ -39,36 +83,56 @@ impl RedLines {
             .max_encoding_message_size(MAX_ANSWER_BYTES)
     }
 
-    /// The scenario of a name, or the default one for none. `field` is where the request names it.
-    fn scenario(&self, name: &str, field: &str) -> Result<&Arc<Compiled>, ApiError> {
-        let missing = |id: &str| {
-            let held = self.store.list();
-            let known = held.iter().map(|compiled| &*compiled.scenario().id);
-            ApiError::ScenarioNotFound {
-                name: if id.is_empty() { "(default)".to_owned() } else { names::scenario(&quoted(id)) },
-                nearest: nearest(id, known).map(names::scenario),
-            }
-        };
-        if name.is_empty() {
-            return self.store.default_scenario().ok_or_else(|| missing(""));
+    /// The id in a scenario's name; that of the default one for no name. `field` is where the request has it.
+    fn scenario_id(&self, name: &str, field: &str) -> Result<Id, ApiError> {
+        match name {
+            "" => self.store.default_id().cloned().ok_or_else(|| self.missing("")),
+            name => names::parse_scenario(name)
+                .map(Id::from)
+                .ok_or_else(|| ApiError::InvalidRequest(Violations::one(field, "write `scenarios/{scenario}`"))),
         }
-        let id = names::parse_scenario(name)
-            .ok_or_else(|| ApiError::InvalidRequest(Violations::one(field, "write `scenarios/{scenario}`")))?;
-        self.store.get(id).ok_or_else(|| missing(id))
     }
 
-    fn is_default(&self, compiled: &Arc<Compiled>) -> bool {
-        self.store.default_scenario().is_some_and(|default| Arc::ptr_eq(default, compiled))
+    /// The scenario of an id, in the revision that is asked for, or the current one for none.
+    fn held(&self, id: &str, revision: &str) -> Result<Arc<Compiled>, ApiError> {
+        if revision.is_empty() {
+            return self.store.get(id).ok_or_else(|| self.missing(id));
+        }
+        self.store.revision_of(id, revision).map_err(|not_held| match not_held {
+            NotHeld::Scenario => self.missing(id),
+            NotHeld::Revision { current } => ApiError::RevisionNotHeld { requested: quoted(revision), current },
+        })
     }
-}
 
-/// Holds a request to the revision that it pins.
-fn check_revision(compiled: &Compiled, pinned: &str) -> Result<(), ApiError> {
-    let current = compiled.scenario().revision.as_str();
-    if pinned.is_empty() || pinned == current {
-        return Ok(());
+    /// Both in one.
+    fn scenario(&self, name: &str, field: &str, revision: &str) -> Result<Arc<Compiled>, ApiError> {
+        self.held(&self.scenario_id(name, field)?, revision)
     }
-    Err(ApiError::RevisionNotHeld { requested: quoted(pinned), current: current.to_owned() })
+
+    fn missing(&self, id: &str) -> ApiError {
+        let held = self.store.list();
+        let known = held.iter().map(|compiled| &*compiled.scenario().id);
+        ApiError::ScenarioNotFound {
+            name: if id.is_empty() { "(default)".to_owned() } else { names::scenario(&quoted(id)) },
+            nearest: nearest(id, known).map(names::scenario),
+        }
+    }
+
+    fn is_default(&self, compiled: &Compiled) -> bool {
+        self.store.default_id().is_some_and(|default| *default == compiled.scenario().id)
+    }
+
+    /// Does longer work apart from the threads that serve.
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let service = self.clone();
+        self.workers.run(move || work(&service)).await.unwrap_or_else(|refused| match refused {
+            Refused::Busy => Err(ApiError::Overloaded),
+            Refused::Ending => Err(ApiError::ShuttingDown),
+        })
+    }
 }
 
 /// Refuses what clients would not accept.
@@ -85,11 +149,47 @@ fn respond<M>(answer: Result<M, ApiError>) -> Result<Response<M>, Status> {
 
 #[tonic::async_trait]
 impl RedLineService for RedLines {
+    type StreamEvaluateProposalsStream = stream::Answers;
+
     async fn evaluate_proposal(
         &self,
         request: Request<v1::EvaluateProposalRequest>,
-    ) -> Result<Response<v1::EvaluateProposalResponse>, Status> {
-        respond(self.evaluate(request.into_inner()))
+    ) -> Result<Response<EvaluateProposalResponse>, Status> {
+        let request = request.into_inner();
+        respond(match request.hypotheses.as_slice() {
+            [] => self.evaluate_encoded(&request),
+            _ => self.apart(move |service| service.evaluate_encoded(&request)).await,
+        })
+    }
+
+    async fn batch_evaluate_proposals(
+        &self,
+        request: Request<v1::BatchEvaluateProposalsRequest>,
+    ) -> Result<Response<v1::BatchEvaluateProposalsResponse>, Status> {
+        respond(self.batch_in_turns(request.into_inner()).await)
+    }
+
+    async fn stream_evaluate_proposals(
+        &self,
+        requests: Request<Streaming<v1::StreamEvaluateProposalsRequest>>,
+    ) -> Result<Response<Self::StreamEvaluateProposalsStream>, Status> {
+        Ok(Response::new(stream::answers(self.clone(), requests.into_inner())))
+    }
+
+    async fn evaluate_history(
+        &self,
+        request: Request<v1::EvaluateHistoryRequest>,
+    ) -> Result<Response<v1::EvaluateHistoryResponse>, Status> {
+        let request = request.into_inner();
+        respond(self.apart(move |service| service.evaluate_history(&request)).await)
+    }
+
+    async fn compare_proposals(
+        &self,
+        request: Request<v1::CompareProposalsRequest>,
+    ) -> Result<Response<v1::CompareProposalsResponse>, Status> {
+        let request = request.into_inner();
+        respond(self.apart(move |service| service.compare_proposals(&request)).await)
     }
 
     async fn list_red_lines(

@@ -1,6 +1,6 @@
 //! GetRedLine, GetScenario, GetProposal.
 
-use super::{RedLines, bounded, check_revision};
+use super::{RedLines, bounded};
 use crate::grpc::convert::scenario as convert_scenario;
 use crate::grpc::convert::{missing_proposal, missing_red_line, red_line};
 use crate::grpc::error::{ApiError, Violations};
@@ -16,8 +16,7 @@ impl RedLines {
         let (scenario_id, id) = names::parse_red_line(&request.name).ok_or_else(|| {
             ApiError::InvalidRequest(Violations::one("name", "write `scenarios/{scenario}/redLines/{red_line}`"))
         })?;
-        let compiled = self.scenario(&names::scenario(scenario_id), "name")?;
-        check_revision(compiled, &request.revision)?;
+        let compiled = self.held(scenario_id, &request.revision)?;
         let scenario = compiled.scenario();
         let position = scenario.red_line(id).ok_or_else(|| missing_red_line(scenario, id))?;
         let found = scenario.red_lines.get(position).ok_or_else(|| missing_red_line(scenario, id))?;
@@ -29,9 +28,8 @@ impl RedLines {
     /// # Errors
     /// As `ErrorReason` in the schema documents them.
     pub fn get_scenario(&self, request: v1::GetScenarioRequest) -> Result<v1::Scenario, ApiError> {
-        let compiled = self.scenario(&request.name, "name")?;
-        check_revision(compiled, &request.revision)?;
-        bounded(convert_scenario::whole(compiled.scenario(), self.is_default(compiled)))
+        let compiled = self.scenario(&request.name, "name", &request.revision)?;
+        bounded(convert_scenario::whole(compiled.scenario(), self.is_default(&compiled)))
     }
 
     /// One reference proposal.
@@ -42,8 +40,7 @@ impl RedLines {
         let (scenario_id, id) = names::parse_proposal(&request.name).ok_or_else(|| {
             ApiError::InvalidRequest(Violations::one("name", "write `scenarios/{scenario}/proposals/{proposal}`"))
         })?;
-        let compiled = self.scenario(&names::scenario(scenario_id), "name")?;
-        check_revision(compiled, &request.revision)?;
+        let compiled = self.held(scenario_id, &request.revision)?;
         let scenario = compiled.scenario();
         let proposal = scenario.proposal(id).ok_or_else(|| missing_proposal(scenario, id))?;
         bounded(convert_scenario::from_proposal(scenario, proposal))

@@ -1,5 +1,7 @@
 mod bounds;
+mod diff;
 mod faults;
+mod mutations;
 mod revisions;
 mod robust;
 mod together;

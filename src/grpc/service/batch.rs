@@ -1,0 +1,128 @@
+//! BatchEvaluateProposals: several proposals on one revision of one scenario.
+
+use super::evaluate::answer;
+use super::{MAX_ANSWER_BYTES, RedLines};
+use crate::engine::Compiled;
+use crate::grpc::convert::request::to_question;
+use crate::grpc::error::{ApiError, Violations, quoted};
+use crate::grpc::names;
+use crate::grpc::proto::v1::{self, evaluation_result};
+use prost::Message;
+use std::sync::Arc;
+use tokio::task::yield_now;
+
+/// The most requests of a batch.
+pub const MAX_BATCH: usize = 1_000;
+/// So many evaluations at a time: then others have their turn, and a caller who has left is noticed.
+const TURN: usize = 16;
+/// What the answer's list adds to each item, and the answer to its list, at most.
+const AROUND_ITEM: usize = 8;
+const AROUND_ANSWER: usize = 256;
+
+impl RedLines {
+    /// Several proposals' evaluations, on one revision of one scenario.
+    ///
+    /// # Errors
+    /// As `ErrorReason` in the schema documents them; those of single requests are in the answer.
+    pub fn batch(
+        &self,
+        request: &v1::BatchEvaluateProposalsRequest,
+    ) -> Result<v1::BatchEvaluateProposalsResponse, ApiError> {
+        let mut batch = self.begin(request)?;
+        for item in &request.requests {
+            batch.add(batch.evaluate(item))?;
+        }
+        Ok(batch.finish())
+    }
+
+    /// The same, in turns with others; what hypotheses cost is paid apart.
+    pub(super) async fn batch_in_turns(
+        &self,
+        mut request: v1::BatchEvaluateProposalsRequest,
+    ) -> Result<v1::BatchEvaluateProposalsResponse, ApiError> {
+        let mut batch = self.begin(&request)?;
+        for (at, item) in std::mem::take(&mut request.requests).into_iter().enumerate() {
+            if at % TURN == TURN - 1 {
+                yield_now().await;
+            }
+            let result = if item.hypotheses.is_empty() {
+                batch.evaluate(&item)
+            } else {
+                let compiled = batch.compiled.clone();
+                self.apart(move |_| evaluate(&compiled, &item)).await
+            };
+            batch.add(result)?;
+        }
+        Ok(batch.finish())
+    }
+
+    fn begin(&self, request: &v1::BatchEvaluateProposalsRequest) -> Result<Batch, ApiError> {
+        let compiled = self.scenario(&request.scenario, "scenario", &request.revision)?;
+        let count = request.requests.len();
+        let mut violations = Violations::default();
+        if count == 0 {
+            violations.add("requests", "give at least one request");
+        } else if count > MAX_BATCH {
+            violations.add(
+                "requests",
+                format!("{count} are given; at most {MAX_BATCH} are taken, or any number in a stream"),
+            );
+        }
+        violations.into_result()?;
+        Ok(Batch { compiled, results: Vec::with_capacity(count), bytes: AROUND_ANSWER })
+    }
+}
+
+/// A batch on its way.
+struct Batch {
+    compiled: Arc<Compiled>,
+    results: Vec<v1::EvaluationResult>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn evaluate(&self, request: &v1::EvaluateProposalRequest) -> Result<v1::Evaluation, ApiError> {
+        evaluate(&self.compiled, request)
+    }
+
+    /// Adds a result, as long as all of them fit.
+    fn add(&mut self, result: Result<v1::Evaluation, ApiError>) -> Result<(), ApiError> {
+        let result = match result {
+            Ok(evaluation) => evaluation_result::Result::Evaluation(evaluation),
+            Err(error) => evaluation_result::Result::Error(error.into()),
+        };
+        let result = v1::EvaluationResult { result: Some(result) };
+        self.bytes += result.encoded_len() + AROUND_ITEM;
+        if self.bytes > MAX_ANSWER_BYTES {
+            return Err(ApiError::TooManyAnswers { fitting: self.results.len(), limit: MAX_ANSWER_BYTES });
+        }
+        self.results.push(result);
+        Ok(())
+    }
+
+    fn finish(self) -> v1::BatchEvaluateProposalsResponse {
+        let scenario = self.compiled.scenario();
+        v1::BatchEvaluateProposalsResponse {
+            results: self.results,
+            scenario: names::scenario(&scenario.id),
+            revision: scenario.revision.to_string(),
+        }
+    }
+}
+
+/// One of the batch's: of this scenario and revision, whatever it leaves out.
+fn evaluate(compiled: &Compiled, request: &v1::EvaluateProposalRequest) -> Result<v1::Evaluation, ApiError> {
+    let scenario = compiled.scenario();
+    let mut violations = Violations::default();
+    if !request.scenario.is_empty() && request.scenario != names::scenario(&scenario.id) {
+        let text = format!("the batch is about `scenarios/{}`, not `{}`", scenario.id, quoted(&request.scenario));
+        violations.add("scenario", text);
+    }
+    if !request.revision.is_empty() && request.revision != scenario.revision.as_str() {
+        let text =
+            format!("the batch is answered by revision `{}`, not `{}`", scenario.revision, quoted(&request.revision));
+        violations.add("revision", text);
+    }
+    violations.into_result()?;
+    answer(compiled, &to_question(compiled, request)?)
+}

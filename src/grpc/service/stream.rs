@@ -1,0 +1,84 @@
+//! StreamEvaluateProposals: one request after the other, for as long as the client likes.
+//!
+//! A request is read when the transport asks for an answer, and it asks when the client reads: nothing is queued here,
+//! and between two requests no scenario is held. What a client that doesn't read can make the server keep is what the
+//! transport has already been given.
+
+use super::{RedLines, Streams};
+use crate::grpc::error::{ApiError, Violations};
+use crate::grpc::proto::v1::{self, stream_evaluate_proposals_response::Result as Item};
+use futures_util::stream::unfold;
+use std::pin::Pin;
+use tokio::task::coop::consume_budget;
+use tokio::time::timeout;
+use tokio_stream::Stream;
+use tonic::{Status, Streaming};
+
+/// The longest id, in bytes.
+pub const MAX_STREAM_ID_BYTES: usize = 256;
+
+/// Answers, one a request.
+pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
+
+/// The answers to a stream of requests.
+pub(super) fn answers(service: RedLines, requests: Streaming<v1::StreamEvaluateProposalsRequest>) -> Answers {
+    Box::pin(unfold(Some((service, requests)), |open| async {
+        let (service, mut requests) = open?;
+        match next(&service.streams, &mut requests).await {
+            Ok(Some(request)) => Some((Ok(service.item(request).await), Some((service, requests)))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    }))
+}
+
+/// The next request; `None` where the client has no more.
+async fn next(
+    streams: &Streams,
+    requests: &mut Streaming<v1::StreamEvaluateProposalsRequest>,
+) -> Result<Option<v1::StreamEvaluateProposalsRequest>, Status> {
+    // A client that is always ahead would keep its thread: after a number of requests others have their turn.
+    consume_budget().await;
+    tokio::select! {
+        biased;
+        () = streams.ending.cancelled() => Err(ApiError::ShuttingDown.into()),
+        read = timeout(streams.idle, requests.message()) => match read {
+            Ok(read) => read,
+            Err(_) => Err(ApiError::StreamIdle { seconds: streams.idle.as_secs() }.into()),
+        }
+    }
+}
+
+impl RedLines {
+    /// What a stream answers to one of its requests.
+    pub fn stream_item(&self, message: v1::StreamEvaluateProposalsRequest) -> v1::StreamEvaluateProposalsResponse {
+        let v1::StreamEvaluateProposalsRequest { mut id, request } = message;
+        let result = if id.len() > MAX_STREAM_ID_BYTES {
+            let text = format!("the id has {} bytes; at most {MAX_STREAM_ID_BYTES} are repeated", id.len());
+            // Enough of it to be recognised.
+            id.truncate((0..=MAX_STREAM_ID_BYTES).rev().find(|at| id.is_char_boundary(*at)).unwrap_or(0));
+            Err(ApiError::InvalidRequest(Violations::one("id", text)))
+        } else {
+            match request {
+                None => Err(ApiError::InvalidRequest(Violations::one("request", "give a request"))),
+                Some(request) => self.evaluate(&request),
+            }
+        };
+        let result = match result {
+            Ok(response) => response.evaluation.map(Item::Evaluation),
+            Err(error) => Some(Item::Error(error.into())),
+        };
+        v1::StreamEvaluateProposalsResponse { id, result }
+    }
+
+    /// The same; what hypotheses cost is paid apart.
+    async fn item(&self, message: v1::StreamEvaluateProposalsRequest) -> v1::StreamEvaluateProposalsResponse {
+        if message.request.as_ref().is_none_or(|request| request.hypotheses.is_empty()) {
+            return self.stream_item(message);
+        }
+        let id = message.id.clone();
+        let answered = self.apart(move |service| Ok(service.stream_item(message))).await;
+        answered
+            .unwrap_or_else(|error| v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) })
+    }
+}
