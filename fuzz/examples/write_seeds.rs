@@ -63,6 +63,12 @@ fn requests() {
         {"issue":"sanctions","flag":true},{"issue":"ceasefire_days","quantity":"0"}]},"view":7,"revision":"0",
         "asOf":{"year":2025,"month":2,"day":30},"clearedIssues":["sanctions","",""]}"#,
     );
+    let supposing = r#""hypotheses":[{"dropRedLine":"ru-four-regions"},
+        {"changeFirmness":{"redLine":"ru-nato-renounced","firmness":"FIRMNESS_FIRM"}},
+        {"setCircumstance":{"issue":"guarantors_willing","flag":true}},{"unsetCircumstance":"guarantors_willing"},
+        {"addRedLine":{"id":"x","party":"ukraine","requires":"ceasefire_days <= 30","firmness":"FIRMNESS_ABSOLUTE"}}]"#;
+    let named = r#""proposalName":"scenarios/ukraine-2025/proposals/jeddah-ceasefire""#;
+    evaluate("evaluate-supposing", &format!("{{{named},{supposing}}}"));
     let list = |name, json: &str| request::<v1::ListRedLinesRequest>(1, name, "ListRedLinesRequest", json);
     list("list-all", "{}");
     list(
@@ -81,6 +87,25 @@ fn requests() {
     request::<v1::ListProposalsRequest>(5, "proposals", "ListProposalsRequest", paged);
     let named = r#"{"name":"scenarios/ukraine-2025/proposals/strong-army"}"#;
     request::<v1::GetProposalRequest>(6, "proposal", "GetProposalRequest", named);
+    several();
+}
+
+/// Requests about several proposals or days.
+fn several() {
+    let batch = r#"{"requests":[{"proposalName":"scenarios/ukraine-2025/proposals/strong-army"},{},
+        {"scenario":"scenarios/other"},{"proposal":{"terms":[{"issue":"sanctions","choice":"lift"}]}}]}"#;
+    request::<v1::BatchEvaluateProposalsRequest>(7, "batch", "BatchEvaluateProposalsRequest", batch);
+    let item = r#"{"id":"a","request":{"proposalName":"scenarios/ukraine-2025/proposals/strong-army"}}"#;
+    request::<v1::StreamEvaluateProposalsRequest>(8, "item", "StreamEvaluateProposalsRequest", item);
+    let history = r#"{"proposalName":"scenarios/ukraine-2025/proposals/jeddah-ceasefire",
+        "from":{"year":2024,"month":1,"day":1},"to":{"year":2025,"month":3,"day":14},
+        "overrides":[{"issue":"ceasefire_days","quantity":"60"}],"view":"EVALUATION_VIEW_FULL",
+        "hypotheses":[{"dropRedLine":"ua-no-regrouping-pause"}]}"#;
+    request::<v1::EvaluateHistoryRequest>(9, "history", "EvaluateHistoryRequest", history);
+    let compare = r#"{"proposals":[{"proposalName":"scenarios/ukraine-2025/proposals/jeddah-ceasefire"},
+        {"label":"mine","proposal":{"terms":[{"issue":"sanctions","choice":"lift"}]}}],
+        "hypotheses":[{"unsetCircumstance":"guarantors_willing"}]}"#;
+    request::<v1::CompareProposalsRequest>(10, "compare", "CompareProposalsRequest", compare);
 }
 
 /// The token of the second page of the bundled scenario's red lines.

@@ -30,13 +30,17 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
     let service = &*SERVICE;
     // Seeds hold these numbers: a new one goes to the end.
     match kind {
-        0 => answer(bytes, |request| service.evaluate(request)),
+        0 => answer(bytes, |request| service.evaluate(&request)),
         1 => answer(bytes, |request| service.list_red_lines(request)),
         2 => answer(bytes, |request| service.get_red_line(request)),
         3 => answer(bytes, |request| service.list_scenarios(request)),
         4 => answer(bytes, |request| service.get_scenario(request)),
         5 => answer(bytes, |request| service.list_proposals(request)),
         6 => answer(bytes, |request| service.get_proposal(request)),
+        7 => answer(bytes, |request| service.batch(&request)),
+        8 => answer(bytes, |request| Ok(service.stream_item(request))),
+        9 => answer(bytes, |request| service.evaluate_history(&request)),
+        10 => answer(bytes, |request| service.compare_proposals(&request)),
         _ => Corpus::Reject,
     }
 });

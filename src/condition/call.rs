@@ -3,11 +3,13 @@
 //! Whoever calls may send anything, so that all of it is bounded, and nothing of it outlives the call: the cuts of a
 //! loaded scenario's space are not touched.
 
-use super::decision::{Decision, WorkBudget};
+use super::decision::{Decision, TooComplex, WorkBudget};
 use super::domain::Domain;
+use super::fault::ConditionFaultKind;
 use super::formula::Formula;
 use super::space::{Space, TooManyCuts};
-use super::typing::{Vocabulary, read};
+use super::typing::read_within;
+use super::vocabulary::Vocabulary;
 
 /// The conditions of a call, compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,27 +34,44 @@ pub struct CallFault {
 /// Reads and compiles the conditions of one call, all of them within one budget ([`WorkBudget::for_call`]), so that a
 /// call costs no more because it has many. The space is theirs alone: exact for them, and for nothing else.
 ///
-/// `domains` are those of all inputs, in the order of their [`InputId`]s, as in the vocabulary. It takes milliseconds of work and belongs on a thread that may be
-/// held up.
+/// `domains` are those of all inputs, in the order of their [`InputId`](super::InputId)s, as in the vocabulary. This may
+/// take tens of milliseconds, and belongs on a thread that may be held up.
 ///
 /// # Errors
-/// Every fault of every condition; what outgrows a limit while it is compiled is only found once all can be read.
+/// Every fault of every condition; what outgrows a limit while it is compiled is only found once all can be read, and
+/// once the budget is spent, what is behind is not looked at.
 pub fn compile_for_call<'a>(
     texts: &[&str],
     vocabulary: &Vocabulary,
     domains: impl IntoIterator<Item = &'a Domain>,
 ) -> Result<CallConditions, Vec<CallFault>> {
-    let mut work = WorkBudget::for_call();
+    compile_for_call_within(texts, vocabulary, domains, &mut WorkBudget::for_call())
+}
+
+/// The same within a budget of the caller's, which tells what was spent.
+///
+/// # Errors
+/// As [`compile_for_call`].
+pub fn compile_for_call_within<'a>(
+    texts: &[&str],
+    vocabulary: &Vocabulary,
+    domains: impl IntoIterator<Item = &'a Domain>,
+    work: &mut WorkBudget,
+) -> Result<CallConditions, Vec<CallFault>> {
     let mut faults = Vec::new();
     let mut formulas = Vec::with_capacity(texts.len());
     for (condition, text) in texts.iter().enumerate() {
-        match read(text, vocabulary) {
+        match read_within(text, vocabulary, work) {
             Ok(formula) => formulas.push(formula),
-            Err(found) => faults.extend(found.into_iter().map(|fault| CallFault {
-                condition,
-                at: fault.at,
-                message: fault.kind.to_string(),
-            })),
+            Err(found) => {
+                let told =
+                    found.iter().map(|fault| CallFault { condition, at: fault.at, message: fault.kind.to_string() });
+                faults.extend(told);
+                // Nothing is left for those behind it.
+                if found.iter().any(|fault| matches!(fault.kind, ConditionFaultKind::TooComplex(_))) {
+                    break;
+                }
+            }
         }
     }
     if !faults.is_empty() {
@@ -73,9 +92,14 @@ pub fn compile_for_call<'a>(
     })?;
     let mut conditions = Vec::with_capacity(formulas.len());
     for (condition, formula) in formulas.into_iter().enumerate() {
-        match Decision::compile_within(&formula, &space, &mut work) {
+        match Decision::compile_within(&formula, &space, work) {
             Ok(decision) => conditions.push((formula, decision)),
-            Err(cause) => faults.push(CallFault { condition, at: 0, message: cause.to_string() }),
+            Err(cause) => {
+                faults.push(CallFault { condition, at: 0, message: cause.to_string() });
+                if matches!(cause, TooComplex::Work { .. }) {
+                    break;
+                }
+            }
         }
     }
     if faults.is_empty() { Ok(CallConditions { space, conditions }) } else { Err(faults) }
@@ -87,5 +111,6 @@ fn last_cutting(cuts: &TooManyCuts, formulas: &[Formula], domains: &[&Domain]) -
         Space::new(domains.iter().copied(), first)
             .is_err_and(|faults| faults.iter().any(|fault: &TooManyCuts| fault.input == cuts.input))
     };
-    (0..formulas.len()).find(|at| formulas.get(..=*at).is_some_and(too_many)).unwrap_or(0)
+    let positions: Vec<usize> = (0..formulas.len()).collect();
+    positions.partition_point(|at| !formulas.get(..=*at).is_some_and(too_many))
 }

@@ -58,26 +58,41 @@ impl Cube {
         }
     }
 
-    /// Whether every value of `other` is one of this cube's.
-    pub(super) fn contains(&self, other: &Cube) -> bool {
+    /// Whether every value of `other` is one of this cube's. Adds the literals looked at to `compared`.
+    pub(super) fn contains(&self, other: &Cube, compared: &mut u64) -> bool {
         let mut theirs = other.literals.iter();
         self.literals.iter().all(|ours| {
             theirs
                 .by_ref()
-                .find(|literal| literal.input >= ours.input)
+                .find(|literal| {
+                    *compared += 1;
+                    literal.input >= ours.input
+                })
                 .is_some_and(|literal| literal.input == ours.input && ours.forbids & !literal.forbids == 0)
         })
     }
+
+    /// The steps of writing this cube's literals and so many others.
+    fn writing(&self, others: usize) -> u64 {
+        STEPS_OF_A_WRITTEN_CUBE + STEPS_OF_A_WRITTEN_LITERAL * (self.literals.len() + others) as u64
+    }
 }
+
+/// A literal that is written takes 32 bytes besides the time: the steps bound memory, too.
+const STEPS_OF_A_WRITTEN_LITERAL: u64 = 8;
+/// Room for a cube's literals is asked for, and given back.
+const STEPS_OF_A_WRITTEN_CUBE: u64 = 40;
 
 /// Adds a cube to a set of maximal ones, dropping what it makes superfluous.
 pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBudget) -> Result<(), TooComplex> {
-    work.spend(set.len() + 1)?;
-    if set.iter().any(|kept| kept.contains(&cube)) {
-        return Ok(());
+    // Every cube that is looked at takes steps of its own: its literals lie somewhere else.
+    let mut compared = 1 + 4 * set.len() as u64;
+    let covered = set.iter().any(|kept| kept.contains(&cube, &mut compared));
+    if !covered {
+        set.retain(|kept| !cube.contains(kept, &mut compared));
+        set.push(cube);
     }
-    set.retain(|kept| !cube.contains(kept));
-    set.push(cube);
+    work.spend(compared)?;
     work.admit(set.len())
 }
 
@@ -91,7 +106,7 @@ pub(super) fn conjunction(
     let mut meets = Vec::new();
     for ours in a {
         for theirs in b {
-            work.spend(1)?;
+            work.spend(ours.writing(theirs.literals.len()))?;
             if let Some(meet) = ours.meet(theirs, space) {
                 insert_maximal(&mut meets, meet, work)?;
             }
@@ -110,7 +125,7 @@ pub(super) fn complement(cubes: &[Cube], space: &Space, work: &mut WorkBudget) -
     for cube in order {
         let mut next = Vec::new();
         for kept in &outside {
-            work.spend(1)?;
+            work.spend(kept.writing(cube.literals.len()))?;
             if kept.meet(cube, space).is_none() {
                 insert_maximal(&mut next, kept.clone(), work)?;
                 continue;
@@ -118,6 +133,7 @@ pub(super) fn complement(cubes: &[Cube], space: &Space, work: &mut WorkBudget) -
             for literal in &cube.literals {
                 let Some(axis) = space.axis(literal.input) else { continue };
                 for forbids in axis.negations(literal.forbids) {
+                    work.spend(kept.writing(1))?;
                     if let Some(meet) = kept.meet(&Cube::of(literal.input, forbids), space) {
                         insert_maximal(&mut next, meet, work)?;
                     }

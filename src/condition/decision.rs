@@ -3,6 +3,7 @@
 use super::cubes::{Cube, Cubes, complement, conjunction, insert_maximal};
 use super::domain::InputId;
 use super::formula::{Atom, Formula};
+use super::nearest::MAX_PAIRS;
 use super::space::{Axis, Space};
 use thiserror::Error;
 
@@ -23,28 +24,31 @@ pub enum TooComplex {
     },
 }
 
-/// What compiling may cost. Steps are comparisons of cubes, so that a budget means the same on every machine.
+/// What reading and compiling may cost. Steps are literals compared, or what takes as long (one or two nanoseconds),
+/// so that a budget means the same on every machine. Writing a literal costs several steps, which bounds memory, too.
 #[derive(Clone, Debug)]
 pub struct WorkBudget {
     max_cubes: usize,
     max_steps: u64,
     steps_left: u64,
+    /// Pairs of characters that may still be compared to find what a name was meant to be.
+    pairs_left: usize,
 }
 
 impl WorkBudget {
     /// The most cubes that a condition's truth, or its falsehood, may have at any stage.
     pub const MAX_CUBES: usize = 1_024;
-    /// The most steps for one condition: some tens of milliseconds.
-    pub const MAX_STEPS: u64 = 4_000_000;
+    /// The most steps for reading one condition, and for compiling it: some tens of milliseconds.
+    pub const MAX_STEPS: u64 = 32_000_000;
 
     /// The most cubes of a condition that comes with a call.
     pub const MAX_CUBES_OF_CALL: usize = 512;
     /// The most steps for all conditions of a call together.
-    pub const MAX_STEPS_OF_CALL: u64 = 1_000_000;
+    pub const MAX_STEPS_OF_CALL: u64 = 16_000_000;
 
     /// A budget of one's own.
     pub fn new(max_cubes: usize, max_steps: u64) -> Self {
-        Self { max_cubes, max_steps, steps_left: max_steps }
+        Self { max_cubes, max_steps, steps_left: max_steps, pairs_left: MAX_PAIRS }
     }
 
     /// What the conditions of one call may cost together.
@@ -52,10 +56,20 @@ impl WorkBudget {
         Self::new(Self::MAX_CUBES_OF_CALL, Self::MAX_STEPS_OF_CALL)
     }
 
-    pub(super) fn spend(&mut self, steps: usize) -> Result<(), TooComplex> {
-        let left = self.steps_left.checked_sub(steps as u64);
-        self.steps_left = left.ok_or(TooComplex::Work { limit: self.max_steps })?;
-        Ok(())
+    /// The steps spent so far.
+    pub fn spent(&self) -> u64 {
+        self.max_steps - self.steps_left
+    }
+
+    pub(super) fn spend(&mut self, steps: u64) -> Result<(), TooComplex> {
+        let left = self.steps_left.checked_sub(steps);
+        // What is spent once stays spent: nothing smaller slips through behind it.
+        self.steps_left = left.unwrap_or(0);
+        if left.is_some() { Ok(()) } else { Err(TooComplex::Work { limit: self.max_steps }) }
+    }
+
+    pub(super) fn measuring(&mut self) -> &mut usize {
+        &mut self.pairs_left
     }
 
     pub(super) fn admit(&self, cubes: usize) -> Result<(), TooComplex> {
@@ -114,8 +128,11 @@ impl Sides {
     }
 }
 
+/// Every part of a formula makes sets of cubes, however small.
+const STEPS_OF_A_PART: u64 = 100;
+
 fn sides(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Sides, TooComplex> {
-    work.spend(1)?;
+    work.spend(STEPS_OF_A_PART)?;
     match formula {
         Formula::Constant(truth) => Ok(Sides::constant(*truth)),
         Formula::Atom(atom) => atom_sides(atom, space, work),
@@ -156,7 +173,10 @@ fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides
     };
     Ok(match (atom, axis) {
         (Atom::Options { allowed, .. }, _) => of_values(u128::from(*allowed)),
-        (Atom::Numbers { allowed, .. }, _) => of_values(axis.numbers(allowed)),
+        (Atom::Numbers { allowed, .. }, _) => {
+            work.spend(10 * allowed.ranges().len() as u64)?;
+            of_values(axis.numbers(allowed))
+        }
         (Atom::Member { member, .. }, _) => {
             let must_be_out = 1u128.checked_shl(u32::from(*member)).unwrap_or(0);
             let must_be_in = must_be_out.rotate_left(64);
@@ -201,7 +221,7 @@ fn choose(
 ) -> Result<(), TooComplex> {
     let mut pending = vec![(0u8, ins, outs, 0u128)];
     while let Some((member, ins, outs, forbids)) = pending.pop() {
-        work.spend(1)?;
+        work.spend(4)?;
         if ins == 0 && outs == 0 {
             emit(if forbids == 0 { Cube::default() } else { Cube::of(input, forbids) }, work)?;
             continue;

@@ -9,21 +9,26 @@ mod comparison;
 mod cubes;
 mod decision;
 mod domain;
+mod fault;
 mod formula;
 mod nearest;
 mod parse;
+mod scan;
 mod space;
 mod typing;
+mod vocabulary;
 
-pub use call::{CallConditions, CallFault, compile_for_call};
+pub use call::{CallConditions, CallFault, compile_for_call, compile_for_call_within};
 pub use cubes::{Cube, Cubes, Literal};
 pub use decision::{Decision, TooComplex, WorkBudget};
 pub use domain::{Answer, Domain, InputId, MAX_ENTRIES, Value};
+pub use fault::{ConditionFault, ConditionFaultKind};
 pub use formula::{Atom, Formula, Numbers};
 pub use nearest::nearest;
-pub use parse::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
+pub use scan::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
 pub use space::{Axis, MAX_INTERVALS, Space, TooManyCuts};
-pub use typing::{ConditionFault, ConditionFaultKind, MAX_FORMULA_NODES, Vocabulary, read};
+pub use typing::{MAX_CONDITION_FAULTS, MAX_FORMULA_NODES, read};
+pub use vocabulary::Vocabulary;
 
 #[cfg(test)]
 mod tests;

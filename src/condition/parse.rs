@@ -1,20 +1,19 @@
 //! From text to CEL's syntax tree, with the text bounded before the parser sees it.
 
-use super::typing::{ConditionFault, ConditionFaultKind};
+use super::decision::WorkBudget;
+use super::fault::{ConditionFault, ConditionFaultKind};
+use super::scan::scan;
 use cel::common::ast::{IdedExpr, SourceInfo};
 
-/// The longest condition, in bytes.
-pub const MAX_CONDITION_BYTES: usize = 4_096;
-/// The deepest nesting of brackets, and the longest run of operators without an operand between them.
-pub const MAX_CONDITION_NESTING: usize = 24;
-/// Longer chains are cut off by the parser itself.
+/// More than the scan lets through: the parser's own guard stands behind it.
 const MAX_PARSER_RECURSION: u16 = 96;
 /// One fault of syntax is enough: recovering from many is where parsers lose themselves.
 const MAX_PARSER_RECOVERIES: u32 = 4;
 
 /// Parses a condition. Macros stay calls.
-pub(super) fn parse(text: &str) -> Result<(IdedExpr, SourceInfo), Vec<ConditionFault>> {
-    guard(text).map_err(|fault| vec![fault])?;
+pub(super) fn parse(text: &str, work: &mut WorkBudget) -> Result<(IdedExpr, SourceInfo), Vec<ConditionFault>> {
+    let steps = scan(text).map_err(|fault| vec![fault])?;
+    work.spend(steps).map_err(|cause| vec![ConditionFault { at: 0, kind: cause.into() }])?;
     let parser = cel::Env::default()
         .with_optional_support(false)
         .parser()
@@ -46,42 +45,4 @@ fn byte_at(text: &str, (line, column): (isize, isize)) -> usize {
     let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();
     start + rest.char_indices().nth(column).map_or(rest.trim_end().len(), |(offset, _)| offset)
-}
-
-/// Refuses what is too long or too deep, without recursion.
-fn guard(text: &str) -> Result<(), ConditionFault> {
-    let fault = |at, kind| Err(ConditionFault { at, kind });
-    if text.len() > MAX_CONDITION_BYTES {
-        return fault(0, ConditionFaultKind::TooLong { bytes: text.len() });
-    }
-    let (mut depth, mut run) = (0usize, 0usize);
-    let mut quote = None;
-    let mut escaped = false;
-    for (at, character) in text.char_indices() {
-        if let Some(open) = quote {
-            match character {
-                _ if escaped => escaped = false,
-                '\\' => escaped = true,
-                _ if character == open => quote = None,
-                _ => {}
-            }
-            run = 0;
-            continue;
-        }
-        match character {
-            '"' | '\'' => quote = Some(character),
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        run = match character {
-            '!' | '-' | '?' | ':' => run + 1,
-            _ if character.is_whitespace() => run,
-            _ => 0,
-        };
-        if depth > MAX_CONDITION_NESTING || run > MAX_CONDITION_NESTING {
-            return fault(at, ConditionFaultKind::TooDeep);
-        }
-    }
-    Ok(())
 }

@@ -1,149 +1,47 @@
 //! From CEL's syntax tree to a typed [`Formula`]: names resolved, macros spelled out, everything else refused.
 
 use super::comparison::Comparison;
+use super::decision::WorkBudget;
 use super::domain::{Domain, InputId};
+use super::fault::{ConditionFault, ConditionFaultKind};
 use super::formula::{Atom, Formula, Numbers};
-use super::nearest::nearest;
-use super::parse::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING, parse};
+use super::nearest::nearest_within;
+use super::parse::parse;
+use super::vocabulary::{Name, Vocabulary};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use thiserror::Error;
 
 /// The most nodes of a formula once its macros are spelled out.
 pub const MAX_FORMULA_NODES: usize = 20_000;
 
-/// The names that conditions may use.
-#[derive(Clone, Debug, Default)]
-pub struct Vocabulary {
-    names: BTreeMap<Arc<str>, Name>,
-    /// Every option and member: what a text in a condition can mean.
-    entries: BTreeSet<Arc<str>>,
-}
+/// The most faults that are told of one condition.
+pub const MAX_CONDITION_FAULTS: usize = 100;
 
-#[derive(Clone, Debug)]
-enum Name {
-    Input(InputId, Domain),
-    Group(Vec<Arc<str>>),
-}
+/// Steps for a part that is read: names are looked up, entries compared, formulas built.
+const STEPS_OF_A_PART: u64 = 200;
+/// Steps for an element of a list that is copied.
+const STEPS_OF_AN_ELEMENT: u64 = 10;
 
-impl Vocabulary {
-    /// Adds an input. A name that is there already keeps its first meaning.
-    pub fn add_input(&mut self, name: Arc<str>, id: InputId, domain: Domain) {
-        self.entries.extend(domain.entries().iter().cloned());
-        self.names.entry(name).or_insert(Name::Input(id, domain));
-    }
-
-    /// Adds a group of options or members. A name that is there already keeps its first meaning.
-    pub fn add_group(&mut self, name: Arc<str>, members: Vec<Arc<str>>) {
-        self.entries.extend(members.iter().cloned());
-        self.names.entry(name).or_insert(Name::Group(members));
-    }
-
-    /// The name of an input.
-    pub(super) fn input(&self, id: InputId) -> Option<&str> {
-        self.names.iter().find(|(_, name)| matches!(name, Name::Input(of, _) if *of == id)).map(|(name, _)| &**name)
-    }
-}
-
-/// A fault in a condition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConditionFault {
-    /// Where, in bytes from the beginning of the condition.
-    pub at: usize,
-    /// What.
-    pub kind: ConditionFaultKind,
-}
-
-/// What is wrong with a condition.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ConditionFaultKind {
-    /// Not CEL.
-    #[error("the condition cannot be read: {message}")]
-    Syntax {
-        /// What the parser says.
-        message: String,
-    },
-    /// Longer than the limit.
-    #[error("the condition has {bytes} bytes; at most {MAX_CONDITION_BYTES} are read")]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-    },
-    /// Deeper than the limit.
-    #[error("the condition nests more than {MAX_CONDITION_NESTING} deep")]
-    TooDeep,
-    /// Larger than the limit once macros are spelled out.
-    #[error("the condition has more than {MAX_FORMULA_NODES} parts once its macros are spelled out")]
-    TooLarge,
-    /// No such issue, circumstance or group.
-    #[error("there is no issue, circumstance or group `{name}`{}", hint(nearest))]
-    UnknownName {
-        /// The name used.
-        name: String,
-        /// The nearest known one.
-        nearest: Option<String>,
-    },
-    /// No such option or member.
-    #[error("`{input}` has no {what} `{name}`{}", hint(nearest))]
-    UnknownEntry {
-        /// The input.
-        input: String,
-        /// `option` or `member`.
-        what: &'static str,
-        /// The name used.
-        name: String,
-        /// The nearest known one.
-        nearest: Option<String>,
-    },
-    /// A text that is no option or member of anything.
-    #[error("nothing has an option or member `{name}`{}", hint(nearest))]
-    UnknownText {
-        /// The text used.
-        name: String,
-        /// The nearest known one.
-        nearest: Option<String>,
-    },
-    /// A comparison that its domain decides.
-    #[error("within {min}..{max} this comparison {} holds", if *always { "always" } else { "never" })]
-    Decided {
-        /// The domain's least value.
-        min: i64,
-        /// The domain's greatest value.
-        max: i64,
-        /// Whether it always holds.
-        always: bool,
-    },
-    /// Types that don't fit.
-    #[error("{message}")]
-    Type {
-        /// What was expected, and what was found.
-        message: String,
-    },
-    /// CEL that is outside of what conditions may use.
-    #[error("{what} is not part of the condition language")]
-    Unsupported {
-        /// What.
-        what: String,
-    },
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
-}
-
-/// Reads a condition. Every fault is reported.
+/// Reads a condition of a file. Every fault is reported, up to [`MAX_CONDITION_FAULTS`].
 ///
 /// # Errors
-/// All faults, in no particular order.
+/// All faults, in the order of their places.
 pub fn read(text: &str, vocabulary: &Vocabulary) -> Result<Formula, Vec<ConditionFault>> {
-    let (tree, source) = parse(text)?;
-    let mut reader = Reader { vocabulary, source, bound: Vec::new(), faults: Vec::new(), nodes: 0 };
+    read_within(text, vocabulary, &mut WorkBudget::default())
+}
+
+/// Reads a condition within what others left of a budget.
+pub(super) fn read_within(
+    text: &str,
+    vocabulary: &Vocabulary,
+    work: &mut WorkBudget,
+) -> Result<Formula, Vec<ConditionFault>> {
+    let (tree, source) = parse(text, work)?;
+    let (bound, faults) = (Vec::new(), Vec::new());
+    let mut reader = Reader { vocabulary, source, bound, faults, nodes: 0, stopped: false, work };
     let formula = reader.condition(&tree);
     let mut faults = reader.faults;
-    // A macro's body is read once an element: the same fault may have been found many times.
     faults.sort_by_key(|fault| fault.at);
-    faults.dedup();
     match formula {
         Some(formula) if faults.is_empty() => Ok(formula),
         _ => Err(faults),
@@ -199,14 +97,39 @@ struct Reader<'a> {
     bound: Vec<(String, Constant)>,
     faults: Vec<ConditionFault>,
     nodes: usize,
+    /// A limit was reached, and told.
+    stopped: bool,
+    work: &'a mut WorkBudget,
 }
 
 impl<'a> Reader<'a> {
     fn fault<T>(&mut self, at: &IdedExpr, kind: ConditionFaultKind) -> Option<T> {
         let start = self.source.offset_for(at.id).map_or(0, |(start, _)| start as usize);
-        let at = start.min(self.source.source.len());
-        self.faults.push(ConditionFault { at, kind });
+        let fault = ConditionFault { at: start.min(self.source.source.len()), kind };
+        // A macro's body is read once an element: the same fault may be found many times.
+        if self.faults.len() < MAX_CONDITION_FAULTS && !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
         None
+    }
+
+    /// Tells that a limit was reached, once: whatever calls stops at `None`, and what it calls besides does nothing.
+    fn stop<T>(&mut self, at: &IdedExpr, kind: ConditionFaultKind) -> Option<T> {
+        if std::mem::replace(&mut self.stopped, true) { None } else { self.fault(at, kind) }
+    }
+
+    fn spend(&mut self, at: &IdedExpr, steps: u64) -> Option<()> {
+        match self.work.spend(steps) {
+            Ok(()) => Some(()),
+            Err(cause) => self.stop(at, cause.into()),
+        }
+    }
+
+    /// The known name that was probably meant. The search is bounded for all names of a condition together.
+    fn nearest<'c>(&mut self, name: &str, known: impl Iterator<Item = &'c Arc<str>>) -> Option<String> {
+        let worth_telling = self.faults.len() < MAX_CONDITION_FAULTS;
+        let found = worth_telling.then(|| nearest_within(name, known.map(|id| &**id), self.work.measuring()));
+        found.flatten().map(str::to_owned)
     }
 
     fn type_fault<T>(&mut self, at: &IdedExpr, message: impl Into<String>) -> Option<T> {
@@ -225,14 +148,10 @@ impl<'a> Reader<'a> {
     }
 
     fn operand(&mut self, expr: &IdedExpr) -> Option<Operand<'a>> {
-        self.nodes += 1;
-        if self.nodes > MAX_FORMULA_NODES {
-            // One fault says it; the walk ends at once because every caller stops at `None`.
-            if self.nodes == MAX_FORMULA_NODES + 1 {
-                return self.fault(expr, ConditionFaultKind::TooLarge);
-            }
+        if self.stopped {
             return None;
         }
+        self.charge(expr, 1)?;
         match &expr.expr {
             Expr::Literal(literal) => self.literal(expr, literal),
             Expr::Ident(name) => self.name(expr, name),
@@ -252,7 +171,10 @@ impl<'a> Reader<'a> {
         match literal {
             LiteralValue::Boolean(truth) => Some(Operand::Truth(Formula::Constant(*truth.inner()))),
             LiteralValue::Int(number) => Some(Operand::Number(*number.inner())),
-            LiteralValue::String(text) => Some(Operand::Text(Text { text: text.inner().into(), literal: true })),
+            LiteralValue::String(text) => {
+                self.spend(expr, text.inner().len() as u64)?;
+                Some(Operand::Text(Text { text: text.inner().into(), literal: true }))
+            }
             LiteralValue::Double(_) => self.unsupported(expr, "a number with a fraction"),
             LiteralValue::UInt(_) => self.unsupported(expr, "an unsigned literal"),
             LiteralValue::Bytes(_) => self.unsupported(expr, "a literal of bytes"),
@@ -283,12 +205,14 @@ impl<'a> Reader<'a> {
                 Domain::Members(_) => Operand::Members(name, *id, domain),
                 Domain::Quantity { min, max } => Operand::Quantity(*id, *min, *max),
             }),
-            Some((_, Name::Group(members))) => Some(Operand::List(
-                members.iter().map(|text| Constant::Text(Text { text: text.clone(), literal: false })).collect(),
-            )),
+            Some((_, Name::Group(members))) => {
+                self.spend(expr, STEPS_OF_AN_ELEMENT * members.len() as u64)?;
+                Some(Operand::List(
+                    members.iter().map(|text| Constant::Text(Text { text: text.clone(), literal: false })).collect(),
+                ))
+            }
             None => {
-                let known = vocabulary.names.keys().map(|known| &**known);
-                let nearest = nearest(name, known).map(str::to_owned);
+                let nearest = self.nearest(name, vocabulary.names.keys());
                 self.fault(expr, ConditionFaultKind::UnknownName { name: name.to_owned(), nearest })
             }
         }
@@ -403,7 +327,7 @@ impl<'a> Reader<'a> {
         match domain.entry(&text.text) {
             None if text.literal => {
                 let what = if matches!(domain, Domain::Members(_)) { "member" } else { "option" };
-                let nearest = nearest(&text.text, domain.entries().iter().map(|entry| &**entry)).map(str::to_owned);
+                let nearest = self.nearest(&text.text, domain.entries().iter());
                 let name = text.text.to_string();
                 self.fault(at, ConditionFaultKind::UnknownEntry { input: input.to_owned(), what, name, nearest })
             }
@@ -417,14 +341,17 @@ impl<'a> Reader<'a> {
         if !text.literal || vocabulary.entries.contains(&text.text) {
             return Some(());
         }
-        let nearest = nearest(&text.text, vocabulary.entries.iter().map(|entry| &**entry)).map(str::to_owned);
+        let nearest = self.nearest(&text.text, vocabulary.entries.iter());
         self.fault(at, ConditionFaultKind::UnknownText { name: text.text.to_string(), nearest })
     }
 
-    /// Counts parts of the formula that are written out again.
+    /// Counts parts of the formula that are written out.
     fn charge(&mut self, at: &IdedExpr, parts: usize) -> Option<()> {
         self.nodes = self.nodes.saturating_add(parts);
-        if self.nodes > MAX_FORMULA_NODES { self.fault(at, ConditionFaultKind::TooLarge) } else { Some(()) }
+        if self.nodes > MAX_FORMULA_NODES {
+            return self.stop(at, ConditionFaultKind::TooLarge);
+        }
+        self.spend(at, STEPS_OF_A_PART * parts as u64)
     }
 
     fn numbers(&mut self, at: &IdedExpr, input: InputId, min: i64, max: i64, allowed: Numbers) -> Option<Formula> {

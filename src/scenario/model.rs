@@ -82,7 +82,8 @@ impl Scenario {
         (0u16..).zip(&self.inputs).find(|(_, input)| &*input.id == id).map(|(at, input)| (InputId(at), input))
     }
 
-    /// The names that a condition may use: inputs and groups.
+    /// The names that a condition may use: inputs and groups. Takes milliseconds for the largest scenarios, so that it
+    /// is worth keeping.
     pub fn vocabulary(&self) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
         for (at, input) in (0..).zip(&self.inputs) {

@@ -8,3 +8,6 @@ mod workers;
 pub use cache::{Cache, CacheCounts, Key};
 pub use store::{DuplicateScenario, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeld, Store, list_revision};
 pub use workers::{Refused, Workers};
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub enum Refused {
 pub struct Workers {
     running: Arc<Semaphore>,
     /// Running and waiting ones.
-    admitted: Arc<Semaphore>,
+    pub(super) admitted: Arc<Semaphore>,
 }
 
 impl Default for Workers {

@@ -1,5 +1,6 @@
 mod call;
 mod cubes;
+mod limits;
 mod reading;
 
 use super::{Domain, InputId, Vocabulary};

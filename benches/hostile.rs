@@ -1,0 +1,69 @@
+//! What hostile conditions cost: the dearest of each family, in time on the processor and in memory.
+//!
+//! `cargo bench --bench hostile`. The bound for each is 100 ms and 64 MiB.
+
+#[path = "../tests/hostile/conditions.rs"]
+mod conditions;
+
+use detente::condition::{WorkBudget, compile_for_call_within, read};
+use peak_alloc::PeakAlloc;
+use rustix::time::{ClockId, clock_gettime};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+fn cpu_ms() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+/// Milliseconds on the processor and MiB beyond what was there before.
+fn cost(work: impl FnOnce()) -> (f64, f64) {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let start = cpu_ms();
+    work();
+    (cpu_ms() - start, MEMORY.peak_usage().saturating_sub(before) as f64 / f64::from(1 << 20))
+}
+
+#[derive(Clone, Copy, Default)]
+struct Worst {
+    ms: f64,
+    mib: f64,
+    steps: u64,
+    compiled: usize,
+}
+
+fn main() {
+    // Other arguments are cargo's.
+    if std::env::args().any(|argument| argument == "--list") {
+        return;
+    }
+    let (vocabulary, domains) = conditions::vocabulary();
+    let mut calls = [Worst::default(); conditions::FAMILIES.len()];
+    let mut files = [Worst::default(); conditions::FAMILIES.len()];
+    for (family, text) in conditions::all() {
+        let (call, file) = (&mut calls[family], &mut files[family]);
+        let mut work = WorkBudget::for_call();
+        let mut compiled = false;
+        let (ms, mib) = cost(|| {
+            compiled = compile_for_call_within(&[&text], &vocabulary, &domains, &mut work).is_ok();
+        });
+        (call.ms, call.mib) = (call.ms.max(ms), call.mib.max(mib));
+        call.steps = call.steps.max(work.spent());
+        call.compiled += usize::from(compiled);
+        let (ms, mib) = cost(|| drop(read(&text, &vocabulary)));
+        (file.ms, file.mib) = (file.ms.max(ms), file.mib.max(mib));
+    }
+    println!("{:24} {:>9} {:>9} {:>10} {:>9} {:>9} {:>9}", "", "call ms", "MiB", "steps", "compiled", "read ms", "MiB");
+    let mut worst = Worst::default();
+    for ((name, _), (call, file)) in conditions::FAMILIES.iter().zip(calls.iter().zip(&files)) {
+        println!(
+            "{name:24} {:9.2} {:9.2} {:10} {:9} {:9.2} {:9.2}",
+            call.ms, call.mib, call.steps, call.compiled, file.ms, file.mib
+        );
+        worst.ms = worst.ms.max(call.ms).max(file.ms);
+        worst.mib = worst.mib.max(call.mib).max(file.mib);
+    }
+    println!("{:24} {:9.2} {:9.2}", "worst of all", worst.ms, worst.mib);
+}

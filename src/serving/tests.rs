@@ -1,0 +1,88 @@
+//! The bounds of longer work.
+
+use super::{Refused, Workers};
+use std::sync::mpsc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn as_many_run_and_wait_as_may_and_one_more_is_refused() {
+    let workers = Workers::new(1, 1);
+    let (release, held) = mpsc::channel::<()>();
+    let first = tokio::spawn({
+        let workers = workers.clone();
+        async move { workers.run(move || held.recv().is_ok()).await }
+    });
+    let second = tokio::spawn({
+        let workers = workers.clone();
+        async move { workers.run(|| 2).await }
+    });
+    // Both are in before the third asks.
+    while workers.admitted.available_permits() > 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(workers.run(|| 3).await, Err(Refused::Busy));
+    // A caller who leaves takes its waiting job along, and makes room.
+    second.abort();
+    assert!(second.await.unwrap_err().is_cancelled());
+    let third = tokio::spawn({
+        let workers = workers.clone();
+        async move { workers.run(|| 3).await }
+    });
+    release.send(()).unwrap();
+    assert_eq!(timeout(PATIENCE, first).await.unwrap().unwrap(), Ok(true));
+    assert_eq!(timeout(PATIENCE, third).await.unwrap().unwrap(), Ok(3));
+    assert_eq!(workers.admitted.available_permits(), 2);
+}
+
+#[tokio::test]
+async fn a_job_whose_caller_leaves_keeps_its_place_until_it_ends() {
+    let workers = Workers::new(1, 0);
+    let (release, held) = mpsc::channel::<()>();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let first = tokio::spawn({
+        let workers = workers.clone();
+        let job = move || {
+            let _ = begun.send(());
+            held.recv().is_ok()
+        };
+        async move { workers.run(job).await }
+    });
+    timeout(PATIENCE, begins).await.unwrap().unwrap();
+    first.abort();
+    assert!(first.await.is_err());
+    assert_eq!(workers.run(|| 2).await, Err(Refused::Busy));
+    release.send(()).unwrap();
+    let again = async {
+        while workers.run(|| 2).await.is_err() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_panics_makes_its_caller_panic_and_nobody_else() {
+    let workers = Workers::new(1, 0);
+    let asked = tokio::spawn({
+        let workers = workers.clone();
+        async move {
+            workers
+                .run(|| {
+                    if workers_exist() {
+                        panic!("on purpose")
+                    }
+                })
+                .await
+        }
+    });
+    assert!(asked.await.unwrap_err().is_panic());
+    assert_eq!(workers.run(|| 2).await, Ok(2));
+}
+
+/// So that the compiler does not see that what follows is never reached.
+fn workers_exist() -> bool {
+    std::hint::black_box(true)
+}
