@@ -7,7 +7,8 @@
 #![no_main]
 
 use detente::condition::{
-    Answer, Atom, Cubes, Decision, Domain, Formula, InputId, Space, Value, Vocabulary, WorkBudget, read,
+    Answer, Atom, ConditionFault, ConditionFaultKind, Cubes, Decision, Domain, Formula, InputId, Space, Value,
+    Vocabulary, WorkBudget, read,
 };
 use libfuzzer_sys::{Corpus, fuzz_target};
 use std::collections::BTreeSet;
@@ -46,14 +47,7 @@ fn ids(ids: &[&str]) -> Vec<Arc<str>> {
 fuzz_target!(|text: &str| -> Corpus {
     let formula = match read(text, &VOCABULARY) {
         Ok(formula) => formula,
-        Err(faults) => {
-            assert!(!faults.is_empty(), "a refused condition has a fault");
-            for fault in faults {
-                assert!(text.is_char_boundary(fault.at), "{fault:?} lies outside of the text");
-                assert!(!fault.kind.to_string().is_empty());
-            }
-            return Corpus::Keep;
-        }
+        Err(faults) => return check_faults(text, &faults),
     };
     let domains = DOMAINS.iter().map(|(_, domain)| domain);
     let Ok(space) = Space::new(domains, [&formula]) else { return Corpus::Keep };
@@ -73,6 +67,17 @@ fuzz_target!(|text: &str| -> Corpus {
     }
     Corpus::Keep
 });
+
+fn check_faults(text: &str, faults: &[ConditionFault]) -> Corpus {
+    assert!(!faults.is_empty(), "a refused condition has a fault");
+    for fault in faults {
+        assert!(text.is_char_boundary(fault.at), "{fault:?} lies outside of the text");
+        assert!(!fault.kind.to_string().is_empty());
+    }
+    // There are many more ways to break the syntax than to keep it: kept, they would leave no time for the rest.
+    let broken = faults.iter().any(|fault| matches!(fault.kind, ConditionFaultKind::Syntax { .. }));
+    if broken { Corpus::Reject } else { Corpus::Keep }
+}
 
 /// What a formula consists of.
 struct Facts {

@@ -1,16 +1,16 @@
 //! Any bytes as a request to the bundled scenario, as the service answers it behind the transport: it never panics.
 //!
-//! A refusal has a reason and fits into the trailers that clients accept; an answer is one that may be sent.
-//! The first byte says which request the rest is.
+//! A refusal has a reason and fits into the trailers that clients accept; an answer is one that may be sent, and the
+//! same from the cache as without. The first byte says which request the rest is.
 
 #![no_main]
 
 use detente::engine::Compiled;
 use detente::grpc::error::ApiError;
-use detente::grpc::proto::v1::ErrorReason;
+use detente::grpc::proto::v1::{self, ErrorReason};
 use detente::grpc::service::{MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines};
 use detente::scenario;
-use detente::serving::Store;
+use detente::serving::{Cache, Store};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 use std::sync::{Arc, LazyLock};
@@ -19,10 +19,14 @@ use tonic::Status;
 /// What clients bound the headers of an answer to, unless told otherwise.
 const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
+/// Little, so that answers are also thrown out again.
+const CACHE_BYTES: u64 = 256 * 1024;
+
 static SERVICE: LazyLock<RedLines> = LazyLock::new(|| {
     let scenario = scenario::load("ukraine-2025.yaml", include_str!("../../scenarios/ukraine-2025.yaml")).unwrap();
     let compiled = Compiled::new(Arc::new(scenario)).unwrap();
-    RedLines::new(Arc::new(Store::new(vec![compiled]).unwrap()))
+    let store = Store::new(vec![compiled]).unwrap();
+    RedLines::new(Arc::new(store)).with_cache(Arc::new(Cache::new(CACHE_BYTES)))
 });
 
 fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
@@ -30,7 +34,7 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
     let service = &*SERVICE;
     // Seeds hold these numbers: a new one goes to the end.
     match kind {
-        0 => answer(bytes, |request| service.evaluate(&request)),
+        0 => answer(bytes, |request| evaluate(service, &request)),
         1 => answer(bytes, |request| service.list_red_lines(request)),
         2 => answer(bytes, |request| service.get_red_line(request)),
         3 => answer(bytes, |request| service.list_scenarios(request)),
@@ -44,6 +48,21 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
         _ => Corpus::Reject,
     }
 });
+
+/// The answer, which the cache must not change: neither when it is put in nor when it is found there. What is found may
+/// be what an earlier input put in, so that such a failure takes both.
+fn evaluate(
+    service: &RedLines,
+    request: &v1::EvaluateProposalRequest,
+) -> Result<v1::EvaluateProposalResponse, ApiError> {
+    let answer = service.evaluate(request);
+    let expected = answer.as_ref().map(Message::encode_to_vec);
+    for _ in 0..2 {
+        let cached = service.evaluate_encoded(request);
+        assert_eq!(cached.as_ref().map(Message::encode_to_vec), expected, "{request:?}");
+    }
+    answer
+}
 
 /// Has one kind of request answered, and holds the answer to what it promises.
 fn answer<Q: Message + Default, A: Message>(bytes: &[u8], service: impl FnOnce(Q) -> Result<A, ApiError>) -> Corpus {
