@@ -1,19 +1,26 @@
 //! The command line: one file a command.
 //!
-//! Owns options and rendering for people. Must not know how answers come about: `evaluate`, `red-lines` and
-//! `diff` ask the same service that is served, here or at a server, and render its messages.
+//! Owns options and rendering for people. Must not know how answers come about: `evaluate`, `history`,
+//! `compare`, `red-lines` and `diff` ask the same service that is served, here or at a server, and render its
+//! messages.
 
 mod answerer;
 mod check;
+mod compare;
+mod comparison_text;
 mod diff;
 mod evaluate;
 mod evaluation_text;
+mod history;
 mod inputs;
+mod question;
 mod red_lines;
 mod serve;
 pub mod source;
+mod suppose;
 mod test;
 mod text;
+mod words;
 
 use crate::config::ServeOptions;
 use crate::scenario::Diagnostics;
@@ -50,6 +57,12 @@ enum Command {
     /// Evaluate a proposal.
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(evaluate::Options),
+    /// Evaluate a proposal on every day between two: when something changed, and what.
+    #[command(after_help = history::EXAMPLES)]
+    History(history::Options),
+    /// Put proposals side by side: everyone's stance on each, and the red lines in which they differ.
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::Options),
     /// List red lines, or show one.
     #[command(after_help = red_lines::EXAMPLES)]
     RedLines(red_lines::Options),
@@ -104,6 +117,8 @@ impl Cli {
             Some(Command::Diff(options)) => diff::run(&options),
             Some(Command::Test(options)) => Ok(test::run(&options)),
             Some(Command::Evaluate(options)) => evaluate::run(&options),
+            Some(Command::History(options)) => history::run(&options),
+            Some(Command::Compare(options)) => compare::run(&options),
             Some(Command::RedLines(options)) => red_lines::run(&options),
             Some(Command::Schema) => pretty(&crate::scenario::schema()).map(Report::of),
             Some(Command::Completions { shell }) => {

@@ -27,7 +27,7 @@ pub enum ConnectError {
         cause: String,
     },
     /// No runtime to wait in.
-    #[error("a client cannot be started: {0}")]
+    #[error("a client cannot be started")]
     Runtime(#[from] io::Error),
 }
 
@@ -64,6 +64,33 @@ impl Client {
     /// The server's.
     pub fn evaluate(&self, request: v1::EvaluateProposalRequest) -> Result<v1::EvaluateProposalResponse, Status> {
         self.runtime.block_on(self.service.clone().evaluate_proposal(request)).map(Response::into_inner)
+    }
+
+    /// EvaluateHistory.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn evaluate_history(&self, request: v1::EvaluateHistoryRequest) -> Result<v1::EvaluateHistoryResponse, Status> {
+        self.runtime.block_on(self.service.clone().evaluate_history(request)).map(Response::into_inner)
+    }
+
+    /// CompareProposals.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn compare_proposals(
+        &self,
+        request: v1::CompareProposalsRequest,
+    ) -> Result<v1::CompareProposalsResponse, Status> {
+        self.runtime.block_on(self.service.clone().compare_proposals(request)).map(Response::into_inner)
+    }
+
+    /// ListProposals.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn list_proposals(&self, request: v1::ListProposalsRequest) -> Result<v1::ListProposalsResponse, Status> {
+        self.runtime.block_on(self.service.clone().list_proposals(request)).map(Response::into_inner)
     }
 
     /// ListRedLines.
