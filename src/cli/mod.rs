@@ -1,7 +1,7 @@
 //! The command line: one file a command.
 //!
 //! Owns options and rendering for people. Must not know how answers come about: `evaluate`, `history`,
-//! `compare`, `red-lines` and `diff` ask the same service that is served, here or at a server, and render its
+//! `compare`, `sweep`, `red-lines` and `diff` ask the same service that is served, here or at a server, and render its
 //! messages.
 
 mod answerer;
@@ -18,6 +18,7 @@ mod red_lines;
 mod serve;
 pub mod source;
 mod suppose;
+mod sweep;
 mod test;
 mod text;
 mod words;
@@ -63,6 +64,9 @@ enum Command {
     /// Put proposals side by side: everyone's stance on each, and the red lines in which they differ.
     #[command(after_help = compare::EXAMPLES)]
     Compare(compare::Options),
+    /// Evaluate any number of proposals: JSON lines in, JSON lines out.
+    #[command(after_help = sweep::EXAMPLES)]
+    Sweep(sweep::Options),
     /// List red lines, or show one.
     #[command(after_help = red_lines::EXAMPLES)]
     RedLines(red_lines::Options),
@@ -119,6 +123,7 @@ impl Cli {
             Some(Command::Evaluate(options)) => evaluate::run(&options),
             Some(Command::History(options)) => history::run(&options),
             Some(Command::Compare(options)) => compare::run(&options),
+            Some(Command::Sweep(options)) => return ended(sweep::run(&options)),
             Some(Command::RedLines(options)) => red_lines::run(&options),
             Some(Command::Schema) => pretty(&crate::scenario::schema()).map(Report::of),
             Some(Command::Completions { shell }) => {
@@ -139,6 +144,7 @@ fn ended(outcome: Result<ExitCode>) -> ExitCode {
 fn tell(error: &anyhow::Error) -> ExitCode {
     let (faults, code) = match error.downcast_ref::<UsageFaults>() {
         Some(UsageFaults(faults)) => (Some(faults), USAGE),
+        None if error.is::<UsageError>() => (None, USAGE),
         None => (source::faults(error), FAILED),
     };
     match faults {
@@ -147,6 +153,11 @@ fn tell(error: &anyhow::Error) -> ExitCode {
     }
     ExitCode::from(code)
 }
+
+/// A fault in how the command line is used, in a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
 
 /// Faults in what was written on the command line itself.
 #[derive(Debug, thiserror::Error)]
