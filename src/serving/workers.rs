@@ -1,6 +1,7 @@
 //! Work that takes longer than an evaluation, apart from the threads that serve.
 //!
-//! As many jobs run at a time as there are processors; a bounded number waits; more are refused at once. A caller who
+//! As many jobs run at a time as half of the processors, so that callers of evaluations don't notice; a bounded number
+//! waits; more are refused at once. A caller who
 //! leaves takes its waiting job along; a job that has begun ends by its own bounds.
 
 use std::panic::resume_unwind;
@@ -33,9 +34,9 @@ pub struct Workers {
 }
 
 impl Default for Workers {
-    /// One for each processor.
+    /// One for every two processors, at least one.
     fn default() -> Self {
-        Self::new(available_parallelism().map_or(1, usize::from), MAX_WAITING)
+        Self::new(available_parallelism().map_or(1, |processors| (usize::from(processors) / 2).max(1)), MAX_WAITING)
     }
 }
 

@@ -96,9 +96,8 @@ impl RedLines {
             Err(error) => Some(Item::Error(error.into())),
         };
         // What fits by itself may not with its id, and would end the stream.
-        bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result }).unwrap_or_else(|error| {
-            v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) }
-        })
+        bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result })
+            .unwrap_or_else(|error| v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) })
     }
 
     /// The same; what hypotheses cost is paid apart.
