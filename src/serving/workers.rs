@@ -1,8 +1,8 @@
 //! Work that takes longer than an evaluation, apart from the threads that serve.
 //!
 //! As many jobs run at a time as half of the processors, so that callers of evaluations don't notice; a bounded number
-//! waits; more are refused at once. A caller who
-//! leaves takes its waiting job along; a job that has begun ends by its own bounds.
+//! waits; more are refused at once. A caller who leaves takes its waiting job along; a job that has begun ends by its
+//! own bounds.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
