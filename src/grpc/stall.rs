@@ -2,7 +2,8 @@
 //!
 //! Flow control makes a transport wait for its client for ever, and a body that is not asked for frames can't end
 //! itself. But the task that serves a call is ours to end: hyper runs each on an executor of the caller's choosing.
-//! This one watches, around each poll, whether the answer's body was asked for more since it last gave something.
+//! This one watches, around each poll, whether the answer's body was asked for more since it last gave something. What
+//! it gives at once is at most one message, so that a client must read 4 MiB, the largest, within that time.
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
