@@ -50,8 +50,8 @@ fn own(request: &mut v1::EvaluateProposalRequest) -> &mut Vec<v1::Term> {
 }
 
 fn base(scenario: &v1::Scenario, chance: &mut Chance) -> v1::EvaluateProposalRequest {
-    let terms = scenario.issues.iter().filter_map(|issue| (chance.below(3) == 0).then(|| term(issue, chance)));
-    let terms: Vec<v1::Term> = terms.collect();
+    let terms = scenario.issues.iter().filter(|_| chance.below(3) == 0).collect::<Vec<_>>();
+    let terms: Vec<v1::Term> = terms.into_iter().map(|issue| term(issue, chance)).collect();
     v1::EvaluateProposalRequest {
         subject: Some(Subject::Proposal(v1::Proposal { terms, ..v1::Proposal::default() })),
         as_of: Some(Date { year: 2025, month: 3, day: i32::try_from(1 + chance.below(14)).unwrap() }),

@@ -219,7 +219,19 @@ fn red_lines_are_listed_filtered_and_shown() {
 #[test]
 fn help_version_and_completions() {
     assert_eq!(prints(&["--version"]), format!("detente {}\n", env!("CARGO_PKG_VERSION")));
-    for command in ["serve", "check", "diff", "test", "evaluate", "red-lines", "schema", "completions"] {
+    for command in [
+        "serve",
+        "check",
+        "diff",
+        "test",
+        "evaluate",
+        "history",
+        "compare",
+        "sweep",
+        "red-lines",
+        "schema",
+        "completions",
+    ] {
         assert!(prints(&["--help"]).contains(command));
         assert!(prints(&[command, "--help"]).contains("Usage:"));
     }

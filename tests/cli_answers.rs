@@ -27,16 +27,28 @@ fn without_revision(text: &str) -> String {
     format!("{before}, revision ...\n{rest}")
 }
 
+/// The files in tests/golden, each with the command whose answer it keeps.
+fn kept() -> Vec<(String, Vec<String>)> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut kept = vec![("compare.txt".to_owned(), words(&["compare"]))];
+    for proposal in proposals() {
+        kept.push((format!("{proposal}.txt"), words(&["evaluate", &proposal])));
+        // Over the whole span that is covered.
+        kept.push((format!("history-{proposal}.txt"), words(&["history", &proposal])));
+    }
+    kept
+}
+
 #[test]
 fn every_reference_proposal_is_answered_as_kept() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let update = std::env::var_os(UPDATE).is_some_and(|set| !set.is_empty());
-    let proposals = proposals();
-    assert_eq!(proposals.len(), 11);
+    assert_eq!(proposals().len(), 11);
     let mut differing = Vec::new();
-    for proposal in &proposals {
-        let path = folder.join(format!("{proposal}.txt"));
-        let found = without_revision(&prints(&["evaluate", proposal]));
+    for (file, arguments) in &kept() {
+        let path = folder.join(file);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let found = without_revision(&prints(&arguments));
         if update {
             fs::create_dir_all(&folder).unwrap();
             fs::write(&path, &found).unwrap();
@@ -55,11 +67,11 @@ fn every_reference_proposal_is_answered_as_kept() {
         "{told}\nIf that is meant: {UPDATE}=1 cargo test --test cli_answers, and read the diff"
     );
     let files = fs::read_dir(&folder).unwrap();
-    let mut kept: Vec<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    let mut expected: Vec<_> = proposals.iter().map(|proposal| format!("{proposal}.txt")).collect();
-    kept.sort();
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut expected: Vec<_> = kept().into_iter().map(|(file, _)| file).collect();
+    files.sort();
     expected.sort();
-    assert_eq!(kept, expected, "tests/golden holds one file a reference proposal");
+    assert_eq!(files, expected, "tests/golden holds what is kept, and nothing else");
 }
 
 /// Whether a text is what is shown of it, where `...` stands for anything.
@@ -74,6 +86,18 @@ fn assert_shows(shown: &str, text: &str) {
     assert!(shown.trim_end().ends_with("...") || rest.is_empty(), "README.md leaves out\n{rest}");
 }
 
+/// The words of a command as README.md writes it: single quotes keep a word together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('\'').enumerate() {
+        match at % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
+
 #[test]
 fn the_readme_shows_what_is_printed() {
     let readme = include_str!("../README.md");
@@ -86,7 +110,8 @@ fn the_readme_shows_what_is_printed() {
         let printed: String = commands
             .lines()
             .map(|line| {
-                let arguments: Vec<&str> = line.split_whitespace().skip(1).collect();
+                let arguments = words(line);
+                let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
                 let output = command(&arguments).current_dir(&folder.0).output().unwrap();
                 assert_eq!(output.status.code(), Some(0), "{line}");
                 String::from_utf8(output.stdout).unwrap()

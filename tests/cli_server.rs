@@ -2,57 +2,12 @@
 
 #[path = "support/binary.rs"]
 mod binary;
+#[path = "support/served.rs"]
+mod served;
 
 use binary::{Folder, command, prints, refuses, reservoir, run};
-use std::io::{BufRead, BufReader, Read};
+use served::Server;
 use std::net::TcpListener;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-
-/// A server of a test's own, killed at its end.
-struct Server {
-    child: Child,
-    log: BufReader<ChildStderr>,
-    /// What it logged until it listened.
-    told: String,
-    url: String,
-}
-
-impl Server {
-    fn start(options: &[&str]) -> Self {
-        Self::spawn(command(&[&["serve", "--listen", "127.0.0.1:0"], options].concat()))
-    }
-
-    fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let mut server = Self { child, log, told: String::new(), url: String::new() };
-        while server.url.is_empty() {
-            let mut line = String::new();
-            assert_ne!(server.log.read_line(&mut line).unwrap(), 0, "it ended: {}", server.told);
-            if let Some((_, after)) = line.split_once("listening on ") {
-                server.url = format!("http://{}", after.split_once(": ").unwrap().0);
-            }
-            server.told += &line;
-        }
-        server
-    }
-
-    /// Asks it to end as systems do; gives how it ended, and what it logged to the end.
-    fn terminate(mut self) -> (ExitStatus, String) {
-        let kill = format!("kill {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap(), rest)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn a_server_answers_what_files_answer() {
@@ -67,6 +22,18 @@ fn a_server_answers_what_files_answer() {
         &["evaluate", "guarantors-2022", "--given", "guarantors_willing=false", "--clear", "guarantee_talks"],
         &["evaluate", "jeddah-ceasefire", "--as-of", "2024-06-30", "--set", "ceasefire_days={min: 5, max: 60}"],
         &["evaluate", &yaml, "--set", "force_mandate={any_of: [un, coalition]}", "--full"],
+        &[
+            "evaluate",
+            "strong-army",
+            "--suppose",
+            "drop ru-army-reduced",
+            "--suppose",
+            "russia rejects true && sanctions == \"keep\"",
+        ],
+        &["history", "jeddah-ceasefire", "--from", "2024-06-01", "--full"],
+        &["history", "european-force", "--suppose", "ru-no-nato-forces=tentative", "--output", "json"],
+        &["compare"],
+        &["compare", "strong-army", &yaml, "--as-of", "2025-03-01", "--output", "json"],
         &["red-lines"],
         &["red-lines", "--output", "json"],
         &["red-lines", "--party", "russia", "--firmness-at-least", "firm"],

@@ -219,3 +219,18 @@ async fn a_panic_is_an_internal_error_with_an_incident() {
     }
     assert_eq!(client.call("/fine", &[], frame(&[])).await.code(), Code::Ok, "the connection goes on");
 }
+
+#[tokio::test]
+async fn a_message_is_escaped_no_more_than_grpc_asks_for() {
+    let server = Server::start().await;
+    // GetScenario of a name that is near to a known one, with a `%` and a letter beyond ASCII.
+    let name = "scenarios/ukraine-2025%ö";
+    let request: Vec<u8> =
+        std::iter::once(0x0a).chain(std::iter::once(u8::try_from(name.len()).unwrap())).chain(name.bytes()).collect();
+    let path = "/detente.v1.RedLineService/GetScenario";
+    let answer = server.client().await.call(path, &[], frame(&request)).await;
+    let message = answer.headers.get("grpc-message").unwrap().to_str().unwrap();
+    let expected = "there is no scenario `scenarios/ukraine-2025%25%C3%B6`; did you mean `scenarios/ukraine-2025`?";
+    assert_eq!(message, expected);
+    assert_eq!(answer.status().message(), expected.replace("%25%C3%B6", "%ö"));
+}

@@ -16,6 +16,7 @@ use detente::grpc::proto::v1::{
     self, evaluate_proposal_request::Subject, stream_evaluate_proposals_response::Result as Item,
 };
 use detente::grpc::server::Settings;
+use detente::grpc::service::MAX_STREAMS_OF_EVALUATIONS;
 use detente::shutdown::{Drain, Drained};
 use h2::client::SendRequest;
 use prost::Message;
@@ -209,6 +210,33 @@ async fn a_client_that_never_reads_is_reset_and_nobody_else_notices() {
     // The connection itself lives on.
     let head = http::Request::post(format!("http://detente{STREAM}")).body(()).unwrap();
     assert!(reader.ready().await.unwrap().send_request(head, true).unwrap().0.await.is_ok());
+}
+
+#[tokio::test]
+async fn as_many_streams_as_a_connection_may_have_can_all_be_unread() {
+    let server = Server::with(Settings { stall: PATIENCE, drain: quick(), ..Settings::default() }).await;
+    let reader = unwilling_reader(&server).await;
+    let mut open = Vec::new();
+    for _ in 0..MAX_STREAMS_OF_EVALUATIONS {
+        open.push(stuff(reader.clone()).await);
+    }
+    let one_more = || {
+        let head = http::Request::post(format!("http://detente{STREAM}")).header("content-type", "application/grpc");
+        let reader = reader.clone();
+        async move { reader.ready().await.unwrap().send_request(head.body(()).unwrap(), true).unwrap().0.await.unwrap() }
+    };
+    let refused = Status::from_header_map(one_more().await.headers()).unwrap();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
+    // None of the others is the worse for it, nor another connection; and a place that is left is free again.
+    assert!(open.iter().all(|(sent, _, _)| *sent > 500));
+    drop(open.pop());
+    let again = async {
+        while one_more().await.headers().contains_key("grpc-status") {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, again).await.unwrap();
+    server.assert_answers().await;
 }
 
 #[tokio::test]

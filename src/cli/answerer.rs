@@ -12,6 +12,8 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+const LARGEST_PAGE: i32 = 1_000;
+
 /// Whom to ask.
 #[derive(Args, Debug)]
 pub(super) struct Target {
@@ -69,10 +71,56 @@ impl Answerer {
         }
     }
 
-    pub(super) fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, Refusal> {
+    pub(super) fn history(&self, request: v1::EvaluateHistoryRequest) -> Result<v1::EvaluateHistoryResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => service.evaluate_history(&request).map_err(Refusal::from),
+            Answerer::There(client) => client.evaluate_history(request).map_err(Refusal::from),
+        }
+    }
+
+    pub(super) fn compare(
+        &self,
+        request: v1::CompareProposalsRequest,
+    ) -> Result<v1::CompareProposalsResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => service.compare_proposals(&request).map_err(Refusal::from),
+            Answerer::There(client) => client.compare_proposals(request).map_err(Refusal::from),
+        }
+    }
+
+    /// All pages in one.
+    pub(super) fn all_red_lines(
+        &self,
+        mut request: v1::ListRedLinesRequest,
+    ) -> Result<v1::ListRedLinesResponse, Refusal> {
+        request.page_size = LARGEST_PAGE;
+        let mut all = self.list_red_lines(request.clone())?;
+        while !all.next_page_token.is_empty() {
+            request.page_token = std::mem::take(&mut all.next_page_token);
+            let page = self.list_red_lines(request.clone())?;
+            all.red_lines.extend(page.red_lines);
+            all.next_page_token = page.next_page_token;
+        }
+        Ok(all)
+    }
+
+    fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, Refusal> {
         match self {
             Answerer::Here(service) => service.list_red_lines(request).map_err(Refusal::from),
             Answerer::There(client) => client.list_red_lines(request).map_err(Refusal::from),
+        }
+    }
+
+    /// The first so many of a scenario's reference proposals, and how many there are.
+    pub(super) fn list_proposals(&self, parent: &str, most: i32) -> Result<v1::ListProposalsResponse, Refusal> {
+        let request = v1::ListProposalsRequest {
+            parent: parent.to_owned(),
+            page_size: most,
+            ..v1::ListProposalsRequest::default()
+        };
+        match self {
+            Answerer::Here(service) => service.list_proposals(request).map_err(Refusal::from),
+            Answerer::There(client) => client.list_proposals(request).map_err(Refusal::from),
         }
     }
 

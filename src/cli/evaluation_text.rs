@@ -1,19 +1,18 @@
 //! An evaluation for people, from the API's messages.
 
 use super::text::{BAD, DIM, HEAD, OPEN, count, table, wrapped};
+use super::words::{
+    certainty_word, firmness_word, in_brackets, iso, last_segment, stance_words, supposing, verdict_words,
+};
 use crate::grpc::convert::wording::list;
-use crate::grpc::proto::{Date, v1};
+use crate::grpc::proto::v1;
+use anstyle::Style;
 use std::fmt::Write;
 
 /// An evaluation as a text of at most 100 columns.
 pub(super) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
     let mut out = String::new();
-    let style = match evaluation.verdict() {
-        v1::Verdict::Blocked | v1::Verdict::Undeliverable => BAD,
-        // Not in green: it is no approval.
-        v1::Verdict::Unopposed => HEAD,
-        _ => OPEN,
-    };
+    let style = verdict_style(evaluation.verdict());
     let verdict = verdict_words(evaluation.verdict()).to_uppercase();
     let worst = evaluation.could_become();
     let bound = match worst == evaluation.verdict() {
@@ -23,6 +22,7 @@ pub(super) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
     let day = evaluation.as_of.as_ref().map_or_else(String::new, |day| format!(" on {}", iso(day)));
     let revision: String = evaluation.revision.chars().take(12).collect();
     let _ = writeln!(out, "{style}{verdict}{style:#}{bound}{day}");
+    out += &supposing(&evaluation.suppositions).map_or_else(String::new, |supposing| wrapped(&supposing, 0));
     let _ = writeln!(out, "{DIM}{}, revision {revision}{DIM:#}\n", evaluation.scenario);
     out += &wrapped(&evaluation.summary, 0);
     out.push('\n');
@@ -44,8 +44,11 @@ pub(super) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
         let _ = writeln!(out, "\n{OPEN}The proposal contradicts itself{OPEN:#}");
     }
     for warning in &evaluation.warnings {
-        out += &wrapped(&format!("{} ({}): {}", warning.constraint, certainty(warning.certainty()), warning.title), 2);
-        reasons(&mut out, &warning.reasons);
+        out += &wrapped(
+            &format!("{} ({}): {}", warning.constraint, certainty_word(warning.certainty()), warning.title),
+            2,
+        );
+        reasons(&mut out, &warning.reasons, 4);
     }
     if !evaluation.cautions.is_empty() {
         let _ = writeln!(out, "\n{HEAD}Said of such deals{HEAD:#}");
@@ -53,7 +56,7 @@ pub(super) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
     for caution in &evaluation.cautions {
         let possible = if caution.certainty() == v1::Certainty::Possible { " (if so settled)" } else { "" };
         out += &wrapped(&format!("{}{possible}", caution.text), 2);
-        caution.evidence.iter().for_each(|piece| evidence(&mut out, piece));
+        caution.evidence.iter().for_each(|piece| evidence(&mut out, piece, 4));
     }
     if !evaluation.inputs.is_empty() {
         out.push('\n');
@@ -68,6 +71,16 @@ pub(super) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
         out += &table(&["INPUT", "TAKEN TO BE", "BECAUSE OF"], &rows);
     }
     out
+}
+
+/// How a verdict is shown.
+pub(super) fn verdict_style(verdict: v1::Verdict) -> Style {
+    match verdict {
+        v1::Verdict::Blocked | v1::Verdict::Undeliverable => BAD,
+        // Not in green: it is no approval.
+        v1::Verdict::Unopposed => HEAD,
+        _ => OPEN,
+    }
 }
 
 fn stances(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
@@ -102,63 +115,64 @@ fn stances(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
 }
 
 fn finding(out: &mut String, finding: &v1::Finding) {
-    let id = finding.red_line.rsplit('/').next().unwrap_or_default();
-    let (lowest, highest) = (firmness_word(finding.firmness()), firmness_word(finding.firmness_at_worst()));
-    let firmness = match (lowest == highest, lowest) {
-        (_, "") => String::new(),
-        (true, _) => format!(" ({lowest})"),
-        (false, _) => format!(" ({lowest}, {highest} at worst)"),
-    };
-    let _ = writeln!(out, "  {HEAD}{id}{HEAD:#}, {}{firmness}", finding.party);
-    out.push_str(&wrapped(&finding.title, 4));
-    reasons(out, &finding.reasons);
+    let firmness = in_brackets(finding.firmness(), finding.firmness_at_worst());
+    let hypothetical = if finding.hypothetical { " (hypothetical)" } else { "" };
+    let id = last_segment(&finding.red_line);
+    let _ = writeln!(out, "  {HEAD}{id}{HEAD:#}, {}{firmness}{hypothetical}", finding.party);
+    particulars(out, finding, 4);
+}
+
+/// Why a finding is what it is, what would decide it, and who says so.
+pub(super) fn particulars(out: &mut String, finding: &v1::Finding, indent: usize) {
+    out.push_str(&wrapped(&finding.title, indent));
+    reasons(out, &finding.reasons, indent);
     for waiver in &finding.waivers {
         let how = match waiver.certainty() {
-            v1::Certainty::Possible => "may count",
-            _ => "counts",
+            v1::Certainty::Possible => "may count as",
+            _ => "counts as",
         };
         let text =
             format!("{how} {} by the waiver {}: {}", firmness_word(waiver.firmness()), waiver.waiver, waiver.title);
-        out.push_str(&wrapped(&text, 4));
-        reasons(out, &waiver.reasons);
-        waiver.evidence.iter().for_each(|piece| evidence(out, piece));
+        out.push_str(&wrapped(&text, indent));
+        reasons(out, &waiver.reasons, indent + 2);
+        waiver.evidence.iter().for_each(|piece| evidence(out, piece, indent + 2));
     }
     if !finding.hangs_on.is_empty() {
-        out.push_str(&wrapped(&format!("hangs on {}", list(&finding.hangs_on)), 4));
+        out.push_str(&wrapped(&format!("hangs on {}", list(&finding.hangs_on)), indent));
     }
-    alternatives(out, "crossed if", &finding.would_cross);
-    alternatives(out, "clear if", &finding.would_clear);
-    finding.evidence.iter().for_each(|piece| evidence(out, piece));
+    alternatives(out, "crossed if", &finding.would_cross, indent);
+    alternatives(out, "clear if", &finding.would_clear, indent);
+    finding.evidence.iter().for_each(|piece| evidence(out, piece, indent));
 }
 
 const MOST_SHOWN: usize = 5;
 
-fn reasons(out: &mut String, reasons: &[v1::Reason]) {
+fn reasons(out: &mut String, reasons: &[v1::Reason], indent: usize) {
     let shown = reasons.iter().take(MOST_SHOWN).enumerate();
     for (at, reason) in shown {
         let lead = if at == 0 { "because" } else { "and because" };
-        out.push_str(&wrapped(&format!("{lead} {}", reason.text), 4));
+        out.push_str(&wrapped(&format!("{lead} {}", reason.text), indent));
     }
-    more(out, reasons.len(), "reason", "reasons");
+    more(out, reasons.len(), ("reason", "reasons"), indent);
 }
 
-fn alternatives(out: &mut String, lead: &str, settlements: &[v1::Settlement]) {
+fn alternatives(out: &mut String, lead: &str, settlements: &[v1::Settlement], indent: usize) {
     for (at, settlement) in settlements.iter().take(MOST_SHOWN).enumerate() {
         let lead = if at == 0 { lead } else { "or if" };
-        out.push_str(&wrapped(&format!("{lead} {}", settlement.text), 4));
+        out.push_str(&wrapped(&format!("{lead} {}", settlement.text), indent));
     }
-    more(out, settlements.len(), "way", "ways");
+    more(out, settlements.len(), ("way", "ways"), indent);
 }
 
-fn more(out: &mut String, all: usize, singular: &str, plural: &str) {
+fn more(out: &mut String, all: usize, (singular, plural): (&str, &str), indent: usize) {
     if all > MOST_SHOWN {
         let left = count(all - MOST_SHOWN, singular, plural);
-        out.push_str(&wrapped(&format!("and {left} more (--output json shows all)"), 4));
+        out.push_str(&wrapped(&format!("and {left} more (--output json shows all)"), indent));
     }
 }
 
 /// Who says so, in one paragraph.
-pub(super) fn evidence(out: &mut String, evidence: &v1::Evidence) {
+pub(super) fn evidence(out: &mut String, evidence: &v1::Evidence, indent: usize) {
     let kind = match evidence.kind() {
         v1::EvidenceKind::OnRecord => "on record",
         v1::EvidenceKind::Attributed => "unnamed source",
@@ -171,15 +185,11 @@ pub(super) fn evidence(out: &mut String, evidence: &v1::Evidence) {
     let day = evidence.date.as_ref().map_or_else(String::new, |day| format!(", {}", iso(day)));
     let row = if evidence.row.is_empty() { String::new() } else { format!(", {}", evidence.row) };
     let who = format!("{} ({kind}{day}; {}{row})", evidence.speaker, evidence.source);
-    out.push_str(&wrapped(&format!("- {against}{}{quote} -- {who}", evidence.statement), 4));
+    out.push_str(&wrapped(&format!("- {against}{}{quote} -- {who}", evidence.statement), indent));
 }
 
-/// A date as people here write it.
-pub(super) fn iso(date: &Date) -> String {
-    format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
-}
-
-fn answer(term: &v1::Term) -> String {
+/// What a term says.
+pub(super) fn answer(term: &v1::Term) -> String {
     use v1::term::Value;
     let none = |values: &[String]| if values.is_empty() { "(none)".to_owned() } else { values.join(", ") };
     match &term.value {
@@ -197,7 +207,8 @@ fn answer(term: &v1::Term) -> String {
     }
 }
 
-fn origin(origin: v1::InputOrigin) -> &'static str {
+/// Where the value of an input comes from.
+pub(super) fn origin(origin: v1::InputOrigin) -> &'static str {
     match origin {
         v1::InputOrigin::Unspecified => "",
         v1::InputOrigin::Proposal => "the proposal",
@@ -208,48 +219,5 @@ fn origin(origin: v1::InputOrigin) -> &'static str {
         v1::InputOrigin::Assumed => "the scenario's assumption",
         v1::InputOrigin::Unknown => "ignorance: nobody says",
         v1::InputOrigin::Hypothesis => "a hypothesis",
-    }
-}
-
-/// A verdict in a word.
-pub(super) const fn verdict_words(verdict: v1::Verdict) -> &'static str {
-    match verdict {
-        v1::Verdict::Unspecified => "no verdict",
-        v1::Verdict::Blocked => "blocked",
-        v1::Verdict::Undeliverable => "undeliverable",
-        v1::Verdict::Contested => "contested",
-        v1::Verdict::Undetermined => "undetermined",
-        v1::Verdict::Unopposed => "unopposed",
-    }
-}
-
-/// A stance in a word or three.
-pub(super) const fn stance_words(stance: v1::Stance) -> &'static str {
-    match stance {
-        v1::Stance::Unspecified => "",
-        v1::Stance::Rejects => "rejects",
-        v1::Stance::Resists => "resists",
-        v1::Stance::MayResist => "may resist",
-        v1::Stance::Undecided => "undecided",
-        v1::Stance::NoStatedObjection => "no stated objection",
-    }
-}
-
-/// A firmness in a word; none where there is no crossing.
-pub(super) fn firmness_word(firmness: v1::Firmness) -> &'static str {
-    match firmness {
-        v1::Firmness::Unspecified => "",
-        v1::Firmness::Tentative => "tentative",
-        v1::Firmness::Negotiable => "negotiable",
-        v1::Firmness::Firm => "firm",
-        v1::Firmness::Absolute => "absolute",
-    }
-}
-
-fn certainty(certainty: v1::Certainty) -> &'static str {
-    match certainty {
-        v1::Certainty::Unspecified => "",
-        v1::Certainty::Certain => "certain",
-        v1::Certainty::Possible => "possible",
     }
 }

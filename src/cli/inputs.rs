@@ -35,6 +35,11 @@ impl Inputs {
     pub(super) fn given(&self, options: &[String]) -> Result<Vec<v1::Term>, Diagnostics> {
         read("--given", options, &self.circumstances, self.issues.len())
     }
+
+    /// The same of one option of another name.
+    pub(super) fn supposed(&self, option: &str, text: &str) -> Result<Vec<v1::Term>, Diagnostics> {
+        read(option, &[text.to_owned()], &self.circumstances, self.issues.len())
+    }
 }
 
 fn read(option: &str, texts: &[String], inputs: &[Input], first: usize) -> Result<Vec<v1::Term>, Diagnostics> {

@@ -1,19 +1,27 @@
 //! The command line: one file a command.
 //!
-//! Owns options and rendering for people. Must not know how answers come about: `evaluate`, `red-lines` and
-//! `diff` ask the same service that is served, here or at a server, and render its messages.
+//! Owns options and rendering for people. Must not know how answers come about: `evaluate`, `history`,
+//! `compare`, `sweep`, `red-lines` and `diff` ask the same service that is served, here or at a server, and render its
+//! messages.
 
 mod answerer;
 mod check;
+mod compare;
+mod comparison_text;
 mod diff;
 mod evaluate;
 mod evaluation_text;
+mod history;
 mod inputs;
+mod question;
 mod red_lines;
 mod serve;
 pub mod source;
+mod suppose;
+mod sweep;
 mod test;
 mod text;
+mod words;
 
 use crate::config::ServeOptions;
 use crate::scenario::Diagnostics;
@@ -50,6 +58,15 @@ enum Command {
     /// Evaluate a proposal.
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(evaluate::Options),
+    /// Evaluate a proposal on every day between two: when something changed, and what.
+    #[command(after_help = history::EXAMPLES)]
+    History(history::Options),
+    /// Put proposals side by side: everyone's stance on each, and the red lines in which they differ.
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::Options),
+    /// Evaluate any number of proposals: JSON lines in, JSON lines out.
+    #[command(after_help = sweep::EXAMPLES)]
+    Sweep(sweep::Options),
     /// List red lines, or show one.
     #[command(after_help = red_lines::EXAMPLES)]
     RedLines(red_lines::Options),
@@ -104,6 +121,9 @@ impl Cli {
             Some(Command::Diff(options)) => diff::run(&options),
             Some(Command::Test(options)) => Ok(test::run(&options)),
             Some(Command::Evaluate(options)) => evaluate::run(&options),
+            Some(Command::History(options)) => history::run(&options),
+            Some(Command::Compare(options)) => compare::run(&options),
+            Some(Command::Sweep(options)) => return ended(sweep::run(&options)),
             Some(Command::RedLines(options)) => red_lines::run(&options),
             Some(Command::Schema) => pretty(&crate::scenario::schema()).map(Report::of),
             Some(Command::Completions { shell }) => {
@@ -124,6 +144,7 @@ fn ended(outcome: Result<ExitCode>) -> ExitCode {
 fn tell(error: &anyhow::Error) -> ExitCode {
     let (faults, code) = match error.downcast_ref::<UsageFaults>() {
         Some(UsageFaults(faults)) => (Some(faults), USAGE),
+        None if error.is::<UsageError>() => (None, USAGE),
         None => (source::faults(error), FAILED),
     };
     match faults {
@@ -132,6 +153,11 @@ fn tell(error: &anyhow::Error) -> ExitCode {
     }
     ExitCode::from(code)
 }
+
+/// A fault in how the command line is used, in a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
 
 /// Faults in what was written on the command line itself.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,10 @@
 //! `detente red-lines`: the API's list and one line whole.
 
 use super::answerer::{Answerer, Target};
-use super::evaluate::date;
-use super::evaluation_text::{evidence, firmness_word, iso};
+use super::evaluation_text::evidence;
+use super::question::date;
 use super::text::{HEAD, count, table, wrapped};
+use super::words::{firmness_word, iso, last_segment};
 use super::{OutputFormat, Report, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::to_json;
@@ -102,21 +103,12 @@ fn many(options: &Options, answerer: &Answerer) -> Result<Report> {
         held_on: options.held_on.map(from_date),
         text: options.text.clone().unwrap_or_default(),
     };
-    let mut request = v1::ListRedLinesRequest {
+    let all = answerer.all_red_lines(v1::ListRedLinesRequest {
         parent: options.target.scenario_name(),
-        page_size: 1_000,
-        page_token: String::new(),
         filter: Some(filter),
         order_by: options.order_by.clone().unwrap_or_default(),
-        revision: String::new(),
-    };
-    let mut all = answerer.list_red_lines(request.clone())?;
-    while !all.next_page_token.is_empty() {
-        request.page_token = std::mem::take(&mut all.next_page_token);
-        let page = answerer.list_red_lines(request.clone())?;
-        all.red_lines.extend(page.red_lines);
-        all.next_page_token = page.next_page_token;
-    }
+        ..v1::ListRedLinesRequest::default()
+    })?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("ListRedLinesResponse", &all)?)?,
         OutputFormat::Table if all.red_lines.is_empty() => "No red line passes the filter.\n".to_owned(),
@@ -135,7 +127,7 @@ fn row(red_line: &v1::RedLine) -> Vec<String> {
     let waived = if red_line.waivers.is_empty() { "" } else { " (waiver)" };
     let spans: Vec<String> = red_line.held.iter().map(span).collect();
     vec![
-        red_line.name.rsplit('/').next().unwrap_or_default().to_owned(),
+        last_segment(&red_line.name).to_owned(),
         red_line.party.clone(),
         format!("{}{waived}", firmness_word(red_line.firmness())),
         spans.join(", "),
@@ -152,7 +144,7 @@ fn span(span: &v1::Span) -> String {
 
 fn whole(red_line: &v1::RedLine) -> String {
     let mut out = String::new();
-    let id = red_line.name.rsplit('/').next().unwrap_or_default();
+    let id = last_segment(&red_line.name);
     let _ = writeln!(out, "{HEAD}{id}{HEAD:#}, {} ({})", red_line.party, firmness_word(red_line.firmness()));
     out += &wrapped(&red_line.title, 2);
     let spans: Vec<String> = red_line.held.iter().map(span).collect();
@@ -162,13 +154,13 @@ fn whole(red_line: &v1::RedLine) -> String {
         Some(Condition::Requires(condition)) => out += &wrapped(&format!("requires: {condition}"), 2),
         None => {}
     }
-    red_line.evidence.iter().for_each(|piece| evidence(&mut out, piece));
+    red_line.evidence.iter().for_each(|piece| evidence(&mut out, piece, 4));
     for waiver in &red_line.waivers {
         let firmness = firmness_word(waiver.firmness());
-        let _ = writeln!(out, "  {HEAD}waiver {}{HEAD:#}: counts {firmness} at most", waiver.id);
+        let _ = writeln!(out, "  {HEAD}waiver {}{HEAD:#}: counts as {firmness} at most", waiver.id);
         out += &wrapped(&waiver.title, 4);
         out += &wrapped(&format!("when {}", waiver.when), 4);
-        waiver.evidence.iter().for_each(|piece| evidence(&mut out, piece));
+        waiver.evidence.iter().for_each(|piece| evidence(&mut out, piece, 4));
     }
     out
 }

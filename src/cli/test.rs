@@ -3,10 +3,12 @@
 use super::Report;
 use super::source;
 use super::text::{BAD, GOOD, count};
+use super::words::{stance_words, status_words, verdict_words};
 use crate::condition::{Answer, InputId};
 use crate::engine::{
     Cause, Certainty, Compiled, Detail, Evaluation, Finding, Given, Origin, Sighting, Stance, Status, Verdict,
 };
+use crate::grpc::convert::evaluation::{from_stance, from_status, from_verdict};
 use crate::scenario::cases::{self, Case, ExpectFinding, Word};
 use anyhow::Result;
 use clap::Args;
@@ -140,13 +142,13 @@ impl Check<'_> {
 
     fn everything(&mut self, case: &Case) {
         let (evaluation, scenario, expect) = (self.evaluation, self.compiled.scenario(), &case.expect);
-        self.word("verdict", expect.verdict, verdict_word(evaluation.verdict));
-        self.word("could become", expect.could_become, verdict_word(evaluation.could_become));
+        self.word("verdict", expect.verdict, &verdict_word(evaluation.verdict));
+        self.word("could become", expect.could_become, &verdict_word(evaluation.could_become));
         for (party, (is, could_become)) in &expect.stances {
             let found = scenario.party(party).and_then(|at| evaluation.stances.get(at));
             let Some(found) = found else { continue };
-            self.word(&format!("{party}'s stance"), *is, stance_word(found.stance));
-            self.word(&format!("{party}'s stance could become"), *could_become, stance_word(found.could_become));
+            self.word(&format!("{party}'s stance"), *is, &stance_word(found.stance));
+            self.word(&format!("{party}'s stance could become"), *could_become, &stance_word(found.could_become));
         }
         let with = |status: Status| -> BTreeSet<String> {
             let findings = evaluation.findings.iter().filter(|finding| finding.status == status);
@@ -175,7 +177,7 @@ impl Check<'_> {
     fn finding(&mut self, id: &str, expected: &ExpectFinding, found: &Finding) {
         let (evaluation, scenario) = (self.evaluation, self.compiled.scenario());
         let Some(red_line) = scenario.red_lines.get(found.red_line) else { return };
-        self.word(id, expected.is, status_word(found.status));
+        self.word(id, expected.is, &status_word(found.status));
         let (lowest, highest) = found.firmness.map_or(("none", "none"), |(low, high)| (low.word(), high.word()));
         self.word(&format!("{id}'s firmness"), expected.firmness, lowest);
         self.word(&format!("{id}'s firmness at worst"), expected.firmness_at_worst, highest);
@@ -218,33 +220,21 @@ impl Check<'_> {
     }
 }
 
-fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Blocked => "blocked",
-        Verdict::Undeliverable => "undeliverable",
-        Verdict::Contested => "contested",
-        Verdict::Undetermined => "undetermined",
-        Verdict::Unopposed => "unopposed",
-    }
+/// Words as test files write them: without spaces.
+fn file_word(words: &str) -> String {
+    words.replace(' ', "_")
 }
 
-fn stance_word(stance: Stance) -> &'static str {
-    match stance {
-        Stance::Rejects => "rejects",
-        Stance::Resists => "resists",
-        Stance::MayResist => "may_resist",
-        Stance::Undecided => "undecided",
-        Stance::NoStatedObjection => "no_stated_objection",
-    }
+fn verdict_word(verdict: Verdict) -> String {
+    file_word(verdict_words(from_verdict(verdict)))
 }
 
-fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Crossed => "crossed",
-        Status::Undetermined => "undetermined",
-        Status::Clear => "clear",
-        Status::NotRecorded => "not_recorded",
-    }
+fn stance_word(stance: Stance) -> String {
+    file_word(stance_words(from_stance(stance)))
+}
+
+fn status_word(status: Status) -> String {
+    file_word(status_words(from_status(status)))
 }
 
 fn certainty_word(certainty: Certainty) -> Word {

@@ -43,7 +43,8 @@ impl Supposed {
         (scenario.red_lines.len()..).zip(&self.added)
     }
 
-    pub(super) fn red_line(&self, scenario: &Scenario, position: usize) -> Option<&RedLine> {
+    /// An added line, by its position after those of the scenario.
+    pub fn red_line(&self, scenario: &Scenario, position: usize) -> Option<&RedLine> {
         self.added.get(position.checked_sub(scenario.red_lines.len())?)
     }
 

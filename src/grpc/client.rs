@@ -2,10 +2,14 @@
 
 use super::proto::v1;
 use super::proto::v1::red_line_service_client::RedLineServiceClient;
+use futures_util::FutureExt;
 use std::io;
+use std::thread;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
@@ -27,8 +31,54 @@ pub enum ConnectError {
         cause: String,
     },
     /// No runtime to wait in.
-    #[error("a client cannot be started: {0}")]
+    #[error("a client cannot be started")]
     Runtime(#[from] io::Error),
+}
+
+/// So many requests of a stream are read before their answers are: of a mebibyte each at most.
+const READ_AHEAD: usize = 32;
+
+/// One of a stream's requests.
+#[derive(Debug)]
+pub enum Turn {
+    /// For the server to answer.
+    Ask(v1::StreamEvaluateProposalsRequest),
+    /// Answered already, and not to be sent: it keeps its place.
+    Answered(v1::StreamEvaluateProposalsResponse),
+}
+
+/// Where a stream's answers go.
+pub trait Sink {
+    /// Why no more can be taken, or no more requests read.
+    type Error: Send + 'static;
+
+    /// Takes an answer.
+    ///
+    /// # Errors
+    /// If it can't.
+    fn put(&mut self, answer: v1::StreamEvaluateProposalsResponse) -> Result<(), Self::Error>;
+
+    /// The next answer takes a while: hands on what was taken.
+    ///
+    /// # Errors
+    /// If it can't.
+    fn flush(&mut self) -> Result<(), Self::Error>;
+}
+
+/// Why a stream ended before its last answer.
+#[derive(Debug)]
+pub enum Unfinished<E> {
+    /// The server, or the way to it, ended it.
+    Broken(Status),
+    /// This side did.
+    Stopped(E),
+}
+
+/// What comes next in a stream's order.
+enum Slot<E> {
+    Asked,
+    Answered(Box<v1::StreamEvaluateProposalsResponse>),
+    Stopped(E),
 }
 
 /// A connection to a server, for callers that wait.
@@ -66,6 +116,33 @@ impl Client {
         self.runtime.block_on(self.service.clone().evaluate_proposal(request)).map(Response::into_inner)
     }
 
+    /// EvaluateHistory.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn evaluate_history(&self, request: v1::EvaluateHistoryRequest) -> Result<v1::EvaluateHistoryResponse, Status> {
+        self.runtime.block_on(self.service.clone().evaluate_history(request)).map(Response::into_inner)
+    }
+
+    /// CompareProposals.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn compare_proposals(
+        &self,
+        request: v1::CompareProposalsRequest,
+    ) -> Result<v1::CompareProposalsResponse, Status> {
+        self.runtime.block_on(self.service.clone().compare_proposals(request)).map(Response::into_inner)
+    }
+
+    /// ListProposals.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn list_proposals(&self, request: v1::ListProposalsRequest) -> Result<v1::ListProposalsResponse, Status> {
+        self.runtime.block_on(self.service.clone().list_proposals(request)).map(Response::into_inner)
+    }
+
     /// ListRedLines.
     ///
     /// # Errors
@@ -88,5 +165,88 @@ impl Client {
     /// The server's.
     pub fn get_scenario(&self, request: v1::GetScenarioRequest) -> Result<v1::Scenario, Status> {
         self.runtime.block_on(self.service.clone().get_scenario(request)).map(Response::into_inner)
+    }
+
+    /// StreamEvaluateProposals: answers go into the sink in the order of turns, which are read on a thread of their
+    /// own, and only so far ahead of the answers.
+    ///
+    /// # Errors
+    /// If it ends before the last answer. All answers before that one were put.
+    pub fn evaluate_stream<S: Sink>(
+        &self,
+        turns: impl Iterator<Item = Result<Turn, S::Error>> + Send + 'static,
+        sink: &mut S,
+    ) -> Result<(), Unfinished<S::Error>> {
+        let (order, slots) = mpsc::channel(READ_AHEAD);
+        let (ask, requests) = mpsc::channel(READ_AHEAD);
+        let read = move || {
+            for turn in turns {
+                // The other ends are gone where the stream has ended.
+                let goes_on = match turn {
+                    Ok(Turn::Ask(request)) => {
+                        order.blocking_send(Slot::Asked).is_ok() && ask.blocking_send(request).is_ok()
+                    }
+                    Ok(Turn::Answered(answer)) => order.blocking_send(Slot::Answered(Box::new(answer))).is_ok(),
+                    Err(error) => {
+                        let _ = order.blocking_send(Slot::Stopped(error));
+                        false
+                    }
+                };
+                if !goes_on {
+                    break;
+                }
+            }
+        };
+        // It is not waited for: it may be reading what nobody ever writes.
+        let reader = thread::Builder::new().name("requests".to_owned()).spawn(read);
+        reader.map_err(|error| Unfinished::Broken(Status::internal(format!("no thread can be started: {error}"))))?;
+        self.runtime.block_on(self.put_answers(requests, slots, sink))
+    }
+
+    async fn put_answers<S: Sink>(
+        &self,
+        requests: mpsc::Receiver<v1::StreamEvaluateProposalsRequest>,
+        mut slots: mpsc::Receiver<Slot<S::Error>>,
+        sink: &mut S,
+    ) -> Result<(), Unfinished<S::Error>> {
+        let early = || Status::unavailable("the server ended the stream before the last answer");
+        let mut service = self.service.clone();
+        let answers = service.stream_evaluate_proposals(ReceiverStream::new(requests)).await;
+        let mut answers = answers.map_err(Unfinished::Broken)?.into_inner();
+        loop {
+            let slot = match slots.try_recv() {
+                Ok(slot) => Some(slot),
+                Err(TryRecvError::Disconnected) => None,
+                Err(TryRecvError::Empty) => {
+                    sink.flush().map_err(Unfinished::Stopped)?;
+                    tokio::select! {
+                        // A slot is there before its answer.
+                        biased;
+                        slot = slots.recv() => slot,
+                        // The next request may be long in coming: that the stream has ended is told at once.
+                        ended = answers.message() => {
+                            let why = ended.map_or_else(|status| status, |_| early());
+                            return Err(Unfinished::Broken(why));
+                        }
+                    }
+                }
+            };
+            let answer = match slot {
+                None => return Ok(()),
+                Some(Slot::Stopped(error)) => return Err(Unfinished::Stopped(error)),
+                Some(Slot::Answered(answer)) => *answer,
+                Some(Slot::Asked) => {
+                    let read = match answers.message().now_or_never() {
+                        Some(read) => read,
+                        None => {
+                            sink.flush().map_err(Unfinished::Stopped)?;
+                            answers.message().await
+                        }
+                    };
+                    read.map_err(Unfinished::Broken)?.ok_or_else(|| Unfinished::Broken(early()))?
+                }
+            };
+            sink.put(answer).map_err(Unfinished::Stopped)?;
+        }
     }
 }

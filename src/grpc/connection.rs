@@ -4,6 +4,7 @@
 //! speak stay for ever and outlast every drain, all connections age alike, and its handling of `grpc-timeout` (see
 //! [`super::layers::deadline`]) can't be turned off. hyper's server, below it, has none of these faults.
 
+use super::service::StreamPlaces;
 use super::stall::{Asked, Patience};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -34,12 +35,13 @@ const MAX_ERROR_RESETS: usize = 1024;
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// What one stream, and all streams of a connection, may send before it is read.
 ///
-/// A stream of evaluations whose client doesn't read leaves its window full, and small messages are small frames, for
-/// each of which h2 counts what is missing to 256 bytes: beyond half of the connection's window it closes the
-/// connection (GOAWAY, `too_many_data_frames`). So the stream's window must be small beside the connection's: with
-/// these, streams of 30-byte messages may be held up two at a time, of 65 bytes five.
+/// A stream of evaluations is read no faster than its answers are, so that its window is often full; small messages are
+/// small frames, and for each of them h2 counts what is missing to 256 bytes. Beyond half of the connection's window it
+/// closes the connection (GOAWAY, `too_many_data_frames`), with every other call on it. So the windows and the number
+/// of streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](super::service::MAX_STREAMS_OF_EVALUATIONS)) are set together: as many as may, with messages of 70
+/// bytes or more, stay below it.
 const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// What one stream may hold that its client doesn't read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
 /// A connection without traffic is asked for a sign of life, and closed without one.
@@ -108,9 +110,11 @@ pub(super) async fn serve<S, B>(
         Err(_) => return debug!("a connection did not speak in time"),
     }
     let peer = stream.connect_info();
+    let places = StreamPlaces::default();
     let service = service
         .map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
+            request.extensions_mut().insert(places.clone());
             request
         })
         .map_response(|response: Response<B>| response.map(Asked::new));

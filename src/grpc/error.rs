@@ -98,6 +98,12 @@ pub enum ApiError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// Too many streams of evaluations on one connection.
+    #[error("a connection has at most {limit} streams of evaluations at a time: end one, or use another connection")]
+    TooManyStreams {
+        /// The limit.
+        limit: usize,
+    },
     /// Nothing came in for too long.
     #[error("no request came for {seconds} seconds; all that were read are answered, send the rest in a new stream")]
     StreamIdle {
@@ -209,6 +215,7 @@ impl ApiError {
             ApiError::ProposalNotFound { .. } => ErrorReason::ProposalNotFound,
             ApiError::RevisionNotHeld { .. } => ErrorReason::RevisionNotHeld,
             ApiError::AnswerTooLarge { .. } | ApiError::TooManyAnswers { .. } => ErrorReason::AnswerTooLarge,
+            ApiError::TooManyStreams { .. } => ErrorReason::TooManyStreams,
             ApiError::StreamIdle { .. } => ErrorReason::StreamIdle,
             ApiError::ShuttingDown => ErrorReason::ShuttingDown,
             ApiError::Overloaded => ErrorReason::Overloaded,
@@ -225,7 +232,9 @@ impl ApiError {
             | ApiError::RedLineNotFound { .. }
             | ApiError::ProposalNotFound { .. } => Code::NotFound,
             ApiError::RevisionNotHeld { .. } => Code::FailedPrecondition,
-            ApiError::AnswerTooLarge { .. } | ApiError::TooManyAnswers { .. } => Code::ResourceExhausted,
+            ApiError::AnswerTooLarge { .. } | ApiError::TooManyAnswers { .. } | ApiError::TooManyStreams { .. } => {
+                Code::ResourceExhausted
+            }
             ApiError::StreamIdle { .. } => Code::DeadlineExceeded,
             ApiError::ShuttingDown | ApiError::Overloaded => Code::Unavailable,
         }
@@ -258,6 +267,7 @@ impl ApiError {
             ApiError::TooManyAnswers { fitting, limit } => {
                 vec![("fitting", fitting.to_string()), ("limit", limit.to_string())]
             }
+            ApiError::TooManyStreams { limit } => vec![("limit", limit.to_string())],
             ApiError::StreamIdle { seconds } => vec![("seconds", seconds.to_string())],
         }
     }

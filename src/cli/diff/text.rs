@@ -2,8 +2,8 @@
 
 use super::verdicts::{Bounded, Finding, Pair, Proposal, Verdicts};
 use super::{Difference, Version};
-use crate::cli::evaluation_text::{stance_words, verdict_words};
 use crate::cli::text::{BAD, DIM, GOOD, HEAD, OPEN, count, table, wrapped};
+use crate::cli::words::{stance_words, verdict_words};
 use crate::grpc::proto::v1;
 use crate::scenario::diff::{Change, Content, Field, Meaning, Part, Place, Section, Stated, What};
 use anstyle::Style;

@@ -1,7 +1,7 @@
 //! The reference proposals of two versions, asked of the service, each on its version's own day.
 
 use super::Version;
-use crate::cli::evaluation_text::{firmness_word, stance_words, verdict_words};
+use crate::cli::words::{firmness_word, last_segment, stance_words, status_words, verdict_words};
 use crate::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
 use crate::scenario::Scenario;
 use crate::scenario::model::RedLine;
@@ -130,13 +130,10 @@ fn ask(version: &Version, proposal: &str) -> Result<Answer> {
     let evaluation = version.answerer.evaluate(request)?.evaluation;
     let evaluation = evaluation.ok_or_else(|| anyhow!("the answer on {proposal} holds no evaluation"))?;
     let astir = evaluation.findings.iter().map(|finding| {
-        let id = finding.red_line.rsplit('/').next().unwrap_or_default().to_owned();
+        let id = last_segment(&finding.red_line).to_owned();
         let status = match finding.status() {
-            v1::RedLineStatus::Crossed => "crossed",
-            v1::RedLineStatus::Undetermined => "undetermined",
-            v1::RedLineStatus::Clear => CLEAR,
             v1::RedLineStatus::NotRecorded | v1::RedLineStatus::NotHeld => NOT_HELD,
-            v1::RedLineStatus::Unspecified => "",
+            other => status_words(other),
         };
         let (firmness, firmness_at_worst) =
             (firmness_word(finding.firmness()), firmness_word(finding.firmness_at_worst()));
@@ -158,7 +155,7 @@ fn stance(party: &v1::PartyStance) -> (String, Bounded) {
     (party.party.clone(), Bounded { is, could_become })
 }
 
-const CLEAR: &str = "clear";
+const CLEAR: &str = status_words(v1::RedLineStatus::Clear);
 /// A line that is no longer held, not yet held, or not yet recorded, which is not the same.
 const NOT_HELD: &str = "not held or not recorded";
 

@@ -10,7 +10,7 @@
 
 use super::request_id::RequestId;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -77,6 +77,35 @@ where
         call.span = tracing::debug_span!(target: TARGET, "call", method = call.method(), request_id = call.id());
         let inner = call.span.in_scope(|| self.inner.call(request));
         Watching { inner, call: Some(call) }
+    }
+}
+
+/// Writes a status's message with no more escapes than gRPC asks for (printable ASCII but `%` stands for itself). tonic
+/// escapes `?` and `#` too, which some clients then show as they are.
+fn make_plain(headers: &mut HeaderMap) {
+    let Some(message) = headers.get(Status::GRPC_MESSAGE) else { return };
+    let Ok(text) = message.to_str() else { return };
+    if !text.contains('%') {
+        return;
+    }
+    let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let escaped = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match escaped.map(char::from).filter(|character| matches!(character, ' '..='~') && *character != '%') {
+            Some(character) => {
+                plain.push(character);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                plain.push('%');
+                rest = after;
+            }
+        }
+    }
+    plain.push_str(rest);
+    if let Ok(plain) = HeaderValue::from_str(&plain) {
+        headers.insert(Status::GRPC_MESSAGE, plain);
     }
 }
 
@@ -151,7 +180,8 @@ where
         let answer = ready!(this.inner.poll(cx));
         drop(entered);
         let mut call = this.call.take();
-        Poll::Ready(answer.map(|response| {
+        Poll::Ready(answer.map(|mut response| {
+            make_plain(response.headers_mut());
             if let Some(call) = &mut call {
                 call.read(response.headers());
             }
@@ -180,13 +210,15 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
         let entered = this.call.as_ref().map(|call| call.span.enter());
-        let frame = ready!(this.inner.poll_frame(cx));
+        let mut frame = ready!(this.inner.poll_frame(cx));
         drop(entered);
-        if let Some(call) = this.call
-            && let Some(Ok(frame)) = &frame
-            && let Some(trailers) = frame.trailers_ref()
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
         {
-            call.read(trailers);
+            make_plain(trailers);
+            if let Some(call) = this.call {
+                call.read(trailers);
+            }
         }
         Poll::Ready(frame)
     }

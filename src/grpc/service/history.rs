@@ -1,7 +1,7 @@
 //! EvaluateHistory: one proposal, edition by edition, unchanged stretches of days together.
 
 use super::{MAX_ANSWER_BYTES, RedLines};
-use crate::engine::{Compiled, Detail, Evaluation, Finding, Status};
+use crate::engine::{Compiled, Detail, Finding, Status};
 use crate::grpc::convert::date::{from_date, to_date};
 use crate::grpc::convert::evaluation::{from_evaluation, from_status};
 use crate::grpc::convert::hypotheses::{Supposition, to_supposition};
@@ -12,7 +12,7 @@ use crate::grpc::names;
 use crate::grpc::proto::v1::{self, evaluate_history_request};
 use jiff::civil::Date;
 use prost::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most red lines times editions that one call looks at: some tenths of a second.
 pub const MAX_HISTORY_FINDINGS: usize = 1_000_000;
@@ -90,30 +90,33 @@ fn read(compiled: &Compiled, request: &v1::EvaluateHistoryRequest) -> Result<(Qu
 
 /// What is found on a day.
 struct Seen {
-    /// Without what differs from day to day by itself.
+    /// Without its day and without the summary, which names it: what is left can be compared.
     evaluation: v1::Evaluation,
+    summary: String,
     /// Of every line that is held or not yet recorded, by position.
-    outlines: BTreeMap<usize, Outline>,
+    found: BTreeMap<usize, Found>,
 }
 
 /// What is found of a red line.
-struct Outline {
+#[derive(Clone, Copy, PartialEq)]
+struct Found {
     outline: v1::FindingOutline,
-    id: String,
-    party: String,
-    title: String,
+    /// Its position among the evaluation's findings, if it is told there.
+    told: Option<usize>,
 }
 
 impl Seen {
     fn same_as(&self, other: &Seen) -> bool {
-        let outline = |seen: &Seen| seen.outlines.iter().map(|(at, seen)| (*at, seen.outline)).collect::<Vec<_>>();
-        outline(self) == outline(other) && comparable(&self.evaluation) == comparable(&other.evaluation)
+        self.found == other.found && self.evaluation == other.evaluation
     }
-}
 
-/// An evaluation without its day, and without the words that name it.
-fn comparable(evaluation: &v1::Evaluation) -> v1::Evaluation {
-    v1::Evaluation { as_of: None, summary: String::new(), ..evaluation.clone() }
+    fn outline(&self, red_line: usize) -> v1::FindingOutline {
+        self.found.get(&red_line).map_or_else(not_held, |found| found.outline)
+    }
+
+    fn finding(&self, red_line: usize) -> Option<&v1::Finding> {
+        self.evaluation.findings.get(self.found.get(&red_line)?.told?)
+    }
 }
 
 struct History<'a> {
@@ -134,26 +137,20 @@ impl History<'_> {
             .evaluate_supposing(&question.given, Some(day), Detail::Full, supposed)
             .map_err(not_covered)?;
         let inputs = self.compiled.effective_inputs(&question.given, Some(day)).map_err(not_covered)?;
-        let findings = evaluation.findings.iter();
-        let outlines = findings.filter_map(|finding| Some((finding.red_line, self.outline(&evaluation, finding)?)));
-        let outlines = outlines.collect();
-        if question.detail == Detail::Basic {
-            evaluation.findings.retain(|finding| matches!(finding.status, Status::Crossed | Status::Undetermined));
-        }
+        let told = |finding: &Finding| {
+            question.detail == Detail::Full || matches!(finding.status, Status::Crossed | Status::Undetermined)
+        };
+        // Those that are told come first, in the order in which they are told.
+        let found = evaluation.findings.iter().enumerate().map(|(at, finding)| {
+            (finding.red_line, Found { outline: outline(finding), told: told(finding).then_some(at) })
+        });
+        let found = found.collect();
+        evaluation.findings.retain(told);
         let texts = &question.supposition.texts;
-        let evaluation = from_evaluation(scenario, &evaluation, &inputs, question.detail, texts);
-        Ok(Seen { evaluation, outlines })
-    }
-
-    fn outline(&self, evaluation: &Evaluation, finding: &Finding) -> Option<Outline> {
-        let scenario = self.compiled.scenario();
-        let red_line = evaluation.red_line(scenario, finding)?;
-        Some(Outline {
-            outline: outline(finding),
-            id: names::red_line(&scenario.id, &red_line.id),
-            party: scenario.parties.get(red_line.party)?.id.to_string(),
-            title: red_line.title.clone(),
-        })
+        let mut evaluation = from_evaluation(scenario, &evaluation, &inputs, question.detail, texts);
+        evaluation.as_of = None;
+        let summary = std::mem::take(&mut evaluation.summary);
+        Ok(Seen { evaluation, summary, found })
     }
 
     fn lengthen(&mut self, to: Date) {
@@ -163,11 +160,13 @@ impl History<'_> {
     }
 
     fn push(&mut self, (from, to): (Date, Date), before: Option<&Seen>, seen: &Seen) -> Result<(), ApiError> {
+        let from = Some(from_date(from));
+        let evaluation = v1::Evaluation { as_of: from, summary: seen.summary.clone(), ..seen.evaluation.clone() };
         let span = v1::HistorySpan {
-            from: Some(from_date(from)),
+            from,
             to: Some(from_date(to)),
-            evaluation: Some(seen.evaluation.clone()),
-            changes: before.map_or_else(Vec::new, |before| changes(before, seen)),
+            evaluation: Some(evaluation),
+            changes: before.map_or_else(Vec::new, |before| self.changes(before, seen)),
         };
         self.bytes += span.encoded_len() + AROUND_SPAN;
         if self.bytes > MAX_ANSWER_BYTES {
@@ -175,6 +174,28 @@ impl History<'_> {
         }
         self.spans.push(span);
         Ok(())
+    }
+
+    /// The red lines of which something else is found.
+    fn changes(&self, before: &Seen, after: &Seen) -> Vec<v1::FindingChange> {
+        let scenario = self.compiled.scenario();
+        let lines: BTreeSet<usize> = before.found.keys().chain(after.found.keys()).copied().collect();
+        let changes = lines.into_iter().filter_map(|line| {
+            let (was, is) = (before.outline(line), after.outline(line));
+            if was == is && before.finding(line) == after.finding(line) {
+                return None;
+            }
+            let supposed = || self.question.supposition.supposed.as_ref()?.red_line(scenario, line);
+            let red_line = scenario.red_lines.get(line).or_else(supposed)?;
+            Some(v1::FindingChange {
+                red_line: names::red_line(&scenario.id, &red_line.id),
+                party: scenario.parties.get(red_line.party)?.id.to_string(),
+                title: red_line.title.clone(),
+                before: Some(was),
+                after: Some(is),
+            })
+        });
+        changes.collect()
     }
 }
 
@@ -193,25 +214,4 @@ pub(super) fn outline(finding: &Finding) -> v1::FindingOutline {
 
 fn not_held() -> v1::FindingOutline {
     v1::FindingOutline { status: v1::RedLineStatus::NotHeld.into(), ..v1::FindingOutline::default() }
-}
-
-/// The red lines of which something else is found.
-fn changes(before: &Seen, after: &Seen) -> Vec<v1::FindingChange> {
-    let mut lines: BTreeMap<usize, &Outline> = before.outlines.iter().map(|(at, line)| (*at, line)).collect();
-    lines.extend(after.outlines.iter().map(|(at, line)| (*at, line)));
-    let reasons =
-        |seen: &Seen, id: &str| seen.evaluation.findings.iter().find(|finding| finding.red_line == id).cloned();
-    let changes = lines.into_iter().filter_map(|(at, line)| {
-        let outline = |seen: &Seen| seen.outlines.get(&at).map_or_else(not_held, |line| line.outline);
-        let (was, is) = (outline(before), outline(after));
-        let changed = was != is || reasons(before, &line.id) != reasons(after, &line.id);
-        changed.then(|| v1::FindingChange {
-            red_line: line.id.clone(),
-            party: line.party.clone(),
-            title: line.title.clone(),
-            before: Some(was),
-            after: Some(is),
-        })
-    });
-    changes.collect()
 }

@@ -11,7 +11,7 @@ mod stream;
 pub use batch::MAX_BATCH;
 pub use compare::{MAX_COMPARED, MAX_LABEL};
 pub use history::MAX_HISTORY_FINDINGS;
-pub use stream::MAX_STREAM_ID_BYTES;
+pub use stream::{MAX_STREAM_ID_BYTES, MAX_STREAMS_OF_EVALUATIONS, StreamPlaces};
 
 use super::encoded::EvaluateProposalResponse;
 use super::error::{ApiError, Violations, quoted};
@@ -173,7 +173,8 @@ impl RedLineService for RedLines {
         &self,
         requests: Request<Streaming<v1::StreamEvaluateProposalsRequest>>,
     ) -> Result<Response<Self::StreamEvaluateProposalsStream>, Status> {
-        Ok(Response::new(stream::answers(self.clone(), requests.into_inner())))
+        let place = requests.extensions().get::<StreamPlaces>().map(StreamPlaces::take).transpose()?;
+        Ok(Response::new(stream::answers(self.clone(), requests.into_inner(), place)))
     }
 
     async fn evaluate_history(

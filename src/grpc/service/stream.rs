@@ -9,6 +9,8 @@ use crate::grpc::error::{ApiError, Violations};
 use crate::grpc::proto::v1::{self, stream_evaluate_proposals_response::Result as Item};
 use futures_util::stream::unfold;
 use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 use tokio_stream::Stream;
@@ -17,15 +19,40 @@ use tonic::{Status, Streaming};
 /// The longest id, in bytes.
 pub const MAX_STREAM_ID_BYTES: usize = 256;
 
+/// The most streams of evaluations that one connection may have open.
+pub const MAX_STREAMS_OF_EVALUATIONS: usize = 8;
+
+/// The places for streams of evaluations on one connection.
+#[derive(Clone, Debug)]
+pub struct StreamPlaces(Arc<Semaphore>);
+
+impl Default for StreamPlaces {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_STREAMS_OF_EVALUATIONS)))
+    }
+}
+
+impl StreamPlaces {
+    /// A place, until it is dropped.
+    pub(super) fn take(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let taken = self.0.clone().try_acquire_owned();
+        taken.map_err(|_| ApiError::TooManyStreams { limit: MAX_STREAMS_OF_EVALUATIONS })
+    }
+}
+
 /// Answers, one a request.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
 
-/// The answers to a stream of requests.
-pub(super) fn answers(service: RedLines, requests: Streaming<v1::StreamEvaluateProposalsRequest>) -> Answers {
-    Box::pin(unfold(Some((service, requests)), |open| async {
-        let (service, mut requests) = open?;
+/// The answers to a stream of requests, which has its place for as long as it lasts.
+pub(super) fn answers(
+    service: RedLines,
+    requests: Streaming<v1::StreamEvaluateProposalsRequest>,
+    place: Option<OwnedSemaphorePermit>,
+) -> Answers {
+    Box::pin(unfold(Some((service, requests, place)), |open| async {
+        let (service, mut requests, place) = open?;
         match next(&service.streams, &mut requests).await {
-            Ok(Some(request)) => Some((Ok(service.item(request).await), Some((service, requests)))),
+            Ok(Some(request)) => Some((Ok(service.item(request).await), Some((service, requests, place)))),
             Ok(None) => None,
             Err(status) => Some((Err(status), None)),
         }

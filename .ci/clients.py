@@ -1,0 +1,264 @@
+"""Runs the client examples of docs/clients against the release binary, as a newcomer would who follows their READMEs.
+
+Each client's folder has a README whose first `sh` block sets it up and, with its last command, runs it. These commands
+run in a copy of docs/clients and proto/, with localhost:50051 standing for a real server's address; only the virtual
+environment is made by this script, because Debian's python3 can make none with pip unless python3-venv is installed.
+What must be printed is the `text` block of docs/clients/README.md, `...` in it standing for what is left out. Of each:
+
+  it waits for the server    started first, it must print everything once the server is there
+  it tries again             its first call gets lost: a retry must get it through, and everything printed
+  it gives up                every call gets lost: it must fail, after as many attempts as its service config allows
+"""
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from readme import Failure, compare_text, parse_blocks, parse_commands
+from smoke import COMMAND_SECONDS, README_ADDRESS, ROOT, Server
+
+CLIENTS = ("python", "node")
+PARTS = 8
+ATTEMPTS = 4
+INSTALL_SECONDS = 300
+HEAD_START_SECONDS = 1.5
+MAKES_ENVIRONMENT = re.compile(r"python3 -m venv\b")
+PREFACE_BYTES, FRAME_HEAD_BYTES, HEADERS_FRAME = 24, 9, 1
+
+
+class Relay:
+    """A network that loses calls: passes connections on to a server, and cuts the first `cuts` when a call begins."""
+
+    def __init__(self, port, cuts):
+        self.server_port, self.cuts, self.lost = port, cuts, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:  # closed
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        server = socket.socket()
+        with client, server:
+            try:
+                server.connect(("127.0.0.1", self.server_port))
+                threading.Thread(target=pass_on, args=(server, client), daemon=True).start()
+                server.sendall(read(client, PREFACE_BYTES))
+                while True:
+                    head = read(client, FRAME_HEAD_BYTES)
+                    frame = head + read(client, int.from_bytes(head[:3], "big"))
+                    if head[3] == HEADERS_FRAME and self.lost < self.cuts:
+                        self.lost += 1
+                        break
+                    server.sendall(frame)
+            except OSError:  # either has gone
+                pass
+            for side in (client, server):
+                try:
+                    side.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+def read(source, size):
+    """Exactly so many bytes."""
+    data = b""
+    while len(data) < size:
+        more = source.recv(size - len(data))
+        if not more:
+            raise ConnectionError("closed")
+        data += more
+    return data
+
+
+def pass_on(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+    except OSError:  # either has gone
+        pass
+
+
+class Runner:
+    """Sets clients up, runs them, and counts."""
+
+    def __init__(self, binary, folder):
+        self.folder = folder
+        self.clients = folder / "docs/clients"
+        # What a clone has, and not what somebody who tried an example has left there.
+        ignored = shutil.ignore_patterns("node_modules", ".venv", "__pycache__", "detente")
+        shutil.copytree(ROOT / "docs/clients", self.clients, ignore=ignored)
+        shutil.copytree(ROOT / "proto", folder / "proto")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DETENTE_")}
+        self.environment = kept | {
+            "PATH": f"{folder / 'venv/bin'}:{os.environ['PATH']}",
+            "NO_COLOR": "1",
+            "no_proxy": "127.0.0.1,localhost",
+            "npm_config_audit": "false",
+            "npm_config_fund": "false",
+            "npm_config_ignore_scripts": "true",
+            "npm_config_update_notifier": "false",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_QUIET": "1",
+        }
+        self.server = Server(str(binary), folder, self.environment)
+        self.held = self.failed = 0
+
+    def check(self, what, function, *arguments):
+        """One line for what held; for what did not, the reason below it. Says whether it held."""
+        try:
+            function(*arguments)
+        except (Failure, subprocess.TimeoutExpired, OSError) as failure:
+            self.failed += 1
+            print(f"FAIL  {what}\n" + re.sub("(?m)^", "        ", str(failure)), flush=True)
+            return False
+        self.held += 1
+        print(f"ok    {what}", flush=True)
+        return True
+
+    def run(self, client):
+        try:
+            *setup, program = commands(self.clients / client / "README.md")
+            expected = expected_output(self.clients / "README.md")
+        except (Failure, ValueError, OSError) as failure:
+            self.check(f"{client}: README", refuse, failure)
+            return
+        if not self.check(f"{client}: set up", self.set_up, client, setup):
+            return
+        self.check(f"{client}: it waits for the server", self.waits, client, program, expected)
+        self.check(f"{client}: it tries again", self.tries_again, client, program, expected)
+        self.check(f"{client}: it gives up", self.gives_up, client, program)
+
+    def set_up(self, client, setup):
+        for command in setup:
+            if MAKES_ENVIRONMENT.match(command):
+                self.make_environment()
+                continue
+            with self.start(client, command) as process:
+                finish(command, process, INSTALL_SECONDS)
+
+    def make_environment(self):
+        """A virtual environment with nothing but `pip`: what requirements.txt forgets can't be found by accident."""
+        python = shutil.which("python3", path=os.environ["PATH"])
+        venv = self.folder / "venv"
+        subprocess.run([python, "-m", "venv", "--without-pip", venv], check=True)
+        pip = venv / "bin/pip"
+        pip.write_text(f'#!/bin/sh\nexec {shlex.quote(python)} -m pip --python {shlex.quote(str(venv))} "$@"\n')
+        pip.chmod(0o755)
+
+    def start(self, client, command, port=0):
+        return subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", f"exec 2>&1\n{README_ADDRESS.sub(f'localhost:{port}', command)}"],
+            cwd=self.clients / client,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def waits(self, client, program, expected):
+        self.server.kill()
+        with self.start(client, program, self.server.port) as process:
+            time.sleep(HEAD_START_SECONDS)
+            if process.poll() is not None:
+                raise Failure(f"it has not waited, but ended with {process.returncode}\n{process.stdout.read()}")
+            try:
+                self.server.start()
+            except Failure:
+                process.kill()
+                raise
+            compare_text(expected, finish(program, process))
+
+    def ensure_server(self):
+        """A check of its own must not fail because another one has."""
+        if not self.server.process:
+            self.server.start()
+
+    def tries_again(self, client, program, expected):
+        self.ensure_server()
+        with Relay(self.server.port, cuts=1) as relay, self.start(client, program, relay.port) as process:
+            compare_text(expected, finish(program, process))
+            if relay.lost != 1:
+                raise Failure("no call was lost, so that nothing was tried again")
+
+    def gives_up(self, client, program):
+        self.ensure_server()
+        with Relay(self.server.port, cuts=100) as relay, self.start(client, program, relay.port) as process:
+            output = finish(program, process, code=1)
+            if relay.lost != ATTEMPTS or "UNAVAILABLE" not in output:
+                raise Failure(f"{relay.lost} attempts instead of {ATTEMPTS}\n{output}")
+
+
+def commands(readme):
+    """The commands of a client's README, the last of which runs its example."""
+    scripts = [block.text for block in parse_blocks(readme.read_text()) if block.language == "sh"]
+    found = list(parse_commands(scripts[0])) if scripts else []
+    if len(found) < 2 or not README_ADDRESS.search(found[-1]):
+        raise Failure("README.md has no sh block that sets the example up and runs it with localhost:50051")
+    return found
+
+
+def expected_output(readme):
+    """What an example must print: all of its parts, and something in each."""
+    texts = [block.text for block in parse_blocks(readme.read_text()) if block.language == "text"]
+    shown = texts[0] if texts else ""
+    parts = re.findall(r"(?m)^(\d+)\. .+\n {3}\w", shown)
+    if parts != [str(number) for number in range(1, PARTS + 1)]:
+        raise Failure(f"README.md shows the output of the parts {', '.join(parts) or '(none)'}, not of 1 to {PARTS}")
+    return shown
+
+
+def finish(command, process, seconds=COMMAND_SECONDS, code=0):
+    """What a command prints until it ends, as it should, with this code."""
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise Failure(f"`{command}` has not ended within {seconds} s\n{process.communicate()[0]}") from None
+    if process.returncode != code:
+        raise Failure(f"`{command}` ended with {process.returncode}, not {code}\n{output}")
+    return output
+
+
+def refuse(failure):
+    raise Failure(str(failure))
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs the client examples of docs/clients.")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/detente")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="detente-clients-") as folder:
+        runner = Runner(arguments.binary.resolve(), Path(folder))
+        try:
+            for client in CLIENTS:
+                runner.run(client)
+        finally:
+            runner.server.kill()
+    print(f"clients: {runner.held} passed, {runner.failed} failed")
+    sys.exit(1 if runner.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+//! Which bounded map keeps the answers that are asked for again: shares of hits, times, and what is really held.
+//!
+//! `cargo bench --bench eviction`. Keys and answers have the sizes of real ones, all maps have the same bound in bytes,
+//! count the same weight for an entry, and hash alike. Every map runs the same operations; times are medians of rounds
+//! in turns.
+
+mod maps;
+mod workloads;
+
+use bytes::Bytes;
+use maps::{Clock, Map, Moka, Quick};
+use std::hint::black_box;
+use std::process::Command;
+use std::time::Instant;
+use workloads::{KEYS, Operation};
+
+/// The default of `--cache`.
+const BOUND: u64 = 32 * 1024 * 1024;
+/// A short answer; and one about a proposal of several terms.
+const ANSWER_BYTES: usize = 700;
+const LONG_ANSWER_BYTES: usize = 5_000;
+const THREADS: [usize; 2] = [1, 4];
+const ROUNDS: usize = 5;
+/// Timed operations, of all threads.
+const TIMED: usize = 400_000;
+/// Entries of the maps of which only present keys are asked for: well within the bound.
+const PRESENT: usize = 8_000;
+
+/// Of a bound in bytes.
+type New = fn(u64) -> Box<dyn Map>;
+
+const MAPS: [(&str, New); 3] = [
+    ("quick_cache", |bound| Box::new(Quick::new(bound))),
+    ("moka", |bound| Box::new(Moka::new(bound))),
+    ("DashMap + CLOCK", |bound| Box::new(Clock::new(bound))),
+];
+
+fn answer() -> Bytes {
+    vec![7; ANSWER_BYTES].into()
+}
+
+fn long_answer() -> Bytes {
+    vec![7; LONG_ANSWER_BYTES].into()
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--held") {
+        let is_long = arguments[at + 2] == "long";
+        return held(arguments[at + 1].parse().unwrap(), if is_long { long_answer } else { answer });
+    }
+    hits();
+    times();
+    memory();
+}
+
+/// Asks, and keeps what was not there: the share of hits among the operations that count.
+fn run(map: &dyn Map, operations: &[Operation], answer: fn() -> Bytes) -> f64 {
+    let (mut counted, mut hits) = (0_u32, 0_u32);
+    for operation in operations {
+        let key = workloads::key(operation.number);
+        let hit = map.get(&key).is_some();
+        if !hit {
+            map.insert(&key, answer());
+        }
+        counted += u32::from(operation.counts);
+        hits += u32::from(operation.counts && hit);
+    }
+    f64::from(hits) / f64::from(counted)
+}
+
+fn hits() {
+    println!("\nHits, of 100\n");
+    print_row("", MAPS.map(|(name, _)| name.to_owned()));
+    print_rule();
+    for (name, operations) in workloads::all() {
+        print_row(name, MAPS.map(|(_, new)| format!("{:.1}", 100.0 * run(&*new(BOUND), &operations, answer))));
+    }
+}
+
+fn times() {
+    println!("\nNanoseconds an operation takes a thread, the key's making included: median (least..most)\n");
+    print_row("", MAPS.map(|(name, _)| name.to_owned()));
+    print_rule();
+    for threads in THREADS {
+        let mut found: [Vec<f64>; 3] = Default::default();
+        let mut kept: [Vec<f64>; 3] = Default::default();
+        for _ in 0..ROUNDS {
+            for (at, (_, new)) in MAPS.iter().enumerate() {
+                let map = new(BOUND);
+                (0..PRESENT).for_each(|number| map.insert(&workloads::key(number), answer()));
+                found[at].push(timed(threads, |thread, step| {
+                    let key = workloads::key((step * 31 + thread * 977) % PRESENT);
+                    black_box(map.get(&key));
+                }));
+                kept[at].push(timed(threads, |thread, step| {
+                    let key = workloads::key(KEYS + thread * TIMED + step);
+                    map.insert(&key, answer());
+                }));
+            }
+        }
+        print_row(&format!("get, found, {threads} threads"), found.map(spread));
+        print_row(&format!("insert, evicting, {threads} threads"), kept.map(spread));
+    }
+}
+
+/// Nanoseconds of a thread's time for an operation, where each thread has a processor.
+fn timed(threads: usize, operation: impl Fn(usize, usize) + Sync) -> f64 {
+    let steps = TIMED / threads;
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let operation = &operation;
+            scope.spawn(move || (0..steps).for_each(|step| operation(thread, step)));
+        }
+    });
+    #[expect(clippy::cast_precision_loss, reason = "a hundred thousand")]
+    let nanos = begun.elapsed().as_nanos() as f64 / steps as f64;
+    nanos
+}
+
+fn spread(mut figures: Vec<f64>) -> String {
+    figures.sort_by(f64::total_cmp);
+    format!("{:.0} ({:.0}..{:.0})", figures[figures.len() / 2], figures[0], figures[figures.len() - 1])
+}
+
+/// Each in a process of its own, whose memory the kernel tells.
+fn memory() {
+    println!("\nHeld after Zipf 0.9, MiB (the bound: {})\n", BOUND >> 20);
+    print_row("", MAPS.map(|(name, _)| name.to_owned()));
+    print_rule();
+    for (length, bytes) in [("short", ANSWER_BYTES), ("long", LONG_ANSWER_BYTES)] {
+        let told = [0, 1, 2].map(|at: usize| {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            let output = command.args(["--held", &at.to_string(), length]).output().unwrap().stdout;
+            String::from_utf8(output).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        });
+        for (at, name) in ["weight", "weight at most", "memory", "memory at most"].iter().enumerate() {
+            print_row(&format!("{name}, {bytes} bytes"), [0, 1, 2].map(|map: usize| told[map][at].clone()));
+        }
+    }
+}
+
+fn held(at: usize, answer: fn() -> Bytes) {
+    #[expect(clippy::cast_precision_loss, reason = "a few millions")]
+    let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+    let operations = workloads::zipf(0.9);
+    let before = resident("VmRSS");
+    let map = MAPS[at].1(BOUND);
+    let mut most = 0;
+    for operations in operations.chunks(1_000) {
+        run(&*map, operations, answer);
+        most = most.max(map.weight());
+    }
+    let (now, peak) = (resident("VmRSS"), resident("VmHWM"));
+    println!("{} {} {} {}", mib(map.weight()), mib(most), mib(now - before), mib(peak - before));
+}
+
+fn resident(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
+}
+
+fn print_row(name: &str, columns: [String; 3]) {
+    println!("| {name:<32} | {:>22} | {:>22} | {:>22} |", columns[0], columns[1], columns[2]);
+}
+
+fn print_rule() {
+    println!("|{:-<34}|{:->23}:|{:->23}:|{:->23}:|", "", "", "", "");
+}

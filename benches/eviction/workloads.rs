@@ -1,0 +1,101 @@
+//! What is asked for, in which order. The same on every run.
+
+/// Different keys that come back: ten times as many as the bound has room for.
+pub(crate) const KEYS: usize = 320_000;
+/// Operations of a workload, and the first of them, which fill the map and don't count.
+const OPERATIONS: usize = 1_200_000;
+const FILLING: usize = 400_000;
+/// A real key's length, more or less.
+const KEY_BYTES: usize = 200;
+
+/// One question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    pub(crate) number: usize,
+    /// Whether it counts among hits and misses.
+    pub(crate) counts: bool,
+}
+
+/// A key like real ones: most of it is the same in all.
+pub(crate) fn key(number: usize) -> [u8; KEY_BYTES] {
+    let mut key = [b'k'; KEY_BYTES];
+    let (_, end) = key.split_at_mut(KEY_BYTES - 8);
+    end.copy_from_slice(&(number as u64).to_le_bytes());
+    key
+}
+
+pub(crate) fn all() -> Vec<(&'static str, Vec<Operation>)> {
+    vec![
+        ("Zipf 0.9", zipf(0.9)),
+        ("Zipf 1.1", zipf(1.1)),
+        ("loop, half again the bound", looped(48_000)),
+        ("Zipf 0.9, 1 in 2 asked once", swept(2)),
+        ("Zipf 0.9, then a sweep, again", swept_in_bursts()),
+    ]
+}
+
+/// Keys by their ranks: the n-th is asked for in proportion to n^-s.
+pub(crate) fn zipf(exponent: f64) -> Vec<Operation> {
+    let numbers = zipf_numbers(exponent);
+    numbers.enumerate().map(|(at, number)| Operation { number, counts: at >= FILLING }).collect()
+}
+
+fn zipf_numbers(exponent: f64) -> impl Iterator<Item = usize> {
+    let mut sum = 0.0;
+    let sums: Vec<f64> = (1..=KEYS)
+        .map(|rank| {
+            #[expect(clippy::cast_precision_loss, reason = "ranks are small")]
+            let share = (rank as f64).powf(-exponent);
+            sum += share;
+            sum
+        })
+        .collect();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    (0..OPERATIONS).map(move |_| {
+        let drawn = random.share() * sum;
+        let rank = sums.partition_point(|below| *below < drawn).min(KEYS - 1);
+        // The numbers of hot keys must not be neighbours.
+        rank * 7_919 % KEYS
+    })
+}
+
+/// All keys in turn, again and again.
+fn looped(keys: usize) -> Vec<Operation> {
+    (0..OPERATIONS).map(|at| Operation { number: at % keys, counts: at >= FILLING }).collect()
+}
+
+/// One in so many is a key that never comes back, and does not count.
+fn swept(one_in: usize) -> Vec<Operation> {
+    let zipf = zipf_numbers(0.9).enumerate();
+    zipf.map(|(at, number)| match at % one_in {
+        0 => Operation { number: KEYS + at, counts: false },
+        _ => Operation { number, counts: at >= FILLING },
+    })
+    .collect()
+}
+
+/// Now and then as many keys that never come back as the bound has room for, one after the other.
+fn swept_in_bursts() -> Vec<Operation> {
+    const BURST: usize = 32_000;
+    let zipf = zipf_numbers(0.9).enumerate();
+    zipf.map(|(at, number)| match at / BURST % 3 {
+        2 => Operation { number: KEYS + at, counts: false },
+        _ => Operation { number, counts: at >= FILLING },
+    })
+    .collect()
+}
+
+/// xorshift64*: fast, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    /// From 0 to below 1.
+    fn share(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are left")]
+        let share = (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64;
+        share / 9_007_199_254_740_992.0
+    }
+}

@@ -1,0 +1,92 @@
+//! The servers: processes of their own, ended with this one, whose CPU time and memory the kernel tells.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// The kernel's clock for CPU time, a second: the same on all Linux machines that are met today.
+const TICKS: u64 = 100;
+
+pub(crate) struct Server {
+    name: String,
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// The real binary, with the scenario that comes with it.
+    pub(crate) fn detente(binary: &Path, cache: &str) -> Self {
+        let mut command = Command::new(binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--cache", cache]);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DETENTE_")) {
+            command.env_remove(name);
+        }
+        Self::start(format!("{} --cache {cache}", binary.display()), command, &[])
+    }
+
+    /// This program again, as the stock server.
+    pub(crate) fn echo(evaluation: &[u8]) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg("--echo");
+        Self::start("stock echo".to_owned(), command, evaluation)
+    }
+
+    fn start(name: String, mut command: Command, input: &[u8]) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut seen = String::new();
+        let address = loop {
+            let mut line = String::new();
+            assert!(log.read_line(&mut line).unwrap() > 0, "{name} does not serve: {seen}");
+            let listening = line.split_once("listening on ").map(|(_, rest)| rest.trim());
+            let address = listening.and_then(|rest| rest.split([' ', ':']).nth(1));
+            if let Some(port) = address.and_then(|port| port.parse().ok()) {
+                break SocketAddr::from(([127, 0, 0, 1], port));
+            }
+            seen += &line;
+        };
+        // A full pipe would make the server wait.
+        thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        Self { name, child, address }
+    }
+
+    pub(crate) fn cpu(&self) -> Duration {
+        cpu(&self.child.id().to_string())
+    }
+
+    /// What it holds now, and held at most.
+    pub(crate) fn memory(&self) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+            line.trim_start_matches(':').trim().to_owned()
+        };
+        format!("memory {} (at most {}): {}", of("VmRSS"), of("VmHWM"), self.name)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// CPU time of this process.
+pub(crate) fn own_cpu() -> Duration {
+    cpu("self")
+}
+
+/// User and system time of all threads.
+fn cpu(process: &str) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // After the name, which may hold anything, from the third field on; the two times are the 14th and 15th.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 1_000 / TICKS)
+}

@@ -1,0 +1,325 @@
+"""A client of Détente: eight things that every client needs, each in a function of its own.
+
+Start a server, then: python example.py [HOST:PORT]
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+from detente.v1 import evaluation_pb2, hypothesis_pb2, scenario_pb2, term_pb2
+from detente.v1 import red_line_service_pb2 as api
+from detente.v1.red_line_service_pb2_grpc import RedLineServiceStub
+
+SCENARIO = "scenarios/ukraine-2025"
+
+# Without a deadline a call waits for ever on a server that hangs. Evaluations take
+# microseconds: two seconds are for the network.
+TIMEOUT = 2
+
+# Retries are safe: every method only reads, so asking twice does no more than asking
+# once. UNAVAILABLE says that nobody has answered, or that the server is about to end;
+# the other codes would come again. round_robin spreads calls over all addresses of the
+# name, the default stays with the first that answers.
+SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{"service": "detente.v1.RedLineService"}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+
+
+def main() -> None:
+    address = sys.argv[1] if len(sys.argv) > 1 else "localhost:50051"
+    # One channel for the whole program: opening one is what takes time, and calls from
+    # any number of threads share it.
+    options = [("grpc.service_config", json.dumps(SERVICE_CONFIG))]
+    with grpc.insecure_channel(address, options) as channel:
+        service = RedLineServiceStub(channel)
+        connect_with_retries(service)
+        evaluate_a_reference_proposal(service)
+        evaluate_an_own_proposal(service)
+        list_in_pages(service)
+        evaluate_a_stream(service)
+        read_errors(service)
+        run_out_of_time(service)
+        pin_a_revision(service)
+
+
+def connect_with_retries(service: RedLineServiceStub) -> None:
+    title(1, "Connect with retries")
+    # wait_for_ready: a server that is still starting is waited for, up to the deadline;
+    # without it a refused connection counts as UNAVAILABLE, and a few quick retries are
+    # all that it gets. Right for a program's first call, seldom for one of a user's.
+    # A call that is lost on its way is retried without a word, as configured above.
+    answer = service.ListScenarios(
+        api.ListScenariosRequest(), timeout=30, wait_for_ready=True
+    )
+    line("held", ", ".join(scenario.name for scenario in answer.scenarios))
+
+
+def evaluate_a_reference_proposal(service: RedLineServiceStub) -> None:
+    title(2, "Evaluate a reference proposal")
+    request = api.EvaluateProposalRequest(
+        proposal_name=f"{SCENARIO}/proposals/european-force"
+    )
+    evaluation = service.EvaluateProposal(request, timeout=TIMEOUT).evaluation
+    line("verdict", evaluation_pb2.Verdict.Name(evaluation.verdict))
+    for stance in evaluation.stances:
+        # Not "agrees": that no recorded red line is crossed is not consent.
+        if stance.stance != evaluation_pb2.STANCE_NO_STATED_OBJECTION:
+            line(stance.party, evaluation_pb2.Stance.Name(stance.stance))
+    for finding in evaluation.findings:
+        # The basic view has crossed and undetermined lines.
+        if finding.status == evaluation_pb2.RED_LINE_STATUS_CROSSED:
+            firmness = scenario_pb2.Firmness.Name(finding.firmness)
+            line(short(finding.red_line), firmness)
+            # Each reason alone suffices: to mend the proposal, undo all of them.
+            for reason in finding.reasons:
+                line("  because", reason.text)
+
+
+def evaluate_an_own_proposal(service: RedLineServiceStub) -> None:
+    title(3, "Evaluate a proposal of one's own")
+    request = api.EvaluateProposalRequest(
+        scenario=SCENARIO,
+        # What no term speaks of stands at the status quo.
+        proposal=scenario_pb2.Proposal(
+            terms=[
+                term_pb2.Term(issue="ceasefire_scope", choice="all_fronts"),
+                term_pb2.Term(
+                    issue="force_contributors",
+                    members=term_pb2.Members(values=["china"]),
+                ),
+                # Brackets: the draft leaves this open. The answer holds for every way
+                # in which it may be settled.
+                term_pb2.Term(
+                    issue="force_mandate",
+                    any_of=term_pb2.AnyOf(values=["none", "un"]),
+                ),
+                term_pb2.Term(
+                    issue="ceasefire_days", range=term_pb2.Range(min=30, max=90)
+                ),
+            ]
+        ),
+        # A fact that no deal settles, as the caller takes it to be.
+        circumstances=[term_pb2.Term(issue="guarantors_willing", flag=True)],
+        # A "what if" for this call only: nothing of it is kept.
+        hypotheses=[hypothesis_pb2.Hypothesis(drop_red_line="ru-sanctions-lifted")],
+    )
+    evaluation = service.EvaluateProposal(request, timeout=TIMEOUT).evaluation
+    line("verdict", evaluation_pb2.Verdict.Name(evaluation.verdict))
+    # The verdict if all that is open goes wrong, the brackets among it.
+    line("could become", evaluation_pb2.Verdict.Name(evaluation.could_become))
+    for supposition in evaluation.suppositions:
+        line("supposed", supposition)
+    for open_input in evaluation.unsettled:
+        names = ", ".join(short(name) for name in open_input.red_lines)
+        line("unsettled", f"{open_input.input}: {names}")
+
+
+def list_in_pages(service: RedLineServiceStub) -> None:
+    title(4, "List red lines in pages")
+    request = api.ListRedLinesRequest(
+        parent=SCENARIO,
+        filter=api.RedLineFilter(party="russia"),
+        page_size=5,
+    )
+    names: list[str] = []
+    pages = 0
+    while True:
+        page = service.ListRedLines(request, timeout=TIMEOUT)
+        pages += 1
+        names += [red_line.name for red_line in page.red_lines]
+        # An empty token is the only sign of the end: a page may be shorter than asked
+        # for. The other fields stay as they were, a token fits no other question.
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    line("pages", str(pages))
+    line("red lines", f"{len(names)} of {page.total_size}")
+    line("first", short(names[0]))
+    expect(len(names) == page.total_size, "all red lines were listed")
+
+
+def evaluate_a_stream(service: RedLineServiceStub) -> None:
+    title(5, "Evaluate a stream of proposals")
+    # For hundreds of drafts one stream is much faster than hundreds of calls. The
+    # server reads no further while its answers are not read, so who writes everything
+    # first and reads then gets stuck, and is cut off after a minute: grpc takes
+    # requests from this generator in a thread of its own, one when the transport has
+    # room for it, while the loop below reads. The bound on unanswered requests keeps
+    # small what is buffered, and what is to be sent again if the stream breaks.
+    free = threading.Semaphore(100)
+    unanswered: dict[str, int] = {}
+
+    def requests() -> Iterator[api.StreamEvaluateProposalsRequest]:
+        for days in range(1, 301):
+            free.acquire()
+            # One of them has a fault: there is no such option.
+            scope = "all_frnts" if days == 200 else "all_fronts"
+            terms = [
+                term_pb2.Term(issue="ceasefire_scope", choice=scope),
+                term_pb2.Term(issue="ceasefire_days", quantity=days),
+            ]
+            unanswered[f"days-{days}"] = days
+            yield api.StreamEvaluateProposalsRequest(
+                id=f"days-{days}",
+                request=api.EvaluateProposalRequest(
+                    proposal=scenario_pb2.Proposal(terms=terms)
+                ),
+            )
+
+    counts: dict[str, int] = {}
+    # The deadline is the whole stream's.
+    for answer in service.StreamEvaluateProposals(requests(), timeout=30):
+        # By id, which is the caller's to choose: not by counting.
+        days = unanswered.pop(answer.id)
+        free.release()
+        if answer.WhichOneof("result") == "error":
+            # One faulty item fails alone, the stream goes on.
+            line("item error", f"{answer.id} ({days})")
+            print_status(answer.error)
+        else:
+            verdict = evaluation_pb2.Verdict.Name(answer.evaluation.verdict)
+            counts[verdict] = counts.get(verdict, 0) + 1
+    for verdict, count in sorted(counts.items()):
+        line("answers", f"{count} {verdict}")
+    # After an error (the server ends, or had nothing to read for a minute) these would
+    # be what to send in a new stream. Retries don't do that: they end with the first
+    # answer.
+    line("unanswered", str(len(unanswered)))
+    expect(not unanswered, "every request of the stream was answered")
+
+
+def read_errors(service: RedLineServiceStub) -> None:
+    title(6, "Read errors")
+    faulty = api.EvaluateProposalRequest(
+        proposal=scenario_pb2.Proposal(
+            terms=[
+                term_pb2.Term(issue="sanctions", choice="lfit"),
+                term_pb2.Term(issue="ceasefire_day", quantity=30),
+            ]
+        )
+    )
+    # The log of the server has the same id: quote it when you ask about a call.
+    metadata = (("x-request-id", "example-6"),)
+    error = refused(
+        lambda: service.EvaluateProposal(faulty, timeout=TIMEOUT, metadata=metadata)
+    )
+    print_error(error)
+    line("request id", dict(error.trailing_metadata())["x-request-id"])
+    unknown = api.GetProposalRequest(name=f"{SCENARIO}/proposals/european-forces")
+    print_error(refused(lambda: service.GetProposal(unknown, timeout=TIMEOUT)))
+
+
+def run_out_of_time(service: RedLineServiceStub) -> None:
+    title(7, "Run out of time")
+    request = api.EvaluateProposalRequest(
+        proposal_name=f"{SCENARIO}/proposals/european-force"
+    )
+    # What a caller has left whose own deadline has passed. (Not a microsecond: grpc
+    # rounds up to whole milliseconds, and the answer comes in less.)
+    error = refused(lambda: service.EvaluateProposal(request, timeout=-1))
+    line("code", error.code().name)
+    # It mostly ends here, in the client, which has no google.rpc details to show: go by
+    # the code alone. It says nothing of the proposal; ask again with more time.
+    line("details", "none" if rpc_status.from_call(error) is None else "some")
+    expect(error.code() == grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed")
+
+
+def pin_a_revision(service: RedLineServiceStub) -> None:
+    title(8, "Pin a revision")
+    name = f"{SCENARIO}/proposals/jeddah-ceasefire"
+    first = service.EvaluateProposal(
+        api.EvaluateProposalRequest(proposal_name=name), timeout=TIMEOUT
+    ).evaluation
+    # A revision is a hash of all that the scenario says. Answers that are to be
+    # compared must be of one revision, also if the server gets another file meanwhile.
+    pinned = api.EvaluateProposalRequest(
+        proposal_name=name,
+        cleared_issues=["guarantee_talks"],
+        revision=first.revision,
+    )
+    second = service.EvaluateProposal(pinned, timeout=TIMEOUT).evaluation
+    line("same revision", "yes" if second.revision == first.revision else "no")
+    expect(second.revision == first.revision, "the pin holds")
+    # FAILED_PRECONDITION: this server doesn't hold that revision (any more). A retry
+    # won't help: start again without the pin, and from the first question.
+    pinned.revision = "0" * 32
+    print_error(refused(lambda: service.EvaluateProposal(pinned, timeout=TIMEOUT)))
+
+
+def print_error(error: grpc.RpcError) -> None:
+    line("code", error.code().name)
+    # None for errors of the transport, which have a code and a text only.
+    status = rpc_status.from_call(error)
+    expect(status is not None, "the service's errors have details")
+    print_status(status)
+
+
+def print_status(status: Status) -> None:
+    """google.rpc.Status, of a failed call and of a failed item of a stream alike."""
+    for detail in status.details:
+        print_detail(detail)
+
+
+def print_detail(detail: Any) -> None:
+    if detail.Is(ErrorInfo.DESCRIPTOR):
+        info = ErrorInfo()
+        detail.Unpack(info)
+        # What programs should go by. Messages are for people, and may change.
+        line("reason", f"{info.reason} of {info.domain}")
+        if "nearest" in info.metadata:
+            line("nearest", info.metadata["nearest"])
+    elif detail.Is(BadRequest.DESCRIPTOR):
+        bad = BadRequest()
+        detail.Unpack(bad)
+        # All faults at once, with paths as in the request.
+        for violation in bad.field_violations:
+            line(violation.field, violation.description)
+
+
+def refused(call: Callable[[], object]) -> grpc.RpcError:
+    try:
+        call()
+    except grpc.RpcError as error:
+        return error
+    raise SystemExit("expected an error, but the call was answered")
+
+
+def expect(holds: bool, what: str) -> None:
+    if not holds:
+        raise SystemExit(f"expected that {what}")
+
+
+def short(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def title(number: int, text: str) -> None:
+    print(f"{number}. {text}")
+
+
+def line(key: str, value: str) -> None:
+    print(f"   {key:<26} {value}")
+
+
+if __name__ == "__main__":
+    main()

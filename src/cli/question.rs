@@ -1,0 +1,132 @@
+//! What the commands that evaluate ask alike: a proposal, changes of it, and what is assumed.
+
+use super::UsageFaults;
+use super::answerer::Answerer;
+use super::inputs::Inputs;
+use super::source;
+use super::suppose::{SUPPOSE_HELP, hypotheses};
+use crate::grpc::json::from_json;
+use crate::grpc::proto::v1;
+use anyhow::{Result, anyhow};
+use clap::Args;
+use jiff::civil::Date;
+use std::path::Path;
+
+/// Which proposal.
+#[derive(Args, Debug)]
+pub(super) struct Proposal {
+    /// A reference proposal's name, or a YAML or JSON file (`terms:` as in scenario files, or the API's Proposal).
+    /// [default: no terms, the status quo]
+    #[arg(value_name = "PROPOSAL")]
+    proposal: Option<String>,
+}
+
+/// What to change in it.
+#[derive(Args, Debug)]
+pub(super) struct Changes {
+    /// Replace the answer to an issue; written as in scenario files. May be repeated.
+    #[arg(long = "set", value_name = "ISSUE=ANSWER", value_parser = assignment)]
+    set: Vec<String>,
+
+    /// Take an issue's term out, so that the status quo holds. May be repeated.
+    #[arg(long = "clear", value_name = "ISSUE")]
+    clear: Vec<String>,
+}
+
+/// What to take for granted.
+#[derive(Args, Debug)]
+pub(super) struct Assumptions {
+    /// Say what a circumstance is. May be repeated.
+    #[arg(long = "given", value_name = "CIRCUMSTANCE=VALUE", value_parser = assignment)]
+    given: Vec<String>,
+
+    #[arg(long = "suppose", value_name = "HYPOTHESIS", value_parser = one_line, help = SUPPOSE_HELP)]
+    suppose: Vec<String>,
+}
+
+/// A proposal as requests name it, or bring it.
+pub(super) enum Asked {
+    Named(String),
+    Own(v1::Proposal),
+}
+
+impl Proposal {
+    /// What is named on the command line, or nothing.
+    pub(super) fn name(&self) -> &str {
+        self.proposal.as_deref().unwrap_or("the status quo")
+    }
+
+    pub(super) fn read(&self, scenario: &v1::Scenario, inputs: &Inputs) -> Result<Asked> {
+        match self.proposal.as_deref() {
+            None => Ok(Asked::Own(v1::Proposal::default())),
+            Some(proposal) => read_proposal(proposal, scenario, inputs),
+        }
+    }
+}
+
+impl Changes {
+    /// Overrides and cleared issues.
+    pub(super) fn read(&self, inputs: &Inputs) -> Result<(Vec<v1::Term>, Vec<String>), UsageFaults> {
+        Ok((inputs.set(&self.set).map_err(UsageFaults)?, self.clear.clone()))
+    }
+}
+
+impl Assumptions {
+    /// Circumstances and hypotheses.
+    pub(super) fn read(
+        &self,
+        answerer: &Answerer,
+        scenario: &v1::Scenario,
+        inputs: &Inputs,
+    ) -> Result<(Vec<v1::Term>, Vec<v1::Hypothesis>)> {
+        let given = inputs.given(&self.given).map_err(UsageFaults)?;
+        Ok((given, hypotheses(&self.suppose, answerer, scenario, inputs)?))
+    }
+}
+
+/// A reference proposal's name, or a file.
+pub(super) fn read_proposal(proposal: &str, scenario: &v1::Scenario, inputs: &Inputs) -> Result<Asked> {
+    Ok(if is_file(proposal) {
+        Asked::Own(from_file(proposal, inputs)?)
+    } else if proposal.starts_with("scenarios/") {
+        Asked::Named(proposal.to_owned())
+    } else {
+        Asked::Named(format!("{}/proposals/{proposal}", scenario.name))
+    })
+}
+
+/// A file, not the name of a reference proposal: names have no dot and no slash of a path.
+fn is_file(proposal: &str) -> bool {
+    Path::new(proposal).extension().is_some() || proposal.starts_with(['.', '/'])
+}
+
+/// A proposal from a file: the scenario format's, or the API's JSON, whose terms are a list.
+fn from_file(file: &str, inputs: &Inputs) -> Result<v1::Proposal> {
+    let text = source::read(Path::new(file))?;
+    let json = serde_json::from_str::<serde_json::Value>(&text);
+    let is_api_json = json.is_ok_and(|json| json.get("terms").is_some_and(serde_json::Value::is_array));
+    if is_api_json {
+        // One message: the chain below it would say the same again.
+        return from_json("Proposal", &text).map_err(|error| anyhow!("{file} is not the API's Proposal: {error}"));
+    }
+    Ok(v1::Proposal { terms: inputs.proposal(file, &text)?, ..v1::Proposal::default() })
+}
+
+/// A date on the command line.
+pub(super) fn date(text: &str) -> Result<Date, String> {
+    let looks_right = text.len() == 10;
+    text.parse().ok().filter(|_| looks_right).ok_or_else(|| "write a date like 2025-03-14".to_owned())
+}
+
+fn assignment(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() && !text.contains('\n') => {
+            Ok(text.to_owned())
+        }
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn one_line(text: &str) -> Result<String, String> {
+    if text.contains('\n') { Err("write it on one line".to_owned()) } else { Ok(text.to_owned()) }
+}

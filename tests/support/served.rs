@@ -1,0 +1,53 @@
+//! The real binary as a server.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+
+use crate::binary::command;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+
+/// A server of a test's own, killed at its end.
+pub struct Server {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    /// What it logged until it listened.
+    pub told: String,
+    pub url: String,
+}
+
+impl Server {
+    pub fn start(options: &[&str]) -> Self {
+        Self::spawn(command(&[&["serve", "--listen", "127.0.0.1:0"], options].concat()))
+    }
+
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Self { child, log, told: String::new(), url: String::new() };
+        while server.url.is_empty() {
+            let mut line = String::new();
+            assert_ne!(server.log.read_line(&mut line).unwrap(), 0, "it ended: {}", server.told);
+            if let Some((_, after)) = line.split_once("listening on ") {
+                server.url = format!("http://{}", after.split_once(": ").unwrap().0);
+            }
+            server.told += &line;
+        }
+        server
+    }
+
+    /// Asks it to end as systems do; gives how it ended, and what it logged to the end.
+    pub fn terminate(mut self) -> (ExitStatus, String) {
+        let kill = format!("kill {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap(), rest)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
