@@ -134,7 +134,7 @@ fn a_comparison_has_a_column_for_each_proposal() {
     assert_eq!(row("ru-no-nato-forces "), [".", ".", ".", ".", ".", "A", ".", ".", ".", ".", "."]);
     let two = prints(&["compare", "jeddah-ceasefire", "european-force"]);
     fits(&two);
-    assert!(two.contains("\nPARTY           jeddah-ceasefire     european-force\n"), "{two}");
+    assert!(two.contains("\nPARTY                   jeddah-ceasefire           european-force\n"), "{two}");
     assert!(two.contains("\n  ru-no-nato-forces     clear                      crossed (absolute)\n"), "{two}");
     let same = prints(&["compare", "jeddah-ceasefire", "jeddah-ceasefire"]);
     assert!(same.contains("There is no red line to which they do different things.\n"), "{same}");

@@ -151,10 +151,10 @@ async fn turn(server: &Server, connections: &Connections, load: &Load, lasting: 
 /// A table in Markdown, aligned.
 fn print_table(cells: &[Cell]) {
     println!(
-        "\n| {:<44} | {:>6} | {:>25} | {:>19} | {:>8} |",
+        "\n| {:<48} | {:>6} | {:>25} | {:>19} | {:>8} |",
         "", "bytes", "calls a second", "server CPU, µs/call", "load CPU"
     );
-    println!("|{:-<46}|{:->7}:|{:->26}:|{:->20}:|{:->9}:|", "", "", "", "", "");
+    println!("|{:-<50}|{:->7}:|{:->26}:|{:->20}:|{:->9}:|", "", "", "", "", "");
     for cell in cells.iter().filter(|cell| !cell.rounds.is_empty()) {
         let of = |figure: fn(&Round) -> f64| spread(cell.rounds.iter().map(figure).collect());
         let (calls, least_calls, most_calls) = of(|round| round.calls_a_second);
@@ -162,7 +162,7 @@ fn print_table(cells: &[Cell]) {
         let (load, ..) = of(|round| round.load_micros);
         let (bytes, ..) = of(|round| round.answer_bytes);
         println!(
-            "| {:<44} | {bytes:>6.0} | {:>25} | {:>19} | {load:>8.1} |",
+            "| {:<48} | {bytes:>6.0} | {:>25} | {:>19} | {load:>8.1} |",
             cell.name,
             format!("{calls:.0} ({least_calls:.0}..{most_calls:.0})"),
             format!("{server:.1} ({least_server:.1}..{most_server:.1})"),

@@ -40,7 +40,7 @@ pub(super) fn comparison_text(response: &v1::CompareProposalsResponse) -> String
     let key = |key: &str| if in_words { String::new() } else { wrapped(key, 0) };
     if !astir.is_empty() {
         out.push('\n');
-        out += &grids.stances.text("PARTY");
+        out += &grids.stances.text("PARTY", grids.widths());
         out += &key(STANCE_KEY);
     }
     if !calm.is_empty() {
@@ -53,7 +53,7 @@ pub(super) fn comparison_text(response: &v1::CompareProposalsResponse) -> String
     if response.differences.is_empty() {
         out += "There is no red line to which they do different things.\n";
     } else {
-        out += &grids.findings.text("RED LINE");
+        out += &grids.findings.text("RED LINE", grids.widths());
         let used = |mark: char, key: &'static str| if grids.findings.has(mark) { key } else { "" };
         out += &key(&[FINDING_KEY, used('?', OPEN_KEY), used('/', WAIVED_KEY), "; . clear"].concat());
     }
@@ -153,8 +153,15 @@ impl Grids {
         Self { stances, findings }
     }
 
+    /// The widths of labels and of a column in both, so that the columns of one stand below those of the other.
+    fn widths(&self) -> (usize, usize) {
+        let (stances, findings) = (self.stances.widths(), self.findings.widths());
+        (stances.0.max(findings.0), stances.1.max(findings.1))
+    }
+
     fn fit(&self) -> bool {
-        [&self.stances, &self.findings].into_iter().all(|grid| grid.width() <= WIDTH)
+        let (labels, cell) = self.widths();
+        labels + self.stances.columns.len() * (GAP + cell) <= WIDTH
     }
 }
 
@@ -183,14 +190,8 @@ impl Grid {
         (labels.max("RED LINE".len()), widest(&mut cells.into_iter()).unwrap_or(0))
     }
 
-    fn width(&self) -> usize {
-        let (labels, cell) = self.widths();
-        labels + self.columns.len() * (GAP + cell)
-    }
-
     /// As many columns at a time as fit; one at least.
-    fn text(&self, head: &str) -> String {
-        let (labels, cell) = self.widths();
+    fn text(&self, head: &str, (labels, cell): (usize, usize)) -> String {
         let at_a_time = (WIDTH.saturating_sub(labels) / (GAP + cell)).max(1);
         let line = |label: &str, cells: &[String], from: usize| {
             let cells = cells.iter().skip(from).take(at_a_time);

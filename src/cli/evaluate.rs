@@ -17,8 +17,8 @@ Examples:
   detente evaluate jeddah-ceasefire
   detente evaluate jeddah-ceasefire --as-of 2024-06-30 --set ceasefire_days=60
   detente evaluate draft.yaml --set 'sanctions={any_of: [ease, lift]}' --given guarantors_willing=true
-  detente evaluate european-force --suppose 'drop ru-no-nato-forces' --suppose ru-no-foreign-forces=negotiable
-  detente evaluate strong-army --suppose 'russia rejects size(force_contributors) > 0' --suppose us_willing=unknown
+  detente evaluate european-force --suppose 'drop ru-no-nato-forces' --suppose ru-kursk=firm
+  detente evaluate strong-army --suppose 'russia rejects ukrainian_forces == \"unlimited\"'
   detente evaluate european-force --server http://127.0.0.1:50051 --output json";
 
 /// The options of `detente evaluate`.

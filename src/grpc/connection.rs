@@ -4,6 +4,7 @@
 //! speak stay for ever and outlast every drain, all connections age alike, and its handling of `grpc-timeout` (see
 //! [`super::layers::deadline`]) can't be turned off. hyper's server, below it, has none of these faults.
 
+use super::coalesce::Coalesced;
 use super::service::StreamPlaces;
 use super::stall::{Asked, Patience};
 use bytes::Bytes;
@@ -14,8 +15,11 @@ use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
+use std::error::Error;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -89,7 +93,7 @@ pub(super) async fn serve<S, B>(
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     // Without it small answers wait for acknowledgements.
     if let Err(error) = stream.set_nodelay(true) {
@@ -118,7 +122,8 @@ pub(super) async fn serve<S, B>(
             request
         })
         .map_response(|response: Response<B>| response.map(Asked::new));
-    let mut connection = pin!(http2.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+    let stream = Coalesced::new(stream);
+    let mut connection = pin!(http2.serve_connection(TokioIo::new(stream.clone()), TowerToHyperService::new(service)));
     let mut going = pin!(async {
         tokio::select! {
             () = sleep(with_jitter(MAX_AGE)) => {}
@@ -126,15 +131,30 @@ pub(super) async fn serve<S, B>(
         }
     });
     let ended = tokio::select! {
-        ended = &mut connection => ended,
+        ended = driven(connection.as_mut(), &stream) => ended,
         () = &mut going => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            driven(connection, &stream).await
         }
     };
     if let Err(error) = ended {
-        debug!(error = &error as &dyn std::error::Error, "a connection ended with an error");
+        debug!(error = &*error as &dyn Error, "a connection ended with an error");
     }
+}
+
+/// Drives a connection, and sends what it has written whenever it has nothing more to do.
+async fn driven(
+    mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
+    stream: &Coalesced<TcpStream>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    poll_fn(|cx| {
+        let ended = connection.as_mut().poll(cx);
+        match stream.poll_send(cx) {
+            Poll::Ready(Err(error)) if ended.is_pending() => Poll::Ready(Err(error.into())),
+            _ => ended.map_err(Into::into),
+        }
+    })
+    .await
 }
 
 enum First {

@@ -4,6 +4,7 @@
 //! them. Handlers are a few lines: convert, call, convert. Must not decide anything about a negotiation.
 
 pub mod client;
+mod coalesce;
 pub mod codec;
 mod connection;
 pub mod convert;

@@ -22,11 +22,12 @@ use std::process::ExitCode;
 pub(super) const EXAMPLES: &str = "\
 A line of FILE is a StreamEvaluateProposalsRequest of the API:
   {\"id\":\"a\",\"request\":{\"proposalName\":\"scenarios/ukraine-2025/proposals/jeddah-ceasefire\"}}
-  {\"id\":\"b\",\"request\":{\"proposal\":{\"terms\":[{\"issue\":\"sanctions\",\"choice\":\"lift\"}]},\"asOf\":{\"year\":2025,\"month\":3,\"day\":1}}}
-and the line of its answer a StreamEvaluateProposalsResponse, with the same id. A line that cannot be read, or is
-longer than 1 MiB, is answered in its place by an error; blank lines are not answered.
+  {\"id\":\"b\",\"request\":{\"proposal\":{\"terms\":[{\"issue\":\"sanctions\",\"choice\":\"lift\"}]}}}
+and its answer, in its place, a StreamEvaluateProposalsResponse with the same id. A line that
+cannot be read, or is longer than 1 MiB, is answered by an error; blank lines are not answered.
 
-Ends with 0 if all lines are answered, with errors or without; with 1 if it breaks off; with 2 on wrong usage.
+Ends with 0 if all lines are answered, with errors or without; with 1 if it breaks off; with 2
+on wrong usage.
 
 Examples:
   detente sweep drafts.jsonl --out answers.jsonl

@@ -9,8 +9,9 @@ use crate::grpc::client::Sink;
 use crate::grpc::json::{JsonError, JsonForm};
 use crate::grpc::proto::v1::{self, stream_evaluate_proposals_response::Result as Item};
 use anyhow::{Context, Result, anyhow};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -174,9 +175,12 @@ fn progress(shown: bool) -> ProgressBar {
         progress.set_draw_target(ProgressDrawTarget::hidden());
         return progress;
     }
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} answered, {per_sec}, {elapsed}  {wide_msg}")
-    {
-        progress.set_style(style);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} answered, {rate}, {elapsed}  {wide_msg}") {
+        let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // Whole ones: their fractions only flicker.
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        };
+        progress.set_style(style.with_key("rate", rate));
     }
     progress.enable_steady_tick(TICK);
     progress

@@ -4,7 +4,7 @@
 //! and between two requests no scenario is held. What a client that doesn't read can make the server keep is what the
 //! transport has already been given.
 
-use super::{RedLines, Streams};
+use super::{RedLines, Streams, bounded};
 use crate::grpc::error::{ApiError, Violations};
 use crate::grpc::proto::v1::{self, stream_evaluate_proposals_response::Result as Item};
 use futures_util::stream::unfold;
@@ -95,7 +95,10 @@ impl RedLines {
             Ok(response) => response.evaluation.map(Item::Evaluation),
             Err(error) => Some(Item::Error(error.into())),
         };
-        v1::StreamEvaluateProposalsResponse { id, result }
+        // What fits by itself may not with its id, and would end the stream.
+        bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result }).unwrap_or_else(|error| {
+            v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) }
+        })
     }
 
     /// The same; what hypotheses cost is paid apart.
