@@ -185,8 +185,11 @@ proptest! {
             }
         }
         // A waiver that is left may be one that the format would not take: it lowers nothing that others don't.
-        let Ok(scenario) = scenario::load("stated.yaml", &stated.yaml(&order)) else { return Ok(()) };
-        let Ok(compiled) = Compiled::new(Arc::new(scenario)) else { return Ok(()) };
+        // (Too many of them, and the test fails.)
+        let stated_so = scenario::load("stated.yaml", &stated.yaml(&order)).ok();
+        let compiled = stated_so.and_then(|scenario| Compiled::new(Arc::new(scenario)).ok());
+        prop_assume!(compiled.is_some());
+        let compiled = compiled.unwrap();
         let expected = RedLines::new(Arc::new(Store::new(vec![compiled]).unwrap()))
             .evaluate(&request(&stated, &as_stated, view)).unwrap();
         let mut asked = request(&world, &given, view);

@@ -279,3 +279,53 @@ async fn a_streams_deadline_ends_it() {
     assert_eq!(next(&mut answers).await.unwrap_err().code(), Code::DeadlineExceeded);
     assert!(answers.next().await.is_none());
 }
+
+#[tokio::test]
+async fn a_batch_over_the_wire_answers_as_its_items_would_alone() {
+    let server = Server::start().await;
+    let mut client = RedLineServiceClient::new(server.channel().await);
+    let mut requests: Vec<_> = (0..40).map(|at| request(&at.to_string()).request.unwrap()).collect();
+    requests[3].view = 9;
+    requests[5].hypotheses =
+        vec![v1::Hypothesis { kind: Some(v1::hypothesis::Kind::DropRedLine("ru-no-nato-forces".to_owned())) }];
+    let asked = v1::BatchEvaluateProposalsRequest { requests: requests.clone(), ..Default::default() };
+    let answer = client.batch_evaluate_proposals(asked).await.unwrap().into_inner();
+    assert_eq!(answer.results.len(), requests.len());
+    for (request, result) in requests.into_iter().zip(answer.results) {
+        match (client.evaluate_proposal(request).await, result.result.unwrap()) {
+            (Ok(alone), v1::evaluation_result::Result::Evaluation(found)) => {
+                assert_eq!(alone.into_inner().evaluation, Some(found));
+            }
+            (Err(status), v1::evaluation_result::Result::Error(found)) => {
+                assert_eq!((i32::from(status.code()), status.message()), (found.code, found.message.as_str()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_single_answer_that_is_left_unread_is_reset_too() {
+    let stall = Duration::from_secs(1);
+    let server = Server::with(Settings { stall, drain: quick(), ..Settings::default() }).await;
+    let mut full = request("").request.unwrap();
+    full.view = v1::EvaluationView::Full.into();
+    let asked = v1::BatchEvaluateProposalsRequest { requests: vec![full; 60], ..Default::default() };
+    let reader = unwilling_reader(&server).await;
+    let head = http::Request::post("http://detente/detente.v1.RedLineService/BatchEvaluateProposals")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    let (answer, mut send) = reader.ready().await.unwrap().send_request(head.body(()).unwrap(), false).unwrap();
+    send.send_data(frame(&asked.encode_to_vec()), true).unwrap();
+    let mut body = answer.await.unwrap().into_body();
+    // Its window is never given back: what comes is a window's worth, and then the reset.
+    let reset = async {
+        loop {
+            match body.data().await {
+                Some(Ok(_)) => {}
+                other => return other.unwrap().unwrap_err().reason(),
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, reset).await.unwrap(), Some(h2::Reason::CANCEL));
+}

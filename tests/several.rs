@@ -200,7 +200,12 @@ fn what_is_not_recorded_is_kept_apart_from_what_is_clear_and_what_is_not_held() 
     let drop = v1::hypothesis::Kind::DropRedLine("x".to_owned());
     asked.hypotheses = vec![v1::Hypothesis { kind: Some(drop) }];
     (asked.from, asked.to) = (day(1), day(10));
-    assert!(service.evaluate_history(&asked).is_ok());
+    // Dropped, it is not held on any day: nor is it one that nobody has recorded yet.
+    asked.view = v1::EvaluationView::Full.into();
+    let dropped = service.evaluate_history(&asked).unwrap();
+    assert_eq!(dropped.spans.len(), 1, "{dropped:?}");
+    let evaluation = dropped.spans[0].evaluation.as_ref().unwrap();
+    assert!(evaluation.findings.is_empty() && !evaluation.summary.contains("recorded on that day"), "{evaluation:?}");
     (asked.from, asked.to) = (day(1), day(9));
     assert_eq!(fields(service.evaluate_history(&asked).unwrap_err()), ["hypotheses[0].drop_red_line"]);
 }
@@ -316,4 +321,24 @@ fn a_comparison_takes_one_to_fifty_and_names_faults_by_proposal() {
         fields(service.compare_proposals(&asked(faulty)).unwrap_err()),
         ["proposals[1].label", "proposals[1].proposal.terms[0].choice"]
     );
+}
+
+#[test]
+fn a_history_counts_what_added_lines_cost() {
+    let service = busy(10, 10);
+    let asked = |condition: String| v1::EvaluateHistoryRequest {
+        subject: Some(v1::evaluate_history_request::Subject::Proposal(v1::Proposal::default())),
+        hypotheses: vec![v1::Hypothesis {
+            kind: Some(v1::hypothesis::Kind::AddRedLine(v1::SupposedRedLine {
+                id: "added".to_owned(),
+                party: "p".to_owned(),
+                title: String::new(),
+                firmness: v1::Firmness::Firm.into(),
+                condition: Some(v1::supposed_red_line::Condition::Rejects(condition)),
+            })),
+        }],
+        ..Default::default()
+    };
+    let answer = service.evaluate_history(&asked("a  ||\n a".to_owned())).unwrap();
+    assert_eq!(answer.spans[0].evaluation.as_ref().unwrap().suppositions, ["p rejects a || a (firm), as added"]);
 }

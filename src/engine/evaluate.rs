@@ -138,6 +138,8 @@ impl Compiled {
             for (position, red_line) in supposed.added(self.scenario()) {
                 run.line(position, red_line, None, (&supposed.space, &state));
             }
+            let unrecorded = |line: &usize| *self.standing(*line, day) == Standing::NotRecorded;
+            run.found.unrecorded -= supposed.dropped().filter(unrecorded).count().min(run.found.unrecorded);
             run.found.supposed = Some(supposed.clone());
         }
         Ok(run.conclude())
@@ -231,7 +233,7 @@ impl Run<'_> {
         let Some(watched) = compiled.watched(ordinal) else { return };
         match watched {
             Watched::RedLine(position) => match compiled.standing(position, self.day) {
-                Standing::Held(_) if self.supposed.is_some_and(|supposed| supposed.drops(position)) => {}
+                _ if self.supposed.is_some_and(|supposed| supposed.drops(position)) => {}
                 Standing::Held(ladder) => {
                     let Some(red_line) = compiled.scenario().red_lines.get(position) else { return };
                     let at = (&compiled.scenario().space, self.state);

@@ -5,7 +5,7 @@
 //! ([`Origin::Hypothesis`](super::Origin)).
 
 use super::evaluate::EffectiveInput;
-use crate::condition::Space;
+use crate::condition::{Decision, Space};
 use crate::scenario::Scenario;
 use crate::scenario::model::{Firmness, RedLine};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,20 @@ impl Supposed {
 
     pub(super) fn drops(&self, position: usize) -> bool {
         self.dropped.contains(&position)
+    }
+
+    pub(super) fn dropped(&self) -> impl Iterator<Item = usize> {
+        self.dropped.iter().copied()
+    }
+
+    /// About how many steps finding reasons and openings of the added lines takes: they compare cubes with cubes.
+    pub fn steps(&self) -> usize {
+        let of_line = |line: &RedLine| {
+            let Decision { holds, fails } = &line.condition.decision;
+            let cubes = holds.len() + fails.len();
+            1 + cubes.saturating_mul(cubes) / 16
+        };
+        self.added.iter().map(of_line).fold(0, usize::saturating_add)
     }
 
     pub(super) fn firmness(&self, position: usize) -> Option<Firmness> {

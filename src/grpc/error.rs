@@ -148,6 +148,11 @@ impl Violations {
         violations
     }
 
+    /// None yet, and without suggestions: they cost more than all else.
+    pub fn without_suggestions() -> Self {
+        Self { hints: MAX_HINTS, ..Self::default() }
+    }
+
     /// Adds a fault. Faults beyond what trailers can carry are counted, and the count is said.
     pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
         let (field, description) = (field.into(), description.into());

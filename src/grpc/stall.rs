@@ -3,10 +3,10 @@
 //! Flow control makes a transport wait for its client for ever, and a body that is not asked for frames can't end
 //! itself. But the task that serves a call is ours to end: hyper runs each on an executor of the caller's choosing.
 //! This one watches, around each poll, whether the answer's body was asked for more since it last gave something. What
-//! it gives at once is at most one message, so that a client must read 4 MiB, the largest, within that time.
+//! it gives at once is little, so that a client that reads slowly is not taken for one that doesn't read.
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use hyper::rt::Executor;
 use pin_project_lite::pin_project;
 use std::cell::Cell;
@@ -97,17 +97,22 @@ impl<F: Future> Future for Patient<F> {
     }
 }
 
+/// What a body gives at once: a long answer is given as its client reads, not all of it to a transport that would keep
+/// it, with the call over and nobody left to give it up.
+const LARGEST_FRAME: usize = 32 * 1024;
+
 pin_project! {
     /// A body that tells when it is asked.
     pub(super) struct Asked<B> {
         #[pin]
         inner: B,
+        rest: Bytes,
     }
 }
 
 impl<B> Asked<B> {
     pub(super) fn new(inner: B) -> Self {
-        Self { inner }
+        Self { inner, rest: Bytes::new() }
     }
 }
 
@@ -116,7 +121,17 @@ impl<B: Body<Data = Bytes>> Body for Asked<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = self.project().inner.poll_frame(cx);
+        let this = self.project();
+        let mut frame = match this.rest.is_empty() {
+            true => this.inner.poll_frame(cx),
+            false => Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.rest))))),
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &mut frame
+            && let Some(data) = frame.data_mut()
+            && data.len() > LARGEST_FRAME
+        {
+            *this.rest = data.split_off(LARGEST_FRAME);
+        }
         let frames = GIVEN.get().frames;
         GIVEN.set(match frame {
             Poll::Ready(Some(_)) => Given { frames: frames + 1, asked: false },
@@ -126,10 +141,6 @@ impl<B: Body<Data = Bytes>> Body for Asked<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.rest.is_empty() && self.inner.is_end_stream()
     }
 }

@@ -88,9 +88,14 @@ impl Store {
             if same_revision(kept, &compiled) {
                 return false;
             }
+            if kept.scenario().id == *id {
+                of_id += 1;
+                if of_id > MAX_PAST_REVISIONS {
+                    return false;
+                }
+            }
             bytes = bytes.saturating_add(kept.bytes());
-            of_id += usize::from(kept.scenario().id == *id);
-            bytes <= self.max_past_bytes && (kept.scenario().id != *id || of_id <= MAX_PAST_REVISIONS)
+            bytes <= self.max_past_bytes
         });
     }
 

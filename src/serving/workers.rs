@@ -8,7 +8,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 /// How many jobs may wait for one that runs.
@@ -53,6 +53,23 @@ impl Workers {
     /// If it was not done.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Refused::Busy)?;
+        self.run_admitted(job, admitted).await
+    }
+
+    /// The same, but waits for a place: for callers that ask one job after the other.
+    ///
+    /// # Errors
+    /// If the program ends.
+    pub async fn run_in_turn<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
+        let admitted = self.admitted.clone().acquire_owned().await.map_err(|_| Refused::Ending)?;
+        self.run_admitted(job, admitted).await
+    }
+
+    async fn run_admitted<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+        admitted: OwnedSemaphorePermit,
+    ) -> Result<T, Refused> {
         let running = self.running.clone().acquire_owned().await.map_err(|_| Refused::Ending)?;
         let span = tracing::Span::current();
         let job = spawn_blocking(move || {

@@ -78,7 +78,7 @@ struct Draft<'a> {
 struct Added<'a> {
     id: &'a str,
     party: usize,
-    title: &'a str,
+    title: String,
     requires: bool,
     condition: &'a str,
     field: String,
@@ -200,7 +200,7 @@ impl<'a> Reader<'a, '_> {
         self.draft.added.push(Added {
             id: id.unwrap_or_default(),
             party: party.unwrap_or_default(),
-            title: if line.title.is_empty() { condition } else { &line.title },
+            title: if line.title.is_empty() { on_one_line(condition) } else { line.title.clone() },
             requires,
             condition,
             field: format!("{field}.{word}"),
@@ -209,7 +209,7 @@ impl<'a> Reader<'a, '_> {
         });
         if let (Some(id), Some(firmness)) = (id, firmness) {
             let (party, firmness) = (&line.party, firmness.word());
-            self.texts.push(format!("{party} {word} {} ({firmness}), as {id}", condition.trim()));
+            self.texts.push(format!("{party} {word} {} ({firmness}), as {id}", on_one_line(condition)));
         }
     }
 
@@ -312,7 +312,7 @@ impl<'a> Reader<'a, '_> {
             added.push(RedLine {
                 id: line.id.into(),
                 party: line.party,
-                title: line.title.to_owned(),
+                title: line.title,
                 requires: line.requires,
                 condition: Condition { text: line.condition.to_owned(), formula, decision },
                 firmness: line.firmness,
@@ -329,5 +329,15 @@ impl<'a> Reader<'a, '_> {
                 .collect(),
             texts,
         }
+    }
+}
+
+/// A condition as a line of text: as much of it as a title may have, and nothing that steers a terminal.
+fn on_one_line(condition: &str) -> String {
+    let words: Vec<&str> = condition.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MAX_LINE) {
+        Some((end, _)) => format!("{}...", line.get(..end).unwrap_or_default()),
+        None => line,
     }
 }

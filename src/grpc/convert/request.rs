@@ -58,8 +58,19 @@ subjects!(
 /// # Errors
 /// All faults at once; or the one thing that is not there.
 pub fn to_question(compiled: &Compiled, request: &v1::EvaluateProposalRequest) -> Result<Question, ApiError> {
+    to_question_with(compiled, request, Violations::default())
+}
+
+/// The same, for one request among many: `violations` may have no more suggestions to give.
+///
+/// # Errors
+/// All faults at once; or the one thing that is not there.
+pub fn to_question_with(
+    compiled: &Compiled,
+    request: &v1::EvaluateProposalRequest,
+    mut violations: Violations,
+) -> Result<Question, ApiError> {
     let scenario = &**compiled.scenario();
-    let mut violations = Violations::default();
     let subject = request.subject.as_ref().map(Subject::from);
     let terms = to_given(scenario, subject, (&request.overrides, &request.cleared_issues), "", &mut violations)?;
     let circumstances = to_circumstances(scenario, &request.circumstances, &mut violations);

@@ -3,7 +3,7 @@
 use super::evaluate::answer;
 use super::{MAX_ANSWER_BYTES, RedLines};
 use crate::engine::Compiled;
-use crate::grpc::convert::request::to_question;
+use crate::grpc::convert::request::to_question_with;
 use crate::grpc::error::{ApiError, Violations, quoted};
 use crate::grpc::names;
 use crate::grpc::proto::v1::{self, evaluation_result};
@@ -13,6 +13,8 @@ use tokio::task::yield_now;
 
 /// The most requests of a batch.
 pub const MAX_BATCH: usize = 1_000;
+/// So many faulty items come with suggestions of what was meant: looking for them costs more than all else.
+const ITEMS_WITH_SUGGESTIONS: usize = 16;
 /// What the answer's list adds to each item, and the answer to its list, at most.
 const AROUND_ITEM: usize = 8;
 const AROUND_ANSWER: usize = 256;
@@ -45,8 +47,8 @@ impl RedLines {
             let result = if item.hypotheses.is_empty() {
                 batch.evaluate(&item)
             } else {
-                let compiled = batch.compiled.clone();
-                self.apart(move |_| evaluate(&compiled, &item)).await
+                let (compiled, violations) = (batch.compiled.clone(), batch.violations());
+                self.apart_in_turn(move |_| evaluate(&compiled, &item, violations)).await
             };
             batch.add(result)?;
         }
@@ -66,7 +68,7 @@ impl RedLines {
             );
         }
         violations.into_result()?;
-        Ok(Batch { compiled, results: Vec::with_capacity(count), bytes: AROUND_ANSWER })
+        Ok(Batch { compiled, results: Vec::with_capacity(count), bytes: AROUND_ANSWER, faulty: 0 })
     }
 }
 
@@ -75,20 +77,34 @@ struct Batch {
     compiled: Arc<Compiled>,
     results: Vec<v1::EvaluationResult>,
     bytes: usize,
+    faulty: usize,
 }
 
 impl Batch {
     fn evaluate(&self, request: &v1::EvaluateProposalRequest) -> Result<v1::Evaluation, ApiError> {
-        evaluate(&self.compiled, request)
+        evaluate(&self.compiled, request, self.violations())
+    }
+
+    fn violations(&self) -> Violations {
+        if self.faulty < ITEMS_WITH_SUGGESTIONS { Violations::default() } else { Violations::without_suggestions() }
     }
 
     /// Adds a result, as long as all of them fit.
     fn add(&mut self, result: Result<v1::Evaluation, ApiError>) -> Result<(), ApiError> {
         let result = match result {
             Ok(evaluation) => evaluation_result::Result::Evaluation(evaluation),
-            Err(error) => evaluation_result::Result::Error(error.into()),
+            Err(error) => {
+                self.faulty += 1;
+                evaluation_result::Result::Error(error.into())
+            }
         };
-        let result = v1::EvaluationResult { result: Some(result) };
+        let mut result = v1::EvaluationResult { result: Some(result) };
+        let bytes = result.encoded_len() + AROUND_ANSWER;
+        if bytes > MAX_ANSWER_BYTES {
+            // It would be refused alone, too.
+            let error = ApiError::AnswerTooLarge { bytes, limit: MAX_ANSWER_BYTES };
+            result.result = Some(evaluation_result::Result::Error(error.into()));
+        }
         self.bytes += result.encoded_len() + AROUND_ITEM;
         if self.bytes > MAX_ANSWER_BYTES {
             return Err(ApiError::TooManyAnswers { fitting: self.results.len(), limit: MAX_ANSWER_BYTES });
@@ -108,18 +124,22 @@ impl Batch {
 }
 
 /// One of the batch's: of this scenario and revision, whatever it leaves out.
-fn evaluate(compiled: &Compiled, request: &v1::EvaluateProposalRequest) -> Result<v1::Evaluation, ApiError> {
+fn evaluate(
+    compiled: &Compiled,
+    request: &v1::EvaluateProposalRequest,
+    violations: Violations,
+) -> Result<v1::Evaluation, ApiError> {
     let scenario = compiled.scenario();
-    let mut violations = Violations::default();
+    let mut mismatches = Violations::default();
     if !request.scenario.is_empty() && request.scenario != names::scenario(&scenario.id) {
         let text = format!("the batch is about `scenarios/{}`, not `{}`", scenario.id, quoted(&request.scenario));
-        violations.add("scenario", text);
+        mismatches.add("scenario", text);
     }
     if !request.revision.is_empty() && request.revision != scenario.revision.as_str() {
         let text =
             format!("the batch is answered by revision `{}`, not `{}`", scenario.revision, quoted(&request.revision));
-        violations.add("revision", text);
+        mismatches.add("revision", text);
     }
-    violations.into_result()?;
-    answer(compiled, &to_question(compiled, request)?)
+    mismatches.into_result()?;
+    answer(compiled, &to_question_with(compiled, request, violations)?)
 }

@@ -14,7 +14,8 @@ use jiff::civil::Date;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most red lines times editions that one call looks at: some tenths of a second.
+/// The most red lines times editions that one call looks at: a second or two. An added line, whose condition is the
+/// caller's, counts by the steps that its cubes take.
 pub const MAX_HISTORY_FINDINGS: usize = 1_000_000;
 /// What the answer adds to its spans, and each span to its parts, at most.
 const AROUND_ANSWER: usize = 256;
@@ -75,10 +76,13 @@ fn read(compiled: &Compiled, request: &v1::EvaluateHistoryRequest) -> Result<(Qu
         Ok(()) if from <= to => to_supposition(compiled, &request.hypotheses, (from, to), &mut violations),
         _ => Supposition::default(),
     };
-    let looked_at = compiled.editions_between(from, to).count().saturating_mul(scenario.red_lines.len());
+    let added = supposition.supposed.as_ref().map_or(0, |supposed| supposed.steps());
+    let editions = compiled.editions_between(from, to).count();
+    let looked_at = editions.saturating_mul(scenario.red_lines.len().saturating_add(added));
     if looked_at > MAX_HISTORY_FINDINGS {
         let text = format!(
-            "{looked_at} findings would be compared, red lines times editions; at most {MAX_HISTORY_FINDINGS} are: ask for fewer days"
+            "{looked_at} findings would be compared, red lines (added ones by their cases) times editions; at most \
+             {MAX_HISTORY_FINDINGS} are: ask for fewer days"
         );
         violations.add("to", text);
     }

@@ -128,11 +128,24 @@ impl RedLines {
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let service = self.clone();
-        self.workers.run(move || work(&service)).await.unwrap_or_else(|refused| match refused {
-            Refused::Busy => Err(ApiError::Overloaded),
-            Refused::Ending => Err(ApiError::ShuttingDown),
-        })
+        done(self.workers.run(move || work(&service)).await)
     }
+
+    /// The same for an item among others: it waits for its turn, rather than to be turned away.
+    async fn apart_in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let service = self.clone();
+        done(self.workers.run_in_turn(move || work(&service)).await)
+    }
+}
+
+fn done<T>(work: Result<Result<T, ApiError>, Refused>) -> Result<T, ApiError> {
+    work.unwrap_or_else(|refused| match refused {
+        Refused::Busy => Err(ApiError::Overloaded),
+        Refused::Ending => Err(ApiError::ShuttingDown),
+    })
 }
 
 /// Refuses what clients would not accept.

@@ -10,8 +10,10 @@ use crate::grpc::proto::v1::{self, stream_evaluate_proposals_response::Result as
 use futures_util::stream::unfold;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_stream::Stream;
 use tonic::{Status, Streaming};
@@ -19,6 +21,8 @@ use tonic::{Status, Streaming};
 /// The longest id, in bytes.
 pub const MAX_STREAM_ID_BYTES: usize = 256;
 
+/// After an item that took so long, others have their turn at once.
+const LONG_ITEM: Duration = Duration::from_micros(200);
 /// The most streams of evaluations that one connection may have open.
 pub const MAX_STREAMS_OF_EVALUATIONS: usize = 8;
 
@@ -52,7 +56,14 @@ pub(super) fn answers(
     Box::pin(unfold(Some((service, requests, place)), |open| async {
         let (service, mut requests, place) = open?;
         match next(&service.streams, &mut requests).await {
-            Ok(Some(request)) => Some((Ok(service.item(request).await), Some((service, requests, place)))),
+            Ok(Some(request)) => {
+                let begun = Instant::now();
+                let answer = service.item(request).await;
+                if begun.elapsed() > LONG_ITEM {
+                    yield_now().await;
+                }
+                Some((Ok(answer), Some((service, requests, place))))
+            }
             Ok(None) => None,
             Err(status) => Some((Err(status), None)),
         }
@@ -106,7 +117,7 @@ impl RedLines {
             return self.stream_item(message);
         }
         let id = message.id.clone();
-        let answered = self.apart(move |service| Ok(service.stream_item(message))).await;
+        let answered = self.apart_in_turn(move |service| Ok(service.stream_item(message))).await;
         answered
             .unwrap_or_else(|error| v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) })
     }
