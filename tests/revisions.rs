@@ -88,6 +88,11 @@ fn another_scenarios_revisions_are_left_alone() {
         store.revision_of("ukraine-2025", &first).unwrap_err(),
         NotHeld::Revision { current: revision(&edited(MAX_PAST_REVISIONS + 1)) }
     );
+    // What is let go is not counted against what is kept.
+    let store = Store::new(vec![other("One"), edited(0)]).unwrap().with_max_past_bytes(edited(0).bytes() * 9 / 2);
+    store.put(other("Two"));
+    (1..=MAX_PAST_REVISIONS + 1).for_each(|number| store.put(edited(number)));
+    assert!(store.revision_of("other", &first).is_ok());
     assert_eq!(store.revision_of("nothing", &first).unwrap_err(), NotHeld::Scenario);
     assert_eq!(store.default_id().map(|id| &**id), Some("other"));
 }

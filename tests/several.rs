@@ -215,7 +215,8 @@ fn busy(lines: usize, days: usize) -> RedLines {
     let mut yaml = String::from(
         "scenario: test\ntitle: T\ncovers: {from: 2020-01-01, to: 2025-01-31}\nas_of: 2025-01-31\n\
          sources: [{id: s, title: S, publisher: P}]\nparties: [{id: p, name: P, role: principal}]\n\
-         issues: [{id: a, title: A, question: Q, kind: flag, status_quo: false}]\nred_lines:\n",
+         issues:\n  - {id: a, title: A, question: Q, kind: flag, status_quo: false}\n  \
+         - {id: m, title: M, question: Q, kind: members, members: [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11]}\nred_lines:\n",
     );
     let first = jiff::civil::date(2020, 1, 1);
     for line in 0..lines {
@@ -325,20 +326,58 @@ fn a_comparison_takes_one_to_fifty_and_names_faults_by_proposal() {
 
 #[test]
 fn a_history_counts_what_added_lines_cost() {
-    let service = busy(10, 10);
-    let asked = |condition: String| v1::EvaluateHistoryRequest {
+    let service = busy(40, 40);
+    let asked = |condition: &str, days: i8| v1::EvaluateHistoryRequest {
         subject: Some(v1::evaluate_history_request::Subject::Proposal(v1::Proposal::default())),
+        to: Some(Date { year: 2020, month: 1, day: days.into() }),
         hypotheses: vec![v1::Hypothesis {
             kind: Some(v1::hypothesis::Kind::AddRedLine(v1::SupposedRedLine {
                 id: "added".to_owned(),
                 party: "p".to_owned(),
                 title: String::new(),
                 firmness: v1::Firmness::Firm.into(),
-                condition: Some(v1::supposed_red_line::Condition::Rejects(condition)),
+                condition: Some(v1::supposed_red_line::Condition::Rejects(condition.to_owned())),
             })),
         }],
         ..Default::default()
     };
-    let answer = service.evaluate_history(&asked("a  ||\n a".to_owned())).unwrap();
-    assert_eq!(answer.spans[0].evaluation.as_ref().unwrap().suppositions, ["p rejects a || a (firm), as added"]);
+    // 462 cubes and 330 of the opposite: some 39,000 steps on each of the days.
+    assert!(service.evaluate_history(&asked("size(m) >= 5", 20)).is_ok());
+    assert_eq!(fields(service.evaluate_history(&asked("size(m) >= 5", 31)).unwrap_err()), ["to"]);
+    assert!(service.evaluate_history(&asked("a", 31)).is_ok());
+}
+
+#[test]
+fn a_condition_is_told_on_one_line() {
+    let condition = v1::supposed_red_line::Condition::Rejects(format!("a  ||\n\ta{}", " || a".repeat(100)));
+    let line = v1::SupposedRedLine {
+        id: "added".to_owned(),
+        party: "p".to_owned(),
+        title: String::new(),
+        firmness: v1::Firmness::Firm.into(),
+        condition: Some(condition),
+    };
+    let request = v1::EvaluateProposalRequest {
+        subject: Some(Subject::Proposal(v1::Proposal::default())),
+        overrides: vec![v1::Term { issue: "a".to_owned(), value: Some(Value::Flag(true)) }],
+        hypotheses: vec![v1::Hypothesis { kind: Some(v1::hypothesis::Kind::AddRedLine(line)) }],
+        ..Default::default()
+    };
+    let evaluation = evaluation(&busy(1, 1), &request);
+    let title = &evaluation.findings.last().unwrap().title;
+    assert!(title.starts_with("a || a || a") && title.ends_with("...") && title.len() == 303, "{title}");
+    assert!(evaluation.suppositions[0].starts_with("p rejects a || a || a"), "{evaluation:?}");
+}
+
+#[test]
+fn a_batch_gives_suggestions_for_a_few_items_only() {
+    let service = bundled();
+    let mut request = named(JEDDAH);
+    request.overrides = vec![v1::Term { issue: "sanctions".to_owned(), value: Some(Value::Choice("lfit".to_owned())) }];
+    let asked = v1::BatchEvaluateProposalsRequest { requests: vec![request; 40], ..Default::default() };
+    let suggested = service.batch(&asked).unwrap().results.into_iter().filter(|result| match &result.result {
+        Some(evaluation_result::Result::Error(status)) => status.message.contains("did you mean"),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(suggested.count(), 16);
 }
