@@ -1,7 +1,7 @@
 //! Détente: which red lines a proposal crosses, whose, why, and who says so.
 //!
 //! A pure engine in the middle, a thin typed skin around it. Each module may use those below it, never those above:
-//! `cli`, `grpc`, `serving`, `engine`, `scenario`, `condition`.
+//! `cli`, `grpc`, `serving`, `analysis`, `engine`, `scenario`, `condition`.
 
 // A panic in a handler is an outage for its caller: every index and every option is answered for.
 #![warn(
@@ -13,6 +13,7 @@
     clippy::unwrap_used
 )]
 
+pub mod analysis;
 pub mod cli;
 pub mod condition;
 pub mod config;

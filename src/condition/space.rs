@@ -112,8 +112,19 @@ impl Axis {
         mask
     }
 
+    /// The values of this axis that lie in a mask of an axis of the same input that tells no more apart.
+    pub fn refined(&self, coarser: &Axis, mask: u128) -> u128 {
+        match (self, coarser) {
+            (Axis::Intervals { starts: ours, .. }, Axis::Intervals { starts: theirs, .. }) if ours != theirs => {
+                let of = |at| coarser.interval(at).map_or(0, |(low, high)| self.intervals(low, high));
+                (0..theirs.len()).filter(|at| mask >> at & 1 == 1).map(of).fold(0, |all, some| all | some)
+            }
+            _ => mask,
+        }
+    }
+
     /// Whether forbidding all this leaves no value at all.
-    pub(super) fn contradicts(&self, forbids: u128) -> bool {
+    pub fn contradicts(&self, forbids: u128) -> bool {
         match self {
             Axis::Members { .. } => forbids & (forbids >> 64) & u128::from(u64::MAX) != 0,
             Axis::Options { .. } | Axis::Intervals { .. } => forbids == self.full(),
@@ -186,6 +197,34 @@ impl Space {
                 _ => None,
             })
             .collect();
+        if faults.is_empty() { Ok(Self { axes }) } else { Err(faults) }
+    }
+
+    /// The space that tells apart what this one or one of the others does (all of the same inputs), and quantities
+    /// below each given number from those at it and above.
+    ///
+    /// # Errors
+    /// Every quantity that would be cut into more than [`MAX_INTERVALS`] intervals.
+    pub fn joined(&self, others: &[&Space], cuts: &[(InputId, i64)]) -> Result<Self, Vec<TooManyCuts>> {
+        let mut faults = Vec::new();
+        let mut join = |(input, axis): (u16, &Axis)| {
+            let Axis::Intervals { starts, max } = axis else { return axis.clone() };
+            let mut joined: BTreeSet<i64> = starts.iter().copied().collect();
+            let input = InputId(input);
+            for other in others.iter().filter_map(|space| space.axis(input)) {
+                if let Axis::Intervals { starts, .. } = other {
+                    joined.extend(starts);
+                }
+            }
+            let least = starts.first().copied().unwrap_or(*max);
+            let of_input = cuts.iter().filter(|(of, cut)| *of == input && *cut > least && cut <= max);
+            joined.extend(of_input.map(|(_, cut)| cut));
+            if joined.len() > MAX_INTERVALS {
+                faults.push(TooManyCuts { input, intervals: joined.len() });
+            }
+            Axis::Intervals { starts: joined.into_iter().collect(), max: *max }
+        };
+        let axes = (0u16..).zip(&self.axes).map(&mut join).collect();
         if faults.is_empty() { Ok(Self { axes }) } else { Err(faults) }
     }
 

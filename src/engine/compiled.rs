@@ -3,8 +3,10 @@
 use super::edition::{Edition, first_days};
 use super::ladder::{Ladder, certain};
 use super::standing::{Standing, standings};
-use crate::condition::{Cubes, InputId, TooComplex, Vocabulary};
+use super::supposed::Supposed;
+use crate::condition::{Cubes, InputId, Space, TooComplex, Vocabulary};
 use crate::scenario::Scenario;
+use crate::scenario::model::{Firmness, RedLine};
 use jiff::civil::Date;
 use std::sync::{Arc, OnceLock};
 use thiserror::Error;
@@ -34,6 +36,21 @@ pub struct Compiled {
     vocabulary: OnceLock<Vocabulary>,
     /// About how many bytes all this takes.
     pub(super) bytes: usize,
+}
+
+/// A red line whose crossings count with at least some firmness, waivers considered.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted<'a> {
+    /// Its position; hypothetical ones follow those of the scenario.
+    pub position: usize,
+    /// The red line.
+    pub red_line: &'a RedLine,
+    /// How firmly it is held, without its waivers.
+    pub firmness: Firmness,
+    /// The prime implicants of "crossed, and no waiver lowers it below the firmness asked for".
+    pub crossed: &'a Cubes,
+    /// The space of these.
+    pub space: &'a Space,
 }
 
 /// From each day on: what the red line is. A ladder only where waivers stand.
@@ -231,6 +248,37 @@ impl Compiled {
         red_line.is_some_and(|red_line| {
             red_line.held.iter().any(|span| span.from <= to && span.until.is_none_or(|until| from < until))
         })
+    }
+
+    /// The red lines held on a day whose crossings can count with at least some firmness, hypotheses included: each with
+    /// its position (hypothetical ones follow those of the scenario), where such a crossing is, and the space of this.
+    pub fn counted<'a>(
+        &'a self,
+        day: Date,
+        supposed: Option<&'a Supposed>,
+        at_least: Firmness,
+    ) -> impl Iterator<Item = Counted<'a>> {
+        let scenario = &*self.scenario;
+        let recorded = scenario.red_lines.iter().enumerate().filter_map(move |(position, red_line)| {
+            let Standing::Held(ladder) = self.standing(position, day) else { return None };
+            if supposed.is_some_and(|supposed| supposed.drops(position)) {
+                return None;
+            }
+            let firmness = supposed.and_then(|supposed| supposed.firmness(position)).unwrap_or(red_line.firmness);
+            let lowered = self.ladder(*ladder).and_then(|ladder| ladder.crossed_at_least(at_least));
+            let crossed = lowered.unwrap_or(red_line.sides().0);
+            Some(Counted { position, red_line, firmness, crossed, space: &scenario.space })
+        });
+        let added = supposed.into_iter().flat_map(move |supposed| {
+            supposed.added(scenario).map(|(position, red_line)| Counted {
+                position,
+                red_line,
+                firmness: red_line.firmness,
+                crossed: red_line.sides().0,
+                space: &supposed.space,
+            })
+        });
+        recorded.chain(added).filter(move |counted| counted.firmness >= at_least)
     }
 
     pub(super) fn ladder(&self, position: Option<u32>) -> Option<&Ladder> {

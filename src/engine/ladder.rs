@@ -21,6 +21,8 @@ struct Rung {
     never_at_most: Cubes,
     /// Where no crossing counts higher than this.
     never_above: Cubes,
+    /// Where a crossing counts higher than this.
+    above: Cubes,
 }
 
 /// A waiver, and when it lowers crossings.
@@ -37,10 +39,10 @@ pub(super) struct StandingWaiver {
 impl Ladder {
     pub(super) fn compile(red_line: &RedLine, standing: &[usize], space: &Space) -> Result<Self, TooComplex> {
         let crossed = red_line.crossed();
-        let never = |also: Formula| -> Result<Cubes, TooComplex> {
-            let both = Formula::All(vec![crossed.clone(), also]);
-            Ok(Decision::compile(&both, space, WorkBudget::default())?.fails)
+        let both = |also: Formula| -> Result<Decision, TooComplex> {
+            Decision::compile(&Formula::All(vec![crossed.clone(), also]), space, WorkBudget::default())
         };
+        let never = |also: Formula| Ok(both(also)?.fails);
         let mut waivers = Vec::with_capacity(standing.len());
         let mut levels = BTreeSet::new();
         for position in standing {
@@ -61,18 +63,23 @@ impl Ladder {
                     .map(|waiver| waiver.when.formula.clone())
                     .collect(),
             );
-            rungs.push(Rung {
-                firmness,
-                never_at_most: never(lowered.clone())?,
-                never_above: never(lowered.negated())?,
-            });
+            let never_at_most = never(lowered.clone())?;
+            let Decision { holds: above, fails: never_above } = both(lowered.negated())?;
+            rungs.push(Rung { firmness, never_at_most, never_above, above });
         }
         Ok(Self { rungs: rungs.into(), waivers: waivers.into() })
     }
 
     pub(super) fn cubes(&self) -> impl Iterator<Item = &Cubes> {
         let of_waivers = self.waivers.iter().flat_map(|waiver| [&waiver.never_applies, &waiver.never_misses]);
-        self.rungs.iter().flat_map(|rung| [&rung.never_at_most, &rung.never_above]).chain(of_waivers)
+        let of_rungs = self.rungs.iter().flat_map(|rung| [&rung.never_at_most, &rung.never_above, &rung.above]);
+        of_rungs.chain(of_waivers)
+    }
+
+    /// Where a crossing counts with at least this firmness, of a line that without waivers does; `None` where no
+    /// waiver lowers it below.
+    pub(super) fn crossed_at_least(&self, firmness: Firmness) -> Option<&Cubes> {
+        self.rungs.iter().rev().find(|rung| rung.firmness < firmness).map(|rung| &rung.above)
     }
 
     /// The lowest and the highest firmness with which a crossing counts, over all completions in which there is one.

@@ -14,7 +14,7 @@ mod standing;
 mod supposed;
 mod verdict;
 
-pub use compiled::{CompileFault, Compiled};
+pub use compiled::{CompileFault, Compiled, Counted};
 pub use evaluate::{Detail, EffectiveInput, Given, NotCovered, Origin};
 pub use evaluation::{Cause, Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
 pub use reasons::Opening;

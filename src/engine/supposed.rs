@@ -30,6 +30,11 @@ impl Supposed {
         Self { dropped, firmness, added, space }
     }
 
+    /// The space of the added lines' conditions.
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
     pub(super) fn drops(&self, position: usize) -> bool {
         self.dropped.contains(&position)
     }

@@ -1,0 +1,70 @@
+//! Bargaining solutions among the efficient points, over a disagreement point that the request states.
+
+use super::utilities::Utilities;
+use num_bigint::BigInt;
+
+/// Solutions, as places among the efficient points.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bargain {
+    /// The greatest product of the gains (Nash 1950, "The bargaining problem").
+    pub(super) nash: Vec<usize>,
+    /// The greatest least share of the gain that each party could have at most (Kalai and Smorodinsky 1975, "Other
+    /// solutions to Nash's bargaining problem", on a finite set).
+    pub(super) kalai_smorodinsky: Vec<usize>,
+    /// What each party with numbers would have at most, on the scale of the utilities.
+    pub(super) ideal: Vec<i128>,
+}
+
+/// The solutions among points; nothing where no point gives every party at least what it has without a deal.
+pub(super) fn solutions(utilities: &Utilities, points: &[&[i128]]) -> Bargain {
+    let parties = utilities.disagreement.len();
+    let gains = |point: &[i128]| -> Option<Vec<i128>> {
+        let gains = point.iter().take(parties).zip(&utilities.disagreement).map(|(amount, without)| amount - without);
+        gains.map(|gain| (gain >= 0).then_some(gain)).collect()
+    };
+    let rational: Vec<(usize, Vec<i128>)> =
+        points.iter().enumerate().filter_map(|(at, point)| Some((at, gains(point)?))).collect();
+    if rational.is_empty() || parties == 0 {
+        return Bargain::default();
+    }
+    let most: Vec<i128> = (0..parties)
+        .map(|party| rational.iter().filter_map(|(_, gains)| gains.get(party)).copied().max().unwrap_or(0))
+        .collect();
+    let product = |gains: &[i128]| gains.iter().map(|gain| BigInt::from(*gain)).product::<BigInt>();
+    let mut bargain = Bargain {
+        ideal: most.iter().zip(&utilities.disagreement).map(|(gain, without)| gain + without).collect(),
+        ..Bargain::default()
+    };
+    let mut best: Option<BigInt> = None;
+    for (at, gains) in &rational {
+        let product = product(gains);
+        if best.as_ref().is_none_or(|best| product > *best) {
+            (best, bargain.nash) = (Some(product), vec![*at]);
+        } else if best.as_ref() == Some(&product) {
+            bargain.nash.push(*at);
+        }
+    }
+    let mut best: Option<(i128, i128)> = None;
+    for (at, gains) in &rational {
+        let share = least_share(gains, &most);
+        match best.map(|best| compare(share, best)) {
+            None | Some(std::cmp::Ordering::Greater) => {
+                (best, bargain.kalai_smorodinsky) = (Some(share), vec![*at]);
+            }
+            Some(std::cmp::Ordering::Equal) => bargain.kalai_smorodinsky.push(*at),
+            Some(std::cmp::Ordering::Less) => {}
+        }
+    }
+    bargain
+}
+
+/// The least of gain over most, as a fraction. A party that cannot gain anything does not count.
+fn least_share(gains: &[i128], most: &[i128]) -> (i128, i128) {
+    let shares = gains.iter().zip(most).filter(|(_, most)| **most > 0).map(|(gain, most)| (*gain, *most));
+    shares.min_by(|one, other| compare(*one, *other)).unwrap_or((1, 1))
+}
+
+/// Compares fractions with denominators above zero.
+fn compare(one: (i128, i128), other: (i128, i128)) -> std::cmp::Ordering {
+    (BigInt::from(one.0) * other.1).cmp(&(BigInt::from(other.0) * one.1))
+}

@@ -1,0 +1,144 @@
+//! The efficient points: those that no other dominates, as a fold. What is dominated among the rest of the answers stays
+//! dominated whatever comes before them, since criteria add up.
+
+use super::budget::{Budget, CutShort};
+use super::diagram::Diagrams;
+use super::fold::Algebra;
+use super::utilities::Utilities;
+use biodivine_lib_bdd::Bdd;
+use num_bigint::BigUint;
+use std::rc::Rc;
+
+/// A point that no other dominates.
+#[derive(Clone, Debug)]
+pub(super) struct Point {
+    /// By each criterion.
+    pub(super) amounts: Box<[i128]>,
+    /// How many packages are there.
+    pub(super) packages: BigUint,
+    /// The first of them, by its last choice.
+    choice: Option<usize>,
+}
+
+/// All efficient points, by falling amounts.
+pub(super) struct Frontier {
+    pub(super) points: Vec<Point>,
+    choices: Vec<Choice>,
+}
+
+/// A value taken at a coordinate, and the next choice.
+struct Choice {
+    coordinate: usize,
+    value: usize,
+    next: Option<usize>,
+}
+
+impl Frontier {
+    pub(super) fn of(
+        diagrams: &Diagrams<'_>,
+        bdd: &Bdd,
+        utilities: &Utilities,
+        budget: &Budget<'_>,
+    ) -> Result<Self, CutShort> {
+        let mut ranking = Ranking { diagrams, utilities, budget, choices: Vec::new() };
+        let points = diagrams.fold(bdd, &mut ranking)?;
+        Ok(Self { points: points.map(|points| points.to_vec()).unwrap_or_default(), choices: ranking.choices })
+    }
+
+    /// The values of a point's first package, by coordinate.
+    pub(super) fn values(&self, point: &Point) -> Vec<(usize, usize)> {
+        let mut next = point.choice;
+        let mut values = Vec::new();
+        while let Some(choice) = next.and_then(|at| self.choices.get(at)) {
+            values.push((choice.coordinate, choice.value));
+            next = choice.next;
+        }
+        values
+    }
+}
+
+struct Ranking<'a> {
+    diagrams: &'a Diagrams<'a>,
+    utilities: &'a Utilities,
+    budget: &'a Budget<'a>,
+    choices: Vec<Choice>,
+}
+
+/// A point that may be dominated.
+struct Candidate {
+    amounts: Box<[i128]>,
+    packages: BigUint,
+    value: usize,
+    next: Option<usize>,
+}
+
+impl Algebra for Ranking<'_> {
+    type Value = Rc<[Point]>;
+
+    fn admitted(&mut self) -> Self::Value {
+        let amounts = vec![0; self.utilities.criteria.len()].into();
+        Rc::new([Point { amounts, packages: BigUint::from(1u8), choice: None }])
+    }
+
+    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort> {
+        self.budget.check()?;
+        let Some(coordinate) = self.diagrams.coordinates.get(at) else { return Ok(None) };
+        let mut candidates = Vec::with_capacity(after.iter().map(|(_, points)| points.len()).sum());
+        self.budget.spend_points(candidates.capacity())?;
+        for (value, points) in after {
+            let added = coordinate.input().map_or(&[][..], |input| self.utilities.added(input, *value));
+            for point in points.iter() {
+                let mut amounts = point.amounts.clone();
+                for (criterion, amount) in added {
+                    if let Some(sum) = amounts.get_mut(*criterion) {
+                        *sum += amount;
+                    }
+                }
+                let packages = point.packages.clone();
+                candidates.push(Candidate { amounts, packages, value: *value, next: point.choice });
+            }
+        }
+        let efficient = efficient(candidates, self.budget)?;
+        let points = efficient.into_iter().map(|kept| {
+            let choice = self.choices.len();
+            self.choices.push(Choice { coordinate: at, value: kept.value, next: kept.next });
+            Point { amounts: kept.amounts, packages: kept.packages, choice: Some(choice) }
+        });
+        Ok(Some(points.collect()))
+    }
+
+    fn values(&self, at: usize) -> Vec<usize> {
+        (0..self.diagrams.coordinates.get(at).map_or(0, |coordinate| coordinate.count)).collect()
+    }
+}
+
+/// Those that no other dominates, by falling amounts; equal ones as one.
+fn efficient(mut candidates: Vec<Candidate>, budget: &Budget<'_>) -> Result<Vec<Candidate>, CutShort> {
+    // One that dominates comes before what it dominates.
+    candidates.sort_by(|one, other| other.amounts.cmp(&one.amounts).then(one.value.cmp(&other.value)));
+    let mut kept: Vec<Candidate> = Vec::new();
+    for candidate in candidates {
+        if let Some(last) = kept.last_mut()
+            && last.amounts == candidate.amounts
+        {
+            last.packages += candidate.packages;
+            continue;
+        }
+        let dominated = match (candidate.amounts.len(), kept.last()) {
+            (_, None) => false,
+            (0 | 1, Some(_)) => true,
+            // The last one kept has the most of the second so far.
+            (2, Some(last)) => last.amounts.get(1) >= candidate.amounts.get(1),
+            (_, Some(_)) => {
+                if kept.len() % 1024 == 0 {
+                    budget.check()?;
+                }
+                kept.iter().rev().any(|kept| kept.amounts.iter().zip(&candidate.amounts).all(|(ours, its)| ours >= its))
+            }
+        };
+        if !dominated {
+            kept.push(candidate);
+        }
+    }
+    Ok(kept)
+}
