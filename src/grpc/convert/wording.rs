@@ -206,7 +206,8 @@ fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn capitalised(text: &str) -> String {
+/// With a capital at the beginning.
+pub fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
