@@ -161,18 +161,8 @@ impl Writer {
     }
 
     fn red_line(&mut self, red_line: &RedLine) {
-        let RedLine {
-            id,
-            party,
-            title,
-            requires,
-            condition,
-            firmness,
-            held,
-            evidence,
-            waivers,
-            binding_probability,
-        } = red_line;
+        let RedLine { id, party, title, requires, condition, firmness, held, evidence, waivers, binding_probability } =
+            red_line;
         self.texts([&**id, title]);
         self.number(*party as u64);
         self.number(u64::from(*requires));

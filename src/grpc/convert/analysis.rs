@@ -3,7 +3,9 @@
 use super::red_line::from_firmness;
 use super::term::{entry_id, from_answer};
 use super::wording::{self, capitalised, list};
-use crate::analysis::{Amended, Blame, CutShort, Distance, Efficient, Impasse, Package, Problem, Question, Step, StepKind};
+use crate::analysis::{
+    Amended, Blame, CutShort, Distance, Efficient, Impasse, Package, Problem, Question, Step, StepKind,
+};
 use crate::condition::{Answer, InputId};
 use crate::engine::Given;
 use crate::grpc::names;
@@ -125,8 +127,7 @@ pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amended) -> v1
         .chain(amended.answers.iter().copied())
         .collect();
     all.sort_by_key(|(input, _)| *input);
-    let changes: Vec<v1::AmendmentChange> =
-        amended.steps.iter().filter_map(|step| from_step(problem, step)).collect();
+    let changes: Vec<v1::AmendmentChange> = amended.steps.iter().filter_map(|step| from_step(problem, step)).collect();
     let texts: Vec<String> = changes.iter().map(|change| change.text.clone()).collect();
     let summary = match texts.as_slice() {
         [] => "The proposal passes as it is.".to_owned(),
@@ -157,8 +158,13 @@ fn from_step(problem: &Problem, step: &Step) -> Option<v1::AmendmentChange> {
             (amendment_change::Step::DropMember(id), text)
         }
         StepKind::Set(answer) => {
-            let verb = if step.settles_open { "settle that" } else { "change to" };
-            let text = format!("{verb} {}", wording::answer(input, &answer));
+            let told = wording::answer(input, &answer);
+            let value = told.strip_prefix(&format!("{} is ", input.id)).unwrap_or(&told);
+            let text = if step.settles_open {
+                format!("settle {} as {value}", input.id)
+            } else {
+                format!("set {} to {value}", input.id)
+            };
             (amendment_change::Step::Set(from_answer(input, &answer)), text)
         }
     };
@@ -187,11 +193,12 @@ fn from_step(problem: &Problem, step: &Step) -> Option<v1::AmendmentChange> {
 
 /// An impasse out.
 pub fn from_impasse(problem: &Problem, impasse: &Impasse) -> v1::Impasse {
-    let conflicts = impasse.conflicts.iter().map(|places| v1::Conflict {
-        red_lines: lines(problem, places),
-        parties: parties(problem, places),
-    });
-    let firmest = |places: &[usize]| places.iter().filter_map(|at| problem.lines.get(*at)).map(|line| line.firmness).max();
+    let conflicts = impasse
+        .conflicts
+        .iter()
+        .map(|places| v1::Conflict { red_lines: lines(problem, places), parties: parties(problem, places) });
+    let firmest =
+        |places: &[usize]| places.iter().filter_map(|at| problem.lines.get(*at)).map(|line| line.firmness).max();
     let concessions = impasse.concessions.iter().map(|places| v1::Concession {
         red_lines: lines(problem, places),
         parties: parties(problem, places),
