@@ -5,6 +5,7 @@ use crate::condition::InputId;
 use crate::engine::Compiled;
 use crate::grpc::convert::aim::{Asked, Fields, to_asked, to_party};
 use crate::grpc::convert::analysis::{cut_text, from_cut, from_efficient, from_package, from_utilities};
+use crate::grpc::convert::date::from_date;
 use crate::grpc::error::{ApiError, Violations};
 use crate::grpc::names;
 use crate::grpc::proto::v1::{self, find_packages_response::Part};
@@ -137,6 +138,7 @@ fn summary(asked: &Asked, wanted: &Wanted, found: &Found) -> v1::PackagesSummary
         cut_short: from_cut(found.cut_short).into(),
         suppositions: asked.suppositions.clone(),
         summary: sentence(asked, found),
+        as_of: Some(from_date(asked.question.day)),
     }
 }
 
