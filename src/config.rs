@@ -73,7 +73,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     if duration > Duration::from_secs(3_600) { Err("at most an hour".to_owned()) } else { Ok(duration) }
 }
 
-fn patience(text: &str) -> Result<Duration, String> {
+pub(crate) fn patience(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     if duration < Duration::from_secs(1) { Err("at least a second".to_owned()) } else { Ok(duration) }
 }

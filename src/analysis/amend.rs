@@ -79,7 +79,7 @@ pub struct Amended {
 /// The nearest passing packages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Amendments {
-    /// By distance; each changes another set of issues.
+    /// By distance; none changes all the issues that one before it does.
     pub found: Vec<Amended>,
     /// Whether any package passes; `None` if that was not found out.
     pub any: Option<bool>,
@@ -229,7 +229,7 @@ struct Search<'a> {
     solver: Solver<'a>,
     encoding: Encoding,
     /// For each issue: that its answer is another.
-    touched: Vec<(InputId, Lit)>,
+    touched: Vec<Lit>,
     measures: [Counted; 4],
 }
 
@@ -288,11 +288,9 @@ impl<'a> Search<'a> {
             }
         }
         let chosen = self.first_in_order(held)?;
-        let blocked: Vec<Lit> = self
-            .touched
-            .iter()
-            .map(|(_, touched)| if self.solver.held(*touched) { !*touched } else { *touched })
-            .collect();
+        // What changes all of these issues, and more, is no other way.
+        let touched = self.touched.iter().copied().filter(|touched| self.solver.held(*touched));
+        let blocked: Vec<Lit> = touched.map(|touched| !touched).collect();
         self.solver.add(&blocked);
         let [terms_changed, terms_settled, members_toggled, cuts_moved] = reached;
         Ok(Some((Distance { terms_changed, terms_settled, members_toggled, cuts_moved }, chosen)))
@@ -392,7 +390,7 @@ fn apart(possible: u128, value: usize) -> u32 {
 /// The literals that the four numbers count.
 #[derive(Default)]
 struct Measured {
-    touched: Vec<(InputId, Lit)>,
+    touched: Vec<Lit>,
     changed: Vec<Lit>,
     settled: Vec<Lit>,
     toggled: Vec<Lit>,
@@ -443,7 +441,7 @@ impl Measured {
         }
         self.changed.push(changed);
         let Some(Open { stays, .. }) = open else {
-            self.touched.push((input, changed));
+            self.touched.push(changed);
             return;
         };
         solver.add(&[!*stays, !changed]);
@@ -452,7 +450,7 @@ impl Measured {
         solver.add(&[!settled, !*stays]);
         solver.add(&[!settled, !changed]);
         self.settled.push(settled);
-        self.touched.push((input, !*stays));
+        self.touched.push(!*stays);
     }
 
     /// For a quantity: a literal for each cut between what was possible and the interval chosen.

@@ -68,6 +68,8 @@ pub struct Found {
     /// The efficient points, by falling utilities and rising places, at most [`MAX_PACKAGES`] of them; `None` if they
     /// were not asked for or not found out.
     pub efficient: Option<Vec<Efficient>>,
+    /// Whether packages were compared.
+    pub compared: bool,
     /// How many efficient points there are.
     pub efficient_points: usize,
     /// How many packages are at efficient points.
@@ -235,6 +237,7 @@ impl<'a> Search<'a> {
             Ok(frontier) => frontier,
             Err(cut) => return Ok(Err(cut)),
         };
+        found.compared = true;
         found.efficient_points = frontier.points.len();
         found.efficient_packages = frontier.points.iter().map(|point| &point.packages).sum();
         if wanted.efficient {

@@ -1,16 +1,18 @@
 //! Who answers: the service here, on files, or a server.
 
+use super::aim::Progress;
 use super::source;
 use crate::engine::Compiled;
 use crate::grpc::client::Client;
 use crate::grpc::error::Refusal;
 use crate::grpc::proto::v1;
-use crate::grpc::service::RedLines;
+use crate::grpc::service::{AnalysisRequest, RedLines};
 use crate::serving::Store;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 const LARGEST_PAGE: i32 = 1_000;
 
@@ -88,6 +90,59 @@ impl Answerer {
         }
     }
 
+    pub(super) fn suggest_amendments(
+        &self,
+        request: v1::SuggestAmendmentsRequest,
+        within: Duration,
+    ) -> Result<v1::SuggestAmendmentsResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => analyse(service, &request, within),
+            Answerer::There(client) => client.suggest_amendments(request, within).map_err(Refusal::from),
+        }
+    }
+
+    pub(super) fn find_packages(
+        &self,
+        request: v1::FindPackagesRequest,
+        within: Duration,
+    ) -> Result<Vec<v1::FindPackagesResponse>, Refusal> {
+        match self {
+            Answerer::Here(service) => analyse(service, &request, within),
+            Answerer::There(client) => {
+                let progress = Progress::new(within);
+                let show = |told: &v1::SearchProgress| {
+                    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+                    progress.show(&told.phase, number(told.done), number(told.total));
+                };
+                let parts = client.find_packages(request, within, show);
+                progress.clear();
+                parts.map_err(Refusal::from)
+            }
+        }
+    }
+
+    pub(super) fn explain_impasse(
+        &self,
+        request: v1::ExplainImpasseRequest,
+        within: Duration,
+    ) -> Result<v1::ExplainImpasseResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => analyse(service, &request, within),
+            Answerer::There(client) => client.explain_impasse(request, within).map_err(Refusal::from),
+        }
+    }
+
+    pub(super) fn assess_robustness(
+        &self,
+        request: v1::AssessRobustnessRequest,
+        within: Duration,
+    ) -> Result<v1::AssessRobustnessResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => analyse(service, &request, within),
+            Answerer::There(client) => client.assess_robustness(request, within).map_err(Refusal::from),
+        }
+    }
+
     /// All pages in one.
     pub(super) fn all_red_lines(
         &self,
@@ -138,4 +193,9 @@ impl Answerer {
             Answerer::There(client) => client.get_scenario(request).map_err(Refusal::from),
         }
     }
+}
+
+/// Answers here, within a time.
+fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R, within: Duration) -> Result<R::Answer, Refusal> {
+    Progress::new(within).during(|budget| service.analyse(request, budget)).map_err(Refusal::from)
 }

@@ -31,6 +31,11 @@ impl Inputs {
         read("--set", options, &self.issues, 0)
     }
 
+    /// The terms of `ISSUE=ANSWER` options that fix answers.
+    pub(super) fn pins(&self, options: &[String]) -> Result<Vec<v1::Term>, Diagnostics> {
+        read("--pin", options, &self.issues, 0)
+    }
+
     /// The terms of `CIRCUMSTANCE=VALUE` options.
     pub(super) fn given(&self, options: &[String]) -> Result<Vec<v1::Term>, Diagnostics> {
         read("--given", options, &self.circumstances, self.issues.len())

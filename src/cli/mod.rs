@@ -4,6 +4,8 @@
 //! `compare`, `sweep`, `red-lines` and `diff` ask the same service that is served, here or at a server, and render its
 //! messages.
 
+mod aim;
+mod amend;
 mod answerer;
 mod check;
 mod compare;
@@ -12,9 +14,12 @@ mod diff;
 mod evaluate;
 mod evaluation_text;
 mod history;
+mod impasse;
 mod inputs;
+mod packages;
 mod question;
 mod red_lines;
+mod robustness;
 mod serve;
 pub mod source;
 mod suppose;
@@ -64,6 +69,18 @@ enum Command {
     /// Put proposals side by side: everyone's stance on each, and the red lines in which they differ.
     #[command(after_help = compare::EXAMPLES)]
     Compare(compare::Options),
+    /// Find what would have to change in a proposal for every red line that counts to be clear.
+    #[command(after_help = amend::EXAMPLES)]
+    Amend(amend::Options),
+    /// Count the packages that no red line that counts forbids, and show some.
+    #[command(after_help = packages::EXAMPLES)]
+    Packages(packages::Options),
+    /// Explain why no package passes: which red lines conflict, and what would have to give.
+    #[command(after_help = impasse::EXAMPLES)]
+    Impasse(impasse::Options),
+    /// Weigh how probable it is that no binding red line is crossed, by probabilities that you state.
+    #[command(after_help = robustness::EXAMPLES)]
+    Robustness(robustness::Options),
     /// Evaluate any number of proposals: JSON lines in, JSON lines out.
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(sweep::Options),
@@ -123,6 +140,10 @@ impl Cli {
             Some(Command::Evaluate(options)) => evaluate::run(&options),
             Some(Command::History(options)) => history::run(&options),
             Some(Command::Compare(options)) => compare::run(&options),
+            Some(Command::Amend(options)) => amend::run(&options),
+            Some(Command::Packages(options)) => packages::run(&options),
+            Some(Command::Impasse(options)) => impasse::run(&options),
+            Some(Command::Robustness(options)) => robustness::run(&options),
             Some(Command::Sweep(options)) => return ended(sweep::run(&options)),
             Some(Command::RedLines(options)) => red_lines::run(&options),
             Some(Command::Schema) => pretty(&crate::scenario::schema()).map(Report::of),

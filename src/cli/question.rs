@@ -56,6 +56,11 @@ impl Proposal {
         self.proposal.as_deref().unwrap_or("the status quo")
     }
 
+    /// Whether one is named.
+    pub(super) fn is_given(&self) -> bool {
+        self.proposal.is_some()
+    }
+
     pub(super) fn read(&self, scenario: &v1::Scenario, inputs: &Inputs) -> Result<Asked> {
         match self.proposal.as_deref() {
             None => Ok(Asked::Own(v1::Proposal::default())),
@@ -118,7 +123,7 @@ pub(super) fn date(text: &str) -> Result<Date, String> {
     text.parse().ok().filter(|_| looks_right).ok_or_else(|| "write a date like 2025-03-14".to_owned())
 }
 
-fn assignment(text: &str) -> Result<String, String> {
+pub(super) fn assignment(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() && !text.contains('\n') => {
             Ok(text.to_owned())

@@ -1,6 +1,7 @@
 //! Asking another server, for the command line.
 
 use super::proto::v1;
+use super::proto::v1::analysis_service_client::AnalysisServiceClient;
 use super::proto::v1::red_line_service_client::RedLineServiceClient;
 use futures_util::FutureExt;
 use std::io;
@@ -11,7 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Response, Status};
+use tonic::{Request, Response, Status};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -86,6 +87,7 @@ enum Slot<E> {
 pub struct Client {
     runtime: Runtime,
     service: RedLineServiceClient<Channel>,
+    analysis: AnalysisServiceClient<Channel>,
 }
 
 impl Client {
@@ -96,7 +98,10 @@ impl Client {
     pub fn connect(url: &str) -> Result<Self, ConnectError> {
         let endpoint = Endpoint::from_shared(url.to_owned()).ok().filter(|_| url.starts_with("http://"));
         let endpoint = endpoint.ok_or_else(|| ConnectError::Url(url.to_owned()))?;
-        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
+        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+        // Analyses have a time of their own.
+        let unhurried = endpoint.clone();
+        let endpoint = endpoint.timeout(CALL_TIMEOUT);
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let channel = runtime.block_on(endpoint.connect()).map_err(|error| {
             let mut cause: &dyn std::error::Error = &error;
@@ -105,7 +110,8 @@ impl Client {
             }
             ConnectError::Unreachable { url: url.to_owned(), cause: cause.to_string() }
         })?;
-        Ok(Self { runtime, service: RedLineServiceClient::new(channel) })
+        let analysis = AnalysisServiceClient::new(runtime.block_on(async { unhurried.connect_lazy() }));
+        Ok(Self { runtime, service: RedLineServiceClient::new(channel), analysis })
     }
 
     /// EvaluateProposal.
@@ -165,6 +171,76 @@ impl Client {
     /// The server's.
     pub fn get_scenario(&self, request: v1::GetScenarioRequest) -> Result<v1::Scenario, Status> {
         self.runtime.block_on(self.service.clone().get_scenario(request)).map(Response::into_inner)
+    }
+
+    /// SuggestAmendments.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn suggest_amendments(
+        &self,
+        request: v1::SuggestAmendmentsRequest,
+        within: Duration,
+    ) -> Result<v1::SuggestAmendmentsResponse, Status> {
+        let request = self.timed(request, within);
+        self.runtime.block_on(self.analysis.clone().suggest_amendments(request)).map(Response::into_inner)
+    }
+
+    /// FindPackages: all parts but progress, which is shown as it comes.
+    ///
+    /// # Errors
+    /// The server's, and a stream that ends before its summary.
+    pub fn find_packages(
+        &self,
+        request: v1::FindPackagesRequest,
+        within: Duration,
+        show: impl Fn(&v1::SearchProgress),
+    ) -> Result<Vec<v1::FindPackagesResponse>, Status> {
+        let request = self.timed(request, within);
+        self.runtime.block_on(async {
+            let mut parts = self.analysis.clone().find_packages(request).await?.into_inner();
+            let mut all = Vec::new();
+            while let Some(response) = parts.message().await? {
+                match &response.part {
+                    Some(v1::find_packages_response::Part::Progress(progress)) => show(progress),
+                    _ => all.push(response),
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    /// ExplainImpasse.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn explain_impasse(
+        &self,
+        request: v1::ExplainImpasseRequest,
+        within: Duration,
+    ) -> Result<v1::ExplainImpasseResponse, Status> {
+        let request = self.timed(request, within);
+        self.runtime.block_on(self.analysis.clone().explain_impasse(request)).map(Response::into_inner)
+    }
+
+    /// AssessRobustness.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn assess_robustness(
+        &self,
+        request: v1::AssessRobustnessRequest,
+        within: Duration,
+    ) -> Result<v1::AssessRobustnessResponse, Status> {
+        let request = self.timed(request, within);
+        self.runtime.block_on(self.analysis.clone().assess_robustness(request)).map(Response::into_inner)
+    }
+
+    /// A request with a deadline: the server answers with what it has before it.
+    fn timed<T>(&self, message: T, within: Duration) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(within);
+        request
     }
 
     /// StreamEvaluateProposals: answers go into the sink in the order of turns, which are read on a thread of their

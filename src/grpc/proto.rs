@@ -22,7 +22,7 @@ mod services {
 
 pub use schema::detente::v1;
 pub use schema::google::r#type::Date;
-pub use services::red_line_service_server;
+pub use services::{analysis_service_server, red_line_service_server};
 
 /// The encoded `FileDescriptorSet` of the whole schema, imports included.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -4,7 +4,7 @@ use super::deferred::{AnswersNode, NumbersNode, OrderNode, StatusQuoNode, ValueN
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
 use super::model::{EvidenceKind, Firmness, Role};
-use super::record::{At, Cel, EntryId, Kebab, Line, Read, Snake, Text, record, words};
+use super::record::{At, Cel, EntryId, Kebab, Line, Probability, Read, Snake, Text, record, words};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
@@ -275,6 +275,8 @@ record! {
         required evidence: At<Vec<EvidenceEntry>>,
         /// Under what a crossing counts less.
         optional waivers: At<Vec<WaiverEntry>>,
+        /// How probable it is, as the author of the file takes it, that a crossing would in fact undo a deal: 0 to 1.
+        optional binding_probability: Probability,
     }
     exactly one of rejects, requires
 }

@@ -273,6 +273,8 @@ pub struct RedLine {
     pub evidence: Vec<Evidence>,
     /// Under what a crossing counts less.
     pub waivers: Vec<Waiver>,
+    /// How probable it is, as the scenario's author takes it, that a crossing would in fact undo a deal: 0 to 1.
+    pub binding_probability: Option<f64>,
 }
 
 impl RedLine {

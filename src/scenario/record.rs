@@ -70,6 +70,25 @@ impl Read for i64 {
     }
 }
 
+/// A probability: a number from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Probability(pub(super) f64);
+
+impl Read for Probability {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let Some(number) = node.as_number() else { return expected("a number from 0 to 1", node, faults) };
+        if !(0.0..=1.0).contains(&number) {
+            faults.add(node.place, format!("{number} is not a probability: a number from 0 to 1"));
+            return None;
+        }
+        // Of the two zeros the one without a sign: the same content has the same revision.
+        Some(Self(number.abs()))
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({"type": "number", "minimum": 0, "maximum": 1})
+    }
+}
+
 impl Read for Date {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let Some(text) = node.as_text() else { return expected("a date like 2025-03-14", node, faults) };

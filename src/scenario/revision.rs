@@ -161,7 +161,8 @@ impl Writer {
     }
 
     fn red_line(&mut self, red_line: &RedLine) {
-        let RedLine { id, party, title, requires, condition, firmness, held, evidence, waivers } = red_line;
+        let RedLine { id, party, title, requires, condition, firmness, held, evidence, waivers, binding_probability } =
+            red_line;
         self.texts([&**id, title]);
         self.number(*party as u64);
         self.number(u64::from(*requires));
@@ -176,6 +177,11 @@ impl Writer {
             w.list(held, Writer::span);
             w.list(evidence, Writer::evidence);
         });
+        if let Some(probability) = binding_probability {
+            // No length and no count: what is written without it stays what it was.
+            self.number(u64::MAX);
+            self.number(probability.to_bits());
+        }
     }
 
     fn condition(&mut self, condition: &Condition) {

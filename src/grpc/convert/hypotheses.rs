@@ -319,6 +319,7 @@ impl<'a> Reader<'a, '_> {
                 held: vec![Span { from: days.0, from_is_stated: true, until: None }],
                 evidence: Vec::new(),
                 waivers: Vec::new(),
+                binding_probability: None,
             });
         }
         let circumstances = draft.circumstances.into_iter();

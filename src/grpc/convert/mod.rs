@@ -1,5 +1,7 @@
 //! Between the schema's messages and the engine's types: in with every fault named, out exhaustively.
 
+pub mod aim;
+pub mod analysis;
 pub mod date;
 pub mod evaluation;
 pub mod hypotheses;

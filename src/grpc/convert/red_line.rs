@@ -30,6 +30,7 @@ pub fn from_red_line(scenario: &Scenario, red_line: &RedLine, deciding: &[InputI
         waivers: red_line.waivers.iter().map(|waiver| from_waiver(scenario, waiver)).collect(),
         issues: ids(true),
         circumstances: ids(false),
+        binding_probability: red_line.binding_probability,
     }
 }
 

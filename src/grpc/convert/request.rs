@@ -50,7 +50,10 @@ macro_rules! subjects {
 subjects!(
     v1::evaluate_proposal_request::Subject,
     v1::evaluate_history_request::Subject,
-    v1::compared_proposal::Subject
+    v1::compared_proposal::Subject,
+    v1::suggest_amendments_request::Subject,
+    v1::explain_impasse_request::Subject,
+    v1::assess_robustness_request::Subject
 );
 
 /// Reads a request against the scenario that it names.

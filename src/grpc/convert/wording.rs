@@ -104,6 +104,16 @@ pub fn settlement(terms: &[v1::Term]) -> String {
     phrases.join(", and ")
 }
 
+/// Terms in words, one after the other.
+pub fn settled_terms(terms: &[v1::Term]) -> String {
+    let one = |term: &v1::Term| match &term.value {
+        Some(term::Value::Members(members)) if members.values.is_empty() => format!("{} is empty", term.issue),
+        Some(term::Value::Members(members)) => format!("{} is {}", term.issue, list(&members.values)),
+        _ => further_answer(term),
+    };
+    terms.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 fn further_answer(term: &v1::Term) -> String {
     let id = &term.issue;
     match &term.value {
@@ -206,7 +216,8 @@ fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn capitalised(text: &str) -> String {
+/// With a capital at the beginning.
+pub fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

@@ -1,5 +1,6 @@
 //! `RedLineService`: handlers of a few lines over calls that any caller can make without a wire.
 
+mod analysis;
 mod batch;
 mod compare;
 mod evaluate;
@@ -8,6 +9,7 @@ mod list;
 mod read;
 mod stream;
 
+pub use analysis::{AnalysisRequest, MAX_SWEEP};
 pub use batch::MAX_BATCH;
 pub use compare::{MAX_COMPARED, MAX_LABEL};
 pub use history::MAX_HISTORY_FINDINGS;

@@ -172,8 +172,18 @@ impl Describe<'_> {
     }
 
     fn red_line(&self, red_line: &RedLine) -> Part {
-        let RedLine { id, party, title, requires, condition: stated, firmness, held: spans, evidence, waivers } =
-            red_line;
+        let RedLine {
+            id,
+            party,
+            title,
+            requires,
+            condition: stated,
+            firmness,
+            held: spans,
+            evidence,
+            waivers,
+            binding_probability,
+        } = red_line;
         let key = if *requires { "requires" } else { "rejects" };
         let fields = vec![
             word("party", self.party(*party)),
@@ -183,6 +193,7 @@ impl Describe<'_> {
             held(spans),
             self.evidence(evidence),
             parts("waivers", waivers.iter().map(|waiver| self.waiver(waiver))),
+            word("binding_probability", binding_probability.map_or_else(String::new, |stated| stated.to_string())),
         ];
         Part { id: id.to_string(), fields }
     }

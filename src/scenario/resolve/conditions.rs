@@ -147,6 +147,7 @@ impl Resolver<'_> {
             held: draft.held.clone(),
             evidence: draft.evidence.clone(),
             waivers: waivers.into_iter().collect::<Option<_>>()?,
+            binding_probability: draft.binding_probability,
         })
     }
 

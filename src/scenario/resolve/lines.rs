@@ -6,7 +6,7 @@ use crate::scenario::diagnostics::Place;
 use crate::scenario::format::{CautionEntry, ConstraintEntry, RedLineEntry, WaiverEntry};
 use crate::scenario::limits;
 use crate::scenario::model::{Evidence, Firmness, Id, Span};
-use crate::scenario::record::{At, Cel, Kebab};
+use crate::scenario::record::{At, Cel, Kebab, Probability};
 use std::collections::HashMap;
 
 /// A condition that was read, with its place.
@@ -28,6 +28,7 @@ pub(super) struct DraftLine {
     pub(super) held_place: Option<Place>,
     pub(super) evidence: Vec<Evidence>,
     pub(super) waivers: Vec<DraftWaiver>,
+    pub(super) binding_probability: Option<f64>,
 }
 
 pub(super) struct DraftWaiver {
@@ -133,6 +134,7 @@ impl Resolver<'_> {
             held,
             held_place,
             waivers,
+            binding_probability: entry.binding_probability.map(|Probability(probability)| probability),
         }
     }
 

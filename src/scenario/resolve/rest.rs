@@ -31,6 +31,12 @@ impl Resolver<'_> {
                 (_, Some(values)) => self.cardinal(input, &values.0),
                 (None, None) => self.fault(entry.place, "a preference needs an `order` or `values`"),
             };
+            if let (Some(party), Some(_)) = (party, &ranking)
+                && preferences.iter().any(|given: &Preference| given.party == party && given.issue == issue)
+            {
+                self.faults.add(entry.place, format!("this party's preference on `{}` is given already", input.id));
+                continue;
+            }
             if let (Some(party), Some(ranking)) = (party, ranking) {
                 preferences.push(Preference { party, issue, ranking, evidence });
             }

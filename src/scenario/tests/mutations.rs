@@ -195,6 +195,7 @@ fn any_field_of_the_bundled_scenario_that_changes_is_told() {
             |line| line.requires = !line.requires,
             |line| other_text(&mut line.condition.text),
             |line| other_firmness(&mut line.firmness),
+            |line| line.binding_probability = Some(line.binding_probability.map_or(0.5, |stated| stated / 2.0)),
             |line| SPANS[0](&mut line.held),
             |line| SPANS[1](&mut line.held),
             |line| SPANS[2](&mut line.held),

@@ -1,0 +1,134 @@
+//! `detente amend`: the passing packages nearest to a proposal, here or at a server.
+
+use super::aim::{AimOptions, head, mention, mentions};
+use super::answerer::Target;
+use super::impasse::impasse_text;
+use super::inputs::Inputs;
+use super::question::{Asked, Assumptions, Changes, Proposal, date};
+use super::text::{DIM, HEAD, count, wrapped};
+use super::{OutputFormat, Report, pretty};
+use crate::grpc::convert::date::from_date;
+use crate::grpc::json::to_json;
+use crate::grpc::proto::v1::{self, suggest_amendments_request::Subject};
+use anyhow::Result;
+use clap::Args;
+use jiff::civil::Date;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  detente amend european-force
+  detente amend jeddah-ceasefire --floor negotiable --goal 'ceasefire_scope == \"all_fronts\"'
+  detente amend draft.yaml --pin ceasefire_days='{min: 30}' --third-party united_states --max 5";
+
+/// The options of `detente amend`.
+#[derive(Args, Debug)]
+pub(super) struct Options {
+    #[command(flatten)]
+    proposal: Proposal,
+
+    #[command(flatten)]
+    target: Target,
+
+    /// The day. [default: the scenario's]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    as_of: Option<Date>,
+
+    #[command(flatten)]
+    changes: Changes,
+
+    #[command(flatten)]
+    assumptions: Assumptions,
+
+    #[command(flatten)]
+    aim: AimOptions,
+
+    /// The most amendments to show, at most 20.
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=20))]
+    max: i32,
+
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: OutputFormat,
+}
+
+pub(super) fn run(options: &Options) -> Result<Report> {
+    let answerer = options.target.open()?;
+    let scenario = answerer.get_scenario(options.target.scenario_name())?;
+    let inputs = Inputs::of(&scenario);
+    let subject = match options.proposal.read(&scenario, &inputs)? {
+        Asked::Named(name) => Subject::ProposalName(name),
+        Asked::Own(proposal) => Subject::Proposal(proposal),
+    };
+    let (overrides, cleared_issues) = options.changes.read(&inputs)?;
+    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let request = v1::SuggestAmendmentsRequest {
+        scenario: scenario.name.clone(),
+        subject: Some(subject),
+        overrides,
+        cleared_issues,
+        as_of: options.as_of.map(from_date),
+        circumstances,
+        hypotheses,
+        aim: Some(options.aim.read(&inputs)?),
+        max_amendments: options.max,
+        revision: String::new(),
+    };
+    let response = answerer.suggest_amendments(request, options.aim.timeout)?;
+    Ok(Report::of(match options.output {
+        OutputFormat::Json => pretty(&to_json("SuggestAmendmentsResponse", &response)?)?,
+        OutputFormat::Table => amendments_text(options, &response),
+    }))
+}
+
+fn amendments_text(options: &Options, response: &v1::SuggestAmendmentsResponse) -> String {
+    let title = format!("Amendments of {}", options.proposal.name());
+    let of = (response.scenario.as_str(), response.revision.as_str());
+    let mut out = head(&title, &options.aim, response.as_of.as_ref(), of, &response.suppositions);
+    out += &wrapped(&response.summary, 0);
+    for (at, amendment) in response.amendments.iter().enumerate().filter(|(_, amendment)| !amendment.changes.is_empty())
+    {
+        out += &format!("\n{HEAD}Amendment {}{HEAD:#}: {}\n", at + 1, distance_words(amendment.distance.as_ref()));
+        for change in &amendment.changes {
+            out += &change_text(change);
+        }
+        if !amendment.crosses.is_empty() {
+            let crossed = format!("still crosses, below the floor: {}", mentions(&amendment.crosses));
+            out += &wrapped(&crossed, 2);
+        }
+    }
+    if let Some(impasse) = &response.impasse {
+        out.push('\n');
+        out += &impasse_text(impasse);
+    }
+    out
+}
+
+fn change_text(change: &v1::AmendmentChange) -> String {
+    let mut out = wrapped(&change.text, 2);
+    let mut reasons: Vec<String> = change.settles.iter().map(mention).collect();
+    reasons.extend(change.mends_constraints.iter().map(|constraint| format!("constraint {constraint}")));
+    reasons.extend(change.meets_goal.then(|| "the goal".to_owned()));
+    reasons.extend(change.meets_pin.then(|| "a pin".to_owned()));
+    if !reasons.is_empty() {
+        out += &wrapped(&format!("without it: {}", reasons.join(", ")), 6);
+    }
+    if !change.newly_crosses.is_empty() {
+        out += &wrapped(&format!("newly crosses, below the floor: {}", mentions(&change.newly_crosses)), 6);
+    }
+    out
+}
+
+/// "2 terms changed, 1 member toggled".
+fn distance_words(distance: Option<&v1::AmendmentDistance>) -> String {
+    let Some(distance) = distance else { return String::new() };
+    let parts = [
+        (distance.terms_changed, "term changed", "terms changed"),
+        (distance.terms_settled, "open term settled", "open terms settled"),
+        (distance.members_toggled, "member toggled", "members toggled"),
+        (distance.cuts_moved, "cut moved", "cuts moved"),
+    ];
+    let told = parts.into_iter().filter(|(number, _, _)| *number > 0);
+    let told: Vec<String> =
+        told.map(|(number, one, more)| count(usize::try_from(number).unwrap_or(0), one, more)).collect();
+    if told.is_empty() { format!("{DIM}no change{DIM:#}") } else { told.join(", ") }
+}

@@ -1,0 +1,127 @@
+//! `detente impasse`: why no package passes, here or at a server.
+
+use super::aim::{AimOptions, head, mentions};
+use super::answerer::Target;
+use super::inputs::Inputs;
+use super::question::{Asked, Assumptions, Changes, Proposal, date};
+use super::text::{table, wrapped};
+use super::words::{firmness_word, last_segment};
+use super::{OutputFormat, Report, pretty};
+use crate::grpc::convert::date::from_date;
+use crate::grpc::json::to_json;
+use crate::grpc::proto::v1::{self, explain_impasse_request::Subject};
+use anyhow::{Result, anyhow};
+use clap::Args;
+use jiff::civil::Date;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  detente impasse --goal 'ceasefire_scope == \"all_fronts\"' --floor negotiable
+  detente impasse moscow-june-2024 --floor tentative
+  detente impasse --goal 'size(force_contributors) > 0' --suppose ru-no-nato-forces=negotiable";
+
+/// The options of `detente impasse`.
+#[derive(Args, Debug)]
+pub(super) struct Options {
+    /// A proposal whose terms are fixed: a reference proposal's name, or a YAML or JSON file. [default: none]
+    #[command(flatten)]
+    proposal: Proposal,
+
+    #[command(flatten)]
+    target: Target,
+
+    /// The day. [default: the scenario's]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    as_of: Option<Date>,
+
+    #[command(flatten)]
+    changes: Changes,
+
+    #[command(flatten)]
+    assumptions: Assumptions,
+
+    #[command(flatten)]
+    aim: AimOptions,
+
+    /// The most conflicts, and the most concessions, to show, at most 1,000.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(i32).range(1..=1000))]
+    max: i32,
+
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: OutputFormat,
+}
+
+pub(super) fn run(options: &Options) -> Result<Report> {
+    let answerer = options.target.open()?;
+    let scenario = answerer.get_scenario(options.target.scenario_name())?;
+    let inputs = Inputs::of(&scenario);
+    let (overrides, cleared_issues) = options.changes.read(&inputs)?;
+    let is_given = options.proposal.is_given() || !overrides.is_empty();
+    let subject = match options.proposal.read(&scenario, &inputs)? {
+        Asked::Named(name) => Some(Subject::ProposalName(name)),
+        Asked::Own(proposal) => is_given.then_some(Subject::Proposal(proposal)),
+    };
+    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let request = v1::ExplainImpasseRequest {
+        scenario: scenario.name.clone(),
+        subject,
+        overrides,
+        cleared_issues,
+        as_of: options.as_of.map(from_date),
+        circumstances,
+        hypotheses,
+        aim: Some(options.aim.read(&inputs)?),
+        max_results: options.max,
+        revision: String::new(),
+    };
+    let response = answerer.explain_impasse(request, options.aim.timeout)?;
+    Ok(Report::of(match options.output {
+        OutputFormat::Json => pretty(&to_json("ExplainImpasseResponse", &response)?)?,
+        OutputFormat::Table => {
+            let impasse = response.impasse.as_ref().ok_or_else(|| anyhow!("the answer holds no impasse"))?;
+            let title = if options.proposal.is_given() {
+                format!("Why nothing passes with the terms of {}", options.proposal.name())
+            } else {
+                "Why nothing passes".to_owned()
+            };
+            let of = (response.scenario.as_str(), response.revision.as_str());
+            head(&title, &options.aim, response.as_of.as_ref(), of, &response.suppositions) + &impasse_text(impasse)
+        }
+    }))
+}
+
+/// Conflicts and concessions as tables.
+pub(super) fn impasse_text(impasse: &v1::Impasse) -> String {
+    let mut out = wrapped(&impasse.summary, 0);
+    if !impasse.conflicts.is_empty() {
+        out += "\nCannot be honoured together:\n";
+        out += &sets(impasse.conflicts.iter().map(|conflict| conflict.red_lines.as_slice()));
+    }
+    if !impasse.concessions.is_empty() {
+        out += "\nWhat would have to give, the softest first: each of these, softened below the floor,\nopens a package:\n";
+        out += &sets(impasse.concessions.iter().map(|concession| concession.red_lines.as_slice()));
+    }
+    if !impasse.in_no_conflict.is_empty() {
+        out.push('\n');
+        out += &wrapped(&format!("In no conflict: {}.", mentions(&impasse.in_no_conflict)), 0);
+    }
+    out
+}
+
+/// Sets of red lines, a line each, a number before each set.
+fn sets<'a>(sets: impl Iterator<Item = &'a [v1::RedLineMention]>) -> String {
+    let mut rows = Vec::new();
+    for (at, set) in sets.enumerate() {
+        for (place, line) in set.iter().enumerate() {
+            let number = if place == 0 { format!("{:>3}", at + 1) } else { String::new() };
+            rows.push(vec![
+                number,
+                last_segment(&line.red_line).to_owned(),
+                line.party.clone(),
+                firmness_word(line.firmness()).to_owned(),
+            ]);
+        }
+    }
+    table(&["", "RED LINE", "PARTY", "FIRMNESS"], &rows)
+}

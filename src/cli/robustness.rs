@@ -1,0 +1,178 @@
+//! `detente robustness`: how probable it is that no binding red line is crossed, here or at a server.
+
+use super::aim::{AimOptions, firmness, head, mention};
+use super::answerer::Target;
+use super::inputs::Inputs;
+use super::packages::package_text;
+use super::question::{Asked, Assumptions, Changes, Proposal, date};
+use super::text::{HEAD, table, wrapped};
+use super::{OutputFormat, Report, UsageError, pretty};
+use crate::grpc::convert::date::from_date;
+use crate::grpc::convert::red_line::from_firmness;
+use crate::grpc::convert::wording::settled_terms;
+use crate::grpc::json::to_json;
+use crate::grpc::proto::v1::{self, assess_robustness_request::Subject, binding_probability::Of};
+use anyhow::Result;
+use clap::Args;
+use jiff::civil::Date;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  detente robustness jeddah-ceasefire --probability absolute=1 --probability firm=0.9
+  detente robustness guarantors-2022 --probability firm=0.8 --probability absolute=1 --sweep guarantors_willing
+  detente robustness --probability firm=0.9 --probability absolute=1 --probability ru-no-nato-forces=0.99";
+
+/// The options of `detente robustness`.
+#[derive(Args, Debug)]
+pub(super) struct Options {
+    #[command(flatten)]
+    proposal: Proposal,
+
+    #[command(flatten)]
+    target: Target,
+
+    /// The day. [default: the scenario's]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    as_of: Option<Date>,
+
+    #[command(flatten)]
+    changes: Changes,
+
+    #[command(flatten)]
+    assumptions: Assumptions,
+
+    #[command(flatten)]
+    aim: AimOptions,
+
+    /// How probable it is, as you take it, that a red line binds, or that any of a firmness does (of a lower priority
+    /// than the scenario's own): 0 to 1. Every red line that counts needs one. May be repeated.
+    #[arg(long = "probability", value_name = "RED_LINE=P or FIRMNESS=P")]
+    probabilities: Vec<String>,
+
+    /// Answer for every value of a circumstance. May be repeated.
+    #[arg(long, value_name = "CIRCUMSTANCE")]
+    sweep: Vec<String>,
+
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: OutputFormat,
+}
+
+pub(super) fn run(options: &Options) -> Result<Report> {
+    let probabilities = options.probabilities.iter().map(|text| probability(text)).collect::<Result<Vec<_>, _>>()?;
+    let answerer = options.target.open()?;
+    let scenario = answerer.get_scenario(options.target.scenario_name())?;
+    let inputs = Inputs::of(&scenario);
+    let (overrides, cleared_issues) = options.changes.read(&inputs)?;
+    let is_given = options.proposal.is_given() || !overrides.is_empty();
+    let subject = match options.proposal.read(&scenario, &inputs)? {
+        Asked::Named(name) => Some(Subject::ProposalName(name)),
+        Asked::Own(proposal) => is_given.then_some(Subject::Proposal(proposal)),
+    };
+    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let request = v1::AssessRobustnessRequest {
+        scenario: scenario.name.clone(),
+        subject,
+        overrides,
+        cleared_issues,
+        as_of: options.as_of.map(from_date),
+        circumstances,
+        hypotheses,
+        aim: Some(options.aim.read(&inputs)?),
+        probabilities,
+        sweep: options.sweep.clone(),
+        revision: String::new(),
+    };
+    let response = answerer.assess_robustness(request, options.aim.timeout)?;
+    Ok(Report::of(match options.output {
+        OutputFormat::Json => pretty(&to_json("AssessRobustnessResponse", &response)?)?,
+        OutputFormat::Table => robustness_text(options, &response),
+    }))
+}
+
+fn probability(text: &str) -> Result<v1::BindingProbability, UsageError> {
+    let read = text.split_once('=').and_then(|(of, number)| Some((of.trim(), number.trim().parse().ok()?)));
+    let wrong = || UsageError(format!("--probability {text}: write RED_LINE=P or FIRMNESS=P, P from 0 to 1"));
+    let (of, probability) = read.ok_or_else(wrong)?;
+    let of = match firmness(of) {
+        Ok(firmness) => Of::Firmness(from_firmness(firmness).into()),
+        Err(_) => Of::RedLine(of.to_owned()),
+    };
+    Ok(v1::BindingProbability { of: Some(of), probability })
+}
+
+fn robustness_text(options: &Options, response: &v1::AssessRobustnessResponse) -> String {
+    let title = if response.proposal.is_some() {
+        format!("How robust {} is", options.proposal.name())
+    } else {
+        "How robust the best package is".to_owned()
+    };
+    let of = (response.scenario.as_str(), response.revision.as_str());
+    let mut out = head(&title, &options.aim, response.as_of.as_ref(), of, &response.suppositions);
+    out += &wrapped(&response.summary, 0);
+    for assumption in &response.assumptions {
+        out += &wrapped(assumption, 2);
+    }
+    if let Some(package) = response.best.as_ref().and_then(|best| best.package.as_ref()) {
+        out += &format!(
+            "\n{HEAD}Best package{HEAD:#}: {}\n",
+            range_words(response.best.as_ref().and_then(|best| best.probability.as_ref()))
+        );
+        out += &package_text(package);
+    }
+    if !response.importance.is_empty() {
+        let of_proposal = response.proposal.is_some();
+        out += &format!(
+            "\n{}, if one red line were certain to bind, or not to:\n",
+            if of_proposal { "The proposal's probability" } else { "The best package's probability" }
+        );
+        let rows: Vec<Vec<String>> = response
+            .importance
+            .iter()
+            .map(|importance| {
+                let (binding, not) = if of_proposal {
+                    (&importance.if_binding, &importance.if_not_binding)
+                } else {
+                    (&importance.best_if_binding, &importance.best_if_not_binding)
+                };
+                let line = importance.red_line.as_ref();
+                let used = response
+                    .probabilities
+                    .iter()
+                    .find(|used| used.red_line.as_ref().map(|of| &of.red_line) == line.map(|line| &line.red_line));
+                vec![
+                    line.map_or_else(String::new, mention),
+                    used.map_or_else(String::new, |used| used.probability.to_string()),
+                    range_words(binding.as_ref()),
+                    range_words(not.as_ref()),
+                ]
+            })
+            .collect();
+        out += &table(&["RED LINE", "STATED", "BINDS", "DOES NOT"], &rows);
+    }
+    if !response.sweep.is_empty() {
+        out += "\nBy circumstances:\n";
+        let rows: Vec<Vec<String>> = response
+            .sweep
+            .iter()
+            .map(|case| {
+                vec![
+                    settled_terms(&case.circumstances),
+                    range_words(case.proposal.as_ref()),
+                    range_words(case.best.as_ref().and_then(|best| best.probability.as_ref())),
+                ]
+            })
+            .collect();
+        out += &table(&["CIRCUMSTANCES", "PROPOSAL", "BEST PACKAGE"], &rows);
+    }
+    out
+}
+
+/// "0.4305", "0.2 to 0.4305"; a dash where there is none.
+fn range_words(range: Option<&v1::ProbabilityRange>) -> String {
+    match range {
+        None => "-".to_owned(),
+        Some(range) if range.low == range.high => format!("{:.4}", range.low),
+        Some(range) => format!("{:.4} to {:.4}", range.low, range.high),
+    }
+}

@@ -1,0 +1,50 @@
+//! ExplainImpasse.
+
+use crate::analysis::{Budget, MAX_IMPASSE_RESULTS};
+use crate::engine::Compiled;
+use crate::grpc::convert::aim::{Fields, fix, to_asked, to_most};
+use crate::grpc::convert::analysis::from_impasse;
+use crate::grpc::convert::date::from_date;
+use crate::grpc::convert::request::Subject;
+use crate::grpc::error::{ApiError, Violations};
+use crate::grpc::names;
+use crate::grpc::proto::v1;
+use std::sync::Arc;
+
+/// How many conflicts, and how many concessions, are answered by default.
+const DEFAULT_RESULTS: usize = 100;
+
+/// Why no package passes.
+///
+/// # Errors
+/// As `ErrorReason` in the schema documents them.
+pub(super) fn explain_impasse(
+    compiled: &Arc<Compiled>,
+    request: &v1::ExplainImpasseRequest,
+    budget: &Budget<'_>,
+) -> Result<v1::ExplainImpasseResponse, ApiError> {
+    let mut violations = Violations::default();
+    let fields = Fields {
+        subject: request.subject.as_ref().map(Subject::from),
+        overrides: &request.overrides,
+        cleared_issues: &request.cleared_issues,
+        as_of: request.as_of.as_ref(),
+        circumstances: &request.circumstances,
+        hypotheses: &request.hypotheses,
+        aim: request.aim.as_ref(),
+    };
+    let mut asked = to_asked(compiled, fields, &mut violations)?;
+    let most = to_most(request.max_results, DEFAULT_RESULTS, MAX_IMPASSE_RESULTS, "max_results", &mut violations);
+    fix(&mut asked, &mut violations);
+    violations.into_result()?;
+    let problem = asked.problem()?;
+    let impasse = problem.impasse(most, budget);
+    let scenario = compiled.scenario();
+    Ok(v1::ExplainImpasseResponse {
+        scenario: names::scenario(&scenario.id),
+        revision: scenario.revision.to_string(),
+        as_of: Some(from_date(asked.question.day)),
+        impasse: Some(from_impasse(&problem, &impasse)),
+        suppositions: asked.suppositions,
+    })
+}
