@@ -1,0 +1,129 @@
+//! Many at once.
+
+use super::*;
+
+const ASKERS: usize = 200;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_who_ask_the_same_are_answered_by_one_computation() {
+    let analyses = Numbers::new(2, 10, LONG);
+    let (ran, (release, held)) = (Arc::new(AtomicUsize::new(0)), channel::<u64>());
+    let held = Arc::new(Mutex::new(held));
+    let askers: Vec<_> = (0..ASKERS)
+        .map(|_| {
+            let (analyses, ran, held) = (analyses.clone(), ran.clone(), held.clone());
+            tokio::spawn(async move {
+                let job = move |_: &Going<'_, u64>| {
+                    ran.fetch_add(1, SeqCst);
+                    held.lock().unwrap().recv().unwrap()
+                };
+                let mut ticket = analyses.ask(key(1), None, job).unwrap();
+                timeout(PATIENCE, ticket.answer()).await.unwrap().unwrap()
+            })
+        })
+        .collect();
+    until("all have asked", || analyses.counts().shared == ASKERS as u64 - 1);
+    release.send(5).unwrap();
+    let mut answers = Vec::new();
+    for asker in askers {
+        answers.push(asker.await.unwrap());
+    }
+    assert_eq!(*answers[0], 5);
+    assert!(answers.iter().all(|answer| Arc::ptr_eq(answer, &answers[0])));
+    assert_eq!(ran.load(SeqCst), 1);
+    until_idle(&analyses);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn when_all_two_hundred_leave_the_job_stops_within_a_second() {
+    let analyses = Numbers::new(2, 10, LONG);
+    let (stopped, stops) = channel();
+    let begun = Arc::new(AtomicBool::new(false));
+    let askers: Vec<_> = (0..ASKERS)
+        .map(|_| {
+            let (analyses, stopped, begun) = (analyses.clone(), stopped.clone(), begun.clone());
+            tokio::spawn(async move {
+                let job = move |going: &Going<'_, u64>| {
+                    begun.store(true, SeqCst);
+                    until("told to stop", || going.stopped().is_some());
+                    let _ = stopped.send((going.stopped(), Instant::now()));
+                    0
+                };
+                let mut ticket = analyses.ask(key(1), None, job).unwrap();
+                let _ = ticket.answer().await;
+            })
+        })
+        .collect();
+    until("all have asked", || analyses.counts().shared == ASKERS as u64 - 1);
+    until("it runs", || begun.load(SeqCst));
+    for asker in &askers {
+        asker.abort();
+    }
+    for asker in askers {
+        assert!(asker.await.unwrap_err().is_cancelled());
+    }
+    let left = Instant::now();
+    let (why, when) = stops.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(why, Some(Stop::Abandoned));
+    assert!(when.saturating_duration_since(left) < Duration::from_secs(1));
+    until_idle(&analyses);
+    assert_eq!(analyses.counts().abandoned, 1);
+    until("no thread is left", || Arc::strong_count(&analyses.inner.threads) == 1);
+}
+
+/// Askers of few keys join and leave all the time: whoever stays has the whole answer, never one that was cut short
+/// because others left.
+#[test]
+fn whoever_stays_is_answered_while_others_come_and_go() {
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 4_000;
+    const KEYS: usize = 3;
+    let analyses: Analyses<(usize, Option<Stop>), ()> = Analyses::new(4, THREADS, LONG);
+    let answered: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let analyses = &analyses;
+                scope.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                    let mut random = (thread as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    let mut answered = 0;
+                    for _ in 0..ROUNDS {
+                        random ^= random << 13;
+                        random ^= random >> 7;
+                        random ^= random << 17;
+                        let number = (random >> 8) as usize % KEYS;
+                        let job = move |going: &Going<'_, ()>| {
+                            for _ in 0..200 {
+                                if let Some(stop) = going.stopped() {
+                                    return (number, Some(stop));
+                                }
+                            }
+                            (number, None)
+                        };
+                        // As many have places as there are threads, besides jobs that have not noticed yet.
+                        let Ok(mut ticket) = analyses.ask(key(number), None, job) else { continue };
+                        match (random >> 32) % 4 {
+                            0 => drop(ticket),
+                            1 => {
+                                std::thread::yield_now();
+                                drop(ticket);
+                            }
+                            _ => {
+                                let answer = runtime.block_on(async { timeout(PATIENCE, ticket.answer()).await });
+                                assert_eq!(*answer.unwrap().unwrap(), (number, None));
+                                answered += 1;
+                            }
+                        }
+                    }
+                    answered
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    until_idle(&analyses);
+    until("no thread is left", || Arc::strong_count(&analyses.inner.threads) == 1);
+    let counts = analyses.counts();
+    assert!(answered > THREADS * ROUNDS / 4, "{answered} {counts:?}");
+    assert!(counts.shared > 0 && counts.abandoned > 0, "{counts:?}");
+}

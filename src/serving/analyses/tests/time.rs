@@ -1,0 +1,201 @@
+//! Deadlines. Where tokio's clock is paused, it moves to the next timer as soon as every task waits, and stands still
+//! while this thread is blocked; the jobs' clock is the real one.
+
+use super::super::going::Waiters;
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn tokio_now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// A job that runs until it is told to stop, and then says why and when.
+fn obedient(analyses: &Analyses<(Stop, Instant), u64>, deadline: Option<Instant>) -> Ticket<(Stop, Instant), u64> {
+    let job = |going: &Going<'_, u64>| {
+        loop {
+            if let Some(stop) = going.stopped() {
+                return (stop, Instant::now());
+            }
+            std::thread::sleep(MS);
+        }
+    };
+    analyses.ask(key(1), deadline, job).unwrap()
+}
+
+#[test]
+fn a_computation_goes_on_until_the_latest_stop_of_those_who_wait() {
+    let now = Instant::now();
+    let (waiters, first) = Waiters::new(now, now + 10 * MS, Arc::default());
+    assert_eq!(waiters.begin(now), Ok(()));
+    let third = waiters.join(now + 30 * MS).unwrap();
+    let second = waiters.join(now + 20 * MS).unwrap();
+    assert_eq!(waiters.stopped(now + 29 * MS), None);
+    // Who leaves no longer counts.
+    assert!(!waiters.leave(third));
+    assert_eq!(waiters.stopped(now + 19 * MS), None);
+    assert_eq!(waiters.stopped(now + 20 * MS), Some(Stop::Deadline));
+    // Once told, it stays so, and nobody joins.
+    assert_eq!(waiters.stopped(now), Some(Stop::Deadline));
+    assert_eq!(waiters.join(now + 60 * MS), None);
+    assert!(!waiters.leave(first));
+    assert!(!waiters.leave(second));
+    assert_eq!(waiters.stopped(now), Some(Stop::Deadline));
+}
+
+#[test]
+fn nobody_joins_or_begins_what_was_abandoned() {
+    let now = Instant::now();
+    let (waiters, first) = Waiters::new(now, now + 10 * MS, Arc::default());
+    let second = waiters.join(now + 20 * MS).unwrap();
+    assert!(!waiters.leave(first));
+    assert!(waiters.leave(second));
+    assert_eq!(waiters.join(now + 20 * MS), None);
+    assert_eq!(waiters.begin(now), Err(Stop::Abandoned));
+    assert!(!waiters.begun());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_waiter_is_answered_by_their_own_deadline_though_the_job_goes_on() {
+    let analyses = Numbers::new(1, 0, LONG);
+    let deadlines = [2, 5, 300].map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let (held, release) = hold(&analyses, 1, Some(deadlines[2]));
+    let joined = deadlines.map(|deadline| analyses.ask(key(1), Some(deadline), |_| 0).unwrap());
+    for (mut ticket, deadline) in joined.into_iter().zip(deadlines).take(2) {
+        assert_eq!(ticket.progress().await, None);
+        assert_eq!(ticket.answer().await.unwrap_err(), Failed::Late);
+        assert!(tokio_now() >= deadline && tokio_now() <= deadline + 50 * MS);
+    }
+    assert_eq!(analyses.counts().running, 1);
+    release.send(7).unwrap();
+    until_idle(&analyses);
+    let mut held = held;
+    assert_eq!(held.answer().await.map(|answer| *answer), Ok(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_than_the_longest() {
+    let analyses = Numbers::new(1, 0, Duration::from_secs(30));
+    let asked = Instant::now();
+    let (mut without, _release) = hold(&analyses, 1, None);
+    let mut beyond = analyses.ask(key(1), Some(asked + LONG), |_| 0).unwrap();
+    let both_asked = Instant::now();
+    for ticket in [&mut without, &mut beyond] {
+        assert_eq!(ticket.answer().await.unwrap_err(), Failed::Late);
+        assert!(tokio_now() >= asked + Duration::from_secs(30));
+        assert!(tokio_now() <= both_asked + Duration::from_secs(30) + 50 * MS);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_turn_in_time_knows_ahead_of_the_deadline() {
+    let analyses = Numbers::new(1, 1, LONG);
+    let (_held, _release) = hold(&analyses, 1, None);
+    let deadline = Instant::now() + Duration::from_secs(40);
+    let mut queued = analyses.ask(key(2), Some(deadline), |_| 2).unwrap();
+    assert_eq!(queued.answer().await.unwrap_err(), Failed::NotBegun);
+    // A twentieth is kept.
+    assert!(tokio_now() <= deadline - Duration::from_secs(2) + 50 * MS);
+    assert!(tokio_now() >= deadline - Duration::from_secs(2) - 50 * MS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_time_passed_in_the_queue_never_runs() {
+    let analyses = Numbers::new(1, 1, LONG);
+    let (_held, release) = hold(&analyses, 1, None);
+    let ran = Arc::new(AtomicBool::new(false));
+    let job = {
+        let ran = ran.clone();
+        move |_: &Going<'_, u64>| {
+            ran.store(true, SeqCst);
+            2
+        }
+    };
+    let mut queued = analyses.ask(key(2), Some(Instant::now() + 150 * MS), job).unwrap();
+    std::thread::sleep(150 * MS);
+    drop(release);
+    until_idle(&analyses);
+    assert_eq!(queued.answer().await.unwrap_err(), Failed::NotBegun);
+    assert!(!ran.load(SeqCst));
+    assert_eq!(analyses.counts().abandoned, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_told_early_enough_to_answer() {
+    let analyses = Analyses::new(1, 0, LONG);
+    let deadline = Instant::now() + 2_000 * MS;
+    let mut ticket = obedient(&analyses, Some(deadline));
+    until_idle(&analyses);
+    // tokio's clock has stood still: the answer is in time.
+    let answer = ticket.answer().await.unwrap();
+    assert_eq!(answer.0, Stop::Deadline);
+    // Not before the twentieth that is kept; how long after is up to the machine.
+    assert!(answer.1 >= deadline - 101 * MS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_with_a_later_deadline_extends_and_who_leaves_takes_it_back() {
+    let analyses = Analyses::new(1, 0, LONG);
+    let mut first = obedient(&analyses, Some(Instant::now() + 1_000 * MS));
+    let second = obedient(&analyses, Some(Instant::now() + LONG));
+    assert_eq!(analyses.counts().shared, 1, "this machine takes a second for two calls");
+    std::thread::sleep(1_200 * MS);
+    assert_eq!(analyses.counts().running, 1);
+    let left = Instant::now();
+    drop(second);
+    until_idle(&analyses);
+    let answer = first.answer().await.unwrap();
+    assert_eq!(answer.0, Stop::Deadline);
+    assert!(answer.1 >= left);
+}
+
+#[tokio::test]
+async fn the_last_who_leaves_stops_the_job() {
+    let analyses: Analyses<(), ()> = Analyses::new(1, 0, LONG);
+    let (stopped, stops) = channel();
+    let (begun, begins) = channel();
+    let job = move |going: &Going<'_, ()>| {
+        let _ = begun.send(());
+        until("told to stop", || going.stopped().is_some());
+        let _ = stopped.send(going.stopped());
+    };
+    let first = analyses.ask(key(1), None, job).unwrap();
+    let second = analyses.ask(key(1), None, |_| ()).unwrap();
+    begins.recv_timeout(PATIENCE).unwrap();
+    drop(first);
+    assert!(stops.recv_timeout(50 * MS).is_err());
+    drop(second);
+    assert_eq!(stops.recv_timeout(PATIENCE).unwrap(), Some(Stop::Abandoned));
+    until_idle(&analyses);
+    assert_eq!(analyses.counts().abandoned, 1);
+}
+
+#[tokio::test]
+async fn who_asks_for_progress_sees_the_latest_and_the_end() {
+    let analyses = Numbers::new(1, 0, LONG);
+    let (next, told) = channel();
+    let (reported, reports) = channel();
+    let job = move |going: &Going<'_, u64>| {
+        while let Ok(progress) = told.recv() {
+            going.report(progress);
+            let _ = reported.send(());
+        }
+        9
+    };
+    let mut ticket = analyses.ask(key(1), None, job).unwrap();
+    for progress in [1, 2, 3] {
+        next.send(progress).unwrap();
+        reports.recv_timeout(PATIENCE).unwrap();
+    }
+    assert_eq!(timeout(PATIENCE, ticket.progress()).await.unwrap(), Some(3));
+    // Nothing new.
+    assert!(timeout(20 * MS, ticket.progress()).await.is_err());
+    // Who joins sees what there was before.
+    let mut joined = analyses.ask(key(1), None, |_| 0).unwrap();
+    assert_eq!(timeout(PATIENCE, joined.progress()).await.unwrap(), Some(3));
+    next.send(4).unwrap();
+    assert_eq!(timeout(PATIENCE, ticket.progress()).await.unwrap(), Some(4));
+    drop(next);
+    assert_eq!(timeout(PATIENCE, ticket.progress()).await.unwrap(), None);
+    assert_eq!(answer(&mut ticket).await, Ok(9));
+}
