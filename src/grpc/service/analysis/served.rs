@@ -11,7 +11,6 @@ use crate::grpc::service::{MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines, bounde
 use crate::serving::{Analyses, Failed, Going, Refused, Ticket};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::unfold;
-use prost::Message;
 use std::any::Any;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
