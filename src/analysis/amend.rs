@@ -6,6 +6,7 @@
 
 use super::budget::{Budget, CutShort};
 use super::encoding::{Encoding, IssueLiterals, Open};
+use super::first::members_held;
 use super::package::{answer_of, given};
 use super::problem::{Blame, Problem, touches};
 use super::solver::{Counted, Solver};
@@ -298,27 +299,15 @@ impl<'a> Search<'a> {
 
     /// Of the packages under these literals, the one that comes first: issue by issue what stays as it is before what
     /// changes, then in the order of options, for quantities the nearest first. Leaves the solver's model there.
-    fn first_in_order(&mut self, mut held: Vec<Lit>) -> Result<Vec<(InputId, Answer)>, CutShort> {
+    fn first_in_order(&mut self, held: Vec<Lit>) -> Result<Vec<(InputId, Answer)>, CutShort> {
         let mut preferred = Vec::new();
         for (input, literals, open) in self.encoding.issues() {
             let before = self.before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
             let Some(axis) = self.problem.space.axis(input) else { continue };
             preferred.push(order_of(axis, literals, open, axis.possible(&before)));
         }
-        for group in preferred.iter().flatten() {
-            for literal in group {
-                if self.solver.held(*literal) {
-                    held.push(*literal);
-                    break;
-                }
-                held.push(*literal);
-                if self.solver.solve(&held)? {
-                    break;
-                }
-                held.pop();
-            }
-        }
-        self.solver.solve(&held)?;
+        let preferred: Vec<Vec<Lit>> = preferred.into_iter().flatten().collect();
+        self.solver.prefer(&preferred, held)?;
         let mut chosen = Vec::new();
         for (input, literals, open) in self.encoding.issues() {
             if open.is_some_and(|open| self.solver.held(open.stays)) {
@@ -336,10 +325,7 @@ impl<'a> Search<'a> {
                     if stays { before } else { answer_of(self.problem, input, value, Some(&before)) }
                 }
                 IssueLiterals::Members { inside, .. } => {
-                    let bits = (0u32..).zip(inside).filter(|(_, literal)| self.solver.held(**literal));
-                    Answer::Exact(Value::Members(
-                        bits.fold(0, |all, (bit, _)| all | 1u64.checked_shl(bit).unwrap_or(0)),
-                    ))
+                    Answer::Exact(Value::Members(members_held(&self.solver, inside)))
                 }
             };
             if answer != before {

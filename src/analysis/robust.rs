@@ -24,6 +24,9 @@ pub struct Range {
     pub high: f64,
 }
 
+/// Nothing is crossed.
+const CERTAIN: Range = Range { low: 1.0, high: 1.0 };
+
 /// The package with the greatest probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Best {
@@ -108,8 +111,16 @@ impl Problem {
         if let Some(proposal) = &proposal {
             found.proposal = proposal.range(probabilities)?;
         }
-        let best = Weighed::new(self, &self.possible, true, budget)?;
-        let answer = best.best(probabilities)?;
+        // Where a package passes, no line is crossed, whichever bind: no diagram is needed to say so.
+        let passing = super::first::passing(self, budget)?;
+        let best = match passing {
+            Some(_) => None,
+            None => Some(Weighed::new(self, &self.possible, true, budget)?),
+        };
+        let answer = match &best {
+            Some(best) => best.best(probabilities)?,
+            None => passing.map(|answers| (answers, CERTAIN)),
+        };
         if with_importance {
             for line in 0..self.lines.len() {
                 budget.report("weighing each red line", line, self.lines.len());
@@ -121,7 +132,11 @@ impl Problem {
                     Ok(weighed.range(&with(1.0))?.zip(weighed.range(&with(0.0))?))
                 };
                 let of_proposal = proposal.as_ref().map(certain).transpose()?.flatten();
-                found.importance.push(Importance { line, proposal: of_proposal, best: certain(&best)? });
+                let of_best = match &best {
+                    Some(best) => certain(best)?,
+                    None => Some((CERTAIN, CERTAIN)),
+                };
+                found.importance.push(Importance { line, proposal: of_proposal, best: of_best });
             }
             // By what certainty would change; of equal ones the first line first.
             found
