@@ -41,6 +41,17 @@ pub struct ServeOptions {
     #[arg(long, env = "DETENTE_STALL", value_name = "DURATION", default_value = "60s", value_parser = patience)]
     pub stall: Duration,
 
+    /// How many analyses (amendments, packages, impasses, robustness) to work on at a time; further ones wait.
+    /// [default: one for every two processors]
+    #[arg(long, env = "DETENTE_ANALYSES", value_name = "COUNT", default_value_t = 0, hide_default_value = true,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=1_024))]
+    pub analyses: usize,
+
+    /// How long one analysis may take, whatever deadline its caller sets: then it is answered with what was found, and
+    /// says so.
+    #[arg(long, env = "DETENTE_ANALYSIS_TIME", value_name = "DURATION", default_value = "30s", value_parser = patience)]
+    pub analysis_time: Duration,
+
     /// At the end, how long to answer as NOT_SERVING before clients are told to go. Behind a load balancer: as long as
     /// it takes to notice.
     #[arg(long, env = "DETENTE_DRAIN_PAUSE", value_name = "DURATION", default_value = "500ms", value_parser = duration)]

@@ -30,7 +30,7 @@ pub use amend::{Amended, Amendments, Distance, MAX_AMENDMENTS, Step, StepKind};
 pub use budget::{Budget, CutShort, MAX_CONFLICTS, MAX_NODES, MAX_POINTS};
 pub use impasse::{Impasse, MAX_IMPASSE_RESULTS};
 pub use package::Package;
-pub use packages::{Bargaining, Efficient, Found, MAX_PACKAGES, NotFound, Order, Wanted};
+pub use packages::{Bargaining, Efficient, Found, MAX_PACKAGES, MAX_SOLUTIONS, NotFound, Order, Wanted};
 pub use problem::{Aim, Blame, Goal, Line, Problem, Question, Unready};
 pub use robust::{Best, Importance, Probabilities, Range, Robustness};
 pub use utilities::NotExact;

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most packages, and the most efficient points, of one answer.
 pub const MAX_PACKAGES: usize = 1_000;
+/// The most solutions of a kind in one answer.
+pub const MAX_SOLUTIONS: usize = 20;
 
 /// In which order packages come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -263,7 +265,7 @@ impl<'a> Search<'a> {
         bargain: &Bargain,
     ) -> Result<Bargaining, NotCovered> {
         let all = |places: &[usize]| -> Result<Vec<Efficient>, NotCovered> {
-            places.iter().take(MAX_PACKAGES).filter_map(|at| self.efficient(utilities, frontier, *at)).collect()
+            places.iter().take(MAX_SOLUTIONS).filter_map(|at| self.efficient(utilities, frontier, *at)).collect()
         };
         let numbers = |amounts: &[i128]| -> Vec<(usize, f64)> {
             utilities

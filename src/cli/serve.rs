@@ -44,6 +44,8 @@ async fn serve(options: &ServeOptions, store: Arc<Store>) -> Result<ExitCode> {
         cache_bytes: options.cache,
         stream_idle: options.stream_idle,
         stall: options.stall,
+        analyses: options.analyses,
+        analysis_time: options.analysis_time,
         drain: options.drain(),
     };
     let ended = signals.heeded_by(|stop| async {

@@ -113,6 +113,9 @@ pub enum ApiError {
     /// The server is about to end.
     #[error("the server is about to end; all requests that were read are answered, ask another one for the rest")]
     ShuttingDown,
+    /// The caller's deadline, or the longest that the server works on one question, passed without an answer.
+    #[error("the deadline passed before the answer was there")]
+    Late,
     /// As many calls as the server takes are waiting.
     #[error("as many calls as this server takes are waiting for longer work; try again")]
     Overloaded,
@@ -223,6 +226,7 @@ impl ApiError {
             ApiError::TooManyStreams { .. } => ErrorReason::TooManyStreams,
             ApiError::StreamIdle { .. } => ErrorReason::StreamIdle,
             ApiError::ShuttingDown => ErrorReason::ShuttingDown,
+            ApiError::Late => ErrorReason::DeadlineExceeded,
             ApiError::Overloaded => ErrorReason::Overloaded,
         }
     }
@@ -240,7 +244,7 @@ impl ApiError {
             ApiError::AnswerTooLarge { .. } | ApiError::TooManyAnswers { .. } | ApiError::TooManyStreams { .. } => {
                 Code::ResourceExhausted
             }
-            ApiError::StreamIdle { .. } => Code::DeadlineExceeded,
+            ApiError::StreamIdle { .. } | ApiError::Late => Code::DeadlineExceeded,
             ApiError::ShuttingDown | ApiError::Overloaded => Code::Unavailable,
         }
     }
@@ -251,6 +255,7 @@ impl ApiError {
             | ApiError::PageTokenInvalid
             | ApiError::PageTokenMismatch
             | ApiError::ShuttingDown
+            | ApiError::Late
             | ApiError::Overloaded => Vec::new(),
             ApiError::DateNotCovered { field, cause } => vec![
                 (field.strip_prefix("filter.").unwrap_or(field), cause.day.to_string()),

@@ -3,13 +3,13 @@
 //! Everything is NOT_SERVING from the beginning: tonic-health would start with `` SERVING, before anything is held.
 //! Liveness is another question: a process that answers `Check` at all is alive, whatever it answers.
 
-use super::proto::red_line_service_server::SERVICE_NAME;
+use super::proto::{analysis_service_server, red_line_service_server};
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};
 
 /// The names under which health can be asked.
-const NAMES: [&str; 2] = ["", SERVICE_NAME];
+const NAMES: [&str; 3] = ["", red_line_service_server::SERVICE_NAME, analysis_service_server::SERVICE_NAME];
 /// Requests hold one service name.
 const MAX_REQUEST_BYTES: usize = 4 * 1024;
 

@@ -8,7 +8,7 @@ use super::layers::deadline::DeadlineLayer;
 use super::layers::panics::PanicsLayer;
 use super::layers::request_id::RequestIdLayer;
 use super::proto::DESCRIPTORS;
-use super::service::{RedLines, Streams};
+use super::service::{AnalysisThreads, Analyst, RedLines, Streams};
 use crate::serving::{Cache, CacheCounts, Store};
 use crate::shutdown::{Drain, Drained};
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -40,6 +41,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// When the last call of a drain is over: what connections may take to close before they are cut.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How many analyses may wait for a thread.
+const MAX_ANALYSES_WAITING: usize = 64;
+
 /// What can be chosen about the server.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -53,6 +57,10 @@ pub struct Settings {
     pub stream_idle: Duration,
     /// How long a client may leave an answer unread.
     pub stall: Duration,
+    /// How many analyses are worked on at a time; 0: one for every two processors.
+    pub analyses: usize,
+    /// How long one analysis may take.
+    pub analysis_time: Duration,
     /// How the end goes.
     pub drain: Drain,
 }
@@ -66,6 +74,8 @@ impl Default for Settings {
             cache_bytes: 32 * 1024 * 1024,
             stream_idle: Duration::from_secs(60),
             stall: Duration::from_secs(60),
+            analyses: 0,
+            analysis_time: Duration::from_secs(30),
             drain: Drain::default(),
         }
     }
@@ -100,11 +110,14 @@ pub async fn serve(
     if let Some(cache) = &cache {
         red_lines = red_lines.with_cache(cache.clone());
     }
-    let routes = routes(red_lines, &readiness, settings.reflection)?;
+    let threads = AnalysisThreads::new(threads_for(settings.analyses), MAX_ANALYSES_WAITING, settings.analysis_time);
+    let analyst = Analyst::new(red_lines.clone(), threads.clone());
+    let routes = routes(red_lines, analyst, &readiness, settings.reflection)?;
     if ready {
         readiness.ready().await;
     }
     let drained = serve_routes(listener, routes, readiness, settings, ending, stop).await;
+    threads.end();
     if let Some(cache) = cache {
         let CacheCounts { hits, misses, evictions, entries, bytes } = cache.counts();
         info!(hits, misses, evictions, entries, bytes, "cache of answers");
@@ -112,15 +125,34 @@ pub async fn serve(
     Ok(drained)
 }
 
+/// One for every two processors, where nothing else is asked for: evaluations must not notice.
+fn threads_for(analyses: usize) -> usize {
+    match analyses {
+        0 => available_parallelism().map_or(1, |processors| (usize::from(processors) / 2).max(1)),
+        chosen => chosen,
+    }
+}
+
 /// All services.
-fn routes(red_lines: RedLines, readiness: &Readiness, reflection: bool) -> Result<Routes, ServeError> {
+fn routes(
+    red_lines: RedLines,
+    analyst: Analyst,
+    readiness: &Readiness,
+    reflection: bool,
+) -> Result<Routes, ServeError> {
     let red_lines = red_lines
         .into_server()
         .accept_compressed(Gzip)
         .accept_compressed(Zstd)
         .send_compressed(Gzip)
         .send_compressed(Zstd);
-    let mut routes = Routes::new(red_lines).add_service(readiness.server());
+    let analyst = analyst
+        .into_server()
+        .accept_compressed(Gzip)
+        .accept_compressed(Zstd)
+        .send_compressed(Gzip)
+        .send_compressed(Zstd);
+    let mut routes = Routes::new(red_lines).add_service(analyst).add_service(readiness.server());
     if reflection {
         let described = || {
             tonic_reflection::server::Builder::configure()

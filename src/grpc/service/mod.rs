@@ -9,7 +9,7 @@ mod list;
 mod read;
 mod stream;
 
-pub use analysis::{AnalysisRequest, MAX_SWEEP};
+pub use analysis::{AnalysisRequest, AnalysisThreads, Analyst, MAX_SWEEP};
 pub use batch::MAX_BATCH;
 pub use compare::{MAX_COMPARED, MAX_LABEL};
 pub use history::MAX_HISTORY_FINDINGS;

@@ -4,8 +4,10 @@ mod amend;
 mod impasse;
 mod packages;
 mod robustness;
+mod served;
 
 pub use robustness::MAX_SWEEP;
+pub use served::{AnalysisThreads, Analyst};
 
 use amend::suggest_amendments;
 use impasse::explain_impasse;

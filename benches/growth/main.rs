@@ -1,0 +1,139 @@
+//! How the questions beyond one proposal grow: time and memory by issues and red lines, and where they stop being
+//! answered in ten seconds.
+//!
+//! `cargo bench --bench growth`. Prints the table of `docs/benchmarks.md`. The floor is tentative, so that every red line
+//! counts; the file is read and compiled within the time.
+
+mod scenarios;
+
+use detente::analysis::{Budget, MAX_CONFLICTS, MAX_NODES, MAX_POINTS};
+use detente::engine::Compiled;
+use detente::grpc::error::ApiError;
+use detente::grpc::proto::v1::{
+    self, assess_robustness_request, binding_probability::Of, find_packages_response::Part, suggest_amendments_request,
+};
+use detente::grpc::service::{AnalysisRequest, RedLines};
+use detente::scenario;
+use detente::serving::Store;
+use peak_alloc::PeakAlloc;
+use scenarios::generated;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn main() {
+    println!(
+        "{:>6} {:>9} | {:>9} {:>7} {:<14} | {:>9} {:>7} {:<28} | {:>9} {:>7} {:<20} | {:>9} {:>7} {}",
+        "issues", "red lines", "amend", "MiB", "", "count", "MiB", "", "impasse", "MiB", "", "robust", "MiB", ""
+    );
+    for issues in [20, 50, 100, 200] {
+        for red_lines in [50, 100, 200, 500, 1_000] {
+            row(issues, red_lines);
+        }
+    }
+}
+
+fn row(issues: u64, red_lines: u64) {
+    let text = generated(issues, red_lines, 1);
+    let amend = measured(&text, &amend(), |answer: &v1::SuggestAmendmentsResponse| {
+        let told = answer.amendments.first().and_then(|amendment| amendment.distance);
+        let nearest = told.map_or_else(|| "none".to_owned(), |distance| format!("nearest {}", distance.terms_changed));
+        labelled(&nearest, answer.cut_short())
+    });
+    let count = measured(&text, &packages(), |answer: &Vec<v1::FindPackagesResponse>| {
+        let Some(Part::Summary(summary)) = answer.last().and_then(|last| last.part.as_ref()) else {
+            return "no summary".to_owned();
+        };
+        let digits = summary.packages.len();
+        let told = if digits < 8 { summary.packages.clone() } else { format!("about 1e{}", digits - 1) };
+        labelled(&told, summary.cut_short())
+    });
+    let impasse = measured(&text, &impasse(), |answer: &v1::ExplainImpasseResponse| {
+        let impasse = answer.impasse.as_ref().unwrap();
+        let told = match impasse.is_impasse {
+            true => format!("{}/{}", impasse.conflicts.len(), impasse.concessions.len()),
+            false => "none".to_owned(),
+        };
+        labelled(&told, impasse.cut_short())
+    });
+    let robust = measured(&text, &robustness(), |answer: &v1::AssessRobustnessResponse| {
+        let told = answer.best.as_ref().and_then(|best| best.probability);
+        let told = told.map_or_else(|| "none".to_owned(), |range| format!("best {:.3}", range.low));
+        labelled(&told, answer.cut_short())
+    });
+    println!(
+        "{issues:>6} {red_lines:>9} | {:>9} {:>7.1} {:<14} | {:>9} {:>7.1} {:<28} | {:>9} {:>7.1} {:<20} | {:>9} {:>7.1} {}",
+        amend.time,
+        amend.mebibytes,
+        amend.told,
+        count.time,
+        count.mebibytes,
+        count.told,
+        impasse.time,
+        impasse.mebibytes,
+        impasse.told,
+        robust.time,
+        robust.mebibytes,
+        robust.told
+    );
+}
+
+fn labelled(told: &str, cut: v1::CutShort) -> String {
+    match cut {
+        v1::CutShort::Unspecified => told.to_owned(),
+        v1::CutShort::Deadline => format!("{told} (10 s)"),
+        v1::CutShort::Work => format!("{told} (work)"),
+        v1::CutShort::Results => format!("{told} (first)"),
+    }
+}
+
+struct Measured {
+    time: String,
+    mebibytes: f32,
+    told: String,
+}
+
+fn measured<R: AnalysisRequest>(text: &str, request: &R, tell: impl Fn(&R::Answer) -> String) -> Measured {
+    MEMORY.reset_peak_usage();
+    let (before, begun) = (MEMORY.current_usage_as_mb(), Instant::now());
+    let compiled = Compiled::new(Arc::new(scenario::load("generated.yaml", text).unwrap())).unwrap();
+    let service = RedLines::new(Arc::new(Store::new(vec![compiled]).unwrap()));
+    let stop = || begun.elapsed() > PATIENCE;
+    let budget = Budget::new(&stop, &|_, _, _| {}).with_bounds(MAX_NODES, MAX_CONFLICTS, MAX_POINTS);
+    let answer: Result<R::Answer, ApiError> = service.analyse(request, &budget);
+    let time = format!("{:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
+    let told = answer.as_ref().map_or_else(|error| error.to_string(), tell);
+    Measured { time, mebibytes: MEMORY.peak_usage_as_mb() - before, told }
+}
+
+fn aim() -> Option<v1::Aim> {
+    Some(v1::Aim { floor: v1::Firmness::Tentative.into(), ..v1::Aim::default() })
+}
+
+fn amend() -> v1::SuggestAmendmentsRequest {
+    use suggest_amendments_request::Subject;
+    let subject = Some(Subject::Proposal(v1::Proposal::default()));
+    v1::SuggestAmendmentsRequest { subject, aim: aim(), ..Default::default() }
+}
+
+fn packages() -> v1::FindPackagesRequest {
+    v1::FindPackagesRequest { aim: aim(), max_packages: Some(10), ..Default::default() }
+}
+
+fn impasse() -> v1::ExplainImpasseRequest {
+    v1::ExplainImpasseRequest { aim: aim(), ..Default::default() }
+}
+
+fn robustness() -> v1::AssessRobustnessRequest {
+    use assess_robustness_request::Subject;
+    let probabilities = [1, 2, 3, 4].map(|firmness| v1::BindingProbability {
+        of: Some(Of::Firmness(firmness)),
+        probability: [0.2, 0.5, 0.8, 0.95][firmness as usize - 1],
+    });
+    let subject = Some(Subject::Proposal(v1::Proposal::default()));
+    v1::AssessRobustnessRequest { subject, aim: aim(), probabilities: probabilities.to_vec(), ..Default::default() }
+}

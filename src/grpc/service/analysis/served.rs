@@ -1,0 +1,171 @@
+//! The service itself: each question on the threads for analyses, shared with whoever asks the same.
+
+use super::AnalysisRequest;
+use crate::analysis::Budget;
+use crate::engine::Compiled;
+use crate::grpc::error::ApiError;
+use crate::grpc::layers::deadline::Deadline;
+use crate::grpc::proto::analysis_service_server::{AnalysisService, AnalysisServiceServer};
+use crate::grpc::proto::v1::{self, find_packages_response::Part};
+use crate::grpc::service::{MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines, bounded, respond};
+use crate::serving::{Analyses, Failed, Going, Refused, Ticket};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream::unfold;
+use std::any::Any;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+/// The least time between two reports of progress.
+const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
+
+/// What a question of any kind comes to: a `Result<R::Answer, ApiError>` of its request.
+type Outcome = Box<dyn Any + Send + Sync>;
+
+/// The threads for analyses.
+pub type AnalysisThreads = Analyses<Outcome, v1::SearchProgress>;
+
+/// The service over a store of scenarios.
+#[derive(Clone)]
+pub struct Analyst {
+    scenarios: RedLines,
+    threads: AnalysisThreads,
+}
+
+impl Analyst {
+    /// Answers from these scenarios, on these threads.
+    pub fn new(scenarios: RedLines, threads: AnalysisThreads) -> Self {
+        Self { scenarios, threads }
+    }
+
+    /// As a tonic service.
+    pub fn into_server(self) -> AnalysisServiceServer<Self> {
+        AnalysisServiceServer::new(self)
+            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_encoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Asks, or joins those who ask the same.
+    fn ask<R: AnalysisRequest>(&self, request: Request<R>) -> Result<Asked, ApiError> {
+        let deadline = request.extensions().get::<Deadline>().map(|Deadline(at)| *at);
+        let request = request.into_inner();
+        let compiled = self.scenarios.about(&request)?;
+        let key = key(&compiled, &request);
+        let job = move |going: &Going<'_, v1::SearchProgress>| -> Outcome {
+            let stop = || going.stopped().is_some();
+            let report = |phase: &'static str, done: u64, total: u64| {
+                let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+                let (done, total) = (number(done), number(total));
+                going.report(v1::SearchProgress { phase: phase.to_owned(), done, total });
+            };
+            Box::new(request.answer(&compiled, &Budget::new(&stop, &report)))
+        };
+        let ticket = self.threads.ask(key, deadline, job).map_err(|refused| match refused {
+            Refused::Busy => ApiError::Overloaded,
+            Refused::Ending => ApiError::ShuttingDown,
+        })?;
+        Ok(Asked { ticket })
+    }
+
+    async fn answered<R: AnalysisRequest>(&self, request: Request<R>) -> Result<R::Answer, ApiError> {
+        self.ask(request)?.answer::<R>().await
+    }
+}
+
+/// The whole question: the method, the revision, and the request as it is encoded when everything in it is known.
+fn key<R: AnalysisRequest>(compiled: &Compiled, request: &R) -> Bytes {
+    let scenario = compiled.scenario();
+    let mut key = BytesMut::new();
+    for part in [R::METHOD, &scenario.id, scenario.revision.as_str()] {
+        key.put_u64(part.len() as u64);
+        key.put_slice(part.as_bytes());
+    }
+    key.put_slice(&request.encode_to_vec());
+    key.freeze()
+}
+
+/// A question that was asked.
+struct Asked {
+    ticket: Ticket<Outcome, v1::SearchProgress>,
+}
+
+impl Asked {
+    async fn answer<R: AnalysisRequest>(&mut self) -> Result<R::Answer, ApiError> {
+        let outcome = self.ticket.answer().await.map_err(|failed| match failed {
+            Failed::NotBegun => ApiError::Overloaded,
+            Failed::Late => ApiError::Late,
+            Failed::Ending => ApiError::ShuttingDown,
+        })?;
+        let outcome: &(dyn Any + Send + Sync) = &**outcome;
+        // INVARIANT: the key names the method, so that whoever shares an outcome shares its kind.
+        outcome.downcast_ref::<Result<R::Answer, ApiError>>().cloned().unwrap_or(Err(ApiError::Late))
+    }
+}
+
+/// The parts of an answer, as they come.
+type Parts = Pin<Box<dyn Stream<Item = Result<v1::FindPackagesResponse, Status>> + Send>>;
+
+/// Where a stream of parts stands.
+enum Standing {
+    Searching { asked: Asked, told: Instant },
+    Sending(std::vec::IntoIter<v1::FindPackagesResponse>),
+    Over,
+}
+
+fn parts(asked: Asked) -> Parts {
+    let begun = Standing::Searching { asked, told: Instant::now() };
+    Box::pin(unfold(begun, |standing| async {
+        let mut sending = match standing {
+            Standing::Over => return None,
+            Standing::Sending(rest) => rest,
+            Standing::Searching { mut asked, told } => {
+                while let Some(progress) = asked.ticket.progress().await {
+                    if told.elapsed() >= BETWEEN_REPORTS {
+                        let part = v1::FindPackagesResponse { part: Some(Part::Progress(progress)) };
+                        return Some((Ok(part), Standing::Searching { asked, told: Instant::now() }));
+                    }
+                }
+                match asked.answer::<v1::FindPackagesRequest>().await {
+                    Ok(all) => all.into_iter(),
+                    Err(error) => return Some((Err(error.into()), Standing::Over)),
+                }
+            }
+        };
+        let next = sending.next()?;
+        Some((bounded(next).map_err(Status::from), Standing::Sending(sending)))
+    }))
+}
+
+#[tonic::async_trait]
+impl AnalysisService for Analyst {
+    type FindPackagesStream = Parts;
+
+    async fn suggest_amendments(
+        &self,
+        request: Request<v1::SuggestAmendmentsRequest>,
+    ) -> Result<Response<v1::SuggestAmendmentsResponse>, Status> {
+        respond(self.answered(request).await.and_then(bounded))
+    }
+
+    async fn find_packages(
+        &self,
+        request: Request<v1::FindPackagesRequest>,
+    ) -> Result<Response<Self::FindPackagesStream>, Status> {
+        respond(self.ask(request).map(parts))
+    }
+
+    async fn explain_impasse(
+        &self,
+        request: Request<v1::ExplainImpasseRequest>,
+    ) -> Result<Response<v1::ExplainImpasseResponse>, Status> {
+        respond(self.answered(request).await.and_then(bounded))
+    }
+
+    async fn assess_robustness(
+        &self,
+        request: Request<v1::AssessRobustnessRequest>,
+    ) -> Result<Response<v1::AssessRobustnessResponse>, Status> {
+        respond(self.answered(request).await.and_then(bounded))
+    }
+}
