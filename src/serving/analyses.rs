@@ -237,6 +237,13 @@ impl<T, P> Inner<T, P> {
     }
 }
 
+impl<T, P> Drop for Inner<T, P> {
+    fn drop(&mut self) {
+        // Nobody can ask any more.
+        self.threads.end();
+    }
+}
+
 impl<T, P> Asked<T, P> {
     fn new(inner: &Inner<T, P>, key: Bytes, now: Instant, stop: Instant) -> (Self, Waiter) {
         let (waiters, first) = Waiters::new(now, stop, Arc::clone(&inner.threads.ending));
