@@ -8,7 +8,7 @@ use super::budget::{Budget, CutShort};
 use super::encoding::{Encoding, IssueLiterals, Open};
 use super::first::members_held;
 use super::package::{answer_of, given};
-use super::problem::{Blame, Problem, touches};
+use super::problem::{Answers, Blame, Problem, touches};
 use super::solver::{Counted, Solver};
 use crate::condition::{Answer, Axis, InputId, Value};
 use crate::engine::{Given, NotCovered};
@@ -260,7 +260,7 @@ impl<'a> Search<'a> {
     }
 
     /// The nearest package not found before, none nearer than `least`; `None` if there is none left.
-    fn nearest(&mut self, least: Distance) -> Result<Option<(Distance, Vec<(InputId, Answer)>)>, CutShort> {
+    fn nearest(&mut self, least: Distance) -> Result<Option<(Distance, Answers)>, CutShort> {
         if !self.solver.solve(&[])? {
             return Ok(None);
         }
@@ -299,7 +299,7 @@ impl<'a> Search<'a> {
 
     /// Of the packages under these literals, the one that comes first: issue by issue what stays as it is before what
     /// changes, then in the order of options, for quantities the nearest first. Leaves the solver's model there.
-    fn first_in_order(&mut self, held: Vec<Lit>) -> Result<Vec<(InputId, Answer)>, CutShort> {
+    fn first_in_order(&mut self, held: Vec<Lit>) -> Result<Answers, CutShort> {
         let mut preferred = Vec::new();
         for (input, literals, open) in self.encoding.issues() {
             let before = self.before.get(input.index()).copied().unwrap_or(Answer::Unsettled);

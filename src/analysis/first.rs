@@ -3,14 +3,14 @@
 use super::budget::{Budget, CutShort};
 use super::encoding::{Encoding, IssueLiterals};
 use super::package::answer_of;
-use super::problem::Problem;
+use super::problem::{Answers, Problem};
 use super::solver::Solver;
-use crate::condition::{Answer, InputId, Value};
+use crate::condition::{Answer, Value};
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
 
 /// The answers of the first package; `None` if none passes.
-pub(super) fn passing(problem: &Problem, budget: &Budget<'_>) -> Result<Option<Vec<(InputId, Answer)>>, CutShort> {
+pub(super) fn passing(problem: &Problem, budget: &Budget<'_>) -> Result<Option<Answers>, CutShort> {
     let mut solver = Solver::new(budget);
     let encoding = Encoding::new(problem, &mut solver, &BTreeMap::new());
     encoding.add_hard(problem, &mut solver);

@@ -6,8 +6,9 @@ use super::budget::{Budget, CutShort};
 use super::diagram::{Diagrams, Of};
 use super::fold::Algebra;
 use super::package::Package;
-use super::problem::{Cube, Problem, touches};
-use crate::condition::{Answer, InputId};
+use super::packages::Values;
+use super::problem::{Answers, Cube, Problem, touches};
+use crate::condition::InputId;
 use crate::engine::{Given, NotCovered};
 use biodivine_lib_bdd::Bdd;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,7 +107,7 @@ impl Problem {
         with_importance: bool,
         budget: &Budget<'_>,
         found: &mut Robustness,
-    ) -> Result<Option<(Vec<(InputId, Answer)>, Range)>, CutShort> {
+    ) -> Result<Option<(Answers, Range)>, CutShort> {
         let proposal = state.map(|state| Weighed::new(self, state, false, budget)).transpose()?;
         if let Some(proposal) = &proposal {
             found.proposal = proposal.range(probabilities)?;
@@ -224,12 +225,12 @@ impl<'a> Weighed<'a> {
         Ok(self.weigh(probabilities)?.map(|(range, _)| range))
     }
 
-    fn best(&self, probabilities: &Probabilities) -> Result<Option<(Vec<(InputId, Answer)>, Range)>, CutShort> {
+    fn best(&self, probabilities: &Probabilities) -> Result<Option<(Answers, Range)>, CutShort> {
         let weighed = self.weigh(probabilities)?;
         Ok(weighed.map(|(range, values)| (self.problem.answers(&self.diagrams, &values), range)))
     }
 
-    fn weigh(&self, probabilities: &Probabilities) -> Result<Option<(Range, Vec<(usize, usize)>)>, CutShort> {
+    fn weigh(&self, probabilities: &Probabilities) -> Result<Option<(Range, Values)>, CutShort> {
         let mut weighing = Weighing { weighed: self, probabilities, choices: Vec::new() };
         let Some((range, mut next)) = self.diagrams.fold(&self.bdd, &mut weighing)? else { return Ok(None) };
         let mut values = Vec::new();
