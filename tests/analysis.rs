@@ -1,0 +1,8 @@
+//! What the analyses answer, against brute force over all assignments: each scenario is made from a seed, and a failure
+//! shows the scenario, the question and the seed.
+
+#[path = "analysis/impasses.rs"]
+mod impasses;
+mod oracle;
+#[path = "analysis/packages.rs"]
+mod packages;
