@@ -1,6 +1,8 @@
 //! What the analyses answer, against brute force over all assignments: each scenario is made from a seed, and a failure
 //! shows the scenario, the question and the seed.
 
+#[path = "analysis/amendments.rs"]
+mod amendments;
 #[path = "analysis/impasses.rs"]
 mod impasses;
 mod oracle;
