@@ -3,8 +3,14 @@
 
 #[path = "analysis/amendments.rs"]
 mod amendments;
+#[path = "analysis/budgets.rs"]
+mod budgets;
+#[path = "analysis/efficient.rs"]
+mod efficient;
 #[path = "analysis/impasses.rs"]
 mod impasses;
 mod oracle;
 #[path = "analysis/packages.rs"]
 mod packages;
+#[path = "analysis/robustness.rs"]
+mod robustness;

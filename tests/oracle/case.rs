@@ -1,4 +1,6 @@
 //! A world with a question asked of it: from a seed, in the oracle's terms and in the engine's.
+//!
+//! `ORACLE_SEED=20007 cargo test --test analysis` asks one again; `ORACLE_TIMES=50` asks fifty times as many.
 
 use super::agreement::{compile, day, in_order};
 use super::expression::Expression;
@@ -9,6 +11,8 @@ use detente::condition::{Answer, CallConditions, InputId, compile_for_call};
 use detente::engine::{Compiled, Given, Origin, Status, Supposed};
 use detente::scenario::model::{self, Condition, Firmness};
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A question. Shown with its seed when a check of it fails.
@@ -44,6 +48,22 @@ impl Default for Kind {
     fn default() -> Self {
         Self { size: Size { constraints: 2, ..Size::default() }, pins: 4, preferences: 0, floors: 1 }
     }
+}
+
+/// Runs a check for each seed, or for what the environment asks for; whether these were all.
+pub fn for_seeds(seeds: Range<u64>, mut check: impl FnMut(u64)) -> bool {
+    let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    if let Some(seed) = number("ORACLE_SEED") {
+        if seeds.contains(&seed) || seed >> 32 == seeds.start {
+            check(seed);
+        }
+        return false;
+    }
+    seeds.clone().for_each(&mut check);
+    // Further seeds tell in their upper half whose they are.
+    let further = (number("ORACLE_TIMES").unwrap_or(1) - 1) * (seeds.end - seeds.start);
+    (0..further).map(|at| seeds.start << 32 | at).for_each(check);
+    true
 }
 
 /// Bytes of a seed, by SplitMix64.
