@@ -148,15 +148,29 @@ fn steps_of(case: &Case, before: &Known, issue: InputId, answer: &Answer) -> Vec
 #[test]
 fn amendments_are_the_nearest() {
     let mut seen = Seen::default();
-    let mut kind = Kind { pins: 6, ..Kind::default() };
-    kind.size.completions = 400;
-    let all = for_seeds(10_000..10_600, |seed| {
+    let all = for_seeds(10_000..11_500, |seed| {
         let most = |choices: &mut crate::oracle::generate::Choices| {
             if choices.one_in(2) { MAX_AMENDMENTS } else { choices.below(6) }
         };
+        let mut kind = Kind { pins: 10, floors: 2, ..Kind::of(seed) };
+        kind.size.completions = 400;
+        kind.size.red_lines = 3 + (seed % 3) as usize;
+        kind.size.constraints = 1;
         let (case, most) = Case::with_choices(seed, &kind, most);
         check(&case, most, &mut seen);
     });
     println!("{seen:?}");
-    if all {}
+    assert!(
+        !all || (seen.none > 100
+            && seen.as_it_is > 100
+            && seen.amended > 100
+            && seen.several > 20
+            && seen.changed > 100
+            && seen.settled > 100
+            && seen.toggled > 50
+            && seen.moved > 50
+            && seen.stays_open > 100
+            && seen.newly_crossing > 20),
+        "{seen:?}"
+    );
 }

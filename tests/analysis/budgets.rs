@@ -132,11 +132,10 @@ fn check(found: &Answers, whole: &Answers, cut: CutShort, seen: &mut Seen) {
 #[test]
 fn what_is_cut_short_is_right_and_told() {
     let mut seen = Seen::default();
-    let mut kind = Kind { preferences: 4, pins: 8, floors: 3, ..Kind::default() };
-    kind.size.completions = 300;
-    kind.size.red_lines = 7;
-    kind.size.depth = 2;
     let all = for_seeds(50_000..50_060, |seed| {
+        let mut kind = Kind { preferences: 4, pins: 8, floors: 3, ..Kind::of(seed) };
+        kind.size.completions = 300;
+        kind.size.red_lines = 7;
         let (case, (mut probabilities, _)) = Case::with_choices(seed, &kind, probabilities);
         let problem = case.problem();
         probabilities.truncate(problem.lines.len());

@@ -198,17 +198,26 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
 #[test]
 fn efficient_packages_are_those_that_none_dominates() {
     let mut seen = Seen::default();
-    let mut kind = Kind { preferences: 3, pins: 8, ..Kind::default() };
-    kind.size.red_lines = 2;
-    kind.size.constraints = 1;
-    let all = for_seeds(30_000..30_500, |seed| {
+    let all = for_seeds(30_000..31_500, |seed| {
         let disagreement =
-            |choices: &mut Choices| [(); 3].map(|()| [0, 0, -10, 3, 7, 11, 1][choices.below(7)]).to_vec();
+            |choices: &mut Choices| [(); 3].map(|()| [0, -3, -10, 3, 7, -20, 1][choices.below(7)]).to_vec();
+        let mut kind = Kind { preferences: if seed % 2 == 0 { 2 } else { 5 }, pins: 12, ..Kind::of(seed) };
+        kind.size.red_lines = 1 + (seed % 4) as usize;
+        kind.size.constraints = 1;
         let (case, disagreement) = Case::with_choices(seed, &kind, disagreement);
         if !case.world.preferences.is_empty() {
             check(&case, &disagreement, &mut seen);
         }
     });
     println!("{seen:?}");
-    if all {}
+    assert!(
+        !all || (seen.none > 100
+            && seen.several > 100
+            && seen.shared > 100
+            && seen.nash > 100
+            && seen.ties > 10
+            && seen.apart > 10
+            && seen.irrational > 50),
+        "{seen:?}"
+    );
 }

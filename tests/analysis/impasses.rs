@@ -97,14 +97,21 @@ fn check(case: &Case, most: usize, seen: &mut Seen) {
 #[test]
 fn impasses_are_explained_by_all_that_is_minimal() {
     let mut seen = Seen::default();
-    let mut kind = Kind { floors: 3, ..Kind::default() };
-    kind.size.completions = 300;
-    kind.size.red_lines = 10;
-    kind.size.depth = 2;
-    let all = for_seeds(20_000..20_600, |seed| {
-        let (case, most) = Case::with_choices(seed, &kind, |choices| choices.below(5));
+    let all = for_seeds(20_000..21_200, |seed| {
+        let mut kind = Kind { floors: 4, ..Kind::of(seed) };
+        kind.size.red_lines = 10;
+        kind.size.depth = 2 - (seed % 2) as usize;
+        let (case, most) = Case::with_choices(seed, &kind, |choices| choices.below(9));
         check(&case, most, &mut seen);
     });
     println!("{seen:?}");
-    if all {}
+    assert!(
+        !all || (seen.open > 100
+            && seen.contradictions > 100
+            && seen.impasses > 200
+            && seen.several > 50
+            && seen.in_every > 100
+            && seen.levels > 50),
+        "{seen:?}"
+    );
 }

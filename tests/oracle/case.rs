@@ -44,9 +44,26 @@ pub struct Kind {
     pub floors: usize,
 }
 
-impl Default for Kind {
-    fn default() -> Self {
-        Self { size: Size { constraints: 2, ..Size::default() }, pins: 4, preferences: 0, floors: 1 }
+impl Kind {
+    /// The kind of a seed, of three: that of other tests; many issues, with red lines that each ask for little, so that
+    /// there are many answers, and many ways to come to one; choices of many options and quantities of many numbers.
+    pub fn of(seed: u64) -> Self {
+        let size = Size { constraints: 2, ..Size::default() };
+        match seed % 3 {
+            0 => Self { size, pins: 4, preferences: 0, floors: 1 },
+            1 => Self {
+                size: Size { inputs: 10, red_lines: 10, depth: 1, constraints: 1, flags: 3, ..size },
+                pins: 12,
+                preferences: 0,
+                floors: 4,
+            },
+            _ => Self {
+                size: Size { inputs: 4, red_lines: 8, depth: 2, options: 7, numbers: 14, ..size },
+                pins: 6,
+                preferences: 0,
+                floors: 2,
+            },
+        }
     }
 }
 

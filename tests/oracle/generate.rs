@@ -40,11 +40,16 @@ pub struct Size {
     /// How deep the conditions of red lines are.
     pub depth: usize,
     pub constraints: usize,
+    /// How many more options than two, and values than two, a choice and a quantity may have, plus one.
+    pub options: usize,
+    pub numbers: usize,
+    /// One in so many inputs need not be a flag.
+    pub flags: usize,
 }
 
 impl Default for Size {
     fn default() -> Self {
-        Self { completions: 700, inputs: 5, red_lines: 4, depth: 3, constraints: 1 }
+        Self { completions: 700, inputs: 5, red_lines: 4, depth: 3, constraints: 1, options: 3, numbers: 7, flags: 1 }
     }
 }
 
@@ -57,12 +62,13 @@ pub fn world_of(choices: &mut Choices, size: &Size) -> World {
     let mut completions = 1;
     for index in 0..2 + choices.below(size.inputs - 1) {
         let kind = match choices.below(4) {
+            _ if size.flags > 1 && !choices.one_in(size.flags) => Kind::Flag,
             0 => Kind::Flag,
-            1 => Kind::Choice(2 + u32::try_from(choices.below(3)).unwrap()),
+            1 => Kind::Choice(2 + u32::try_from(choices.below(size.options)).unwrap()),
             2 => Kind::Members(1 + u32::try_from(choices.below(3)).unwrap()),
             _ => {
                 let min = i64::try_from(choices.below(5)).unwrap() - 2;
-                Kind::Quantity(min, min + 1 + i64::try_from(choices.below(7)).unwrap())
+                Kind::Quantity(min, min + 1 + i64::try_from(choices.below(size.numbers)).unwrap())
             }
         };
         let mut input = Input { index, kind, is_issue: true, defaults: Vec::new() };

@@ -179,10 +179,10 @@ pub fn place_of_answer(space: &Space, input: InputId, answer: &Answer) -> usize 
     }
 }
 
-/// The sets of a family that have no proper part in it.
+/// The sets of a family without a proper part in it; with a set, the family has all that are larger.
 pub fn minimal(family: &BTreeSet<u32>) -> Vec<u32> {
-    let has_part = |set: u32| family.iter().any(|part| *part != set && part & !set == 0);
-    family.iter().copied().filter(|set| !has_part(*set)).collect()
+    let less = |set: u32| members(set).into_iter().map(move |at| set & !(1 << at));
+    family.iter().copied().filter(|set| !less(*set).any(|part| family.contains(&part))).collect()
 }
 
 /// The positions of the bits of a set.
