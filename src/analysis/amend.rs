@@ -133,23 +133,24 @@ impl Problem {
             let kept = terms.iter().filter(|term| answers.iter().all(|(input, _)| *input != term.input)).copied();
             kept.chain(answers.iter().map(|(input, answer)| given(*input, *answer))).collect()
         };
-        let crossed_before = self.question.crossed_besides(terms)?;
+        // A line that counts less now than it did is not newly crossed.
+        let crossed_before = self.question.crossed_for_certain(terms)?;
         let crosses = self.question.crossed_besides(&with(chosen))?;
         let newly: Vec<(usize, Firmness)> =
             crosses.iter().filter(|(line, _)| crossed_before.iter().all(|(old, _)| old != line)).copied().collect();
         let mut steps = Vec::new();
         for (input, after) in chosen {
             let was = before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
-            for (kind, reverted) in steps_of(self, *input, &was, after) {
+            for (kind, reverted, settles_open) in steps_of(self, *input, &was, after) {
                 let mut answers = chosen.to_vec();
                 answers.iter_mut().filter(|(of, _)| of == input).for_each(|(_, answer)| *answer = reverted);
-                let without = self.question.crossed_besides(&with(&answers))?;
+                let without = self.question.crossed_for_certain(&with(&answers))?;
                 let caused = newly.iter().filter(|(line, _)| without.iter().all(|(other, _)| other != line));
                 steps.push(Step {
                     input: *input,
                     kind,
                     before: was,
-                    settles_open: !is_settled(&was),
+                    settles_open,
                     needed_for: self.runs_into(before, &answers),
                     newly_crosses: caused.copied().collect(),
                 });
@@ -195,10 +196,11 @@ fn is_settled(answer: &Answer) -> bool {
     matches!(answer, Answer::Exact(_))
 }
 
-/// The single steps from one answer to another: each with the answer that the issue would have without it.
-fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> Vec<(StepKind, Answer)> {
+/// The single steps from one answer to another: each with the answer that the issue would have without it, and whether it
+/// settles what was open.
+fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> Vec<(StepKind, Answer, bool)> {
     let (Some(Axis::Members { count }), Answer::Exact(Value::Members(now))) = (problem.space.axis(input), after) else {
-        return vec![(StepKind::Set(*after), *was)];
+        return vec![(StepKind::Set(*after), *was, !is_settled(was))];
     };
     let (includes, excludes) = match was {
         Answer::Exact(Value::Members(members)) => (*members, !*members),
@@ -218,7 +220,7 @@ fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> 
         } else {
             Answer::Exact(Value::Members(now ^ bit))
         };
-        steps.push((StepKind::Member { member, inside }, reverted));
+        steps.push((StepKind::Member { member, inside }, reverted, was_open));
     }
     steps
 }
