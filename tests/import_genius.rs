@@ -160,7 +160,10 @@ fn what_is_wrong_with_a_domain_is_told_with_its_place() {
     let instead = |issue: &str| (balance, issue.to_owned());
     let listed = |items: String| format!("<issue index=\"4\" name=\"Balance\" type=\"discrete\">{items}</issue>");
     for ((from, to), expected) in [
-        (("<utility_space number", "<utility_spaces number".to_owned()), "23:3: this is not XML: expected 'utility_spaces' tag, not 'utility_space'"),
+        (
+            ("<utility_space number", "<utility_spaces number".to_owned()),
+            "23:3: this is not XML: expected 'utility_spaces' tag, not 'utility_space'",
+        ),
         (("<negotiation_template>", "<negotiation_template".to_owned()), "this is not XML"),
         ((DOMAIN.text, String::new()), "1:1: this is not XML: the document does not have a root node"),
         (
@@ -199,10 +202,7 @@ fn what_is_wrong_with_a_domain_is_told_with_its_place() {
             ),
             "1:1: a document type, and with it entities, are not read",
         ),
-        (
-            ("value=\"ja\"", "value=\"&ja;\"".to_owned()),
-            "18:32: this is not XML: unknown entity reference 'ja'",
-        ),
+        (("value=\"ja\"", "value=\"&ja;\"".to_owned()), "18:32: this is not XML: unknown entity reference 'ja'"),
         (
             ("<issue index=\"2\"", "<issue xmlns:a=\"b\" index=\"2\"".to_owned()),
             "12:7: XML namespaces are no part of GENIUS's files",
