@@ -33,6 +33,16 @@ fn the_scenario_goes_to_standard_output_and_is_good() {
 }
 
 #[test]
+fn the_guide_shows_what_is_written() {
+    let (_, shown) = include_str!("../docs/genius.md").split_once("```yaml\n").unwrap();
+    let mut rest = include_str!("data/genius/market.yaml");
+    for part in shown.split_once("```").unwrap().0.split("...") {
+        let at = rest.find(part).unwrap_or_else(|| panic!("not written in this order: {part}"));
+        rest = &rest[at + part.len()..];
+    }
+}
+
+#[test]
 fn a_file_is_written_once() {
     let folder = Folder::new("import-file");
     let file = folder.0.join("market.yaml").display().to_string();

@@ -64,11 +64,11 @@ fn quotients_are_exact_or_rounded_half_to_even() {
         ("1e-30", "3", "0.0000000000000000000000000000003333333333333333333333333"),
         ("1e39", "1", "1000000000000000000000000000000000000000"),
         // Halves, above an even and an odd digit.
-        ("1.0000000000000000000000005", "1", "1.000000000000000000000000"),
+        ("1.0000000000000000000000005", "1", "1"),
         ("1.0000000000000000000000015", "1", "1.000000000000000000000002"),
     ] {
         let found = number(dividend).over(&number(divisor)).unwrap();
-        assert_eq!(found, number(quotient), "{dividend} / {divisor} = {found}");
+        assert_eq!(found.to_string(), quotient, "{dividend} / {divisor}");
     }
     assert!(number("1").over(&number("0.0")).is_none());
 }
@@ -90,11 +90,11 @@ proptest! {
     }
 
     #[test]
-    fn a_quotient_times_its_divisor_is_the_dividend(dividend in any::<i64>(), divisor in 1i64.., places in 0u32..9) {
+    fn a_quotient_times_its_divisor_is_the_dividend(dividend in any::<i32>(), divisor in 1i64.., places in 0u32..9) {
         let divisor = number(&format!("{divisor}e-{places}"));
-        let quotient = Decimal::whole(dividend).over(&divisor).unwrap();
+        let quotient = Decimal::whole(dividend.into()).over(&divisor).unwrap();
         let back: f64 = quotient.times(&divisor).to_string().parse().unwrap();
-        prop_assert_eq!(back, dividend as f64);
+        prop_assert_eq!(back, f64::from(dividend));
         prop_assert!(quotient.to_string().trim_start_matches(['-', '0', '.']).replace('.', "").len() <= 25);
     }
 }
