@@ -26,10 +26,9 @@ static MEMORY: PeakAlloc = PeakAlloc;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {
-    println!(
-        "{:>6} {:>9} | {:>9} {:>7} {:<14} | {:>9} {:>7} {:<28} | {:>9} {:>7} {:<20} | {:>9} {:>7} {}",
-        "issues", "red lines", "amend", "MiB", "", "count", "MiB", "", "impasse", "MiB", "", "robust", "MiB", ""
-    );
+    let head = |question: &str, width: usize| format!(" | {question:>9} {:>7} {:<width$}", "MiB", "");
+    let heads = [head("amend", 14), head("count", 28), head("impasse", 20), head("robust", 0)].concat();
+    println!("{:>6} {:>9}{heads}", "issues", "red lines");
     for issues in [20, 50, 100, 200] {
         for red_lines in [50, 100, 200, 500, 1_000] {
             row(issues, red_lines);

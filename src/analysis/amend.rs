@@ -6,8 +6,9 @@
 
 use super::budget::{Budget, CutShort};
 use super::encoding::{Encoding, IssueLiterals, Open};
+use super::first::members_held;
 use super::package::{answer_of, given};
-use super::problem::{Blame, Problem, touches};
+use super::problem::{Answers, Blame, Problem, touches};
 use super::solver::{Counted, Solver};
 use crate::condition::{Answer, Axis, InputId, Value};
 use crate::engine::{Given, NotCovered};
@@ -132,23 +133,24 @@ impl Problem {
             let kept = terms.iter().filter(|term| answers.iter().all(|(input, _)| *input != term.input)).copied();
             kept.chain(answers.iter().map(|(input, answer)| given(*input, *answer))).collect()
         };
-        let crossed_before = self.question.crossed_besides(terms)?;
+        // A line that counts less now than it did is not newly crossed.
+        let crossed_before = self.question.crossed_for_certain(terms)?;
         let crosses = self.question.crossed_besides(&with(chosen))?;
         let newly: Vec<(usize, Firmness)> =
             crosses.iter().filter(|(line, _)| crossed_before.iter().all(|(old, _)| old != line)).copied().collect();
         let mut steps = Vec::new();
         for (input, after) in chosen {
             let was = before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
-            for (kind, reverted) in steps_of(self, *input, &was, after) {
+            for (kind, reverted, settles_open) in steps_of(self, *input, &was, after) {
                 let mut answers = chosen.to_vec();
                 answers.iter_mut().filter(|(of, _)| of == input).for_each(|(_, answer)| *answer = reverted);
-                let without = self.question.crossed_besides(&with(&answers))?;
+                let without = self.question.crossed_for_certain(&with(&answers))?;
                 let caused = newly.iter().filter(|(line, _)| without.iter().all(|(other, _)| other != line));
                 steps.push(Step {
                     input: *input,
                     kind,
                     before: was,
-                    settles_open: !is_settled(&was),
+                    settles_open,
                     needed_for: self.runs_into(before, &answers),
                     newly_crosses: caused.copied().collect(),
                 });
@@ -194,10 +196,11 @@ fn is_settled(answer: &Answer) -> bool {
     matches!(answer, Answer::Exact(_))
 }
 
-/// The single steps from one answer to another: each with the answer that the issue would have without it.
-fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> Vec<(StepKind, Answer)> {
+/// The single steps from one answer to another: each with the answer that the issue would have without it, and whether it
+/// settles what was open.
+fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> Vec<(StepKind, Answer, bool)> {
     let (Some(Axis::Members { count }), Answer::Exact(Value::Members(now))) = (problem.space.axis(input), after) else {
-        return vec![(StepKind::Set(*after), *was)];
+        return vec![(StepKind::Set(*after), *was, !is_settled(was))];
     };
     let (includes, excludes) = match was {
         Answer::Exact(Value::Members(members)) => (*members, !*members),
@@ -217,7 +220,7 @@ fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> 
         } else {
             Answer::Exact(Value::Members(now ^ bit))
         };
-        steps.push((StepKind::Member { member, inside }, reverted));
+        steps.push((StepKind::Member { member, inside }, reverted, was_open));
     }
     steps
 }
@@ -259,7 +262,7 @@ impl<'a> Search<'a> {
     }
 
     /// The nearest package not found before, none nearer than `least`; `None` if there is none left.
-    fn nearest(&mut self, least: Distance) -> Result<Option<(Distance, Vec<(InputId, Answer)>)>, CutShort> {
+    fn nearest(&mut self, least: Distance) -> Result<Option<(Distance, Answers)>, CutShort> {
         if !self.solver.solve(&[])? {
             return Ok(None);
         }
@@ -298,27 +301,15 @@ impl<'a> Search<'a> {
 
     /// Of the packages under these literals, the one that comes first: issue by issue what stays as it is before what
     /// changes, then in the order of options, for quantities the nearest first. Leaves the solver's model there.
-    fn first_in_order(&mut self, mut held: Vec<Lit>) -> Result<Vec<(InputId, Answer)>, CutShort> {
+    fn first_in_order(&mut self, held: Vec<Lit>) -> Result<Answers, CutShort> {
         let mut preferred = Vec::new();
         for (input, literals, open) in self.encoding.issues() {
             let before = self.before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
             let Some(axis) = self.problem.space.axis(input) else { continue };
             preferred.push(order_of(axis, literals, open, axis.possible(&before)));
         }
-        for group in preferred.iter().flatten() {
-            for literal in group {
-                if self.solver.held(*literal) {
-                    held.push(*literal);
-                    break;
-                }
-                held.push(*literal);
-                if self.solver.solve(&held)? {
-                    break;
-                }
-                held.pop();
-            }
-        }
-        self.solver.solve(&held)?;
+        let preferred: Vec<Vec<Lit>> = preferred.into_iter().flatten().collect();
+        self.solver.prefer(&preferred, held)?;
         let mut chosen = Vec::new();
         for (input, literals, open) in self.encoding.issues() {
             if open.is_some_and(|open| self.solver.held(open.stays)) {
@@ -336,10 +327,7 @@ impl<'a> Search<'a> {
                     if stays { before } else { answer_of(self.problem, input, value, Some(&before)) }
                 }
                 IssueLiterals::Members { inside, .. } => {
-                    let bits = (0u32..).zip(inside).filter(|(_, literal)| self.solver.held(**literal));
-                    Answer::Exact(Value::Members(
-                        bits.fold(0, |all, (bit, _)| all | 1u64.checked_shl(bit).unwrap_or(0)),
-                    ))
+                    Answer::Exact(Value::Members(members_held(&self.solver, inside)))
                 }
             };
             if answer != before {

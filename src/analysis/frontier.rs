@@ -130,9 +130,7 @@ fn efficient(mut candidates: Vec<Candidate>, budget: &Budget<'_>) -> Result<Vec<
             // The last one kept has the most of the second so far.
             (2, Some(last)) => last.amounts.get(1) >= candidate.amounts.get(1),
             (_, Some(_)) => {
-                if kept.len() % 1024 == 0 {
-                    budget.check()?;
-                }
+                budget.check()?;
                 kept.iter().rev().any(|kept| kept.amounts.iter().zip(&candidate.amounts).all(|(ours, its)| ours >= its))
             }
         };

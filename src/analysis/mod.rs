@@ -15,6 +15,7 @@ mod decimal;
 mod diagram;
 mod diverse;
 mod encoding;
+mod first;
 mod fold;
 mod frontier;
 mod impasse;

@@ -15,6 +15,9 @@ pub struct Package {
     pub crosses: Vec<(usize, Firmness)>,
 }
 
+/// Red lines that are crossed, with the lowest and the highest firmness with which this counts.
+pub(super) type Crossings = Vec<(usize, (Firmness, Firmness))>;
+
 impl Package {
     pub(super) fn new(problem: &Problem, answers: Vec<(InputId, Answer)>) -> Result<Self, NotCovered> {
         let given: Vec<Given> = answers.iter().map(|(input, answer)| given(*input, *answer)).collect();
@@ -32,22 +35,24 @@ impl Question {
     /// The red lines that terms cross for certain without their counting: below the floor, or of parties that do not
     /// count. By position.
     pub(super) fn crossed_besides(&self, terms: &[Given]) -> Result<Vec<(usize, Firmness)>, NotCovered> {
-        let mut all = terms.to_vec();
-        all.extend(&self.circumstances);
-        let evaluation =
-            self.compiled.evaluate_supposing(&all, Some(self.day), Detail::Basic, self.supposed.as_ref())?;
         let counts = |position: usize| {
             let party = self.red_line(position).map(|red_line| red_line.party);
             party.and_then(|party| self.aim.counts.get(party)).is_some_and(|counts| *counts)
         };
-        let mut crossed: Vec<(usize, Firmness)> = evaluation
-            .findings
-            .iter()
-            .filter(|finding| finding.status == Status::Crossed)
-            .filter_map(|finding| Some((finding.red_line, finding.firmness?)))
-            .filter(|(position, (_, highest))| *highest < self.aim.floor || !counts(*position))
-            .map(|(position, (lowest, _))| (position, lowest))
-            .collect();
+        let crossed = self.crossed_for_certain(terms)?.into_iter();
+        let besides = crossed.filter(|(position, (_, highest))| *highest < self.aim.floor || !counts(*position));
+        Ok(besides.map(|(position, (lowest, _))| (position, lowest)).collect())
+    }
+
+    /// All red lines that terms cross for certain, by position.
+    pub(super) fn crossed_for_certain(&self, terms: &[Given]) -> Result<Crossings, NotCovered> {
+        let mut all = terms.to_vec();
+        all.extend(&self.circumstances);
+        let evaluation =
+            self.compiled.evaluate_supposing(&all, Some(self.day), Detail::Basic, self.supposed.as_ref())?;
+        let certain = evaluation.findings.iter().filter(|finding| finding.status == Status::Crossed);
+        let mut crossed: Crossings =
+            certain.filter_map(|finding| Some((finding.red_line, finding.firmness?))).collect();
         crossed.sort_unstable();
         Ok(crossed)
     }

@@ -361,4 +361,4 @@ impl<'a> Search<'a> {
 }
 
 /// Values by coordinate.
-type Values = Vec<(usize, usize)>;
+pub(super) type Values = Vec<(usize, usize)>;

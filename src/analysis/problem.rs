@@ -47,6 +47,9 @@ pub struct Question {
     pub aim: Aim,
 }
 
+/// Answers to inputs, in input order.
+pub(super) type Answers = Vec<(InputId, Answer)>;
+
 /// A conjunction of tests, in input order.
 pub(super) type Cube = Vec<Literal>;
 

@@ -6,8 +6,9 @@ use super::budget::{Budget, CutShort};
 use super::diagram::{Diagrams, Of};
 use super::fold::Algebra;
 use super::package::Package;
-use super::problem::{Cube, Problem, touches};
-use crate::condition::{Answer, InputId};
+use super::packages::Values;
+use super::problem::{Answers, Cube, Problem, touches};
+use crate::condition::InputId;
 use crate::engine::{Given, NotCovered};
 use biodivine_lib_bdd::Bdd;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,9 @@ pub struct Range {
     /// The greatest.
     pub high: f64,
 }
+
+/// Nothing is crossed.
+const CERTAIN: Range = Range { low: 1.0, high: 1.0 };
 
 /// The package with the greatest probability.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,13 +107,21 @@ impl Problem {
         with_importance: bool,
         budget: &Budget<'_>,
         found: &mut Robustness,
-    ) -> Result<Option<(Vec<(InputId, Answer)>, Range)>, CutShort> {
+    ) -> Result<Option<(Answers, Range)>, CutShort> {
         let proposal = state.map(|state| Weighed::new(self, state, false, budget)).transpose()?;
         if let Some(proposal) = &proposal {
             found.proposal = proposal.range(probabilities)?;
         }
-        let best = Weighed::new(self, &self.possible, true, budget)?;
-        let answer = best.best(probabilities)?;
+        // Where a package passes, no line is crossed, whichever bind: no diagram is needed to say so.
+        let passing = super::first::passing(self, budget)?;
+        let best = match passing {
+            Some(_) => None,
+            None => Some(Weighed::new(self, &self.possible, true, budget)?),
+        };
+        let answer = match &best {
+            Some(best) => best.best(probabilities)?,
+            None => passing.map(|answers| (answers, CERTAIN)),
+        };
         if with_importance {
             for line in 0..self.lines.len() {
                 budget.report("weighing each red line", line, self.lines.len());
@@ -121,7 +133,11 @@ impl Problem {
                     Ok(weighed.range(&with(1.0))?.zip(weighed.range(&with(0.0))?))
                 };
                 let of_proposal = proposal.as_ref().map(certain).transpose()?.flatten();
-                found.importance.push(Importance { line, proposal: of_proposal, best: certain(&best)? });
+                let of_best = match &best {
+                    Some(best) => certain(best)?,
+                    None => Some((CERTAIN, CERTAIN)),
+                };
+                found.importance.push(Importance { line, proposal: of_proposal, best: of_best });
             }
             // By what certainty would change; of equal ones the first line first.
             found
@@ -209,12 +225,12 @@ impl<'a> Weighed<'a> {
         Ok(self.weigh(probabilities)?.map(|(range, _)| range))
     }
 
-    fn best(&self, probabilities: &Probabilities) -> Result<Option<(Vec<(InputId, Answer)>, Range)>, CutShort> {
+    fn best(&self, probabilities: &Probabilities) -> Result<Option<(Answers, Range)>, CutShort> {
         let weighed = self.weigh(probabilities)?;
         Ok(weighed.map(|(range, values)| (self.problem.answers(&self.diagrams, &values), range)))
     }
 
-    fn weigh(&self, probabilities: &Probabilities) -> Result<Option<(Range, Vec<(usize, usize)>)>, CutShort> {
+    fn weigh(&self, probabilities: &Probabilities) -> Result<Option<(Range, Values)>, CutShort> {
         let mut weighing = Weighing { weighed: self, probabilities, choices: Vec::new() };
         let Some((range, mut next)) = self.diagrams.fold(&self.bdd, &mut weighing)? else { return Ok(None) };
         let mut values = Vec::new();

@@ -100,6 +100,22 @@ impl<'a> Solver<'a> {
         self.model.lit_value(literal) == TernaryVal::True
     }
 
+    /// Makes the model the first in an order, under literals with which all clauses can be met, as the last model did: in
+    /// group after group, of which one holds each, the first literal that can.
+    pub(super) fn prefer(&mut self, groups: &[Vec<Lit>], mut held: Vec<Lit>) -> Result<(), CutShort> {
+        for literal_group in groups {
+            for literal in literal_group {
+                let holds_already = self.held(*literal);
+                held.push(*literal);
+                if holds_already || self.solve(&held)? {
+                    break;
+                }
+                held.pop();
+            }
+        }
+        self.solve(&held).map(|_| ())
+    }
+
     /// The literals under which at most so many of those counted hold.
     pub(super) fn at_most(&mut self, counted: &mut Counted, bound: usize) -> Result<Vec<Lit>, CutShort> {
         if bound >= counted.literals {

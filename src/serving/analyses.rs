@@ -135,8 +135,7 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
     /// has, labelled as cut short.
     ///
     /// The job is told to stop ahead of the deadline of the last who waits, by 50 ms or by a twentieth of the time which
-    /// that one gave, whichever is more. Time in the queue counts: a question that gives no more than 50 ms is not
-    /// begun.
+    /// that one gave, whichever is more, but never by more than half of that time. Time in the queue counts.
     ///
     /// # Errors
     /// If it can neither be joined nor begun.
@@ -150,7 +149,9 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
         let now = Instant::now();
         let given = deadline.map_or(inner.longest, |deadline| deadline.saturating_duration_since(now));
         let given = given.min(inner.longest);
-        let (stop, deadline) = (now + given.saturating_sub(LEAST_RESERVE.max(given / RESERVED_SHARE)), now + given);
+        // Of little time at most a half is kept: most questions take a millisecond.
+        let reserve = LEAST_RESERVE.max(given / RESERVED_SHARE).min(given / 2);
+        let (stop, deadline) = (now + given.saturating_sub(reserve), now + given);
         let begin = || {
             let (asked, first) = Asked::new(inner, key.clone(), now, stop);
             let asked = Arc::new(asked);
@@ -234,6 +235,13 @@ impl<T, P> Inner<T, P> {
         let (running, waiting) = self.threads.counts();
         let [shared, refused, abandoned] = [&self.shared, &self.refused, &self.abandoned].map(|n| n.load(Relaxed));
         AnalysisCounts { running, waiting, shared, refused, abandoned }
+    }
+}
+
+impl<T, P> Drop for Inner<T, P> {
+    fn drop(&mut self) {
+        // Nobody can ask any more.
+        self.threads.end();
     }
 }
 

@@ -21,7 +21,7 @@ impl<'a> Choices<'a> {
         usize::from(*first) % count.max(1)
     }
 
-    fn one_in(&mut self, count: usize) -> bool {
+    pub fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == count - 1
     }
 
@@ -30,26 +30,51 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// At most this many values over all inputs together, so that enumerating stays cheap.
-const MAX_COMPLETIONS: usize = 700;
+/// How large worlds may become.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// The most values over all inputs together, so that enumerating stays cheap.
+    pub completions: usize,
+    pub inputs: usize,
+    pub red_lines: usize,
+    /// How deep the conditions of red lines are.
+    pub depth: usize,
+    pub constraints: usize,
+    /// How many more options than two, and values than two, a choice and a quantity may have, plus one.
+    pub options: usize,
+    pub numbers: usize,
+    /// One in so many inputs need not be a flag.
+    pub flags: usize,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { completions: 700, inputs: 5, red_lines: 4, depth: 3, constraints: 1, options: 3, numbers: 7, flags: 1 }
+    }
+}
 
 pub fn world(choices: &mut Choices) -> World {
+    world_of(choices, &Size::default())
+}
+
+pub fn world_of(choices: &mut Choices, size: &Size) -> World {
     let mut inputs: Vec<Input> = Vec::new();
     let mut completions = 1;
-    for index in 0..2 + choices.below(4) {
+    for index in 0..2 + choices.below(size.inputs - 1) {
         let kind = match choices.below(4) {
+            _ if size.flags > 1 && !choices.one_in(size.flags) => Kind::Flag,
             0 => Kind::Flag,
-            1 => Kind::Choice(2 + u32::try_from(choices.below(3)).unwrap()),
+            1 => Kind::Choice(2 + u32::try_from(choices.below(size.options)).unwrap()),
             2 => Kind::Members(1 + u32::try_from(choices.below(3)).unwrap()),
             _ => {
                 let min = i64::try_from(choices.below(5)).unwrap() - 2;
-                Kind::Quantity(min, min + 1 + i64::try_from(choices.below(7)).unwrap())
+                Kind::Quantity(min, min + 1 + i64::try_from(choices.below(size.numbers)).unwrap())
             }
         };
         let mut input = Input { index, kind, is_issue: true, defaults: Vec::new() };
         let domain = input.domain();
         completions *= domain.len();
-        if completions > MAX_COMPLETIONS {
+        if completions > size.completions {
             break;
         }
         if choices.one_in(2) {
@@ -76,13 +101,17 @@ pub fn world(choices: &mut Choices) -> World {
     }
     let parties = (0..1 + choices.below(3)).map(|_| choices.one_in(2)).collect::<Vec<bool>>();
     let day = 1 + u8::try_from(choices.below(usize::from(LAST_DAY))).unwrap();
-    let mut world = World { inputs, parties, red_lines: Vec::new(), constraints: Vec::new(), day };
-    for _ in 0..1 + choices.below(4) {
-        if let Some(red_line) = red_line(&world, choices) {
+    let mut world =
+        World { inputs, parties, red_lines: Vec::new(), constraints: Vec::new(), preferences: Vec::new(), day };
+    for _ in 0..1 + choices.below(size.red_lines) {
+        if let Some(red_line) = red_line(&world, choices, size.depth) {
             world.red_lines.push(red_line);
         }
     }
-    if choices.one_in(3) {
+    for _ in 0..size.constraints {
+        if !choices.one_in(3) {
+            continue;
+        }
         let constraint = expression(&world, choices, 2);
         if !is_constant(&world, |values| constraint.holds(&world, values)) {
             world.constraints.push(constraint);
@@ -95,15 +124,15 @@ fn everything(world: &World) -> Vec<Vec<Value>> {
     world.completions(&vec![Known::Nothing; world.inputs.len()])
 }
 
-fn is_constant(world: &World, holds: impl Fn(&[Value]) -> bool) -> bool {
+pub fn is_constant(world: &World, holds: impl Fn(&[Value]) -> bool) -> bool {
     let all = everything(world);
     let count = all.iter().filter(|values| holds(values)).count();
     count == 0 || count == all.len()
 }
 
 /// A red line that a file may hold: neither always nor never crossed, and every waiver lowers some crossing.
-fn red_line(world: &World, choices: &mut Choices) -> Option<RedLine> {
-    let condition = expression(world, choices, 3);
+pub fn red_line(world: &World, choices: &mut Choices, depth: usize) -> Option<RedLine> {
+    let condition = expression(world, choices, depth);
     if is_constant(world, |values| condition.holds(world, values)) {
         return None;
     }
@@ -235,33 +264,39 @@ fn bits(mask: u32, count: u32) -> Vec<u32> {
 
 /// What a proposal and its circumstances say of each input.
 pub fn given(world: &World, choices: &mut Choices) -> Vec<Option<Known>> {
-    let each = world.inputs.iter().map(|input| {
-        let domain = input.domain();
-        let exactly = |choices: &mut Choices| Known::Exactly(domain[choices.below(domain.len())]);
-        match choices.below(6) {
-            0 => None,
-            1 => Some(Known::Nothing),
-            2 | 3 => Some(exactly(choices)),
-            _ => Some(match input.kind {
-                Kind::Flag => exactly(choices),
-                Kind::Choice(options) => {
-                    let some = bits(choices.mask(options), options);
-                    Known::OneOf(if some.is_empty() { vec![0] } else { some })
-                }
-                Kind::Members(members) => {
-                    let (includes, out) = (choices.mask(members), choices.mask(members));
-                    Known::Partly { includes, excludes: out & !includes }
-                }
-                Kind::Quantity(min, max) => {
-                    let span = usize::try_from(max - min).unwrap() + 1;
-                    let low = min + i64::try_from(choices.below(span)).unwrap();
-                    let rest = usize::try_from(max - low).unwrap() + 1;
-                    Known::Between(low, low + i64::try_from(choices.below(rest)).unwrap())
-                }
-            }),
-        }
+    let each = world.inputs.iter().map(|input| match choices.below(6) {
+        0 => None,
+        1 => Some(Known::Nothing),
+        2 | 3 => Some(exactly(input, choices)),
+        _ => Some(bracketed(input, choices)),
     });
     each.collect()
+}
+
+pub fn exactly(input: &Input, choices: &mut Choices) -> Known {
+    let domain = input.domain();
+    Known::Exactly(domain[choices.below(domain.len())])
+}
+
+/// Several values; of a flag one.
+pub fn bracketed(input: &Input, choices: &mut Choices) -> Known {
+    match input.kind {
+        Kind::Flag => exactly(input, choices),
+        Kind::Choice(options) => {
+            let some = bits(choices.mask(options), options);
+            Known::OneOf(if some.is_empty() { vec![0] } else { some })
+        }
+        Kind::Members(members) => {
+            let (includes, out) = (choices.mask(members), choices.mask(members));
+            Known::Partly { includes, excludes: out & !includes }
+        }
+        Kind::Quantity(min, max) => {
+            let span = usize::try_from(max - min).unwrap() + 1;
+            let low = min + i64::try_from(choices.below(span)).unwrap();
+            let rest = usize::try_from(max - low).unwrap() + 1;
+            Known::Between(low, low + i64::try_from(choices.below(rest)).unwrap())
+        }
+    }
 }
 
 /// One value for every input.

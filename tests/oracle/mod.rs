@@ -1,9 +1,12 @@
 //! A naive oracle: it enumerates all completions and shares nothing with the engine but the file format. `agreement`
-//! alone knows both.
+//! and `case` alone know both; the analyses are told apart by the intervals of the engine's space, which `search` checks.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 pub mod agreement;
+pub mod case;
 pub mod expression;
 pub mod generate;
+pub mod nearest;
+pub mod search;
 pub mod world;

@@ -114,6 +114,46 @@ impl RedLine {
     }
 }
 
+/// What a party prefers on an issue.
+#[derive(Clone, Debug)]
+pub struct Preference {
+    pub party: usize,
+    pub issue: usize,
+    pub ranking: Ranking,
+}
+
+#[derive(Clone, Debug)]
+pub enum Ranking {
+    /// Best first.
+    Order(Vec<Value>),
+    /// For every value, in tenths.
+    Tenths(Vec<(Value, i64)>),
+}
+
+impl Preference {
+    fn yaml(&self) -> String {
+        let ranking = match &self.ranking {
+            Ranking::Order(order) => {
+                format!("order: [{}]", order.iter().map(|value| literal(*value)).collect::<Vec<_>>().join(", "))
+            }
+            Ranking::Tenths(tenths) => {
+                let each = tenths.iter().map(|(value, tenths)| format!("{}: {}", literal(*value), decimal(*tenths)));
+                format!("values: {{{}}}", each.collect::<Vec<_>>().join(", "))
+            }
+        };
+        format!("party: p{}, issue: i{}, {ranking}", self.party, self.issue)
+    }
+}
+
+/// A number of tenths as files write it.
+fn decimal(tenths: i64) -> String {
+    let sign = if tenths < 0 { "-" } else { "" };
+    match (tenths.abs() / 10, tenths.abs() % 10) {
+        (whole, 0) => format!("{sign}{whole}"),
+        (whole, rest) => format!("{sign}{whole}.{rest}"),
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct World {
     pub inputs: Vec<Input>,
@@ -121,6 +161,7 @@ pub struct World {
     pub parties: Vec<bool>,
     pub red_lines: Vec<RedLine>,
     pub constraints: Vec<Expression>,
+    pub preferences: Vec<Preference>,
     /// The day evaluated.
     pub day: Day,
 }
@@ -167,6 +208,25 @@ impl Known {
     }
 }
 
+impl From<Answer> for Known {
+    fn from(answer: Answer) -> Self {
+        use detente::condition::Value as Engine;
+        let mask = |mask: u64| u32::try_from(mask).unwrap();
+        match answer {
+            Answer::Unsettled => Known::Nothing,
+            Answer::Exact(Engine::Flag(flag)) => Known::Exactly(Value::Flag(flag)),
+            Answer::Exact(Engine::Choice(option)) => Known::Exactly(Value::Choice(u32::from(option))),
+            Answer::Exact(Engine::Members(members)) => Known::Exactly(Value::Members(mask(members))),
+            Answer::Exact(Engine::Quantity(number)) => Known::Exactly(Value::Quantity(number)),
+            Answer::AnyOf(options) => Known::OneOf((0..32).filter(|bit| options >> bit & 1 == 1).collect()),
+            Answer::Range { min, max } => Known::Between(min, max),
+            Answer::Partial { includes, excludes } => {
+                Known::Partly { includes: mask(includes), excludes: mask(excludes) }
+            }
+        }
+    }
+}
+
 /// A status with the lowest and highest firmness of its crossings.
 pub type Judgement = (Status, Option<(Firmness, Firmness)>);
 
@@ -203,7 +263,7 @@ impl World {
         red_line.condition.holds(self, values) != red_line.requires
     }
 
-    fn counts_as(&self, red_line: &RedLine, values: &[Value]) -> Firmness {
+    pub fn counts_as(&self, red_line: &RedLine, values: &[Value]) -> Firmness {
         let waived = red_line.waivers_on(self.day).filter(|waiver| waiver.when.holds(self, values));
         waived.map(|waiver| waiver.firmness).min().map_or(red_line.firmness, |waived| waived.min(red_line.firmness))
     }
@@ -366,6 +426,12 @@ impl World {
         }
         for (at, constraint) in self.constraints.iter().enumerate() {
             writeln!(text, "  - {{id: constraint-{at}, title: T, forbids: '{}'}}", constraint.cel(self)).unwrap();
+        }
+        if !self.preferences.is_empty() {
+            text += "preferences:\n";
+        }
+        for preference in &self.preferences {
+            writeln!(text, "  - {{{}, evidence: {evidence}}}", preference.yaml()).unwrap();
         }
         text
     }

@@ -35,6 +35,11 @@ impl Server {
         server
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end as systems do; gives how it ended, and what it logged to the end.
     pub fn terminate(mut self) -> (ExitStatus, String) {
         let kill = format!("kill {}", self.child.id());

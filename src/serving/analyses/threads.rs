@@ -1,14 +1,13 @@
 //! A bounded number of threads, and a bounded queue before them.
 //!
-//! Owns the order in which jobs get their turn. Threads are started when there is work for them and end when there is
-//! none: a start costs far less than the least of the jobs, an idle server has none of them, and a runtime that shuts
-//! down waits for none. Must not know what a job is, who waits for it, or until when.
+//! Owns the order in which jobs get their turn. A thread is started when there is first work for it, and kept until
+//! the end: a start may take as long as a short job. Must not know what a job is, who waits for it, or until when.
 
 use super::super::Refused;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
 /// What is done when its turn comes. It gives its place back before it tells anyone that it is done: who then asks
@@ -25,6 +24,8 @@ pub(super) struct Threads {
     /// That nothing more begins.
     pub(super) ending: Arc<AtomicBool>,
     state: Mutex<State>,
+    /// That there is something in the queue, or that the end has come.
+    news: Condvar,
 }
 
 #[derive(Default)]
@@ -33,7 +34,7 @@ struct State {
     queue: VecDeque<(u64, Job)>,
     /// Jobs that hold a place.
     running: usize,
-    /// Threads that run a job, or are about to look for one.
+    /// Threads that run a job, or wait for one.
     threads: usize,
 }
 
@@ -55,7 +56,7 @@ impl Drop for Place {
 
 impl Threads {
     pub(super) fn new(running: usize, waiting: usize) -> Self {
-        Self { running: running.max(1), waiting, ending: Arc::default(), state: Mutex::default() }
+        Self { running: running.max(1), waiting, ending: Arc::default(), state: Mutex::default(), news: Condvar::new() }
     }
 
     /// Puts a job into the queue. It needs a [`Threads::start`] afterwards.
@@ -72,8 +73,9 @@ impl Threads {
         Ok(())
     }
 
-    /// Starts a thread, if there is work for one more and there may be one more.
+    /// Has what is in the queue begun: by a thread that waits, or by one more, if there may be one more.
     pub(super) fn start(self: &Arc<Self>) {
+        self.news.notify_one();
         let mut state = self.state();
         if state.threads >= self.running.min(state.running + state.queue.len()) {
             return;
@@ -95,15 +97,18 @@ impl Threads {
         state.queue.remove(at).map(|(_, job)| job)
     }
 
-    /// Nothing more is admitted. What is in the queue gets its turn at once, to find that it must not begin.
+    /// Nothing more is admitted. What is in the queue gets its turn at once, to find that it must not begin. Threads end
+    /// once they have nothing to do.
     pub(super) fn end(self: &Arc<Self>) {
         self.ending.store(true, SeqCst);
         loop {
             // The lock is not held while the job has its turn.
             let next = self.next(&mut self.state());
-            let Some((job, place)) = next else { return };
+            let Some((job, place)) = next else { break };
             job(place);
         }
+        // The lock was taken since it is known: who did not know then waits by now.
+        self.news.notify_all();
     }
 
     /// How many jobs run, and how many wait.
@@ -113,15 +118,25 @@ impl Threads {
     }
 
     fn work(self: Arc<Self>) {
-        loop {
-            let mut state = self.state();
-            let Some((job, place)) = self.next(&mut state) else {
-                state.threads -= 1;
-                return;
-            };
-            drop(state);
+        while let Some((job, place)) = self.wait() {
             // Jobs answer for their panics; what is left is a value that panics when it is dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| job(place)));
+        }
+    }
+
+    /// The next job, or `None` at the end.
+    fn wait(self: &Arc<Self>) -> Option<(Job, Place)> {
+        let mut state = self.state();
+        loop {
+            let next = self.next(&mut state);
+            if next.is_some() {
+                return next;
+            }
+            if self.ending.load(SeqCst) {
+                state.threads -= 1;
+                return None;
+            }
+            state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -14,6 +14,7 @@ use futures_util::stream::unfold;
 use std::any::Any;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
+use tokio::time::timeout_at;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
@@ -69,7 +70,7 @@ impl Analyst {
     }
 
     async fn answered<R: AnalysisRequest>(&self, request: Request<R>) -> Result<R::Answer, ApiError> {
-        self.ask(request)?.answer::<R>().await
+        self.ask(request)?.answer().await
     }
 }
 
@@ -91,7 +92,7 @@ struct Asked {
 }
 
 impl Asked {
-    async fn answer<R: AnalysisRequest>(&mut self) -> Result<R::Answer, ApiError> {
+    async fn answer<A: Clone + Send + Sync + 'static>(&mut self) -> Result<A, ApiError> {
         let outcome = self.ticket.answer().await.map_err(|failed| match failed {
             Failed::NotBegun => ApiError::Overloaded,
             Failed::Late => ApiError::Late,
@@ -99,7 +100,10 @@ impl Asked {
         })?;
         let outcome: &(dyn Any + Send + Sync) = &**outcome;
         // INVARIANT: the key names the method, so that whoever shares an outcome shares its kind.
-        outcome.downcast_ref::<Result<R::Answer, ApiError>>().cloned().unwrap_or(Err(ApiError::Late))
+        match outcome.downcast_ref::<Result<A, ApiError>>() {
+            Some(answer) => answer.clone(),
+            None => unreachable!("an outcome of another method"),
+        }
     }
 }
 
@@ -120,13 +124,19 @@ fn parts(asked: Asked) -> Parts {
             Standing::Over => return None,
             Standing::Sending(rest) => rest,
             Standing::Searching { mut asked, told } => {
-                while let Some(progress) = asked.ticket.progress().await {
-                    if told.elapsed() >= BETWEEN_REPORTS {
-                        let part = v1::FindPackagesResponse { part: Some(Part::Progress(progress)) };
-                        return Some((Ok(part), Standing::Searching { asked, told: Instant::now() }));
-                    }
-                }
-                match asked.answer::<v1::FindPackagesRequest>().await {
+                let answered = match timeout_at((told + BETWEEN_REPORTS).into(), asked.answer()).await {
+                    Ok(answered) => answered,
+                    // It takes longer: what was last told of it is passed on, or else what is told next.
+                    Err(_) => match asked.ticket.progress().await {
+                        Some(progress) => {
+                            let part = v1::FindPackagesResponse { part: Some(Part::Progress(progress)) };
+                            return Some((Ok(part), Standing::Searching { asked, told: Instant::now() }));
+                        }
+                        None => asked.answer().await,
+                    },
+                };
+                let answered: Result<Vec<v1::FindPackagesResponse>, ApiError> = answered;
+                match answered {
                     Ok(all) => all.into_iter(),
                     Err(error) => return Some((Err(error.into()), Standing::Over)),
                 }

@@ -68,7 +68,6 @@ async fn when_all_two_hundred_leave_the_job_stops_within_a_second() {
     assert!(when.saturating_duration_since(left) < Duration::from_secs(1));
     until_idle(&analyses);
     assert_eq!(analyses.counts().abandoned, 1);
-    until("no thread is left", || Arc::strong_count(&analyses.inner.threads) == 1);
 }
 
 /// Askers of few keys join and leave all the time: whoever stays has the whole answer, never one that was cut short
@@ -122,7 +121,6 @@ fn whoever_stays_is_answered_while_others_come_and_go() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     until_idle(&analyses);
-    until("no thread is left", || Arc::strong_count(&analyses.inner.threads) == 1);
     let counts = analyses.counts();
     assert!(answered > THREADS * ROUNDS / 4, "{answered} {counts:?}");
     assert!(counts.shared > 0 && counts.abandoned > 0, "{counts:?}");

@@ -252,3 +252,15 @@ async fn at_the_end_running_jobs_are_told_and_nothing_more_begins() {
     until_idle(&analyses);
     assert!(!ran.load(SeqCst));
 }
+
+#[test]
+fn threads_are_kept_while_someone_may_ask_and_end_when_nobody_can() {
+    let analyses = Numbers::new(2, 2, LONG);
+    let held = [1, 2].map(|number| hold(&analyses, number, None));
+    drop(held);
+    until_idle(&analyses);
+    let threads = Arc::downgrade(&analyses.inner.threads);
+    until("this one's and those of two threads are left", || threads.strong_count() == 3);
+    drop(analyses);
+    until("no thread is left", || threads.strong_count() == 0);
+}

@@ -1,0 +1,33 @@
+"""The efficient points of an additive outcome space by full enumeration: every outcome's utilities by broadcasting, then
+sort and scan. Reads {"tables": [[numbers of party 1 by option, ...], [party 2 ...]]} as integers; prints how many points
+and how many seconds the best of three runs took.
+"""
+
+import json
+import sys
+import time
+
+import numpy
+
+
+def utilities(tables):
+    total = numpy.zeros(1, dtype=numpy.int64)
+    for table in tables:
+        total = (total[:, None] + numpy.array(table, dtype=numpy.int64)[None, :]).ravel()
+    return total
+
+
+def points(first, second):
+    order = numpy.lexsort((second, first))[::-1]
+    first, second = first[order], second[order]
+    best_before = numpy.concatenate(([numpy.iinfo(numpy.int64).min], numpy.maximum.accumulate(second)[:-1]))
+    return int(numpy.count_nonzero(second > best_before))
+
+
+tables = json.load(sys.stdin)["tables"]
+seconds = []
+for _ in range(3):
+    begun = time.perf_counter()
+    found = points(*(utilities(party) for party in tables))
+    seconds.append(time.perf_counter() - begun)
+print(json.dumps({"points": found, "seconds": min(seconds), "numpy": numpy.__version__}))

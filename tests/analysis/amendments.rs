@@ -1,0 +1,176 @@
+//! The nearest passing packages.
+
+use crate::oracle::case::{Case, Kind, for_seeds};
+use crate::oracle::nearest::{Way, nearest};
+use crate::oracle::search::{Search, place};
+use crate::oracle::world::{Kind as InputKind, Known, Value};
+use detente::analysis::{Amended, Budget, MAX_AMENDMENTS, Problem, StepKind};
+use detente::condition::{Answer, InputId};
+
+#[derive(Debug, Default)]
+struct Seen {
+    none: usize,
+    as_it_is: usize,
+    amended: usize,
+    several: usize,
+    changed: usize,
+    settled: usize,
+    toggled: usize,
+    moved: usize,
+    stays_open: usize,
+    newly_crossing: usize,
+    /// Steps that nothing needs: settling one member of a set of which another had to be settled.
+    idle: usize,
+}
+
+fn check(case: &Case, most: usize, seen: &mut Seen) {
+    let problem = case.problem();
+    let search = Search::new(case);
+    let before = case.known(&case.terms);
+    let found = problem.amendments(&case.given(), most, &Budget::unhurried()).unwrap();
+    let expected = nearest(&search, &problem.space, &before, most);
+    assert_eq!(found.cut_short, None);
+    assert_eq!(found.any, Some(search.passing().next().is_some()));
+    let distances = |ways: &[Way]| ways.iter().map(Way::distance).collect::<Vec<_>>();
+    assert_eq!(found.found.iter().map(|amended| amended.distance).collect::<Vec<_>>(), distances(&expected));
+    for (amended, way) in found.found.iter().zip(&expected) {
+        check_one(case, &problem, &search, &before, amended, way, seen);
+    }
+    seen.none += usize::from(expected.is_empty());
+    seen.as_it_is += usize::from(expected.first().is_some_and(|way| way.touched == 0));
+    seen.amended += usize::from(expected.first().is_some_and(|way| way.touched != 0));
+    seen.several += usize::from(expected.len() > 1);
+}
+
+fn check_one(
+    case: &Case,
+    problem: &Problem,
+    search: &Search<'_>,
+    before: &[Known],
+    amended: &Amended,
+    way: &Way,
+    seen: &mut Seen,
+) {
+    let touched: Vec<usize> = amended.answers.iter().map(|(issue, _)| issue.index()).collect();
+    let expected: Vec<usize> = (0..way.choices.len()).filter(|issue| way.choices[*issue].is_some()).collect();
+    assert_eq!(touched, expected, "{:?} against {way:?}", amended.answers);
+    let mut after = before.to_vec();
+    let mut terms = case.terms.clone();
+    for (issue, answer) in &amended.answers {
+        let issue = issue.index();
+        let known = Known::from(*answer);
+        assert!(known.admits(way.choices[issue].unwrap()), "{known:?} against {way:?}");
+        if let Known::Between(low, high) = known {
+            let ends = [low, high].map(|number| place(&problem.space, issue, Value::Quantity(number)));
+            assert_eq!(ends[0], ends[1], "a range of alike numbers");
+            let within = |number| before[issue].admits(Value::Quantity(number));
+            assert_eq!(within(low), within(high), "a range within what was open, or out of it");
+        }
+        after[issue] = known.clone();
+        terms[issue] = Some(known);
+    }
+    assert_eq!(search.runs_into(&after), [], "an amended proposal passes");
+    let (crossed_before, _) = case.crossed_for_certain(&case.terms);
+    let (_, besides) = case.crossed_for_certain(&terms);
+    assert_eq!(amended.crosses, besides);
+    let mut steps = amended.steps.iter();
+    for (issue, answer) in &amended.answers {
+        for (kind, reverted) in steps_of(case, &before[issue.index()], *issue, answer) {
+            let step = steps.next().expect("a step for each change");
+            assert_eq!((step.input, step.kind, step.before), (*issue, kind, before[issue.index()].answer()));
+            let mut without = after.clone();
+            without[issue.index()] = reverted.clone();
+            let needed_for = search.runs_into(&without);
+            assert_eq!(step.needed_for, needed_for, "of {step:?}");
+            let mut terms = terms.clone();
+            terms[issue.index()] = Some(reverted);
+            let (crossed_without, _) = case.crossed_for_certain(&terms);
+            let is_new = |line: &usize| !crossed_before.contains(line) && !crossed_without.contains(line);
+            let newly: Vec<_> = besides.iter().filter(|(line, _)| is_new(line)).copied().collect();
+            assert_eq!(step.newly_crosses, newly, "of {step:?}");
+            let was_open = !matches!(before[issue.index()], Known::Exactly(_));
+            let settles_member = was_open && matches!(kind, StepKind::Member { .. });
+            assert!(!needed_for.is_empty() || settles_member, "{step:?} is needed for nothing");
+            assert_eq!(step.settles_open, settles_open(&before[issue.index()], kind), "of {step:?}");
+            seen.idle += usize::from(needed_for.is_empty());
+            seen.newly_crossing += newly.len();
+        }
+    }
+    assert_eq!(steps.next(), None);
+    let [changed, settled, toggled, moved] = way.numbers.map(|number| usize::from(number > 0));
+    seen.changed += changed;
+    seen.settled += settled;
+    seen.toggled += toggled;
+    seen.moved += moved;
+    let stays = |issue: &usize| !touched.contains(issue) && !matches!(before[*issue], Known::Exactly(_));
+    seen.stays_open += (0..way.choices.len()).filter(stays).count();
+}
+
+/// Whether a step settles what was open, of members that one.
+fn settles_open(before: &Known, kind: StepKind) -> bool {
+    match (before, kind) {
+        (Known::Exactly(_), _) => false,
+        (Known::Partly { includes, excludes }, StepKind::Member { member, .. }) => {
+            (includes | excludes) >> member & 1 == 0
+        }
+        _ => true,
+    }
+}
+
+/// The steps of an issue's change, each with what the issue would be without it.
+fn steps_of(case: &Case, before: &Known, issue: InputId, answer: &Answer) -> Vec<(StepKind, Known)> {
+    let (InputKind::Members(count), Known::Exactly(Value::Members(now))) =
+        (case.world.inputs[issue.index()].kind, Known::from(*answer))
+    else {
+        return vec![(StepKind::Set(*answer), before.clone())];
+    };
+    let all = (1 << count) - 1;
+    let (was_in, was_out) = match before {
+        Known::Exactly(Value::Members(members)) => (*members, all & !members),
+        Known::Partly { includes, excludes } => (*includes, *excludes),
+        _ => (0, 0),
+    };
+    let mut steps = Vec::new();
+    for member in 0..count {
+        let bit = 1 << member;
+        let inside = now & bit != 0;
+        let reverted = match (was_in & bit != 0, was_out & bit != 0) {
+            (true, _) if inside => continue,
+            (_, true) if !inside => continue,
+            (false, false) => Known::Partly { includes: now & !bit, excludes: all & !now & !bit },
+            _ => Known::Exactly(Value::Members(now ^ bit)),
+        };
+        steps.push((StepKind::Member { member: u8::try_from(member).unwrap(), inside }, reverted));
+    }
+    steps
+}
+
+#[test]
+fn amendments_are_the_nearest() {
+    let mut seen = Seen::default();
+    let all = for_seeds(10_000..11_500, |seed| {
+        let most = |choices: &mut crate::oracle::generate::Choices| {
+            if choices.one_in(2) { MAX_AMENDMENTS } else { choices.below(6) }
+        };
+        let mut kind = Kind { pins: 10, floors: 2, ..Kind::of(seed) };
+        kind.size.completions = 400;
+        kind.size.red_lines = 3 + (seed % 3) as usize;
+        kind.size.constraints = 1;
+        let (case, most) = Case::with_choices(seed, &kind, most);
+        check(&case, most, &mut seen);
+    });
+    println!("{seen:?}");
+    assert!(
+        !all || (seen.none > 100
+            && seen.as_it_is > 100
+            && seen.amended > 100
+            && seen.several > 20
+            && seen.changed > 100
+            && seen.settled > 100
+            && seen.toggled > 50
+            && seen.moved > 50
+            && seen.stays_open > 100
+            && seen.newly_crossing > 20),
+        "{seen:?}"
+    );
+}

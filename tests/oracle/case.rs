@@ -1,0 +1,338 @@
+//! A world with a question asked of it: from a seed, in the oracle's terms and in the engine's.
+//!
+//! `ORACLE_SEED=20007 cargo test --test analysis` asks one again; `ORACLE_TIMES=50` asks fifty times as many.
+
+use super::agreement::{compile, day, in_order};
+use super::expression::Expression;
+use super::generate::{self, Choices, Size};
+use super::world::{Known, LAST_DAY, Preference, Ranking, RedLine, Span, Value, World};
+use detente::analysis::{Aim, Goal, Problem, Question};
+use detente::condition::{Answer, CallConditions, InputId, compile_for_call};
+use detente::engine::{Compiled, Given, Origin, Status, Supposed};
+use detente::scenario::model::{self, Condition, Firmness};
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A question. Shown with its seed when a check of it fails.
+pub struct Case {
+    pub seed: u64,
+    pub world: World,
+    /// What is given of circumstances, by input.
+    pub circumstances: Vec<Option<Known>>,
+    /// A proposal, by input.
+    pub terms: Vec<Option<Known>>,
+    pub pins: Vec<(usize, Known)>,
+    pub goal: Option<Expression>,
+    pub floor: Firmness,
+    pub counts: Vec<bool>,
+    pub dropped: BTreeSet<usize>,
+    pub firmness: BTreeMap<usize, Firmness>,
+    pub added: Vec<RedLine>,
+}
+
+/// What cases are like.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    pub size: Size,
+    /// One in so many issues is pinned.
+    pub pins: usize,
+    /// One in so many pairs of a party and an issue has no preference; 0: none has.
+    pub preferences: usize,
+    /// One in so many floors is any, the others are the lowest: the more lines count.
+    pub floors: usize,
+}
+
+impl Kind {
+    /// The kind of a seed, of three: that of other tests; many issues, with red lines that each ask for little, so that
+    /// there are many answers, and many ways to come to one; choices of many options and quantities of many numbers.
+    pub fn of(seed: u64) -> Self {
+        let size = Size { constraints: 2, ..Size::default() };
+        match seed % 3 {
+            0 => Self { size, pins: 4, preferences: 0, floors: 1 },
+            1 => Self {
+                size: Size { inputs: 10, red_lines: 10, depth: 1, constraints: 1, flags: 3, ..size },
+                pins: 12,
+                preferences: 0,
+                floors: 4,
+            },
+            _ => Self {
+                size: Size { inputs: 4, red_lines: 8, depth: 2, options: 7, numbers: 14, ..size },
+                pins: 6,
+                preferences: 0,
+                floors: 2,
+            },
+        }
+    }
+}
+
+/// Runs a check for each seed, or for what the environment asks for; whether these were all.
+pub fn for_seeds(seeds: Range<u64>, mut check: impl FnMut(u64)) -> bool {
+    let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    if let Some(seed) = number("ORACLE_SEED") {
+        if seeds.contains(&seed) || seed >> 32 == seeds.start {
+            check(seed);
+        }
+        return false;
+    }
+    seeds.clone().for_each(&mut check);
+    // Further seeds tell in their upper half whose they are.
+    let further = (number("ORACLE_TIMES").unwrap_or(1) - 1) * (seeds.end - seeds.start);
+    (0..further).map(|at| seeds.start << 32 | at).for_each(check);
+    true
+}
+
+/// Bytes of a seed, by SplitMix64.
+fn bytes(seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut bytes = Vec::with_capacity(1 << 14);
+    while bytes.len() < 1 << 14 {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut word = state;
+        word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bytes.extend((word ^ word >> 31).to_le_bytes());
+    }
+    bytes
+}
+
+impl Case {
+    pub fn new(seed: u64, kind: &Kind) -> Self {
+        Self::with_choices(seed, kind, |_| ()).0
+    }
+
+    /// A case, and what else is made of its seed's bytes.
+    pub fn with_choices<T>(seed: u64, kind: &Kind, also: impl FnOnce(&mut Choices) -> T) -> (Self, T) {
+        let bytes = bytes(seed);
+        let choices = &mut Choices::new(&bytes);
+        let mut world = generate::world_of(choices, &kind.size);
+        if choices.one_in(2) {
+            let held = |day: &u8| world.red_lines.iter().filter(|line| line.held_on(*day) == Some(true)).count();
+            world.day = (1..=LAST_DAY).max_by_key(held).unwrap();
+        }
+        if kind.preferences > 0 {
+            world.preferences = preferences(&world, choices, kind.preferences);
+        }
+        let circumstances = of_kind(&world, generate::given(&world, choices), false);
+        let terms = of_kind(&world, generate::given(&world, choices), true);
+        let mut pins = Vec::new();
+        for input in world.inputs.iter().filter(|input| input.is_issue) {
+            if choices.one_in(kind.pins) {
+                let exact = choices.one_in(2);
+                let known = if exact { generate::exactly(input, choices) } else { generate::bracketed(input, choices) };
+                pins.push((input.index, known));
+            }
+        }
+        let goal = choices.one_in(2).then(|| generate::expression(&world, choices, 2));
+        let floor = if choices.one_in(kind.floors) { Firmness::ALL[choices.below(4)] } else { Firmness::Tentative };
+        let all = choices.one_in(2);
+        let counts = world.parties.iter().map(|principal| *principal || all || choices.one_in(2)).collect();
+        let (mut dropped, mut firmness, mut added) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
+        if choices.one_in(3) {
+            for (at, line) in world.red_lines.iter().enumerate() {
+                match choices.below(4) {
+                    0 if line.held_on(world.day) == Some(true) => drop(dropped.insert(at)),
+                    1 if line.held_on(world.day) == Some(true) => {
+                        firmness.insert(at, Firmness::ALL[choices.below(4)]);
+                    }
+                    _ => {}
+                }
+            }
+            for _ in 0..choices.below(3) {
+                if let Some(line) = generate::red_line(&world, choices, 2) {
+                    let held = vec![Span { from: 1, stated: true, until: None }];
+                    added.push(RedLine { held, waivers: Vec::new(), ..line });
+                }
+            }
+        }
+        let also = also(choices);
+        let case = Self { seed, world, circumstances, terms, pins, goal, floor, counts, dropped, firmness, added };
+        (case, also)
+    }
+
+    /// The red lines that are held, hypotheses applied, with their positions.
+    pub fn held(&self) -> Vec<(usize, RedLine)> {
+        let recorded = self
+            .world
+            .red_lines
+            .iter()
+            .enumerate()
+            .filter(|(at, line)| line.held_on(self.world.day) == Some(true) && !self.dropped.contains(at));
+        let recorded = recorded.map(|(at, line)| {
+            let firmness = self.firmness.get(&at).copied().unwrap_or(line.firmness);
+            (at, RedLine { firmness, ..line.clone() })
+        });
+        let added = (self.world.red_lines.len()..).zip(self.added.iter().cloned());
+        recorded.chain(added).collect()
+    }
+
+    /// Those of them that count at the floor.
+    pub fn counted(&self) -> Vec<(usize, RedLine)> {
+        let counts = |line: &RedLine| self.counts[line.party] && line.firmness >= self.floor;
+        self.held().into_iter().filter(|(_, line)| counts(line)).collect()
+    }
+
+    /// Whether a line is crossed with a firmness of at least the floor.
+    pub fn is_crossed(&self, line: &RedLine, values: &[Value]) -> bool {
+        self.world.crossed(line, values) && self.world.counts_as(line, values) >= self.floor
+    }
+
+    /// What is known of all inputs where these terms are given of issues, and of circumstances what is given.
+    pub fn known(&self, terms: &[Option<Known>]) -> Vec<Known> {
+        let given: Vec<Option<Known>> =
+            terms.iter().zip(&self.circumstances).map(|(term, given)| term.clone().or(given.clone())).collect();
+        self.world.known(&given)
+    }
+
+    /// The red lines that are crossed for certain, with the firmness of this: all of them, and those that are told
+    /// besides, for they do not count.
+    pub fn crossed_for_certain(&self, terms: &[Option<Known>]) -> (Vec<usize>, Vec<(usize, Firmness)>) {
+        let completions = self.world.completions(&self.known(terms));
+        let (mut all, mut besides) = (Vec::new(), Vec::new());
+        for (position, line) in self.held() {
+            let (Status::Crossed, Some((lowest, highest))) = self.world.judge(&line, &completions) else { continue };
+            all.push(position);
+            if highest < self.floor || !self.counts[line.party] {
+                besides.push((position, lowest));
+            }
+        }
+        (all, besides)
+    }
+
+    /// The proposal for the engine.
+    pub fn given(&self) -> Vec<Given> {
+        self.world.given(&self.terms)
+    }
+
+    pub fn compiled(&self) -> Arc<Compiled> {
+        Arc::new(compile(&self.world.yaml(&in_order(&self.world))))
+    }
+
+    pub fn problem(&self) -> Problem {
+        let compiled = self.compiled();
+        let conditions = |texts: &[String]| -> CallConditions {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let domains = compiled.scenario().inputs.iter().map(|input| &input.domain);
+            compile_for_call(&texts, compiled.vocabulary(), domains).unwrap_or_else(|faults| panic!("{faults:?}"))
+        };
+        let goal = self.goal.as_ref().map(|goal| {
+            let mut compiled = conditions(&[goal.cel(&self.world)]);
+            Goal { decision: compiled.conditions.pop().unwrap().1, space: compiled.space }
+        });
+        let texts: Vec<String> = self.added.iter().map(|line| line.condition.cel(&self.world)).collect();
+        let CallConditions { space, conditions } = conditions(&texts);
+        let added = self.added.iter().zip(texts).zip(conditions).enumerate();
+        let added = added.map(|(at, ((line, text), (formula, decision)))| model::RedLine {
+            id: format!("added-{at}").into(),
+            party: line.party,
+            title: text.clone(),
+            requires: line.requires,
+            condition: Condition { text, formula, decision },
+            firmness: line.firmness,
+            held: vec![model::Span { from: day(&self.world).unwrap(), from_is_stated: true, until: None }],
+            evidence: Vec::new(),
+            waivers: Vec::new(),
+            binding_probability: None,
+        });
+        let supposed = Supposed::new(self.dropped.clone(), self.firmness.clone(), added.collect(), space);
+        let supposes = !(self.dropped.is_empty() && self.firmness.is_empty() && self.added.is_empty());
+        let pin = |(input, known): &(usize, Known)| (id(*input), known.answer());
+        let mut circumstances = self.world.given(&self.circumstances);
+        circumstances.iter_mut().for_each(|given| given.origin = Origin::Circumstance);
+        let question = Question {
+            day: day(&self.world).unwrap(),
+            supposed: supposes.then(|| Arc::new(supposed)),
+            circumstances,
+            aim: Aim {
+                pins: self.pins.iter().map(pin).collect::<Vec<(InputId, Answer)>>(),
+                goal,
+                floor: self.floor,
+                counts: self.counts.clone(),
+            },
+            compiled,
+        };
+        let problem = Problem::new(question).unwrap();
+        let ours: Vec<_> = self.counted().iter().map(|(at, line)| (*at, line.party, line.firmness)).collect();
+        let engines: Vec<_> = problem.lines.iter().map(|line| (line.position, line.party, line.firmness)).collect();
+        assert_eq!(engines, ours, "the lines that count");
+        problem
+    }
+
+    fn tell(&self) -> String {
+        let line = |line: &RedLine| {
+            let verb = if line.requires { "requires" } else { "rejects" };
+            format!("p{} {verb} {} ({:?})", line.party, line.condition.cel(&self.world), line.firmness)
+        };
+        format!(
+            "{}\nday: {}\ncircumstances: {:?}\nterms: {:?}\npins: {:?}\ngoal: {:?}\nfloor: {:?}\ncounts: {:?}\n\
+             dropped: {:?}\nfirmness: {:?}\nadded: {:?}\nseed: {}",
+            self.world.yaml(&in_order(&self.world)),
+            self.world.day,
+            self.circumstances,
+            self.terms,
+            self.pins,
+            self.goal.as_ref().map(|goal| goal.cel(&self.world)),
+            self.floor,
+            self.counts,
+            self.dropped,
+            self.firmness,
+            self.added.iter().map(line).collect::<Vec<_>>(),
+            self.seed,
+        )
+    }
+}
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.tell());
+        }
+    }
+}
+
+pub fn id(input: usize) -> InputId {
+    InputId(u16::try_from(input).unwrap())
+}
+
+/// What is given of issues, or of circumstances, alone.
+fn of_kind(world: &World, given: Vec<Option<Known>>, issues: bool) -> Vec<Option<Known>> {
+    let each = given.into_iter().zip(&world.inputs);
+    each.map(|(given, input)| given.filter(|_| input.is_issue == issues)).collect()
+}
+
+fn preferences(world: &World, choices: &mut Choices, sparse: usize) -> Vec<Preference> {
+    let mut preferences = Vec::new();
+    let pairs = (0..world.parties.len()).flat_map(|party| world.inputs.iter().map(move |input| (party, input)));
+    for (party, input) in pairs.filter(|(_, input)| input.is_issue) {
+        if choices.one_in(sparse) {
+            continue;
+        }
+        let domain = input.domain();
+        let ranking = match input.kind {
+            super::world::Kind::Members(_) => continue,
+            super::world::Kind::Flag | super::world::Kind::Choice(_) if choices.one_in(3) => {
+                let mut left = domain;
+                let mut order = Vec::new();
+                while !left.is_empty() {
+                    order.push(left.remove(choices.below(left.len())));
+                }
+                Ranking::Order(order)
+            }
+            _ => {
+                // A quantity's numbers change now and then only.
+                let changes = if matches!(input.kind, super::world::Kind::Quantity(..)) { 3 } else { 1 };
+                let mut last = 0;
+                let mut tenths = |choices: &mut Choices| {
+                    if choices.one_in(changes) {
+                        last = [-3, 0, 1, 2, 3, 7, 10, 11, 20][choices.below(9)];
+                    }
+                    last
+                };
+                Ranking::Tenths(domain.into_iter().map(|value| (value, tenths(choices))).collect())
+            }
+        };
+        preferences.push(Preference { party, issue: input.index, ranking });
+    }
+    preferences
+}

@@ -1,0 +1,125 @@
+//! The nearest passing packages by trying every way to keep or change each issue.
+
+use super::search::{Search, place};
+use super::world::{Known, Value};
+use detente::analysis::Distance;
+use detente::condition::Space;
+
+/// What is done with an issue: kept as it is, or given a value.
+pub type Choice = Option<Value>;
+
+/// A way to answer all issues, as far from the proposal as it is.
+#[derive(Clone, Debug)]
+pub struct Way {
+    pub numbers: [usize; 4],
+    /// Its place among ways that are as near: issue by issue.
+    key: Vec<Vec<usize>>,
+    pub touched: u32,
+    pub choices: Vec<Choice>,
+}
+
+impl Way {
+    pub fn distance(&self) -> Distance {
+        let [terms_changed, terms_settled, members_toggled, cuts_moved] = self.numbers;
+        Distance { terms_changed, terms_settled, members_toggled, cuts_moved }
+    }
+}
+
+/// The four numbers of giving an issue a value, as the documentation defines them.
+fn numbers(space: &Space, input: usize, before: &Known, value: Value) -> [usize; 4] {
+    let is_open = !matches!(before, Known::Exactly(_));
+    if before.admits(value) {
+        return [0, usize::from(is_open), 0, 0];
+    }
+    let toggled = match (before, value) {
+        (Known::Exactly(Value::Members(before)), Value::Members(after)) => before ^ after,
+        (Known::Partly { includes, excludes }, Value::Members(after)) => includes & !after | excludes & after,
+        _ => 0,
+    };
+    let at = |number: i64| place(space, input, Value::Quantity(number));
+    let moved = match (before, value) {
+        (Known::Exactly(Value::Quantity(before)), Value::Quantity(after)) => at(*before).abs_diff(at(after)),
+        (Known::Between(_, high), Value::Quantity(after)) if after > *high => at(after) - at(*high),
+        (Known::Between(low, _), Value::Quantity(after)) => at(*low) - at(after),
+        _ => 0,
+    };
+    [1, 0, toggled.count_ones() as usize, moved]
+}
+
+/// The place of what is done with an issue among all that can be: what stays first, then by options, of quantities the
+/// nearest, of members one by one.
+fn key(space: &Space, input: usize, before: &Known, choice: Choice) -> Vec<usize> {
+    let is_open = !matches!(before, Known::Exactly(_));
+    let value = match (choice, before) {
+        (Some(value), _) => value,
+        (None, Known::Exactly(value)) => *value,
+        (None, _) => return vec![0],
+    };
+    let mut key = vec![usize::from(is_open)];
+    match value {
+        Value::Members(members) => {
+            for member in 0..8 {
+                let bit = 1 << member;
+                let was_in = match before {
+                    Known::Exactly(Value::Members(before)) => before & bit != 0,
+                    Known::Partly { includes, .. } => includes & bit != 0,
+                    _ => false,
+                };
+                key.push(usize::from(was_in != (members & bit != 0)));
+            }
+        }
+        Value::Quantity(_) => {
+            key.push(numbers(space, input, before, value)[3]);
+            key.push(place(space, input, value));
+        }
+        _ => {
+            key.push(usize::from(!before.admits(value)));
+            key.push(place(space, input, value));
+        }
+    }
+    key
+}
+
+/// All ways that pass.
+fn ways(search: &Search<'_>, space: &Space, before: &[Known]) -> Vec<Way> {
+    let mut pending = vec![(Way { numbers: [0; 4], key: Vec::new(), touched: 0, choices: Vec::new() }, vec![0])];
+    for (issue, (domain, stride)) in search.domains.iter().zip(&search.strides).enumerate() {
+        let known = &before[issue];
+        let mut next = Vec::new();
+        for (way, within) in &pending {
+            let keeps = domain.iter().enumerate().filter(|(_, value)| known.admits(**value)).map(|(at, _)| at);
+            let sets = domain.iter().enumerate().map(|(at, value)| (Some(*value), vec![at]));
+            // An exact answer is not given once more.
+            let sets = sets.filter(|(value, _)| value.map(Known::Exactly).as_ref() != Some(known));
+            for (choice, places) in std::iter::once((None, keeps.collect::<Vec<_>>())).chain(sets) {
+                let mut way = way.clone();
+                if let Some(value) = choice {
+                    let each = numbers(space, issue, known, value);
+                    way.numbers.iter_mut().zip(each).for_each(|(sum, number)| *sum += number);
+                    way.touched |= 1 << issue;
+                }
+                way.key.push(key(space, issue, known, choice));
+                way.choices.push(choice);
+                let within: Vec<usize> =
+                    within.iter().flat_map(|so_far| places.iter().map(move |place| so_far + place * stride)).collect();
+                next.push((way, within));
+            }
+        }
+        pending = next;
+    }
+    let passes = |within: &Vec<usize>| within.iter().all(|assignment| search.met[*assignment].passes());
+    pending.into_iter().filter(|(_, within)| passes(within)).map(|(way, _)| way).collect()
+}
+
+/// Up to `most` nearest ways, each touching not all that one before it does.
+pub fn nearest(search: &Search<'_>, space: &Space, before: &[Known], most: usize) -> Vec<Way> {
+    let mut left = ways(search, space, before);
+    let mut found: Vec<Way> = Vec::new();
+    while found.len() < most {
+        let nearest = left.iter().min_by(|one, other| (one.numbers, &one.key).cmp(&(other.numbers, &other.key)));
+        let Some(nearest) = nearest.cloned() else { break };
+        left.retain(|way| nearest.touched & !way.touched != 0);
+        found.push(nearest);
+    }
+    found
+}

@@ -1,0 +1,191 @@
+//! Every way to answer all issues, and what stands between it and a package, by the definitions alone.
+
+use super::case::Case;
+use super::world::{Kind, Known, Value};
+use detente::analysis::Blame;
+use detente::condition::{Answer, InputId, Space};
+use std::collections::BTreeSet;
+
+/// What an assignment meets, over all values of the circumstances that are not known.
+#[derive(Clone, Debug)]
+pub struct Met {
+    /// For each value of the circumstances, which counted lines are crossed at the floor.
+    pub crossed: Vec<u32>,
+    /// Which constraints are broken for some value; after them, whether the goal is missed for some value.
+    pub broken: u32,
+    pub pinned: bool,
+}
+
+impl Met {
+    /// Whether constraints, goal and pins are met.
+    pub fn is_admissible(&self) -> bool {
+        self.pinned && self.broken == 0
+    }
+
+    /// Which counted lines are crossed for some value.
+    pub fn crossed_somehow(&self) -> u32 {
+        self.crossed.iter().fold(0, |all, some| all | some)
+    }
+
+    pub fn passes(&self) -> bool {
+        self.is_admissible() && self.crossed_somehow() == 0
+    }
+}
+
+/// All assignments of issues.
+pub struct Search<'a> {
+    pub case: &'a Case,
+    pub domains: Vec<Vec<Value>>,
+    /// How far apart assignments are that differ by one place in an issue's domain.
+    pub strides: Vec<usize>,
+    pub met: Vec<Met>,
+}
+
+impl<'a> Search<'a> {
+    pub fn new(case: &'a Case) -> Self {
+        let world = &case.world;
+        let domains: Vec<Vec<Value>> =
+            world.inputs.iter().filter(|input| input.is_issue).map(super::world::Input::domain).collect();
+        let mut strides = vec![1; domains.len()];
+        for at in (1..domains.len()).rev() {
+            strides[at - 1] = strides[at] * domains[at].len();
+        }
+        let count: usize = domains.iter().map(Vec::len).product();
+        // Issues come before circumstances: of each completion, what follows the issues is a setting.
+        let mut first = case.known(&vec![None; world.inputs.len()]);
+        for (known, domain) in first.iter_mut().zip(&domains) {
+            *known = Known::Exactly(domain[0]);
+        }
+        let settings = world.completions(&first);
+        let lines = case.counted();
+        let mut search = Self { case, domains, strides, met: Vec::with_capacity(count) };
+        for assignment in 0..count {
+            let issues = search.values(assignment);
+            let mut met = Met { crossed: Vec::new(), broken: 0, pinned: true };
+            met.pinned = case.pins.iter().all(|(input, known)| known.admits(issues[*input]));
+            for setting in &settings {
+                let values: Vec<Value> = issues.iter().chain(&setting[issues.len()..]).copied().collect();
+                let crossed = lines.iter().enumerate().filter(|(_, (_, line))| case.is_crossed(line, &values));
+                met.crossed.push(crossed.fold(0, |mask, (at, _)| mask | 1 << at));
+                for (at, constraint) in world.constraints.iter().enumerate() {
+                    met.broken |= u32::from(constraint.holds(world, &values)) << at;
+                }
+                let missed = case.goal.as_ref().is_some_and(|goal| !goal.holds(world, &values));
+                met.broken |= u32::from(missed) << world.constraints.len();
+            }
+            search.met.push(met);
+        }
+        search
+    }
+
+    /// An assignment's values, by issue.
+    pub fn values(&self, assignment: usize) -> Vec<Value> {
+        let each = self.domains.iter().zip(&self.strides);
+        each.map(|(domain, stride)| domain[assignment / stride % domain.len()]).collect()
+    }
+
+    pub fn passing(&self) -> impl Iterator<Item = usize> {
+        (0..self.met.len()).filter(|assignment| self.met[*assignment].passes())
+    }
+
+    /// The assignments that what is known of issues leaves possible.
+    pub fn within(&self, known: &[Known]) -> Vec<usize> {
+        let mut within = vec![0];
+        for ((domain, stride), known) in self.domains.iter().zip(&self.strides).zip(known) {
+            let places = domain.iter().enumerate().filter(|(_, value)| known.admits(**value));
+            let places: Vec<usize> = places.map(|(place, _)| place * stride).collect();
+            within = within.into_iter().flat_map(|so_far| places.iter().map(move |place| so_far + place)).collect();
+        }
+        within
+    }
+
+    /// What answers could run into, in the order of the documentation: lines, constraints, goal, pins.
+    pub fn runs_into(&self, known: &[Known]) -> Vec<Blame> {
+        let met: Vec<&Met> = self.within(known).into_iter().map(|assignment| &self.met[assignment]).collect();
+        let crossed = met.iter().fold(0, |all, met| all | met.crossed_somehow());
+        let broken = met.iter().fold(0, |all, met| all | met.broken);
+        let constraints = self.case.world.constraints.len();
+        let lines = (0..32).filter(|at| crossed >> at & 1 == 1).map(Blame::Line);
+        let hard = (0..constraints).filter(|at| broken >> at & 1 == 1).map(Blame::Constraint);
+        let goal = (broken >> constraints & 1 == 1).then_some(Blame::Goal);
+        let pins = met.iter().any(|met| !met.pinned).then_some(Blame::Pins);
+        lines.chain(hard).chain(goal).chain(pins).collect()
+    }
+
+    /// An assignment as some issues see it, quantities by the intervals that are told apart.
+    pub fn cell(&self, space: &Space, issues: &[InputId], assignment: usize) -> Vec<usize> {
+        let values = self.values(assignment);
+        issues.iter().map(|issue| place(space, issue.index(), values[issue.index()])).collect()
+    }
+
+    /// Fails if some condition, pin or number tells two neighbours in one interval apart.
+    pub fn check_intervals(&self, space: &Space) {
+        let world = &self.case.world;
+        let held = self.case.held();
+        let everything = world.completions(&vec![Known::Nothing; world.inputs.len()]);
+        for input in world.inputs.iter().filter(|input| matches!(input.kind, Kind::Quantity(..))) {
+            for values in &everything {
+                let Value::Quantity(number) = values[input.index] else { unreachable!("a quantity has a number") };
+                let next = Value::Quantity(number + 1);
+                let alike = place(space, input.index, values[input.index]) == place(space, input.index, next);
+                if !input.domain().contains(&next) || !alike {
+                    continue;
+                }
+                let mut neighbour = values.clone();
+                neighbour[input.index] = next;
+                let conditions = held.iter().map(|(_, line)| &line.condition).chain(&world.constraints);
+                let waivers = held.iter().flat_map(|(_, line)| line.waivers.iter().map(|waiver| &waiver.when));
+                for condition in conditions.chain(waivers).chain(&self.case.goal) {
+                    let truths = [values, &neighbour].map(|values| condition.holds(world, values));
+                    assert_eq!(truths[0], truths[1], "{values:?} and {neighbour:?} in {condition:?}");
+                }
+                for (_, known) in self.case.pins.iter().filter(|(pinned, _)| *pinned == input.index) {
+                    assert_eq!(known.admits(values[input.index]), known.admits(next), "{known:?} at {number}");
+                }
+            }
+        }
+    }
+}
+
+/// A value's place on its axis: of a quantity its interval, of a set of members the set.
+pub fn place(space: &Space, input: usize, value: Value) -> usize {
+    match value {
+        Value::Flag(flag) => usize::from(flag),
+        Value::Choice(option) => option as usize,
+        Value::Members(members) => members as usize,
+        Value::Quantity(number) => {
+            let axis = space.axis(super::case::id(input)).unwrap();
+            (0..).find(|at| axis.interval(*at).is_none_or(|(low, high)| (low..=high).contains(&number))).unwrap()
+        }
+    }
+}
+
+/// The place of an answer that is one value, or all numbers of one interval.
+pub fn place_of_answer(space: &Space, input: InputId, answer: &Answer) -> usize {
+    match Known::from(*answer) {
+        Known::Exactly(value) => {
+            let at = place(space, input.index(), value);
+            if let Value::Quantity(number) = value {
+                assert_eq!(space.axis(input).unwrap().interval(at), Some((number, number)), "a number of several");
+            }
+            at
+        }
+        Known::Between(low, high) => {
+            let at = place(space, input.index(), Value::Quantity(low));
+            assert_eq!(space.axis(input).unwrap().interval(at), Some((low, high)), "a range that is no interval");
+            at
+        }
+        other => panic!("{other:?} is no value"),
+    }
+}
+
+/// The sets of a family without a proper part in it; with a set, the family has all that are larger.
+pub fn minimal(family: &BTreeSet<u32>) -> Vec<u32> {
+    let less = |set: u32| members(set).into_iter().map(move |at| set & !(1 << at));
+    family.iter().copied().filter(|set| !less(*set).any(|part| family.contains(&part))).collect()
+}
+
+/// The positions of the bits of a set.
+pub fn members(set: u32) -> Vec<usize> {
+    (0..32).filter(|at| set >> at & 1 == 1).collect()
+}
