@@ -91,7 +91,9 @@ fn numbers_are_the_exact_products() {
     assert_eq!(numbers(&scenario, "anna", "days_hours"), [0.3, 0.7, 0.01]);
     // As doubles, the weight times the evaluation is something else.
     assert_ne!([0.1 * 3.0, 0.1 * 7.0], [0.3, 0.7]);
-    assert_eq!(numbers(&scenario, "anna", "issue_import"), [0.93185515241938966, 0.34331505615451198, 0.0]);
+    // More digits than a double keeps: the one nearest to them is read.
+    let products = ["0.93185515241938966", "0.34331505615451198", "0"].map(|product| product.parse::<f64>().unwrap());
+    assert_eq!(numbers(&scenario, "anna", "issue_import"), products);
     // An integer issue's line begins at its lower bound.
     assert_eq!(numbers(&scenario, "anna", "balance"), [0.14, 0.21, 0.28, 0.35]);
     assert_eq!(numbers(&scenario, "party_2nd_party", "issue_import"), [-0.3, 0.45, 0.9]);
@@ -418,7 +420,7 @@ fn file_names_that_cannot_be_shown_are_refused() {
     for path in ["", "in/", "in/\u{1b}[1m.xml", &"x".repeat(201)] {
         let refused =
             genius::import(DOMAIN, &[XmlFile { path, ..ANNA }], &options(Convention::AsPublished)).unwrap_err();
-        assert_eq!(refused.cause, genius::Cause::FileName, "{path}");
+        assert_eq!(*refused.cause, genius::Cause::FileName, "{path}");
     }
 }
 

@@ -45,8 +45,14 @@ impl fmt::Display for Place {
 pub struct ImportError {
     /// Where.
     pub place: Place,
-    /// Why.
-    pub cause: Cause,
+    /// Why. Boxed: what goes well should not carry the room for it.
+    pub cause: Box<Cause>,
+}
+
+impl ImportError {
+    pub(super) fn new(place: Place, cause: Cause) -> Self {
+        Self { place, cause: Box::new(cause) }
+    }
 }
 
 /// What is wrong.

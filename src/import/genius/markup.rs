@@ -13,21 +13,25 @@ enum Markup {
     Alone,
 }
 
-/// Looks through a text's markup. What is ill-formed is left for the parser to tell. The fault with its byte.
-pub(super) fn check(text: &str) -> Result<(), (usize, Cause)> {
+/// What of a text's markup is beyond these bounds first, with its byte. What is ill-formed is left for the parser to
+/// tell.
+pub(super) fn beyond_bounds(text: &str) -> Option<(usize, Cause)> {
     let (mut at, mut depth) = (0, 0usize);
     while let Some(start) = text.get(at..).and_then(|rest| rest.find('<')).map(|found| at + found) {
         let rest = text.get(start..).unwrap_or_default();
-        let (length, markup) = markup(rest).map_err(|cause| (start, cause))?;
+        let (length, markup) = match markup(rest) {
+            Ok(found) => found,
+            Err(cause) => return Some((start, cause)),
+        };
         match markup {
-            Markup::Opening if depth == MAX_DEPTH => return Err((start, Cause::TooDeep)),
+            Markup::Opening if depth == MAX_DEPTH => return Some((start, Cause::TooDeep)),
             Markup::Opening => depth += 1,
             Markup::Closing => depth = depth.saturating_sub(1),
             Markup::Alone => {}
         }
         at = start + length;
     }
-    Ok(())
+    None
 }
 
 /// The markup that a text begins with, and its length.

@@ -76,7 +76,7 @@ pub struct Options {
 pub fn import(domain: XmlFile, profiles: &[XmlFile], options: &Options) -> Result<String, ImportError> {
     let domain_xml = Xml::parse(domain)?;
     let issues = domain::read(&domain_xml)?;
-    let beyond = |cause| ImportError { place: Place::start_of(domain.path), cause };
+    let beyond = |cause| ImportError::new(Place::start_of(domain.path), cause);
     if issues.len() > MAX_ISSUES {
         return Err(beyond(Cause::TooManyIssues { found: issues.len() }));
     }
@@ -112,5 +112,5 @@ fn file_stem(path: &str) -> Result<&str, ImportError> {
 
 fn printable<'a>(path: &str, name: &'a str) -> Result<&'a str, ImportError> {
     let is_fit = !name.trim().is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
-    is_fit.then_some(name).ok_or_else(|| ImportError { place: Place::start_of(path), cause: Cause::FileName })
+    is_fit.then_some(name).ok_or_else(|| ImportError::new(Place::start_of(path), Cause::FileName))
 }

@@ -21,11 +21,13 @@ impl<'a> Xml<'a> {
     pub(super) fn parse(file: XmlFile<'a>) -> Result<Self, ImportError> {
         let XmlFile { path, text } = file;
         if text.len() > MAX_FILE_BYTES {
-            return Err(ImportError { place: Place::start_of(path), cause: Cause::TooLarge });
+            return Err(ImportError::new(Place::start_of(path), Cause::TooLarge));
         }
         // Some editors of another system put it first.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        markup::check(text).map_err(|(at, cause)| ImportError { place: Place::of_byte(path, text, at), cause })?;
+        if let Some((at, cause)) = markup::beyond_bounds(text) {
+            return Err(ImportError::new(Place::of_byte(path, text, at), cause));
+        }
         let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
         let document = Document::parse_with_options(text, options).map_err(|error| {
             let place = Place { file: path.to_owned(), line: error.pos().row, column: error.pos().col };
@@ -34,7 +36,7 @@ impl<'a> Xml<'a> {
                 Error::DtdDetected => Cause::DocumentType,
                 error => Cause::NotXml { what: without_place(&error) },
             };
-            ImportError { place, cause }
+            ImportError::new(place, cause)
         })?;
         Ok(Self { path, document })
     }
@@ -79,7 +81,7 @@ impl<'a> Element<'a> {
     }
 
     pub(super) fn fault(self, cause: Cause) -> ImportError {
-        ImportError { place: self.place(), cause }
+        ImportError::new(self.place(), cause)
     }
 
     /// This element within another that does not have such ones.
