@@ -116,6 +116,8 @@ fn reservation_values_are_kept_and_discount_factors_told() {
         let scenario = load(&market(convention));
         let values: Vec<_> = scenario.parties.iter().map(|party| party.reservation_value).collect();
         assert_eq!(values, [Some(0.75), None]);
+        let told = detente::grpc::convert::scenario::whole(&scenario, true).parties;
+        assert_eq!(told.iter().map(|party| party.reservation_value).collect::<Vec<_>>(), values);
         assert!(scenario.description.ends_with("Discount factors are not modelled."));
         assert!(scenario.parties[0].description.starts_with("Its discount factor, 0.9, is not modelled."));
         assert_eq!(scenario.parties[1].description, "");
@@ -391,7 +393,7 @@ fn files_are_read_within_bounds() {
         };
         format!("<utility_space><objective>{}</objective></utility_space>", (0..count).map(issue).collect::<String>())
     };
-    assert_eq!(message(true, &issues(501)), "in/market.xml:1:1: there are 501 issues; at most 500 are allowed");
+    assert_eq!(message(true, &issues(501)), "in/market.xml:1:16: there are 501 issues; at most 500 are allowed");
     let with = |domain: &str, profiles: usize| {
         let domain = XmlFile { text: domain, ..DOMAIN };
         genius::import(domain, &vec![ANNA; profiles], &options(Convention::AsPublished))
@@ -412,6 +414,34 @@ fn the_largest_files_are_read_soon() {
     let text = format!("<a>{}</a>", tag.repeat((MAX_FILE_BYTES - 7) / tag.len()));
     let began = std::time::Instant::now();
     assert!(message(true, &text).contains("not `a`"));
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_largest_domains_are_imported_soon() {
+    // All on one line, in which a place takes long to find; and all of one name, so that ids are hard to tell apart.
+    let item = |at| format!("<item value=\"{at}\" evaluation=\"0.{at}1\"/>");
+    let items: String = (0..64).map(item).collect();
+    let issue = |at| {
+        format!(
+            "<issue index=\"{at}\" type=\"discrete\" name=\"n\">{items}</issue><weight index=\"{at}\" value=\"0.1\"/>"
+        )
+    };
+    let issues: String = (0..500).map(issue).collect();
+    let text = format!("<utility_space><objective>{issues}</objective></utility_space>");
+    let (domain, profiles) = (XmlFile { text: &text, ..DOMAIN }, vec![XmlFile { text: &text, ..ANNA }; 5]);
+    let began = std::time::Instant::now();
+    let yaml = genius::import(domain, &profiles, &options(Convention::Normalized)).unwrap();
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    assert_eq!(load(&yaml).preferences.len(), 2_500);
+    // As many issues as a file can have.
+    let issue = |at| format!("<issue index=\"{at}\"/>");
+    let text = format!(
+        "<utility_space><objective>{}</objective></utility_space>",
+        (0..170_000).map(issue).collect::<String>()
+    );
+    let began = std::time::Instant::now();
+    assert!(message(true, &text).ends_with("there are 170000 issues; at most 500 are allowed"));
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }
 

@@ -1,21 +1,23 @@
 //! A domain file: the issues and their options.
 
 use super::MAX_OPTIONS;
-use super::fault::{Cause, ImportError, Place};
+use super::fault::{Cause, ImportError};
 use super::ids::Ids;
 use super::xml::{Element, Xml, beginning};
+use crate::scenario::limits::MAX_ISSUES;
 use crate::scenario::{is_word_of_answers, is_word_of_the_language};
 use std::collections::HashMap;
 
 /// An issue of a domain.
-pub(super) struct Issue {
+pub(super) struct Issue<'a> {
     /// By which profiles find it.
     pub(super) index: u32,
     pub(super) id: String,
     pub(super) name: String,
     pub(super) kind: Kind,
-    pub(super) options: Vec<IssueOption>,
-    pub(super) place: Place,
+    pub(super) options: Vec<IssueOption<'a>>,
+    /// Where it is. Places are looked for only when something is wrong: that reads the file from its beginning.
+    pub(super) element: Element<'a>,
 }
 
 /// What an issue's options are.
@@ -28,36 +30,40 @@ pub(super) enum Kind {
 }
 
 /// An option of an issue.
-pub(super) struct IssueOption {
+pub(super) struct IssueOption<'a> {
     pub(super) id: String,
     pub(super) name: String,
-    pub(super) place: Place,
+    pub(super) element: Element<'a>,
 }
 
 /// The issues of a domain, in the order of the file.
-pub(super) fn read(xml: &Xml) -> Result<Vec<Issue>, ImportError> {
+pub(super) fn read<'a>(xml: &'a Xml<'a>) -> Result<Vec<Issue<'a>>, ImportError> {
     let (_, objective) = xml.objective()?;
+    let count = objective.all("issue").count();
+    if count > MAX_ISSUES {
+        return Err(objective.fault(Cause::TooManyIssues { found: count }));
+    }
     let mut ids = Ids::new("issue", '_', is_word_of_the_language);
-    let mut found: HashMap<u32, Place> = HashMap::new();
+    let mut found: HashMap<u32, Element> = HashMap::new();
     let mut issues = Vec::new();
     for element in objective.all("issue") {
         let index = element.index()?;
-        if let Some(first) = found.insert(index, element.place()) {
-            return Err(element.fault(Cause::IssueTwice { index, first }));
+        if let Some(first) = found.insert(index, element) {
+            return Err(element.fault(Cause::IssueTwice { index, first: first.place() }));
         }
         issues.push(issue(element, index, &mut ids)?);
     }
     if issues.is_empty() { Err(objective.fault(Cause::NoIssues)) } else { Ok(issues) }
 }
 
-fn issue(element: Element, index: u32, ids: &mut Ids) -> Result<Issue, ImportError> {
+fn issue<'a>(element: Element<'a>, index: u32, ids: &mut Ids) -> Result<Issue<'a>, ImportError> {
     let name = element.title("name")?;
     let kind = kind(element)?;
     let options = match kind {
         Kind::Discrete => listed(element, name)?,
         Kind::Integer { low, high } => counted(element, name, low, high)?,
     };
-    Ok(Issue { index, id: ids.of(name), name: name.to_owned(), kind, options, place: element.place() })
+    Ok(Issue { index, id: ids.of(name), name: name.to_owned(), kind, options, element })
 }
 
 /// The kind that an issue has, in a domain as in a profile; with it go the elements that it may have.
@@ -100,27 +106,27 @@ fn hold_count(element: Element, name: &str, found: u128) -> Result<(), ImportErr
     Err(element.fault(Cause::OptionCount { issue: name.to_owned(), found }))
 }
 
-fn listed(element: Element, name: &str) -> Result<Vec<IssueOption>, ImportError> {
+fn listed<'a>(element: Element<'a>, name: &str) -> Result<Vec<IssueOption<'a>>, ImportError> {
     hold_count(element, name, element.all("item").count() as u128)?;
     let mut ids = Ids::new("option", '_', is_word_of_answers);
     let mut options: Vec<IssueOption> = Vec::new();
     for item in element.all("item") {
         let name = item.title("value")?;
         if let Some(first) = options.iter().find(|option| option.name == name) {
-            return Err(item.fault(Cause::OptionTwice { option: name.to_owned(), first: first.place.clone() }));
+            return Err(item.fault(Cause::OptionTwice { option: name.to_owned(), first: first.element.place() }));
         }
-        options.push(IssueOption { id: ids.of(name), name: name.to_owned(), place: item.place() });
+        options.push(IssueOption { id: ids.of(name), name: name.to_owned(), element: item });
     }
     Ok(options)
 }
 
-fn counted(element: Element, name: &str, low: i64, high: i64) -> Result<Vec<IssueOption>, ImportError> {
+fn counted<'a>(element: Element<'a>, name: &str, low: i64, high: i64) -> Result<Vec<IssueOption<'a>>, ImportError> {
     hold_count(element, name, u128::from(low.abs_diff(high)) + 1)?;
     let mut ids = Ids::new("option", '_', is_word_of_answers);
     let options = (low..=high).map(|number| {
         // In an id the sign is a word: else -1 and 1 would be told apart by their order alone.
         let name = if number < 0 { format!("minus {}", number.unsigned_abs()) } else { number.to_string() };
-        IssueOption { id: ids.of(&name), name: number.to_string(), place: element.place() }
+        IssueOption { id: ids.of(&name), name: number.to_string(), element }
     });
     Ok(options.collect())
 }

@@ -17,7 +17,7 @@ mod xml;
 
 pub use fault::{Cause, ImportError, Place};
 
-use crate::scenario::limits::{MAX_ISSUES, MAX_PREFERENCES};
+use crate::scenario::limits::MAX_PREFERENCES;
 use jiff::civil::Date;
 use xml::Xml;
 
@@ -77,9 +77,6 @@ pub fn import(domain: XmlFile, profiles: &[XmlFile], options: &Options) -> Resul
     let domain_xml = Xml::parse(domain)?;
     let issues = domain::read(&domain_xml)?;
     let beyond = |cause| ImportError::new(Place::start_of(domain.path), cause);
-    if issues.len() > MAX_ISSUES {
-        return Err(beyond(Cause::TooManyIssues { found: issues.len() }));
-    }
     if profiles.len() > MAX_PROFILES {
         return Err(beyond(Cause::TooManyProfiles { found: profiles.len() }));
     }

@@ -2,7 +2,7 @@
 
 use super::decimal::Decimal;
 use super::domain::{self, Issue, Kind};
-use super::fault::{Cause, ImportError, Place};
+use super::fault::{Cause, ImportError};
 use super::xml::{Element, Xml, beginning};
 use super::{Convention, file_name, file_stem};
 use std::collections::HashMap;
@@ -38,12 +38,14 @@ pub(super) fn read(xml: &Xml, issues: &[Issue], convention: Convention) -> Resul
     let mut worths = Vec::with_capacity(issues.len());
     let mut has_similarities = false;
     for issue in issues {
-        let (name, index, at) = (issue.name.clone(), issue.index, issue.place.clone());
+        let index = issue.index;
         let Some(element) = elements.get(&index) else {
-            return Err(objective.fault(Cause::IssueMissing { issue: name, index, at }));
+            let (issue, at) = (issue.name.clone(), issue.element.place());
+            return Err(objective.fault(Cause::IssueMissing { issue, index, at }));
         };
         let Some((weight, _)) = weights.get(&index) else {
-            return Err(objective.fault(Cause::WeightMissing { issue: name, index, at }));
+            let (issue, at) = (issue.name.clone(), issue.element.place());
+            return Err(objective.fault(Cause::WeightMissing { issue, index, at }));
         };
         has_similarities |= element.all("similarity_function").next().is_some();
         worths.push(worth(*element, issue, weight, convention)?);
@@ -73,7 +75,7 @@ fn issue_elements<'a>(objective: Element<'a>, issues: &[Issue]) -> Result<HashMa
         let Some(issue) = known.get(&index) else { return Err(element.fault(Cause::UnknownIssue { index })) };
         let name = element.title("name")?;
         if name != issue.name {
-            let (found, expected, at) = (name.to_owned(), issue.name.clone(), issue.place.clone());
+            let (found, expected, at) = (name.to_owned(), issue.name.clone(), issue.element.place());
             return Err(element.fault(Cause::OtherName { index, found, expected, at }));
         }
         if let Some(first) = elements.insert(index, element) {
@@ -84,16 +86,16 @@ fn issue_elements<'a>(objective: Element<'a>, issues: &[Issue]) -> Result<HashMa
 }
 
 /// The weights by the indices of their issues.
-fn weights(objective: Element, issues: &[Issue]) -> Result<HashMap<u32, (Decimal, Place)>, ImportError> {
-    let mut weights: HashMap<u32, (Decimal, Place)> = HashMap::new();
+fn weights<'a>(objective: Element<'a>, issues: &[Issue]) -> Result<HashMap<u32, (Decimal, Element<'a>)>, ImportError> {
+    let mut weights: HashMap<u32, (Decimal, Element)> = HashMap::new();
     for element in objective.all("weight") {
         let index = element.index()?;
         if !issues.iter().any(|issue| issue.index == index) {
             return Err(element.fault(Cause::UnknownIssue { index }));
         }
-        let weight = (number(element, "value")?, element.place());
+        let weight = (number(element, "value")?, element);
         if let Some((_, first)) = weights.insert(index, weight) {
-            return Err(element.fault(Cause::WeightTwice { index, first }));
+            return Err(element.fault(Cause::WeightTwice { index, first: first.place() }));
         }
     }
     Ok(weights)
@@ -103,7 +105,7 @@ fn worth(element: Element, issue: &Issue, weight: &Decimal, convention: Conventi
     let kind = domain::kind(element)?;
     if kind != issue.kind {
         let (found, expected) = (words(kind), words(issue.kind));
-        let cause = Cause::OtherKind { issue: issue.name.clone(), found, expected, at: issue.place.clone() };
+        let cause = Cause::OtherKind { issue: issue.name.clone(), found, expected, at: issue.element.place() };
         return Err(element.fault(cause));
     }
     let (evaluations, divisor) = match kind {
@@ -139,7 +141,7 @@ fn listed(element: Element, issue: &Issue) -> Result<Vec<Decimal>, ImportError> 
     for item in element.all("item") {
         let name = item.title("value")?;
         if !issue.options.iter().any(|option| option.name == name) {
-            let (issue, option, at) = (issue.name.clone(), name.to_owned(), issue.place.clone());
+            let (issue, option, at) = (issue.name.clone(), name.to_owned(), issue.element.place());
             return Err(item.fault(Cause::UnknownOption { issue, option, at }));
         }
         if let Some(first) = items.insert(name, item) {
@@ -149,7 +151,7 @@ fn listed(element: Element, issue: &Issue) -> Result<Vec<Decimal>, ImportError> 
     let evaluations = issue.options.iter().map(|option| match items.get(option.name.as_str()) {
         Some(item) => number(*item, "evaluation"),
         None => {
-            let (issue, option, at) = (issue.name.clone(), option.name.clone(), option.place.clone());
+            let (issue, option, at) = (issue.name.clone(), option.name.clone(), option.element.place());
             Err(element.fault(Cause::OptionMissing { issue, option, at }))
         }
     });

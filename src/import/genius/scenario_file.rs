@@ -13,7 +13,7 @@ pub(super) struct Content<'a> {
     /// The name of the domain's file, without its extension.
     pub(super) domain: &'a str,
     pub(super) domain_file: &'a str,
-    pub(super) issues: &'a [Issue],
+    pub(super) issues: &'a [Issue<'a>],
     pub(super) parties: &'a [Profile],
     pub(super) options: &'a Options,
 }
