@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up: each may use those before it.
-const FLOORS: [&str; 7] = ["condition", "scenario", "engine", "analysis", "serving", "grpc", "cli"];
+const FLOORS: [&str; 8] = ["condition", "scenario", "import", "engine", "analysis", "serving", "grpc", "cli"];
 /// What stands beside the floors, and the lowest floor that may use it.
 const BESIDE: [&str; 3] = ["config", "telemetry", "shutdown"];
 const LOWEST_BESIDE: &str = "grpc";
@@ -17,7 +17,7 @@ const RESERVED: [(&str, &[&str]); 4] = [
 ];
 /// What a pure core does not ask for.
 const NOT_IN_THE_CORE: [&str; 4] = ["Instant", "SystemTime", "std::net", "std::env"];
-const CORE: [&str; 4] = ["condition", "scenario", "engine", "analysis"];
+const CORE: [&str; 5] = ["condition", "scenario", "import", "engine", "analysis"];
 const MOST_LINES: usize = 600;
 
 fn rust_files(folder: &str) -> Vec<PathBuf> {
@@ -158,6 +158,9 @@ fn the_rules_catch_what_they_are_for() {
         ("engine", "let all = crate::serving::load::<Vec<_>>();"),
         ("engine", "use ::tokio::sync::Mutex;"),
         ("engine", "use crate::telemetry::panic_text;"),
+        ("import/genius/xml", "let text = std::fs::read_to_string(path);"),
+        ("import", "use crate::engine::Compiled;"),
+        ("scenario", "use crate::import::genius;"),
         ("serving", "use crate::config::ServeOptions;"),
         ("scenario", "use crate::engine::Compiled;"),
         ("serving", "use prost::Message;"),

@@ -15,6 +15,7 @@ mod evaluate;
 mod evaluation_text;
 mod history;
 mod impasse;
+mod import;
 mod inputs;
 mod packages;
 mod question;
@@ -87,6 +88,11 @@ enum Command {
     /// List red lines, or show one.
     #[command(after_help = red_lines::EXAMPLES)]
     RedLines(red_lines::Options),
+    /// Turn another format into a scenario file.
+    Import {
+        #[command(subcommand)]
+        format: import::Format,
+    },
     /// Print the JSON Schema of the scenario format, for editors.
     Schema,
     /// Print completions for a shell.
@@ -146,6 +152,7 @@ impl Cli {
             Some(Command::Robustness(options)) => robustness::run(&options),
             Some(Command::Sweep(options)) => return ended(sweep::run(&options)),
             Some(Command::RedLines(options)) => red_lines::run(&options),
+            Some(Command::Import { format }) => import::run(&format),
             Some(Command::Schema) => pretty(&crate::scenario::schema()).map(Report::of),
             Some(Command::Completions { shell }) => {
                 let mut script = Vec::new();

@@ -4,7 +4,7 @@ use super::deferred::{AnswersNode, NumbersNode, OrderNode, StatusQuoNode, ValueN
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
 use super::model::{EvidenceKind, Firmness, Role};
-use super::record::{At, Cel, EntryId, Kebab, Line, Probability, Read, Snake, Text, record, words};
+use super::record::{At, Cel, EntryId, Kebab, Line, Number, Probability, Read, Snake, Text, record, words};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
@@ -122,6 +122,8 @@ record! {
         required role: Role,
         /// A remark.
         optional description: Text,
+        /// The utility that it gets without a deal, in the units of its cardinal preferences.
+        optional reservation_value: Number,
     }
 }
 

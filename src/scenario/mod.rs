@@ -20,6 +20,7 @@ pub use diagnostics::{Diagnostic, Diagnostics};
 pub use format::schema;
 pub use model::Scenario;
 pub use proposal::{load_answers, load_proposal};
+pub use record::{is_scenario_id, is_word_of_answers, is_word_of_the_language};
 
 use diagnostics::Faults;
 use std::collections::HashMap;

@@ -137,6 +137,8 @@ pub struct Party {
     pub name: String,
     pub role: Role,
     pub description: String,
+    /// The utility that it gets without a deal, in the units of its cardinal preferences; finite.
+    pub reservation_value: Option<f64>,
 }
 
 /// What a deal needs of a party.

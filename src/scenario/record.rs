@@ -70,6 +70,20 @@ impl Read for i64 {
     }
 }
 
+/// Any finite number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Number(pub(super) f64);
+
+impl Read for Number {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        // Of the two zeros the one without a sign: the same content has the same revision.
+        node.as_number().map(|number| Self(number + 0.0)).or_else(|| expected("a number like 0.5", node, faults))
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({"type": "number"})
+    }
+}
+
 /// A probability: a number from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Probability(pub(super) f64);
@@ -184,9 +198,7 @@ impl Read for Cel {
 /// An id of lower-case letters, digits and one kind of separator.
 fn id(node: &Node, separator: char, example: &str, faults: &mut Faults) -> Option<String> {
     let Some(id) = node.as_text() else { return expected(&format!("an id like `{example}`"), node, faults) };
-    let well_formed = id.starts_with(|first: char| first.is_ascii_lowercase())
-        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == separator);
-    if !well_formed {
+    if !is_well_formed(id, separator) {
         faults.add(
             node.place,
             format!(
@@ -203,6 +215,26 @@ fn id(node: &Node, separator: char, example: &str, faults: &mut Faults) -> Optio
         return None;
     }
     Some(id.to_owned())
+}
+
+fn is_well_formed(id: &str, separator: char) -> bool {
+    id.starts_with(|first: char| first.is_ascii_lowercase())
+        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == separator)
+}
+
+/// Whether a text can be the id of a scenario: kebab-case, at most 63 characters.
+pub fn is_scenario_id(id: &str) -> bool {
+    is_well_formed(id, '-') && id.len() <= super::limits::MAX_ID
+}
+
+/// Whether no party, issue, circumstance or group can have this id, because it is a word of conditions or answers.
+pub fn is_word_of_the_language(id: &str) -> bool {
+    RESERVED.contains(&id)
+}
+
+/// Whether no option or member can have this id, because it is a word of answers.
+pub fn is_word_of_answers(id: &str) -> bool {
+    matches!(id, "unsettled" | "true" | "false" | "null")
 }
 
 /// An id that conditions name.
@@ -252,7 +284,7 @@ impl Snake {
 impl Read for Snake {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let id = id(node, '_', "us_backs_force", faults)?;
-        if RESERVED.contains(&id.as_str()) {
+        if is_word_of_the_language(&id) {
             faults.add(node.place, format!("`{id}` is a word of the language; choose another id"));
             return None;
         }
@@ -271,7 +303,7 @@ pub(super) struct EntryId(pub(super) String);
 impl Read for EntryId {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let id = id(node, '_', "air_and_sea", faults)?;
-        if matches!(id.as_str(), "unsettled" | "true" | "false" | "null") {
+        if is_word_of_answers(&id) {
             faults.add(node.place, format!("`{id}` is a word of answers; choose another id"));
             return None;
         }

@@ -46,9 +46,10 @@ pub(super) fn of(scenario: &Scenario) -> Revision {
     w.date(covers.1);
     w.date(*as_of);
     w.list(sources, Writer::source);
-    w.list(parties, |w, Party { id, name, role, description }| {
+    w.list(parties, |w, Party { id, name, role, description, reservation_value }| {
         w.texts([&**id, name, description]);
         w.number(*role as u64);
+        w.optional_number(*reservation_value);
     });
     w.list(groups, |w, Group { id, name, members, note }| {
         w.texts([&**id, name, note]);
@@ -177,10 +178,15 @@ impl Writer {
             w.list(held, Writer::span);
             w.list(evidence, Writer::evidence);
         });
-        if let Some(probability) = binding_probability {
-            // No length and no count: what is written without it stays what it was.
+        self.optional_number(*binding_probability);
+    }
+
+    /// A number that came to the format later: what is written without it stays what it was. What follows begins with
+    /// a length or a count, which is never the mark.
+    fn optional_number(&mut self, number: Option<f64>) {
+        if let Some(number) = number {
             self.number(u64::MAX);
-            self.number(probability.to_bits());
+            self.number(number.to_bits());
         }
     }
 

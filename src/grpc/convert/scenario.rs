@@ -38,6 +38,7 @@ pub fn whole(scenario: &Scenario, is_default: bool) -> v1::Scenario {
         }
         .into(),
         description: party.description.clone(),
+        reservation_value: party.reservation_value,
     });
     let groups = scenario.groups.iter().map(|group| v1::Group {
         id: group.id.to_string(),

@@ -86,8 +86,13 @@ fn source(source: &Source) -> Part {
 }
 
 fn party(party: &Party) -> Part {
-    let Party { id, name, role, description } = party;
-    let fields = vec![text("name", name), word("role", words::role(*role)), text("description", description)];
+    let Party { id, name, role, description, reservation_value } = party;
+    let fields = vec![
+        text("name", name),
+        word("role", words::role(*role)),
+        text("description", description),
+        word("reservation_value", words::number(*reservation_value)),
+    ];
     Part { id: id.to_string(), fields }
 }
 
@@ -193,7 +198,7 @@ impl Describe<'_> {
             held(spans),
             self.evidence(evidence),
             parts("waivers", waivers.iter().map(|waiver| self.waiver(waiver))),
-            word("binding_probability", binding_probability.map_or_else(String::new, |stated| stated.to_string())),
+            word("binding_probability", words::number(*binding_probability)),
         ];
         Part { id: id.to_string(), fields }
     }

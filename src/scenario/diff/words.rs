@@ -24,6 +24,10 @@ pub(super) fn date(date: Option<Date>) -> String {
     date.map_or_else(String::new, |date| date.to_string())
 }
 
+pub(super) fn number(number: Option<f64>) -> String {
+    number.map_or_else(String::new, |number| number.to_string())
+}
+
 /// "from 2025-03-06 (first recorded) until 2025-03-14".
 pub(super) fn span(span: &Span) -> String {
     let Span { from, from_is_stated, until } = span;

@@ -8,7 +8,7 @@ use crate::scenario::document::{Content, Node};
 use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
 use crate::scenario::limits;
 use crate::scenario::model::{Dated, Group, Input, Party, Role};
-use crate::scenario::record::{At, Fields, Line, Snake, Text};
+use crate::scenario::record::{At, Fields, Line, Number, Snake, Text};
 use jiff::civil::Date;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -51,6 +51,7 @@ impl Resolver<'_> {
                 name: line(entry.name),
                 role: entry.role.unwrap_or(Role::Principal),
                 description: prose(entry.description),
+                reservation_value: entry.reservation_value.map(|Number(number)| number),
             });
         }
         self.parties.settle();

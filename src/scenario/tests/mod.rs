@@ -2,6 +2,7 @@ mod bounds;
 mod diff;
 mod faults;
 mod mutations;
+mod reservation_values;
 mod revisions;
 mod robust;
 mod together;

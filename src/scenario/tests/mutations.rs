@@ -161,6 +161,7 @@ fn any_field_of_the_bundled_scenario_that_changes_is_told() {
             |party| other_text(&mut party.name),
             |party| party.role = if party.role == Role::Principal { Role::ThirdParty } else { Role::Principal },
             |party| other_text(&mut party.description),
+            |party| party.reservation_value = Some(0.5),
         ],
     );
     all.each::<Group>(

@@ -1,0 +1,156 @@
+//! XML files, read within bounds, whose elements know their places.
+
+use super::fault::{Cause, ImportError, Place};
+use super::{MAX_FILE_BYTES, MAX_NAME, MAX_NODES, XmlFile, markup};
+use roxmltree::{Document, Error, Node, ParsingOptions};
+
+/// A file's elements.
+pub(super) struct Xml<'a> {
+    pub(super) path: &'a str,
+    document: Document<'a>,
+}
+
+/// An element.
+#[derive(Clone, Copy)]
+pub(super) struct Element<'a> {
+    path: &'a str,
+    node: Node<'a, 'a>,
+}
+
+impl<'a> Xml<'a> {
+    pub(super) fn parse(file: XmlFile<'a>) -> Result<Self, ImportError> {
+        let XmlFile { path, text } = file;
+        if text.len() > MAX_FILE_BYTES {
+            return Err(ImportError::new(Place::start_of(path), Cause::TooLarge));
+        }
+        // Some editors of another system put it first.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if let Some((at, cause)) = markup::beyond_bounds(text) {
+            return Err(ImportError::new(Place::of_byte(path, text, at), cause));
+        }
+        let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
+        let document = Document::parse_with_options(text, options).map_err(|error| {
+            let place = Place { file: path.to_owned(), line: error.pos().row, column: error.pos().col };
+            let cause = match error {
+                Error::NodesLimitReached => Cause::TooManyNodes,
+                Error::DtdDetected => Cause::DocumentType,
+                error => Cause::NotXml { what: without_place(&error) },
+            };
+            ImportError::new(place, cause)
+        })?;
+        Ok(Self { path, document })
+    }
+
+    pub(super) fn root(&'a self) -> Element<'a> {
+        Element { path: self.path, node: self.document.root_element() }
+    }
+
+    /// The one objective that holds the issues, and the utility space around it.
+    pub(super) fn objective(&'a self) -> Result<(Element<'a>, Element<'a>), ImportError> {
+        let root = self.root();
+        let space = match root.name() {
+            "utility_space" => root,
+            "negotiation_template" => root.only_child("negotiation_template", "utility_space")?,
+            found => return Err(root.fault(Cause::Root { found: found.to_owned() })),
+        };
+        for child in space.children() {
+            if !matches!(child.name(), "objective" | "reservation" | "discount_factor") {
+                return Err(child.unknown(space));
+            }
+        }
+        let objective = space.only_child("utility_space", "objective")?;
+        for child in objective.children() {
+            match child.name() {
+                "issue" | "weight" => {}
+                "objective" => return Err(child.fault(Cause::NestedObjective)),
+                _ => return Err(child.unknown(objective)),
+            }
+        }
+        Ok((space, objective))
+    }
+}
+
+impl<'a> Element<'a> {
+    pub(super) fn name(self) -> &'a str {
+        self.node.tag_name().name()
+    }
+
+    pub(super) fn place(self) -> Place {
+        let at = self.node.document().text_pos_at(self.node.range().start);
+        Place { file: self.path.to_owned(), line: at.row, column: at.col }
+    }
+
+    pub(super) fn fault(self, cause: Cause) -> ImportError {
+        ImportError::new(self.place(), cause)
+    }
+
+    /// This element within another that does not have such ones.
+    pub(super) fn unknown(self, parent: Self) -> ImportError {
+        self.fault(Cause::UnknownElement { parent: parent.name().to_owned(), found: self.name().to_owned() })
+    }
+
+    pub(super) fn children(self) -> impl Iterator<Item = Self> {
+        self.node.children().filter(Node::is_element).map(move |node| Self { path: self.path, node })
+    }
+
+    /// The children of a name.
+    pub(super) fn all(self, name: &'static str) -> impl Iterator<Item = Self> {
+        self.children().filter(move |child| child.name() == name)
+    }
+
+    /// The child of a name, where there is at most one.
+    pub(super) fn child(self, parent: &'static str, name: &'static str) -> Result<Option<Self>, ImportError> {
+        match self.all(name).count() {
+            0 | 1 => Ok(self.all(name).next()),
+            found => Err(self.fault(Cause::OneExpected { parent, child: name, found })),
+        }
+    }
+
+    /// The child of a name, of which there must be one.
+    pub(super) fn only_child(self, parent: &'static str, name: &'static str) -> Result<Self, ImportError> {
+        let child = self.child(parent, name)?;
+        child.ok_or_else(|| self.fault(Cause::OneExpected { parent, child: name, found: 0 }))
+    }
+
+    pub(super) fn attribute(self, name: &str) -> Option<&'a str> {
+        self.node.attribute(name)
+    }
+
+    pub(super) fn required(self, name: &'static str) -> Result<&'a str, ImportError> {
+        let missing = || Cause::AttributeMissing { element: self.name().to_owned(), attribute: name };
+        self.attribute(name).ok_or_else(|| self.fault(missing()))
+    }
+
+    /// The `index` by which issues, weights and profiles find each other.
+    pub(super) fn index(self) -> Result<u32, ImportError> {
+        let text = self.required("index")?;
+        text.trim().parse().map_err(|_| self.fault(Cause::Index { found: beginning(text) }))
+    }
+
+    /// An attribute that is shown to people: a line of bounded length.
+    pub(super) fn title(self, attribute: &'static str) -> Result<&'a str, ImportError> {
+        let title = self.required(attribute)?.trim();
+        let length = title.chars().count();
+        if length == 0 {
+            return Err(self.fault(Cause::EmptyName));
+        }
+        if length > MAX_NAME {
+            return Err(self.fault(Cause::LongName { found: length }));
+        }
+        match title.chars().find(|character| character.is_control()) {
+            Some(control) => Err(self.fault(Cause::ControlCharacter { found: control.into() })),
+            None => Ok(title),
+        }
+    }
+}
+
+/// What the parser says. It ends with the place, most often, which is told already.
+fn without_place(error: &Error) -> String {
+    let what = error.to_string();
+    what.strip_suffix(&format!(" at {}", error.pos())).unwrap_or(&what).to_owned()
+}
+
+/// As much of a text as a message shows.
+pub(super) fn beginning(text: &str) -> String {
+    text.chars().take(40).map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
