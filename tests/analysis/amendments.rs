@@ -8,7 +8,7 @@ use detente::analysis::{Amended, Budget, MAX_AMENDMENTS, Problem, StepKind};
 use detente::condition::{Answer, InputId};
 
 #[derive(Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     none: usize,
     as_it_is: usize,
     amended: usize,
@@ -23,7 +23,7 @@ struct Seen {
     idle: usize,
 }
 
-fn check(case: &Case, most: usize, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
     let problem = case.problem();
     let search = Search::new(case);
     let before = case.known(&case.terms);

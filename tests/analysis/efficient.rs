@@ -5,7 +5,7 @@ use crate::oracle::generate::Choices;
 use crate::oracle::search::Search;
 use crate::oracle::world::{Ranking, Value};
 use crate::packages::{cell_of, cells};
-use detente::analysis::{Budget, Efficient, Order, Problem, Wanted};
+use detente::analysis::{Budget, Efficient, MAX_PACKAGES, Order, Package, Problem, Wanted};
 use detente::condition::InputId;
 use num_bigint::BigUint;
 use std::cmp::Ordering;
@@ -111,7 +111,7 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
     let found = problem
         .packages(
             &Wanted {
-                most: 2,
+                most: MAX_PACKAGES,
                 order: Order::Stable,
                 efficient: true,
                 disagreement: (!stated.is_empty())
@@ -148,6 +148,11 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
             check_point(case, &problem, &criteria, &found.issues, &amounts_of, (found_point, point, *packages));
         }
     };
+    for efficient in found.efficient.iter().flatten() {
+        let amounts = |package: &Package| &amounts_of[&cell_of(case, &problem, &found.issues, package)];
+        let same = |package: &&Package| amounts(package) == amounts(&efficient.package);
+        assert_eq!(found.packages.iter().find(same), Some(&efficient.package), "the first at its point");
+    }
     check_points(&found.efficient.unwrap(), &efficient);
     seen.none += usize::from(efficient.is_empty());
     seen.several += usize::from(efficient.len() > 1);

@@ -6,7 +6,7 @@ use detente::analysis::{Budget, CutShort, Impasse, MAX_IMPASSE_RESULTS};
 use std::collections::BTreeSet;
 
 #[derive(Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     open: usize,
     contradictions: usize,
     impasses: usize,
@@ -63,7 +63,7 @@ fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     }
 }
 
-fn check(case: &Case, most: usize, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
     let problem = case.problem();
     let expected = expected(case, &Search::new(case));
     let found = problem.impasse(MAX_IMPASSE_RESULTS, &Budget::unhurried());

@@ -8,7 +8,7 @@ use crate::packages::cell_of;
 use detente::analysis::{Budget, Range};
 
 #[derive(Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     no_package: usize,
     between: usize,
     apart: usize,
@@ -53,7 +53,7 @@ fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<Range>) -> 
         && admissible.any(|met| range(std::iter::once(met), probabilities).is_some_and(|of| is_near(of, found)))
 }
 
-fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool, seen: &mut Seen) {
     let problem = case.problem();
     let search = Search::new(case);
     let probabilities = &given[..problem.lines.len()];
