@@ -203,7 +203,7 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
 #[test]
 fn efficient_packages_are_those_that_none_dominates() {
     let mut seen = Seen::default();
-    let all = for_seeds(30_000..31_500, |seed| {
+    let all = for_seeds(30_000..31_500, &[], |seed| {
         let disagreement =
             |choices: &mut Choices| [(); 3].map(|()| [0, -3, -10, 3, 7, -20, 1][choices.below(7)]).to_vec();
         let mut kind = Kind { preferences: if seed % 2 == 0 { 2 } else { 5 }, pins: 12, ..Kind::of(seed) };

@@ -97,7 +97,7 @@ pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
 #[test]
 fn impasses_are_explained_by_all_that_is_minimal() {
     let mut seen = Seen::default();
-    let all = for_seeds(20_000..21_200, |seed| {
+    let all = for_seeds(20_000..21_200, &[], |seed| {
         let mut kind = Kind { floors: 4, ..Kind::of(seed) };
         kind.size.red_lines = 10;
         kind.size.depth = 2 - (seed % 2) as usize;

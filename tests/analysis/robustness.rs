@@ -146,7 +146,7 @@ pub(crate) fn probabilities(choices: &mut Choices) -> (Vec<f64>, bool) {
 #[test]
 fn probabilities_are_exact() {
     let mut seen = Seen::default();
-    let all = for_seeds(40_000..40_900, |seed| {
+    let all = for_seeds(40_000..42_000, &[171_798_691_840_672], |seed| {
         let mut kind = Kind { floors: 3, ..Kind::of(seed) };
         kind.size.red_lines = 7;
         let (case, ((given, quarters), with_terms)) =
