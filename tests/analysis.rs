@@ -14,3 +14,5 @@ mod oracle;
 mod packages;
 #[path = "analysis/robustness.rs"]
 mod robustness;
+#[path = "analysis/widest.rs"]
+mod widest;

@@ -8,7 +8,7 @@ use detente::analysis::{Amended, Budget, MAX_AMENDMENTS, Problem, StepKind};
 use detente::condition::{Answer, InputId};
 
 #[derive(Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     none: usize,
     as_it_is: usize,
     amended: usize,
@@ -23,7 +23,7 @@ struct Seen {
     idle: usize,
 }
 
-fn check(case: &Case, most: usize, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
     let problem = case.problem();
     let search = Search::new(case);
     let before = case.known(&case.terms);
@@ -148,7 +148,7 @@ fn steps_of(case: &Case, before: &Known, issue: InputId, answer: &Answer) -> Vec
 #[test]
 fn amendments_are_the_nearest() {
     let mut seen = Seen::default();
-    let all = for_seeds(10_000..11_500, |seed| {
+    let all = for_seeds(10_000..12_500, &[42_949_672_976_901], |seed| {
         let most = |choices: &mut crate::oracle::generate::Choices| {
             if choices.one_in(2) { MAX_AMENDMENTS } else { choices.below(6) }
         };

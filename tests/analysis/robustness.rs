@@ -8,7 +8,7 @@ use crate::packages::cell_of;
 use detente::analysis::{Budget, Range};
 
 #[derive(Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     no_package: usize,
     between: usize,
     apart: usize,
@@ -53,7 +53,7 @@ fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<Range>) -> 
         && admissible.any(|met| range(std::iter::once(met), probabilities).is_some_and(|of| is_near(of, found)))
 }
 
-fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool, seen: &mut Seen) {
     let problem = case.problem();
     let search = Search::new(case);
     let probabilities = &given[..problem.lines.len()];
@@ -146,7 +146,7 @@ pub(crate) fn probabilities(choices: &mut Choices) -> (Vec<f64>, bool) {
 #[test]
 fn probabilities_are_exact() {
     let mut seen = Seen::default();
-    let all = for_seeds(40_000..40_900, |seed| {
+    let all = for_seeds(40_000..42_000, &[171_798_691_840_672], |seed| {
         let mut kind = Kind { floors: 3, ..Kind::of(seed) };
         kind.size.red_lines = 7;
         let (case, ((given, quarters), with_terms)) =

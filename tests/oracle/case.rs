@@ -67,8 +67,9 @@ impl Kind {
     }
 }
 
-/// Runs a check for each seed, or for what the environment asks for; whether these were all.
-pub fn for_seeds(seeds: Range<u64>, mut check: impl FnMut(u64)) -> bool {
+/// Runs a check for each seed, and for some others that found what few do; or for what the environment asks for. Whether
+/// these were all.
+pub fn for_seeds(seeds: Range<u64>, others: &[u64], mut check: impl FnMut(u64)) -> bool {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     if let Some(seed) = number("ORACLE_SEED") {
         if seeds.contains(&seed) || seed >> 32 == seeds.start {
@@ -76,7 +77,7 @@ pub fn for_seeds(seeds: Range<u64>, mut check: impl FnMut(u64)) -> bool {
         }
         return false;
     }
-    seeds.clone().for_each(&mut check);
+    seeds.clone().chain(others.iter().copied()).for_each(&mut check);
     // Further seeds tell in their upper half whose they are.
     let further = (number("ORACLE_TIMES").unwrap_or(1) - 1) * (seeds.end - seeds.start);
     (0..further).map(|at| seeds.start << 32 | at).for_each(check);

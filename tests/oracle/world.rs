@@ -218,7 +218,7 @@ impl From<Answer> for Known {
             Answer::Exact(Engine::Choice(option)) => Known::Exactly(Value::Choice(u32::from(option))),
             Answer::Exact(Engine::Members(members)) => Known::Exactly(Value::Members(mask(members))),
             Answer::Exact(Engine::Quantity(number)) => Known::Exactly(Value::Quantity(number)),
-            Answer::AnyOf(options) => Known::OneOf((0..32).filter(|bit| options >> bit & 1 == 1).collect()),
+            Answer::AnyOf(options) => Known::OneOf((0..64).filter(|bit| options >> bit & 1 == 1).collect()),
             Answer::Range { min, max } => Known::Between(min, max),
             Answer::Partial { includes, excludes } => {
                 Known::Partly { includes: mask(includes), excludes: mask(excludes) }
