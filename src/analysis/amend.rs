@@ -199,30 +199,44 @@ fn is_settled(answer: &Answer) -> bool {
 /// The single steps from one answer to another: each with the answer that the issue would have without it, and whether it
 /// settles what was open.
 fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> Vec<(StepKind, Answer, bool)> {
-    let (Some(Axis::Members { count }), Answer::Exact(Value::Members(now))) = (problem.space.axis(input), after) else {
+    let Some(Axis::Members { count }) = problem.space.axis(input) else {
         return vec![(StepKind::Set(*after), *was, !is_settled(was))];
     };
-    let (includes, excludes) = match was {
-        Answer::Exact(Value::Members(members)) => (*members, !*members),
-        Answer::Partial { includes, excludes } => (*includes, *excludes),
-        _ => (0, 0),
-    };
-    let all = (0..*count).map(|member| (member, 1u64.checked_shl(u32::from(member)).unwrap_or(0)));
+    let bits = (0..*count).map(|member| (member, 1u64.checked_shl(u32::from(member)).unwrap_or(0)));
+    let all = bits.clone().fold(0, |all, (_, bit)| all | bit);
+    let ((was_in, was_out), (now_in, now_out)) = (certain_members(was, all), certain_members(after, all));
     let mut steps = Vec::new();
-    for (member, bit) in all {
-        let inside = now & bit != 0;
-        if (if inside { includes } else { excludes }) & bit != 0 {
+    for (member, bit) in bits {
+        let inside = now_in & bit != 0;
+        let settled = (now_in | now_out) & bit != 0;
+        if !settled || (if inside { was_in } else { was_out }) & bit != 0 {
             continue;
         }
-        let was_open = (includes | excludes) & bit == 0;
-        let reverted = if was_open {
-            Answer::Partial { includes: now & !bit, excludes: !now & !bit }
-        } else {
-            Answer::Exact(Value::Members(now ^ bit))
-        };
-        steps.push((StepKind::Member { member, inside }, reverted, was_open));
+        let was_open = (was_in | was_out) & bit == 0;
+        // Without this step the member is what it was.
+        let includes = now_in & !bit | was_in & bit;
+        let excludes = now_out & !bit | was_out & bit;
+        steps.push((StepKind::Member { member, inside }, members_answer(includes, excludes, all), was_open));
     }
     steps
+}
+
+/// The members that are certainly in, and certainly out.
+fn certain_members(answer: &Answer, all: u64) -> (u64, u64) {
+    match answer {
+        Answer::Exact(Value::Members(members)) => (*members, all & !*members),
+        Answer::Partial { includes, excludes } => (*includes, *excludes),
+        _ => (0, 0),
+    }
+}
+
+/// Members that are in, and members that are out, of all there are.
+fn members_answer(includes: u64, excludes: u64, all: u64) -> Answer {
+    if includes | excludes == all {
+        Answer::Exact(Value::Members(includes))
+    } else {
+        Answer::Partial { includes, excludes }
+    }
 }
 
 /// The solver, with what it counts.
@@ -326,8 +340,9 @@ impl<'a> Search<'a> {
                         .is_some_and(|axis| is_settled(&before) && axis.possible(&before) >> value & 1 == 1);
                     if stays { before } else { answer_of(self.problem, input, value, Some(&before)) }
                 }
-                IssueLiterals::Members { inside, .. } => {
-                    Answer::Exact(Value::Members(members_held(&self.solver, inside)))
+                IssueLiterals::Members { inside, outside } => {
+                    let all = u64::MAX.checked_shr(64 - u32::try_from(inside.len().min(64)).unwrap_or(64)).unwrap_or(0);
+                    members_answer(members_held(&self.solver, inside), members_held(&self.solver, outside), all)
                 }
             };
             if answer != before {
@@ -356,9 +371,13 @@ fn order_of(axis: &Axis, literals: &IssueLiterals, open: Option<&Open>, possible
         }
         IssueLiterals::Members { inside, outside } => {
             let pairs = inside.iter().zip(outside).enumerate();
-            let each = pairs.map(|(member, (inside, outside))| {
-                let was_in = possible >> (64 + member) & 1 == 0;
-                if was_in { vec![*inside, *outside] } else { vec![*outside, *inside] }
+            let each = pairs.flat_map(|(member, (inside, outside))| {
+                match (possible >> member & 1 == 1, possible >> (64 + member) & 1 == 1) {
+                    // What is open stays so, where it can.
+                    (true, true) if open.is_some() => vec![vec![!*inside, *inside], vec![!*outside, *outside]],
+                    (true, false) => vec![vec![*inside, *outside]],
+                    _ => vec![vec![*outside, *inside]],
+                }
             });
             stays.map(|stays| vec![stays, !stays]).into_iter().chain(each).collect()
         }

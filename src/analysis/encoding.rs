@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub(super) enum IssueLiterals {
     /// One for each option, or interval, of which one holds, unless the issue stays open.
     Values(Vec<Lit>),
-    /// For each member: that it is in, and that it is out. Neither, only where the issue stays open.
+    /// For each member: that it is in, and that it is out. Neither, only where it was open, and stays so.
     Members { inside: Vec<Lit>, outside: Vec<Lit> },
 }
 
@@ -124,6 +124,8 @@ fn members(count: usize, pinned: u128, open: Option<Open>, solver: &mut Solver<'
         None => inside.iter().map(|literal| !*literal).collect(),
         Some(_) => (0..count).map(|_| solver.literal()).collect(),
     };
+    // What would be otherwise if the issue did not stay as it is.
+    let mut otherwise: Vec<Lit> = Vec::new();
     for (bit, (is_in, is_out)) in inside.iter().zip(&outside).enumerate() {
         if pinned >> bit & 1 == 0 {
             solver.add(&[!*is_in]);
@@ -133,11 +135,21 @@ fn members(count: usize, pinned: u128, open: Option<Open>, solver: &mut Solver<'
         }
         let Some(Open { stays, possible }) = open else { continue };
         solver.add(&[!*is_in, !*is_out]);
-        solver.add(&[stays, *is_in, *is_out]);
-        // While it stays open, what is certain is certain, and the rest is neither in nor out.
         let (may_be_in, may_be_out) = (possible >> bit & 1 == 1, possible >> (64 + bit) & 1 == 1);
+        let is_free = pinned >> bit & 1 == 1 && pinned >> (64 + bit) & 1 == 1;
+        if !(may_be_in && may_be_out && is_free) {
+            // Only what was open may stay open, and only within the pins.
+            solver.add(&[*is_in, *is_out]);
+        }
+        otherwise.extend(may_be_out.then_some(*is_in));
+        otherwise.extend(may_be_in.then_some(*is_out));
+        // While all stays as it is, what is certain is certain, and the rest is neither in nor out.
         solver.add(&[!stays, if may_be_out { !*is_in } else { *is_in }]);
         solver.add(&[!stays, if may_be_in { !*is_out } else { *is_out }]);
+    }
+    if let Some(Open { stays, .. }) = open {
+        otherwise.push(stays);
+        solver.add(&otherwise);
     }
     IssueLiterals::Members { inside, outside }
 }

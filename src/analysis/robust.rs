@@ -122,29 +122,43 @@ impl Problem {
             Some(best) => best.best(probabilities)?,
             None => passing.map(|answers| (answers, CERTAIN)),
         };
-        if with_importance {
-            for line in 0..self.lines.len() {
-                budget.report("weighing each red line", line, self.lines.len());
-                let certain = |weighed: &Weighed<'_>| -> Result<Option<(Range, Range)>, CutShort> {
-                    let with = |probability: f64| -> Vec<f64> {
-                        let each = probabilities.iter().enumerate();
-                        each.map(|(at, stated)| if at == line { probability } else { *stated }).collect()
-                    };
-                    Ok(weighed.range(&with(1.0))?.zip(weighed.range(&with(0.0))?))
-                };
-                let of_proposal = proposal.as_ref().map(certain).transpose()?.flatten();
-                let of_best = match &best {
-                    Some(best) => certain(best)?,
-                    None => Some((CERTAIN, CERTAIN)),
-                };
-                found.importance.push(Importance { line, proposal: of_proposal, best: of_best });
-            }
-            // By what certainty would change; of equal ones the first line first.
-            found
-                .importance
-                .sort_by(|one, other| other.change().total_cmp(&one.change()).then(one.line.cmp(&other.line)));
-        }
+        let weighed = if with_importance {
+            self.importance((proposal.as_ref(), best.as_ref()), probabilities, budget, &mut found.importance)
+        } else {
+            Ok(())
+        };
+        // By what certainty would change; of equal ones the first line first.
+        found.importance.sort_by(|one, other| other.change().total_cmp(&one.change()).then(one.line.cmp(&other.line)));
+        // What was found before stays found.
+        found.cut_short = weighed.err();
         Ok(answer)
+    }
+
+    /// What certainty about each line would change.
+    fn importance(
+        &self,
+        (proposal, best): (Option<&Weighed<'_>>, Option<&Weighed<'_>>),
+        probabilities: &Probabilities,
+        budget: &Budget<'_>,
+        found: &mut Vec<Importance>,
+    ) -> Result<(), CutShort> {
+        for line in 0..self.lines.len() {
+            budget.report("weighing each red line", line, self.lines.len());
+            let certain = |weighed: &Weighed<'_>| -> Result<Option<(Range, Range)>, CutShort> {
+                let with = |probability: f64| -> Vec<f64> {
+                    let each = probabilities.iter().enumerate();
+                    each.map(|(at, stated)| if at == line { probability } else { *stated }).collect()
+                };
+                Ok(weighed.range(&with(1.0))?.zip(weighed.range(&with(0.0))?))
+            };
+            let of_proposal = proposal.map(certain).transpose()?.flatten();
+            let of_best = match best {
+                Some(best) => certain(best)?,
+                None => Some((CERTAIN, CERTAIN)),
+            };
+            found.push(Importance { line, proposal: of_proposal, best: of_best });
+        }
+        Ok(())
     }
 }
 

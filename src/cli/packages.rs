@@ -21,6 +21,9 @@ Examples:
   detente packages --pin nato_path=open --max 3 --diverse
   detente packages --scenario laptop.yaml --max 0 --efficient --disagreement buyer=0 --disagreement seller=0";
 
+/// Stands for the parties' reservation values.
+const RESERVATION: &str = "reservation";
+
 /// The options of `detente packages`.
 #[derive(Args, Debug)]
 pub(super) struct Options {
@@ -50,8 +53,9 @@ pub(super) struct Options {
     efficient: bool,
 
     /// What a party has without a deal, in the units of its numbers: for all that have numbers, it asks for the
-    /// bargaining solutions of Nash and of Kalai and Smorodinsky. May be repeated.
-    #[arg(long = "disagreement", value_name = "PARTY=NUMBER")]
+    /// bargaining solutions of Nash and of Kalai and Smorodinsky. May be repeated. `reservation`: the parties'
+    /// reservation values.
+    #[arg(long = "disagreement", value_name = "PARTY=NUMBER or reservation")]
     disagreement: Vec<String>,
 
     /// How to print the answer.
@@ -60,9 +64,18 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let disagreement = options.disagreement.iter().map(|text| utility(text)).collect::<Result<Vec<_>, _>>()?;
+    let named = options.disagreement.iter().filter(|text| *text != RESERVATION);
+    let mut disagreement = named.map(|text| utility(text)).collect::<Result<Vec<_>, _>>()?;
     let answerer = options.target.open()?;
     let scenario = answerer.get_scenario(options.target.scenario_name())?;
+    if options.disagreement.iter().any(|text| text == RESERVATION) {
+        let reserved = scenario.parties.iter().filter_map(|party| Some((&party.id, party.reservation_value?)));
+        for (party, utility) in reserved {
+            if disagreement.iter().all(|stated| stated.party != *party) {
+                disagreement.push(v1::PartyUtility { party: party.clone(), utility });
+            }
+        }
+    }
     let inputs = Inputs::of(&scenario);
     let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
     let order = if options.diverse { v1::PackageOrder::Diverse } else { v1::PackageOrder::Stable };
