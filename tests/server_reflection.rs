@@ -52,6 +52,7 @@ macro_rules! reflection_tests {
                         let names: BTreeSet<_> = list.service.iter().map(|service| service.name.as_str()).collect();
                         let expected = [
                             SERVICE,
+                            "detente.v1.AnalysisService",
                             "grpc.health.v1.Health",
                             "grpc.reflection.v1.ServerReflection",
                             "grpc.reflection.v1alpha.ServerReflection",

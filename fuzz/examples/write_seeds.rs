@@ -88,6 +88,7 @@ fn requests() {
     let named = r#"{"name":"scenarios/ukraine-2025/proposals/strong-army"}"#;
     request::<v1::GetProposalRequest>(6, "proposal", "GetProposalRequest", named);
     several();
+    analyses();
 }
 
 /// Requests about several proposals or days.
@@ -106,6 +107,26 @@ fn several() {
         {"label":"mine","proposal":{"terms":[{"issue":"sanctions","choice":"lift"}]}}],
         "hypotheses":[{"unsetCircumstance":"guarantors_willing"}]}"#;
     request::<v1::CompareProposalsRequest>(10, "compare", "CompareProposalsRequest", compare);
+}
+
+/// Questions beyond one proposal.
+fn analyses() {
+    let aim = r#""aim":{"goal":"ceasefire_scope == \"all_fronts\"","floor":"FIRMNESS_NEGOTIABLE",
+        "pins":[{"issue":"ceasefire_days","range":{"min":"30"}}],"thirdParties":{"parties":["china"]}}"#;
+    let named = r#""proposalName":"scenarios/ukraine-2025/proposals/european-force""#;
+    let amend = format!("{{{named},\"maxAmendments\":5}}");
+    request::<v1::SuggestAmendmentsRequest>(11, "amend", "SuggestAmendmentsRequest", &amend);
+    let amend = format!("{{{named},{aim}}}");
+    request::<v1::SuggestAmendmentsRequest>(11, "amend-none", "SuggestAmendmentsRequest", &amend);
+    let packages = r#"{"maxPackages":5,"order":"PACKAGE_ORDER_DIVERSE","efficient":true}"#;
+    request::<v1::FindPackagesRequest>(12, "packages", "FindPackagesRequest", packages);
+    request::<v1::ExplainImpasseRequest>(13, "impasse", "ExplainImpasseRequest", &format!("{{{aim}}}"));
+    let robust = format!(
+        r#"{{{named},"probabilities":[{{"firmness":"FIRMNESS_FIRM","probability":0.9}},{{"firmness":
+        "FIRMNESS_ABSOLUTE","probability":1}},{{"redLine":"ua-reciprocity","probability":0.5}}],"sweep":
+        ["guarantors_willing"]}}"#
+    );
+    request::<v1::AssessRobustnessRequest>(14, "robustness", "AssessRobustnessRequest", &robust);
 }
 
 /// The token of the second page of the bundled scenario's red lines.

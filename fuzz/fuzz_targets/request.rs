@@ -5,15 +5,17 @@
 
 #![no_main]
 
+use detente::analysis::Budget;
 use detente::engine::Compiled;
 use detente::grpc::error::ApiError;
 use detente::grpc::proto::v1::{self, ErrorReason};
-use detente::grpc::service::{MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines};
+use detente::grpc::service::{AnalysisRequest, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines};
 use detente::scenario;
 use detente::serving::{Cache, Store};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 use tonic::Status;
 
 /// What clients bound the headers of an answer to, unless told otherwise.
@@ -21,6 +23,9 @@ const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
 /// Little, so that answers are also thrown out again.
 const CACHE_BYTES: u64 = 256 * 1024;
+
+/// For one analysis.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 static SERVICE: LazyLock<RedLines> = LazyLock::new(|| {
     let scenario = scenario::load("ukraine-2025.yaml", include_str!("../../scenarios/ukraine-2025.yaml")).unwrap();
@@ -45,9 +50,24 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
         8 => answer(bytes, |request| Ok(service.stream_item(request))),
         9 => answer(bytes, |request| service.evaluate_history(&request)),
         10 => answer(bytes, |request| service.compare_proposals(&request)),
+        11 => answer(bytes, |request: v1::SuggestAmendmentsRequest| analyse(service, &request)),
+        12 => answer(bytes, |request: v1::FindPackagesRequest| {
+            let parts = analyse(service, &request)?;
+            // The last part is the summary; each is sent by itself.
+            Ok(parts.into_iter().max_by_key(Message::encoded_len).unwrap_or_default())
+        }),
+        13 => answer(bytes, |request: v1::ExplainImpasseRequest| analyse(service, &request)),
+        14 => answer(bytes, |request: v1::AssessRobustnessRequest| analyse(service, &request)),
         _ => Corpus::Reject,
     }
 });
+
+/// An analysis, cut short where it takes long: then it says so.
+fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R) -> Result<R::Answer, ApiError> {
+    let begun = Instant::now();
+    let stop = || begun.elapsed() > PATIENCE;
+    service.analyse(request, &Budget::new(&stop, &|_, _, _| {}))
+}
 
 /// The answer, which the cache must not change: neither when it is put in nor when it is found there. What is found may
 /// be what an earlier input put in, so that such a failure takes both.
