@@ -35,7 +35,7 @@ fn impasse(floor: v1::Firmness) -> v1::Impasse {
 #[test]
 fn four_regions_and_no_cession_cannot_both_be_honoured() {
     let impasse = impasse(v1::Firmness::Negotiable);
-    assert!(impasse.is_impasse && impasse.complete && !impasse.is_contradiction);
+    assert!(impasse.is_impasse == Some(true) && impasse.complete && !impasse.is_contradiction);
     let conflicts: Vec<Vec<&str>> = impasse.conflicts.iter().map(|conflict| ids(&conflict.red_lines)).collect();
     assert_eq!(conflicts, [["ru-four-regions", "ua-no-cession"]]);
     assert_eq!(impasse.conflicts[0].parties, ["ukraine", "russia"]);
@@ -79,7 +79,7 @@ fn at_the_floor_of_the_tentative_the_armies_are_a_conflict_too() {
 #[test]
 fn at_the_floor_of_the_firm_there_is_no_impasse() {
     let impasse = impasse(v1::Firmness::Firm);
-    assert!(!impasse.is_impasse && impasse.complete && impasse.conflicts.is_empty());
+    assert!(impasse.is_impasse == Some(false) && impasse.complete && impasse.conflicts.is_empty());
     assert!(impasse.summary.contains("not consent"), "{}", impasse.summary);
 }
 
@@ -125,7 +125,7 @@ fn us_backing_alone_is_no_amendment_of_the_european_force() {
     let response = ask(&pinned).unwrap();
     assert!(response.amendments.is_empty() && response.complete, "{response:?}");
     let impasse = response.impasse.unwrap();
-    assert!(impasse.is_impasse);
+    assert_eq!(impasse.is_impasse, Some(true));
     // A force of any contributors there must be: Moscow rejects every one.
     let conflicts: Vec<Vec<&str>> = impasse.conflicts.iter().map(|conflict| ids(&conflict.red_lines)).collect();
     assert_eq!(conflicts, [["ru-no-foreign-forces"]]);
@@ -187,4 +187,52 @@ fn a_sweep_answers_for_every_value_of_a_circumstance() {
     assert_eq!(swept.len(), 2);
     assert!((swept[0].0 - 0.2).abs() < 1e-12 && swept[0].0 == swept[0].1, "unwilling: {swept:?}");
     assert_eq!(swept[1], (1.0, 1.0), "willing");
+}
+
+#[test]
+fn the_best_package_says_which_counted_lines_it_crosses() {
+    let of = |firmness: v1::Firmness, probability| v1::BindingProbability {
+        of: Some(Of::Firmness(firmness.into())),
+        probability,
+    };
+    let request = v1::AssessRobustnessRequest {
+        aim: aim(GOAL, v1::Firmness::Negotiable),
+        probabilities: vec![
+            of(v1::Firmness::Negotiable, 0.5),
+            of(v1::Firmness::Firm, 0.6),
+            of(v1::Firmness::Absolute, 1.0),
+        ],
+        ..Default::default()
+    };
+    let response = ask(&request).unwrap();
+    assert!(response.proposal.is_none());
+    let best = response.best.unwrap();
+    assert_eq!(ids(&best.could_cross), ["ru-four-regions"]);
+    assert!((best.probability.unwrap().low - 0.5).abs() < 1e-12);
+}
+
+#[test]
+fn what_is_not_yet_recorded_is_told_apart_from_clear() {
+    use detente::grpc::proto::Date;
+    let as_of = Some(Date { year: 2024, month: 6, day: 30 });
+    let request = v1::FindPackagesRequest { as_of, max_packages: Some(0), ..Default::default() };
+    let parts = ask(&request).unwrap();
+    let Some(Part::Summary(summary)) = &parts[0].part else { panic!("a summary: {parts:?}") };
+    assert!(ids(&summary.not_recorded).contains(&"ru-no-foreign-forces"), "{summary:?}");
+    assert!(summary.summary.contains("not the same as clear"), "{}", summary.summary);
+    let request = v1::ExplainImpasseRequest { as_of, ..Default::default() };
+    let impasse = ask(&request).unwrap().impasse.unwrap();
+    assert!(ids(&impasse.not_recorded).contains(&"ru-no-nato-forces"));
+}
+
+#[test]
+fn a_pin_that_settles_nothing_is_refused() {
+    let pin = term("nato_path", v1::term::Value::Unsettled(v1::Unsettled {}));
+    let aim = Some(v1::Aim { pins: vec![pin], ..v1::Aim::default() });
+    let ApiError::InvalidRequest(faults) = ask(&v1::FindPackagesRequest { aim, ..Default::default() }).unwrap_err()
+    else {
+        panic!("faults of the request")
+    };
+    let fields: Vec<String> = faults.iter().map(|(field, _)| field).collect();
+    assert_eq!(fields, ["aim.pins[0].unsettled"]);
 }

@@ -54,8 +54,9 @@ fn row(issues: u64, red_lines: u64) {
     let impasse = measured(&text, &impasse(), |answer: &v1::ExplainImpasseResponse| {
         let impasse = answer.impasse.as_ref().unwrap();
         let told = match impasse.is_impasse {
-            true => format!("{}/{}", impasse.conflicts.len(), impasse.concessions.len()),
-            false => "none".to_owned(),
+            Some(true) => format!("{}/{}", impasse.conflicts.len(), impasse.concessions.len()),
+            Some(false) => "none".to_owned(),
+            None => "not known".to_owned(),
         };
         labelled(&told, impasse.cut_short())
     });

@@ -44,6 +44,10 @@ pub(super) fn solutions(utilities: &Utilities, points: &[&[i128]]) -> Bargain {
             bargain.nash.push(*at);
         }
     }
+    if best.is_some_and(|best| best == BigInt::ZERO) {
+        // Somebody gains nothing anywhere: the product singles nothing out.
+        bargain.nash.clear();
+    }
     let mut best: Option<(i128, i128)> = None;
     for (at, gains) in &rational {
         let share = least_share(gains, &most);

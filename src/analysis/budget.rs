@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use thiserror::Error;
 
-/// The most nodes of one decision diagram, and of what one operation on diagrams may build. An operation cannot be
-/// interrupted: this bounds how long a worker goes on after its callers have left.
+/// The most nodes of one decision diagram.
 pub const MAX_NODES: usize = 400_000;
+/// The most steps of one operation on diagrams. An operation cannot be interrupted: this bounds how long a worker goes on
+/// after its callers have left, and what it takes in memory meanwhile.
+pub const MAX_STEPS: usize = 2_000_000;
 /// The most conflicts that the SAT solver meets in one question.
 pub const MAX_CONFLICTS: usize = 5_000_000;
 /// The most points that a search for efficient packages keeps.

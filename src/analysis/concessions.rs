@@ -11,7 +11,7 @@ use rustsat::types::Lit;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most sets of one size: they are put in order before the first is answered.
-pub(super) const MAX_OF_ONE_SIZE: usize = 20_000;
+pub(super) const MAX_OF_ONE_SIZE: usize = 5_000;
 
 /// A solver in which each line is honoured where its literal holds.
 pub(super) struct Softening<'a> {

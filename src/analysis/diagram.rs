@@ -4,7 +4,7 @@
 //! a member takes one. Codes that are no value are read as the last one, so that whatever a diagram admits, some values
 //! do.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, CutShort, MAX_STEPS};
 use super::problem::Cube;
 use crate::condition::{Axis, InputId, Literal, Space};
 use biodivine_lib_bdd::{Bdd, BddPointer, BddVariable, BddVariableSet, op_function};
@@ -70,7 +70,7 @@ pub(super) struct Diagrams<'a> {
     values: HashMap<InputId, usize>,
     bindings: HashMap<usize, usize>,
     tests: HashMap<(InputId, u128), Bdd>,
-    budget: &'a Budget<'a>,
+    pub(super) budget: &'a Budget<'a>,
 }
 
 impl<'a> Diagrams<'a> {
@@ -85,7 +85,8 @@ impl<'a> Diagrams<'a> {
         let mut push = |of: Of, count: usize| -> Result<(), CutShort> {
             let bits = u16::try_from(usize::BITS - count.saturating_sub(1).leading_zeros()).unwrap_or(u16::MAX);
             coordinates.push(Coordinate { of, count, first, bits });
-            first = first.checked_add(bits).ok_or(CutShort::Work)?;
+            // The crate takes a few variables fewer than its numbers would allow.
+            first = first.checked_add(bits).filter(|bits| *bits < u16::MAX - 8).ok_or(CutShort::Work)?;
             Ok(())
         };
         for (input, bindings) in order {
@@ -122,17 +123,31 @@ impl<'a> Diagrams<'a> {
     }
 
     pub(super) fn and(&self, one: &Bdd, other: &Bdd) -> Result<Bdd, CutShort> {
-        self.budget.check()?;
-        Bdd::binary_op_with_limit(self.budget.nodes, one, other, op_function::and).ok_or(CutShort::Work)
+        self.apply(one, other, op_function::and)
     }
 
     fn or(&self, one: &Bdd, other: &Bdd) -> Result<Bdd, CutShort> {
-        Bdd::binary_op_with_limit(self.budget.nodes, one, other, op_function::or).ok_or(CutShort::Work)
+        self.apply(one, other, op_function::or)
     }
 
     pub(super) fn and_not(&self, one: &Bdd, other: &Bdd) -> Result<Bdd, CutShort> {
+        self.apply(one, other, op_function::and_not)
+    }
+
+    /// One operation, bounded in what it builds and in what it does: of the latter the crate's own limit knows nothing.
+    fn apply(
+        &self,
+        one: &Bdd,
+        other: &Bdd,
+        operation: impl Fn(Option<bool>, Option<bool>) -> Option<bool> + Copy,
+    ) -> Result<Bdd, CutShort> {
         self.budget.check()?;
-        Bdd::binary_op_with_limit(self.budget.nodes, one, other, op_function::and_not).ok_or(CutShort::Work)
+        // Every pair of nodes is met once at the most.
+        if one.size().saturating_mul(other.size()) > MAX_STEPS {
+            Bdd::check_binary_op(MAX_STEPS, one, other, operation).ok_or(CutShort::Work)?;
+            self.budget.check()?;
+        }
+        Bdd::binary_op_with_limit(self.budget.nodes, one, other, operation).ok_or(CutShort::Work)
     }
 
     /// Where some of the cubes hold.
@@ -178,6 +193,9 @@ impl<'a> Diagrams<'a> {
 
     /// Where all hold, taken together from the last coordinates up: what is below changes no more.
     pub(super) fn all_of(&self, mut parts: Vec<Bdd>, phase: &'static str) -> Result<Bdd, CutShort> {
+        if parts.iter().map(Bdd::size).sum::<usize>() > 4 * self.budget.nodes {
+            return Err(CutShort::Work);
+        }
         parts.sort_by_key(|part| std::cmp::Reverse(part.var_of(part.root_pointer()).to_index()));
         let (mut all, total) = (self.set.mk_true(), parts.len());
         for (done, part) in parts.iter().enumerate() {
@@ -253,3 +271,6 @@ impl<'a> Diagrams<'a> {
         node
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,9 @@ use super::diagram::Diagrams;
 use biodivine_lib_bdd::{Bdd, BddPointer};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// The most values that are kept of places which a node does not test.
+const MAX_LIFTED: usize = 1_000_000;
+
 /// What a fold makes of a coordinate.
 pub(super) trait Algebra {
     /// What is known of a part of the diagram.
@@ -35,6 +38,7 @@ impl Diagrams<'_> {
         for at in 0..self.coordinates.len() {
             let Some(nodes) = begins.get(&at).cloned() else { continue };
             for node in nodes {
+                self.budget.check()?;
                 for value in of(at) {
                     let next = self.follow(bdd, node, at, *value);
                     if !next.is_terminal() {
@@ -98,6 +102,9 @@ impl<V: Clone> Fold<'_, V> {
                 let all = values.get(at).map_or(&[][..], |values| values);
                 let after: Vec<(usize, V)> = all.iter().map(|value| (*value, below.clone())).collect();
                 known = if after.is_empty() { None } else { algebra.level(at, &after)? };
+            }
+            if self.lifted.len() >= MAX_LIFTED {
+                return Err(CutShort::Work);
             }
             self.lifted.insert((node, at), known.clone());
         }

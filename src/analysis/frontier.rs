@@ -83,8 +83,10 @@ impl Algebra for Ranking<'_> {
     fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort> {
         self.budget.check()?;
         let Some(coordinate) = self.diagrams.coordinates.get(at) else { return Ok(None) };
-        let mut candidates = Vec::with_capacity(after.iter().map(|(_, points)| points.len()).sum());
-        self.budget.spend_points(candidates.capacity())?;
+        // Before there is room for them: each takes a number a criterion.
+        let count: usize = after.iter().map(|(_, points)| points.len()).sum();
+        self.budget.spend_points(count.saturating_mul(1 + self.utilities.criteria.len() / 4))?;
+        let mut candidates = Vec::with_capacity(count);
         for (value, points) in after {
             let added = coordinate.input().map_or(&[][..], |input| self.utilities.added(input, *value));
             for point in points.iter() {

@@ -60,7 +60,12 @@ impl Problem {
             }
         }
         impasse.in_every = Some(every);
-        let all_conceded = softening.concessions(most, &mut impasse.concessions)?;
+        // Too many concessions do not stand in the way of a few conflicts.
+        let (all_conceded, cut) = match softening.concessions(most, &mut impasse.concessions) {
+            Ok(all) => (all, None),
+            Err(CutShort::Work) => (false, Some(CutShort::Work)),
+            Err(cut) => return Err(cut),
+        };
         let known = impasse.concessions.clone();
         let all_conflicts = conflicts(self, &mut softening, known, all_conceded, most, &mut impasse.conflicts, budget)?;
         let whole = if all_conceded { Some(&impasse.concessions) } else { None };
@@ -69,7 +74,7 @@ impl Problem {
             impasse.in_none = Some((0..self.lines.len()).filter(|line| !in_some.contains(line)).collect());
         }
         if !(all_conceded && all_conflicts) {
-            impasse.cut_short = Some(CutShort::Results);
+            impasse.cut_short = Some(cut.unwrap_or(CutShort::Results));
         }
         Ok(())
     }

@@ -254,6 +254,9 @@ impl<'a> Search<'a> {
             let amounts: Vec<&[i128]> = frontier.points.iter().map(|point| &*point.amounts).collect();
             let bargain = solutions(utilities, &amounts);
             found.bargain = Some(self.bargaining(utilities, &frontier, &bargain)?);
+            if bargain.nash.len().max(bargain.kalai_smorodinsky.len()) > MAX_SOLUTIONS {
+                found.cut_short = Some(CutShort::Results);
+            }
         }
         Ok(Ok(()))
     }

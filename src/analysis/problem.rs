@@ -104,10 +104,23 @@ impl Problem {
     /// # Errors
     /// A quantity that all conditions and answers together cut into too many intervals; a day that is not covered.
     pub fn new(question: Question) -> Result<Self, Unready> {
+        Self::told_apart(question, Vec::new())
+    }
+
+    /// The same for comparing packages: quantities are told apart where the numbers of preferences change, too.
+    ///
+    /// # Errors
+    /// As [`Problem::new`].
+    pub fn comparing(question: Question) -> Result<Self, Unready> {
+        let cuts = super::utilities::cuts(question.compiled.scenario());
+        Self::told_apart(question, cuts)
+    }
+
+    fn told_apart(question: Question, cuts: Vec<(InputId, i64)>) -> Result<Self, Unready> {
         let compiled = question.compiled.clone();
         let scenario = &**compiled.scenario();
         let inputs = compiled.effective_inputs(&question.circumstances, Some(question.day))?;
-        let space = joined_space(&question)?;
+        let space = joined_space(&question, cuts)?;
         let mut full: Vec<u128> = space.axes().iter().map(Axis::full).collect();
         for (input, axis) in inputs.iter().zip(space.axes()).skip(scenario.issue_count) {
             if let Some(known) = full.get_mut(input.input.index()) {
@@ -189,6 +202,12 @@ impl Problem {
         line.crossed.iter().map(|cube| self.on_issues(cube)).collect()
     }
 
+    /// Whether some of an answer is possible by what is known.
+    pub fn leaves_possible(&self, input: InputId, answer: &Answer) -> bool {
+        let (axis, known) = (self.space.axis(input), self.full.get(input.index()));
+        axis.zip(known).is_some_and(|(axis, known)| !axis.contradicts(axis.full() & !(axis.possible(answer) & known)))
+    }
+
     pub(super) fn is_issue(&self, input: InputId) -> bool {
         self.question.compiled.scenario().is_issue(input)
     }
@@ -211,6 +230,17 @@ impl Problem {
 }
 
 impl Question {
+    /// The red lines that would count, were they recorded on the day already: by position, with their firmness.
+    pub fn not_recorded(&self) -> Vec<(usize, Firmness)> {
+        let lines = self.compiled.not_recorded(self.day, self.supposed.as_deref());
+        lines
+            .filter_map(|position| Some((position, self.red_line(position)?)))
+            .filter(|(_, line)| line.firmness >= self.aim.floor)
+            .filter(|(_, line)| self.aim.counts.get(line.party).is_some_and(|counts| *counts))
+            .map(|(position, line)| (position, line.firmness))
+            .collect()
+    }
+
     /// The red line of a position: the scenario's, or a hypothesis.
     pub fn red_line(&self, position: usize) -> Option<&RedLine> {
         let scenario = self.compiled.scenario();
@@ -230,15 +260,14 @@ pub enum Unready {
     Day(#[from] NotCovered),
 }
 
-/// The space that tells apart what conditions, pins and preferences do.
-fn joined_space(question: &Question) -> Result<Space, Unready> {
+/// The space that tells apart what conditions and pins do, and these cuts.
+fn joined_space(question: &Question, mut cuts: Vec<(InputId, i64)>) -> Result<Space, Unready> {
     let scenario = question.compiled.scenario();
     let mut others = Vec::new();
     others.extend(question.supposed.as_ref().map(|supposed| supposed.space()));
     others.extend(question.aim.goal.as_ref().map(|goal| &goal.space));
     let pins = question.aim.pins.iter();
-    let mut cuts: Vec<(InputId, i64)> = pins.flat_map(|(input, answer)| cuts_of(*input, answer)).collect();
-    cuts.extend(super::utilities::cuts(scenario));
+    cuts.extend(pins.flat_map(|(input, answer)| cuts_of(*input, answer)));
     scenario.space.joined(&others, &cuts).map_err(Unready::Cuts)
 }
 

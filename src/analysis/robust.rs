@@ -8,7 +8,7 @@ use super::fold::Algebra;
 use super::package::Package;
 use super::packages::Values;
 use super::problem::{Answers, Cube, Problem, touches};
-use crate::condition::InputId;
+use crate::condition::{Answer, InputId};
 use crate::engine::{Given, NotCovered};
 use biodivine_lib_bdd::Bdd;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +31,10 @@ const CERTAIN: Range = Range { low: 1.0, high: 1.0 };
 /// The package with the greatest probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Best {
-    /// The package.
+    /// The answers, and what it crosses without this counting.
     pub package: Package,
+    /// The counted lines that it crosses, or could cross by what circumstances are, by their places.
+    pub could_cross: Vec<usize>,
     /// Over the values of unknown circumstances. The least is the greatest that any package has.
     pub probability: Range,
 }
@@ -83,9 +85,22 @@ impl Problem {
             }
         };
         if let Some((answers, probability)) = best {
-            found.best = Some(Best { package: Package::new(self, answers)?, probability });
+            let could_cross = self.could_cross(&answers);
+            found.best = Some(Best { package: Package::new(self, answers)?, could_cross, probability });
         }
         Ok(found)
+    }
+
+    /// The counted lines that answers cross for some value of the circumstances.
+    fn could_cross(&self, answers: &[(InputId, Answer)]) -> Vec<usize> {
+        let mut state = self.full.clone();
+        for (input, answer) in answers {
+            if let (Some(mask), Some(axis)) = (state.get_mut(input.index()), self.space.axis(*input)) {
+                *mask = axis.possible(answer);
+            }
+        }
+        let crossed = |cubes: &[Cube]| cubes.iter().any(|cube| touches(&self.space, &state, cube));
+        (0..).zip(&self.lines).filter(|(_, line)| crossed(&line.crossed)).map(|(place, _)| place).collect()
     }
 
     /// What is possible of each input: of issues by what is given, of circumstances by what is known.

@@ -8,6 +8,9 @@ use rustsat::instances::{BasicVarManager, Cnf, ManageVars};
 use rustsat::solvers::{Solve, SolveIncremental, SolverResult};
 use rustsat::types::{Assignment, Clause, Lit, TernaryVal, Var};
 
+/// The most that literals times bound may be where literals are counted.
+const MAX_COUNTING: usize = 1_000_000;
+
 /// A solver for one question.
 pub(super) struct Solver<'a> {
     inner: rustsat_batsat::Solver<Watch<'a>>,
@@ -120,6 +123,10 @@ impl<'a> Solver<'a> {
     pub(super) fn at_most(&mut self, counted: &mut Counted, bound: usize) -> Result<Vec<Lit>, CutShort> {
         if bound >= counted.literals {
             return Ok(Vec::new());
+        }
+        // A totalizer has about as many clauses as literals times the bound.
+        if counted.literals.saturating_mul(bound) > MAX_COUNTING {
+            return Err(CutShort::Work);
         }
         let mut clauses = Cnf::new();
         counted.totalizer.encode_ub_change(..=bound, &mut clauses, &mut self.variables).map_err(|_| CutShort::Work)?;

@@ -92,7 +92,7 @@ fn amendments_text(options: &Options, response: &v1::SuggestAmendmentsResponse) 
             out += &change_text(change);
         }
         if !amendment.crosses.is_empty() {
-            let crossed = format!("still crosses, below the floor: {}", mentions(&amendment.crosses));
+            let crossed = format!("crosses, which does not count: {}", mentions(&amendment.crosses));
             out += &wrapped(&crossed, 2);
         }
     }
@@ -113,7 +113,7 @@ fn change_text(change: &v1::AmendmentChange) -> String {
         out += &wrapped(&format!("without it: {}", reasons.join(", ")), 6);
     }
     if !change.newly_crosses.is_empty() {
-        out += &wrapped(&format!("newly crosses, below the floor: {}", mentions(&change.newly_crosses)), 6);
+        out += &wrapped(&format!("newly crosses, which does not count: {}", mentions(&change.newly_crosses)), 6);
     }
     out
 }

@@ -196,7 +196,7 @@ fn points_word(count: &str) -> String {
 pub(super) fn package_text(package: &v1::Package) -> String {
     let mut out = wrapped(&settled_terms(&package.terms), 2);
     if !package.crosses.is_empty() {
-        out += &wrapped(&format!("crosses, below the floor: {}", mentions(&package.crosses)), 2);
+        out += &wrapped(&format!("crosses, which does not count: {}", mentions(&package.crosses)), 2);
     }
     out
 }

@@ -1,6 +1,6 @@
 //! `detente robustness`: how probable it is that no binding red line is crossed, here or at a server.
 
-use super::aim::{AimOptions, firmness, head, mention};
+use super::aim::{AimOptions, firmness, head, mention, mentions};
 use super::answerer::Target;
 use super::inputs::Inputs;
 use super::packages::package_text;
@@ -9,7 +9,7 @@ use super::text::{HEAD, table, wrapped};
 use super::{OutputFormat, Report, UsageError, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::convert::red_line::from_firmness;
-use crate::grpc::convert::wording::settled_terms;
+use crate::grpc::convert::wording::{probability_range, settled_terms};
 use crate::grpc::json::to_json;
 use crate::grpc::proto::v1::{self, assess_robustness_request::Subject, binding_probability::Of};
 use anyhow::Result;
@@ -119,6 +119,10 @@ fn robustness_text(options: &Options, response: &v1::AssessRobustnessResponse) -
             range_words(response.best.as_ref().and_then(|best| best.probability.as_ref()))
         );
         out += &package_text(package);
+        let could_cross = response.best.as_ref().map_or(&[][..], |best| &best.could_cross);
+        if !could_cross.is_empty() {
+            out += &wrapped(&format!("crosses, or could cross, what counts: {}", mentions(could_cross)), 2);
+        }
     }
     if !response.importance.is_empty() {
         let of_proposal = response.proposal.is_some();
@@ -172,7 +176,6 @@ fn robustness_text(options: &Options, response: &v1::AssessRobustnessResponse) -
 fn range_words(range: Option<&v1::ProbabilityRange>) -> String {
     match range {
         None => "-".to_owned(),
-        Some(range) if range.low == range.high => format!("{:.4}", range.low),
-        Some(range) => format!("{:.4} to {:.4}", range.low, range.high),
+        Some(range) => probability_range(range.low, range.high),
     }
 }

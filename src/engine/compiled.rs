@@ -281,6 +281,14 @@ impl Compiled {
         recorded.chain(added).filter(move |counted| counted.firmness >= at_least)
     }
 
+    /// The red lines not yet recorded on a day, by position; those that a hypothesis drops apart.
+    pub fn not_recorded<'a>(&'a self, day: Date, supposed: Option<&'a Supposed>) -> impl Iterator<Item = usize> + 'a {
+        let lines = 0..self.scenario.red_lines.len();
+        lines
+            .filter(move |line| *self.standing(*line, day) == Standing::NotRecorded)
+            .filter(move |line| !supposed.is_some_and(|supposed| supposed.drops(*line)))
+    }
+
     pub(super) fn ladder(&self, position: Option<u32>) -> Option<&Ladder> {
         self.ladders.get(position? as usize)
     }

@@ -24,7 +24,7 @@ pub(crate) struct Seen {
 }
 
 pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
-    let problem = case.problem();
+    let problem = case.made_ready(Problem::new);
     let search = Search::new(case);
     let before = case.known(&case.terms);
     let found = problem.amendments(&case.given(), most, &Budget::unhurried()).unwrap();

@@ -180,7 +180,9 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
     assert_eq!(bargain.ideal, numbers(&mut most.iter().zip(&stated).map(|(gain, (_, without))| gain + without)));
     let only: Vec<&Vec<i64>> = efficient.iter().map(|(point, _)| *point).collect();
     let product = |gains: &[i64]| gains.iter().map(|gain| i128::from(*gain)).product::<i128>();
-    let nash = best_of(&all, &only, gains, |one, other| product(one).cmp(&product(other)));
+    let nash: Vec<_> = best_of(&all, &only, gains, |one, other| product(one).cmp(&product(other)));
+    // Where somebody gains nothing at every point, no product is greater than another.
+    let nash = if rational.iter().all(|gains| product(gains) == 0) { Vec::new() } else { nash };
     // The least of gain over most, over all who can gain, on their common denominator.
     let denominator: i128 = most.iter().filter(|most| **most > 0).map(|most| i128::from(*most)).product();
     let share = |gains: &[i64]| {

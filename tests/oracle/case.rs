@@ -6,7 +6,7 @@ use super::agreement::{compile, day, in_order};
 use super::expression::Expression;
 use super::generate::{self, Choices, Size};
 use super::world::{Known, LAST_DAY, Preference, Ranking, RedLine, Span, Value, World};
-use detente::analysis::{Aim, Goal, Problem, Question};
+use detente::analysis::{Aim, Goal, Problem, Question, Unready};
 use detente::condition::{Answer, CallConditions, InputId, compile_for_call};
 use detente::engine::{Compiled, Given, Origin, Status, Supposed};
 use detente::scenario::model::{self, Condition, Firmness};
@@ -210,7 +210,12 @@ impl Case {
         Arc::new(compile(&self.world.yaml(&in_order(&self.world))))
     }
 
+    /// Where quantities are told apart by preferences, too.
     pub fn problem(&self) -> Problem {
+        self.made_ready(Problem::comparing)
+    }
+
+    pub fn made_ready(&self, ready: impl FnOnce(Question) -> Result<Problem, Unready>) -> Problem {
         let compiled = self.compiled();
         let conditions = |texts: &[String]| -> CallConditions {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -253,7 +258,7 @@ impl Case {
             },
             compiled,
         };
-        let problem = Problem::new(question).unwrap();
+        let problem = ready(question).unwrap();
         let ours: Vec<_> = self.counted().iter().map(|(at, line)| (*at, line.party, line.firmness)).collect();
         let engines: Vec<_> = problem.lines.iter().map(|line| (line.position, line.party, line.firmness)).collect();
         assert_eq!(engines, ours, "the lines that count");

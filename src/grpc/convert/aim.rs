@@ -52,13 +52,30 @@ impl Asked {
     /// # Errors
     /// Quantities that conditions and pins cut into too many intervals.
     pub fn problem(&self) -> Result<Problem, ApiError> {
-        Problem::new(self.question.clone()).map_err(|unready| match unready {
+        self.ready(Problem::new(self.question.clone()))
+    }
+
+    /// The same for comparing packages by preferences.
+    ///
+    /// # Errors
+    /// As [`Asked::problem`].
+    pub fn comparing(&self) -> Result<Problem, ApiError> {
+        self.ready(Problem::comparing(self.question.clone()))
+    }
+
+    fn ready(&self, problem: Result<Problem, Unready>) -> Result<Problem, ApiError> {
+        problem.map_err(|unready| match unready {
             Unready::Cuts(cuts) => {
                 let mut violations = Violations::default();
                 for cut in cuts {
                     let scenario = self.question.compiled.scenario();
                     let name = scenario.inputs.get(cut.input.index()).map_or("", |input| &*input.id);
-                    violations.add("aim", format!("`{name}`: {cut}"));
+                    let most = crate::condition::MAX_INTERVALS;
+                    let text = format!(
+                        "conditions, pins and preferences cut `{name}` into {} intervals; at most {most} can be told apart",
+                        cut.intervals
+                    );
+                    violations.add("aim", text);
                 }
                 ApiError::InvalidRequest(violations)
             }
@@ -118,8 +135,14 @@ fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violation
         let text = format!("{} is no firmness; give one from 1 (tentative) to 4 (absolute)", aim.floor);
         violations.add("aim.floor", text);
     }
+    let pins = to_answers(scenario, &aim.pins, Names::Issues, "aim.pins", violations);
+    for (at, pin) in aim.pins.iter().enumerate() {
+        if matches!(pin.value, Some(v1::term::Value::Unsettled(_))) {
+            violations.add(format!("aim.pins[{at}].unsettled"), "a package settles what is pinned: give an answer");
+        }
+    }
     Aim {
-        pins: to_answers(scenario, &aim.pins, Names::Issues, "aim.pins", violations),
+        pins,
         goal: to_goal(compiled, &aim.goal, violations),
         floor: floor.unwrap_or(Firmness::Firm),
         counts: to_counts(scenario, aim.third_parties.as_ref(), violations),

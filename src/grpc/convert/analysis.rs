@@ -54,7 +54,25 @@ pub fn lines(problem: &Problem, places: &[usize]) -> Vec<v1::RedLineMention> {
     found.filter_map(|line| mention(&problem.question, line.position, line.firmness)).collect()
 }
 
-/// Lines crossed besides, by position.
+/// The red lines that would count, were they recorded already.
+pub fn not_recorded(question: &Question) -> Vec<v1::RedLineMention> {
+    crossed(question, &question.not_recorded())
+}
+
+/// The same in a sentence; nothing where there are none.
+pub fn not_recorded_text(question: &Question) -> String {
+    match question.not_recorded().len() {
+        0 => String::new(),
+        1 => " 1 red line that would count is not yet recorded on that day, which is not the same as clear.".to_owned(),
+        count => {
+            format!(
+                " {count} red lines that would count are not yet recorded on that day, which is not the same as clear."
+            )
+        }
+    }
+}
+
+/// Lines with the firmness that is meant, by position.
 fn crossed(question: &Question, crossed: &[(usize, Firmness)]) -> Vec<v1::RedLineMention> {
     crossed.iter().filter_map(|(position, firmness)| mention(question, *position, *firmness)).collect()
 }
@@ -205,7 +223,8 @@ pub fn from_impasse(problem: &Problem, impasse: &Impasse) -> v1::Impasse {
         firmest: firmest(places).map_or(v1::Firmness::Unspecified, from_firmness).into(),
     });
     v1::Impasse {
-        is_impasse: impasse.is_impasse == Some(true),
+        is_impasse: impasse.is_impasse,
+        not_recorded: not_recorded(&problem.question),
         is_contradiction: impasse.is_contradiction,
         conflicts: conflicts.collect(),
         concessions: concessions.collect(),
@@ -247,7 +266,7 @@ fn impasse_summary(problem: &Problem, impasse: &Impasse) -> String {
             format!("Impasse at the floor `{floor}`: no package passes. {conflicts}, {concessions}.{opened}")
         }
     };
-    lead + cut
+    lead + &not_recorded_text(&problem.question) + cut
 }
 
 /// "1 conflict", "3 conflicts".

@@ -104,6 +104,23 @@ pub fn settlement(terms: &[v1::Term]) -> String {
     phrases.join(", and ")
 }
 
+/// A probability in words: nothing is told as certain, or as impossible, that is not.
+pub fn probability(probability: f64) -> String {
+    match probability {
+        0.0 => "0".to_owned(),
+        1.0 => "1".to_owned(),
+        high if high > 0.9999 => "above 0.9999".to_owned(),
+        low if low < 0.0001 => "below 0.0001".to_owned(),
+        between => format!("{between:.4}"),
+    }
+}
+
+/// A range of probabilities in words.
+pub fn probability_range(low: f64, high: f64) -> String {
+    let (least, most) = (probability(low), probability(high));
+    if least == most { least } else { format!("{least} to {most}") }
+}
+
 /// Terms in words, one after the other.
 pub fn settled_terms(terms: &[v1::Term]) -> String {
     let one = |term: &v1::Term| match &term.value {

@@ -3,7 +3,9 @@
 use crate::analysis::{Amendments, Budget, CutShort, MAX_AMENDMENTS};
 use crate::engine::Compiled;
 use crate::grpc::convert::aim::{Fields, to_asked, to_most};
-use crate::grpc::convert::analysis::{counted, cut_text, from_amended, from_cut, from_impasse};
+use crate::grpc::convert::analysis::{
+    counted, cut_text, from_amended, from_cut, from_impasse, not_recorded, not_recorded_text,
+};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::convert::request::Subject;
 use crate::grpc::error::{ApiError, Violations};
@@ -58,11 +60,12 @@ pub(super) fn suggest_amendments(
         complete: cut_short.is_none(),
         cut_short: from_cut(cut_short).into(),
         suppositions: asked.suppositions.clone(),
-        summary: summary(&found, cut_short),
+        summary: summary(&found, &not_recorded_text(&problem.question), cut_short),
+        not_recorded: not_recorded(&problem.question),
     })
 }
 
-fn summary(found: &Amendments, cut: Option<CutShort>) -> String {
+fn summary(found: &Amendments, unrecorded: &str, cut: Option<CutShort>) -> String {
     let lead = match (found.found.as_slice(), found.any) {
         (_, None) => "Whether a package passes was not found out.".to_owned(),
         (_, Some(false)) => "No package passes: no amendment helps; the impasse says why.".to_owned(),
@@ -73,5 +76,5 @@ fn summary(found: &Amendments, cut: Option<CutShort>) -> String {
             format!("{ways}, by distance: nothing nearer passes. That they pass is not consent.")
         }
     };
-    lead + cut_text(cut)
+    lead + unrecorded + cut_text(cut)
 }

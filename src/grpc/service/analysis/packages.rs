@@ -4,7 +4,9 @@ use crate::analysis::{Bargaining, Budget, Found, MAX_PACKAGES, NotFound, Order, 
 use crate::condition::InputId;
 use crate::engine::Compiled;
 use crate::grpc::convert::aim::{Asked, Fields, to_asked, to_party};
-use crate::grpc::convert::analysis::{cut_text, from_cut, from_efficient, from_package, from_utilities};
+use crate::grpc::convert::analysis::{
+    cut_text, from_cut, from_efficient, from_package, from_utilities, not_recorded, not_recorded_text,
+};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::error::{ApiError, Violations};
 use crate::grpc::names;
@@ -39,9 +41,12 @@ pub(super) fn find_packages(
     let asked = to_asked(compiled, fields, &mut violations)?;
     let wanted = to_wanted(compiled.scenario(), request, &mut violations);
     violations.into_result()?;
-    let problem = asked.problem()?;
+    let problem = asked.comparing()?;
     let found = problem.packages(&wanted, budget).map_err(|cause| match cause {
-        NotFound::Numbers(cause) => ApiError::InvalidRequest(Violations::one("efficient", cause.to_string())),
+        NotFound::Numbers(cause) => {
+            let field = if request.disagreement.is_some() { "disagreement" } else { "efficient" };
+            ApiError::InvalidRequest(Violations::one(field, cause.to_string()))
+        }
         NotFound::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
     })?;
     let packages = found.packages.iter().map(|package| Part::Package(from_package(&asked.question, package)));
@@ -139,6 +144,7 @@ fn summary(asked: &Asked, wanted: &Wanted, found: &Found) -> v1::PackagesSummary
         suppositions: asked.suppositions.clone(),
         summary: sentence(asked, found),
         as_of: Some(from_date(asked.question.day)),
+        not_recorded: not_recorded(&asked.question),
     }
 }
 
@@ -167,5 +173,5 @@ fn sentence(asked: &Asked, found: &Found) -> String {
         }
         Some(count) => format!("{count} packages pass at the floor `{floor}`. That is not consent."),
     };
-    lead + cut_text(found.cut_short)
+    lead + &not_recorded_text(&asked.question) + cut_text(found.cut_short)
 }

@@ -4,16 +4,19 @@ use crate::analysis::{Best, Budget, CutShort, Problem, Question, Range, Robustne
 use crate::condition::{Answer, Axis, InputId, Value};
 use crate::engine::{Compiled, Given, Origin};
 use crate::grpc::convert::aim::{Asked, Fields, to_asked};
-use crate::grpc::convert::analysis::{cut_text, from_cut, from_package, mention};
+use crate::grpc::convert::analysis::{
+    cut_text, from_cut, from_package, lines, mention, not_recorded, not_recorded_text,
+};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::convert::red_line::to_firmness;
 use crate::grpc::convert::request::Subject;
 use crate::grpc::convert::term::{Names, from_answer, to_input};
+use crate::grpc::convert::wording::probability_range;
 use crate::grpc::error::{ApiError, Violations, quoted};
 use crate::grpc::names;
 use crate::grpc::proto::v1::{self, binding_probability::Of};
 use crate::scenario::model::Firmness;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The most combinations of values of a sweep.
@@ -80,7 +83,8 @@ pub(super) fn assess_robustness(
         complete: cut_short.is_none(),
         cut_short: from_cut(cut_short).into(),
         suppositions: asked.suppositions,
-        summary: summary(&found, cut_short),
+        summary: summary(&found, &not_recorded_text(&problem.question), cut_short),
+        not_recorded: not_recorded(&problem.question),
     })
 }
 
@@ -97,6 +101,8 @@ struct Stated {
 impl Stated {
     fn read(question: &Question, given: &[v1::BindingProbability], violations: &mut Violations) -> Self {
         let mut stated = Self::default();
+        let lines = &question.compiled.scenario().red_lines;
+        let known: HashMap<&str, usize> = lines.iter().enumerate().map(|(at, line)| (&*line.id, at)).collect();
         if given.len() > MAX_PROBABILITIES {
             let text = format!("{} are given; at most {MAX_PROBABILITIES} are read", given.len());
             violations.add("probabilities", text);
@@ -113,8 +119,10 @@ impl Stated {
                     violations.add(field, "give a `red_line` or a `firmness`");
                     None
                 }
-                Some(Of::RedLine(name)) => to_position(question, name, &format!("{field}.red_line"), violations)
-                    .and_then(|position| stated.by_line.insert(position, probability)),
+                Some(Of::RedLine(name)) => {
+                    to_position((question, &known), name, &format!("{field}.red_line"), violations)
+                        .and_then(|position| stated.by_line.insert(position, probability))
+                }
                 Some(Of::Firmness(number)) => match v1::Firmness::try_from(*number).ok().and_then(to_firmness) {
                     Some(firmness) => stated.by_firmness.insert(firmness, probability),
                     None => {
@@ -160,7 +168,12 @@ impl Stated {
 }
 
 /// The position of a red line that a caller names.
-fn to_position(question: &Question, name: &str, field: &str, violations: &mut Violations) -> Option<usize> {
+fn to_position(
+    (question, known): (&Question, &HashMap<&str, usize>),
+    name: &str,
+    field: &str,
+    violations: &mut Violations,
+) -> Option<usize> {
     let scenario = question.compiled.scenario();
     let id = match names::parse_red_line(name) {
         Some((of, id)) if of == &*scenario.id => id,
@@ -176,7 +189,7 @@ fn to_position(question: &Question, name: &str, field: &str, violations: &mut Vi
         let mut positions = (scenario.red_lines.len()..).map_while(|at| Some((at, added.red_line(scenario, at)?)));
         positions.find(|(_, line)| &*line.id == id).map(|(at, _)| at)
     };
-    let found = scenario.red_line(id).or_else(supposed);
+    let found = known.get(id).copied().or_else(supposed);
     if found.is_none() {
         let nearest = violations.nearest(id, scenario.red_lines.iter().map(|red_line| &*red_line.id));
         let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
@@ -189,6 +202,9 @@ fn to_position(question: &Question, name: &str, field: &str, violations: &mut Vi
 fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) -> Vec<InputId> {
     let scenario = question.compiled.scenario();
     let mut inputs = Vec::new();
+    if sweep.len() > MAX_SWEEP {
+        violations.add("sweep", format!("{} circumstances are named; at most {MAX_SWEEP} are read", sweep.len()));
+    }
     for (at, name) in sweep.iter().take(MAX_SWEEP).enumerate() {
         let field = format!("sweep[{at}]");
         let Some(input) = to_input(scenario, name, Names::Circumstances, &field, violations) else { continue };
@@ -206,7 +222,8 @@ type Case = Vec<(InputId, Answer)>;
 fn combinations(problem: &Problem, sweep: &[InputId]) -> Result<Vec<Case>, ApiError> {
     let mut cases: Vec<Case> = if sweep.is_empty() { Vec::new() } else { vec![Vec::new()] };
     for input in sweep {
-        let answers = answers(problem, *input);
+        let answers: Vec<Answer> =
+            answers(problem, *input).into_iter().filter(|answer| problem.leaves_possible(*input, answer)).collect();
         if answers.len().saturating_mul(cases.len()) > MAX_SWEEP {
             let text =
                 format!("there are more than {MAX_SWEEP} combinations of values: sweep over fewer circumstances");
@@ -257,6 +274,7 @@ fn from_best(problem: &Problem, best: &Best) -> v1::BestPackage {
     v1::BestPackage {
         package: Some(from_package(&problem.question, &best.package)),
         probability: Some(from_range(best.probability)),
+        could_cross: lines(problem, &best.could_cross),
     }
 }
 
@@ -314,15 +332,9 @@ fn assumptions(used: &[Used]) -> Vec<String> {
     ]
 }
 
-fn summary(found: &Robustness, cut: Option<CutShort>) -> String {
+fn summary(found: &Robustness, unrecorded: &str, cut: Option<CutShort>) -> String {
     let mut sentences = Vec::new();
-    let told = |range: Range| {
-        if range.low == range.high {
-            format!("{:.4}", range.low)
-        } else {
-            format!("{:.4} to {:.4}", range.low, range.high)
-        }
-    };
+    let told = |range: Range| probability_range(range.low, range.high);
     if let Some(range) = found.proposal {
         sentences.push(format!(
             "By the probabilities stated, no binding red line is crossed by the proposal with probability {}.",
@@ -336,5 +348,6 @@ fn summary(found: &Robustness, cut: Option<CutShort>) -> String {
         }
         None => {}
     }
-    sentences.join(" ") + cut_text(cut)
+    let told = sentences.join(" ") + unrecorded + cut_text(cut);
+    told.trim_start().to_owned()
 }
