@@ -31,6 +31,24 @@ fn without_revision(text: &str) -> String {
 fn kept() -> Vec<(String, Vec<String>)> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let mut kept = vec![("compare.txt".to_owned(), words(&["compare"]))];
+    let all_fronts = ["--goal", "ceasefire_scope == \"all_fronts\""];
+    for floor in ["tentative", "negotiable"] {
+        let arguments = [&["impasse", "--floor", floor][..], &all_fronts].concat();
+        kept.push((format!("impasse-{floor}.txt"), words(&arguments)));
+    }
+    kept.push(("amend-european-force.txt".to_owned(), words(&["amend", "european-force", "--max", "20"])));
+    kept.push((
+        "amend-moscow-june-2024.txt".to_owned(),
+        words(&["amend", "moscow-june-2024", "--floor", "negotiable"]),
+    ));
+    let packages = [&["packages", "--max", "2", "--efficient"][..], &all_fronts].concat();
+    kept.push(("packages.txt".to_owned(), words(&packages)));
+    let robustness = ["robustness", "guarantors-2022", "--sweep", "guarantors_willing"];
+    let probabilities = ["--probability", "firm=0.8", "--probability", "absolute=1"];
+    kept.push(("robustness.txt".to_owned(), words(&[&robustness[..], &probabilities].concat())));
+    let robustness = ["robustness", "--floor", "negotiable", "--probability", "negotiable=0.3"];
+    let robustness = [&robustness[..], &probabilities, &all_fronts].concat();
+    kept.push(("robustness-best.txt".to_owned(), words(&robustness)));
     for proposal in proposals() {
         kept.push((format!("{proposal}.txt"), words(&["evaluate", &proposal])));
         // Over the whole span that is covered.
