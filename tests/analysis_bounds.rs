@@ -103,3 +103,40 @@ fn more_ties_than_are_answered_are_told() {
     assert_eq!(bargaining.kalai_smorodinsky.len(), 2);
     assert!(summary.complete);
 }
+
+#[test]
+fn packages_of_many_members_are_not_sent_by_the_thousand() {
+    let members: Vec<String> = (0..64).map(|member| format!("m{member}")).collect();
+    let wide = |issues: usize| {
+        let mut text = format!("{HEAD}issues:\n");
+        for issue in 0..issues {
+            writeln!(
+                text,
+                "  - {{id: i{issue}, title: T, question: Q, kind: members, members: [{}]}}",
+                members.join(", ")
+            )
+            .unwrap();
+        }
+        text += "red_lines:\n";
+        for issue in 0..issues {
+            let rejects: Vec<String> = (0..63).map(|one| format!("\"m{one}\" in i{issue}")).collect();
+            let rejects = rejects.join(" || ");
+            writeln!(
+                text,
+                "  - {{id: line-{issue}, party: one, title: T, rejects: '{rejects}', firmness: firm, held: \
+                 [{{from: 2025-01-01}}], {EVIDENCE}}}"
+            )
+            .unwrap();
+        }
+        text
+    };
+    let request = v1::FindPackagesRequest { max_packages: Some(1_000), ..Default::default() };
+    for (issues, all) in [(10, true), (100, false)] {
+        let parts = ask(&wide(issues), &request);
+        let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else { panic!("a summary") };
+        assert_eq!(summary.packages, (1u128 << issues).to_string());
+        assert_eq!(usize::try_from(summary.sent).unwrap(), parts.len() - 1);
+        assert_eq!((summary.sent == 1_000, summary.complete), (all, all), "{} of {issues} issues", summary.sent);
+        assert!(summary.sent > 0 && (all || summary.cut_short() == v1::CutShort::Work));
+    }
+}

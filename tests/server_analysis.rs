@@ -10,9 +10,11 @@ use detente::grpc::proto::v1::{self, find_packages_response::Part, suggest_amend
 use detente::grpc::server::Settings;
 use detente::scenario;
 use detente::serving::Store;
+use detente::shutdown::Drained;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{Server, channel, quick};
+use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -133,31 +135,65 @@ async fn without_a_deadline_the_servers_own_bounds_the_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_questions_than_may_wait_are_turned_away_with_a_time_to_come_back() {
     let server = hard(Duration::from_secs(30)).await;
-    let mut waiting = Vec::new();
-    // One runs, 64 wait; a goal of its own makes each another question.
-    for number in 0..65 {
+    // One runs, 64 wait, and five are too many; a goal of its own makes each another question.
+    let mut calls = JoinSet::new();
+    for number in 0..70 {
         let mut client = client(&server).await;
         let goal = format!("i0 == \"town_{}\"", number % 7);
         let aim = Some(v1::Aim { goal, ..Default::default() });
         let request = v1::SuggestAmendmentsRequest { aim, ..question(1 + number / 7) };
-        waiting.push(tokio::spawn(async move { client.suggest_amendments(request).await }));
+        calls.spawn(async move { client.suggest_amendments(request).await });
     }
-    let mut other = client(&server).await;
-    let mut refused = None;
-    for _ in 0..100 {
-        match other.suggest_amendments(within(question(20), Duration::from_millis(200))).await {
-            Err(status) if status.code() == Code::Unavailable => {
-                refused = Some(status);
-                break;
+    for _ in 0..5 {
+        let refused = calls.join_next().await.unwrap().unwrap().unwrap_err();
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "OVERLOADED"));
+        assert!(refused.metadata().get("grpc-retry-pushback-ms").is_some());
+    }
+    let sixth = tokio::time::timeout(Duration::from_millis(500), calls.join_next()).await;
+    assert!(sixth.is_err(), "the others wait");
+}
+
+/// What waits when the server ends is told so, and what runs is answered with what it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_analysis_is_answered_when_the_server_ends() {
+    let server = hard(Duration::from_secs(30)).await;
+    let mut running = client(&server).await;
+    let running = tokio::spawn(async move { running.suggest_amendments(question(1)).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut waiting = client(&server).await;
+    let waiting = tokio::spawn(async move { waiting.suggest_amendments(question(2)).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let ended = server.stop();
+    let answer = running.await.unwrap().unwrap().into_inner();
+    assert!(!answer.complete && answer.cut_short() == v1::CutShort::Deadline);
+    let status = waiting.await.unwrap().unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    assert_eq!(ended.await.unwrap().unwrap(), Drained::Whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packages_that_were_asked_for_together_are_those_asked_for_alone() {
+    let server = Server::start().await;
+    let aim = Some(v1::Aim { goal: ALL_FRONTS.to_owned(), ..v1::Aim::default() });
+    let request = v1::FindPackagesRequest { aim, max_packages: Some(216), efficient: true, ..Default::default() };
+    let read = |mut client: Client, request| async move {
+        let mut stream = client.find_packages(request).await.unwrap().into_inner();
+        let mut parts = Vec::new();
+        while let Some(response) = stream.message().await.unwrap() {
+            if !matches!(response.part, Some(Part::Progress(_))) {
+                parts.push(response);
             }
-            _ => tokio::time::sleep(Duration::from_millis(20)).await,
         }
+        parts
+    };
+    let alone = read(client(&server).await, request.clone()).await;
+    assert_eq!(alone.len(), 216 + 3 + 1);
+    let mut calls = JoinSet::new();
+    for _ in 0..40 {
+        calls.spawn(read(client(&server).await, request.clone()));
     }
-    let refused = refused.expect("a call that is turned away");
-    assert_eq!(reason(&refused), "OVERLOADED");
-    assert!(refused.metadata().get("grpc-retry-pushback-ms").is_some());
-    for waiting in waiting {
-        waiting.abort();
+    while let Some(parts) = calls.join_next().await {
+        assert_eq!(parts.unwrap(), alone);
     }
 }
 

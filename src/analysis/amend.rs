@@ -109,7 +109,13 @@ impl Problem {
             match search.nearest(least) {
                 Ok(Some((distance, chosen))) => {
                     least = distance;
-                    amendments.found.push(self.amended(terms, &before, distance, &chosen)?);
+                    match self.amended(terms, &before, distance, &chosen, budget)? {
+                        Ok(amended) => amendments.found.push(amended),
+                        Err(cut) => {
+                            amendments.cut_short = Some(cut);
+                            break;
+                        }
+                    }
                 }
                 Ok(None) => break,
                 Err(cut) => {
@@ -128,7 +134,8 @@ impl Problem {
         before: &[Answer],
         distance: Distance,
         chosen: &[(InputId, Answer)],
-    ) -> Result<Amended, NotCovered> {
+        budget: &Budget<'_>,
+    ) -> Result<Result<Amended, CutShort>, NotCovered> {
         let with = |answers: &[(InputId, Answer)]| -> Vec<Given> {
             let kept = terms.iter().filter(|term| answers.iter().all(|(input, _)| *input != term.input)).copied();
             kept.chain(answers.iter().map(|(input, answer)| given(*input, *answer))).collect()
@@ -142,6 +149,9 @@ impl Problem {
         for (input, after) in chosen {
             let was = before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
             for (kind, reverted, settles_open) in steps_of(self, *input, &was, after) {
+                if let Err(cut) = budget.check() {
+                    return Ok(Err(cut));
+                }
                 let mut answers = chosen.to_vec();
                 answers.iter_mut().filter(|(of, _)| of == input).for_each(|(_, answer)| *answer = reverted);
                 let without = self.question.crossed_for_certain(&with(&answers))?;
@@ -156,7 +166,7 @@ impl Problem {
                 });
             }
         }
-        Ok(Amended { distance, answers: chosen.to_vec(), steps, crosses })
+        Ok(Ok(Amended { distance, answers: chosen.to_vec(), steps, crosses }))
     }
 
     /// What answers could run into.

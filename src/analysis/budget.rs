@@ -10,8 +10,9 @@ pub const MAX_NODES: usize = 400_000;
 pub const MAX_STEPS: usize = 2_000_000;
 /// The most conflicts that the SAT solver meets in one question.
 pub const MAX_CONFLICTS: usize = 5_000_000;
-/// The most points that a search for efficient packages keeps.
-pub const MAX_POINTS: usize = 4_000_000;
+/// The most numbers that a search for efficient packages compares, one for each point and criterion and one more a point,
+/// and sixteen for each answer in a package that is listed.
+pub const MAX_POINTS: usize = 16_000_000;
 
 /// Why a question was not answered to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -64,6 +64,13 @@ impl Algebra for Counting<'_> {
         Ok(Some(sum))
     }
 
+    fn bytes(&self) -> usize {
+        // A digit for each bit of the diagram, and what an integer of 64 bits adds to an interval.
+        let bits: usize =
+            self.diagrams.coordinates.iter().map(|coordinate| if coordinate.count > 2 { 64 } else { 1 }).sum();
+        64 + bits / 8
+    }
+
     fn values(&self, at: usize) -> Vec<usize> {
         (0..self.diagrams.coordinates.get(at).map_or(0, |coordinate| coordinate.count)).collect()
     }

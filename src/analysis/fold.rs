@@ -6,8 +6,8 @@ use super::diagram::Diagrams;
 use biodivine_lib_bdd::{Bdd, BddPointer};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The most values that are kept of places which a node does not test.
-const MAX_LIFTED: usize = 1_000_000;
+/// The most that the values of one fold may take.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// What a fold makes of a coordinate.
 pub(super) trait Algebra {
@@ -19,6 +19,11 @@ pub(super) trait Algebra {
 
     /// Of a place before a coordinate: from what is known after it, for each value that leads anywhere. None: nowhere.
     fn level(&mut self, coordinate: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort>;
+
+    /// About how many bytes a value takes.
+    fn bytes(&self) -> usize {
+        32
+    }
 
     /// The values of a coordinate that are looked at.
     fn values(&self, coordinate: usize) -> Vec<usize>;
@@ -57,6 +62,9 @@ impl Diagrams<'_> {
                     }
                 }
                 let known = if after.is_empty() { None } else { algebra.level(*at, &after)? };
+                if fold.known.len().saturating_mul(algebra.bytes()) > MAX_BYTES {
+                    return Err(CutShort::Work);
+                }
                 fold.known.insert(*node, known);
             }
         }
@@ -103,7 +111,7 @@ impl<V: Clone> Fold<'_, V> {
                 let after: Vec<(usize, V)> = all.iter().map(|value| (*value, below.clone())).collect();
                 known = if after.is_empty() { None } else { algebra.level(at, &after)? };
             }
-            if self.lifted.len() >= MAX_LIFTED {
+            if (self.known.len() + self.lifted.len()).saturating_mul(algebra.bytes()) > MAX_BYTES {
                 return Err(CutShort::Work);
             }
             self.lifted.insert((node, at), known.clone());

@@ -9,6 +9,9 @@ use biodivine_lib_bdd::Bdd;
 use num_bigint::BigUint;
 use std::rc::Rc;
 
+/// The most points that are put in order at once: that is not interrupted.
+const MAX_CANDIDATES: usize = 500_000;
+
 /// A point that no other dominates.
 #[derive(Clone, Debug)]
 pub(super) struct Point {
@@ -85,9 +88,13 @@ impl Algebra for Ranking<'_> {
         let Some(coordinate) = self.diagrams.coordinates.get(at) else { return Ok(None) };
         // Before there is room for them: each takes a number a criterion.
         let count: usize = after.iter().map(|(_, points)| points.len()).sum();
-        self.budget.spend_points(count.saturating_mul(1 + self.utilities.criteria.len() / 4))?;
+        self.budget.spend_points(count.saturating_mul(1 + self.utilities.criteria.len()))?;
+        if count > MAX_CANDIDATES {
+            return Err(CutShort::Work);
+        }
         let mut candidates = Vec::with_capacity(count);
         for (value, points) in after {
+            self.budget.check()?;
             let added = coordinate.input().map_or(&[][..], |input| self.utilities.added(input, *value));
             for point in points.iter() {
                 let mut amounts = point.amounts.clone();

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most packages, and the most efficient points, of one answer.
 pub const MAX_PACKAGES: usize = 1_000;
+/// What an answer in a package counts among the points that a question may take: the memory of so many.
+const POINTS_OF_AN_ANSWER: usize = 16;
 /// The most solutions of a kind in one answer.
 pub const MAX_SOLUTIONS: usize = 20;
 
@@ -67,9 +69,9 @@ pub struct Found {
     pub issues: Vec<InputId>,
     /// Some packages, in the order wanted.
     pub packages: Vec<Package>,
-    /// The efficient points, by falling utilities and rising places, at most [`MAX_PACKAGES`] of them; `None` if they
-    /// were not asked for or not found out.
-    pub efficient: Option<Vec<Efficient>>,
+    /// The first efficient points, if they were asked for, by falling utilities and rising places: at most
+    /// [`MAX_PACKAGES`] of them.
+    pub efficient: Vec<Efficient>,
     /// Whether packages were compared.
     pub compared: bool,
     /// How many efficient points there are.
@@ -228,6 +230,9 @@ impl<'a> Search<'a> {
             Err((listed, cut)) => (listed, Some(cut)),
         };
         for values in listed {
+            if let Err(cut) = self.budget.check() {
+                return Ok(Err(cut));
+            }
             found.packages.push(Package::new(self.problem, self.problem.answers(&self.diagrams, &values))?);
         }
         if let Some(cut) = cut {
@@ -243,9 +248,12 @@ impl<'a> Search<'a> {
         found.efficient_points = frontier.points.len();
         found.efficient_packages = frontier.points.iter().map(|point| &point.packages).sum();
         if wanted.efficient {
-            let shown = (0..frontier.points.len()).take(MAX_PACKAGES);
-            found.efficient =
-                Some(shown.filter_map(|at| self.efficient(utilities, &frontier, at)).collect::<Result<_, _>>()?);
+            for at in 0..frontier.points.len().min(MAX_PACKAGES) {
+                if let Err(cut) = self.take_one() {
+                    return Ok(Err(cut));
+                }
+                found.efficient.extend(self.efficient(utilities, &frontier, at).transpose()?);
+            }
             if frontier.points.len() > MAX_PACKAGES {
                 found.cut_short = Some(CutShort::Results);
             }
@@ -310,29 +318,41 @@ impl<'a> Search<'a> {
         Some(Ok(efficient))
     }
 
+    /// Makes room for one more package in the answer.
+    fn take_one(&self) -> Result<(), CutShort> {
+        self.budget.check()?;
+        self.budget.spend_points(self.diagrams.coordinates.len().saturating_mul(POINTS_OF_AN_ANSWER))
+    }
+
     /// The first packages, values ascending, the last coordinates varying fastest.
     fn stable(&self, most: usize) -> Result<Vec<Values>, (Vec<Values>, CutShort)> {
-        let mut listed = Vec::new();
+        let mut listed: Vec<Values> = Vec::new();
         let coordinates = &self.diagrams.coordinates;
-        let mut pending: Vec<(usize, BddPointer, Values)> = vec![(0, self.packages.root_pointer(), Vec::new())];
-        while let Some((at, node, values)) = pending.pop() {
+        // The way from the first coordinate on: at each the node, and the value to look at next.
+        let mut way: Vec<(BddPointer, usize)> = vec![(self.packages.root_pointer(), 0)];
+        while let Some((node, value)) = way.pop() {
             if node.is_zero() || listed.len() == most {
-                continue;
+                break;
             }
             if let Err(cut) = self.budget.check() {
                 return Err((listed, cut));
             }
+            let at = way.len();
             let Some(coordinate) = coordinates.get(at) else {
-                listed.push(values);
+                if let Err(cut) = self.take_one() {
+                    return Err((listed, cut));
+                }
+                // Each place on the way is at the value after the one taken.
+                listed.push(way.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect());
                 continue;
             };
-            for value in (0..coordinate.count).rev() {
-                let next = self.diagrams.follow(&self.packages, node, at, value);
-                if !next.is_zero() {
-                    let mut values = values.clone();
-                    values.push((at, value));
-                    pending.push((at + 1, next, values));
-                }
+            if value >= coordinate.count {
+                continue;
+            }
+            way.push((node, value + 1));
+            let next = self.diagrams.follow(&self.packages, node, at, value);
+            if !next.is_zero() {
+                way.push((next, 0));
             }
         }
         Ok(listed)
@@ -357,6 +377,7 @@ impl<'a> Search<'a> {
 
     fn next_diverse(&mut self, left: &mut Bdd, used: &Used) -> Result<Option<Values>, CutShort> {
         let Some(values) = least_used(&self.diagrams, left, used, self.budget)? else { return Ok(None) };
+        self.take_one()?;
         let taken = self.diagrams.exactly(&values)?;
         *left = self.diagrams.and_not(left, &taken)?;
         Ok(Some(values))

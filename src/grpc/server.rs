@@ -116,7 +116,16 @@ pub async fn serve(
     if ready {
         readiness.ready().await;
     }
+    let (told, half) = (ending.clone(), settings.drain.timeout / 2);
+    let analyses = threads.clone();
+    // Analyses are told to stop while there is time to answer with what they have.
+    let stopping = tokio::spawn(async move {
+        told.cancelled().await;
+        sleep(half).await;
+        analyses.end();
+    });
     let drained = serve_routes(listener, routes, readiness, settings, ending, stop).await;
+    stopping.abort();
     threads.end();
     if let Some(cache) = cache {
         let CacheCounts { hits, misses, evictions, entries, bytes } = cache.counts();

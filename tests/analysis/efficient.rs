@@ -148,14 +148,14 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
             check_point(case, &problem, &criteria, &found.issues, &amounts_of, (found_point, point, *packages));
         }
     };
-    for efficient in found.efficient.iter().flatten() {
+    for efficient in &found.efficient {
         let amounts = |package: &Package| &amounts_of[&cell_of(case, &problem, &found.issues, package)];
         let same = |package: &&Package| amounts(package) == amounts(&efficient.package);
         let first = found.packages.iter().find(same);
         assert!(first.is_none_or(|first| *first == efficient.package), "the first at its point: {first:?}");
         assert!(first.is_some() || found.packages.len() == MAX_PACKAGES, "all are listed, if they are few");
     }
-    check_points(&found.efficient.unwrap(), &efficient);
+    check_points(&found.efficient, &efficient);
     seen.none += usize::from(efficient.is_empty());
     seen.several += usize::from(efficient.len() > 1);
     seen.most = seen.most.max(efficient.len());

@@ -50,7 +50,7 @@ pub(super) fn find_packages(
         NotFound::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
     })?;
     let packages = found.packages.iter().map(|package| Part::Package(from_package(&asked.question, package)));
-    let efficient = found.efficient.iter().flatten();
+    let efficient = found.efficient.iter();
     let efficient = efficient.map(|efficient| Part::EfficientPackage(from_efficient(&asked.question, efficient)));
     let parts = packages.chain(efficient).chain([Part::Summary(summary(&asked, &wanted, &found))]);
     Ok(parts.map(|part| v1::FindPackagesResponse { part: Some(part) }).collect())

@@ -13,6 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::unfold;
 use std::any::Any;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 use tokio_stream::Stream;
@@ -92,39 +93,48 @@ struct Asked {
 }
 
 impl Asked {
-    async fn answer<A: Clone + Send + Sync + 'static>(&mut self) -> Result<A, ApiError> {
-        let outcome = self.ticket.answer().await.map_err(|failed| match failed {
-            Failed::NotBegun => ApiError::Overloaded,
-            Failed::Late => ApiError::Late,
+    /// The outcome, shared with whoever asked the same.
+    async fn outcome(&mut self) -> Result<Arc<Outcome>, ApiError> {
+        self.ticket.answer().await.map_err(|failed| match failed {
+            Failed::NotBegun | Failed::Late => ApiError::Late,
             Failed::Ending => ApiError::ShuttingDown,
-        })?;
-        let outcome: &(dyn Any + Send + Sync) = &**outcome;
-        // INVARIANT: the key names the method, so that whoever shares an outcome shares its kind.
-        match outcome.downcast_ref::<Result<A, ApiError>>() {
-            Some(answer) => answer.clone(),
-            None => unreachable!("an outcome of another method"),
-        }
+        })
+    }
+
+    async fn answer<A: Clone + Send + Sync + 'static>(&mut self) -> Result<A, ApiError> {
+        let outcome = self.outcome().await?;
+        answer_in::<A>(&outcome).clone()
+    }
+}
+
+/// What an outcome is.
+fn answer_in<A: Send + Sync + 'static>(outcome: &Arc<Outcome>) -> &Result<A, ApiError> {
+    let outcome: &(dyn Any + Send + Sync) = &***outcome;
+    // INVARIANT: the key names the method, so that whoever shares an outcome shares its kind.
+    match outcome.downcast_ref::<Result<A, ApiError>>() {
+        Some(answer) => answer,
+        None => unreachable!("an outcome of another method"),
     }
 }
 
 /// The parts of an answer, as they come.
 type Parts = Pin<Box<dyn Stream<Item = Result<v1::FindPackagesResponse, Status>> + Send>>;
 
-/// Where a stream of parts stands.
+/// Where a stream of parts stands. What is sent is shared until its turn comes: many may have asked the same.
 enum Standing {
     Searching { asked: Asked, told: Instant },
-    Sending(std::vec::IntoIter<v1::FindPackagesResponse>),
+    Sending { outcome: Arc<Outcome>, next: usize },
     Over,
 }
 
 fn parts(asked: Asked) -> Parts {
     let begun = Standing::Searching { asked, told: Instant::now() };
     Box::pin(unfold(begun, |standing| async {
-        let mut sending = match standing {
+        let (outcome, next) = match standing {
             Standing::Over => return None,
-            Standing::Sending(rest) => rest,
+            Standing::Sending { outcome, next } => (outcome, next),
             Standing::Searching { mut asked, told } => {
-                let answered = match timeout_at((told + BETWEEN_REPORTS).into(), asked.answer()).await {
+                let answered = match timeout_at((told + BETWEEN_REPORTS).into(), asked.outcome()).await {
                     Ok(answered) => answered,
                     // It takes longer: what was last told of it is passed on, or else what is told next.
                     Err(_) => match asked.ticket.progress().await {
@@ -132,18 +142,20 @@ fn parts(asked: Asked) -> Parts {
                             let part = v1::FindPackagesResponse { part: Some(Part::Progress(progress)) };
                             return Some((Ok(part), Standing::Searching { asked, told: Instant::now() }));
                         }
-                        None => asked.answer().await,
+                        None => asked.outcome().await,
                     },
                 };
-                let answered: Result<Vec<v1::FindPackagesResponse>, ApiError> = answered;
                 match answered {
-                    Ok(all) => all.into_iter(),
+                    Ok(outcome) => (outcome, 0),
                     Err(error) => return Some((Err(error.into()), Standing::Over)),
                 }
             }
         };
-        let next = sending.next()?;
-        Some((bounded(next).map_err(Status::from), Standing::Sending(sending)))
+        let part = match answer_in::<Vec<v1::FindPackagesResponse>>(&outcome) {
+            Ok(all) => all.get(next)?.clone(),
+            Err(error) => return Some((Err(error.clone().into()), Standing::Over)),
+        };
+        Some((bounded(part).map_err(Status::from), Standing::Sending { outcome, next: next + 1 }))
     }))
 }
 
