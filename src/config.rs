@@ -57,7 +57,8 @@ pub struct ServeOptions {
     #[arg(long, env = "DETENTE_DRAIN_PAUSE", value_name = "DURATION", default_value = "500ms", value_parser = duration)]
     pub drain_pause: Duration,
 
-    /// At the end, after the pause, what calls under way may take before they are cut.
+    /// At the end, after the pause, what calls under way may take before they are cut. At half of it, analyses are told
+    /// to answer with what they have.
     #[arg(long, env = "DETENTE_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub drain_timeout: Duration,
 

@@ -2,7 +2,7 @@
 //!
 //! SIGTERM or SIGINT: health says NOT_SERVING; a pause, in which callers find other replicas while calls are still
 //! answered; `Watch` streams end; no more connections, and those there are told to go; calls under way are finished,
-//! up to a limit. A second signal ends the process at once.
+//! up to a limit. At half of it analyses are told to answer with what they have. A second signal ends the process at once.
 
 use std::future::Future;
 use std::io;

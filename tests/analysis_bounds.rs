@@ -1,6 +1,7 @@
 //! Answers that a bound cuts short: what is there is right, and they say so.
 
 use detente::analysis::Budget;
+use detente::cli::source;
 use detente::engine::Compiled;
 use detente::grpc::proto::v1::{self, find_packages_response::Part};
 use detente::grpc::service::{AnalysisRequest, RedLines};
@@ -138,5 +139,37 @@ fn packages_of_many_members_are_not_sent_by_the_thousand() {
         assert_eq!(usize::try_from(summary.sent).unwrap(), parts.len() - 1);
         assert_eq!((summary.sent == 1_000, summary.complete), (all, all), "{} of {issues} issues", summary.sent);
         assert!(summary.sent > 0 && (all || summary.cut_short() == v1::CutShort::Work));
+    }
+}
+
+/// When the time ends, what was found by then is answered.
+#[test]
+fn packages_that_were_found_when_the_time_ends_are_answered() {
+    use std::cell::Cell;
+    let compiled = source::load(&[]).unwrap();
+    let service = RedLines::new(Arc::new(Store::new(compiled).unwrap()));
+    for order in [v1::PackageOrder::Stable, v1::PackageOrder::Diverse] {
+        let request = v1::FindPackagesRequest {
+            max_packages: Some(100),
+            order: order.into(),
+            efficient: true,
+            ..Default::default()
+        };
+        let mut partly = 0;
+        for most in (0..20).map(|power| 1usize << power) {
+            let asked = Cell::new(0);
+            let stop = || {
+                asked.set(asked.get() + 1);
+                asked.get() > most
+            };
+            let parts = service.analyse(&request, &Budget::new(&stop, &|_, _, _| {})).unwrap();
+            let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else {
+                panic!("a summary")
+            };
+            assert_eq!(summary.complete, asked.get() <= most);
+            assert_eq!(summary.cut_short() == v1::CutShort::Deadline, !summary.complete);
+            partly += usize::from(!summary.complete && summary.sent > 0 && summary.sent < 100);
+        }
+        assert!(partly > 0, "{order:?}");
     }
 }

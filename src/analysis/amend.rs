@@ -4,7 +4,7 @@
 //! whether so many will do, with the ones before it held at their least. What the proposal leaves open may stay open
 //! where it passes whatever is settled there.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, CutShort, Halt};
 use super::encoding::{Encoding, IssueLiterals, Open};
 use super::first::members_held;
 use super::package::{answer_of, given};
@@ -109,9 +109,10 @@ impl Problem {
             match search.nearest(least) {
                 Ok(Some((distance, chosen))) => {
                     least = distance;
-                    match self.amended(terms, &before, distance, &chosen, budget)? {
+                    match self.amended(terms, &before, distance, &chosen, budget) {
                         Ok(amended) => amendments.found.push(amended),
-                        Err(cut) => {
+                        Err(Halt::Day(day)) => return Err(day),
+                        Err(Halt::Cut(cut)) => {
                             amendments.cut_short = Some(cut);
                             break;
                         }
@@ -135,7 +136,7 @@ impl Problem {
         distance: Distance,
         chosen: &[(InputId, Answer)],
         budget: &Budget<'_>,
-    ) -> Result<Result<Amended, CutShort>, NotCovered> {
+    ) -> Result<Amended, Halt> {
         let with = |answers: &[(InputId, Answer)]| -> Vec<Given> {
             let kept = terms.iter().filter(|term| answers.iter().all(|(input, _)| *input != term.input)).copied();
             kept.chain(answers.iter().map(|(input, answer)| given(*input, *answer))).collect()
@@ -149,9 +150,7 @@ impl Problem {
         for (input, after) in chosen {
             let was = before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
             for (kind, reverted, settles_open) in steps_of(self, *input, &was, after) {
-                if let Err(cut) = budget.check() {
-                    return Ok(Err(cut));
-                }
+                budget.check()?;
                 let mut answers = chosen.to_vec();
                 answers.iter_mut().filter(|(of, _)| of == input).for_each(|(_, answer)| *answer = reverted);
                 let without = self.question.crossed_for_certain(&with(&answers))?;
@@ -166,7 +165,7 @@ impl Problem {
                 });
             }
         }
-        Ok(Ok(Amended { distance, answers: chosen.to_vec(), steps, crosses }))
+        Ok(Amended { distance, answers: chosen.to_vec(), steps, crosses })
     }
 
     /// What answers could run into.

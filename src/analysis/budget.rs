@@ -1,5 +1,6 @@
 //! How much one question may take: the bounds, and whether there is time left.
 
+use crate::engine::NotCovered;
 use std::cell::Cell;
 use thiserror::Error;
 
@@ -26,6 +27,17 @@ pub enum CutShort {
     /// There is more than was asked for.
     #[error("there is more than was asked for")]
     Results,
+}
+
+/// Why work ends before its end: cut short, with what was found until then, or for a day that is not covered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(super) enum Halt {
+    /// What was found is answered.
+    #[error(transparent)]
+    Cut(#[from] CutShort),
+    /// There is no answer.
+    #[error(transparent)]
+    Day(#[from] NotCovered),
 }
 
 /// What one question may take.

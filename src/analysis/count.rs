@@ -64,11 +64,8 @@ impl Algebra for Counting<'_> {
         Ok(Some(sum))
     }
 
-    fn bytes(&self) -> usize {
-        // A digit for each bit of the diagram, and what an integer of 64 bits adds to an interval.
-        let bits: usize =
-            self.diagrams.coordinates.iter().map(|coordinate| if coordinate.count > 2 { 64 } else { 1 }).sum();
-        64 + bits / 8
+    fn bytes(&self, value: &BigUint) -> usize {
+        size_of::<BigUint>() + usize::try_from(value.bits() / 8).unwrap_or(usize::MAX)
     }
 
     fn values(&self, at: usize) -> Vec<usize> {

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most that the values of one fold may take.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
+/// What a place in a map takes that grows by doubling, and a choice that an algebra may note for it.
+const BYTES_OF_A_PLACE: usize = 96;
 
 /// What a fold makes of a coordinate.
 pub(super) trait Algebra {
@@ -20,9 +22,9 @@ pub(super) trait Algebra {
     /// Of a place before a coordinate: from what is known after it, for each value that leads anywhere. None: nowhere.
     fn level(&mut self, coordinate: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort>;
 
-    /// About how many bytes a value takes.
-    fn bytes(&self) -> usize {
-        32
+    /// About how many bytes a value takes, beside its place in a map.
+    fn bytes(&self, _value: &Self::Value) -> usize {
+        size_of::<Self::Value>()
     }
 
     /// The values of a coordinate that are looked at.
@@ -32,8 +34,8 @@ pub(super) trait Algebra {
 impl Diagrams<'_> {
     /// Folds a diagram; `None` if it admits nothing.
     pub(super) fn fold<A: Algebra>(&self, bdd: &Bdd, algebra: &mut A) -> Result<Option<A::Value>, CutShort> {
-        let mut fold =
-            Fold { diagrams: self, bdd, known: HashMap::new(), lifted: HashMap::new(), end: algebra.admitted() };
+        let (known, lifted, end) = (HashMap::new(), HashMap::new(), algebra.admitted());
+        let mut fold = Fold { diagrams: self, bdd, known, lifted, end, bytes: 0 };
         let values: Vec<Vec<usize>> = (0..self.coordinates.len()).map(|at| algebra.values(at)).collect();
         let of = |at: usize| values.get(at).map_or(&[][..], |values| values);
         let root = bdd.root_pointer();
@@ -62,9 +64,7 @@ impl Diagrams<'_> {
                     }
                 }
                 let known = if after.is_empty() { None } else { algebra.level(*at, &after)? };
-                if fold.known.len().saturating_mul(algebra.bytes()) > MAX_BYTES {
-                    return Err(CutShort::Work);
-                }
+                fold.make_room(known.as_ref(), algebra)?;
                 fold.known.insert(*node, known);
             }
         }
@@ -80,9 +80,17 @@ struct Fold<'a, V> {
     /// The same, from earlier coordinates on that the node does not test.
     lifted: HashMap<(BddPointer, usize), Option<V>>,
     end: V,
+    /// What all these take, about.
+    bytes: usize,
 }
 
 impl<V: Clone> Fold<'_, V> {
+    fn make_room<A: Algebra<Value = V>>(&mut self, value: Option<&V>, algebra: &A) -> Result<(), CutShort> {
+        let value = value.map_or(0, |value| algebra.bytes(value));
+        self.bytes = self.bytes.saturating_add(BYTES_OF_A_PLACE).saturating_add(value);
+        if self.bytes > MAX_BYTES { Err(CutShort::Work) } else { Ok(()) }
+    }
+
     /// What is known of a node from a coordinate on.
     fn lifted<A: Algebra<Value = V>>(
         &mut self,
@@ -111,9 +119,7 @@ impl<V: Clone> Fold<'_, V> {
                 let after: Vec<(usize, V)> = all.iter().map(|value| (*value, below.clone())).collect();
                 known = if after.is_empty() { None } else { algebra.level(at, &after)? };
             }
-            if (self.known.len() + self.lifted.len()).saturating_mul(algebra.bytes()) > MAX_BYTES {
-                return Err(CutShort::Work);
-            }
+            self.make_room(known.as_ref(), algebra)?;
             self.lifted.insert((node, at), known.clone());
         }
         Ok(known)

@@ -9,8 +9,10 @@ use biodivine_lib_bdd::Bdd;
 use num_bigint::BigUint;
 use std::rc::Rc;
 
-/// The most points that are put in order at once: that is not interrupted.
-const MAX_CANDIDATES: usize = 500_000;
+/// The most points that are put in order at once, which is not interrupted: they come as a few lists in order already.
+const MAX_CANDIDATES: usize = 200_000;
+/// Of so many points the time is asked for once.
+const BETWEEN_CHECKS: usize = 4_096;
 
 /// A point that no other dominates.
 #[derive(Clone, Debug)]
@@ -94,9 +96,11 @@ impl Algebra for Ranking<'_> {
         }
         let mut candidates = Vec::with_capacity(count);
         for (value, points) in after {
-            self.budget.check()?;
             let added = coordinate.input().map_or(&[][..], |input| self.utilities.added(input, *value));
-            for point in points.iter() {
+            for (at, point) in points.iter().enumerate() {
+                if at % BETWEEN_CHECKS == 0 {
+                    self.budget.check()?;
+                }
                 let mut amounts = point.amounts.clone();
                 for (criterion, amount) in added {
                     if let Some(sum) = amounts.get_mut(*criterion) {
@@ -116,6 +120,12 @@ impl Algebra for Ranking<'_> {
         Ok(Some(points.collect()))
     }
 
+    fn bytes(&self, points: &Self::Value) -> usize {
+        let of_a_point = size_of::<Point>() + size_of::<Choice>() + 16 * self.utilities.criteria.len();
+        let digits: u64 = points.iter().map(|point| point.packages.bits() / 8).sum();
+        points.len().saturating_mul(of_a_point).saturating_add(usize::try_from(digits).unwrap_or(usize::MAX))
+    }
+
     fn values(&self, at: usize) -> Vec<usize> {
         (0..self.diagrams.coordinates.get(at).map_or(0, |coordinate| coordinate.count)).collect()
     }
@@ -126,7 +136,10 @@ fn efficient(mut candidates: Vec<Candidate>, budget: &Budget<'_>) -> Result<Vec<
     // One that dominates comes before what it dominates.
     candidates.sort_by(|one, other| other.amounts.cmp(&one.amounts).then(one.value.cmp(&other.value)));
     let mut kept: Vec<Candidate> = Vec::new();
-    for candidate in candidates {
+    for (at, candidate) in candidates.into_iter().enumerate() {
+        if at % BETWEEN_CHECKS == 0 {
+            budget.check()?;
+        }
         if let Some(last) = kept.last_mut()
             && last.amounts == candidate.amounts
         {

@@ -1,11 +1,11 @@
 //! What passes: how many packages, some of them, the efficient ones.
 
 use super::bargain::{Bargain, solutions};
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, CutShort, Halt};
 use super::count::{Weights, count};
 use super::diagram::{Diagrams, Of};
 use super::diverse::{Used, least_used};
-use super::frontier::Frontier;
+use super::frontier::{Frontier, Point};
 use super::order::ordered;
 use super::package::{Package, answer_of};
 use super::problem::{Cube, Problem};
@@ -18,7 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most packages, and the most efficient points, of one answer.
 pub const MAX_PACKAGES: usize = 1_000;
-/// What an answer in a package counts among the points that a question may take: the memory of so many.
+/// What an answer to an issue or about a member, a red line crossed besides and a party's number count in a package that
+/// is answered, among the points that a question may take: they take as much memory.
 const POINTS_OF_AN_ANSWER: usize = 16;
 /// The most solutions of a kind in one answer.
 pub const MAX_SOLUTIONS: usize = 20;
@@ -124,8 +125,10 @@ impl Problem {
             Ok(search) => search,
             Err(cut) => return Ok(Found { cut_short: Some(cut), ..found }),
         };
-        if let Err(cut) = search.look(wanted, utilities.as_ref(), &mut found)? {
-            found.cut_short = Some(cut);
+        match search.look(wanted, utilities.as_ref(), &mut found) {
+            Ok(()) => {}
+            Err(Halt::Cut(cut)) => found.cut_short = Some(cut),
+            Err(Halt::Day(day)) => return Err(NotFound::Day(day)),
         }
         Ok(found)
     }
@@ -205,59 +208,21 @@ impl<'a> Search<'a> {
         Ok(Self { problem, diagrams, packages, budget })
     }
 
-    fn look(
-        &mut self,
-        wanted: &Wanted,
-        utilities: Option<&Utilities>,
-        found: &mut Found,
-    ) -> Result<Result<(), CutShort>, NotFound> {
-        let mut counts = || -> Result<(), CutShort> {
-            self.budget.report("counting", 0, 0);
-            found.count = Some(count(&self.diagrams, &self.packages, &Weights::Values, self.budget)?);
-            let by_integer = Weights::Integers(self.problem.space.clone());
-            found.by_integer = Some(count(&self.diagrams, &self.packages, &by_integer, self.budget)?);
-            Ok(())
-        };
-        if let Err(cut) = counts() {
-            return Ok(Err(cut));
+    fn look(&mut self, wanted: &Wanted, utilities: Option<&Utilities>, found: &mut Found) -> Result<(), Halt> {
+        self.budget.report("counting", 0, 0);
+        found.count = Some(count(&self.diagrams, &self.packages, &Weights::Values, self.budget)?);
+        let by_integer = Weights::Integers(self.problem.space.clone());
+        found.by_integer = Some(count(&self.diagrams, &self.packages, &by_integer, self.budget)?);
+        match wanted.order {
+            Order::Stable => self.stable(wanted.most, &mut found.packages)?,
+            Order::Diverse => self.diverse(wanted.most, &mut found.packages)?,
         }
-        let listed = match wanted.order {
-            Order::Stable => self.stable(wanted.most),
-            Order::Diverse => self.diverse(wanted.most),
-        };
-        let (listed, cut) = match listed {
-            Ok(listed) => (listed, None),
-            Err((listed, cut)) => (listed, Some(cut)),
-        };
-        for values in listed {
-            if let Err(cut) = self.budget.check() {
-                return Ok(Err(cut));
-            }
-            found.packages.push(Package::new(self.problem, self.problem.answers(&self.diagrams, &values))?);
-        }
-        if let Some(cut) = cut {
-            return Ok(Err(cut));
-        }
-        let Some(utilities) = utilities else { return Ok(Ok(())) };
+        let Some(utilities) = utilities else { return Ok(()) };
         self.budget.report("comparing packages", 0, 0);
-        let frontier = match Frontier::of(&self.diagrams, &self.packages, utilities, self.budget) {
-            Ok(frontier) => frontier,
-            Err(cut) => return Ok(Err(cut)),
-        };
+        let frontier = Frontier::of(&self.diagrams, &self.packages, utilities, self.budget)?;
         found.compared = true;
         found.efficient_points = frontier.points.len();
         found.efficient_packages = frontier.points.iter().map(|point| &point.packages).sum();
-        if wanted.efficient {
-            for at in 0..frontier.points.len().min(MAX_PACKAGES) {
-                if let Err(cut) = self.take_one() {
-                    return Ok(Err(cut));
-                }
-                found.efficient.extend(self.efficient(utilities, &frontier, at).transpose()?);
-            }
-            if frontier.points.len() > MAX_PACKAGES {
-                found.cut_short = Some(CutShort::Results);
-            }
-        }
         if wanted.disagreement.is_some() {
             let amounts: Vec<&[i128]> = frontier.points.iter().map(|point| &*point.amounts).collect();
             let bargain = solutions(utilities, &amounts);
@@ -266,17 +231,21 @@ impl<'a> Search<'a> {
                 found.cut_short = Some(CutShort::Results);
             }
         }
-        Ok(Ok(()))
+        if wanted.efficient {
+            for point in frontier.points.iter().take(MAX_PACKAGES) {
+                found.efficient.push(self.efficient(utilities, &frontier, point)?);
+            }
+            if frontier.points.len() > MAX_PACKAGES {
+                found.cut_short = Some(CutShort::Results);
+            }
+        }
+        Ok(())
     }
 
-    fn bargaining(
-        &self,
-        utilities: &Utilities,
-        frontier: &Frontier,
-        bargain: &Bargain,
-    ) -> Result<Bargaining, NotCovered> {
-        let all = |places: &[usize]| -> Result<Vec<Efficient>, NotCovered> {
-            places.iter().take(MAX_SOLUTIONS).filter_map(|at| self.efficient(utilities, frontier, *at)).collect()
+    fn bargaining(&self, utilities: &Utilities, frontier: &Frontier, bargain: &Bargain) -> Result<Bargaining, Halt> {
+        let all = |places: &[usize]| -> Result<Vec<Efficient>, Halt> {
+            let points = places.iter().filter_map(|at| frontier.points.get(*at));
+            points.take(MAX_SOLUTIONS).map(|point| self.efficient(utilities, frontier, point)).collect()
         };
         let numbers = |amounts: &[i128]| -> Vec<(usize, f64)> {
             utilities
@@ -293,20 +262,11 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn efficient(
-        &self,
-        utilities: &Utilities,
-        frontier: &Frontier,
-        at: usize,
-    ) -> Option<Result<Efficient, NotCovered>> {
-        let point = frontier.points.get(at)?;
-        let answers = self.problem.answers(&self.diagrams, &frontier.values(point));
-        let mut efficient = match Package::new(self.problem, answers) {
-            Ok(package) => {
-                Efficient { package, utilities: Vec::new(), places: Vec::new(), packages: point.packages.clone() }
-            }
-            Err(cause) => return Some(Err(cause)),
-        };
+    fn efficient(&self, utilities: &Utilities, frontier: &Frontier, point: &Point) -> Result<Efficient, Halt> {
+        let package = self.package(&frontier.values(point))?;
+        self.budget.spend_points(utilities.criteria.len().saturating_mul(POINTS_OF_AN_ANSWER))?;
+        let packages = point.packages.clone();
+        let mut efficient = Efficient { package, utilities: Vec::new(), places: Vec::new(), packages };
         for (criterion, amount) in utilities.criteria.iter().zip(&point.amounts) {
             match criterion {
                 Criterion::Sum { party } => efficient.utilities.push((*party, utilities.number(*amount))),
@@ -315,18 +275,20 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        Some(Ok(efficient))
+        Ok(efficient)
     }
 
-    /// Makes room for one more package in the answer.
-    fn take_one(&self) -> Result<(), CutShort> {
+    /// A package that is answered, if there is room for it.
+    fn package(&self, values: &[(usize, usize)]) -> Result<Package, Halt> {
         self.budget.check()?;
-        self.budget.spend_points(self.diagrams.coordinates.len().saturating_mul(POINTS_OF_AN_ANSWER))
+        self.budget.spend_points(values.len().saturating_mul(POINTS_OF_AN_ANSWER))?;
+        let package = Package::new(self.problem, self.problem.answers(&self.diagrams, values))?;
+        self.budget.spend_points(package.crosses.len().saturating_mul(POINTS_OF_AN_ANSWER))?;
+        Ok(package)
     }
 
     /// The first packages, values ascending, the last coordinates varying fastest.
-    fn stable(&self, most: usize) -> Result<Vec<Values>, (Vec<Values>, CutShort)> {
-        let mut listed: Vec<Values> = Vec::new();
+    fn stable(&self, most: usize, listed: &mut Vec<Package>) -> Result<(), Halt> {
         let coordinates = &self.diagrams.coordinates;
         // The way from the first coordinate on: at each the node, and the value to look at next.
         let mut way: Vec<(BddPointer, usize)> = vec![(self.packages.root_pointer(), 0)];
@@ -334,53 +296,39 @@ impl<'a> Search<'a> {
             if node.is_zero() || listed.len() == most {
                 break;
             }
-            if let Err(cut) = self.budget.check() {
-                return Err((listed, cut));
-            }
-            let at = way.len();
-            let Some(coordinate) = coordinates.get(at) else {
-                if let Err(cut) = self.take_one() {
-                    return Err((listed, cut));
-                }
+            self.budget.check()?;
+            let Some(coordinate) = coordinates.get(way.len()) else {
                 // Each place on the way is at the value after the one taken.
-                listed.push(way.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect());
+                let values: Values = way.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect();
+                listed.push(self.package(&values)?);
                 continue;
             };
             if value >= coordinate.count {
                 continue;
             }
+            let next = self.diagrams.follow(&self.packages, node, way.len(), value);
             way.push((node, value + 1));
-            let next = self.diagrams.follow(&self.packages, node, at, value);
             if !next.is_zero() {
                 way.push((next, 0));
             }
         }
-        Ok(listed)
+        Ok(())
     }
 
     /// Packages unlike each other.
-    fn diverse(&mut self, most: usize) -> Result<Vec<Values>, (Vec<Values>, CutShort)> {
-        let (mut listed, mut used, mut left) = (Vec::new(), Used::default(), self.packages.clone());
+    fn diverse(&mut self, most: usize, listed: &mut Vec<Package>) -> Result<(), Halt> {
+        let (mut used, mut left) = (Used::default(), self.packages.clone());
         while listed.len() < most {
             self.budget.report("looking for packages unlike each other", listed.len(), most);
-            match self.next_diverse(&mut left, &used) {
-                Ok(None) => break,
-                Ok(Some(values)) => {
-                    used.add(&values);
-                    listed.push(values);
-                }
-                Err(cut) => return Err((listed, cut)),
+            let Some(values) = least_used(&self.diagrams, &left, &used, self.budget)? else { break };
+            listed.push(self.package(&values)?);
+            if listed.len() < most {
+                let taken = self.diagrams.exactly(&values)?;
+                left = self.diagrams.and_not(&left, &taken)?;
+                used.add(&values);
             }
         }
-        Ok(listed)
-    }
-
-    fn next_diverse(&mut self, left: &mut Bdd, used: &Used) -> Result<Option<Values>, CutShort> {
-        let Some(values) = least_used(&self.diagrams, left, used, self.budget)? else { return Ok(None) };
-        self.take_one()?;
-        let taken = self.diagrams.exactly(&values)?;
-        *left = self.diagrams.and_not(left, &taken)?;
-        Ok(Some(values))
+        Ok(())
     }
 }
 

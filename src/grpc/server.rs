@@ -16,7 +16,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -117,15 +117,17 @@ pub async fn serve(
         readiness.ready().await;
     }
     let (told, half) = (ending.clone(), settings.drain.timeout / 2);
-    let analyses = threads.clone();
     // Analyses are told to stop while there is time to answer with what they have.
-    let stopping = tokio::spawn(async move {
+    let stopping = async {
         told.cancelled().await;
         sleep(half).await;
-        analyses.end();
-    });
-    let drained = serve_routes(listener, routes, readiness, settings, ending, stop).await;
-    stopping.abort();
+        threads.end();
+        pending().await
+    };
+    let drained = tokio::select! {
+        drained = serve_routes(listener, routes, readiness, settings, ending, stop) => drained,
+        never = stopping => never,
+    };
     threads.end();
     if let Some(cache) = cache {
         let CacheCounts { hits, misses, evictions, entries, bytes } = cache.counts();

@@ -69,7 +69,7 @@ fn summary(found: &Amendments, unrecorded: &str, cut: Option<CutShort>) -> Strin
     let lead = match (found.found.as_slice(), found.any) {
         (_, None) => "Whether a package passes was not found out.".to_owned(),
         (_, Some(false)) => "No package passes: no amendment helps; the impasse says why.".to_owned(),
-        ([], Some(true)) => "Packages pass, but none was proven nearest.".to_owned(),
+        ([], Some(true)) => "Packages pass, but which is nearest, and why, was not found out.".to_owned(),
         ([first, ..], _) if first.answers.is_empty() => "The proposal passes as it is. That is not consent.".to_owned(),
         (all, _) => {
             let ways = counted(all.len(), "nearest amendment");
