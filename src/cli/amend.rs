@@ -1,15 +1,13 @@
 //! `detente amend`: the passing packages nearest to a proposal, here or at a server.
 
 use super::aim::{AimOptions, head, mention, mentions};
-use super::answerer::Target;
 use super::impasse::impasse_text;
-use super::inputs::Inputs;
-use super::question::{Asked, Assumptions, Changes, Proposal, date};
+use super::question::{Question, date};
 use super::text::{DIM, HEAD, count, wrapped};
 use super::{OutputFormat, Report, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::to_json;
-use crate::grpc::proto::v1::{self, suggest_amendments_request::Subject};
+use crate::grpc::proto::v1;
 use anyhow::Result;
 use clap::Args;
 use jiff::civil::Date;
@@ -24,20 +22,11 @@ Examples:
 #[derive(Args, Debug)]
 pub(super) struct Options {
     #[command(flatten)]
-    proposal: Proposal,
-
-    #[command(flatten)]
-    target: Target,
+    question: Question,
 
     /// The day. [default: the scenario's]
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: Option<Date>,
-
-    #[command(flatten)]
-    changes: Changes,
-
-    #[command(flatten)]
-    assumptions: Assumptions,
 
     #[command(flatten)]
     aim: AimOptions,
@@ -52,28 +41,20 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let answerer = options.target.open()?;
-    let scenario = answerer.get_scenario(options.target.scenario_name())?;
-    let inputs = Inputs::of(&scenario);
-    let subject = match options.proposal.read(&scenario, &inputs)? {
-        Asked::Named(name) => Subject::ProposalName(name),
-        Asked::Own(proposal) => Subject::Proposal(proposal),
-    };
-    let (overrides, cleared_issues) = options.changes.read(&inputs)?;
-    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let asked = options.question.open()?;
     let request = v1::SuggestAmendmentsRequest {
-        scenario: scenario.name.clone(),
-        subject: Some(subject),
-        overrides,
-        cleared_issues,
+        scenario: asked.scenario.name.clone(),
+        subject: Some(asked.proposal.unwrap_or_default().into()),
+        overrides: asked.overrides,
+        cleared_issues: asked.cleared_issues,
         as_of: options.as_of.map(from_date),
-        circumstances,
-        hypotheses,
-        aim: Some(options.aim.read(&inputs)?),
+        circumstances: asked.circumstances,
+        hypotheses: asked.hypotheses,
+        aim: Some(options.aim.read(&asked.inputs)?),
         max_amendments: options.max,
         revision: String::new(),
     };
-    let response = answerer.suggest_amendments(request, options.aim.timeout)?;
+    let response = asked.answerer.suggest_amendments(request, options.aim.timeout)?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("SuggestAmendmentsResponse", &response)?)?,
         OutputFormat::Table => amendments_text(options, &response),
@@ -81,7 +62,7 @@ pub(super) fn run(options: &Options) -> Result<Report> {
 }
 
 fn amendments_text(options: &Options, response: &v1::SuggestAmendmentsResponse) -> String {
-    let title = format!("Amendments of {}", options.proposal.name());
+    let title = format!("Amendments of {}", options.question.name());
     let of = (response.scenario.as_str(), response.revision.as_str());
     let mut out = head(&title, &options.aim, response.as_of.as_ref(), of, &response.suppositions);
     out += &wrapped(&response.summary, 0);

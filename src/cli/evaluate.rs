@@ -1,13 +1,11 @@
 //! `detente evaluate`: one proposal, here or at a server.
 
-use super::answerer::Target;
 use super::evaluation_text::evaluation_text;
-use super::inputs::Inputs;
-use super::question::{Asked, Assumptions, Changes, Proposal, date};
+use super::question::{Question, date};
 use super::{OutputFormat, Report, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::to_json;
-use crate::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
+use crate::grpc::proto::v1;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use jiff::civil::Date;
@@ -25,20 +23,11 @@ Examples:
 #[derive(Args, Debug)]
 pub(super) struct Options {
     #[command(flatten)]
-    proposal: Proposal,
+    question: Question,
 
-    #[command(flatten)]
-    target: Target,
-
-    /// The day to evaluate. [default: the scenario's]
+    /// The day. [default: the scenario's]
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: Option<Date>,
-
-    #[command(flatten)]
-    changes: Changes,
-
-    #[command(flatten)]
-    assumptions: Assumptions,
 
     /// Show clear and not recorded lines, evidence, and all effective inputs too.
     #[arg(long)]
@@ -50,33 +39,25 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let answerer = options.target.open()?;
-    let scenario = answerer.get_scenario(options.target.scenario_name())?;
-    let inputs = Inputs::of(&scenario);
-    let subject = match options.proposal.read(&scenario, &inputs)? {
-        Asked::Named(name) => Subject::ProposalName(name),
-        Asked::Own(proposal) => Subject::Proposal(proposal),
-    };
-    let (overrides, cleared_issues) = options.changes.read(&inputs)?;
-    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let asked = options.question.open()?;
     let view = if options.full { v1::EvaluationView::Full } else { v1::EvaluationView::Basic };
     let request = v1::EvaluateProposalRequest {
-        scenario: scenario.name.clone(),
-        subject: Some(subject),
-        overrides,
-        cleared_issues,
+        scenario: asked.scenario.name.clone(),
+        subject: Some(asked.proposal.unwrap_or_default().into()),
+        overrides: asked.overrides,
+        cleared_issues: asked.cleared_issues,
         as_of: options.as_of.map(from_date),
-        circumstances,
-        hypotheses,
+        circumstances: asked.circumstances,
+        hypotheses: asked.hypotheses,
         view: view.into(),
         revision: String::new(),
     };
-    let response = answerer.evaluate(request)?;
+    let response = asked.answerer.evaluate(request)?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("EvaluateProposalResponse", &response)?)?,
         OutputFormat::Table => {
             let evaluation = response.evaluation.ok_or_else(|| anyhow!("the answer holds no evaluation"))?;
-            evaluation_text(&scenario, &evaluation)
+            evaluation_text(&asked.scenario, &evaluation)
         }
     }))
 }

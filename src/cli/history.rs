@@ -1,15 +1,13 @@
 //! `detente history`: one proposal on every day between two, here or at a server.
 
-use super::answerer::Target;
 use super::evaluation_text::{answer, origin, particulars, verdict_style};
-use super::inputs::Inputs;
-use super::question::{Asked, Assumptions, Changes, Proposal, date};
+use super::question::{Question, date};
 use super::text::{DIM, HEAD, wrapped};
 use super::words::{iso, last_segment, outline_words, stance_words, supposing, verdict_words};
 use super::{OutputFormat, Report, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::to_json;
-use crate::grpc::proto::v1::{self, evaluate_history_request::Subject};
+use crate::grpc::proto::v1;
 use anyhow::Result;
 use clap::Args;
 use jiff::civil::Date;
@@ -25,10 +23,7 @@ Examples:
 #[derive(Args, Debug)]
 pub(super) struct Options {
     #[command(flatten)]
-    proposal: Proposal,
-
-    #[command(flatten)]
-    target: Target,
+    question: Question,
 
     /// The first day. [default: the first that the scenario covers]
     #[arg(long, value_name = "DATE", value_parser = date)]
@@ -37,12 +32,6 @@ pub(super) struct Options {
     /// The last day. [default: the scenario's]
     #[arg(long, value_name = "DATE", value_parser = date)]
     to: Option<Date>,
-
-    #[command(flatten)]
-    changes: Changes,
-
-    #[command(flatten)]
-    assumptions: Assumptions,
 
     /// Show why and who says so, and tell of changes in clear and not recorded lines and in inputs too.
     #[arg(long)]
@@ -54,31 +43,23 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let answerer = options.target.open()?;
-    let scenario = answerer.get_scenario(options.target.scenario_name())?;
-    let inputs = Inputs::of(&scenario);
-    let subject = match options.proposal.read(&scenario, &inputs)? {
-        Asked::Named(name) => Subject::ProposalName(name),
-        Asked::Own(proposal) => Subject::Proposal(proposal),
-    };
-    let (overrides, cleared_issues) = options.changes.read(&inputs)?;
-    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let asked = options.question.open()?;
     let view = if options.full { v1::EvaluationView::Full } else { v1::EvaluationView::Basic };
-    let response = answerer.history(v1::EvaluateHistoryRequest {
-        scenario: scenario.name.clone(),
-        subject: Some(subject),
-        overrides,
-        cleared_issues,
+    let response = asked.answerer.history(v1::EvaluateHistoryRequest {
+        scenario: asked.scenario.name.clone(),
+        subject: Some(asked.proposal.unwrap_or_default().into()),
+        overrides: asked.overrides,
+        cleared_issues: asked.cleared_issues,
         from: options.from.map(from_date),
-        circumstances,
-        hypotheses,
+        circumstances: asked.circumstances,
+        hypotheses: asked.hypotheses,
         view: view.into(),
         revision: String::new(),
         to: options.to.map(from_date),
     })?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("EvaluateHistoryResponse", &response)?)?,
-        OutputFormat::Table => history_text(options.proposal.name(), &response, options.full),
+        OutputFormat::Table => history_text(options.question.name(), &response, options.full),
     }))
 }
 

@@ -1,15 +1,13 @@
 //! `detente impasse`: why no package passes, here or at a server.
 
 use super::aim::{AimOptions, head, mentions};
-use super::answerer::Target;
-use super::inputs::Inputs;
-use super::question::{Asked, Assumptions, Changes, Proposal, date};
+use super::question::{Question, date};
 use super::text::{table, wrapped};
 use super::words::{firmness_word, last_segment};
 use super::{OutputFormat, Report, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::to_json;
-use crate::grpc::proto::v1::{self, explain_impasse_request::Subject};
+use crate::grpc::proto::v1;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use jiff::civil::Date;
@@ -23,22 +21,12 @@ Examples:
 /// The options of `detente impasse`.
 #[derive(Args, Debug)]
 pub(super) struct Options {
-    /// A proposal whose terms are fixed: a reference proposal's name, or a YAML or JSON file. [default: none]
     #[command(flatten)]
-    proposal: Proposal,
-
-    #[command(flatten)]
-    target: Target,
+    question: Question,
 
     /// The day. [default: the scenario's]
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: Option<Date>,
-
-    #[command(flatten)]
-    changes: Changes,
-
-    #[command(flatten)]
-    assumptions: Assumptions,
 
     #[command(flatten)]
     aim: AimOptions,
@@ -53,35 +41,26 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let answerer = options.target.open()?;
-    let scenario = answerer.get_scenario(options.target.scenario_name())?;
-    let inputs = Inputs::of(&scenario);
-    let (overrides, cleared_issues) = options.changes.read(&inputs)?;
-    let is_given = options.proposal.is_given() || !overrides.is_empty();
-    let subject = match options.proposal.read(&scenario, &inputs)? {
-        Asked::Named(name) => Some(Subject::ProposalName(name)),
-        Asked::Own(proposal) => is_given.then_some(Subject::Proposal(proposal)),
-    };
-    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let asked = options.question.open()?;
     let request = v1::ExplainImpasseRequest {
-        scenario: scenario.name.clone(),
-        subject,
-        overrides,
-        cleared_issues,
+        scenario: asked.scenario.name.clone(),
+        subject: asked.proposal.map(Into::into),
+        overrides: asked.overrides,
+        cleared_issues: asked.cleared_issues,
         as_of: options.as_of.map(from_date),
-        circumstances,
-        hypotheses,
-        aim: Some(options.aim.read(&inputs)?),
+        circumstances: asked.circumstances,
+        hypotheses: asked.hypotheses,
+        aim: Some(options.aim.read(&asked.inputs)?),
         max_results: options.max,
         revision: String::new(),
     };
-    let response = answerer.explain_impasse(request, options.aim.timeout)?;
+    let response = asked.answerer.explain_impasse(request, options.aim.timeout)?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("ExplainImpasseResponse", &response)?)?,
         OutputFormat::Table => {
             let impasse = response.impasse.as_ref().ok_or_else(|| anyhow!("the answer holds no impasse"))?;
-            let title = if options.proposal.is_given() {
-                format!("Why nothing passes with the terms of {}", options.proposal.name())
+            let title = if options.question.is_given() {
+                format!("Why nothing passes with the terms of {}", options.question.name())
             } else {
                 "Why nothing passes".to_owned()
             };

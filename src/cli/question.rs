@@ -1,7 +1,7 @@
 //! What the commands that evaluate ask alike: a proposal, changes of it, and what is assumed.
 
 use super::UsageFaults;
-use super::answerer::Answerer;
+use super::answerer::{Answerer, Target};
 use super::inputs::Inputs;
 use super::source;
 use super::suppose::{SUPPOSE_HELP, hypotheses};
@@ -12,18 +12,17 @@ use clap::Args;
 use jiff::civil::Date;
 use std::path::Path;
 
-/// Which proposal.
+/// A proposal, changed, and what is taken for granted.
 #[derive(Args, Debug)]
-pub(super) struct Proposal {
+pub(super) struct Question {
     /// A reference proposal's name, or a YAML or JSON file (`terms:` as in scenario files, or the API's Proposal).
     /// [default: no terms, the status quo]
     #[arg(value_name = "PROPOSAL")]
     proposal: Option<String>,
-}
 
-/// What to change in it.
-#[derive(Args, Debug)]
-pub(super) struct Changes {
+    #[command(flatten)]
+    target: Target,
+
     /// Replace the answer to an issue; written as in scenario files. May be repeated.
     #[arg(long = "set", value_name = "ISSUE=ANSWER", value_parser = assignment)]
     set: Vec<String>,
@@ -31,6 +30,9 @@ pub(super) struct Changes {
     /// Take an issue's term out, so that the status quo holds. May be repeated.
     #[arg(long = "clear", value_name = "ISSUE")]
     clear: Vec<String>,
+
+    #[command(flatten)]
+    assumptions: Assumptions,
 }
 
 /// What to take for granted.
@@ -50,8 +52,49 @@ pub(super) enum Asked {
     Own(v1::Proposal),
 }
 
-impl Proposal {
-    /// What is named on the command line, or nothing.
+impl Default for Asked {
+    /// The status quo.
+    fn default() -> Self {
+        Asked::Own(v1::Proposal::default())
+    }
+}
+
+macro_rules! subjects {
+    ($($request:ident),+) => {$(
+        impl From<Asked> for v1::$request::Subject {
+            fn from(asked: Asked) -> Self {
+                match asked {
+                    Asked::Named(name) => Self::ProposalName(name),
+                    Asked::Own(proposal) => Self::Proposal(proposal),
+                }
+            }
+        }
+    )+};
+}
+
+subjects!(
+    evaluate_proposal_request,
+    evaluate_history_request,
+    suggest_amendments_request,
+    explain_impasse_request,
+    assess_robustness_request
+);
+
+/// A question as requests bring it, and who answers.
+pub(super) struct Opened {
+    pub(super) answerer: Answerer,
+    pub(super) scenario: v1::Scenario,
+    pub(super) inputs: Inputs,
+    /// None: no proposal is named, and nothing set.
+    pub(super) proposal: Option<Asked>,
+    pub(super) overrides: Vec<v1::Term>,
+    pub(super) cleared_issues: Vec<String>,
+    pub(super) circumstances: Vec<v1::Term>,
+    pub(super) hypotheses: Vec<v1::Hypothesis>,
+}
+
+impl Question {
+    /// The proposal that is named on the command line, or nothing.
     pub(super) fn name(&self) -> &str {
         self.proposal.as_deref().unwrap_or("the status quo")
     }
@@ -61,18 +104,16 @@ impl Proposal {
         self.proposal.is_some()
     }
 
-    pub(super) fn read(&self, scenario: &v1::Scenario, inputs: &Inputs) -> Result<Asked> {
-        match self.proposal.as_deref() {
-            None => Ok(Asked::Own(v1::Proposal::default())),
-            Some(proposal) => read_proposal(proposal, scenario, inputs),
-        }
-    }
-}
-
-impl Changes {
-    /// Overrides and cleared issues.
-    pub(super) fn read(&self, inputs: &Inputs) -> Result<(Vec<v1::Term>, Vec<String>), UsageFaults> {
-        Ok((inputs.set(&self.set).map_err(UsageFaults)?, self.clear.clone()))
+    pub(super) fn open(&self) -> Result<Opened> {
+        let answerer = self.target.open()?;
+        let scenario = answerer.get_scenario(self.target.scenario_name())?;
+        let inputs = Inputs::of(&scenario);
+        let named = self.proposal.as_deref().map(|proposal| read_proposal(proposal, &scenario, &inputs)).transpose()?;
+        let overrides = inputs.set(&self.set).map_err(UsageFaults)?;
+        let proposal = named.or_else(|| (!overrides.is_empty()).then(Asked::default));
+        let (circumstances, hypotheses) = self.assumptions.read(&answerer, &scenario, &inputs)?;
+        let cleared_issues = self.clear.clone();
+        Ok(Opened { answerer, scenario, inputs, proposal, overrides, cleared_issues, circumstances, hypotheses })
     }
 }
 

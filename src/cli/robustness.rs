@@ -1,17 +1,15 @@
 //! `detente robustness`: how probable it is that no binding red line is crossed, here or at a server.
 
 use super::aim::{AimOptions, firmness, head, mention, mentions};
-use super::answerer::Target;
-use super::inputs::Inputs;
 use super::packages::package_text;
-use super::question::{Asked, Assumptions, Changes, Proposal, date};
+use super::question::{Question, date};
 use super::text::{HEAD, table, wrapped};
 use super::{OutputFormat, Report, UsageError, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::convert::red_line::from_firmness;
 use crate::grpc::convert::wording::{probability_range, settled_terms};
 use crate::grpc::json::to_json;
-use crate::grpc::proto::v1::{self, assess_robustness_request::Subject, binding_probability::Of};
+use crate::grpc::proto::v1::{self, binding_probability::Of};
 use anyhow::Result;
 use clap::Args;
 use jiff::civil::Date;
@@ -26,20 +24,11 @@ Examples:
 #[derive(Args, Debug)]
 pub(super) struct Options {
     #[command(flatten)]
-    proposal: Proposal,
-
-    #[command(flatten)]
-    target: Target,
+    question: Question,
 
     /// The day. [default: the scenario's]
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: Option<Date>,
-
-    #[command(flatten)]
-    changes: Changes,
-
-    #[command(flatten)]
-    assumptions: Assumptions,
 
     #[command(flatten)]
     aim: AimOptions,
@@ -60,30 +49,21 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<Report> {
     let probabilities = options.probabilities.iter().map(|text| probability(text)).collect::<Result<Vec<_>, _>>()?;
-    let answerer = options.target.open()?;
-    let scenario = answerer.get_scenario(options.target.scenario_name())?;
-    let inputs = Inputs::of(&scenario);
-    let (overrides, cleared_issues) = options.changes.read(&inputs)?;
-    let is_given = options.proposal.is_given() || !overrides.is_empty();
-    let subject = match options.proposal.read(&scenario, &inputs)? {
-        Asked::Named(name) => Some(Subject::ProposalName(name)),
-        Asked::Own(proposal) => is_given.then_some(Subject::Proposal(proposal)),
-    };
-    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let asked = options.question.open()?;
     let request = v1::AssessRobustnessRequest {
-        scenario: scenario.name.clone(),
-        subject,
-        overrides,
-        cleared_issues,
+        scenario: asked.scenario.name.clone(),
+        subject: asked.proposal.map(Into::into),
+        overrides: asked.overrides,
+        cleared_issues: asked.cleared_issues,
         as_of: options.as_of.map(from_date),
-        circumstances,
-        hypotheses,
-        aim: Some(options.aim.read(&inputs)?),
+        circumstances: asked.circumstances,
+        hypotheses: asked.hypotheses,
+        aim: Some(options.aim.read(&asked.inputs)?),
         probabilities,
         sweep: options.sweep.clone(),
         revision: String::new(),
     };
-    let response = answerer.assess_robustness(request, options.aim.timeout)?;
+    let response = asked.answerer.assess_robustness(request, options.aim.timeout)?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("AssessRobustnessResponse", &response)?)?,
         OutputFormat::Table => robustness_text(options, &response),
@@ -103,7 +83,7 @@ fn probability(text: &str) -> Result<v1::BindingProbability, UsageError> {
 
 fn robustness_text(options: &Options, response: &v1::AssessRobustnessResponse) -> String {
     let title = if response.proposal.is_some() {
-        format!("How robust {} is", options.proposal.name())
+        format!("How robust {} is", options.question.name())
     } else {
         "How robust the best package is".to_owned()
     };
