@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the requests of this service have in common.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Fields<'a> {
     /// The proposal, where one is given.
     pub subject: Option<Subject<'a>>,

@@ -1,13 +1,13 @@
 //! SuggestAmendments.
 
+use super::AnalysisRequest;
 use crate::analysis::{Amendments, Budget, CutShort, MAX_AMENDMENTS};
 use crate::engine::Compiled;
-use crate::grpc::convert::aim::{Fields, to_asked, to_most};
+use crate::grpc::convert::aim::{to_asked, to_most};
 use crate::grpc::convert::analysis::{
     counted, cut_text, from_amended, from_cut, from_impasse, not_recorded, not_recorded_text,
 };
 use crate::grpc::convert::date::from_date;
-use crate::grpc::convert::request::Subject;
 use crate::grpc::error::{ApiError, Violations};
 use crate::grpc::names;
 use crate::grpc::proto::v1;
@@ -31,16 +31,7 @@ pub(super) fn suggest_amendments(
     if request.subject.is_none() {
         violations.add("subject", "give a `proposal` of your own, or a reference proposal's `proposal_name`");
     }
-    let fields = Fields {
-        subject: request.subject.as_ref().map(Subject::from),
-        overrides: &request.overrides,
-        cleared_issues: &request.cleared_issues,
-        as_of: request.as_of.as_ref(),
-        circumstances: &request.circumstances,
-        hypotheses: &request.hypotheses,
-        aim: request.aim.as_ref(),
-    };
-    let asked = to_asked(compiled, fields, &mut violations)?;
+    let asked = to_asked(compiled, request.fields(), &mut violations)?;
     let most = to_most(request.max_amendments, DEFAULT_AMENDMENTS, MAX_AMENDMENTS, "max_amendments", &mut violations);
     violations.into_result()?;
     let terms = asked.terms.clone().unwrap_or_default();

@@ -1,11 +1,11 @@
 //! ExplainImpasse.
 
+use super::AnalysisRequest;
 use crate::analysis::{Budget, MAX_IMPASSE_RESULTS};
 use crate::engine::Compiled;
-use crate::grpc::convert::aim::{Fields, fix, to_asked, to_most};
+use crate::grpc::convert::aim::{fix, to_asked, to_most};
 use crate::grpc::convert::analysis::from_impasse;
 use crate::grpc::convert::date::from_date;
-use crate::grpc::convert::request::Subject;
 use crate::grpc::error::{ApiError, Violations};
 use crate::grpc::names;
 use crate::grpc::proto::v1;
@@ -24,16 +24,7 @@ pub(super) fn explain_impasse(
     budget: &Budget<'_>,
 ) -> Result<v1::ExplainImpasseResponse, ApiError> {
     let mut violations = Violations::default();
-    let fields = Fields {
-        subject: request.subject.as_ref().map(Subject::from),
-        overrides: &request.overrides,
-        cleared_issues: &request.cleared_issues,
-        as_of: request.as_of.as_ref(),
-        circumstances: &request.circumstances,
-        hypotheses: &request.hypotheses,
-        aim: request.aim.as_ref(),
-    };
-    let mut asked = to_asked(compiled, fields, &mut violations)?;
+    let mut asked = to_asked(compiled, request.fields(), &mut violations)?;
     let most = to_most(request.max_results, DEFAULT_RESULTS, MAX_IMPASSE_RESULTS, "max_results", &mut violations);
     fix(&mut asked, &mut violations);
     violations.into_result()?;

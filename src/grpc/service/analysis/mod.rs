@@ -17,7 +17,10 @@ use robustness::assess_robustness;
 use super::RedLines;
 use crate::analysis::Budget;
 use crate::engine::Compiled;
+use crate::grpc::convert::aim::Fields;
+use crate::grpc::convert::request::Subject;
 use crate::grpc::error::ApiError;
+use crate::grpc::proto::v1;
 use prost::Message;
 use std::sync::Arc;
 
@@ -29,8 +32,11 @@ pub trait AnalysisRequest: Message + Clone + 'static {
     /// The method's name: equal requests of different methods are different questions.
     const METHOD: &'static str;
 
-    /// The scenario's name, that of a reference proposal, and the revision, as far as the request gives them.
-    fn about(&self) -> (&str, &str, &str);
+    /// The scenario's name and the revision, as far as the request gives them.
+    fn scenario(&self) -> (&str, &str);
+
+    /// What it has in common with the others.
+    fn fields(&self) -> Fields<'_>;
 
     /// The answer.
     ///
@@ -40,21 +46,32 @@ pub trait AnalysisRequest: Message + Clone + 'static {
 }
 
 macro_rules! request {
-    ($request:ty, $method:literal, $answer:ty, $function:path $(, $subject:path)?) => {
-        impl AnalysisRequest for $request {
+    ($request:ident, $method:literal, $answer:ty, $function:path $(, $subject:ident)?) => {
+        impl AnalysisRequest for v1::$request {
             type Answer = $answer;
             const METHOD: &'static str = $method;
 
-            fn about(&self) -> (&str, &str, &str) {
-                #[allow(unused_mut, unused_assignments, reason = "not every request has a subject")]
-                let mut named = "";
+            fn scenario(&self) -> (&str, &str) {
+                (&self.scenario, &self.revision)
+            }
+
+            fn fields(&self) -> Fields<'_> {
+                let fields = Fields {
+                    as_of: self.as_of.as_ref(),
+                    circumstances: &self.circumstances,
+                    hypotheses: &self.hypotheses,
+                    aim: self.aim.as_ref(),
+                    ..Fields::default()
+                };
                 $(
-                    use $subject as Subject;
-                    if let Some(Subject::ProposalName(name)) = &self.subject {
-                        named = name;
-                    }
+                    let fields = Fields {
+                        subject: self.$subject.as_ref().map(Subject::from),
+                        overrides: &self.overrides,
+                        cleared_issues: &self.cleared_issues,
+                        ..fields
+                    };
                 )?
-                (&self.scenario, named, &self.revision)
+                fields
             }
 
             fn answer(&self, compiled: &Arc<Compiled>, budget: &Budget<'_>) -> Result<Self::Answer, ApiError> {
@@ -64,37 +81,10 @@ macro_rules! request {
     };
 }
 
-mod requests {
-    use super::{AnalysisRequest, assess_robustness, explain_impasse, find_packages, suggest_amendments};
-    use crate::analysis::Budget;
-    use crate::engine::Compiled;
-    use crate::grpc::error::ApiError;
-    use crate::grpc::proto::v1;
-    use std::sync::Arc;
-
-    request!(
-        v1::SuggestAmendmentsRequest,
-        "SuggestAmendments",
-        v1::SuggestAmendmentsResponse,
-        suggest_amendments,
-        v1::suggest_amendments_request::Subject
-    );
-    request!(v1::FindPackagesRequest, "FindPackages", Vec<v1::FindPackagesResponse>, find_packages);
-    request!(
-        v1::ExplainImpasseRequest,
-        "ExplainImpasse",
-        v1::ExplainImpasseResponse,
-        explain_impasse,
-        v1::explain_impasse_request::Subject
-    );
-    request!(
-        v1::AssessRobustnessRequest,
-        "AssessRobustness",
-        v1::AssessRobustnessResponse,
-        assess_robustness,
-        v1::assess_robustness_request::Subject
-    );
-}
+request!(SuggestAmendmentsRequest, "SuggestAmendments", v1::SuggestAmendmentsResponse, suggest_amendments, subject);
+request!(FindPackagesRequest, "FindPackages", Vec<v1::FindPackagesResponse>, find_packages);
+request!(ExplainImpasseRequest, "ExplainImpasse", v1::ExplainImpasseResponse, explain_impasse, subject);
+request!(AssessRobustnessRequest, "AssessRobustness", v1::AssessRobustnessResponse, assess_robustness, subject);
 
 impl RedLines {
     /// Answers a question of the analysis service, here and now.
@@ -107,7 +97,11 @@ impl RedLines {
 
     /// The scenario that a request of the analysis service is about.
     pub(super) fn about<R: AnalysisRequest>(&self, request: &R) -> Result<Arc<Compiled>, ApiError> {
-        let (scenario, proposal_name, revision) = request.about();
+        let (scenario, revision) = request.scenario();
+        let proposal_name = match request.fields().subject {
+            Some(Subject::Named(name)) => name,
+            _ => "",
+        };
         self.of_subject(scenario, proposal_name, revision)
     }
 }

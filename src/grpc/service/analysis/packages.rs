@@ -1,9 +1,10 @@
 //! FindPackages.
 
+use super::AnalysisRequest;
 use crate::analysis::{Bargaining, Budget, Found, MAX_PACKAGES, NotFound, Order, Wanted};
 use crate::condition::InputId;
 use crate::engine::Compiled;
-use crate::grpc::convert::aim::{Asked, Fields, to_asked, to_party};
+use crate::grpc::convert::aim::{Asked, to_asked, to_party};
 use crate::grpc::convert::analysis::{
     cut_text, from_cut, from_efficient, from_package, from_utilities, not_recorded, not_recorded_text,
 };
@@ -29,16 +30,7 @@ pub(super) fn find_packages(
     budget: &Budget<'_>,
 ) -> Result<Vec<v1::FindPackagesResponse>, ApiError> {
     let mut violations = Violations::default();
-    let fields = Fields {
-        subject: None,
-        overrides: &[],
-        cleared_issues: &[],
-        as_of: request.as_of.as_ref(),
-        circumstances: &request.circumstances,
-        hypotheses: &request.hypotheses,
-        aim: request.aim.as_ref(),
-    };
-    let asked = to_asked(compiled, fields, &mut violations)?;
+    let asked = to_asked(compiled, request.fields(), &mut violations)?;
     let wanted = to_wanted(compiled.scenario(), request, &mut violations);
     violations.into_result()?;
     let problem = asked.comparing()?;

@@ -1,15 +1,15 @@
 //! AssessRobustness.
 
+use super::AnalysisRequest;
 use crate::analysis::{Best, Budget, CutShort, Problem, Question, Range, Robustness};
 use crate::condition::{Answer, Axis, InputId, Value};
 use crate::engine::{Compiled, Given, Origin};
-use crate::grpc::convert::aim::{Asked, Fields, to_asked};
+use crate::grpc::convert::aim::{Asked, to_asked};
 use crate::grpc::convert::analysis::{
     cut_text, from_cut, from_package, lines, mention, not_recorded, not_recorded_text,
 };
 use crate::grpc::convert::date::from_date;
 use crate::grpc::convert::red_line::to_firmness;
-use crate::grpc::convert::request::Subject;
 use crate::grpc::convert::term::{Names, from_answer, to_input};
 use crate::grpc::convert::wording::probability_range;
 use crate::grpc::error::{ApiError, Violations, quoted};
@@ -34,16 +34,7 @@ pub(super) fn assess_robustness(
     budget: &Budget<'_>,
 ) -> Result<v1::AssessRobustnessResponse, ApiError> {
     let mut violations = Violations::default();
-    let fields = Fields {
-        subject: request.subject.as_ref().map(Subject::from),
-        overrides: &request.overrides,
-        cleared_issues: &request.cleared_issues,
-        as_of: request.as_of.as_ref(),
-        circumstances: &request.circumstances,
-        hypotheses: &request.hypotheses,
-        aim: request.aim.as_ref(),
-    };
-    let asked = to_asked(compiled, fields, &mut violations)?;
+    let asked = to_asked(compiled, request.fields(), &mut violations)?;
     let stated = Stated::read(&asked.question, &request.probabilities, &mut violations);
     let sweep = to_sweep(&asked.question, &request.sweep, &mut violations);
     violations.into_result()?;
@@ -335,14 +326,14 @@ fn assumptions(used: &[Used]) -> Vec<String> {
 fn summary(found: &Robustness, unrecorded: &str, cut: Option<CutShort>) -> String {
     let mut sentences = Vec::new();
     let told = |range: Range| probability_range(range.low, range.high);
-    if let Some(range) = found.proposal {
-        sentences.push(format!(
-            "By the probabilities stated, no binding red line is crossed by the proposal with probability {}.",
-            told(range)
-        ));
-    }
+    let lead = |of: &str, range: Range| {
+        let range = told(range);
+        format!("By the probabilities stated, the probability that {of} crosses no binding red line is {range}.")
+    };
+    sentences.extend(found.proposal.map(|range| lead("the proposal", range)));
     match &found.best {
-        Some(best) => sentences.push(format!("The best package has {}.", told(best.probability))),
+        Some(best) if sentences.is_empty() => sentences.push(lead("the best package", best.probability)),
+        Some(best) => sentences.push(format!("That of the best package is {}.", told(best.probability))),
         None if found.cut_short.is_none() => {
             sentences.push("No package meets pins, goal and constraints.".to_owned());
         }
