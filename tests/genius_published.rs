@@ -1,9 +1,17 @@
-//! Four published domains of GENIUS, imported and enumerated: their deals, efficient points and Nash points are known.
+//! Four published domains of GENIUS, imported, enumerated, and searched by FindPackages: their deals, efficient points and
+//! Nash points are known.
 
+use detente::analysis::Budget;
+use detente::engine::Compiled;
+use detente::grpc::proto::v1::{self, find_packages_response::Part};
+use detente::grpc::service::RedLines;
 use detente::import::genius::{self, Convention, XmlFile};
+use detente::scenario::Scenario;
 use detente::scenario::model::{Preference, Ranking};
+use detente::serving::Store;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Both parties' utilities of a deal, in units of 10^-PLACES: added exactly.
 type Point = [i128; 2];
@@ -59,13 +67,16 @@ fn exactly(number: f64) -> i128 {
     format!("{whole}{fraction:0<PLACES$}").parse().unwrap()
 }
 
-/// The utilities of every deal, and what the parties get without one: their reservation value, or their least utility
-/// if that is more.
-fn points(files: &[(String, String); 3], convention: Convention) -> (Vec<Point>, Point) {
+fn imported(files: &[(String, String); 3], convention: Convention) -> Scenario {
     let [domain, profiles @ ..] = files.each_ref().map(|(path, text)| XmlFile { path, text });
     let options = genius::Options { id: None, date: "2010-01-01".parse().unwrap(), convention };
     let yaml = genius::import(domain, &profiles, &options).unwrap_or_else(|error| panic!("{error}"));
-    let scenario = detente::scenario::load("imported.yaml", &yaml).unwrap_or_else(|faults| panic!("{faults}"));
+    detente::scenario::load("imported.yaml", &yaml).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+/// The utilities of every deal, and what the parties get without one: their reservation value, or their least utility
+/// if that is more.
+fn points(scenario: &Scenario) -> (Vec<Point>, Point) {
     let mut points = vec![[0, 0]];
     for issue in 0..scenario.issues().len() {
         let [one, other] = [0, 1].map(|party| {
@@ -101,10 +112,49 @@ fn efficient(mut points: Vec<Point>) -> Vec<Point> {
     efficient
 }
 
+/// The doubles nearest to them.
+fn as_answered(point: &Point) -> [f64; 2] {
+    point.map(|utility| format!("{utility}e-{PLACES}").parse().unwrap())
+}
+
+/// What FindPackages answers: how many packages, how many efficient points, these points, and Nash's.
+fn search(scenario: Scenario, disagreement: Point) -> ((String, String), Vec<[f64; 2]>, [f64; 2]) {
+    let disagreement = as_answered(&disagreement);
+    let utilities =
+        (0..2).map(|at| v1::PartyUtility { party: scenario.parties[at].id.to_string(), utility: disagreement[at] });
+    let request = v1::FindPackagesRequest {
+        max_packages: Some(0),
+        efficient: true,
+        disagreement: Some(v1::DisagreementPoint { utilities: utilities.collect() }),
+        ..Default::default()
+    };
+    let compiled = Compiled::new(Arc::new(scenario)).unwrap();
+    let service = RedLines::new(Arc::new(Store::new(vec![compiled]).unwrap()));
+    let parts = service.analyse(&request, &Budget::unhurried()).unwrap();
+    let point = |efficient: &v1::EfficientPackage| {
+        assert_eq!(efficient.utilities.len(), 2);
+        [0, 1].map(|at| efficient.utilities[at].utility)
+    };
+    let mut points = Vec::new();
+    for part in parts {
+        match part.part.unwrap() {
+            Part::EfficientPackage(efficient) => points.push(point(&efficient)),
+            Part::Summary(summary) => {
+                assert!(summary.complete);
+                let nash = &summary.bargaining.unwrap().nash;
+                assert_eq!(nash.len(), 1);
+                return ((summary.packages, summary.efficient_points), points, point(&nash[0]));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("no summary");
+}
+
 /// A utility with as many places as it is published with.
 fn rounded(utility: i128, like: &str) -> String {
     let digits = like.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    let number: f64 = format!("{utility}e-{PLACES}").parse().unwrap();
+    let [number, _] = as_answered(&[utility, 0]);
     format!("{number:.digits$}")
 }
 
@@ -121,7 +171,8 @@ fn deals_efficient_points_and_nash_points_are_those_that_are_known() {
             let path = folder.join(name).join(file);
             (path.display().to_string(), fs::read_to_string(&path).unwrap())
         });
-        let (all, disagreement) = points(&files, Convention::AsPublished);
+        let published = imported(&files, Convention::AsPublished);
+        let (all, disagreement) = points(&published);
         assert_eq!(all.len(), deals, "{name}");
         let found = efficient(all);
         assert_eq!(found.len(), known[0], "{name}");
@@ -129,7 +180,20 @@ fn deals_efficient_points_and_nash_points_are_those_that_are_known() {
         let gain = |point: &Point| (point[0] - disagreement[0]) as f64 * (point[1] - disagreement[1]) as f64;
         let best = found.iter().max_by(|one, other| gain(one).total_cmp(&gain(other))).unwrap();
         assert_eq!([0, 1].map(|party| rounded(best[party], nash[party])), nash, "{name}");
-        let (all, _) = points(&files, Convention::Normalized);
-        assert_eq!(efficient(all).len(), known[1], "{name}, normalized");
+        let told = search(published, disagreement);
+        assert_eq!(told.0, (deals.to_string(), known[0].to_string()), "{name}");
+        assert_eq!(
+            told.1,
+            found.iter().map(as_answered).collect::<Vec<_>>(),
+            "{name}: the same points, by falling utilities"
+        );
+        assert_eq!(told.2, as_answered(best), "{name}: Nash's");
+        let normalized = imported(&files, Convention::Normalized);
+        let (all, disagreement) = points(&normalized);
+        let found = efficient(all);
+        assert_eq!(found.len(), known[1], "{name}, normalized");
+        let told = search(normalized, disagreement);
+        assert_eq!(told.0.1, known[1].to_string(), "{name}, normalized");
+        assert_eq!(told.1, found.iter().map(as_answered).collect::<Vec<_>>(), "{name}, normalized");
     }
 }
