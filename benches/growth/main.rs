@@ -6,7 +6,7 @@
 
 mod scenarios;
 
-use detente::analysis::{Budget, MAX_CONFLICTS, MAX_NODES, MAX_POINTS};
+use detente::analysis::Budget;
 use detente::engine::Compiled;
 use detente::grpc::error::ApiError;
 use detente::grpc::proto::v1::{
@@ -103,7 +103,7 @@ fn measured<R: AnalysisRequest>(text: &str, request: &R, tell: impl Fn(&R::Answe
     let compiled = Compiled::new(Arc::new(scenario::load("generated.yaml", text).unwrap())).unwrap();
     let service = RedLines::new(Arc::new(Store::new(vec![compiled]).unwrap()));
     let stop = || begun.elapsed() > PATIENCE;
-    let budget = Budget::new(&stop, &|_, _, _| {}).with_bounds(MAX_NODES, MAX_CONFLICTS, MAX_POINTS);
+    let budget = Budget::new(&stop, &|_, _, _| {});
     let answer: Result<R::Answer, ApiError> = service.analyse(request, &budget);
     let time = format!("{:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
     let told = answer.as_ref().map_or_else(|error| error.to_string(), tell);

@@ -4,16 +4,44 @@ use crate::engine::NotCovered;
 use std::cell::Cell;
 use thiserror::Error;
 
-/// The most nodes of one decision diagram.
-pub const MAX_NODES: usize = 400_000;
-/// The most steps of one operation on diagrams. An operation cannot be interrupted: this bounds how long a worker goes on
-/// after its callers have left, and what it takes in memory meanwhile.
-pub const MAX_STEPS: usize = 2_000_000;
-/// The most conflicts that the SAT solver meets in one question.
-pub const MAX_CONFLICTS: usize = 5_000_000;
-/// The most numbers that a search for efficient packages compares, one for each point and criterion and one more a point,
-/// and sixteen for each answer in a package that is listed.
-pub const MAX_POINTS: usize = 16_000_000;
+/// How much one question may take; what it is by default is what the service grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most nodes of one decision diagram.
+    pub nodes: usize,
+    /// The most steps of one operation on diagrams. An operation cannot be interrupted: this bounds how long a worker
+    /// goes on after its callers have left, and what it takes in memory meanwhile.
+    pub steps: usize,
+    /// The most bytes, about, that the values of one fold of a diagram take.
+    pub bytes: usize,
+    /// The most conflicts that the SAT solver meets.
+    pub conflicts: usize,
+    /// The most that literals times bound may be where the SAT solver counts literals: as many clauses, about.
+    pub counting: usize,
+    /// The most concessions, or conflicts, of one size: they are put in order before the first is answered.
+    pub of_one_size: usize,
+    /// The most numbers in one search for packages: one for each point that is compared, and for each of its criteria;
+    /// and sixteen for each answer, crossing and party's number of a package that is answered.
+    pub points: usize,
+    /// The most points that are put in order at once, which is not interrupted: they come as a few lists in order
+    /// already.
+    pub points_at_once: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            nodes: 400_000,
+            steps: 2_000_000,
+            bytes: 256 * 1024 * 1024,
+            conflicts: 5_000_000,
+            counting: 1_000_000,
+            of_one_size: 5_000,
+            points: 16_000_000,
+            points_at_once: 200_000,
+        }
+    }
+}
 
 /// Why a question was not answered to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -46,16 +74,18 @@ pub struct Budget<'a> {
     stop: &'a dyn Fn() -> bool,
     /// Told how far the work has come: the phase, what is done, and of how much (0: unknown).
     report: &'a dyn Fn(&'static str, u64, u64),
-    pub(super) nodes: usize,
+    pub(super) bounds: Bounds,
+    /// Of the SAT solver's conflicts, and of the points, those that are left.
     pub(super) conflicts: Cell<usize>,
-    pub(super) points: Cell<usize>,
+    points: Cell<usize>,
 }
 
 impl<'a> Budget<'a> {
     /// The full bounds; `stop` says whether there is no time left, `report` is told how far the work has come.
     pub fn new(stop: &'a dyn Fn() -> bool, report: &'a dyn Fn(&'static str, u64, u64)) -> Self {
-        let (conflicts, points) = (Cell::new(MAX_CONFLICTS), Cell::new(MAX_POINTS));
-        Self { stop, report, nodes: MAX_NODES, conflicts, points }
+        let bounds = Bounds::default();
+        let (conflicts, points) = (Cell::new(bounds.conflicts), Cell::new(bounds.points));
+        Self { stop, report, bounds, conflicts, points }
     }
 
     /// Unbounded in time, and telling nobody: for tests and benches.
@@ -65,8 +95,9 @@ impl<'a> Budget<'a> {
 
     /// The same with other bounds.
     #[must_use]
-    pub fn with_bounds(self, nodes: usize, conflicts: usize, points: usize) -> Self {
-        Self { nodes, conflicts: Cell::new(conflicts), points: Cell::new(points), ..self }
+    pub fn with_bounds(self, bounds: Bounds) -> Self {
+        let (conflicts, points) = (Cell::new(bounds.conflicts), Cell::new(bounds.points));
+        Self { bounds, conflicts, points, ..self }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -91,6 +122,6 @@ impl<'a> Budget<'a> {
 
 impl std::fmt::Debug for Budget<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Budget").field("nodes", &self.nodes).finish_non_exhaustive()
+        f.debug_struct("Budget").field("bounds", &self.bounds).finish_non_exhaustive()
     }
 }

@@ -10,9 +10,6 @@ use super::solver::{Counted, Solver};
 use rustsat::types::Lit;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most sets of one size: they are put in order before the first is answered.
-pub(super) const MAX_OF_ONE_SIZE: usize = 5_000;
-
 /// A solver in which each line is honoured where its literal holds.
 pub(super) struct Softening<'a> {
     problem: &'a Problem,
@@ -82,7 +79,7 @@ impl<'a> Softening<'a> {
                     self.solver.add(&clause);
                     of_size.push(set);
                     self.budget.report("looking for concessions", found.len() + of_size.len(), 0);
-                    if of_size.len() > MAX_OF_ONE_SIZE {
+                    if of_size.len() > self.budget.bounds.of_one_size {
                         return Err(CutShort::Work);
                     }
                 }

@@ -3,7 +3,7 @@
 //! dualization"). A set that can be honoured gives one more concession to hit.
 
 use super::budget::{Budget, CutShort};
-use super::concessions::{MAX_OF_ONE_SIZE, Softening};
+use super::concessions::Softening;
 use super::problem::Problem;
 use super::solver::{Counted, Solver};
 use rustsat::types::Lit;
@@ -52,7 +52,7 @@ pub(super) fn conflicts(
             hitting.add(&of(&set).into_iter().map(|literal| !literal).collect::<Vec<Lit>>());
             of_size.push(set);
             budget.report("looking for conflicts", found.len() + of_size.len(), 0);
-            if of_size.len() > MAX_OF_ONE_SIZE {
+            if of_size.len() > budget.bounds.of_one_size {
                 return Err(CutShort::Work);
             }
             continue;

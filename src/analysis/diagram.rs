@@ -4,7 +4,7 @@
 //! a member takes one. Codes that are no value are read as the last one, so that whatever a diagram admits, some values
 //! do.
 
-use super::budget::{Budget, CutShort, MAX_STEPS};
+use super::budget::{Budget, CutShort};
 use super::problem::Cube;
 use crate::condition::{Axis, InputId, Literal, Space};
 use biodivine_lib_bdd::{Bdd, BddPointer, BddVariable, BddVariableSet, op_function};
@@ -143,11 +143,12 @@ impl<'a> Diagrams<'a> {
     ) -> Result<Bdd, CutShort> {
         self.budget.check()?;
         // Every pair of nodes is met once at the most.
-        if one.size().saturating_mul(other.size()) > MAX_STEPS {
-            Bdd::check_binary_op(MAX_STEPS, one, other, operation).ok_or(CutShort::Work)?;
+        let bounds = &self.budget.bounds;
+        if one.size().saturating_mul(other.size()) > bounds.steps {
+            Bdd::check_binary_op(bounds.steps, one, other, operation).ok_or(CutShort::Work)?;
             self.budget.check()?;
         }
-        Bdd::binary_op_with_limit(self.budget.nodes, one, other, operation).ok_or(CutShort::Work)
+        Bdd::binary_op_with_limit(bounds.nodes, one, other, operation).ok_or(CutShort::Work)
     }
 
     /// Where some of the cubes hold.
@@ -193,7 +194,7 @@ impl<'a> Diagrams<'a> {
 
     /// Where all hold, taken together from the last coordinates up: what is below changes no more.
     pub(super) fn all_of(&self, mut parts: Vec<Bdd>, phase: &'static str) -> Result<Bdd, CutShort> {
-        if parts.iter().map(Bdd::size).sum::<usize>() > 4 * self.budget.nodes {
+        if parts.iter().map(Bdd::size).sum::<usize>() > 4 * self.budget.bounds.nodes {
             return Err(CutShort::Work);
         }
         parts.sort_by_key(|part| std::cmp::Reverse(part.var_of(part.root_pointer()).to_index()));

@@ -6,8 +6,6 @@ use super::diagram::Diagrams;
 use biodivine_lib_bdd::{Bdd, BddPointer};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The most that the values of one fold may take.
-const MAX_BYTES: usize = 256 * 1024 * 1024;
 /// What a place in a map takes that grows by doubling, and a choice that an algebra may note for it.
 const BYTES_OF_A_PLACE: usize = 96;
 
@@ -88,7 +86,7 @@ impl<V: Clone> Fold<'_, V> {
     fn make_room<A: Algebra<Value = V>>(&mut self, value: Option<&V>, algebra: &A) -> Result<(), CutShort> {
         let value = value.map_or(0, |value| algebra.bytes(value));
         self.bytes = self.bytes.saturating_add(BYTES_OF_A_PLACE).saturating_add(value);
-        if self.bytes > MAX_BYTES { Err(CutShort::Work) } else { Ok(()) }
+        if self.bytes > self.diagrams.budget.bounds.bytes { Err(CutShort::Work) } else { Ok(()) }
     }
 
     /// What is known of a node from a coordinate on.

@@ -9,8 +9,6 @@ use biodivine_lib_bdd::Bdd;
 use num_bigint::BigUint;
 use std::rc::Rc;
 
-/// The most points that are put in order at once, which is not interrupted: they come as a few lists in order already.
-const MAX_CANDIDATES: usize = 200_000;
 /// Of so many points the time is asked for once.
 const BETWEEN_CHECKS: usize = 4_096;
 
@@ -91,7 +89,7 @@ impl Algebra for Ranking<'_> {
         // Before there is room for them: each takes a number a criterion.
         let count: usize = after.iter().map(|(_, points)| points.len()).sum();
         self.budget.spend_points(count.saturating_mul(1 + self.utilities.criteria.len()))?;
-        if count > MAX_CANDIDATES {
+        if count > self.budget.bounds.points_at_once {
             return Err(CutShort::Work);
         }
         let mut candidates = Vec::with_capacity(count);

@@ -28,7 +28,7 @@ mod solver;
 mod utilities;
 
 pub use amend::{Amended, Amendments, Distance, MAX_AMENDMENTS, Step, StepKind};
-pub use budget::{Budget, CutShort, MAX_CONFLICTS, MAX_NODES, MAX_POINTS, MAX_STEPS};
+pub use budget::{Bounds, Budget, CutShort};
 pub use impasse::{Impasse, MAX_IMPASSE_RESULTS};
 pub use package::Package;
 pub use packages::{Bargaining, Efficient, Found, MAX_PACKAGES, MAX_SOLUTIONS, NotFound, Order, Wanted};

@@ -8,9 +8,6 @@ use rustsat::instances::{BasicVarManager, Cnf, ManageVars};
 use rustsat::solvers::{Solve, SolveIncremental, SolverResult};
 use rustsat::types::{Assignment, Clause, Lit, TernaryVal, Var};
 
-/// The most that literals times bound may be where literals are counted.
-const MAX_COUNTING: usize = 1_000_000;
-
 /// A solver for one question.
 pub(super) struct Solver<'a> {
     inner: rustsat_batsat::Solver<Watch<'a>>,
@@ -125,7 +122,7 @@ impl<'a> Solver<'a> {
             return Ok(Vec::new());
         }
         // A totalizer has about as many clauses as literals times the bound.
-        if counted.literals.saturating_mul(bound) > MAX_COUNTING {
+        if counted.literals.saturating_mul(bound) > self.budget.bounds.counting {
             return Err(CutShort::Work);
         }
         let mut clauses = Cnf::new();

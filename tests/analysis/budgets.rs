@@ -2,10 +2,7 @@
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::robustness::probabilities;
-use detente::analysis::{
-    Amendments, Budget, CutShort, Found, Impasse, MAX_CONFLICTS, MAX_NODES, MAX_POINTS, Order, Problem, Robustness,
-    Wanted,
-};
+use detente::analysis::{Amendments, Bounds, Budget, CutShort, Found, Impasse, Order, Problem, Robustness, Wanted};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -15,6 +12,8 @@ struct Seen {
     cut_short: BTreeMap<&'static str, usize>,
     partly: BTreeMap<&'static str, usize>,
     most_asks: usize,
+    /// For each bound.
+    by_bound: [usize; 8],
 }
 
 /// All answers to one question.
@@ -33,6 +32,9 @@ struct Asked<'a> {
 }
 
 const MOST: usize = 4;
+
+/// One of the bounds.
+type Bound = fn(&mut Bounds) -> &mut usize;
 
 impl Asked<'_> {
     /// All answers, each within a budget of its own.
@@ -174,22 +176,35 @@ fn what_is_cut_short_is_right_and_told() {
             });
             check(&found, &whole, CutShort::Deadline, &mut seen);
         }
-        let bounds = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128];
-        for bound in bounds {
-            for (nodes, conflicts, points) in [
-                (bound, MAX_CONFLICTS, MAX_POINTS),
-                (MAX_NODES, bound, MAX_POINTS),
-                (MAX_NODES, MAX_CONFLICTS, bound),
-                (bound, bound, bound),
-            ] {
-                let found = asked.answers(&|| Budget::unhurried().with_bounds(nodes, conflicts, points));
+        let each: [(Bound, usize); 8] = [
+            (|bounds| &mut bounds.nodes, 1),
+            (|bounds| &mut bounds.steps, 10),
+            (|bounds| &mut bounds.bytes, 100),
+            (|bounds| &mut bounds.conflicts, 1),
+            (|bounds| &mut bounds.counting, 1),
+            (|bounds| &mut bounds.of_one_size, 1),
+            (|bounds| &mut bounds.points, 10),
+            (|bounds| &mut bounds.points_at_once, 1),
+        ];
+        for size in [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128] {
+            let mut all_small = Bounds::default();
+            for (at, (bound, unit)) in each.iter().enumerate() {
+                let mut bounds = Bounds::default();
+                *bound(&mut bounds) = size * unit;
+                *bound(&mut all_small) = size * unit;
+                let found = asked.answers(&|| Budget::unhurried().with_bounds(bounds));
+                let cut_before: usize = seen.cut_short.values().sum();
                 check(&found, &whole, CutShort::Work, &mut seen);
+                seen.by_bound[at] += seen.cut_short.values().sum::<usize>() - cut_before;
             }
+            let found = asked.answers(&|| Budget::unhurried().with_bounds(all_small));
+            check(&found, &whole, CutShort::Work, &mut seen);
         }
     });
     println!("{seen:?}");
     if all {
         let questions = ["amendments", "impasse", "packages", "robustness"];
         assert!(questions.iter().all(|question| seen.partly.get(question).is_some_and(|some| *some > 100)), "{seen:?}");
+        assert!(seen.by_bound.iter().all(|some| *some > 10), "each bound cuts something short: {seen:?}");
     }
 }
