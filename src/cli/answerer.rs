@@ -97,7 +97,10 @@ impl Answerer {
     ) -> Result<v1::SuggestAmendmentsResponse, Refusal> {
         match self {
             Answerer::Here(service) => analyse(service, &request, within),
-            Answerer::There(client) => client.suggest_amendments(request, within).map_err(Refusal::from),
+            Answerer::There(client) => {
+                let _shown = Progress::new(within);
+                client.suggest_amendments(request, within).map_err(Refusal::from)
+            }
         }
     }
 
@@ -114,9 +117,7 @@ impl Answerer {
                     let number = |number: i64| u64::try_from(number).unwrap_or(0);
                     progress.show(&told.phase, number(told.done), number(told.total));
                 };
-                let parts = client.find_packages(request, within, show);
-                progress.clear();
-                parts.map_err(Refusal::from)
+                client.find_packages(request, within, show).map_err(Refusal::from)
             }
         }
     }
@@ -128,7 +129,10 @@ impl Answerer {
     ) -> Result<v1::ExplainImpasseResponse, Refusal> {
         match self {
             Answerer::Here(service) => analyse(service, &request, within),
-            Answerer::There(client) => client.explain_impasse(request, within).map_err(Refusal::from),
+            Answerer::There(client) => {
+                let _shown = Progress::new(within);
+                client.explain_impasse(request, within).map_err(Refusal::from)
+            }
         }
     }
 
@@ -139,7 +143,10 @@ impl Answerer {
     ) -> Result<v1::AssessRobustnessResponse, Refusal> {
         match self {
             Answerer::Here(service) => analyse(service, &request, within),
-            Answerer::There(client) => client.assess_robustness(request, within).map_err(Refusal::from),
+            Answerer::There(client) => {
+                let _shown = Progress::new(within);
+                client.assess_robustness(request, within).map_err(Refusal::from)
+            }
         }
     }
 
