@@ -1,0 +1,204 @@
+"""What the checks of deploy/ share: building the manifests, finding things in them, asking a server that runs, counting."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import traceback
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import grpc
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+DEPLOY = ROOT / "deploy"
+SKIPPED = 77
+START_SECONDS, CALL_SECONDS = 30, 5
+BASE, DEVELOPMENT, PRODUCTION = "base", "overlays/development", "overlays/production"
+NOT_SERVING, SERVING = "NOT_SERVING", "SERVING"
+KUSTOMIZE_MAJOR = 5
+
+sys.path.insert(0, str(ROOT / "proto"))
+
+
+class Failure(Exception):
+    """What does not hold, in a sentence."""
+
+
+class Checks:
+    """Runs checks and counts: a line for each that fails, and at the end a short list of those that held."""
+
+    def __init__(self, name):
+        self.name, self.held, self.failed = name, [], 0
+
+    def check(self, what, function, *arguments):
+        try:
+            function(*arguments)
+        except (Failure, AssertionError, OSError, grpc.RpcError, subprocess.SubprocessError) as failure:
+            self.fail(what, failure)
+        except Exception:  # a fault of the check must not hide the others
+            self.fail(what, traceback.format_exc())
+        else:
+            self.held.append(what)
+
+    def fail(self, what, failure):
+        self.failed += 1
+        print(f"FAIL  {what}\n" + re.sub("(?m)^", "        ", str(failure).strip()), flush=True)
+
+    def end(self):
+        """Prints the counts, and says with which code to exit."""
+        print("ok    " + "; ".join(self.held))
+        print(f"{self.name}: {len(self.held)} passed, {self.failed} failed")
+        return 1 if self.failed else 0
+
+
+def must(holds, sentence):
+    if not holds:
+        raise Failure(sentence)
+
+
+def skip(reason):
+    print(f"skipped: {reason}")
+    sys.exit(SKIPPED)
+
+
+def run(*command, **options):
+    """What a command prints; if it fails, a Failure with all that it said."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
+    if done.returncode:
+        raise Failure(f"`{shlex.join(map(str, command))}` ended with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def kustomize():
+    """The command that builds manifests: what KUSTOMIZE says, or kubectl's own, if it is new enough."""
+    if "KUSTOMIZE" in os.environ:
+        return shlex.split(os.environ["KUSTOMIZE"])
+    if shutil.which("kubectl"):
+        version = json.loads(run("kubectl", "version", "--client", "-o", "json")).get("kustomizeVersion", "v0")
+        if int(version.lstrip("v").split(".")[0]) >= KUSTOMIZE_MAJOR:
+            return ["kubectl", "kustomize"]
+    skip(f"neither KUSTOMIZE names a kustomize nor is there a kubectl that has kustomize {KUSTOMIZE_MAJOR}")
+
+
+def build(folder):
+    """All objects of a base or an overlay."""
+    return list(yaml.safe_load_all(run(*kustomize(), DEPLOY / "kubernetes" / folder)))
+
+
+def find(objects, kind, name="detente"):
+    for item in objects:
+        if item["kind"] == kind and item["metadata"]["name"] == name:
+            return item
+    raise Failure(f"there is no {kind} `{name}`")
+
+
+def pod_spec(objects):
+    return find(objects, "Deployment")["spec"]["template"]["spec"]
+
+
+def container(objects):
+    (only,) = pod_spec(objects)["containers"]
+    return only
+
+
+def environment(objects):
+    """The container's variables; only literal values are in use."""
+    return {each["name"]: each["value"] for each in container(objects).get("env", [])}
+
+
+def port_of(address):
+    return int(address.rsplit(":", 1)[1])
+
+
+def seconds(text):
+    """A duration as the program and systemd write it: 500ms, 5s, 2m."""
+    matched = re.fullmatch(r"(\d+)(ms|s|m|h)", text)
+    must(matched, f"`{text}` is no duration")
+    return int(matched[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[matched[2]]
+
+
+def cargo_version(field="version"):
+    matched = re.search(rf'(?m)^{field} = "([^"]+)"', (ROOT / "Cargo.toml").read_text())
+    return matched[1]
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def wait_until(holds, what, limit=START_SECONDS):
+    give_up = time.monotonic() + limit
+    while not holds():
+        must(time.monotonic() < give_up, f"{what}: not within {limit} s")
+        time.sleep(0.05)
+
+
+def channel(port, certificate=None, options=()):
+    """To this machine, encrypted if there is a certificate, which then is the only one trusted."""
+    options = [("grpc.enable_http_proxy", 0), *options]
+    if certificate is None:
+        return grpc.insecure_channel(f"127.0.0.1:{port}", options=options)
+    options.append(("grpc.ssl_target_name_override", "detente.detente.svc"))
+    credentials = grpc.ssl_channel_credentials(root_certificates=Path(certificate).read_bytes())
+    return grpc.secure_channel(f"127.0.0.1:{port}", credentials, options=options)
+
+
+def health(port):
+    """What a kubelet's gRPC probe learns: SERVING, NOT_SERVING, or a code."""
+    with channel(port) as admin:
+        # Bytes in, bytes out: an empty HealthCheckRequest, and a response whose field 1 is the status.
+        check = admin.unary_unary("/grpc.health.v1.Health/Check")
+        try:
+            return {b"\x08\x01": SERVING, b"\x08\x02": NOT_SERVING}.get(check(b"", timeout=1), "UNKNOWN")
+        except grpc.RpcError as error:
+            return error.code().name
+
+
+def http_get(port, path, limit=2):
+    """Code and body; (0, reason) if there is no answer."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}{path}", timeout=limit) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
+
+
+def probe(definition, ports):
+    """Tries a probe as a kubelet does; `ports` has the real ports by name and by the number that manifests give."""
+    if "grpc" in definition:
+        status = health(ports[definition["grpc"]["port"]])
+        must(status == SERVING, f"the gRPC probe was told {status}")
+    else:
+        at = definition["httpGet"]
+        code, body = http_get(ports[at["port"]], at["path"])
+        must(200 <= code < 400, f"GET {at['path']} was answered {code}: {body[:200]}")
+
+
+def api():
+    """The messages and stubs of both services."""
+    messages, stubs = grpc.protos_and_services("detente/v1/red_line_service.proto")
+    analyses, analysis_stubs = grpc.protos_and_services("detente/v1/analysis_service.proto")
+    return messages, stubs, analyses, analysis_stubs
+
+
+def evaluate(to, token=None, proposal="european-force", **options):
+    """The revision with which one of the bundled proposals is evaluated, over a channel."""
+    messages, stubs, _, _ = api()
+    metadata = [("authorization", f"Bearer {token}")] if token else None
+    request = messages.EvaluateProposalRequest(proposal_name=f"scenarios/ukraine-2025/proposals/{proposal}")
+    answer = stubs.RedLineServiceStub(to).EvaluateProposal(request, metadata=metadata, timeout=CALL_SECONDS, **options)
+    must(answer.evaluation.scenario == "scenarios/ukraine-2025", f"an odd answer:\n{answer}")
+    return answer.evaluation.revision

@@ -1,0 +1,329 @@
+"""Holds deploy/ to itself, to docs/operations.md and to the real program.
+
+Here is what can be told from the files alone:
+
+  kustomize          the base and both overlays build, every object is valid by Kubernetes' own schemas, nothing unknown
+                     in it (kinds of Prometheus' operator: by the schema in operator_schema.json), and every pod meets
+                     the Pod Security Standard `restricted`
+  ports, mounts      what Services, probes, NetworkPolicies and monitors name is what the server is told to bind; every
+                     file that a setting names is mounted, as a folder
+  image, unit        the Containerfile's user, ports and versions are those of the manifests and of Cargo.toml; systemd finds
+                     the unit free of faults; whoever ends the server waits longer than it may take
+  alerts, dashboard  their PromQL parses, the alerts do what alerts_test.yaml says, every one has a runbook
+  service config     it names every method, and retries none that streams
+
+and in running.py what takes the program: that it has every flag and setting, takes every value, starts in each
+deployment, answers its probes, has every metric and label, and ends in time; and that clients retry by the service config.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jsonschema
+import kubernetes_validate
+import yaml
+
+import running
+from deployed import (
+    BASE, DEPLOY, DEVELOPMENT, PRODUCTION, ROOT, Checks, Failure, build, cargo_version, container, environment, find,
+    must, pod_spec, port_of, run, seconds,
+)
+
+# The oldest Kubernetes for which the manifests are meant, and the newest that the validator knows.
+KUBERNETES = ("1.31", kubernetes_validate.latest_version())
+OPERATOR_KINDS = ("ServiceMonitor", "PrometheusRule")
+EXPOSURE_MOST = 20  # of systemd-analyze security, in tenths
+REPLACED_BY_GRAFANA = {"$__rate_interval": "5m", "$namespace": ".*", "$pod": ".*"}
+
+
+def validate(objects):
+    schema = json.loads((ROOT / ".ci/operator_schema.json").read_text())
+    for item in objects:
+        name = f"{item['kind']} {item['metadata']['name']}"
+        try:
+            if item["kind"] in OPERATOR_KINDS:
+                jsonschema.validate(item, schema[item["kind"]])
+                continue
+            for version in KUBERNETES:
+                kubernetes_validate.validate(item, version, strict=True)
+        except (jsonschema.ValidationError, kubernetes_validate.ValidationError) as error:
+            raise Failure(f"{name}: {error.message}") from None
+
+
+def restricted(objects):
+    """The Pod Security Standard `restricted`, beside a root file system that can't be written and no API token."""
+    spec, only = pod_spec(objects), container(objects)
+    pod, own = spec["securityContext"], only["securityContext"]
+    for holds, what in (
+        (pod["runAsNonRoot"] is True and pod["runAsUser"] > 0, "runAsNonRoot"),
+        (pod["seccompProfile"] == {"type": "RuntimeDefault"}, "seccompProfile"),
+        (own["allowPrivilegeEscalation"] is False, "allowPrivilegeEscalation"),
+        (own["capabilities"] == {"drop": ["ALL"]}, "capabilities"),
+        (own["readOnlyRootFilesystem"] is True, "readOnlyRootFilesystem"),
+        (not own.get("privileged"), "privileged"),
+        (not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC", "initContainers")), "host namespaces"),
+        (all(set(each) & {"configMap", "secret"} for each in spec["volumes"]), "kinds of volumes"),
+        (spec["automountServiceAccountToken"] is False, "automountServiceAccountToken of the pod"),
+        (find(objects, "ServiceAccount")["automountServiceAccountToken"] is False, "that of the ServiceAccount"),
+        (set(only["resources"]) == {"requests", "limits"}, "resources"),
+    ):
+        must(holds, f"not as it must be: {what}")
+    for item in objects:
+        if item["kind"] == "Namespace":
+            must(item["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted", "the namespace's label")
+
+
+def selectors(objects):
+    """Whatever selects pods selects these, and monitors a Service that there is."""
+    labels = find(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    for item in objects:
+        spec, kind = item.get("spec", {}), item["kind"]
+        selector = {
+            "Service": lambda: spec["selector"],
+            "NetworkPolicy": lambda: spec["podSelector"]["matchLabels"],
+            "PodDisruptionBudget": lambda: spec["selector"]["matchLabels"],
+            "Deployment": lambda: spec["selector"]["matchLabels"],
+        }.get(kind, dict)()
+        must(selector.items() <= labels.items(), f"{kind} {item['metadata']['name']} selects no pod")
+        if kind == "HorizontalPodAutoscaler":
+            find(objects, spec["scaleTargetRef"]["kind"], spec["scaleTargetRef"]["name"])
+    for each in pod_spec(objects)["topologySpreadConstraints"]:
+        must(each["labelSelector"]["matchLabels"].items() <= labels.items(), "topologySpreadConstraints select no pod")
+
+
+def ports(objects):
+    """What is bound is what is named, everywhere."""
+    settings, only = environment(objects), container(objects)
+    bound = {"grpc": port_of(settings["DETENTE_LISTEN"]), "admin": port_of(settings["DETENTE_ADMIN_LISTEN"])}
+    named = {each["name"]: each["containerPort"] for each in only["ports"]}
+    must(named == bound, f"ports {named}, where the settings bind {bound}")
+    for what in ("startupProbe", "readinessProbe", "livenessProbe"):
+        probe = only[what]
+        asked = probe["grpc"]["port"] if "grpc" in probe else bound[probe["httpGet"]["port"]]
+        must(asked == bound["admin"], f"{what} asks {asked}, not the admin port")
+    services = {}
+    for item in objects:
+        if item["kind"] == "Service":
+            for port in item["spec"]["ports"]:
+                must(bound.get(port["targetPort"]) == port["port"], f"Service {item['metadata']['name']}: {port}")
+                services[port["name"]] = item
+        if item["kind"] == "ServiceMonitor":
+            for endpoint in item["spec"]["endpoints"]:
+                target = services[endpoint["port"]]["metadata"]["labels"]
+                must(item["spec"]["selector"]["matchLabels"].items() <= target.items(), "the ServiceMonitor finds no Service")
+                must(target[item["spec"]["jobLabel"]] == "detente", "the alerts ask for job=detente")
+    opened = [port["port"] for rule in find(objects, "NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]]
+    must(sorted(opened) == sorted(bound.values()), f"the NetworkPolicy opens {opened}")
+
+
+def mounts(objects):
+    """Every path in a setting is below a mount, every mount is a whole volume, every volume's source is known."""
+    spec, only = pod_spec(objects), container(objects)
+    mounted = {each["mountPath"]: each for each in only["volumeMounts"]}
+    for name, value in environment(objects).items():
+        if value.startswith("/"):
+            must(any(f"{value}/".startswith(f"{path}/") for path in mounted), f"{name}: {value} is not mounted")
+    for each in mounted.values():
+        must("subPath" not in each, f"{each['mountPath']} is a subPath, which is never updated")
+        must(each.get("readOnly"), f"{each['mountPath']} can be written")
+    volumes = {each["name"]: each for each in spec["volumes"]}
+    must({each["name"] for each in mounted.values()} == set(volumes), "volumes and mounts differ")
+    for each in volumes.values():
+        if "configMap" in each:
+            find(objects, "ConfigMap", each["configMap"]["name"])
+        else:
+            secret = each["secret"]["secretName"]
+            must(secret in running.SECRETS, f"nothing says how to make the Secret `{secret}`")
+            must(secret in (ROOT / "docs/operations.md").read_text(), f"docs/operations.md does not name `{secret}`")
+
+
+def times(objects):
+    settings, spec = environment(objects), pod_spec(objects)
+    least = seconds(settings["DETENTE_DRAIN_PAUSE"]) + seconds(settings["DETENTE_DRAIN_TIMEOUT"])
+    must(spec["terminationGracePeriodSeconds"] > least, f"the grace period does not outlast {least} s of draining")
+
+
+def disruptions(objects):
+    """The autoscaler's least must leave the budget something to evict."""
+    budget, scaler = find(objects, "PodDisruptionBudget")["spec"], find(objects, "HorizontalPodAutoscaler")["spec"]
+    must(len({"minAvailable", "maxUnavailable"} & set(budget)) == 1, "one of minAvailable and maxUnavailable, not both")
+    must(budget.get("minAvailable", 0) < scaler["minReplicas"] < scaler["maxReplicas"], "budget and autoscaler don't fit")
+
+
+def containerfile(objects):
+    lines = (DEPLOY / "Containerfile").read_text()
+    final = lines[lines.index("FROM scratch") :]
+    said = dict(re.findall(r"(?m)^(USER|EXPOSE|STOPSIGNAL|ENTRYPOINT|CMD) (.+)$", final))
+    context = pod_spec(objects)["securityContext"]
+    must(said["USER"] == f"{context['runAsUser']}:{context['runAsGroup']}", f"USER {said['USER']} is not the pod's")
+    exposed = [int(port) for port in said["EXPOSE"].split()]
+    must(exposed == [each["containerPort"] for each in container(objects)["ports"]], f"EXPOSE {exposed}")
+    must(json.loads(said["CMD"]) == container(objects)["args"], f"CMD {said['CMD']} is not the pod's args")
+    arguments = dict(re.findall(r"(?m)^ARG (\w+)=(\S+)$", lines))
+    must(arguments["VERSION"] == cargo_version(), f"ARG VERSION={arguments['VERSION']} is not Cargo.toml's")
+    rust = [int(part) for part in arguments["RUST_VERSION"].split(".")]
+    must(rust >= [int(part) for part in cargo_version("rust-version").split(".")], "ARG RUST_VERSION is too old")
+    ci = re.search(r"CARGO_AUDITABLE_VERSION=(\S+)", (ROOT / ".ci/run").read_text())[1]
+    must(arguments["CARGO_AUDITABLE_VERSION"] == ci, f".ci/run has cargo-auditable {ci}")
+
+
+def image_names(development, production):
+    name = container(production)["image"]
+    must(name.endswith(f":{cargo_version()}"), f"production's image is {name}, not of version {cargo_version()}")
+    must(container(development)["imagePullPolicy"] == "Never", "a development image must not be pulled")
+
+
+def systemd_unit():
+    unit = running.unit()
+    kept = seconds(unit["Service"]["TimeoutStopSec"][-1])
+    settings = running.unit_environment(unit)
+    must(kept > seconds(settings["DETENTE_DRAIN_PAUSE"]) + seconds(settings["DETENTE_DRAIN_TIMEOUT"]), "TimeoutStopSec")
+    given = {each.split(":")[0] for each in unit["Service"]["LoadCredential"]}
+    asked = {value.removeprefix("%d/") for value in settings.values() if value.startswith("%d/")}
+    must(given == asked, f"credentials {given}, of which the settings name {asked}")
+
+
+def systemd_analyze(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        unit = Path(folder) / "detente.service"
+        unit.write_text(running.UNIT.read_text().replace("/usr/local/bin/detente", str(binary)))
+        done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
+        faults = [line for line in done.stderr.splitlines() if "detente.service" in line]
+        must(done.returncode == 0 and not faults, done.stderr)
+        run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MOST}", unit)
+
+
+def rules(production):
+    return find(production, "PrometheusRule")["spec"]
+
+
+def alerts(production):
+    return [rule for group in rules(production)["groups"] for rule in group["rules"]]
+
+
+def dashboard_queries():
+    board = json.loads((DEPLOY / "grafana/detente.json").read_text())
+    ids = [panel["id"] for panel in board["panels"]]
+    must(len(set(ids)) == len(ids), "two panels have one id")
+    queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
+    must(queries, "the dashboard asks nothing")
+    for name, value in REPLACED_BY_GRAFANA.items():
+        queries = [query.replace(name, value) for query in queries]
+    return queries
+
+
+def headings(text):
+    """The anchors of a Markdown text's headings, as GitHub makes them."""
+    return {
+        re.sub(r"[^\w\- ]", "", line.lstrip("#").strip().lower()).replace(" ", "-")
+        for line in re.findall(r"(?m)^#+ .+$", re.sub(r"(?ms)^```.*?^```", "", text))
+    }
+
+
+def runbooks(production):
+    text = (ROOT / "docs/operations.md").read_text()
+    anchors, named = headings(text), set()
+    for alert in alerts(production):
+        file, _, anchor = alert["annotations"]["runbook_url"].partition("#")
+        must(file.endswith("/docs/operations.md"), f"{alert['alert']}: {file}")
+        must(anchor == alert["alert"].lower(), f"{alert['alert']} leads to #{anchor}")
+        must(anchor in anchors, f"docs/operations.md has no section {alert['alert']}")
+        named.add(anchor)
+    described = {anchor for anchor in anchors if re.fullmatch(r"detente[a-z]+", anchor)}
+    must(described == named, f"sections without an alert: {described - named}")
+    for anchor in re.findall(r"\]\(#([^)]+)\)", text):
+        must(anchor in anchors, f"docs/operations.md leads to #{anchor}, which it does not have")
+
+
+def memory_alert(production):
+    """The alert on memory is about the container's limit."""
+    (alert,) = (each for each in alerts(production) if each["alert"] == "DetenteMemoryHigh")
+    limit = re.search(r"\* (\d+) \* 1024 \* 1024", alert["expr"])[1]
+    must(container(production)["resources"]["limits"]["memory"] == f"{limit}Mi", "the limit is another one")
+
+
+def promtool(tool, production):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # A recorded rule is a place where a query can stand.
+        recorded = [{"record": f"query{n}", "expr": query} for n, query in enumerate(dashboard_queries())]
+        (folder / "dashboard.yaml").write_text(yaml.safe_dump({"groups": [{"name": "all", "rules": recorded}]}))
+        (folder / "alerts.yaml").write_text(yaml.safe_dump(rules(production)))
+        run(tool, "check", "rules", folder / "dashboard.yaml", folder / "alerts.yaml")
+        shutil.copy(DEPLOY / "prometheus/alerts_test.yaml", folder)
+        run(tool, "test", "rules", folder / "alerts_test.yaml")
+        tested = set(re.findall(r"alertname: (\w+)", (folder / "alerts_test.yaml").read_text()))
+        untested = {alert["alert"] for alert in alerts(production)} - tested
+        must(not untested, f"alerts_test.yaml does not test {', '.join(sorted(untested))}")
+
+
+def service_config():
+    config = json.loads((DEPLOY / "service-config.json").read_text())
+    streams = running.methods()
+    named = [name for entry in config["methodConfig"] for name in entry["name"]]
+    named = [(name["service"], name["method"]) for name in named]
+    must(len(set(named)) == len(named), "a method is named twice")
+    must(set(named) <= set(streams), f"no such methods: {set(named) - set(streams)}")
+    unary = {method for method, streaming in streams.items() if not streaming}
+    must(unary <= set(named), f"not named: {unary - set(named)}")
+    for entry in config["methodConfig"]:
+        for name in entry["name"]:
+            retried = "retryPolicy" in entry
+            must(retried != streams[name["service"], name["method"]], f"{name['method']}: retried is {retried}")
+
+
+def check_files(checks, tool, binary):
+    overlays = {}
+
+    def add(folder):
+        overlays[folder] = build(folder)
+
+    for folder in (BASE, DEVELOPMENT, PRODUCTION):
+        checks.check(f"{folder} builds", add, folder)
+    for folder, objects in overlays.items():
+        short = folder.split("/")[-1]
+        for check in (validate, restricted, selectors, ports, mounts, times):
+            checks.check(f"{short}: {check.__name__}", check, objects)
+    if len(overlays) < 3:
+        return overlays
+    checks.check("production: disruptions", disruptions, overlays[PRODUCTION])
+    checks.check("base: disruptions", disruptions, overlays[BASE])
+    checks.check("Containerfile", containerfile, overlays[BASE])
+    checks.check("image names", image_names, overlays[DEVELOPMENT], overlays[PRODUCTION])
+    checks.check("systemd unit", systemd_unit)
+    if shutil.which("systemd-analyze"):
+        checks.check("systemd-analyze", systemd_analyze, binary)
+    else:
+        print("not checked: the unit by systemd-analyze, which is not here")
+    checks.check("runbooks", runbooks, overlays[PRODUCTION])
+    checks.check("alert on memory", memory_alert, overlays[PRODUCTION])
+    if tool:
+        checks.check("promtool", promtool, tool, overlays[PRODUCTION])
+    else:
+        print("not checked: alerts and dashboard by promtool, which is not here")
+    checks.check("service config", service_config)
+    return overlays
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks deploy/ against itself and the program.")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/detente")
+    parser.add_argument("--promtool", type=Path, default=shutil.which("promtool"))
+    arguments = parser.parse_args()
+    binary = arguments.binary.resolve()
+    checks = Checks("manifests")
+    overlays = check_files(checks, arguments.promtool, binary)
+    if len(overlays) == 3:
+        expressions = [alert["expr"] for alert in alerts(overlays[PRODUCTION])] + dashboard_queries()
+        running.check_program(checks, binary, overlays, expressions)
+    sys.exit(checks.end())
+
+
+if __name__ == "__main__":
+    main()
