@@ -13,7 +13,7 @@
 )]
 
 use bytes::Bytes;
-use detente::cli::source;
+use detente::serving::source;
 use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::grpc::proto::v1::{
     self, evaluate_proposal_request::Subject, stream_evaluate_proposals_response::Result as Item, term::Value,

@@ -13,6 +13,7 @@
     clippy::unwrap_used
 )]
 
+pub mod access;
 pub mod analysis;
 pub mod cli;
 pub mod condition;

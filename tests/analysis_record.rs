@@ -1,7 +1,7 @@
 //! What the bundled scenario answers beyond one proposal: the acceptance cases.
 
 use detente::analysis::Budget;
-use detente::cli::source;
+use detente::serving::source;
 use detente::grpc::error::ApiError;
 use detente::grpc::proto::v1::{self, binding_probability::Of, find_packages_response::Part, hypothesis::Kind};
 use detente::grpc::service::{AnalysisRequest, RedLines};

@@ -1,6 +1,6 @@
 //! Several scenarios in one store.
 
-use detente::cli::source;
+use detente::serving::source;
 use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
 
 #[test]

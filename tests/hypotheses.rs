@@ -22,7 +22,7 @@ fn serve(yaml: &str) -> RedLines {
 }
 
 fn bundled() -> RedLines {
-    RedLines::new(Arc::new(Store::new(detente::cli::source::load(&[]).unwrap()).unwrap()))
+    RedLines::new(Arc::new(Store::new(detente::serving::source::load(&[]).unwrap()).unwrap()))
 }
 
 fn supposing(kinds: impl IntoIterator<Item = Kind>) -> Vec<v1::Hypothesis> {

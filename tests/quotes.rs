@@ -1,6 +1,6 @@
 //! Each quote that the bundled scenario attributes to the article is in it, letter for letter.
 
-use detente::cli::source;
+use detente::serving::source;
 use std::path::Path;
 
 /// Curly quotes straightened, white space folded.

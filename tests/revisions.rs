@@ -1,6 +1,6 @@
 //! A revision that was replaced stays held for pins and page tokens, within bounds.
 
-use detente::cli::source;
+use detente::serving::source;
 use detente::engine::Compiled;
 use detente::grpc::error::ApiError;
 use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
@@ -94,7 +94,7 @@ fn another_scenarios_revisions_are_left_alone() {
     (1..=MAX_PAST_REVISIONS + 1).for_each(|number| store.put(edited(number)));
     assert!(store.revision_of("other", &first).is_ok());
     assert_eq!(store.revision_of("nothing", &first).unwrap_err(), NotHeld::Scenario);
-    assert_eq!(store.default_id().map(|id| &**id), Some("other"));
+    assert_eq!(store.default_id().as_deref(), Some("other"));
 }
 
 fn page(service: &RedLines, token: &str) -> Result<v1::ListRedLinesResponse, ApiError> {

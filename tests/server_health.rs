@@ -11,7 +11,8 @@
 mod support;
 
 use detente::grpc::health::Readiness;
-use detente::grpc::server::{Settings, serve_routes};
+use detente::grpc::server::{Doors, Settings, serve_routes};
+use detente::telemetry::Metrics;
 use detente::shutdown::{Drain, Drained};
 use std::time::Duration;
 use support::{PATIENCE, SERVICE, Server, channel};
@@ -41,6 +42,7 @@ async fn nothing_serves_until_it_is_ready() {
         routes,
         readiness.clone(),
         Settings::default(),
+        Doors::open(Metrics::new(None).unwrap()),
         CancellationToken::new(),
         std::future::pending(),
     ));

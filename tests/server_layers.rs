@@ -14,7 +14,9 @@ use bytes::Bytes;
 use detente::grpc::health::Readiness;
 use detente::grpc::layers::deadline::Deadline;
 use detente::grpc::layers::request_id::RequestId;
-use detente::grpc::server::{Settings, serve_routes};
+use detente::grpc::server::{Doors, Settings, serve_routes};
+use detente::grpc::layers::receive::Timely;
+use detente::telemetry::Metrics;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
@@ -30,7 +32,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 /// What the broken service does, by path.
-async fn misbehave(request: Request<Incoming>) -> Result<Response<Strange>, Infallible> {
+async fn misbehave(request: Request<Timely<Incoming>>) -> Result<Response<Strange>, Infallible> {
     let body = match request.uri().path() {
         "/slow" => {
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -89,6 +91,7 @@ async fn strange_server() -> SocketAddr {
         service,
         readiness,
         Settings::default(),
+        Doors::open(Metrics::new(None).unwrap()),
         CancellationToken::new(),
         std::future::pending(),
     ));

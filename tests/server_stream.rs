@@ -11,6 +11,7 @@
 mod support;
 
 use bytes::{Buf, Bytes, BytesMut};
+use detente::grpc::connection::ConnectionLimits;
 use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::grpc::proto::v1::{
     self, evaluate_proposal_request::Subject, stream_evaluate_proposals_response::Result as Item,
@@ -58,6 +59,10 @@ async fn next(answers: &mut Answers) -> Result<Option<v1::StreamEvaluateProposal
 
 fn reason(status: &Status) -> String {
     status.get_error_details().error_info().map_or_else(String::new, |info| info.reason.clone())
+}
+
+fn patient(stall: Duration) -> ConnectionLimits {
+    ConnectionLimits { stall, ..ConnectionLimits::default() }
 }
 
 #[tokio::test]
@@ -173,7 +178,7 @@ async fn stuff(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2:
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_held_back_and_then_served_whole() {
-    let server = Server::with(Settings { stall: PATIENCE, drain: quick(), ..Settings::default() }).await;
+    let server = Server::with(Settings { connection: patient(PATIENCE), drain: quick(), ..Settings::default() }).await;
     let (sent, mut send, mut body) = stuff(unwilling_reader(&server).await).await;
     server.assert_answers().await;
     send.send_data(Bytes::new(), true).unwrap();
@@ -199,7 +204,7 @@ async fn a_client_that_does_not_read_is_held_back_and_then_served_whole() {
 #[tokio::test]
 async fn a_client_that_never_reads_is_reset_and_nobody_else_notices() {
     let stall = Duration::from_secs(1);
-    let server = Server::with(Settings { stall, drain: quick(), ..Settings::default() }).await;
+    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
     let reader = unwilling_reader(&server).await;
     let begun = Instant::now();
     let (_, mut send, _body) = stuff(reader.clone()).await;
@@ -214,7 +219,7 @@ async fn a_client_that_never_reads_is_reset_and_nobody_else_notices() {
 
 #[tokio::test]
 async fn as_many_streams_as_a_connection_may_have_can_all_be_unread() {
-    let server = Server::with(Settings { stall: PATIENCE, drain: quick(), ..Settings::default() }).await;
+    let server = Server::with(Settings { connection: patient(PATIENCE), drain: quick(), ..Settings::default() }).await;
     let reader = unwilling_reader(&server).await;
     let mut open = Vec::new();
     for _ in 0..MAX_STREAMS_OF_EVALUATIONS {
@@ -242,7 +247,7 @@ async fn as_many_streams_as_a_connection_may_have_can_all_be_unread() {
 #[tokio::test]
 async fn a_stream_that_waits_for_its_client_is_not_taken_for_an_unread_one() {
     let stall = Duration::from_secs(1);
-    let server = Server::with(Settings { stall, drain: quick(), ..Settings::default() }).await;
+    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
     let (send, mut answers) = open(&server).await;
     send.send(request("first")).await.unwrap();
     assert_eq!(next(&mut answers).await.unwrap().unwrap().id, "first");
@@ -307,7 +312,7 @@ async fn a_batch_over_the_wire_answers_as_its_items_would_alone() {
 #[tokio::test]
 async fn a_single_answer_that_is_left_unread_is_reset_too() {
     let stall = Duration::from_secs(1);
-    let server = Server::with(Settings { stall, drain: quick(), ..Settings::default() }).await;
+    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
     let mut full = request("").request.unwrap();
     full.view = v1::EvaluationView::Full.into();
     let asked = v1::BatchEvaluateProposalsRequest { requests: vec![full; 60], ..Default::default() };

@@ -1,6 +1,6 @@
 //! Batches, histories and comparisons say of each proposal and each day what an evaluation of its own says.
 
-use detente::cli::source;
+use detente::serving::source;
 use detente::engine::Compiled;
 use detente::grpc::error::ApiError;
 use detente::grpc::proto::Date;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use detente::cli::source;
+use detente::serving::source;
 use detente::grpc::proto::Date;
 use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject, term};

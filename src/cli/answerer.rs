@@ -1,7 +1,7 @@
 //! Who answers: the service here, on files, or a server.
 
 use super::aim::Progress;
-use super::source;
+use crate::serving::source;
 use crate::engine::Compiled;
 use crate::grpc::client::Client;
 use crate::grpc::error::Refusal;

@@ -1,7 +1,7 @@
 //! `detente check`: every fault of scenario files, with its place.
 
 use super::Report;
-use super::source::{self, SourceError};
+use crate::serving::source::{self, SourceError};
 use super::text::{self, BAD};
 use crate::engine::Compiled;
 use clap::Args;

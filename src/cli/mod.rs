@@ -22,7 +22,6 @@ mod question;
 mod red_lines;
 mod robustness;
 mod serve;
-pub mod source;
 mod suppose;
 mod sweep;
 mod test;
@@ -31,6 +30,7 @@ mod words;
 
 use crate::config::ServeOptions;
 use crate::scenario::Diagnostics;
+use crate::serving::source::SourceError;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -173,13 +173,21 @@ fn tell(error: &anyhow::Error) -> ExitCode {
     let (faults, code) = match error.downcast_ref::<UsageFaults>() {
         Some(UsageFaults(faults)) => (Some(faults), USAGE),
         None if error.is::<UsageError>() => (None, USAGE),
-        None => (source::faults(error), FAILED),
+        None => (faults(error), FAILED),
     };
     match faults {
         Some(faults) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),
         None => anstream::eprintln!("{}error:{:#} {error:#}", text::BAD, text::BAD),
     }
     ExitCode::from(code)
+}
+
+/// The diagnostics in an error, where it holds any: they are rendered, not told in a line.
+fn faults(error: &anyhow::Error) -> Option<&Diagnostics> {
+    match error.downcast_ref::<SourceError>() {
+        Some(error) => error.faults(),
+        None => error.downcast_ref::<Diagnostics>(),
+    }
 }
 
 /// A fault in how the command line is used, in a sentence.

@@ -3,7 +3,7 @@
 use super::UsageFaults;
 use super::answerer::{Answerer, Target};
 use super::inputs::Inputs;
-use super::source;
+use crate::serving::source;
 use super::suppose::{SUPPOSE_HELP, hypotheses};
 use crate::grpc::json::from_json;
 use crate::grpc::proto::v1;

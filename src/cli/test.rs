@@ -1,7 +1,7 @@
 //! `detente test`: a scenario's test cases.
 
 use super::Report;
-use super::source;
+use crate::serving::source;
 use super::text::{BAD, GOOD, count};
 use super::words::{stance_words, status_words, verdict_words};
 use crate::condition::{Answer, InputId};
@@ -33,7 +33,7 @@ pub(super) fn run(options: &Options) -> Report {
     let mut report = Report::of(String::new());
     for path in &options.files {
         if let Err(error) = run_file(path, options.verbose, &mut report) {
-            let told = match source::faults(&error) {
+            let told = match super::faults(&error) {
                 Some(faults) => faults.render(std::io::stdout().is_terminal()),
                 None => format!("{BAD}error:{BAD:#} {error:#}"),
             };

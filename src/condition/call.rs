@@ -5,7 +5,7 @@
 
 use super::decision::{Decision, TooComplex, WorkBudget};
 use super::domain::Domain;
-use super::fault::ConditionFaultKind;
+use super::fault::{ConditionFault, ConditionFaultKind};
 use super::formula::Formula;
 use super::space::{Space, TooManyCuts};
 use super::typing::read_within;
@@ -29,6 +29,8 @@ pub struct CallFault {
     pub at: usize,
     /// What is wrong, in words.
     pub message: String,
+    /// Whether it is one of how long, deep or complex a condition may be.
+    pub is_limit: bool,
 }
 
 /// Reads and compiles the conditions of one call, all of them within one budget ([`WorkBudget::for_call`]), so that a
@@ -64,8 +66,12 @@ pub fn compile_for_call_within<'a>(
         match read_within(text, vocabulary, work) {
             Ok(formula) => formulas.push(formula),
             Err(found) => {
-                let told =
-                    found.iter().map(|fault| CallFault { condition, at: fault.at, message: fault.kind.to_string() });
+                let told = found.iter().map(|ConditionFault { at, kind }| CallFault {
+                    condition,
+                    at: *at,
+                    message: kind.to_string(),
+                    is_limit: kind.is_limit(),
+                });
                 faults.extend(told);
                 // Nothing is left for those behind it.
                 if found.iter().any(|fault| matches!(fault.kind, ConditionFaultKind::TooComplex(_))) {
@@ -86,6 +92,7 @@ pub fn compile_for_call_within<'a>(
                     condition: last_cutting(cuts, &formulas, &domains),
                     at: 0,
                     message: format!("`{name}`: {cuts}"),
+                    is_limit: true,
                 }
             })
             .collect::<Vec<CallFault>>()
@@ -95,7 +102,7 @@ pub fn compile_for_call_within<'a>(
         match Decision::compile_within(&formula, &space, work) {
             Ok(decision) => conditions.push((formula, decision)),
             Err(cause) => {
-                faults.push(CallFault { condition, at: 0, message: cause.to_string() });
+                faults.push(CallFault { condition, at: 0, message: cause.to_string(), is_limit: true });
                 if matches!(cause, TooComplex::Work { .. }) {
                     break;
                 }

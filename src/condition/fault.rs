@@ -93,6 +93,14 @@ pub enum ConditionFaultKind {
     },
 }
 
+impl ConditionFaultKind {
+    /// Whether it is one of how long, deep or complex a condition may be.
+    pub fn is_limit(&self) -> bool {
+        use ConditionFaultKind::{TooComplex, TooDeep, TooLarge, TooLong, TooManyOperators};
+        matches!(self, TooLong { .. } | TooDeep | TooManyOperators | TooLarge | TooComplex(_))
+    }
+}
+
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

@@ -62,7 +62,8 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
         }
         // Connections are many, and most of them are idle.
         self.held = BytesMut::new();
-        Poll::Ready(Ok(()))
+        // Under TLS what was written may be kept, encrypted, until it is flushed.
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 }
 

@@ -5,8 +5,10 @@
 //! [`super::layers::deadline`]) can't be turned off. hyper's server, below it, has none of these faults.
 
 use super::coalesce::Coalesced;
+use super::preface::{First, NOT_HTTP1, Rewound, first_words};
 use super::service::StreamPlaces;
 use super::stall::{Asked, Patience};
+use super::tls::{Tls, client_name};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -18,25 +20,25 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
-use tonic::transport::server::Connected;
+use tokio::time::{error::Elapsed, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::{Service, ServiceExt};
 use tracing::debug;
 
-/// How many calls one connection may have open.
-const MAX_CONCURRENT_STREAMS: u32 = 256;
 /// Streams that a client opens and resets at once, before they are accepted: more end the connection.
 const MAX_PENDING_RESETS: usize = 20;
 /// Streams that the server resets for a client's errors: more end the connection.
 const MAX_ERROR_RESETS: usize = 1024;
-/// The sum of a call's headers.
-const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// What one stream, and all streams of a connection, may send before it is read.
 ///
 /// A stream of evaluations is read no faster than its answers are, so that its window is often full; small messages are
@@ -48,48 +50,119 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// What one stream may hold that its client doesn't read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
-/// A connection without traffic is asked for a sign of life, and closed without one.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a connection may take until it speaks.
-const PREFACE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a part of a preface is looked at again.
-const PREFACE_INTERVAL: Duration = Duration::from_millis(20);
-/// After this age, give or take a tenth, a connection is asked to end, so that clients find new replicas; not all at
-/// once. Calls under way are finished, however long they take.
-const MAX_AGE: Duration = Duration::from_secs(30 * 60);
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// To clients of HTTP/1, so that they see more than a closed connection.
-const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\n\
-    content-length: 38\r\nconnection: close\r\n\r\nThis is a gRPC server: speak HTTP/2.\r\n";
+/// What one connection may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// How many calls may be open at a time.
+    pub max_streams: u32,
+    /// The sum of a call's headers, in bytes.
+    pub max_header_bytes: u32,
+    /// How long it may take until it speaks, TLS included.
+    pub handshake: Duration,
+    /// After so long without traffic it is asked for a sign of life...
+    pub keepalive_interval: Duration,
+    /// ...and closed without one after so long.
+    pub keepalive_timeout: Duration,
+    /// After this age, give or take a tenth, it is asked to end, so that clients find new replicas; not all at once.
+    /// Calls under way are finished, however long they take.
+    pub max_age: Duration,
+    /// How long a client may leave an answer unread.
+    pub stall: Duration,
+}
 
-/// HTTP/2 with the limits of this server. `stall`: how long a client may leave an answer unread.
-pub(super) fn http2(stall: Duration) -> Builder<Patience> {
-    let mut http2 = Builder::new(Patience { stall });
+impl Default for ConnectionLimits {
+    /// 256 calls, 16 KiB of headers, 10 seconds to speak, a ping after a quiet minute with 20 seconds to answer, half an
+    /// hour of age, a minute's patience with who doesn't read.
+    fn default() -> Self {
+        Self {
+            max_streams: 256,
+            max_header_bytes: 16 * 1024,
+            handshake: Duration::from_secs(10),
+            keepalive_interval: Duration::from_secs(60),
+            keepalive_timeout: Duration::from_secs(20),
+            max_age: Duration::from_secs(30 * 60),
+            stall: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Who is at the other end, in the extensions of every request.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// What its certificate calls it, under mutual TLS.
+    pub certificate: Option<Arc<str>>,
+}
+
+/// Why a connection came to nothing.
+#[derive(Debug, Error)]
+pub(super) enum Refused {
+    #[error("it did not speak in time")]
+    Silent(#[from] Elapsed),
+    #[error("it is lost before it spoke")]
+    Lost(io::Error),
+    #[error("TLS failed")]
+    Tls(io::Error),
+    #[error("it speaks neither HTTP/2 nor HTTP/1")]
+    Other,
+    #[error("it speaks HTTP/1")]
+    Http1,
+}
+
+impl Refused {
+    /// For metrics.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Refused::Silent(_) => "silent",
+            Refused::Lost(_) => "lost",
+            Refused::Tls(_) => "tls",
+            Refused::Other | Refused::Http1 => "not_http2",
+        }
+    }
+}
+
+/// HTTP/2 with the limits of this server.
+pub(super) fn http2(limits: &ConnectionLimits) -> Builder<Patience> {
+    let mut http2 = Builder::new(Patience { stall: limits.stall });
     http2
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .max_concurrent_streams(limits.max_streams)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(MAX_ERROR_RESETS)
-        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_header_list_size(limits.max_header_bytes)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(MAX_SEND_BUFFER)
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_interval(limits.keepalive_interval)
+        .keep_alive_timeout(limits.keepalive_timeout)
         .auto_date_header(false);
     http2
 }
 
+/// How connections are served.
+#[derive(Clone)]
+pub(super) struct Serving {
+    pub(super) http2: Builder<Patience>,
+    pub(super) limits: ConnectionLimits,
+    pub(super) tls: Option<Tls>,
+    /// Turns true when clients are told to go.
+    pub(super) closing: watch::Receiver<bool>,
+}
+
 /// Serves one connection until it ends. When `closing` turns true, the client is told to go, and calls under way are
 /// finished; a connection that has not yet spoken is closed.
+///
+/// # Errors
+/// If it never came to calls.
 pub(super) async fn serve<S, B>(
-    mut stream: TcpStream,
-    http2: Builder<Patience>,
+    stream: TcpStream,
+    address: IpAddr,
+    mut serving: Serving,
     service: S,
-    mut closing: watch::Receiver<bool>,
-) where
+) -> Result<(), Refused>
+where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
@@ -99,21 +172,55 @@ pub(super) async fn serve<S, B>(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "no TCP_NODELAY");
     }
-    let first = tokio::select! {
-        first = timeout(PREFACE_TIMEOUT, first_words(&stream)) => first,
-        _ = closing.wait_for(|closing| *closing) => return,
+    let (tls, handshake, mut closing) = (serving.tls.take(), serving.limits.handshake, serving.closing.clone());
+    let (opened, certificate) = tokio::select! {
+        opened = timeout(handshake, open(stream, tls)) => opened??,
+        _ = closing.wait_for(|closing| *closing) => return Ok(()),
     };
-    match first {
-        Ok(Ok(First::Http2)) => {}
-        Ok(Ok(First::Http1)) => {
-            let _ = stream.write_all(NOT_HTTP1).await;
-            return;
-        }
-        Ok(Ok(First::Other)) => return debug!("a connection speaks neither HTTP/2 nor HTTP/1"),
-        Ok(Err(error)) => return debug!(%error, "a connection is lost before it spoke"),
-        Err(_) => return debug!("a connection did not speak in time"),
+    let peer = Peer { address, certificate };
+    match opened {
+        Opened::Plain(stream) => calls(stream, peer, serving, service).await,
+        Opened::Tls(stream) => calls(*stream, peer, serving, service).await,
     }
-    let peer = stream.connect_info();
+    Ok(())
+}
+
+enum Opened {
+    Plain(Rewound<TcpStream>),
+    Tls(Box<Rewound<TlsStream<TcpStream>>>),
+}
+
+/// Comes to HTTP/2, and to what the client's certificate calls it.
+async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<Arc<str>>), Refused> {
+    let Some(tls) = tls else { return Ok((Opened::Plain(read_first(stream).await?), None)) };
+    let accepted = TlsAcceptor::from(tls.config()).accept(stream).await.map_err(Refused::Tls)?;
+    let shown = accepted.get_ref().1.peer_certificates().and_then(|shown| shown.first());
+    let name = shown.map(client_name);
+    Ok((Opened::Tls(Box::new(read_first(accepted).await?)), name))
+}
+
+async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<Rewound<T>, Refused> {
+    match first_words(&mut stream).await.map_err(Refused::Lost)? {
+        (First::Http2, first) => Ok(Rewound::new(first, stream)),
+        (First::Http1, _) => {
+            let _ = stream.write_all(NOT_HTTP1).await;
+            let _ = stream.shutdown().await;
+            Err(Refused::Http1)
+        }
+        (First::Other, _) => Err(Refused::Other),
+    }
+}
+
+/// Serves the calls of a connection that speaks HTTP/2.
+async fn calls<T, S, B>(stream: T, peer: Peer, serving: Serving, service: S)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let Serving { http2, limits, mut closing, .. } = serving;
     let places = StreamPlaces::default();
     let service = service
         .map_request(move |mut request: Request<Incoming>| {
@@ -126,7 +233,7 @@ pub(super) async fn serve<S, B>(
     let mut connection = pin!(http2.serve_connection(TokioIo::new(stream.clone()), TowerToHyperService::new(service)));
     let mut going = pin!(async {
         tokio::select! {
-            () = sleep(with_jitter(MAX_AGE)) => {}
+            () = sleep(with_jitter(limits.max_age)) => {}
             _ = closing.wait_for(|closing| *closing) => {}
         }
     });
@@ -145,7 +252,7 @@ pub(super) async fn serve<S, B>(
 /// Drives a connection, and sends what it has written whenever it has nothing more to do.
 async fn driven(
     mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
-    stream: &Coalesced<TcpStream>,
+    stream: &Coalesced<impl AsyncWrite + Unpin>,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     poll_fn(|cx| {
         let ended = connection.as_mut().poll(cx);
@@ -155,31 +262,6 @@ async fn driven(
         }
     })
     .await
-}
-
-enum First {
-    Http2,
-    Http1,
-    Other,
-}
-
-/// What a connection speaks, by its first bytes, which are left for whoever reads next.
-async fn first_words(stream: &TcpStream) -> io::Result<First> {
-    let mut seen = [0; PREFACE.len()];
-    loop {
-        let seen = seen.get_mut(..).unwrap_or_default();
-        let count = stream.peek(seen).await?;
-        let seen = seen.get(..count).unwrap_or_default();
-        if !PREFACE.starts_with(seen) {
-            let is_http1 = seen.first().is_some_and(u8::is_ascii_uppercase);
-            return Ok(if is_http1 { First::Http1 } else { First::Other });
-        }
-        match count {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count if count == PREFACE.len() => return Ok(First::Http2),
-            _ => sleep(PREFACE_INTERVAL).await,
-        }
-    }
 }
 
 /// A duration, more or less by up to a tenth.

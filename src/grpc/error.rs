@@ -5,6 +5,7 @@ use crate::condition::nearest;
 use prost::Message;
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 use thiserror::Error;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
@@ -116,9 +117,41 @@ pub enum ApiError {
     /// The caller's deadline, or the longest that the server works on one question, passed without an answer.
     #[error("the deadline passed before the answer was there")]
     Late,
-    /// As many calls as the server takes are waiting.
-    #[error("as many calls as this server takes are waiting for longer work; try again")]
+    /// As many calls as the server takes are under way, or waiting for longer work.
+    #[error("this server has as many calls as it takes; try again")]
     Overloaded,
+    /// The caller is not known.
+    #[error("{denied}")]
+    Unauthenticated {
+        /// Why, as far as a stranger may know.
+        denied: String,
+    },
+    /// The caller is known, but may not do this.
+    #[error("{what} need the role `analyst`; yours is `reader`")]
+    RoleNotEnough {
+        /// What.
+        what: &'static str,
+    },
+    /// The caller asks too much in too short a time.
+    #[error("your quota of calls is used up; come back in {} ms", retry_after.as_millis() + 1)]
+    QuotaExceeded {
+        /// Until there is room again.
+        retry_after: Duration,
+    },
+    /// The caller asks for more at once than its quota ever holds.
+    #[error("{asked} evaluations are asked for at once, and your quota holds {burst} at the most: ask for fewer at once")]
+    BeyondBurst {
+        /// How many.
+        asked: u32,
+        /// How many there may be.
+        burst: u32,
+    },
+    /// The request did not come whole in time.
+    #[error("the request did not come whole within {seconds} seconds")]
+    RequestTooSlow {
+        /// How long the server waits.
+        seconds: u64,
+    },
 }
 
 fn hint(nearest: &Option<String>) -> String {
@@ -141,6 +174,7 @@ pub struct Violations {
     bytes: usize,
     unlisted: usize,
     hints: usize,
+    limits: Vec<&'static str>,
 }
 
 impl Violations {
@@ -165,6 +199,14 @@ impl Violations {
         } else {
             self.listed.push((field, description));
         }
+    }
+
+    /// Adds a fault that is one of how much may be asked: beyond the limit of this name.
+    pub fn over(&mut self, limit: &'static str, field: impl Into<String>, description: impl Into<String>) {
+        if !self.limits.contains(&limit) {
+            self.limits.push(limit);
+        }
+        self.add(field, description);
     }
 
     /// The nearest known name, for the first few faults: looking for one costs more than all else in a request.
@@ -214,6 +256,7 @@ impl ApiError {
     /// The reason of the documented enum.
     pub fn reason(&self) -> ErrorReason {
         match self {
+            ApiError::InvalidRequest(violations) if !violations.limits.is_empty() => ErrorReason::LimitExceeded,
             ApiError::InvalidRequest(_) => ErrorReason::InvalidRequest,
             ApiError::DateNotCovered { .. } => ErrorReason::DateNotCovered,
             ApiError::PageTokenInvalid => ErrorReason::PageTokenInvalid,
@@ -228,6 +271,18 @@ impl ApiError {
             ApiError::ShuttingDown => ErrorReason::ShuttingDown,
             ApiError::Late => ErrorReason::DeadlineExceeded,
             ApiError::Overloaded => ErrorReason::Overloaded,
+            ApiError::Unauthenticated { .. } => ErrorReason::Unauthenticated,
+            ApiError::RoleNotEnough { .. } => ErrorReason::RoleNotEnough,
+            ApiError::QuotaExceeded { .. } | ApiError::BeyondBurst { .. } => ErrorReason::QuotaExceeded,
+            ApiError::RequestTooSlow { .. } => ErrorReason::RequestTooSlow,
+        }
+    }
+
+    /// The limits beyond which the request is, by name.
+    pub fn limits(&self) -> &[&'static str] {
+        match self {
+            ApiError::InvalidRequest(violations) => &violations.limits,
+            _ => &[],
         }
     }
 
@@ -241,22 +296,36 @@ impl ApiError {
             | ApiError::RedLineNotFound { .. }
             | ApiError::ProposalNotFound { .. } => Code::NotFound,
             ApiError::RevisionNotHeld { .. } => Code::FailedPrecondition,
-            ApiError::AnswerTooLarge { .. } | ApiError::TooManyAnswers { .. } | ApiError::TooManyStreams { .. } => {
-                Code::ResourceExhausted
-            }
-            ApiError::StreamIdle { .. } | ApiError::Late => Code::DeadlineExceeded,
+            ApiError::AnswerTooLarge { .. }
+            | ApiError::TooManyAnswers { .. }
+            | ApiError::TooManyStreams { .. }
+            | ApiError::QuotaExceeded { .. }
+            | ApiError::BeyondBurst { .. } => Code::ResourceExhausted,
+            ApiError::StreamIdle { .. } | ApiError::Late | ApiError::RequestTooSlow { .. } => Code::DeadlineExceeded,
+            ApiError::Unauthenticated { .. } => Code::Unauthenticated,
+            ApiError::RoleNotEnough { .. } => Code::PermissionDenied,
             ApiError::ShuttingDown | ApiError::Overloaded => Code::Unavailable,
         }
     }
 
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
+            ApiError::InvalidRequest(violations) if !violations.limits.is_empty() => {
+                vec![("limits", violations.limits.join(","))]
+            }
             ApiError::InvalidRequest(_)
             | ApiError::PageTokenInvalid
             | ApiError::PageTokenMismatch
             | ApiError::ShuttingDown
             | ApiError::Late
-            | ApiError::Overloaded => Vec::new(),
+            | ApiError::Overloaded
+            | ApiError::Unauthenticated { .. }
+            | ApiError::RoleNotEnough { .. }
+            | ApiError::QuotaExceeded { .. } => Vec::new(),
+            ApiError::BeyondBurst { asked, burst } => {
+                vec![("asked", asked.to_string()), ("limit", burst.to_string())]
+            }
+            ApiError::RequestTooSlow { seconds } => vec![("seconds", seconds.to_string())],
             ApiError::DateNotCovered { field, cause } => vec![
                 (field.strip_prefix("filter.").unwrap_or(field), cause.day.to_string()),
                 ("covers_from", cause.from.to_string()),
@@ -307,6 +376,9 @@ impl From<ApiError> for Status {
             ApiError::PageTokenInvalid | ApiError::PageTokenMismatch => {
                 details.set_bad_request(field("page_token"));
             }
+            ApiError::QuotaExceeded { retry_after } => {
+                details.set_retry_info(Some(*retry_after));
+            }
             _ => {}
         }
         let mut metadata = MetadataMap::new();
@@ -335,6 +407,17 @@ impl From<ApiError> for RpcStatus {
 pub fn reason_name(reason: ErrorReason) -> &'static str {
     let name = reason.as_str_name();
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}
+
+/// A reason's name that is one of ours, as it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReasonName(pub &'static str);
+
+impl ReasonName {
+    /// The reason of this name.
+    pub fn read(name: &str) -> Option<Self> {
+        ErrorReason::from_str_name(&format!("ERROR_REASON_{name}")).map(|reason| Self(reason_name(reason)))
+    }
 }
 
 /// A refused call as people read it: what the server says, and every fault on a line of its own.

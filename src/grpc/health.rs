@@ -4,6 +4,8 @@
 //! Liveness is another question: a process that answers `Check` at all is alive, whatever it answers.
 
 use super::proto::{analysis_service_server, red_line_service_server};
+use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard};
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};
@@ -17,24 +19,45 @@ const MAX_REQUEST_BYTES: usize = 4 * 1024;
 #[derive(Clone, Debug)]
 pub struct Readiness {
     reporter: HealthReporter,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    NotReady,
+    Ready,
+    Draining,
 }
 
 impl Readiness {
     /// Not ready.
     pub async fn new() -> Self {
-        let readiness = Self { reporter: HealthReporter::new() };
-        readiness.set(ServingStatus::NotServing).await;
+        let readiness = Self { reporter: HealthReporter::new(), state: Arc::new(Mutex::new(State::NotReady)) };
+        readiness.put(readiness.state.lock().await, State::NotReady).await;
         readiness
     }
 
     /// Ready for calls.
     pub async fn ready(&self) {
-        self.set(ServingStatus::Serving).await;
+        self.set_ready(true).await;
+    }
+
+    /// Whether it is ready for calls. Once it is about to end, it never is again.
+    pub async fn set_ready(&self, is_ready: bool) {
+        let state = self.state.lock().await;
+        if *state != State::Draining {
+            self.put(state, if is_ready { State::Ready } else { State::NotReady }).await;
+        }
     }
 
     /// About to end: answers still, but wants no new callers.
     pub async fn draining(&self) {
-        self.set(ServingStatus::NotServing).await;
+        self.put(self.state.lock().await, State::Draining).await;
+    }
+
+    /// Whether it wants callers.
+    pub async fn is_ready(&self) -> bool {
+        *self.state.lock().await == State::Ready
     }
 
     /// Ends the open `Watch` streams, which would otherwise outlast every drain.
@@ -50,7 +73,10 @@ impl Readiness {
             .max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
-    async fn set(&self, status: ServingStatus) {
+    // With the lock held, so that what is reported last is what holds.
+    async fn put(&self, mut held: MutexGuard<'_, State>, state: State) {
+        *held = state;
+        let status = if state == State::Ready { ServingStatus::Serving } else { ServingStatus::NotServing };
         for name in NAMES {
             self.reporter.set_service_status(name, status).await;
         }

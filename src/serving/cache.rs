@@ -5,6 +5,7 @@
 //! bytes received, in which one question has many forms. Keys are compared whole, so that no hash can be mistaken.
 //! Errors, hypotheses and what was cut short are never put in.
 
+use super::Outline;
 use crate::condition::{Answer, Value};
 use crate::engine::{Detail, Given, Origin};
 use crate::scenario::Scenario;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use jiff::civil::Date;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as Map;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What an entry takes besides its key and its answer, about: the map's slot, two allocations, two counters.
@@ -100,19 +102,28 @@ pub struct CacheCounts {
     pub bytes: u64,
 }
 
+/// An answer that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// As it is sent.
+    pub answer: Bytes,
+    /// What it says.
+    pub outline: Arc<Outline>,
+}
+
 /// A bounded number of bytes of answers.
 #[derive(Debug)]
 pub struct Cache {
-    map: Map<Key, Bytes, Weigh>,
+    map: Map<Key, Kept, Weigh>,
     insertions: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Weigh;
 
-impl Weighter<Key, Bytes> for Weigh {
-    fn weight(&self, key: &Key, answer: &Bytes) -> u64 {
-        (key.0.len() + answer.len() + AROUND_ENTRY) as u64
+impl Weighter<Key, Kept> for Weigh {
+    fn weight(&self, key: &Key, kept: &Kept) -> u64 {
+        (key.0.len() + kept.answer.len() + kept.outline.bytes() + AROUND_ENTRY) as u64
     }
 }
 
@@ -126,14 +137,14 @@ impl Cache {
     }
 
     /// The answer to a question.
-    pub fn get(&self, key: &Key) -> Option<Bytes> {
+    pub fn get(&self, key: &Key) -> Option<Kept> {
         self.map.get(key)
     }
 
     /// Keeps an answer, for as long as there is room.
-    pub fn insert(&self, key: Key, answer: Bytes) {
+    pub fn insert(&self, key: Key, kept: Kept) {
         self.insertions.fetch_add(1, Relaxed);
-        self.map.insert(key, answer);
+        self.map.insert(key, kept);
     }
 
     /// What it has done so far. The numbers are each right, but not of one moment.

@@ -4,8 +4,9 @@ use crate::engine::Compiled;
 use crate::scenario::model::Id;
 use dashmap::DashMap;
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::SystemTime;
 use thiserror::Error;
 
 /// How many revisions of one scenario are kept besides the current one.
@@ -35,7 +36,27 @@ pub enum NotHeld {
     },
 }
 
-/// The scenarios that are held; the first is the default one.
+/// Which scenario answers requests that name none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DefaultScenario {
+    /// The one of this id; none while it is not held.
+    Named(Id),
+    /// The first by id of those that are held.
+    FirstById,
+}
+
+/// A file can't be used as it is now; what it held when it last could is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaleFile {
+    /// The file.
+    pub file: String,
+    /// Since when.
+    pub since: SystemTime,
+    /// What is wrong with it.
+    pub diagnostics: String,
+}
+
+/// The scenarios that are held.
 ///
 /// Readers never wait for a writer for longer than an entry's swap takes. A scenario that was handed out stays as it
 /// is for whoever holds it.
@@ -44,7 +65,9 @@ pub struct Store {
     current: DashMap<Id, Arc<Compiled>>,
     /// Newest first. The lock is held by writers, and by readers of pinned revisions that are not current.
     past: Mutex<VecDeque<Arc<Compiled>>>,
-    default: Option<Id>,
+    default: RwLock<DefaultScenario>,
+    /// By the id of the scenario that their files last held.
+    stale: RwLock<BTreeMap<Id, StaleFile>>,
     max_past_bytes: usize,
 }
 
@@ -55,6 +78,7 @@ impl Store {
     /// Two of one id.
     pub fn new(scenarios: Vec<Compiled>) -> Result<Self, DuplicateScenario> {
         let default = scenarios.first().map(|compiled| compiled.scenario().id.clone());
+        let default = RwLock::new(default.map_or(DefaultScenario::FirstById, DefaultScenario::Named));
         let current = DashMap::with_capacity(scenarios.len());
         for compiled in scenarios {
             let id = compiled.scenario().id.clone();
@@ -62,7 +86,7 @@ impl Store {
                 return Err(DuplicateScenario { id });
             }
         }
-        Ok(Self { current, past: Mutex::default(), default, max_past_bytes: MAX_PAST_BYTES })
+        Ok(Self { current, past: Mutex::default(), default, stale: RwLock::default(), max_past_bytes: MAX_PAST_BYTES })
     }
 
     /// The same, with another bound on what past revisions take.
@@ -74,7 +98,11 @@ impl Store {
     /// Makes a scenario the current one of its id. The one before it stays held for pins and page tokens, as long as
     /// the bounds admit.
     pub fn put(&self, compiled: Compiled) {
-        let compiled = Arc::new(compiled);
+        self.put_shared(Arc::new(compiled));
+    }
+
+    /// The same, of one that is held elsewhere, too.
+    pub fn put_shared(&self, compiled: Arc<Compiled>) {
         let id = &compiled.scenario().id;
         let mut past = self.past();
         // Before the swap, so that there is no moment at which the old revision is not held.
@@ -104,9 +132,45 @@ impl Store {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The id of the default scenario; `None` where nothing is held.
-    pub fn default_id(&self) -> Option<&Id> {
-        self.default.as_ref()
+    /// No longer holds the scenario of that id, nor what it was before.
+    pub fn remove(&self, id: &str) {
+        let mut past = self.past();
+        self.current.remove(id);
+        past.retain(|kept| *kept.scenario().id != *id);
+        drop(past);
+        self.set_stale(id, None);
+    }
+
+    /// Says whether the file of a scenario that is held can't be used as it is now.
+    pub fn set_stale(&self, id: &str, stale: Option<StaleFile>) {
+        let mut all = self.stale.write().unwrap_or_else(PoisonError::into_inner);
+        match stale {
+            Some(stale) => drop(all.insert(id.into(), stale)),
+            None => drop(all.remove(id)),
+        }
+    }
+
+    /// What keeps the scenario of that id from being newer.
+    pub fn stale(&self, id: &str) -> Option<StaleFile> {
+        self.stale.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// From now on, this scenario answers requests that name none.
+    pub fn set_default(&self, default: DefaultScenario) {
+        *self.default.write().unwrap_or_else(PoisonError::into_inner) = default;
+    }
+
+    /// The id of the default scenario; `None` where there is none.
+    pub fn default_id(&self) -> Option<Id> {
+        match &*self.default.read().unwrap_or_else(PoisonError::into_inner) {
+            DefaultScenario::Named(id) => self.current.contains_key(id).then(|| id.clone()),
+            DefaultScenario::FirstById => self.current.iter().map(|held| held.key().clone()).min(),
+        }
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.current.is_empty()
     }
 
     /// The current revision of the scenario of that id.

@@ -37,6 +37,8 @@ pub fn command(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command.env_remove("CLICOLOR_FORCE");
+    // Several servers at a time: each would want the same port.
+    command.env("DETENTE_ADMIN_LISTEN", "off");
     command
 }
 

@@ -3,8 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use bytes::{Bytes, BytesMut};
-use detente::cli::source;
-use detente::grpc::server::{ServeError, Settings, serve};
+use detente::serving::source;
+use detente::grpc::server::{self, ServeError, Settings};
 use detente::serving::Store;
 use detente::shutdown::{Drain, Drained};
 use h2::client::{ResponseFuture, SendRequest};
@@ -48,13 +48,23 @@ impl Server {
     }
 
     pub async fn of(store: Arc<Store>, settings: Settings) -> Self {
+        Self::run(store, settings, |server| server).await
+    }
+
+    /// The same, with more than settings.
+    pub async fn run(
+        store: Arc<Store>,
+        settings: Settings,
+        furnish: impl FnOnce(server::Server) -> server::Server,
+    ) -> Self {
         // The suite is run a second time with `DETENTE_CACHE=0`, which the program itself heeds, too.
         let off = std::env::var("DETENTE_CACHE").is_ok_and(|cache| cache == "0");
         let settings = Settings { cache_bytes: if off { 0 } else { settings.cache_bytes }, ..settings };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(serve(listener, store, settings, async { stopped.await.unwrap_or_default() }));
+        let server = furnish(server::Server::new(listener, store, settings));
+        let task = tokio::spawn(server.run(async { stopped.await.unwrap_or_default() }));
         Self { address, stop, task }
     }
 

@@ -5,7 +5,7 @@ mod text;
 mod verdicts;
 
 use super::answerer::Answerer;
-use super::source::{self, SourceError};
+use crate::serving::source::{self, SourceError};
 use super::{OutputFormat, Report, pretty};
 use crate::engine::Compiled;
 use crate::scenario::Scenario;

@@ -75,7 +75,7 @@ impl Asked {
                         "conditions, pins and preferences cut `{name}` into {} intervals; at most {most} can be told apart",
                         cut.intervals
                     );
-                    violations.add("aim", text);
+                    violations.over("intervals", "aim", text);
                 }
                 ApiError::InvalidRequest(violations)
             }
@@ -162,7 +162,12 @@ fn to_goal(compiled: &Compiled, goal: &str, violations: &mut Violations) -> Opti
         Err(faults) => {
             for fault in faults {
                 let place = goal.get(..fault.at).unwrap_or_default().chars().count() + 1;
-                violations.add("aim.goal", format!("at character {place}: {}", fault.message));
+                let text = format!("at character {place}: {}", fault.message);
+                if fault.is_limit {
+                    violations.over("conditions", "aim.goal", text);
+                } else {
+                    violations.add("aim.goal", text);
+                }
             }
             None
         }

@@ -55,7 +55,7 @@ pub fn to_supposition(
     }
     if hypotheses.len() > MAX_HYPOTHESES {
         let text = format!("{} are given; at most {MAX_HYPOTHESES} are read", hypotheses.len());
-        violations.add("hypotheses", text);
+        violations.over("hypotheses", "hypotheses", text);
         return Supposition::default();
     }
     let mut reader = Reader { compiled, days, violations, draft: Draft::default(), texts: Vec::new() };
@@ -294,7 +294,12 @@ impl<'a> Reader<'a, '_> {
                     let Some(added) = draft.added.get(fault.condition) else { continue };
                     let text = added.condition.get(..fault.at).unwrap_or_default();
                     let place = text.chars().count() + 1;
-                    violations.add(added.field.as_str(), format!("at character {place}: {}", fault.message));
+                    let text = format!("at character {place}: {}", fault.message);
+                    if fault.is_limit {
+                        violations.over("conditions", added.field.as_str(), text);
+                    } else {
+                        violations.add(added.field.as_str(), text);
+                    }
                 }
                 return Supposition::default();
             }

@@ -142,7 +142,7 @@ pub fn to_given(
     if cleared_issues.len() > most {
         let count = cleared_issues.len();
         let field = format!("{prefix}cleared_issues");
-        violations.add(field, format!("{count} issues are named; at most {most} are read"));
+        violations.over("cleared_issues", field, format!("{count} issues are named; at most {most} are read"));
     }
     for (at, name) in cleared_issues.iter().take(most).enumerate() {
         let field = format!("{prefix}cleared_issues[{at}]");

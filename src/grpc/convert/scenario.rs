@@ -7,6 +7,7 @@ use crate::condition::Domain;
 use crate::grpc::names;
 use crate::grpc::proto::v1::{self, domain};
 use crate::scenario::Scenario;
+use crate::serving::StaleFile;
 use crate::scenario::model::{Input, Preference, Proposal, Ranking, Role, Source};
 
 /// A scenario out, without its lists.
@@ -163,4 +164,15 @@ pub fn from_proposal(scenario: &Scenario, proposal: &Proposal) -> v1::Proposal {
         terms: terms.collect(),
         rows: proposal.rows.clone(),
     }
+}
+
+/// The longest diagnostics that are told, in bytes.
+const MAX_DIAGNOSTICS_BYTES: usize = 64 * 1024;
+
+/// A file that can't be used.
+pub fn from_stale_file(stale: StaleFile) -> v1::StaleFile {
+    let StaleFile { file, since, mut diagnostics } = stale;
+    let end = (0..=MAX_DIAGNOSTICS_BYTES.min(diagnostics.len())).rev().find(|at| diagnostics.is_char_boundary(*at));
+    diagnostics.truncate(end.unwrap_or(0));
+    v1::StaleFile { file, since: Some(since.into()), diagnostics }
 }

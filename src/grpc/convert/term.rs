@@ -71,7 +71,7 @@ pub fn to_answers(
 ) -> Vec<(InputId, Answer)> {
     let most = crate::scenario::limits::MAX_ISSUES;
     if terms.len() > most {
-        violations.add(field, format!("{} terms are given; at most {most} are read", terms.len()));
+        violations.over("terms", field, format!("{} terms are given; at most {most} are read", terms.len()));
         return Vec::new();
     }
     let mut seen = BTreeSet::new();

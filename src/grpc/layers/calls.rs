@@ -8,36 +8,60 @@
 //! At `debug` there is a span too, which names the call to whatever is logged inside it. Not at `info`: a span costs
 //! six microseconds, a quarter of a call.
 
+use super::super::call::Call;
+use super::super::error::{ERROR_DOMAIN, ReasonName};
+use super::super::proto::v1::ErrorReason;
 use super::request_id::RequestId;
+use crate::telemetry::{CALL_TARGET, Metrics};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use pin_project_lite::pin_project;
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 use tower::{Layer, Service};
 use tracing::{Span, field};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The target of the events.
-const TARGET: &str = "detente::call";
-/// Paths are the caller's: longer ones are cut in the log.
+/// Paths are the caller's: those that are no method of this server's have one name in metrics, and are cut in the log.
 const MAX_METHOD_BYTES: usize = 128;
+const OTHER_METHOD: &str = "other";
 
 /// Watches every call.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CallsLayer {
+    watch: Arc<Watch>,
+}
+
+/// Where calls are counted and told.
+#[derive(Debug)]
+struct Watch {
     in_flight: TaskTracker,
+    metrics: Metrics,
+    /// By their paths, as metrics name them.
+    methods: HashMap<String, Arc<str>>,
+    other: Arc<str>,
+    max_request_bytes: usize,
 }
 
 impl CallsLayer {
-    /// Counts the calls in `in_flight`.
-    pub fn new(in_flight: TaskTracker) -> Self {
-        Self { in_flight }
+    /// Counts the calls in `in_flight` while they last, and in `metrics` when they have ended. `max_request_bytes` is
+    /// told to callers whose messages are larger.
+    pub fn new(in_flight: TaskTracker, metrics: Metrics, max_request_bytes: usize) -> Self {
+        let methods = super::super::methods::all().into_iter();
+        let methods = methods.map(|method| (format!("/{method}"), Arc::from(method))).collect();
+        let watch = Watch { in_flight, metrics, methods, other: Arc::from(OTHER_METHOD), max_request_bytes };
+        Self { watch: Arc::new(watch) }
     }
 }
 
@@ -45,7 +69,7 @@ impl<S> Layer<S> for CallsLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Calls { inner, in_flight: self.in_flight.clone() }
+        Calls { inner, watch: self.watch.clone() }
     }
 }
 
@@ -53,7 +77,7 @@ impl<S> Layer<S> for CallsLayer {
 #[derive(Clone, Debug)]
 pub struct Calls<S> {
     inner: S,
-    in_flight: TaskTracker,
+    watch: Arc<Watch>,
 }
 
 impl<S, B, R> Service<Request<B>> for Calls<S>
@@ -68,15 +92,29 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let uri = request.uri().clone();
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let path = request.uri().path();
         // Streams of reflection and of health stay open as long as their clients like: a drain does not wait for them.
-        let counted = (!uri.path().starts_with("/grpc.")).then(|| self.in_flight.token());
-        let id = request.extensions().get::<RequestId>().cloned();
-        let mut call = Call { uri, id, span: Span::none(), begun: Instant::now(), ended: false, _counted: counted };
-        call.span = tracing::debug_span!(target: TARGET, "call", method = call.method(), request_id = call.id());
-        let inner = call.span.in_scope(|| self.inner.call(request));
-        Watching { inner, call: Some(call) }
+        let counted = (!path.starts_with("/grpc.")).then(|| self.watch.in_flight.token());
+        let method = self.watch.methods.get(path).cloned();
+        let unknown = method.is_none().then(|| {
+            path.get(..MAX_METHOD_BYTES).unwrap_or(path).trim_start_matches('/').to_owned()
+        });
+        let call = Call::new(request.extensions().get::<RequestId>().cloned(), request.headers());
+        request.extensions_mut().insert(call.clone());
+        let mut ending = Ending {
+            watch: self.watch.clone(),
+            method,
+            unknown,
+            call,
+            span: Span::none(),
+            begun: Instant::now(),
+            ended: false,
+            _counted: counted,
+        };
+        ending.span = ending.begin(request.headers());
+        let inner = ending.span.in_scope(|| self.inner.call(request));
+        Watching { inner, call: Some(ending) }
     }
 }
 
@@ -109,52 +147,167 @@ fn make_plain(headers: &mut HeaderMap) {
     }
 }
 
+/// Tells a caller why a message was not read, as tonic says it without a reason.
+fn explain(headers: &mut HeaderMap, max_request_bytes: usize) {
+    let code = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes()));
+    // None of this server's own errors is without details, nor is any OUT_OF_RANGE.
+    if !matches!(code, Some(Code::OutOfRange | Code::ResourceExhausted)) || headers.contains_key("grpc-status-details-bin") {
+        return;
+    }
+    let Some(status) = Status::from_header_map(headers) else { return };
+    let limit = max_request_bytes.to_string();
+    let reason = ErrorReason::MessageTooLarge;
+    let status = super::status(status.code(), reason, status.message(), &[("limit", &limit)]);
+    let mut explained = HeaderMap::new();
+    if status.add_header(&mut explained).is_ok() {
+        headers.extend(explained);
+    }
+}
+
+/// What a tracer finds in headers.
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
 /// A call, from its first header to its last.
 #[derive(Debug)]
-struct Call {
-    uri: Uri,
-    id: Option<RequestId>,
+struct Ending {
+    watch: Arc<Watch>,
+    /// As metrics name it, if it is one of this server's.
+    method: Option<Arc<str>>,
+    unknown: Option<String>,
+    call: Call,
     span: Span,
     begun: Instant,
     ended: bool,
     _counted: Option<TaskTrackerToken>,
 }
 
-impl Call {
+impl Ending {
     fn method(&self) -> &str {
-        let path = self.uri.path();
-        path.get(..MAX_METHOD_BYTES).unwrap_or(path).trim_start_matches('/')
+        self.method.as_deref().or(self.unknown.as_deref()).unwrap_or_default()
     }
 
-    fn id(&self) -> &str {
-        self.id.as_ref().map_or("", RequestId::as_str)
+    /// Its span, if anybody wants one: a child of the caller's.
+    fn begin(&self, headers: &HeaderMap) -> Span {
+        let span = tracing::debug_span!(
+            target: CALL_TARGET,
+            "call",
+            otel.name = self.method(),
+            otel.kind = "server",
+            otel.status_code = field::Empty,
+            rpc.system = "grpc",
+            method = self.method(),
+            request_id = self.call.id(),
+            caller = field::Empty,
+            scenario = field::Empty,
+            revision = field::Empty,
+            verdict = field::Empty,
+            cached = field::Empty,
+            evaluations = field::Empty,
+            reason = field::Empty,
+            status = field::Empty,
+            request = field::Empty,
+        );
+        if !span.is_disabled() {
+            // Without a collector there is nobody who could take the parent.
+            let _ = span.set_parent(TraceContextPropagator::new().extract(&Headers(headers)));
+        }
+        span
     }
 
     /// Ends the call if these headers or trailers do.
-    fn read(&mut self, headers: &HeaderMap) {
-        if let Some(status) = headers.get(Status::GRPC_STATUS) {
-            self.end(Code::from_bytes(status.as_bytes()));
+    fn read(&mut self, headers: &mut HeaderMap) {
+        let Some(code) = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes())) else {
+            return;
+        };
+        if code == Code::Ok {
+            return self.end(code, None);
         }
+        explain(headers, self.watch.max_request_bytes);
+        make_plain(headers);
+        let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
+        let info = info.filter(|info| info.domain == ERROR_DOMAIN);
+        let reason = info.as_ref().and_then(|info| ReasonName::read(&info.reason));
+        for limit in info.iter().filter_map(|info| info.metadata.get("limits")).flat_map(|limits| limits.split(',')) {
+            self.watch.metrics.over_limit(limit);
+        }
+        self.end(code, reason);
     }
 
-    fn end(&mut self, code: Code) {
+    fn end(&mut self, code: Code, reason: Option<ReasonName>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let (method, request_id, status) = (self.method(), self.id(), field::debug(code));
-        let micros = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = self.begun.elapsed();
+        let (name, reason) = (code_name(code), reason.map(|reason| reason.0));
+        self.watch.metrics.call(self.method.as_ref().unwrap_or(&self.watch.other), name, took);
+        if code != Code::Ok {
+            self.watch.metrics.refused(reason.unwrap_or("TRANSPORT"));
+        }
+        let (method, request_id, trace_id) = (self.method(), self.call.id(), self.call.trace_id());
+        let caller = self.call.caller().map(|caller| caller.name());
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let told = self.call.told();
+        let (scenario, revision, verdict) = (told.scenario.as_deref(), told.revision.as_deref(), told.verdict);
+        let (cached, request) = (told.cached, told.content.as_deref());
+        let evaluations = (told.evaluations > 0).then_some(told.evaluations);
+        if !self.span.is_disabled() {
+            let span = &self.span;
+            span.record("otel.status_code", if code == Code::Ok { "OK" } else { "ERROR" });
+            span.record("caller", caller).record("scenario", scenario).record("revision", revision);
+            span.record("verdict", verdict).record("cached", cached).record("evaluations", evaluations);
+            span.record("reason", reason).record("status", name).record("request", request);
+        }
+        // Without their span, which would say the same again.
         match code {
-            // Without their span, which would say the same again.
-            Code::Ok => tracing::debug!(target: TARGET, parent: None, method, request_id, status, micros, "answered"),
-            _ => tracing::info!(target: TARGET, parent: None, method, request_id, status, micros, "not answered"),
+            Code::Ok => tracing::debug!(
+                target: CALL_TARGET, parent: None, method, request_id, trace_id, caller, scenario, revision, verdict,
+                cached, evaluations, request, status = name, micros, "answered"
+            ),
+            _ => tracing::info!(
+                target: CALL_TARGET, parent: None, method, request_id, trace_id, caller, scenario, revision, reason,
+                request, status = name, micros, "not answered"
+            ),
         }
     }
 }
 
-impl Drop for Call {
+impl Drop for Ending {
     fn drop(&mut self) {
         // Dropped before its trailers: the caller has left, or the connection is lost.
-        self.end(Code::Cancelled);
+        self.end(Code::Cancelled, None);
+    }
+}
+
+/// A code as gRPC writes it.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 
@@ -164,7 +317,7 @@ pin_project! {
     pub struct Watching<F> {
         #[pin]
         inner: F,
-        call: Option<Call>,
+        call: Option<Ending>,
     }
 }
 
@@ -181,9 +334,8 @@ where
         drop(entered);
         let mut call = this.call.take();
         Poll::Ready(answer.map(|mut response| {
-            make_plain(response.headers_mut());
             if let Some(call) = &mut call {
-                call.read(response.headers());
+                call.read(response.headers_mut());
             }
             response.map(|inner| Watched { inner, call })
         }))
@@ -196,7 +348,7 @@ pin_project! {
     pub struct Watched<B> {
         #[pin]
         inner: B,
-        call: Option<Call>,
+        call: Option<Ending>,
     }
 }
 
@@ -215,7 +367,6 @@ where
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
-            make_plain(trailers);
             if let Some(call) = this.call {
                 call.read(trailers);
             }

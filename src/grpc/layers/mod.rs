@@ -1,13 +1,21 @@
-//! What every call passes, outermost first: [`request_id`], [`calls`], [`panics`], [`deadline`], [`compression`].
+//! What every call passes, outermost first: [`request_id`], [`calls`], [`panics`], [`deadline`], [`access`] (and with it
+//! [`quota`]), [`admission`], [`compression`], [`receive`].
 //!
 //! Each is a tower service over any HTTP body, so that no call pays for a box on the way. They decide how a call is
 //! named, watched, bounded and kept from harming others; never what it answers.
 
+pub mod access;
+pub mod admission;
 pub mod calls;
 pub mod compression;
 pub mod deadline;
+mod gate;
 pub mod panics;
+pub mod quota;
+pub mod receive;
 pub mod request_id;
+
+pub use gate::{Gate, GateLayer};
 
 use super::error::{ERROR_DOMAIN, reason_name};
 use super::proto::v1::ErrorReason;

@@ -1,14 +1,17 @@
 //! BatchEvaluateProposals: several proposals on one revision of one scenario.
 
+use super::called::Evaluated;
 use super::evaluate::answer;
 use super::{MAX_ANSWER_BYTES, RedLines};
 use crate::engine::Compiled;
 use crate::grpc::convert::request::to_question_with;
 use crate::grpc::error::{ApiError, Violations, quoted};
+use crate::grpc::layers::quota::Quota;
 use crate::grpc::names;
 use crate::grpc::proto::v1::{self, evaluation_result};
 use prost::Message;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::task::yield_now;
 
 /// The most requests of a batch.
@@ -39,17 +42,38 @@ impl RedLines {
     pub(super) async fn batch_in_turns(
         &self,
         mut request: v1::BatchEvaluateProposalsRequest,
+        quota: Option<Quota>,
     ) -> Result<v1::BatchEvaluateProposalsResponse, ApiError> {
         let mut batch = self.begin(&request)?;
-        for item in std::mem::take(&mut request.requests) {
+        if let Some(quota) = quota {
+            // The call itself took one.
+            quota.take(u32::try_from(request.requests.len() - 1).unwrap_or(u32::MAX))?;
+        }
+        for (at, item) in std::mem::take(&mut request.requests).into_iter().enumerate() {
             // Others have their turn, and a caller who has left is noticed.
             yield_now().await;
-            let result = if item.hypotheses.is_empty() {
-                batch.evaluate(&item)
-            } else {
-                let (compiled, violations) = (batch.compiled.clone(), batch.violations());
-                self.apart_in_turn(move |_| evaluate(&compiled, &item, violations)).await
+            let begun = Instant::now();
+            let (result, item) = match self.may_suppose(&item.hypotheses) {
+                Err(error) => (Err(error), item),
+                Ok(()) if item.hypotheses.is_empty() => (batch.evaluate(&item), item),
+                Ok(()) => {
+                    let (compiled, violations, asked) = (batch.compiled.clone(), batch.violations(), item.clone());
+                    (self.apart_in_turn(move |_| evaluate(&compiled, &asked, violations)).await, item)
+                }
             };
+            match &result {
+                Ok(evaluation) => self.record_whole(
+                    Evaluated {
+                        method: "BatchEvaluateProposals",
+                        item: Some(at.to_string()),
+                        cached: false,
+                        begun,
+                        request: &item,
+                    },
+                    evaluation,
+                ),
+                Err(error) => self.refused_item(error),
+            }
             batch.add(result)?;
         }
         Ok(batch.finish())
@@ -62,7 +86,8 @@ impl RedLines {
         if count == 0 {
             violations.add("requests", "give at least one request");
         } else if count > MAX_BATCH {
-            violations.add(
+            violations.over(
+                "batch_items",
                 "requests",
                 format!("{count} are given; at most {MAX_BATCH} are taken, or any number in a stream"),
             );

@@ -29,6 +29,7 @@ impl RedLines {
         &self,
         request: &v1::CompareProposalsRequest,
     ) -> Result<v1::CompareProposalsResponse, ApiError> {
+        self.may_suppose(&request.hypotheses)?;
         let compiled = self.scenario(&request.scenario, "scenario", &request.revision)?;
         let asked = Asked::read(&compiled, request)?;
         let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
@@ -85,7 +86,7 @@ impl Asked {
         let mut violations = Violations::default();
         let count = request.proposals.len();
         if !(1..=MAX_COMPARED).contains(&count) {
-            violations.add("proposals", format!("{count} are given; 1 to {MAX_COMPARED} are compared"));
+            violations.over("compared_proposals", "proposals", format!("{count} are given; 1 to {MAX_COMPARED} are compared"));
         }
         let (mut labels, mut terms) = (Vec::new(), Vec::new());
         for (at, proposal) in request.proposals.iter().take(MAX_COMPARED).enumerate() {

@@ -1,5 +1,6 @@
 //! EvaluateProposal.
 
+use super::called::{Evaluated, outline};
 use super::{MAX_ANSWER_BYTES, RedLines, bounded};
 use crate::engine::Compiled;
 use crate::grpc::convert::evaluation::from_evaluation;
@@ -8,10 +9,11 @@ use crate::grpc::encoded::EvaluateProposalResponse;
 use crate::grpc::error::ApiError;
 use crate::grpc::names;
 use crate::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
-use crate::serving::Key;
+use crate::serving::{Kept, Key};
 use bytes::Bytes;
 use prost::Message;
 use std::sync::Arc;
+use std::time::Instant;
 
 impl RedLines {
     /// Does this proposal cross anyone's red line, whose, why, and who says so?
@@ -19,6 +21,7 @@ impl RedLines {
     /// # Errors
     /// As `ErrorReason` in the schema documents them.
     pub fn evaluate(&self, request: &v1::EvaluateProposalRequest) -> Result<v1::EvaluateProposalResponse, ApiError> {
+        self.may_suppose(&request.hypotheses)?;
         let compiled = self.of_request(request)?;
         let question = to_question(&compiled, request)?;
         let evaluation = answer(&compiled, &question)?;
@@ -33,23 +36,36 @@ impl RedLines {
         &self,
         request: &v1::EvaluateProposalRequest,
     ) -> Result<EvaluateProposalResponse, ApiError> {
+        let begun = Instant::now();
+        self.may_suppose(&request.hypotheses)?;
         let compiled = self.of_request(request)?;
         let question = to_question(&compiled, request)?;
-        let evaluation = match &self.cache {
-            // What is supposed is asked once and never again.
-            Some(cache) if question.supposition.supposed.is_none() => {
-                let key = Key::new(compiled.scenario(), &question.given, question.day, question.detail);
-                match cache.get(&key) {
-                    Some(evaluation) => evaluation,
-                    None => {
-                        let evaluation = encoded(&compiled, &question)?;
-                        cache.insert(key, evaluation.clone());
-                        evaluation
-                    }
+        // What is supposed is asked once and never again.
+        let cache = self.shared.cache.as_ref().filter(|_| question.supposition.supposed.is_none());
+        let key = cache.map(|_| Key::new(compiled.scenario(), &question.given, question.day, question.detail));
+        let kept = cache.zip(key.as_ref()).and_then(|(cache, key)| cache.get(key));
+        let cached = kept.is_some();
+        let (evaluation, outlined) = match kept {
+            Some(Kept { answer, outline }) => (answer, Ok(outline)),
+            None => {
+                let answered = answer(&compiled, &question)?;
+                let evaluation = encoded(&answered)?;
+                let outlined = match self.needs_outline() {
+                    true => Ok(Arc::new(outline(&answered))),
+                    false => Err(answered.verdict()),
+                };
+                if let (Some(cache), Some(key), Ok(outline)) = (cache, key, &outlined) {
+                    cache.insert(key, Kept { answer: evaluation.clone(), outline: outline.clone() });
                 }
+                (evaluation, outlined)
             }
-            _ => encoded(&compiled, &question)?,
         };
+        let verdict = match &outlined {
+            Ok(outline) => v1::Verdict::from_str_name(outline.verdict).unwrap_or_default(),
+            Err(verdict) => *verdict,
+        };
+        let evaluated = Evaluated { method: "EvaluateProposal", item: None, cached, begun, request };
+        self.record(evaluated, verdict, outlined.ok());
         Ok(EvaluateProposalResponse { evaluation: Some(evaluation) })
     }
 
@@ -87,10 +103,9 @@ pub(super) fn answer(compiled: &Compiled, question: &Question) -> Result<v1::Eva
     Ok(from_evaluation(compiled.scenario(), &evaluation, &inputs, question.detail, &supposition.texts))
 }
 
-fn encoded(compiled: &Compiled, question: &Question) -> Result<Bytes, ApiError> {
+fn encoded(evaluation: &v1::Evaluation) -> Result<Bytes, ApiError> {
     // What the response adds around the evaluation.
     const AROUND: usize = 8;
-    let evaluation = answer(compiled, question)?;
     match evaluation.encoded_len() + AROUND {
         bytes if bytes > MAX_ANSWER_BYTES => Err(ApiError::AnswerTooLarge { bytes, limit: MAX_ANSWER_BYTES }),
         _ => Ok(evaluation.encode_to_vec().into()),

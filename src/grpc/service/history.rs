@@ -30,6 +30,7 @@ impl RedLines {
         &self,
         request: &v1::EvaluateHistoryRequest,
     ) -> Result<v1::EvaluateHistoryResponse, ApiError> {
+        self.may_suppose(&request.hypotheses)?;
         let named = match &request.subject {
             Some(evaluate_history_request::Subject::ProposalName(name)) => name,
             _ => "",
@@ -84,7 +85,7 @@ fn read(compiled: &Compiled, request: &v1::EvaluateHistoryRequest) -> Result<(Qu
             "{looked_at} findings would be compared, red lines (added ones by their cases) times editions; at most \
              {MAX_HISTORY_FINDINGS} are: ask for fewer days"
         );
-        violations.add("to", text);
+        violations.over("history_findings", "to", text);
     }
     violations.into_result()?;
     covered?;

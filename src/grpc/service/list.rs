@@ -67,7 +67,7 @@ impl RedLines {
         violations.into_result()?;
         let query = QueryHash::of(&[b"ListScenarios"]);
         let going_on = GoingOn::read(&request.page_token, query, "")?;
-        let list = self.store.list();
+        let list = self.visible();
         let revision = &list_revision(&list);
         if going_on.start > 0 && going_on.revision != *revision {
             let (requested, current) = (going_on.revision, revision.clone());
@@ -201,7 +201,7 @@ impl Filter {
         filter.held_on = to_date(asked.held_on.as_ref(), "filter.held_on", violations);
         if asked.text.len() > MAX_FILTER_TEXT_BYTES {
             let text = format!("{} bytes are given; at most {MAX_FILTER_TEXT_BYTES} are looked for", asked.text.len());
-            violations.add("filter.text", text);
+            violations.over("filter_text", "filter.text", text);
         } else {
             filter.text = asked.text.to_lowercase();
         }
@@ -243,7 +243,7 @@ fn read_order(text: &str, violations: &mut Violations) -> Vec<(Key, bool)> {
     const FIELD: &str = "order_by";
     let mut order: Vec<(Key, bool)> = Vec::new();
     if text.len() > MAX_ORDER_BYTES {
-        violations.add(FIELD, format!("{} bytes are given; at most {MAX_ORDER_BYTES} are read", text.len()));
+        violations.over("order_by", FIELD, format!("{} bytes are given; at most {MAX_ORDER_BYTES} are read", text.len()));
         return order;
     }
     if text.trim().is_empty() {

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod batch;
+mod called;
 mod compare;
 mod evaluate;
 mod history;
@@ -11,12 +12,16 @@ mod stream;
 
 pub use analysis::{AnalysisRequest, AnalysisThreads, Analyst, MAX_SWEEP};
 pub use batch::MAX_BATCH;
+pub use called::Record;
 pub use compare::{MAX_COMPARED, MAX_LABEL};
 pub use history::MAX_HISTORY_FINDINGS;
 pub use stream::{MAX_STREAM_ID_BYTES, MAX_STREAMS_OF_EVALUATIONS, StreamPlaces};
 
+use super::call::Call;
 use super::encoded::EvaluateProposalResponse;
 use super::error::{ApiError, Violations, quoted};
+use super::layers::admission::Places;
+use super::layers::quota::Quota;
 use super::names;
 use super::proto::red_line_service_server::{RedLineService, RedLineServiceServer};
 use super::proto::v1;
@@ -35,13 +40,22 @@ pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 /// The largest answer that is sent, in bytes: what clients accept by default.
 pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// The service over a store of scenarios.
+/// The service over a store of scenarios, for one call.
 #[derive(Clone, Debug)]
 pub struct RedLines {
+    shared: Arc<Shared>,
+    call: Call,
+}
+
+/// What all calls share.
+#[derive(Clone, Debug)]
+struct Shared {
     store: Arc<Store>,
     cache: Option<Arc<Cache>>,
     workers: Workers,
     streams: Streams,
+    places: Option<Places>,
+    record: Record,
 }
 
 /// How streams of evaluations end when nobody ends them.
@@ -63,32 +77,56 @@ impl Default for Streams {
 impl RedLines {
     /// Answers from these scenarios, without a cache.
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store, cache: None, workers: Workers::default(), streams: Streams::default() }
+        let shared = Shared {
+            store,
+            cache: None,
+            workers: Workers::default(),
+            streams: Streams::default(),
+            places: None,
+            record: Record::default(),
+        };
+        Self { shared: Arc::new(shared), call: Call::default() }
     }
 
     /// The same, with a cache of answers.
     #[must_use]
-    pub fn with_cache(self, cache: Arc<Cache>) -> Self {
-        Self { cache: Some(cache), ..self }
+    pub fn with_cache(mut self, cache: Arc<Cache>) -> Self {
+        Arc::make_mut(&mut self.shared).cache = Some(cache);
+        self
     }
 
     /// The same, with other ends of streams.
     #[must_use]
-    pub fn with_streams(self, streams: Streams) -> Self {
-        Self { streams, ..self }
+    pub fn with_streams(mut self, streams: Streams) -> Self {
+        Arc::make_mut(&mut self.shared).streams = streams;
+        self
     }
 
-    /// As a tonic service.
-    pub fn into_server(self) -> RedLineServiceServer<Self> {
+    /// The same, where each message of a stream takes one of these places while it is answered.
+    #[must_use]
+    pub fn with_places(mut self, places: Places) -> Self {
+        Arc::make_mut(&mut self.shared).places = Some(places);
+        self
+    }
+
+    /// The same, with another record of what is evaluated.
+    #[must_use]
+    pub fn with_record(mut self, record: Record) -> Self {
+        Arc::make_mut(&mut self.shared).record = record;
+        self
+    }
+
+    /// As a tonic service that reads messages of up to so many bytes.
+    pub fn into_server(self, max_request_bytes: usize) -> RedLineServiceServer<Self> {
         RedLineServiceServer::new(self)
-            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_decoding_message_size(max_request_bytes)
             .max_encoding_message_size(MAX_ANSWER_BYTES)
     }
 
     /// The id in a scenario's name; that of the default one for no name. `field` is where the request has it.
     fn scenario_id(&self, name: &str, field: &str) -> Result<Id, ApiError> {
         match name {
-            "" => self.store.default_id().cloned().ok_or_else(|| self.missing("")),
+            "" => self.shared.store.default_id().ok_or_else(|| self.missing("")),
             name => names::parse_scenario(name)
                 .map(Id::from)
                 .ok_or_else(|| ApiError::InvalidRequest(Violations::one(field, "write `scenarios/{scenario}`"))),
@@ -97,13 +135,20 @@ impl RedLines {
 
     /// The scenario of an id, in the revision that is asked for, or the current one for none.
     fn held(&self, id: &str, revision: &str) -> Result<Arc<Compiled>, ApiError> {
-        if revision.is_empty() {
-            return self.store.get(id).ok_or_else(|| self.missing(id));
+        // To who may not see it, it does not exist.
+        if !self.may_see(id) {
+            return Err(self.missing(id));
         }
-        self.store.revision_of(id, revision).map_err(|not_held| match not_held {
-            NotHeld::Scenario => self.missing(id),
-            NotHeld::Revision { current } => ApiError::RevisionNotHeld { requested: quoted(revision), current },
-        })
+        let store = &self.shared.store;
+        let held = match revision {
+            "" => store.get(id).ok_or_else(|| self.missing(id))?,
+            pinned => store.revision_of(id, pinned).map_err(|not_held| match not_held {
+                NotHeld::Scenario => self.missing(id),
+                NotHeld::Revision { current } => ApiError::RevisionNotHeld { requested: quoted(pinned), current },
+            })?,
+        };
+        self.tell_scenario(&held);
+        Ok(held)
     }
 
     /// Both in one.
@@ -112,7 +157,7 @@ impl RedLines {
     }
 
     fn missing(&self, id: &str) -> ApiError {
-        let held = self.store.list();
+        let held = self.visible();
         let known = held.iter().map(|compiled| &*compiled.scenario().id);
         ApiError::ScenarioNotFound {
             name: if id.is_empty() { "(default)".to_owned() } else { names::scenario(&quoted(id)) },
@@ -121,7 +166,7 @@ impl RedLines {
     }
 
     fn is_default(&self, compiled: &Compiled) -> bool {
-        self.store.default_id().is_some_and(|default| *default == compiled.scenario().id)
+        self.shared.store.default_id().is_some_and(|default| default == compiled.scenario().id)
     }
 
     /// Does longer work apart from the threads that serve.
@@ -130,7 +175,7 @@ impl RedLines {
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let service = self.clone();
-        done(self.workers.run(move || work(&service)).await)
+        done(self.shared.workers.run(move || work(&service)).await)
     }
 
     /// The same for an item among others: it waits for its turn, rather than to be turned away.
@@ -139,7 +184,7 @@ impl RedLines {
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let service = self.clone();
-        done(self.workers.run_in_turn(move || work(&service)).await)
+        done(self.shared.workers.run_in_turn(move || work(&service)).await)
     }
 }
 
@@ -170,10 +215,10 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::EvaluateProposalRequest>,
     ) -> Result<Response<EvaluateProposalResponse>, Status> {
-        let request = request.into_inner();
+        let (service, request) = self.called(request);
         respond(match request.hypotheses.as_slice() {
-            [] => self.evaluate_encoded(&request),
-            _ => self.apart(move |service| service.evaluate_encoded(&request)).await,
+            [] => service.evaluate_encoded(&request),
+            _ => service.apart(move |service| service.evaluate_encoded(&request)).await,
         })
     }
 
@@ -181,7 +226,9 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::BatchEvaluateProposalsRequest>,
     ) -> Result<Response<v1::BatchEvaluateProposalsResponse>, Status> {
-        respond(self.batch_in_turns(request.into_inner()).await)
+        let quota = request.extensions().get::<Quota>().cloned();
+        let (service, request) = self.called(request);
+        respond(service.batch_in_turns(request, quota).await)
     }
 
     async fn stream_evaluate_proposals(
@@ -189,55 +236,63 @@ impl RedLineService for RedLines {
         requests: Request<Streaming<v1::StreamEvaluateProposalsRequest>>,
     ) -> Result<Response<Self::StreamEvaluateProposalsStream>, Status> {
         let place = requests.extensions().get::<StreamPlaces>().map(StreamPlaces::take).transpose()?;
-        Ok(Response::new(stream::answers(self.clone(), requests.into_inner(), place)))
+        let quota = requests.extensions().get::<Quota>().cloned();
+        let (service, requests) = self.called(requests);
+        Ok(Response::new(stream::answers(service, requests, quota, place)))
     }
 
     async fn evaluate_history(
         &self,
         request: Request<v1::EvaluateHistoryRequest>,
     ) -> Result<Response<v1::EvaluateHistoryResponse>, Status> {
-        let request = request.into_inner();
-        respond(self.apart(move |service| service.evaluate_history(&request)).await)
+        let (service, request) = self.called(request);
+        respond(service.apart(move |service| service.evaluate_history(&request)).await)
     }
 
     async fn compare_proposals(
         &self,
         request: Request<v1::CompareProposalsRequest>,
     ) -> Result<Response<v1::CompareProposalsResponse>, Status> {
-        let request = request.into_inner();
-        respond(self.apart(move |service| service.compare_proposals(&request)).await)
+        let (service, request) = self.called(request);
+        respond(service.apart(move |service| service.compare_proposals(&request)).await)
     }
 
     async fn list_red_lines(
         &self,
         request: Request<v1::ListRedLinesRequest>,
     ) -> Result<Response<v1::ListRedLinesResponse>, Status> {
-        respond(self.list_red_lines(request.into_inner()))
+        let (service, request) = self.called(request);
+        respond(service.list_red_lines(request))
     }
 
     async fn get_red_line(&self, request: Request<v1::GetRedLineRequest>) -> Result<Response<v1::RedLine>, Status> {
-        respond(self.get_red_line(request.into_inner()))
+        let (service, request) = self.called(request);
+        respond(service.get_red_line(request))
     }
 
     async fn list_scenarios(
         &self,
         request: Request<v1::ListScenariosRequest>,
     ) -> Result<Response<v1::ListScenariosResponse>, Status> {
-        respond(self.list_scenarios(request.into_inner()))
+        let (service, request) = self.called(request);
+        respond(service.list_scenarios(request))
     }
 
     async fn get_scenario(&self, request: Request<v1::GetScenarioRequest>) -> Result<Response<v1::Scenario>, Status> {
-        respond(self.get_scenario(request.into_inner()))
+        let (service, request) = self.called(request);
+        respond(service.get_scenario(request))
     }
 
     async fn list_proposals(
         &self,
         request: Request<v1::ListProposalsRequest>,
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
-        respond(self.list_proposals(request.into_inner()))
+        let (service, request) = self.called(request);
+        respond(service.list_proposals(request))
     }
 
     async fn get_proposal(&self, request: Request<v1::GetProposalRequest>) -> Result<Response<v1::Proposal>, Status> {
-        respond(self.get_proposal(request.into_inner()))
+        let (service, request) = self.called(request);
+        respond(service.get_proposal(request))
     }
 }

@@ -29,7 +29,9 @@ impl RedLines {
     /// As `ErrorReason` in the schema documents them.
     pub fn get_scenario(&self, request: v1::GetScenarioRequest) -> Result<v1::Scenario, ApiError> {
         let compiled = self.scenario(&request.name, "name", &request.revision)?;
-        bounded(convert_scenario::whole(compiled.scenario(), self.is_default(&compiled)))
+        let stale = self.shared.store.stale(&compiled.scenario().id);
+        let scenario = convert_scenario::whole(compiled.scenario(), self.is_default(&compiled));
+        bounded(v1::Scenario { stale_file: stale.map(convert_scenario::from_stale_file), ..scenario })
     }
 
     /// One reference proposal.

@@ -4,8 +4,11 @@
 //! and between two requests no scenario is held. What a client that doesn't read can make the server keep is what the
 //! transport has already been given.
 
+use super::called::Evaluated;
 use super::{RedLines, Streams, bounded};
 use crate::grpc::error::{ApiError, Violations};
+use crate::grpc::layers::admission::Places;
+use crate::grpc::layers::quota::Quota;
 use crate::grpc::proto::v1::{self, stream_evaluate_proposals_response::Result as Item};
 use futures_util::stream::unfold;
 use std::pin::Pin;
@@ -51,18 +54,20 @@ pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluatePro
 pub(super) fn answers(
     service: RedLines,
     requests: Streaming<v1::StreamEvaluateProposalsRequest>,
+    quota: Option<Quota>,
     place: Option<OwnedSemaphorePermit>,
 ) -> Answers {
-    Box::pin(unfold(Some((service, requests, place)), |open| async {
-        let (service, mut requests, place) = open?;
-        match next(&service.streams, &mut requests).await {
+    Box::pin(unfold(Some((service, requests, quota, place)), |open| async {
+        let (service, mut requests, quota, place) = open?;
+        let next = next(&service.shared.streams, &mut requests).await;
+        match next.and_then(|request| service.still_known().map(|()| request).map_err(Status::from)) {
             Ok(Some(request)) => {
                 let begun = Instant::now();
-                let answer = service.item(request).await;
+                let answer = service.admitted(request, quota.as_ref()).await;
                 if begun.elapsed() > LONG_ITEM {
                     yield_now().await;
                 }
-                Some((Ok(answer), Some((service, requests, place))))
+                Some((Ok(answer), Some((service, requests, quota, place))))
             }
             Ok(None) => None,
             Err(status) => Some((Err(status), None)),
@@ -93,9 +98,10 @@ impl RedLines {
         let v1::StreamEvaluateProposalsRequest { mut id, request } = message;
         let result = if id.len() > MAX_STREAM_ID_BYTES {
             let text = format!("the id has {} bytes; at most {MAX_STREAM_ID_BYTES} are repeated", id.len());
-            // Enough of it to be recognised.
-            id.truncate((0..=MAX_STREAM_ID_BYTES).rev().find(|at| id.is_char_boundary(*at)).unwrap_or(0));
-            Err(ApiError::InvalidRequest(Violations::one("id", text)))
+            shorten(&mut id);
+            let mut violations = Violations::default();
+            violations.over("stream_id", "id", text);
+            Err(ApiError::InvalidRequest(violations))
         } else {
             match request {
                 None => Err(ApiError::InvalidRequest(Violations::one("request", "give a request"))),
@@ -104,11 +110,45 @@ impl RedLines {
         };
         let result = match result {
             Ok(response) => response.evaluation.map(Item::Evaluation),
-            Err(error) => Some(Item::Error(error.into())),
+            Err(error) => {
+                self.refused_item(&error);
+                Some(Item::Error(error.into()))
+            }
         };
         // What fits by itself may not with its id, and would end the stream.
         bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result })
             .unwrap_or_else(|error| v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) })
+    }
+
+    /// The same within the server's bounds and the caller's, counted and written down.
+    async fn admitted(
+        &self,
+        message: v1::StreamEvaluateProposalsRequest,
+        quota: Option<&Quota>,
+    ) -> v1::StreamEvaluateProposalsResponse {
+        let begun = Instant::now();
+        // What the call took was for its first message, or for none.
+        let quota = quota.map_or(Ok(()), |quota| quota.take(1));
+        let place = quota.and_then(|()| self.shared.places.as_ref().map(Places::take).transpose());
+        let _place = match place {
+            Ok(place) => place,
+            Err(error) => return self.refused(message.id, error),
+        };
+        let asked = self.shared.record.decisions.as_ref().and(message.request.clone());
+        let answer = self.item(message).await;
+        if let Some(Item::Evaluation(evaluation)) = &answer.result {
+            let request = &asked.unwrap_or_default();
+            let item = Some(answer.id.clone());
+            let method = "StreamEvaluateProposals";
+            self.record_whole(Evaluated { method, item, cached: false, begun, request }, evaluation);
+        }
+        answer
+    }
+
+    fn refused(&self, mut id: String, error: ApiError) -> v1::StreamEvaluateProposalsResponse {
+        self.refused_item(&error);
+        shorten(&mut id);
+        v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) }
     }
 
     /// The same; what hypotheses cost is paid apart.
@@ -118,7 +158,11 @@ impl RedLines {
         }
         let id = message.id.clone();
         let answered = self.apart_in_turn(move |service| Ok(service.stream_item(message))).await;
-        answered
-            .unwrap_or_else(|error| v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) })
+        answered.unwrap_or_else(|error| self.refused(id, error))
     }
+}
+
+/// Leaves enough of an id to be recognised.
+fn shorten(id: &mut String) {
+    id.truncate((0..=MAX_STREAM_ID_BYTES).rev().find(|at| id.is_char_boundary(*at)).unwrap_or(0));
 }

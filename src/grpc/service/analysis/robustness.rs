@@ -96,7 +96,7 @@ impl Stated {
         let known: HashMap<&str, usize> = lines.iter().enumerate().map(|(at, line)| (&*line.id, at)).collect();
         if given.len() > MAX_PROBABILITIES {
             let text = format!("{} are given; at most {MAX_PROBABILITIES} are read", given.len());
-            violations.add("probabilities", text);
+            violations.over("probabilities", "probabilities", text);
             return stated;
         }
         for (at, entry) in given.iter().enumerate() {
@@ -194,7 +194,7 @@ fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) 
     let scenario = question.compiled.scenario();
     let mut inputs = Vec::new();
     if sweep.len() > MAX_SWEEP {
-        violations.add("sweep", format!("{} circumstances are named; at most {MAX_SWEEP} are read", sweep.len()));
+        violations.over("sweep", "sweep", format!("{} circumstances are named; at most {MAX_SWEEP} are read", sweep.len()));
     }
     for (at, name) in sweep.iter().take(MAX_SWEEP).enumerate() {
         let field = format!("sweep[{at}]");

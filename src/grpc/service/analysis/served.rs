@@ -7,7 +7,7 @@ use crate::grpc::error::ApiError;
 use crate::grpc::layers::deadline::Deadline;
 use crate::grpc::proto::analysis_service_server::{AnalysisService, AnalysisServiceServer};
 use crate::grpc::proto::v1::{self, find_packages_response::Part};
-use crate::grpc::service::{MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines, bounded, respond};
+use crate::grpc::service::{MAX_ANSWER_BYTES, RedLines, bounded, respond};
 use crate::serving::{Analyses, Failed, Going, Refused, Ticket};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::unfold;
@@ -41,18 +41,18 @@ impl Analyst {
         Self { scenarios, threads }
     }
 
-    /// As a tonic service.
-    pub fn into_server(self) -> AnalysisServiceServer<Self> {
+    /// As a tonic service that reads messages of up to so many bytes.
+    pub fn into_server(self, max_request_bytes: usize) -> AnalysisServiceServer<Self> {
         AnalysisServiceServer::new(self)
-            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_decoding_message_size(max_request_bytes)
             .max_encoding_message_size(MAX_ANSWER_BYTES)
     }
 
     /// Asks, or joins those who ask the same.
     fn ask<R: AnalysisRequest>(&self, request: Request<R>) -> Result<Asked, ApiError> {
         let deadline = request.extensions().get::<Deadline>().map(|Deadline(at)| *at);
-        let request = request.into_inner();
-        let compiled = self.scenarios.about(&request)?;
+        let (service, request) = self.scenarios.called(request);
+        let compiled = service.about(&request)?;
         let key = key(&compiled, &request);
         let job = move |going: &Going<'_, v1::SearchProgress>| -> Outcome {
             let stop = || going.stopped().is_some();

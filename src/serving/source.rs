@@ -28,6 +28,16 @@ pub enum SourceError {
     Faulty(Box<Diagnostics>),
 }
 
+impl SourceError {
+    /// What is wrong with the file, where it could be read.
+    pub fn faults(&self) -> Option<&Diagnostics> {
+        match self {
+            SourceError::Unreadable { .. } => None,
+            SourceError::Faulty(faults) => Some(faults),
+        }
+    }
+}
+
 /// Loads and compiles scenario files; without any, the one that comes with the program.
 ///
 /// # Errors
@@ -47,7 +57,11 @@ pub fn load_one(path: &Path) -> Result<Compiled, SourceError> {
     compile(&path.display().to_string(), &read(path)?)
 }
 
-fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
+/// Compiles the text of a scenario file.
+///
+/// # Errors
+/// If it cannot be used.
+pub fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
     let scenario = scenario::load(file, text).map_err(|faults| SourceError::Faulty(Box::new(faults)))?;
     Compiled::new(Arc::new(scenario)).map_err(|faults| {
         let faults: Vec<_> = faults.into_iter().map(|fault| (fault.red_line.clone(), fault.to_string())).collect();
@@ -70,12 +84,4 @@ pub fn read(path: &Path) -> Result<String, SourceError> {
         Ok(text)
     };
     read().map_err(|cause| SourceError::Unreadable { file: path.display().to_string(), cause })
-}
-
-/// The diagnostics in an error, where it holds any: they are rendered, not told in a line.
-pub(super) fn faults(error: &anyhow::Error) -> Option<&Diagnostics> {
-    match error.downcast_ref::<SourceError>() {
-        Some(SourceError::Faulty(faults)) => Some(faults),
-        _ => error.downcast_ref::<Diagnostics>(),
-    }
 }

@@ -1,0 +1,279 @@
+//! JSON Web Tokens (RFC 7519), verified with the public keys of a JWKS file (RFC 7517).
+//!
+//! What RFC 8725 advises: which algorithms may be is the server's choice, never the token's; a key is for the algorithm
+//! that it names or, without one, for those of its kind; issuer, audience, expiry and subject are required; no key is
+//! taken from the token.
+
+use super::{Caller, Denied, Role, Unusable};
+use crate::scenario::model::Id;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use quick_cache::sync::Cache;
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The largest file, in bytes, and the most keys in it.
+const MAX_FILE_BYTES: usize = 1024 * 1024;
+const MAX_KEYS: usize = 100;
+/// The longest token, in bytes.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// How far the clocks of who issues and who verifies may be apart.
+const LEEWAY: Duration = Duration::from_secs(30);
+/// The latest day that is told from others, in seconds since 1970: the end of the year 9999.
+const LATEST: f64 = 253_402_300_799.0;
+/// The longest name of a caller, in bytes, and the most scenarios to which one is confined.
+const MAX_NAME_BYTES: usize = 128;
+const MAX_SCENARIOS: usize = 1_000;
+/// How many tokens are remembered that were verified: to verify one takes longer than an evaluation.
+const REMEMBERED: usize = 4_096;
+/// What only the owner of a key may have.
+const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
+
+/// An algorithm by which a token may be signed: none in which whoever verifies could sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JwtAlgorithm(Algorithm);
+
+impl FromStr for JwtAlgorithm {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match Algorithm::from_str(name) {
+            Ok(Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512) | Err(_) => Err(
+                "give some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA".to_owned(),
+            ),
+            Ok(algorithm) => Ok(Self(algorithm)),
+        }
+    }
+}
+
+/// What a token must say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtRules {
+    /// Who issued it.
+    pub issuer: String,
+    /// Whom it is for.
+    pub audience: String,
+    /// How it may be signed.
+    pub algorithms: Vec<JwtAlgorithm>,
+}
+
+/// The keys with which tokens are verified.
+pub struct Keys {
+    rules: JwtRules,
+    keys: Vec<Key>,
+    verified: Cache<[u8; 32], Caller>,
+}
+
+struct Key {
+    jwk: Jwk,
+    decoding: DecodingKey,
+    algorithms: Vec<Algorithm>,
+    revoked: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    aud: Audience,
+    exp: f64,
+    nbf: Option<f64>,
+    sub: String,
+    detente_role: Option<Value>,
+    detente_scenarios: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Keys {
+    /// Reads a JWKS.
+    ///
+    /// # Errors
+    /// The first fault: no key that can be used, a key with a private part, two of one name.
+    pub fn read(text: &str, rules: JwtRules) -> Result<Self, Unusable> {
+        let fault = |text: &str| Err(Unusable(text.to_owned()));
+        if text.len() > MAX_FILE_BYTES {
+            return Err(Unusable(format!("it has more than {MAX_FILE_BYTES} bytes")));
+        }
+        let Ok(Value::Object(mut file)) = serde_json::from_str(text) else { return fault("it is not a JSON object") };
+        let Some(Value::Array(listed)) = file.remove("keys") else {
+            return fault("it is not a JWKS: there is no list `keys`");
+        };
+        if listed.len() > MAX_KEYS {
+            return Err(Unusable(format!("it has {} keys; at most {MAX_KEYS} are read", listed.len())));
+        }
+        let (mut keys, mut names): (Vec<Key>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
+        for (at, value) in listed.into_iter().enumerate() {
+            let place = at + 1;
+            if PRIVATE.iter().any(|part| value.get(part).is_some()) {
+                return Err(Unusable(format!(
+                    "key {place} has a private or a symmetric part: only public keys belong here. Replace the key"
+                )));
+            }
+            // Keys for other ends than signatures, and of kinds not known here, may stand beside.
+            let Ok(jwk) = serde_json::from_value::<Jwk>(value) else { continue };
+            if jwk.common.public_key_use.as_ref().is_some_and(|used| *used != PublicKeyUse::Signature) {
+                continue;
+            }
+            let allowed = |algorithm: &Algorithm| rules.algorithms.contains(&JwtAlgorithm(*algorithm));
+            let algorithms: Vec<_> = algorithms(&jwk).into_iter().filter(allowed).collect();
+            if algorithms.is_empty() {
+                continue;
+            }
+            if let Some(name) = &jwk.common.key_id
+                && !names.insert(name.clone())
+            {
+                return Err(Unusable(format!("key {place} has the same name (`kid`) as one before")));
+            }
+            let decoding =
+                DecodingKey::from_jwk(&jwk).map_err(|error| Unusable(format!("key {place} can't be used: {error}")))?;
+            keys.push(Key { jwk, decoding, algorithms, revoked: Arc::default() });
+        }
+        if keys.is_empty() {
+            return fault("it has no key for signatures of the algorithms that are allowed (--jwt-algorithms)");
+        }
+        Ok(Self { rules, keys, verified: Cache::new(REMEMBERED) })
+    }
+
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// Why it is not accepted.
+    pub fn verify(&self, token: &str, now: SystemTime) -> Result<Caller, Denied> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Denied::TooLong);
+        }
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if let Some(caller) = self.verified.get(&hash) {
+            return if caller.stands(now) { Ok(caller) } else { Err(Denied::Expired) };
+        }
+        let caller = self.verify_anew(token, now)?;
+        self.verified.insert(hash, caller.clone());
+        Ok(caller)
+    }
+
+    fn verify_anew(&self, token: &str, now: SystemTime) -> Result<Caller, Denied> {
+        // An algorithm that there isn't, `none` above all, is no header.
+        let header = decode_header(token).map_err(|_| Denied::Malformed)?;
+        if !self.rules.algorithms.contains(&JwtAlgorithm(header.alg)) {
+            return Err(Denied::AlgorithmNotAllowed);
+        }
+        if header.crit.is_some() {
+            return Err(Denied::NotUnderstood);
+        }
+        let key = match &header.kid {
+            Some(name) => self.keys.iter().find(|key| key.jwk.common.key_id.as_ref() == Some(name)),
+            // Without a name only one may be meant.
+            None => match self.keys.iter().filter(|key| key.algorithms.contains(&header.alg)).collect::<Vec<_>>()[..] {
+                [only] => Some(only),
+                _ => None,
+            },
+        };
+        let key = key.ok_or(Denied::UnknownKey)?;
+        if !key.algorithms.contains(&header.alg) {
+            return Err(Denied::WrongKey);
+        }
+        // The library's clock is the system's, and what it checks of claims is checked here.
+        let mut validation = Validation::new(header.alg);
+        (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
+        validation.required_spec_claims.clear();
+        let claims = decode::<Claims>(token, &key.decoding, &validation).map_err(|error| match error.kind() {
+            jsonwebtoken::errors::ErrorKind::InvalidSignature => Denied::BadSignature,
+            _ => Denied::Malformed,
+        })?;
+        self.check(claims.claims, now, key)
+    }
+
+    fn check(&self, claims: Claims, now: SystemTime, key: &Key) -> Result<Caller, Denied> {
+        let at = |seconds: f64| {
+            let fit = (0.0..=LATEST).contains(&seconds);
+            fit.then(|| UNIX_EPOCH + Duration::from_secs_f64(seconds)).ok_or(Denied::Malformed)
+        };
+        let until = at(claims.exp)? + LEEWAY;
+        if now >= until {
+            return Err(Denied::Expired);
+        }
+        if let Some(from) = claims.nbf
+            && now + LEEWAY < at(from)?
+        {
+            return Err(Denied::NotYetValid);
+        }
+        if claims.iss != self.rules.issuer {
+            return Err(Denied::WrongIssuer);
+        }
+        let is_for_us = match &claims.aud {
+            Audience::One(audience) => *audience == self.rules.audience,
+            Audience::Several(audiences) => audiences.contains(&self.rules.audience),
+        };
+        if !is_for_us {
+            return Err(Denied::WrongAudience);
+        }
+        // It is written into logs.
+        let sub = &claims.sub;
+        if !(1..=MAX_NAME_BYTES).contains(&sub.len()) || !sub.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Denied::NoSubject);
+        }
+        let role = match claims.detente_role {
+            None => Role::Reader,
+            Some(role) => serde_json::from_value(role).map_err(|_| Denied::UnknownRole)?,
+        };
+        if claims.detente_scenarios.as_ref().is_some_and(|scenarios| scenarios.len() > MAX_SCENARIOS) {
+            return Err(Denied::Malformed);
+        }
+        let scenarios = claims.detente_scenarios.map(|ids| ids.iter().map(|id| Id::from(id.as_str())).collect());
+        Ok(Caller::signed(sub, role, scenarios, Some(until), key.revoked.clone()))
+    }
+
+    /// The same keys, in place of `before`: what was signed by a key that is gone is good no more.
+    pub(super) fn instead_of(mut self, before: &Self) -> Self {
+        for old in &before.keys {
+            match self.keys.iter_mut().find(|new| new.jwk == old.jwk) {
+                Some(new) => new.revoked = old.revoked.clone(),
+                None => old.revoked.store(true, Relaxed),
+            }
+        }
+        self
+    }
+}
+
+/// What a key is for: the algorithm that it names, if that is of its kind; else all of its kind.
+fn algorithms(jwk: &Jwk) -> Vec<Algorithm> {
+    use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+    let of_kind: &[(Algorithm, KeyAlgorithm)] = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => &[
+            (RS256, KeyAlgorithm::RS256),
+            (RS384, KeyAlgorithm::RS384),
+            (RS512, KeyAlgorithm::RS512),
+            (PS256, KeyAlgorithm::PS256),
+            (PS384, KeyAlgorithm::PS384),
+            (PS512, KeyAlgorithm::PS512),
+        ],
+        AlgorithmParameters::EllipticCurve(key) => match key.curve {
+            EllipticCurve::P256 => &[(ES256, KeyAlgorithm::ES256)],
+            EllipticCurve::P384 => &[(ES384, KeyAlgorithm::ES384)],
+            _ => &[],
+        },
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            &[(EdDSA, KeyAlgorithm::EdDSA)]
+        }
+        _ => &[],
+    };
+    let named = jwk.common.key_algorithm.as_ref();
+    of_kind.iter().filter(|(_, name)| named.is_none_or(|named| named == name)).map(|(algorithm, _)| *algorithm).collect()
+}

@@ -1,0 +1,125 @@
+//! Who calls, and what they may: by bearer tokens from a file, or by JSON Web Tokens that others signed.
+//!
+//! Owns callers, their roles, the scenarios to which they are confined, and what their credentials must be. Must not
+//! know of the wire, of files as such (they enter as text) or of the clock (it enters as an argument). No token and no
+//! hash of one is ever shown.
+
+mod authority;
+mod denied;
+mod keys;
+mod tokens;
+
+pub use authority::Authority;
+pub use denied::Denied;
+pub use keys::{JwtAlgorithm, JwtRules, Keys};
+pub use tokens::Tokens;
+
+use crate::scenario::model::Id;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::SystemTime;
+use thiserror::Error;
+
+/// What a caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Evaluate and list.
+    Reader,
+    /// Analyses and hypotheses, too.
+    Analyst,
+}
+
+/// A file of callers or keys that can't be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Unusable(pub(super) String);
+
+/// Who calls. A clone is the same one.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    name: Box<str>,
+    role: Role,
+    /// `None`: all.
+    scenarios: Option<BTreeSet<Id>>,
+    is_known: bool,
+    /// When its credentials expire.
+    until: Option<SystemTime>,
+    /// Whether its credentials, or the key that signed them, were taken back.
+    revoked: Arc<AtomicBool>,
+}
+
+impl Caller {
+    fn new(name: &str, role: Role, scenarios: Option<BTreeSet<Id>>, until: Option<SystemTime>) -> Self {
+        Self::signed(name, role, scenarios, until, Arc::default())
+    }
+
+    fn signed(
+        name: &str,
+        role: Role,
+        scenarios: Option<BTreeSet<Id>>,
+        until: Option<SystemTime>,
+        revoked: Arc<AtomicBool>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { name: name.into(), role, scenarios, is_known: true, until, revoked }) }
+    }
+
+    /// Whoever it is, where callers are not known: an analyst who sees everything.
+    pub fn anyone() -> Self {
+        let inner = Inner {
+            name: "anonymous".into(),
+            role: Role::Analyst,
+            scenarios: None,
+            is_known: false,
+            until: None,
+            revoked: Arc::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Who showed a certificate, where nothing else is asked for: an analyst who sees everything.
+    pub fn with_certificate(name: &str) -> Self {
+        Self::new(name, Role::Analyst, None, None)
+    }
+
+    /// What it is called, in logs and quotas.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// What it may do.
+    pub fn role(&self) -> Role {
+        self.inner.role
+    }
+
+    /// Whether it is more than anyone.
+    pub fn is_known(&self) -> bool {
+        self.inner.is_known
+    }
+
+    /// Whether a scenario exists for it.
+    pub fn may_see(&self, scenario: &str) -> bool {
+        self.inner.scenarios.as_ref().is_none_or(|scenarios| scenarios.contains(scenario))
+    }
+
+    /// Whether its credentials are still good: not expired, and not taken back.
+    pub fn stands(&self, now: SystemTime) -> bool {
+        !self.inner.revoked.load(Relaxed) && self.inner.until.is_none_or(|until| now < until)
+    }
+
+    fn revoke(&self) {
+        self.inner.revoked.store(true, Relaxed);
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let of = |caller: &Self| (caller.name().to_owned(), caller.role(), caller.inner.scenarios.clone());
+        of(self) == of(other)
+    }
+}
+

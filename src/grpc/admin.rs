@@ -1,0 +1,107 @@
+//! The admin listener: for kubelets, scrapers and people who look after the server. HTTP/1.1 and gRPC on one port, in
+//! plaintext, apart from the calls: what stops these does not stop it.
+//!
+//! - `grpc.health.v1.Health`: as on the main listener, but for everyone;
+//! - `/livez`: 200 as long as the process answers at all;
+//! - `/readyz`: 200 if it wants calls, else 503;
+//! - `/metrics`: for Prometheus; `/version`: JSON.
+
+use super::health::Readiness;
+use crate::telemetry::Metrics;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tracing::{debug, warn};
+
+/// Probes and scrapers are few.
+const MAX_CONNECTIONS: usize = 128;
+/// How long a connection may take for its first headers, and be quiet.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one may last: scrapers come again.
+const MAX_AGE: Duration = Duration::from_secs(10 * 60);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Serves until `closing` is cancelled, or it is dropped.
+pub(super) async fn serve(listener: TcpListener, readiness: &Readiness, metrics: &Metrics, closing: CancellationToken) {
+    let service = TowerToHyperService::new(router(readiness, metrics));
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 * 1024);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(32)
+        .max_header_list_size(16 * 1024)
+        .max_local_error_reset_streams(Some(1024))
+        .keep_alive_interval(PATIENCE)
+        .keep_alive_timeout(PATIENCE);
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // They end with it.
+    let mut connections = JoinSet::new();
+    loop {
+        let place = places.clone().acquire_owned();
+        let (place, stream) = tokio::select! {
+            () = closing.cancelled() => return,
+            Some(_) = connections.join_next() => continue,
+            accepted = async { (place.await, listener.accept().await) } => match accepted {
+                (Ok(place), Ok((stream, _))) => (place, stream),
+                (_, Err(error)) => {
+                    warn!(%error, "the admin listener can't accept connections");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+                (Err(_), _) => return,
+            },
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+        connections.spawn(async move {
+            if let Ok(Err(error)) = timeout(MAX_AGE, connection).await {
+                debug!(error = &*error, "a connection to the admin listener ended with an error");
+            }
+            drop(place);
+        });
+    }
+}
+
+fn router(readiness: &Readiness, metrics: &Metrics) -> Router {
+    let (ready, metrics) = (readiness.clone(), metrics.clone());
+    let is_ready = move || async move {
+        match ready.is_ready().await {
+            true => (StatusCode::OK, "ready\n"),
+            false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        }
+    };
+    let numbers = move || async move { numbers(&metrics) };
+    Routes::new(readiness.server())
+        .prepare()
+        .into_axum_router()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(is_ready))
+        .route("/metrics", get(numbers))
+        .route("/version", get(async || ([(CONTENT_TYPE, "application/json")], version())))
+}
+
+fn numbers(metrics: &Metrics) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+fn version() -> String {
+    let version = json!({"name": "detente", "version": env!("CARGO_PKG_VERSION"), "api": "detente.v1"});
+    format!("{version}\n")
+}

@@ -1,0 +1,73 @@
+//! As many calls are worked on at a time as the server can bear, over all connections; one more is turned away at once,
+//! with the time after which to come back.
+//!
+//! A call counts from its headers until its answer has left. Streams of evaluations don't count while they wait: each of
+//! their messages does, while it is answered. Health and reflection don't count.
+
+use super::super::error::ApiError;
+use super::super::proto::red_line_service_server;
+use super::gate::Gate;
+use http::Request;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
+
+/// The places for calls.
+#[derive(Clone, Debug)]
+pub struct Places(Arc<Semaphore>);
+
+impl Places {
+    /// So many.
+    pub fn new(calls: usize) -> Self {
+        Self(Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// A place until it is dropped.
+    ///
+    /// # Errors
+    /// If all are taken.
+    pub fn take(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.0.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)
+    }
+
+    /// How many are free.
+    pub fn free(&self) -> usize {
+        self.0.available_permits()
+    }
+}
+
+impl Gate for Places {
+    type Pass = Option<OwnedSemaphorePermit>;
+
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<Self::Pass, Box<Status>> {
+        match counts(request.uri().path()) {
+            true => self.take().map(Some).map_err(|error| Box::new(error.into())),
+            false => Ok(None),
+        }
+    }
+}
+
+fn counts(path: &str) -> bool {
+    !path.starts_with("/grpc.") && !is_stream_of_evaluations(path)
+}
+
+/// Whether a call may stay open as long as its client likes.
+pub fn is_stream_of_evaluations(path: &str) -> bool {
+    let method = path.strip_prefix('/').and_then(|path| path.strip_prefix(red_line_service_server::SERVICE_NAME));
+    method == Some("/StreamEvaluateProposals")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counts;
+
+    #[test]
+    fn calls_count_but_streams_health_and_reflection() {
+        assert!(counts("/detente.v1.RedLineService/EvaluateProposal"));
+        assert!(counts("/detente.v1.AnalysisService/FindPackages"));
+        assert!(counts("/what.ever/Method"));
+        assert!(!counts("/detente.v1.RedLineService/StreamEvaluateProposals"));
+        assert!(!counts("/grpc.health.v1.Health/Check"));
+        assert!(!counts("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
+    }
+}

@@ -1,0 +1,120 @@
+//! What the process says about itself: events and spans ([`init`]), and numbers ([`Metrics`]).
+//!
+//! Events go to standard error, for people or for machines; spans of calls go to a collector where there is one.
+
+mod metrics;
+mod traces;
+
+pub use metrics::{Labels, Metrics, MetricsError, Sample};
+pub use traces::Otlp;
+
+use clap::ValueEnum;
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use std::any::Any;
+use std::io::{self, IsTerminal};
+use std::panic;
+use std::sync::OnceLock;
+use thiserror::Error;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Registry};
+
+/// The target of the events and spans of calls.
+pub const CALL_TARGET: &str = "detente::call";
+/// How many lines of the log may wait to be written. Whoever doesn't read the log doesn't hold up calls: what comes when
+/// so many wait is dropped, and counted.
+const MAX_WAITING_LINES: usize = 16 * 1024;
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people; with colours on a terminal, unless NO_COLOR is set.
+    #[default]
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Checks a filter: a level (`info`), or levels by target (`info,detente::call=debug`).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_filter(filter: &str) -> Result<(), ParseError> {
+    EnvFilter::try_new(filter).map(|_| ())
+}
+
+/// Why nothing can be said.
+#[derive(Debug, Error)]
+pub enum TelemetryError {
+    /// Something in this process already does.
+    #[error(transparent)]
+    Taken(#[from] TryInitError),
+    /// The collector's address can't be used.
+    #[error("traces can't be sent: {0}")]
+    Otlp(#[from] ExporterBuildError),
+}
+
+/// Ends what [`init`] began: what is waiting is written and sent, for a second or so.
+#[derive(Debug)]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    // Last, so that what goes wrong before is still logged.
+    _log: WorkerGuard,
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(traces) = &self.traces
+            && let Err(error) = traces.shutdown_with_timeout(std::time::Duration::from_secs(2))
+        {
+            tracing::warn!(%error, "the last spans were not sent");
+        }
+    }
+}
+
+static DROPPED_LINES: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// How many lines of the log were dropped because nobody read them.
+pub fn dropped_lines() -> u64 {
+    DROPPED_LINES.get().map_or(0, |counter| counter.dropped_lines() as u64)
+}
+
+/// Writes events to standard error from here on, panics included, and sends the spans of calls to a collector, if there
+/// is one. Must be called within a tokio runtime if there is.
+///
+/// # Errors
+/// If something in this process already does, or the collector's address can't be used.
+pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Telemetry, TelemetryError> {
+    // A log that is not read must not hold up who writes it.
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES).lossy(true).finish(io::stderr());
+    DROPPED_LINES.get_or_init(|| writer.error_counter());
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let log: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Human => {
+            let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+            layer.with_ansi(colours).with_filter(EnvFilter::new(filter)).boxed()
+        }
+        LogFormat::Json => layer.json().flatten_event(true).with_filter(EnvFilter::new(filter)).boxed(),
+    };
+    let traces = otlp.map(traces::provider).transpose()?;
+    let spans = traces.as_ref().map(traces::layer);
+    tracing_subscriber::registry().with(log).with(spans).try_init()?;
+    panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, panic = panic_text(panic.payload()), "a thread panicked");
+    }));
+    Ok(Telemetry { traces, _log: guard })
+}
+
+/// What a panic says.
+pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "(not a text)",
+    }
+}
