@@ -13,7 +13,7 @@ const RESERVED: [(&str, &[&str]); 4] = [
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
     ("tokio", &["grpc", "cli", "serving", "shutdown"]),
-    ("std::fs", &["cli"]),
+    ("std::fs", &["cli", "serving"]),
 ];
 /// What a pure core does not ask for.
 const NOT_IN_THE_CORE: [&str; 4] = ["Instant", "SystemTime", "std::net", "std::env"];
