@@ -102,15 +102,24 @@ impl Queue {
     pub(super) fn take(&self, lines: &mut Vec<Line>) -> bool {
         let mut state = self.state();
         let begun = Instant::now();
-        let mut first = None;
+        // Since when lines are gathered. Where they come all the time, nobody has to wake anybody.
+        let mut gathers = Some(begun);
         while !state.ending && state.waiting.len() < self.batch {
-            let (thread, left) = if state.waiting.is_empty() {
-                (Thread::Idle, LOOK_UP.saturating_sub(begun.elapsed()))
-            } else {
-                (Thread::Lingers, LINGER.saturating_sub(first.get_or_insert_with(Instant::now).elapsed()))
+            let lingers = LINGER.saturating_sub(gathers.map_or(LINGER, |since| since.elapsed()));
+            let (thread, left) = match (state.waiting.is_empty(), lingers.is_zero()) {
+                (_, false) => (Thread::Lingers, lingers),
+                (true, true) => (Thread::Idle, LOOK_UP.saturating_sub(begun.elapsed())),
+                (false, true) if gathers.is_some() => break,
+                (false, true) => {
+                    gathers = Some(Instant::now());
+                    continue;
+                }
             };
             if left.is_zero() {
                 break;
+            }
+            if thread == Thread::Idle {
+                gathers = None;
             }
             state.thread = thread;
             state = self.came.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
