@@ -17,7 +17,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Code only for what the program names; the rest is for clients that read the descriptors.
     let mut generated = compiler.file_descriptor_set();
-    generated.file.retain(|file| matches!(file.package(), "detente.v1" | "google.type") || file.name().ends_with("/timestamp.proto"));
+    generated.file.retain(|file| {
+        matches!(file.package(), "detente.v1" | "google.type") || file.name().ends_with("/timestamp.proto")
+    });
     tonic_prost_build::configure()
         .build_server(false)
         .extern_path(".google.rpc", "tonic_types::pb")

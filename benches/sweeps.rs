@@ -13,13 +13,13 @@
 )]
 
 use bytes::Bytes;
-use detente::serving::source;
 use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::grpc::proto::v1::{
     self, evaluate_proposal_request::Subject, stream_evaluate_proposals_response::Result as Item, term::Value,
 };
 use detente::grpc::service::RedLines;
 use detente::serving::Store;
+use detente::serving::source;
 use prost::Message;
 use std::fs;
 use std::io::{BufRead, BufReader};

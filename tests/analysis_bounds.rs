@@ -1,12 +1,12 @@
 //! Answers that a bound cuts short: what is there is right, and they say so.
 
 use detente::analysis::Budget;
-use detente::serving::source;
 use detente::engine::Compiled;
 use detente::grpc::proto::v1::{self, find_packages_response::Part};
 use detente::grpc::service::{AnalysisRequest, RedLines};
 use detente::scenario;
 use detente::serving::Store;
+use detente::serving::source;
 use std::fmt::Write;
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
 //! What the bundled scenario answers beyond one proposal: the acceptance cases.
 
 use detente::analysis::Budget;
-use detente::serving::source;
 use detente::grpc::error::ApiError;
 use detente::grpc::proto::v1::{self, binding_probability::Of, find_packages_response::Part, hypothesis::Kind};
 use detente::grpc::service::{AnalysisRequest, RedLines};
 use detente::serving::Store;
+use detente::serving::source;
 use std::sync::Arc;
 
 const GOAL: &str = "ceasefire_scope == \"all_fronts\"";

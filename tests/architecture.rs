@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up: each may use those before it.
-const FLOORS: [&str; 8] = ["condition", "scenario", "import", "engine", "analysis", "serving", "grpc", "cli"];
+const FLOORS: [&str; 9] = ["condition", "scenario", "import", "engine", "analysis", "access", "serving", "grpc", "cli"];
 /// What stands beside the floors, and the lowest floor that may use it.
 const BESIDE: [&str; 3] = ["config", "telemetry", "shutdown"];
 const LOWEST_BESIDE: &str = "grpc";
@@ -13,7 +13,7 @@ const RESERVED: [(&str, &[&str]); 4] = [
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
     ("tokio", &["grpc", "cli", "serving", "shutdown"]),
-    ("std::fs", &["cli"]),
+    ("std::fs", &["cli", "serving"]),
 ];
 /// What a pure core does not ask for.
 const NOT_IN_THE_CORE: [&str; 4] = ["Instant", "SystemTime", "std::net", "std::env"];

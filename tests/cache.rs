@@ -1,9 +1,9 @@
 //! Cached answers equal uncached ones to the byte, and no question gets another one's answer.
 
-use detente::serving::source;
 use detente::grpc::proto::Date;
 use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject, term::Value};
 use detente::grpc::service::RedLines;
+use detente::serving::source;
 use detente::serving::{Cache, Store};
 use prost::Message;
 use std::sync::Arc;

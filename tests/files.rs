@@ -1,7 +1,7 @@
 //! Several scenarios in one store.
 
-use detente::serving::source;
 use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
+use detente::serving::source;
 
 #[test]
 fn the_order_of_files_decides_the_default_scenario_and_nothing_else() {

@@ -1,11 +1,11 @@
 //! A revision that was replaced stays held for pins and page tokens, within bounds.
 
-use detente::serving::source;
 use detente::engine::Compiled;
 use detente::grpc::error::ApiError;
 use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
 use detente::grpc::service::RedLines;
 use detente::scenario;
+use detente::serving::source;
 use detente::serving::{MAX_PAST_REVISIONS, NotHeld, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -12,8 +12,8 @@ mod support;
 
 use detente::grpc::health::Readiness;
 use detente::grpc::server::{Doors, Settings, serve_routes};
-use detente::telemetry::Metrics;
 use detente::shutdown::{Drain, Drained};
+use detente::telemetry::Metrics;
 use std::time::Duration;
 use support::{PATIENCE, SERVICE, Server, channel};
 use tokio::net::TcpListener;

@@ -79,7 +79,8 @@ struct Program {
 
 impl Program {
     fn start(options: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_detente")).env("DETENTE_ADMIN_LISTEN", "off")
+        let mut child = Command::new(env!("CARGO_BIN_EXE_detente"))
+            .env("DETENTE_ADMIN_LISTEN", "off")
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(options)
             .stderr(Stdio::piped())
@@ -169,7 +170,11 @@ async fn a_second_signal_ends_it_at_once_and_not_with_zero() {
 async fn a_taken_address_is_a_clear_error() {
     let program = Program::start(&[]);
     let address = program.address.to_string();
-    let second = Command::new(env!("CARGO_BIN_EXE_detente")).env("DETENTE_ADMIN_LISTEN", "off").args(["serve", "--listen", &address]).output().unwrap();
+    let second = Command::new(env!("CARGO_BIN_EXE_detente"))
+        .env("DETENTE_ADMIN_LISTEN", "off")
+        .args(["serve", "--listen", &address])
+        .output()
+        .unwrap();
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(said.contains(&address) && said.contains("--listen"), "{said}");

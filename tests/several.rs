@@ -1,6 +1,5 @@
 //! Batches, histories and comparisons say of each proposal and each day what an evaluation of its own says.
 
-use detente::serving::source;
 use detente::engine::Compiled;
 use detente::grpc::error::ApiError;
 use detente::grpc::proto::Date;
@@ -8,6 +7,7 @@ use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject, evaluat
 use detente::grpc::service::{MAX_ANSWER_BYTES, MAX_BATCH, MAX_COMPARED, RedLines};
 use detente::scenario;
 use detente::serving::Store;
+use detente::serving::source;
 use prost::Message;
 use std::fmt::Write;
 use std::sync::Arc;

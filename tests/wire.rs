@@ -2,10 +2,10 @@
 
 mod support;
 
-use detente::serving::source;
 use detente::grpc::proto::Date;
 use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject, term};
+use detente::serving::source;
 use support::Server;
 use tonic::transport::Channel;
 use tonic::{Code, Status};

@@ -44,9 +44,9 @@ impl FromStr for JwtAlgorithm {
 
     fn from_str(name: &str) -> Result<Self, String> {
         match Algorithm::from_str(name) {
-            Ok(Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512) | Err(_) => Err(
-                "give some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA".to_owned(),
-            ),
+            Ok(Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512) | Err(_) => {
+                Err("give some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA".to_owned())
+            }
             Ok(algorithm) => Ok(Self(algorithm)),
         }
     }
@@ -275,5 +275,9 @@ fn algorithms(jwk: &Jwk) -> Vec<Algorithm> {
         _ => &[],
     };
     let named = jwk.common.key_algorithm.as_ref();
-    of_kind.iter().filter(|(_, name)| named.is_none_or(|named| named == name)).map(|(algorithm, _)| *algorithm).collect()
+    of_kind
+        .iter()
+        .filter(|(_, name)| named.is_none_or(|named| named == name))
+        .map(|(algorithm, _)| *algorithm)
+        .collect()
 }

@@ -122,4 +122,3 @@ impl Caller {
         of(self) == of(other)
     }
 }
-

@@ -1,13 +1,13 @@
 //! Who answers: the service here, on files, or a server.
 
 use super::aim::Progress;
-use crate::serving::source;
 use crate::engine::Compiled;
 use crate::grpc::client::Client;
 use crate::grpc::error::Refusal;
 use crate::grpc::proto::v1;
 use crate::grpc::service::{AnalysisRequest, RedLines};
 use crate::serving::Store;
+use crate::serving::source;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
 //! `detente check`: every fault of scenario files, with its place.
 
 use super::Report;
-use crate::serving::source::{self, SourceError};
 use super::text::{self, BAD};
 use crate::engine::Compiled;
+use crate::serving::source::{self, SourceError};
 use clap::Args;
 use std::fmt::Write;
 use std::io::IsTerminal;

@@ -3,10 +3,10 @@
 use super::UsageFaults;
 use super::answerer::{Answerer, Target};
 use super::inputs::Inputs;
-use crate::serving::source;
 use super::suppose::{SUPPOSE_HELP, hypotheses};
 use crate::grpc::json::from_json;
 use crate::grpc::proto::v1;
+use crate::serving::source;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use jiff::civil::Date;

@@ -1,7 +1,6 @@
 //! `detente test`: a scenario's test cases.
 
 use super::Report;
-use crate::serving::source;
 use super::text::{BAD, GOOD, count};
 use super::words::{stance_words, status_words, verdict_words};
 use crate::condition::{Answer, InputId};
@@ -10,6 +9,7 @@ use crate::engine::{
 };
 use crate::grpc::convert::evaluation::{from_stance, from_status, from_verdict};
 use crate::scenario::cases::{self, Case, ExpectFinding, Word};
+use crate::serving::source;
 use anyhow::Result;
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,7 +9,7 @@ use crate::access::JwtAlgorithm;
 use crate::grpc::connection::ConnectionLimits;
 use crate::grpc::server::Settings;
 use crate::scenario::model::Id;
-use crate::serving::{DecisionSettings, Mask, Target, Where};
+use crate::serving::{DecisionSettings, DecisionTarget as Target, Mask, Where};
 use crate::shutdown::Drain;
 use crate::telemetry::{LogFormat, Otlp};
 use clap::{ArgAction, Args};
@@ -136,8 +136,13 @@ pub struct Callers {
     pub jwt_audience: Option<String>,
 
     /// The algorithms with which a JWT may be signed.
-    #[arg(long, env = "DETENTE_JWT_ALGORITHMS", value_name = "NAMES", value_delimiter = ',',
-        default_value = "RS256,ES256,EdDSA")]
+    #[arg(
+        long,
+        env = "DETENTE_JWT_ALGORITHMS",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "RS256,ES256,EdDSA"
+    )]
     pub jwt_algorithms: Vec<JwtAlgorithm>,
 }
 

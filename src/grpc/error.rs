@@ -139,7 +139,9 @@ pub enum ApiError {
         retry_after: Duration,
     },
     /// The caller asks for more at once than its quota ever holds.
-    #[error("{asked} evaluations are asked for at once, and your quota holds {burst} at the most: ask for fewer at once")]
+    #[error(
+        "{asked} evaluations are asked for at once, and your quota holds {burst} at the most: ask for fewer at once"
+    )]
     BeyondBurst {
         /// How many.
         asked: u32,

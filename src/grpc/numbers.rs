@@ -32,9 +32,8 @@ pub(super) fn watch(
         one(calls.len() as u64)
     });
     let connections = doors.connections.clone();
-    metrics.gauge("detente_connections_open", "Connections that are open", move || {
-        one(connections.load(Relaxed) as u64)
-    });
+    metrics
+        .gauge("detente_connections_open", "Connections that are open", move || one(connections.load(Relaxed) as u64));
     let verdicts = record.clone();
     metrics.counter("detente_evaluations", "Evaluations answered, by verdict", move || {
         labelled("verdict", verdicts.verdicts())
@@ -55,9 +54,17 @@ pub(super) fn watch(
         move || one(read(threads.counts()))
     };
     metrics.gauge("detente_analyses_running", "Analyses that are worked on", counts(|counts| counts.running as u64));
-    metrics.gauge("detente_analyses_waiting", "Analyses that wait for a thread", counts(|counts| counts.waiting as u64));
+    metrics.gauge(
+        "detente_analyses_waiting",
+        "Analyses that wait for a thread",
+        counts(|counts| counts.waiting as u64),
+    );
     metrics.counter("detente_analyses_shared", "Analyses that joined an equal one", counts(|counts| counts.shared));
-    metrics.counter("detente_analyses_refused", "Analyses turned away since the queue was full", counts(|counts| counts.refused));
+    metrics.counter(
+        "detente_analyses_refused",
+        "Analyses turned away since the queue was full",
+        counts(|counts| counts.refused),
+    );
     metrics.counter("detente_analyses_abandoned", "Analyses whose callers all left", counts(|counts| counts.abandoned));
     let held = store.clone();
     metrics.gauge("detente_scenario_info", "The scenarios that are served, and their revisions", move || {
@@ -70,12 +77,15 @@ pub(super) fn watch(
     if let Some(decisions) = record.decisions.clone() {
         metrics.counter("detente_decisions", "Evaluations for the decision log, by what became of them", move || {
             let counts = decisions.counts();
-            labelled("outcome", [
-                ("written", counts.written),
-                ("dropped", counts.dropped),
-                ("failed", counts.failed),
-                ("left_out", counts.left_out),
-            ])
+            labelled(
+                "outcome",
+                [
+                    ("written", counts.written),
+                    ("dropped", counts.dropped),
+                    ("failed", counts.failed),
+                    ("left_out", counts.left_out),
+                ],
+            )
         });
     }
     if let Some(tls) = tls.cloned() {
@@ -88,14 +98,18 @@ pub(super) fn watch(
 
 pub(super) fn watch_reloads(metrics: &Metrics, reloads: &Reloads) {
     let all = reloads.clone();
-    metrics.counter("detente_reloads", "Reloads of files that were otherwise, by what they are and what came of it", move || {
-        let counts = all.counts().into_iter().flat_map(|(what, counts)| {
-            [("changed", counts.changed), ("failed", counts.failed)].map(|(outcome, count)| {
-                (vec![("what", what.to_owned()), ("outcome", outcome.to_owned())], count as f64)
-            })
-        });
-        counts.collect()
-    });
+    metrics.counter(
+        "detente_reloads",
+        "Reloads of files that were otherwise, by what they are and what came of it",
+        move || {
+            let counts = all.counts().into_iter().flat_map(|(what, counts)| {
+                [("changed", counts.changed), ("failed", counts.failed)].map(|(outcome, count)| {
+                    (vec![("what", what.to_owned()), ("outcome", outcome.to_owned())], count as f64)
+                })
+            });
+            counts.collect()
+        },
+    );
     let all = reloads.clone();
     let description = "Files that can't be used as they are now; what they last held is served";
     metrics.gauge("detente_faulty_files", description, move || {

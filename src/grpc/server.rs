@@ -394,7 +394,10 @@ where
         let has_room = connections.len() < settings.max_connections;
         if !has_room && !is_full {
             metrics.connection_refused("full");
-            warn!(connections = connections.len(), "as many connections are open as may be: more wait until one closes");
+            warn!(
+                connections = connections.len(),
+                "as many connections are open as may be: more wait until one closes"
+            );
         }
         is_full = !has_room;
         tokio::select! {

@@ -35,7 +35,9 @@ pub struct TlsFiles {
 
 impl std::fmt::Debug for TlsFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsFiles").field("client_authorities", &self.client_authorities.is_some()).finish_non_exhaustive()
+        f.debug_struct("TlsFiles")
+            .field("client_authorities", &self.client_authorities.is_some())
+            .finish_non_exhaustive()
     }
 }
 

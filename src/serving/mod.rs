@@ -1,25 +1,30 @@
-//! Who serves what: the compiled scenarios that are held, the cache of answers, and the threads for work that takes
-//! longer than an evaluation and for analyses. Must not know of the wire.
+//! Who serves what: where scenarios come from, and which are held in which revisions; the cache of answers; the threads
+//! for work that takes longer than an evaluation and for analyses; the log of decisions. Must not know of the wire.
 
 mod analyses;
 mod cache;
 mod decisions;
-mod scenario_files;
-pub mod source;
 mod outline;
 mod reload;
+mod scenario_files;
+pub mod source;
 mod store;
 mod watch;
 mod workers;
 
 pub use analyses::{Analyses, AnalysisCounts, Failed, Going, Stop, Ticket};
 pub use cache::{Cache, CacheCounts, Kept, Key};
-pub use decisions::{DecisionCounts, DecisionLog, DecisionSettings, Mask, Target};
+pub use decisions::{
+    DecisionCounts, DecisionLog, DecisionSettings, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES, MAX_LINE_BYTES, Mask,
+    MaskError, Target as DecisionTarget,
+};
 pub use outline::Outline;
 pub use reload::{Fault, Outcome, Reload, ReloadCounts, Reloads};
 pub use scenario_files::{LoadError, ScenarioFiles, Where};
+pub use store::{
+    DefaultScenario, DuplicateScenario, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeld, StaleFile, Store, list_revision,
+};
 pub use watch::{Watch, WatchError, folder_of};
-pub use store::{DefaultScenario, DuplicateScenario, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeld, StaleFile, Store, list_revision};
 pub use workers::{Refused, Workers};
 
 #[cfg(test)]

@@ -111,8 +111,11 @@ impl ScenarioFiles {
             read.push((path, hash(&text), id));
             scenarios.push(compiled);
         }
-        let store = Store::new(scenarios)
-            .map_err(|duplicate| LoadError::Duplicate { file: String::new(), other: String::new(), id: duplicate.id })?;
+        let store = Store::new(scenarios).map_err(|duplicate| LoadError::Duplicate {
+            file: String::new(),
+            other: String::new(),
+            id: duplicate.id,
+        })?;
         match (default, &place) {
             (Some(id), _) if store.get(&id).is_none() => return Err(LoadError::NoDefault(id)),
             (Some(id), _) => store.set_default(DefaultScenario::Named(id)),
@@ -172,10 +175,8 @@ impl ScenarioFiles {
         let is_served = |compiled: &Arc<Compiled>| {
             self.store.get(&compiled.scenario().id).is_some_and(|held| Arc::ptr_eq(&held, compiled))
         };
-        let mut claims: Vec<_> = known
-            .iter()
-            .filter_map(|(path, known)| Some((path, known.good.as_ref()?, known.now.is_err())))
-            .collect();
+        let mut claims: Vec<_> =
+            known.iter().filter_map(|(path, known)| Some((path, known.good.as_ref()?, known.now.is_err()))).collect();
         claims.sort_by_key(|(path, compiled, is_stale)| (*is_stale, !is_served(compiled), *path));
         for (path, compiled, is_stale) in claims {
             let id = &compiled.scenario().id;
@@ -308,4 +309,3 @@ fn settled(path: &Path, known: Option<[u8; 32]>) -> Option<Read> {
     // It is being written all the time: next time, perhaps.
     None
 }
-

@@ -17,8 +17,8 @@ use thiserror::Error;
 
 /// The bounds of the latencies' buckets, in seconds: an evaluation takes tens of microseconds, an analysis seconds.
 const BUCKETS: [f64; 18] = [
-    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    10.0, 30.0,
+    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+    2.5, 10.0, 30.0,
 ];
 
 /// Names and values of what tells samples apart.
@@ -101,20 +101,32 @@ impl Metrics {
                  (full)",
             )
             .build();
-        let metrics = Self { inner: Arc::new(Inner { registry, provider, meter, calls, refusals, limits, connections, connections_refused }) };
+        let metrics = Self {
+            inner: Arc::new(Inner {
+                registry,
+                provider,
+                meter,
+                calls,
+                refusals,
+                limits,
+                connections,
+                connections_refused,
+            }),
+        };
         metrics.gauge("detente_build_info", "The program's version", || {
             vec![(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)]
         });
-        metrics.counter("detente_log_lines_dropped", "Lines of the log that were dropped since nobody read them", || {
-            vec![(Labels::new(), super::dropped_lines() as f64)]
-        });
+        metrics.counter(
+            "detente_log_lines_dropped",
+            "Lines of the log that were dropped since nobody read them",
+            || vec![(Labels::new(), super::dropped_lines() as f64)],
+        );
         Ok(metrics)
     }
 
     /// A call has ended.
     pub fn call(&self, method: &Arc<str>, code: &'static str, took: Duration) {
-        let labels =
-            [KeyValue::new("method", StringValue::from(Arc::clone(method))), KeyValue::new("code", code)];
+        let labels = [KeyValue::new("method", StringValue::from(Arc::clone(method))), KeyValue::new("code", code)];
         self.inner.calls.record(took.as_secs_f64(), &labels);
     }
 

@@ -3,9 +3,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use bytes::{Bytes, BytesMut};
-use detente::serving::source;
 use detente::grpc::server::{self, ServeError, Settings};
 use detente::serving::Store;
+use detente::serving::source;
 use detente::shutdown::{Drain, Drained};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};

@@ -5,11 +5,11 @@ mod text;
 mod verdicts;
 
 use super::answerer::Answerer;
-use crate::serving::source::{self, SourceError};
 use super::{OutputFormat, Report, pretty};
 use crate::engine::Compiled;
 use crate::scenario::Scenario;
 use crate::scenario::diff::{Change, diff};
+use crate::serving::source::{self, SourceError};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;

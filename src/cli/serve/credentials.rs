@@ -84,7 +84,8 @@ pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, Arc<dyn Reload>)>
     paths.extend(options.tls_client_ca.clone());
     let flags = if paths.len() == 3 { "--tls-cert, --tls-key, --tls-client-ca" } else { "--tls-cert, --tls-key" };
     let contents = first(&paths, flags)?;
-    let tls = Tls::new(&files(&contents)).map_err(|error| UsageError(format!("TLS can't be had ({flags}): {error}")))?;
+    let tls =
+        Tls::new(&files(&contents)).map_err(|error| UsageError(format!("TLS can't be had ({flags}): {error}")))?;
     let replaced = tls.clone();
     let reload = Credentials::new("tls", paths, &contents, move |contents| {
         replaced.replace(&files(contents)).map_err(|error| error.to_string())
@@ -94,11 +95,7 @@ pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, Arc<dyn Reload>)>
 
 fn files(contents: &[Vec<u8>]) -> TlsFiles {
     let file = |at: usize| contents.get(at).cloned();
-    TlsFiles {
-        certificate: file(0).unwrap_or_default(),
-        key: file(1).unwrap_or_default(),
-        client_authorities: file(2),
-    }
+    TlsFiles { certificate: file(0).unwrap_or_default(), key: file(1).unwrap_or_default(), client_authorities: file(2) }
 }
 
 /// Who is known, and the files that say it.

@@ -58,8 +58,8 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     let interval = Some(options.scenarios.reload_interval).filter(|interval| !interval.is_zero());
     let watch = Watch::new(&reloads.folders(), interval)?;
     let decisions = options.decisions().map(DecisionLog::open).transpose();
-    let decisions =
-        decisions.map_err(|error| UsageError(format!("the decision log can't be written (--decision-log): {error}")))?;
+    let decisions = decisions
+        .map_err(|error| UsageError(format!("the decision log can't be written (--decision-log): {error}")))?;
     let metrics = Metrics::new(options.otlp().as_ref())?;
 
     let is_private = options.tls.tls_cert.is_some();
@@ -141,7 +141,9 @@ async fn bind_to(address: &str, flag: &str, variable: &str) -> Result<TcpListene
     TcpListener::bind(address).await.map_err(|error| {
         let text = match error.kind() {
             ErrorKind::AddrInUse => {
-                format!("{address} is taken, perhaps by another instance: choose another address with {flag} ({variable})")
+                format!(
+                    "{address} is taken, perhaps by another instance: choose another address with {flag} ({variable})"
+                )
             }
             ErrorKind::InvalidInput => {
                 format!("`{address}` is not an address: give {flag} ({variable}) one like 127.0.0.1:50051")

@@ -7,8 +7,8 @@ use crate::condition::Domain;
 use crate::grpc::names;
 use crate::grpc::proto::v1::{self, domain};
 use crate::scenario::Scenario;
-use crate::serving::StaleFile;
 use crate::scenario::model::{Input, Preference, Proposal, Ranking, Role, Source};
+use crate::serving::StaleFile;
 
 /// A scenario out, without its lists.
 pub fn in_brief(scenario: &Scenario, is_default: bool) -> v1::Scenario {

@@ -97,9 +97,8 @@ where
         // Streams of reflection and of health stay open as long as their clients like: a drain does not wait for them.
         let counted = (!path.starts_with("/grpc.")).then(|| self.watch.in_flight.token());
         let method = self.watch.methods.get(path).cloned();
-        let unknown = method.is_none().then(|| {
-            path.get(..MAX_METHOD_BYTES).unwrap_or(path).trim_start_matches('/').to_owned()
-        });
+        let unknown =
+            method.is_none().then(|| path.get(..MAX_METHOD_BYTES).unwrap_or(path).trim_start_matches('/').to_owned());
         let call = Call::new(request.extensions().get::<RequestId>().cloned(), request.headers());
         request.extensions_mut().insert(call.clone());
         let mut ending = Ending {
@@ -151,7 +150,9 @@ fn make_plain(headers: &mut HeaderMap) {
 fn explain(headers: &mut HeaderMap, max_request_bytes: usize) {
     let code = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes()));
     // None of this server's own errors is without details, nor is any OUT_OF_RANGE.
-    if !matches!(code, Some(Code::OutOfRange | Code::ResourceExhausted)) || headers.contains_key("grpc-status-details-bin") {
+    if !matches!(code, Some(Code::OutOfRange | Code::ResourceExhausted))
+        || headers.contains_key("grpc-status-details-bin")
+    {
         return;
     }
     let Some(status) = Status::from_header_map(headers) else { return };

@@ -9,6 +9,7 @@ use crate::grpc::json::JsonForm;
 use crate::grpc::proto::v1;
 use crate::serving::{DecisionLog, Outline};
 use crate::telemetry::Metrics;
+use prost::Message;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
@@ -135,7 +136,7 @@ impl RedLines {
         let (time, took) = (SystemTime::now(), evaluated.begun.elapsed());
         let (call, request) = (self.call.clone(), evaluated.request.clone());
         let Evaluated { method, item, cached, .. } = evaluated;
-        decisions.offer(move || {
+        decisions.offer_holding(request.encoded_len(), move || {
             let mut line = Map::new();
             let mut put = |name: &str, value: Value| drop(line.insert(name.to_owned(), value));
             let time = jiff::Timestamp::try_from(time).unwrap_or_default();

@@ -86,7 +86,11 @@ impl Asked {
         let mut violations = Violations::default();
         let count = request.proposals.len();
         if !(1..=MAX_COMPARED).contains(&count) {
-            violations.over("compared_proposals", "proposals", format!("{count} are given; 1 to {MAX_COMPARED} are compared"));
+            violations.over(
+                "compared_proposals",
+                "proposals",
+                format!("{count} are given; 1 to {MAX_COMPARED} are compared"),
+            );
         }
         let (mut labels, mut terms) = (Vec::new(), Vec::new());
         for (at, proposal) in request.proposals.iter().take(MAX_COMPARED).enumerate() {

@@ -243,7 +243,11 @@ fn read_order(text: &str, violations: &mut Violations) -> Vec<(Key, bool)> {
     const FIELD: &str = "order_by";
     let mut order: Vec<(Key, bool)> = Vec::new();
     if text.len() > MAX_ORDER_BYTES {
-        violations.over("order_by", FIELD, format!("{} bytes are given; at most {MAX_ORDER_BYTES} are read", text.len()));
+        violations.over(
+            "order_by",
+            FIELD,
+            format!("{} bytes are given; at most {MAX_ORDER_BYTES} are read", text.len()),
+        );
         return order;
     }
     if text.trim().is_empty() {

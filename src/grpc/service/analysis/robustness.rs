@@ -194,7 +194,11 @@ fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) 
     let scenario = question.compiled.scenario();
     let mut inputs = Vec::new();
     if sweep.len() > MAX_SWEEP {
-        violations.over("sweep", "sweep", format!("{} circumstances are named; at most {MAX_SWEEP} are read", sweep.len()));
+        violations.over(
+            "sweep",
+            "sweep",
+            format!("{} circumstances are named; at most {MAX_SWEEP} are read", sweep.len()),
+        );
     }
     for (at, name) in sweep.iter().take(MAX_SWEEP).enumerate() {
         let field = format!("sweep[{at}]");

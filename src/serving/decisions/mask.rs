@@ -1,0 +1,115 @@
+//! What is not told: paths into a line whose values are replaced.
+
+use serde_json::Value;
+use std::fmt;
+use std::str::FromStr;
+use thiserror::Error;
+
+/// The fields of a line.
+pub const FIELDS: [&str; 15] = [
+    "time",
+    "request_id",
+    "trace_id",
+    "caller",
+    "method",
+    "item",
+    "scenario",
+    "revision",
+    "as_of",
+    "verdict",
+    "could_become",
+    "crossed",
+    "cached",
+    "duration_us",
+    "request",
+];
+/// What stands in the place of a value.
+const MASKED: &str = "masked";
+const MAX_SEGMENT: usize = 64;
+
+/// A path into a line, like `caller` or `request.proposal.terms.members`. Lists on the way are passed through.
+///
+/// Fields of the request go by their names in JSON or in the schema: `proposalName` and `proposal_name` are one, since
+/// a mask that silently matches nothing tells what it should hide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    path: String,
+    /// As the schema and as JSON write them.
+    segments: Vec<(String, String)>,
+}
+
+/// Why a text is not a mask.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MaskError {
+    /// No path.
+    #[error("`{0}` is not a path: write names with dots between them, like `request.proposal.terms`")]
+    NotAPath(String),
+    /// A path to nowhere.
+    #[error("a decision has no field `{0}`; it has {known}", known = FIELDS.join(", "))]
+    UnknownField(String),
+}
+
+impl FromStr for Mask {
+    type Err = MaskError;
+
+    fn from_str(path: &str) -> Result<Self, MaskError> {
+        let is_name = |segment: &str| {
+            (1..=MAX_SEGMENT).contains(&segment.len())
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        if !path.split('.').all(is_name) {
+            return Err(MaskError::NotAPath(path.chars().take(MAX_SEGMENT).collect()));
+        }
+        match path.split('.').next() {
+            Some(first) if !FIELDS.contains(&first) => Err(MaskError::UnknownField(first.to_owned())),
+            _ => {
+                let segments = path.split('.').map(|segment| (segment.to_owned(), camel(segment))).collect();
+                Ok(Self { path: path.to_owned(), segments })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
+    }
+}
+
+impl Mask {
+    /// Replaces every value that the path leads to.
+    pub(super) fn apply(&self, line: &mut Value) {
+        replace(line, &self.segments);
+    }
+}
+
+fn replace(value: &mut Value, path: &[(String, String)]) {
+    let Some(((name, json), rest)) = path.split_first() else {
+        *value = MASKED.into();
+        return;
+    };
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, path)),
+        Value::Object(fields) => {
+            let named = fields.iter_mut().filter(|(field, _)| *field == name || *field == json);
+            named.for_each(|(_, value)| replace(value, rest));
+        }
+        _ => {}
+    }
+}
+
+/// As protobuf's JSON writes a field's name.
+fn camel(name: &str) -> String {
+    let mut upper = false;
+    let mut out = String::with_capacity(name.len());
+    for letter in name.chars() {
+        match letter {
+            '_' => upper = true,
+            _ => {
+                out.push(if upper { letter.to_ascii_uppercase() } else { letter });
+                upper = false;
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,266 @@
+mod files;
+mod masks;
+
+use super::file::{LogFile, Sink, Stream, WriteBytes};
+use super::lines::{Batch, Faults, QUIET, Told};
+use super::*;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Instant;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// A folder of a test's own, gone at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("detente-decisions-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.0.join("decisions.jsonl")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn settings(path: &Path) -> DecisionSettings {
+    DecisionSettings::to(Target::File(path.to_owned()))
+}
+
+fn started(sink: impl Sink + 'static, most: usize) -> DecisionLog {
+    DecisionLog::start("a test".to_owned(), Box::new(sink), 1.0, Vec::new(), most).unwrap()
+}
+
+fn offer(log: &DecisionLog, number: usize) {
+    log.offer(move || json!({"time": "2026-11-23T12:00:00.123456Z", "request_id": number}));
+}
+
+/// Waits until so many lines are accounted for.
+fn settle(log: &DecisionLog, lines: u64) {
+    let begun = Instant::now();
+    let accounted = || {
+        let counts = log.counts();
+        counts.written + counts.dropped + counts.failed
+    };
+    while accounted() < lines {
+        assert!(begun.elapsed() < LONG, "{:?}", log.counts());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Every line of a file, each of which is whole.
+fn numbers(path: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'), "a torn line in {}", path.display());
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.map(|line| line["request_id"].as_u64().unwrap()).collect()
+}
+
+fn written(written: u64) -> DecisionCounts {
+    DecisionCounts { written, ..DecisionCounts::default() }
+}
+
+#[test]
+fn what_is_sampled_is_about_the_share_and_the_rest_is_counted() {
+    for (share, least, most) in [(0.0, 0, 0), (0.3, 29_000, 31_000), (1.0, 100_000, 100_000)] {
+        let sampling = Sampling::new(share).unwrap();
+        let wanted = (0..100_000).filter(|_| sampling.wants()).count();
+        assert!((least..=most).contains(&wanted), "{share}: {wanted}");
+        assert_eq!(sampling.left_out.load(Relaxed), 100_000 - wanted as u64);
+    }
+    for share in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+        assert_eq!(Sampling::new(share).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+    let folder = Folder::new("sampled");
+    let log = DecisionLog::open(DecisionSettings { sample: 0.0, ..settings(&folder.log()) }).unwrap();
+    assert!(!log.wants() && !log.clone().wants());
+    assert_eq!(log.counts(), DecisionCounts { left_out: 2, ..DecisionCounts::default() });
+}
+
+#[test]
+fn the_end_writes_what_waits_and_takes_no_more() {
+    let folder = Folder::new("end");
+    let log = DecisionLog::open(settings(&folder.log())).unwrap();
+    (0..1000).for_each(|number| offer(&log, number));
+    log.end(LONG);
+    assert_eq!(numbers(&folder.log()), (0..1000).collect::<Vec<_>>());
+    offer(&log, 1000);
+    log.end(LONG);
+    assert_eq!(log.counts(), DecisionCounts { dropped: 1, ..written(1000) });
+    // The last clone does the same, and only the last.
+    let log = DecisionLog::open(settings(&folder.log())).unwrap();
+    drop(log.clone());
+    offer(&log, 1000);
+    drop(log);
+    assert_eq!(numbers(&folder.log()).len(), 1001);
+}
+
+#[test]
+fn a_reader_that_is_stuck_keeps_nobody_waiting() {
+    let (reader, pipe) = io::pipe().unwrap();
+    let log = started(Stream::new(pipe), 64);
+    let long = "x".repeat(1000);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..5000 {
+        let (begun, long) = (Instant::now(), long.clone());
+        log.offer(move || json!({ "request": long }));
+        slowest = slowest.max(begun.elapsed());
+        thread::sleep(Duration::from_micros(20));
+    }
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    let before = log.counts();
+    assert!(before.written < 200 && before.dropped > 1000, "{before:?}");
+    let begun = Instant::now();
+    log.end(Duration::from_millis(100));
+    let ended = log.counts();
+    assert_eq!(ended.written + ended.dropped + ended.failed, 5000, "{ended:?}");
+    drop(log);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    // What comes of it then is counted already.
+    drop(reader);
+}
+
+#[test]
+fn a_reader_that_is_gone_is_counted_and_nothing_else() {
+    let (reader, pipe) = io::pipe().unwrap();
+    let log = started(Stream::new(pipe), 64);
+    offer(&log, 1);
+    settle(&log, 1);
+    drop(reader);
+    (0..10).for_each(|number| offer(&log, number));
+    log.end(LONG);
+    assert_eq!(log.counts(), DecisionCounts { failed: 10, ..written(1) });
+}
+
+#[test]
+fn no_more_memory_is_held_than_may_be() {
+    let (_reader, pipe) = io::pipe().unwrap();
+    let log = started(Stream::new(pipe), 4096);
+    // Nobody takes anything while the first line is made.
+    let (release, held) = mpsc::channel::<()>();
+    log.offer(move || json!(held.recv().is_ok()));
+    thread::sleep(Duration::from_millis(100));
+    let half = MAX_HELD_BYTES / 2;
+    for bytes in [half, half, 1, 0, usize::MAX] {
+        log.offer_holding(bytes, || json!({}));
+    }
+    assert_eq!(log.counts().dropped, 2);
+    release.send(()).unwrap();
+    settle(&log, 6);
+    log.offer_holding(half, || json!({}));
+    log.end(LONG);
+    assert_eq!(log.counts(), DecisionCounts { dropped: 2, ..written(5) });
+}
+
+#[test]
+fn a_line_that_cannot_be_made_is_one_line() {
+    let folder = Folder::new("made");
+    let log = DecisionLog::open(settings(&folder.log())).unwrap();
+    offer(&log, 1);
+    log.offer(|| panic!("a fault in the maker"));
+    // It holds the log that writes it, and is the last to.
+    let own = log.clone();
+    log.offer(move || json!({"request_id": own.counts().dropped}));
+    log.end(LONG);
+    assert_eq!(log.counts(), DecisionCounts { failed: 1, ..written(2) });
+    assert_eq!(numbers(&folder.log()), [1, 0]);
+
+    let log = DecisionLog::open(settings(&folder.log())).unwrap();
+    let (own, begun) = (log.clone(), Instant::now());
+    let (done, ended) = mpsc::channel();
+    log.offer(move || {
+        thread::sleep(Duration::from_millis(50));
+        drop(own);
+        done.send(()).unwrap();
+        json!({})
+    });
+    drop(log);
+    ended.recv_timeout(LONG).unwrap();
+    assert!(begun.elapsed() < LAST_MOMENT, "it waits for itself");
+}
+
+#[test]
+fn a_line_that_is_too_long_says_what_it_lacks() {
+    let mut batch = Batch::default();
+    let long = "é".repeat(MAX_LINE_BYTES);
+    batch.push(json!({"time": "t", "caller": "me", "crossed": [{"red_line": "x"}], "request": {"x": long}})).unwrap();
+    batch.push(json!({"time": "t", "caller": long, "request": {}})).unwrap();
+    batch.push(json!({"request_id": 1})).unwrap();
+    let text = String::from_utf8(batch.bytes(0..3).to_vec()).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let why = lines[0]["left_out"].as_str().unwrap();
+    assert!(why.starts_with("the line would have 2097") && why.ends_with("and 1048576 are written"), "{why}");
+    assert_eq!((&lines[0]["caller"], &lines[0]["crossed"][0]["red_line"]), (&json!("me"), &json!("x")));
+    assert!(lines[0].get("request").is_none() && lines[1].get("caller").is_none());
+    assert_eq!(lines[2], json!({"request_id": 1}));
+    assert_eq!(batch.len(), 3);
+}
+
+#[test]
+fn faults_are_told_at_once_and_then_now_and_then() {
+    let counts = |failed, dropped| DecisionCounts { failed, dropped, ..DecisionCounts::default() };
+    let mut faults = Faults::default();
+    let begun = Instant::now();
+    assert_eq!(faults.due(begun, counts(0, 0)), None);
+    faults.note("full".to_owned());
+    let first = Told { failed: 1, dropped: 0, fault: Some("full".to_owned()) };
+    assert_eq!(faults.due(begun, counts(1, 0)), Some(first));
+    for second in 1..10 {
+        faults.note("full".to_owned());
+        assert_eq!(faults.due(begun + Duration::from_secs(second), counts(second, 3)), None);
+    }
+    let second = Told { failed: 8, dropped: 3, fault: Some("full".to_owned()) };
+    assert_eq!(faults.due(begun + QUIET, counts(9, 3)), Some(second));
+    assert_eq!(faults.due(begun + 3 * QUIET, counts(9, 3)), None);
+}
+
+/// Not a test: what an offer costs whoever calls. With `--ignored --nocapture`, in a release build.
+#[test]
+#[ignore = "a measurement"]
+fn what_an_offer_costs() {
+    let folder = Folder::new("cost");
+    for threads in [1, 2, 4] {
+        for pause in [Duration::ZERO, Duration::from_micros(50)] {
+            let log = DecisionLog::open(DecisionSettings { queue: 1 << 20, ..settings(&folder.log()) }).unwrap();
+            let mut all: Vec<u64> = thread::scope(|scope| {
+                let one = || {
+                    let mut took = Vec::with_capacity(20_000);
+                    for number in 0..20_000 {
+                        let begun = Instant::now();
+                        if log.wants() {
+                            offer(&log, number);
+                        }
+                        took.push(begun.elapsed().as_nanos() as u64);
+                        let until = Instant::now() + pause;
+                        while Instant::now() < until {
+                            std::hint::spin_loop();
+                        }
+                    }
+                    took
+                };
+                let handles: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+                handles.into_iter().flat_map(|handle| handle.join().unwrap()).collect()
+            });
+            all.sort_unstable();
+            let at = |share: f64| all[((all.len() - 1) as f64 * share) as usize];
+            let mean = all.iter().sum::<u64>() / all.len() as u64;
+            let (half, most, worst) = (at(0.5), at(0.99), at(1.0));
+            log.end(LONG);
+            println!(
+                "{threads} threads, {pause:?} between: mean {mean} ns, p50 {half}, p99 {most}, max {worst}; {:?}",
+                log.counts()
+            );
+        }
+    }
+}
