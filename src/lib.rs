@@ -1,7 +1,7 @@
 //! Détente: which red lines a proposal crosses, whose, why, and who says so.
 //!
 //! A pure engine in the middle, a thin typed skin around it. Each module may use those below it, never those above:
-//! `cli`, `grpc`, `serving`, `analysis`, `engine`, `import`, `scenario`, `condition`.
+//! `cli`, `grpc`, `serving`, `access`, `analysis`, `engine`, `import`, `scenario`, `condition`.
 
 // A panic in a handler is an outage for its caller: every index and every option is answered for.
 #![warn(
@@ -17,7 +17,6 @@ pub mod access;
 pub mod analysis;
 pub mod cli;
 pub mod condition;
-pub mod config;
 pub mod engine;
 pub mod grpc;
 pub mod import;

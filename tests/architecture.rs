@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// From the ground up: each may use those before it.
 const FLOORS: [&str; 9] = ["condition", "scenario", "import", "engine", "analysis", "access", "serving", "grpc", "cli"];
 /// What stands beside the floors, and the lowest floor that may use it.
-const BESIDE: [&str; 3] = ["config", "telemetry", "shutdown"];
+const BESIDE: [&str; 2] = ["telemetry", "shutdown"];
 const LOWEST_BESIDE: &str = "grpc";
 /// Crates, with those that carry their names on (`tonic_types`), and folders of std: only these modules may name them.
 const RESERVED: [(&str, &[&str]); 4] = [
@@ -161,11 +161,14 @@ fn the_rules_catch_what_they_are_for() {
         ("import/genius/xml", "let text = std::fs::read_to_string(path);"),
         ("import", "use crate::engine::Compiled;"),
         ("scenario", "use crate::import::genius;"),
-        ("serving", "use crate::config::ServeOptions;"),
+        ("serving", "use crate::telemetry::Metrics;"),
+        ("access", "use tokio::sync::Mutex;"),
+        ("access", "use crate::serving::Store;"),
+        ("engine", "use crate::access::Caller;"),
         ("scenario", "use crate::engine::Compiled;"),
         ("serving", "use prost::Message;"),
         ("serving", "use prost_types::Any;"),
-        ("config", "use tokio::net::TcpListener;"),
+        ("telemetry", "use tokio::net::TcpListener;"),
         ("telemetry", "use crate::grpc::server;"),
     ] {
         let found = faults(&within(modules), text);
@@ -178,7 +181,7 @@ fn the_rules_catch_what_they_are_for() {
         ("engine", "use crate::{scenario, condition::{Domain, InputId}}; use super::scenario::Scenario;"),
         ("condition", "struct Instantaneous; fn f(cli: Grpc) -> self::serving::X {}"),
         ("shutdown", "use tokio::{select, sync::oneshot};"),
-        ("config", "use crate::shutdown::Drain;"),
+        ("access", "use crate::scenario::model::Id; use std::time::SystemTime;"),
     ] {
         assert_eq!(faults(&within(modules), text), [""; 0], "{modules}: {text}");
     }

@@ -39,7 +39,7 @@ pub(super) struct AimOptions {
     principals_only: bool,
 
     /// How long to search: then what was found is shown, and said not to be all.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::config::patience)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::serve::patience)]
     pub(super) timeout: Duration,
 }
 

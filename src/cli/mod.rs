@@ -28,12 +28,12 @@ mod test;
 mod text;
 mod words;
 
-use crate::config::ServeOptions;
 use crate::scenario::Diagnostics;
 use crate::serving::source::SourceError;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use serve::ServeOptions;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 

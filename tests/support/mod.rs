@@ -14,6 +14,7 @@ use http::{HeaderMap, Request, StatusCode};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -119,15 +120,24 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap()).await.unwrap()
+    }
+
+    /// On a connection that is there.
+    pub async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
         let (send, connection) = h2::client::Builder::new()
             .initial_window_size(8 * 1024 * 1024)
             .initial_connection_window_size(8 * 1024 * 1024)
             .handshake(stream)
-            .await
-            .unwrap();
+            .await?;
         tokio::spawn(connection);
-        Self { send }
+        Ok(Self { send })
+    }
+
+    /// Opens a call, if the connection bears it.
+    pub async fn try_open(&self, path: &str) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        let request = Request::post(format!("http://detente{path}")).header("content-type", "application/grpc");
+        self.send.clone().ready().await?.send_request(request.body(()).unwrap(), false)
     }
 
     /// Opens a call.
@@ -140,6 +150,13 @@ impl Client {
         }
         let mut send = self.send.clone().ready().await.unwrap();
         send.send_request(request.body(()).unwrap(), false).unwrap()
+    }
+
+    /// The answer to a call, if the connection bears it.
+    pub async fn try_call(&self, path: &str, body: impl Into<Bytes>) -> Option<Answer> {
+        self.send.clone().ready().await.ok()?;
+        let answer = self.call(path, &[], body).await;
+        answer.http.is_some().then_some(answer)
     }
 
     /// Sends these bytes, and ends the request.

@@ -1,8 +1,8 @@
 //! The files of certificates, tokens and keys: read at the start, and again when they may have changed.
 
+use super::options::{Callers, TlsOptions};
 use crate::access::{Authority, JwtRules, Keys, Tokens};
 use crate::cli::UsageError;
-use crate::config::{Callers, TlsOptions};
 use crate::grpc::tls::{Tls, TlsFiles};
 use crate::serving::{Fault, Outcome, Reload};
 use sha2::{Digest, Sha256};

@@ -1,15 +1,18 @@
 //! `detente serve`: reads what it is asked for, binds, serves, drains.
 
 mod credentials;
+mod options;
+
+pub(super) use options::{ServeOptions, patience};
 
 use super::UsageError;
-use crate::config::{Listening, ServeOptions};
 use crate::engine::Compiled;
 use crate::grpc::server::Server;
 use crate::serving::{DecisionLog, LoadError, Reload, Reloads, ScenarioFiles, Store, Watch};
 use crate::shutdown::{Drained, Signals};
 use crate::telemetry::{self, Metrics};
 use anyhow::{Context, Result};
+use options::Listening;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;

@@ -1,0 +1,352 @@
+//! Who is let in, and who is not: tokens from a file, and JSON Web Tokens with everything wrong that can be.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
+
+#[path = "support/credentials.rs"]
+mod credentials;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use credentials::{Signer, claims, entry, jwks, rules, seconds};
+use detente::access::{Authority, Denied, Keys, Role, Tokens};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime};
+
+fn keys(signers: &[&Signer], algorithms: &[&str]) -> Keys {
+    let listed: Vec<Value> = signers.iter().map(|signer| signer.jwk()).collect();
+    Keys::read(&jwks(&listed), rules(algorithms)).unwrap()
+}
+
+fn base64(text: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(text)
+}
+
+#[test]
+fn a_token_that_says_everything_is_accepted_by_each_algorithm() {
+    let now = SystemTime::now();
+    for (algorithm, name) in [
+        (Algorithm::ES256, "ES256"),
+        (Algorithm::EdDSA, "EdDSA"),
+        (Algorithm::RS256, "RS256"),
+        (Algorithm::PS384, "PS384"),
+    ] {
+        let signer = Signer::new("a", algorithm);
+        let caller = keys(&[&signer], &[name]).verify(&signer.sign(&claims(now)), now).unwrap();
+        assert_eq!((caller.name(), caller.role()), ("service-a", Role::Analyst), "{name}");
+        assert!(caller.may_see("anything") && caller.is_known());
+    }
+}
+
+#[test]
+fn each_claim_is_checked() {
+    let now = SystemTime::now();
+    let at = seconds(now);
+    let signer = Signer::new("a", Algorithm::ES256);
+    let keys = keys(&[&signer], &["ES256"]);
+    let with = |name: &str, value: Value| {
+        let mut claims = claims(now);
+        claims[name] = value;
+        keys.verify(&signer.sign(&claims), now)
+    };
+    let without = |name: &str| {
+        let mut claims = claims(now);
+        claims.as_object_mut().unwrap().remove(name);
+        keys.verify(&signer.sign(&claims), now).unwrap_err()
+    };
+    for name in ["iss", "aud", "sub", "exp"] {
+        assert_eq!(without(name), Denied::Malformed, "{name}");
+    }
+    for (name, value, denied) in [
+        ("exp", json!(at - 31), Denied::Expired),
+        ("exp", json!(at - 600), Denied::Expired),
+        ("exp", json!(0), Denied::Expired),
+        ("exp", json!(-1), Denied::Malformed),
+        ("exp", json!("4102444800"), Denied::Malformed),
+        ("exp", json!(1e300), Denied::Malformed),
+        ("exp", json!(null), Denied::Malformed),
+        ("nbf", json!(at + 60), Denied::NotYetValid),
+        ("nbf", json!("soon"), Denied::Malformed),
+        ("iss", json!("https://issuer.test.evil"), Denied::WrongIssuer),
+        ("iss", json!(["https://issuer.test"]), Denied::Malformed),
+        ("aud", json!("detente-staging"), Denied::WrongAudience),
+        ("aud", json!(["other", "another"]), Denied::WrongAudience),
+        ("aud", json!([]), Denied::WrongAudience),
+        ("sub", json!(""), Denied::NoSubject),
+        ("sub", json!("a\nb"), Denied::NoSubject),
+        ("sub", json!("x".repeat(129)), Denied::NoSubject),
+        ("detente_role", json!("admin"), Denied::UnknownRole),
+        ("detente_role", json!(["analyst"]), Denied::UnknownRole),
+        ("detente_scenarios", json!("ukraine-2025"), Denied::Malformed),
+        ("detente_scenarios", json!(vec!["x"; 1_001]), Denied::Malformed),
+    ] {
+        assert_eq!(with(name, value.clone()).unwrap_err(), denied, "{name}: {value}");
+    }
+    for (name, value) in [
+        ("exp", json!(at - 29)),
+        ("exp", json!(at as f64 + 0.5)),
+        ("nbf", json!(at + 29)),
+        ("aud", json!(["other", "detente"])),
+        ("detente_scenarios", json!(vec!["x"; 1_000])),
+    ] {
+        assert!(with(name, value.clone()).is_ok(), "{name}: {value}");
+    }
+    assert_eq!(with("detente_role", json!(null)).unwrap().role(), Role::Reader);
+    let confined = with("detente_scenarios", json!(["one", "two"])).unwrap();
+    assert!(confined.may_see("one") && confined.may_see("two") && !confined.may_see("three"));
+    assert!(!with("detente_scenarios", json!([])).unwrap().may_see("one"));
+}
+
+#[test]
+fn no_algorithm_but_the_keys_own_is_accepted() {
+    let now = SystemTime::now();
+    let (rsa, ec) = (Signer::new("rsa", Algorithm::RS256), Signer::new("ec", Algorithm::ES256));
+    let all = keys(&[&rsa, &ec], &["RS256", "PS256", "ES256"]);
+    let claims = claims(now);
+    let body = base64(&claims.to_string());
+
+    // Not signed at all, however it is spelt.
+    for none in ["none", "None", "NONE", "nOnE"] {
+        for name in [json!({"alg": none}), json!({"alg": none, "kid": "rsa", "typ": "JWT"})] {
+            let header = base64(&name.to_string());
+            assert_eq!(all.verify(&format!("{header}.{body}."), now).unwrap_err(), Denied::Malformed);
+            assert_eq!(all.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), Denied::Malformed);
+        }
+    }
+    // Signed with the public key, which everybody has, as if it were a secret.
+    for secret in
+        [rsa.pair.public_key_pem().into_bytes(), rsa.pair.public_key_der(), rsa.jwk().to_string().into_bytes()]
+    {
+        let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::HS256) };
+        let forged = encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap();
+        assert_eq!(all.verify(&forged, now).unwrap_err(), Denied::AlgorithmNotAllowed);
+    }
+    // An RSA key for another padding than the one it names, and another key's name.
+    let padded = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::PS256) };
+    assert_eq!(all.verify(&rsa.sign_with(&padded, &claims), now).unwrap_err(), Denied::WrongKey);
+    let renamed = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::ES256) };
+    assert_eq!(all.verify(&ec.sign_with(&renamed, &claims), now).unwrap_err(), Denied::WrongKey);
+    // Good by itself, but not on the list.
+    let only_ec = Keys::read(&jwks(&[rsa.jwk(), ec.jwk()]), rules(&["ES256"])).unwrap();
+    assert_eq!(only_ec.verify(&rsa.sign(&claims), now).unwrap_err(), Denied::AlgorithmNotAllowed);
+    assert!(only_ec.verify(&ec.sign(&claims), now).is_ok());
+}
+
+#[test]
+fn a_key_is_named_or_the_only_one() {
+    let now = SystemTime::now();
+    let (one, two) = (Signer::new("one", Algorithm::ES256), Signer::new("two", Algorithm::ES256));
+    let nameless = Header::new(Algorithm::ES256);
+    let alone = keys(&[&one], &["ES256"]);
+    assert!(alone.verify(&one.sign_with(&nameless, &claims(now)), now).is_ok());
+    let both = keys(&[&one, &two], &["ES256"]);
+    assert_eq!(both.verify(&one.sign_with(&nameless, &claims(now)), now).unwrap_err(), Denied::UnknownKey);
+    let unknown = Header { kid: Some("three".to_owned()), ..nameless.clone() };
+    assert_eq!(both.verify(&one.sign_with(&unknown, &claims(now)), now).unwrap_err(), Denied::UnknownKey);
+    let other = Header { kid: Some("two".to_owned()), ..nameless.clone() };
+    assert_eq!(both.verify(&one.sign_with(&other, &claims(now)), now).unwrap_err(), Denied::BadSignature);
+    // A key that comes with the token is none.
+    let jwk = serde_json::from_value(one.jwk()).unwrap();
+    let stranger = Signer::new("stranger", Algorithm::ES256);
+    let brought = Header { kid: Some("one".to_owned()), jwk: Some(jwk), ..nameless.clone() };
+    assert_eq!(both.verify(&stranger.sign_with(&brought, &claims(now)), now).unwrap_err(), Denied::BadSignature);
+    let critical = Header { kid: Some("one".to_owned()), crit: Some(vec!["exp".to_owned()]), ..nameless };
+    assert_eq!(both.verify(&one.sign_with(&critical, &claims(now)), now).unwrap_err(), Denied::NotUnderstood);
+}
+
+#[test]
+fn what_is_changed_is_noticed() {
+    let now = SystemTime::now();
+    let signer = Signer::new("a", Algorithm::ES256);
+    let keys = keys(&[&signer], &["ES256"]);
+    let token = signer.sign(&claims(now));
+    let parts: Vec<&str> = token.split('.').collect();
+    let mut more = claims(now);
+    more["sub"] = json!("somebody-else");
+    let changed = format!("{}.{}.{}", parts[0], base64(&more.to_string()), parts[2]);
+    assert_eq!(keys.verify(&changed, now).unwrap_err(), Denied::BadSignature);
+    let twice = claims(now).to_string().replacen('{', "{\"sub\":\"root\",", 1);
+    // What is signed is what is there: a claim that is there twice is refused all the same.
+    let message = format!("{}.{}", parts[0], base64(&twice));
+    let key = EncodingKey::from_ec_pem(signer.pair.serialize_pem().as_bytes()).unwrap();
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::ES256).unwrap();
+    let signed_twice = format!("{message}.{signature}");
+    assert_eq!(keys.verify(&signed_twice, now).unwrap_err(), Denied::Malformed);
+    for broken in [
+        format!("{}.{}.", parts[0], parts[1]),
+        format!("{}.{}", parts[0], parts[1]),
+        format!("{token}."),
+        format!("{token}.{}", parts[2]),
+        format!("{}.{}.{}", parts[0], base64("no claims"), parts[2]),
+        format!("{}.{}.{}", base64("no header"), parts[1], parts[2]),
+        String::new(),
+        "..".to_owned(),
+    ] {
+        assert!(keys.verify(&broken, now).is_err(), "{broken}");
+    }
+    assert_eq!(keys.verify(&"x".repeat(8 * 1024 + 1), now).unwrap_err(), Denied::TooLong);
+}
+
+#[test]
+fn a_token_that_was_verified_before_expires_all_the_same() {
+    let now = SystemTime::now();
+    let signer = Signer::new("a", Algorithm::ES256);
+    let keys = keys(&[&signer], &["ES256"]);
+    let token = signer.sign(&claims(now));
+    let caller = keys.verify(&token, now).unwrap();
+    assert!(keys.verify(&token, now + Duration::from_secs(600)).is_ok());
+    assert!(caller.stands(now + Duration::from_secs(629)));
+    let later = now + Duration::from_secs(631);
+    assert_eq!(keys.verify(&token, later).unwrap_err(), Denied::Expired);
+    assert!(!caller.stands(later));
+}
+
+#[test]
+fn a_file_of_keys_is_refused_with_what_is_wrong() {
+    let (one, rsa) = (Signer::new("one", Algorithm::ES256), Signer::new("rsa", Algorithm::RS256));
+    let refused = |text: &str| Keys::read(text, rules(&["ES256", "RS256"])).unwrap_err().to_string();
+    assert!(refused("keys").contains("not a JSON object"));
+    assert!(refused("{}").contains("no list `keys`"));
+    assert!(refused("{\"keys\": []}").contains("no key"));
+    assert!(refused(&jwks(&[one.jwk(), one.jwk()])).contains("key 2 has the same name"));
+    let mut private = one.jwk();
+    private["d"] = json!("AAAA");
+    assert!(refused(&jwks(&[rsa.jwk(), private])).contains("key 2 has a private"));
+    assert!(refused(&jwks(&[json!({"kty": "oct", "k": "AAAA", "alg": "HS256"})])).contains("key 1 has a private"));
+    assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 101])).contains("at most 100"));
+    let mut sealing = one.jwk();
+    sealing["use"] = json!("enc");
+    assert!(refused(&jwks(&[sealing.clone()])).contains("no key"));
+    assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
+    for name in ["HS256", "none", "RS1", ""] {
+        assert!(name.parse::<detente::access::JwtAlgorithm>().is_err(), "{name}");
+    }
+}
+
+fn tokens(entries: &[String]) -> Tokens {
+    Tokens::read(&format!("tokens:\n{}", entries.concat())).unwrap()
+}
+
+#[test]
+fn a_token_is_found_by_what_it_hashes_to() {
+    let read = tokens(&[
+        entry("dashboards", "secret-1", "reader", ", scenarios: [one, two]"),
+        entry("desk", "secret-2", "analyst", ""),
+        // Two of one caller, while one is rotated.
+        entry("desk", "secret-3", "analyst", ""),
+    ]);
+    assert_eq!(read.len(), 3);
+    let dashboards = read.find(b"secret-1").unwrap();
+    assert_eq!((dashboards.name(), dashboards.role()), ("dashboards", Role::Reader));
+    assert!(dashboards.may_see("one") && !dashboards.may_see("three"));
+    assert_eq!(read.find(b"secret-2").unwrap().name(), read.find(b"secret-3").unwrap().name());
+    for unknown in [&b"secret-4"[..], b"", b"secret-1 ", b"SECRET-1"] {
+        assert!(read.find(unknown).is_none());
+    }
+    // As JSON, too.
+    let json = json!({"tokens": [{"caller": "a", "sha256": "0".repeat(64), "role": "reader"}]});
+    assert_eq!(Tokens::read(&json.to_string()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
+    let secret = "a-token-in-plain-text-by-mistake";
+    let good = entry("a", "x", "reader", "");
+    for (text, wanted) in [
+        (String::new(), "`tokens:`"),
+        ("tokens: []".to_owned(), "no token"),
+        (format!("tokens:\n{good}{good}"), "token 2 (a): the same token"),
+        (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: a caller is called by"),
+        (format!("tokens:\n{}", entry(&"a".repeat(65), "x", "reader", "")), "1 to 64"),
+        (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: not as it should be"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")), "`scenarios` is empty"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "not as it should be"),
+        (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader}}\n"), "64 hexadecimal"),
+        (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "not as it should be"),
+        (format!("{secret}: ]["), "not as it should be"),
+        (format!("tokens:\n{}", good.repeat(10_001)), "at most 10000"),
+        ("#".repeat(4 * 1024 * 1024 + 1), "more than"),
+    ] {
+        let told = Tokens::read(&text).unwrap_err().to_string();
+        assert!(told.contains(wanted), "{}: {told}", text.get(..80).unwrap_or(&text));
+        assert!(!told.contains(secret), "{told}");
+    }
+}
+
+#[test]
+fn who_is_taken_out_of_the_file_no_longer_stands() {
+    let now = SystemTime::now();
+    let authority = Authority::new(
+        Some(tokens(&[
+            entry("stays", "1", "reader", ""),
+            entry("leaves", "2", "reader", ""),
+            entry("rises", "3", "reader", ""),
+        ])),
+        None,
+    );
+    let who = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
+    let [stays, leaves, rises] = ["1", "2", "3"].map(|token| who(token).unwrap());
+    authority.replace_tokens(tokens(&[entry("stays", "1", "reader", ""), entry("rises", "3", "analyst", "")]));
+    assert!(stays.stands(now) && who("1").unwrap().stands(now));
+    assert!(!leaves.stands(now), "a token that was revoked is still good");
+    assert_eq!(who("2").unwrap_err(), Denied::UnknownToken);
+    assert!(!rises.stands(now), "what it may is otherwise than it was");
+    assert_eq!(who("3").unwrap().role(), Role::Analyst);
+    // The same once more, so that what was carried over is carried on.
+    authority.replace_tokens(tokens(&[entry("rises", "3", "analyst", "")]));
+    assert!(!stays.stands(now));
+}
+
+#[test]
+fn what_a_key_signed_goes_with_the_key() {
+    let now = SystemTime::now();
+    let (old, new) = (Signer::new("old", Algorithm::ES256), Signer::new("new", Algorithm::ES256));
+    let authority = Authority::new(None, Some(keys(&[&old], &["ES256"])));
+    let who = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
+    let by_old = old.sign(&claims(now));
+    let before = who(&by_old).unwrap();
+    authority.replace_keys(keys(&[&old, &new], &["ES256"]));
+    assert!(before.stands(now));
+    assert!(who(&by_old).is_ok() && who(&new.sign(&claims(now))).is_ok());
+    authority.replace_keys(keys(&[&new], &["ES256"]));
+    assert!(!before.stands(now));
+    assert_eq!(who(&by_old).unwrap_err(), Denied::UnknownKey);
+}
+
+#[test]
+fn the_header_is_read_strictly() {
+    let now = SystemTime::now();
+    let signer = Signer::new("a", Algorithm::ES256);
+    let jwt = signer.sign(&claims(now));
+    let both = Authority::new(Some(tokens(&[entry("a", "secret", "reader", "")])), Some(keys(&[&signer], &["ES256"])));
+    let who = |header: &str| both.identify(Some(header.as_bytes()), now).map(|caller| caller.name().to_owned());
+    for accepted in ["Bearer secret", "bearer secret", "BEARER  secret", "Bearer secret "] {
+        assert_eq!(who(accepted).as_deref(), Ok("a"), "{accepted}");
+    }
+    assert_eq!(who(&format!("Bearer {jwt}")).as_deref(), Ok("service-a"));
+    for refused in ["Basic secret", "secret", "Bearersecret", "", "Bearer", "Token secret"] {
+        assert_eq!(who(refused).unwrap_err(), Denied::NotBearer, "{refused}");
+    }
+    assert_eq!(who("Bearer ").unwrap_err(), Denied::UnknownToken);
+    assert_eq!(both.identify(None, now).unwrap_err(), Denied::NoCredentials);
+    assert!(both.is_needed() && !Authority::none().is_needed());
+    // Nothing that is shown holds a secret, or tells one refusal from another.
+    let shown = format!("{both:?}");
+    assert!(!shown.contains("secret") && !shown.contains("2bb80d53"), "{shown}");
+    let told: std::collections::BTreeSet<String> =
+        [Denied::UnknownToken, Denied::Expired, Denied::BadSignature, Denied::WrongIssuer, Denied::UnknownKey]
+            .map(|denied| denied.to_string())
+            .into();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_whatever_the_header(header in prop::collection::vec(any::<u8>(), 0..200), jwt in "eyJ[ -~]{0,40}\\.[ -~]{0,40}\\.[ -~]{0,40}") {
+        let signer = Signer::new("a", Algorithm::EdDSA);
+        let authority = Authority::new(None, Some(keys(&[&signer], &["EdDSA"])));
+        prop_assert!(authority.identify(Some(&header), SystemTime::now()).is_err());
+        prop_assert!(authority.identify(Some(format!("Bearer {jwt}").as_bytes()), SystemTime::now()).is_err());
+    }
+}

@@ -1,0 +1,316 @@
+//! Every bound on what callers may ask of the server, from both sides; each with its reason and its count.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
+
+mod support;
+
+use detente::grpc::connection::ConnectionLimits;
+use detente::grpc::proto::v1::{
+    BatchEvaluateProposalsRequest, EvaluateProposalRequest, StreamEvaluateProposalsRequest, Term,
+    evaluate_proposal_request::Subject, red_line_service_client::RedLineServiceClient,
+    stream_evaluate_proposals_response::Result as Item,
+};
+use detente::grpc::server::Settings;
+use detente::serving::{Store, source};
+use detente::telemetry::Metrics;
+use prost::Message;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, frame, quick};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tonic::Code;
+use tonic_types::StatusExt;
+
+const BATCH: &str = "/detente.v1.RedLineService/BatchEvaluateProposals";
+const COUNT: fn(u32) -> NonZeroU32 = |count| NonZeroU32::new(count).unwrap();
+
+/// A server, and what it counts.
+async fn counted(settings: Settings) -> (Server, Metrics) {
+    let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
+    let metrics = Metrics::new(None).unwrap();
+    let given = metrics.clone();
+    (Server::run(store, Settings { drain: quick(), ..settings }, |server| server.with_metrics(given)).await, metrics)
+}
+
+/// The value of a metric, as it is scraped; 0 where there is none.
+fn value(metrics: &Metrics, of: &str) -> f64 {
+    let text = metrics.text().unwrap();
+    text.lines().find_map(|line| line.strip_prefix(of)?.trim().parse().ok()).unwrap_or(0.0)
+}
+
+fn refusals(metrics: &Metrics, reason: &str) -> f64 {
+    value(metrics, &format!("detente_refusals_total{{reason=\"{reason}\"}}"))
+}
+
+fn proposal() -> EvaluateProposalRequest {
+    let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
+    EvaluateProposalRequest { subject: Some(Subject::ProposalName(name)), ..EvaluateProposalRequest::default() }
+}
+
+fn reason(answer: &Answer) -> String {
+    answer.error_info().reason
+}
+
+#[tokio::test]
+async fn one_call_more_than_may_be_is_shed_at_once_and_health_is_exempt() {
+    let (server, metrics) = counted(Settings { max_calls: 2, ..Settings::default() }).await;
+    let client = server.client().await;
+    // Two calls whose requests don't come hold both places.
+    let (first, mut body) = client.open(EVALUATE, &[]).await;
+    let (_second, _other) = client.open(EVALUATE, &[]).await;
+    let begun = Instant::now();
+    let shed = timeout(PATIENCE, async {
+        loop {
+            let answer = client.call(EVALUATE, &[], frame(&[])).await;
+            if answer.code() == Code::Unavailable {
+                break answer;
+            }
+        }
+    });
+    let shed = shed.await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(reason(&shed), "OVERLOADED");
+    assert!(shed.headers.contains_key("grpc-retry-pushback-ms"), "{shed:?}");
+    assert!(refusals(&metrics, "OVERLOADED") >= 1.0);
+    assert_eq!(client.call("/grpc.health.v1.Health/Check", &[], frame(&[])).await.code(), Code::Ok);
+    // A message of a stream is shed inside its stream, which goes on.
+    let mut streams = RedLineServiceClient::new(server.channel().await);
+    let (send, requests) = tokio::sync::mpsc::channel(4);
+    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+    let mut answers = streams.stream_evaluate_proposals(requests).await.unwrap().into_inner();
+    let message = |id: &str| StreamEvaluateProposalsRequest { id: id.to_owned(), request: Some(proposal()) };
+    send.send(message("shed")).await.unwrap();
+    let answer = answers.message().await.unwrap().unwrap();
+    let Some(Item::Error(error)) = answer.result else { panic!("{answer:?}") };
+    assert_eq!((answer.id.as_str(), Code::from(error.code)), ("shed", Code::Unavailable));
+    // A place that is free again is taken again.
+    body.send_data(frame(&proposal().encode_to_vec()), true).unwrap();
+    assert_eq!(Answer::read(first).await.code(), Code::Ok);
+    send.send(message("answered")).await.unwrap();
+    let answer = answers.message().await.unwrap().unwrap();
+    assert!(matches!(answer.result, Some(Item::Evaluation(_))), "{answer:?}");
+    assert_eq!(client.call(EVALUATE, &[], frame(&proposal().encode_to_vec())).await.code(), Code::Ok);
+}
+
+#[tokio::test]
+async fn a_place_is_free_again_when_its_caller_leaves() {
+    let (server, _) = counted(Settings { max_calls: 1, ..Settings::default() }).await;
+    let gone = server.client().await;
+    let (answer, body) = gone.open(EVALUATE, &[]).await;
+    let client = server.client().await;
+    while client.call(LIST, &[], frame(&[])).await.code() != Code::Unavailable {}
+    drop((answer, body, gone));
+    let again = async { while client.call(LIST, &[], frame(&[])).await.code() != Code::Ok {} };
+    timeout(PATIENCE, again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_beyond_its_quota_is_told_when_to_come_back() {
+    let (server, metrics) = counted(Settings { quota: Some((COUNT(5), COUNT(3))), ..Settings::default() }).await;
+    let client = server.client().await;
+    for _ in 0..3 {
+        assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    }
+    let refused = client.call(LIST, &[], frame(&[])).await;
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "QUOTA_EXCEEDED"));
+    let retry = refused.status().get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!(retry <= Duration::from_millis(200), "{retry:?}");
+    assert_eq!(refusals(&metrics, "QUOTA_EXCEEDED"), 1.0);
+    assert_eq!(client.call("/grpc.health.v1.Health/Check", &[], frame(&[])).await.code(), Code::Ok);
+    sleep(retry + Duration::from_millis(20)).await;
+    assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+}
+
+#[tokio::test]
+async fn a_batch_takes_as_much_of_a_quota_as_it_asks() {
+    let (server, _) = counted(Settings { quota: Some((COUNT(1), COUNT(10))), ..Settings::default() }).await;
+    let client = server.client().await;
+    let batch = |count: usize| {
+        let requests = vec![proposal(); count];
+        frame(&BatchEvaluateProposalsRequest { requests, ..BatchEvaluateProposalsRequest::default() }.encode_to_vec())
+    };
+    let beyond = client.call(BATCH, &[], batch(12)).await;
+    assert_eq!((beyond.code(), reason(&beyond).as_str()), (Code::ResourceExhausted, "QUOTA_EXCEEDED"));
+    assert!(beyond.status().get_details_retry_info().is_none(), "there will never be room");
+    assert_eq!(client.call(BATCH, &[], batch(8)).await.code(), Code::Ok);
+    assert_eq!(client.call(BATCH, &[], batch(8)).await.code(), Code::ResourceExhausted);
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_come_is_given_up() {
+    let receive = Duration::from_millis(300);
+    let (server, metrics) = counted(Settings { receive, ..Settings::default() }).await;
+    let client = server.client().await;
+    let request = frame(&proposal().encode_to_vec());
+    let (answer, mut body) = client.open(EVALUATE, &[]).await;
+    // A byte now and then.
+    let begun = Instant::now();
+    for byte in 0..request.len() {
+        if body.send_data(request.slice(byte..=byte), false).is_err() || begun.elapsed() > receive * 2 {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    let answer = Answer::read(answer).await;
+    assert_eq!((answer.code(), reason(&answer).as_str()), (Code::DeadlineExceeded, "REQUEST_TOO_SLOW"));
+    assert_eq!(refusals(&metrics, "REQUEST_TOO_SLOW"), 1.0);
+    // A slow one that comes in time is answered.
+    let (answer, mut body) = client.open(EVALUATE, &[]).await;
+    body.send_data(request.slice(..4), false).unwrap();
+    sleep(receive / 3).await;
+    body.send_data(request.slice(4..), true).unwrap();
+    assert_eq!(Answer::read(answer).await.code(), Code::Ok);
+}
+
+#[tokio::test]
+async fn a_message_is_as_large_as_may_be_and_no_larger() {
+    let max_request_bytes = 2048;
+    let (server, metrics) = counted(Settings { max_request_bytes, ..Settings::default() }).await;
+    let client = server.client().await;
+    let of = |bytes: usize| {
+        let mut request = proposal();
+        request.scenario = "x".repeat(bytes - request.encoded_len() - 3);
+        let encoded = request.encode_to_vec();
+        assert_eq!(encoded.len(), bytes);
+        frame(&encoded)
+    };
+    assert_eq!(client.call(EVALUATE, &[], of(max_request_bytes)).await.code(), Code::InvalidArgument);
+    let refused = client.call(EVALUATE, &[], of(max_request_bytes + 1)).await;
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::OutOfRange, "MESSAGE_TOO_LARGE"));
+    assert_eq!(refused.error_info().metadata["limit"], "2048");
+    assert_eq!(refusals(&metrics, "MESSAGE_TOO_LARGE"), 1.0);
+}
+
+#[tokio::test]
+async fn limits_on_what_is_asked_are_named_and_counted() {
+    let (server, metrics) = counted(Settings::default()).await;
+    let client = server.client().await;
+    let term = Term { issue: "sanctions".to_owned(), ..Term::default() };
+    let overrides = vec![term; 501];
+    let hypotheses = vec![detente::grpc::proto::v1::Hypothesis::default(); 33];
+    let request = EvaluateProposalRequest { overrides, hypotheses, ..proposal() };
+    let refused = client.call(EVALUATE, &[], frame(&request.encode_to_vec())).await;
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "LIMIT_EXCEEDED"));
+    assert_eq!(refused.error_info().metadata["limits"], "terms,hypotheses");
+    let requests = vec![EvaluateProposalRequest::default(); 1_001];
+    let batch = BatchEvaluateProposalsRequest { requests, ..BatchEvaluateProposalsRequest::default() };
+    let refused = client.call(BATCH, &[], frame(&batch.encode_to_vec())).await;
+    assert_eq!(refused.error_info().metadata["limits"], "batch_items");
+    for limit in ["terms", "hypotheses", "batch_items"] {
+        assert_eq!(value(&metrics, &format!("detente_limits_exceeded_total{{limit=\"{limit}\"}}")), 1.0, "{limit}");
+    }
+    assert_eq!(refusals(&metrics, "LIMIT_EXCEEDED"), 2.0);
+    // Other faults are no limits.
+    let wrong = EvaluateProposalRequest { cleared_issues: vec!["no-such".to_owned()], ..proposal() };
+    assert_eq!(reason(&client.call(EVALUATE, &[], frame(&wrong.encode_to_vec())).await), "INVALID_REQUEST");
+}
+
+#[tokio::test]
+async fn connections_that_never_speak_are_closed_and_counted() {
+    let connection = ConnectionLimits { handshake: Duration::from_millis(200), ..ConnectionLimits::default() };
+    let (server, metrics) = counted(Settings { connection, ..Settings::default() }).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"PRI * HTTP").await.unwrap();
+    for stream in [&mut silent, &mut slow] {
+        let mut read = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut read)).await.unwrap().unwrap();
+        assert!(read.is_empty());
+    }
+    let mut http1 = TcpStream::connect(server.address).await.unwrap();
+    http1.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut read = String::new();
+    timeout(PATIENCE, http1.read_to_string(&mut read)).await.unwrap().unwrap();
+    assert!(read.starts_with("HTTP/1.1 505"), "{read}");
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(value(&metrics, "detente_connections_refused_total{reason=\"silent\"}"), 2.0);
+    assert_eq!(value(&metrics, "detente_connections_refused_total{reason=\"not_http2\"}"), 1.0);
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn connections_of_an_age_are_asked_to_go_and_their_calls_are_finished() {
+    let connection = ConnectionLimits { max_age: Duration::from_millis(300), ..ConnectionLimits::default() };
+    let (server, _) = counted(Settings { connection, ..Settings::default() }).await;
+    let client = server.client().await;
+    let (answer, mut body) = client.open(EVALUATE, &[]).await;
+    sleep(Duration::from_millis(600)).await;
+    body.send_data(frame(&proposal().encode_to_vec()), true).unwrap();
+    assert_eq!(Answer::read(answer).await.code(), Code::Ok);
+    let refused = async { while client.try_call(LIST, frame(&[])).await.is_some() {} };
+    timeout(PATIENCE, refused).await.unwrap();
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn one_connection_has_as_many_calls_as_may_be() {
+    let connection = ConnectionLimits { max_streams: 3, ..ConnectionLimits::default() };
+    let (server, _) = counted(Settings { connection, ..Settings::default() }).await;
+    let client = server.client().await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        open.push(client.open(EVALUATE, &[]).await);
+    }
+    // The client knows, and waits; its next call is answered when one has ended.
+    let next = tokio::spawn({
+        let client = client.clone();
+        async move { client.call(LIST, &[], frame(&[])).await.code() }
+    });
+    sleep(Duration::from_millis(100)).await;
+    assert!(!next.is_finished());
+    open.pop();
+    assert_eq!(timeout(PATIENCE, next).await.unwrap().unwrap(), Code::Ok);
+}
+
+#[tokio::test]
+async fn headers_are_as_large_as_may_be() {
+    let connection = ConnectionLimits { max_header_bytes: 4096, ..ConnectionLimits::default() };
+    let (server, _) = counted(Settings { connection, ..Settings::default() }).await;
+    let client = server.client().await;
+    let fits = "x".repeat(3_000);
+    assert_eq!(client.call(LIST, &[("x-much", &fits)], frame(&[])).await.code(), Code::Ok);
+    let beyond = "x".repeat(5_000);
+    let answer = client.call(LIST, &[("x-much", &beyond)], frame(&[])).await;
+    assert_eq!(answer.http.map(|status| status.as_u16()), Some(431), "{answer:?}");
+}
+
+#[tokio::test]
+async fn rapid_resets_end_their_connection_and_harm_nobody() {
+    let (server, metrics) = counted(Settings::default()).await;
+    let other = server.client().await;
+    let client = server.client().await;
+    let begun = Instant::now();
+    let mut resets = 0;
+    while begun.elapsed() < PATIENCE {
+        let Ok((_, mut body)) = timeout(PATIENCE, client.try_open(EVALUATE)).await.unwrap() else { break };
+        body.send_reset(h2::Reason::CANCEL);
+        resets += 1;
+    }
+    assert!(begun.elapsed() < PATIENCE, "{resets} resets, and the connection is still there");
+    assert_eq!(other.call(EVALUATE, &[], frame(&proposal().encode_to_vec())).await.code(), Code::Ok);
+    let left = async {
+        while value(&metrics, "detente_calls_in_flight") > 0.0 {
+            sleep(Duration::from_millis(10)).await
+        }
+    };
+    timeout(PATIENCE, left).await.expect("no call is left behind");
+}
+
+#[tokio::test]
+async fn connections_beyond_those_that_may_be_wait_and_it_is_counted() {
+    let (server, metrics) = counted(Settings { max_connections: 2, ..Settings::default() }).await;
+    let (first, second) = (server.client().await, server.client().await);
+    for client in [&first, &second] {
+        assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    }
+    let third = tokio::spawn(Client::connect(server.address));
+    sleep(Duration::from_millis(100)).await;
+    assert!(value(&metrics, "detente_connections_refused_total{reason=\"full\"}") >= 1.0);
+    drop(first);
+    let third = timeout(PATIENCE, third).await.unwrap().unwrap();
+    assert_eq!(third.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    assert_eq!(value(&metrics, "detente_connections_total"), 3.0);
+}

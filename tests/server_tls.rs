@@ -1,0 +1,216 @@
+//! TLS and mutual TLS over real sockets: who is let in, and what is refused; a certificate that is rotated under load.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
+
+#[path = "support/credentials.rs"]
+mod credentials;
+mod support;
+
+use credentials::{Authorities, Identity};
+use detente::grpc::proto::v1::ListScenariosRequest;
+use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::grpc::server::Settings;
+use detente::grpc::tls::{Tls, TlsError, TlsFiles};
+use detente::serving::{Store, source};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+use support::{Client, LIST, PATIENCE, Server, frame, quick};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tonic::Code;
+use tower::service_fn;
+
+fn files(server: &Identity, authority: Option<&Authorities>) -> TlsFiles {
+    TlsFiles {
+        certificate: server.certificate.clone().into_bytes(),
+        key: server.key.clone().into_bytes(),
+        client_authorities: authority.map(|authority| authority.pem().into_bytes()),
+    }
+}
+
+async fn server(tls: &Tls) -> Server {
+    let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
+    let settings = Settings { drain: quick(), ..Settings::default() };
+    let tls = Some(tls.clone());
+    Server::run(store, settings, |server| server.with_tls(tls)).await
+}
+
+fn config(trusted: &Authorities, identity: Option<&Identity>, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.certificate.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_root_certificates(roots);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Arc::new(config)
+}
+
+async fn connect(server: &Server, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(server.address).await?;
+    let mut stream = TlsConnector::from(config).connect(ServerName::try_from("localhost").unwrap(), stream).await?;
+    // In TLS 1.3 a client is done before the server has looked at its certificate.
+    stream.flush().await?;
+    Ok(stream)
+}
+
+/// Whether a call over it is answered.
+async fn answers(server: &Server, config: Arc<ClientConfig>) -> Result<Code, String> {
+    let stream = connect(server, config).await.map_err(|error| error.to_string())?;
+    let call = async {
+        let client = Client::over(stream).await.map_err(|error| error.to_string())?;
+        Ok(client.try_call(LIST, frame(&[])).await.ok_or("no answer")?.code())
+    };
+    timeout(PATIENCE, call).await.map_err(|error| error.to_string())?
+}
+
+#[tokio::test]
+async fn calls_are_answered_over_tls() {
+    let authority = Authorities::new("authority");
+    let tls = Tls::new(&files(&authority.server(), None)).unwrap();
+    let server = server(&tls).await;
+    assert_eq!(answers(&server, config(&authority, None, &[b"h2"])).await, Ok(Code::Ok));
+    // Without ALPN it is tried all the same; with another protocol alone it is refused.
+    assert_eq!(answers(&server, config(&authority, None, &[])).await, Ok(Code::Ok));
+    assert!(answers(&server, config(&authority, None, &[b"http/1.1"])).await.is_err());
+    // Who trusts somebody else doesn't speak to it.
+    let other = Authorities::new("other");
+    assert!(answers(&server, config(&other, None, &[b"h2"])).await.unwrap_err().contains("UnknownIssuer"));
+}
+
+#[tokio::test]
+async fn plaintext_is_not_spoken_where_tls_is() {
+    let authority = Authorities::new("authority");
+    let server = server(&Tls::new(&files(&authority.server(), None)).unwrap()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    let mut read = Vec::new();
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut read)).await.unwrap();
+    assert!(ended.is_err() || read.len() < 16, "{read:?}");
+}
+
+#[tokio::test]
+async fn under_mutual_tls_clients_show_a_certificate_of_the_right_authority() {
+    let (authority, clients, others) =
+        (Authorities::new("servers"), Authorities::new("clients"), Authorities::new("others"));
+    let server = server(&Tls::new(&files(&authority.server(), Some(&clients))).unwrap()).await;
+    let with = |identity: Option<&Identity>| config(&authority, identity, &[b"h2"]);
+    assert_eq!(answers(&server, with(Some(&clients.client("desk")))).await, Ok(Code::Ok));
+    assert!(answers(&server, with(None)).await.is_err());
+    assert!(answers(&server, with(Some(&others.client("desk")))).await.is_err());
+    // A certificate for servers is none for clients.
+    assert!(answers(&server, with(Some(&clients.server()))).await.is_err());
+}
+
+#[test]
+fn files_that_cannot_be_used_are_refused() {
+    let authority = Authorities::new("authority");
+    let (one, other) = (authority.server(), authority.server());
+    let good = files(&one, Some(&authority));
+    assert!(Tls::new(&good).is_ok());
+    let refused = |files: TlsFiles| Tls::new(&files).unwrap_err();
+    let key = other.key.clone().into_bytes();
+    assert!(matches!(refused(TlsFiles { key, ..good.clone() }), TlsError::Pair(_)));
+    assert!(matches!(refused(TlsFiles { certificate: Vec::new(), ..good.clone() }), TlsError::NoCertificate));
+    let half = good.certificate[..good.certificate.len() / 2].to_vec();
+    assert!(matches!(
+        refused(TlsFiles { certificate: half, ..good.clone() }),
+        TlsError::Certificate(_) | TlsError::NoCertificate
+    ));
+    let half = good.key[..good.key.len() / 2].to_vec();
+    assert!(matches!(refused(TlsFiles { key: half, ..good.clone() }), TlsError::Key(_)));
+    let expired = authority.server_until(SystemTime::now() - Duration::from_secs(10));
+    assert!(matches!(refused(files(&expired, None)), TlsError::Expired));
+    assert!(matches!(
+        refused(TlsFiles { client_authorities: Some(Vec::new()), ..good.clone() }),
+        TlsError::Verifier(_)
+    ));
+    // Neither is a key shown by anything.
+    assert!(!format!("{good:?}").contains("PRIVATE"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_leaves_what_was_there() {
+    let authority = Authorities::new("authority");
+    let tls = Tls::new(&files(&authority.server(), None)).unwrap();
+    let server = server(&tls).await;
+    let before = tls.expires();
+    let mut broken = files(&authority.server(), None);
+    broken.key.truncate(10);
+    assert!(tls.replace(&broken).is_err());
+    assert_eq!(tls.expires(), before);
+    assert_eq!(answers(&server, config(&authority, None, &[b"h2"])).await, Ok(Code::Ok));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_rotated_under_load_and_no_call_is_lost() {
+    let authority = Authorities::new("authority");
+    let tls = Tls::new(&files(&authority.server(), None)).unwrap();
+    let server = Arc::new(server(&tls).await);
+    let config = config(&authority, None, &[b"h2"]);
+    let done = Arc::new(AtomicBool::new(false));
+    // Some keep their connection, others open one for each few calls.
+    let callers: Vec<_> = (0..4)
+        .map(|at| {
+            let (server, config, done) = (server.clone(), config.clone(), done.clone());
+            tokio::spawn(async move {
+                let (mut calls, mut seen) = (0, BTreeSet::new());
+                while !done.load(Relaxed) {
+                    let (server, config, serial) =
+                        (server.clone(), config.clone(), Arc::new(std::sync::Mutex::new(None)));
+                    let told = serial.clone();
+                    let channel = tonic::transport::Endpoint::from_static("http://localhost")
+                        .connect_with_connector(service_fn(move |_| {
+                            let (server, config, told) = (server.clone(), config.clone(), told.clone());
+                            async move {
+                                let stream = connect(&server, config).await?;
+                                let shown = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+                                *told.lock().unwrap() = Some(shown);
+                                Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+                            }
+                        }))
+                        .await
+                        .unwrap();
+                    let mut client = RedLineServiceClient::new(channel);
+                    for _ in 0..if at < 2 { usize::MAX } else { 5 } {
+                        client.list_scenarios(ListScenariosRequest::default()).await.unwrap();
+                        calls += 1;
+                        if done.load(Relaxed) {
+                            break;
+                        }
+                    }
+                    seen.extend(serial.lock().unwrap().clone());
+                }
+                (calls, seen)
+            })
+        })
+        .collect();
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        tls.replace(&files(&authority.server(), None)).unwrap();
+    }
+    done.store(true, Relaxed);
+    let (mut calls, mut seen) = (0, BTreeSet::new());
+    for caller in callers {
+        let (made, shown) = timeout(PATIENCE, caller).await.unwrap().unwrap();
+        calls += made;
+        seen.extend(shown);
+    }
+    assert!(calls > 100 && seen.len() > 5, "{calls} calls, {} certificates", seen.len());
+}

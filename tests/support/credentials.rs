@@ -1,0 +1,136 @@
+//! Keys, certificates and tokens, made anew for each test.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+
+use detente::access::{JwtAlgorithm, JwtRules};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, SanType,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub const ISSUER: &str = "https://issuer.test";
+pub const AUDIENCE: &str = "detente";
+
+/// A private key, and how its public one is told.
+pub struct Signer {
+    pub name: String,
+    pub algorithm: Algorithm,
+    pub pair: KeyPair,
+    key: EncodingKey,
+}
+
+impl Signer {
+    pub fn new(name: &str, algorithm: Algorithm) -> Self {
+        let (kind, read): (_, fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>) = match algorithm {
+            Algorithm::ES256 => (&PKCS_ECDSA_P256_SHA256, EncodingKey::from_ec_pem),
+            Algorithm::EdDSA => (&PKCS_ED25519, EncodingKey::from_ed_pem),
+            _ => (&PKCS_RSA_SHA256, EncodingKey::from_rsa_pem),
+        };
+        let pair = KeyPair::generate_for(kind).unwrap();
+        let key = read(pair.serialize_pem().as_bytes()).unwrap();
+        Self { name: name.to_owned(), algorithm, pair, key }
+    }
+
+    /// Its public key, as a JWKS lists it.
+    pub fn jwk(&self) -> Value {
+        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&self.key, self.algorithm).unwrap()).unwrap();
+        jwk["kid"] = json!(self.name);
+        jwk["use"] = json!("sig");
+        jwk
+    }
+
+    /// A token with these claims.
+    pub fn sign(&self, claims: &Value) -> String {
+        self.sign_with(&Header { kid: Some(self.name.clone()), ..Header::new(self.algorithm) }, claims)
+    }
+
+    pub fn sign_with(&self, header: &Header, claims: &Value) -> String {
+        encode(header, claims, &self.key).unwrap()
+    }
+}
+
+pub fn jwks(keys: &[Value]) -> String {
+    json!({ "keys": keys }).to_string()
+}
+
+pub fn rules(algorithms: &[&str]) -> JwtRules {
+    let algorithms = algorithms.iter().map(|name| name.parse::<JwtAlgorithm>().unwrap()).collect();
+    JwtRules { issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned(), algorithms }
+}
+
+pub fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// Claims that are accepted, for ten minutes from `now`.
+pub fn claims(now: SystemTime) -> Value {
+    json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "service-a", "exp": seconds(now) + 600, "detente_role": "analyst"
+    })
+}
+
+/// A token's entry in the file.
+pub fn entry(caller: &str, token: &str, role: &str, more: &str) -> String {
+    let hash: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("  - {{caller: {caller}, sha256: {hash}, role: {role}{more}}}\n")
+}
+
+/// An authority, and what it signed.
+pub struct Authorities {
+    issuer: Issuer<'static, KeyPair>,
+    pub certificate: Certificate,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Clone)]
+pub struct Identity {
+    pub certificate: String,
+    pub key: String,
+}
+
+impl Authorities {
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self { issuer: Issuer::new(params, key), certificate }
+    }
+
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// For a server on this machine, good until then.
+    pub fn server_until(&self, until: SystemTime) -> Identity {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.subject_alt_names.push(SanType::IpAddress("127.0.0.1".parse().unwrap()));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_before = (until - Duration::from_secs(100_000)).into();
+        params.not_after = until.into();
+        self.sign(params)
+    }
+
+    pub fn server(&self) -> Identity {
+        self.server_until(SystemTime::now() + Duration::from_secs(3_600))
+    }
+
+    pub fn client(&self, name: &str) -> Identity {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+}
