@@ -78,7 +78,7 @@ def run(*command, **options):
 
 
 def kustomize():
-    """The command that builds manifests: what KUSTOMIZE says, or kubectl's own, if it is new enough."""
+    """The command that builds manifests: what KUSTOMIZE says (`kustomize build`), or kubectl's own, if it is new enough."""
     if "KUSTOMIZE" in os.environ:
         return shlex.split(os.environ["KUSTOMIZE"])
     if shutil.which("kubectl"):

@@ -169,7 +169,7 @@ class Played:
         run("podman", "kube", "play", self.manifest)
         listed = json.loads(run("podman", "ps", "--all", "--format", "json"))
         (self.name,) = (each["Names"][0] for each in listed if each["Image"] == IMAGE)
-        (self.pod,) = {each["PodName"] for each in listed if each["Names"][0] == self.name}
+        self.pod = inspect(self.name, "container")["Pod"]
 
         def serving():
             state = inspect(self.name, "container")["State"]

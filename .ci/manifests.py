@@ -10,6 +10,7 @@ Here is what can be told from the files alone:
   image, unit        the Containerfile's user, ports and versions are those of the manifests and of Cargo.toml; systemd finds
                      the unit free of faults; whoever ends the server waits longer than it may take
   alerts, dashboard  their PromQL parses, the alerts do what alerts_test.yaml says, every one has a runbook
+  audit data         the program says what it was built of
   service config     it names every method, and retries none that streams
 
 and in running.py what takes the program: that it has every flag and setting, takes every value, starts in each
@@ -23,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import jsonschema
@@ -278,6 +280,18 @@ def service_config():
             must(retried != streams[name["service"], name["method"]], f"{name['method']}: retried is {retried}")
 
 
+def audit_data(binary):
+    """cargo-auditable's list, which scanners of images read: what was built in, in the versions of Cargo.lock."""
+    with tempfile.TemporaryDirectory() as folder:
+        section = Path(folder) / "section"
+        run("objcopy", "--dump-section", f".dep-v0={section}", binary, Path(folder) / "copy")
+        packages = {(each["name"], each["version"]) for each in json.loads(zlib.decompress(section.read_bytes()))["packages"]}
+    locked = set(re.findall(r'name = "(.+)"\nversion = "(.+)"', (ROOT / "Cargo.lock").read_text()))
+    must(packages <= locked, f"not in Cargo.lock: {packages - locked}")
+    names = {name for name, _ in packages}
+    must({"detente", "tonic", "tokio", "rustls"} <= names, f"only these are listed: {sorted(names)}")
+
+
 def check_files(checks, tool, binary):
     overlays = {}
 
@@ -308,6 +322,7 @@ def check_files(checks, tool, binary):
     else:
         print("not checked: alerts and dashboard by promtool, which is not here")
     checks.check("service config", service_config)
+    checks.check("audit data", audit_data, binary)
     return overlays
 
 
