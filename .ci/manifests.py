@@ -41,6 +41,9 @@ from deployed import (
 KUBERNETES = ("1.31", kubernetes_validate.latest_version())
 OPERATOR_KINDS = ("ServiceMonitor", "PrometheusRule")
 EXPOSURE_MOST = 20  # of systemd-analyze security, in tenths
+# gRPC's C core (Python, C++, Ruby, PHP) ends calls up to two seconds before a service config's timeout:
+# https://github.com/grpc/grpc/issues/34547, https://github.com/grpc/grpc/issues/40633
+TIMEOUT_LEAST = 5
 REPLACED_BY_GRAFANA = {"$__rate_interval": "5m", "$namespace": ".*", "$pod": ".*"}
 
 
@@ -275,6 +278,7 @@ def service_config():
     unary = {method for method, streaming in streams.items() if not streaming}
     must(unary <= set(named), f"not named: {unary - set(named)}")
     for entry in config["methodConfig"]:
+        must(float(entry["timeout"].rstrip("s")) >= TIMEOUT_LEAST, f"{entry['timeout']} is nothing in gRPC's C core")
         for name in entry["name"]:
             retried = "retryPolicy" in entry
             must(retried != streams[name["service"], name["method"]], f"{name['method']}: retried is {retried}")

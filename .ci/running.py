@@ -78,7 +78,7 @@ def help_of(binary):
 
 def knows(binary, arguments, settings):
     flags, variables = help_of(binary)
-    unknown = {each for each in arguments if each.startswith("--")} - flags
+    unknown = {each.split("=")[0] for each in arguments if each.startswith("--")} - flags
     unknown |= {each for each in settings if each.startswith("DETENTE_")} - variables
     must(not unknown, f"`detente serve --help` knows no {', '.join(sorted(unknown))}")
 
@@ -401,12 +401,7 @@ def check_expressions(expressions, texts):
 
 def check_service_config(deployment):
     """Clients that are given the service config try again, as often as it says, and streams are not retried."""
-    config = [
-        ("grpc.service_config", (DEPLOY / "service-config.json").read_text()),
-        # One address, whose connection is lost each time: a real client would go to the next one meanwhile.
-        ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
-    ]
+    config = [("grpc.service_config", (DEPLOY / "service-config.json").read_text())]
     unavailable = grpc.StatusCode.UNAVAILABLE
     with Relay(deployment.ports["grpc"], cuts=2) as relay, channel(relay.port, options=config) as to:
         evaluate(to)
