@@ -1,4 +1,4 @@
-"""What the checks of deploy/ share: building the manifests, finding things in them, asking a server that runs, counting."""
+"""What the checks of deploy/ share: building the manifests, finding things in them, asking a server, counting."""
 
 import json
 import os
@@ -14,8 +14,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import grpc
 import yaml
+
+import grpc
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
@@ -78,7 +79,7 @@ def run(*command, **options):
 
 
 def kustomize():
-    """The command that builds manifests: what KUSTOMIZE says, or kubectl's own, if it is new enough."""
+    """The command that builds manifests: what KUSTOMIZE says (`kustomize build`), or kubectl's, if new enough."""
     if "KUSTOMIZE" in os.environ:
         return shlex.split(os.environ["KUSTOMIZE"])
     if shutil.which("kubectl"):

@@ -1,7 +1,7 @@
 """Builds the image's last stage for real, and runs it from the development overlay.
 
-The program comes from outside, as the build stage's result (`buildah --build-context build=...`), because no registry of
-images is asked here; everything else is deploy/Containerfile's own. Of the overlay `podman kube play` is given the
+The program comes from outside, as the build stage's result (`buildah --build-context build=...`), because no registry
+of images is asked here; everything else is deploy/Containerfile's own. Of the overlay `podman kube play` is given the
 Deployment and the ConfigMap, in which is changed only:
 
   image         the one that was built
@@ -29,8 +29,29 @@ import yaml
 
 import running
 from deployed import (
-    CALL_SECONDS, DEPLOY, DEVELOPMENT, ROOT, SERVING, Checks, Failure, build, cargo_version, channel, container,
-    environment, evaluate, find, free_port, health, must, pod_spec, port_of, probe, run, skip, wait_until,
+    CALL_SECONDS,
+    DEPLOY,
+    DEVELOPMENT,
+    ROOT,
+    SERVING,
+    Checks,
+    Failure,
+    build,
+    cargo_version,
+    channel,
+    container,
+    environment,
+    evaluate,
+    find,
+    free_port,
+    health,
+    must,
+    pod_spec,
+    port_of,
+    probe,
+    run,
+    skip,
+    wait_until,
 )
 
 SIZE_MOST = 25 * 1024 * 1024
@@ -74,7 +95,9 @@ class Machine:
         context = self.home / "trial"
         context.mkdir()
         shutil.copy(binary, context / "program")
-        (context / "Containerfile").write_text('FROM scratch\nCOPY program /program\nENTRYPOINT ["/program", "--version"]\n')
+        (context / "Containerfile").write_text(
+            'FROM scratch\nCOPY program /program\nENTRYPOINT ["/program", "--version"]\n'
+        )
         for driver in ("overlay", "vfs"):
             self.use(driver)
             try:
@@ -103,8 +126,19 @@ def check_builds(binary, home):
     shutil.copy(binary, context / "detente")
     revision = run("git", "rev-parse", "HEAD", cwd=ROOT).strip() if (ROOT / ".git").exists() else "unknown"
     run(
-        "buildah", "bud", "--file", DEPLOY / "Containerfile", "--build-context", f"build={context}", "--build-arg",
-        f"REVISION={revision}", "--timestamp", "0", "--tag", IMAGE, ROOT,
+        "buildah",
+        "bud",
+        "--file",
+        DEPLOY / "Containerfile",
+        "--build-context",
+        f"build={context}",
+        "--build-arg",
+        f"REVISION={revision}",
+        "--timestamp",
+        "0",
+        "--tag",
+        IMAGE,
+        ROOT,
     )
 
 
@@ -169,7 +203,7 @@ class Played:
         run("podman", "kube", "play", self.manifest)
         listed = json.loads(run("podman", "ps", "--all", "--format", "json"))
         (self.name,) = (each["Names"][0] for each in listed if each["Image"] == IMAGE)
-        (self.pod,) = {each["PodName"] for each in listed if each["Names"][0] == self.name}
+        self.pod = inspect(self.name, "container")["Pod"]
 
         def serving():
             state = inspect(self.name, "container")["State"]
@@ -194,8 +228,14 @@ class Played:
         """What the kernel says of the process, rather than what was asked for."""
         state = inspect(self.name, "container")
         status = Path(f"/proc/{state['State']['Pid']}/status").read_text()
-        for line in (r"Uid:\t65532\t65532\t65532\t65532", r"Gid:\t65532\t65532\t65532\t65532", r"CapEff:\t0+",
-                     r"CapBnd:\t0+", r"NoNewPrivs:\t1", r"Seccomp:\t2"):
+        for line in (
+            r"Uid:\t65532\t65532\t65532\t65532",
+            r"Gid:\t65532\t65532\t65532\t65532",
+            r"CapEff:\t0+",
+            r"CapBnd:\t0+",
+            r"NoNewPrivs:\t1",
+            r"Seccomp:\t2",
+        ):
             must(re.search(rf"(?m)^{line}$", status), f"no line {line} in\n{status}")
         must(state["HostConfig"]["ReadonlyRootfs"], "its root can be written")
         must(state["HostConfig"]["Memory"] == 512 * 1024 * 1024, f"memory limit {state['HostConfig']['Memory']}")
@@ -207,7 +247,9 @@ class Played:
     def reloads(self):
         """An edited ConfigMap. podman copies it into a volume: plain files, and not a kubelet's links."""
         before = self.evaluate()
-        (mount,) = (each for each in inspect(self.name, "container")["Mounts"] if each["Destination"].endswith("scenarios"))
+        (mount,) = (
+            each for each in inspect(self.name, "container")["Mounts"] if each["Destination"].endswith("scenarios")
+        )
         file = Path(mount["Source"]) / "ukraine-2025.yaml"
         file.write_text(re.sub(r"(?m)^title: .*$", "title: Another title", file.read_text(), count=1))
         wait_until(lambda: self.evaluate() != before, "another revision")
@@ -222,6 +264,7 @@ class Played:
 
 def allowed_calls():
     """The system calls that the unit's filters leave, as a seccomp profile. What is left out fails with EPERM."""
+
     def expand(name):
         lines = run("systemd-analyze", "syscall-filter", name).splitlines()[1:]
         words = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
@@ -248,15 +291,33 @@ def check_system_calls(home):
     with socket.create_server(("127.0.0.1", 0)) as collector:
         collector.settimeout(10)
         command = [
-            "podman", "run", "--rm", "--name", "filtered", "--network=host", "--read-only", "--cap-drop=all",
-            "--security-opt", f"seccomp={profile}", "--security-opt", "no-new-privileges",
-            "--env", "DETENTE_OTLP_INTERVAL=1s", IMAGE, "serve",
-            "--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}",
-            "--otlp-endpoint", f"http://localhost:{collector.getsockname()[1]}",
+            "podman",
+            "run",
+            "--rm",
+            "--name",
+            "filtered",
+            "--network=host",
+            "--read-only",
+            "--cap-drop=all",
+            "--security-opt",
+            f"seccomp={profile}",
+            "--security-opt",
+            "no-new-privileges",
+            "--env",
+            "DETENTE_OTLP_INTERVAL=1s",
+            IMAGE,
+            "serve",
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--admin-listen",
+            f"127.0.0.1:{admin}",
+            "--otlp-endpoint",
+            f"http://localhost:{collector.getsockname()[1]}",
         ]
         with (home / "filtered.log").open("w") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
+
             def serving():
                 must(process.poll() is None, f"ended with {process.returncode}\n{(home / 'filtered.log').read_text()}")
                 return health(admin) == SERVING

@@ -7,13 +7,15 @@ Here is what can be told from the files alone:
                      the Pod Security Standard `restricted`
   ports, mounts      what Services, probes, NetworkPolicies and monitors name is what the server is told to bind; every
                      file that a setting names is mounted, as a folder
-  image, unit        the Containerfile's user, ports and versions are those of the manifests and of Cargo.toml; systemd finds
-                     the unit free of faults; whoever ends the server waits longer than it may take
+  image, unit        the Containerfile's user, ports and versions are those of the manifests and of Cargo.toml; systemd
+                     finds the unit free of faults; whoever ends the server waits longer than it may take
   alerts, dashboard  their PromQL parses, the alerts do what alerts_test.yaml says, every one has a runbook
+  audit data         the program says what it was built of
   service config     it names every method, and retries none that streams
 
 and in running.py what takes the program: that it has every flag and setting, takes every value, starts in each
-deployment, answers its probes, has every metric and label, and ends in time; and that clients retry by the service config.
+deployment, answers its probes, has every metric and label, and ends in time; and that clients retry by the service
+config.
 """
 
 import argparse
@@ -23,6 +25,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import jsonschema
@@ -31,14 +34,33 @@ import yaml
 
 import running
 from deployed import (
-    BASE, DEPLOY, DEVELOPMENT, PRODUCTION, ROOT, Checks, Failure, build, cargo_version, container, environment, find,
-    must, pod_spec, port_of, run, seconds,
+    BASE,
+    DEPLOY,
+    DEVELOPMENT,
+    PRODUCTION,
+    ROOT,
+    Checks,
+    Failure,
+    build,
+    cargo_version,
+    container,
+    environment,
+    find,
+    must,
+    pod_spec,
+    port_of,
+    run,
+    seconds,
 )
 
 # The oldest Kubernetes for which the manifests are meant, and the newest that the validator knows.
 KUBERNETES = ("1.31", kubernetes_validate.latest_version())
 OPERATOR_KINDS = ("ServiceMonitor", "PrometheusRule")
+SELECT_PODS = ("Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget")
 EXPOSURE_MOST = 20  # of systemd-analyze security, in tenths
+# gRPC's C core (Python, C++, Ruby, PHP) ends calls up to two seconds before a service config's timeout:
+# https://github.com/grpc/grpc/issues/34547, https://github.com/grpc/grpc/issues/40633
+TIMEOUT_LEAST = 5
 REPLACED_BY_GRAFANA = {"$__rate_interval": "5m", "$namespace": ".*", "$pod": ".*"}
 
 
@@ -76,7 +98,10 @@ def restricted(objects):
         must(holds, f"not as it must be: {what}")
     for item in objects:
         if item["kind"] == "Namespace":
-            must(item["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted", "the namespace's label")
+            must(
+                item["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted",
+                "the namespace's label",
+            )
 
 
 def selectors(objects):
@@ -84,12 +109,8 @@ def selectors(objects):
     labels = find(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
     for item in objects:
         spec, kind = item.get("spec", {}), item["kind"]
-        selector = {
-            "Service": lambda: spec["selector"],
-            "NetworkPolicy": lambda: spec["podSelector"]["matchLabels"],
-            "PodDisruptionBudget": lambda: spec["selector"]["matchLabels"],
-            "Deployment": lambda: spec["selector"]["matchLabels"],
-        }.get(kind, dict)()
+        selector = spec.get("podSelector", spec.get("selector", {})) if kind in SELECT_PODS else {}
+        selector = selector.get("matchLabels", selector)
         must(selector.items() <= labels.items(), f"{kind} {item['metadata']['name']} selects no pod")
         if kind == "HorizontalPodAutoscaler":
             find(objects, spec["scaleTargetRef"]["kind"], spec["scaleTargetRef"]["name"])
@@ -116,7 +137,10 @@ def ports(objects):
         if item["kind"] == "ServiceMonitor":
             for endpoint in item["spec"]["endpoints"]:
                 target = services[endpoint["port"]]["metadata"]["labels"]
-                must(item["spec"]["selector"]["matchLabels"].items() <= target.items(), "the ServiceMonitor finds no Service")
+                must(
+                    item["spec"]["selector"]["matchLabels"].items() <= target.items(),
+                    "the ServiceMonitor finds no Service",
+                )
                 must(target[item["spec"]["jobLabel"]] == "detente", "the alerts ask for job=detente")
     opened = [port["port"] for rule in find(objects, "NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]]
     must(sorted(opened) == sorted(bound.values()), f"the NetworkPolicy opens {opened}")
@@ -153,7 +177,9 @@ def disruptions(objects):
     """The autoscaler's least must leave the budget something to evict."""
     budget, scaler = find(objects, "PodDisruptionBudget")["spec"], find(objects, "HorizontalPodAutoscaler")["spec"]
     must(len({"minAvailable", "maxUnavailable"} & set(budget)) == 1, "one of minAvailable and maxUnavailable, not both")
-    must(budget.get("minAvailable", 0) < scaler["minReplicas"] < scaler["maxReplicas"], "budget and autoscaler don't fit")
+    must(
+        budget.get("minAvailable", 0) < scaler["minReplicas"] < scaler["maxReplicas"], "budget and autoscaler don't fit"
+    )
 
 
 def containerfile(objects):
@@ -273,9 +299,24 @@ def service_config():
     unary = {method for method, streaming in streams.items() if not streaming}
     must(unary <= set(named), f"not named: {unary - set(named)}")
     for entry in config["methodConfig"]:
+        must(float(entry["timeout"].rstrip("s")) >= TIMEOUT_LEAST, f"{entry['timeout']} is nothing in gRPC's C core")
         for name in entry["name"]:
             retried = "retryPolicy" in entry
             must(retried != streams[name["service"], name["method"]], f"{name['method']}: retried is {retried}")
+
+
+def audit_data(binary):
+    """cargo-auditable's list, which scanners of images read: what was built in, in the versions of Cargo.lock."""
+    with tempfile.TemporaryDirectory() as folder:
+        section = Path(folder) / "section"
+        run("objcopy", "--dump-section", f".dep-v0={section}", binary, Path(folder) / "copy")
+        packages = {
+            (each["name"], each["version"]) for each in json.loads(zlib.decompress(section.read_bytes()))["packages"]
+        }
+    locked = set(re.findall(r'name = "(.+)"\nversion = "(.+)"', (ROOT / "Cargo.lock").read_text()))
+    must(packages <= locked, f"not in Cargo.lock: {packages - locked}")
+    names = {name for name, _ in packages}
+    must({"detente", "tonic", "tokio", "rustls"} <= names, f"only these are listed: {sorted(names)}")
 
 
 def check_files(checks, tool, binary):
@@ -308,6 +349,7 @@ def check_files(checks, tool, binary):
     else:
         print("not checked: alerts and dashboard by promtool, which is not here")
     checks.check("service config", service_config)
+    checks.check("audit data", audit_data, binary)
     return overlays
 
 
