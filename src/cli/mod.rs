@@ -1,7 +1,7 @@
 //! The command line: one file a command.
 //!
 //! Owns options and rendering for people. Must not know how answers come about: `evaluate`, `history`,
-//! `compare`, `sweep`, `red-lines` and `diff` ask the same service that is served, here or at a server, and render its
+//! `compare`, `sweep`, `replay`, `red-lines` and `diff` ask the same service that is served, here or at a server, and render its
 //! messages.
 
 mod aim;
@@ -10,6 +10,7 @@ mod answerer;
 mod check;
 mod compare;
 mod comparison_text;
+mod counting;
 mod diff;
 mod evaluate;
 mod evaluation_text;
@@ -17,9 +18,11 @@ mod history;
 mod impasse;
 mod import;
 mod inputs;
+mod lines;
 mod packages;
 mod question;
 mod red_lines;
+mod replay;
 mod robustness;
 mod serve;
 mod suppose;
@@ -85,6 +88,9 @@ enum Command {
     /// Evaluate any number of proposals: JSON lines in, JSON lines out.
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(sweep::Options),
+    /// Ask again what a log of decisions says was asked, and tell what is answered differently now.
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(replay::Options),
     /// List red lines, or show one.
     #[command(after_help = red_lines::EXAMPLES)]
     RedLines(red_lines::Options),
@@ -151,6 +157,7 @@ impl Cli {
             Some(Command::Impasse(options)) => impasse::run(&options),
             Some(Command::Robustness(options)) => robustness::run(&options),
             Some(Command::Sweep(options)) => return ended(sweep::run(&options)),
+            Some(Command::Replay(options)) => return ended(replay::run(&options)),
             Some(Command::RedLines(options)) => red_lines::run(&options),
             Some(Command::Import { format }) => import::run(&format),
             Some(Command::Schema) => pretty(&crate::scenario::schema()).map(Report::of),

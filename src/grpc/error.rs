@@ -426,8 +426,24 @@ impl ReasonName {
 #[derive(Clone, Debug, Error)]
 #[error("{message}{}", faults.iter().map(|(field, fault)| format!("\n  {field}: {fault}")).collect::<String>())]
 pub struct Refusal {
+    /// An `ErrorReason`, where the server gives one.
+    reason: String,
     message: String,
     faults: Vec<(String, String)>,
+}
+
+impl Refusal {
+    /// The `ErrorReason` without its prefix, or the status code's name.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl From<&RpcStatus> for Refusal {
+    fn from(error: &RpcStatus) -> Self {
+        let code = Code::from(error.code);
+        Self::from(Status::with_details(code, error.message.clone(), error.encode_to_vec().into()))
+    }
 }
 
 impl From<ApiError> for Refusal {
@@ -447,6 +463,8 @@ impl From<Status> for Refusal {
             count => format!("the request has {count} faults"),
         };
         let message = if message.is_empty() { status.code().description().to_owned() } else { message };
-        Self { message: format!("{message} ({:?})", status.code()), faults }
+        let info = status.get_details_error_info();
+        let reason = info.map_or_else(|| format!("{:?}", status.code()), |info| info.reason);
+        Self { reason, message: format!("{message} ({:?})", status.code()), faults }
     }
 }

@@ -64,6 +64,14 @@ impl JsonForm {
         Ok(dynamic.transcode_to()?)
     }
 
+    /// A message from a JSON value. Unknown fields are refused.
+    ///
+    /// # Errors
+    /// A value that is not this message.
+    pub fn of_value<M: Message + Default>(&self, value: Value) -> Result<M, JsonError> {
+        Ok(DynamicMessage::deserialize(self.0.clone(), value)?.transcode_to()?)
+    }
+
     fn dynamic(&self, message: &impl Message) -> Result<DynamicMessage, JsonError> {
         let mut dynamic = DynamicMessage::new(self.0.clone());
         dynamic.transcode_from(message)?;

@@ -7,13 +7,14 @@ mod input;
 mod output;
 
 use super::answerer::{Answerer, Target};
+use super::lines::Input;
 use super::text::thousands;
 use crate::grpc::client::{Sink, Turn, Unfinished};
 use crate::grpc::error::Refusal;
-use crate::grpc::service::RedLines;
+use crate::grpc::service::{MAX_REQUEST_BYTES, RedLines};
 use anyhow::{Error, Result, anyhow};
 use clap::Args;
-use input::{Input, Requests};
+use input::Requests;
 use output::{Output, Resumed};
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -62,7 +63,7 @@ enum Stop {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
-    let mut input = Input::open(&options.file)?;
+    let mut input = Input::open(&options.file, MAX_REQUEST_BYTES, "a request")?;
     let (mut output, resumed) = match &options.out {
         None => (Output::to_stdout()?, Resumed::default()),
         Some(path) => Output::to_file(path, options.resume, &mut input)?,

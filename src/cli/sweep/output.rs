@@ -1,28 +1,26 @@
 //! Answers as JSON lines, and how to go on with a file of them.
 
 use super::Stop;
-use super::input::Input;
 use crate::cli::UsageError;
+use crate::cli::counting::counting;
+use crate::cli::lines::Input;
 use crate::cli::text::{count, thousands};
 use crate::cli::words::verdict_words;
 use crate::grpc::client::Sink;
 use crate::grpc::json::{JsonError, JsonForm};
 use crate::grpc::proto::v1::{self, stream_evaluate_proposals_response::Result as Item};
 use anyhow::{Context, Result, anyhow};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::ProgressBar;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::Duration;
 
 const WRITE_BYTES: usize = 64 * 1024;
 /// So much of an answer is looked at for its id: more than any id takes that is escaped.
 const HEAD_BYTES: usize = 4 * 1024;
 /// The verdicts so far are told every so many answers.
 const TELL_EVERY: u64 = 500;
-const TICK: Duration = Duration::from_millis(200);
 
 /// What a file of answers has already.
 #[derive(Debug, Default)]
@@ -47,7 +45,7 @@ impl Output {
     pub(super) fn to_stdout() -> Result<Self, JsonError> {
         let stdout = io::stdout();
         // Where answers are read on the terminal itself, nothing is drawn between them.
-        let progress = progress(!stdout.is_terminal());
+        let progress = counting("answered", !stdout.is_terminal());
         Self::new(Box::new(stdout), "standard output", progress)
     }
 
@@ -76,7 +74,7 @@ impl Output {
             let text = format!("{name} is not empty: give --resume to go on with it, or the name of another file");
             return Err(UsageError(text).into());
         }
-        let progress = progress(true);
+        let progress = counting("answered", true);
         progress.set_position(resumed.answered);
         progress.reset_eta();
         Ok((Self::new(Box::new(file), &name, progress)?, resumed))
@@ -166,24 +164,6 @@ impl Sink for Output {
     fn flush(&mut self) -> Result<(), Stop> {
         self.writer.flush().map_err(|error| self.failed(error))
     }
-}
-
-/// How far it is, on a terminal.
-fn progress(shown: bool) -> ProgressBar {
-    let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if !shown || !io::stderr().is_terminal() {
-        progress.set_draw_target(ProgressDrawTarget::hidden());
-        return progress;
-    }
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} answered, {rate}, {elapsed}  {wide_msg}") {
-        let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-            // Whole ones: their fractions only flicker.
-            let _ = write!(out, "{:.0}/s", state.per_sec());
-        };
-        progress.set_style(style.with_key("rate", rate));
-    }
-    progress.enable_steady_tick(TICK);
-    progress
 }
 
 /// Counts the whole lines of a file of answers, each of which must be of the input's line in its place. Gives their
