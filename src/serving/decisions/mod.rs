@@ -6,7 +6,7 @@
 //!
 //! What is promised of a file: it always is whole lines; nothing is lost where it is rotated, by this program or by
 //! another (logrotate, with or without `copytruncate`). What is not: that a line outlives a power cut (nothing is
-//! synced), or is there at once (lines are gathered for [`LINGER`](queue::LINGER)). One process writes to a file: it is
+//! synced), or is there at once (lines are gathered for up to 10 ms). One process writes to a file: it is
 //! locked, and a second one is refused at its start.
 
 mod file;
