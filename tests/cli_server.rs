@@ -125,7 +125,7 @@ fn a_server_that_cannot_start_says_why() {
     ] {
         // Whichever comes first, none of them gets as far as to listen.
         let (code, stderr) = refuses(&[&["serve"], options].concat());
-        assert_eq!(code, 1, "{options:?}: {stderr}");
+        assert_eq!(code, 2, "{options:?}: {stderr}");
         for told in told {
             assert!(stderr.contains(told), "{options:?}: {told}: {stderr}");
         }

@@ -66,7 +66,8 @@ fn a_wrong_setting_is_an_error_at_the_start() {
         (vec!["--log", "nonsense=loud"], "--log"),
         (vec!["--drain-timeout", "soon"], "10s"),
     ] {
-        let all: Vec<&str> = ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(arguments.iter().copied()).collect();
+        let all: Vec<&str> =
+            ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(arguments.iter().copied()).collect();
         let all = if arguments[0] == "--listen" { [&["serve"], &arguments[..]].concat() } else { all };
         let (code, told) = refuses(&all);
         assert_eq!(code, 2, "{arguments:?}: {told}");
@@ -78,29 +79,36 @@ fn a_wrong_setting_is_an_error_at_the_start() {
 fn each_setting_is_in_the_help_with_its_variable_and_its_group() {
     let help = prints(&["serve", "--help"]);
     let groups: Vec<&str> = help.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
-    assert_eq!(groups, [
-        "Options:",
-        "Listening:",
-        "Scenarios:",
-        "TLS:",
-        "Callers:",
-        "Limits:",
-        "Observability:",
-        "End:"
-    ]);
+    assert_eq!(
+        groups,
+        ["Options:", "Listening:", "Scenarios:", "TLS:", "Callers:", "Limits:", "Observability:", "End:"]
+    );
     let flags: BTreeSet<String> = help
         .lines()
         .filter_map(|line| line.trim_start().strip_prefix("--"))
         .map(|line| line.split([' ', '[']).next().unwrap().to_owned())
         .collect();
     assert!(flags.len() > 45, "{flags:?}");
+    // Of each, its default as the documents say it.
     let documented = include_str!("../docs/operations.md");
-    for flag in flags {
-        // Those that name a list have a variable in the singular or the plural of it.
+    let mut defaults = help.split("\n      --").skip(1).map(|about| {
+        let flag = about.split([' ', '[']).next().unwrap();
+        (flag, about.split_once("[default: ").map(|(_, rest)| rest.split(']').next().unwrap()))
+    });
+    for flag in &flags {
         let variable = format!("DETENTE_{}", flag.to_uppercase().replace('-', "_"));
         assert!(help.contains(&format!("[env: {variable}=")), "--{flag} has no variable {variable}");
-        assert!(documented.contains(&format!("`--{flag}`")), "docs/operations.md does not have --{flag}");
     }
+    assert!(defaults.clone().count() >= flags.len());
+    let undocumented = defaults.find(|(flag, default)| {
+        let plain = default.filter(|default| !default.contains(' ') && !default.is_empty());
+        let row = match plain {
+            Some(default) => format!("| `--{flag}` | `{default}` |"),
+            None => format!("| `--{flag}` | "),
+        };
+        !documented.contains(&row)
+    });
+    assert_eq!(undocumented, None, "docs/operations.md does not say so");
 }
 
 #[test]

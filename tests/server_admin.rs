@@ -63,10 +63,7 @@ async fn probes_and_scrapers_are_answered_in_plaintext_and_without_a_token() {
     let tls = Tls::new(&files).unwrap();
     let tokens = Tokens::read(&format!("tokens:\n{}", entry("a", "x", "reader", ""))).unwrap();
     let _server = Server::run(store(), Settings { drain: quick(), ..Settings::default() }, |server| {
-        server
-            .with_admin(Some(admin))
-            .with_tls(Some(tls))
-            .with_authority(Arc::new(Authority::new(Some(tokens), None)))
+        server.with_admin(Some(admin)).with_tls(Some(tls)).with_authority(Arc::new(Authority::new(Some(tokens), None)))
     })
     .await;
     assert_eq!(health(address).await, ServingStatus::Serving);
@@ -116,7 +113,10 @@ async fn metrics_say_what_happened() {
         "process_open_fds ".to_owned(),
     ];
     if !cached {
-        wanted.extend(["detente_cache_hits_total 2", "detente_cache_misses_total 1", "detente_cache_entries 1"].map(str::to_owned));
+        wanted.extend(
+            ["detente_cache_hits_total 2", "detente_cache_misses_total 1", "detente_cache_entries 1"]
+                .map(str::to_owned),
+        );
     }
     for line in wanted {
         assert!(metrics.lines().any(|seen| seen.starts_with(&line)), "no `{line}` in\n{metrics}");
@@ -149,9 +149,10 @@ async fn it_tells_of_the_end_and_answers_until_then() {
 #[tokio::test]
 async fn who_does_not_speak_is_closed() {
     let (admin, address) = listener().await;
-    let _server =
-        Server::run(store(), Settings { drain: quick(), ..Settings::default() }, |server| server.with_admin(Some(admin)))
-            .await;
+    let _server = Server::run(store(), Settings { drain: quick(), ..Settings::default() }, |server| {
+        server.with_admin(Some(admin))
+    })
+    .await;
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET /livez HTTP/1.1\r\nx-slow: ").await.unwrap();
     let mut read = Vec::new();

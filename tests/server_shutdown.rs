@@ -151,7 +151,7 @@ async fn calls_are_logged_with_their_ids_and_without_what_they_say() {
         let line = log.iter().find(|line| line.contains(id) && line.contains("answered")).expect(id);
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["method"], method.trim_start_matches('/'));
-        assert_eq!(line["status"] == "Ok", ok, "{line}");
+        assert_eq!(line["status"] == "OK", ok, "{line}");
         assert!(line["micros"].is_u64());
     }
 }
@@ -175,7 +175,7 @@ async fn a_taken_address_is_a_clear_error() {
         .args(["serve", "--listen", &address])
         .output()
         .unwrap();
-    assert_eq!(second.status.code(), Some(1));
+    assert_eq!(second.status.code(), Some(2));
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(said.contains(&address) && said.contains("--listen"), "{said}");
 }

@@ -141,11 +141,11 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let report = match self.command {
             None => match Self::try_parse_from(["detente", "serve"]) {
-                Ok(Self { command: Some(Command::Serve(options)) }) => return ended(serve::run(&options)),
+                Ok(Self { command: Some(Command::Serve(options)) }) => return started(serve::run(&options)),
                 Ok(_) => return ExitCode::from(USAGE),
                 Err(error) => error.exit(),
             },
-            Some(Command::Serve(options)) => return ended(serve::run(&options)),
+            Some(Command::Serve(options)) => return started(serve::run(&options)),
             Some(Command::Check(options)) => Ok(check::run(&options)),
             Some(Command::Diff(options)) => diff::run(&options),
             Some(Command::Test(options)) => Ok(test::run(&options)),
@@ -173,6 +173,14 @@ impl Cli {
 
 fn ended(outcome: Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| tell(&error))
+}
+
+/// What a server can't start with is a fault in how it is used, wherever that was said.
+fn started(outcome: Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        tell(&error);
+        ExitCode::from(USAGE)
+    })
 }
 
 /// Tells what went wrong on standard error, and gives the code to end with.

@@ -60,7 +60,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if duration > Duration::from_secs(24 * 3_600) { Err("at most a day".to_owned()) } else { Ok(duration) }
 }
 
-pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn patience(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     if duration < Duration::from_secs(1) { Err("at least a second".to_owned()) } else { Ok(duration) }
 }

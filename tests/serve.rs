@@ -1,0 +1,237 @@
+//! The program as it is run: files that change under it, signals, the decision log, a log that nobody reads.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
+
+#[path = "support/binary.rs"]
+mod binary;
+#[path = "support/credentials.rs"]
+mod credentials;
+mod support;
+
+use binary::Folder;
+use credentials::entry;
+use detente::grpc::proto::v1::{EvaluateProposalRequest, EvaluateProposalResponse, evaluate_proposal_request::Subject};
+use detente::serving::source;
+use prost::Message;
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use support::{Answer, Client, EVALUATE, LIST, PATIENCE, frame};
+use tonic::Code;
+
+/// A running program, ended with its test.
+struct Program {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Program {
+    fn start(arguments: &[&str]) -> Self {
+        let all = [&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], arguments].concat();
+        let mut child =
+            binary::command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log: Arc<Mutex<Vec<String>>> = Arc::default();
+        let address = loop {
+            let line = lines.next().expect("it listens").unwrap();
+            let address = line.split("\"listening on ").nth(1).map(|rest| rest.split(": ").next().unwrap().to_owned());
+            log.lock().unwrap().push(line);
+            if let Some(address) = address {
+                break address.parse().unwrap();
+            }
+        };
+        let told = log.clone();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| told.lock().unwrap().push(line)));
+        Self { child, address, log }
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    fn ended(&mut self) -> Option<i32> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it does not end");
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// Until it holds, or the test has lost its patience.
+    async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
+        let begun = Instant::now();
+        while !holds(self).await {
+            assert!(begun.elapsed() < PATIENCE, "{what}: {:#?}", self.log.lock().unwrap());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn logged(&self, text: &str) -> bool {
+        self.log.lock().unwrap().iter().any(|line| line.contains(text))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn proposal(name: &str) -> Vec<u8> {
+    let name = format!("scenarios/ukraine-2025/proposals/{name}");
+    EvaluateProposalRequest { subject: Some(Subject::ProposalName(name)), ..Default::default() }.encode_to_vec()
+}
+
+async fn listed(program: &Program, token: &str) -> Answer {
+    let header = format!("Bearer {token}");
+    program.client().await.call(LIST, &[("authorization", &header)], frame(&[])).await
+}
+
+#[tokio::test]
+async fn files_are_read_again_on_a_signal() {
+    let folder = Folder::new("serve-signal");
+    let scenarios = folder.0.join("scenarios");
+    fs::create_dir_all(&scenarios).unwrap();
+    fs::write(scenarios.join("a.yaml"), source::EMBEDDED).unwrap();
+    let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("a", "old", "reader", "")));
+    let place = scenarios.display().to_string();
+    let program = Program::start(&["--scenarios", &place, "--tokens", &tokens, "--reload-interval", "0s"]);
+    assert_eq!(listed(&program, "old").await.code(), Code::Ok);
+    // A token is revoked, and another one is good.
+    folder.write("tokens.yaml", &format!("tokens:\n{}", entry("a", "new", "reader", "")));
+    fs::write(scenarios.join("b.yaml"), source::EMBEDDED.replacen("scenario: ukraine-2025", "scenario: b", 1)).unwrap();
+    program.signal("-HUP");
+    program.until("the new token is good", async |program| listed(program, "new").await.code() == Code::Ok).await;
+    assert_eq!(listed(&program, "old").await.code(), Code::Unauthenticated);
+    program.until("the new scenario is served", async |program| program.logged("scenarios/b: revision")).await;
+    // What can't be used is told once, and what was there still is.
+    folder.write("tokens.yaml", "tokens: broken");
+    fs::write(scenarios.join("b.yaml"), "broken").unwrap();
+    program.until("the fault is told", async |program| program.logged("can't be used, what was served before")).await;
+    assert_eq!(listed(&program, "new").await.code(), Code::Ok);
+    for _ in 0..3 {
+        program.signal("-HUP");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let told = program.log.lock().unwrap().iter().filter(|line| line.contains("can't be used")).count();
+    assert_eq!(told, 2, "{:#?}", program.log.lock().unwrap());
+}
+
+#[tokio::test]
+async fn every_evaluation_is_written_down_and_can_be_replayed() {
+    let folder = Folder::new("serve-decisions");
+    let log = folder.0.join("decisions.jsonl");
+    let place = log.display().to_string();
+    let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("desk", "t", "analyst", "")));
+    let mut program = Program::start(&["--decision-log", &place, "--tokens", &tokens]);
+    let client = program.client().await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (id, name) in [("one", "european-force"), ("two", "european-force"), ("three", "jeddah-ceasefire")] {
+        let headers = [("x-request-id", id), ("traceparent", trace), ("authorization", "Bearer t")];
+        assert_eq!(client.call(EVALUATE, &headers, frame(&proposal(name))).await.code(), Code::Ok);
+    }
+    drop(client);
+    program.signal("-TERM");
+    assert_eq!(program.ended(), Some(0));
+    let text = fs::read_to_string(&log).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    let first = &lines[0];
+    for (field, wanted) in [
+        ("request_id", "one"),
+        ("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("caller", "desk"),
+        ("method", "EvaluateProposal"),
+        ("scenario", "scenarios/ukraine-2025"),
+        ("as_of", "2025-03-14"),
+        ("verdict", "VERDICT_BLOCKED"),
+    ] {
+        assert_eq!(first[field], wanted, "{first}");
+    }
+    assert_eq!(first["crossed"][0]["red_line"], "scenarios/ukraine-2025/redLines/ru-no-nato-forces");
+    assert_eq!(first["request"]["proposalName"], "scenarios/ukraine-2025/proposals/european-force");
+    let cached = std::env::var("DETENTE_CACHE").is_ok_and(|cache| cache == "0");
+    assert_eq!((&lines[0]["cached"], &lines[1]["cached"]), (&Value::Bool(false), &Value::Bool(!cached)));
+    assert_eq!(lines[0]["crossed"], lines[1]["crossed"]);
+    // Nothing has changed since; with another scenario something has.
+    assert_eq!(binary::run(&["replay", &place]).0, 0);
+    let changed = source::EMBEDDED.replacen("firmness: absolute", "firmness: tentative", 1);
+    let changed = folder.write("changed.yaml", &changed);
+    let (code, told, _) = binary::run(&["replay", "--scenario", &changed, &place]);
+    assert_eq!(code, 1, "{told}");
+}
+
+#[tokio::test]
+async fn a_full_disk_under_the_decision_log_slows_nobody_and_is_told() {
+    let program = Program::start(&["--decision-log", "/dev/full", "--decision-log-queue", "8"]);
+    let client = program.client().await;
+    for _ in 0..200 {
+        assert_eq!(client.call(EVALUATE, &[], frame(&proposal("european-force"))).await.code(), Code::Ok);
+    }
+    program.until("it is told", async |program| program.logged("decision")).await;
+}
+
+#[tokio::test]
+async fn neither_a_log_nor_decisions_that_nobody_reads_hold_up_calls() {
+    let all = [
+        "serve", "--listen", "127.0.0.1:0", "--log", "info,detente::call=debug", "--decision-log", "-",
+        "--decision-log-queue", "16", "--log-format", "json",
+    ];
+    let mut child = binary::command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The address is read, and then nothing any more.
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    let address: SocketAddr = loop {
+        line.clear();
+        stderr.read_line(&mut line).unwrap();
+        if let Some(rest) = line.split("\"listening on ").nth(1) {
+            break rest.split(": ").next().unwrap().parse().unwrap();
+        }
+    };
+    let client = Client::connect(address).await;
+    let mut slowest = Duration::ZERO;
+    for at in 0..3_000 {
+        let begun = Instant::now();
+        let answer = client.call(EVALUATE, &[], frame(&proposal("european-force"))).await;
+        assert_eq!(answer.code(), Code::Ok, "call {at}");
+        slowest = slowest.max(begun.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    // It ends all the same.
+    let id = child.id().to_string();
+    std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < PATIENCE, "it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut rest = Vec::new();
+    stderr.read_to_end(&mut rest).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_proposed_is_logged_only_where_somebody_asked() {
+    for (asked, told) in [("false", false), ("true", true)] {
+        let mut program = Program::start(&["--log", "info,detente::call=debug", "--log-content", asked]);
+        let answer = program.client().await.call(EVALUATE, &[], frame(&proposal("strong-army"))).await;
+        assert!(EvaluateProposalResponse::decode(&answer.data[5..]).unwrap().evaluation.is_some());
+        program.signal("-TERM");
+        assert_eq!(program.ended(), Some(0));
+        assert!(program.logged("VERDICT_CONTESTED") && program.logged("\"scenario\":\"ukraine-2025\""));
+        assert_eq!(program.logged("strong-army"), told, "{:#?}", program.log.lock().unwrap());
+    }
+}
