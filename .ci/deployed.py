@@ -186,6 +186,8 @@ def probe(definition, ports):
         at = definition["httpGet"]
         code, body = http_get(ports[at["port"]], at["path"])
         must(200 <= code < 400, f"GET {at['path']} was answered {code}: {body[:200]}")
+        # gRPC's own answer to a path that it doesn't know is 200, and empty.
+        must(body.strip(), f"GET {at['path']} was answered with nothing")
 
 
 def api():
