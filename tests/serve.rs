@@ -188,8 +188,17 @@ async fn a_full_disk_under_the_decision_log_slows_nobody_and_is_told() {
 #[tokio::test]
 async fn neither_a_log_nor_decisions_that_nobody_reads_hold_up_calls() {
     let all = [
-        "serve", "--listen", "127.0.0.1:0", "--log", "info,detente::call=debug", "--decision-log", "-",
-        "--decision-log-queue", "16", "--log-format", "json",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "info,detente::call=debug",
+        "--decision-log",
+        "-",
+        "--decision-log-queue",
+        "16",
+        "--log-format",
+        "json",
     ];
     let mut child = binary::command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The address is read, and then nothing any more.

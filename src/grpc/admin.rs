@@ -9,8 +9,10 @@
 use super::health::Readiness;
 use crate::telemetry::Metrics;
 use axum::Router;
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,6 +26,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::service::Routes;
 use tracing::{debug, warn};
 
@@ -92,12 +95,22 @@ fn router(readiness: &Readiness, metrics: &Metrics) -> Router {
         .route("/readyz", get(is_ready))
         .route("/metrics", get(numbers))
         .route("/version", get(async || ([(CONTENT_TYPE, "application/json")], version())))
+        .fallback(unknown)
 }
 
 fn numbers(metrics: &Metrics) -> Response {
     match metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+/// To gRPC's callers as gRPC says it.
+async fn unknown(request: Request) -> Response {
+    let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    match kind.is_some_and(|kind| kind.starts_with(b"application/grpc")) {
+        true => Status::unimplemented("").into_http::<Body>(),
+        false => (StatusCode::NOT_FOUND, "ask /livez, /readyz, /metrics or /version\n").into_response(),
     }
 }
 
