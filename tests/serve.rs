@@ -6,90 +6,24 @@
 mod binary;
 #[path = "support/credentials.rs"]
 mod credentials;
+#[path = "support/program.rs"]
+mod program;
 mod support;
 
 use binary::Folder;
 use credentials::entry;
 use detente::grpc::proto::v1::{EvaluateProposalRequest, EvaluateProposalResponse, evaluate_proposal_request::Subject};
 use detente::serving::source;
+use program::Program;
 use prost::Message;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use support::{Answer, Client, EVALUATE, LIST, PATIENCE, frame};
 use tonic::Code;
-
-/// A running program, ended with its test.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Program {
-    fn start(arguments: &[&str]) -> Self {
-        let all = [&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], arguments].concat();
-        let mut child =
-            binary::command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let log: Arc<Mutex<Vec<String>>> = Arc::default();
-        let address = loop {
-            let line = lines.next().expect("it listens").unwrap();
-            let address = line.split("\"listening on ").nth(1).map(|rest| rest.split(": ").next().unwrap().to_owned());
-            log.lock().unwrap().push(line);
-            if let Some(address) = address {
-                break address.parse().unwrap();
-            }
-        };
-        let told = log.clone();
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| told.lock().unwrap().push(line)));
-        Self { child, address, log }
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
-    }
-
-    fn ended(&mut self) -> Option<i32> {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("it does not end");
-    }
-
-    async fn client(&self) -> Client {
-        Client::connect(self.address).await
-    }
-
-    /// Until it holds, or the test has lost its patience.
-    async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
-        let begun = Instant::now();
-        while !holds(self).await {
-            assert!(begun.elapsed() < PATIENCE, "{what}: {:#?}", self.log.lock().unwrap());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    fn logged(&self, text: &str) -> bool {
-        self.log.lock().unwrap().iter().any(|line| line.contains(text))
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn proposal(name: &str) -> Vec<u8> {
     let name = format!("scenarios/ukraine-2025/proposals/{name}");

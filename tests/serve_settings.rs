@@ -62,7 +62,7 @@ fn a_wrong_setting_is_an_error_at_the_start() {
         (vec!["--decision-log-mask", "caller"], "--decision-log"),
         (vec!["--decision-log", "-", "--decision-log-mask", "nobody"], "nobody"),
         (vec!["--decision-log-max-bytes", "1"], "64KiB"),
-        (vec!["--reload-interval", "-1s"], "negative"),
+        (vec!["--reload-interval=-1s"], "negative"),
         (vec!["--log", "nonsense=loud"], "--log"),
         (vec!["--drain-timeout", "soon"], "10s"),
     ] {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use detente::access::{JwtAlgorithm, JwtRules};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -26,19 +28,30 @@ pub struct Signer {
 
 impl Signer {
     pub fn new(name: &str, algorithm: Algorithm) -> Self {
-        let (kind, read): (_, fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>) = match algorithm {
-            Algorithm::ES256 => (&PKCS_ECDSA_P256_SHA256, EncodingKey::from_ec_pem),
-            Algorithm::EdDSA => (&PKCS_ED25519, EncodingKey::from_ed_pem),
-            _ => (&PKCS_RSA_SHA256, EncodingKey::from_rsa_pem),
+        let kind = match algorithm {
+            Algorithm::ES256 => &PKCS_ECDSA_P256_SHA256,
+            Algorithm::EdDSA => &PKCS_ED25519,
+            _ => &PKCS_RSA_SHA256,
         };
         let pair = KeyPair::generate_for(kind).unwrap();
-        let key = read(pair.serialize_pem().as_bytes()).unwrap();
+        let pem = pair.serialize_pem();
+        let key = match algorithm {
+            Algorithm::ES256 => EncodingKey::from_ec_pem(pem.as_bytes()).unwrap(),
+            Algorithm::EdDSA => EncodingKey::from_ed_der(pair.serialized_der()),
+            _ => EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(),
+        };
         Self { name: name.to_owned(), algorithm, pair, key }
     }
 
     /// Its public key, as a JWKS lists it.
     pub fn jwk(&self) -> Value {
-        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&self.key, self.algorithm).unwrap()).unwrap();
+        let mut jwk = match self.algorithm {
+            Algorithm::EdDSA => {
+                let x = BASE64_URL_SAFE_NO_PAD.encode(self.pair.public_key_raw());
+                json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": x})
+            }
+            algorithm => serde_json::to_value(Jwk::from_encoding_key(&self.key, algorithm).unwrap()).unwrap(),
+        };
         jwk["kid"] = json!(self.name);
         jwk["use"] = json!("sig");
         jwk
