@@ -152,6 +152,8 @@ class Runner:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DETENTE_")}
         path = f"{tools}:{os.environ['PATH']}"
         self.environment = kept | {"PATH": path, "NO_COLOR": "1", "no_proxy": "127.0.0.1,localhost"}
+        # The port that readers use may be taken here.
+        self.environment["DETENTE_ADMIN_LISTEN"] = "127.0.0.1:0"
         self.server = Server(str(binary), folder, self.environment)
         self.held = self.failed = self.calls = 0
 

@@ -12,7 +12,11 @@ mod support;
 
 use binary::Folder;
 use credentials::entry;
-use detente::grpc::proto::v1::{EvaluateProposalRequest, EvaluateProposalResponse, evaluate_proposal_request::Subject};
+use detente::grpc::proto::v1::{
+    BatchEvaluateProposalsRequest, CompareProposalsRequest, ComparedProposal, EvaluateHistoryRequest,
+    EvaluateProposalRequest, EvaluateProposalResponse, compared_proposal, evaluate_history_request,
+    evaluate_proposal_request::Subject,
+};
 use detente::serving::source;
 use program::Program;
 use prost::Message;
@@ -78,12 +82,36 @@ async fn every_evaluation_is_written_down_and_can_be_replayed() {
         let headers = [("x-request-id", id), ("traceparent", trace), ("authorization", "Bearer t")];
         assert_eq!(client.call(EVALUATE, &headers, frame(&proposal(name))).await.code(), Code::Ok);
     }
+    // Several at a time, each by itself.
+    let asked = |name: &str| EvaluateProposalRequest::decode(&proposal(name)[..]).unwrap();
+    let batch = BatchEvaluateProposalsRequest { requests: vec![asked("strong-army"); 2], ..Default::default() };
+    let compared = |name: &str| ComparedProposal {
+        subject: Some(compared_proposal::Subject::ProposalName(format!("scenarios/ukraine-2025/proposals/{name}"))),
+        ..Default::default()
+    };
+    let proposals = vec![compared("european-force"), compared("jeddah-ceasefire")];
+    let comparison = CompareProposalsRequest { proposals, ..Default::default() };
+    let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
+    let from = Some(detente::grpc::proto::Date { year: 2025, month: 3, day: 6 });
+    let subject = Some(evaluate_history_request::Subject::ProposalName(name));
+    let history = EvaluateHistoryRequest { subject, from, ..Default::default() };
+    for (method, message) in [
+        ("BatchEvaluateProposals", batch.encode_to_vec()),
+        ("CompareProposals", comparison.encode_to_vec()),
+        ("EvaluateHistory", history.encode_to_vec()),
+    ] {
+        let path = format!("/detente.v1.RedLineService/{method}");
+        let answer = client.call(&path, &[("authorization", "Bearer t")], frame(&message)).await;
+        assert_eq!(answer.code(), Code::Ok, "{method}");
+    }
     drop(client);
     program.signal("-TERM");
     assert_eq!(program.ended(), Some(0));
     let text = fs::read_to_string(&log).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 3, "{text}");
+    let of = |method: &str| lines.iter().filter(|line| line["method"] == method).count();
+    assert_eq!((of("EvaluateProposal"), of("BatchEvaluateProposals"), of("CompareProposals")), (3, 2, 2), "{text}");
+    assert!(of("EvaluateHistory") >= 2, "{text}");
     let first = &lines[0];
     for (field, wanted) in [
         ("request_id", "one"),

@@ -130,7 +130,7 @@ async fn calls_are_traced_as_children_of_their_callers() {
     }
     assert_eq!(told["revision"].len(), 32);
     assert!(!told.values().any(|value| value.contains("european-force")), "what was proposed is told: {told:#?}");
-    let other = spans.iter().find(|span| attributes(span).get("reason").is_some()).unwrap();
+    let other = spans.iter().find(|span| attributes(span).contains_key("reason")).unwrap();
     assert_eq!(attributes(other)["reason"], "INVALID_REQUEST");
     // The same numbers as Prometheus gets.
     let metrics = collector.metrics.lock().unwrap();

@@ -14,12 +14,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The largest of these files, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
+/// Files that are read again.
+type Files = Arc<dyn Reload>;
+/// What is done with the contents of files.
+type Apply = dyn Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync;
+
 /// Files that are read together, and what is done with them.
 struct Credentials {
     what: &'static str,
     paths: Vec<PathBuf>,
     seen: Mutex<Seen>,
-    apply: Box<dyn Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync>,
+    apply: Box<Apply>,
 }
 
 /// What they held when they were last looked at, and what was wrong with it.
@@ -31,12 +36,12 @@ struct Seen {
 
 impl Credentials {
     /// Those that were read as `contents`, and are in force.
-    fn new(
+    fn in_force(
         what: &'static str,
         paths: Vec<PathBuf>,
         contents: &[Vec<u8>],
         apply: impl Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync + 'static,
-    ) -> Arc<dyn Reload> {
+    ) -> Files {
         let seen = Mutex::new(Seen { hash: Some(hash(contents)), fault: None });
         Arc::new(Self { what, paths, seen, apply: Box::new(apply) })
     }
@@ -78,7 +83,7 @@ impl Reload for Credentials {
 }
 
 /// TLS as it is asked for, and its files.
-pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, Arc<dyn Reload>)>, UsageError> {
+pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, Files)>, UsageError> {
     let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
     let mut paths = vec![certificate.clone(), key.clone()];
     paths.extend(options.tls_client_ca.clone());
@@ -87,7 +92,7 @@ pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, Arc<dyn Reload>)>
     let tls =
         Tls::new(&files(&contents)).map_err(|error| UsageError(format!("TLS can't be had ({flags}): {error}")))?;
     let replaced = tls.clone();
-    let reload = Credentials::new("tls", paths, &contents, move |contents| {
+    let reload = Credentials::in_force("tls", paths, &contents, move |contents| {
         replaced.replace(&files(contents)).map_err(|error| error.to_string())
     });
     Ok(Some((tls, reload)))
@@ -99,7 +104,7 @@ fn files(contents: &[Vec<u8>]) -> TlsFiles {
 }
 
 /// Who is known, and the files that say it.
-pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Arc<dyn Reload>>), UsageError> {
+pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Files>), UsageError> {
     let mut reloads: Vec<(&'static str, PathBuf, Vec<Vec<u8>>)> = Vec::new();
     let refused = |path: &Path, error: &dyn std::fmt::Display| UsageError(format!("{}: {error}", path.display()));
     let tokens = match &options.tokens {
@@ -128,7 +133,7 @@ pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Arc<dyn 
     let authority = Arc::new(Authority::new(tokens, keys));
     let reloads = reloads.into_iter().map(|(what, path, contents)| {
         let (authority, rules) = (authority.clone(), rules.clone());
-        Credentials::new(what, vec![path], &contents, move |contents| {
+        Credentials::in_force(what, vec![path], &contents, move |contents| {
             match what {
                 "tokens" => authority.replace_tokens(read_tokens(contents)?),
                 _ => authority.replace_keys(read_keys(contents, &rules)?),

@@ -367,10 +367,9 @@ where
         drop(entered);
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
+            && let Some(call) = this.call
         {
-            if let Some(call) = this.call {
-                call.read(trailers);
-            }
+            call.read(trailers);
         }
         Poll::Ready(frame)
     }

@@ -1,19 +1,24 @@
 //! CompareProposals: several proposals side by side.
 
+use super::called::Evaluated;
 use super::history::outline;
 use super::{RedLines, bounded};
-use crate::engine::{Compiled, Detail, Evaluation, Finding, Given};
+use crate::engine::{Compiled, Detail, Evaluation, Finding, Given, Status};
 use crate::grpc::convert::date::{from_date, to_date};
 use crate::grpc::convert::evaluation::{from_stance, from_verdict};
 use crate::grpc::convert::hypotheses::{Supposition, to_supposition};
+use crate::grpc::convert::red_line::from_firmness;
 use crate::grpc::convert::request::{Subject, to_circumstances, to_given};
 use crate::grpc::convert::wording;
 use crate::grpc::error::{ApiError, Violations};
 use crate::grpc::names;
-use crate::grpc::proto::v1::{self, compared_proposal};
+use crate::grpc::proto::v1::{self, compared_proposal, evaluate_proposal_request};
 use crate::scenario::model::RedLine;
+use crate::serving::Outline;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// The most proposals of a comparison.
 pub const MAX_COMPARED: usize = 50;
@@ -29,6 +34,7 @@ impl RedLines {
         &self,
         request: &v1::CompareProposalsRequest,
     ) -> Result<v1::CompareProposalsResponse, ApiError> {
+        let begun = Instant::now();
         self.may_suppose(&request.hypotheses)?;
         let compiled = self.scenario(&request.scenario, "scenario", &request.revision)?;
         let asked = Asked::read(&compiled, request)?;
@@ -40,6 +46,7 @@ impl RedLines {
             .map(|given| compiled.evaluate_supposing(given, Some(asked.day), Detail::Basic, supposed))
             .collect::<Result<_, _>>()
             .map_err(not_covered)?;
+        self.record_comparison(request, &compiled, &asked, &evaluations, begun);
         let scenario = compiled.scenario();
         let texts = asked.supposition.texts;
         let verdicts = asked.labels.into_iter().zip(&evaluations).map(|(label, evaluation)| v1::ComparedVerdict {
@@ -68,6 +75,53 @@ impl RedLines {
             differences: differences(&compiled, &evaluations),
             suppositions: texts,
         })
+    }
+}
+
+impl RedLines {
+    /// Each of those compared is an evaluation.
+    fn record_comparison(
+        &self,
+        request: &v1::CompareProposalsRequest,
+        compiled: &Compiled,
+        asked: &Asked,
+        evaluations: &[Evaluation],
+        begun: Instant,
+    ) {
+        use evaluate_proposal_request::Subject;
+        let scenario = compiled.scenario();
+        for ((proposal, label), evaluation) in request.proposals.iter().zip(&asked.labels).zip(evaluations) {
+            let request = &v1::EvaluateProposalRequest {
+                scenario: request.scenario.clone(),
+                subject: proposal.subject.clone().map(|subject| match subject {
+                    compared_proposal::Subject::Proposal(proposal) => Subject::Proposal(proposal),
+                    compared_proposal::Subject::ProposalName(name) => Subject::ProposalName(name),
+                }),
+                overrides: proposal.overrides.clone(),
+                cleared_issues: proposal.cleared_issues.clone(),
+                as_of: Some(from_date(asked.day)),
+                circumstances: request.circumstances.clone(),
+                hypotheses: request.hypotheses.clone(),
+                ..v1::EvaluateProposalRequest::default()
+            };
+            let evaluated =
+                Evaluated { method: "CompareProposals", item: Some(label.clone()), cached: false, begun, request };
+            let crossed = evaluation.findings.iter().filter(|finding| finding.status == Status::Crossed);
+            let crossed = crossed.filter_map(|finding| {
+                let red_line = evaluation.red_line(scenario, finding)?;
+                let (lowest, _) = finding.firmness?;
+                Some((names::red_line(&scenario.id, &red_line.id), from_firmness(lowest).as_str_name()))
+            });
+            let outline = Outline {
+                scenario: names::scenario(&scenario.id),
+                revision: scenario.revision.to_string(),
+                as_of: asked.day.to_string(),
+                verdict: from_verdict(evaluation.verdict).as_str_name(),
+                could_become: from_verdict(evaluation.could_become).as_str_name(),
+                crossed: crossed.collect(),
+            };
+            self.record(evaluated, from_verdict(evaluation.verdict), Some(Arc::new(outline)));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! EvaluateHistory: one proposal, edition by edition, unchanged stretches of days together.
 
+use super::called::Evaluated;
 use super::{MAX_ANSWER_BYTES, RedLines};
 use crate::engine::{Compiled, Detail, Finding, Status};
 use crate::grpc::convert::date::{from_date, to_date};
@@ -9,10 +10,11 @@ use crate::grpc::convert::red_line::from_firmness;
 use crate::grpc::convert::request::{Question, Subject, to_circumstances, to_detail, to_given};
 use crate::grpc::error::{ApiError, Violations};
 use crate::grpc::names;
-use crate::grpc::proto::v1::{self, evaluate_history_request};
+use crate::grpc::proto::v1::{self, evaluate_history_request, evaluate_proposal_request};
 use jiff::civil::Date;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 /// The most red lines times editions that one call looks at: a second or two. An added line, whose condition is the
 /// caller's, counts by the steps that its cubes take.
@@ -30,6 +32,7 @@ impl RedLines {
         &self,
         request: &v1::EvaluateHistoryRequest,
     ) -> Result<v1::EvaluateHistoryResponse, ApiError> {
+        let begun = Instant::now();
         self.may_suppose(&request.hypotheses)?;
         let named = match &request.subject {
             Some(evaluate_history_request::Subject::ProposalName(name)) => name,
@@ -49,12 +52,38 @@ impl RedLines {
                 }
             }
         }
+        self.record_history(request, &history.spans, begun);
         let scenario = compiled.scenario();
         Ok(v1::EvaluateHistoryResponse {
             scenario: names::scenario(&scenario.id),
             revision: scenario.revision.to_string(),
             spans: history.spans,
         })
+    }
+}
+
+impl RedLines {
+    /// Each stretch of days is an evaluation, as if its first day had been asked for.
+    fn record_history(&self, request: &v1::EvaluateHistoryRequest, spans: &[v1::HistorySpan], begun: Instant) {
+        use evaluate_proposal_request::Subject as Asked;
+        let mut asked = v1::EvaluateProposalRequest {
+            scenario: request.scenario.clone(),
+            subject: request.subject.clone().map(|subject| match subject {
+                evaluate_history_request::Subject::Proposal(proposal) => Asked::Proposal(proposal),
+                evaluate_history_request::Subject::ProposalName(name) => Asked::ProposalName(name),
+            }),
+            overrides: request.overrides.clone(),
+            cleared_issues: request.cleared_issues.clone(),
+            circumstances: request.circumstances.clone(),
+            hypotheses: request.hypotheses.clone(),
+            ..v1::EvaluateProposalRequest::default()
+        };
+        for (at, span) in spans.iter().enumerate() {
+            let Some(evaluation) = &span.evaluation else { continue };
+            asked.as_of = span.from;
+            let (method, item) = ("EvaluateHistory", Some(at.to_string()));
+            self.record_whole(Evaluated { method, item, cached: false, begun, request: &asked }, evaluation);
+        }
     }
 }
 
