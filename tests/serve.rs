@@ -11,7 +11,7 @@ mod program;
 mod support;
 
 use binary::Folder;
-use credentials::entry;
+use credentials::{Authorities, entry};
 use detente::grpc::proto::v1::{
     BatchEvaluateProposalsRequest, CompareProposalsRequest, ComparedProposal, EvaluateHistoryRequest,
     EvaluateProposalRequest, EvaluateProposalResponse, compared_proposal, evaluate_history_request,
@@ -205,4 +205,43 @@ async fn what_was_proposed_is_logged_only_where_somebody_asked() {
         assert!(program.logged("VERDICT_CONTESTED") && program.logged("\"scenario\":\"ukraine-2025\""));
         assert_eq!(program.logged("strong-army"), told, "{:#?}", program.log.lock().unwrap());
     }
+}
+
+#[tokio::test]
+async fn what_readme_says_for_a_network_is_served_and_asked_by_the_commands() {
+    let folder = Folder::new("serve-network");
+    let authority = Authorities::new("authority");
+    let identity = authority.server();
+    let (cert, key) = (folder.write("tls.crt", &identity.certificate), folder.write("tls.key", &identity.key));
+    let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("desk", "secret", "reader", "")));
+    let log = folder.0.join("decisions.jsonl").display().to_string();
+    let mut program = Program::start(&[
+        "--listen",
+        "0.0.0.0:0",
+        "--scenarios",
+        "scenarios",
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--tokens",
+        &tokens,
+        "--decision-log",
+        &log,
+    ]);
+    let url = format!("https://localhost:{}", program.address.port());
+    let (ca, token) = (folder.write("ca.crt", &authority.pem()), folder.write("token", "secret\n"));
+    let asked = ["evaluate", "european-force", "--server", &url, "--ca", &ca];
+    let told = binary::prints(&[&asked[..], &["--token-file", &token]].concat());
+    assert!(told.starts_with("BLOCKED"), "{told}");
+    // Without the token, and without the authority.
+    let (code, told) = binary::refuses(&asked);
+    assert!(code == 1 && told.contains("authorization"), "{told}");
+    let (code, told) = binary::refuses(&["evaluate", "european-force", "--server", &url, "--token-file", &token]);
+    assert!(code == 1 && told.contains(&url), "{told}");
+    let (code, told) = binary::refuses(&["impasse", "--server", &url, "--ca", &ca, "--token-file", &token]);
+    assert!(code == 1 && told.contains("`analyst`"), "{told}");
+    program.signal("-TERM");
+    assert_eq!(program.ended(), Some(0));
+    assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
 }

@@ -2,14 +2,15 @@
 
 use super::aim::Progress;
 use crate::engine::Compiled;
-use crate::grpc::client::Client;
+use crate::grpc::client::{Client, Credentials};
 use crate::grpc::error::Refusal;
 use crate::grpc::proto::v1;
 use crate::grpc::service::{AnalysisRequest, RedLines};
 use crate::serving::Store;
 use crate::serving::source;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,14 @@ pub(super) struct Target {
     #[arg(long, value_name = "URL")]
     server: Option<String>,
 
+    /// Where the server speaks TLS: the authorities whose word is taken for who it is, in PEM. [default: the system's]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    ca: Option<PathBuf>,
+
+    /// Where the server knows its callers: a file that holds your token.
+    #[arg(long, env = "DETENTE_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
     /// Which of the server's scenarios. [default: its default one]
     #[arg(long, value_name = "NAME", requires = "server")]
     scenario_name: Option<String>,
@@ -41,10 +50,20 @@ pub(super) enum Answerer {
 impl Target {
     pub(super) fn open(&self) -> Result<Answerer> {
         if let Some(url) = self.server.as_ref().filter(|_| self.scenario.is_none()) {
-            return Ok(Answerer::There(Box::new(Client::connect(url)?)));
+            return Ok(Answerer::There(Box::new(Client::connect(url, &self.credentials()?)?)));
         }
         let scenarios = source::load(self.scenario.as_slice())?;
         Answerer::of(scenarios)
+    }
+
+    fn credentials(&self) -> Result<Credentials> {
+        let read = |file: &PathBuf, flag: &str| {
+            fs::read_to_string(file).with_context(|| format!("{} cannot be read ({flag})", file.display()))
+        };
+        let authorities = self.ca.as_ref().map(|file| read(file, "--ca")).transpose()?;
+        let token = self.token_file.as_ref().map(|file| read(file, "--token-file")).transpose()?;
+        // Editors end a file with a line's end.
+        Ok(Credentials { authorities, token: token.map(|token| token.trim().to_owned()) })
     }
 
     /// The scenario's name in requests; empty for the default one.

@@ -11,7 +11,10 @@ use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Response, Status};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,8 +24,14 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Error)]
 pub enum ConnectError {
     /// Not a URL.
-    #[error("`{0}` is not a server's URL; write one like http://127.0.0.1:50051")]
+    #[error("`{0}` is not a server's URL; write one like http://127.0.0.1:50051 or https://detente.example:50051")]
     Url(String),
+    /// What is no header.
+    #[error("the token cannot be sent: it has characters that no header may have")]
+    Token,
+    /// TLS as it is asked for cannot be had.
+    #[error("TLS cannot be had: {0}")]
+    Tls(String),
     /// Nobody answers there.
     #[error("no server answers at {url}: {cause}")]
     Unreachable {
@@ -82,12 +91,42 @@ enum Slot<E> {
     Stopped(E),
 }
 
+/// How a server is spoken to.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// The authorities whose word is taken for who the server is, in PEM; without any, those of the system.
+    pub authorities: Option<String>,
+    /// Who asks, to a server that knows its callers.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("token", &self.token.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// A channel whose calls say who asks.
+type Known = InterceptedService<Channel, Bearer>;
+
+#[derive(Clone, Debug)]
+struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(bearer) = &self.0 {
+            request.metadata_mut().insert("authorization", bearer.clone());
+        }
+        Ok(request)
+    }
+}
+
 /// A connection to a server, for callers that wait.
 #[derive(Debug)]
 pub struct Client {
     runtime: Runtime,
-    service: RedLineServiceClient<Channel>,
-    analysis: AnalysisServiceClient<Channel>,
+    service: RedLineServiceClient<Known>,
+    analysis: AnalysisServiceClient<Known>,
 }
 
 impl Client {
@@ -95,10 +134,24 @@ impl Client {
     ///
     /// # Errors
     /// If there is no server.
-    pub fn connect(url: &str) -> Result<Self, ConnectError> {
-        let endpoint = Endpoint::from_shared(url.to_owned()).ok().filter(|_| url.starts_with("http://"));
+    pub fn connect(url: &str, credentials: &Credentials) -> Result<Self, ConnectError> {
+        let is_private = url.starts_with("https://");
+        let endpoint = Endpoint::from_shared(url.to_owned()).ok().filter(|_| is_private || url.starts_with("http://"));
         let endpoint = endpoint.ok_or_else(|| ConnectError::Url(url.to_owned()))?;
-        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+        let mut endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+        if is_private {
+            let tls = match &credentials.authorities {
+                Some(authorities) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authorities)),
+                None => ClientTlsConfig::new().with_native_roots(),
+            };
+            endpoint = endpoint.tls_config(tls).map_err(|error| ConnectError::Tls(error.to_string()))?;
+        }
+        let token = credentials.token.as_ref().map(|token| {
+            let mut bearer = MetadataValue::try_from(format!("Bearer {token}")).map_err(|_| ConnectError::Token)?;
+            bearer.set_sensitive(true);
+            Ok::<_, ConnectError>(bearer)
+        });
+        let bearer = Bearer(token.transpose()?);
         // Analyses have a time of their own.
         let unhurried = endpoint.clone();
         let endpoint = endpoint.timeout(CALL_TIMEOUT);
@@ -110,8 +163,9 @@ impl Client {
             }
             ConnectError::Unreachable { url: url.to_owned(), cause: cause.to_string() }
         })?;
-        let analysis = AnalysisServiceClient::new(runtime.block_on(async { unhurried.connect_lazy() }));
-        Ok(Self { runtime, service: RedLineServiceClient::new(channel), analysis })
+        let unhurried = runtime.block_on(async { unhurried.connect_lazy() });
+        let analysis = AnalysisServiceClient::with_interceptor(unhurried, bearer.clone());
+        Ok(Self { runtime, service: RedLineServiceClient::with_interceptor(channel, bearer), analysis })
     }
 
     /// EvaluateProposal.

@@ -19,7 +19,8 @@ pub struct Program {
 
 impl Program {
     pub fn start(arguments: &[&str]) -> Self {
-        let all = [&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], arguments].concat();
+        let listen = if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+        let all = [&["serve", "--log-format", "json"], listen, arguments].concat();
         let mut child =
             binary::command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
