@@ -25,9 +25,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{Answer, Client, EVALUATE, LIST, PATIENCE, frame};
+use tokio::net::TcpStream;
 use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 fn proposal(name: &str) -> Vec<u8> {
     let name = format!("scenarios/ukraine-2025/proposals/{name}");
@@ -244,4 +248,53 @@ async fn what_readme_says_for_a_network_is_served_and_asked_by_the_commands() {
     program.signal("-TERM");
     assert_eq!(program.ended(), Some(0));
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
+}
+
+/// The certificate that a server shows.
+async fn shown(program: &Program, authority: &Authorities) -> Vec<u8> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.certificate.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(program.address).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+#[tokio::test]
+async fn certificates_are_read_again_and_only_whole_pairs_are_used() {
+    let folder = Folder::new("serve-certificates");
+    let authority = Authorities::new("authority");
+    let (one, two) = (authority.server(), authority.server());
+    let (cert, key) = (folder.write("tls.crt", &one.certificate), folder.write("tls.key", &one.key));
+    let program = Program::start(&["--tls-cert", &cert, "--tls-key", &key, "--reload-interval", "0s"]);
+    let first = shown(&program, &authority).await;
+    // The certificate has come, and its key not yet.
+    folder.write("tls.crt", &two.certificate);
+    program.until("it is told", async |program| program.logged("certificate and key can't be used")).await;
+    assert_eq!(shown(&program, &authority).await, first);
+    folder.write("tls.key", &two.key);
+    program.until("it is used", async |program| shown(program, &authority).await != first).await;
+    assert!(program.logged("tls.crt") && program.logged("is mended"));
+}
+
+#[tokio::test]
+async fn a_server_with_nothing_left_to_serve_wants_no_calls() {
+    let folder = Folder::new("serve-nothing");
+    let path = folder.write("a.yaml", source::EMBEDDED);
+    let program = Program::start(&["--scenarios", &folder.0.display().to_string(), "--reload-interval", "0s"]);
+    let health = async |program: &Program| {
+        let mut client = HealthClient::new(support::channel(program.address).await);
+        client.check(HealthCheckRequest::default()).await.unwrap().into_inner().status()
+    };
+    assert_eq!(health(&program).await, ServingStatus::Serving);
+    fs::remove_file(&path).unwrap();
+    program.until("not ready", async |program| health(program).await == ServingStatus::NotServing).await;
+    let answer = program.client().await.call(EVALUATE, &[], frame(&proposal("european-force"))).await;
+    assert_eq!(answer.code(), Code::NotFound);
+    folder.write("a.yaml", source::EMBEDDED);
+    program.until("ready again", async |program| health(program).await == ServingStatus::Serving).await;
 }
