@@ -116,6 +116,12 @@ fn what_cannot_be_used_leaves_what_was_there_and_is_named() {
     assert!(files.reload().faults.is_empty());
     assert_eq!(titles(&files), ["a=A2"]);
     assert_eq!(stale(), None);
+    // What is no file is not waited for.
+    let pipe = folder.0.join("pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let outcome = files.reload();
+    assert!(outcome.faults[0].message.contains("no regular file"), "{outcome:?}");
+    fs::remove_file(&pipe).unwrap();
     // A fault of a file that never held anything is no scenario's.
     folder.write("new.yaml", "nothing");
     assert_eq!(files.reload().faults.len(), 1);

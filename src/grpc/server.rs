@@ -33,7 +33,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -54,6 +54,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LINGER: Duration = Duration::from_secs(1);
 /// How many analyses may wait for a thread.
 const MAX_ANALYSES_WAITING: usize = 64;
+/// Those that come and go where as many are open as may be would fill the log.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
 /// How often the quotas of callers who have gone are forgotten.
 const PRUNING: Duration = Duration::from_secs(60);
 
@@ -382,7 +384,7 @@ where
     let http2 = connection::http2(&settings.connection);
     let serving = Serving { http2, limits: settings.connection, tls, closing };
     let mut connections = JoinSet::new();
-    let mut is_full = false;
+    let (mut is_full, mut told_full) = (false, None::<Instant>);
     let mut stop = pin!(async {
         stop.await;
         readiness.draining().await;
@@ -394,6 +396,9 @@ where
         let has_room = connections.len() < settings.max_connections;
         if !has_room && !is_full {
             metrics.connection_refused("full");
+        }
+        if !has_room && told_full.is_none_or(|told| told.elapsed() > BETWEEN_WARNINGS) {
+            told_full = Some(Instant::now());
             warn!(
                 connections = connections.len(),
                 "as many connections are open as may be: more wait until one closes"

@@ -102,7 +102,7 @@ impl ScenarioFiles {
             }
         }
         for path in paths {
-            let (file, text) = (path.display().to_string(), source::read(&path)?);
+            let (file, text) = (path.display().to_string(), source::read_regular(&path)?);
             let compiled = source::compile(&file, &text)?;
             let id = compiled.scenario().id.clone();
             if let Some(other) = files.insert(id.clone(), file.clone()) {
@@ -288,7 +288,7 @@ type Read = Result<([u8; 32], String), SourceError>;
 
 /// What a file holds, if that is not what its hash says; once it is the same at two looks in a row.
 fn settled(path: &Path, known: Option<[u8; 32]>) -> Option<Read> {
-    let read = || source::read(path).map(|text| (hash(&text), text));
+    let read = || source::read_regular(path).map(|text| (hash(&text), text));
     let mut last = read();
     for _ in 0..MAX_READS {
         if last.as_ref().is_ok_and(|(hash, _)| Some(*hash) == known) {

@@ -69,6 +69,20 @@ pub fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
     })
 }
 
+/// The same of a file that is read again and again: a pipe or a device would never end, or never begin.
+///
+/// # Errors
+/// As [`read`], and if it is something else than a file.
+pub fn read_regular(path: &Path) -> Result<String, SourceError> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let cause = io::Error::other("it is no regular file");
+            Err(SourceError::Unreadable { file: path.display().to_string(), cause })
+        }
+        _ => read(path),
+    }
+}
+
 /// A file's text, and no more than a scenario may have.
 ///
 /// # Errors

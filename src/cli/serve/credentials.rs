@@ -6,7 +6,7 @@ use crate::cli::UsageError;
 use crate::grpc::tls::{Tls, TlsFiles};
 use crate::serving::{Fault, Outcome, Reload};
 use sha2::{Digest, Sha256};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -165,6 +165,10 @@ fn first(paths: &[PathBuf], flags: &str) -> Result<Vec<Vec<u8>>, UsageError> {
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
     let read = |path: &PathBuf| -> io::Result<Vec<u8>> {
+        // A pipe would never end, or never begin.
+        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::other("it is no regular file"));
+        }
         let mut contents = Vec::new();
         let bytes = File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut contents)?;
         if bytes as u64 > MAX_FILE_BYTES {

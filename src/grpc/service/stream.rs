@@ -127,7 +127,6 @@ impl RedLines {
         quota: Option<&Quota>,
     ) -> v1::StreamEvaluateProposalsResponse {
         let begun = Instant::now();
-        // What the call took was for its first message, or for none.
         let quota = quota.map_or(Ok(()), |quota| quota.take(1));
         let place = quota.and_then(|()| self.shared.places.as_ref().map(Places::take).transpose());
         let _place = match place {
