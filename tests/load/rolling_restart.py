@@ -1,0 +1,288 @@
+"""Replaces every replica, one after the other, under load: no call may fail.
+
+Three replicas serve; several client processes (Python grpcio, asyncio) offer a fixed rate of EvaluateProposal calls in
+all, with deploy/service-config.json. Each replica in turn gets SIGTERM, its end is awaited, it is started again, and
+awaited until its health is SERVING; then comes the next one, until all were replaced, twice. By default the clients
+reach them through nginx with deploy/nginx.conf, over TLS up to nginx; with --direct they balance themselves over the
+three addresses.
+
+It shows calls that failed as the application sees them (which must be none), attempts that failed and were made good
+by a retry (of gRPC, or of nginx), latencies, and how long each restart took.
+
+Needs: Python 3.11 with grpcio; without --direct, nginx 1.19.10 or later and openssl (Debian: nginx-light).
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+from calls import Callers, Offer, evaluate_request
+from processes import (
+    ROOT,
+    Server,
+    ends_with_parent,
+    find_binary,
+    free_ports,
+    main,
+    make_certificate,
+    must,
+    stage,
+    wait_until,
+)
+from report import Progress, latencies, line, machine, title, verdict
+
+PROPOSALS = ("european-force", "jeddah-ceasefire", "chinese-un-force", "withdrawal-first")
+SERVICE_CONFIG = ROOT / "deploy/service-config.json"
+NGINX = ROOT / "deploy/nginx.conf"
+NAME = "detente.internal"
+WARM_SECONDS = 3
+# gRPC waits a second before it tries again to reach a replica that refused it once, and two minutes in the end.
+RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000)]
+# What is lost of a rate when two processes more than there are processors want to run.
+RATE_SHARE = 0.98
+MAIN = """
+worker_processes 2;
+daemon off;
+{user}
+pid {folder}/nginx.pid;
+error_log {folder}/nginx-error.log info;
+events {{ worker_connections 4096; }}
+http {{
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    log_format attempts '$msec|$status|$upstream_addr|$upstream_status|'
+                        '$upstream_trailer_grpc_status$upstream_http_grpc_status|$request_time';
+    access_log {folder}/access.log attempts buffer=64k flush=1s;
+    include {folder}/detente.conf;
+}}
+"""
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", type=Path, default=Path("target/release/detente"))
+    parser.add_argument("--direct", action="store_true", help="without nginx: clients balance themselves")
+    parser.add_argument("--rate", type=float, default=2000, help="calls a second, in all (%(default)s)")
+    parser.add_argument("--clients", type=int, default=4, help="client processes (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each replica is replaced (%(default)s)")
+    parser.add_argument("--settle", type=float, default=0, help="seconds from ready to the next restart (%(default)s)")
+    parser.add_argument("--drain-pause", default="500ms", help="of the replicas (%(default)s)")
+    parser.add_argument("--kill", action="store_true", help="replicas get SIGKILL: what retries are worth in a crash")
+    parser.add_argument("--no-retries", action="store_true", help="gRPC tries nothing again: attempts are calls")
+    parser.add_argument("--keep", type=Path, help="copy logs to this folder at the end")
+    return parser.parse_args()
+
+
+class Nginx:
+    """nginx with deploy/nginx.conf, on other addresses."""
+
+    def __init__(self, folder, port, replicas):
+        self.folder, self.port = folder, port
+        self.program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+        must(self.program, "there is no nginx (Debian: apt install nginx-light); --direct needs none")
+        self.certificate, key = make_certificate(folder, f"DNS:{NAME}")
+        text = NGINX.read_text()
+        for number, replica in enumerate(replicas, 1):
+            text = self.put(rf"\bdetente-{number}\.internal:50051\b", replica.address, text)
+        text = self.put(r"\blisten 443\b", f"listen 127.0.0.1:{port}", text)
+        text = self.put(r"/etc/nginx/tls/detente\.crt", str(self.certificate), text)
+        text = self.put(r"/etc/nginx/tls/detente\.key", str(key), text)
+        (folder / "detente.conf").write_text(text)
+        user = "user www-data;" if os.geteuid() == 0 else ""
+        (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
+
+    def put(self, pattern, replacement, text):
+        text, count = re.subn(pattern, replacement, text)
+        must(count, f"deploy/nginx.conf has no {pattern}")
+        return text
+
+    def __enter__(self):
+        log = self.folder / "nginx-error.log"
+        with log.open("w") as errors:
+            self.process = subprocess.Popen(
+                [self.program, "-p", self.folder, "-c", self.folder / "nginx.conf"],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                # It has to end its workers.
+                preexec_fn=partial(ends_with_parent, signal.SIGTERM),
+            )
+        try:
+            wait_until(lambda: self.is_up(log), "nginx", 10)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def is_up(self, log):
+        must(self.process.poll() is None, f"nginx does not start:\n{log.read_text()}")
+        return (self.folder / "nginx.pid").exists()
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def attempts(self):
+        """From the log: calls, those passed on to another replica, what the first of those met, and gRPC's codes."""
+        calls, passed, met, codes = 0, 0, Counter(), Counter()
+        for entry in (self.folder / "access.log").read_text().splitlines():
+            _, status, addresses, statuses, grpc_status, _ = entry.split("|")
+            calls += 1
+            if addresses.count(","):
+                passed += 1
+                met[statuses.replace(" ", "")] += 1
+            codes[f"HTTP {status}, gRPC {grpc_status.replace('-', '') or 'none'}"] += 1
+        return calls, passed, met, codes
+
+    def errors(self):
+        """What it logged, without what differs from call to call."""
+        found = Counter()
+        for entry in (self.folder / "nginx-error.log").read_text().splitlines():
+            matched = re.search(r"\[(error|warn|crit|alert|emerg)\] \S+ (?:\*\d+ )?(.*?)(?:, client:|$)", entry)
+            if matched:
+                found[f"{matched[1]}: {matched[2]}"] += 1
+        return found
+
+
+def restart_all(replicas, options, callers, progress, start):
+    """Restarts each; when, which, and how long."""
+    restarts = []
+    for turn in range(options.rounds):
+        for replica in replicas:
+            at = time.monotonic() - start
+            progress.show(tell(callers, f"round {turn + 1}, {replica.name}: ending"), now=True)
+            took, code = replica.kill() if options.kill else replica.stop()
+            progress.show(tell(callers, f"round {turn + 1}, {replica.name}: starting"), now=True)
+            until_ready = replica.start()
+            restarts.append((replica.name, at, took, code, until_ready))
+            rest(options.settle, callers, progress, f"round {turn + 1}, {replica.name}: back")
+    return restarts
+
+
+def rest(seconds, callers, progress, what):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        progress.show(tell(callers, what))
+        time.sleep(min(0.1, seconds))
+
+
+def tell(callers, what):
+    calls, failed = callers.counted()
+    return f"{what}; {calls} calls, {failed} failed"
+
+
+def test(options, folder):
+    must(SERVICE_CONFIG.exists(), f"there is no {SERVICE_CONFIG}")
+    binary, progress = find_binary(options.binary), Progress()
+    *ports, front = free_ports(4)
+    title(f"Rolling restart, {'clients balance themselves' if options.direct else 'behind nginx'}")
+    machine()
+    settings = ["--drain-pause", options.drain_pause, "--log", "info"]
+    replicas = [Server(binary, folder, f"replica {n}", port, settings) for n, port in enumerate(ports, 1)]
+    offer = Offer(
+        target=f"ipv4:127.0.0.1:{front}",
+        rate=options.rate,
+        requests=[evaluate_request(f"scenarios/ukraine-2025/proposals/{name}") for name in PROPOSALS],
+        service_config=SERVICE_CONFIG.read_text(),
+        # Of several addresses gRPC would make one authority, with commas, which no server takes.
+        options=[("grpc.default_authority", NAME), *RECONNECT],
+    )
+    if options.no_retries:
+        offer.options.append(("grpc.enable_retries", 0))
+    with replicas[0], replicas[1], replicas[2]:
+        for replica in replicas:
+            replica.start()
+        if options.direct:
+            offer.target = "ipv4:" + ",".join(replica.address for replica in replicas)
+            return under_load(options, offer, replicas, None, progress, folder)
+        nginx = Nginx(folder, front, replicas)
+        offer.certificate = nginx.certificate.read_bytes()
+        with nginx:
+            return under_load(options, offer, replicas, nginx, progress, folder)
+
+
+def under_load(options, offer, replicas, nginx, progress, folder):
+    with Callers(offer, options.clients) as callers:
+        start = callers.begin()
+        rest(WARM_SECONDS, callers, progress, "all are up")
+        restarts = restart_all(replicas, options, callers, progress, start)
+        rest(WARM_SECONDS, callers, progress, "all were replaced")
+        figures = callers.stop()
+    progress.clear()
+    if nginx:
+        # It writes its log every second.
+        time.sleep(1.5)
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        for log in folder.glob("*.log"):
+            shutil.copy(log, options.keep)
+    return told(options, figures, restarts, nginx, start)
+
+
+def told(options, figures, restarts, nginx, start):
+    title("Restarts          at    SIGTERM to end   exit code   start to SERVING")
+    for name, at, took, code, until_ready in restarts:
+        print(f"  {name}  {at:7.1f} s  {took:12.2f} s  {code:10}  {until_ready:15.2f} s")
+    title("Calls")
+    line("rate, offered and reached", f"{options.rate:.0f}/s", f"{figures.rate:.0f}/s")
+    line("calls", figures.calls)
+    line("sent more than 20 ms late", figures.late)
+    line("at a time, at most", figures.most_at_a_time)
+    line("failed", figures.failed)
+    for code, count in sorted(figures.codes.items()):
+        line(f"  {code}", count)
+    for ended, code, details, took in sorted(figures.failures)[:10]:
+        print(f"    at {ended - start:.3f} s, after {took * 1000:.0f} ms: {code}: {details[:200]}")
+    title("Attempts")
+    if figures.attempts is None:
+        line("of gRPC", "not told")
+    else:
+        begun, failed = map(sum, zip(*figures.attempts.values()))
+        line("of gRPC: begun, failed", begun, failed)
+        for address, (some, bad) in sorted(figures.attempts.items()):
+            line(f"  {address}", some, bad)
+    if nginx:
+        calls, passed, met, codes = nginx.attempts()
+        line("calls that nginx had", calls)
+        line("passed on to another replica", passed)
+        for statuses, count in met.most_common(5):
+            line(f"  statuses {statuses}", count)
+        for code, count in codes.most_common():
+            line(f"  {code}", count)
+        for what, count in nginx.errors().most_common(8):
+            print(f"    {count} times {what[:160]}")
+    title("Latency                                      p50           p99         p99.9       longest")
+    line("from when the call was due", *latencies(figures.latencies))
+    expected = -int(signal.SIGKILL) if options.kill else 0
+    return verdict(
+        [
+            (figures.failed == 0, "no call failed"),
+            (all(code == expected for _, _, _, code, _ in restarts), f"every replica ended with {expected}"),
+            (figures.rate > RATE_SHARE * options.rate, "the rate was reached"),
+            (len(figures.revisions) == 1, "every answer was of the one revision"),
+        ]
+    )
+
+
+def run():
+    options = arguments()
+    with stage("rolling") as folder:
+        return test(options, folder)
+
+
+if __name__ == "__main__":
+    main(run)
