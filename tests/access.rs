@@ -81,6 +81,8 @@ fn each_claim_is_checked() {
         ("detente_role", json!(["analyst"]), Denied::UnknownRole),
         ("detente_scenarios", json!("ukraine-2025"), Denied::Malformed),
         ("detente_scenarios", json!(vec!["x"; 1_001]), Denied::Malformed),
+        ("detente_scenarios", json!(null), Denied::Malformed),
+        ("detente_scenarios", json!(["*"]), Denied::Malformed),
     ] {
         assert_eq!(with(name, value.clone()).unwrap_err(), denied, "{name}: {value}");
     }
@@ -263,6 +265,12 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: not as it should be"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")), "`scenarios` is empty"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "not as it should be"),
+        // Commented out to the last one: nobody may be let into everything by that.
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ")), "scenarios"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: null")), "scenarios"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ~")), "scenarios"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['*']")), "ids like"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [scenarios/one]")), "ids like"),
         (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader}}\n"), "64 hexadecimal"),
         (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "not as it should be"),
         (format!("{secret}: ]["), "not as it should be"),

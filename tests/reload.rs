@@ -239,6 +239,45 @@ async fn a_config_map_is_followed_by_what_the_system_tells_alone() {
     assert_eq!((counts.failed, counts.faulty), (1, 0), "{counts:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_takes_the_place_of_another_is_followed() {
+    let around = Folder::new("reload-replaced");
+    let place = around.0.join("scenarios");
+    let make = |name: &str, title: &str| {
+        let folder = around.0.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("a.yaml"), text("a", title)).unwrap();
+        folder
+    };
+    make("scenarios", "A1");
+    let files = Arc::new(ScenarioFiles::load(Where::Folder(place.clone()), None).unwrap());
+    let reloads = Reloads::new(vec![files.clone()]);
+    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
+    for round in 2..5 {
+        let title = format!("A{round}");
+        let other = make(&format!("other{round}"), &title);
+        fs::rename(&place, around.0.join(format!("old{round}"))).unwrap();
+        fs::rename(other, &place).unwrap();
+        let wanted = [format!("a={title}")];
+        let seen = async {
+            while titles(&files) != wanted {
+                reloads.next(&mut watch).await;
+            }
+        };
+        timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
+        // And what is written into it then.
+        let title = format!("A{round}b");
+        fs::write(place.join("a.yaml"), text("a", &title)).unwrap();
+        let wanted = [format!("a={title}")];
+        let seen = async {
+            while titles(&files) != wanted {
+                reloads.next(&mut watch).await;
+            }
+        };
+        timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
+    }
+}
+
 #[tokio::test]
 async fn looking_at_files_is_no_change_of_them() {
     let folder = Folder::new("reload-quiet");

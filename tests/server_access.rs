@@ -165,8 +165,12 @@ async fn to_who_is_confined_other_scenarios_do_not_exist() {
     assert_eq!(ask(&server, GET_RED_LINE, Some("c"), &red_line).await.code(), Code::NotFound);
     assert_eq!(ask(&server, EVALUATE, Some("c"), &proposal("ukraine-2025")).await.code(), Code::NotFound);
     assert_eq!(ask(&server, EVALUATE, Some("c"), &proposal("draft")).await.code(), Code::Ok);
-    // The default scenario is another's.
-    assert_eq!(ask(&server, IMPASSE, Some("c"), &()).await.code(), Code::NotFound);
+    // The default scenario is another's, and has no name.
+    for path in [IMPASSE, EVALUATE, GET_SCENARIO, "/detente.v1.RedLineService/ListRedLines"] {
+        let answer = ask(&server, path, Some("c"), &()).await;
+        assert_refused(&answer, Code::NotFound, "SCENARIO_NOT_FOUND");
+        assert_eq!(answer.error_info().metadata["name"], "(default)", "{path}");
+    }
     let listed = |answer: &Answer| {
         let list = ListScenariosResponse::decode(&answer.data[5..]).unwrap();
         (list.scenarios.into_iter().map(|scenario| scenario.name).collect::<Vec<_>>(), list.revision)

@@ -147,6 +147,22 @@ async fn it_tells_of_the_end_and_answers_until_then() {
 }
 
 #[tokio::test]
+async fn connections_that_say_nothing_keep_no_probe_waiting() {
+    let (admin, address) = listener().await;
+    let settings = Settings { drain: quick(), ..Settings::default() };
+    let _server = Server::run(store(), settings, |server| server.with_admin(Some(admin))).await;
+    let mut silent = Vec::new();
+    for at in 0..300 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let words: &[u8] = [&b""[..], b"PRI * HT", b"POST /x HTTP/1.1\r\ncontent-length: 9\r\n\r\n1"][at % 3];
+        stream.write_all(words).await.unwrap();
+        silent.push(stream);
+    }
+    assert_eq!(timeout(Duration::from_secs(5), get(address, "/livez")).await.expect("a probe waits").0, 200);
+    assert_eq!(timeout(Duration::from_secs(5), health(address)).await.expect("a probe waits"), ServingStatus::Serving);
+}
+
+#[tokio::test]
 async fn who_does_not_speak_is_closed() {
     let (admin, address) = listener().await;
     let _server = Server::run(store(), Settings { drain: quick(), ..Settings::default() }, |server| {

@@ -5,7 +5,6 @@
 //! taken from the token.
 
 use super::{Caller, Denied, Role, Unusable};
-use crate::scenario::model::Id;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use quick_cache::sync::Cache;
@@ -27,9 +26,8 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 const LEEWAY: Duration = Duration::from_secs(30);
 /// The latest day that is told from others, in seconds since 1970: the end of the year 9999.
 const LATEST: f64 = 253_402_300_799.0;
-/// The longest name of a caller, in bytes, and the most scenarios to which one is confined.
+/// The longest name of a caller, in bytes.
 const MAX_NAME_BYTES: usize = 128;
-const MAX_SCENARIOS: usize = 1_000;
 /// How many tokens are remembered that were verified: to verify one takes longer than an evaluation.
 const REMEMBERED: usize = 4_096;
 /// What only the owner of a key may have.
@@ -91,6 +89,7 @@ struct Claims {
     nbf: Option<f64>,
     sub: String,
     detente_role: Option<Value>,
+    #[serde(default, deserialize_with = "super::listed")]
     detente_scenarios: Option<Vec<String>>,
 }
 
@@ -233,10 +232,8 @@ impl Keys {
             None => Role::Reader,
             Some(role) => serde_json::from_value(role).map_err(|_| Denied::UnknownRole)?,
         };
-        if claims.detente_scenarios.as_ref().is_some_and(|scenarios| scenarios.len() > MAX_SCENARIOS) {
-            return Err(Denied::Malformed);
-        }
-        let scenarios = claims.detente_scenarios.map(|ids| ids.iter().map(|id| Id::from(id.as_str())).collect());
+        let scenarios =
+            claims.detente_scenarios.map(|ids| super::confined(&ids).ok_or(Denied::Malformed)).transpose()?;
         Ok(Caller::signed(sub, role, scenarios, Some(until), key.revoked.clone()))
     }
 

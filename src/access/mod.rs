@@ -15,6 +15,7 @@ pub use keys::{JwtAlgorithm, JwtRules, Keys};
 pub use tokens::Tokens;
 
 use crate::scenario::model::Id;
+use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -29,6 +30,22 @@ pub enum Role {
     Reader,
     /// Analyses and hypotheses, too.
     Analyst,
+}
+
+/// The most scenarios to which a caller is confined.
+const MAX_SCENARIOS: usize = 1_000;
+
+/// A list that is there: nothing in its place (`null`) is a fault, since no list means all scenarios.
+fn listed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
+}
+
+/// The scenarios to which a caller is confined; `None` if one is no id, or there are too many: who writes `*` or a whole
+/// name means something else than what would come of it.
+fn confined(ids: &[String]) -> Option<BTreeSet<Id>> {
+    let fit = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let all_fit = ids.iter().all(|id| !id.is_empty() && id.bytes().all(fit));
+    (all_fit && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_str())).collect())
 }
 
 /// A file of callers or keys that can't be used, and why.

@@ -1,7 +1,6 @@
 //! Bearer tokens from a file: YAML (or JSON), one entry a caller, hashed.
 
 use super::{Caller, Role, Unusable};
-use crate::scenario::model::Id;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -46,6 +45,7 @@ struct Entry {
     caller: String,
     sha256: String,
     role: Role,
+    #[serde(default, deserialize_with = "super::listed")]
     scenarios: Option<Vec<String>>,
 }
 
@@ -87,7 +87,12 @@ impl Tokens {
             if tokens.get(&hash).is_some() {
                 return Err(Unusable(format!("token {place} ({}): the same token stands before", entry.caller)));
             }
-            let scenarios = entry.scenarios.map(|ids| ids.iter().map(|id| Id::from(id.as_str())).collect());
+            let scenarios = entry.scenarios.map(|ids| {
+                super::confined(&ids).ok_or_else(|| {
+                    Unusable(format!("token {place} ({}): `scenarios` are ids like `ukraine-2025`", entry.caller))
+                })
+            });
+            let scenarios = scenarios.transpose()?;
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {
                 return Err(Unusable(format!(
                     "token {place} ({}): `scenarios` is empty; leave it out for all of them",

@@ -19,18 +19,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
 use tracing::{debug, warn};
 
-/// Probes and scrapers are few.
+/// Probes and scrapers are few: one more takes the place of the oldest.
 const MAX_CONNECTIONS: usize = 128;
 /// How long a connection may take for its first headers, and be quiet.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,31 +50,35 @@ pub(super) async fn serve(listener: TcpListener, readiness: &Readiness, metrics:
         .max_local_error_reset_streams(Some(1024))
         .keep_alive_interval(PATIENCE)
         .keep_alive_timeout(PATIENCE);
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // They end with it.
     let mut connections = JoinSet::new();
+    let mut oldest: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let place = places.clone().acquire_owned();
-        let (place, stream) = tokio::select! {
+        let stream = tokio::select! {
             () = closing.cancelled() => return,
             Some(_) = connections.join_next() => continue,
-            accepted = async { (place.await, listener.accept().await) } => match accepted {
-                (Ok(place), Ok((stream, _))) => (place, stream),
-                (_, Err(error)) => {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
                     warn!(%error, "the admin listener can't accept connections");
                     sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
-                (Err(_), _) => return,
             },
         };
+        // Those that say nothing must not keep a probe waiting: it would be taken for a server that is dead.
+        oldest.retain(|connection| !connection.is_finished());
+        if oldest.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = oldest.pop_front()
+        {
+            oldest.abort();
+        }
         let connection = http.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
-        connections.spawn(async move {
+        oldest.push_back(connections.spawn(async move {
             if let Ok(Err(error)) = timeout(MAX_AGE, connection).await {
                 debug!(error = &*error, "a connection to the admin listener ended with an error");
             }
-            drop(place);
-        });
+        }));
     }
 }
 

@@ -4,6 +4,7 @@
 //! their own that nobody reads.
 
 use super::layers::request_id::RequestId;
+use super::layers::room::ConnectionRoom;
 use crate::access::Caller;
 use http::{Extensions, HeaderMap, HeaderName};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -21,6 +22,7 @@ pub struct Call {
 struct Inner {
     id: Option<RequestId>,
     trace: Option<Box<str>>,
+    room: Option<ConnectionRoom>,
     caller: OnceLock<Caller>,
     told: Mutex<Told>,
 }
@@ -44,9 +46,9 @@ pub struct Told {
 
 impl Call {
     /// A call with these headers.
-    pub(super) fn new(id: Option<RequestId>, headers: &HeaderMap) -> Self {
+    pub(super) fn new(id: Option<RequestId>, room: Option<ConnectionRoom>, headers: &HeaderMap) -> Self {
         let trace = headers.get(TRACEPARENT).and_then(|parent| trace_id(parent.as_bytes()));
-        Self { inner: Arc::new(Inner { id, trace: trace.map(Into::into), ..Inner::default() }) }
+        Self { inner: Arc::new(Inner { id, room, trace: trace.map(Into::into), ..Inner::default() }) }
     }
 
     /// The call that a request belongs to.
@@ -62,6 +64,11 @@ impl Call {
     /// The id of the trace that its caller began: 32 hexadecimal digits.
     pub fn trace_id(&self) -> Option<&str> {
         self.inner.trace.as_deref()
+    }
+
+    /// The room for the answers of its connection.
+    pub(super) fn room(&self) -> Option<&ConnectionRoom> {
+        self.inner.room.as_ref()
     }
 
     /// Who asks, once that is known.

@@ -5,6 +5,7 @@
 //! [`super::layers::deadline`]) can't be turned off. hyper's server, below it, has none of these faults.
 
 use super::coalesce::Coalesced;
+use super::layers::room::ConnectionRoom;
 use super::preface::{First, NOT_HTTP1, Rewound, first_words};
 use super::service::StreamPlaces;
 use super::stall::{Asked, Patience};
@@ -223,11 +224,12 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let Serving { http2, limits, mut closing, .. } = serving;
-    let places = StreamPlaces::default();
+    let (places, room) = (StreamPlaces::default(), ConnectionRoom::default());
     let service = service
         .map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
             request.extensions_mut().insert(places.clone());
+            request.extensions_mut().insert(room.clone());
             request
         })
         .map_response(|response: Response<B>| response.map(Asked::new));

@@ -120,6 +120,12 @@ pub enum ApiError {
     /// As many calls as the server takes are under way, or waiting for longer work.
     #[error("this server has as many calls as it takes; try again")]
     Overloaded,
+    /// The connection's client reads too little.
+    #[error("answers of {limit} bytes wait on this connection to be read: read them, then ask again")]
+    AnswersUnread {
+        /// How much may wait.
+        limit: usize,
+    },
     /// The caller is not known.
     #[error("{denied}")]
     Unauthenticated {
@@ -273,6 +279,7 @@ impl ApiError {
             ApiError::ShuttingDown => ErrorReason::ShuttingDown,
             ApiError::Late => ErrorReason::DeadlineExceeded,
             ApiError::Overloaded => ErrorReason::Overloaded,
+            ApiError::AnswersUnread { .. } => ErrorReason::AnswersUnread,
             ApiError::Unauthenticated { .. } => ErrorReason::Unauthenticated,
             ApiError::RoleNotEnough { .. } => ErrorReason::RoleNotEnough,
             ApiError::QuotaExceeded { .. } | ApiError::BeyondBurst { .. } => ErrorReason::QuotaExceeded,
@@ -301,6 +308,7 @@ impl ApiError {
             ApiError::AnswerTooLarge { .. }
             | ApiError::TooManyAnswers { .. }
             | ApiError::TooManyStreams { .. }
+            | ApiError::AnswersUnread { .. }
             | ApiError::QuotaExceeded { .. }
             | ApiError::BeyondBurst { .. } => Code::ResourceExhausted,
             ApiError::StreamIdle { .. } | ApiError::Late | ApiError::RequestTooSlow { .. } => Code::DeadlineExceeded,
@@ -348,7 +356,9 @@ impl ApiError {
             ApiError::TooManyAnswers { fitting, limit } => {
                 vec![("fitting", fitting.to_string()), ("limit", limit.to_string())]
             }
-            ApiError::TooManyStreams { limit } => vec![("limit", limit.to_string())],
+            ApiError::TooManyStreams { limit } | ApiError::AnswersUnread { limit } => {
+                vec![("limit", limit.to_string())]
+            }
             ApiError::StreamIdle { seconds } => vec![("seconds", seconds.to_string())],
         }
     }

@@ -13,6 +13,7 @@ use super::layers::panics::PanicsLayer;
 use super::layers::quota::Quotas;
 use super::layers::receive;
 use super::layers::request_id::RequestIdLayer;
+use super::layers::room::Room;
 use super::numbers;
 use super::proto::DESCRIPTORS;
 use super::service::{AnalysisThreads, Analyst, MAX_REQUEST_BYTES, Record, RedLines, Streams};
@@ -56,6 +57,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const MAX_ANALYSES_WAITING: usize = 64;
 /// Those that come and go where as many are open as may be would fill the log.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
+/// What answers may take that wait to be read, over all connections.
+const MAX_UNREAD_BYTES: usize = 128 * 1024 * 1024;
 /// How often the quotas of callers who have gone are forgotten.
 const PRUNING: Duration = Duration::from_secs(60);
 
@@ -208,6 +211,7 @@ impl Server {
         let mut red_lines = RedLines::new(store.clone())
             .with_streams(Streams { idle: settings.stream_idle, ending: ending.clone() })
             .with_places(places.clone())
+            .with_room(Room::new(MAX_UNREAD_BYTES))
             .with_record(record.clone());
         if let Some(cache) = &cache {
             red_lines = red_lines.with_cache(cache.clone());

@@ -151,18 +151,17 @@ impl ScenarioFiles {
         }
         let there: BTreeSet<&PathBuf> = paths.iter().collect();
         known.retain(|path, _| there.contains(path));
-        for path in &paths {
-            let read = settled(path, known.get(path).and_then(|known| known.hash));
-            let Some(read) = read else { continue };
+        let hashes = |path: &PathBuf| known.get(path).and_then(|known| known.hash);
+        for (path, read) in settled(&paths, hashes) {
             let file = path.display().to_string();
             let (hash, now) = match read {
                 Ok((hash, text)) => (Some(hash), source::compile(&file, &text)),
                 Err(error) => (None, Err(error)),
             };
-            let good = known.remove(path).and_then(|before| before.good);
+            let good = known.remove(&path).and_then(|before| before.good);
             let now = now.map(Arc::new).map_err(|error| error.to_string());
             let good = now.as_ref().ok().cloned().or(good);
-            known.insert(path.clone(), Known { hash, now, good });
+            known.insert(path, Known { hash, now, good });
         }
         self.serve(&known, &mut outcome);
         outcome
@@ -286,26 +285,35 @@ fn is_scenario_file(path: &Path) -> bool {
 
 type Read = Result<([u8; 32], String), SourceError>;
 
-/// What a file holds, if that is not what its hash says; once it is the same at two looks in a row.
-fn settled(path: &Path, known: Option<[u8; 32]>) -> Option<Read> {
-    let read = || source::read_regular(path).map(|text| (hash(&text), text));
-    let mut last = read();
+/// What the files hold of which that is not what is known of them; each once it is the same at two looks in a row.
+fn settled(paths: &[PathBuf], known: impl Fn(&PathBuf) -> Option<[u8; 32]>) -> Vec<(PathBuf, Read)> {
+    let read = |path: &PathBuf| source::read_regular(path).map(|text| (hash(&text), text));
+    let is_new = |path: &PathBuf, read: &Read| !read.as_ref().is_ok_and(|(hash, _)| Some(*hash) == known(path));
+    let mut settled = Vec::new();
+    let first = paths.iter().map(|path| (path.clone(), read(path)));
+    let mut waiting: Vec<(PathBuf, Read)> = first.filter(|(path, read)| is_new(path, read)).collect();
     for _ in 0..MAX_READS {
-        if last.as_ref().is_ok_and(|(hash, _)| Some(*hash) == known) {
-            return None;
+        if waiting.is_empty() {
+            break;
         }
+        // All of them wait together.
         sleep(SETTLING);
-        let again = read();
-        let same = match (&last, &again) {
-            (Ok((before, _)), Ok((after, _))) => before == after,
-            (Err(_), Err(_)) => true,
-            _ => false,
-        };
-        last = again;
-        if same {
-            return Some(last);
+        let mut changing = Vec::new();
+        for (path, last) in waiting {
+            let again = read(&path);
+            let same = match (&last, &again) {
+                (Ok((before, _)), Ok((after, _))) => before == after,
+                (Err(_), Err(_)) => true,
+                _ => false,
+            };
+            match same {
+                true => settled.push((path, again)),
+                false if is_new(&path, &again) => changing.push((path, again)),
+                false => {}
+            }
         }
+        waiting = changing;
     }
-    // It is being written all the time: next time, perhaps.
-    None
+    // What is being written all the time is left for the next time.
+    settled
 }

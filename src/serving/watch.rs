@@ -36,8 +36,9 @@ pub struct Watch {
     hangup: Signal,
     /// `None`: never by time.
     interval: Option<Duration>,
+    folders: BTreeSet<PathBuf>,
     // The watching ends with it.
-    _watcher: Option<RecommendedWatcher>,
+    watcher: Option<RecommendedWatcher>,
 }
 
 impl Watch {
@@ -49,11 +50,11 @@ impl Watch {
     pub fn new(folders: &BTreeSet<PathBuf>, interval: Option<Duration>) -> Result<Self, WatchError> {
         let hangup = signal(SignalKind::hangup())?;
         let told = Arc::new(Notify::new());
-        let watcher = watcher(folders, told.clone()).inspect_err(|error| {
+        let watcher = watcher(folders.clone(), told.clone()).inspect_err(|error| {
             let every = interval.map_or_else(|| "on SIGHUP only".to_owned(), |interval| format!("every {interval:?}"));
             warn!(%error, "the system does not tell of changed files: they are looked at {every}");
         });
-        Ok(Self { told, hangup, interval, _watcher: watcher.ok() })
+        Ok(Self { told, hangup, interval, folders: folders.clone(), watcher: watcher.ok() })
     }
 
     /// Waits until something may have changed.
@@ -73,16 +74,36 @@ impl Watch {
                 debug!("files are looked at again: a folder has changed");
             }
         }
+        // A folder that was put in the place of another is another one to the system. Before anybody looks, so that
+        // nothing is missed after.
+        if let Some(watcher) = &mut self.watcher {
+            for folder in &self.folders {
+                let _ = watcher.unwatch(folder);
+                if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                    debug!(%error, folder = %folder.display(), "a folder can't be watched now");
+                }
+            }
+        }
     }
 }
 
-fn watcher(folders: &BTreeSet<PathBuf>, told: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+/// Tells of changes in these folders, and of those folders themselves, in the folders that they are in.
+fn watcher(folders: BTreeSet<PathBuf>, told: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    let around: BTreeSet<PathBuf> = folders.iter().map(|folder| folder_of(folder)).collect();
+    let watched = folders.clone();
+    let is_ours = move |path: &PathBuf| folders.contains(path) || path.parent().is_some_and(|of| folders.contains(of));
     let mut watcher = recommended_watcher(move |event: notify::Result<Event>| {
-        if event.is_ok_and(|event| is_change(&event.kind)) {
+        if event.is_ok_and(|event| is_change(&event.kind) && event.paths.iter().any(&is_ours)) {
             told.notify_one();
         }
     })?;
-    for folder in folders {
+    for folder in around.iter().filter(|folder| !watched.contains(*folder)) {
+        // It may be one that can't be read: the folder itself is what matters.
+        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+            debug!(%error, folder = %folder.display(), "a folder can't be watched");
+        }
+    }
+    for folder in &watched {
         watcher.watch(folder, RecursiveMode::NonRecursive)?;
     }
     Ok(watcher)

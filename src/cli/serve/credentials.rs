@@ -10,9 +10,15 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// The largest of these files, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Files that have changed are read once more after this time, until they are twice the same.
+const SETTLING: Duration = Duration::from_millis(500);
+/// How often at the most.
+const MAX_READS: usize = 10;
 
 /// Files that are read again.
 type Files = Arc<dyn Reload>;
@@ -64,7 +70,7 @@ impl Reload for Credentials {
     fn reload(&self) -> Outcome {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = Vec::new();
-        match read_all(&self.paths) {
+        match settled(&self.paths, seen.hash) {
             Err((path, error)) => {
                 let message = format!("can't be read: {error}");
                 *seen = Seen { hash: None, fault: Some(Fault { file: path.display().to_string(), message }) };
@@ -177,6 +183,25 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
         Ok(contents)
     };
     paths.iter().map(|path| read(path).map_err(|error| (path, error))).collect()
+}
+
+/// The same, once it is twice the same: someone may be writing it, and half of a file may be a file. That would be another
+/// one: of a caller who is confined, the half may say that it isn't.
+fn settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
+    let mut last = read_all(paths)?;
+    for _ in 0..MAX_READS {
+        if known == Some(hash(&last)) {
+            break;
+        }
+        sleep(SETTLING);
+        let again = read_all(paths)?;
+        let same = again == last;
+        last = again;
+        if same {
+            return Ok(last);
+        }
+    }
+    Ok(last)
 }
 
 fn hash(contents: &[Vec<u8>]) -> [u8; 32] {

@@ -52,11 +52,13 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     let (place, default) = options.place();
     let scenarios = Arc::new(ScenarioFiles::load(place, default).map_err(faulty)?);
     let store = scenarios.store().clone();
-    let mut sources: Vec<Arc<dyn Reload>> = vec![scenarios];
+    let mut sources: Vec<Arc<dyn Reload>> = Vec::new();
     let (tls, files) = credentials::tls(&options.tls)?.unzip();
     sources.extend(files);
     let (authority, files) = credentials::callers(&options.callers)?;
     sources.extend(files);
+    // Last: who is let in no longer must not wait for a thousand files.
+    sources.push(scenarios);
     let reloads = Reloads::new(sources);
     let interval = Some(options.scenarios.reload_interval).filter(|interval| !interval.is_zero());
     let watch = Watch::new(&reloads.folders(), interval)?;

@@ -58,15 +58,16 @@ impl Gate for Access {
         let caller = self.identify(request).map_err(refused)?;
         let call = Call::of(request.extensions());
         call.set_caller(caller.clone());
-        let analysis = path.strip_prefix('/').and_then(|path| path.strip_prefix(analysis_service_server::SERVICE_NAME));
-        if analysis.is_some_and(|method| method.starts_with('/')) && caller.role() < Role::Analyst {
-            return Err(refused(ApiError::RoleNotEnough { what: "analyses" }));
-        }
         if let Some(quotas) = &self.quotas {
             let address = request.extensions().get::<Peer>().map(|peer| peer.address);
             let quota = quotas.of(&caller, address);
             quota.take(1).map_err(refused)?;
             request.extensions_mut().insert(quota);
+        }
+        let path = request.uri().path();
+        let analysis = path.strip_prefix('/').and_then(|path| path.strip_prefix(analysis_service_server::SERVICE_NAME));
+        if analysis.is_some_and(|method| method.starts_with('/')) && caller.role() < Role::Analyst {
+            return Err(refused(ApiError::RoleNotEnough { what: "analyses" }));
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! As many calls are worked on at a time as the server can bear, over all connections; one more is turned away at once,
 //! with the time after which to come back.
 //!
-//! A call counts from its headers until its answer has left. Streams of evaluations don't count while they wait: each of
+//! A call counts from its headers until its answer is there; who doesn't read it takes room ([`super::room`]), but nobody's
+//! place. What is answered bit by bit counts until its last bit. Streams of evaluations don't count while they wait: each of
 //! their messages does, while it is answered. Health and reflection don't count.
 
 use super::super::error::ApiError;
@@ -36,14 +37,30 @@ impl Places {
     }
 }
 
+/// A call's place.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// Whether its answer is a stream, which goes on being made while it is sent.
+    is_stream: bool,
+}
+
 impl Gate for Places {
-    type Pass = Option<OwnedSemaphorePermit>;
+    type Pass = Option<Place>;
 
     fn admit<B>(&self, request: &mut Request<B>) -> Result<Self::Pass, Box<Status>> {
         match counts(request.uri().path()) {
-            true => self.take().map(Some).map_err(|error| Box::new(error.into())),
+            true => {
+                let is_stream = request.uri().path().ends_with("/FindPackages");
+                let place = self.take().map_err(|error| Box::new(error.into()))?;
+                Ok(Some(Place { _permit: place, is_stream }))
+            }
             false => Ok(None),
         }
+    }
+
+    fn answered(place: Self::Pass) -> Option<Self::Pass> {
+        place.filter(|place| place.is_stream).map(Some)
     }
 }
 

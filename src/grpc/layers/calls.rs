@@ -12,6 +12,7 @@ use super::super::call::Call;
 use super::super::error::{ERROR_DOMAIN, ReasonName};
 use super::super::proto::v1::ErrorReason;
 use super::request_id::RequestId;
+use super::room::ConnectionRoom;
 use crate::telemetry::{CALL_TARGET, Metrics};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -99,7 +100,10 @@ where
         let method = self.watch.methods.get(path).cloned();
         let unknown =
             method.is_none().then(|| path.get(..MAX_METHOD_BYTES).unwrap_or(path).trim_start_matches('/').to_owned());
-        let call = Call::new(request.extensions().get::<RequestId>().cloned(), request.headers());
+        let call = {
+            let known = request.extensions();
+            Call::new(known.get::<RequestId>().cloned(), known.get::<ConnectionRoom>().cloned(), request.headers())
+        };
         request.extensions_mut().insert(call.clone());
         let mut ending = Ending {
             watch: self.watch.clone(),

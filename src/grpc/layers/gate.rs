@@ -1,5 +1,6 @@
 //! What lets a call in or turns it away, before anything of its body is read; and what a call holds until it is over.
 
+use super::room::Taken;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
@@ -20,6 +21,11 @@ pub trait Gate: Clone {
     /// # Errors
     /// The status with which it is turned away.
     fn admit<B>(&self, request: &mut Request<B>) -> Result<Self::Pass, Box<Status>>;
+
+    /// What of it is still held when the answer is there and has to be sent.
+    fn answered(pass: Self::Pass) -> Option<Self::Pass> {
+        Some(pass)
+    }
 }
 
 /// Puts a gate before a service.
@@ -48,7 +54,7 @@ where
 {
     type Response = Response<Passing<R, G::Pass>>;
     type Error = S::Error;
-    type Future = Admitted<S::Future, G::Pass>;
+    type Future = Admitted<S::Future, G>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -64,39 +70,43 @@ where
 
 pin_project! {
     /// An answer, or a refusal.
-    #[derive(Debug)]
-    pub struct Admitted<F, P> {
+    pub struct Admitted<F, G: Gate> {
         #[pin]
         inner: Option<F>,
-        pass: Option<P>,
+        pass: Option<G::Pass>,
         refusal: Option<Box<Status>>,
     }
 }
 
-impl<F, R, E, P> Future for Admitted<F, P>
+impl<F, R, E, G: Gate> Future for Admitted<F, G>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
-    type Output = Result<Response<Passing<R, P>>, E>;
+    type Output = Result<Response<Passing<R, G::Pass>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if let Some(status) = this.refusal.take() {
             let (parts, ()) = status.into_http().into_parts();
-            return Poll::Ready(Ok(Response::from_parts(parts, Passing { inner: None, pass: None })));
+            return Poll::Ready(Ok(Response::from_parts(parts, Passing { inner: None, _pass: None, _room: None })));
         }
         let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
-        inner.poll(cx).map_ok(|response| response.map(|inner| Passing { inner: Some(inner), pass: this.pass.take() }))
+        inner.poll(cx).map_ok(|mut response| {
+            let room = response.extensions_mut().remove::<Taken>();
+            let pass = this.pass.take().and_then(G::answered);
+            response.map(|inner| Passing { inner: Some(inner), _pass: pass, _room: room })
+        })
     }
 }
 
 pin_project! {
-    /// A body that holds its call's pass; without an inner one, an empty body.
+    /// A body that holds its call's pass and its answer's room; without an inner one, an empty body.
     #[derive(Debug)]
     pub struct Passing<B, P> {
         #[pin]
         inner: Option<B>,
-        pass: Option<P>,
+        _pass: Option<P>,
+        _room: Option<Taken>,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod panics;
 pub mod quota;
 pub mod receive;
 pub mod request_id;
+pub mod room;
 
 pub use gate::{Gate, GateLayer};
 

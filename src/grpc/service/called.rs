@@ -9,12 +9,13 @@ use crate::grpc::json::JsonForm;
 use crate::grpc::proto::v1;
 use crate::serving::{DecisionLog, Outline};
 use crate::telemetry::Metrics;
+use http::Extensions;
 use prost::Message;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime};
-use tonic::Request;
+use tonic::{Request, Response, Status};
 
 static REQUEST: LazyLock<Option<JsonForm>> = LazyLock::new(|| JsonForm::of("EvaluateProposalRequest").ok());
 
@@ -64,8 +65,24 @@ pub(super) struct Evaluated<'a> {
 impl RedLines {
     /// The service for the call of a request, and its message.
     pub(super) fn called<T>(&self, request: Request<T>) -> (Self, T) {
-        let call = Call::of(request.extensions());
-        (Self { shared: self.shared.clone(), call }, request.into_inner())
+        (self.of_call(request.extensions()), request.into_inner())
+    }
+
+    /// The service for the call of these extensions.
+    pub(super) fn of_call(&self, extensions: &Extensions) -> Self {
+        Self { shared: self.shared.clone(), call: Call::of(extensions) }
+    }
+
+    /// An answer, with the room that it takes until it is read.
+    pub(super) fn respond<M: Message>(&self, answer: Result<M, ApiError>) -> Result<Response<M>, Status> {
+        let answer = answer?;
+        let room =
+            self.shared.room.as_ref().map(|room| room.take(answer.encoded_len(), self.call.room())).transpose()?;
+        let mut response = Response::new(answer);
+        if let Some(room) = room {
+            response.extensions_mut().insert(room);
+        }
+        Ok(response)
     }
 
     /// Whether the caller may know of a scenario.

@@ -22,6 +22,7 @@ use super::encoded::EvaluateProposalResponse;
 use super::error::{ApiError, Violations, quoted};
 use super::layers::admission::Places;
 use super::layers::quota::Quota;
+use super::layers::room::Room;
 use super::names;
 use super::proto::red_line_service_server::{RedLineService, RedLineServiceServer};
 use super::proto::v1;
@@ -55,6 +56,7 @@ struct Shared {
     workers: Workers,
     streams: Streams,
     places: Option<Places>,
+    room: Option<Room>,
     record: Record,
 }
 
@@ -83,6 +85,7 @@ impl RedLines {
             workers: Workers::default(),
             streams: Streams::default(),
             places: None,
+            room: None,
             record: Record::default(),
         };
         Self { shared: Arc::new(shared), call: Call::default() }
@@ -109,6 +112,13 @@ impl RedLines {
         self
     }
 
+    /// The same, where answers that wait to be read take of this room.
+    #[must_use]
+    pub fn with_room(mut self, room: Room) -> Self {
+        Arc::make_mut(&mut self.shared).room = Some(room);
+        self
+    }
+
     /// The same, with another record of what is evaluated.
     #[must_use]
     pub fn with_record(mut self, record: Record) -> Self {
@@ -126,7 +136,10 @@ impl RedLines {
     /// The id in a scenario's name; that of the default one for no name. `field` is where the request has it.
     fn scenario_id(&self, name: &str, field: &str) -> Result<Id, ApiError> {
         match name {
-            "" => self.shared.store.default_id().ok_or_else(|| self.missing("")),
+            "" => {
+                let default = self.shared.store.default_id().filter(|id| self.may_see(id));
+                default.ok_or_else(|| self.missing(""))
+            }
             name => names::parse_scenario(name)
                 .map(Id::from)
                 .ok_or_else(|| ApiError::InvalidRequest(Violations::one(field, "write `scenarios/{scenario}`"))),
@@ -203,10 +216,6 @@ fn bounded<M: Message>(answer: M) -> Result<M, ApiError> {
     }
 }
 
-fn respond<M>(answer: Result<M, ApiError>) -> Result<Response<M>, Status> {
-    answer.map(Response::new).map_err(Status::from)
-}
-
 #[tonic::async_trait]
 impl RedLineService for RedLines {
     type StreamEvaluateProposalsStream = stream::Answers;
@@ -216,7 +225,7 @@ impl RedLineService for RedLines {
         request: Request<v1::EvaluateProposalRequest>,
     ) -> Result<Response<EvaluateProposalResponse>, Status> {
         let (service, request) = self.called(request);
-        respond(match request.hypotheses.as_slice() {
+        service.respond(match request.hypotheses.as_slice() {
             [] => service.evaluate_encoded(&request),
             _ => service.apart(move |service| service.evaluate_encoded(&request)).await,
         })
@@ -228,7 +237,7 @@ impl RedLineService for RedLines {
     ) -> Result<Response<v1::BatchEvaluateProposalsResponse>, Status> {
         let quota = request.extensions().get::<Quota>().cloned();
         let (service, request) = self.called(request);
-        respond(service.batch_in_turns(request, quota).await)
+        service.respond(service.batch_in_turns(request, quota).await)
     }
 
     async fn stream_evaluate_proposals(
@@ -246,7 +255,7 @@ impl RedLineService for RedLines {
         request: Request<v1::EvaluateHistoryRequest>,
     ) -> Result<Response<v1::EvaluateHistoryResponse>, Status> {
         let (service, request) = self.called(request);
-        respond(service.apart(move |service| service.evaluate_history(&request)).await)
+        service.respond(service.apart(move |service| service.evaluate_history(&request)).await)
     }
 
     async fn compare_proposals(
@@ -254,7 +263,7 @@ impl RedLineService for RedLines {
         request: Request<v1::CompareProposalsRequest>,
     ) -> Result<Response<v1::CompareProposalsResponse>, Status> {
         let (service, request) = self.called(request);
-        respond(service.apart(move |service| service.compare_proposals(&request)).await)
+        service.respond(service.apart(move |service| service.compare_proposals(&request)).await)
     }
 
     async fn list_red_lines(
@@ -262,12 +271,12 @@ impl RedLineService for RedLines {
         request: Request<v1::ListRedLinesRequest>,
     ) -> Result<Response<v1::ListRedLinesResponse>, Status> {
         let (service, request) = self.called(request);
-        respond(service.list_red_lines(request))
+        service.respond(service.list_red_lines(request))
     }
 
     async fn get_red_line(&self, request: Request<v1::GetRedLineRequest>) -> Result<Response<v1::RedLine>, Status> {
         let (service, request) = self.called(request);
-        respond(service.get_red_line(request))
+        service.respond(service.get_red_line(request))
     }
 
     async fn list_scenarios(
@@ -275,12 +284,12 @@ impl RedLineService for RedLines {
         request: Request<v1::ListScenariosRequest>,
     ) -> Result<Response<v1::ListScenariosResponse>, Status> {
         let (service, request) = self.called(request);
-        respond(service.list_scenarios(request))
+        service.respond(service.list_scenarios(request))
     }
 
     async fn get_scenario(&self, request: Request<v1::GetScenarioRequest>) -> Result<Response<v1::Scenario>, Status> {
         let (service, request) = self.called(request);
-        respond(service.get_scenario(request))
+        service.respond(service.get_scenario(request))
     }
 
     async fn list_proposals(
@@ -288,11 +297,11 @@ impl RedLineService for RedLines {
         request: Request<v1::ListProposalsRequest>,
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
         let (service, request) = self.called(request);
-        respond(service.list_proposals(request))
+        service.respond(service.list_proposals(request))
     }
 
     async fn get_proposal(&self, request: Request<v1::GetProposalRequest>) -> Result<Response<v1::Proposal>, Status> {
         let (service, request) = self.called(request);
-        respond(service.get_proposal(request))
+        service.respond(service.get_proposal(request))
     }
 }

@@ -7,7 +7,7 @@ use crate::grpc::error::ApiError;
 use crate::grpc::layers::deadline::Deadline;
 use crate::grpc::proto::analysis_service_server::{AnalysisService, AnalysisServiceServer};
 use crate::grpc::proto::v1::{self, find_packages_response::Part};
-use crate::grpc::service::{MAX_ANSWER_BYTES, RedLines, bounded, respond};
+use crate::grpc::service::{MAX_ANSWER_BYTES, RedLines, bounded};
 use crate::serving::{Analyses, Failed, Going, Refused, Ticket};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::unfold;
@@ -167,27 +167,30 @@ impl AnalysisService for Analyst {
         &self,
         request: Request<v1::SuggestAmendmentsRequest>,
     ) -> Result<Response<v1::SuggestAmendmentsResponse>, Status> {
-        respond(self.answered(request).await.and_then(bounded))
+        let service = self.scenarios.of_call(request.extensions());
+        service.respond(self.answered(request).await.and_then(bounded))
     }
 
     async fn find_packages(
         &self,
         request: Request<v1::FindPackagesRequest>,
     ) -> Result<Response<Self::FindPackagesStream>, Status> {
-        respond(self.ask(request).map(parts))
+        Ok(Response::new(parts(self.ask(request)?)))
     }
 
     async fn explain_impasse(
         &self,
         request: Request<v1::ExplainImpasseRequest>,
     ) -> Result<Response<v1::ExplainImpasseResponse>, Status> {
-        respond(self.answered(request).await.and_then(bounded))
+        let service = self.scenarios.of_call(request.extensions());
+        service.respond(self.answered(request).await.and_then(bounded))
     }
 
     async fn assess_robustness(
         &self,
         request: Request<v1::AssessRobustnessRequest>,
     ) -> Result<Response<v1::AssessRobustnessResponse>, Status> {
-        respond(self.answered(request).await.and_then(bounded))
+        let service = self.scenarios.of_call(request.extensions());
+        service.respond(self.answered(request).await.and_then(bounded))
     }
 }
