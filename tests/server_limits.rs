@@ -6,7 +6,7 @@ mod support;
 
 use detente::grpc::connection::ConnectionLimits;
 use detente::grpc::proto::v1::{
-    BatchEvaluateProposalsRequest, EvaluateProposalRequest, StreamEvaluateProposalsRequest, Term,
+    BatchEvaluateProposalsRequest, EvaluateProposalRequest, EvaluationView, StreamEvaluateProposalsRequest, Term,
     evaluate_proposal_request::Subject, red_line_service_client::RedLineServiceClient,
     stream_evaluate_proposals_response::Result as Item,
 };
@@ -319,4 +319,44 @@ async fn connections_beyond_those_that_may_be_wait_and_it_is_counted() {
     let third = timeout(PATIENCE, third).await.unwrap().unwrap();
     assert_eq!(third.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
     assert_eq!(value(&metrics, "detente_connections_total"), 3.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_nobody_reads_are_bounded_and_take_nobodys_place() {
+    let (server, metrics) = counted(Settings { max_calls: 8, ..Settings::default() }).await;
+    let full = EvaluateProposalRequest { view: EvaluationView::Full.into(), ..proposal() };
+    let batch = BatchEvaluateProposalsRequest { requests: vec![full; 180], ..BatchEvaluateProposalsRequest::default() };
+    let batch = frame(&batch.encode_to_vec());
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let unread = Client::with_windows(stream, 1024).await.unwrap();
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let (answer, mut body) = unread.open(BATCH, &[]).await;
+        body.send_data(batch.clone(), true).unwrap();
+        let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
+        assert!(!answer.headers().contains_key("grpc-status"), "{answer:?}");
+        open.push((answer, body));
+    }
+    for _ in 0..20 {
+        let refused = unread.call(BATCH, &[], batch.clone()).await;
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "ANSWERS_UNREAD"));
+    }
+    assert_eq!(refusals(&metrics, "ANSWERS_UNREAD"), 20.0);
+    // Others have places and room.
+    let other = server.client().await;
+    for _ in 0..10 {
+        assert_eq!(other.call(BATCH, &[], batch.clone()).await.code(), Code::Ok);
+    }
+    // And so has this one, when it has let go of one.
+    drop(open.pop());
+    let again = async {
+        loop {
+            let (answer, mut body) = unread.open(BATCH, &[]).await;
+            body.send_data(batch.clone(), true).unwrap();
+            if !answer.await.unwrap().headers().contains_key("grpc-status") {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, again).await.expect("room is given back");
 }

@@ -125,8 +125,16 @@ impl Client {
 
     /// On a connection that is there.
     pub async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
+        Self::with_windows(stream, 8 * 1024 * 1024).await
+    }
+
+    /// With room for so many bytes of an answer until it is read, in bytes.
+    pub async fn with_windows(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        window: u32,
+    ) -> Result<Self, h2::Error> {
         let (send, connection) = h2::client::Builder::new()
-            .initial_window_size(8 * 1024 * 1024)
+            .initial_window_size(window)
             .initial_connection_window_size(8 * 1024 * 1024)
             .handshake(stream)
             .await?;
