@@ -8,7 +8,7 @@ mod credentials;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use credentials::{Signer, claims, entry, jwks, rules, seconds};
-use detente::access::{Authority, Denied, Keys, Role, Tokens};
+use detente::access::{Authority, Caller, Denied, Keys, Role, Tokens};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use proptest::prelude::*;
 use rcgen::PublicKeyData;
@@ -260,6 +260,20 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         (String::new(), "`tokens:`"),
         ("tokens: []".to_owned(), "no token"),
         (format!("tokens:\n{good}{good}"), "token 2 (a): the same token"),
+        // `Bearer` and nothing would be let in by it.
+        (format!("tokens:\n{}", entry("a", "", "reader", "")), "token 1 (a): `sha256` is that of an empty token"),
+        // Of two that contradict each other none is taken.
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", role: analyst")), "not as it should be"),
+        (
+            format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [one], scenarios: [two]")),
+            "not as it should be",
+        ),
+        (format!("tokens:\n{good}tokens:\n{good}"), "not as it should be"),
+        (format!("tokens:\n{good}---\ntokens:\n{good}"), "not as it should be"),
+        (format!("tokens:\n{}", good.replace(", role: reader", "")), "not as it should be"),
+        (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 0x")), "64 hexadecimal"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: {one: two}")), "not as it should be"),
+        (format!("tokens:\n{}", entry("''", "x", "reader", "")), "1 to 64"),
         (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: a caller is called by"),
         (format!("tokens:\n{}", entry(&"a".repeat(65), "x", "reader", "")), "1 to 64"),
         (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: not as it should be"),
@@ -281,6 +295,17 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         assert!(told.contains(wanted), "{}: {told}", text.get(..80).unwrap_or(&text));
         assert!(!told.contains(secret), "{told}");
     }
+}
+
+#[test]
+fn who_shows_a_certificate_stands_until_it_expires() {
+    let now = SystemTime::now();
+    let desk = Caller::with_certificate("desk", now);
+    assert_eq!((desk.name(), desk.role(), desk.is_known()), ("desk", Role::Analyst, true));
+    assert!(desk.may_see("anything") && desk.stands(now - Duration::from_secs(1)) && !desk.stands(now));
+    let anyone = Caller::anyone();
+    assert_eq!((anyone.name(), anyone.role(), anyone.is_known()), ("anonymous", Role::Analyst, false));
+    assert!(anyone.may_see("anything") && anyone.stands(now));
 }
 
 #[test]

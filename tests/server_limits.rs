@@ -166,6 +166,22 @@ async fn a_request_that_does_not_come_is_given_up() {
 }
 
 #[tokio::test]
+async fn nobody_holds_a_connection_by_a_question_of_health_that_does_not_end() {
+    let receive = Duration::from_millis(100);
+    let (server, _) = counted(Settings { receive, ..Settings::default() }).await;
+    let client = server.client().await;
+    for method in ["Check", "Watch"] {
+        let (answer, _body) = client.open(&format!("/grpc.health.v1.Health/{method}"), &[]).await;
+        let answer = timeout(PATIENCE, Answer::read(answer)).await.unwrap();
+        assert_eq!(reason(&answer), "REQUEST_TOO_SLOW", "{method}");
+    }
+    // Who asked in time watches as long as it likes.
+    let (answer, mut body) = client.open("/grpc.health.v1.Health/Watch", &[]).await;
+    body.send_data(frame(&[]), true).unwrap();
+    assert!(timeout(receive * 3, Answer::read(answer)).await.is_err());
+}
+
+#[tokio::test]
 async fn a_message_is_as_large_as_may_be_and_no_larger() {
     let max_request_bytes = 2048;
     let (server, metrics) = counted(Settings { max_request_bytes, ..Settings::default() }).await;

@@ -7,14 +7,14 @@ mod credentials;
 mod support;
 
 use credentials::{Authorities, Identity};
-use detente::grpc::proto::v1::ListScenariosRequest;
 use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::grpc::proto::v1::{ListScenariosRequest, StreamEvaluateProposalsRequest};
 use detente::grpc::server::Settings;
 use detente::grpc::tls::{Tls, TlsError, TlsFiles};
 use detente::serving::{Store, source};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -44,10 +44,19 @@ async fn server(tls: &Tls) -> Server {
 }
 
 fn config(trusted: &Authorities, identity: Option<&Identity>, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    config_of(trusted, identity, protocols, rustls::DEFAULT_VERSIONS)
+}
+
+fn config_of(
+    trusted: &Authorities,
+    identity: Option<&Identity>,
+    protocols: &[&[u8]],
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.certificate.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let builder = builder.with_root_certificates(roots);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
@@ -116,6 +125,48 @@ async fn under_mutual_tls_clients_show_a_certificate_of_the_right_authority() {
     assert!(answers(&server, with(Some(&others.client("desk")))).await.is_err());
     // A certificate for servers is none for clients.
     assert!(answers(&server, with(Some(&clients.server()))).await.is_err());
+}
+
+#[tokio::test]
+async fn under_mutual_tls_every_connection_shows_its_certificate() {
+    let authority = Authorities::new("authority");
+    let identity = authority.client("desk");
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        for (clients, again) in [(None, HandshakeKind::Resumed), (Some(&authority), HandshakeKind::Full)] {
+            let server = server(&Tls::new(&files(&authority.server(), clients)).unwrap()).await;
+            let config = config_of(&authority, Some(&identity), &[b"h2"], &[version]);
+            // What is needed to resume comes with the first answers.
+            assert_eq!(answers(&server, config.clone()).await, Ok(Code::Ok));
+            let stream = connect(&server, config).await.unwrap();
+            assert_eq!(stream.get_ref().1.handshake_kind(), Some(again), "{version:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_known_until_its_certificate_expires() {
+    let authority = Authorities::new("authority");
+    let server = server(&Tls::new(&files(&authority.server(), Some(&authority))).unwrap()).await;
+    let until = SystemTime::now() + Duration::from_secs(3);
+    let config = config(&authority, Some(&authority.client_until("desk", until)), &[b"h2"]);
+    let idle = Client::over(connect(&server, config.clone()).await.unwrap()).await.unwrap();
+    assert_eq!(idle.try_call(LIST, frame(&[])).await.unwrap().code(), Code::Ok);
+    let stream = Arc::new(Mutex::new(Some(connect(&server, config).await.unwrap())));
+    let dial = service_fn(move |_| {
+        let stream = stream.lock().unwrap().take();
+        async { stream.map(hyper_util::rt::TokioIo::new).ok_or(std::io::Error::other("it dials once")) }
+    });
+    let endpoint = tonic::transport::Endpoint::from_static("http://localhost");
+    let mut client = RedLineServiceClient::new(endpoint.connect_with_connector(dial).await.unwrap());
+    let (send, requests) = tokio::sync::mpsc::channel(4);
+    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+    let mut answers = client.stream_evaluate_proposals(requests).await.unwrap().into_inner();
+    send.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
+    assert!(answers.message().await.unwrap().is_some());
+    tokio::time::sleep(until.duration_since(SystemTime::now()).unwrap()).await;
+    send.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
+    assert_eq!(answers.message().await.unwrap_err().code(), Code::Unauthenticated);
+    assert!(timeout(PATIENCE, idle.try_call(LIST, frame(&[]))).await.unwrap().is_none());
 }
 
 #[test]

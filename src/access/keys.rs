@@ -5,7 +5,7 @@
 //! taken from the token.
 
 use super::{Caller, Denied, Role, Unusable};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use quick_cache::sync::Cache;
 use serde::Deserialize;
@@ -127,7 +127,7 @@ impl Keys {
             }
             // Keys for other ends than signatures, and of kinds not known here, may stand beside.
             let Ok(jwk) = serde_json::from_value::<Jwk>(value) else { continue };
-            if jwk.common.public_key_use.as_ref().is_some_and(|used| *used != PublicKeyUse::Signature) {
+            if !is_for_signatures(&jwk) {
                 continue;
             }
             let allowed = |algorithm: &Algorithm| rules.algorithms.contains(&JwtAlgorithm(*algorithm));
@@ -247,6 +247,12 @@ impl Keys {
         }
         self
     }
+}
+
+/// Whether a key may verify signatures, by the two ways in which a key says what it is for.
+fn is_for_signatures(jwk: &Jwk) -> bool {
+    let used = jwk.common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature);
+    used && jwk.common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify))
 }
 
 /// What a key is for: the algorithm that it names, if that is of its kind; else all of its kind.

@@ -100,9 +100,9 @@ impl Caller {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Who showed a certificate, where nothing else is asked for: an analyst who sees everything.
-    pub fn with_certificate(name: &str) -> Self {
-        Self::new(name, Role::Analyst, None, None)
+    /// Who showed a certificate, where nothing else is asked for: an analyst who sees everything, until it expires.
+    pub fn with_certificate(name: &str, until: SystemTime) -> Self {
+        Self::new(name, Role::Analyst, None, Some(until))
     }
 
     /// What it is called, in logs and quotas.

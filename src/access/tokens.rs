@@ -84,6 +84,10 @@ impl Tokens {
             let hash = hex(&entry.sha256).ok_or_else(|| {
                 Unusable(format!("token {place} ({}): `sha256` is 64 hexadecimal digits", entry.caller))
             })?;
+            // What is left where a token could not be made: `Bearer` and nothing would be let in by it.
+            if hash == <Hash>::from(Sha256::digest([])) {
+                return Err(Unusable(format!("token {place} ({}): `sha256` is that of an empty token", entry.caller)));
+            }
             if tokens.get(&hash).is_some() {
                 return Err(Unusable(format!("token {place} ({}): the same token stands before", entry.caller)));
             }

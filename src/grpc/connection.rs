@@ -9,7 +9,7 @@ use super::layers::room::ConnectionRoom;
 use super::preface::{First, NOT_HTTP1, Rewound, first_words};
 use super::service::StreamPlaces;
 use super::stall::{Asked, Patience};
-use super::tls::{Tls, client_name};
+use super::tls::{ClientCertificate, Tls};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -25,7 +25,7 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -93,8 +93,8 @@ impl Default for ConnectionLimits {
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
-    /// What its certificate calls it, under mutual TLS.
-    pub certificate: Option<Arc<str>>,
+    /// What its certificate says, under mutual TLS.
+    pub certificate: Option<Arc<ClientCertificate>>,
 }
 
 /// Why a connection came to nothing.
@@ -193,13 +193,13 @@ enum Opened {
     Tls(Box<Rewound<TlsStream<TcpStream>>>),
 }
 
-/// Comes to HTTP/2, and to what the client's certificate calls it.
-async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<Arc<str>>), Refused> {
+/// Comes to HTTP/2, and to what the client's certificate says.
+async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<Arc<ClientCertificate>>), Refused> {
     let Some(tls) = tls else { return Ok((Opened::Plain(read_first(stream).await?), None)) };
     let accepted = TlsAcceptor::from(tls.config()).accept(stream).await.map_err(Refused::Tls)?;
     let shown = accepted.get_ref().1.peer_certificates().and_then(|shown| shown.first());
-    let name = shown.map(client_name);
-    Ok((Opened::Tls(Box::new(read_first(accepted).await?)), name))
+    let certificate = shown.map(|shown| Arc::new(ClientCertificate::read(shown)));
+    Ok((Opened::Tls(Box::new(read_first(accepted).await?)), certificate))
 }
 
 async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<Rewound<T>, Refused> {
@@ -225,6 +225,9 @@ where
 {
     let Serving { http2, limits, mut closing, .. } = serving;
     let (places, room) = (StreamPlaces::default(), ConnectionRoom::default());
+    // A certificate is looked at when a connection opens: who has a new one shows it on a new connection.
+    let left = |shown: &Arc<ClientCertificate>| shown.until.duration_since(SystemTime::now()).unwrap_or_default();
+    let age = with_jitter(limits.max_age).min(peer.certificate.as_ref().map_or(Duration::MAX, left));
     let service = service
         .map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
@@ -237,7 +240,7 @@ where
     let mut connection = pin!(http2.serve_connection(TokioIo::new(stream.clone()), TowerToHyperService::new(service)));
     let mut going = pin!(async {
         tokio::select! {
-            () = sleep(with_jitter(limits.max_age)) => {}
+            () = sleep(age) => {}
             _ = closing.wait_for(|closing| *closing) => {}
         }
     });

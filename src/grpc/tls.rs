@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, version};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -116,8 +116,7 @@ fn read(files: &TlsFiles) -> Result<Current, TlsError> {
         CertificateDer::pem_slice_iter(&files.certificate).collect::<Result<_, _>>().map_err(TlsError::Certificate)?;
     let first = certificates.first().ok_or(TlsError::NoCertificate)?;
     let (_, certificate) = X509Certificate::from_der(first).map_err(|_| TlsError::NotX509)?;
-    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
-    let expires = UNIX_EPOCH + Duration::from_secs(seconds);
+    let expires = end_of(&certificate);
     if expires <= SystemTime::now() {
         return Err(TlsError::Expired);
     }
@@ -139,12 +138,39 @@ fn read(files: &TlsFiles) -> Result<Current, TlsError> {
     };
     let mut config = builder.with_single_cert(certificates, key)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
+    if files.client_authorities.is_some() {
+        // A session that is resumed brings the certificate that it began with, which nobody looks at again: it would be
+        // good for as long as sessions are, expired or not.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(Current { config: Arc::new(config), expires })
+}
+
+fn end_of(certificate: &X509Certificate<'_>) -> SystemTime {
+    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// What a client showed of itself.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// What it is called.
+    pub name: Arc<str>,
+    /// Until when.
+    pub until: SystemTime,
+}
+
+impl ClientCertificate {
+    pub(super) fn read(certificate: &CertificateDer<'_>) -> Self {
+        let until = X509Certificate::from_der(certificate).map_or(UNIX_EPOCH, |(_, parsed)| end_of(&parsed));
+        Self { name: client_name(certificate), until }
+    }
 }
 
 /// What a client is called by its certificate: its first URI (as SPIFFE has it) or DNS name, else its common name, else
 /// the certificate's fingerprint.
-pub(super) fn client_name(certificate: &CertificateDer<'_>) -> Arc<str> {
+fn client_name(certificate: &CertificateDer<'_>) -> Arc<str> {
     let named = X509Certificate::from_der(certificate).ok().and_then(|(_, parsed)| {
         let alternatives = parsed.subject_alternative_name().ok().flatten();
         let alternatives = alternatives.iter().flat_map(|names| &names.value.general_names);

@@ -135,7 +135,13 @@ impl Authorities {
     }
 
     pub fn client(&self, name: &str) -> Identity {
+        self.client_until(name, SystemTime::now() + Duration::from_secs(3_600))
+    }
+
+    /// For a client, good until then.
+    pub fn client_until(&self, name: &str, until: SystemTime) -> Identity {
         let mut params = CertificateParams::default();
+        params.not_after = until.into();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(params)

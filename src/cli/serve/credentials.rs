@@ -191,7 +191,7 @@ fn settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Vec<Vec<u8>>, (
     let mut last = read_all(paths)?;
     for _ in 0..MAX_READS {
         if known == Some(hash(&last)) {
-            break;
+            return Ok(last);
         }
         sleep(SETTLING);
         let again = read_all(paths)?;
@@ -201,7 +201,10 @@ fn settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Vec<Vec<u8>>, (
             return Ok(last);
         }
     }
-    Ok(last)
+    match paths.first() {
+        Some(path) => Err((path, io::Error::other("it goes on changing"))),
+        None => Ok(last),
+    }
 }
 
 fn hash(contents: &[Vec<u8>]) -> [u8; 32] {

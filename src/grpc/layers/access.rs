@@ -32,8 +32,8 @@ impl Access {
 
     fn identify<B>(&self, request: &Request<B>) -> Result<Caller, ApiError> {
         if !self.authority.is_needed() {
-            let certificate = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_deref());
-            return Ok(certificate.map_or_else(Caller::anyone, Caller::with_certificate));
+            let shown = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_deref());
+            return Ok(shown.map_or_else(Caller::anyone, |shown| Caller::with_certificate(&shown.name, shown.until)));
         }
         let mut given = request.headers().get_all(AUTHORIZATION).iter();
         let (first, more) = (given.next(), given.next().is_some());

@@ -7,7 +7,7 @@ use crate::access::Caller;
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota as Rate, RateLimiter};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Quotas {
     /// A caller's.
     pub(super) fn of(&self, caller: &Caller, address: Option<IpAddr>) -> Quota {
         let key = match (caller.is_known(), address) {
-            (false, Some(address)) => address.to_string().into(),
+            (false, Some(address)) => network(address).to_string().into(),
             _ => Arc::from(caller.name()),
         };
         Quota { quotas: self.clone(), key }
@@ -39,6 +39,14 @@ impl Quotas {
     pub fn prune(&self) {
         self.buckets.retain_recent();
         self.buckets.shrink_to_fit();
+    }
+}
+
+/// Who has one address of IPv6 has all 2^64 of its network: it is one caller all the same.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address => address,
     }
 }
 
@@ -64,5 +72,34 @@ impl Quota {
             }
             Err(_) => Err(ApiError::BeyondBurst { asked: count.get(), burst: burst.get() }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Quotas;
+    use crate::access::Caller;
+    use std::num::NonZeroU32;
+
+    #[test]
+    fn who_is_not_known_is_counted_by_network() {
+        let one = NonZeroU32::MIN;
+        let quotas = Quotas::new(one, one);
+        let asks = |caller: &Caller, address: &str| quotas.of(caller, Some(address.parse().unwrap())).take(1).is_ok();
+        let anyone = Caller::anyone();
+        for (address, may) in [
+            ("192.0.2.1", true),
+            ("192.0.2.1", false),
+            ("::ffff:192.0.2.1", false),
+            ("192.0.2.2", true),
+            ("2001:db8:0:1::1", true),
+            ("2001:db8:0:1:ffff::2", false),
+            ("2001:db8:0:2::1", true),
+        ] {
+            assert_eq!(asks(&anyone, address), may, "{address}");
+        }
+        // Who is known is one caller, wherever it is.
+        let known = Caller::with_certificate("desk", std::time::SystemTime::now());
+        assert!(asks(&known, "192.0.2.1") && !asks(&known, "192.0.2.9"));
     }
 }

@@ -1,6 +1,7 @@
 //! A request must come in time: who sends a byte now and then would hold a place for ever.
 //!
-//! Streams are exempt: between their messages the server's own patience counts.
+//! Streams are exempt: between their messages the server's own patience counts. Health is not: it is asked by strangers,
+//! with one message, and a call that is open keeps its connection beyond its age.
 
 use super::super::error::ApiError;
 use super::admission::is_stream_of_evaluations;
@@ -19,7 +20,7 @@ use tonic::Status;
 /// The same request; its body ends with an error if it takes longer than `within`.
 pub fn in_time<B>(request: Request<B>, within: Duration) -> Request<Timely<B>> {
     let path = request.uri().path();
-    let open = is_stream_of_evaluations(path) || path.starts_with("/grpc.");
+    let open = is_stream_of_evaluations(path) || path.starts_with("/grpc.reflection.");
     let until = (!open).then(|| Instant::now() + within);
     request.map(|inner| Timely { inner, until, within, sleep: None })
 }
