@@ -66,6 +66,9 @@ fn each_claim_is_checked() {
         ("exp", json!(-1), Denied::Malformed),
         ("exp", json!("4102444800"), Denied::Malformed),
         ("exp", json!(1e300), Denied::Malformed),
+        ("exp", json!(1e18), Denied::Malformed),
+        ("exp", json!(253_402_300_800_u64), Denied::Malformed),
+        ("exp", json!(u64::MAX), Denied::Malformed),
         ("exp", json!(null), Denied::Malformed),
         ("nbf", json!(at + 60), Denied::NotYetValid),
         ("nbf", json!("soon"), Denied::Malformed),
@@ -130,6 +133,15 @@ fn no_algorithm_but_the_keys_own_is_accepted() {
     assert_eq!(all.verify(&rsa.sign_with(&padded, &claims), now).unwrap_err(), Denied::WrongKey);
     let renamed = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::ES256) };
     assert_eq!(all.verify(&ec.sign_with(&renamed, &claims), now).unwrap_err(), Denied::WrongKey);
+    // A curve for another than its own.
+    let larger = Keys::read(&jwks(&[ec.jwk()]), rules(&["ES256", "ES384"])).unwrap();
+    let mut plain = ec.jwk();
+    plain.as_object_mut().unwrap().remove("alg");
+    let unnamed = Keys::read(&jwks(&[plain]), rules(&["ES256", "ES384"])).unwrap();
+    let header = base64(&json!({"alg": "ES384", "kid": "ec"}).to_string());
+    for keys in [larger, unnamed] {
+        assert_eq!(keys.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), Denied::WrongKey);
+    }
     // Good by itself, but not on the list.
     let only_ec = Keys::read(&jwks(&[rsa.jwk(), ec.jwk()]), rules(&["ES256"])).unwrap();
     assert_eq!(only_ec.verify(&rsa.sign(&claims), now).unwrap_err(), Denied::AlgorithmNotAllowed);
@@ -189,6 +201,46 @@ fn what_is_changed_is_noticed() {
         assert!(keys.verify(&broken, now).is_err(), "{broken}");
     }
     assert_eq!(keys.verify(&"x".repeat(8 * 1024 + 1), now).unwrap_err(), Denied::TooLong);
+    assert_eq!(keys.verify(&"x".repeat(8 * 1024), now).unwrap_err(), Denied::Malformed);
+}
+
+#[test]
+fn what_is_remembered_is_the_whole_token() {
+    let now = SystemTime::now();
+    let (signer, stranger) = (Signer::new("a", Algorithm::ES256), Signer::new("a", Algorithm::ES256));
+    let keys = keys(&[&signer], &["ES256"]);
+    let token = signer.sign(&claims(now));
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let forged = stranger.sign(&claims(now));
+    let forged_signature = forged.rsplit_once('.').unwrap().1;
+    for _ in 0..2 {
+        assert!(keys.verify(&token, now).is_ok());
+        assert_eq!(keys.verify(&format!("{message}.{forged_signature}"), now).unwrap_err(), Denied::BadSignature);
+        assert_eq!(keys.verify(&forged, now).unwrap_err(), Denied::BadSignature);
+        for written in
+            [format!("{message}.{signature}="), format!("{message}."), format!("{token} "), format!(" {token}")]
+        {
+            assert!(keys.verify(&written, now).is_err(), "{written}");
+        }
+    }
+}
+
+#[test]
+fn times_are_told_apart_to_the_second() {
+    let now = std::time::UNIX_EPOCH + Duration::from_secs(seconds(SystemTime::now()));
+    let signer = Signer::new("a", Algorithm::ES256);
+    let keys = keys(&[&signer], &["ES256"]);
+    for (name, at, denied) in [
+        ("exp", seconds(now) - 30, Some(Denied::Expired)),
+        ("exp", seconds(now) - 29, None),
+        ("nbf", seconds(now) + 30, None),
+        ("nbf", seconds(now) + 31, Some(Denied::NotYetValid)),
+        ("exp", 253_402_300_799, None),
+    ] {
+        let mut claims = claims(now);
+        claims[name] = json!(at);
+        assert_eq!(keys.verify(&signer.sign(&claims), now).err(), denied, "{name}: {at}");
+    }
 }
 
 #[test]
@@ -212,15 +264,25 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
     assert!(refused("keys").contains("not a JSON object"));
     assert!(refused("{}").contains("no list `keys`"));
     assert!(refused("{\"keys\": []}").contains("no key"));
+    assert!(refused(&" ".repeat(1024 * 1024 + 1)).contains("more than"));
     assert!(refused(&jwks(&[one.jwk(), one.jwk()])).contains("key 2 has the same name"));
-    let mut private = one.jwk();
-    private["d"] = json!("AAAA");
-    assert!(refused(&jwks(&[rsa.jwk(), private])).contains("key 2 has a private"));
+    for part in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+        let mut private = one.jwk();
+        private[part] = json!("AAAA");
+        assert!(refused(&jwks(&[rsa.jwk(), private])).contains("key 2 has a private"), "{part}");
+    }
     assert!(refused(&jwks(&[json!({"kty": "oct", "k": "AAAA", "alg": "HS256"})])).contains("key 1 has a private"));
     assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 101])).contains("at most 100"));
     let mut sealing = one.jwk();
     sealing["use"] = json!("enc");
     assert!(refused(&jwks(&[sealing.clone()])).contains("no key"));
+    let mut deriving = one.jwk();
+    deriving["key_ops"] = json!(["deriveKey"]);
+    assert!(refused(&jwks(&[deriving.clone()])).contains("no key"));
+    deriving["key_ops"] = json!(["verify"]);
+    assert!(Keys::read(&jwks(&[deriving]), rules(&["ES256"])).is_ok());
+    // Of kinds, and named for algorithms, that are not allowed.
+    assert!(Keys::read(&jwks(&[rsa.jwk()]), rules(&["ES256", "PS256"])).unwrap_err().to_string().contains("no key"));
     assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
     for name in ["HS256", "none", "RS1", ""] {
         assert!(name.parse::<detente::access::JwtAlgorithm>().is_err(), "{name}");
@@ -268,10 +330,14 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [one], scenarios: [two]")),
             "not as it should be",
         ),
+        (format!("tokens:\n{good}callers: []\n"), "not as it should be"),
         (format!("tokens:\n{good}tokens:\n{good}"), "not as it should be"),
         (format!("tokens:\n{good}---\ntokens:\n{good}"), "not as it should be"),
         (format!("tokens:\n{}", good.replace(", role: reader", "")), "not as it should be"),
         (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 0x")), "64 hexadecimal"),
+        (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 00")), "64 hexadecimal"),
+        (format!("tokens:\n  - {{caller: a, sha256: '{}', role: reader}}\n", "+f".repeat(32)), "64 hexadecimal"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['']")), "ids like"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: {one: two}")), "not as it should be"),
         (format!("tokens:\n{}", entry("''", "x", "reader", "")), "1 to 64"),
         (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: a caller is called by"),
@@ -316,12 +382,27 @@ fn who_is_taken_out_of_the_file_no_longer_stands() {
             entry("stays", "1", "reader", ""),
             entry("leaves", "2", "reader", ""),
             entry("rises", "3", "reader", ""),
+            entry("widens", "4", "reader", ", scenarios: [one]"),
+            entry("narrows", "5", "reader", ""),
+            entry("changes-hands", "6", "reader", ""),
         ])),
         None,
     );
     let who = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
     let [stays, leaves, rises] = ["1", "2", "3"].map(|token| who(token).unwrap());
-    authority.replace_tokens(tokens(&[entry("stays", "1", "reader", ""), entry("rises", "3", "analyst", "")]));
+    let others = ["4", "5", "6"].map(|token| who(token).unwrap());
+    authority.replace_tokens(tokens(&[
+        entry("stays", "1", "reader", ""),
+        entry("rises", "3", "analyst", ""),
+        entry("widens", "4", "reader", ""),
+        entry("narrows", "5", "reader", ", scenarios: [one]"),
+        entry("has-changed-hands", "6", "reader", ""),
+    ]));
+    for before in others {
+        assert!(!before.stands(now), "{} is somebody else now", before.name());
+    }
+    assert!(who("4").unwrap().may_see("two") && !who("5").unwrap().may_see("two"));
+    assert_eq!(who("6").unwrap().name(), "has-changed-hands");
     assert!(stays.stands(now) && who("1").unwrap().stands(now));
     assert!(!leaves.stands(now), "a token that was revoked is still good");
     assert_eq!(who("2").unwrap_err(), Denied::UnknownToken);
@@ -346,6 +427,12 @@ fn what_a_key_signed_goes_with_the_key() {
     authority.replace_keys(keys(&[&new], &["ES256"]));
     assert!(!before.stands(now));
     assert_eq!(who(&by_old).unwrap_err(), Denied::UnknownKey);
+    // Another key under a name that was there before.
+    let before = who(&new.sign(&claims(now))).unwrap();
+    let renewed = Signer::new("new", Algorithm::ES256);
+    authority.replace_keys(keys(&[&renewed], &["ES256"]));
+    assert!(!before.stands(now) && who(&renewed.sign(&claims(now))).is_ok());
+    assert_eq!(who(&new.sign(&claims(now))).unwrap_err(), Denied::BadSignature);
 }
 
 #[test]
@@ -353,13 +440,17 @@ fn the_header_is_read_strictly() {
     let now = SystemTime::now();
     let signer = Signer::new("a", Algorithm::ES256);
     let jwt = signer.sign(&claims(now));
-    let both = Authority::new(Some(tokens(&[entry("a", "secret", "reader", "")])), Some(keys(&[&signer], &["ES256"])));
+    // Two of the file's have something of a JWT, but not its form.
+    let listed = ["secret", "eyJsecret", "a.secret.b"].map(|token| entry("a", token, "reader", ""));
+    let both = Authority::new(Some(tokens(&listed)), Some(keys(&[&signer], &["ES256"])));
     let who = |header: &str| both.identify(Some(header.as_bytes()), now).map(|caller| caller.name().to_owned());
-    for accepted in ["Bearer secret", "bearer secret", "BEARER  secret", "Bearer secret "] {
+    for accepted in
+        ["Bearer secret", "bearer secret", "BEARER  secret", "Bearer secret ", "Bearer eyJsecret", "Bearer a.secret.b"]
+    {
         assert_eq!(who(accepted).as_deref(), Ok("a"), "{accepted}");
     }
     assert_eq!(who(&format!("Bearer {jwt}")).as_deref(), Ok("service-a"));
-    for refused in ["Basic secret", "secret", "Bearersecret", "", "Bearer", "Token secret"] {
+    for refused in ["Basic secret", "Digest secret", "secret", "Bearersecret", "", "Bearer", "Token secret"] {
         assert_eq!(who(refused).unwrap_err(), Denied::NotBearer, "{refused}");
     }
     assert_eq!(who("Bearer ").unwrap_err(), Denied::UnknownToken);
