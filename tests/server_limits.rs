@@ -175,6 +175,11 @@ async fn nobody_holds_a_connection_by_a_question_of_health_that_does_not_end() {
         let answer = timeout(PATIENCE, Answer::read(answer)).await.unwrap();
         assert_eq!(reason(&answer), "REQUEST_TOO_SLOW", "{method}");
     }
+    // A stream of evaluations may wait for its first message.
+    let (answer, mut body) = client.open("/detente.v1.RedLineService/StreamEvaluateProposals", &[]).await;
+    sleep(receive * 3).await;
+    body.send_data(frame(&[]), true).unwrap();
+    assert_eq!(Answer::read(answer).await.code(), Code::Ok);
     // Who asked in time watches as long as it likes.
     let (answer, mut body) = client.open("/grpc.health.v1.Health/Watch", &[]).await;
     body.send_data(frame(&[]), true).unwrap();
