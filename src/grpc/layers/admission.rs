@@ -76,7 +76,7 @@ pub fn is_stream_of_evaluations(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::counts;
+    use super::{Gate, Places, counts};
 
     #[test]
     fn calls_count_but_streams_health_and_reflection() {
@@ -86,5 +86,19 @@ mod tests {
         assert!(!counts("/detente.v1.RedLineService/StreamEvaluateProposals"));
         assert!(!counts("/grpc.health.v1.Health/Check"));
         assert!(!counts("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
+    }
+
+    #[test]
+    fn a_place_is_given_back_with_the_answer_but_by_a_stream_with_its_last_part() {
+        let places = Places::new(1);
+        let admit = |path: &str| places.admit(&mut http::Request::get(path).body(()).unwrap());
+        let pass = admit("/detente.v1.RedLineService/EvaluateProposal").unwrap();
+        assert!(admit("/detente.v1.RedLineService/EvaluateProposal").is_err());
+        assert!(Places::answered(pass).is_none());
+        let pass = admit("/detente.v1.AnalysisService/FindPackages").unwrap();
+        let sent = Places::answered(pass);
+        assert!(sent.is_some() && admit("/detente.v1.AnalysisService/FindPackages").is_err());
+        drop(sent);
+        assert!(admit("/detente.v1.AnalysisService/FindPackages").is_ok());
     }
 }
