@@ -24,6 +24,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 use std::time::Duration;
 use thiserror::Error;
@@ -124,9 +125,9 @@ impl Refused {
     }
 }
 
-/// HTTP/2 with the limits of this server.
-pub(super) fn http2(limits: &ConnectionLimits) -> Builder<Patience> {
-    let mut http2 = Builder::new(Patience { stall: limits.stall });
+/// HTTP/2 with the limits of this server. `stalled` counts the calls whose answers were left unread.
+pub(super) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Builder<Patience> {
+    let mut http2 = Builder::new(Patience { stall: limits.stall, stalled });
     http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_streams)
