@@ -248,7 +248,7 @@ fn a_token_is_found_by_what_it_hashes_to() {
         assert!(read.find(unknown).is_none());
     }
     // As JSON, too.
-    let json = json!({"tokens": [{"caller": "a", "sha256": "0".repeat(64), "role": "reader"}]});
+    let json = json!({"tokens": [{"caller": "a", "sha256": "0".repeat(64), "role": "reader", "scenarios": "all"}]});
     assert_eq!(Tokens::read(&json.to_string()).unwrap().len(), 1);
 }
 
@@ -263,7 +263,10 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: a caller is called by"),
         (format!("tokens:\n{}", entry(&"a".repeat(65), "x", "reader", "")), "1 to 64"),
         (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: not as it should be"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")), "`scenarios` is empty"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")), "`scenarios` is `all`, or a list"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: none")), "`scenarios` is `all`, or a list"),
+        // Half of an entry must not say more than all of it.
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: x").replace(", scenario: x", "")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "not as it should be"),
         // Commented out to the last one: nobody may be let into everything by that.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ")), "scenarios"),
@@ -271,7 +274,7 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ~")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['*']")), "ids like"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [scenarios/one]")), "ids like"),
-        (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader}}\n"), "64 hexadecimal"),
+        (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader, scenarios: all}}\n"), "64 hexadecimal"),
         (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "not as it should be"),
         (format!("{secret}: ]["), "not as it should be"),
         (format!("tokens:\n{}", good.repeat(10_001)), "at most 10000"),

@@ -9,7 +9,7 @@ use super::layers::room::ConnectionRoom;
 use super::preface::{First, NOT_HTTP1, Rewound, first_words};
 use super::service::StreamPlaces;
 use super::stall::{Asked, Patience};
-use super::tls::{Tls, client_name};
+use super::tls::{Tls, client};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -26,7 +26,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -94,8 +94,8 @@ impl Default for ConnectionLimits {
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
-    /// What its certificate calls it, under mutual TLS.
-    pub certificate: Option<Arc<str>>,
+    /// What its certificate calls it, and until when, under mutual TLS.
+    pub certificate: Option<(Arc<str>, SystemTime)>,
 }
 
 /// Why a connection came to nothing.
@@ -195,11 +195,11 @@ enum Opened {
 }
 
 /// Comes to HTTP/2, and to what the client's certificate calls it.
-async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<Arc<str>>), Refused> {
+async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<(Arc<str>, SystemTime)>), Refused> {
     let Some(tls) = tls else { return Ok((Opened::Plain(read_first(stream).await?), None)) };
     let accepted = TlsAcceptor::from(tls.config()).accept(stream).await.map_err(Refused::Tls)?;
     let shown = accepted.get_ref().1.peer_certificates().and_then(|shown| shown.first());
-    let name = shown.map(client_name);
+    let name = shown.map(client);
     Ok((Opened::Tls(Box::new(read_first(accepted).await?)), name))
 }
 

@@ -445,8 +445,14 @@ where
     info!(calls = calls.len(), connections = connections.len(), "draining");
     let all_closed = async { while connections.join_next().await.is_some() {} };
     let all_answered = async {
-        calls.wait().await;
-        sleep(LINGER).await;
+        // Who has not read yet that it is to go may still call: until none has for a while.
+        loop {
+            calls.wait().await;
+            sleep(LINGER).await;
+            if calls.is_empty() {
+                break;
+            }
+        }
     };
     let drained = timeout(settings.drain.timeout, async {
         tokio::select! {
@@ -455,7 +461,7 @@ where
         }
     });
     match drained.await {
-        Ok(()) => Drained::Whole,
-        Err(_) => Drained::Cut { calls: calls.len() },
+        Ok(()) if calls.is_empty() => Drained::Whole,
+        _ => Drained::Cut { calls: calls.len() },
     }
 }

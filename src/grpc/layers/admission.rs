@@ -1,9 +1,9 @@
 //! As many calls are worked on at a time as the server can bear, over all connections; one more is turned away at once,
 //! with the time after which to come back.
 //!
-//! A call counts from its headers until its answer is there; who doesn't read it takes room ([`super::room`]), but nobody's
-//! place. What is answered bit by bit counts until its last bit. Streams of evaluations don't count while they wait: each of
-//! their messages does, while it is answered. Health and reflection don't count.
+//! A call counts from when its request is there whole until its answer is: who sends slowly, or doesn't read, takes nobody's
+//! place. Packages count until they are found, and of a stream of evaluations each message while it is
+//! answered. Where no place is free, calls are turned away by their headers. Health and reflection don't count.
 
 use super::super::error::ApiError;
 use super::super::proto::red_line_service_server;
@@ -37,30 +37,12 @@ impl Places {
     }
 }
 
-/// A call's place.
-#[derive(Debug)]
-pub struct Place {
-    _permit: OwnedSemaphorePermit,
-    /// Whether its answer is a stream, which goes on being made while it is sent.
-    is_stream: bool,
-}
-
 impl Gate for Places {
-    type Pass = Option<Place>;
-
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<Self::Pass, Box<Status>> {
-        match counts(request.uri().path()) {
-            true => {
-                let is_stream = request.uri().path().ends_with("/FindPackages");
-                let place = self.take().map_err(|error| Box::new(error.into()))?;
-                Ok(Some(Place { _permit: place, is_stream }))
-            }
-            false => Ok(None),
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Box<Status>> {
+        match counts(request.uri().path()) && self.free() == 0 {
+            true => Err(Box::new(ApiError::Overloaded.into())),
+            false => Ok(()),
         }
-    }
-
-    fn answered(place: Self::Pass) -> Option<Self::Pass> {
-        place.filter(|place| place.is_stream).map(Some)
     }
 }
 

@@ -19,7 +19,8 @@ use tonic::Status;
 /// The same request; its body ends with an error if it takes longer than `within`.
 pub fn in_time<B>(request: Request<B>, within: Duration) -> Request<Timely<B>> {
     let path = request.uri().path();
-    let open = is_stream_of_evaluations(path) || path.starts_with("/grpc.");
+    let is_open = path.ends_with("/Watch") || path.contains(".ServerReflection/");
+    let open = is_stream_of_evaluations(path) || is_open && path.starts_with("/grpc.");
     let until = (!open).then(|| Instant::now() + within);
     request.map(|inner| Timely { inner, until, within, sleep: None })
 }
