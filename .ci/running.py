@@ -161,7 +161,7 @@ def make_token(folder):
 
 def token_file(token, role="analyst"):
     digest = hashlib.sha256(token.encode()).hexdigest()
-    return f"tokens:\n  - caller: dashboards\n    sha256: {digest}\n    role: {role}\n"
+    return f"tokens:\n  - caller: dashboards\n    sha256: {digest}\n    role: {role}\n    scenarios: all\n"
 
 
 class Deployment:

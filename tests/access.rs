@@ -310,7 +310,7 @@ fn a_token_is_found_by_what_it_hashes_to() {
         assert!(read.find(unknown).is_none());
     }
     // As JSON, too.
-    let json = json!({"tokens": [{"caller": "a", "sha256": "0".repeat(64), "role": "reader"}]});
+    let json = json!({"tokens": [{"caller": "a", "sha256": "0".repeat(64), "role": "reader", "scenarios": "all"}]});
     assert_eq!(Tokens::read(&json.to_string()).unwrap().len(), 1);
 }
 
@@ -325,7 +325,7 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         // `Bearer` and nothing would be let in by it.
         (format!("tokens:\n{}", entry("a", "", "reader", "")), "token 1 (a): `sha256` is that of an empty token"),
         // Of two that contradict each other none is taken.
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", role: analyst")), "not as it should be"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, role: analyst")), "not as it should be"),
         (
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [one], scenarios: [two]")),
             "not as it should be",
@@ -336,14 +336,20 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         (format!("tokens:\n{}", good.replace(", role: reader", "")), "not as it should be"),
         (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 0x")), "64 hexadecimal"),
         (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 00")), "64 hexadecimal"),
-        (format!("tokens:\n  - {{caller: a, sha256: '{}', role: reader}}\n", "+f".repeat(32)), "64 hexadecimal"),
+        (
+            format!("tokens:\n  - {{caller: a, sha256: '{}', role: reader, scenarios: all}}\n", "+f".repeat(32)),
+            "64 hexadecimal",
+        ),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['']")), "ids like"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: {one: two}")), "not as it should be"),
         (format!("tokens:\n{}", entry("''", "x", "reader", "")), "1 to 64"),
         (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: a caller is called by"),
         (format!("tokens:\n{}", entry(&"a".repeat(65), "x", "reader", "")), "1 to 64"),
         (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: not as it should be"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")), "`scenarios` is empty"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")), "`scenarios` is `all`, or a list"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: none")), "`scenarios` is `all`, or a list"),
+        // Half of an entry must not say more than all of it.
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: x").replace(", scenario: x", "")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "not as it should be"),
         // Commented out to the last one: nobody may be let into everything by that.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ")), "scenarios"),
@@ -351,7 +357,7 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ~")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['*']")), "ids like"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [scenarios/one]")), "ids like"),
-        (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader}}\n"), "64 hexadecimal"),
+        (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader, scenarios: all}}\n"), "64 hexadecimal"),
         (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "not as it should be"),
         (format!("{secret}: ]["), "not as it should be"),
         (format!("tokens:\n{}", good.repeat(10_001)), "at most 10000"),

@@ -134,14 +134,20 @@ fn what_cannot_be_used_leaves_what_was_there_and_is_named() {
 }
 
 #[test]
-fn of_two_files_with_one_scenario_the_one_that_served_it_does() {
+fn of_two_files_with_one_scenario_the_first_by_name_is_served_on_every_replica() {
     let folder = Folder::new("reload-two");
     folder.write("m.yaml", &text("a", "first"));
     let files = load(&folder);
-    folder.write("b.yaml", &text("a", "second"));
+    folder.write("n.yaml", &text("a", "later"));
     let outcome = files.reload();
-    assert!(outcome.faults[0].file.ends_with("b.yaml") && outcome.faults[0].message.contains("m.yaml"), "{outcome:?}");
+    assert!(outcome.faults[0].file.ends_with("n.yaml") && outcome.faults[0].message.contains("m.yaml"), "{outcome:?}");
     assert_eq!(titles(&files), ["a=first"]);
+    // Whatever was there before.
+    folder.write("b.yaml", &text("a", "second"));
+    fs::remove_file(folder.0.join("n.yaml")).unwrap();
+    let outcome = files.reload();
+    assert!(outcome.faults[0].file.ends_with("m.yaml") && outcome.faults[0].message.contains("b.yaml"), "{outcome:?}");
+    assert_eq!(titles(&files), ["a=second"]);
     // Moved: the other one takes over, and no call finds nothing.
     fs::remove_file(folder.0.join("m.yaml")).unwrap();
     assert!(files.reload().faults.is_empty());
@@ -276,6 +282,42 @@ async fn a_folder_that_takes_the_place_of_another_is_followed() {
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
     }
+}
+
+#[tokio::test]
+async fn a_folder_may_be_named_from_here() {
+    // The system tells of whole paths.
+    let here = std::env::current_dir().unwrap();
+    let folder = Folder(here.join("target").join(format!("reload-relative-{}", std::process::id())));
+    fs::create_dir_all(&folder.0).unwrap();
+    folder.write("a.yaml", &text("a", "A1"));
+    let relative = folder.0.strip_prefix(&here).unwrap().to_owned();
+    let files = Arc::new(ScenarioFiles::load(Where::Folder(relative), None).unwrap());
+    let reloads = Reloads::new(vec![files.clone()]);
+    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
+    folder.write("a.yaml", &text("a", "A2"));
+    let seen = async {
+        while titles(&files) != ["a=A2"] {
+            reloads.next(&mut watch).await;
+        }
+    };
+    timeout(Duration::from_secs(20), seen).await.expect("a change in a folder that is named from here");
+}
+
+#[test]
+fn a_file_that_is_moved_away_and_back_is_served_throughout() {
+    let folder = Folder::new("reload-moved");
+    let path = folder.write("a.yaml", &text("a", "A1"));
+    let files = load(&folder);
+    let away = folder.0.join("a.away");
+    fs::rename(&path, &away).unwrap();
+    let back = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        fs::rename(away, path).unwrap();
+    });
+    assert_eq!(files.reload(), Outcome::default());
+    back.join().unwrap();
+    assert_eq!(titles(&files), ["a=A1"]);
 }
 
 #[tokio::test]

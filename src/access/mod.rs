@@ -100,7 +100,7 @@ impl Caller {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Who showed a certificate, where nothing else is asked for: an analyst who sees everything, until it expires.
+    /// Who showed a certificate that is good until then, where nothing else is asked for: an analyst who sees everything.
     pub fn with_certificate(name: &str, until: SystemTime) -> Self {
         Self::new(name, Role::Analyst, None, Some(until))
     }
@@ -123,6 +123,11 @@ impl Caller {
     /// Whether a scenario exists for it.
     pub fn may_see(&self, scenario: &str) -> bool {
         self.inner.scenarios.as_ref().is_none_or(|scenarios| scenarios.contains(scenario))
+    }
+
+    /// Whether it is confined to no scenarios.
+    pub fn sees_all(&self) -> bool {
+        self.inner.scenarios.is_none()
     }
 
     /// Whether its credentials are still good: not expired, and not taken back.

@@ -1,6 +1,6 @@
 //! Bearer tokens from a file: YAML (or JSON), one entry a caller, hashed.
 
-use super::{Caller, Role, Unusable};
+use super::{Caller, MAX_SCENARIOS, Role, Unusable};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -45,8 +45,16 @@ struct Entry {
     caller: String,
     sha256: String,
     role: Role,
-    #[serde(default, deserialize_with = "super::listed")]
-    scenarios: Option<Vec<String>>,
+    /// Required, so that half of a file never says more than all of it.
+    scenarios: Seen,
+}
+
+/// What a caller may see: the word `all`, or a list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seen {
+    Word(String),
+    Ids(Vec<String>),
 }
 
 impl Tokens {
@@ -62,8 +70,8 @@ impl Tokens {
         let file: File = serde_saphyr::from_str(text).map_err(|error| {
             let place = error.location().map_or_else(String::new, |at| format!("line {}: ", at.line()));
             Unusable(format!(
-                "{place}not as it should be: `tokens:` is a list with `caller`, `sha256` and `role` (reader or analyst) \
-                 of each, and `scenarios`, a list of ids, of those who are confined"
+                "{place}not as it should be: `tokens:` is a list with `caller`, `sha256`, `role` (reader or \
+                 analyst) and `scenarios` (all, or a list of ids) of each"
             ))
         })?;
         if file.tokens.is_empty() {
@@ -91,15 +99,14 @@ impl Tokens {
             if tokens.get(&hash).is_some() {
                 return Err(Unusable(format!("token {place} ({}): the same token stands before", entry.caller)));
             }
-            let scenarios = entry.scenarios.map(|ids| {
-                super::confined(&ids).ok_or_else(|| {
-                    Unusable(format!("token {place} ({}): `scenarios` are ids like `ukraine-2025`", entry.caller))
-                })
-            });
-            let scenarios = scenarios.transpose()?;
+            let scenarios = match entry.scenarios {
+                Seen::Word(word) if word == "all" => None,
+                Seen::Ids(ids) => Some(super::confined(&ids).unwrap_or_default()),
+                _ => Some(BTreeSet::new()),
+            };
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {
                 return Err(Unusable(format!(
-                    "token {place} ({}): `scenarios` is empty; leave it out for all of them",
+                    "token {place} ({}): `scenarios` is `all`, or a list of up to {MAX_SCENARIOS} ids like `[ukraine-2025]`",
                     entry.caller
                 )));
             }

@@ -13,19 +13,23 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A call. A clone is the same one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Call {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     id: Option<RequestId>,
     trace: Option<Box<str>>,
     room: Option<ConnectionRoom>,
     caller: OnceLock<Caller>,
     told: Mutex<Told>,
+    decided: Mutex<Vec<Decided>>,
 }
+
+/// What is done once it is certain that something is answered.
+type Decided = Box<dyn FnOnce() + Send>;
 
 /// What a handler tells of a call, for its span and its line in the log. Never what was proposed.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +46,12 @@ pub struct Told {
     pub evaluations: u64,
     /// The request as JSON, where the operator asked for it.
     pub content: Option<String>,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("id", &self.id()).finish_non_exhaustive()
+    }
 }
 
 impl Call {
@@ -79,6 +89,17 @@ impl Call {
     pub(super) fn set_caller(&self, caller: Caller) {
         // The first who knows it says it.
         let _ = self.inner.caller.set(caller);
+    }
+
+    /// Puts off what is to be done once it is certain that this call is answered.
+    pub(super) fn when_answered(&self, decided: impl FnOnce() + Send + 'static) {
+        self.inner.decided.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(decided));
+    }
+
+    /// It is answered.
+    pub(super) fn answered(&self) {
+        let decided = std::mem::take(&mut *self.inner.decided.lock().unwrap_or_else(PoisonError::into_inner));
+        decided.into_iter().for_each(|decided| decided());
     }
 
     /// What is told of it.

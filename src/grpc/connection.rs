@@ -9,7 +9,7 @@ use super::layers::room::ConnectionRoom;
 use super::preface::{First, NOT_HTTP1, Rewound, first_words};
 use super::service::StreamPlaces;
 use super::stall::{Asked, Patience};
-use super::tls::{ClientCertificate, Tls};
+use super::tls::{Tls, client};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -24,6 +24,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
@@ -93,8 +94,8 @@ impl Default for ConnectionLimits {
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
-    /// What its certificate says, under mutual TLS.
-    pub certificate: Option<Arc<ClientCertificate>>,
+    /// What its certificate calls it, and until when, under mutual TLS.
+    pub certificate: Option<(Arc<str>, SystemTime)>,
 }
 
 /// Why a connection came to nothing.
@@ -124,9 +125,9 @@ impl Refused {
     }
 }
 
-/// HTTP/2 with the limits of this server.
-pub(super) fn http2(limits: &ConnectionLimits) -> Builder<Patience> {
-    let mut http2 = Builder::new(Patience { stall: limits.stall });
+/// HTTP/2 with the limits of this server. `stalled` counts the calls whose answers were left unread.
+pub(super) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Builder<Patience> {
+    let mut http2 = Builder::new(Patience { stall: limits.stall, stalled });
     http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_streams)
@@ -193,13 +194,13 @@ enum Opened {
     Tls(Box<Rewound<TlsStream<TcpStream>>>),
 }
 
-/// Comes to HTTP/2, and to what the client's certificate says.
-async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<Arc<ClientCertificate>>), Refused> {
+/// Comes to HTTP/2, and to what the client's certificate calls it.
+async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<(Arc<str>, SystemTime)>), Refused> {
     let Some(tls) = tls else { return Ok((Opened::Plain(read_first(stream).await?), None)) };
     let accepted = TlsAcceptor::from(tls.config()).accept(stream).await.map_err(Refused::Tls)?;
     let shown = accepted.get_ref().1.peer_certificates().and_then(|shown| shown.first());
-    let certificate = shown.map(|shown| Arc::new(ClientCertificate::read(shown)));
-    Ok((Opened::Tls(Box::new(read_first(accepted).await?)), certificate))
+    let name = shown.map(client);
+    Ok((Opened::Tls(Box::new(read_first(accepted).await?)), name))
 }
 
 async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<Rewound<T>, Refused> {
@@ -226,7 +227,7 @@ where
     let Serving { http2, limits, mut closing, .. } = serving;
     let (places, room) = (StreamPlaces::default(), ConnectionRoom::default());
     // A certificate is looked at when a connection opens: who has a new one shows it on a new connection.
-    let left = |shown: &Arc<ClientCertificate>| shown.until.duration_since(SystemTime::now()).unwrap_or_default();
+    let left = |(_, until): &(Arc<str>, SystemTime)| until.duration_since(SystemTime::now()).unwrap_or_default();
     let age = with_jitter(limits.max_age).min(peer.certificate.as_ref().map_or(Duration::MAX, left));
     let service = service
         .map_request(move |mut request: Request<Incoming>| {

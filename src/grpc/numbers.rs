@@ -31,6 +31,12 @@ pub(super) fn watch(
     metrics.gauge("detente_calls_in_flight", "Calls that are under way, streams included", move || {
         one(calls.len() as u64)
     });
+    let stalled = doors.stalled.clone();
+    metrics.counter(
+        "detente_calls_stalled",
+        "Calls that were reset because their answers were left unread",
+        move || one(stalled.load(Relaxed)),
+    );
     let connections = doors.connections.clone();
     metrics
         .gauge("detente_connections_open", "Connections that are open", move || one(connections.load(Relaxed) as u64));

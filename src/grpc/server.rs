@@ -32,7 +32,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -228,6 +228,7 @@ impl Server {
             tls: tls.clone(),
             connections: Arc::default(),
             calls: TaskTracker::new(),
+            stalled: Arc::default(),
         };
         numbers::watch(&metrics, &doors, &store, cache.as_ref(), &threads, &record, tls.as_ref());
         if let Some((reloads, _)) = &reloads {
@@ -340,6 +341,8 @@ pub struct Doors {
     pub connections: Arc<AtomicUsize>,
     /// Those under way.
     pub calls: TaskTracker,
+    /// How many were reset because their answers were left unread.
+    pub stalled: Arc<AtomicU64>,
 }
 
 impl Doors {
@@ -352,6 +355,7 @@ impl Doors {
             tls: None,
             connections: Arc::default(),
             calls: TaskTracker::new(),
+            stalled: Arc::default(),
         }
     }
 }
@@ -373,7 +377,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Doors { metrics, access, places, tls, connections: open, calls } = doors;
+    let Doors { metrics, access, places, tls, connections: open, calls, stalled } = doors;
     let receive = settings.receive;
     let service = ServiceBuilder::new()
         .layer(RequestIdLayer)
@@ -385,7 +389,7 @@ where
         .layer(InKindLayer)
         .service(service.map_request(move |request| receive::in_time(request, receive)));
     let (close, closing) = watch::channel(false);
-    let http2 = connection::http2(&settings.connection);
+    let http2 = connection::http2(&settings.connection, stalled);
     let serving = Serving { http2, limits: settings.connection, tls, closing };
     let mut connections = JoinSet::new();
     let (mut is_full, mut told_full) = (false, None::<Instant>);
@@ -441,8 +445,14 @@ where
     info!(calls = calls.len(), connections = connections.len(), "draining");
     let all_closed = async { while connections.join_next().await.is_some() {} };
     let all_answered = async {
-        calls.wait().await;
-        sleep(LINGER).await;
+        // Who has not read yet that it is to go may still call: until none has for a while.
+        loop {
+            calls.wait().await;
+            sleep(LINGER).await;
+            if calls.is_empty() {
+                break;
+            }
+        }
     };
     let drained = timeout(settings.drain.timeout, async {
         tokio::select! {
@@ -451,7 +461,7 @@ where
         }
     });
     match drained.await {
-        Ok(()) => Drained::Whole,
-        Err(_) => Drained::Cut { calls: calls.len() },
+        Ok(()) if calls.is_empty() => Drained::Whole,
+        _ => Drained::Cut { calls: calls.len() },
     }
 }

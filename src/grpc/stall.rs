@@ -12,6 +12,8 @@ use pin_project_lite::pin_project;
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -32,9 +34,11 @@ struct Given {
 }
 
 /// Runs calls, and ends those whose answers are left unread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Patience {
     pub(super) stall: Duration,
+    /// How many were ended so.
+    pub(super) stalled: Arc<AtomicU64>,
 }
 
 impl<F> Executor<F> for Patience
@@ -44,7 +48,7 @@ where
 {
     fn execute(&self, call: F) {
         let given = Given { frames: 0, asked: true };
-        tokio::spawn(Patient { call, stall: self.stall, given, timer: None });
+        tokio::spawn(Patient { call, patience: self.clone(), given, timer: None });
     }
 }
 
@@ -53,7 +57,7 @@ pin_project! {
     struct Patient<F> {
         #[pin]
         call: F,
-        stall: Duration,
+        patience: Patience,
         given: Given,
         // Since so many frames were given, the wait for the client.
         #[pin]
@@ -85,11 +89,12 @@ impl<F: Future> Future for Patient<F> {
         }
         let frames = this.given.frames;
         if this.timer.as_ref().as_pin_ref().is_none_or(|waiting| waiting.frames != frames) {
-            this.timer.set(Some(Waiting { frames, sleep: sleep_until(Instant::now() + *this.stall) }));
+            this.timer.set(Some(Waiting { frames, sleep: sleep_until(Instant::now() + this.patience.stall) }));
         }
         match this.timer.as_pin_mut().map(|waiting| waiting.project().sleep.poll(cx)) {
             Some(Poll::Ready(())) => {
-                debug!(seconds = this.stall.as_secs(), "a call is reset: its answer was left unread");
+                this.patience.stalled.fetch_add(1, Relaxed);
+                debug!(seconds = this.patience.stall.as_secs(), "a call is reset: its answer was left unread");
                 Poll::Ready(())
             }
             _ => Poll::Pending,

@@ -19,8 +19,8 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// What gRPC speaks over TLS.
 const ALPN: &[u8] = b"h2";
-/// A name in a certificate is told up to this length.
-const MAX_NAME_CHARACTERS: usize = 128;
+/// A longer name in a certificate is not used.
+const MAX_NAME_BYTES: usize = 128;
 
 /// The texts of the files.
 #[derive(Clone)]
@@ -116,7 +116,7 @@ fn read(files: &TlsFiles) -> Result<Current, TlsError> {
         CertificateDer::pem_slice_iter(&files.certificate).collect::<Result<_, _>>().map_err(TlsError::Certificate)?;
     let first = certificates.first().ok_or(TlsError::NoCertificate)?;
     let (_, certificate) = X509Certificate::from_der(first).map_err(|_| TlsError::NotX509)?;
-    let expires = end_of(&certificate);
+    let expires = expiry(&certificate);
     if expires <= SystemTime::now() {
         return Err(TlsError::Expired);
     }
@@ -147,31 +147,18 @@ fn read(files: &TlsFiles) -> Result<Current, TlsError> {
     Ok(Current { config: Arc::new(config), expires })
 }
 
-fn end_of(certificate: &X509Certificate<'_>) -> SystemTime {
+/// When a certificate expires.
+pub(super) fn expiry(certificate: &X509Certificate<'_>) -> SystemTime {
     let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// What a client showed of itself.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate {
-    /// What it is called.
-    pub name: Arc<str>,
-    /// Until when.
-    pub until: SystemTime,
-}
-
-impl ClientCertificate {
-    pub(super) fn read(certificate: &CertificateDer<'_>) -> Self {
-        let until = X509Certificate::from_der(certificate).map_or(UNIX_EPOCH, |(_, parsed)| end_of(&parsed));
-        Self { name: client_name(certificate), until }
-    }
-}
-
-/// What a client is called by its certificate: its first URI (as SPIFFE has it) or DNS name, else its common name, else
+/// What a client is called by its certificate, and until when: its first URI (as SPIFFE has it) or DNS name, else its common name, else
 /// the certificate's fingerprint.
-fn client_name(certificate: &CertificateDer<'_>) -> Arc<str> {
-    let named = X509Certificate::from_der(certificate).ok().and_then(|(_, parsed)| {
+pub(super) fn client(certificate: &CertificateDer<'_>) -> (Arc<str>, SystemTime) {
+    let parsed = X509Certificate::from_der(certificate).ok().map(|(_, parsed)| parsed);
+    let until = parsed.as_ref().map_or(UNIX_EPOCH, expiry);
+    let named = parsed.as_ref().and_then(|parsed| {
         let alternatives = parsed.subject_alternative_name().ok().flatten();
         let alternatives = alternatives.iter().flat_map(|names| &names.value.general_names);
         let alternative = alternatives.into_iter().find_map(|name| match name {
@@ -183,9 +170,9 @@ fn client_name(certificate: &CertificateDer<'_>) -> Arc<str> {
     });
     // The name is an authority's word, but it is written into logs.
     let fit = |name: &String| {
-        !name.is_empty() && name.len() <= MAX_NAME_CHARACTERS && name.bytes().all(|byte| byte.is_ascii_graphic())
+        !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    match named.filter(fit) {
+    let name = match named.filter(fit) {
         Some(name) => name.into(),
         None => {
             let mut name = "sha256:".to_owned();
@@ -194,5 +181,6 @@ fn client_name(certificate: &CertificateDer<'_>) -> Arc<str> {
             }
             name.into()
         }
-    }
+    };
+    (name, until)
 }

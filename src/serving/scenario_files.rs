@@ -1,8 +1,8 @@
 //! Scenario files, and what is served of them: read again when they may have changed.
 //!
 //! What is served is decided file by file. A file that cannot be used now keeps what it last held; a file that is gone
-//! takes its scenario along, if it was one of a folder; two files of one scenario leave the one that has served it. The
-//! same files always give the same revisions, whatever was there before.
+//! takes its scenario along, if it was one of a folder; of two files of one scenario the first by name is served. Files that
+//! can be used always give the same revisions, whatever was there before.
 
 use super::reload::{Fault, Outcome, Reload};
 use super::source::{self, SourceError};
@@ -22,6 +22,8 @@ use thiserror::Error;
 const MAX_FILES: usize = 1_000;
 /// A file that has changed is read once more after this time, until it is twice the same: someone may be writing it.
 const SETTLING: Duration = Duration::from_millis(100);
+/// A file that is gone is looked for once more after this time.
+const ABSENCE: Duration = Duration::from_secs(1);
 /// How often, before it is left for the next time.
 const MAX_READS: usize = 20;
 
@@ -138,7 +140,16 @@ impl ScenarioFiles {
     fn look(&self) -> Outcome {
         let mut outcome = Outcome::default();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let paths = match paths(&self.place) {
+        let is_whole = |found: &Vec<PathBuf>| known.keys().all(|path| found.contains(path));
+        let found = paths(&self.place).and_then(|found| match is_whole(&found) {
+            true => Ok(found),
+            // What is gone may be on its way back: some programs write a file by moving the old one away.
+            false => {
+                sleep(ABSENCE);
+                paths(&self.place)
+            }
+        });
+        let paths = match found {
             Ok(paths) => paths,
             Err(error) => {
                 outcome.faults.push(Fault { file: self.folder(), message: error.to_string() });
@@ -153,13 +164,16 @@ impl ScenarioFiles {
         known.retain(|path, _| there.contains(path));
         let hashes = |path: &PathBuf| known.get(path).and_then(|known| known.hash);
         for (path, read) in settled(&paths, hashes) {
-            let file = path.display().to_string();
+            // What is said of it is said to callers, too: where it is, is nobody's business.
             let (hash, now) = match read {
-                Ok((hash, text)) => (Some(hash), source::compile(&file, &text)),
-                Err(error) => (None, Err(error)),
+                Ok((hash, text)) => {
+                    (Some(hash), source::compile(&file_name(&path), &text).map_err(|error| error.to_string()))
+                }
+                Err(SourceError::Unreadable { cause, .. }) => (None, Err(format!("it cannot be read: {cause}"))),
+                Err(error) => (None, Err(error.to_string())),
             };
             let good = known.remove(&path).and_then(|before| before.good);
-            let now = now.map(Arc::new).map_err(|error| error.to_string());
+            let now = now.map(Arc::new);
             let good = now.as_ref().ok().cloned().or(good);
             known.insert(path, Known { hash, now, good });
         }
@@ -170,13 +184,13 @@ impl ScenarioFiles {
     /// Makes what the files hold what is served.
     fn serve(&self, known: &BTreeMap<PathBuf, Known>, outcome: &mut Outcome) {
         let mut served: BTreeMap<&Id, (&PathBuf, &Arc<Compiled>)> = BTreeMap::new();
-        // Those that can be used as they are come first, and of two of one scenario the one that serves it already.
+        // Those that can be used as they are come first; of two of one scenario the first by name, on every replica.
         let is_served = |compiled: &Arc<Compiled>| {
             self.store.get(&compiled.scenario().id).is_some_and(|held| Arc::ptr_eq(&held, compiled))
         };
         let mut claims: Vec<_> =
             known.iter().filter_map(|(path, known)| Some((path, known.good.as_ref()?, known.now.is_err()))).collect();
-        claims.sort_by_key(|(path, compiled, is_stale)| (*is_stale, !is_served(compiled), *path));
+        claims.sort_by_key(|(path, _, is_stale)| (*is_stale, *path));
         for (path, compiled, is_stale) in claims {
             let id = &compiled.scenario().id;
             match served.get(id) {

@@ -7,7 +7,7 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, recommended_watcher};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -50,6 +50,8 @@ impl Watch {
     pub fn new(folders: &BTreeSet<PathBuf>, interval: Option<Duration>) -> Result<Self, WatchError> {
         let hangup = signal(SignalKind::hangup())?;
         let told = Arc::new(Notify::new());
+        // The system tells of whole paths.
+        let folders = &folders.iter().map(absolute).collect::<Result<BTreeSet<_>, _>>()?;
         let watcher = watcher(folders.clone(), told.clone()).inspect_err(|error| {
             let every = interval.map_or_else(|| "on SIGHUP only".to_owned(), |interval| format!("every {interval:?}"));
             warn!(%error, "the system does not tell of changed files: they are looked at {every}");

@@ -90,6 +90,7 @@ pub fn claims(now: SystemTime) -> Value {
 /// A token's entry in the file.
 pub fn entry(caller: &str, token: &str, role: &str, more: &str) -> String {
     let hash: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let more = if more.is_empty() { ", scenarios: all" } else { more };
     format!("  - {{caller: {caller}, sha256: {hash}, role: {role}{more}}}\n")
 }
 

@@ -75,8 +75,10 @@ impl Reload for Credentials {
                 let message = format!("can't be read: {error}");
                 *seen = Seen { hash: None, fault: Some(Fault { file: path.display().to_string(), message }) };
             }
-            Ok(contents) if seen.hash == Some(hash(&contents)) => {}
-            Ok(contents) => {
+            // It is being written all the time: next time, perhaps.
+            Ok(None) => {}
+            Ok(Some(contents)) if seen.hash == Some(hash(&contents)) => {}
+            Ok(Some(contents)) => {
                 let fault = (self.apply)(&contents).err().map(|message| Fault { file: self.all(), message });
                 if fault.is_none() {
                     changed.push(format!("{} as {} has it now", self.what, self.all()));
@@ -187,24 +189,21 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
 
 /// The same, once it is twice the same: someone may be writing it, and half of a file may be a file. That would be another
 /// one: of a caller who is confined, the half may say that it isn't.
-fn settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
+fn settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Option<Vec<Vec<u8>>>, (&PathBuf, io::Error)> {
     let mut last = read_all(paths)?;
     for _ in 0..MAX_READS {
         if known == Some(hash(&last)) {
-            return Ok(last);
+            return Ok(Some(last));
         }
         sleep(SETTLING);
         let again = read_all(paths)?;
         let same = again == last;
         last = again;
         if same {
-            return Ok(last);
+            return Ok(Some(last));
         }
     }
-    match paths.first() {
-        Some(path) => Err((path, io::Error::other("it goes on changing"))),
-        None => Ok(last),
-    }
+    Ok(None)
 }
 
 fn hash(contents: &[Vec<u8>]) -> [u8; 32] {

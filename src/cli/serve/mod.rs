@@ -72,7 +72,10 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     let listener = bind(&options.listening, is_private, is_known).await?;
     let admin = match options.listening.admin_listen.as_str() {
         OFF => None,
-        address => Some(bind_to(address, "--admin-listen", "DETENTE_ADMIN_LISTEN").await?),
+        address => {
+            let (flag, variable) = ("--admin-listen", "DETENTE_ADMIN_LISTEN");
+            Some(bind_to(address, &resolve(address, flag, variable).await?, flag, variable).await?)
+        }
     };
     announce(&listener.local_addr()?, options, &store, is_known);
     if let Some(admin) = &admin {
@@ -121,9 +124,8 @@ fn faulty(error: LoadError) -> anyhow::Error {
 /// Binds the main listener, unless that would show to others what nobody said they may see.
 async fn bind(listening: &Listening, is_private: bool, is_known: bool) -> Result<TcpListener> {
     let address = &listening.listen;
-    if let Ok(mut resolved) = lookup_host(address).await
-        && resolved.any(|address| !address.ip().is_loopback())
-    {
+    let resolved = resolve(address, "--listen", "DETENTE_LISTEN").await?;
+    if resolved.iter().any(|address| !address.ip().is_loopback()) {
         if !is_private && !listening.allow_plaintext {
             let text = format!(
                 "{address} is reached from the network, and TLS is not set up: give --tls-cert and --tls-key, or say \
@@ -139,19 +141,28 @@ async fn bind(listening: &Listening, is_private: bool, is_known: bool) -> Result
             return Err(UsageError(text).into());
         }
     }
-    bind_to(address, "--listen", "DETENTE_LISTEN").await
+    bind_to(address, &resolved, "--listen", "DETENTE_LISTEN").await
 }
 
-async fn bind_to(address: &str, flag: &str, variable: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+/// Once: what is bound is what was looked at.
+async fn resolve(address: &str, flag: &str, variable: &str) -> Result<Vec<SocketAddr>> {
+    match lookup_host(address).await {
+        Ok(resolved) => Ok(resolved.collect()),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            let text = format!("`{address}` is not an address: give {flag} ({variable}) one like 127.0.0.1:50051");
+            Err(UsageError(text).into())
+        }
+        Err(error) => Err(UsageError(format!("{address} can't be resolved ({flag}, {variable}): {error}")).into()),
+    }
+}
+
+async fn bind_to(address: &str, resolved: &[SocketAddr], flag: &str, variable: &str) -> Result<TcpListener> {
+    TcpListener::bind(resolved).await.map_err(|error| {
         let text = match error.kind() {
             ErrorKind::AddrInUse => {
                 format!(
                     "{address} is taken, perhaps by another instance: choose another address with {flag} ({variable})"
                 )
-            }
-            ErrorKind::InvalidInput => {
-                format!("`{address}` is not an address: give {flag} ({variable}) one like 127.0.0.1:50051")
             }
             _ => format!("can't listen on {address} ({flag}, {variable}): {error}"),
         };

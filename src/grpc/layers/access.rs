@@ -32,8 +32,16 @@ impl Access {
 
     fn identify<B>(&self, request: &Request<B>) -> Result<Caller, ApiError> {
         if !self.authority.is_needed() {
-            let shown = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_deref());
-            return Ok(shown.map_or_else(Caller::anyone, |shown| Caller::with_certificate(&shown.name, shown.until)));
+            let certificate = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_ref());
+            let caller = certificate.map(|(name, until)| Caller::with_certificate(name, *until));
+            return match caller {
+                // The connection may be older than the certificate was to become.
+                Some(caller) if !caller.stands(SystemTime::now()) => {
+                    Err(ApiError::Unauthenticated { denied: "the certificate has expired".to_owned() })
+                }
+                Some(caller) => Ok(caller),
+                None => Ok(Caller::anyone()),
+            };
         }
         let mut given = request.headers().get_all(AUTHORIZATION).iter();
         let (first, more) = (given.next(), given.next().is_some());
@@ -47,8 +55,6 @@ impl Access {
 }
 
 impl Gate for Access {
-    type Pass = ();
-
     fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Box<Status>> {
         let path = request.uri().path();
         if path.starts_with("/grpc.health.v1.Health/") {

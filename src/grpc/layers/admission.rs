@@ -1,9 +1,9 @@
 //! As many calls are worked on at a time as the server can bear, over all connections; one more is turned away at once,
 //! with the time after which to come back.
 //!
-//! A call counts from its headers until its answer is there; who doesn't read it takes room ([`super::room`]), but nobody's
-//! place. What is answered bit by bit counts until its last bit. Streams of evaluations don't count while they wait: each of
-//! their messages does, while it is answered. Health and reflection don't count.
+//! A call counts from when its request is there whole until its answer is: who sends slowly, or doesn't read, takes nobody's
+//! place. Packages count until they are found, and of a stream of evaluations each message while it is
+//! answered. Where no place is free, calls are turned away by their headers. Health and reflection don't count.
 
 use super::super::error::ApiError;
 use super::super::proto::red_line_service_server;
@@ -37,30 +37,12 @@ impl Places {
     }
 }
 
-/// A call's place.
-#[derive(Debug)]
-pub struct Place {
-    _permit: OwnedSemaphorePermit,
-    /// Whether its answer is a stream, which goes on being made while it is sent.
-    is_stream: bool,
-}
-
 impl Gate for Places {
-    type Pass = Option<Place>;
-
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<Self::Pass, Box<Status>> {
-        match counts(request.uri().path()) {
-            true => {
-                let is_stream = request.uri().path().ends_with("/FindPackages");
-                let place = self.take().map_err(|error| Box::new(error.into()))?;
-                Ok(Some(Place { _permit: place, is_stream }))
-            }
-            false => Ok(None),
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Box<Status>> {
+        match counts(request.uri().path()) && self.free() == 0 {
+            true => Err(Box::new(ApiError::Overloaded.into())),
+            false => Ok(()),
         }
-    }
-
-    fn answered(place: Self::Pass) -> Option<Self::Pass> {
-        place.filter(|place| place.is_stream).map(Some)
     }
 }
 
@@ -76,7 +58,7 @@ pub fn is_stream_of_evaluations(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Gate, Places, counts};
+    use super::counts;
 
     #[test]
     fn calls_count_but_streams_health_and_reflection() {
@@ -86,19 +68,5 @@ mod tests {
         assert!(!counts("/detente.v1.RedLineService/StreamEvaluateProposals"));
         assert!(!counts("/grpc.health.v1.Health/Check"));
         assert!(!counts("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
-    }
-
-    #[test]
-    fn a_place_is_given_back_with_the_answer_but_by_a_stream_with_its_last_part() {
-        let places = Places::new(1);
-        let admit = |path: &str| places.admit(&mut http::Request::get(path).body(()).unwrap());
-        let pass = admit("/detente.v1.RedLineService/EvaluateProposal").unwrap();
-        assert!(admit("/detente.v1.RedLineService/EvaluateProposal").is_err());
-        assert!(Places::answered(pass).is_none());
-        let pass = admit("/detente.v1.AnalysisService/FindPackages").unwrap();
-        let sent = Places::answered(pass);
-        assert!(sent.is_some() && admit("/detente.v1.AnalysisService/FindPackages").is_err());
-        drop(sent);
-        assert!(admit("/detente.v1.AnalysisService/FindPackages").is_ok());
     }
 }

@@ -1,4 +1,5 @@
-//! What lets a call in or turns it away, before anything of its body is read; and what a call holds until it is over.
+//! What lets a call in or turns it away, before anything of its body is read; and the room that its answer holds until it is
+//! read.
 
 use super::room::Taken;
 use bytes::Bytes;
@@ -13,19 +14,11 @@ use tower::{Layer, Service};
 
 /// Decides about calls by their headers.
 pub trait Gate: Clone {
-    /// What a call holds that was let in, until its answer has left.
-    type Pass: Unpin;
-
     /// Lets a call in.
     ///
     /// # Errors
     /// The status with which it is turned away.
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<Self::Pass, Box<Status>>;
-
-    /// What of it is still held when the answer is there and has to be sent.
-    fn answered(pass: Self::Pass) -> Option<Self::Pass> {
-        Some(pass)
-    }
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Box<Status>>;
 }
 
 /// Puts a gate before a service.
@@ -52,9 +45,9 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     G: Gate,
 {
-    type Response = Response<Passing<R, G::Pass>>;
+    type Response = Response<Passing<R>>;
     type Error = S::Error;
-    type Future = Admitted<S::Future, G>;
+    type Future = Admitted<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -62,55 +55,53 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.gate.admit(&mut request) {
-            Ok(pass) => Admitted { inner: Some(self.inner.call(request)), pass: Some(pass), refusal: None },
-            Err(status) => Admitted { inner: None, pass: None, refusal: Some(status) },
+            Ok(()) => Admitted { inner: Some(self.inner.call(request)), refusal: None },
+            Err(status) => Admitted { inner: None, refusal: Some(status) },
         }
     }
 }
 
 pin_project! {
     /// An answer, or a refusal.
-    pub struct Admitted<F, G: Gate> {
+    #[derive(Debug)]
+    pub struct Admitted<F> {
         #[pin]
         inner: Option<F>,
-        pass: Option<G::Pass>,
         refusal: Option<Box<Status>>,
     }
 }
 
-impl<F, R, E, G: Gate> Future for Admitted<F, G>
+impl<F, R, E> Future for Admitted<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
-    type Output = Result<Response<Passing<R, G::Pass>>, E>;
+    type Output = Result<Response<Passing<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if let Some(status) = this.refusal.take() {
             let (parts, ()) = status.into_http().into_parts();
-            return Poll::Ready(Ok(Response::from_parts(parts, Passing { inner: None, _pass: None, _room: None })));
+            return Poll::Ready(Ok(Response::from_parts(parts, Passing { inner: None, _room: None })));
         }
         let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
         inner.poll(cx).map_ok(|mut response| {
             let room = response.extensions_mut().remove::<Taken>();
-            let pass = this.pass.take().and_then(G::answered);
-            response.map(|inner| Passing { inner: Some(inner), _pass: pass, _room: room })
+            response.map(|inner| Passing { inner: Some(inner), _room: room })
         })
     }
 }
 
 pin_project! {
-    /// A body that holds its call's pass and its answer's room; without an inner one, an empty body.
+    /// A body that holds its answer's room; without an inner one, an empty body.
     #[derive(Debug)]
-    pub struct Passing<B, P> {
+    pub struct Passing<B> {
         #[pin]
         inner: Option<B>,
-        _pass: Option<P>,
         _room: Option<Taken>,
     }
 }
 
-impl<B, P> Body for Passing<B, P>
+impl<B> Body for Passing<B>
 where
     B: Body<Data = Bytes>,
 {

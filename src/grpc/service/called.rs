@@ -6,6 +6,7 @@ use crate::engine::Compiled;
 use crate::grpc::call::Call;
 use crate::grpc::error::{ApiError, reason_name};
 use crate::grpc::json::JsonForm;
+use crate::grpc::layers::admission::Places;
 use crate::grpc::proto::v1;
 use crate::serving::{DecisionLog, Outline};
 use crate::telemetry::Metrics;
@@ -38,11 +39,11 @@ impl Record {
         let named = verdicts.filter_map(|(number, count)| Some((verdict(i32::try_from(number).ok()?)?, count)));
         named.map(|(name, count)| (name, count.load(Relaxed))).collect()
     }
+}
 
-    fn count(&self, verdict: v1::Verdict) {
-        if let Some(count) = usize::try_from(verdict as i32).ok().and_then(|at| self.verdicts.get(at)) {
-            count.fetch_add(1, Relaxed);
-        }
+fn count(verdicts: &[AtomicU64], verdict: v1::Verdict) {
+    if let Some(count) = usize::try_from(verdict as i32).ok().and_then(|at| verdicts.get(at)) {
+        count.fetch_add(1, Relaxed);
     }
 }
 
@@ -63,14 +64,19 @@ pub(super) struct Evaluated<'a> {
 }
 
 impl RedLines {
-    /// The service for the call of a request, and its message.
-    pub(super) fn called<T>(&self, request: Request<T>) -> (Self, T) {
-        (self.of_call(request.extensions()), request.into_inner())
+    /// The service for the call of a request, with a place, and its message.
+    ///
+    /// # Errors
+    /// If as many are worked on as may be.
+    pub(super) fn called<T>(&self, request: Request<T>) -> Result<(Self, T), ApiError> {
+        let service = self.of_call(request.extensions());
+        let place = self.shared.places.as_ref().map(Places::take).transpose()?.map(Arc::new);
+        Ok((Self { _place: place, ..service }, request.into_inner()))
     }
 
     /// The service for the call of these extensions.
     pub(super) fn of_call(&self, extensions: &Extensions) -> Self {
-        Self { shared: self.shared.clone(), call: Call::of(extensions) }
+        Self { shared: self.shared.clone(), call: Call::of(extensions), _place: None }
     }
 
     /// An answer, with the room that it takes until it is read.
@@ -82,6 +88,7 @@ impl RedLines {
         if let Some(room) = room {
             response.extensions_mut().insert(room);
         }
+        self.call.answered();
         Ok(response)
     }
 
@@ -132,10 +139,11 @@ impl RedLines {
         self.shared.cache.is_some() || self.shared.record.decisions.is_some()
     }
 
-    /// Counts and writes down what was evaluated.
+    /// Counts and writes down what was evaluated, once it is answered.
     pub(super) fn record(&self, evaluated: Evaluated<'_>, verdict: v1::Verdict, outline: Option<Arc<Outline>>) {
         let record = &self.shared.record;
-        record.count(verdict);
+        let verdicts = record.verdicts.clone();
+        self.call.when_answered(move || count(&*verdicts, verdict));
         let mut told = self.call.told();
         match evaluated.item {
             None => (told.verdict, told.cached) = (Some(verdict.as_str_name()), Some(evaluated.cached)),
@@ -153,7 +161,8 @@ impl RedLines {
         let (time, took) = (SystemTime::now(), evaluated.begun.elapsed());
         let (call, request) = (self.call.clone(), evaluated.request.clone());
         let Evaluated { method, item, cached, .. } = evaluated;
-        decisions.offer_holding(request.encoded_len(), move || {
+        let (decisions, bytes) = (decisions.clone(), request.encoded_len());
+        let line = move || {
             let mut line = Map::new();
             let mut put = |name: &str, value: Value| drop(line.insert(name.to_owned(), value));
             let time = jiff::Timestamp::try_from(time).unwrap_or_default();
@@ -176,7 +185,8 @@ impl RedLines {
             let request = REQUEST.as_ref().and_then(|form| form.value(&request).ok());
             request.into_iter().for_each(|request| put("request", request));
             Value::Object(line)
-        });
+        };
+        self.call.when_answered(move || decisions.offer_holding(bytes, line));
     }
 
     /// The same of an evaluation that is there whole.

@@ -139,12 +139,11 @@ impl Asked {
         let scenario = &**compiled.scenario();
         let mut violations = Violations::default();
         let count = request.proposals.len();
-        if !(1..=MAX_COMPARED).contains(&count) {
-            violations.over(
-                "compared_proposals",
-                "proposals",
-                format!("{count} are given; 1 to {MAX_COMPARED} are compared"),
-            );
+        if count == 0 {
+            violations.add("proposals", format!("none are given; 1 to {MAX_COMPARED} are compared"));
+        } else if count > MAX_COMPARED {
+            let text = format!("{count} are given; 1 to {MAX_COMPARED} are compared");
+            violations.over("compared_proposals", "proposals", text);
         }
         let (mut labels, mut terms) = (Vec::new(), Vec::new());
         for (at, proposal) in request.proposals.iter().take(MAX_COMPARED).enumerate() {

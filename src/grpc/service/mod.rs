@@ -33,6 +33,7 @@ use crate::serving::{Cache, NotHeld, Refused, Store, Workers};
 use prost::Message;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -46,6 +47,8 @@ pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 pub struct RedLines {
     shared: Arc<Shared>,
     call: Call,
+    /// Of a call that is worked on; given back with the last clone of it.
+    _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// What all calls share.
@@ -88,7 +91,7 @@ impl RedLines {
             room: None,
             record: Record::default(),
         };
-        Self { shared: Arc::new(shared), call: Call::default() }
+        Self { shared: Arc::new(shared), call: Call::default(), _place: None }
     }
 
     /// The same, with a cache of answers.
@@ -224,7 +227,7 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::EvaluateProposalRequest>,
     ) -> Result<Response<EvaluateProposalResponse>, Status> {
-        let (service, request) = self.called(request);
+        let (service, request) = self.called(request)?;
         service.respond(match request.hypotheses.as_slice() {
             [] => service.evaluate_encoded(&request),
             _ => service.apart(move |service| service.evaluate_encoded(&request)).await,
@@ -236,7 +239,7 @@ impl RedLineService for RedLines {
         request: Request<v1::BatchEvaluateProposalsRequest>,
     ) -> Result<Response<v1::BatchEvaluateProposalsResponse>, Status> {
         let quota = request.extensions().get::<Quota>().cloned();
-        let (service, request) = self.called(request);
+        let (service, request) = self.called(request)?;
         service.respond(service.batch_in_turns(request, quota).await)
     }
 
@@ -246,7 +249,7 @@ impl RedLineService for RedLines {
     ) -> Result<Response<Self::StreamEvaluateProposalsStream>, Status> {
         let place = requests.extensions().get::<StreamPlaces>().map(StreamPlaces::take).transpose()?;
         let quota = requests.extensions().get::<Quota>().cloned();
-        let (service, requests) = self.called(requests);
+        let (service, requests) = (self.of_call(requests.extensions()), requests.into_inner());
         Ok(Response::new(stream::answers(service, requests, quota, place)))
     }
 
@@ -254,7 +257,7 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::EvaluateHistoryRequest>,
     ) -> Result<Response<v1::EvaluateHistoryResponse>, Status> {
-        let (service, request) = self.called(request);
+        let (service, request) = self.called(request)?;
         service.respond(service.apart(move |service| service.evaluate_history(&request)).await)
     }
 
@@ -262,7 +265,12 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::CompareProposalsRequest>,
     ) -> Result<Response<v1::CompareProposalsResponse>, Status> {
-        let (service, request) = self.called(request);
+        let quota = request.extensions().get::<Quota>().cloned();
+        let (service, request) = self.called(request)?;
+        if let Some(quota) = quota {
+            // The call itself took one.
+            quota.take(u32::try_from(request.proposals.len().saturating_sub(1)).unwrap_or(u32::MAX))?;
+        }
         service.respond(service.apart(move |service| service.compare_proposals(&request)).await)
     }
 
@@ -270,12 +278,12 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::ListRedLinesRequest>,
     ) -> Result<Response<v1::ListRedLinesResponse>, Status> {
-        let (service, request) = self.called(request);
+        let (service, request) = self.called(request)?;
         service.respond(service.list_red_lines(request))
     }
 
     async fn get_red_line(&self, request: Request<v1::GetRedLineRequest>) -> Result<Response<v1::RedLine>, Status> {
-        let (service, request) = self.called(request);
+        let (service, request) = self.called(request)?;
         service.respond(service.get_red_line(request))
     }
 
@@ -283,12 +291,12 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::ListScenariosRequest>,
     ) -> Result<Response<v1::ListScenariosResponse>, Status> {
-        let (service, request) = self.called(request);
+        let (service, request) = self.called(request)?;
         service.respond(service.list_scenarios(request))
     }
 
     async fn get_scenario(&self, request: Request<v1::GetScenarioRequest>) -> Result<Response<v1::Scenario>, Status> {
-        let (service, request) = self.called(request);
+        let (service, request) = self.called(request)?;
         service.respond(service.get_scenario(request))
     }
 
@@ -296,12 +304,12 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::ListProposalsRequest>,
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
-        let (service, request) = self.called(request);
+        let (service, request) = self.called(request)?;
         service.respond(service.list_proposals(request))
     }
 
     async fn get_proposal(&self, request: Request<v1::GetProposalRequest>) -> Result<Response<v1::Proposal>, Status> {
-        let (service, request) = self.called(request);
+        let (service, request) = self.called(request)?;
         service.respond(service.get_proposal(request))
     }
 }

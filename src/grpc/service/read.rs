@@ -29,7 +29,13 @@ impl RedLines {
     /// As `ErrorReason` in the schema documents them.
     pub fn get_scenario(&self, request: v1::GetScenarioRequest) -> Result<v1::Scenario, ApiError> {
         let compiled = self.scenario(&request.name, "name", &request.revision)?;
-        let stale = self.shared.store.stale(&compiled.scenario().id);
+        let mut stale = self.shared.store.stale(&compiled.scenario().id);
+        // What is being written may be of another scenario, and it is quoted.
+        if let Some(stale) = &mut stale
+            && self.call.caller().is_some_and(|caller| !caller.sees_all())
+        {
+            stale.diagnostics = "the file can't be used; what is wrong is in the server's log".to_owned();
+        }
         let scenario = convert_scenario::whole(compiled.scenario(), self.is_default(&compiled));
         bounded(v1::Scenario { stale_file: stale.map(convert_scenario::from_stale_file), ..scenario })
     }

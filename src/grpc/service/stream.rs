@@ -140,6 +140,7 @@ impl RedLines {
             let item = Some(answer.id.clone());
             let method = "StreamEvaluateProposals";
             self.record_whole(Evaluated { method, item, cached: false, begun, request }, evaluation);
+            self.call.answered();
         }
         answer
     }

@@ -27,7 +27,14 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 pub(super) fn endpoint(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").unwrap_or_default();
     match text.parse::<http::Uri>() {
-        Ok(uri) if !host.is_empty() && uri.host().is_some() => Ok(text.to_owned()),
+        // A port that is none is no port to the parser.
+        Ok(uri)
+            if uri.host().is_some()
+                && uri.authority().is_some_and(|all| all.port_u16().is_some() || !all.as_str().contains(':'))
+                && !host.is_empty() =>
+        {
+            Ok(text.to_owned())
+        }
         _ => Err("write a collector's URL like `http://127.0.0.1:4317` (gRPC, in plaintext)".to_owned()),
     }
 }

@@ -51,7 +51,7 @@ impl Analyst {
     /// Asks, or joins those who ask the same.
     fn ask<R: AnalysisRequest>(&self, request: Request<R>) -> Result<Asked, ApiError> {
         let deadline = request.extensions().get::<Deadline>().map(|Deadline(at)| *at);
-        let (service, request) = self.scenarios.called(request);
+        let (service, request) = self.scenarios.called(request)?;
         let compiled = service.about(&request)?;
         let key = key(&compiled, &request);
         let job = move |going: &Going<'_, v1::SearchProgress>| -> Outcome {
@@ -67,7 +67,7 @@ impl Analyst {
             Refused::Busy => ApiError::Overloaded,
             Refused::Ending => ApiError::ShuttingDown,
         })?;
-        Ok(Asked { ticket })
+        Ok(Asked { ticket, _place: service })
     }
 
     async fn answered<R: AnalysisRequest>(&self, request: Request<R>) -> Result<R::Answer, ApiError> {
@@ -90,6 +90,8 @@ fn key<R: AnalysisRequest>(compiled: &Compiled, request: &R) -> Bytes {
 /// A question that was asked.
 struct Asked {
     ticket: Ticket<Outcome, v1::SearchProgress>,
+    /// The service for this call, which has its place.
+    _place: RedLines,
 }
 
 impl Asked {
