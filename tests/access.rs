@@ -324,6 +324,10 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         (format!("tokens:\n{good}{good}"), "token 2 (a): the same token"),
         // `Bearer` and nothing would be let in by it.
         (format!("tokens:\n{}", entry("a", "", "reader", "")), "token 1 (a): `sha256` is that of an empty token"),
+        (
+            format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, expires: 2030-01-01")),
+            "not as it should be",
+        ),
         // Of two that contradict each other none is taken.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, role: analyst")), "not as it should be"),
         (
