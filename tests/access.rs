@@ -284,6 +284,26 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
     // Of kinds, and named for algorithms, that are not allowed.
     assert!(Keys::read(&jwks(&[rsa.jwk()]), rules(&["ES256", "PS256"])).unwrap_err().to_string().contains("no key"));
     assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
+    for (bits, fits) in [(1_024_usize, false), (2_047, false), (2_048, true), (8_192, true), (8_193, false)] {
+        // Its highest bit, and zeros before it that say nothing.
+        let (bytes, first) = (bits.div_ceil(8), 1 << ((bits - 1) % 8));
+        let modulus = [&[0, first][..], &vec![0xff; bytes - 1]].concat();
+        let key = json!({"kty": "RSA", "n": BASE64_URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"});
+        let read = Keys::read(&jwks(&[key]), rules(&["RS256"])).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(read.is_ok(), fits, "{bits}: {read:?}");
+        assert!(fits || read.unwrap_err().contains(&format!("key 1 is one of RSA with {bits} bits")), "{bits}");
+    }
+    // What another one can't read keeps nobody from the keys beside.
+    let strange = [
+        json!({"kty": "RSA"}),
+        json!({"kty": "RSA", "n": "\n", "e": "AQAB"}),
+        json!({"kty": "n".repeat(1_000)}),
+        json!(7),
+    ];
+    let keys = Keys::read(&jwks(&[&strange[..], &[rsa.jwk()]].concat()), rules(&["RS256"])).unwrap();
+    assert_eq!(keys.passed_over().len(), strange.len(), "{:?}", keys.passed_over());
+    assert!(keys.passed_over()[0].ends_with("or not whole") && keys.passed_over()[3] == "key 4 is no JWK");
+    assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 100])).len() < 1_000);
     for name in ["HS256", "none", "RS1", ""] {
         assert!(name.parse::<detente::access::JwtAlgorithm>().is_err(), "{name}");
     }

@@ -5,6 +5,8 @@
 //! taken from the token.
 
 use super::{Caller, Denied, Role, Unusable};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use quick_cache::sync::Cache;
@@ -12,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -30,6 +33,10 @@ const LATEST: f64 = 253_402_300_799.0;
 const MAX_NAME_BYTES: usize = 128;
 /// How many tokens are remembered that were verified: to verify one takes longer than an evaluation.
 const REMEMBERED: usize = 4_096;
+/// Of how many keys that are not used an error tells why.
+const TOLD: usize = 5;
+/// What keys of RSA may have for signatures to be verified with them.
+const RSA_BITS: RangeInclusive<usize> = 2_048..=8_192;
 /// What only the owner of a key may have.
 const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
 
@@ -65,6 +72,7 @@ pub struct JwtRules {
 pub struct Keys {
     rules: JwtRules,
     keys: Vec<Key>,
+    passed_over: Vec<String>,
     verified: Cache<[u8; 32], Caller>,
 }
 
@@ -101,7 +109,8 @@ enum Audience {
 }
 
 impl Keys {
-    /// Reads a JWKS.
+    /// Reads a JWKS. Keys of kinds not known here, and those that could verify nothing, are passed over, as RFC 7517
+    /// (section 5) advises: who issues tokens may list what others need.
     ///
     /// # Errors
     /// The first fault: no key that can be used, a key with a private part, two of one name.
@@ -117,7 +126,7 @@ impl Keys {
         if listed.len() > MAX_KEYS {
             return Err(Unusable(format!("it has {} keys; at most {MAX_KEYS} are read", listed.len())));
         }
-        let (mut keys, mut names): (Vec<Key>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
+        let (mut keys, mut passed_over, mut names) = (Vec::<Key>::new(), Vec::new(), BTreeSet::new());
         for (at, value) in listed.into_iter().enumerate() {
             let place = at + 1;
             if PRIVATE.iter().any(|part| value.get(part).is_some()) {
@@ -125,29 +134,31 @@ impl Keys {
                     "key {place} has a private or a symmetric part: only public keys belong here. Replace the key"
                 )));
             }
-            // Keys for other ends than signatures, and of kinds not known here, may stand beside.
-            let Ok(jwk) = serde_json::from_value::<Jwk>(value) else { continue };
-            if !is_for_signatures(&jwk) {
-                continue;
-            }
             let allowed = |algorithm: &Algorithm| rules.algorithms.contains(&JwtAlgorithm(*algorithm));
-            let algorithms: Vec<_> = algorithms(&jwk).into_iter().filter(allowed).collect();
-            if algorithms.is_empty() {
-                continue;
-            }
-            if let Some(name) = &jwk.common.key_id
+            let key = match usable(value, allowed) {
+                Ok(key) => key,
+                Err(why) => {
+                    passed_over.push(format!("key {place} {why}"));
+                    continue;
+                }
+            };
+            if let Some(name) = &key.jwk.common.key_id
                 && !names.insert(name.clone())
             {
                 return Err(Unusable(format!("key {place} has the same name (`kid`) as one before")));
             }
-            let decoding =
-                DecodingKey::from_jwk(&jwk).map_err(|error| Unusable(format!("key {place} can't be used: {error}")))?;
-            keys.push(Key { jwk, decoding, algorithms, revoked: Arc::default() });
+            keys.push(key);
         }
         if keys.is_empty() {
-            return fault("it has no key for signatures of the algorithms that are allowed (--jwt-algorithms)");
+            let each = passed_over.iter().take(TOLD).map(|why| format!("; {why}")).collect::<String>();
+            return Err(Unusable(format!("it has no key that can be used{each}")));
         }
-        Ok(Self { rules, keys, verified: Cache::new(REMEMBERED) })
+        Ok(Self { rules, keys, passed_over, verified: Cache::new(REMEMBERED) })
+    }
+
+    /// Which keys of the file are not used, and why.
+    pub fn passed_over(&self) -> &[String] {
+        &self.passed_over
     }
 
     /// Whose token it is.
@@ -247,6 +258,34 @@ impl Keys {
         }
         self
     }
+}
+
+/// A key that could verify a token; else why it could not.
+fn usable(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<Key, String> {
+    let jwk: Jwk = serde_json::from_value(key).map_err(|_| "is no JWK".to_owned())?;
+    if !is_for_signatures(&jwk) {
+        return Err("is not for signatures (`use`, `key_ops`)".to_owned());
+    }
+    let algorithms: Vec<_> = algorithms(&jwk).into_iter().filter(allowed).collect();
+    if algorithms.is_empty() {
+        return Err("is for no algorithm that is allowed (--jwt-algorithms), or not whole".to_owned());
+    }
+    if let AlgorithmParameters::RSA(key) = &jwk.algorithm
+        && let Ok(modulus) = BASE64_URL_SAFE_NO_PAD.decode(&key.n)
+        && let bits = bits(&modulus)
+        && !RSA_BITS.contains(&bits)
+    {
+        let (least, most) = (RSA_BITS.start(), RSA_BITS.end());
+        return Err(format!("is one of RSA with {bits} bits: give one with {least} to {most}"));
+    }
+    let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| format!("is none that can be read ({error})"))?;
+    Ok(Key { jwk, decoding, algorithms, revoked: Arc::default() })
+}
+
+/// How long a number is, without the zeros before it.
+fn bits(number: &[u8]) -> usize {
+    let number: Vec<_> = number.iter().skip_while(|byte| **byte == 0).collect();
+    number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
 /// Whether a key may verify signatures, by the two ways in which a key says what it is for.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
+use tracing::info;
 
 /// The largest of these files, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -133,7 +134,7 @@ pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Files>),
         None => None,
         Some(path) => {
             let contents = first(std::slice::from_ref(path), "--jwks")?;
-            let keys = read_keys(&contents, &rules).map_err(|error| refused(path, &error))?;
+            let keys = read_keys(path, &contents, &rules).map_err(|error| refused(path, &error))?;
             reloads.push(("jwks", path.clone(), contents));
             Some(keys)
         }
@@ -141,10 +142,11 @@ pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Files>),
     let authority = Arc::new(Authority::new(tokens, keys));
     let reloads = reloads.into_iter().map(|(what, path, contents)| {
         let (authority, rules) = (authority.clone(), rules.clone());
-        Credentials::in_force(what, vec![path], &contents, move |contents| {
+        let paths = vec![path.clone()];
+        Credentials::in_force(what, paths, &contents, move |contents| {
             match what {
                 "tokens" => authority.replace_tokens(read_tokens(contents)?),
-                _ => authority.replace_keys(read_keys(contents, &rules)?),
+                _ => authority.replace_keys(read_keys(&path, contents, &rules)?),
             }
             Ok(())
         })
@@ -162,8 +164,12 @@ fn read_tokens(contents: &[Vec<u8>]) -> Result<Tokens, String> {
     Tokens::read(text(contents)?).map_err(|error| error.to_string())
 }
 
-fn read_keys(contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys, String> {
-    Keys::read(text(contents)?, rules.clone()).map_err(|error| error.to_string())
+fn read_keys(path: &Path, contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys, String> {
+    let keys = Keys::read(text(contents)?, rules.clone()).map_err(|error| error.to_string())?;
+    for why in keys.passed_over() {
+        info!(file = %path.display(), "a key is not used: {why}");
+    }
+    Ok(keys)
 }
 
 /// The files at the start: what is asked for must be there.
