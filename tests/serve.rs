@@ -44,6 +44,17 @@ async fn listed(program: &Program, token: &str) -> Answer {
 }
 
 #[tokio::test]
+async fn calls_have_as_many_threads_as_are_asked_for() {
+    for threads in [1, 16] {
+        let program = Program::start(&["--threads", &threads.to_string()]);
+        program.until("they run", async |program| program.threads() >= threads).await;
+        // Those that wait for files have the same name.
+        assert!(program.threads() < threads + 8, "{}", program.threads());
+        assert_eq!(program.client().await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    }
+}
+
+#[tokio::test]
 async fn files_are_read_again_on_a_signal() {
     let folder = Folder::new("serve-signal");
     let scenarios = folder.0.join("scenarios");

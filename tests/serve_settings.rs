@@ -49,6 +49,7 @@ fn a_wrong_setting_is_an_error_at_the_start() {
         (vec!["--scenarios", &empty], "no scenario file"),
         (vec!["--default-scenario", "nobody"], "`nobody`"),
         (vec!["--max-calls", "0"], "1..=1000000"),
+        (vec!["--threads", "1025"], "0..=1024"),
         (vec!["--max-connections", "1000001"], "1..=1000000"),
         (vec!["--max-streams", "0"], "1..=10000"),
         (vec!["--max-header-bytes", "1023"], "1KiB to 1MiB"),

@@ -300,6 +300,59 @@ async fn connections_of_an_age_are_asked_to_go_and_their_calls_are_finished() {
 }
 
 #[tokio::test]
+async fn it_is_counted_how_connections_end() {
+    let ended = |metrics: &Metrics, reason: &str| {
+        value(metrics, &format!("detente_connections_ended_total{{reason=\"{reason}\"}}"))
+    };
+    let counts = async |metrics: &Metrics, reason: &str| {
+        let counted = async {
+            while ended(metrics, reason) < 1.0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, counted).await.unwrap_or_else(|_| panic!("{reason}:\n{}", metrics.text().unwrap()));
+        assert_eq!(ended(metrics, reason), 1.0, "{reason}");
+    };
+    let begun = async |server: &Server| {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        stream
+    };
+    let short = Duration::from_millis(100);
+    let (server, metrics) = counted(Settings::default()).await;
+    let client = server.client().await;
+    assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    drop(client);
+    counts(&metrics, "left").await;
+    let mut stream = begun(&server).await;
+    for id in (1..40_000_u32).step_by(2) {
+        // A call that is reset at once: POST, http, the path, all by the static table.
+        let call = [&[0, 0, 3, 1, 4][..], &id.to_be_bytes(), &[0x83, 0x86, 0x84]].concat();
+        let reset = [&[0, 0, 4, 3, 0][..], &id.to_be_bytes(), &8_u32.to_be_bytes()].concat();
+        if stream.write_all(&[call, reset].concat()).await.is_err() {
+            break;
+        }
+    }
+    counts(&metrics, "flood").await;
+    let mut stream = begun(&server).await;
+    stream.write_all(&[0xff; 64]).await.unwrap();
+    counts(&metrics, "broken").await;
+    let connection = ConnectionLimits { keepalive_interval: short, keepalive_timeout: short, ..Default::default() };
+    let (server, metrics) = counted(Settings { connection, ..Settings::default() }).await;
+    let _silent = begun(&server).await;
+    counts(&metrics, "keepalive").await;
+    let connection = ConnectionLimits { max_age: short, ..ConnectionLimits::default() };
+    let (server, metrics) = counted(Settings { connection, ..Settings::default() }).await;
+    let _old = server.client().await;
+    counts(&metrics, "age").await;
+    let (server, metrics) = counted(Settings::default()).await;
+    let client = server.client().await;
+    assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    server.stop().await.unwrap().unwrap();
+    counts(&metrics, "drain").await;
+}
+
+#[tokio::test]
 async fn one_connection_has_as_many_calls_as_may_be() {
     let connection = ConnectionLimits { max_streams: 3, ..ConnectionLimits::default() };
     let (server, _) = counted(Settings { connection, ..Settings::default() }).await;

@@ -8,7 +8,7 @@ mod support;
 
 use credentials::{Authorities, Identity};
 use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
-use detente::grpc::proto::v1::{ListScenariosRequest, StreamEvaluateProposalsRequest};
+use detente::grpc::proto::v1::{ListScenariosRequest, StreamEvaluateProposalsRequest, StreamEvaluateProposalsResponse};
 use detente::grpc::server::Settings;
 use detente::grpc::tls::{Tls, TlsError, TlsFiles};
 use detente::serving::{Store, source};
@@ -22,10 +22,11 @@ use std::time::{Duration, SystemTime};
 use support::{Client, LIST, PATIENCE, Server, frame, quick};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tonic::Code;
+use tonic::{Code, Streaming};
 use tower::service_fn;
 
 fn files(server: &Identity, authority: Option<&Authorities>) -> TlsFiles {
@@ -151,7 +152,19 @@ async fn a_client_is_known_until_its_certificate_expires() {
     let config = config(&authority, Some(&authority.client_until("desk", until)), &[b"h2"]);
     let idle = Client::over(connect(&server, config.clone()).await.unwrap()).await.unwrap();
     assert_eq!(idle.try_call(LIST, frame(&[])).await.unwrap().code(), Code::Ok);
-    let stream = Arc::new(Mutex::new(Some(connect(&server, config).await.unwrap())));
+    let (send, mut answers) = stream(&server, config).await;
+    tokio::time::sleep(until.duration_since(SystemTime::now()).unwrap()).await;
+    send.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
+    assert_eq!(answers.message().await.unwrap_err().code(), Code::Unauthenticated);
+    assert!(timeout(PATIENCE, idle.try_call(LIST, frame(&[]))).await.unwrap().is_none());
+}
+
+/// A stream of evaluations over a connection of its own, of which the first is answered.
+async fn stream(
+    server: &Server,
+    config: Arc<ClientConfig>,
+) -> (Sender<StreamEvaluateProposalsRequest>, Streaming<StreamEvaluateProposalsResponse>) {
+    let stream = Arc::new(Mutex::new(Some(connect(server, config).await.unwrap())));
     let dial = service_fn(move |_| {
         let stream = stream.lock().unwrap().take();
         async { stream.map(hyper_util::rt::TokioIo::new).ok_or(std::io::Error::other("it dials once")) }
@@ -163,10 +176,43 @@ async fn a_client_is_known_until_its_certificate_expires() {
     let mut answers = client.stream_evaluate_proposals(requests).await.unwrap().into_inner();
     send.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
     assert!(answers.message().await.unwrap().is_some());
-    tokio::time::sleep(until.duration_since(SystemTime::now()).unwrap()).await;
-    send.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
-    assert_eq!(answers.message().await.unwrap_err().code(), Code::Unauthenticated);
-    assert!(timeout(PATIENCE, idle.try_call(LIST, frame(&[]))).await.unwrap().is_none());
+    (send, answers)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_authority_is_gone_is_told_to_go() {
+    let (servers, staying, leaving) =
+        (Authorities::new("servers"), Authorities::new("staying"), Authorities::new("leaving"));
+    let with = |authorities: &str| TlsFiles {
+        client_authorities: Some(authorities.as_bytes().to_vec()),
+        ..files(&servers.server(), None)
+    };
+    let both = format!("{}{}", staying.pem(), leaving.pem());
+    let tls = Tls::new(&with(&both)).unwrap();
+    let server = server(&tls).await;
+    let config = |authority: &Authorities| config(&servers, Some(&authority.client("desk")), &[b"h2"]);
+    let (send_stays, mut answers_stays) = stream(&server, config(&staying)).await;
+    let idle = Client::over(connect(&server, config(&leaving)).await.unwrap()).await.unwrap();
+    let (send_gone, mut answers_gone) = stream(&server, config(&leaving)).await;
+    // The server's own certificate is of no account to clients, nor is an authority that joins.
+    let third = Authorities::new("third");
+    for authorities in [both.clone(), format!("{both}{}", third.pem())] {
+        tls.replace(&with(&authorities)).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(idle.try_call(LIST, frame(&[])).await.unwrap().code(), Code::Ok);
+        send_gone.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
+        assert!(answers_gone.message().await.unwrap().is_some());
+    }
+    let taken = std::time::Instant::now();
+    tls.replace(&with(&format!("{}{}", staying.pem(), third.pem()))).unwrap();
+    let told = async { while idle.try_call(LIST, frame(&[])).await.is_some() {} };
+    timeout(PATIENCE, told).await.unwrap();
+    assert!(answers(&server, config(&leaving)).await.is_err());
+    // A stream that is open has a little while; then it ends, though its client does nothing.
+    assert!(timeout(PATIENCE, answers_gone.message()).await.unwrap().is_err());
+    assert!(taken.elapsed() > Duration::from_secs(9), "{:?}", taken.elapsed());
+    send_stays.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
+    assert!(timeout(PATIENCE, answers_stays.message()).await.unwrap().unwrap().is_some());
 }
 
 #[test]

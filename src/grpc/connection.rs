@@ -4,13 +4,15 @@
 //! speak stay for ever and outlast every drain, all connections age alike, and its handling of `grpc-timeout` (see
 //! [`super::layers::deadline`]) can't be turned off. hyper's server, below it, has none of these faults.
 
+use super::certificate::Shown;
 use super::coalesce::Coalesced;
 use super::layers::room::ConnectionRoom;
 use super::preface::{First, NOT_HTTP1, Rewound, first_words};
 use super::service::StreamPlaces;
 use super::stall::{Asked, Patience};
-use super::tls::{Tls, client};
+use super::tls::Tls;
 use bytes::Bytes;
+use futures_util::future::OptionFuture;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -21,6 +23,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::iter::successors;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -52,6 +55,8 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// What one stream may hold that its client doesn't read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
+/// What calls under way may still take when the certificate that their client showed is of no more use.
+const LAST_CALLS: Duration = Duration::from_secs(10);
 
 /// What one connection may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +130,49 @@ impl Refused {
     }
 }
 
+/// Why a connection that came to calls has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Its client left.
+    Left,
+    /// It was as old as one may become.
+    Age,
+    /// The certificate that its client showed has expired, or its authority is gone.
+    Certificate,
+    /// The server is to end.
+    Drain,
+    /// It gave no sign of life.
+    Keepalive,
+    /// It did something too often: resets, pings, settings, or empty frames.
+    Flood,
+    /// It broke, or spoke no HTTP/2 any more.
+    Broken,
+}
+
+impl Ended {
+    /// For metrics.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Ended::Left => "left",
+            Ended::Age => "age",
+            Ended::Certificate => "certificate",
+            Ended::Drain => "drain",
+            Ended::Keepalive => "keepalive",
+            Ended::Flood => "flood",
+            Ended::Broken => "broken",
+        }
+    }
+
+    fn by(error: &(dyn Error + Send + Sync + 'static)) -> Self {
+        if error.downcast_ref().is_some_and(hyper::Error::is_timeout) {
+            return Ended::Keepalive;
+        }
+        let causes = successors(Some(error as &(dyn Error + 'static)), |error| (*error).source());
+        let told = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>()?.reason()).next();
+        if told == Some(h2::Reason::ENHANCE_YOUR_CALM) { Ended::Flood } else { Ended::Broken }
+    }
+}
+
 /// HTTP/2 with the limits of this server. `stalled` counts the calls whose answers were left unread.
 pub(super) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Builder<Patience> {
     let mut http2 = Builder::new(Patience { stall: limits.stall, stalled });
@@ -153,7 +201,7 @@ pub(super) struct Serving {
     pub(super) closing: watch::Receiver<bool>,
 }
 
-/// Serves one connection until it ends. When `closing` turns true, the client is told to go, and calls under way are
+/// Serves one connection until it ends, and tells why it did. When `closing` turns true, the client is told to go, and calls under way are
 /// finished; a connection that has not yet spoken is closed.
 ///
 /// # Errors
@@ -163,7 +211,7 @@ pub(super) async fn serve<S, B>(
     address: IpAddr,
     mut serving: Serving,
     service: S,
-) -> Result<(), Refused>
+) -> Result<Ended, Refused>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -175,18 +223,18 @@ where
         debug!(%error, "no TCP_NODELAY");
     }
     let (tls, handshake, mut closing) = (serving.tls.take(), serving.limits.handshake, serving.closing.clone());
-    let (opened, certificate) = tokio::select! {
+    let (opened, shown) = tokio::select! {
         opened = timeout(handshake, Box::pin(open(stream, tls))) => opened??,
-        _ = closing.wait_for(|closing| *closing) => return Ok(()),
+        _ = closing.wait_for(|closing| *closing) => return Ok(Ended::Drain),
     };
+    let certificate = shown.as_ref().map(|shown| (shown.name.clone(), shown.until));
     let peer = Peer { address, certificate };
     // Each stage is in a box of its own, gone when it is over: a task has room for the largest that it may come to, and
     // with TLS that would be 8 KiB more for every idle connection.
-    match opened {
-        Opened::Plain(stream) => Box::pin(calls(stream, peer, serving, service)).await,
-        Opened::Tls(stream) => Box::pin(calls(stream, peer, serving, service)).await,
-    }
-    Ok(())
+    Ok(match opened {
+        Opened::Plain(stream) => Box::pin(calls(stream, peer, shown, serving, service)).await,
+        Opened::Tls(stream) => Box::pin(calls(stream, peer, shown, serving, service)).await,
+    })
 }
 
 enum Opened {
@@ -194,13 +242,14 @@ enum Opened {
     Tls(Box<Rewound<TlsStream<TcpStream>>>),
 }
 
-/// Comes to HTTP/2, and to what the client's certificate calls it.
-async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<(Arc<str>, SystemTime)>), Refused> {
+/// Comes to HTTP/2, and to what the client showed.
+async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<Shown>), Refused> {
     let Some(tls) = tls else { return Ok((Opened::Plain(read_first(stream).await?), None)) };
-    let accepted = TlsAcceptor::from(tls.config()).accept(stream).await.map_err(Refused::Tls)?;
-    let shown = accepted.get_ref().1.peer_certificates().and_then(|shown| shown.first());
-    let name = shown.map(client);
-    Ok((Opened::Tls(Box::new(read_first(accepted).await?)), name))
+    let current = tls.current();
+    let accepted = TlsAcceptor::from(current.config.clone()).accept(stream).await.map_err(Refused::Tls)?;
+    let certificates = accepted.get_ref().1.peer_certificates().unwrap_or_default();
+    let shown = current.clients.clone().and_then(|clients| Shown::new(certificates, clients, tls.watch()));
+    Ok((Opened::Tls(Box::new(read_first(accepted).await?)), shown))
 }
 
 async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<Rewound<T>, Refused> {
@@ -216,7 +265,7 @@ async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<
 }
 
 /// Serves the calls of a connection that speaks HTTP/2.
-async fn calls<T, S, B>(stream: T, peer: Peer, serving: Serving, service: S)
+async fn calls<T, S, B>(stream: T, peer: Peer, shown: Option<Shown>, serving: Serving, service: S) -> Ended
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -226,9 +275,13 @@ where
 {
     let Serving { http2, limits, mut closing, .. } = serving;
     let (places, room) = (StreamPlaces::default(), ConnectionRoom::default());
+    let age = with_jitter(limits.max_age);
     // A certificate is looked at when a connection opens: who has a new one shows it on a new connection.
-    let left = |(_, until): &(Arc<str>, SystemTime)| until.duration_since(SystemTime::now()).unwrap_or_default();
-    let age = with_jitter(limits.max_age).min(peer.certificate.as_ref().map_or(Duration::MAX, left));
+    let left = |shown: &Shown| shown.until.duration_since(SystemTime::now()).unwrap_or_default();
+    let (until, why) = match shown.as_ref().map(left) {
+        Some(left) if left < age => (left, Ended::Certificate),
+        _ => (age, Ended::Age),
+    };
     let service = service
         .map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
@@ -239,22 +292,26 @@ where
         .map_response(|response: Response<B>| response.map(Asked::new));
     let stream = Coalesced::new(stream);
     let mut connection = pin!(http2.serve_connection(TokioIo::new(stream.clone()), TowerToHyperService::new(service)));
+    let untrusted = OptionFuture::from(shown.map(|shown| Box::pin(shown.no_longer_trusted())));
     let mut going = pin!(async {
         tokio::select! {
-            () = sleep(age) => {}
-            _ = closing.wait_for(|closing| *closing) => {}
+            () = sleep(until) => why,
+            Some(()) = untrusted => Ended::Certificate,
+            _ = closing.wait_for(|closing| *closing) => Ended::Drain,
         }
     });
-    let ended = tokio::select! {
-        ended = driven(connection.as_mut(), &stream) => ended,
-        () = &mut going => {
+    let (ended, told) = tokio::select! {
+        ended = driven(connection.as_mut(), &stream) => (ended, None),
+        why = &mut going => {
             connection.as_mut().graceful_shutdown();
-            driven(connection, &stream).await
+            let patience = if why == Ended::Certificate { LAST_CALLS } else { Duration::MAX };
+            (timeout(patience, driven(connection, &stream)).await.unwrap_or(Ok(())), Some(why))
         }
     };
-    if let Err(error) = ended {
-        debug!(error = &*error as &dyn Error, "a connection ended with an error");
+    if let Err(error) = &ended {
+        debug!(error = &**error as &dyn Error, "a connection ended with an error");
     }
+    told.unwrap_or_else(|| ended.map_or_else(|error| Ended::by(&*error), |()| Ended::Left))
 }
 
 /// Drives a connection, and sends what it has written whenever it has nothing more to do.

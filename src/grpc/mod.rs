@@ -5,6 +5,7 @@
 
 mod admin;
 pub mod call;
+mod certificate;
 pub mod client;
 mod coalesce;
 pub mod codec;

@@ -422,9 +422,12 @@ where
                     let connection = connection::serve(stream, address.ip(), serving.clone(), service.clone());
                     let metrics = metrics.clone();
                     connections.spawn(async move {
-                        if let Err(refused) = connection.await {
-                            metrics.connection_refused(refused.reason());
-                            debug!(error = &refused as &dyn std::error::Error, "a connection is not served");
+                        match connection.await {
+                            Ok(ended) => metrics.connection_ended(ended.reason()),
+                            Err(refused) => {
+                                metrics.connection_refused(refused.reason());
+                                debug!(error = &refused as &dyn std::error::Error, "a connection is not served");
+                            }
                         }
                     });
                 }

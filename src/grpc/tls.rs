@@ -2,25 +2,22 @@
 //!
 //! What is read is checked whole before it is used: a key that is not the certificate's, an expired certificate, or a
 //! file without a certificate is an error, at the start and at every reload. Connections that are open keep what they
-//! were opened with.
+//! were opened with, unless their clients' authority is gone ([`super::certificate`]).
 
-use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, version};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use tokio::sync::watch;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// What gRPC speaks over TLS.
 const ALPN: &[u8] = b"h2";
-/// A longer name in a certificate is not used.
-const MAX_NAME_BYTES: usize = 128;
 
 /// The texts of the files.
 #[derive(Clone)]
@@ -73,13 +70,22 @@ pub enum TlsError {
 /// The TLS in force.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    current: Arc<ArcSwap<Current>>,
+    current: Arc<watch::Sender<Arc<Current>>>,
 }
 
+/// What a connection is opened with.
 #[derive(Debug)]
-struct Current {
-    config: Arc<ServerConfig>,
+pub(super) struct Current {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) clients: Option<Arc<Clients>>,
     expires: SystemTime,
+}
+
+/// Who is let in under mutual TLS.
+#[derive(Debug)]
+pub(super) struct Clients {
+    authorities: Vec<u8>,
+    verifier: Arc<dyn ClientCertVerifier>,
 }
 
 impl Tls {
@@ -88,7 +94,7 @@ impl Tls {
     /// # Errors
     /// If they can't be used.
     pub fn new(files: &TlsFiles) -> Result<Self, TlsError> {
-        Ok(Self { current: Arc::new(ArcSwap::from_pointee(read(files)?)) })
+        Ok(Self { current: Arc::new(watch::Sender::new(Arc::new(read(files, None)?))) })
     }
 
     /// From now on by these files; by those before if they can't be used.
@@ -96,22 +102,51 @@ impl Tls {
     /// # Errors
     /// If they can't be used.
     pub fn replace(&self, files: &TlsFiles) -> Result<(), TlsError> {
-        self.current.store(Arc::new(read(files)?));
+        let clients = self.current().clients.clone();
+        self.current.send_replace(Arc::new(read(files, clients)?));
         Ok(())
     }
 
     /// When the certificate expires.
     pub fn expires(&self) -> SystemTime {
-        self.current.load().expires
+        self.current.borrow().expires
     }
 
     /// For the next connection.
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        self.current.load().config.clone()
+    pub(super) fn current(&self) -> Arc<Current> {
+        self.current.borrow().clone()
+    }
+
+    /// Tells what is in force, and whenever that is replaced.
+    pub(super) fn watch(&self) -> watch::Receiver<Arc<Current>> {
+        self.current.subscribe()
     }
 }
 
-fn read(files: &TlsFiles) -> Result<Current, TlsError> {
+impl Clients {
+    /// Those before if the authorities are the same: who was let in by these need not be looked at again.
+    fn read(authorities: &[u8], before: Option<Arc<Self>>) -> Result<Arc<Self>, TlsError> {
+        if let Some(before) = before.filter(|before| before.authorities == authorities) {
+            return Ok(before);
+        }
+        let mut roots = RootCertStore::empty();
+        for authority in CertificateDer::pem_slice_iter(authorities) {
+            roots.add(authority.map_err(TlsError::Authorities)?)?;
+        }
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+        Ok(Arc::new(Self { authorities: authorities.to_vec(), verifier }))
+    }
+
+    /// Whether a client with these certificates would be let in.
+    pub(super) fn trust(&self, certificates: &[CertificateDer<'_>]) -> bool {
+        certificates
+            .split_first()
+            .is_some_and(|(first, between)| self.verifier.verify_client_cert(first, between, UnixTime::now()).is_ok())
+    }
+}
+
+fn read(files: &TlsFiles, before: Option<Arc<Clients>>) -> Result<Current, TlsError> {
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(&files.certificate).collect::<Result<_, _>>().map_err(TlsError::Certificate)?;
     let first = certificates.first().ok_or(TlsError::NoCertificate)?;
@@ -121,66 +156,27 @@ fn read(files: &TlsFiles) -> Result<Current, TlsError> {
         return Err(TlsError::Expired);
     }
     let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(TlsError::Key)?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone())
+    let clients =
+        files.client_authorities.as_ref().map(|authorities| Clients::read(authorities, before)).transpose()?;
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?;
-    let builder = match &files.client_authorities {
+    let builder = match &clients {
         None => builder.with_no_client_auth(),
-        Some(authorities) => {
-            let mut roots = RootCertStore::empty();
-            for authority in CertificateDer::pem_slice_iter(authorities) {
-                roots.add(authority.map_err(TlsError::Authorities)?)?;
-            }
-            builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?,
-            )
-        }
+        Some(clients) => builder.with_client_cert_verifier(clients.verifier.clone()),
     };
     let mut config = builder.with_single_cert(certificates, key)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
-    if files.client_authorities.is_some() {
+    if clients.is_some() {
         // A session that is resumed brings the certificate that it began with, which nobody looks at again: it would be
         // good for as long as sessions are, expired or not.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
-    Ok(Current { config: Arc::new(config), expires })
+    Ok(Current { config: Arc::new(config), clients, expires })
 }
 
 /// When a certificate expires.
 pub(super) fn expiry(certificate: &X509Certificate<'_>) -> SystemTime {
     let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
     UNIX_EPOCH + Duration::from_secs(seconds)
-}
-
-/// What a client is called by its certificate, and until when: its first URI (as SPIFFE has it) or DNS name, else its common name, else
-/// the certificate's fingerprint.
-pub(super) fn client(certificate: &CertificateDer<'_>) -> (Arc<str>, SystemTime) {
-    let parsed = X509Certificate::from_der(certificate).ok().map(|(_, parsed)| parsed);
-    let until = parsed.as_ref().map_or(UNIX_EPOCH, expiry);
-    let named = parsed.as_ref().and_then(|parsed| {
-        let alternatives = parsed.subject_alternative_name().ok().flatten();
-        let alternatives = alternatives.iter().flat_map(|names| &names.value.general_names);
-        let alternative = alternatives.into_iter().find_map(|name| match name {
-            GeneralName::URI(name) | GeneralName::DNSName(name) => Some((*name).to_owned()),
-            _ => None,
-        });
-        let common = || parsed.subject().iter_common_name().next()?.as_str().ok().map(str::to_owned);
-        alternative.or_else(common)
-    });
-    // The name is an authority's word, but it is written into logs.
-    let fit = |name: &String| {
-        !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    let name = match named.filter(fit) {
-        Some(name) => name.into(),
-        None => {
-            let mut name = "sha256:".to_owned();
-            for byte in Sha256::digest(certificate) {
-                let _ = write!(name, "{byte:02x}");
-            }
-            name.into()
-        }
-    };
-    (name, until)
 }

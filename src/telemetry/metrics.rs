@@ -56,6 +56,7 @@ struct Inner {
     limits: Counter<u64>,
     connections: Counter<u64>,
     connections_refused: Counter<u64>,
+    connections_ended: Counter<u64>,
 }
 
 impl Metrics {
@@ -101,6 +102,14 @@ impl Metrics {
                  (full)",
             )
             .build();
+        let connections_ended = meter
+            .u64_counter("detente_connections_ended")
+            .with_description(
+                "Connections that came to calls and ended: by their clients (left), of age, with the certificate that \
+                 the client showed, with the server (drain), without a sign of life (keepalive), by floods of resets, \
+                 pings and the like (flood), by errors (broken)",
+            )
+            .build();
         let metrics = Self {
             inner: Arc::new(Inner {
                 registry,
@@ -111,6 +120,7 @@ impl Metrics {
                 limits,
                 connections,
                 connections_refused,
+                connections_ended,
             }),
         };
         metrics.gauge("detente_build_info", "The program's version", || {
@@ -148,6 +158,11 @@ impl Metrics {
     /// A connection came to nothing.
     pub fn connection_refused(&self, reason: &'static str) {
         self.inner.connections_refused.add(1, &[KeyValue::new("reason", reason)]);
+    }
+
+    /// A connection that came to calls has ended.
+    pub fn connection_ended(&self, reason: &'static str) {
+        self.inner.connections_ended.add(1, &[KeyValue::new("reason", reason)]);
     }
 
     /// A number that only grows (`_total` is added to its name), read when somebody looks.

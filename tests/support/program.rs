@@ -21,8 +21,10 @@ impl Program {
     pub fn start(arguments: &[&str]) -> Self {
         let listen = if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
         let all = [&["serve", "--log-format", "json"], listen, arguments].concat();
-        let mut child =
-            binary::command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+        let mut command = binary::command(&all);
+        // tokio would panic, if it read it.
+        command.env("TOKIO_WORKER_THREADS", "0");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let address = loop {
@@ -36,6 +38,13 @@ impl Program {
         let told = log.clone();
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| told.lock().unwrap().push(line)));
         Self { child, address, log }
+    }
+
+    /// How many threads it has for calls.
+    pub fn threads(&self) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.trim() == "tokio-rt-worker").count()
     }
 
     pub fn signal(&self, signal: &str) {

@@ -17,9 +17,10 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 use tokio::net::{TcpListener, lookup_host};
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 use tracing::{info, warn};
 
 /// Ended by a second signal, or with calls cut.
@@ -35,7 +36,13 @@ const OFF: &str = "off";
 /// If what is asked for can't be had.
 pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
     options.check().map_err(UsageError)?;
-    let runtime = Runtime::new().context("the runtime can't be started")?;
+    let threads = match options.limits.threads {
+        0 => available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    // Always given: without a number tokio reads a variable of its own, and panics if it is unfit.
+    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = runtime.context("the runtime can't be started")?;
     let within = runtime.enter();
     let otlp = options.otlp();
     let observability = &options.observability;

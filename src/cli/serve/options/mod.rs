@@ -223,6 +223,11 @@ pub(in crate::cli) struct Limits {
     #[arg(long, env = "DETENTE_CACHE", value_name = "SIZE", default_value = "32MiB", value_parser = size)]
     pub(in crate::cli) cache: u64,
 
+    /// How many threads answer calls. [default: one for every processor]
+    #[arg(long, env = "DETENTE_THREADS", value_name = "COUNT", default_value_t = 0, hide_default_value = true,
+        value_parser = count(0, 1_024))]
+    pub(in crate::cli) threads: usize,
+
     /// How many analyses (amendments, packages, impasses, robustness) to work on at a time; further ones wait.
     /// [default: one for every two processors]
     #[arg(long, env = "DETENTE_ANALYSES", value_name = "COUNT", default_value_t = 0, hide_default_value = true,
