@@ -25,7 +25,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::iter::successors;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::Poll;
@@ -201,17 +201,20 @@ pub(super) struct Serving {
     pub(super) closing: watch::Receiver<bool>,
 }
 
-/// Serves one connection until it ends, and tells why it did. When `closing` turns true, the client is told to go, and calls under way are
-/// finished; a connection that has not yet spoken is closed.
+/// Serves one connection until it ends, and tells why it did. When `closing` turns true, the client is told to go, and
+/// calls under way are finished; a connection that has not yet spoken is closed.
 ///
 /// # Errors
 /// If it never came to calls.
-pub(super) async fn serve<S, B>(
+// Most connections are idle most of the time, and each has this future. Therefore no `async fn`: that would keep what it
+// was given beside what it made of it. And each stage is in a box of its own, gone when it is over: a task has room for
+// the largest stage that it may come to. Together that would be half as much again for each connection.
+pub(super) fn serve<S, B>(
     stream: TcpStream,
     address: IpAddr,
     mut serving: Serving,
     service: S,
-) -> Result<Ended, Refused>
+) -> impl Future<Output = Result<Ended, Refused>> + Send
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -222,19 +225,20 @@ where
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "no TCP_NODELAY");
     }
-    let (tls, handshake, mut closing) = (serving.tls.take(), serving.limits.handshake, serving.closing.clone());
-    let (opened, shown) = tokio::select! {
-        opened = timeout(handshake, Box::pin(open(stream, tls))) => opened??,
-        _ = closing.wait_for(|closing| *closing) => return Ok(Ended::Drain),
-    };
-    let certificate = shown.as_ref().map(|shown| (shown.name.clone(), shown.until));
-    let peer = Peer { address, certificate };
-    // Each stage is in a box of its own, gone when it is over: a task has room for the largest that it may come to, and
-    // with TLS that would be 8 KiB more for every idle connection.
-    Ok(match opened {
-        Opened::Plain(stream) => Box::pin(calls(stream, peer, shown, serving, service)).await,
-        Opened::Tls(stream) => Box::pin(calls(stream, peer, shown, serving, service)).await,
-    })
+    let opening = Box::pin(open(stream, serving.tls.take()));
+    async move {
+        let (opened, shown) = tokio::select! {
+            opened = timeout(serving.limits.handshake, opening) => opened??,
+            _ = serving.closing.wait_for(|closing| *closing) => return Ok(Ended::Drain),
+        };
+        let certificate = shown.as_ref().map(|shown| (shown.name.clone(), shown.until));
+        let peer = Peer { address, certificate };
+        let calls = match opened {
+            Opened::Plain(stream) => calls(stream, peer, shown, serving, service),
+            Opened::Tls(stream) => calls(stream, peer, shown, serving, service),
+        };
+        Ok(calls.await)
+    }
 }
 
 enum Opened {
@@ -265,7 +269,13 @@ async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<
 }
 
 /// Serves the calls of a connection that speaks HTTP/2.
-async fn calls<T, S, B>(stream: T, peer: Peer, shown: Option<Shown>, serving: Serving, service: S) -> Ended
+fn calls<T, S, B>(
+    stream: T,
+    peer: Peer,
+    shown: Option<Shown>,
+    serving: Serving,
+    service: S,
+) -> Pin<Box<dyn Future<Output = Ended> + Send>>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -273,15 +283,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Serving { http2, limits, mut closing, .. } = serving;
     let (places, room) = (StreamPlaces::default(), ConnectionRoom::default());
-    let age = with_jitter(limits.max_age);
-    // A certificate is looked at when a connection opens: who has a new one shows it on a new connection.
-    let left = |shown: &Shown| shown.until.duration_since(SystemTime::now()).unwrap_or_default();
-    let (until, why) = match shown.as_ref().map(left) {
-        Some(left) if left < age => (left, Ended::Certificate),
-        _ => (age, Ended::Age),
-    };
     let service = service
         .map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
@@ -291,42 +293,55 @@ where
         })
         .map_response(|response: Response<B>| response.map(Asked::new));
     let stream = Coalesced::new(stream);
-    let mut connection = pin!(http2.serve_connection(TokioIo::new(stream.clone()), TowerToHyperService::new(service)));
-    let untrusted = OptionFuture::from(shown.map(|shown| Box::pin(shown.no_longer_trusted())));
-    let mut going = pin!(async {
-        tokio::select! {
-            () = sleep(until) => why,
-            Some(()) = untrusted => Ended::Certificate,
-            _ = closing.wait_for(|closing| *closing) => Ended::Drain,
+    let service = TowerToHyperService::new(service);
+    let mut connection = Box::pin(serving.http2.serve_connection(TokioIo::new(stream.clone()), service));
+    let mut going = Box::pin(is_to_go(serving.limits.max_age, shown, serving.closing));
+    Box::pin(async move {
+        let (ended, told) = tokio::select! {
+            ended = driven(connection.as_mut(), &stream) => (ended, None),
+            why = &mut going => {
+                connection.as_mut().graceful_shutdown();
+                let patience = if why == Ended::Certificate { LAST_CALLS } else { Duration::MAX };
+                let last = timeout(patience, driven(connection.as_mut(), &stream)).await;
+                (last.unwrap_or(Ok(())), Some(why))
+            }
+        };
+        if let Err(error) = &ended {
+            debug!(error = &**error as &dyn Error, "a connection ended with an error");
         }
-    });
-    let (ended, told) = tokio::select! {
-        ended = driven(connection.as_mut(), &stream) => (ended, None),
-        why = &mut going => {
-            connection.as_mut().graceful_shutdown();
-            let patience = if why == Ended::Certificate { LAST_CALLS } else { Duration::MAX };
-            (timeout(patience, driven(connection, &stream)).await.unwrap_or(Ok(())), Some(why))
-        }
+        told.unwrap_or_else(|| ended.map_or_else(|error| Ended::by(&*error), |()| Ended::Left))
+    })
+}
+
+/// Completes when a connection is to end, and tells why.
+async fn is_to_go(max_age: Duration, shown: Option<Shown>, mut closing: watch::Receiver<bool>) -> Ended {
+    let age = with_jitter(max_age);
+    // A certificate is looked at when a connection opens: who has a new one shows it on a new connection.
+    let left = |shown: &Shown| shown.until.duration_since(SystemTime::now()).unwrap_or_default();
+    let (until, why) = match shown.as_ref().map(left) {
+        Some(left) if left < age => (left, Ended::Certificate),
+        _ => (age, Ended::Age),
     };
-    if let Err(error) = &ended {
-        debug!(error = &**error as &dyn Error, "a connection ended with an error");
+    let untrusted = OptionFuture::from(shown.map(|shown| Box::pin(shown.no_longer_trusted())));
+    tokio::select! {
+        () = sleep(until) => why,
+        Some(()) = untrusted => Ended::Certificate,
+        _ = closing.wait_for(|closing| *closing) => Ended::Drain,
     }
-    told.unwrap_or_else(|| ended.map_or_else(|error| Ended::by(&*error), |()| Ended::Left))
 }
 
 /// Drives a connection, and sends what it has written whenever it has nothing more to do.
-async fn driven(
+fn driven(
     mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
     stream: &Coalesced<impl AsyncWrite + Unpin>,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
-    poll_fn(|cx| {
+) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> {
+    poll_fn(move |cx| {
         let ended = connection.as_mut().poll(cx);
         match stream.poll_send(cx) {
             Poll::Ready(Err(error)) if ended.is_pending() => Poll::Ready(Err(error.into())),
             _ => ended.map_err(Into::into),
         }
     })
-    .await
 }
 
 /// A duration, more or less by up to a tenth.

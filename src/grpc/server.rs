@@ -23,6 +23,7 @@ use crate::serving::{Cache, CacheCounts, DecisionLog, Reloads, Store, Watch};
 use crate::shutdown::{Drain, Drained};
 use crate::telemetry::{Metrics, MetricsError};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -421,15 +422,13 @@ where
                     metrics.connection();
                     let connection = connection::serve(stream, address.ip(), serving.clone(), service.clone());
                     let metrics = metrics.clone();
-                    connections.spawn(async move {
-                        match connection.await {
-                            Ok(ended) => metrics.connection_ended(ended.reason()),
-                            Err(refused) => {
-                                metrics.connection_refused(refused.reason());
-                                debug!(error = &refused as &dyn std::error::Error, "a connection is not served");
-                            }
+                    connections.spawn(connection.map(move |ended| match ended {
+                        Ok(ended) => metrics.connection_ended(ended.reason()),
+                        Err(refused) => {
+                            metrics.connection_refused(refused.reason());
+                            debug!(error = &refused as &dyn std::error::Error, "a connection is not served");
                         }
-                    });
+                    }));
                 }
                 // A client that left while it waited is no reason to pause.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
