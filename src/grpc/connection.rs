@@ -208,7 +208,7 @@ pub(super) struct Serving {
 /// If it never came to calls.
 // Most connections are idle most of the time, and each has this future. Therefore no `async fn`: that would keep what it
 // was given beside what it made of it. And each stage is in a box of its own, gone when it is over: a task has room for
-// the largest stage that it may come to. Together that would be half as much again for each connection.
+// the largest stage that it may come to. Together that would be a fifth more memory for each connection.
 pub(super) fn serve<S, B>(
     stream: TcpStream,
     address: IpAddr,
