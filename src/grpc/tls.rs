@@ -2,7 +2,7 @@
 //!
 //! What is read is checked whole before it is used: a key that is not the certificate's, an expired certificate, or a
 //! file without a certificate is an error, at the start and at every reload. Connections that are open keep what they
-//! were opened with, unless their clients' authority is gone ([`super::certificate`]).
+//! were opened with, unless their clients' authority is gone (`grpc::certificate`).
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
