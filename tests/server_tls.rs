@@ -7,6 +7,7 @@ mod credentials;
 mod support;
 
 use credentials::{Authorities, Identity};
+use detente::grpc::connection::ConnectionLimits;
 use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::grpc::proto::v1::{ListScenariosRequest, StreamEvaluateProposalsRequest, StreamEvaluateProposalsResponse};
 use detente::grpc::server::Settings;
@@ -38,8 +39,12 @@ fn files(server: &Identity, authority: Option<&Authorities>) -> TlsFiles {
 }
 
 async fn server(tls: &Tls) -> Server {
+    server_with(tls, ConnectionLimits::default()).await
+}
+
+async fn server_with(tls: &Tls, connection: ConnectionLimits) -> Server {
     let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
-    let settings = Settings { drain: quick(), ..Settings::default() };
+    let settings = Settings { connection, drain: quick(), ..Settings::default() };
     let tls = Some(tls.clone());
     Server::run(store, settings, |server| server.with_tls(tls)).await
 }
@@ -213,6 +218,22 @@ async fn whose_authority_is_gone_is_told_to_go() {
     assert!(taken.elapsed() > Duration::from_secs(9), "{:?}", taken.elapsed());
     send_stays.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
     assert!(timeout(PATIENCE, answers_stays.message()).await.unwrap().unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_outlives_its_connections_age_does_not_outlive_its_authority() {
+    let (servers, others) = (Authorities::new("servers"), Authorities::new("others"));
+    let identity = servers.server();
+    let tls = Tls::new(&files(&identity, Some(&servers))).unwrap();
+    let old = ConnectionLimits { max_age: Duration::from_millis(100), ..ConnectionLimits::default() };
+    let server = server_with(&tls, old).await;
+    let config = config(&servers, Some(&servers.client("desk")), &[b"h2"]);
+    let (send, mut answers) = stream(&server, config).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    send.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
+    assert!(timeout(PATIENCE, answers.message()).await.unwrap().unwrap().is_some());
+    tls.replace(&files(&identity, Some(&others))).unwrap();
+    assert!(timeout(PATIENCE, answers.message()).await.expect("it is cut").is_err());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// A longer name in a certificate is not used.
@@ -35,8 +36,14 @@ impl Shown {
         Some(Self { name, until, certificates, trusted_by, in_force })
     }
 
-    /// Completes when the authorities are others, of which none stands for this client.
-    pub(super) async fn no_longer_trusted(mut self) {
+    /// Completes when the certificate has expired, or none of the authorities stands for it any more.
+    pub(super) async fn no_longer_good(self) {
+        let left = self.until.duration_since(SystemTime::now()).unwrap_or_default();
+        // An error is the expiry.
+        let _ = timeout(left, self.no_longer_trusted()).await;
+    }
+
+    async fn no_longer_trusted(mut self) {
         loop {
             let clients = self.in_force.borrow_and_update().clients.clone();
             match clients {

@@ -295,15 +295,23 @@ where
     let stream = Coalesced::new(stream);
     let service = TowerToHyperService::new(service);
     let mut connection = Box::pin(serving.http2.serve_connection(TokioIo::new(stream.clone()), service));
-    let mut going = Box::pin(is_to_go(serving.limits.max_age, shown, serving.closing));
+    // A certificate is looked at when a connection opens: who has a new one shows it on a new connection.
+    let mut distrusted = OptionFuture::from(shown.map(|shown| Box::pin(shown.no_longer_good())));
+    let mut going = Box::pin(is_to_go(serving.limits.max_age, serving.closing));
     Box::pin(async move {
-        let (ended, told) = tokio::select! {
-            ended = driven(connection.as_mut(), &stream) => (ended, None),
-            why = &mut going => {
-                connection.as_mut().graceful_shutdown();
-                let patience = if why == Ended::Certificate { LAST_CALLS } else { Duration::MAX };
-                let last = timeout(patience, driven(connection.as_mut(), &stream)).await;
-                (last.unwrap_or(Ok(())), Some(why))
+        let mut told = None;
+        let ended = loop {
+            tokio::select! {
+                ended = driven(connection.as_mut(), &stream) => break ended,
+                why = &mut going, if told.is_none() => {
+                    connection.as_mut().graceful_shutdown();
+                    told = Some(why);
+                }
+                Some(()) = &mut distrusted => {
+                    connection.as_mut().graceful_shutdown();
+                    told = Some(Ended::Certificate);
+                    break timeout(LAST_CALLS, driven(connection.as_mut(), &stream)).await.unwrap_or(Ok(()));
+                }
             }
         };
         if let Err(error) = &ended {
@@ -314,18 +322,9 @@ where
 }
 
 /// Completes when a connection is to end, and tells why.
-async fn is_to_go(max_age: Duration, shown: Option<Shown>, mut closing: watch::Receiver<bool>) -> Ended {
-    let age = with_jitter(max_age);
-    // A certificate is looked at when a connection opens: who has a new one shows it on a new connection.
-    let left = |shown: &Shown| shown.until.duration_since(SystemTime::now()).unwrap_or_default();
-    let (until, why) = match shown.as_ref().map(left) {
-        Some(left) if left < age => (left, Ended::Certificate),
-        _ => (age, Ended::Age),
-    };
-    let untrusted = OptionFuture::from(shown.map(|shown| Box::pin(shown.no_longer_trusted())));
+async fn is_to_go(max_age: Duration, mut closing: watch::Receiver<bool>) -> Ended {
     tokio::select! {
-        () = sleep(until) => why,
-        Some(()) = untrusted => Ended::Certificate,
+        () = sleep(with_jitter(max_age)) => Ended::Age,
         _ = closing.wait_for(|closing| *closing) => Ended::Drain,
     }
 }
