@@ -1,8 +1,10 @@
 //! `detente amend`: the passing packages nearest to a proposal, here or at a server.
 
-use super::aim::{AimOptions, head, mention, mentions};
+use super::aim::AimOptions;
+use super::analysis_text::{head, mention, mentions};
 use super::impasse::impasse_text;
-use super::question::{Question, date};
+use super::parsers::date;
+use super::question::Question;
 use super::text::{DIM, HEAD, count, wrapped};
 use super::{OutputFormat, Report, pretty};
 use crate::grpc::convert::date::from_date;

@@ -1,6 +1,6 @@
 //! Who answers: the service here, on files, or a server.
 
-use super::aim::Progress;
+use super::progress::Progress;
 use crate::engine::Compiled;
 use crate::grpc::client::{Client, Credentials};
 use crate::grpc::error::Refusal;

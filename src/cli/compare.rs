@@ -3,7 +3,8 @@
 use super::answerer::{Answerer, Target};
 use super::comparison_text::comparison_text;
 use super::inputs::Inputs;
-use super::question::{Asked, Assumptions, date, read_proposal};
+use super::parsers::date;
+use super::question::{Asked, Assumptions, read_proposal};
 use super::{OutputFormat, Report, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::to_json;

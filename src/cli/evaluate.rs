@@ -1,7 +1,8 @@
 //! `detente evaluate`: one proposal, here or at a server.
 
 use super::evaluation_text::evaluation_text;
-use super::question::{Question, date};
+use super::parsers::date;
+use super::question::Question;
 use super::{OutputFormat, Report, pretty};
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::to_json;

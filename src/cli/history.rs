@@ -1,7 +1,8 @@
 //! `detente history`: one proposal on every day between two, here or at a server.
 
 use super::evaluation_text::{answer, origin, particulars, verdict_style};
-use super::question::{Question, date};
+use super::parsers::date;
+use super::question::Question;
 use super::text::{DIM, HEAD, wrapped};
 use super::words::{iso, last_segment, outline_words, stance_words, supposing, verdict_words};
 use super::{OutputFormat, Report, pretty};

@@ -1,7 +1,9 @@
 //! `detente impasse`: why no package passes, here or at a server.
 
-use super::aim::{AimOptions, head, mentions};
-use super::question::{Question, date};
+use super::aim::AimOptions;
+use super::analysis_text::{head, mentions};
+use super::parsers::date;
+use super::question::Question;
 use super::text::{table, wrapped};
 use super::words::{firmness_word, last_segment};
 use super::{OutputFormat, Report, pretty};

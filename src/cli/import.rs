@@ -1,6 +1,6 @@
 //! `detente import`: other people's formats, turned into scenario files.
 
-use super::question::date;
+use super::parsers::date;
 use super::text::{count, thousands};
 use super::{Report, UsageError};
 use crate::import::genius::{self, Convention, MAX_FILE_BYTES, XmlFile};

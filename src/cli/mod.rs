@@ -6,6 +6,7 @@
 
 mod aim;
 mod amend;
+mod analysis_text;
 mod answerer;
 mod check;
 mod compare;
@@ -20,6 +21,8 @@ mod import;
 mod inputs;
 mod lines;
 mod packages;
+mod parsers;
+mod progress;
 mod question;
 mod red_lines;
 mod replay;

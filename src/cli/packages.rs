@@ -1,9 +1,11 @@
 //! `detente packages`: how many packages pass, some of them, and the efficient ones, here or at a server.
 
-use super::aim::{AimOptions, head, mentions};
+use super::aim::AimOptions;
+use super::analysis_text::{head, mentions};
 use super::answerer::Target;
 use super::inputs::Inputs;
-use super::question::{Assumptions, date};
+use super::parsers::date;
+use super::question::Assumptions;
 use super::text::{HEAD, table, wrapped};
 use super::{OutputFormat, Report, UsageError, pretty};
 use crate::grpc::convert::date::from_date;

@@ -3,13 +3,13 @@
 use super::UsageFaults;
 use super::answerer::{Answerer, Target};
 use super::inputs::Inputs;
+use super::parsers::{assignment, one_line};
 use super::suppose::{SUPPOSE_HELP, hypotheses};
 use crate::grpc::json::from_json;
 use crate::grpc::proto::v1;
 use crate::serving::source;
 use anyhow::{Result, anyhow};
 use clap::Args;
-use jiff::civil::Date;
 use std::path::Path;
 
 /// A proposal, changed, and what is taken for granted.
@@ -156,23 +156,4 @@ fn from_file(file: &str, inputs: &Inputs) -> Result<v1::Proposal> {
         return from_json("Proposal", &text).map_err(|error| anyhow!("{file} is not the API's Proposal: {error}"));
     }
     Ok(v1::Proposal { terms: inputs.proposal(file, &text)?, ..v1::Proposal::default() })
-}
-
-/// A date on the command line.
-pub(super) fn date(text: &str) -> Result<Date, String> {
-    let looks_right = text.len() == 10;
-    text.parse().ok().filter(|_| looks_right).ok_or_else(|| "write a date like 2025-03-14".to_owned())
-}
-
-pub(super) fn assignment(text: &str) -> Result<String, String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() && !text.contains('\n') => {
-            Ok(text.to_owned())
-        }
-        _ => Err("write NAME=VALUE".to_owned()),
-    }
-}
-
-fn one_line(text: &str) -> Result<String, String> {
-    if text.contains('\n') { Err("write it on one line".to_owned()) } else { Ok(text.to_owned()) }
 }

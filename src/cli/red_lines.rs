@@ -2,7 +2,7 @@
 
 use super::answerer::{Answerer, Target};
 use super::evaluation_text::evidence;
-use super::question::date;
+use super::parsers::date;
 use super::text::{HEAD, count, table, wrapped};
 use super::words::{firmness_word, iso, last_segment};
 use super::{OutputFormat, Report, pretty};

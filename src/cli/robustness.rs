@@ -1,8 +1,11 @@
 //! `detente robustness`: how probable it is that no binding red line is crossed, here or at a server.
 
-use super::aim::{AimOptions, firmness, head, mention, mentions};
+use super::aim::AimOptions;
+use super::analysis_text::{head, mention, mentions};
+use super::parsers::firmness;
 use super::packages::package_text;
-use super::question::{Question, date};
+use super::parsers::date;
+use super::question::Question;
 use super::text::{HEAD, table, wrapped};
 use super::{OutputFormat, Report, UsageError, pretty};
 use crate::grpc::convert::date::from_date;

@@ -3,7 +3,8 @@
 //! Whoever calls may send anything, so that all of it is bounded, and nothing of it outlives the call: the cuts of a
 //! loaded scenario's space are not touched.
 
-use super::decision::{Decision, TooComplex, WorkBudget};
+use super::budget::{TooComplex, WorkBudget};
+use super::decision::Decision;
 use super::domain::Domain;
 use super::fault::{ConditionFault, ConditionFaultKind};
 use super::formula::Formula;

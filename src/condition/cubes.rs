@@ -3,7 +3,7 @@
 //! A literal stores what it forbids, so that with `possible` masks one `&` decides it, the meet of two cubes is a
 //! merge with `|`, and "contains" is a subset test.
 
-use super::decision::{TooComplex, WorkBudget};
+use super::budget::{TooComplex, WorkBudget};
 use super::domain::InputId;
 use super::space::Space;
 

@@ -1,8 +1,7 @@
 //! What can be wrong with a condition.
 
-use super::decision::TooComplex;
-use super::scan::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
-use super::typing::MAX_FORMULA_NODES;
+use super::budget::TooComplex;
+use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};
 use thiserror::Error;
 
 /// A fault in a condition.

@@ -4,6 +4,7 @@
 //! Owns the domains of inputs, the typed [`Formula`], and [`Cubes`]. Must not know of parties, proposals, red lines,
 //! dates or files: an input is whatever a [`Vocabulary`] names.
 
+mod budget;
 mod call;
 mod comparison;
 mod cubes;
@@ -11,6 +12,7 @@ mod decision;
 mod domain;
 mod fault;
 mod formula;
+mod limits;
 mod nearest;
 mod parse;
 mod scan;
@@ -18,16 +20,17 @@ mod space;
 mod typing;
 mod vocabulary;
 
+pub use budget::{TooComplex, WorkBudget};
 pub use call::{CallConditions, CallFault, compile_for_call, compile_for_call_within};
 pub use cubes::{Cube, Cubes, Literal};
-pub use decision::{Decision, TooComplex, WorkBudget};
+pub use decision::Decision;
 pub use domain::{Answer, Domain, InputId, MAX_ENTRIES, Value};
 pub use fault::{ConditionFault, ConditionFaultKind};
 pub use formula::{Atom, Formula, Numbers};
+pub use limits::{MAX_CONDITION_BYTES, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};
 pub use nearest::nearest;
-pub use scan::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
 pub use space::{Axis, MAX_INTERVALS, Space, TooManyCuts};
-pub use typing::{MAX_CONDITION_FAULTS, MAX_FORMULA_NODES, read};
+pub use typing::read;
 pub use vocabulary::Vocabulary;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From text to CEL's syntax tree, with the text bounded before the parser sees it.
 
-use super::decision::WorkBudget;
+use super::budget::WorkBudget;
 use super::fault::{ConditionFault, ConditionFaultKind};
 use super::scan::scan;
 use cel::common::ast::{IdedExpr, SourceInfo};

@@ -5,12 +5,7 @@
 //! end. Tokens are otherwise only told apart as far as counting them needs.
 
 use super::fault::{ConditionFault, ConditionFaultKind};
-
-/// The longest condition, in bytes.
-pub const MAX_CONDITION_BYTES: usize = 4_096;
-/// The deepest nesting: of brackets, of `?:` within `?:`, and of operators that stand in a row. Each is a level of
-/// recursion, in the parser and in all that walks its tree: a bracket takes 15 KiB of stack in a debug build.
-pub const MAX_CONDITION_NESTING: usize = 24;
+use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
 
 /// Steps for a condition, however short: the parser is set up for each.
 const STEPS_OF_A_CONDITION: u64 = 20_000;

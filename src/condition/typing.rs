@@ -1,21 +1,16 @@
 //! From CEL's syntax tree to a typed [`Formula`]: names resolved, macros spelled out, everything else refused.
 
 use super::comparison::Comparison;
-use super::decision::WorkBudget;
+use super::budget::WorkBudget;
 use super::domain::{Domain, InputId};
 use super::fault::{ConditionFault, ConditionFaultKind};
 use super::formula::{Atom, Formula, Numbers};
+use super::limits::{MAX_CONDITION_FAULTS, MAX_FORMULA_NODES};
 use super::nearest::nearest_within;
 use super::parse::parse;
 use super::vocabulary::{Name, Vocabulary};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 use std::sync::Arc;
-
-/// The most nodes of a formula once its macros are spelled out.
-pub const MAX_FORMULA_NODES: usize = 20_000;
-
-/// The most faults that are told of one condition.
-pub const MAX_CONDITION_FAULTS: usize = 100;
 
 /// Steps for a part that is read: names are looked up, entries compared, formulas built.
 const STEPS_OF_A_PART: u64 = 200;

@@ -1,6 +1,6 @@
 //! What an evaluation finds. Positions refer to the scenario that was evaluated.
 
-use super::reasons::{Lists, Opening};
+use super::reasons::{Cause, Lists, Opening};
 use super::supposed::Supposed;
 use super::verdict::{Stance, Verdict};
 use crate::condition::{InputId, Space};
@@ -30,15 +30,6 @@ pub enum Certainty {
     Certain,
     /// In some completions.
     Possible,
-}
-
-/// A settled thing that decides: an input, or one member of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cause {
-    /// The input.
-    pub input: InputId,
-    /// The member, for an input that is a set of members.
-    pub member: Option<u8>,
 }
 
 /// What was found of one red line.

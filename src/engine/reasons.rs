@@ -1,6 +1,5 @@
 //! Why a status is what it is, and what would settle one that is open: read off the cubes.
 
-use super::evaluation::Cause;
 use crate::condition::{Axis, Cubes, InputId, Literal, Space};
 use std::ops::Range;
 
@@ -37,6 +36,15 @@ impl<T> Lists<T> {
         // `Range<u32>` is not an exact-size iterator on every target that Rust knows.
         (range.start as usize..range.end as usize).map(|index| self.get(u32::try_from(index).unwrap_or(u32::MAX)))
     }
+}
+
+/// A settled thing that decides: an input, or one member of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cause {
+    /// The input.
+    pub input: InputId,
+    /// The member, for an input that is a set of members.
+    pub member: Option<u8>,
 }
 
 /// An answer still missing: what of an input must not come about.

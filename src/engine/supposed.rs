@@ -4,7 +4,7 @@
 //! themselves, whatever the loaded conditions can tell apart. Hypotheses about circumstances are answers like others
 //! ([`Origin::Hypothesis`](super::Origin)).
 
-use super::evaluate::EffectiveInput;
+use super::input::EffectiveInput;
 use crate::condition::{Decision, Space};
 use crate::scenario::Scenario;
 use crate::scenario::model::{Firmness, RedLine};

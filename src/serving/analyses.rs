@@ -13,24 +13,22 @@
 //! queue.
 
 mod going;
+mod in_flight;
 mod threads;
 mod ticket;
 
 pub use going::{Going, Stop};
-pub use ticket::{Failed, Ticket};
+pub use in_flight::{AnalysisCounts, Failed};
+pub use ticket::Ticket;
 
 use super::Refused;
 use bytes::Bytes;
 use dashmap::{DashMap, Entry};
-use going::{Waiter, Waiters};
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use in_flight::{Asked, Inner};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use threads::{Job, Threads};
-use tokio::sync::watch;
-use tracing::Span;
+use threads::Threads;
 
 /// The least that is kept of a caller's time for sending the answer.
 const LEAST_RESERVE: Duration = Duration::from_millis(50);
@@ -38,21 +36,6 @@ const LEAST_RESERVE: Duration = Duration::from_millis(50);
 const RESERVED_SHARE: u32 = 20;
 /// The most that may be set as the longest: clocks end somewhere.
 const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What was asked and answered so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AnalysisCounts {
-    /// Jobs that run now, those included that were told to stop and have not noticed yet.
-    pub running: usize,
-    /// Jobs that wait for a thread now.
-    pub waiting: usize,
-    /// Questions that joined the computation of an equal one.
-    pub shared: u64,
-    /// Questions that were refused because as many as may were waiting.
-    pub refused: u64,
-    /// Computations that were given up because everyone who waited for them had left.
-    pub abandoned: u64,
-}
 
 /// The threads for analyses with answers `T`, and what is asked of them. A clone is the same ones.
 ///
@@ -83,35 +66,6 @@ pub struct AnalysisCounts {
 /// ```
 pub struct Analyses<T, P> {
     inner: Arc<Inner<T, P>>,
-}
-
-struct Inner<T, P> {
-    /// Those that go on; and, until their places are taken or they are done, those that were told to stop.
-    in_flight: DashMap<Bytes, Arc<Asked<T, P>>>,
-    threads: Arc<Threads>,
-    longest: Duration,
-    asked: AtomicU64,
-    shared: AtomicU64,
-    refused: AtomicU64,
-    abandoned: AtomicU64,
-}
-
-/// A question in flight.
-struct Asked<T, P> {
-    key: Bytes,
-    /// In the queue.
-    number: u64,
-    waiters: Waiters,
-    told: watch::Sender<Option<Told<T>>>,
-    progress: watch::Sender<Option<P>>,
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
-}
-
-/// What those who wait are told in the end.
-enum Told<T> {
-    Answer(Arc<T>),
-    Failed(Failed),
-    Panicked,
 }
 
 impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
@@ -185,78 +139,6 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
     /// What was asked and answered so far. The numbers are each right, but not of one moment.
     pub fn counts(&self) -> AnalysisCounts {
         self.inner.counts()
-    }
-}
-
-impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Inner<T, P> {
-    /// What is done when its turn comes.
-    fn job(self: &Arc<Self>, asked: &Arc<Asked<T, P>>, job: impl FnOnce(&Going<'_, P>) -> T + Send + 'static) -> Job {
-        let (inner, asked, span) = (Arc::clone(self), Arc::clone(asked), Span::current());
-        Box::new(move |place| {
-            let told = match asked.waiters.begin(Instant::now()) {
-                Ok(()) => {
-                    let going = Going { waiters: &asked.waiters, progress: &asked.progress };
-                    match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| job(&going)))) {
-                        Ok(answer) => Told::Answer(Arc::new(answer)),
-                        Err(payload) => {
-                            *asked.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
-                            Told::Panicked
-                        }
-                    }
-                }
-                Err(Stop::Ending) => Told::Failed(Failed::Ending),
-                // Nobody hears of those that were abandoned.
-                Err(Stop::Deadline | Stop::Abandoned) => Told::Failed(Failed::NotBegun),
-            };
-            // Who has the answer and asks again finds neither this question nor its place taken.
-            asked.waiters.close();
-            inner.forget(&asked);
-            drop(place);
-            asked.told.send_replace(Some(told));
-        })
-    }
-}
-
-impl<T, P> Inner<T, P> {
-    fn leave(&self, asked: &Arc<Asked<T, P>>, waiter: Waiter) {
-        if asked.waiters.leave(waiter) {
-            self.forget(asked);
-            self.threads.withdraw(asked.number);
-            self.abandoned.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Takes it out of the map, unless its place there was taken.
-    fn forget(&self, asked: &Arc<Asked<T, P>>) {
-        self.in_flight.remove_if(&asked.key, |_, there| Arc::ptr_eq(there, asked));
-    }
-
-    fn counts(&self) -> AnalysisCounts {
-        let (running, waiting) = self.threads.counts();
-        let [shared, refused, abandoned] = [&self.shared, &self.refused, &self.abandoned].map(|n| n.load(Relaxed));
-        AnalysisCounts { running, waiting, shared, refused, abandoned }
-    }
-}
-
-impl<T, P> Drop for Inner<T, P> {
-    fn drop(&mut self) {
-        // Nobody can ask any more.
-        self.threads.end();
-    }
-}
-
-impl<T, P> Asked<T, P> {
-    fn new(inner: &Inner<T, P>, key: Bytes, now: Instant, stop: Instant) -> (Self, Waiter) {
-        let (waiters, first) = Waiters::new(now, stop, Arc::clone(&inner.threads.ending));
-        let (told, progress) = (watch::Sender::new(None), watch::Sender::new(None));
-        let number = inner.asked.fetch_add(1, Relaxed);
-        (Self { key, number, waiters, told, progress, panic: Mutex::default() }, first)
-    }
-
-    /// What the job panicked with, for the first who takes it; the others say whose panic it was.
-    fn panic(&self) -> Box<dyn Any + Send> {
-        let payload = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
-        payload.unwrap_or_else(|| Box::new("the analysis that this call shared with another panicked"))
     }
 }
 

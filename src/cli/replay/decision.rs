@@ -2,7 +2,7 @@
 
 use super::Stop;
 use crate::cli::lines::{Input, Line};
-use crate::cli::question::date;
+use crate::cli::parsers::date;
 use crate::grpc::client::Turn;
 use crate::grpc::convert::date::from_date;
 use crate::grpc::json::{JsonError, JsonForm};

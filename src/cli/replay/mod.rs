@@ -3,6 +3,7 @@
 //! Owns what counts as a change. Memory is constant: a line at a time here, a bounded number ahead of the answers with
 //! a server.
 
+mod change;
 mod decision;
 mod outcome;
 mod output;

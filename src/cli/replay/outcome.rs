@@ -1,6 +1,7 @@
 //! What became of decisions: the same, changed, or refused now.
 
 use super::Stop;
+use super::change::{Change, Difference};
 use super::decision::{Found, Shared, Was, locked};
 use super::output::{Output, Totals};
 use crate::cli::counting::counting;
@@ -19,21 +20,6 @@ const TELL_EVERY: u64 = 500;
 /// Codes of `google.rpc.Code` that say nothing of the request: cancelled, deadline exceeded, unavailable,
 /// unauthenticated.
 const NOT_THE_REQUESTS: [i32; 4] = [1, 4, 14, 16];
-
-/// A decision that is another now.
-pub(super) enum Change<'a> {
-    Changed(Difference<'a>),
-    Refused(&'a Refusal),
-}
-
-/// What is answered now, and how that differs. Red lines by their names, with their firmness.
-pub(super) struct Difference<'a> {
-    pub(super) is: &'a Found,
-    pub(super) newly_crossed: Vec<(&'a str, v1::Firmness)>,
-    pub(super) no_longer_crossed: Vec<(&'a str, v1::Firmness)>,
-    /// As they were, and as they are.
-    pub(super) other_firmness: Vec<(&'a str, v1::Firmness, v1::Firmness)>,
-}
 
 /// Takes answers, in the order of what was asked.
 pub(super) struct Outcomes {

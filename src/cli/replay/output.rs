@@ -1,7 +1,7 @@
 //! What changed, for people and for programs.
 
+use super::change::{Change, Difference};
 use super::decision::{Found, Shared, Was, shown};
-use super::outcome::{Change, Difference};
 use crate::cli::OutputFormat;
 use crate::cli::evaluation_text::verdict_style;
 use crate::cli::text::{BAD, DIM, HEAD, table, thousands, wrapped};

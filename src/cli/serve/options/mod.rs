@@ -3,8 +3,6 @@
 
 mod values;
 
-pub(in crate::cli) use values::patience;
-
 use crate::access::JwtAlgorithm;
 use crate::grpc::connection::ConnectionLimits;
 use crate::grpc::server::Settings;
@@ -16,7 +14,8 @@ use clap::{ArgAction, Args};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
-use values::{count, duration, endpoint, file_size, filter, header_size, message_size, share, size, small_count};
+use crate::cli::parsers::{duration, patience};
+use values::{count, endpoint, file_size, filter, header_size, message_size, share, size, small_count};
 
 /// The options of `detente serve`.
 #[derive(Args, Clone, Debug)]

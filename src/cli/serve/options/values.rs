@@ -2,8 +2,6 @@
 
 use crate::telemetry::check_filter;
 use clap::builder::RangedU64ValueParser;
-use jiff::SignedDuration;
-use std::time::Duration;
 
 /// A number within bounds.
 pub(super) fn count(least: u64, most: u64) -> RangedU64ValueParser<usize> {
@@ -59,17 +57,6 @@ pub(super) fn message_size(text: &str) -> Result<usize, String> {
 pub(super) fn file_size(text: &str) -> Result<u64, String> {
     let bytes = size(text)?;
     if bytes < 64 * 1024 { Err("at least 64KiB".to_owned()) } else { Ok(bytes) }
-}
-
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let signed: SignedDuration = text.parse().map_err(|_| "write a duration like `10s` or `500ms`".to_owned())?;
-    let duration = Duration::try_from(signed).map_err(|_| "a duration can't be negative".to_owned())?;
-    if duration > Duration::from_secs(24 * 3_600) { Err("at most a day".to_owned()) } else { Ok(duration) }
-}
-
-pub(in crate::cli) fn patience(text: &str) -> Result<Duration, String> {
-    let duration = duration(text)?;
-    if duration < Duration::from_secs(1) { Err("at least a second".to_owned()) } else { Ok(duration) }
 }
 
 /// A number of bytes, with or without a unit.

@@ -1,8 +1,9 @@
 mod files;
 mod masks;
 
-use super::file::{LogFile, Sink, Stream, WriteBytes};
-use super::lines::{Batch, Faults, QUIET, Told};
+use super::batch::{Batch, Sink};
+use super::file::{LogFile, Stream, WriteBytes};
+use super::lines::{Faults, QUIET, Told};
 use super::*;
 use serde_json::json;
 use std::fs;
