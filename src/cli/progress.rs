@@ -1,6 +1,6 @@
 //! Progress of a search, on a terminal.
 
-use crate::analysis::Budget;
+use detente_analysis::Budget;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// Shows on a terminal that something goes on, and how far it has come, until it is dropped; nothing elsewhere, and
 /// nothing of work that is quick.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     begun: Instant,
     timeout: Duration,
@@ -25,7 +25,7 @@ const SPINNER: &str = "{spinner} {msg} {elapsed}";
 const BAR: &str = "{spinner} {msg} {wide_bar} {pos}/{len} {elapsed}";
 
 impl Progress {
-    pub(super) fn new(timeout: Duration) -> Self {
+    pub(crate) fn new(timeout: Duration) -> Self {
         let begun = Instant::now();
         if !std::io::stderr().is_terminal() {
             return Self { bar: ProgressBar::hidden(), begun, timeout, patient: None };
@@ -44,7 +44,7 @@ impl Progress {
     }
 
     /// What is being done, how much of it, and of how much (0: unknown).
-    pub(super) fn show(&self, phase: &str, done: u64, total: u64) {
+    pub(crate) fn show(&self, phase: &str, done: u64, total: u64) {
         if self.begun.elapsed() < PATIENCE || self.bar.is_hidden() {
             return;
         }
@@ -57,7 +57,7 @@ impl Progress {
     }
 
     /// Does work within the time.
-    pub(super) fn during<T>(self, work: impl FnOnce(&Budget<'_>) -> T) -> T {
+    pub(crate) fn during<T>(self, work: impl FnOnce(&Budget<'_>) -> T) -> T {
         let stop = || self.begun.elapsed() > self.timeout;
         let report = |phase: &'static str, done: u64, total: u64| self.show(phase, done, total);
         work(&Budget::new(&stop, &report))

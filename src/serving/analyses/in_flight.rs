@@ -2,8 +2,8 @@
 //!
 //! Owns that an equal question is found while its computation goes on, and no longer. Must not know who may ask.
 
-use super::going::{Going, Stop, Waiter, Waiters};
-use super::threads::{Job, Threads};
+use crate::serving::analyses::threads::{Job, Threads};
+use crate::serving::analyses::waiters::{Going, Stop, Waiter, Waiters};
 use bytes::Bytes;
 use dashmap::DashMap;
 use std::any::Any;
@@ -76,7 +76,11 @@ pub(super) enum Told<T> {
 
 impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Inner<T, P> {
     /// What is done when its turn comes.
-    pub(super) fn job(self: &Arc<Self>, asked: &Arc<Asked<T, P>>, job: impl FnOnce(&Going<'_, P>) -> T + Send + 'static) -> Job {
+    pub(super) fn job(
+        self: &Arc<Self>,
+        asked: &Arc<Asked<T, P>>,
+        job: impl FnOnce(&Going<'_, P>) -> T + Send + 'static,
+    ) -> Job {
         let (inner, asked, span) = (Arc::clone(self), Arc::clone(asked), Span::current());
         Box::new(move |place| {
             let told = match asked.waiters.begin(Instant::now()) {

@@ -2,8 +2,8 @@
 //!
 //! Owns that each is answered by their own deadline, whatever the job does. Must not know how jobs get their turn.
 
-use super::going::Waiter;
-use super::in_flight::{Asked, Failed, Inner, Told};
+use crate::serving::analyses::in_flight::{Asked, Failed, Inner, Told};
+use crate::serving::analyses::waiters::Waiter;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Instant;

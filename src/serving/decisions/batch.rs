@@ -1,6 +1,6 @@
 //! Batches of whole lines, and the trait of what writes them.
 
-use super::MAX_LINE_BYTES;
+use crate::serving::decisions::MAX_LINE_BYTES;
 use serde_json::{Map, Value};
 use std::ops::Range;
 

@@ -1,6 +1,6 @@
 //! Where lines go: a file that is rotated and healed, or a stream that can only be written to.
 
-use super::batch::{Batch, Put, Sink};
+use crate::serving::decisions::batch::{Batch, Put, Sink};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;

@@ -1,9 +1,9 @@
 //! The log's thread: makes lines, masks them, gathers them into batches, and tells of what failed.
 
-use super::batch::{Batch, Put, Sink};
-use super::mask::Mask;
-use super::queue::{Line, Queue};
-use super::DecisionCounts;
+use crate::serving::decisions::DecisionCounts;
+use crate::serving::decisions::batch::{Batch, Put, Sink};
+use crate::serving::decisions::mask::Mask;
+use crate::serving::decisions::queue::{Line, Queue};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -13,9 +13,11 @@ mod batch;
 mod file;
 mod lines;
 mod mask;
+mod outline;
 mod queue;
 
 pub use mask::{FIELDS, Mask, MaskError};
+pub use outline::Outline;
 
 use batch::Sink;
 use file::Stream;

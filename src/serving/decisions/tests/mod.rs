@@ -1,10 +1,10 @@
 mod files;
 mod masks;
 
-use super::batch::{Batch, Sink};
-use super::file::{LogFile, Stream, WriteBytes};
-use super::lines::{Faults, QUIET, Told};
 use super::*;
+use crate::serving::decisions::batch::{Batch, Sink};
+use crate::serving::decisions::file::{LogFile, Stream, WriteBytes};
+use crate::serving::decisions::lines::{Faults, QUIET, Told};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
