@@ -48,6 +48,9 @@ use tonic::service::Routes;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tracing::{debug, info, warn};
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::grpc::server";
+
 /// Reflection requests hold one name.
 const MAX_REFLECTION_BYTES: usize = 64 * 1024;
 /// When accepting fails (out of file descriptors, mostly), the pause before the next try.
@@ -278,7 +281,7 @@ impl Server {
         threads.end();
         if let Some(cache) = cache {
             let CacheCounts { hits, misses, evictions, entries, bytes } = cache.counts();
-            info!(hits, misses, evictions, entries, bytes, "cache of answers");
+            info!(target: LOG_TARGET, hits, misses, evictions, entries, bytes, "cache of answers");
         }
         Ok(drained)
     }
@@ -409,6 +412,7 @@ where
         if !has_room && told_full.is_none_or(|told| told.elapsed() > BETWEEN_WARNINGS) {
             told_full = Some(Instant::now());
             warn!(
+                target: LOG_TARGET,
                 connections = connections.len(),
                 "as many connections are open as may be: more wait until one closes"
             );
@@ -426,14 +430,18 @@ where
                         Ok(ended) => metrics.connection_ended(ended.reason()),
                         Err(refused) => {
                             metrics.connection_refused(refused.reason());
-                            debug!(error = &refused as &dyn std::error::Error, "a connection is not served");
+                            debug!(
+                                target: LOG_TARGET,
+                                error = &refused as &dyn std::error::Error,
+                                "a connection is not served"
+                            );
                         }
                     }));
                 }
                 // A client that left while it waited is no reason to pause.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    warn!(%error, "can't accept connections");
+                    warn!(target: LOG_TARGET, %error, "can't accept connections");
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -444,7 +452,7 @@ where
     ending.cancel();
     close.send_replace(true);
     calls.close();
-    info!(calls = calls.len(), connections = connections.len(), "draining");
+    info!(target: LOG_TARGET, calls = calls.len(), connections = connections.len(), "draining");
     let all_closed = async { while connections.join_next().await.is_some() {} };
     let all_answered = async {
         // Who has not read yet that it is to go may still call: until none has for a while.

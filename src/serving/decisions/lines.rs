@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::serving::decisions::lines";
+
 /// A batch is written when it has grown to this.
 const BATCH_BYTES: usize = 64 * 1024;
 /// Between two warnings.
@@ -166,7 +169,7 @@ impl Writer {
         if let Some(told) = self.faults.due(now, self.queue.counts()) {
             let Told { failed, dropped, fault } = told;
             let fault = fault.as_deref().unwrap_or("more is decided than can be written");
-            warn!(failed, dropped, "the decision log, {}: {fault}", self.name);
+            warn!(target: LOG_TARGET, failed, dropped, "the decision log, {}: {fault}", self.name);
         }
     }
 }
