@@ -205,26 +205,29 @@ fn held(chance: &mut Chance) -> Node {
 const FIRMNESS: [&str; 4] = ["tentative", "negotiable", "firm", "absolute"];
 
 fn red_line(at: usize, parties: &[String], inputs: &[(String, Domain)], sources: &[String], c: &mut Chance) -> Node {
+    // A waiver that hangs on another input than its red line lowers something.
+    let (last, others) = inputs.split_last().unwrap();
+    let of_line = if others.is_empty() { inputs } else { others };
     let firmness = c.below(4);
     let mut line = vec![
         ("id", text(format!("line-{at}"))),
         ("party", text(c.pick(parties))),
         ("title", text(format!("Red line number {at}"))),
-        (*c.pick(&["rejects", "requires"]), condition(inputs, c)),
+        (*c.pick(&["rejects", "requires"]), condition(of_line, c)),
         ("firmness", text(FIRMNESS[firmness])),
         ("held", held(c)),
         ("evidence", evidence(sources, c)),
     ];
-    if firmness > 0 && c.holds(2) {
+    if firmness > 0 && !others.is_empty() && c.holds(2) {
         let mut waiver = vec![
             ("id", text("waiver")),
             ("title", text("Where it counts for less")),
-            ("when", condition(inputs, c)),
+            ("when", condition(std::slice::from_ref(last), c)),
             ("firmness", text(FIRMNESS[c.below(firmness)])),
             ("evidence", evidence(sources, c)),
         ];
         if c.holds(2) {
-            waiver.push(("held", held(c)));
+            waiver.push(("held", Node::List(vec![map(vec![("from", word("2025-01-01"))])])));
         }
         line.push(("waivers", Node::List(vec![map(waiver)])));
     }
@@ -350,7 +353,7 @@ fn scenario(number: u64) -> Node {
         ("scenario", text(name(number))),
         ("title", text(format!("Scenario number {number}"))),
         ("covers", map(vec![("from", word("2025-01-01")), ("to", word("2025-12-31"))])),
-        ("as_of", word(day(chance))),
+        ("as_of", word("2025-12-31")),
         ("sources", Node::List(sources_node)),
         ("parties", Node::List(parties_node)),
         ("issues", Node::List(issues_node)),
@@ -456,9 +459,12 @@ fn block(entries: &[(String, Node)], depth: usize, out: &mut String) {
 fn below(node: &Node, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth);
     match node {
-        // The order of terms counts, and so does the order of options in lists.
-        Node::Map(entries) if is_of_inputs(entries) => {
-            let _ = writeln!(out, " {}", inline(node));
+        Node::Map(entries) if is_ordered(entries) => {
+            out.push('\n');
+            for (key, node) in entries {
+                let _ = write!(out, "{indent}{key}:");
+                below(node, depth + 1, out);
+            }
         }
         Node::Map(entries) => {
             out.push('\n');
@@ -492,7 +498,7 @@ fn below(node: &Node, depth: usize, out: &mut String) {
     }
 }
 
-/// Whether a map's keys are issues: the order of a proposal's terms is part of its content.
-fn is_of_inputs(entries: &[(String, Node)]) -> bool {
-    entries.iter().all(|(key, _)| key.starts_with("issue_"))
+/// Whether the order of a map's keys is part of its content: of a proposal's terms, and of the values of options.
+fn is_ordered(entries: &[(String, Node)]) -> bool {
+    entries.iter().all(|(key, _)| ["issue_", "option", "true", "false"].iter().any(|begin| key.starts_with(begin)))
 }
