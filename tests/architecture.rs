@@ -129,7 +129,11 @@ impl Reader<'_> {
             }
             _ => {
                 let child: Module = self.module.iter().chain([first]).cloned().collect();
-                if self.known.contains(&child) { child.into_iter().chain(rest.iter().cloned()).collect() } else { segments.to_vec() }
+                if self.known.contains(&child) {
+                    child.into_iter().chain(rest.iter().cloned()).collect()
+                } else {
+                    segments.to_vec()
+                }
             }
         }
     }
@@ -236,7 +240,8 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 fn leads_to(sources: &BTreeMap<Module, Source>, path: &[String]) -> Option<Module> {
     let mut path = path.to_vec();
     for _ in 0..8 {
-        let module = (1..=path.len()).rev().map(|length| path[..length].to_vec()).find(|it| sources.contains_key(it))?;
+        let module =
+            (1..=path.len()).rev().map(|length| path[..length].to_vec()).find(|it| sources.contains_key(it))?;
         let exported = path.get(module.len()).and_then(|name| sources[&module].exports.get(name));
         let Some(exported) = exported.filter(|exported| exported[..] != path[..]) else { return Some(module) };
         path = exported.iter().chain(&path[module.len() + 1..]).cloned().collect();
@@ -297,7 +302,8 @@ fn files_use_each_other_in_one_direction() {
 /// What a path that is named within a module breaks.
 fn broken(module: &[String], path: &[String]) -> Option<String> {
     let text = path.join("::");
-    let opens_with = |word: &str| text.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', ':']));
+    let opens_with =
+        |word: &str| text.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', ':']));
     if module[0] != "detente" {
         return NOT_IN_THE_CORE.into_iter().find(|word| opens_with(word)).map(|word| format!("names {word}"));
     }
@@ -358,13 +364,23 @@ fn the_rules_find_what_they_are_for() {
     }
     let module = |name: &str| name.split("::").map(str::to_owned).collect::<Module>();
     let edge = |from: &str, to: &str| (module(from), BTreeMap::from([(module(to), module(to))]));
-    let circle = BTreeMap::from([edge("a::x", "a::y"), edge("a::y", "a::z"), edge("a::z", "a::x"), edge("a::w", "a::x")]);
+    let circle =
+        BTreeMap::from([edge("a::x", "a::y"), edge("a::y", "a::z"), edge("a::z", "a::x"), edge("a::w", "a::x")]);
     assert_eq!(circles(&circle), BTreeSet::from([vec![module("a::x"), module("a::y"), module("a::z")]]));
 }
 
 #[test]
 fn core_crates_deny_what_panics() {
-    let lints = ["expect_used", "indexing_slicing", "panic", "string_slice", "todo", "unimplemented", "unreachable", "unwrap_used"];
+    let lints = [
+        "expect_used",
+        "indexing_slicing",
+        "panic",
+        "string_slice",
+        "todo",
+        "unimplemented",
+        "unreachable",
+        "unwrap_used",
+    ];
     let mut count = 0;
     for entry in fs::read_dir(root().join("crates")).unwrap() {
         let library = entry.unwrap().path().join("src/lib.rs");

@@ -4,76 +4,27 @@
 
 #[path = "support/binary.rs"]
 mod binary;
+#[path = "support/collector.rs"]
+mod collector;
 #[path = "support/program.rs"]
 mod program;
 mod support;
 
+use collector::collector;
 use detente::schema::proto::v1::EvaluateProposalRequest;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
-    MetricsService, MetricsServiceServer,
-};
-use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use program::Program;
 use prost::Message;
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use support::{EVALUATE, PATIENCE, frame};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Code, Request, Response, Status};
+use tonic::Code;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
-
-/// A collector that keeps what it gets.
-#[derive(Clone, Default)]
-struct Collector {
-    spans: Arc<Mutex<Vec<Span>>>,
-    metrics: Arc<Mutex<BTreeSet<String>>>,
-}
-
-#[tonic::async_trait]
-impl TraceService for Collector {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let spans = request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-        self.spans.lock().unwrap().extend(spans.flat_map(|scope| scope.spans));
-        Ok(Response::new(ExportTraceServiceResponse::default()))
-    }
-}
-
-#[tonic::async_trait]
-impl MetricsService for Collector {
-    async fn export(
-        &self,
-        request: Request<ExportMetricsServiceRequest>,
-    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        let metrics = request.into_inner().resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
-        let names = metrics.flat_map(|scope| scope.metrics).map(|metric| metric.name);
-        self.metrics.lock().unwrap().extend(names);
-        Ok(Response::new(ExportMetricsServiceResponse::default()))
-    }
-}
-
-async fn collector() -> (Collector, SocketAddr) {
-    let collector = Collector::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tonic::transport::Server::builder()
-        .add_service(TraceServiceServer::new(collector.clone()))
-        .add_service(MetricsServiceServer::new(collector.clone()));
-    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-    (collector, address)
-}
 
 fn proposal() -> Vec<u8> {
     let name = "scenarios/ukraine-2025/proposals/european-force".to_owned();
@@ -112,7 +63,7 @@ async fn calls_are_traced_as_children_of_their_callers() {
     drop(client);
     program.signal("-TERM");
     assert_eq!(program.ended(), Some(0));
-    let spans = collector.spans.lock().unwrap();
+    let spans: Vec<Span> = collector.spans.lock().unwrap().iter().flat_map(|scope| scope.spans.clone()).collect();
     assert_eq!(spans.len(), 2, "{spans:#?}");
     let span = spans.iter().find(|span| attributes(span).get("request_id").is_some_and(|id| id == "traced")).unwrap();
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -135,8 +86,9 @@ async fn calls_are_traced_as_children_of_their_callers() {
     assert_eq!(attributes(other)["reason"], "INVALID_REQUEST");
     // The same numbers as Prometheus gets.
     let metrics = collector.metrics.lock().unwrap();
+    let metrics: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
     for name in ["detente_call_duration", "detente_refusals", "detente_evaluations", "detente_scenario_info"] {
-        assert!(metrics.contains(name), "{metrics:?}");
+        assert!(metrics.contains(&name), "{metrics:?}");
     }
 }
 

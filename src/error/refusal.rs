@@ -48,7 +48,31 @@ impl From<Status> for Refusal {
         };
         let message = if message.is_empty() { status.code().description().to_owned() } else { message };
         let info = status.get_details_error_info();
-        let reason = info.map_or_else(|| format!("{:?}", status.code()), |info| info.reason);
-        Self { reason, message: format!("{message} ({:?})", status.code()), faults }
+        let reason = info.map_or_else(|| code_text(status.code()).to_owned(), |info| info.reason);
+        Self { reason, message: format!("{message} ({})", code_text(status.code())), faults }
+    }
+}
+
+/// A status code as the command line prints it. Scripts read it in the answers of `sweep` and `replay`, so it is spelt
+/// out here and does not follow from what tonic calls its variants.
+fn code_text(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "Ok",
+        Code::Cancelled => "Cancelled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
     }
 }

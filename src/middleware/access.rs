@@ -17,6 +17,9 @@ use std::time::SystemTime;
 use tonic::Status;
 use tracing::debug;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::middleware::access";
+
 /// Knows the callers.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -48,7 +51,7 @@ impl Access {
         // Of two, whoever reads the other one would see another caller.
         let credentials = first.map(http::HeaderValue::as_bytes).filter(|_| !more);
         self.authority.identify(credentials, SystemTime::now()).map_err(|denied| {
-            debug!(cause = denied.cause(), "a caller is not let in");
+            debug!(target: LOG_TARGET, cause = denied.cause(), "a caller is not let in");
             ApiError::Unauthenticated { denied: denied.to_string() }
         })
     }

@@ -18,6 +18,9 @@ use std::task::{Context, Poll};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::middleware::panics";
+
 type Payload = Box<dyn Any + Send>;
 
 /// Runs `poll`. What a panic leaves behind is dropped and never polled again: nobody sees a broken invariant.
@@ -29,7 +32,11 @@ fn caught<T>(poll: impl FnOnce() -> T) -> Result<T, Payload> {
 fn incident(payload: &Payload, request: Option<&RequestId>) -> Status {
     let id = crate::middleware::random_id();
     let request_id = request.map_or("", RequestId::as_str);
-    tracing::error!(incident = id, request_id, panic = panic_text(payload.as_ref()), "a handler panicked");
+    tracing::error!(
+        target: LOG_TARGET,
+        incident = id, request_id, panic = panic_text(payload.as_ref()),
+        "a handler panicked"
+    );
     let text = format!("a fault of ours; the log tells more under incident {id}");
     crate::middleware::status(Code::Internal, ErrorReason::Internal, text, &[("incident", &id)])
 }

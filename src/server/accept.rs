@@ -31,6 +31,9 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tracing::{debug, info, warn};
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::server";
+
 /// When accepting fails (out of file descriptors, mostly), the pause before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// When the last call of a drain is over: what connections may take to close before they are cut.
@@ -86,6 +89,7 @@ where
         if !has_room && told_full.is_none_or(|told| told.elapsed() > BETWEEN_WARNINGS) {
             told_full = Some(Instant::now());
             warn!(
+                target: LOG_TARGET,
                 connections = connections.len(),
                 "as many connections are open as may be: more wait until one closes"
             );
@@ -103,14 +107,18 @@ where
                         Ok(ended) => metrics.connection_ended(ended.reason()),
                         Err(refused) => {
                             metrics.connection_refused(refused.reason());
-                            debug!(error = &refused as &dyn std::error::Error, "a connection is not served");
+                            debug!(
+                                target: LOG_TARGET,
+                                error = &refused as &dyn std::error::Error,
+                                "a connection is not served"
+                            );
                         }
                     }));
                 }
                 // A client that left while it waited is no reason to pause.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    warn!(%error, "can't accept connections");
+                    warn!(target: LOG_TARGET, %error, "can't accept connections");
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -121,7 +129,7 @@ where
     ending.cancel();
     close.send_replace(true);
     calls.close();
-    info!(calls = calls.len(), connections = connections.len(), "draining");
+    info!(target: LOG_TARGET, calls = calls.len(), connections = connections.len(), "draining");
     let all_closed = async { while connections.join_next().await.is_some() {} };
     let all_answered = async {
         // Who has not read yet that it is to go may still call: until none has for a while.

@@ -29,6 +29,9 @@ use tonic::Status;
 use tonic::service::Routes;
 use tracing::{debug, warn};
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::grpc::admin";
+
 /// Probes and scrapers are few: one more takes the place of the oldest.
 const MAX_CONNECTIONS: usize = 128;
 /// How long a connection may take for its first headers, and be quiet.
@@ -60,7 +63,7 @@ pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics:
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    warn!(%error, "the admin listener can't accept connections");
+                    warn!(target: LOG_TARGET, %error, "the admin listener can't accept connections");
                     sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -76,7 +79,7 @@ pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics:
         let connection = http.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
         oldest.push_back(connections.spawn(async move {
             if let Ok(Err(error)) = timeout(MAX_AGE, connection).await {
-                debug!(error = &*error, "a connection to the admin listener ended with an error");
+                debug!(target: LOG_TARGET, error = &*error, "a connection to the admin listener ended with an error");
             }
         }));
     }

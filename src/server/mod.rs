@@ -36,6 +36,9 @@ use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::Routes;
 use tracing::info;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::server";
+
 /// Reflection requests hold one name.
 const MAX_REFLECTION_BYTES: usize = 64 * 1024;
 /// How many analyses may wait for a thread.
@@ -207,7 +210,7 @@ impl Server {
         threads.end();
         if let Some(cache) = cache {
             let CacheCounts { hits, misses, evictions, entries, bytes } = cache.counts();
-            info!(hits, misses, evictions, entries, bytes, "cache of answers");
+            info!(target: LOG_TARGET, hits, misses, evictions, entries, bytes, "cache of answers");
         }
         Ok(drained)
     }

@@ -32,7 +32,7 @@ impl RedLines {
         let unfiltered = v1::RedLineFilter::default();
         let asked = request.filter.as_ref().unwrap_or(&unfiltered);
         let order = read_order(&request.order_by, &mut violations);
-        let order_text: String = order.iter().map(|(key, falling)| format!("{key:?}{falling}")).collect();
+        let order_text: String = order.iter().map(|(key, falling)| format!("{}{falling}", key.token_text())).collect();
         let query = QueryHash::of(&[b"ListRedLines", id.as_bytes(), &asked.encode_to_vec(), order_text.as_bytes()]);
         let going_on = GoingOn::read(&request.page_token, query, &request.revision)?;
         let compiled = self.held(&id, &going_on.revision)?;
@@ -236,6 +236,18 @@ enum Key {
     Id,
     Party,
     Firmness,
+}
+
+impl Key {
+    /// The key's text in a page token's query hash. A token that one replica makes must continue on a replica of
+    /// another version, so the text stays whatever the variant is called.
+    fn token_text(self) -> &'static str {
+        match self {
+            Self::Id => "Id",
+            Self::Party => "Party",
+            Self::Firmness => "Firmness",
+        }
+    }
 }
 
 /// Reads `order_by` (AIP-132): keys with whether they fall.

@@ -15,6 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::telemetry::metrics";
+
 /// The bounds of the latencies' buckets, in seconds: an evaluation takes tens of microseconds, an analysis seconds.
 const BUCKETS: [f64; 18] = [
     0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
@@ -198,7 +201,7 @@ impl Metrics {
     /// Sends what there is to the collector, for the last time.
     pub fn end(&self) {
         if let Err(error) = self.inner.provider.shutdown_with_timeout(Duration::from_secs(2)) {
-            tracing::debug!(%error, "the last metrics were not sent");
+            tracing::debug!(target: LOG_TARGET, %error, "the last metrics were not sent");
         }
     }
 }

@@ -40,6 +40,9 @@ use tokio_rustls::server::TlsStream;
 use tower::{Service, ServiceExt};
 use tracing::debug;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::transport::connection";
+
 /// Streams that a client opens and resets at once, before they are accepted: more end the connection.
 const MAX_PENDING_RESETS: usize = 20;
 /// Streams that the server resets for a client's errors: more end the connection.
@@ -214,7 +217,7 @@ where
 {
     // Without it small answers wait for acknowledgements.
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "no TCP_NODELAY");
+        debug!(target: LOG_TARGET, %error, "no TCP_NODELAY");
     }
     let opening = Box::pin(open(stream, serving.tls.take()));
     async move {
@@ -306,7 +309,7 @@ where
             }
         };
         if let Err(error) = &ended {
-            debug!(error = &**error as &dyn Error, "a connection ended with an error");
+            debug!(target: LOG_TARGET, error = &**error as &dyn Error, "a connection ended with an error");
         }
         told.unwrap_or_else(|| ended.map_or_else(|error| Ended::by(&*error), |()| Ended::Left))
     })

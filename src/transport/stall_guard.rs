@@ -19,6 +19,9 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::debug;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::grpc::stall";
+
 thread_local! {
     /// Of the call that is being polled on this thread.
     static GIVEN: Cell<Given> = const { Cell::new(Given { frames: 0, asked: true }) };
@@ -94,7 +97,11 @@ impl<F: Future> Future for Patient<F> {
         match this.timer.as_pin_mut().map(|waiting| waiting.project().sleep.poll(cx)) {
             Some(Poll::Ready(())) => {
                 this.patience.stalled.fetch_add(1, Relaxed);
-                debug!(seconds = this.patience.stall.as_secs(), "a call is reset: its answer was left unread");
+                debug!(
+                    target: LOG_TARGET,
+                    seconds = this.patience.stall.as_secs(),
+                    "a call is reset: its answer was left unread"
+                );
                 Poll::Ready(())
             }
             _ => Poll::Pending,

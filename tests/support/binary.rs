@@ -29,9 +29,13 @@ impl Drop for Folder {
     }
 }
 
+/// Names another binary to test in place of the one that cargo built, such as the last release's.
+const TESTED_PROGRAM: &str = "TESTED_PROGRAM";
+
 /// The binary, without what this shell has set for it.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_detente"));
+    let program = std::env::var_os(TESTED_PROGRAM).unwrap_or_else(|| env!("CARGO_BIN_EXE_detente").into());
+    let mut command = Command::new(program);
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DETENTE_")) {
         command.env_remove(name);

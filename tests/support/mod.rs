@@ -202,6 +202,12 @@ impl Answer {
         .expect("an answer in time")
     }
 
+    /// The rest of an answer whose headers are there.
+    pub async fn rest(response: http::Response<RecvStream>) -> Self {
+        let (parts, body) = response.into_parts();
+        tokio::time::timeout(PATIENCE, Self::read_body(parts, body)).await.expect("an answer in time")
+    }
+
     async fn read_body(parts: Parts, mut body: RecvStream) -> Self {
         let mut answer = Self { http: Some(parts.status), headers: parts.headers, ..Self::default() };
         while let Some(data) = body.data().await {

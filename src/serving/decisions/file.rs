@@ -10,6 +10,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::serving::decisions::file";
+
 /// For its owner only: what negotiators draft is nobody else's business.
 const MODE: u32 = 0o600;
 const READ_BYTES: usize = 64 * 1024;
@@ -281,7 +284,12 @@ fn heal(file: &mut File, path: &Path) -> io::Result<()> {
         end = begin;
     }
     if end < length {
-        warn!(bytes = length - end, "the decision log, {}: its last line has no end, and is cut off", path.display());
+        warn!(
+            target: LOG_TARGET,
+            bytes = length - end,
+            "the decision log, {}: its last line has no end, and is cut off",
+            path.display()
+        );
         file.set_len(end)?;
     }
     Ok(())

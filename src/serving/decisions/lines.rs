@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::serving::decisions::lines";
+
 /// Between two warnings.
 pub(super) const QUIET: Duration = Duration::from_secs(10);
 
@@ -76,7 +79,7 @@ impl Writer {
         if let Some(told) = self.faults.due(now, self.queue.counts()) {
             let Told { failed, dropped, fault } = told;
             let fault = fault.as_deref().unwrap_or("more is decided than can be written");
-            warn!(failed, dropped, "the decision log, {}: {fault}", self.name);
+            warn!(target: LOG_TARGET, failed, dropped, "the decision log, {}: {fault}", self.name);
         }
     }
 }

@@ -14,6 +14,9 @@ use std::thread::sleep;
 use std::time::Duration;
 use tracing::info;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::cli::serve::credentials";
+
 /// The largest of these files, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Files that have changed are read once more after this time, until they are twice the same.
@@ -167,7 +170,7 @@ fn read_tokens(contents: &[Vec<u8>]) -> Result<Tokens, String> {
 fn read_keys(path: &Path, contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys, String> {
     let keys = Keys::read(text(contents)?, rules.clone()).map_err(|error| error.to_string())?;
     for why in keys.passed_over() {
-        info!(file = %path.display(), "a key is not used: {why}");
+        info!(target: LOG_TARGET, file = %path.display(), "a key is not used: {why}");
     }
     Ok(keys)
 }

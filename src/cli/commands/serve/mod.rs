@@ -23,6 +23,9 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::runtime::Builder;
 use tracing::{info, warn};
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::cli::serve";
+
 /// Ended by a second signal, or with calls cut.
 const UNCLEAN: u8 = 1;
 /// At the end, how long the decision log may take to write what waits.
@@ -87,7 +90,12 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     announce(&listener.local_addr()?, options, &store, is_known);
     if let Some(admin) = &admin {
         let address = admin.local_addr()?;
-        info!(%address, "admin listener on {address}: health, metrics, in plaintext, {}", reach(&address));
+        info!(
+            target: LOG_TARGET,
+            %address,
+            "admin listener on {address}: health, metrics, in plaintext, {}",
+            reach(&address)
+        );
     }
     let server = Server::new(listener, store, options.settings())
         .with_admin(admin)
@@ -109,11 +117,11 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     }
     Ok(match ended {
         Some(Drained::Whole) => {
-            info!("ended");
+            info!(target: LOG_TARGET, "ended");
             ExitCode::SUCCESS
         }
         Some(Drained::Cut { calls }) => {
-            warn!(calls, "ended with calls cut: they took longer than --drain-timeout");
+            warn!(target: LOG_TARGET, calls, "ended with calls cut: they took longer than --drain-timeout");
             ExitCode::from(UNCLEAN)
         }
         None => ExitCode::from(UNCLEAN),
@@ -188,7 +196,7 @@ fn announce(address: &SocketAddr, options: &ServeOptions, store: &Store, is_know
     };
     let whom = if is_known { "to known callers" } else { "to everyone" };
     let reflection = options.listening.reflection;
-    info!(%address, reflection, "listening on {address}: gRPC {how}, {whom}, {}", reach(address));
+    info!(target: LOG_TARGET, %address, reflection, "listening on {address}: gRPC {how}, {whom}, {}", reach(address));
 }
 
 fn reach(address: &SocketAddr) -> &'static str {
@@ -198,6 +206,7 @@ fn reach(address: &SocketAddr) -> &'static str {
 fn log_scenario(compiled: &Compiled, default: bool) {
     let scenario = compiled.scenario();
     info!(
+        target: LOG_TARGET,
         revision = %scenario.revision,
         default,
         parties = scenario.parties.len(),
