@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench hostile`. The bound for each is 100 ms and 64 MiB.
 
-#[path = "../tests/hostile/conditions.rs"]
+#[path = "../tests/support/hostile.rs"]
 mod conditions;
 
 use detente_condition::{WorkBudget, compile_for_call_within, read};

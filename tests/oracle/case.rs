@@ -1,6 +1,6 @@
 //! A world with a question asked of it: from a seed, in the oracle's terms and in the engine's.
 //!
-//! `ORACLE_SEED=20007 cargo test --test analysis` asks one again; `ORACLE_TIMES=50` asks fifty times as many.
+//! `ORACLE_SEED=20007 cargo test --test it analysis` asks one again; `ORACLE_TIMES=50` asks fifty times as many.
 
 use super::agreement::{compile, day, in_order};
 use super::expression::Expression;

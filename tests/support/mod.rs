@@ -1,6 +1,14 @@
 //! A server on a free port, and a client that says exactly what it is told to.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+
+pub mod binary;
+pub mod collector;
+pub mod credentials;
+pub mod hostile;
+pub mod pigeons;
+pub mod program;
+pub mod served;
 
 use bytes::{Bytes, BytesMut};
 use detente::server;
