@@ -3,7 +3,7 @@
 
 use crate::support::hostile;
 use crate::turn;
-use detente::condition::{Formula, WorkBudget, compile_for_call_within, read};
+use detente_condition::{Formula, WorkBudget, compile_for_call_within, read};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]

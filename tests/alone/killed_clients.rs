@@ -3,8 +3,9 @@
 use crate::support::binary;
 use crate::support::pigeons;
 use crate::support::served::Server;
-use detente::grpc::proto::v1::analysis_service_client::AnalysisServiceClient;
-use detente::grpc::proto::v1::{self, suggest_amendments_request::Subject};
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::analysis_service_client::AnalysisServiceClient;
+use detente::schema::proto::v1::suggest_amendments_request::Subject;
 use std::fs;
 use std::process::Command;
 use std::thread::sleep;

@@ -2,8 +2,8 @@
 //! the place of what can.
 
 use crate::support::binary::Folder;
-use detente::grpc::proto::v1::GetScenarioRequest;
-use detente::grpc::service::RedLines;
+use detente::schema::proto::v1::GetScenarioRequest;
+use detente::services::RedLines;
 use detente::serving::{Outcome, Reload, Reloads, ScenarioFiles, Watch, Where, source};
 use std::collections::BTreeSet;
 use std::fs;

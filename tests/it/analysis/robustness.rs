@@ -5,7 +5,7 @@ use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::generate::Choices;
 use crate::oracle::search::{Met, Search, members};
 use crate::oracle::world::Known;
-use detente::analysis::{Budget, Range};
+use detente_analysis::{Budget, Range};
 
 #[derive(Debug, Default)]
 pub(crate) struct Seen {

@@ -3,7 +3,7 @@
 use crate::oracle::agreement::{check_everything, compile, day, in_order};
 use crate::oracle::generate::{self, Choices};
 use crate::oracle::world::{Known, Value};
-use detente::engine::{Cause, Detail, Status};
+use detente_core::engine::{Cause, Detail, Status};
 use proptest::prelude::*;
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {

@@ -1,8 +1,8 @@
 //! The standard health service: NOT_SERVING until ready, SERVING, NOT_SERVING while draining.
 
 use crate::support::{PATIENCE, SERVICE, Server, channel};
-use detente::grpc::health::Readiness;
-use detente::grpc::server::{Doors, Settings, serve_routes};
+use detente::server::health::Readiness;
+use detente::server::{Doors, Settings, serve_routes};
 use detente::shutdown::{Drain, Drained};
 use detente::telemetry::Metrics;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Reflection, in both versions: the services, and whole file descriptors by symbol and by name.
 
 use crate::support::{SERVICE, Server};
-use detente::grpc::server::Settings;
+use detente::server::Settings;
 use prost::Message;
 use prost_types::FileDescriptorProto;
 use std::collections::BTreeSet;

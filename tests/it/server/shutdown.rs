@@ -1,7 +1,7 @@
 //! The end: graceful, bounded, and of the real program by real signals.
 
 use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, channel, frame, quick};
-use detente::grpc::server::Settings;
+use detente::server::Settings;
 use detente::shutdown::{Drain, Drained};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
