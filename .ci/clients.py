@@ -23,8 +23,8 @@ import threading
 import time
 from pathlib import Path
 
-from readme import Failure, compare_text, parse_blocks, parse_commands
-from smoke import COMMAND_SECONDS, README_ADDRESS, ROOT, Server
+from examples import Failure, compare_text, parse_blocks, parse_commands
+from smoke import ADDRESS, BLOCK_SECONDS, ROOT, Server
 
 CLIENTS = ("python", "node")
 PARTS = 8
@@ -169,7 +169,7 @@ class Runner:
 
     def start(self, client, command, port=0):
         return subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", f"exec 2>&1\n{README_ADDRESS.sub(f'localhost:{port}', command)}"],
+            ["bash", "-euo", "pipefail", "-c", f"exec 2>&1\n{ADDRESS.sub(f'localhost:{port}', command)}"],
             cwd=self.clients / client,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -212,16 +212,16 @@ class Runner:
 
 def commands(readme):
     """The commands of a client's README, the last of which runs its example."""
-    scripts = [block.text for block in parse_blocks(readme.read_text()) if block.language == "sh"]
+    scripts = [block.text for block in parse_blocks(readme.name, readme.read_text()) if block.language == "sh"]
     found = list(parse_commands(scripts[0])) if scripts else []
-    if len(found) < 2 or not README_ADDRESS.search(found[-1]):
+    if len(found) < 2 or not ADDRESS.search(found[-1]):
         raise Failure("README.md has no sh block that sets the example up and runs it with localhost:50051")
     return found
 
 
 def expected_output(readme):
     """What an example must print: all of its parts, and something in each."""
-    texts = [block.text for block in parse_blocks(readme.read_text()) if block.language == "text"]
+    texts = [block.text for block in parse_blocks(readme.name, readme.read_text()) if block.language == "text"]
     shown = texts[0] if texts else ""
     parts = re.findall(r"(?m)^(\d+)\. .+\n {3}\w", shown)
     if parts != [str(number) for number in range(1, PARTS + 1)]:
@@ -229,7 +229,7 @@ def expected_output(readme):
     return shown
 
 
-def finish(command, process, seconds=COMMAND_SECONDS, code=0):
+def finish(command, process, seconds=BLOCK_SECONDS, code=0):
     """What a command prints until it ends, as it should, with this code."""
     try:
         output, _ = process.communicate(timeout=seconds)
