@@ -1,7 +1,7 @@
 """Examples in Markdown pages: finds them, and compares the output that a page shows with the real output.
 
 An example is a fenced `sh` block. The block after it, under the same heading, is the output that the page shows if its
-language is `json` or `text`, or if it has none. `<!-- not run: REASON -->` on the line before a block exempts the block.
+language is `json` or `text`, or if it has none. `<!-- not run: REASON -->` on the line before a block exempts it.
 
 In a shown output, `...` stands for what the page leaves out:
   json    Each key that is shown must be in the real output with an equal value; other keys may be left out. Lists are
@@ -82,7 +82,7 @@ def parse_blocks(page, text):
 
 
 def parse_examples(blocks):
-    """The `sh` blocks of one page in order, each with its output. JSON that no command prints is a fault of the page."""
+    """The `sh` blocks of one page, each with its output. JSON that no command prints is a fault of the page."""
     examples, shown = [], set()
     for block, after in zip(blocks, [*blocks[1:], None]):
         if block.language == "sh":

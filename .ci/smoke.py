@@ -1,13 +1,13 @@
 """Runs the examples of README.md and of docs/*.md with the real program, and compares their output with the pages.
 
-examples.py says what an example is and how its output is compared. The examples run from top to bottom, README.md first,
-in one copy of the folders that they use:
+examples.py says what an example is and how its output is compared. The examples run from top to bottom, README.md
+first, in one copy of the folders that they use:
 
   yaml, python  A block whose first line is `# FILE` is saved as that file before anything runs.
-  sh            Bash runs the block with `set -euo pipefail`; its output is stdout and stderr. It must exit with 0, unless
-                the page shows an `ERROR:`. `detente` is the program under test, `grpcurl` is the real grpcurl, and
-                localhost:50051 (or 127.0.0.1:50051) stands for the address of the running server.
-                A block that is one command `detente serve ...` or `cargo run --release` restarts the server instead.
+  sh            Bash runs the block with `set -euo pipefail`; its output is stdout and stderr. It must exit with 0,
+                unless the page shows an `ERROR:`. `detente` is the program under test, `grpcurl` is the real grpcurl,
+                and localhost:50051 (or 127.0.0.1:50051) stands for the address of the running server. A block that is
+                one command `detente serve ...` or `cargo run --release` restarts the server instead.
 
 Besides the examples, three things must hold: each server reports SERVING within 30 s, and exits with 0 within 5 s of
 SIGTERM; and the examples leave no file behind that `git status` would show.
@@ -226,8 +226,8 @@ class Runner:
 def write_python(path):
     """Writes a `python3` that also makes virtual environments where Debian's package python3-venv is not installed.
 
-    Debian's Python needs that package to put pip into a new environment; here, the `pip` of an environment is the pip of
-    the system, told to install there.
+    Debian's Python needs that package to put pip into a new environment. Here, the `pip` of an environment is the pip
+    of the system, which installs into the environment.
     """
     system = shlex.quote(shutil.which("python3"))
     path.write_text(f"""#!/bin/sh
