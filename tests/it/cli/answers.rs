@@ -1,4 +1,4 @@
-//! The whole text of answers: as kept in tests/golden, and as README.md shows it.
+//! The whole text of answers: as kept in tests/golden, and as README.md and docs/command-line.md show it.
 
 use crate::support::binary::{Folder, command, prints, refuses, reservoir, run};
 use serde_json::Value;
@@ -94,14 +94,14 @@ fn assert_shows(shown: &str, text: &str) {
     let mut rest = text;
     for (at, part) in shown.split("...").enumerate() {
         let part = if at == 0 { part } else { part.trim_start_matches('\n') };
-        let Some(found) = rest.find(part) else { panic!("README.md shows\n{part}\nbut the program says\n{rest}") };
-        assert!(at > 0 || found == 0, "README.md shows\n{part}\nbut the program says\n{rest}");
+        let Some(found) = rest.find(part) else { panic!("the page shows\n{part}\nbut the program says\n{rest}") };
+        assert!(at > 0 || found == 0, "the page shows\n{part}\nbut the program says\n{rest}");
         rest = &rest[found + part.len()..];
     }
-    assert!(shown.trim_end().ends_with("...") || rest.is_empty(), "README.md leaves out\n{rest}");
+    assert!(shown.trim_end().ends_with("...") || rest.is_empty(), "the page leaves out\n{rest}");
 }
 
-/// The words of a command as README.md writes it: single quotes keep a word together.
+/// The words of a command as the pages write it: single quotes keep a word together.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (at, part) in line.split('\'').enumerate() {
@@ -114,13 +114,13 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_readme_shows_what_is_printed() {
-    let readme = include_str!("../../../README.md");
+fn the_pages_show_what_is_printed() {
+    let pages = concat!(include_str!("../../../README.md"), include_str!("../../../docs/command-line.md"));
     let folder = Folder::new("readme");
     folder.write("reservoir.yaml", reservoir());
     let mut shown = 0;
-    for (at, _) in readme.match_indices("```sh\ndetente ") {
-        let (commands, after) = readme[at + 6..].split_once("```").unwrap();
+    for (at, _) in pages.match_indices("```sh\ndetente ") {
+        let (commands, after) = pages[at + 6..].split_once("```").unwrap();
         let Some(output) = after.strip_prefix("\n\n```text\n") else { continue };
         let printed: String = commands
             .lines()
@@ -135,7 +135,7 @@ fn the_readme_shows_what_is_printed() {
         assert_shows(output.split_once("```").unwrap().0, &printed);
         shown += 1;
     }
-    assert!(shown >= 2, "one of the bundled scenario, one of the reservoir");
+    assert!(shown >= 6, "five examples of the bundled scenario, one of the reservoir");
 }
 
 #[test]

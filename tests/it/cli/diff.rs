@@ -79,13 +79,13 @@ fn a_version_with_many_changes_is_told_as_kept() {
 }
 
 #[test]
-fn what_the_readme_shows_is_what_is_printed() {
+fn the_command_line_page_shows_what_is_printed() {
     let folder = Folder::new("diff-readme");
     let (before, after) = (
         folder.write("reservoir.yaml", reservoir()),
         folder.write("other.yaml", &replaced(reservoir(), &[("release >= 40", "release >= 20")])),
     );
-    let (_, shown) = include_str!("../../../README.md").split_once("\ndetente diff reservoir.yaml <(sed ").unwrap();
+    let (_, shown) = include_str!("../../../docs/command-line.md").split_once("\ndetente diff reservoir.yaml <(sed ").unwrap();
     let (_, shown) = shown.split_once("```text\n").unwrap();
     assert_eq!(without_revisions(&prints(&["diff", &before, &after])), shown.split_once("```").unwrap().0);
 }

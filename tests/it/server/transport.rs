@@ -37,8 +37,8 @@ fn cases() -> Vec<Case> {
         ("A compressed message that grows over 1 MiB", EVALUATE, gzip, flagged(1, &gzipped(&vec![0; 64 * MIB]))),
         ("A field's bytes end early", EVALUATE, &[], frame(&[0x0a, 0x7f, b'x'])),
         ("An invalid tag", EVALUATE, &[], frame(&[0x00])),
-        ("A wire type that doesn't fit the field", EVALUATE, &[], frame(&[0x08, 0x01])),
-        ("A varint that doesn't end", EVALUATE, &[], frame(&[0xff; 11])),
+        ("A wire type that does not fit the field", EVALUATE, &[], frame(&[0x08, 0x01])),
+        ("A varint that does not end", EVALUATE, &[], frame(&[0xff; 11])),
         ("A string that is not UTF-8", EVALUATE, &[], frame(&[0x0a, 0x02, 0xc3, 0x28])),
         ("More than 100 levels of nesting", EVALUATE, &[], frame(&nested(101))),
     ]
