@@ -16,7 +16,7 @@ const UPDATE: &str = "UPDATE_GOLDEN";
 const HEAD: &str = "\
 # Settings
 
-<!-- Written from the help of the options by tests/settings.rs. Edit the options, then: just golden -->
+<!-- Written from the help of the options, by a test: edit the options, then run `just golden`. -->
 
 `detente serve` takes each setting as a flag or as an environment variable. A flag overrides its variable. A wrong
 setting is an error at the start (exit code 2), never a warning.
