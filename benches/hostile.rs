@@ -5,7 +5,7 @@
 #[path = "../tests/hostile/conditions.rs"]
 mod conditions;
 
-use detente::condition::{WorkBudget, compile_for_call_within, read};
+use detente_condition::{WorkBudget, compile_for_call_within, read};
 use peak_alloc::PeakAlloc;
 use rustix::time::{ClockId, clock_gettime};
 

@@ -8,9 +8,10 @@
 #[path = "../tests/support/pigeons.rs"]
 mod pigeons;
 
-use detente::grpc::proto::v1::analysis_service_client::AnalysisServiceClient;
-use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
-use detente::grpc::proto::v1::{self, evaluate_proposal_request, suggest_amendments_request};
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::analysis_service_client::AnalysisServiceClient;
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::{evaluate_proposal_request, suggest_amendments_request};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};

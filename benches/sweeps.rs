@@ -13,11 +13,12 @@
 )]
 
 use bytes::Bytes;
-use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
-use detente::grpc::proto::v1::{
-    self, evaluate_proposal_request::Subject, stream_evaluate_proposals_response::Result as Item, term::Value,
-};
-use detente::grpc::service::RedLines;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
+use detente::schema::proto::v1::term::Value;
+use detente::services::RedLines;
 use detente::serving::Store;
 use detente::serving::source;
 use prost::Message;

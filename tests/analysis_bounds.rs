@@ -1,12 +1,13 @@
 //! Answers that a bound cuts short: what is there is right, and they say so.
 
-use detente::analysis::Budget;
-use detente::engine::Compiled;
-use detente::grpc::proto::v1::{self, find_packages_response::Part};
-use detente::grpc::service::{AnalysisRequest, RedLines};
-use detente::scenario;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::find_packages_response::Part;
+use detente::services::{AnalysisRequest, RedLines};
 use detente::serving::Store;
 use detente::serving::source;
+use detente_analysis::Budget;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
 use std::fmt::Write;
 use std::sync::Arc;
 

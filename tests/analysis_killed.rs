@@ -7,8 +7,9 @@ mod served;
 #[path = "support/pigeons.rs"]
 mod towns;
 
-use detente::grpc::proto::v1::analysis_service_client::AnalysisServiceClient;
-use detente::grpc::proto::v1::{self, suggest_amendments_request::Subject};
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::analysis_service_client::AnalysisServiceClient;
+use detente::schema::proto::v1::suggest_amendments_request::Subject;
 use served::Server;
 use std::fs;
 use std::process::Command;

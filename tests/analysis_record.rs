@@ -1,11 +1,14 @@
 //! What the bundled scenario answers beyond one proposal: the acceptance cases.
 
-use detente::analysis::Budget;
-use detente::grpc::error::ApiError;
-use detente::grpc::proto::v1::{self, binding_probability::Of, find_packages_response::Part, hypothesis::Kind};
-use detente::grpc::service::{AnalysisRequest, RedLines};
+use detente::error::ApiError;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::binding_probability::Of;
+use detente::schema::proto::v1::find_packages_response::Part;
+use detente::schema::proto::v1::hypothesis::Kind;
+use detente::services::{AnalysisRequest, RedLines};
 use detente::serving::Store;
 use detente::serving::source;
+use detente_analysis::Budget;
 use std::sync::Arc;
 
 const GOAL: &str = "ceasefire_scope == \"all_fronts\"";
@@ -213,7 +216,7 @@ fn the_best_package_says_which_counted_lines_it_crosses() {
 
 #[test]
 fn what_is_not_yet_recorded_is_told_apart_from_clear() {
-    use detente::grpc::proto::Date;
+    use detente::schema::proto::Date;
     let as_of = Some(Date { year: 2024, month: 6, day: 30 });
     let request = v1::FindPackagesRequest { as_of, max_packages: Some(0), ..Default::default() };
     let parts = ask(&request).unwrap();

@@ -1,8 +1,10 @@
 //! Cached answers equal uncached ones to the byte, and no question gets another one's answer.
 
-use detente::grpc::proto::Date;
-use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject, term::Value};
-use detente::grpc::service::RedLines;
+use detente::schema::proto::Date;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::term::Value;
+use detente::services::RedLines;
 use detente::serving::source;
 use detente::serving::{Cache, Store};
 use prost::Message;

@@ -2,7 +2,7 @@
 
 mod oracle;
 
-use detente::engine::{Cause, Detail, Status};
+use detente_core::engine::{Cause, Detail, Status};
 use oracle::agreement::{check_everything, compile, day, in_order};
 use oracle::generate::{self, Choices};
 use oracle::world::{Known, Value};

@@ -1,6 +1,7 @@
 //! Several scenarios in one store.
 
-use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::serving::source;
 
 #[test]
@@ -8,11 +9,11 @@ fn the_order_of_files_decides_the_default_scenario_and_nothing_else() {
     let renamed = source::EMBEDDED.replacen("scenario: ukraine-2025", "scenario: again", 1);
     let serve = |texts: &[&str]| {
         let compiled = texts.iter().map(|text| {
-            let scenario = detente::scenario::load("file.yaml", text).unwrap();
-            detente::engine::Compiled::new(std::sync::Arc::new(scenario)).unwrap()
+            let scenario = detente_core::scenario::load("file.yaml", text).unwrap();
+            detente_core::engine::Compiled::new(std::sync::Arc::new(scenario)).unwrap()
         });
         let store = detente::serving::Store::new(compiled.collect()).unwrap();
-        detente::grpc::service::RedLines::new(std::sync::Arc::new(store))
+        detente::services::RedLines::new(std::sync::Arc::new(store))
     };
     let one = serve(&[source::EMBEDDED, &renamed]);
     let other = serve(&[&renamed, source::EMBEDDED]);
@@ -23,7 +24,7 @@ fn the_order_of_files_decides_the_default_scenario_and_nothing_else() {
         };
         assert_eq!(one.evaluate(&request).unwrap(), other.evaluate(&request).unwrap());
     }
-    let listed = |service: &detente::grpc::service::RedLines| {
+    let listed = |service: &detente::services::RedLines| {
         let listed = service.list_scenarios(v1::ListScenariosRequest::default()).unwrap();
         let names: Vec<String> = listed.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
         let default = listed.scenarios.iter().find(|scenario| scenario.is_default).unwrap().name.clone();

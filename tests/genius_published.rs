@@ -1,14 +1,16 @@
 //! Four published domains of GENIUS, imported, enumerated, and searched by FindPackages: their deals, efficient points and
 //! Nash points are known.
 
-use detente::analysis::Budget;
-use detente::engine::Compiled;
-use detente::grpc::proto::v1::{self, find_packages_response::Part};
-use detente::grpc::service::RedLines;
-use detente::import::genius::{self, Convention, XmlFile};
-use detente::scenario::Scenario;
-use detente::scenario::model::{Preference, Ranking};
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::find_packages_response::Part;
+use detente::services::RedLines;
 use detente::serving::Store;
+use detente_analysis::Budget;
+use detente_core::engine::Compiled;
+use detente_core::scenario::Scenario;
+use detente_core::scenario::model::{Preference, Ranking};
+use detente_import::genius;
+use detente_import::genius::{Convention, XmlFile};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -71,7 +73,7 @@ fn imported(files: &[(String, String); 3], convention: Convention) -> Scenario {
     let [domain, profiles @ ..] = files.each_ref().map(|(path, text)| XmlFile { path, text });
     let options = genius::Options { id: None, date: "2010-01-01".parse().unwrap(), convention };
     let yaml = genius::import(domain, &profiles, &options).unwrap_or_else(|error| panic!("{error}"));
-    detente::scenario::load("imported.yaml", &yaml).unwrap_or_else(|faults| panic!("{faults}"))
+    detente_core::scenario::load("imported.yaml", &yaml).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 /// The utilities of every deal, and what the parties get without one: their reservation value, or their least utility

@@ -4,7 +4,7 @@
 #[path = "hostile/conditions.rs"]
 mod conditions;
 
-use detente::condition::{Formula, WorkBudget, compile_for_call_within, read};
+use detente_condition::{Formula, WorkBudget, compile_for_call_within, read};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]

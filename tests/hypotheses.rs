@@ -2,14 +2,18 @@
 
 mod oracle;
 
-use detente::engine::Compiled;
-use detente::grpc::error::ApiError;
-use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject, hypothesis::Kind, supposed_red_line};
-use detente::grpc::proto::{Date, v1::term::Value as TermValue};
-use detente::grpc::service::RedLines;
-use detente::scenario;
-use detente::scenario::model::Firmness;
+use detente::error::ApiError;
+use detente::schema::proto::Date;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::hypothesis::Kind;
+use detente::schema::proto::v1::supposed_red_line;
+use detente::schema::proto::v1::term::Value as TermValue;
+use detente::services::RedLines;
 use detente::serving::Store;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
+use detente_core::scenario::model::Firmness;
 use oracle::generate::{self, Choices};
 use oracle::world::{Known, RedLine, Span, Value, World};
 use proptest::prelude::*;

@@ -1,8 +1,10 @@
 //! Negotiation domains of GENIUS become scenario files: a small one of our own, kept whole, and what is refused.
 
-use detente::import::genius::{self, Convention, MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_PROFILES, XmlFile};
-use detente::scenario::model::{Ranking, Role};
-use detente::scenario::{self, Scenario};
+use detente_core::scenario;
+use detente_core::scenario::Scenario;
+use detente_core::scenario::model::{Ranking, Role};
+use detente_import::genius;
+use detente_import::genius::{Convention, MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_PROFILES, XmlFile};
 
 const DOMAIN: XmlFile = XmlFile { path: "in/market.xml", text: include_str!("data/genius/market/market.xml") };
 const ANNA: XmlFile = XmlFile { path: "in/Anna.xml", text: include_str!("data/genius/market/Anna.xml") };
@@ -23,8 +25,9 @@ fn load(yaml: &str) -> Scenario {
 /// The numbers that a party gives the options of an issue.
 fn numbers(scenario: &Scenario, party: &str, issue: &str) -> Vec<f64> {
     let (party, (issue, _)) = (scenario.party(party).unwrap(), scenario.input(issue).unwrap());
-    let of_both =
-        |preference: &&detente::scenario::model::Preference| preference.party == party && preference.issue == issue;
+    let of_both = |preference: &&detente_core::scenario::model::Preference| {
+        preference.party == party && preference.issue == issue
+    };
     match &scenario.preferences.iter().find(of_both).unwrap().ranking {
         Ranking::Cardinal(values) => values.iter().map(|(_, number)| *number).collect(),
         Ranking::Ordinal(_) => panic!("an order"),
@@ -116,7 +119,7 @@ fn reservation_values_are_kept_and_discount_factors_told() {
         let scenario = load(&market(convention));
         let values: Vec<_> = scenario.parties.iter().map(|party| party.reservation_value).collect();
         assert_eq!(values, [Some(0.75), None]);
-        let told = detente::grpc::convert::scenario::whole(&scenario, true).parties;
+        let told = detente::convert::scenario::whole(&scenario, true).parties;
         assert_eq!(told.iter().map(|party| party.reservation_value).collect::<Vec<_>>(), values);
         assert!(scenario.description.ends_with("Discount factors are not modelled."));
         assert!(scenario.parties[0].description.starts_with("Its discount factor, 0.9, is not modelled."));

@@ -7,8 +7,8 @@
 mod binary;
 
 use binary::Folder;
-use detente::grpc::proto::v1::GetScenarioRequest;
-use detente::grpc::service::RedLines;
+use detente::schema::proto::v1::GetScenarioRequest;
+use detente::services::RedLines;
 use detente::serving::{Outcome, Reload, Reloads, ScenarioFiles, Watch, Where, source};
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,12 +1,13 @@
 //! A revision that was replaced stays held for pins and page tokens, within bounds.
 
-use detente::engine::Compiled;
-use detente::grpc::error::ApiError;
-use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject};
-use detente::grpc::service::RedLines;
-use detente::scenario;
+use detente::error::ApiError;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::services::RedLines;
 use detente::serving::source;
 use detente::serving::{MAX_PAST_REVISIONS, NotHeld, Store};
+use detente_core::engine::Compiled;
+use detente_core::scenario;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

@@ -12,10 +12,10 @@ mod support;
 
 use binary::Folder;
 use credentials::{Authorities, entry};
-use detente::grpc::proto::v1::{
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::{
     BatchEvaluateProposalsRequest, CompareProposalsRequest, ComparedProposal, EvaluateHistoryRequest,
     EvaluateProposalRequest, EvaluateProposalResponse, compared_proposal, evaluate_history_request,
-    evaluate_proposal_request::Subject,
 };
 use detente::serving::source;
 use program::Program;
@@ -107,7 +107,7 @@ async fn every_evaluation_is_written_down_and_can_be_replayed() {
     let proposals = vec![compared("european-force"), compared("jeddah-ceasefire")];
     let comparison = CompareProposalsRequest { proposals, ..Default::default() };
     let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
-    let from = Some(detente::grpc::proto::Date { year: 2025, month: 3, day: 6 });
+    let from = Some(detente::schema::proto::Date { year: 2025, month: 3, day: 6 });
     let subject = Some(evaluate_history_request::Subject::ProposalName(name));
     let history = EvaluateHistoryRequest { subject, from, ..Default::default() };
     for (method, message) in [

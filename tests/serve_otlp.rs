@@ -8,7 +8,8 @@ mod binary;
 mod program;
 mod support;
 
-use detente::grpc::proto::v1::{EvaluateProposalRequest, evaluate_proposal_request::Subject};
+use detente::schema::proto::v1::EvaluateProposalRequest;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };

@@ -8,15 +8,17 @@ mod support;
 
 use credentials::{Signer, claims, entry, jwks, rules};
 use detente::access::{Authority, Keys, Tokens};
-use detente::engine::Compiled;
-use detente::grpc::proto::v1::{
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::hypothesis::Kind;
+use detente::schema::proto::v1::{
     BatchEvaluateProposalsRequest, BatchEvaluateProposalsResponse, EvaluateProposalRequest, GetRedLineRequest,
-    GetScenarioRequest, Hypothesis, ListScenariosResponse, StreamEvaluateProposalsRequest,
-    evaluate_proposal_request::Subject, evaluation_result, hypothesis::Kind, red_line_service_client,
+    GetScenarioRequest, Hypothesis, ListScenariosResponse, StreamEvaluateProposalsRequest, evaluation_result,
+    red_line_service_client,
 };
-use detente::grpc::server::Settings;
+use detente::server::Settings;
 use detente::serving::Store;
 use detente::serving::source;
+use detente_core::engine::Compiled;
 use jsonwebtoken::Algorithm;
 use prost::Message;
 use std::sync::Arc;

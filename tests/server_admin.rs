@@ -8,11 +8,12 @@ mod support;
 
 use credentials::{Authorities, entry};
 use detente::access::{Authority, Tokens};
-use detente::grpc::proto::v1::{EvaluateProposalRequest, evaluate_proposal_request::Subject};
-use detente::grpc::server::Settings;
-use detente::grpc::tls::{Tls, TlsFiles};
+use detente::schema::proto::v1::EvaluateProposalRequest;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::server::Settings;
 use detente::serving::{Store, source};
 use detente::shutdown::Drain;
+use detente::transport::tls::{Tls, TlsFiles};
 use prost::Message;
 use std::net::SocketAddr;
 use std::sync::Arc;

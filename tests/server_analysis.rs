@@ -4,13 +4,15 @@ mod support;
 #[path = "support/pigeons.rs"]
 mod towns;
 
-use detente::engine::Compiled;
-use detente::grpc::proto::v1::analysis_service_client::AnalysisServiceClient;
-use detente::grpc::proto::v1::{self, find_packages_response::Part, suggest_amendments_request::Subject};
-use detente::grpc::server::Settings;
-use detente::scenario;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::analysis_service_client::AnalysisServiceClient;
+use detente::schema::proto::v1::find_packages_response::Part;
+use detente::schema::proto::v1::suggest_amendments_request::Subject;
+use detente::server::Settings;
 use detente::serving::Store;
 use detente::shutdown::Drained;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{Server, channel, quick};
@@ -247,8 +249,8 @@ async fn equal_questions_asked_at_once_have_one_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn evaluations_do_not_wait_for_analyses() {
-    use detente::grpc::proto::v1::evaluate_proposal_request::Subject;
-    use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
+    use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+    use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
     let server = hard(Duration::from_secs(30)).await;
     let busy = channel(server.address).await;
     let call = tokio::spawn(async move { Client::new(busy).suggest_amendments(question(1)).await });

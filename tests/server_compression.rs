@@ -10,9 +10,9 @@
 
 mod support;
 
-use detente::grpc::proto::v1::EvaluateProposalRequest;
-use detente::grpc::proto::v1::evaluate_proposal_request::Subject;
-use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::EvaluateProposalRequest;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;

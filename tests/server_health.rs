@@ -10,8 +10,8 @@
 
 mod support;
 
-use detente::grpc::health::Readiness;
-use detente::grpc::server::{Doors, Settings, serve_routes};
+use detente::server::health::Readiness;
+use detente::server::{Doors, Settings, serve_routes};
 use detente::shutdown::{Drain, Drained};
 use detente::telemetry::Metrics;
 use std::time::Duration;

@@ -11,11 +11,11 @@
 mod support;
 
 use bytes::Bytes;
-use detente::grpc::health::Readiness;
-use detente::grpc::layers::deadline::Deadline;
-use detente::grpc::layers::receive::Timely;
-use detente::grpc::layers::request_id::RequestId;
-use detente::grpc::server::{Doors, Settings, serve_routes};
+use detente::middleware::deadline::Deadline;
+use detente::middleware::receive::Timely;
+use detente::middleware::request_id::RequestId;
+use detente::server::health::Readiness;
+use detente::server::{Doors, Settings, serve_routes};
 use detente::telemetry::Metrics;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};

@@ -6,15 +6,17 @@
 mod pigeons;
 mod support;
 
-use detente::grpc::connection::ConnectionLimits;
-use detente::grpc::proto::v1::{
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
+use detente::schema::proto::v1::{
     BatchEvaluateProposalsRequest, EvaluateProposalRequest, EvaluationView, Proposal, StreamEvaluateProposalsRequest,
-    SuggestAmendmentsRequest, Term, evaluate_proposal_request::Subject, red_line_service_client::RedLineServiceClient,
-    stream_evaluate_proposals_response::Result as Item, suggest_amendments_request,
+    SuggestAmendmentsRequest, Term, suggest_amendments_request,
 };
-use detente::grpc::server::Settings;
+use detente::server::Settings;
 use detente::serving::{Store, source};
 use detente::telemetry::Metrics;
+use detente::transport::connection::ConnectionLimits;
 use pigeons::pigeons;
 use prost::Message;
 use std::num::NonZeroU32;
@@ -244,7 +246,7 @@ async fn limits_on_what_is_asked_are_named_and_counted() {
     let client = server.client().await;
     let term = Term { issue: "sanctions".to_owned(), ..Term::default() };
     let overrides = vec![term; 501];
-    let hypotheses = vec![detente::grpc::proto::v1::Hypothesis::default(); 33];
+    let hypotheses = vec![detente::schema::proto::v1::Hypothesis::default(); 33];
     let request = EvaluateProposalRequest { overrides, hypotheses, ..proposal() };
     let refused = client.call(EVALUATE, &[], frame(&request.encode_to_vec())).await;
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "LIMIT_EXCEEDED"));

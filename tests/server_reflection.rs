@@ -10,7 +10,7 @@
 
 mod support;
 
-use detente::grpc::server::Settings;
+use detente::server::Settings;
 use prost::Message;
 use prost_types::FileDescriptorProto;
 use std::collections::BTreeSet;

@@ -10,7 +10,7 @@
 
 mod support;
 
-use detente::grpc::server::Settings;
+use detente::server::Settings;
 use detente::shutdown::{Drain, Drained};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -11,14 +11,14 @@
 mod support;
 
 use bytes::{Buf, Bytes, BytesMut};
-use detente::grpc::connection::ConnectionLimits;
-use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
-use detente::grpc::proto::v1::{
-    self, evaluate_proposal_request::Subject, stream_evaluate_proposals_response::Result as Item,
-};
-use detente::grpc::server::Settings;
-use detente::grpc::service::MAX_STREAMS_OF_EVALUATIONS;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
+use detente::server::Settings;
+use detente::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS;
 use detente::shutdown::{Drain, Drained};
+use detente::transport::connection::ConnectionLimits;
 use h2::client::SendRequest;
 use prost::Message;
 use std::time::{Duration, Instant};

@@ -7,12 +7,14 @@ mod credentials;
 mod support;
 
 use credentials::{Authorities, Identity};
-use detente::grpc::connection::ConnectionLimits;
-use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
-use detente::grpc::proto::v1::{ListScenariosRequest, StreamEvaluateProposalsRequest, StreamEvaluateProposalsResponse};
-use detente::grpc::server::Settings;
-use detente::grpc::tls::{Tls, TlsError, TlsFiles};
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::{
+    ListScenariosRequest, StreamEvaluateProposalsRequest, StreamEvaluateProposalsResponse,
+};
+use detente::server::Settings;
 use detente::serving::{Store, source};
+use detente::transport::connection::ConnectionLimits;
+use detente::transport::tls::{Tls, TlsError, TlsFiles};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};

@@ -226,8 +226,7 @@ async fn headers_are_bounded() {
 
 #[tokio::test]
 async fn more_connections_than_allowed_wait() {
-    let settings =
-        detente::grpc::server::Settings { max_connections: 2, drain: support::quick(), ..Default::default() };
+    let settings = detente::server::Settings { max_connections: 2, drain: support::quick(), ..Default::default() };
     let server = Server::with(settings).await;
     let (first, second) = (server.client().await, server.client().await);
     for client in [&first, &second] {

@@ -1,13 +1,16 @@
 //! Batches, histories and comparisons say of each proposal and each day what an evaluation of its own says.
 
-use detente::engine::Compiled;
-use detente::grpc::error::ApiError;
-use detente::grpc::proto::Date;
-use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject, evaluation_result, term::Value};
-use detente::grpc::service::{MAX_ANSWER_BYTES, MAX_BATCH, MAX_COMPARED, RedLines};
-use detente::scenario;
+use detente::error::ApiError;
+use detente::schema::proto::Date;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::evaluation_result;
+use detente::schema::proto::v1::term::Value;
+use detente::services::{MAX_ANSWER_BYTES, MAX_BATCH, MAX_COMPARED, RedLines};
 use detente::serving::Store;
 use detente::serving::source;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
 use prost::Message;
 use std::fmt::Write;
 use std::sync::Arc;

@@ -2,9 +2,11 @@
 
 mod support;
 
-use detente::grpc::proto::Date;
-use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
-use detente::grpc::proto::v1::{self, evaluate_proposal_request::Subject, term};
+use detente::schema::proto::Date;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::term;
 use detente::serving::source;
 use support::Server;
 use tonic::transport::Channel;
@@ -425,15 +427,15 @@ async fn a_token_is_good_for_its_own_question_and_nothing_else() {
 
     // Another revision of the same scenario, as another replica may hold it.
     let text = source::EMBEDDED.replacen("as_of: 2025-03-14", "as_of: 2025-03-13", 1);
-    let scenario = detente::scenario::load("other.yaml", &text).unwrap();
-    let compiled = detente::engine::Compiled::new(std::sync::Arc::new(scenario)).unwrap();
+    let scenario = detente_core::scenario::load("other.yaml", &text).unwrap();
+    let compiled = detente_core::engine::Compiled::new(std::sync::Arc::new(scenario)).unwrap();
     let store = detente::serving::Store::new(vec![compiled]).unwrap();
-    let replica = detente::grpc::service::RedLines::new(std::sync::Arc::new(store));
+    let replica = detente::services::RedLines::new(std::sync::Arc::new(store));
     let status = Status::from(replica.list_red_lines(with(token.clone())).unwrap_err());
     expect(status, Code::FailedPrecondition, "REVISION_NOT_HELD");
     // A replica that holds the same goes on where this one stopped.
     let store = detente::serving::Store::new(source::load(&[]).unwrap()).unwrap();
-    let replica = detente::grpc::service::RedLines::new(std::sync::Arc::new(store));
+    let replica = detente::services::RedLines::new(std::sync::Arc::new(store));
     let there = replica.list_red_lines(with(token.clone())).unwrap();
     assert_eq!(there, page(&mut client, with(token)).await.unwrap());
     server.assert_answers().await;

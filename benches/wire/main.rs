@@ -11,7 +11,7 @@ mod load;
 use bytes::Bytes;
 use children::{Server, own_cpu};
 use clap::Parser;
-use detente::grpc::service::RedLines;
+use detente::services::RedLines;
 use detente::serving::Store;
 use detente::serving::source;
 use load::{Connections, Measured, Questions};

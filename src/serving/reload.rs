@@ -1,7 +1,7 @@
 //! What is read again when its files may have changed: each kind by itself, off the threads that serve, and whatever
 //! goes wrong, what was served before still is.
 
-use super::watch::Watch;
+use crate::serving::watch::Watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -3,7 +3,7 @@
 //! What happens on every call is recorded as it happens. What is counted elsewhere anyway (the cache, the analyses, the
 //! decision log) is read when somebody looks.
 
-use super::traces::{Otlp, resource};
+use crate::telemetry::traces::{Otlp, resource};
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider};
 use opentelemetry::{KeyValue, StringValue};
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, WithExportConfig};
@@ -129,7 +129,7 @@ impl Metrics {
         metrics.counter(
             "detente_log_lines_dropped",
             "Lines of the log that were dropped since nobody read them",
-            || vec![(Labels::new(), super::dropped_lines() as f64)],
+            || vec![(Labels::new(), crate::telemetry::dropped_lines() as f64)],
         );
         Ok(metrics)
     }

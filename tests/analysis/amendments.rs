@@ -4,8 +4,8 @@ use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::nearest::{Way, nearest};
 use crate::oracle::search::{Search, place};
 use crate::oracle::world::{Kind as InputKind, Known, Value};
-use detente::analysis::{Amended, Budget, MAX_AMENDMENTS, Problem, StepKind};
-use detente::condition::{Answer, InputId};
+use detente_analysis::{Amended, Budget, MAX_AMENDMENTS, Problem, StepKind};
+use detente_condition::{Answer, InputId};
 
 #[derive(Debug, Default)]
 pub(crate) struct Seen {

@@ -2,7 +2,7 @@
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::robustness::probabilities;
-use detente::analysis::{Amendments, Bounds, Budget, CutShort, Found, Impasse, Order, Problem, Robustness, Wanted};
+use detente_analysis::{Amendments, Bounds, Budget, CutShort, Found, Impasse, Order, Problem, Robustness, Wanted};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, members, minimal};
-use detente::analysis::{Budget, CutShort, Impasse, MAX_IMPASSE_RESULTS};
+use detente_analysis::{Budget, CutShort, Impasse, MAX_IMPASSE_RESULTS};
 use std::collections::BTreeSet;
 
 #[derive(Debug, Default)]

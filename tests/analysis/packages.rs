@@ -3,8 +3,8 @@
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, place_of_answer};
 use crate::oracle::world::{Kind as InputKind, Known};
-use detente::analysis::{Budget, MAX_PACKAGES, Order, Package, Problem, Wanted};
-use detente::condition::InputId;
+use detente_analysis::{Budget, MAX_PACKAGES, Order, Package, Problem, Wanted};
+use detente_condition::InputId;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 

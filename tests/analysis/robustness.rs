@@ -5,7 +5,7 @@ use crate::oracle::generate::Choices;
 use crate::oracle::search::{Met, Search, members};
 use crate::oracle::world::Known;
 use crate::packages::cell_of;
-use detente::analysis::{Budget, Range};
+use detente_analysis::{Budget, Range};
 
 #[derive(Debug, Default)]
 pub(crate) struct Seen {

@@ -4,7 +4,7 @@ use crate::oracle::case::Case;
 use crate::oracle::expression::{Expression, Op};
 use crate::oracle::world::{Input, Kind, Known, RedLine, Span, Value, World};
 use crate::{amendments, impasses, packages, robustness};
-use detente::scenario::model::Firmness;
+use detente_core::scenario::model::Firmness;
 use std::collections::{BTreeMap, BTreeSet};
 
 const NUMBERS: i64 = 128;

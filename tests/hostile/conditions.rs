@@ -2,7 +2,7 @@
 //!
 //! Every family grows in twenty sizes, from harmless to beyond the limits. All of it is the same on every run.
 
-use detente::condition::{Domain, InputId, MAX_CONDITION_BYTES, Vocabulary};
+use detente_condition::{Domain, InputId, MAX_CONDITION_BYTES, Vocabulary};
 use std::sync::Arc;
 
 /// How many sizes a family has.

@@ -3,7 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use bytes::{Bytes, BytesMut};
-use detente::grpc::server::{self, ServeError, Settings};
+use detente::server;
+use detente::server::{ServeError, Settings};
 use detente::serving::Store;
 use detente::serving::source;
 use detente::shutdown::{Drain, Drained};

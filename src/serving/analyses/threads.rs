@@ -3,7 +3,7 @@
 //! Owns the order in which jobs get their turn. A thread is started when there is first work for it, and kept until
 //! the end: a start may take as long as a short job. Must not know what a job is, who waits for it, or until when.
 
-use super::super::Refused;
+use crate::serving::Refused;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -1,6 +1,6 @@
 //! Where lines go: a file that is rotated and healed, or a stream that can only be written to.
 
-use super::lines::{Batch, Put};
+use crate::serving::decisions::batch::{Batch, Put, Sink};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -13,11 +13,6 @@ use tracing::warn;
 /// For its owner only: what negotiators draft is nobody else's business.
 const MODE: u32 = 0o600;
 const READ_BYTES: usize = 64 * 1024;
-
-/// What batches are written to.
-pub(super) trait Sink: Send {
-    fn put(&mut self, batch: &Batch) -> Put;
-}
 
 /// How bytes get into a file: what tests replace to have it fail in the middle.
 pub(super) type WriteBytes = Box<dyn FnMut(&mut File, &[u8]) -> io::Result<usize> + Send>;
