@@ -14,7 +14,7 @@ fn the_bundled_scenario_loads() {
 
 fn never_panics(text: &str) {
     let _ = load("any.yaml", text).map_err(|faults| faults.render(true));
-    let _ = cases::load_cases("any.yaml", text).map_err(|faults| faults.render(false));
+    let _ = file::load_cases("any.yaml", text).map_err(|faults| faults.render(false));
     let _ = load_proposal("any.yaml", text, &[]);
     let _ = load_answers("any", text, &[], 0);
 }
