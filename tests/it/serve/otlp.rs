@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Request, Response, Status};
 
@@ -135,8 +135,10 @@ async fn calls_are_traced_as_children_of_their_callers() {
 async fn a_collector_that_does_not_answer_holds_up_neither_calls_nor_the_end() {
     // One that accepts and says nothing, and one that isn't there.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    for address in [silent.local_addr().unwrap(), gone] {
+    // Its port stays taken, so that no other test can listen there.
+    let gone = TcpSocket::new_v4().unwrap();
+    gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    for address in [silent.local_addr().unwrap(), gone.local_addr().unwrap()] {
         let endpoint = format!("http://{address}");
         let mut program = Program::start(&["--otlp-endpoint", &endpoint, "--otlp-interval", "1s"]);
         let client = program.client().await;
