@@ -1,4 +1,4 @@
-//! Golden files: compares what the program gives with what is committed in `tests/contracts/golden`.
+//! Golden files: compares what the program gives with what is committed in `tests/it/contracts/golden`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ fn folder() -> PathBuf {
 
 /// A folder beside this file.
 pub fn folder_of(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contracts").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/contracts").join(name)
 }
 
 /// Fails with the lines that differ, unless `found` is the golden file of this name.

@@ -1,11 +1,11 @@
 //! Error reasons: clients decide by them what to do, so a reason keeps its name, its status code and its metadata.
 
-use crate::binary::Folder;
-use crate::credentials::entry;
-use crate::golden::assert_golden;
-use crate::program::Program;
+use crate::contracts::golden::assert_golden;
+use crate::contracts::wire::{Reply, call, schema};
+use crate::support::binary::Folder;
+use crate::support::credentials::entry;
+use crate::support::program::Program;
 use crate::support::{Answer, Client, PATIENCE, frame};
-use crate::wire::{Reply, call, schema};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
