@@ -44,7 +44,7 @@ fn with(mut request: Value, field: &str, value: Value) -> Value {
 type Asked = (&'static str, Vec<Value>);
 
 /// Calls that are logged, and calls that are not: each method, each verdict, each kind of term and hypothesis.
-pub fn calls() -> Vec<Asked> {
+pub(crate) fn calls() -> Vec<Asked> {
     let mut calls: Vec<Asked> = Vec::new();
     let willing = |flag: bool| json!([{"issue": "guarantors_willing", "flag": flag}]);
     for request in [

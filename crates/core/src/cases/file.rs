@@ -4,7 +4,7 @@ use crate::scenario::deferred::AnswersNode;
 use crate::scenario::diagnostics::{Diagnostics, Faults, Place};
 use crate::scenario::document::{Content, Key, Node, parse};
 use crate::scenario::model::Scenario;
-use crate::scenario::record::{At, Kebab, Line, Read, Snake, Text, record, word};
+use crate::scenario::record::{At, Kebab, Read, SingleLine, Snake, Text, record, word};
 use crate::scenario::resolve::values::{Names, answers_of_map};
 use detente_condition::{Answer, Domain, InputId};
 use jiff::civil::Date;
@@ -54,7 +54,7 @@ record! {
     /// One case.
     CaseEntry, "a case" {
         /// What it shows.
-        required name: Line,
+        required name: SingleLine,
         /// A reference proposal.
         optional proposal: At<Kebab>,
         /// Or terms of its own.
@@ -120,7 +120,7 @@ record! {
         /// All waivers that lower it.
         optional waivers: Node,
         /// Rows that its evidence shows.
-        optional rows: Vec<Line>,
+        optional rows: Vec<SingleLine>,
     }
 }
 
