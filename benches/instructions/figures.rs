@@ -138,9 +138,9 @@ impl Figures {
             println!("FAILED: {excess}");
         }
         println!(
-            "An operation may cost {} % or {MORE} instructions more than recorded, whichever is more, the same of \
-             bytes, and not one allocation. If the change is worth it, run `cargo bench --bench instructions -- \
-             --record` and commit {PATH} with the reason in the message.",
+            "An operation may take {} % or {MORE} more instructions than recorded, whichever is more, and as many more \
+             bytes, but no more allocations. If the change is worth the cost, run `cargo bench --bench instructions -- \
+             --record`, and commit {PATH} with the change and the reason.",
             MORE_SHARE * 100.0
         );
         false
