@@ -31,10 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&server)?;
     tonic_prost_build::configure()
         .build_client(false)
-        .extern_path(".detente.v1", "crate::grpc::proto::v1")
-        .extern_path(".google.type", "crate::grpc::proto")
-        .extern_path(".detente.v1.EvaluateProposalResponse", "crate::grpc::encoded::EvaluateProposalResponse")
-        .codec_path("crate::grpc::codec::SmallBuffers")
+        .extern_path(".detente.v1", "crate::schema::proto::v1")
+        .extern_path(".google.type", "crate::schema::proto")
+        .extern_path(".detente.v1.EvaluateProposalResponse", "crate::schema::encoded::EvaluateProposalResponse")
+        .codec_path("crate::schema::codec::SmallBuffers")
         .out_dir(server)
         .compile_fds(generated)?;
     Ok(())

@@ -7,14 +7,15 @@
 mod scenarios;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use detente::analysis::Budget;
-use detente::engine::Compiled;
-use detente::grpc::proto::v1::{
-    self, assess_robustness_request, binding_probability::Of, find_packages_response::Part, suggest_amendments_request,
-};
-use detente::grpc::service::{AnalysisRequest, RedLines};
-use detente::scenario;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::binding_probability::Of;
+use detente::schema::proto::v1::find_packages_response::Part;
+use detente::schema::proto::v1::{assess_robustness_request, suggest_amendments_request};
+use detente::services::{AnalysisRequest, RedLines};
 use detente::serving::Store;
+use detente_analysis::Budget;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,9 +3,9 @@
 //! `cargo bench --bench engine`. The bundled scenario is the baseline of the generated ones: both run in one go.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use detente::condition::{Answer, InputId, Value};
-use detente::engine::{Compiled, Detail, Given, Origin};
-use detente::scenario;
+use detente_condition::{Answer, InputId, Value};
+use detente_core::engine::{Compiled, Detail, Given, Origin};
+use detente_core::scenario;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;

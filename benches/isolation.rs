@@ -8,9 +8,10 @@
 #[path = "../tests/support/pigeons.rs"]
 mod pigeons;
 
-use detente::grpc::proto::v1::analysis_service_client::AnalysisServiceClient;
-use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
-use detente::grpc::proto::v1::{self, evaluate_proposal_request, suggest_amendments_request};
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::analysis_service_client::AnalysisServiceClient;
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::{evaluate_proposal_request, suggest_amendments_request};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -23,6 +24,8 @@ use tonic::transport::{Channel, Endpoint};
 /// Calls a second.
 const RATE: u32 = 1_000;
 const LASTING: Duration = Duration::from_secs(15);
+/// The same with `--quick`, which shows that the bench works.
+const QUICK_LASTING: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 8;
 /// One runs (on two processors), the others wait.
 const ANALYSES: i32 = 65;
@@ -35,12 +38,14 @@ async fn main() {
     fs::write(&hard, pigeons::pigeons(12, 11)).unwrap();
     let bundled = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/ukraine-2025.yaml");
     let server = Server::start(&[bundled, hard.to_str().unwrap()]);
-    println!("{} calls a second, for {} s; {}", RATE, LASTING.as_secs(), server.on);
+    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    let lasting = if is_quick { QUICK_LASTING } else { LASTING };
+    println!("{} calls a second, for {} s; {}", RATE, lasting.as_secs(), server.on);
     println!("{:<34} {:>9} {:>9} {:>9} {:>9} {:>8}", "", "p50", "p99", "p99.9", "most", "failed");
-    let alone = evaluations(&server.url).await;
+    let alone = evaluations(&server.url, lasting).await;
     alone.print("alone");
     let analyses = saturate(&server.url).await;
-    let beside = evaluations(&server.url).await;
+    let beside = evaluations(&server.url, lasting).await;
     beside.print(&format!("beside {ANALYSES} analyses"));
     drop(analyses);
     let apart = beside.quantile(0.99).saturating_sub(alone.quantile(0.99));
@@ -104,13 +109,13 @@ impl Latencies {
     }
 }
 
-async fn evaluations(url: &str) -> Latencies {
+async fn evaluations(url: &str, lasting: Duration) -> Latencies {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         clients.push(RedLineServiceClient::new(channel(url).await));
     }
     let between = Duration::from_secs(1) / RATE;
-    let calls = u32::try_from(LASTING.as_nanos() / between.as_nanos()).unwrap();
+    let calls = u32::try_from(lasting.as_nanos() / between.as_nanos()).unwrap();
     let begun = Instant::now() + Duration::from_millis(100);
     let mut answers = JoinSet::new();
     for call in 0..calls {
@@ -149,7 +154,7 @@ impl Server {
         } else {
             (Command::new(binary), "the server on all processors (no taskset)")
         };
-        command.args(["serve", "--listen", "127.0.0.1:0", "--analysis-time", "60s"]);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--analysis-time", "60s", "--admin-listen", "off"]);
         for scenario in scenarios {
             command.args(["--scenario", scenario]);
         }

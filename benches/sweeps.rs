@@ -1,5 +1,6 @@
 //! What streams cost the real program: a sweep of a million proposals, a client that stops reading for half a minute,
-//! clients that die. `cargo bench --bench sweeps`; the number of proposals and the seconds can be given as arguments.
+//! clients that die. `cargo bench --bench sweeps`; the number of proposals and the seconds can be given as arguments, and
+//! `--quick` shows in seconds that the bench works.
 //!
 //! It prints what it finds, and fails where an answer is missing, doubled, out of order or not that of its proposal.
 
@@ -13,11 +14,12 @@
 )]
 
 use bytes::Bytes;
-use detente::grpc::proto::v1::red_line_service_client::RedLineServiceClient;
-use detente::grpc::proto::v1::{
-    self, evaluate_proposal_request::Subject, stream_evaluate_proposals_response::Result as Item, term::Value,
-};
-use detente::grpc::service::RedLines;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
+use detente::schema::proto::v1::term::Value;
+use detente::services::RedLines;
 use detente::serving::Store;
 use detente::serving::source;
 use prost::Message;
@@ -41,7 +43,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_detente"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off", "--log-format", "json"])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -180,7 +182,7 @@ async fn unread(server: &Server) -> (usize, h2::SendStream<Bytes>, h2::client::R
 
 async fn stalled(server: &Server, seconds: u64) {
     println!("A client that stops reading for {seconds} s");
-    let before = latencies(server, 5).await;
+    let before = latencies(server, seconds.min(5)).await;
     let memory = server.memory();
     let (sent, mut stream, answer) = unread(server).await;
     let during = latencies(server, seconds).await;
@@ -217,13 +219,15 @@ async fn dying(server: &Server, count: usize) {
 
 fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
-    let count = numbers.first().copied().unwrap_or(1_000_000);
-    let seconds = numbers.get(1).copied().unwrap_or(30) as u64;
+    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    let (proposals, lasting, clients) = if is_quick { (5_000, 1, 3) } else { (1_000_000, 30, 50) };
+    let count = numbers.first().copied().unwrap_or(proposals);
+    let seconds = numbers.get(1).copied().unwrap_or(lasting) as u64;
     let server = Server::start();
     println!("memory at the beginning: {} KiB", server.memory());
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         sweep(&server, count).await;
         stalled(&server, seconds).await;
-        dying(&server, 50).await;
+        dying(&server, clients).await;
     });
 }

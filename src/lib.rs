@@ -14,13 +14,14 @@
 )]
 
 pub mod access;
-pub mod analysis;
 pub mod cli;
-pub mod condition;
-pub mod engine;
-pub mod grpc;
-pub mod import;
-pub mod scenario;
+pub mod convert;
+pub mod error;
+pub mod middleware;
+pub mod schema;
+pub mod server;
+pub mod services;
 pub mod serving;
 pub mod shutdown;
 pub mod telemetry;
+pub mod transport;

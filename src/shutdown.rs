@@ -12,6 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::shutdown";
+
 /// How long a drain takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
@@ -74,13 +77,13 @@ impl Signals {
             ended = &mut serving => return Some(ended),
             signal = self.next() => signal,
         };
-        info!("{signal}: ending");
+        info!(target: LOG_TARGET, "{signal}: ending");
         // Nobody listens if it has just ended by itself.
         let _ = stop.send(());
         tokio::select! {
             ended = &mut serving => Some(ended),
             signal = self.next() => {
-                warn!("{signal} again: ending at once");
+                warn!(target: LOG_TARGET, "{signal} again: ending at once");
                 None
             }
         }

@@ -12,7 +12,7 @@ use maps::{Clock, Map, Moka, Quick};
 use std::hint::black_box;
 use std::process::Command;
 use std::time::Instant;
-use workloads::{KEYS, Operation};
+use workloads::{KEYS, OPERATIONS, Operation};
 
 /// The default of `--cache`.
 const BOUND: u64 = 32 * 1024 * 1024;
@@ -23,6 +23,8 @@ const THREADS: [usize; 2] = [1, 4];
 const ROUNDS: usize = 5;
 /// Timed operations, of all threads.
 const TIMED: usize = 400_000;
+/// With `--quick`, which shows that the bench works, everything is this many times less.
+const QUICK: usize = 100;
 /// Entries of the maps of which only present keys are asked for: well within the bound.
 const PRESENT: usize = 8_000;
 
@@ -47,11 +49,14 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--held") {
         let is_long = arguments[at + 2] == "long";
-        return held(arguments[at + 1].parse().unwrap(), if is_long { long_answer } else { answer });
+        let operations = arguments[at + 3].parse().unwrap();
+        return held(arguments[at + 1].parse().unwrap(), if is_long { long_answer } else { answer }, operations);
     }
-    hits();
-    times();
-    memory();
+    let is_quick = arguments.iter().any(|argument| argument == "--quick");
+    let (rounds, divisor) = if is_quick { (1, QUICK) } else { (ROUNDS, 1) };
+    hits(OPERATIONS / divisor);
+    times(rounds, TIMED / divisor);
+    memory(OPERATIONS / divisor);
 }
 
 /// Asks, and keeps what was not there: the share of hits among the operations that count.
@@ -69,31 +74,31 @@ fn run(map: &dyn Map, operations: &[Operation], answer: fn() -> Bytes) -> f64 {
     f64::from(hits) / f64::from(counted)
 }
 
-fn hits() {
+fn hits(operations: usize) {
     println!("\nHits, of 100\n");
     print_row("", MAPS.map(|(name, _)| name.to_owned()));
     print_rule();
-    for (name, operations) in workloads::all() {
+    for (name, operations) in workloads::all(operations) {
         print_row(name, MAPS.map(|(_, new)| format!("{:.1}", 100.0 * run(&*new(BOUND), &operations, answer))));
     }
 }
 
-fn times() {
+fn times(rounds: usize, operations: usize) {
     println!("\nNanoseconds an operation takes a thread, the key's making included: median (least..most)\n");
     print_row("", MAPS.map(|(name, _)| name.to_owned()));
     print_rule();
     for threads in THREADS {
         let mut found: [Vec<f64>; 3] = Default::default();
         let mut kept: [Vec<f64>; 3] = Default::default();
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             for (at, (_, new)) in MAPS.iter().enumerate() {
                 let map = new(BOUND);
                 (0..PRESENT).for_each(|number| map.insert(&workloads::key(number), answer()));
-                found[at].push(timed(threads, |thread, step| {
+                found[at].push(timed(threads, operations, |thread, step| {
                     let key = workloads::key((step * 31 + thread * 977) % PRESENT);
                     black_box(map.get(&key));
                 }));
-                kept[at].push(timed(threads, |thread, step| {
+                kept[at].push(timed(threads, operations, |thread, step| {
                     let key = workloads::key(KEYS + thread * TIMED + step);
                     map.insert(&key, answer());
                 }));
@@ -105,8 +110,8 @@ fn times() {
 }
 
 /// Nanoseconds of a thread's time for an operation, where each thread has a processor.
-fn timed(threads: usize, operation: impl Fn(usize, usize) + Sync) -> f64 {
-    let steps = TIMED / threads;
+fn timed(threads: usize, operations: usize, operation: impl Fn(usize, usize) + Sync) -> f64 {
+    let steps = operations / threads;
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for thread in 0..threads {
@@ -125,14 +130,15 @@ fn spread(mut figures: Vec<f64>) -> String {
 }
 
 /// Each in a process of its own, whose memory the kernel tells.
-fn memory() {
+fn memory(operations: usize) {
     println!("\nHeld after Zipf 0.9, MiB (the bound: {})\n", BOUND >> 20);
     print_row("", MAPS.map(|(name, _)| name.to_owned()));
     print_rule();
     for (length, bytes) in [("short", ANSWER_BYTES), ("long", LONG_ANSWER_BYTES)] {
         let told = [0, 1, 2].map(|at: usize| {
             let mut command = Command::new(std::env::current_exe().unwrap());
-            let output = command.args(["--held", &at.to_string(), length]).output().unwrap().stdout;
+            let output =
+                command.args(["--held", &at.to_string(), length, &operations.to_string()]).output().unwrap().stdout;
             String::from_utf8(output).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
         });
         for (at, name) in ["weight", "weight at most", "memory", "memory at most"].iter().enumerate() {
@@ -141,10 +147,10 @@ fn memory() {
     }
 }
 
-fn held(at: usize, answer: fn() -> Bytes) {
+fn held(at: usize, answer: fn() -> Bytes, operations: usize) {
     #[expect(clippy::cast_precision_loss, reason = "a few millions")]
     let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
-    let operations = workloads::zipf(0.9);
+    let operations = workloads::zipf(0.9, operations);
     let before = resident("VmRSS");
     let map = MAPS[at].1(BOUND);
     let mut most = 0;

@@ -2,9 +2,10 @@
 
 /// Different keys that come back: ten times as many as the bound has room for.
 pub(crate) const KEYS: usize = 320_000;
-/// Operations of a workload, and the first of them, which fill the map and don't count.
-const OPERATIONS: usize = 1_200_000;
-const FILLING: usize = 400_000;
+/// Operations of a workload.
+pub(crate) const OPERATIONS: usize = 1_200_000;
+/// One in so many operations of a workload, its first ones, fill the map and don't count.
+const FILLING: usize = 3;
 /// A real key's length, more or less.
 const KEY_BYTES: usize = 200;
 
@@ -24,23 +25,23 @@ pub(crate) fn key(number: usize) -> [u8; KEY_BYTES] {
     key
 }
 
-pub(crate) fn all() -> Vec<(&'static str, Vec<Operation>)> {
+pub(crate) fn all(operations: usize) -> Vec<(&'static str, Vec<Operation>)> {
     vec![
-        ("Zipf 0.9", zipf(0.9)),
-        ("Zipf 1.1", zipf(1.1)),
-        ("loop, half again the bound", looped(48_000)),
-        ("Zipf 0.9, 1 in 2 asked once", swept(2)),
-        ("Zipf 0.9, then a sweep, again", swept_in_bursts()),
+        ("Zipf 0.9", zipf(0.9, operations)),
+        ("Zipf 1.1", zipf(1.1, operations)),
+        ("loop, half again the bound", looped(48_000, operations)),
+        ("Zipf 0.9, 1 in 2 asked once", swept(2, operations)),
+        ("Zipf 0.9, then a sweep, again", swept_in_bursts(operations)),
     ]
 }
 
 /// Keys by their ranks: the n-th is asked for in proportion to n^-s.
-pub(crate) fn zipf(exponent: f64) -> Vec<Operation> {
-    let numbers = zipf_numbers(exponent);
-    numbers.enumerate().map(|(at, number)| Operation { number, counts: at >= FILLING }).collect()
+pub(crate) fn zipf(exponent: f64, operations: usize) -> Vec<Operation> {
+    let numbers = zipf_numbers(exponent, operations);
+    numbers.enumerate().map(|(at, number)| Operation { number, counts: at >= operations / FILLING }).collect()
 }
 
-fn zipf_numbers(exponent: f64) -> impl Iterator<Item = usize> {
+fn zipf_numbers(exponent: f64, operations: usize) -> impl Iterator<Item = usize> {
     let mut sum = 0.0;
     let sums: Vec<f64> = (1..=KEYS)
         .map(|rank| {
@@ -51,7 +52,7 @@ fn zipf_numbers(exponent: f64) -> impl Iterator<Item = usize> {
         })
         .collect();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    (0..OPERATIONS).map(move |_| {
+    (0..operations).map(move |_| {
         let drawn = random.share() * sum;
         let rank = sums.partition_point(|below| *below < drawn).min(KEYS - 1);
         // The numbers of hot keys must not be neighbours.
@@ -60,27 +61,27 @@ fn zipf_numbers(exponent: f64) -> impl Iterator<Item = usize> {
 }
 
 /// All keys in turn, again and again.
-fn looped(keys: usize) -> Vec<Operation> {
-    (0..OPERATIONS).map(|at| Operation { number: at % keys, counts: at >= FILLING }).collect()
+fn looped(keys: usize, operations: usize) -> Vec<Operation> {
+    (0..operations).map(|at| Operation { number: at % keys, counts: at >= operations / FILLING }).collect()
 }
 
 /// One in so many is a key that never comes back, and does not count.
-fn swept(one_in: usize) -> Vec<Operation> {
-    let zipf = zipf_numbers(0.9).enumerate();
+fn swept(one_in: usize, operations: usize) -> Vec<Operation> {
+    let zipf = zipf_numbers(0.9, operations).enumerate();
     zipf.map(|(at, number)| match at % one_in {
         0 => Operation { number: KEYS + at, counts: false },
-        _ => Operation { number, counts: at >= FILLING },
+        _ => Operation { number, counts: at >= operations / FILLING },
     })
     .collect()
 }
 
 /// Now and then as many keys that never come back as the bound has room for, one after the other.
-fn swept_in_bursts() -> Vec<Operation> {
+fn swept_in_bursts(operations: usize) -> Vec<Operation> {
     const BURST: usize = 32_000;
-    let zipf = zipf_numbers(0.9).enumerate();
+    let zipf = zipf_numbers(0.9, operations).enumerate();
     zipf.map(|(at, number)| match at / BURST % 3 {
         2 => Operation { number: KEYS + at, counts: false },
-        _ => Operation { number, counts: at >= FILLING },
+        _ => Operation { number, counts: at >= operations / FILLING },
     })
     .collect()
 }

@@ -6,15 +6,16 @@
 
 mod scenarios;
 
-use detente::analysis::Budget;
-use detente::engine::Compiled;
-use detente::grpc::error::ApiError;
-use detente::grpc::proto::v1::{
-    self, assess_robustness_request, binding_probability::Of, find_packages_response::Part, suggest_amendments_request,
-};
-use detente::grpc::service::{AnalysisRequest, RedLines};
-use detente::scenario;
+use detente::error::ApiError;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::binding_probability::Of;
+use detente::schema::proto::v1::find_packages_response::Part;
+use detente::schema::proto::v1::{assess_robustness_request, suggest_amendments_request};
+use detente::services::{AnalysisRequest, RedLines};
 use detente::serving::Store;
+use detente_analysis::Budget;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
 use peak_alloc::PeakAlloc;
 use scenarios::generated;
 use std::sync::Arc;
@@ -24,26 +25,32 @@ use std::time::{Duration, Instant};
 static MEMORY: PeakAlloc = PeakAlloc;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const ISSUES: [u64; 4] = [20, 50, 100, 200];
 const LINES: [u64; 5] = [50, 100, 200, 500, 1_000];
+/// After how many powers of two, in milliseconds, a question is stopped.
+const STOPS: u32 = 13;
 
 fn main() {
+    // `--quick` shows that the bench works, with the smallest scenario.
+    let is_quick = std::env::args().any(|argument| argument == "--quick");
+    let (issues, lines, stops) =
+        if is_quick { (&ISSUES[..1], &LINES[..1], 3) } else { (&ISSUES[..], &LINES[..], STOPS) };
     let head = |question: &str, width: usize| format!(" | {question:>9} {:>7} {:<width$}", "MiB", "");
     let heads = [head("amend", 14), head("count", 28), head("impasse", 20), head("robust", 0)].concat();
     println!("{:>6} {:>9}{heads}", "issues", "red lines");
-    for issues in [20, 50, 100, 200] {
-        for red_lines in LINES {
-            row(issues, red_lines);
-        }
+    let all = || issues.iter().flat_map(|issues| lines.iter().map(|lines| (*issues, *lines)));
+    for (issues, red_lines) in all() {
+        row(issues, red_lines);
     }
     println!("\nThe longest that work went on after its time, of 1 ms to 4 s, was over:");
     let mut longest = [("amend", Duration::ZERO); 4];
-    for (issues, red_lines) in [20, 50, 100, 200].into_iter().flat_map(|issues| LINES.map(|lines| (issues, lines))) {
+    for (issues, red_lines) in all() {
         let service = service(&generated(issues, red_lines, 1));
         let each = [
-            ("amend", overrun(&service, &amend())),
-            ("count", overrun(&service, &packages())),
-            ("impasse", overrun(&service, &impasse())),
-            ("robust", overrun(&service, &robustness())),
+            ("amend", overrun(&service, &amend(), stops)),
+            ("count", overrun(&service, &packages(), stops)),
+            ("impasse", overrun(&service, &impasse(), stops)),
+            ("robust", overrun(&service, &robustness(), stops)),
         ];
         for (longest, (question, overrun)) in longest.iter_mut().zip(each) {
             *longest = (question, longest.1.max(overrun));
@@ -55,8 +62,8 @@ fn main() {
 }
 
 /// The longest that a question is worked on after its time is over.
-fn overrun<R: AnalysisRequest>(service: &RedLines, request: &R) -> Duration {
-    let times = (0..13).map(|power| Duration::from_millis(1 << power));
+fn overrun<R: AnalysisRequest>(service: &RedLines, request: &R, stops: u32) -> Duration {
+    let times = (0..stops).map(|power| Duration::from_millis(1 << power));
     let overruns = times.map(|time| {
         let begun = Instant::now();
         let stop = || begun.elapsed() > time;

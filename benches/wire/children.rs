@@ -1,5 +1,6 @@
 //! The servers: processes of their own, ended with this one, whose CPU time and memory the kernel tells.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -25,6 +26,9 @@ impl Server {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DETENTE_")) {
             command.env_remove(name);
         }
+        // Several servers run at a time, and the admin listener has one port by default. As a variable, because older
+        // builds that `--also` names may not know it.
+        command.env("DETENTE_ADMIN_LISTEN", "off");
         Self::start(format!("{} --cache {cache}", binary.display()), command, &[])
     }
 
@@ -57,6 +61,26 @@ impl Server {
 
     pub(crate) fn cpu(&self) -> Duration {
         cpu(&self.child.id().to_string())
+    }
+
+    /// Nanoseconds that each of its threads was on a processor so far, by the scheduler's own clock.
+    pub(crate) fn time_on_processors(&self) -> BTreeMap<String, u64> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let time = |task: fs::DirEntry| {
+            // A thread may end in between.
+            let schedstat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            let nanos = schedstat.split_whitespace().next()?.parse().ok()?;
+            Some((task.file_name().to_string_lossy().into_owned(), nanos))
+        };
+        tasks.filter_map(|task| time(task.unwrap())).collect()
+    }
+
+    /// What all threads took beyond `before`. Those that have ended since do not count: they are ones that were idle.
+    pub(crate) fn time_on_processors_after(&self, before: &BTreeMap<String, u64>) -> Duration {
+        let now = self.time_on_processors();
+        let nanos = now.iter().map(|(thread, nanos)| nanos - before.get(thread).copied().unwrap_or_default()).sum();
+        assert!(nanos > 0, "the kernel keeps no schedstat");
+        Duration::from_nanos(nanos)
     }
 
     /// What it holds now, and held at most.

@@ -1,10 +1,10 @@
 //! The load: calls that carry bytes as they are, so that it costs the same whoever answers.
 
 use bytes::{Buf, BufMut, Bytes};
-use detente::grpc::proto::v1;
-use detente::grpc::proto::v1::evaluate_proposal_request::Subject;
-use detente::grpc::proto::v1::term;
-use detente::grpc::service::RedLines;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::term;
+use detente::services::RedLines;
 use futures_util::stream::unfold;
 use http::uri::PathAndQuery;
 use prost::Message;

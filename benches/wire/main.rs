@@ -7,31 +7,49 @@
 mod children;
 mod echo;
 mod load;
+mod pairs;
 
 use bytes::Bytes;
 use children::{Server, own_cpu};
 use clap::Parser;
-use detente::grpc::service::RedLines;
+use detente::schema::proto::v1;
+use detente::services::RedLines;
 use detente::serving::Store;
 use detente::serving::source;
 use load::{Connections, Measured, Questions};
 use prost::Message;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+
+/// How long each server is loaded in each round where it is not said, in seconds.
+const SECONDS: f64 = 2.0;
 
 #[derive(Parser)]
 struct Options {
     /// How many rounds are counted; one more, shorter, warms up.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// How long each server is loaded in each round, in seconds.
-    #[arg(long, default_value_t = 2.0)]
-    seconds: f64,
+    /// How long each server is loaded in each round, in seconds; 2 by default, or 1 in pairs.
+    #[arg(long)]
+    seconds: Option<f64>,
     /// Other builds of the binary, to compare with this one in the same turns: `label=path`.
     #[arg(long, value_parser = labelled)]
     also: Vec<(String, PathBuf)>,
+    /// Compare two builds instead, in pairs of turns: given twice, the old one and the new one.
+    #[arg(long, num_args = 1, conflicts_with_all = ["also", "rounds"])]
+    binary: Vec<PathBuf>,
+    /// How many pairs.
+    #[arg(long, default_value_t = 30, requires = "binary")]
+    pairs: usize,
+    /// Fail unless each ratio's interval, new to old, lies below this.
+    #[arg(long, requires = "binary")]
+    at_most: Option<f64>,
+    /// One short round: shows that the bench works.
+    #[arg(long)]
+    quick: bool,
     /// Only the measurements whose names contain this.
     #[arg(long, default_value = "")]
     only: String,
@@ -61,6 +79,15 @@ enum Load {
     Stream,
 }
 
+impl Load {
+    async fn run(&self, connections: &Connections, lasting: Duration) -> Measured {
+        match self {
+            Load::Unary(questions) => connections.unary(*questions, lasting).await,
+            Load::Stream => connections.stream(lasting).await,
+        }
+    }
+}
+
 /// What one turn gave.
 struct Round {
     calls_a_second: f64,
@@ -69,20 +96,32 @@ struct Round {
     answer_bytes: f64,
 }
 
-fn main() {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    let mut options = Options::parse();
+    if !matches!(options.binary.len(), 0 | 2) || options.pairs < 2 {
+        eprintln!("give --binary twice, the old build and the new one, and at least 2 pairs");
+        return ExitCode::FAILURE;
+    }
+    if options.quick {
+        (options.rounds, options.pairs, options.seconds) = (1, 2, options.seconds.or(Some(0.1)));
+    }
     let runtime = Runtime::new().unwrap();
     if options.echo {
         runtime.block_on(echo::serve());
-    } else {
-        runtime.block_on(measure(&options));
+        return ExitCode::SUCCESS;
     }
-}
-
-async fn measure(options: &Options) {
-    // What a stock server can't compute, it is told.
     let service = RedLines::new(Arc::new(Store::new(source::load(&[]).unwrap()).unwrap()));
     let question = load::jeddah(&service);
+    if options.binary.is_empty() {
+        runtime.block_on(measure(&options, &service, question));
+    } else if !runtime.block_on(pairs::compare(&options, &question)) {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+async fn measure(options: &Options, service: &RedLines, question: v1::EvaluateProposalRequest) {
+    // What a stock server can't compute, it is told.
     let evaluation = service.evaluate_encoded(&question).unwrap().evaluation.unwrap();
     let answer = Bytes::from(service.evaluate(&question).unwrap().encode_to_vec());
 
@@ -116,8 +155,9 @@ async fn measure(options: &Options) {
         assert_eq!(connections.last().unwrap().ask().await, answer, "{}", server.address);
     }
     println!("request {} bytes, answer {} bytes", question.encoded_len(), answer.len());
+    let seconds = options.seconds.unwrap_or(SECONDS);
     for round in 0..=options.rounds {
-        let lasting = Duration::from_secs_f64(if round == 0 { options.seconds / 2.0 } else { options.seconds });
+        let lasting = Duration::from_secs_f64(if round == 0 { seconds / 2.0 } else { seconds });
         for cell in &mut cells {
             let measured = turn(&servers[cell.server], &connections[cell.server], &cell.load, lasting).await;
             // The first warms up.
@@ -134,10 +174,7 @@ async fn measure(options: &Options) {
 
 async fn turn(server: &Server, connections: &Connections, load: &Load, lasting: Duration) -> Round {
     let (begun, server_before, own_before) = (Instant::now(), server.cpu(), own_cpu());
-    let Measured { calls, bytes } = match load {
-        Load::Unary(questions) => connections.unary(*questions, lasting).await,
-        Load::Stream => connections.stream(lasting).await,
-    };
+    let Measured { calls, bytes } = load.run(connections, lasting).await;
     #[expect(clippy::cast_precision_loss, reason = "counts of a few millions")]
     let (calls, bytes) = (calls as f64, bytes as f64);
     Round {

@@ -3,12 +3,12 @@
 //! `cargo run --manifest-path fuzz/Cargo.toml --example write_seeds`, after a change of the schema or of the bundled
 //! scenario. The numbers of the requests are those of `fuzz_targets/request.rs`.
 
-use detente::engine::Compiled;
-use detente::grpc::json::from_json;
-use detente::grpc::page::{PageToken, QueryHash};
-use detente::grpc::proto::v1;
-use detente::grpc::service::RedLines;
-use detente::scenario;
+use detente_core::engine::Compiled;
+use detente::schema::json::from_json;
+use detente::services::page_token::{PageToken, QueryHash};
+use detente::schema::proto::v1;
+use detente::services::RedLines;
+use detente_core::scenario;
 use detente::serving::Store;
 use prost::Message;
 use std::fs;

@@ -6,10 +6,7 @@
 
 #![no_main]
 
-use detente::condition::{
-    Answer, Atom, ConditionFault, ConditionFaultKind, Cubes, Decision, Domain, Formula, InputId, Space, Value,
-    Vocabulary, WorkBudget, read,
-};
+use detente_condition::{Answer, Atom, ConditionFault, ConditionFaultKind, Cubes, Decision, Domain, Formula, InputId, Space, Value, Vocabulary, WorkBudget, read};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};

@@ -5,7 +5,7 @@
 
 #![no_main]
 
-use detente::grpc::page::{PageToken, QueryHash};
+use detente::services::page_token::{PageToken, QueryHash};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

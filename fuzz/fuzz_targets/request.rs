@@ -5,12 +5,13 @@
 
 #![no_main]
 
-use detente::analysis::Budget;
-use detente::engine::Compiled;
-use detente::grpc::error::ApiError;
-use detente::grpc::proto::v1::{self, ErrorReason};
-use detente::grpc::service::{AnalysisRequest, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines};
-use detente::scenario;
+use detente_analysis::Budget;
+use detente_core::engine::Compiled;
+use detente::error::ApiError;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::ErrorReason;
+use detente::services::{AnalysisRequest, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines};
+use detente_core::scenario;
 use detente::serving::{Cache, Store};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;

@@ -5,8 +5,8 @@
 
 #![no_main]
 
-use detente::engine::{Compiled, Detail};
-use detente::scenario;
+use detente_core::engine::{Compiled, Detail};
+use detente_core::scenario;
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Who is accepted now.
 
-use super::{Caller, Denied, Keys, Tokens};
+use crate::access::{Caller, Denied, Keys, Tokens};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::time::SystemTime;

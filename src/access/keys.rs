@@ -4,7 +4,7 @@
 //! that it names or, without one, for those of its kind; issuer, audience, expiry and subject are required; no key is
 //! taken from the token.
 
-use super::{Caller, Denied, Role, Unusable};
+use crate::access::{Caller, Denied, Role, Unusable};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
@@ -97,7 +97,7 @@ struct Claims {
     nbf: Option<f64>,
     sub: String,
     detente_role: Option<Value>,
-    #[serde(default, deserialize_with = "super::listed")]
+    #[serde(default, deserialize_with = "crate::access::listed")]
     detente_scenarios: Option<Vec<String>>,
 }
 
@@ -244,7 +244,7 @@ impl Keys {
             Some(role) => serde_json::from_value(role).map_err(|_| Denied::UnknownRole)?,
         };
         let scenarios =
-            claims.detente_scenarios.map(|ids| super::confined(&ids).ok_or(Denied::Malformed)).transpose()?;
+            claims.detente_scenarios.map(|ids| crate::access::confined(&ids).ok_or(Denied::Malformed)).transpose()?;
         Ok(Caller::signed(sub, role, scenarios, Some(until), key.revoked.clone()))
     }
 

@@ -14,7 +14,7 @@ pub use denied::Denied;
 pub use keys::{JwtAlgorithm, JwtRules, Keys};
 pub use tokens::Tokens;
 
-use crate::scenario::model::Id;
+use detente_core::scenario::model::Id;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Bearer tokens from a file: YAML (or JSON), one entry a caller, hashed.
 
-use super::{Caller, MAX_SCENARIOS, Role, Unusable};
+use crate::access::{Caller, MAX_SCENARIOS, Role, Unusable};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
@@ -101,7 +101,7 @@ impl Tokens {
             }
             let scenarios = match entry.scenarios {
                 Seen::Word(word) if word == "all" => None,
-                Seen::Ids(ids) => Some(super::confined(&ids).unwrap_or_default()),
+                Seen::Ids(ids) => Some(crate::access::confined(&ids).unwrap_or_default()),
                 _ => Some(BTreeSet::new()),
             };
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {

@@ -5,11 +5,11 @@
 //! bytes received, in which one question has many forms. Keys are compared whole, so that no hash can be mistaken.
 //! Errors, hypotheses and what was cut short are never put in.
 
-use super::Outline;
-use crate::condition::{Answer, Value};
-use crate::engine::{Detail, Given, Origin};
-use crate::scenario::Scenario;
+use crate::serving::Outline;
 use bytes::Bytes;
+use detente_condition::{Answer, Value};
+use detente_core::engine::{Detail, Given, Origin};
+use detente_core::scenario::Scenario;
 use jiff::civil::Date;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as Map;

@@ -4,7 +4,6 @@
 mod analyses;
 mod cache;
 mod decisions;
-mod outline;
 mod reload;
 mod scenario_files;
 pub mod source;
@@ -16,9 +15,8 @@ pub use analyses::{Analyses, AnalysisCounts, Failed, Going, Stop, Ticket};
 pub use cache::{Cache, CacheCounts, Kept, Key};
 pub use decisions::{
     DecisionCounts, DecisionLog, DecisionSettings, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES, MAX_LINE_BYTES, Mask,
-    MaskError, Target as DecisionTarget,
+    MaskError, Outline, Target as DecisionTarget,
 };
-pub use outline::Outline;
 pub use reload::{Fault, Outcome, Reload, ReloadCounts, Reloads};
 pub use scenario_files::{LoadError, ScenarioFiles, Where};
 pub use store::{

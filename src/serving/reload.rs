@@ -1,13 +1,16 @@
 //! What is read again when its files may have changed: each kind by itself, off the threads that serve, and whatever
 //! goes wrong, what was served before still is.
 
-use super::watch::Watch;
+use crate::serving::watch::Watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
+
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::serving::reload";
 
 /// Something that comes from files.
 pub trait Reload: Send + Sync {
@@ -96,18 +99,23 @@ impl Reloads {
             let what = one.files.what();
             let Outcome { changed, faults } = one.files.reload();
             for change in &changed {
-                info!(what, "reloaded: {change}");
+                info!(target: LOG_TARGET, what, "reloaded: {change}");
             }
             one.changed.fetch_add(u64::from(!changed.is_empty()), Relaxed);
             let faults: BTreeSet<Fault> = faults.into_iter().collect();
             let mut before = one.faults.lock().unwrap_or_else(PoisonError::into_inner);
             for fault in faults.difference(&before) {
                 one.failed.fetch_add(1, Relaxed);
-                warn!(what, file = fault.file, "can't be used, what was served before still is: {}", fault.message);
+                warn!(
+                    target: LOG_TARGET,
+                    what, file = fault.file,
+                    "can't be used, what was served before still is: {}",
+                    fault.message
+                );
             }
             for file in before.iter().map(|fault| &fault.file).collect::<BTreeSet<_>>() {
                 if !faults.iter().any(|fault| fault.file == *file) {
-                    info!(what, file, "is mended, or gone");
+                    info!(target: LOG_TARGET, what, file, "is mended, or gone");
                 }
             }
             *before = faults;
@@ -124,7 +132,7 @@ impl Reloads {
     pub async fn again(&self) {
         let reloads = self.clone();
         if let Err(error) = spawn_blocking(move || reloads.reload()).await {
-            warn!(%error, "a reload did not end");
+            warn!(target: LOG_TARGET, %error, "a reload did not end");
         }
     }
 }

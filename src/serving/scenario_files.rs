@@ -4,11 +4,11 @@
 //! takes its scenario along, if it was one of a folder; of two files of one scenario the first by name is served. Files that
 //! can be used always give the same revisions, whatever was there before.
 
-use super::reload::{Fault, Outcome, Reload};
-use super::source::{self, SourceError};
-use super::{DefaultScenario, StaleFile, Store};
-use crate::engine::Compiled;
-use crate::scenario::model::Id;
+use crate::serving::reload::{Fault, Outcome, Reload};
+use crate::serving::source::{self, SourceError};
+use crate::serving::{DefaultScenario, StaleFile, Store};
+use detente_core::engine::Compiled;
+use detente_core::scenario::model::Id;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -251,7 +251,7 @@ impl Reload for ScenarioFiles {
     fn folders(&self) -> Vec<PathBuf> {
         match &self.place {
             Where::Folder(folder) => vec![folder.clone()],
-            Where::Files(files) => files.iter().map(|file| super::watch::folder_of(file)).collect(),
+            Where::Files(files) => files.iter().map(|file| crate::serving::watch::folder_of(file)).collect(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Scenarios from files, or the one that comes with the program.
 
-use crate::engine::Compiled;
-use crate::scenario::{self, Diagnostics};
+use detente_core::engine::Compiled;
+use detente_core::scenario::{self, Diagnostics};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

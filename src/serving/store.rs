@@ -1,8 +1,8 @@
 //! The scenarios that are held: of each the current revision, and the last few before it.
 
-use crate::engine::Compiled;
-use crate::scenario::model::Id;
 use dashmap::DashMap;
+use detente_core::engine::Compiled;
+use detente_core::scenario::model::Id;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};

@@ -1,6 +1,6 @@
 //! The bounds of longer work.
 
-use super::{Refused, Workers};
+use crate::serving::{Refused, Workers};
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};

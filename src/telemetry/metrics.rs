@@ -3,7 +3,7 @@
 //! What happens on every call is recorded as it happens. What is counted elsewhere anyway (the cache, the analyses, the
 //! decision log) is read when somebody looks.
 
-use super::traces::{Otlp, resource};
+use crate::telemetry::traces::{Otlp, resource};
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider};
 use opentelemetry::{KeyValue, StringValue};
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, WithExportConfig};
@@ -14,6 +14,9 @@ use prometheus::{Registry, TextEncoder};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
+
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::telemetry::metrics";
 
 /// The bounds of the latencies' buckets, in seconds: an evaluation takes tens of microseconds, an analysis seconds.
 const BUCKETS: [f64; 18] = [
@@ -129,7 +132,7 @@ impl Metrics {
         metrics.counter(
             "detente_log_lines_dropped",
             "Lines of the log that were dropped since nobody read them",
-            || vec![(Labels::new(), super::dropped_lines() as f64)],
+            || vec![(Labels::new(), crate::telemetry::dropped_lines() as f64)],
         );
         Ok(metrics)
     }
@@ -198,7 +201,7 @@ impl Metrics {
     /// Sends what there is to the collector, for the last time.
     pub fn end(&self) {
         if let Err(error) = self.inner.provider.shutdown_with_timeout(Duration::from_secs(2)) {
-            tracing::debug!(%error, "the last metrics were not sent");
+            tracing::debug!(target: LOG_TARGET, %error, "the last metrics were not sent");
         }
     }
 }

@@ -22,6 +22,9 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry};
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::telemetry";
+
 /// The target of the events and spans of calls.
 pub const CALL_TARGET: &str = "detente::call";
 /// How many lines of the log may wait to be written. Whoever doesn't read the log doesn't hold up calls: what comes when
@@ -70,7 +73,7 @@ impl Drop for Telemetry {
         if let Some(traces) = &self.traces
             && let Err(error) = traces.shutdown_with_timeout(std::time::Duration::from_secs(2))
         {
-            tracing::warn!(%error, "the last spans were not sent");
+            tracing::warn!(target: LOG_TARGET, %error, "the last spans were not sent");
         }
     }
 }
@@ -105,7 +108,7 @@ pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Tele
     tracing_subscriber::registry().with(log).with(spans).try_init()?;
     panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(location, panic = panic_text(panic.payload()), "a thread panicked");
+        tracing::error!(target: LOG_TARGET, location, panic = panic_text(panic.payload()), "a thread panicked");
     }));
     Ok(Telemetry { traces, _log: guard })
 }

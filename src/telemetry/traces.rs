@@ -1,6 +1,6 @@
 //! Spans of calls, sent to a collector by OTLP.
 
-use super::CALL_TARGET;
+use crate::telemetry::CALL_TARGET;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};

@@ -1,9 +1,9 @@
 //! The engine against the oracle: one world and one proposal, everything that an evaluation says.
 
 use super::world::{Kind, Known, RedLine, Value, World};
-use detente::condition::InputId;
-use detente::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Opening, Status};
-use detente::scenario;
+use detente_condition::InputId;
+use detente_core::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Opening, Status};
+use detente_core::scenario;
 use jiff::civil::Date;
 use std::sync::Arc;
 

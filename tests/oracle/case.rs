@@ -1,15 +1,16 @@
 //! A world with a question asked of it: from a seed, in the oracle's terms and in the engine's.
 //!
-//! `ORACLE_SEED=20007 cargo test --test analysis` asks one again; `ORACLE_TIMES=50` asks fifty times as many.
+//! `ORACLE_SEED=20007 cargo test --test it analysis` asks one again; `ORACLE_TIMES=50` asks fifty times as many.
 
 use super::agreement::{compile, day, in_order};
 use super::expression::Expression;
 use super::generate::{self, Choices, Size};
 use super::world::{Known, LAST_DAY, Preference, Ranking, RedLine, Span, Value, World};
-use detente::analysis::{Aim, Goal, Problem, Question, Unready};
-use detente::condition::{Answer, CallConditions, InputId, compile_for_call};
-use detente::engine::{Compiled, Given, Origin, Status, Supposed};
-use detente::scenario::model::{self, Condition, Firmness};
+use detente_analysis::{Aim, Goal, Problem, Question, Unready};
+use detente_condition::{Answer, CallConditions, InputId, compile_for_call};
+use detente_core::engine::{Compiled, Given, Origin, Status, Supposed};
+use detente_core::scenario::model;
+use detente_core::scenario::model::{Condition, Firmness};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ops::Range;

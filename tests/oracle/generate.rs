@@ -3,7 +3,7 @@
 
 use super::expression::{Expression, Op, Quantifier};
 use super::world::{Day, Input, Kind, Known, LAST_DAY, RedLine, Span, Value, Waiver, World};
-use detente::scenario::model::Firmness;
+use detente_core::scenario::model::Firmness;
 
 pub struct Choices<'a> {
     bytes: &'a [u8],

@@ -2,8 +2,8 @@
 
 use super::search::{Search, place};
 use super::world::{Known, Value};
-use detente::analysis::Distance;
-use detente::condition::Space;
+use detente_analysis::Distance;
+use detente_condition::Space;
 
 /// What is done with an issue: kept as it is, or given a value.
 pub type Choice = Option<Value>;

@@ -2,8 +2,8 @@
 
 use super::case::Case;
 use super::world::{Kind, Known, Value};
-use detente::analysis::Blame;
-use detente::condition::{Answer, InputId, Space};
+use detente_analysis::Blame;
+use detente_condition::{Answer, InputId, Space};
 use std::collections::BTreeSet;
 
 /// What an assignment meets, over all values of the circumstances that are not known.

@@ -1,9 +1,9 @@
 //! A small negotiation, its completions, and what follows from them by the definitions alone.
 
 use super::expression::Expression;
-use detente::condition::{Answer, InputId};
-use detente::engine::{Certainty, Given, Origin, Stance, Status, Verdict};
-use detente::scenario::model::Firmness;
+use detente_condition::{Answer, InputId};
+use detente_core::engine::{Certainty, Given, Origin, Stance, Status, Verdict};
+use detente_core::scenario::model::Firmness;
 use std::fmt::Write;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -191,7 +191,7 @@ impl Known {
     }
 
     pub fn answer(&self) -> Answer {
-        use detente::condition::Value as Engine;
+        use detente_condition::Value as Engine;
         let mask = |options: &[u32]| options.iter().fold(0u64, |mask, option| mask | 1 << option);
         match self {
             Known::Nothing => Answer::Unsettled,
@@ -210,7 +210,7 @@ impl Known {
 
 impl From<Answer> for Known {
     fn from(answer: Answer) -> Self {
-        use detente::condition::Value as Engine;
+        use detente_condition::Value as Engine;
         let mask = |mask: u64| u32::try_from(mask).unwrap();
         match answer {
             Answer::Unsettled => Known::Nothing,

@@ -1,17 +1,19 @@
 //! The real binary, as a shell runs it.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A folder of a test's own, gone at its end.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
+    /// Two tests of one program may choose the same name: the number tells their folders apart.
     pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("detente-cli-{name}-{}", std::process::id()));
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("detente-test-{name}-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -29,9 +31,13 @@ impl Drop for Folder {
     }
 }
 
+/// Names another binary to test in place of the one that cargo built, such as the last release's.
+const TESTED_PROGRAM: &str = "TESTED_PROGRAM";
+
 /// The binary, without what this shell has set for it.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_detente"));
+    let program = std::env::var_os(TESTED_PROGRAM).unwrap_or_else(|| env!("CARGO_BIN_EXE_detente").into());
+    let mut command = Command::new(program);
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DETENTE_")) {
         command.env_remove(name);

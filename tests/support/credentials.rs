@@ -1,7 +1,5 @@
 //! Keys, certificates and tokens, made anew for each test.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
-
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use detente::access::{JwtAlgorithm, JwtRules};

@@ -1,9 +1,18 @@
 //! A server on a free port, and a client that says exactly what it is told to.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+
+pub mod binary;
+pub mod collector;
+pub mod credentials;
+pub mod hostile;
+pub mod pigeons;
+pub mod program;
+pub mod served;
 
 use bytes::{Bytes, BytesMut};
-use detente::grpc::server::{self, ServeError, Settings};
+use detente::server;
+use detente::server::{ServeError, Settings};
 use detente::serving::Store;
 use detente::serving::source;
 use detente::shutdown::{Drain, Drained};
@@ -199,6 +208,12 @@ impl Answer {
         })
         .await
         .expect("an answer in time")
+    }
+
+    /// The rest of an answer whose headers are there.
+    pub async fn rest(response: http::Response<RecvStream>) -> Self {
+        let (parts, body) = response.into_parts();
+        tokio::time::timeout(PATIENCE, Self::read_body(parts, body)).await.expect("an answer in time")
     }
 
     async fn read_body(parts: Parts, mut body: RecvStream) -> Self {

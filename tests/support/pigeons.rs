@@ -1,6 +1,6 @@
 //! A scenario whose questions take minutes: more parties' offices than towns, no two in one town.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each program uses a part")]
 
 use std::fmt::Write;
 

@@ -1,9 +1,6 @@
 //! The program while it runs, with its log.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
-
-use crate::binary;
-use crate::support::{Client, PATIENCE};
+use super::{Client, PATIENCE, binary};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};

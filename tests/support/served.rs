@@ -1,8 +1,6 @@
 //! The real binary as a server.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
-
-use crate::binary::command;
+use super::binary::command;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 

@@ -3,12 +3,15 @@
 //! Owns the order in which jobs get their turn. A thread is started when there is first work for it, and kept until
 //! the end: a start may take as long as a short job. Must not know what a job is, who waits for it, or until when.
 
-use super::super::Refused;
+use crate::serving::Refused;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
+
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::serving::analyses::threads";
 
 /// What is done when its turn comes. It gives its place back before it tells anyone that it is done: who then asks
 /// again finds the place free.
@@ -86,7 +89,7 @@ impl Threads {
         if let Err(error) = Builder::new().name("analysis".to_owned()).spawn(move || threads.work()) {
             self.state().threads -= 1;
             // Those who wait have their deadlines, and the next question tries again.
-            tracing::error!(%error, "no thread for an analysis could be started");
+            tracing::error!(target: LOG_TARGET, %error, "no thread for an analysis could be started");
         }
     }
 

@@ -2,29 +2,13 @@
 //!
 //! Owns that each is answered by their own deadline, whatever the job does. Must not know how jobs get their turn.
 
-use super::going::Waiter;
-use super::{Asked, Inner, Told};
+use crate::serving::analyses::in_flight::{Asked, Failed, Inner, Told};
+use crate::serving::analyses::waiters::Waiter;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Instant;
-use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
-
-/// An analysis without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Failed {
-    /// There was no thread for it before it would have been too late to begin. Known ahead of the deadline, by as
-    /// much as is kept for sending an answer.
-    #[error("there was no turn for the analysis in time")]
-    NotBegun,
-    /// The deadline of this waiter passed. The analysis may go on for others.
-    #[error("the deadline passed before the analysis was done")]
-    Late,
-    /// The program ends, and the analysis had not begun.
-    #[error("the program is about to end")]
-    Ending,
-}
 
 /// One who waits for an analysis. Whoever drops it leaves: when the last one leaves the job is told to stop, and one
 /// that has not begun never begins.

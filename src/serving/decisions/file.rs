@@ -1,6 +1,6 @@
 //! Where lines go: a file that is rotated and healed, or a stream that can only be written to.
 
-use super::lines::{Batch, Put};
+use crate::serving::decisions::batch::{Batch, Put, Sink};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -10,14 +10,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::serving::decisions::file";
+
 /// For its owner only: what negotiators draft is nobody else's business.
 const MODE: u32 = 0o600;
 const READ_BYTES: usize = 64 * 1024;
-
-/// What batches are written to.
-pub(super) trait Sink: Send {
-    fn put(&mut self, batch: &Batch) -> Put;
-}
 
 /// How bytes get into a file: what tests replace to have it fail in the middle.
 pub(super) type WriteBytes = Box<dyn FnMut(&mut File, &[u8]) -> io::Result<usize> + Send>;
@@ -286,7 +284,12 @@ fn heal(file: &mut File, path: &Path) -> io::Result<()> {
         end = begin;
     }
     if end < length {
-        warn!(bytes = length - end, "the decision log, {}: its last line has no end, and is cut off", path.display());
+        warn!(
+            target: LOG_TARGET,
+            bytes = length - end,
+            "the decision log, {}: its last line has no end, and is cut off",
+            path.display()
+        );
         file.set_len(end)?;
     }
     Ok(())

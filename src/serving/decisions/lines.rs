@@ -1,106 +1,19 @@
 //! The log's thread: makes lines, masks them, gathers them into batches, and tells of what failed.
 
-use super::file::Sink;
-use super::mask::Mask;
-use super::queue::{Line, Queue};
-use super::{DecisionCounts, MAX_LINE_BYTES};
-use serde_json::{Map, Value};
-use std::ops::Range;
+use crate::serving::decisions::DecisionCounts;
+use crate::serving::decisions::batch::{Batch, Put, Sink};
+use crate::serving::decisions::mask::Mask;
+use crate::serving::decisions::queue::{Line, Queue};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// A batch is written when it has grown to this.
-const BATCH_BYTES: usize = 64 * 1024;
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::serving::decisions::lines";
+
 /// Between two warnings.
 pub(super) const QUIET: Duration = Duration::from_secs(10);
-
-/// Whole lines, to be written at once.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    bytes: Vec<u8>,
-    /// Where each line ends, its newline included.
-    ends: Vec<usize>,
-}
-
-/// What came of a batch. The lines that were not written failed.
-#[derive(Debug, Default)]
-pub(super) struct Put {
-    pub(super) written: usize,
-    /// What went wrong, though the lines may all be written.
-    pub(super) fault: Option<String>,
-}
-
-impl Batch {
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Where a line begins; after the last one, where that ends.
-    pub(super) fn begin(&self, line: usize) -> usize {
-        line.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0)
-    }
-
-    pub(super) fn bytes(&self, lines: Range<usize>) -> &[u8] {
-        self.bytes.get(self.begin(lines.start)..self.begin(lines.end)).unwrap_or_default()
-    }
-
-    /// How many of these lines are whole within so many of their bytes.
-    pub(super) fn whole(&self, lines: Range<usize>, bytes: usize) -> usize {
-        let begin = self.begin(lines.start);
-        let ends = self.ends.get(lines).unwrap_or_default();
-        ends.iter().take_while(|end| **end - begin <= bytes).count()
-    }
-
-    /// Adds a line; one that is too long without its request.
-    pub(super) fn push(&mut self, mut line: Value) -> serde_json::Result<()> {
-        let begin = self.bytes.len();
-        self.append(&line)?;
-        let length = self.bytes.len() - begin;
-        if length > MAX_LINE_BYTES {
-            self.bytes.truncate(begin);
-            shorten(&mut line, &format!("the line would have {length} bytes, and {MAX_LINE_BYTES} are written"));
-            self.append(&line)?;
-        }
-        self.bytes.push(b'\n');
-        self.ends.push(self.bytes.len());
-        Ok(())
-    }
-
-    fn append(&mut self, line: &Value) -> serde_json::Result<()> {
-        let begin = self.bytes.len();
-        let made = serde_json::to_writer(&mut self.bytes, line);
-        if made.is_err() {
-            self.bytes.truncate(begin);
-        }
-        made
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-        // A line may be far longer than a batch; what it took is given back.
-        self.bytes.shrink_to(2 * BATCH_BYTES);
-    }
-}
-
-/// Leaves the request out, and whatever else is long.
-fn shorten(line: &mut Value, why: &str) {
-    /// More than any name takes.
-    const SHORT: usize = 4 * 1024;
-    let fields = line.as_object_mut().map(std::mem::take).unwrap_or_default();
-    let is_short = |field: &str, value: &Value| match value {
-        Value::String(text) => text.len() <= SHORT,
-        Value::Array(values) => values.len() <= SHORT && field == "crossed",
-        Value::Object(_) => false,
-        _ => true,
-    };
-    let kept = fields.into_iter().filter(|(field, value)| is_short(field, value));
-    let mut kept: Map<String, Value> = kept.collect();
-    kept.insert("left_out".to_owned(), why.into());
-    *line = Value::Object(kept);
-}
 
 /// What makes and writes lines.
 pub(super) struct Writer {
@@ -144,7 +57,7 @@ impl Writer {
             self.faults.note(fault);
             self.queue.account(0, 1);
         }
-        if self.batch.bytes.len() >= BATCH_BYTES {
+        if self.batch.is_full() {
             self.put();
         }
     }
@@ -166,7 +79,7 @@ impl Writer {
         if let Some(told) = self.faults.due(now, self.queue.counts()) {
             let Told { failed, dropped, fault } = told;
             let fault = fault.as_deref().unwrap_or("more is decided than can be written");
-            warn!(failed, dropped, "the decision log, {}: {fault}", self.name);
+            warn!(target: LOG_TARGET, failed, dropped, "the decision log, {}: {fault}", self.name);
         }
     }
 }

@@ -9,14 +9,18 @@
 //! synced), or is there at once (lines are gathered for up to 10 ms). One process writes to a file: it is
 //! locked, and a second one is refused at its start.
 
+mod batch;
 mod file;
 mod lines;
 mod mask;
+mod outline;
 mod queue;
 
 pub use mask::{FIELDS, Mask, MaskError};
+pub use outline::Outline;
 
-use file::{Sink, Stream};
+use batch::Sink;
+use file::Stream;
 use lines::Writer;
 use queue::Queue;
 use serde_json::Value;

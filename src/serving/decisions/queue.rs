@@ -4,7 +4,7 @@
 //! while anything is made, written or freed. Waking a thread costs more than all the rest, so the thread is woken once
 //! when there is something, then lingers until there is a batch.
 
-use super::{DecisionCounts, MAX_HELD_BYTES};
+use crate::serving::decisions::{DecisionCounts, MAX_HELD_BYTES};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt;

@@ -3,8 +3,8 @@
 mod crowd;
 mod time;
 
-use super::{Analyses, Failed, Going, Stop, Ticket};
 use crate::serving::Refused;
+use crate::serving::analyses::{Analyses, Failed, Going, Stop, Ticket};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};

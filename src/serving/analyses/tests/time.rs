@@ -1,8 +1,8 @@
 //! Deadlines. Where tokio's clock is paused, it moves to the next timer as soon as every task waits, and stands still
 //! while this thread is blocked; the jobs' clock is the real one.
 
-use super::super::going::Waiters;
 use super::*;
+use crate::serving::analyses::waiters::Waiters;
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -1,9 +1,10 @@
 mod files;
 mod masks;
 
-use super::file::{LogFile, Sink, Stream, WriteBytes};
-use super::lines::{Batch, Faults, QUIET, Told};
 use super::*;
+use crate::serving::decisions::batch::{Batch, Sink};
+use crate::serving::decisions::file::{LogFile, Stream, WriteBytes};
+use crate::serving::decisions::lines::{Faults, QUIET, Told};
 use serde_json::json;
 use std::fs;
 use std::path::Path;

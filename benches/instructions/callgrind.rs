@@ -1,0 +1,123 @@
+//! Runs operations under callgrind, in surroundings that are the same everywhere.
+
+use super::figures::Counts;
+use super::operations::Operation;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+
+/// What glibc would otherwise choose by the processor: its copying and comparing of memory (without the wider
+/// instructions, which not every processor has, and by these sizes of caches), and where the allocator's thresholds
+/// move as it goes.
+const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM,-RTM:\
+     glibc.cpu.x86_data_cache_size=32768:glibc.cpu.x86_shared_cache_size=1048576:\
+     glibc.cpu.x86_non_temporal_threshold=786432:glibc.malloc.arena_max=8:glibc.malloc.mmap_threshold=1048576:\
+     glibc.malloc.trim_threshold=1073741824:glibc.rtld.optional_static_tls=512";
+
+/// Each operation runs in so many processes, and the mean counts. Hash tables are keyed by chance in each process, and
+/// so collide a little more in one than in another.
+const PROCESSES: usize = 3;
+
+/// The tools that figures depend on.
+pub(crate) struct Tools {
+    pub(crate) rustc: String,
+    pub(crate) valgrind: String,
+}
+
+impl Tools {
+    pub(crate) fn look() -> Result<Self, String> {
+        let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+        Ok(Self { rustc: version(&rustc, "")?, valgrind: version("valgrind", "; install the package valgrind")? })
+    }
+}
+
+/// What `--version` prints after the program's name.
+fn version(program: &str, remedy: &str) -> Result<String, String> {
+    let output = Command::new(program).arg("--version").output();
+    let output = output.map_err(|error| format!("cannot run {program}: {error}{remedy}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.trim().split([' ', '-']).nth(1);
+    version.map(str::to_owned).ok_or_else(|| format!("`{program} --version` printed `{}`, not a version", text.trim()))
+}
+
+/// Counts operations, as many at a time as there are processors. The counts do not depend on what else runs.
+pub(crate) fn count_all(operations: &[&'static Operation]) -> Result<Vec<(&'static str, Counts)>, String> {
+    let folder = std::env::temp_dir().join(format!("detente-instructions-{}", std::process::id()));
+    fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let processors = allowed_processors()?;
+    thread::scope(|scope| {
+        for processor in &processors {
+            let (next, results, folder) = (&next, &results, &folder);
+            scope.spawn(move || {
+                loop {
+                    let at = next.fetch_add(1, Relaxed);
+                    let Some(operation) = operations.get(at / PROCESSES) else { return };
+                    let result = count(operation, processor, &folder.join(at.to_string()));
+                    results.lock().unwrap().push((at / PROCESSES, result));
+                }
+            });
+        }
+    });
+    let _ = fs::remove_dir_all(&folder);
+    let mut sums = vec![Counts::default(); operations.len()];
+    for (at, result) in results.into_inner().unwrap() {
+        sums[at].add(&result?);
+    }
+    let means = operations.iter().zip(sums).map(|(operation, sum)| {
+        #[expect(clippy::cast_precision_loss, reason = "a handful of processes")]
+        let items = f64::from(operation.calls * operation.items) * PROCESSES as f64;
+        (operation.name, sum.per_item(items))
+    });
+    Ok(means.collect())
+}
+
+/// Totals of one process, which runs on one processor only: the cache of answers is made of more parts where there are
+/// more processors.
+fn count(operation: &Operation, processor: &str, out: &Path) -> Result<Counts, String> {
+    let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+    let mut command = Command::new("taskset");
+    command
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("GLIBC_TUNABLES", TUNABLES)
+        .args(["--cpu-list", processor, "valgrind", "--tool=callgrind", "--collect-atstart=no"])
+        .arg("--toggle-collect=*::measured_region*")
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(this)
+        .args(["--operation", operation.name]);
+    let output = command.output().map_err(|error| format!("cannot run taskset: {error}"))?;
+    let failed = |why: &str| {
+        format!("{}: {why} ({})\n{}", operation.name, output.status, String::from_utf8_lossy(&output.stderr))
+    };
+    if !output.status.success() {
+        return Err(failed("the operation failed under valgrind"));
+    }
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let mut numbers = printed.split_whitespace().map(str::parse);
+    let (Some(Ok(allocations)), Some(Ok(bytes))) = (numbers.next(), numbers.next()) else {
+        return Err(failed("no allocations were printed"));
+    };
+    let profile = fs::read_to_string(out).map_err(|error| failed(&format!("no profile: {error}")))?;
+    let total = profile.lines().find_map(|line| line.strip_prefix("totals: "));
+    match total.and_then(|total| total.trim().parse().ok()) {
+        Some(instructions) if instructions > 0.0 => Ok(Counts { instructions, allocations, bytes }),
+        _ => Err(failed("callgrind did not find the function `measured_region`")),
+    }
+}
+
+/// The processors that this process may use, one by one.
+fn allowed_processors() -> Result<Vec<String>, String> {
+    let status = fs::read_to_string("/proc/self/status").map_err(|error| format!("/proc/self/status: {error}"))?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or("0").trim();
+    let mut processors = Vec::new();
+    for range in list.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let number = |text: &str| text.parse::<u32>().map_err(|_| format!("`{list}` is not a list of processors"));
+        processors.extend((number(first)?..=number(last)?).map(|processor| processor.to_string()));
+    }
+    Ok(processors)
+}

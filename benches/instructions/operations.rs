@@ -1,0 +1,210 @@
+//! The operations that are counted. Each is prepared once, and called again and again.
+
+use super::calls::{Messages, answer, finish, frame, http_request, next_data};
+use detente::access::Authority;
+use detente::convert::request::to_question;
+use detente::middleware::GateLayer;
+use detente::middleware::access::Access;
+use detente::middleware::admission::Places;
+use detente::middleware::calls::CallsLayer;
+use detente::middleware::compression::InKindLayer;
+use detente::middleware::deadline::DeadlineLayer;
+use detente::middleware::panics::PanicsLayer;
+use detente::middleware::receive;
+use detente::middleware::request_id::RequestIdLayer;
+use detente::middleware::room::Room;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::term;
+use detente::server::Settings;
+use detente::services::{Record, RedLines};
+use detente::serving::{Cache, Store, source};
+use detente::telemetry::Metrics;
+use detente_core::engine::{Compiled, Detail, Given, Origin};
+use detente_core::scenario;
+use prost::Message;
+use std::hint::black_box;
+use std::sync::Arc;
+use tonic::service::Routes;
+use tower::{Service, ServiceBuilder, ServiceExt};
+
+/// One call of an operation. It runs on another thread than the one that prepares it.
+pub(crate) type Call = Box<dyn FnMut() + Send>;
+
+/// One operation: `prepare` is told how many calls it must be good for.
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    /// Calls in the measured region.
+    pub(crate) calls: u32,
+    /// How many items a call answers; figures are for one item.
+    pub(crate) items: u32,
+    pub(crate) prepare: fn(u32) -> Call,
+}
+
+/// Calls before the measured region, which fill lazily made tables and the allocator's lists.
+pub(crate) const WARM_UP: u32 = 20;
+
+const BATCH: u32 = 50;
+const PAGE: i32 = 20;
+const EVALUATE: &str = "/detente.v1.RedLineService/EvaluateProposal";
+const BATCH_EVALUATE: &str = "/detente.v1.RedLineService/BatchEvaluateProposals";
+const STREAM_EVALUATE: &str = "/detente.v1.RedLineService/StreamEvaluateProposals";
+const LIST_RED_LINES: &str = "/detente.v1.RedLineService/ListRedLines";
+
+pub(crate) const ALL: &[Operation] = &[
+    one("engine/jeddah-ceasefire-basic", 200, |_| evaluation("jeddah-ceasefire", Detail::Basic)),
+    one("engine/european-force-full", 200, |_| evaluation("european-force", Detail::Full)),
+    one("convert/evaluate-request", 200, |_| conversion()),
+    one("handler/cache-hit", 200, |_| unary(EVALUATE, &own_proposal())),
+    one("handler/cache-miss", 200, cache_misses),
+    Operation { items: BATCH, ..one("handler/batch-item", 10, |_| unary(BATCH_EVALUATE, &batch())) },
+    one("handler/stream-item", 200, |_| stream_items()),
+    one("handler/list-red-lines-page", 50, |_| unary(LIST_RED_LINES, &page())),
+    one("layers/cache-hit", 200, |_| through_layers()),
+    one("scenario/load", 5, |_| loading()),
+    one("scenario/compile", 20, |_| compiling()),
+];
+
+const fn one(name: &'static str, calls: u32, prepare: fn(u32) -> Call) -> Operation {
+    Operation { name, calls, items: 1, prepare }
+}
+
+fn bundled() -> Compiled {
+    source::load(&[]).unwrap().remove(0)
+}
+
+fn evaluation(proposal: &'static str, detail: Detail) -> Call {
+    let compiled = bundled();
+    let terms = &compiled.scenario().proposal(proposal).unwrap().terms;
+    let given: Vec<Given> =
+        terms.iter().map(|term| Given { input: term.issue, answer: term.answer, origin: Origin::Proposal }).collect();
+    Box::new(move || {
+        black_box(compiled.evaluate(black_box(&given), None, detail).unwrap());
+    })
+}
+
+fn conversion() -> Call {
+    let (compiled, request) = (bundled(), own_proposal());
+    Box::new(move || {
+        black_box(to_question(&compiled, black_box(&request)).unwrap());
+    })
+}
+
+/// The service as the server assembles it: with its cache, and with room and places as many as are never short.
+fn service() -> RedLines {
+    let settings = Settings::default();
+    let mut record = Record::default();
+    record.metrics = Some(Metrics::new(None).unwrap());
+    RedLines::new(Arc::new(Store::new(vec![bundled()]).unwrap()))
+        .with_cache(Arc::new(Cache::new(settings.cache_bytes)))
+        .with_places(Places::new(settings.max_calls))
+        .with_room(Room::new(128 * 1024 * 1024))
+        .with_record(record)
+}
+
+/// A unary call: bytes in, decoding, handler, encoding, bytes out.
+fn unary(path: &'static str, request: &impl Message) -> Call {
+    let (mut server, message) = (service().into_server(1024 * 1024), frame(request));
+    Box::new(move || {
+        answer(server.call(http_request(path, message.clone())));
+    })
+}
+
+/// Each call asks about a proposal that no call before it asked about.
+fn cache_misses(calls: u32) -> Call {
+    let mut server = service().into_server(1024 * 1024);
+    let mut messages = different_proposals(calls).map(|request| frame(&request)).collect::<Vec<_>>().into_iter();
+    Box::new(move || {
+        answer(server.call(http_request(EVALUATE, messages.next().unwrap())));
+    })
+}
+
+/// The items of one open stream, each of which comes when the one before it is answered.
+fn stream_items() -> Call {
+    let item = v1::StreamEvaluateProposalsRequest { id: "00000001".to_owned(), request: Some(own_proposal()) };
+    let mut server = service().into_server(1024 * 1024);
+    let messages = Messages::new(frame(&item));
+    let response = finish(server.call(http::Request::post(STREAM_EVALUATE).body(messages).unwrap())).unwrap();
+    let mut body = Box::pin(response.into_body());
+    let first = next_data(&mut body);
+    let first = v1::StreamEvaluateProposalsResponse::decode(&first[5..]).expect("one whole item a frame");
+    assert!(matches!(first.result, Some(v1::stream_evaluate_proposals_response::Result::Evaluation(_))));
+    Box::new(move || {
+        black_box(next_data(&mut body));
+    })
+}
+
+/// The layers and routes that a call passes in the server, in its order, without a connection around them.
+fn through_layers() -> Call {
+    let settings = Settings::default();
+    let routes = Routes::new(service().into_server(settings.max_request_bytes)).prepare();
+    let calls = CallsLayer::new(Default::default(), Metrics::new(None).unwrap(), settings.max_request_bytes);
+    let mut server = ServiceBuilder::new()
+        .layer(RequestIdLayer)
+        .layer(calls)
+        .layer(PanicsLayer)
+        .layer(DeadlineLayer)
+        .layer(GateLayer(Access::new(Arc::new(Authority::none()), None)))
+        .layer(GateLayer(Places::new(settings.max_calls)))
+        .layer(InKindLayer)
+        .service(routes.map_request(move |request| receive::in_time(request, settings.receive)));
+    let message = frame(&own_proposal());
+    Box::new(move || {
+        answer(server.call(http_request(EVALUATE, message.clone())));
+    })
+}
+
+fn loading() -> Call {
+    Box::new(|| {
+        black_box(scenario::load("ukraine-2025.yaml", black_box(source::EMBEDDED)).unwrap());
+    })
+}
+
+fn compiling() -> Call {
+    let scenario = Arc::new(scenario::load("ukraine-2025.yaml", source::EMBEDDED).unwrap());
+    Box::new(move || {
+        black_box(Compiled::new(black_box(scenario.clone())).unwrap());
+    })
+}
+
+/// The ceasefire of Jeddah as a caller's own proposal.
+fn own_proposal() -> v1::EvaluateProposalRequest {
+    let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
+    let service = RedLines::new(Arc::new(Store::new(vec![bundled()]).unwrap()));
+    let terms = service.get_proposal(v1::GetProposalRequest { name, ..Default::default() }).unwrap().terms;
+    v1::EvaluateProposalRequest {
+        subject: Some(Subject::Proposal(v1::Proposal { terms, ..v1::Proposal::default() })),
+        view: v1::EvaluationView::Basic.into(),
+        ..v1::EvaluateProposalRequest::default()
+    }
+}
+
+/// The same proposals with ceasefires of different lengths: none decides anything, and each takes two bytes on the wire,
+/// so that all are answered alike.
+fn different_proposals(count: u32) -> impl Iterator<Item = v1::EvaluateProposalRequest> {
+    const SHORTEST: i64 = 128;
+    let request = own_proposal();
+    (0..i64::from(count)).map(move |number| {
+        let mut request = request.clone();
+        let Some(Subject::Proposal(proposal)) = &mut request.subject else { unreachable!("made above") };
+        let days = proposal.terms.iter_mut().find(|term| term.issue == "ceasefire_days").unwrap();
+        let (min, max) = (SHORTEST + number, SHORTEST + number + 1);
+        days.value = Some(term::Value::Range(v1::Range { min: Some(min), max: Some(max) }));
+        request
+    })
+}
+
+fn batch() -> v1::BatchEvaluateProposalsRequest {
+    v1::BatchEvaluateProposalsRequest {
+        requests: vec![own_proposal(); BATCH as usize],
+        ..v1::BatchEvaluateProposalsRequest::default()
+    }
+}
+
+fn page() -> v1::ListRedLinesRequest {
+    v1::ListRedLinesRequest {
+        parent: "scenarios/ukraine-2025".to_owned(),
+        page_size: PAGE,
+        ..v1::ListRedLinesRequest::default()
+    }
+}

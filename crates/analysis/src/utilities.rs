@@ -1,0 +1,160 @@
+//! What parties prefer, as criteria by which packages are compared: a sum for each party with numbers, a place for each
+//! order of a party. More is better in all of them.
+
+use super::decimal::{Decimal, to_f64};
+use detente_condition::{Answer, InputId, Space, Value};
+use detente_core::scenario::Scenario;
+use detente_core::scenario::model::Ranking;
+use std::collections::HashMap;
+use thiserror::Error;
+
+/// Numbers that cannot be added exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the numbers of preferences differ too much in size, or have too many digits, to be added exactly")]
+pub struct NotExact;
+
+/// By what packages are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Criterion {
+    /// The sum of a party's numbers.
+    Sum {
+        /// The party's position.
+        party: usize,
+    },
+    /// The place in a party's order of an issue, the best being 0 and every further one less.
+    Place {
+        /// The party's position.
+        party: usize,
+        /// The issue.
+        input: InputId,
+    },
+}
+
+/// All preferences of a scenario on one scale.
+#[derive(Clone, Debug)]
+pub(super) struct Utilities {
+    pub(super) criteria: Vec<Criterion>,
+    /// What a value of an input adds: criterion and amount.
+    adds: HashMap<(InputId, usize), Vec<(usize, i128)>>,
+    /// What each party has without a deal, for those with numbers, in the order of the criteria.
+    pub(super) disagreement: Vec<i128>,
+    scale: usize,
+}
+
+impl Utilities {
+    /// The preferences of a scenario, values told apart as in a space. `disagreement`: what parties have without a deal.
+    pub(super) fn new(scenario: &Scenario, space: &Space, disagreement: &[(usize, f64)]) -> Result<Self, NotExact> {
+        let mut decimals: Vec<Decimal> = Vec::new();
+        for preference in &scenario.preferences {
+            if let Ranking::Cardinal(values) = &preference.ranking {
+                let read = values.iter().map(|(_, number)| Decimal::shortest(*number).ok_or(NotExact));
+                decimals.extend(read.collect::<Result<Vec<_>, _>>()?);
+            }
+        }
+        let stated: Vec<(usize, Decimal)> = disagreement
+            .iter()
+            .map(|(party, number)| Some((*party, Decimal::shortest(*number)?)))
+            .collect::<Option<_>>()
+            .ok_or(NotExact)?;
+        let all = decimals.iter().chain(stated.iter().map(|(_, number)| number));
+        let scale = all.map(Decimal::places).max().unwrap_or(0);
+        let mut utilities = Self { criteria: Vec::new(), adds: HashMap::new(), disagreement: Vec::new(), scale };
+        utilities.sums(scenario, space)?;
+        for criterion in &utilities.criteria {
+            let Criterion::Sum { party } = criterion else { continue };
+            let number = stated.iter().find(|(of, _)| of == party).map(|(_, number)| number.scaled(scale));
+            utilities.disagreement.push(number.unwrap_or(Some(0)).ok_or(NotExact)?);
+        }
+        utilities.places(scenario, space);
+        Ok(utilities)
+    }
+
+    fn sums(&mut self, scenario: &Scenario, space: &Space) -> Result<(), NotExact> {
+        for party in 0..scenario.parties.len() {
+            let of_party = scenario.preferences.iter().filter(|preference| preference.party == party);
+            let criterion = self.criteria.len();
+            let mut any = false;
+            for preference in of_party {
+                let Ranking::Cardinal(values) = &preference.ranking else { continue };
+                any = true;
+                let mut seen = Vec::new();
+                for (value, number) in values {
+                    let Some(at) = place_of(space, preference.issue, *value) else { continue };
+                    // Numbers that are alike are one interval.
+                    if seen.contains(&at) {
+                        continue;
+                    }
+                    seen.push(at);
+                    let amount =
+                        Decimal::shortest(*number).and_then(|number| number.scaled(self.scale)).ok_or(NotExact)?;
+                    self.adds.entry((preference.issue, at)).or_default().push((criterion, amount));
+                }
+            }
+            if any {
+                self.criteria.push(Criterion::Sum { party });
+            }
+        }
+        Ok(())
+    }
+
+    fn places(&mut self, scenario: &Scenario, space: &Space) {
+        for preference in &scenario.preferences {
+            let Ranking::Ordinal(order) = &preference.ranking else { continue };
+            let criterion = self.criteria.len();
+            self.criteria.push(Criterion::Place { party: preference.party, input: preference.issue });
+            for (place, value) in (0i128..).zip(order) {
+                if let Some(at) = place_of(space, preference.issue, *value) {
+                    self.adds.entry((preference.issue, at)).or_default().push((criterion, -place));
+                }
+            }
+        }
+    }
+
+    /// What a value of an input adds.
+    pub(super) fn added(&self, input: InputId, value: usize) -> &[(usize, i128)] {
+        self.adds.get(&(input, value)).map_or(&[], |adds| adds)
+    }
+
+    /// A sum as a number.
+    pub(super) fn number(&self, scaled: i128) -> f64 {
+        to_f64(scaled, self.scale)
+    }
+
+    /// The positions of the parties that have numbers.
+    pub(super) fn parties_with_numbers(&self) -> impl Iterator<Item = usize> {
+        self.criteria.iter().filter_map(|criterion| match criterion {
+            Criterion::Sum { party } => Some(*party),
+            Criterion::Place { .. } => None,
+        })
+    }
+}
+
+/// The position of a value on its axis.
+fn place_of(space: &Space, input: InputId, value: Value) -> Option<usize> {
+    let possible = space.axis(input)?.possible(&Answer::Exact(value));
+    (possible.count_ones() == 1).then(|| possible.trailing_zeros() as usize)
+}
+
+/// Where the numbers of a quantity's preference change.
+pub(super) fn cuts(scenario: &Scenario) -> Vec<(InputId, i64)> {
+    let mut cuts = Vec::new();
+    for preference in &scenario.preferences {
+        let Ranking::Cardinal(values) = &preference.ranking else { continue };
+        let mut numbers: Vec<(i64, f64)> = values
+            .iter()
+            .filter_map(|(value, number)| match value {
+                Value::Quantity(quantity) => Some((*quantity, *number)),
+                _ => None,
+            })
+            .collect();
+        numbers.sort_by_key(|(quantity, _)| *quantity);
+        for pair in numbers.windows(2) {
+            if let [(_, before), (quantity, after)] = pair
+                && before != after
+            {
+                cuts.push((preference.issue, *quantity));
+            }
+        }
+    }
+    cuts
+}

@@ -1,0 +1,198 @@
+//! Cubes: conjunctions of tests on inputs, and the algebra on sets of them.
+//!
+//! A literal stores what it forbids, so that with `possible` masks one `&` decides it, the meet of two cubes is a
+//! merge with `|`, and "contains" is a subset test.
+
+use super::budget::{TooComplex, WorkBudget};
+use super::domain::InputId;
+use super::space::Space;
+
+/// A test on one input: passed for certain when nothing forbidden is possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Literal {
+    /// The input tested.
+    pub input: InputId,
+    /// The mask of what must not be, in the form of the input's [`Axis`](super::Axis). Never empty.
+    pub forbids: u128,
+}
+
+/// A conjunction of literals, at most one an input, in input order. Without any: everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cube {
+    literals: Vec<Literal>,
+}
+
+impl Cube {
+    pub(super) fn of(input: InputId, forbids: u128) -> Self {
+        Self { literals: vec![Literal { input, forbids }] }
+    }
+
+    /// The literals, in input order.
+    pub fn literals(&self) -> &[Literal] {
+        &self.literals
+    }
+
+    /// The values in both; `None` where there are none.
+    pub(super) fn meet(&self, other: &Cube, space: &Space) -> Option<Cube> {
+        let mut literals = Vec::with_capacity(self.literals.len() + other.literals.len());
+        let (mut ours, mut theirs) = (self.literals.iter().peekable(), other.literals.iter().peekable());
+        loop {
+            let next = match (ours.peek(), theirs.peek()) {
+                (Some(a), Some(b)) if a.input == b.input => {
+                    let forbids = a.forbids | b.forbids;
+                    if space.axis(a.input).is_none_or(|axis| axis.contradicts(forbids)) {
+                        return None;
+                    }
+                    let input = a.input;
+                    theirs.next();
+                    ours.next();
+                    literals.push(Literal { input, forbids });
+                    continue;
+                }
+                (Some(a), Some(b)) if a.input < b.input => ours.next(),
+                (Some(_), None) => ours.next(),
+                (_, Some(_)) => theirs.next(),
+                (None, None) => return Some(Cube { literals }),
+            };
+            literals.extend(next);
+        }
+    }
+
+    /// Whether every value of `other` is one of this cube's. Adds the literals looked at to `compared`.
+    pub(super) fn contains(&self, other: &Cube, compared: &mut u64) -> bool {
+        let mut theirs = other.literals.iter();
+        self.literals.iter().all(|ours| {
+            theirs
+                .by_ref()
+                .find(|literal| {
+                    *compared += 1;
+                    literal.input >= ours.input
+                })
+                .is_some_and(|literal| literal.input == ours.input && ours.forbids & !literal.forbids == 0)
+        })
+    }
+
+    /// The steps of writing this cube's literals and so many others.
+    fn writing(&self, others: usize) -> u64 {
+        STEPS_OF_A_WRITTEN_CUBE + STEPS_OF_A_WRITTEN_LITERAL * (self.literals.len() + others) as u64
+    }
+}
+
+/// A literal that is written takes 32 bytes besides the time: the steps bound memory, too.
+const STEPS_OF_A_WRITTEN_LITERAL: u64 = 8;
+/// Room for a cube's literals is asked for, and given back.
+const STEPS_OF_A_WRITTEN_CUBE: u64 = 40;
+
+/// Adds a cube to a set of maximal ones, dropping what it makes superfluous.
+pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBudget) -> Result<(), TooComplex> {
+    // Every cube that is looked at takes steps of its own: its literals lie somewhere else.
+    let mut compared = 1 + 4 * set.len() as u64;
+    let covered = set.iter().any(|kept| kept.contains(&cube, &mut compared));
+    if !covered {
+        set.retain(|kept| !cube.contains(kept, &mut compared));
+        set.push(cube);
+    }
+    work.spend(compared)?;
+    work.admit(set.len())
+}
+
+/// All prime implicants of "a and b", from all prime implicants of each: the maximal ones among their meets.
+pub(super) fn conjunction(
+    a: &[Cube],
+    b: &[Cube],
+    space: &Space,
+    work: &mut WorkBudget,
+) -> Result<Vec<Cube>, TooComplex> {
+    let mut meets = Vec::new();
+    for ours in a {
+        for theirs in b {
+            work.spend(ours.writing(theirs.literals.len()))?;
+            if let Some(meet) = ours.meet(theirs, space) {
+                insert_maximal(&mut meets, meet, work)?;
+            }
+        }
+    }
+    Ok(meets)
+}
+
+/// All prime implicants of "in none of these cubes" (Nelson 1954, "Simplest normal truth functions": multiplying out
+/// the clauses that negate the cubes, with absorption, leaves exactly the prime implicants; with multi-valued
+/// literals the proof is the same, since a box inside a clause is inside one of its literals).
+pub(super) fn complement(cubes: &[Cube], space: &Space, work: &mut WorkBudget) -> Result<Vec<Cube>, TooComplex> {
+    let mut order: Vec<&Cube> = cubes.iter().collect();
+    order.sort_by_key(|cube| cube.literals.len());
+    let mut outside = vec![Cube::default()];
+    for cube in order {
+        let mut next = Vec::new();
+        for kept in &outside {
+            work.spend(kept.writing(cube.literals.len()))?;
+            if kept.meet(cube, space).is_none() {
+                insert_maximal(&mut next, kept.clone(), work)?;
+                continue;
+            }
+            for literal in &cube.literals {
+                let Some(axis) = space.axis(literal.input) else { continue };
+                for forbids in axis.negations(literal.forbids) {
+                    work.spend(kept.writing(1))?;
+                    if let Some(meet) = kept.meet(&Cube::of(literal.input, forbids), space) {
+                        insert_maximal(&mut next, meet, work)?;
+                    }
+                }
+            }
+        }
+        outside = next;
+    }
+    Ok(outside)
+}
+
+/// A set of cubes in one piece of memory, for reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cubes {
+    literals: Box<[Literal]>,
+    ends: Box<[u32]>,
+}
+
+impl Cubes {
+    pub(super) fn new(mut cubes: Vec<Cube>) -> Self {
+        // One order for one set, whatever the way that led to it: answers must not depend on how rules are written.
+        cubes.sort_unstable();
+        let mut literals = Vec::new();
+        let mut ends = Vec::with_capacity(cubes.len());
+        for cube in cubes {
+            literals.extend(cube.literals);
+            ends.push(u32::try_from(literals.len()).unwrap_or(u32::MAX));
+        }
+        Self { literals: literals.into(), ends: ends.into() }
+    }
+
+    /// The cubes, each as its literals in input order.
+    pub fn iter(&self) -> impl Iterator<Item = &[Literal]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let end = *end as usize;
+            let cube = self.literals.get(start..end).unwrap_or_default();
+            start = end;
+            cube
+        })
+    }
+
+    /// How many cubes.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no cube: the function is false everywhere.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// How many literals, over all cubes.
+    pub fn literal_count(&self) -> usize {
+        self.literals.len()
+    }
+
+    /// All literals of all cubes.
+    pub fn literals(&self) -> &[Literal] {
+        &self.literals
+    }
+}

@@ -1,0 +1,166 @@
+//! Compiling a formula: the complete sets of prime implicants of its truth and of its falsehood, within a budget.
+
+use super::budget::{TooComplex, WorkBudget};
+use super::cubes::{Cube, Cubes, complement, conjunction, insert_maximal};
+use super::domain::InputId;
+use super::formula::{Atom, Formula};
+use super::space::{Axis, Space};
+
+/// A compiled condition.
+///
+/// Both sets hold *all* prime implicants: a box of possible values lies within the truth (or falsehood) exactly if it
+/// lies within one of these cubes, however partial the knowledge is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The prime implicants of "it holds".
+    pub holds: Cubes,
+    /// The prime implicants of "it does not hold".
+    pub fails: Cubes,
+}
+
+impl Decision {
+    /// Compiles a formula.
+    ///
+    /// # Errors
+    /// The limit that was outgrown.
+    pub fn compile(formula: &Formula, space: &Space, mut work: WorkBudget) -> Result<Self, TooComplex> {
+        Self::compile_within(formula, space, &mut work)
+    }
+
+    /// Compiles a formula within what others left of a budget.
+    pub(super) fn compile_within(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Self, TooComplex> {
+        let sides = sides(formula, space, work)?;
+        Ok(Self { holds: Cubes::new(sides.holds), fails: Cubes::new(sides.fails) })
+    }
+}
+
+/// All prime implicants of a formula's truth and of its falsehood.
+struct Sides {
+    holds: Vec<Cube>,
+    fails: Vec<Cube>,
+}
+
+impl Sides {
+    fn swapped(self) -> Self {
+        Self { holds: self.fails, fails: self.holds }
+    }
+
+    fn constant(truth: bool) -> Self {
+        let always = Self { holds: vec![Cube::default()], fails: Vec::new() };
+        if truth { always } else { always.swapped() }
+    }
+}
+
+/// Every part of a formula makes sets of cubes, however small.
+const STEPS_OF_A_PART: u64 = 100;
+
+fn sides(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Sides, TooComplex> {
+    work.spend(STEPS_OF_A_PART)?;
+    match formula {
+        Formula::Constant(truth) => Ok(Sides::constant(*truth)),
+        Formula::Atom(atom) => atom_sides(atom, space, work),
+        Formula::Not(inner) => Ok(sides(inner, space, work)?.swapped()),
+        Formula::All(parts) => all(parts.iter().map(Part::Plain), space, work),
+        // By De Morgan: some hold unless all fail.
+        Formula::Any(parts) => Ok(all(parts.iter().map(Part::Negated), space, work)?.swapped()),
+    }
+}
+
+enum Part<'a> {
+    Plain(&'a Formula),
+    Negated(&'a Formula),
+}
+
+fn all<'a>(parts: impl Iterator<Item = Part<'a>>, space: &Space, work: &mut WorkBudget) -> Result<Sides, TooComplex> {
+    let mut holds = vec![Cube::default()];
+    for part in parts {
+        let part = match part {
+            Part::Plain(formula) => sides(formula, space, work)?,
+            Part::Negated(formula) => sides(formula, space, work)?.swapped(),
+        };
+        holds = conjunction(&holds, &part.holds, space, work)?;
+    }
+    let fails = complement(&holds, space, work)?;
+    Ok(Sides { holds, fails })
+}
+
+fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides, TooComplex> {
+    let input = atom.input();
+    // INVARIANT: formulas are read against the vocabulary whose domains span the space.
+    let Some(axis) = space.axis(input) else { return Ok(Sides::constant(false)) };
+    let full = axis.full();
+    let of_values = |allowed: u128| match allowed & full {
+        0 => Sides::constant(false),
+        some if some == full => Sides::constant(true),
+        some => Sides { holds: vec![Cube::of(input, full & !some)], fails: vec![Cube::of(input, some)] },
+    };
+    Ok(match (atom, axis) {
+        (Atom::Options { allowed, .. }, _) => of_values(u128::from(*allowed)),
+        (Atom::Numbers { allowed, .. }, _) => {
+            work.spend(10 * allowed.ranges().len() as u64)?;
+            of_values(axis.numbers(allowed))
+        }
+        (Atom::Member { member, .. }, _) => {
+            let must_be_out = 1u128.checked_shl(u32::from(*member)).unwrap_or(0);
+            let must_be_in = must_be_out.rotate_left(64);
+            Sides { holds: vec![Cube::of(input, must_be_in)], fails: vec![Cube::of(input, must_be_out)] }
+        }
+        (Atom::Count { allowed, .. }, Axis::Members { count }) => {
+            Sides { holds: counts(input, *count, *allowed, work)?, fails: counts(input, *count, !*allowed, work)? }
+        }
+        (Atom::Count { .. }, _) => Sides::constant(false),
+    })
+}
+
+/// All prime implicants of "the number of members that are in is one of `allowed`": for each run of allowed counts
+/// `from..=to`, every way to have `from` members in and all but `to` out.
+fn counts(input: InputId, members: u8, allowed: u128, work: &mut WorkBudget) -> Result<Vec<Cube>, TooComplex> {
+    let mut cubes = Vec::new();
+    let is_allowed = |count: u8| allowed >> count & 1 == 1;
+    let mut count = 0;
+    while count <= members {
+        if !is_allowed(count) {
+            count += 1;
+            continue;
+        }
+        let from = count;
+        while count < members && is_allowed(count + 1) {
+            count += 1;
+        }
+        choose(input, members, from, members - count, &mut |cube, work| insert_maximal(&mut cubes, cube, work), work)?;
+        count += 1;
+    }
+    Ok(cubes)
+}
+
+/// Hands out every cube in which `ins` of the members are in and `outs` others are out.
+fn choose(
+    input: InputId,
+    members: u8,
+    ins: u8,
+    outs: u8,
+    emit: &mut dyn FnMut(Cube, &mut WorkBudget) -> Result<(), TooComplex>,
+    work: &mut WorkBudget,
+) -> Result<(), TooComplex> {
+    let mut pending = vec![(0u8, ins, outs, 0u128)];
+    while let Some((member, ins, outs, forbids)) = pending.pop() {
+        work.spend(4)?;
+        if ins == 0 && outs == 0 {
+            emit(if forbids == 0 { Cube::default() } else { Cube::of(input, forbids) }, work)?;
+            continue;
+        }
+        if members - member < ins + outs {
+            continue;
+        }
+        if members - member > ins + outs {
+            pending.push((member + 1, ins, outs, forbids));
+        }
+        if ins > 0 {
+            pending.push((member + 1, ins - 1, outs, forbids | 1 << (64 + u32::from(member))));
+        }
+        if outs > 0 {
+            pending.push((member + 1, ins, outs - 1, forbids | 1 << u32::from(member)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! Conditions: CEL text over finite domains, compiled to the complete sets of prime implicants of its truth and of
+//! its falsehood.
+//!
+//! Owns the domains of inputs, the typed [`Formula`], and [`Cubes`]. Must not know of parties, proposals, red lines,
+//! dates or files: an input is whatever a [`Vocabulary`] names.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod budget;
+mod call;
+mod comparison;
+mod cubes;
+mod decision;
+mod domain;
+mod fault;
+mod formula;
+mod limits;
+mod nearest;
+mod parse;
+mod scan;
+mod space;
+mod typing;
+mod vocabulary;
+
+pub use budget::{TooComplex, WorkBudget};
+pub use call::{CallConditions, CallFault, compile_for_call, compile_for_call_within};
+pub use cubes::{Cube, Cubes, Literal};
+pub use decision::Decision;
+pub use domain::{Answer, Domain, InputId, MAX_ENTRIES, Value};
+pub use fault::{ConditionFault, ConditionFaultKind};
+pub use formula::{Atom, Formula, Numbers};
+pub use limits::{MAX_CONDITION_BYTES, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};
+pub use nearest::nearest;
+pub use space::{Axis, MAX_INTERVALS, Space, TooManyCuts};
+pub use typing::read;
+pub use vocabulary::Vocabulary;
+
+#[cfg(test)]
+mod tests;

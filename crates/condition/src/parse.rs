@@ -1,0 +1,48 @@
+//! From text to CEL's syntax tree, with the text bounded before the parser sees it.
+
+use super::budget::WorkBudget;
+use super::fault::{ConditionFault, ConditionFaultKind};
+use super::scan::scan;
+use cel::common::ast::{IdedExpr, SourceInfo};
+
+/// More than the scan lets through: the parser's own guard stands behind it.
+const MAX_PARSER_RECURSION: u16 = 96;
+/// One fault of syntax is enough: recovering from many is where parsers lose themselves.
+const MAX_PARSER_RECOVERIES: u32 = 4;
+
+/// Parses a condition. Macros stay calls.
+pub(super) fn parse(text: &str, work: &mut WorkBudget) -> Result<(IdedExpr, SourceInfo), Vec<ConditionFault>> {
+    let steps = scan(text).map_err(|fault| vec![fault])?;
+    work.spend(steps).map_err(|cause| vec![ConditionFault { at: 0, kind: cause.into() }])?;
+    let parser = cel::Env::default()
+        .with_optional_support(false)
+        .parser()
+        .max_recursion_depth(MAX_PARSER_RECURSION)
+        .error_recovery_limit(MAX_PARSER_RECOVERIES);
+    parser.parse_with_source_info(text).map_err(|errors| {
+        // Later messages mostly follow from the first.
+        let first = errors.errors.into_iter().next();
+        let (at, message) = first.map_or((0, String::new()), |error| (byte_at(text, error.pos), error.msg));
+        vec![ConditionFault { at, kind: ConditionFaultKind::Syntax { message: sentence(&message) } }]
+    })
+}
+
+/// The parser's message without its prefix, and without the list of all that could have stood there.
+fn sentence(message: &str) -> String {
+    let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
+    message
+        .split_once(" expecting {")
+        .map_or(message, |(found, _)| found)
+        .replace("'<EOF>'", "the end")
+        .replace("<EOF>", "the end")
+        .replace('\'', "`")
+}
+
+/// The byte at a line and column, both counted from one, columns in characters.
+fn byte_at(text: &str, (line, column): (isize, isize)) -> usize {
+    let line = usize::try_from(line).unwrap_or(1).saturating_sub(1);
+    let column = usize::try_from(column).unwrap_or(1).saturating_sub(1);
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or_default();
+    start + rest.char_indices().nth(column).map_or(rest.trim_end().len(), |(offset, _)| offset)
+}

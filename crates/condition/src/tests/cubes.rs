@@ -1,0 +1,106 @@
+use super::{domains, vocabulary};
+use crate::{Answer, Decision, Domain, Formula, InputId, MAX_INTERVALS, Space, TooComplex, Value, WorkBudget, read};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn compiled(text: &str) -> (Space, Decision) {
+    let formula = read(text, &vocabulary()).unwrap();
+    let domains: Vec<Domain> = domains().into_iter().map(|(_, domain)| domain).collect();
+    let space = Space::new(&domains, [&formula]).unwrap();
+    let decision = Decision::compile(&formula, &space, WorkBudget::default()).unwrap();
+    (space, decision)
+}
+
+fn counts(text: &str) -> (usize, usize) {
+    let (_, decision) = compiled(text);
+    (decision.holds.len(), decision.fails.len())
+}
+
+#[test]
+fn prime_implicants_are_complete_and_no_more() {
+    assert_eq!(counts("backed"), (1, 1));
+    assert_eq!(counts("backed || !backed"), (1, 0));
+    // a && b || !a && c has the consensus b && c as a third prime implicant.
+    assert_eq!(counts(r#"backed ? scope == "all" : days > 30"#), (3, 3));
+    assert_eq!(counts("size(force) >= 2"), (6, 4));
+    assert_eq!(counts("size(force) == 2"), (6, 8));
+    assert_eq!(counts("force.exists(m, m in nato)"), (2, 1));
+    assert_eq!(counts("days < 7 || days > 30"), (1, 1));
+}
+
+#[test]
+fn the_same_function_gives_the_same_cubes_however_it_is_written() {
+    let (_, a) = compiled(r#"scope == "all" && (backed || days > 30)"#);
+    let (_, b) = compiled(r#"!(scope in ["none", "air"] || !backed && !(days > 30))"#);
+    assert_eq!(a, b);
+}
+
+#[test]
+fn too_many_cubes_name_the_limit() {
+    let members: Vec<Arc<str>> = (0..40).map(|at| Arc::from(format!("m{at}"))).collect();
+    let domain = Domain::Members(members);
+    let of = |low: u32| Formula::Atom(crate::Atom::Count { input: InputId(0), allowed: u128::MAX << low });
+    let space = Space::new([&domain], []).unwrap();
+    assert!(Decision::compile(&of(2), &space, WorkBudget::default()).is_ok());
+    let cubes = Decision::compile(&of(20), &space, WorkBudget::default());
+    assert_eq!(cubes, Err(TooComplex::Cubes { limit: WorkBudget::MAX_CUBES }));
+    let work = Decision::compile(&of(2), &space, WorkBudget::new(WorkBudget::MAX_CUBES, 100));
+    assert_eq!(work, Err(TooComplex::Work { limit: 100 }));
+}
+
+#[test]
+fn cuts_are_bounded() {
+    let domain = Domain::Quantity { min: 0, max: 10_000 };
+    // Every number alone cuts twice, so that n of them make 2 n + 1 intervals.
+    let formula = |numbers: i64| {
+        let numbers = crate::Numbers::new((1..=numbers).map(|at| (at * 3, at * 3)));
+        Formula::Atom(crate::Atom::Numbers { input: InputId(0), allowed: numbers })
+    };
+    let most = i64::try_from(MAX_INTERVALS).unwrap() / 2 - 1;
+    assert!(Space::new([&domain], [&formula(most)]).is_ok());
+    let faults = Space::new([&domain], [&formula(most + 1)]).unwrap_err();
+    assert_eq!(faults[0].intervals, MAX_INTERVALS + 1);
+}
+
+#[test]
+fn an_answer_of_another_kind_decides_nothing() {
+    let (space, _) = compiled("backed");
+    let axis = space.axis(InputId(2)).unwrap();
+    assert_eq!(axis.possible(&Answer::Exact(Value::Quantity(3))), axis.full());
+    assert_eq!(axis.possible(&Answer::AnyOf(0)), axis.full());
+    assert_eq!(axis.possible(&Answer::Exact(Value::Choice(200))), axis.full());
+}
+
+#[test]
+fn the_ends_of_integers_are_numbers_like_others() {
+    let domain = Domain::Quantity { min: i64::MIN, max: i64::MAX };
+    let mut vocabulary = crate::Vocabulary::default();
+    vocabulary.add_input("n".into(), InputId(0), domain.clone());
+    let formula = read("n > 9223372036854775806 || n == -9223372036854775808", &vocabulary).unwrap();
+    let space = Space::new([&domain], [&formula]).unwrap();
+    let decision = Decision::compile(&formula, &space, WorkBudget::default()).unwrap();
+    let holds = |number| {
+        let possible = space.axis(InputId(0)).unwrap().possible(&Answer::Exact(Value::Quantity(number)));
+        decision.holds.iter().any(|cube| cube.iter().all(|literal| possible & literal.forbids == 0))
+    };
+    assert_eq!([i64::MIN, i64::MIN + 1, 0, i64::MAX - 1, i64::MAX].map(holds), [true, false, false, false, true]);
+}
+
+proptest! {
+    /// Whatever is typed, reading it ends, and does not panic.
+    #[test]
+    fn any_text_is_read_or_refused(text in ".{0,80}") {
+        drop(read(&text, &vocabulary()));
+    }
+
+    /// The same for text that looks more like a condition.
+    #[test]
+    fn any_near_condition_is_read_or_refused(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "scope", "days", "force", "backed", "nato", "==", "!=", "<", "in", "&&", "||", "!", "?", ":", "(", ")",
+            "[", "]", ",", ".", "exists", "size", "\"uk\"", "\"all\"", "3", "-", "m", "true", "{", "}", "'", "\\",
+        ]), 0..24)
+    ) {
+        drop(read(&parts.join(" "), &vocabulary()));
+    }
+}

@@ -1,0 +1,54 @@
+//! Editions: what holds from one day to the next change.
+
+use crate::scenario::Scenario;
+use crate::scenario::model::Input;
+use detente_condition::{Answer, Space};
+use jiff::civil::Date;
+use std::collections::BTreeSet;
+
+/// What holds on the days from `from` to the next edition.
+#[derive(Clone, Debug)]
+pub(super) struct Edition {
+    /// The first day.
+    pub(super) from: Date,
+    /// What holds of each input when nothing is said.
+    pub(super) defaults: Box<[Answer]>,
+    /// The same as masks.
+    pub(super) state: Box<[u128]>,
+    /// How many red lines are not yet recorded.
+    pub(super) unrecorded: usize,
+    /// Bits of the watched things that are not simply clear when nothing is said.
+    pub(super) astir: Box<[u64]>,
+}
+
+impl Edition {
+    pub(super) fn new(scenario: &Scenario, from: Date) -> Self {
+        let defaults: Box<[Answer]> = scenario.inputs.iter().map(|input| default_on(input, from)).collect();
+        let state = state_of(&defaults, &scenario.space);
+        Self { from, defaults, state, unrecorded: 0, astir: Box::default() }
+    }
+}
+
+fn state_of(defaults: &[Answer], space: &Space) -> Box<[u128]> {
+    defaults.iter().zip(space.axes()).map(|(answer, axis)| axis.possible(answer)).collect()
+}
+
+fn default_on(input: &Input, day: Date) -> Answer {
+    let standing = input.defaults.iter().rev().find(|dated| dated.from.is_none_or(|from| from <= day));
+    standing.map_or(Answer::Unsettled, |dated| Answer::Exact(dated.value))
+}
+
+/// The first days of all editions, ascending: the first day covered, and every later one on which something changes.
+pub(super) fn first_days(scenario: &Scenario) -> BTreeSet<Date> {
+    let (first, last) = scenario.covers;
+    let spans = scenario
+        .red_lines
+        .iter()
+        .flat_map(|red_line| red_line.held.iter().chain(red_line.waivers.iter().flat_map(|waiver| &waiver.held)));
+    let changes = spans.flat_map(|span| [Some(span.from), span.until]);
+    let defaults = scenario.inputs.iter().flat_map(|input| input.defaults.iter().map(|dated| dated.from));
+    let mut days: BTreeSet<Date> =
+        changes.chain(defaults).flatten().filter(|day| (first..=last).contains(day)).collect();
+    days.insert(first);
+    days
+}

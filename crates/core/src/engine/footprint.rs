@@ -1,0 +1,96 @@
+//! About how much memory a compiled scenario takes: what bounds on memory count in.
+//!
+//! Counted are the parts that grow with the data: texts, formulas, cubes, editions, indexes. What an allocator adds is
+//! not.
+
+use super::compiled::Compiled;
+use crate::scenario::model::{Condition, Evidence, Input, Proposal, RedLine, Span, Term};
+use detente_condition::{Answer, Cubes, Decision, Formula, Literal};
+use std::mem::size_of;
+
+impl Compiled {
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn count_bytes(&self) -> usize {
+        let scenario = self.scenario();
+        let red_lines: usize = scenario.red_lines.iter().map(of_red_line).sum();
+        let constraints = scenario.constraints.iter().map(|part| part.title.len() + of_condition(&part.forbids));
+        let cautions = scenario.cautions.iter().map(|part| {
+            part.text.len() + of_condition(&part.when) + part.evidence.iter().map(of_evidence).sum::<usize>()
+        });
+        let inputs: usize = scenario.inputs.iter().map(of_input).sum();
+        let proposals: usize = scenario.proposals.iter().map(of_proposal).sum();
+        let editions = self.edition_days().count();
+        let an_edition = scenario.inputs.len() * (size_of::<Answer>() + size_of::<u128>()) + self.watched_count() / 8;
+        let watchers: usize = (0..scenario.inputs.len()).map(|input| self.watchers(input).len() * 4).sum();
+        let deciding = (0..scenario.red_lines.len()).map(|line| size_of_val(self.deciding_inputs(line))).sum::<usize>();
+        let ladders: usize = self.ladder_cubes().map(of_cubes).sum();
+        size_of::<Self>()
+            + red_lines
+            + constraints.sum::<usize>()
+            + cautions.sum::<usize>()
+            + inputs
+            + proposals
+            + editions * an_edition
+            + watchers
+            + deciding
+            + ladders
+    }
+}
+
+fn of_red_line(red_line: &RedLine) -> usize {
+    let waivers = red_line.waivers.iter().map(|waiver| {
+        size_of_val(waiver)
+            + waiver.title.len()
+            + of_condition(&waiver.when)
+            + waiver.held.len() * size_of::<Span>()
+            + waiver.evidence.iter().map(of_evidence).sum::<usize>()
+    });
+    size_of::<RedLine>()
+        + red_line.title.len()
+        + of_condition(&red_line.condition)
+        + red_line.held.len() * size_of::<Span>()
+        + red_line.evidence.iter().map(of_evidence).sum::<usize>()
+        + waivers.sum::<usize>()
+}
+
+fn of_evidence(evidence: &Evidence) -> usize {
+    size_of::<Evidence>() + evidence.speaker.len() + evidence.statement.len() + evidence.quote.len()
+}
+
+fn of_condition(condition: &Condition) -> usize {
+    let Decision { holds, fails } = &condition.decision;
+    size_of::<Condition>() + condition.text.len() + of_formula(&condition.formula) + of_cubes(holds) + of_cubes(fails)
+}
+
+fn of_formula(formula: &Formula) -> usize {
+    let within = match formula {
+        Formula::Constant(_) | Formula::Atom(_) => 0,
+        Formula::Not(inner) => of_formula(inner),
+        Formula::All(parts) | Formula::Any(parts) => parts.iter().map(of_formula).sum(),
+    };
+    size_of::<Formula>() + within
+}
+
+fn of_cubes(cubes: &Cubes) -> usize {
+    cubes.literal_count() * size_of::<Literal>() + cubes.len() * size_of::<u32>()
+}
+
+fn of_input(input: &Input) -> usize {
+    let entries = input.domain.entries().iter().map(|entry| size_of::<usize>() * 4 + entry.len());
+    size_of::<Input>()
+        + input.title.len()
+        + input.question.len()
+        + input.note.len()
+        + entries.sum::<usize>()
+        + input.entry_titles.iter().map(|title| size_of::<String>() + title.len()).sum::<usize>()
+        + size_of_val(input.defaults.as_slice())
+        + input.evidence.iter().map(of_evidence).sum::<usize>()
+}
+
+fn of_proposal(proposal: &Proposal) -> usize {
+    size_of::<Proposal>() + proposal.title.len() + proposal.description.len() + proposal.terms.len() * size_of::<Term>()
+}

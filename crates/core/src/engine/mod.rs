@@ -1,0 +1,23 @@
+//! The engine: a compiled scenario, and what it finds in a proposal.
+//!
+//! Owns editions, ladders, statuses, reasons, stances and verdicts. Pure: must not know of the wire, of async
+//! runtimes, of clocks or of files; the day comes in as an argument.
+
+mod compiled;
+mod edition;
+mod evaluate;
+mod evaluation;
+mod footprint;
+mod input;
+mod ladder;
+mod reasons;
+mod standing;
+mod supposed;
+mod verdict;
+
+pub use compiled::{CompileFault, Compiled, Counted};
+pub use evaluation::{Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
+pub use input::{Detail, EffectiveInput, Given, NotCovered, Origin};
+pub use reasons::{Cause, Opening};
+pub use supposed::Supposed;
+pub use verdict::{Stance, Verdict};

@@ -1,0 +1,255 @@
+//! Faults of a file, each with its place, told all at once.
+
+use super::limits::MAX_FAULTS;
+use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
+use detente_condition::nearest;
+use std::collections::{BTreeSet, HashSet};
+use std::fmt::{self, Write};
+use std::ops::Range;
+
+/// A stretch of a file, in characters from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Place {
+    /// The file's beginning.
+    pub(crate) const START: Place = Place { start: 0, end: 0 };
+}
+
+struct Fault {
+    place: Place,
+    message: String,
+    other: Option<(Place, &'static str)>,
+}
+
+/// Collects faults.
+#[derive(Default)]
+pub(crate) struct Faults {
+    faults: Vec<Fault>,
+    /// Where they are, in order, to be looked for.
+    places: BTreeSet<Place>,
+    /// Places of which nothing more is told.
+    closed: HashSet<Place>,
+}
+
+impl Faults {
+    pub(crate) fn add(&mut self, place: Place, message: impl Into<String>) {
+        if self.closed.contains(&place) {
+            return;
+        }
+        self.places.insert(place);
+        self.faults.push(Fault { place, message: message.into(), other: None });
+    }
+
+    /// A fault besides which nothing else is told of its very place.
+    pub(crate) fn add_alone(&mut self, place: Place, message: impl Into<String>) {
+        self.add(place, message);
+        self.closed.insert(place);
+    }
+
+    pub(crate) fn add_with_other(
+        &mut self,
+        place: Place,
+        message: impl Into<String>,
+        other: Place,
+        label: &'static str,
+    ) {
+        self.places.insert(place);
+        self.faults.push(Fault { place, message: message.into(), other: Some((other, label)) });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// The end of a message about an unknown name: the nearest known one. Once there are more faults than are shown,
+    /// none is looked for: it takes comparing with all.
+    pub(crate) fn hint<'a>(&self, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+        if self.faults.len() > MAX_FAULTS {
+            return String::new();
+        }
+        nearest(name, known).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+    }
+
+    /// Whether something was found wrong within a stretch: what is missing from it may just not have been read.
+    pub(crate) fn any_within(&self, place: Place) -> bool {
+        let beginning_within = Place { start: place.start, end: 0 }..=Place { start: place.end, end: place.end };
+        self.places.range(beginning_within).any(|fault| fault.end <= place.end)
+    }
+
+    /// Whether something was found wrong within any of these stretches.
+    pub(crate) fn any_within_some(&self, places: impl IntoIterator<Item = Option<Place>>) -> bool {
+        places.into_iter().flatten().any(|place| self.any_within(place))
+    }
+
+    /// The value if nothing was found wrong, else everything that was.
+    pub(crate) fn finish<T>(self, file: &str, text: &str, value: Option<T>) -> Result<T, Diagnostics> {
+        match value {
+            Some(value) if self.is_empty() => Ok(value),
+            None if self.is_empty() => Err(Diagnostics::of_file(file, text, "the file cannot be used")),
+            _ => Err(self.diagnostics(file, text)),
+        }
+    }
+
+    fn diagnostics(mut self, file: &str, text: &str) -> Diagnostics {
+        self.faults.sort_by(|a, b| (a.place, &a.message).cmp(&(b.place, &b.message)));
+        self.faults.dedup_by(|a, b| (a.place, &a.message) == (b.place, &b.message));
+        let total = self.faults.len();
+        let lines = Lines::new(text);
+        let diagnostics = self.faults.into_iter().take(MAX_FAULTS).map(|fault| {
+            let (line, column) = lines.line_and_column(fault.place.start);
+            Diagnostic {
+                file: file.to_owned(),
+                line,
+                column,
+                message: legible(&fault.message),
+                bytes: lines.bytes(fault.place),
+                other: fault
+                    .other
+                    .map(|(place, label)| (lines.line_and_column(place.start).0, lines.bytes(place), label)),
+            }
+        });
+        Diagnostics { file: file.to_owned(), text: text.to_owned(), list: diagnostics.collect(), total }
+    }
+}
+
+/// A message with what it quotes of the file cut to a length that can be read, and without characters that steer a
+/// terminal or turn the direction of text.
+fn legible(message: &str) -> String {
+    const LONGEST: usize = 600;
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown: String = message.chars().take(LONGEST).map(|c| if steers(c) { '\u{fffd}' } else { c }).collect();
+    if message.chars().nth(LONGEST).is_some() {
+        shown.push('\u{2026}');
+    }
+    shown
+}
+
+/// From characters to lines and bytes.
+struct Lines {
+    /// The byte at which each character begins, and the end.
+    bytes: Vec<usize>,
+    /// The character at which each line begins.
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    fn new(text: &str) -> Self {
+        let bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]).collect();
+        let breaks = text.chars().enumerate().filter(|(_, character)| *character == '\n').map(|(at, _)| at + 1);
+        // A byte order mark is no column.
+        let first = usize::from(text.starts_with('\u{feff}'));
+        Self { bytes, starts: std::iter::once(first).chain(breaks).collect() }
+    }
+
+    fn line_and_column(&self, character: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= character);
+        let start = line.checked_sub(1).and_then(|at| self.starts.get(at)).copied().unwrap_or(0);
+        (line.max(1), character.saturating_sub(start) + 1)
+    }
+
+    fn bytes(&self, place: Place) -> Range<usize> {
+        let end = self.bytes.last().copied().unwrap_or(0);
+        let byte = |character: usize| self.bytes.get(character).copied().unwrap_or(end);
+        byte(place.start)..byte(place.end).max(byte(place.start))
+    }
+}
+
+/// One fault of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file.
+    pub file: String,
+    /// The line, from one.
+    pub line: usize,
+    /// The column, from one, in characters.
+    pub column: usize,
+    /// What is wrong, and what was probably meant.
+    pub message: String,
+    bytes: Range<usize>,
+    other: Option<(usize, Range<usize>, &'static str)>,
+}
+
+/// All faults of a file, in order of their places.
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    file: String,
+    text: String,
+    list: Vec<Diagnostic>,
+    total: usize,
+}
+
+impl std::error::Error for Diagnostics {}
+
+impl Diagnostics {
+    /// One fault of a whole file, found once it was read.
+    pub fn of_file(file: &str, text: &str, message: impl Into<String>) -> Self {
+        let mut faults = Faults::default();
+        faults.add(Place::START, message);
+        faults.diagnostics(file, text)
+    }
+
+    /// The faults.
+    pub fn list(&self) -> &[Diagnostic] {
+        &self.list
+    }
+
+    /// All faults with their lines, as a compiler shows them.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut out = String::new();
+        for fault in &self.list {
+            let mut group = Level::ERROR.primary_title(fault.message.as_str()).element(self.snippet(
+                fault.line,
+                &fault.bytes,
+                AnnotationKind::Primary,
+                None,
+            ));
+            if let Some((line, bytes, label)) = &fault.other {
+                group = group.element(self.snippet(*line, bytes, AnnotationKind::Context, Some(label)));
+            }
+            let _ = writeln!(out, "{}\n", renderer.render(&[group]));
+        }
+        let _ = match (self.total, self.total - self.list.len()) {
+            (1, _) => write!(out, "1 fault in {}", self.file),
+            (total, 0) => write!(out, "{total} faults in {}", self.file),
+            (total, left_out) => write!(out, "{total} faults in {}, of which {left_out} are not shown", self.file),
+        };
+        out
+    }
+
+    /// The line of a place, with the place marked. What goes on in further lines is marked in its first.
+    fn snippet(
+        &self,
+        line: usize,
+        bytes: &Range<usize>,
+        kind: AnnotationKind,
+        label: Option<&'static str>,
+    ) -> Snippet<'_, Annotation<'_>> {
+        const WIDEST: usize = 400;
+        let cut =
+            |at: usize| (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
+        // A line of megabytes is looked at, and shown, around the mark only.
+        let left = cut(bytes.start.saturating_sub(WIDEST));
+        let before = self.text.get(left..bytes.start).unwrap_or_default();
+        let mark = if left == 0 && self.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { left };
+        let start = before.rfind('\n').map_or(mark, |at| left + at + 1);
+        let bytes = bytes.start.max(start)..bytes.end.max(start);
+        let rest = self.text.get(start..cut(bytes.start + WIDEST)).unwrap_or_default();
+        let end = start + rest.find('\n').unwrap_or(rest.len());
+        let shown = self.text.get(start..end).unwrap_or_default().trim_end();
+        let mark = (bytes.start - start).min(shown.len())..(bytes.end.max(bytes.start) - start).min(shown.len());
+        Snippet::source(shown).path(self.file.as_str()).line_start(line).annotation(kind.span(mark).label(label))
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}

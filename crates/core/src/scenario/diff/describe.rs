@@ -1,0 +1,245 @@
+//! A scenario described as parts. Structs are taken apart whole, so that a new field cannot be forgotten.
+
+use super::{Content, Field, Part, Section, Stated, words};
+use crate::scenario::model::{
+    Caution, Condition, Constraint, Evidence, Group, Id, Input, Party, Preference, Proposal, RedLine, Scenario, Source,
+    Span, Term, Waiver,
+};
+use detente_condition::{Domain, Formula, InputId};
+
+/// All parts of a scenario, in the order of the file format.
+pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
+    let Scenario {
+        id,
+        title,
+        description,
+        covers: (first, last),
+        as_of,
+        // Follows from the rest.
+        revision: _,
+        sources,
+        parties,
+        groups,
+        // Issues and circumstances, each under its own name.
+        inputs: _,
+        issue_count: _,
+        // Follows from the conditions.
+        space: _,
+        red_lines,
+        constraints,
+        cautions,
+        preferences,
+        proposals,
+    } = scenario;
+    let of_itself = vec![
+        word("scenario", id),
+        text("title", title),
+        text("description", description),
+        word("covers", format!("{first} to {last}")),
+        word("as_of", as_of.to_string()),
+    ];
+    let describe = Describe(scenario);
+    let issues = scenario.issues().iter();
+    let circumstances = scenario.circumstances().iter();
+    vec![
+        (Section::Scenario, vec![Part { id: String::new(), fields: of_itself }]),
+        (Section::Sources, sources.iter().map(source).collect()),
+        (Section::Parties, parties.iter().map(party).collect()),
+        (Section::Groups, groups.iter().map(group).collect()),
+        (Section::Issues, issues.map(|input| describe.input(input, true)).collect()),
+        (Section::Circumstances, circumstances.map(|input| describe.input(input, false)).collect()),
+        (Section::RedLines, red_lines.iter().map(|line| describe.red_line(line)).collect()),
+        (Section::Constraints, constraints.iter().map(constraint).collect()),
+        (Section::Cautions, cautions.iter().map(|caution| describe.caution(caution)).collect()),
+        (Section::Preferences, preferences.iter().map(|preference| describe.preference(preference)).collect()),
+        (Section::Proposals, proposals.iter().map(|proposal| describe.proposal(proposal)).collect()),
+    ]
+}
+
+fn word(key: &'static str, word: impl ToString) -> Field {
+    Field { key, content: Content::Word(word.to_string()) }
+}
+
+fn text(key: &'static str, text: &str) -> Field {
+    Field { key, content: Content::Text(text.to_owned()) }
+}
+
+fn list<T: ToString>(key: &'static str, entries: impl IntoIterator<Item = T>) -> Field {
+    Field { key, content: Content::List(entries.into_iter().map(|entry| entry.to_string()).collect()) }
+}
+
+fn parts(key: &'static str, parts: impl IntoIterator<Item = Part>) -> Field {
+    Field { key, content: Content::Parts(parts.into_iter().collect()) }
+}
+
+fn source(source: &Source) -> Part {
+    let Source { id, title, publisher, authors, published, url, note } = source;
+    let fields = vec![
+        text("title", title),
+        text("publisher", publisher),
+        list("authors", authors),
+        word("published", words::date(*published)),
+        word("url", url),
+        text("note", note),
+    ];
+    Part { id: id.to_string(), fields }
+}
+
+fn party(party: &Party) -> Part {
+    let Party { id, name, role, description, reservation_value } = party;
+    let fields = vec![
+        text("name", name),
+        word("role", words::role(*role)),
+        text("description", description),
+        word("reservation_value", words::number(*reservation_value)),
+    ];
+    Part { id: id.to_string(), fields }
+}
+
+fn group(group: &Group) -> Part {
+    let Group { id, name, members, note } = group;
+    Part { id: id.to_string(), fields: vec![text("name", name), list("members", members), text("note", note)] }
+}
+
+fn constraint(constraint: &Constraint) -> Part {
+    let Constraint { id, title, forbids } = constraint;
+    let formula = forbids.formula.clone();
+    Part { id: id.to_string(), fields: vec![text("title", title), condition("forbids", "forbids", forbids, formula)] }
+}
+
+fn condition(field: &'static str, key: &'static str, condition: &Condition, formula: Formula) -> Field {
+    // What it means is given apart: a red line's is where it is crossed.
+    let Condition { text, formula: _, decision: _ } = condition;
+    Field { key: field, content: Content::Condition { stated: Stated { key, text: text.clone() }, formula } }
+}
+
+fn held(spans: &[Span]) -> Field {
+    list("held", spans.iter().map(words::span))
+}
+
+fn entry(id: &Id, title: Option<&String>) -> Part {
+    Part { id: id.to_string(), fields: vec![text("title", title.map_or("", String::as_str))] }
+}
+
+/// Describes what refers to other parts of the scenario.
+struct Describe<'a>(&'a Scenario);
+
+impl Describe<'_> {
+    fn party(&self, position: usize) -> &str {
+        self.0.parties.get(position).map_or("", |party| &party.id)
+    }
+
+    fn issue(&self, input: InputId) -> Option<&Input> {
+        self.0.inputs.get(input.index())
+    }
+
+    fn evidence(&self, evidence: &[Evidence]) -> Field {
+        parts(
+            "evidence",
+            evidence.iter().map(|piece| {
+                let Evidence { source, kind, speaker, statement, quote, date, against, row } = piece;
+                let source = self.0.sources.get(*source).map_or("", |source| &source.id);
+                let fields = vec![
+                    word("source", source),
+                    word("kind", words::evidence_kind(*kind)),
+                    word("speaker", speaker),
+                    text("statement", statement),
+                    text("quote", quote),
+                    word("date", words::date(*date)),
+                    word("speaks", if *against { "against" } else { "for" }),
+                    word("row", row),
+                ];
+                Part { id: String::new(), fields }
+            }),
+        )
+    }
+
+    fn input(&self, input: &Input, is_issue: bool) -> Part {
+        let Input { id, title, question, domain, entry_titles, unit, defaults, taxonomy, rows, note, evidence } = input;
+        let mut fields = vec![text("title", title), text("question", question), word("kind", domain.kind())];
+        let entries = || domain.entries().iter().enumerate().map(|(at, id)| entry(id, entry_titles.get(at)));
+        match domain {
+            Domain::Flag => {}
+            Domain::Choice(_) => fields.push(parts("options", entries())),
+            Domain::Members(_) => fields.push(parts("members", entries())),
+            Domain::Quantity { min, max } => fields.push(word("range", format!("{min} to {max}"))),
+        }
+        let default = if is_issue { "status_quo" } else { "assumed" };
+        fields.extend([
+            word("unit", unit),
+            list(default, defaults.iter().map(|dated| words::dated(domain, dated))),
+            list("taxonomy", taxonomy),
+            list("rows", rows),
+            text("note", note),
+            self.evidence(evidence),
+        ]);
+        Part { id: id.to_string(), fields }
+    }
+
+    fn red_line(&self, red_line: &RedLine) -> Part {
+        let RedLine {
+            id,
+            party,
+            title,
+            requires,
+            condition: stated,
+            firmness,
+            held: spans,
+            evidence,
+            waivers,
+            binding_probability,
+        } = red_line;
+        let key = if *requires { "requires" } else { "rejects" };
+        let fields = vec![
+            word("party", self.party(*party)),
+            text("title", title),
+            condition("condition", key, stated, red_line.crossed()),
+            word("firmness", firmness.word()),
+            held(spans),
+            self.evidence(evidence),
+            parts("waivers", waivers.iter().map(|waiver| self.waiver(waiver))),
+            word("binding_probability", words::number(*binding_probability)),
+        ];
+        Part { id: id.to_string(), fields }
+    }
+
+    fn waiver(&self, waiver: &Waiver) -> Part {
+        let Waiver { id, title, when, firmness, held: spans, evidence } = waiver;
+        let fields = vec![
+            text("title", title),
+            condition("when", "when", when, when.formula.clone()),
+            word("firmness", firmness.word()),
+            held(spans),
+            self.evidence(evidence),
+        ];
+        Part { id: id.to_string(), fields }
+    }
+
+    fn caution(&self, caution: &Caution) -> Part {
+        let Caution { id, text: said, when, evidence } = caution;
+        let fields =
+            vec![text("text", said), condition("when", "when", when, when.formula.clone()), self.evidence(evidence)];
+        Part { id: id.to_string(), fields }
+    }
+
+    fn preference(&self, preference: &Preference) -> Part {
+        let Preference { party, issue, ranking, evidence } = preference;
+        let issue = self.issue(*issue);
+        let (key, ranked) = issue.map_or_else(|| ("order", Vec::new()), |issue| words::ranking(&issue.domain, ranking));
+        let id = format!("{} on {}", self.party(*party), issue.map_or("", |issue| &issue.id));
+        Part { id, fields: vec![list(key, ranked), self.evidence(evidence)] }
+    }
+
+    fn proposal(&self, proposal: &Proposal) -> Part {
+        let Proposal { id, title, description, terms, rows } = proposal;
+        let terms = terms.iter().filter_map(|term| {
+            let Term { issue, answer } = term;
+            let input = self.issue(*issue)?;
+            let answer = words::answer(&input.domain, answer);
+            Some(Part { id: input.id.to_string(), fields: vec![word("answer", answer)] })
+        });
+        let fields =
+            vec![text("title", title), text("description", description), parts("terms", terms), list("rows", rows)];
+        Part { id: id.to_string(), fields }
+    }
+}

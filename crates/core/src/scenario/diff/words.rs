@@ -1,0 +1,91 @@
+//! Values, answers and spans in the words of the file format, by ids and never by positions.
+
+use crate::scenario::model::{Dated, EvidenceKind, Ranking, Role, Span};
+use detente_condition::{Answer, Domain, Value};
+use jiff::civil::Date;
+
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Principal => "principal",
+        Role::ThirdParty => "third_party",
+    }
+}
+
+pub(super) fn evidence_kind(kind: EvidenceKind) -> &'static str {
+    match kind {
+        EvidenceKind::OnRecord => "on_record",
+        EvidenceKind::Attributed => "attributed",
+        EvidenceKind::Reported => "reported",
+        EvidenceKind::Assessed => "assessed",
+    }
+}
+
+pub(super) fn date(date: Option<Date>) -> String {
+    date.map_or_else(String::new, |date| date.to_string())
+}
+
+pub(super) fn number(number: Option<f64>) -> String {
+    number.map_or_else(String::new, |number| number.to_string())
+}
+
+/// "from 2025-03-06 (first recorded) until 2025-03-14".
+pub(super) fn span(span: &Span) -> String {
+    let Span { from, from_is_stated, until } = span;
+    let how = if *from_is_stated { "stated" } else { "first recorded" };
+    let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+    format!("from {from} ({how}){until}")
+}
+
+pub(super) fn dated(domain: &Domain, dated: &Dated) -> String {
+    let Dated { from, value: held } = dated;
+    let from = from.map_or_else(String::new, |from| format!(" from {from}"));
+    format!("{}{from}", value(domain, held))
+}
+
+pub(super) fn value(domain: &Domain, value: &Value) -> String {
+    match value {
+        Value::Flag(flag) => flag.to_string(),
+        Value::Choice(option) => entry(domain, *option),
+        Value::Members(members) => entries(domain, *members),
+        Value::Quantity(number) => number.to_string(),
+    }
+}
+
+pub(super) fn answer(domain: &Domain, answer: &Answer) -> String {
+    match answer {
+        Answer::Exact(exact) => value(domain, exact),
+        Answer::AnyOf(options) => format!("one of {}", entries(domain, *options)),
+        Answer::Range { min, max } => format!("{min} to {max}"),
+        Answer::Partial { includes, excludes } => {
+            format!("in: {}; out: {}", entries(domain, *includes), entries(domain, *excludes))
+        }
+        Answer::Unsettled => "unsettled".to_owned(),
+    }
+}
+
+/// An order in one word, since it is one statement; numbers in one each.
+pub(super) fn ranking(domain: &Domain, ranking: &Ranking) -> (&'static str, Vec<String>) {
+    match ranking {
+        Ranking::Ordinal(order) => {
+            let order: Vec<String> = order.iter().map(|item| value(domain, item)).collect();
+            ("order", vec![order.join(" > ")])
+        }
+        Ranking::Cardinal(values) => {
+            ("values", values.iter().map(|(item, number)| format!("{}: {number}", value(domain, item))).collect())
+        }
+    }
+}
+
+/// An option or member.
+fn entry(domain: &Domain, position: u8) -> String {
+    domain.entries().get(usize::from(position)).map_or_else(String::new, |id| id.to_string())
+}
+
+/// Options or members in the order of their ids: a set has none, and that of the domain may change.
+fn entries(domain: &Domain, mask: u64) -> String {
+    let all = (0u32..).zip(domain.entries());
+    let mut ids: Vec<&str> =
+        all.filter(|(at, _)| mask.checked_shr(*at).unwrap_or(0) & 1 == 1).map(|(_, id)| &**id).collect();
+    ids.sort_unstable();
+    if ids.is_empty() { "(none)".to_owned() } else { ids.join(", ") }
+}

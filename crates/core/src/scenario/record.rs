@@ -1,0 +1,491 @@
+//! The file format's building blocks: each mapping is declared once, and that declaration both reads it, naming every
+//! fault, and writes its JSON Schema.
+//!
+//! Reading goes on after a fault: what could not be read is `None`, so that what depends on it can be left alone and
+//! everything else is still checked.
+
+use super::diagnostics::{Faults, Place};
+use super::document::{Content, Node};
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
+
+/// Something that can be read from a node, and knows its schema.
+pub(crate) trait Read: Sized {
+    /// Reads it; what is wrong is told, and `None` stands for it.
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self>;
+    /// Its JSON Schema. Mappings put theirs into `definitions` and refer to it.
+    fn schema(definitions: &mut Map<String, Value>) -> Value;
+}
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct At<T> {
+    pub(crate) place: Place,
+    pub(crate) value: T,
+}
+
+/// A fault of kind: something else is expected.
+fn expected<T>(what: &str, node: &Node, faults: &mut Faults) -> Option<T> {
+    faults.add(node.place, format!("{what} is expected here, not {}", node.found()));
+    None
+}
+
+impl<T: Read> Read for At<T> {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        Some(Self { place: node.place, value: T::read(node, faults)? })
+    }
+    fn schema(definitions: &mut Map<String, Value>) -> Value {
+        T::schema(definitions)
+    }
+}
+
+impl<T: Read> Read for Vec<T> {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        match &node.content {
+            Content::Sequence(items) => Some(items.iter().filter_map(|item| T::read(item, faults)).collect()),
+            _ => expected("a list", node, faults),
+        }
+    }
+    fn schema(definitions: &mut Map<String, Value>) -> Value {
+        json!({"type": "array", "items": T::schema(definitions)})
+    }
+}
+
+/// A node of which only the reader knows what it must be: an answer, say, by its issue's domain.
+impl Read for Node {
+    fn read(node: &Node, _: &mut Faults) -> Option<Self> {
+        Some(node.clone())
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({})
+    }
+}
+
+impl Read for i64 {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        node.as_integer().or_else(|| expected("an integer", node, faults))
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({"type": "integer"})
+    }
+}
+
+/// Any finite number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Number(pub(crate) f64);
+
+impl Read for Number {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        // Of the two zeros the one without a sign: the same content has the same revision.
+        node.as_number().map(|number| Self(number + 0.0)).or_else(|| expected("a number like 0.5", node, faults))
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({"type": "number"})
+    }
+}
+
+/// A probability: a number from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Probability(pub(crate) f64);
+
+impl Read for Probability {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let Some(number) = node.as_number() else { return expected("a number from 0 to 1", node, faults) };
+        if !(0.0..=1.0).contains(&number) {
+            faults.add(node.place, format!("{number} is not a probability: a number from 0 to 1"));
+            return None;
+        }
+        // Of the two zeros the one without a sign: the same content has the same revision.
+        Some(Self(number.abs()))
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({"type": "number", "minimum": 0, "maximum": 1})
+    }
+}
+
+impl Read for Date {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let Some(text) = node.as_text() else { return expected("a date like 2025-03-14", node, faults) };
+        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+        if shape != "9999-99-99" {
+            faults.add(node.place, "a date is written like 2025-03-14");
+            return None;
+        }
+        text.parse().ok().or_else(|| {
+            faults.add(node.place, format!("there is no day {text}"));
+            None
+        })
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({"type": "string", "format": "date"})
+    }
+}
+
+/// A text of bounded length that is not empty.
+fn text(node: &Node, most: usize, faults: &mut Faults) -> Option<String> {
+    let Some(text) = node.as_text() else { return expected("a text", node, faults) };
+    let text = text.trim();
+    let length = text.chars().count();
+    if length == 0 {
+        faults.add(node.place, "the text is empty");
+        return None;
+    }
+    if length > most {
+        faults.add(node.place, format!("the text has {length} characters; at most {most} are kept"));
+        return None;
+    }
+    // Texts go to terminals and logs.
+    if let Some(control) = text.chars().find(|c| c.is_control() && *c != '\n') {
+        faults.add(node.place, format!("the text has the control character U+{:04X}", u32::from(control)));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// A name or title.
+#[derive(Clone, Debug)]
+pub(crate) struct Line(pub(crate) String);
+
+impl Read for Line {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let line = text(node, super::limits::MAX_LINE, faults)?;
+        if line.contains('\n') {
+            faults.add(node.place, "one line is expected here; write `>-`, or leave out what breaks it");
+            return None;
+        }
+        Some(Self(line))
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({"type": "string", "minLength": 1, "maxLength": super::limits::MAX_LINE})
+    }
+}
+
+/// Any other text.
+#[derive(Clone, Debug)]
+pub(crate) struct Text(pub(crate) String);
+
+impl Read for Text {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        text(node, super::limits::MAX_TEXT, faults).map(Self)
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({"type": "string", "minLength": 1, "maxLength": super::limits::MAX_TEXT})
+    }
+}
+
+/// A condition, unread, with its node so that faults within can be placed.
+#[derive(Clone, Debug)]
+pub(crate) struct Cel {
+    pub(crate) text: String,
+    pub(crate) node: Node,
+}
+
+impl Read for Cel {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        // `rejects: true` and `rejects: 3` are not texts, but are told better as conditions.
+        let Content::Scalar { text, .. } = &node.content else { return expected("a condition", node, faults) };
+        if node.is_null() {
+            return expected("a condition", node, faults);
+        }
+        Some(Self { text: text.clone(), node: node.clone() })
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        let most = detente_condition::MAX_CONDITION_BYTES;
+        json!({"type": ["string", "boolean"], "minLength": 1, "maxLength": most})
+    }
+}
+
+/// An id of lower-case letters, digits and one kind of separator.
+fn id(node: &Node, separator: char, example: &str, faults: &mut Faults) -> Option<String> {
+    let Some(id) = node.as_text() else { return expected(&format!("an id like `{example}`"), node, faults) };
+    if !is_well_formed(id, separator) {
+        faults.add(
+            node.place,
+            format!(
+                "`{id}` is not an id like `{example}`: lower-case letters, digits and `{separator}`, a letter first"
+            ),
+        );
+        return None;
+    }
+    if id.len() > super::limits::MAX_ID {
+        faults.add(
+            node.place,
+            format!("the id has {} characters; at most {} are allowed", id.len(), super::limits::MAX_ID),
+        );
+        return None;
+    }
+    Some(id.to_owned())
+}
+
+fn is_well_formed(id: &str, separator: char) -> bool {
+    id.starts_with(|first: char| first.is_ascii_lowercase())
+        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == separator)
+}
+
+/// Whether a text can be the id of a scenario: kebab-case, at most 63 characters.
+pub fn is_scenario_id(id: &str) -> bool {
+    is_well_formed(id, '-') && id.len() <= super::limits::MAX_ID
+}
+
+/// Whether no party, issue, circumstance or group can have this id, because it is a word of conditions or answers.
+pub fn is_word_of_the_language(id: &str) -> bool {
+    RESERVED.contains(&id)
+}
+
+/// Whether no option or member can have this id, because it is a word of answers.
+pub fn is_word_of_answers(id: &str) -> bool {
+    matches!(id, "unsettled" | "true" | "false" | "null")
+}
+
+/// An id that conditions name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Snake(pub(crate) String);
+
+/// Words of the expression language, and the one that answers use.
+const RESERVED: [&str; 29] = [
+    "all",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "exists",
+    "exists_one",
+    "false",
+    "filter",
+    "for",
+    "function",
+    "has",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "map",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "size",
+    "true",
+    "unsettled",
+    "var",
+    "void",
+    "while",
+];
+
+impl Snake {
+    /// The ids that are refused.
+    fn reserved() -> Value {
+        json!({"enum": RESERVED})
+    }
+}
+
+impl Read for Snake {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let id = id(node, '_', "us_backs_force", faults)?;
+        if is_word_of_the_language(&id) {
+            faults.add(node.place, format!("`{id}` is a word of the language; choose another id"));
+            return None;
+        }
+        Some(Self(id))
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        let most = super::limits::MAX_ID;
+        json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": most, "not": Snake::reserved()})
+    }
+}
+
+/// The id of an option or member: conditions write it in quotes, so that only the words of answers are reserved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EntryId(pub(crate) String);
+
+impl Read for EntryId {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        let id = id(node, '_', "air_and_sea", faults)?;
+        if is_word_of_answers(&id) {
+            faults.add(node.place, format!("`{id}` is a word of answers; choose another id"));
+            return None;
+        }
+        Some(Self(id))
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        let most = super::limits::MAX_ID;
+        json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": most, "not": {"const": "unsettled"}})
+    }
+}
+
+/// An id that only resource names use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kebab(pub(crate) String);
+
+impl Read for Kebab {
+    fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+        id(node, '-', "ua-no-cession", faults).map(Self)
+    }
+    fn schema(_: &mut Map<String, Value>) -> Value {
+        json!({"type": "string", "pattern": "^[a-z][a-z0-9-]*$", "maxLength": super::limits::MAX_ID})
+    }
+}
+
+/// Reads one of some words.
+pub(crate) fn word<T: Copy>(node: &Node, words: &[(&str, T)], faults: &mut Faults) -> Option<T> {
+    let listed = || words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let Some(text) = node.as_text() else { return expected(&format!("one of {}", listed()), node, faults) };
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        return Some(*value);
+    }
+    let hint = match faults.hint(text, words.iter().map(|(word, _)| *word)) {
+        none if none.is_empty() => format!("; it is one of {}", listed()),
+        hint => hint,
+    };
+    faults.add(node.place, format!("`{text}` is not a word for this{hint}"));
+    None
+}
+
+/// Declares how the words of a format map to the values of an enum.
+macro_rules! words {
+    ($type:ty { $($word:literal => $value:expr),+ $(,)? }) => {
+        impl $crate::scenario::record::Read for $type {
+            fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+                $crate::scenario::record::word(node, &[$(($word, $value)),+], faults)
+            }
+            fn schema(_: &mut serde_json::Map<String, serde_json::Value>) -> serde_json::Value {
+                serde_json::json!({"enum": [$($word),+]})
+            }
+        }
+    };
+}
+
+/// The entries of a mapping, from which keys are taken one by one.
+pub(crate) struct Fields<'a> {
+    place: Place,
+    what: &'static str,
+    entries: Vec<Option<(&'a super::document::Key, &'a Node)>>,
+    /// The keys that are there, but whose values could not be read.
+    pub(crate) unread: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    /// Opens a mapping; keys that it may not have are told with the nearest that it may.
+    pub(crate) fn open(node: &'a Node, what: &'static str, known: &[&str], faults: &mut Faults) -> Option<Self> {
+        let Content::Mapping(entries) = &node.content else {
+            return expected(&format!("{what}, a map,"), node, faults);
+        };
+        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
+            let hint = match faults.hint(&key.text, known.iter().copied()) {
+                none if none.is_empty() => format!("; it has {}", known.join(", ")),
+                hint => hint,
+            };
+            faults.add(key.place, format!("{what} has no key `{}`{hint}", key.text));
+        }
+        let entries = entries.iter().map(|(key, value)| Some((key, value))).collect();
+        // What is missing is told at the mapping's beginning.
+        Some(Self {
+            place: Place { start: node.place.start, end: node.place.start + 1 },
+            what,
+            entries,
+            unread: Vec::new(),
+        })
+    }
+
+    /// A key's value, if the key is there.
+    pub(crate) fn optional<T: Read>(&mut self, name: &'static str, faults: &mut Faults) -> Option<T> {
+        let entry = self.entries.iter_mut().find(|entry| entry.is_some_and(|(key, _)| key.text == name))?;
+        let (_, value) = entry.take()?;
+        let value = T::read(value, faults);
+        if value.is_none() {
+            self.unread.push(name);
+        }
+        value
+    }
+
+    /// A key's value; its absence is told.
+    pub(crate) fn required<T: Read>(&mut self, name: &'static str, faults: &mut Faults) -> Option<T> {
+        if !self.entries.iter().flatten().any(|(key, _)| key.text == name) {
+            faults.add(self.place, format!("{} needs the key `{name}`", self.what));
+        }
+        self.optional(name, faults)
+    }
+}
+
+/// What the schema calls a type: by its word in the format.
+pub(crate) fn definition_name(type_name: &str) -> &str {
+    type_name.trim_end_matches("Entry").trim_end_matches("Node")
+}
+
+/// Declares a mapping of the format: what errors call it, and its keys. Every field is an `Option`, `None` where it is
+/// absent or could not be read. Of two alternative keys the schema says so; that neither or both are there is told by
+/// the resolver, in words that say what they mean.
+macro_rules! record {
+    (
+        $(#[doc = $doc:literal])* $name:ident, $what:literal {
+            $( $(#[doc = $field_doc:literal])* $need:ident $field:ident: $type:ty, )*
+        }
+        $( exactly one of $either:ident, $or:ident )?
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug)]
+        #[allow(dead_code, reason = "every key is declared, for the schema; not every one is looked at")]
+        pub(crate) struct $name {
+            pub(crate) place: Place,
+            /// The keys that are there, but whose values could not be read.
+            pub(crate) unread: Vec<&'static str>,
+            $( $(#[doc = $field_doc])* pub(crate) $field: Option<$type>, )*
+        }
+
+        #[allow(dead_code, reason = "few ask for the keys of a record")]
+        impl $name {
+            /// Its keys.
+            pub(crate) const KEYS: &[&str] = &[$(stringify!($field)),*];
+        }
+
+        impl $crate::scenario::record::Read for $name {
+            fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
+                let mut fields = $crate::scenario::record::Fields::open(node, $what, Self::KEYS, faults)?;
+                $( let $field = fields.$need(stringify!($field), faults); )*
+                Some(Self { place: node.place, unread: fields.unread, $($field),* })
+            }
+
+            fn schema(definitions: &mut serde_json::Map<String, serde_json::Value>) -> serde_json::Value {
+                use serde_json::{Value, json};
+                let name = $crate::scenario::record::definition_name(stringify!($name));
+                if !definitions.contains_key(name) {
+                    definitions.insert(name.to_owned(), Value::Null);
+                    let mut properties = serde_json::Map::new();
+                    let mut required: Vec<&str> = Vec::new();
+                    $(
+                        let mut schema = <$type as $crate::scenario::record::Read>::schema(definitions);
+                        let doc = concat!($($field_doc),*).trim();
+                        if let Some(schema) = schema.as_object_mut().filter(|_| !doc.is_empty()) {
+                            schema.insert("description".to_owned(), json!(doc));
+                        }
+                        properties.insert(stringify!($field).to_owned(), schema);
+                        if stringify!($need) == "required" {
+                            required.push(stringify!($field));
+                        }
+                    )*
+                    let doc = concat!($($doc),*).trim();
+                    #[allow(unused_mut, reason = "most records have no alternative keys")]
+                    let mut definition = json!({
+                        "type": "object",
+                        "description": doc,
+                        "properties": properties,
+                        "required": required,
+                        "additionalProperties": false,
+                    });
+                    $(
+                        let one_of = [stringify!($either), stringify!($or)].map(|key| json!({"required": [key]}));
+                        if let Some(definition) = definition.as_object_mut() {
+                            definition.insert("oneOf".to_owned(), json!(one_of));
+                        }
+                    )?
+                    definitions.insert(name.to_owned(), definition);
+                }
+                json!({"$ref": format!("#/$defs/{name}")})
+            }
+        }
+    };
+}
+
+pub(crate) use {record, words};

@@ -1,0 +1,319 @@
+//! Parties, issues, circumstances and groups.
+
+use super::values::value;
+use super::{Resolver, line, prose, snake};
+use crate::scenario::diagnostics::Place;
+use crate::scenario::document::{Content, Node};
+use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
+use crate::scenario::limits;
+use crate::scenario::model::{Dated, Group, Input, Party, Role};
+use crate::scenario::record::{At, Fields, Line, Number, Snake, Text};
+use detente_condition::{Domain, InputId, MAX_ENTRIES};
+use jiff::civil::Date;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+/// The inputs, with where each stands in the file.
+pub(super) struct Drafts {
+    pub(super) inputs: Vec<Input>,
+    pub(super) issue_count: usize,
+    pub(super) places: Vec<Place>,
+    /// Whether the domains of all are known.
+    pub(super) all_read: bool,
+}
+
+/// What issues and circumstances have in common.
+struct Common {
+    place: Place,
+    unread: Vec<&'static str>,
+    id: Option<At<Snake>>,
+    title: Option<Line>,
+    question: Option<Line>,
+    kind: Option<At<Kind>>,
+    options: Option<At<Vec<Entry>>>,
+    members: Option<At<Vec<Entry>>>,
+    unit: Option<At<Line>>,
+    range: Option<RangeEntry>,
+    taxonomy: Option<Vec<Line>>,
+    rows: Option<Vec<Line>>,
+    note: Option<Text>,
+}
+
+impl Resolver<'_> {
+    pub(super) fn parties(&mut self, entries: Vec<PartyEntry>) -> Vec<Party> {
+        let mut parties = Vec::with_capacity(entries.len());
+        for (position, entry) in entries.into_iter().enumerate() {
+            if let Some(id) = &entry.id {
+                self.parties.add("party", &id.value.0, id.place, position, self.faults);
+            }
+            parties.push(Party {
+                id: snake(entry.id),
+                name: line(entry.name),
+                role: entry.role.unwrap_or(Role::Principal),
+                description: prose(entry.description),
+                reservation_value: entry.reservation_value.map(|Number(number)| number),
+            });
+        }
+        self.parties.settle();
+        parties
+    }
+
+    pub(super) fn inputs(&mut self, issues: Vec<IssueEntry>, circumstances: Vec<CircumstanceEntry>) -> Drafts {
+        let mut drafts = Drafts {
+            inputs: Vec::new(),
+            issue_count: issues.len(),
+            places: Vec::new(),
+            all_read: !self.inputs.unread.is_incomplete(),
+        };
+        for entry in issues {
+            let status_quo = entry.status_quo;
+            let common = Common {
+                place: entry.place,
+                unread: entry.unread,
+                id: entry.id,
+                title: entry.title,
+                question: entry.question,
+                kind: entry.kind,
+                options: entry.options,
+                members: entry.members,
+                unit: entry.unit,
+                range: entry.range,
+                taxonomy: entry.taxonomy,
+                rows: entry.rows,
+                note: entry.note,
+            };
+            let readable = self.input(common, &mut drafts);
+            let defaults = match (status_quo, drafts.inputs.last()) {
+                (Some(node), Some(input)) if readable => self.status_quo(input, &node.0),
+                _ => Vec::new(),
+            };
+            drafts.inputs.last_mut().into_iter().for_each(|input| input.defaults.clone_from(&defaults));
+        }
+        for entry in circumstances {
+            let (assumed, evidence) = (entry.assumed, entry.evidence);
+            let common = Common {
+                place: entry.place,
+                unread: entry.unread,
+                id: entry.id,
+                title: entry.title,
+                question: entry.question,
+                kind: entry.kind,
+                options: entry.options,
+                members: entry.members,
+                unit: entry.unit,
+                range: entry.range,
+                taxonomy: entry.taxonomy,
+                rows: entry.rows,
+                note: entry.note,
+            };
+            let readable = self.input(common, &mut drafts);
+            let evidence = self.evidence(evidence, "`evidence`");
+            let assumed = match (assumed, drafts.inputs.last()) {
+                (Some(node), Some(input)) if readable => self.one_default(input, &node.0),
+                _ => Vec::new(),
+            };
+            if let Some(input) = drafts.inputs.last_mut() {
+                (input.defaults, input.evidence) = (assumed, evidence);
+            }
+        }
+        drafts
+    }
+
+    /// Adds an input to the drafts; whether its domain is known.
+    fn input(&mut self, entry: Common, drafts: &mut Drafts) -> bool {
+        let position = drafts.inputs.len();
+        let (domain, titles) = match self.domain(&entry) {
+            Some((domain, titles)) => (Some(domain), titles),
+            None => (None, Vec::new()),
+        };
+        if let Some(id) = &entry.id {
+            self.inputs.add("issue, circumstance or group", &id.value.0, id.place, position, self.faults);
+            if let (Some(domain), Ok(position)) = (&domain, u16::try_from(position)) {
+                self.vocabulary.add_input(Arc::from(id.value.0.as_str()), InputId(position), domain.clone());
+            } else {
+                // The name is known, what it ranges over is not: conditions that use it are left alone.
+                self.inputs.unread.add(&id.value.0);
+            }
+        }
+        let known = domain.is_some();
+        drafts.all_read &= known;
+        drafts.places.push(entry.id.as_ref().map_or(entry.place, |id| id.place));
+        let taxonomy = self.strings(entry.taxonomy, entry.place);
+        let rows = self.strings(entry.rows, entry.place);
+        drafts.inputs.push(Input {
+            id: snake(entry.id),
+            title: line(entry.title),
+            question: line(entry.question),
+            domain: domain.unwrap_or(Domain::Flag),
+            entry_titles: titles,
+            unit: entry.unit.map_or_else(String::new, |unit| unit.value.0),
+            defaults: Vec::new(),
+            taxonomy,
+            rows,
+            note: prose(entry.note),
+            evidence: Vec::new(),
+        });
+        known
+    }
+
+    fn domain(&mut self, entry: &Common) -> Option<(Domain, Vec<String>)> {
+        let kind = entry.kind.as_ref()?;
+        let wants = |wanted: Kind| kind.value == wanted;
+        let strangers = [
+            (entry.options.as_ref().map(|list| list.place), Kind::Choice, "`options` belong to a choice"),
+            (entry.members.as_ref().map(|list| list.place), Kind::Members, "`members` belong to the kind `members`"),
+            (entry.unit.as_ref().map(|unit| unit.place), Kind::Quantity, "a `unit` belongs to a quantity"),
+            (entry.range.as_ref().map(|range| range.place), Kind::Quantity, "a `range` belongs to a quantity"),
+        ];
+        for (place, owner, message) in strangers {
+            if let Some(place) = place.filter(|_| !wants(owner)) {
+                self.faults.add(Place { start: place.start, end: place.start + 1 }, message);
+            }
+        }
+        match kind.value {
+            Kind::Flag => Some((Domain::Flag, Vec::new())),
+            Kind::Choice => {
+                let Some(options) = &entry.options else {
+                    return self.missing(entry, "options", kind.place, "a choice needs `options`");
+                };
+                let (ids, titles) = self.entries(options, "option", 2)?;
+                Some((Domain::Choice(ids), titles))
+            }
+            Kind::Members => {
+                let Some(members) = &entry.members else {
+                    return self.missing(entry, "members", kind.place, "the kind `members` needs `members`");
+                };
+                let (ids, titles) = self.entries(members, "member", 1)?;
+                Some((Domain::Members(ids), titles))
+            }
+            Kind::Quantity => {
+                if entry.unit.is_none() {
+                    let _: Option<()> = self.missing(entry, "unit", kind.place, "a quantity needs a `unit`");
+                }
+                let Some(range) = &entry.range else {
+                    return self.missing(entry, "range", kind.place, "a quantity needs a `range`");
+                };
+                let (min, max) = (range.min.as_ref()?, range.max.as_ref()?);
+                if min.value >= max.value {
+                    return self.fault(
+                        max.place,
+                        format!("the range holds at most one value: {} to {}", min.value, max.value),
+                    );
+                }
+                Some((Domain::Quantity { min: min.value, max: max.value }, Vec::new()))
+            }
+        }
+    }
+
+    /// A key that the kind needs is not there; one that could not be read was told already.
+    fn missing<T>(&mut self, entry: &Common, key: &str, place: Place, message: &str) -> Option<T> {
+        if entry.unread.contains(&key) { None } else { self.fault(place, message) }
+    }
+
+    fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Vec<Arc<str>>, Vec<String>)> {
+        let count = list.value.len();
+        if self.faults.any_within(list.place) {
+            return None;
+        }
+        if !(least..=MAX_ENTRIES).contains(&count) {
+            let place = Place { start: list.place.start, end: list.place.start + 1 };
+            let plural = if count == 1 { "" } else { "s" };
+            return self.fault(place, format!("{count} {what}{plural}; {least} to {MAX_ENTRIES} are needed"));
+        }
+        let mut seen = HashSet::new();
+        for entry in &list.value {
+            if !seen.insert(&entry.id.value.0) {
+                self.faults.add(entry.id.place, format!("the {what} `{}` is named already", entry.id.value.0));
+            }
+        }
+        if seen.len() < count {
+            return None;
+        }
+        let titled = list.value.iter().any(|entry| !entry.title.is_empty());
+        let titles = if titled { list.value.iter().map(|entry| entry.title.clone()).collect() } else { Vec::new() };
+        Some((list.value.iter().map(|entry| Arc::from(entry.id.value.0.as_str())).collect(), titles))
+    }
+
+    /// A value, or values from days on.
+    fn status_quo(&mut self, input: &Input, node: &Node) -> Vec<Dated> {
+        let Content::Sequence(items) = &node.content else { return self.one_default(input, node) };
+        let dated = items.iter().any(|item| matches!(item.content, Content::Mapping(_)));
+        if !dated && matches!(input.domain, Domain::Members(_)) {
+            return self.one_default(input, node);
+        }
+        if items.is_empty() || items.len() > limits::MAX_SPANS {
+            let message = format!("{} dated values; 1 to {} are allowed", items.len(), limits::MAX_SPANS);
+            self.faults.add(node.place, message);
+            return Vec::new();
+        }
+        let mut defaults: Vec<Dated> = Vec::new();
+        for (position, item) in items.iter().enumerate() {
+            let what = "a dated value";
+            let opened = Fields::open(item, what, &["from", "value"], self.faults);
+            let Some(mut fields) = opened else { continue };
+            let (from, held): (Option<At<Date>>, Option<Node>) = if position == 0 {
+                (fields.optional("from", self.faults), fields.required("value", self.faults))
+            } else {
+                (fields.required("from", self.faults), fields.required("value", self.faults))
+            };
+            if let Some(from) = &from {
+                let last = defaults.last().and_then(|last| last.from);
+                if last.is_some_and(|last| from.value <= last) {
+                    self.faults.add(from.place, "dated values stand in order of date, each day once");
+                }
+                if self.covers.is_some_and(|(_, to)| from.value > to) {
+                    self.faults.add(from.place, "this day is after what the scenario covers");
+                }
+            }
+            let held = held.and_then(|held| value(input, &held, self.faults));
+            defaults.extend(held.map(|value| Dated { from: from.map(|from| from.value), value }));
+        }
+        defaults
+    }
+
+    fn one_default(&mut self, input: &Input, node: &Node) -> Vec<Dated> {
+        value(input, node, self.faults).map(|value| Dated { from: None, value }).into_iter().collect()
+    }
+
+    pub(super) fn groups(&mut self, entries: Vec<GroupEntry>, drafts: &Drafts) -> Vec<Group> {
+        let known: BTreeSet<&str> =
+            drafts.inputs.iter().flat_map(|input| input.domain.entries().iter().map(|entry| &**entry)).collect();
+        let mut groups = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let list = entry.members.as_ref().map(|members| members.place);
+            let mut readable = list.is_some_and(|place| !self.faults.any_within(place));
+            let members = entry.members.map(|members| members.value).unwrap_or_default();
+            if let Some(place) = list.filter(|_| readable && members.is_empty() || members.len() > MAX_ENTRIES) {
+                let message = format!("the group has {} members; 1 to {MAX_ENTRIES} are needed", members.len());
+                self.faults.add(place, message);
+                readable = false;
+            }
+            let mut seen = HashSet::new();
+            for member in &members {
+                let id = member.value.0.as_str();
+                // An issue that could not be read may well have it.
+                if !known.contains(id) && drafts.all_read {
+                    let hint = self.faults.hint(id, known.iter().copied());
+                    self.faults
+                        .add(member.place, format!("no issue or circumstance has an option or member `{id}`{hint}"));
+                    readable = false;
+                }
+                if !seen.insert(id) {
+                    self.faults.add(member.place, format!("`{id}` is named already"));
+                }
+            }
+            let ids: Vec<Arc<str>> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();
+            if let Some(id) = &entry.id {
+                self.inputs.add("issue, circumstance or group", &id.value.0, id.place, usize::MAX, self.faults);
+                if readable {
+                    self.vocabulary.add_group(Arc::from(id.value.0.as_str()), ids.clone());
+                } else {
+                    self.inputs.unread.add(&id.value.0);
+                }
+            }
+            groups.push(Group { id: snake(entry.id), name: line(entry.name), members: ids, note: prose(entry.note) });
+        }
+        self.inputs.settle();
+        groups
+    }
+}

@@ -1,0 +1,240 @@
+//! Red lines, waivers, constraints and cautions, up to the point where their conditions are compiled.
+
+use super::{Resolver, line, prose};
+use crate::scenario::diagnostics::Place;
+use crate::scenario::format::{CautionEntry, ConstraintEntry, RedLineEntry, WaiverEntry};
+use crate::scenario::limits;
+use crate::scenario::model::{Evidence, Firmness, Id, Span};
+use crate::scenario::record::{At, Cel, Kebab, Probability};
+use detente_condition::Formula;
+use std::collections::HashMap;
+
+/// A condition that was read, with its place.
+pub(super) struct Draft {
+    pub(super) text: String,
+    pub(super) place: Place,
+    pub(super) formula: Formula,
+}
+
+/// A red line whose condition is not compiled yet. What could not be read is `None`.
+pub(super) struct DraftLine {
+    pub(super) id: Id,
+    pub(super) party: Option<usize>,
+    pub(super) title: String,
+    pub(super) requires: bool,
+    pub(super) condition: Option<Draft>,
+    pub(super) firmness: Option<Firmness>,
+    pub(super) held: Vec<Span>,
+    pub(super) held_place: Option<Place>,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) waivers: Vec<DraftWaiver>,
+    pub(super) binding_probability: Option<f64>,
+}
+
+pub(super) struct DraftWaiver {
+    pub(super) id: Id,
+    /// Where the file gives it spans of its own, readable or not.
+    pub(super) held_place: Option<Place>,
+    pub(super) place: Place,
+    pub(super) title: String,
+    pub(super) when: Option<Draft>,
+    pub(super) firmness: Option<Firmness>,
+    pub(super) held: Vec<Span>,
+    pub(super) evidence: Vec<Evidence>,
+}
+
+pub(super) struct DraftConstraint {
+    pub(super) id: Id,
+    pub(super) title: String,
+    pub(super) forbids: Option<Draft>,
+}
+
+pub(super) struct DraftCaution {
+    pub(super) id: Id,
+    pub(super) text: String,
+    pub(super) when: Option<Draft>,
+    pub(super) evidence: Vec<Evidence>,
+}
+
+/// The ids of one list.
+struct Unique {
+    what: &'static str,
+    seen: HashMap<String, Place>,
+}
+
+impl Unique {
+    fn new(what: &'static str) -> Self {
+        Self { what, seen: HashMap::new() }
+    }
+}
+
+impl Resolver<'_> {
+    fn unique(&mut self, id: Option<At<Kebab>>, unique: &mut Unique) -> Id {
+        let Some(At { place, value: Kebab(id) }) = id else { return "".into() };
+        match unique.seen.get(&id) {
+            Some(first) => {
+                let message = format!("there is a {} `{id}` already", unique.what);
+                self.faults.add_with_other(place, message, *first, "first here");
+            }
+            None => {
+                unique.seen.insert(id.clone(), place);
+            }
+        }
+        id.into()
+    }
+
+    fn draft(&mut self, cel: Option<Cel>) -> Option<Draft> {
+        let cel = cel?;
+        let formula = self.formula(&cel)?;
+        Some(Draft { text: on_one_line(&cel.text), place: cel.node.place, formula })
+    }
+
+    pub(super) fn red_lines(&mut self, entries: Vec<RedLineEntry>) -> Vec<DraftLine> {
+        let mut unique = Unique::new("red line");
+        entries.into_iter().map(|entry| self.red_line(entry, &mut unique)).collect()
+    }
+
+    fn red_line(&mut self, entry: RedLineEntry, unique: &mut Unique) -> DraftLine {
+        let start = Place { start: entry.place.start, end: entry.place.start + 1 };
+        match (&entry.rejects, &entry.requires) {
+            (Some(_), Some(requires)) => {
+                let message = "a red line `rejects` a condition or `requires` one, not both";
+                self.faults.add(requires.node.place, message);
+            }
+            // A condition that could not be read was told already.
+            (None, None) if entry.unread.iter().any(|key| matches!(*key, "rejects" | "requires")) => {}
+            (None, None) => self.faults.add(start, "a red line needs a condition: `rejects` or `requires`"),
+            _ => {}
+        }
+        let id = self.unique(entry.id, unique);
+        let requires = entry.requires.is_some();
+        let condition = match (entry.rejects, entry.requires) {
+            // Which of them is meant can't be known; what is wrong within each still can.
+            (rejects @ Some(_), requires @ Some(_)) => {
+                let _ = (self.draft(rejects), self.draft(requires));
+                None
+            }
+            (rejects, requires) => self.draft(rejects.or(requires)),
+        };
+        let held_place = entry.held.as_ref().map(|held| held.place);
+        let held = self.spans(entry.held, "a red line");
+        let firmness = entry.firmness.map(|firmness| firmness.value);
+        let mut unique = Unique::new("waiver");
+        let waivers = self.list(entry.waivers, "waivers", limits::MAX_WAIVERS);
+        let waivers = waivers.into_iter().map(|waiver| self.waiver(waiver, firmness, (&held, held_place), &mut unique));
+        let waivers = waivers.collect();
+        DraftLine {
+            id,
+            party: entry.party.and_then(|party| self.party(&party)),
+            title: line(entry.title),
+            requires,
+            condition,
+            firmness,
+            evidence: self.evidence(entry.evidence, "a red line"),
+            held,
+            held_place,
+            waivers,
+            binding_probability: entry.binding_probability.map(|Probability(probability)| probability),
+        }
+    }
+
+    fn waiver(
+        &mut self,
+        entry: WaiverEntry,
+        unwaived: Option<Firmness>,
+        (line_held, line_held_place): (&[Span], Option<Place>),
+        unique: &mut Unique,
+    ) -> DraftWaiver {
+        if let (Some(firmness), Some(unwaived)) = (&entry.firmness, unwaived)
+            && firmness.value >= unwaived
+        {
+            let (waived, unwaived) = (firmness.value.word(), unwaived.word());
+            let message = format!("the waiver lowers nothing: the red line is {unwaived}, and {waived} is not less");
+            self.faults.add(firmness.place, message);
+        }
+        let unreadable = entry.unread.contains(&"held").then_some(entry.place);
+        let held_place = entry.held.as_ref().map(|held| held.place).or(unreadable);
+        let held = self.spans(entry.held, "a waiver");
+        let meets = |span: &Span| line_held.iter().any(|line| overlap(line, span));
+        if let Some(place) = held_place
+            && !held.is_empty()
+            && !line_held.is_empty()
+            && !held.iter().any(meets)
+            // Spans that could not be read may be those that meet.
+            && !self.faults.any_within_some([held_place, line_held_place])
+        {
+            self.faults.add(place, "the waiver never stands while the red line is held");
+        }
+        DraftWaiver {
+            id: self.unique(entry.id, unique),
+            held_place,
+            place: entry.place,
+            title: line(entry.title),
+            when: self.draft(entry.when),
+            firmness: entry.firmness.map(|firmness| firmness.value),
+            held,
+            evidence: self.evidence(entry.evidence, "a waiver"),
+        }
+    }
+
+    pub(super) fn constraints(&mut self, entries: Vec<ConstraintEntry>) -> Vec<DraftConstraint> {
+        let mut unique = Unique::new("constraint");
+        let drafts = entries.into_iter().map(|entry| DraftConstraint {
+            id: self.unique(entry.id, &mut unique),
+            title: line(entry.title),
+            forbids: self.draft(entry.forbids),
+        });
+        drafts.collect()
+    }
+
+    pub(super) fn cautions(&mut self, entries: Vec<CautionEntry>) -> Vec<DraftCaution> {
+        let mut unique = Unique::new("caution");
+        let drafts = entries.into_iter().map(|entry| DraftCaution {
+            id: self.unique(entry.id, &mut unique),
+            text: prose(entry.text),
+            when: self.draft(entry.when),
+            evidence: self.evidence(entry.evidence, "a caution"),
+        });
+        drafts.collect()
+    }
+
+    /// The ids of proposals, each once.
+    pub(super) fn proposal_ids(&mut self, ids: Vec<Option<At<Kebab>>>) -> Vec<Id> {
+        let mut unique = Unique::new("proposal");
+        ids.into_iter().map(|id| self.unique(id, &mut unique)).collect()
+    }
+}
+
+/// A condition's text without the line breaks and indents of the file, so that laying it out anew changes nothing:
+/// white space is one blank, but within quotes, and where a comment (`//`) needs its line's end.
+fn on_one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut characters = text.trim().chars().peekable();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some(_), '\\') => {
+                out.push(character);
+                out.extend(characters.next());
+                continue;
+            }
+            (Some(open), _) if open == character => quote = None,
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '/') if characters.peek() == Some(&'/') => return text.trim().to_owned(),
+            (None, _) if character.is_whitespace() => {
+                if !out.ends_with(' ') {
+                    out.push(' ');
+                }
+                continue;
+            }
+            _ => {}
+        }
+        out.push(character);
+    }
+    out
+}
+
+/// Whether two spans share a day.
+pub(super) fn overlap(a: &Span, b: &Span) -> bool {
+    a.until.is_none_or(|until| b.from < until) && b.until.is_none_or(|until| a.from < until)
+}

@@ -1,0 +1,294 @@
+//! From records to the model: names become positions, values are held to their domains, dates to each other.
+//!
+//! What a fault leaves unknown is skipped, and no fault follows from that alone.
+
+mod conditions;
+mod inputs;
+mod lines;
+mod names;
+mod rest;
+pub(crate) mod values;
+mod waivers;
+
+use self::names::Names;
+use super::diagnostics::{Faults, Place};
+use super::document::Node;
+use super::format::{CoversEntry, EvidenceEntry, ScenarioEntry, SpanEntry};
+use super::limits::{self, MAX_QUOTE_WORDS};
+use super::model::{Evidence, Id, Revision, Scenario, Source, Span};
+use super::record::{At, Line, Read, Snake, Text};
+use super::revision;
+use detente_condition::{Space, Vocabulary};
+use jiff::civil::Date;
+use std::sync::Arc;
+
+/// What is known while a file is resolved.
+pub(super) struct Resolver<'a> {
+    pub(super) faults: &'a mut Faults,
+    characters: &'a [char],
+    covers: Option<(Date, Date)>,
+    as_of: Option<Date>,
+    sources: Names,
+    parties: Names,
+    inputs: Names,
+    vocabulary: Vocabulary,
+}
+
+/// Turns a scenario file's tree into a scenario. `None` if anything is wrong: the faults say what.
+pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<Scenario> {
+    let entry = ScenarioEntry::read(root, faults)?;
+    let characters: Vec<char> = text.chars().collect();
+    let mut resolver = Resolver {
+        faults,
+        characters: &characters,
+        covers: None,
+        as_of: None,
+        sources: Names::of_lists(root, ScenarioEntry::KEYS, &["sources"]),
+        parties: Names::of_lists(root, ScenarioEntry::KEYS, &["parties"]),
+        inputs: Names::of_lists(root, ScenarioEntry::KEYS, &["issues", "circumstances", "groups"]),
+        vocabulary: Vocabulary::default(),
+    };
+    resolver.scenario(entry)
+}
+
+impl Resolver<'_> {
+    fn fault<T>(&mut self, place: Place, message: impl Into<String>) -> Option<T> {
+        self.faults.add(place, message);
+        None
+    }
+
+    fn scenario(&mut self, entry: ScenarioEntry) -> Option<Scenario> {
+        let place = Place { start: entry.place.start, end: entry.place.start + 1 };
+        self.covers = entry.covers.as_ref().and_then(|covers| self.covers(covers));
+        self.as_of = entry.as_of.as_ref().map(|as_of| as_of.value);
+        if let (Some(as_of), Some((from, to))) = (&entry.as_of, self.covers)
+            && !(from..=to).contains(&as_of.value)
+        {
+            self.faults
+                .add(as_of.place, format!("{} is outside of what the scenario covers: {from} to {to}", as_of.value));
+        }
+        self.at_least_one(entry.parties.as_ref(), "party");
+        self.at_least_one(entry.issues.as_ref(), "issue");
+        // What other parts name is read whole, beyond the limit too: else all that names it would be at fault.
+        let sources = self.whole_list(entry.sources, "sources", limits::MAX_SOURCES);
+        let sources = self.sources(sources);
+        let parties = self.whole_list(entry.parties, "parties", limits::MAX_PARTIES);
+        let parties = self.parties(parties);
+        let issues = self.whole_list(entry.issues, "issues", limits::MAX_ISSUES);
+        let circumstances = self.whole_list(entry.circumstances, "circumstances", limits::MAX_CIRCUMSTANCES);
+        let groups = self.whole_list(entry.groups, "groups", limits::MAX_GROUPS);
+        let drafts = self.inputs(issues, circumstances);
+        let groups = self.groups(groups, &drafts);
+
+        let red_lines = self.list(entry.red_lines, "red lines", limits::MAX_RED_LINES);
+        let red_lines = self.red_lines(red_lines);
+        let constraints = self.list(entry.constraints, "constraints", limits::MAX_CONSTRAINTS);
+        let constraints = self.constraints(constraints);
+        let cautions = self.list(entry.cautions, "cautions", limits::MAX_CAUTIONS);
+        let cautions = self.cautions(cautions);
+        let preferences = self.list(entry.preferences, "preferences", limits::MAX_PREFERENCES);
+        let preferences = self.preferences(preferences, &drafts);
+        let proposals = self.list(entry.proposals, "proposals", limits::MAX_PROPOSALS);
+        let proposals = self.proposals(proposals, &drafts);
+
+        let space = self.space(&drafts, &red_lines, &constraints, &cautions);
+        let compiled = self.compile(space.as_ref(), &red_lines, &constraints, &cautions);
+        self.check_editions(&drafts.inputs, &red_lines, place);
+        if !self.faults.is_empty() {
+            return None;
+        }
+        // INVARIANT: without a fault everything was read.
+        let (space, compiled): (Space, conditions::Compiled) = (space?, compiled?);
+        let mut scenario = Scenario {
+            id: entry.scenario?.0.into(),
+            title: entry.title?.0,
+            description: prose(entry.description),
+            covers: self.covers?,
+            as_of: entry.as_of?.value,
+            revision: Revision(Arc::from("")),
+            sources,
+            parties,
+            groups,
+            inputs: drafts.inputs,
+            issue_count: drafts.issue_count,
+            space,
+            red_lines: compiled.red_lines,
+            constraints: compiled.constraints,
+            cautions: compiled.cautions,
+            preferences,
+            proposals,
+        };
+        scenario.revision = revision::of(&scenario);
+        Some(scenario)
+    }
+
+    fn covers(&mut self, entry: &CoversEntry) -> Option<(Date, Date)> {
+        let (from, to) = (entry.from.as_ref()?, entry.to.as_ref()?);
+        if from.value > to.value {
+            return self.fault(to.place, format!("`covers` ends on {}, before it begins on {}", to.value, from.value));
+        }
+        Some((from.value, to.value))
+    }
+
+    /// A list, held to its limit: what is beyond is not looked at.
+    fn list<T>(&mut self, list: Option<At<Vec<T>>>, what: &str, most: usize) -> Vec<T> {
+        let mut list = self.whole_list(list, what, most);
+        list.truncate(most);
+        list
+    }
+
+    /// A list; that it is beyond its limit is told.
+    fn whole_list<T>(&mut self, list: Option<At<Vec<T>>>, what: &str, most: usize) -> Vec<T> {
+        let Some(list) = list else { return Vec::new() };
+        if list.value.len() > most {
+            let place = Place { start: list.place.start, end: list.place.start + 1 };
+            self.faults.add(place, format!("there are {} {what}; at most {most} are allowed", list.value.len()));
+        }
+        list.value
+    }
+
+    fn at_least_one<T>(&mut self, list: Option<&At<Vec<T>>>, what: &str) {
+        if let Some(list) = list.filter(|list| list.value.is_empty())
+            && !self.faults.any_within(list.place)
+        {
+            self.faults.add(list.place, format!("a scenario has at least one {what}"));
+        }
+    }
+
+    fn sources(&mut self, entries: Vec<super::format::SourceEntry>) -> Vec<Source> {
+        let mut sources = Vec::with_capacity(entries.len());
+        for (position, entry) in entries.into_iter().enumerate() {
+            if let Some(id) = &entry.id {
+                self.sources.add("source", &id.value.0, id.place, position, self.faults);
+            }
+            let authors = self.strings(entry.authors, entry.place);
+            sources.push(Source {
+                id: entry.id.map_or_else(|| "".into(), |id| id.value.0.into()),
+                title: line(entry.title),
+                publisher: line(entry.publisher),
+                authors,
+                published: entry.published.map(|date| date.value),
+                url: line(entry.url),
+                note: prose(entry.note),
+            });
+        }
+        self.sources.settle();
+        sources
+    }
+
+    /// A list of short texts, held to the limit of lists.
+    fn strings(&mut self, lines: Option<Vec<Line>>, place: Place) -> Vec<String> {
+        let list = lines.map(|lines| At { place, value: lines.into_iter().map(|line| line.0).collect() });
+        self.list(list, "entries", limits::MAX_ENTRIES)
+    }
+
+    fn party(&mut self, id: &At<Snake>) -> Option<usize> {
+        self.parties.find("party", &id.value.0, id.place, self.faults)
+    }
+
+    /// Spans: in order, disjoint, not empty, and each at least partly within what the scenario covers.
+    fn spans(&mut self, entries: Option<At<Vec<SpanEntry>>>, what: &str) -> Vec<Span> {
+        let Some(entries) = entries else { return Vec::new() };
+        if entries.value.is_empty() && !self.faults.any_within(entries.place) {
+            self.faults.add(entries.place, format!("{what} is held in at least one span"));
+        }
+        let mut spans: Vec<(Span, Place)> = Vec::new();
+        for entry in self.list(Some(entries), "spans", limits::MAX_SPANS) {
+            let Some(span) = self.span(&entry) else { continue };
+            if let Some((last, _)) = spans.last() {
+                let overlap = last.until.is_none_or(|until| span.from < until);
+                if overlap {
+                    let message = format!(
+                        "this span begins on {}, before the one before it ends{}",
+                        span.from,
+                        last.until.map_or_else(String::new, |until| format!(" on {until}"))
+                    );
+                    self.faults.add(entry.place, message);
+                    continue;
+                }
+            }
+            spans.push((span, entry.place));
+        }
+        spans.into_iter().map(|(span, _)| span).collect()
+    }
+
+    fn span(&mut self, entry: &SpanEntry) -> Option<Span> {
+        let (from, from_is_stated) = match (&entry.from, &entry.first_recorded) {
+            (Some(from), None) => (from, true),
+            (None, Some(first)) => (first, false),
+            (Some(_), Some(first)) => {
+                return self
+                    .fault(first.place, "a span begins `from` a stated day or is `first_recorded` on one, not both");
+            }
+            // A date that could not be read was told already.
+            (None, None) if self.faults.any_within(entry.place) => return None,
+            (None, None) => return self.fault(entry.place, "a span needs its beginning: `from` or `first_recorded`"),
+        };
+        if let Some(until) = entry.until.as_ref().filter(|until| until.value <= from.value) {
+            let message = format!("the span ends on {}, which is not after its beginning, {}", until.value, from.value);
+            return self.fault(until.place, message);
+        }
+        let span = Span { from: from.value, from_is_stated, until: entry.until.as_ref().map(|until| until.value) };
+        if let Some((first, last)) = self.covers
+            && (span.from > last || span.until.is_some_and(|until| until <= first))
+        {
+            return self.fault(
+                entry.place,
+                format!("the span lies wholly outside of what the scenario covers: {first} to {last}"),
+            );
+        }
+        Some(span)
+    }
+
+    /// Evidence: at least one piece.
+    fn evidence(&mut self, entries: Option<At<Vec<EvidenceEntry>>>, what: &str) -> Vec<Evidence> {
+        let Some(entries) = entries else { return Vec::new() };
+        if entries.value.is_empty() && !self.faults.any_within(entries.place) {
+            let message = format!("{what} needs evidence: at least one piece that says who said what");
+            self.faults.add(entries.place, message);
+        }
+        let entries = self.list(Some(entries), "pieces of evidence", limits::MAX_EVIDENCE);
+        entries.into_iter().filter_map(|entry| self.piece_of_evidence(entry)).collect()
+    }
+
+    fn piece_of_evidence(&mut self, entry: EvidenceEntry) -> Option<Evidence> {
+        if let Some(quote) = &entry.quote {
+            let words = quote.value.0.split_whitespace().count();
+            if words > MAX_QUOTE_WORDS {
+                let message = format!("the quote has {words} words; at most {MAX_QUOTE_WORDS} are allowed");
+                self.faults.add(quote.place, message);
+            }
+        }
+        if let (Some(date), Some(as_of)) = (&entry.date, self.as_of)
+            && date.value > as_of
+        {
+            let message = format!("{} is after {as_of}, the day to which the record is complete", date.value);
+            self.faults.add(date.place, message);
+        }
+        let source = entry.source.as_ref();
+        let source = source.and_then(|id| self.sources.find("source", &id.value.0, id.place, self.faults));
+        Some(Evidence {
+            source: source?,
+            kind: entry.kind?,
+            speaker: line(entry.speaker),
+            statement: prose(entry.statement),
+            quote: entry.quote.map_or_else(String::new, |quote| quote.value.0),
+            date: entry.date.map(|date| date.value),
+            against: entry.speaks == Some(super::format::Speaks::Against),
+            row: line(entry.row),
+        })
+    }
+}
+
+fn line(line: Option<Line>) -> String {
+    line.map_or_else(String::new, |line| line.0)
+}
+
+fn prose(text: Option<Text>) -> String {
+    text.map_or_else(String::new, |text| text.0)
+}
+
+/// An id as the model keeps it; empty where it could not be read (and the file is refused).
+fn snake(id: Option<At<Snake>>) -> Id {
+    id.map_or_else(|| "".into(), |id| id.value.0.into())
+}

@@ -1,0 +1,199 @@
+//! Values and answers, held to their domains.
+
+use super::names::Unread;
+use crate::scenario::diagnostics::Faults;
+use crate::scenario::document::{Content, Key, Node};
+use crate::scenario::model::Input;
+use crate::scenario::record::Fields;
+use detente_condition::{Answer, Domain, InputId, Value};
+use std::collections::BTreeMap;
+
+/// A value of an input's domain.
+pub(crate) fn value(input: &Input, node: &Node, faults: &mut Faults) -> Option<Value> {
+    let (id, domain) = (&input.id, &input.domain);
+    match domain {
+        Domain::Flag => node.as_bool().map(Value::Flag).or_else(|| {
+            faults.add(node.place, format!("`{id}` is a flag: true or false is expected here, not {}", node.found()));
+            None
+        }),
+        Domain::Choice(_) => entry(input, node, "option", faults).map(Value::Choice),
+        Domain::Members(_) => members(input, node, faults).map(Value::Members),
+        Domain::Quantity { min, max } => {
+            let Some(number) = node.as_integer() else {
+                let found = node.found();
+                faults.add(node.place, format!("`{id}` is a quantity: an integer is expected here, not {found}"));
+                return None;
+            };
+            if !(min..=max).contains(&&number) {
+                faults.add(node.place, format!("{number} is outside of `{id}`, which goes from {min} to {max}"));
+                return None;
+            }
+            Some(Value::Quantity(number))
+        }
+    }
+}
+
+/// An answer: a value, something bracketed, or `unsettled`.
+pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<Answer> {
+    if node.as_text() == Some("unsettled") {
+        return Some(Answer::Unsettled);
+    }
+    let Content::Mapping(entries) = &node.content else { return value(input, node, faults).map(Answer::Exact) };
+    let id = &input.id;
+    match &input.domain {
+        Domain::Flag => {
+            faults.add(node.place, format!("`{id}` is a flag: true, false or `unsettled`"));
+            None
+        }
+        Domain::Choice(_) => {
+            let mut fields = Fields::open(node, "an answer to a choice", &["any_of"], faults)?;
+            let options: Node = fields.required("any_of", faults)?;
+            match entries_mask(input, &options, "option", faults)? {
+                0 => {
+                    faults.add(options.place, "name at least one option");
+                    None
+                }
+                mask => Some(Answer::AnyOf(mask)),
+            }
+        }
+        Domain::Members(_) => {
+            let known = ["includes", "excludes"];
+            let mut fields = Fields::open(node, "an answer to a members issue", &known, faults)?;
+            let parts = known.map(|key| {
+                let list: Option<Node> = fields.optional(key, faults);
+                list.map_or(Some(0), |list| entries_mask(input, &list, "member", faults))
+            });
+            let [Some(includes), Some(excludes)] = parts else { return None };
+            let both = (0u8..).zip(input.domain.entries()).find(|(at, _)| (includes & excludes) >> at & 1 == 1);
+            if let Some((_, member)) = both {
+                faults.add(node.place, format!("`{member}` cannot be both in and out"));
+                return None;
+            }
+            Some(Answer::Partial { includes, excludes })
+        }
+        Domain::Quantity { min, max } => {
+            let mut fields = Fields::open(node, "an answer to a quantity", &["min", "max"], faults)?;
+            let (low, high): (Option<i64>, Option<i64>) =
+                (fields.optional("min", faults), fields.optional("max", faults));
+            if entries
+                .iter()
+                .any(|(key, value)| matches!(key.text.as_str(), "min" | "max") && value.as_integer().is_none())
+            {
+                return None;
+            }
+            let (low, high) = (low.unwrap_or(*min), high.unwrap_or(*max));
+            if low > high {
+                faults.add(node.place, format!("the range is inverted: {low} is above {high}"));
+                return None;
+            }
+            if low < *min || high > *max {
+                faults.add(node.place, format!("{low} to {high} is not within `{id}`, which goes from {min} to {max}"));
+                return None;
+            }
+            Some(Answer::Range { min: low, max: high })
+        }
+    }
+}
+
+fn entry(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> Option<u8> {
+    let Some(id) = node.as_text() else {
+        faults.add(
+            node.place,
+            format!("the id of an {what} of `{}` is expected here, not {}", input.id, node.describe()),
+        );
+        return None;
+    };
+    input.domain.entry(id).or_else(|| {
+        let hint = faults.hint(id, input.domain.entries().iter().map(|entry| &**entry));
+        faults.add(node.place, format!("`{}` has no {what} `{id}`{hint}", input.id));
+        None
+    })
+}
+
+fn members(input: &Input, node: &Node, faults: &mut Faults) -> Option<u64> {
+    if !matches!(node.content, Content::Sequence(_)) {
+        let found = node.describe();
+        let message =
+            format!("`{}` is a set of members: a list is expected here (`[]` for none), not {found}", input.id);
+        faults.add(node.place, message);
+        return None;
+    }
+    entries_mask(input, node, "member", faults)
+}
+
+fn entries_mask(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> Option<u64> {
+    let Content::Sequence(items) = &node.content else {
+        faults.add(node.place, format!("a list of ids is expected here, not {}", node.describe()));
+        return None;
+    };
+    let (mut mask, mut whole) = (0u64, true);
+    for item in items {
+        match entry(input, item, what, faults) {
+            Some(position) if mask >> position & 1 == 1 => {
+                faults.add(item.place, "this is named already");
+                whole = false;
+            }
+            Some(position) => mask |= 1 << position,
+            None => whole = false,
+        }
+    }
+    whole.then_some(mask)
+}
+
+/// From the names of inputs to their positions.
+pub(crate) struct Names<'a>(BTreeMap<&'a str, usize>);
+
+impl<'a> Names<'a> {
+    pub(crate) fn of(inputs: &'a [Input]) -> Self {
+        let named = inputs.iter().enumerate().filter(|(_, input)| !input.id.is_empty());
+        Self(named.map(|(at, input)| (&*input.id, at)).collect())
+    }
+
+    /// The input that a key names, with its position among these.
+    pub(crate) fn find(&self, key: &Key, what: &str, faults: &mut Faults) -> Option<usize> {
+        let found = self.0.get(key.text.as_str()).copied();
+        if found.is_none() {
+            let hint = faults.hint(&key.text, self.0.keys().copied());
+            faults.add(key.place, format!("there is no {what} `{}`{hint}", key.text));
+        }
+        found
+    }
+}
+
+/// The answers of a map from issue (or circumstance) to answer. `inputs` begin at position `first` of the scenario.
+pub(crate) fn answers_of_map(
+    inputs: &[Input],
+    first: usize,
+    node: &Node,
+    faults: &mut Faults,
+) -> Vec<(InputId, Answer)> {
+    answers(inputs, first, &Names::of(inputs), &Unread::default(), node, faults)
+}
+
+pub(crate) fn answers(
+    inputs: &[Input],
+    first: usize,
+    names: &Names,
+    unread: &Unread,
+    node: &Node,
+    faults: &mut Faults,
+) -> Vec<(InputId, Answer)> {
+    let what = if first == 0 { "issue" } else { "circumstance" };
+    let Content::Mapping(entries) = &node.content else {
+        faults.add(node.place, format!("a map from {what} to answer is expected here, not {}", node.describe()));
+        return Vec::new();
+    };
+    let mut found = Vec::with_capacity(entries.len());
+    for (key, node) in entries {
+        let known = names.0.contains_key(key.text.as_str());
+        if if known { unread.is_unread(&key.text) } else { unread.may_mean(&key.text) } {
+            continue;
+        }
+        let Some(at) = names.find(key, what, faults) else { continue };
+        let answer = inputs.get(at).and_then(|input| answer(input, node, faults));
+        if let (Some(answer), Ok(position)) = (answer, u16::try_from(first + at)) {
+            found.push((InputId(position), answer));
+        }
+    }
+    found
+}

@@ -1,0 +1,227 @@
+//! Who answers: the service here, on files, or a server.
+
+use crate::cli::client::{Client, Credentials};
+use crate::cli::progress::Progress;
+use crate::error::Refusal;
+use crate::schema::proto::v1;
+use crate::services::{AnalysisRequest, RedLines};
+use crate::serving::Store;
+use crate::serving::source;
+use anyhow::{Context, Result};
+use clap::Args;
+use detente_core::engine::Compiled;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+const LARGEST_PAGE: i32 = 1_000;
+
+/// Whom to ask.
+#[derive(Args, Debug)]
+pub(crate) struct Target {
+    /// The scenario file to ask about. [default: the scenario that comes with the program]
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    scenario: Option<PathBuf>,
+
+    /// Ask a running server instead.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+
+    /// Where the server speaks TLS: the authorities whose word is taken for who it is, in PEM. [default: the system's]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    ca: Option<PathBuf>,
+
+    /// Where the server knows its callers: a file that holds your token.
+    #[arg(long, env = "DETENTE_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// Which of the server's scenarios. [default: its default one]
+    #[arg(long, value_name = "NAME", requires = "server")]
+    scenario_name: Option<String>,
+}
+
+/// The service, here or there.
+pub(crate) enum Answerer {
+    Here(RedLines),
+    There(Box<Client>),
+}
+
+impl Target {
+    pub(crate) fn open(&self) -> Result<Answerer> {
+        if let Some(url) = self.server.as_ref().filter(|_| self.scenario.is_none()) {
+            return Ok(Answerer::There(Box::new(Client::connect(url, &self.credentials()?)?)));
+        }
+        let scenarios = source::load(self.scenario.as_slice())?;
+        Answerer::of(scenarios)
+    }
+
+    fn credentials(&self) -> Result<Credentials> {
+        let read = |file: &PathBuf, flag: &str| {
+            fs::read_to_string(file).with_context(|| format!("{} cannot be read ({flag})", file.display()))
+        };
+        let authorities = self.ca.as_ref().map(|file| read(file, "--ca")).transpose()?;
+        let token = self.token_file.as_ref().map(|file| read(file, "--token-file")).transpose()?;
+        // Editors end a file with a line's end.
+        Ok(Credentials { authorities, token: token.map(|token| token.trim().to_owned()) })
+    }
+
+    /// The scenario's name in requests; empty for the default one.
+    pub(crate) fn scenario_name(&self) -> String {
+        match self.scenario_name.as_deref() {
+            Some(name) if name.starts_with("scenarios/") => name.to_owned(),
+            Some(id) => format!("scenarios/{id}"),
+            None => String::new(),
+        }
+    }
+}
+
+impl Answerer {
+    /// The service here, on these scenarios.
+    pub(crate) fn of(scenarios: Vec<Compiled>) -> Result<Self> {
+        Ok(Answerer::Here(RedLines::new(Arc::new(Store::new(scenarios)?))))
+    }
+
+    pub(crate) fn evaluate(
+        &self,
+        request: v1::EvaluateProposalRequest,
+    ) -> Result<v1::EvaluateProposalResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => service.evaluate(&request).map_err(Refusal::from),
+            Answerer::There(client) => client.evaluate(request).map_err(Refusal::from),
+        }
+    }
+
+    pub(crate) fn history(&self, request: v1::EvaluateHistoryRequest) -> Result<v1::EvaluateHistoryResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => service.evaluate_history(&request).map_err(Refusal::from),
+            Answerer::There(client) => client.evaluate_history(request).map_err(Refusal::from),
+        }
+    }
+
+    pub(crate) fn compare(
+        &self,
+        request: v1::CompareProposalsRequest,
+    ) -> Result<v1::CompareProposalsResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => service.compare_proposals(&request).map_err(Refusal::from),
+            Answerer::There(client) => client.compare_proposals(request).map_err(Refusal::from),
+        }
+    }
+
+    pub(crate) fn suggest_amendments(
+        &self,
+        request: v1::SuggestAmendmentsRequest,
+        within: Duration,
+    ) -> Result<v1::SuggestAmendmentsResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => analyse(service, &request, within),
+            Answerer::There(client) => {
+                let _shown = Progress::new(within);
+                client.suggest_amendments(request, within).map_err(Refusal::from)
+            }
+        }
+    }
+
+    pub(crate) fn find_packages(
+        &self,
+        request: v1::FindPackagesRequest,
+        within: Duration,
+    ) -> Result<Vec<v1::FindPackagesResponse>, Refusal> {
+        match self {
+            Answerer::Here(service) => analyse(service, &request, within),
+            Answerer::There(client) => {
+                let progress = Progress::new(within);
+                let show = |told: &v1::SearchProgress| {
+                    let number = |number: i64| u64::try_from(number).unwrap_or(0);
+                    progress.show(&told.phase, number(told.done), number(told.total));
+                };
+                client.find_packages(request, within, show).map_err(Refusal::from)
+            }
+        }
+    }
+
+    pub(crate) fn explain_impasse(
+        &self,
+        request: v1::ExplainImpasseRequest,
+        within: Duration,
+    ) -> Result<v1::ExplainImpasseResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => analyse(service, &request, within),
+            Answerer::There(client) => {
+                let _shown = Progress::new(within);
+                client.explain_impasse(request, within).map_err(Refusal::from)
+            }
+        }
+    }
+
+    pub(crate) fn assess_robustness(
+        &self,
+        request: v1::AssessRobustnessRequest,
+        within: Duration,
+    ) -> Result<v1::AssessRobustnessResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => analyse(service, &request, within),
+            Answerer::There(client) => {
+                let _shown = Progress::new(within);
+                client.assess_robustness(request, within).map_err(Refusal::from)
+            }
+        }
+    }
+
+    /// All pages in one.
+    pub(crate) fn all_red_lines(
+        &self,
+        mut request: v1::ListRedLinesRequest,
+    ) -> Result<v1::ListRedLinesResponse, Refusal> {
+        request.page_size = LARGEST_PAGE;
+        let mut all = self.list_red_lines(request.clone())?;
+        while !all.next_page_token.is_empty() {
+            request.page_token = std::mem::take(&mut all.next_page_token);
+            let page = self.list_red_lines(request.clone())?;
+            all.red_lines.extend(page.red_lines);
+            all.next_page_token = page.next_page_token;
+        }
+        Ok(all)
+    }
+
+    fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, Refusal> {
+        match self {
+            Answerer::Here(service) => service.list_red_lines(request).map_err(Refusal::from),
+            Answerer::There(client) => client.list_red_lines(request).map_err(Refusal::from),
+        }
+    }
+
+    /// The first so many of a scenario's reference proposals, and how many there are.
+    pub(crate) fn list_proposals(&self, parent: &str, most: i32) -> Result<v1::ListProposalsResponse, Refusal> {
+        let request = v1::ListProposalsRequest {
+            parent: parent.to_owned(),
+            page_size: most,
+            ..v1::ListProposalsRequest::default()
+        };
+        match self {
+            Answerer::Here(service) => service.list_proposals(request).map_err(Refusal::from),
+            Answerer::There(client) => client.list_proposals(request).map_err(Refusal::from),
+        }
+    }
+
+    pub(crate) fn get_red_line(&self, request: v1::GetRedLineRequest) -> Result<v1::RedLine, Refusal> {
+        match self {
+            Answerer::Here(service) => service.get_red_line(request).map_err(Refusal::from),
+            Answerer::There(client) => client.get_red_line(request).map_err(Refusal::from),
+        }
+    }
+
+    pub(crate) fn get_scenario(&self, name: String) -> Result<v1::Scenario, Refusal> {
+        let request = v1::GetScenarioRequest { name, revision: String::new() };
+        match self {
+            Answerer::Here(service) => service.get_scenario(request).map_err(Refusal::from),
+            Answerer::There(client) => client.get_scenario(request).map_err(Refusal::from),
+        }
+    }
+}
+
+/// Answers here, within a time.
+fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R, within: Duration) -> Result<R::Answer, Refusal> {
+    Progress::new(within).during(|budget| service.analyse(request, budget)).map_err(Refusal::from)
+}

@@ -1,0 +1,117 @@
+//! `detente amend`: the passing packages nearest to a proposal, here or at a server.
+
+use crate::cli::args::aim::AimOptions;
+use crate::cli::args::parsers::date;
+use crate::cli::args::question::Question;
+use crate::cli::commands::impasse::impasse_text;
+use crate::cli::render::analysis::{head, mention, mentions};
+use crate::cli::render::text::{DIM, HEAD, count, wrapped};
+use crate::cli::report::{OutputFormat, Report, pretty};
+use crate::convert::date::from_date;
+use crate::schema::json::to_json;
+use crate::schema::proto::v1;
+use anyhow::Result;
+use clap::Args;
+use jiff::civil::Date;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  detente amend european-force
+  detente amend jeddah-ceasefire --floor negotiable --goal 'ceasefire_scope == \"all_fronts\"'
+  detente amend draft.yaml --pin ceasefire_days='{min: 30}' --third-party united_states --max 5";
+
+/// The options of `detente amend`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Options {
+    #[command(flatten)]
+    question: Question,
+
+    /// The day. [default: the scenario's]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    as_of: Option<Date>,
+
+    #[command(flatten)]
+    aim: AimOptions,
+
+    /// The most amendments to show, at most 20.
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=20))]
+    max: i32,
+
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: OutputFormat,
+}
+
+pub(super) fn run(options: &Options) -> Result<Report> {
+    let asked = options.question.open()?;
+    let request = v1::SuggestAmendmentsRequest {
+        scenario: asked.scenario.name.clone(),
+        subject: Some(asked.proposal.unwrap_or_default().into()),
+        overrides: asked.overrides,
+        cleared_issues: asked.cleared_issues,
+        as_of: options.as_of.map(from_date),
+        circumstances: asked.circumstances,
+        hypotheses: asked.hypotheses,
+        aim: Some(options.aim.read(&asked.inputs)?),
+        max_amendments: options.max,
+        revision: String::new(),
+    };
+    let response = asked.answerer.suggest_amendments(request, options.aim.timeout)?;
+    Ok(Report::of(match options.output {
+        OutputFormat::Json => pretty(&to_json("SuggestAmendmentsResponse", &response)?)?,
+        OutputFormat::Table => amendments_text(options, &response),
+    }))
+}
+
+fn amendments_text(options: &Options, response: &v1::SuggestAmendmentsResponse) -> String {
+    let title = format!("Amendments of {}", options.question.name());
+    let of = (response.scenario.as_str(), response.revision.as_str());
+    let mut out = head(&title, &options.aim, response.as_of.as_ref(), of, &response.suppositions);
+    out += &wrapped(&response.summary, 0);
+    for (at, amendment) in response.amendments.iter().enumerate().filter(|(_, amendment)| !amendment.changes.is_empty())
+    {
+        out += &format!("\n{HEAD}Amendment {}{HEAD:#}: {}\n", at + 1, distance_words(amendment.distance.as_ref()));
+        for change in &amendment.changes {
+            out += &change_text(change);
+        }
+        if !amendment.crosses.is_empty() {
+            let crossed = format!("crosses, which does not count: {}", mentions(&amendment.crosses));
+            out += &wrapped(&crossed, 2);
+        }
+    }
+    if let Some(impasse) = &response.impasse {
+        out.push('\n');
+        out += &impasse_text(impasse);
+    }
+    out
+}
+
+fn change_text(change: &v1::AmendmentChange) -> String {
+    let mut out = wrapped(&change.text, 2);
+    let mut reasons: Vec<String> = change.settles.iter().map(mention).collect();
+    reasons.extend(change.mends_constraints.iter().map(|constraint| format!("constraint {constraint}")));
+    reasons.extend(change.meets_goal.then(|| "the goal".to_owned()));
+    reasons.extend(change.meets_pin.then(|| "a pin".to_owned()));
+    if !reasons.is_empty() {
+        out += &wrapped(&format!("without it: {}", reasons.join(", ")), 6);
+    }
+    if !change.newly_crosses.is_empty() {
+        out += &wrapped(&format!("newly crosses, which does not count: {}", mentions(&change.newly_crosses)), 6);
+    }
+    out
+}
+
+/// "2 terms changed, 1 member toggled".
+fn distance_words(distance: Option<&v1::AmendmentDistance>) -> String {
+    let Some(distance) = distance else { return String::new() };
+    let parts = [
+        (distance.terms_changed, "term changed", "terms changed"),
+        (distance.terms_settled, "open term settled", "open terms settled"),
+        (distance.members_toggled, "member toggled", "members toggled"),
+        (distance.cuts_moved, "cut moved", "cuts moved"),
+    ];
+    let told = parts.into_iter().filter(|(number, _, _)| *number > 0);
+    let told: Vec<String> =
+        told.map(|(number, one, more)| count(usize::try_from(number).unwrap_or(0), one, more)).collect();
+    if told.is_empty() { format!("{DIM}no change{DIM:#}") } else { told.join(", ") }
+}

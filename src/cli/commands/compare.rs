@@ -1,0 +1,96 @@
+//! `detente compare`: proposals side by side, here or at a server.
+
+use crate::cli::args::inputs::Inputs;
+use crate::cli::args::parsers::date;
+use crate::cli::args::question::{Asked, Assumptions, read_proposal};
+use crate::cli::backend::{Answerer, Target};
+use crate::cli::render::comparison::comparison_text;
+use crate::cli::report::{OutputFormat, Report, pretty};
+use crate::convert::date::from_date;
+use crate::schema::json::to_json;
+use crate::schema::proto::v1;
+use crate::schema::proto::v1::compared_proposal::Subject;
+use crate::services::{MAX_COMPARED, MAX_LABEL};
+use anyhow::Result;
+use clap::Args;
+use jiff::civil::Date;
+use std::path::Path;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  detente compare
+  detente compare jeddah-ceasefire air-and-sea-truce --as-of 2025-03-01
+  detente compare european-force draft.yaml --suppose 'drop ru-no-nato-forces'";
+
+/// The options of `detente compare`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Options {
+    /// Reference proposals' names, or YAML or JSON files (as for `evaluate`), at most 50.
+    /// [default: all reference proposals]
+    #[arg(value_name = "PROPOSAL")]
+    proposals: Vec<String>,
+
+    #[command(flatten)]
+    target: Target,
+
+    /// The day to evaluate. [default: the scenario's]
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    as_of: Option<Date>,
+
+    #[command(flatten)]
+    assumptions: Assumptions,
+
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: OutputFormat,
+}
+
+pub(super) fn run(options: &Options) -> Result<Report> {
+    let answerer = options.target.open()?;
+    let scenario = answerer.get_scenario(options.target.scenario_name())?;
+    let inputs = Inputs::of(&scenario);
+    let proposals = match options.proposals.as_slice() {
+        [] => all(&answerer, &scenario.name)?,
+        named => named.iter().map(|name| one(name, &scenario, &inputs)).collect::<Result<_>>()?,
+    };
+    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let response = answerer.compare(v1::CompareProposalsRequest {
+        scenario: scenario.name,
+        proposals,
+        as_of: options.as_of.map(from_date),
+        circumstances,
+        hypotheses,
+        revision: String::new(),
+    })?;
+    Ok(Report::of(match options.output {
+        OutputFormat::Json => pretty(&to_json("CompareProposalsResponse", &response)?)?,
+        OutputFormat::Table => comparison_text(&response),
+    }))
+}
+
+fn one(name: &str, scenario: &v1::Scenario, inputs: &Inputs) -> Result<v1::ComparedProposal> {
+    Ok(match read_proposal(name, scenario, inputs)? {
+        Asked::Named(name) => named(name),
+        Asked::Own(proposal) => {
+            // The file's name, not the way to it; a label is one line of so many characters.
+            let file = Path::new(name).file_name().map_or_else(String::new, |file| file.to_string_lossy().into_owned());
+            let label = file.chars().filter(|c| !c.is_control()).take(MAX_LABEL).collect();
+            let subject = Some(Subject::Proposal(proposal));
+            v1::ComparedProposal { label, subject, ..v1::ComparedProposal::default() }
+        }
+    })
+}
+
+fn named(name: String) -> v1::ComparedProposal {
+    v1::ComparedProposal { subject: Some(Subject::ProposalName(name)), ..v1::ComparedProposal::default() }
+}
+
+/// All reference proposals, or the first so many that are compared at once.
+fn all(answerer: &Answerer, scenario: &str) -> Result<Vec<v1::ComparedProposal>> {
+    let page = answerer.list_proposals(scenario, i32::try_from(MAX_COMPARED).unwrap_or(i32::MAX))?;
+    let left_out = usize::try_from(page.total_size).unwrap_or_default().saturating_sub(page.proposals.len());
+    if left_out > 0 {
+        anstream::eprintln!("the first {} proposals; name others to compare them", page.proposals.len());
+    }
+    Ok(page.proposals.into_iter().map(|proposal| named(proposal.name)).collect())
+}

@@ -1,0 +1,347 @@
+//! Differences for people.
+
+use crate::cli::commands::diff::verdicts::{Bounded, Finding, Pair, Proposal, Verdicts};
+use crate::cli::commands::diff::{Difference, Version};
+use crate::cli::render::text::{BAD, DIM, GOOD, HEAD, OPEN, count, table, wrapped};
+use crate::cli::render::words::{stance_words, verdict_words};
+use crate::schema::proto::v1;
+use anstyle::Style;
+use detente_core::scenario::diff::{Change, Content, Field, Meaning, Part, Place, Section, Stated, What};
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// How many words of what stays stand around what changed in a text.
+const CONTEXT: usize = 6;
+/// What nothing is said of.
+const NOT_GIVEN: &str = "(not given)";
+
+/// A difference as a text of at most 100 columns.
+pub(super) fn of(difference: &Difference) -> String {
+    let Difference { before, after, changes, verdicts } = difference;
+    if changes.is_empty() {
+        return format!("No difference: both are {}, revision {}.\n", name(before), revision(before));
+    }
+    let mut out = format!("{HEAD}{}{HEAD:#}\n", count(changes.len(), "difference", "differences"));
+    for (word, version) in [("before:", before), ("after: ", after)] {
+        let _ = writeln!(out, "{DIM}{word} {}, revision {}{DIM:#}", name(version), revision(version));
+    }
+    let mut section = None;
+    for change in changes {
+        if section != Some(change.place.section) {
+            section = Some(change.place.section);
+            let _ = writeln!(out, "\n{HEAD}{}{HEAD:#}", heading(change.place.section));
+        }
+        self::change(&mut out, change);
+    }
+    out + &follows(before, after, verdicts)
+}
+
+fn name(version: &Version) -> String {
+    format!("scenarios/{}", version.scenario.id)
+}
+
+fn revision(version: &Version) -> String {
+    version.scenario.revision.as_str().chars().take(12).collect()
+}
+
+fn heading(section: Section) -> &'static str {
+    match section {
+        Section::Scenario => "The scenario itself",
+        Section::Sources => "Sources",
+        Section::Parties => "Parties",
+        Section::Groups => "Groups",
+        Section::Issues => "Issues",
+        Section::Circumstances => "Circumstances",
+        Section::RedLines => "Red lines",
+        Section::Constraints => "Constraints",
+        Section::Cautions => "Cautions",
+        Section::Preferences => "Preferences",
+        Section::Proposals => "Reference proposals",
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Mark {
+    Added,
+    Removed,
+    Changed,
+}
+
+/// A wrapped text behind its mark.
+fn marked(mark: Mark, text: &str, indent: usize) -> String {
+    let (sign, style): (char, Style) = match mark {
+        Mark::Added => ('+', GOOD),
+        Mark::Removed => ('-', BAD),
+        Mark::Changed => ('~', OPEN),
+    };
+    wrapped(&format!("{sign} {text}"), indent).replacen(sign, &format!("{style}{sign}{style:#}"), 1)
+}
+
+/// "down-forty, waiver in-drought, evidence P1".
+fn path(place: &Place) -> String {
+    let mut steps = place.path.iter();
+    let mut text = steps.next().map_or_else(String::new, |part| part.id.clone());
+    for step in steps {
+        let list = match step.list {
+            "waivers" => "waiver",
+            "options" => "option",
+            "members" => "member",
+            "terms" => "term on",
+            list => list,
+        };
+        text += &format!(", {list} {}", step.id);
+    }
+    text
+}
+
+/// A key of the file format as people say it.
+fn word(key: &str) -> String {
+    key.replace('_', " ")
+}
+
+fn change(out: &mut String, change: &Change) {
+    let Place { path: steps, field, .. } = &change.place;
+    let path = path(&change.place);
+    let about = |text: &str| match path.as_str() {
+        "" => text.to_owned(),
+        path => format!("{path}: {text}"),
+    };
+    let field = field.map(word).unwrap_or_default();
+    let mut say = |mark, text: &str, indent| *out += &marked(mark, text, indent);
+    match &change.what {
+        What::Added(part) | What::Removed(part) => {
+            let mark = if matches!(change.what, What::Added(_)) { Mark::Added } else { Mark::Removed };
+            let list = steps.last().map_or("", |step| step.list);
+            let headline = if list == "evidence" { evidence(part) } else { headline(part).to_owned() };
+            say(mark, if headline.is_empty() { path } else { about(&headline) }.as_str(), 2);
+            if list != "evidence" {
+                outline(out, part, 6);
+            }
+        }
+        What::Word { before, after } => {
+            let said = |text: &str| if text.is_empty() { NOT_GIVEN.to_owned() } else { text.to_owned() };
+            // A term is nothing but its answer.
+            let field = if field == "answer" { String::new() } else { field + " " };
+            say(Mark::Changed, &about(&format!("{field}{} -> {}", said(before), said(after))), 2);
+        }
+        What::Text { before, after } => {
+            let (old, new) = excerpts(before, after);
+            let same_words = before.split_whitespace().eq(after.split_whitespace());
+            let white_space = if same_words { ", in its white space only" } else { "" };
+            say(Mark::Changed, &about(&format!("{field}{white_space}")), 2);
+            for (mark, text) in [(Mark::Removed, old), (Mark::Added, new)] {
+                if !text.is_empty() && white_space.is_empty() {
+                    say(mark, &text, 6);
+                }
+            }
+        }
+        What::Entries { removed, added } => {
+            let told = match (removed.as_slice(), added.as_slice()) {
+                ([before], [after]) => format!("{field} {before} -> {after}"),
+                (removed, []) => format!("{field}: removed {}", removed.join("; ")),
+                ([], added) => format!("{field}: added {}", added.join("; ")),
+                (removed, added) => format!("{field}: removed {}; added {}", removed.join("; "), added.join("; ")),
+            };
+            say(Mark::Changed, &about(&told), 2);
+        }
+        What::Reordered { .. } if steps.is_empty() => {
+            say(Mark::Changed, "in another order, which is that of answers and changes no verdict", 2);
+        }
+        What::Reordered { .. } => say(Mark::Changed, &about(&format!("{field} in another order")), 2),
+        What::Condition { before, after, meaning } => {
+            say(Mark::Changed, &about(&meant(before, after, *meaning)), 2);
+            if before != after {
+                say(Mark::Removed, &format!("{}: {}", before.key, before.text), 6);
+                say(Mark::Added, &format!("{}: {}", after.key, after.text), 6);
+            }
+        }
+    }
+}
+
+/// How the meaning of a condition changed, in words.
+fn meant(before: &Stated, after: &Stated, meaning: Option<Meaning>) -> String {
+    let happens = match after.key {
+        "rejects" | "requires" => "crossed",
+        "forbids" => "broken",
+        _ => "applies",
+    };
+    let cases = match meaning {
+        Some(Meaning::Same) => return "written differently, means the same".to_owned(),
+        None => return "written differently; the meanings are not compared".to_owned(),
+        Some(Meaning::More) => "in more cases",
+        Some(Meaning::Fewer) => "in fewer cases",
+        Some(Meaning::Other) => "in other cases",
+    };
+    let same_words = if before == after { ", in the same words: what they name has changed" } else { "" };
+    format!("{happens} {cases}{same_words}")
+}
+
+/// Both texts; of long ones only what differs, and a few words around it.
+fn excerpts(before: &str, after: &str) -> (String, String) {
+    let (before, after): (Vec<&str>, Vec<&str>) =
+        (before.split_whitespace().collect(), after.split_whitespace().collect());
+    let shorter = before.len().min(after.len());
+    let start = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
+    let end = before.iter().rev().zip(after.iter().rev()).take_while(|(a, b)| a == b).count().min(shorter - start);
+    let excerpt = |words: &[&str]| {
+        let from = if start > 2 * CONTEXT { start - CONTEXT } else { 0 };
+        let to = if end > 2 * CONTEXT { words.len() - end + CONTEXT } else { words.len() };
+        let shown = words.get(from..to).unwrap_or_default().join(" ");
+        let (lead, trail) = (if from > 0 { "... " } else { "" }, if to < words.len() { " ..." } else { "" });
+        format!("{lead}{shown}{trail}")
+    };
+    (excerpt(&before), excerpt(&after))
+}
+
+/// What a part is called, or all there is to say of it.
+fn headline(part: &Part) -> &str {
+    let named = part.fields.iter().find(|field| HEADLINES.contains(&field.key));
+    match named.map(|field| &field.content) {
+        Some(Content::Word(text) | Content::Text(text)) => text,
+        _ => "",
+    }
+}
+
+const HEADLINES: [&str; 4] = ["title", "name", "text", "answer"];
+
+/// All else that a part says.
+fn outline(out: &mut String, part: &Part, indent: usize) {
+    let said = part.fields.iter().filter(|field| !field.content.is_empty() && !HEADLINES.contains(&field.key));
+    for Field { key, content } in said {
+        let name = word(key);
+        match content {
+            Content::Word(text) | Content::Text(text) => *out += &wrapped(&format!("{name}: {text}"), indent),
+            Content::List(entries) => *out += &wrapped(&format!("{name}: {}", entries.join("; ")), indent),
+            Content::Condition { stated, .. } => *out += &wrapped(&format!("{}: {}", stated.key, stated.text), indent),
+            Content::Parts(parts) if *key == "evidence" => {
+                parts.iter().for_each(|piece| *out += &wrapped(&format!("evidence: {}", evidence(piece)), indent));
+            }
+            Content::Parts(parts) if *key == "waivers" => {
+                for waiver in parts {
+                    *out += &wrapped(&format!("waiver {}: {}", waiver.id, headline(waiver)), indent);
+                    outline(out, waiver, indent + 2);
+                }
+            }
+            Content::Parts(parts) => {
+                let each = parts.iter().map(|part| match headline(part) {
+                    "" => part.id.clone(),
+                    headline => format!("{}: {headline}", part.id),
+                });
+                *out += &wrapped(&format!("{name}: {}", each.collect::<Vec<_>>().join("; ")), indent);
+            }
+        }
+    }
+}
+
+/// A piece of evidence as answers show it: what was said, then who says so.
+fn evidence(piece: &Part) -> String {
+    let said = |key: &str| {
+        let field = piece.fields.iter().find(|field| field.key == key).map(|field| &field.content);
+        if let Some(Content::Word(text) | Content::Text(text)) = field { text.as_str() } else { "" }
+    };
+    let with = |lead: &str, text: &str, end: &str| match text {
+        "" => String::new(),
+        text => format!("{lead}{text}{end}"),
+    };
+    let against = if said("speaks") == "against" { "against: " } else { "" };
+    let (quote, date, row) =
+        (with(" \"", said("quote"), "\""), with(", ", said("date"), ""), with(", ", said("row"), ""));
+    let (statement, speaker, kind, source) = (said("statement"), said("speaker"), word(said("kind")), said("source"));
+    format!("{against}{statement}{quote} -- {speaker} ({kind}{date}; {source}{row})")
+}
+
+/// What follows for the reference proposals.
+fn follows(before: &Version, after: &Version, verdicts: &Verdicts) -> String {
+    let Verdicts { unchanged, proposals } = verdicts;
+    if proposals.is_empty() && *unchanged == 0 {
+        return String::new();
+    }
+    let days = match (before.scenario.as_of, after.scenario.as_of) {
+        (day, same) if day == same => format!("on {day}"),
+        (day, other) => format!("(before: on {day}, after: on {other})"),
+    };
+    let mut out = format!("\n{HEAD}The reference proposals {days}{HEAD:#}\n");
+    let verdicts: Vec<Vec<String>> = proposals
+        .iter()
+        .filter(|proposal| proposal.before != proposal.after)
+        .map(|Proposal { id, before, after, .. }| vec![id.clone(), bounded(before.as_ref()), bounded(after.as_ref())])
+        .collect();
+    if !verdicts.is_empty() {
+        out += &table(&["PROPOSAL", "VERDICT BEFORE", "AFTER"], &verdicts);
+    }
+    let details = details(proposals);
+    if !details.is_empty() {
+        let gap = if verdicts.is_empty() { "" } else { "\n" };
+        out += &format!("{gap}{}", table(&["PARTY OR RED LINE", "BEFORE", "AFTER", "OF PROPOSAL"], &details));
+    }
+    if *unchanged > 0 {
+        let others = count(*unchanged, "proposal", "proposals");
+        let _ = writeln!(out, "{others} with the same verdict, stances, and red lines crossed or open.");
+    }
+    if verdicts.iter().chain(&details).flatten().any(|cell| SILENT.iter().any(|silent| cell.starts_with(silent))) {
+        out += "Where nobody has stated an objection, that is not consent.\n";
+    }
+    out
+}
+
+/// Words that must not be taken for consent.
+const SILENT: [&str; 2] = [verdict_words(v1::Verdict::Unopposed), stance_words(v1::Stance::NoStatedObjection)];
+
+/// What changed behind the verdicts: one row a change, however many proposals it shows in.
+fn details(proposals: &[Proposal]) -> Vec<Vec<String>> {
+    let mut rows: Vec<(Vec<String>, Vec<&str>)> = Vec::new();
+    let mut known: HashMap<Vec<String>, usize> = HashMap::new();
+    let mut add = |row: Vec<String>, proposal| match known.get(&row).and_then(|at| rows.get_mut(*at)) {
+        Some((_, proposals)) => proposals.push(proposal),
+        None => {
+            known.insert(row.clone(), rows.len());
+            rows.push((row, vec![proposal]));
+        }
+    };
+    for Proposal { id: proposal, stances, .. } in proposals {
+        for Pair { id, before, after } in stances {
+            add(vec![id.clone(), bounded(before.as_ref()), bounded(after.as_ref())], proposal.as_str());
+        }
+    }
+    for Proposal { id: proposal, red_lines, .. } in proposals {
+        for Pair { id, before, after } in red_lines {
+            add(vec![id.clone(), finding(before.as_ref()), finding(after.as_ref())], proposal.as_str());
+        }
+    }
+    let told = |(mut row, proposals): (Vec<String>, Vec<&str>)| {
+        let named = match proposals.len() {
+            0..=MOST_NAMED => proposals.join(", "),
+            many => format!("{many} proposals"),
+        };
+        row.push(named);
+        row
+    };
+    rows.into_iter().map(told).collect()
+}
+
+/// How many proposals are named in a row; of more, how many they are.
+const MOST_NAMED: usize = 2;
+
+/// What a version without such a part says of it.
+const NOT_THERE: &str = "(not there)";
+
+fn bounded(bounded: Option<&Bounded>) -> String {
+    match bounded {
+        None => NOT_THERE.to_owned(),
+        Some(Bounded { is, could_become }) if is == could_become => (*is).to_owned(),
+        Some(Bounded { is, could_become }) => format!("{is} (could become {could_become})"),
+    }
+}
+
+fn finding(finding: Option<&Finding>) -> String {
+    match finding {
+        None => NOT_THERE.to_owned(),
+        Some(Finding { status, firmness: "", .. }) => (*status).to_owned(),
+        Some(Finding { status, firmness, firmness_at_worst }) if firmness == firmness_at_worst => {
+            format!("{status} ({firmness})")
+        }
+        Some(Finding { status, firmness, firmness_at_worst }) => {
+            format!("{status} ({firmness}, {firmness_at_worst} at worst)")
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `detente import`: other people's formats, turned into scenario files.
+
+use crate::cli::args::parsers::date;
+use crate::cli::render::text::{count, thousands};
+use crate::cli::report::{Report, UsageError};
+use anyhow::{Context, Result, anyhow};
+use clap::{Args, Subcommand};
+use detente_core::scenario::{self, Scenario, is_scenario_id};
+use detente_import::genius::{self, Convention, MAX_FILE_BYTES, XmlFile};
+use jiff::civil::Date;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+const GENIUS_EXAMPLES: &str = "\
+Examples:
+  detente import genius laptop_domain.xml laptop_buyer_utility.xml laptop_seller_utility.xml
+  detente import genius domain.xml a.xml b.xml --normalized --id laptop --output laptop.yaml";
+
+/// The formats that can be imported.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Format {
+    /// A negotiation domain of GENIUS (ANAC), with additive utilities, into a scenario file.
+    #[command(after_help = GENIUS_EXAMPLES)]
+    Genius(GeniusOptions),
+}
+
+/// The options of `detente import genius`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct GeniusOptions {
+    /// The domain: an XML file with issues and options.
+    #[arg(value_name = "DOMAIN")]
+    domain: PathBuf,
+
+    /// The parties' profiles: an XML file each, with weights and evaluations. Its name becomes the party's.
+    #[arg(value_name = "PROFILE", required = true)]
+    profiles: Vec<PathBuf>,
+
+    /// Write to this file. [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Replace the output file if it is there.
+    #[arg(long, requires = "output")]
+    force: bool,
+
+    /// The scenario's id, kebab-case. [default: from the name of the domain's file]
+    #[arg(long, value_name = "ID", value_parser = scenario_id)]
+    id: Option<String>,
+
+    /// Divide the evaluations of each discrete issue by the highest of them, as GENIUS does.
+    #[arg(long)]
+    normalized: bool,
+
+    /// The day that the scenario covers: a scenario has one, the XML files state none.
+    #[arg(long, value_name = "DATE", value_parser = date, default_value = "2010-01-01")]
+    date: Date,
+}
+
+fn scenario_id(text: &str) -> Result<String, String> {
+    let refused = || "an id is of lower-case letters, digits and `-`, a letter first, 63 at most".to_owned();
+    is_scenario_id(text).then(|| text.to_owned()).ok_or_else(refused)
+}
+
+pub(super) fn run(format: &Format) -> Result<Report> {
+    let Format::Genius(options) = format;
+    import_genius(options)
+}
+
+fn import_genius(options: &GeniusOptions) -> Result<Report> {
+    let paths: Vec<(String, &Path)> = std::iter::once(&options.domain)
+        .chain(&options.profiles)
+        .map(|path| (path.display().to_string(), path.as_path()))
+        .collect();
+    let texts = paths.iter().map(|(_, path)| read(path)).collect::<Result<Vec<String>>>()?;
+    let files: Vec<XmlFile> = paths.iter().zip(&texts).map(|((path, _), text)| XmlFile { path, text }).collect();
+    let (domain, profiles) = files.split_first().ok_or_else(|| anyhow!("there is no domain"))?;
+    let convention = if options.normalized { Convention::Normalized } else { Convention::AsPublished };
+    let yaml =
+        genius::import(*domain, profiles, &genius::Options { id: options.id.clone(), date: options.date, convention })?;
+    // What is written must load: that it does is looked at before, not believed.
+    let loaded = scenario::load("the scenario that was made of the files", &yaml)?;
+    let Some(output) = &options.output else { return Ok(Report::of(yaml)) };
+    write(output, &yaml, options.force)?;
+    Ok(Report::of(summary(output, &loaded)))
+}
+
+/// "laptop.yaml: 3 issues, 2 parties, 27 possible deals".
+fn summary(output: &Path, scenario: &Scenario) -> String {
+    let issues = scenario.issues();
+    let deals = issues.iter().try_fold(1u64, |deals, issue| deals.checked_mul(issue.domain.entries().len() as u64));
+    let deals = match deals {
+        Some(deals) => format!("{} possible deals", thousands(deals)),
+        None => "more than 10^19 possible deals".to_owned(),
+    };
+    let parties = count(scenario.parties.len(), "party", "parties");
+    format!("{}: {}, {parties}, {deals}\n", output.display(), count(issues.len(), "issue", "issues"))
+}
+
+/// A file's text, and no more than is read of one.
+fn read(path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    // One byte more, so that what is too large is told as such.
+    let most = MAX_FILE_BYTES as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    let read = read.and_then(|_| match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        // Cut in the middle of a character, maybe.
+        Err(error) if error.as_bytes().len() as u64 == most => Ok(String::from_utf8_lossy(error.as_bytes()).into()),
+        Err(error) => Err(io::Error::new(ErrorKind::InvalidData, format!("it is not UTF-8: {}", error.utf8_error()))),
+    });
+    read.with_context(|| format!("{} cannot be read", path.display()))
+}
+
+fn write(path: &Path, text: &str, force: bool) -> Result<()> {
+    let opened = if force { File::create(path) } else { OpenOptions::new().write(true).create_new(true).open(path) };
+    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(UsageError(format!("{} is there already; --force replaces it", path.display())).into())
+        }
+        written => written.with_context(|| format!("{} cannot be written", path.display())),
+    }
+}

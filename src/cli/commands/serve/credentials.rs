@@ -1,0 +1,225 @@
+//! The files of certificates, tokens and keys: read at the start, and again when they may have changed.
+
+use crate::access::{Authority, JwtRules, Keys, Tokens};
+use crate::cli::commands::serve::options::{Callers, TlsOptions};
+use crate::cli::report::UsageError;
+use crate::serving::{Fault, Outcome, Reload};
+use crate::transport::tls::{Tls, TlsFiles};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
+use tracing::info;
+
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::cli::serve::credentials";
+
+/// The largest of these files, in bytes.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Files that have changed are read once more after this time, until they are twice the same.
+const SETTLING: Duration = Duration::from_millis(500);
+/// How often at the most.
+const MAX_READS: usize = 10;
+
+/// Files that are read again.
+type Files = Arc<dyn Reload>;
+/// What is done with the contents of files.
+type Apply = dyn Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync;
+
+/// Files that are read together, and what is done with them.
+struct Credentials {
+    what: &'static str,
+    paths: Vec<PathBuf>,
+    seen: Mutex<Seen>,
+    apply: Box<Apply>,
+}
+
+/// What they held when they were last looked at, and what was wrong with it.
+#[derive(Default)]
+struct Seen {
+    hash: Option<[u8; 32]>,
+    fault: Option<Fault>,
+}
+
+impl Credentials {
+    /// Those that were read as `contents`, and are in force.
+    fn in_force(
+        what: &'static str,
+        paths: Vec<PathBuf>,
+        contents: &[Vec<u8>],
+        apply: impl Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Files {
+        let seen = Mutex::new(Seen { hash: Some(hash(contents)), fault: None });
+        Arc::new(Self { what, paths, seen, apply: Box::new(apply) })
+    }
+
+    fn all(&self) -> String {
+        let names: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
+        names.join(", ")
+    }
+}
+
+impl Reload for Credentials {
+    fn what(&self) -> &'static str {
+        self.what
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        self.paths.iter().map(|path| crate::serving::folder_of(path)).collect()
+    }
+
+    fn reload(&self) -> Outcome {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Vec::new();
+        match settled(&self.paths, seen.hash) {
+            Err((path, error)) => {
+                let message = format!("can't be read: {error}");
+                *seen = Seen { hash: None, fault: Some(Fault { file: path.display().to_string(), message }) };
+            }
+            // It is being written all the time: next time, perhaps.
+            Ok(None) => {}
+            Ok(Some(contents)) if seen.hash == Some(hash(&contents)) => {}
+            Ok(Some(contents)) => {
+                let fault = (self.apply)(&contents).err().map(|message| Fault { file: self.all(), message });
+                if fault.is_none() {
+                    changed.push(format!("{} as {} has it now", self.what, self.all()));
+                }
+                *seen = Seen { hash: Some(hash(&contents)), fault };
+            }
+        }
+        Outcome { changed, faults: seen.fault.iter().cloned().collect() }
+    }
+}
+
+/// TLS as it is asked for, and its files.
+pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, Files)>, UsageError> {
+    let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
+    let mut paths = vec![certificate.clone(), key.clone()];
+    paths.extend(options.tls_client_ca.clone());
+    let flags = if paths.len() == 3 { "--tls-cert, --tls-key, --tls-client-ca" } else { "--tls-cert, --tls-key" };
+    let contents = first(&paths, flags)?;
+    let tls =
+        Tls::new(&files(&contents)).map_err(|error| UsageError(format!("TLS can't be had ({flags}): {error}")))?;
+    let replaced = tls.clone();
+    let reload = Credentials::in_force("tls", paths, &contents, move |contents| {
+        replaced.replace(&files(contents)).map_err(|error| error.to_string())
+    });
+    Ok(Some((tls, reload)))
+}
+
+fn files(contents: &[Vec<u8>]) -> TlsFiles {
+    let file = |at: usize| contents.get(at).cloned();
+    TlsFiles { certificate: file(0).unwrap_or_default(), key: file(1).unwrap_or_default(), client_authorities: file(2) }
+}
+
+/// Who is known, and the files that say it.
+pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Files>), UsageError> {
+    let mut reloads: Vec<(&'static str, PathBuf, Vec<Vec<u8>>)> = Vec::new();
+    let refused = |path: &Path, error: &dyn std::fmt::Display| UsageError(format!("{}: {error}", path.display()));
+    let tokens = match &options.tokens {
+        None => None,
+        Some(path) => {
+            let contents = first(std::slice::from_ref(path), "--tokens")?;
+            let tokens = read_tokens(&contents).map_err(|error| refused(path, &error))?;
+            reloads.push(("tokens", path.clone(), contents));
+            Some(tokens)
+        }
+    };
+    let rules = JwtRules {
+        issuer: options.jwt_issuer.clone().unwrap_or_default(),
+        audience: options.jwt_audience.clone().unwrap_or_default(),
+        algorithms: options.jwt_algorithms.clone(),
+    };
+    let keys = match &options.jwks {
+        None => None,
+        Some(path) => {
+            let contents = first(std::slice::from_ref(path), "--jwks")?;
+            let keys = read_keys(path, &contents, &rules).map_err(|error| refused(path, &error))?;
+            reloads.push(("jwks", path.clone(), contents));
+            Some(keys)
+        }
+    };
+    let authority = Arc::new(Authority::new(tokens, keys));
+    let reloads = reloads.into_iter().map(|(what, path, contents)| {
+        let (authority, rules) = (authority.clone(), rules.clone());
+        let paths = vec![path.clone()];
+        Credentials::in_force(what, paths, &contents, move |contents| {
+            match what {
+                "tokens" => authority.replace_tokens(read_tokens(contents)?),
+                _ => authority.replace_keys(read_keys(&path, contents, &rules)?),
+            }
+            Ok(())
+        })
+    });
+    let reloads = reloads.collect();
+    Ok((authority, reloads))
+}
+
+fn text(contents: &[Vec<u8>]) -> Result<&str, String> {
+    let bytes = contents.first().map_or(&[][..], Vec::as_slice);
+    std::str::from_utf8(bytes).map_err(|_| "it is not text (UTF-8)".to_owned())
+}
+
+fn read_tokens(contents: &[Vec<u8>]) -> Result<Tokens, String> {
+    Tokens::read(text(contents)?).map_err(|error| error.to_string())
+}
+
+fn read_keys(path: &Path, contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys, String> {
+    let keys = Keys::read(text(contents)?, rules.clone()).map_err(|error| error.to_string())?;
+    for why in keys.passed_over() {
+        info!(target: LOG_TARGET, file = %path.display(), "a key is not used: {why}");
+    }
+    Ok(keys)
+}
+
+/// The files at the start: what is asked for must be there.
+fn first(paths: &[PathBuf], flags: &str) -> Result<Vec<Vec<u8>>, UsageError> {
+    read_all(paths).map_err(|(path, error)| UsageError(format!("{} can't be read ({flags}): {error}", path.display())))
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
+    let read = |path: &PathBuf| -> io::Result<Vec<u8>> {
+        // A pipe would never end, or never begin.
+        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let mut contents = Vec::new();
+        let bytes = File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut contents)?;
+        if bytes as u64 > MAX_FILE_BYTES {
+            return Err(io::Error::other(format!("it has more than {MAX_FILE_BYTES} bytes")));
+        }
+        Ok(contents)
+    };
+    paths.iter().map(|path| read(path).map_err(|error| (path, error))).collect()
+}
+
+/// The same, once it is twice the same: someone may be writing it, and half of a file may be a file. That would be another
+/// one: of a caller who is confined, the half may say that it isn't.
+fn settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Option<Vec<Vec<u8>>>, (&PathBuf, io::Error)> {
+    let mut last = read_all(paths)?;
+    for _ in 0..MAX_READS {
+        if known == Some(hash(&last)) {
+            return Ok(Some(last));
+        }
+        sleep(SETTLING);
+        let again = read_all(paths)?;
+        let same = again == last;
+        last = again;
+        if same {
+            return Ok(Some(last));
+        }
+    }
+    Ok(None)
+}
+
+fn hash(contents: &[Vec<u8>]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for content in contents {
+        hash.update((content.len() as u64).to_le_bytes());
+        hash.update(content);
+    }
+    hash.finalize().into()
+}

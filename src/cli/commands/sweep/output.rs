@@ -1,0 +1,231 @@
+//! Answers as JSON lines, and how to go on with a file of them.
+
+use crate::cli::client::Sink;
+use crate::cli::commands::sweep::Stop;
+use crate::cli::line_reader::Input;
+use crate::cli::progress_counter::counting;
+use crate::cli::render::text::{count, thousands};
+use crate::cli::render::words::verdict_words;
+use crate::cli::report::UsageError;
+use crate::schema::json::{JsonError, JsonForm};
+use crate::schema::proto::v1;
+use crate::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
+use anyhow::{Context, Result, anyhow};
+use indicatif::ProgressBar;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Seek, SeekFrom, Write};
+use std::path::Path;
+
+const WRITE_BYTES: usize = 64 * 1024;
+/// So much of an answer is looked at for its id: more than any id takes that is escaped.
+const HEAD_BYTES: usize = 4 * 1024;
+/// The verdicts so far are told every so many answers.
+const TELL_EVERY: u64 = 500;
+
+/// What a file of answers has already.
+#[derive(Debug, Default)]
+pub(super) struct Resumed {
+    pub(super) answered: u64,
+}
+
+/// Where answers go.
+pub(super) struct Output {
+    writer: BufWriter<Box<dyn Write>>,
+    /// In errors.
+    name: String,
+    form: JsonForm,
+    line: Vec<u8>,
+    answered: u64,
+    errors: u64,
+    verdicts: BTreeMap<v1::Verdict, u64>,
+    progress: ProgressBar,
+}
+
+impl Output {
+    pub(super) fn to_stdout() -> Result<Self, JsonError> {
+        let stdout = io::stdout();
+        // Where answers are read on the terminal itself, nothing is drawn between them.
+        let progress = counting("answered", !stdout.is_terminal());
+        Self::new(Box::new(stdout), "standard output", progress)
+    }
+
+    /// To a file: a new or empty one, or one that `resume` goes on with, after as many lines of the input.
+    pub(super) fn to_file(path: &Path, resume: bool, input: &mut Input) -> Result<(Self, Resumed)> {
+        let name = path.display().to_string();
+        let cannot = || format!("{name} cannot be written");
+        let open = OpenOptions::new().read(resume).write(true).create(true).truncate(false).open(path);
+        let mut file = open.with_context(cannot)?;
+        // Not every file can be locked; that two sweeps write to one is told where it can.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(anyhow!("another sweep is writing to {name}"));
+        }
+        let mut resumed = Resumed::default();
+        if resume {
+            let (answered, end) = skip_answered(&file, &name, input)?;
+            resumed.answered = answered;
+            let metadata = file.metadata().with_context(cannot)?;
+            if metadata.len() > end {
+                file.set_len(end).with_context(cannot)?;
+            }
+            if metadata.is_file() {
+                file.seek(SeekFrom::Start(end)).with_context(cannot)?;
+            }
+        } else if file.metadata().with_context(cannot)?.len() > 0 {
+            let text = format!("{name} is not empty: give --resume to go on with it, or the name of another file");
+            return Err(UsageError(text).into());
+        }
+        let progress = counting("answered", true);
+        progress.set_position(resumed.answered);
+        progress.reset_eta();
+        Ok((Self::new(Box::new(file), &name, progress)?, resumed))
+    }
+
+    fn new(writer: Box<dyn Write>, name: &str, progress: ProgressBar) -> Result<Self, JsonError> {
+        Ok(Self {
+            writer: BufWriter::with_capacity(WRITE_BYTES, writer),
+            name: name.to_owned(),
+            form: JsonForm::of("StreamEvaluateProposalsResponse")?,
+            line: Vec::new(),
+            answered: 0,
+            errors: 0,
+            verdicts: BTreeMap::new(),
+            progress,
+        })
+    }
+
+    /// In this run.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    /// "1,000,000 answered, 3 with errors".
+    pub(super) fn summary(&self, resumed: &Resumed) -> String {
+        let errors = if self.errors > 0 { format!(", {} with errors", thousands(self.errors)) } else { String::new() };
+        let before = match resumed.answered {
+            0 => String::new(),
+            answered => format!("; {} were before", thousands(answered)),
+        };
+        format!("{} answered{errors}{before}", thousands(self.answered))
+    }
+
+    pub(super) fn clear_progress(&self) {
+        self.progress.finish_and_clear();
+    }
+
+    /// An answer as JSON, the same whenever it is written.
+    fn write(&mut self, answer: &v1::StreamEvaluateProposalsResponse) -> Result<()> {
+        if !matches!(answer.result, Some(Item::Error(_))) {
+            return Ok(self.form.append(answer, &mut self.line)?);
+        }
+        let mut value = self.form.value(answer)?;
+        // Metadata of errors are a map, and maps come in any order.
+        if let Some(details) = value.pointer_mut("/error/details") {
+            details.sort_all_objects();
+        }
+        Ok(serde_json::to_writer(&mut self.line, &value)?)
+    }
+
+    fn note(&mut self, answer: &v1::StreamEvaluateProposalsResponse) {
+        self.answered += 1;
+        match &answer.result {
+            Some(Item::Evaluation(evaluation)) => *self.verdicts.entry(evaluation.verdict()).or_default() += 1,
+            Some(Item::Error(_)) | None => self.errors += 1,
+        }
+        self.progress.inc(1);
+        if self.answered % TELL_EVERY == 1 && !self.progress.is_hidden() {
+            let verdicts = self.verdicts.iter();
+            let told = verdicts.map(|(verdict, number)| format!("{} {}", thousands(*number), verdict_words(*verdict)));
+            let errors =
+                (self.errors > 0).then(|| count(usize::try_from(self.errors).unwrap_or(usize::MAX), "error", "errors"));
+            self.progress.set_message(told.chain(errors).collect::<Vec<_>>().join(", "));
+        }
+    }
+
+    fn failed(&self, error: io::Error) -> Stop {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Stop::ReaderGone,
+            _ => Stop::Failed(anyhow!("{} cannot be written: {error}", self.name)),
+        }
+    }
+}
+
+impl Sink for Output {
+    type Error = Stop;
+
+    fn put(&mut self, answer: v1::StreamEvaluateProposalsResponse) -> Result<(), Stop> {
+        self.line.clear();
+        self.write(&answer).map_err(Stop::Failed)?;
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line).map_err(|error| self.failed(error))?;
+        self.note(&answer);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Stop> {
+        self.writer.flush().map_err(|error| self.failed(error))
+    }
+}
+
+/// Counts the whole lines of a file of answers, each of which must be of the input's line in its place. Gives their
+/// number, and where they end: what follows was torn off.
+fn skip_answered(file: &File, name: &str, input: &mut Input) -> Result<(u64, u64)> {
+    let mut lines = BufReader::with_capacity(WRITE_BYTES, file);
+    let (mut answered, mut end) = (0, 0);
+    let mut head = Vec::new();
+    while let Some(bytes) = read_head(&mut lines, &mut head).with_context(|| format!("{name} cannot be read"))? {
+        let place = answered + 1;
+        let other = |why: String| UsageError(format!("{name} cannot be gone on with: {why}"));
+        let id = answered_id(&head).ok_or_else(|| other(format!("its line {place} is not an answer of a sweep")))?;
+        let asked = input.name().to_owned();
+        let Some(line) = input.next_line()? else {
+            return Err(other(format!("it has more answers than {asked} has requests")).into());
+        };
+        if !line.is_answered_by(&id) {
+            let (wanted, number) = (line.id(), input.number());
+            let why = format!("its line {place} answers `{id}`, but line {number} of {asked} is `{wanted}`");
+            return Err(other(why).into());
+        }
+        (answered, end) = (place, end + bytes);
+    }
+    Ok((answered, end))
+}
+
+/// Reads the head of a line, and over the rest of it. Gives the line's bytes, its end included; `None` where no line
+/// has an end any more.
+fn read_head(lines: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<Option<u64>> {
+    head.clear();
+    let mut bytes = 0;
+    loop {
+        let chunk = match lines.fill_buf() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            chunk => chunk?,
+        };
+        if chunk.is_empty() {
+            return Ok(None);
+        }
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
+        head.extend(part.iter().take(HEAD_BYTES.saturating_sub(head.len())));
+        let read = end.map_or(chunk.len(), |end| end + 1);
+        lines.consume(read);
+        bytes += read as u64;
+        if end.is_some() {
+            return Ok(Some(bytes));
+        }
+    }
+}
+
+/// The id of an answer as this program writes it; `None` for anything else.
+fn answered_id(head: &[u8]) -> Option<String> {
+    let object = head.strip_prefix(b"{")?;
+    let (id, rest) = match object.strip_prefix(b"\"id\":") {
+        None => (String::new(), object),
+        Some(text) => {
+            let mut ids = serde_json::Deserializer::from_slice(text).into_iter::<String>();
+            let id = ids.next()?.ok()?;
+            (id, text.get(ids.byte_offset()..)?.strip_prefix(b",")?)
+        }
+    };
+    (rest.starts_with(b"\"evaluation\":") || rest.starts_with(b"\"error\":")).then_some(id)
+}

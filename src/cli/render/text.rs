@@ -1,0 +1,65 @@
+//! Text for people: styles, tables, wrapping.
+
+use anstyle::{AnsiColor, Style};
+
+/// The width that answers are wrapped to.
+pub(crate) const WIDTH: usize = 100;
+
+/// A check that holds.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// What somebody resists, or is open.
+pub(crate) const OPEN: Style = AnsiColor::Yellow.on_default();
+/// What is crossed, wrong or failed.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Headings.
+pub(crate) const HEAD: Style = Style::new().bold();
+/// What stands beside.
+pub(crate) const DIM: Style = Style::new().dimmed();
+
+/// Rows in aligned columns under a head.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(head.get(column).map(|head| head.chars().count())).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    let mut out = format!("{HEAD}{}{HEAD:#}\n", line(&mut head.iter().copied()));
+    for row in rows {
+        out += &line(&mut row.iter().map(String::as_str));
+        out.push('\n');
+    }
+    out
+}
+
+/// Wraps a text, each line indented; further lines by two more.
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 2));
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(&first)
+        .subsequent_indent(&rest)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text, options) + "\n"
+}
+
+/// "3 issues", "1 issue".
+pub(crate) fn count(number: usize, singular: &str, plural: &str) -> String {
+    if number == 1 { format!("1 {singular}") } else { format!("{number} {plural}") }
+}
+
+/// "1,000,000".
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

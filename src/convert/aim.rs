@@ -1,0 +1,241 @@
+//! Requests of the analysis service in: what is asked, of what, with which aim.
+
+use crate::convert::date::to_date;
+use crate::convert::hypotheses::to_supposition;
+use crate::convert::red_line::to_firmness;
+use crate::convert::request::{Subject, to_circumstances, to_given};
+use crate::convert::term::{Names, to_answers};
+use crate::error::{ApiError, Violations, quoted};
+use crate::schema::proto::Date as ProtoDate;
+use crate::schema::proto::v1;
+use detente_analysis::{Aim, Goal, Problem, Question, Unready};
+use detente_condition::{Answer, InputId, compile_for_call};
+use detente_core::engine::{Compiled, Given};
+use detente_core::scenario::Scenario;
+use detente_core::scenario::model::{Firmness, Role};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What the requests of this service have in common.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fields<'a> {
+    /// The proposal, where one is given.
+    pub subject: Option<Subject<'a>>,
+    /// Terms that replace the proposal's.
+    pub overrides: &'a [v1::Term],
+    /// Issues taken out of the proposal.
+    pub cleared_issues: &'a [String],
+    /// The day.
+    pub as_of: Option<&'a ProtoDate>,
+    /// Circumstances.
+    pub circumstances: &'a [v1::Term],
+    /// Hypotheses.
+    pub hypotheses: &'a [v1::Hypothesis],
+    /// The aim.
+    pub aim: Option<&'a v1::Aim>,
+}
+
+/// What a request asks, validated.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What all questions have in common.
+    pub question: Question,
+    /// The proposal's terms, where there is one.
+    pub terms: Option<Vec<Given>>,
+    /// What is supposed, in words.
+    pub suppositions: Vec<String>,
+}
+
+impl Asked {
+    /// The question ready to be solved.
+    ///
+    /// # Errors
+    /// Quantities that conditions and pins cut into too many intervals.
+    pub fn problem(&self) -> Result<Problem, ApiError> {
+        self.ready(Problem::new(self.question.clone()))
+    }
+
+    /// The same for comparing packages by preferences.
+    ///
+    /// # Errors
+    /// As [`Asked::problem`].
+    pub fn comparing(&self) -> Result<Problem, ApiError> {
+        self.ready(Problem::comparing(self.question.clone()))
+    }
+
+    fn ready(&self, problem: Result<Problem, Unready>) -> Result<Problem, ApiError> {
+        problem.map_err(|unready| match unready {
+            Unready::Cuts(cuts) => {
+                let mut violations = Violations::default();
+                for cut in cuts {
+                    let scenario = self.question.compiled.scenario();
+                    let name = scenario.inputs.get(cut.input.index()).map_or("", |input| &*input.id);
+                    let most = detente_condition::MAX_INTERVALS;
+                    let text = format!(
+                        "conditions, pins and preferences cut `{name}` into {} intervals; at most {most} can be told apart",
+                        cut.intervals
+                    );
+                    violations.over("intervals", "aim", text);
+                }
+                ApiError::InvalidRequest(violations)
+            }
+            Unready::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
+        })
+    }
+}
+
+/// Reads what requests have in common. Faults are added to `violations`, which the caller turns into an error together
+/// with its own.
+///
+/// # Errors
+/// The reference proposal that is not there, a day that is not covered.
+pub fn to_asked(compiled: &Arc<Compiled>, fields: Fields<'_>, violations: &mut Violations) -> Result<Asked, ApiError> {
+    let scenario = &**compiled.scenario();
+    let changes = (fields.overrides, fields.cleared_issues);
+    let terms = match fields.subject {
+        None => {
+            if !fields.overrides.is_empty() {
+                violations.add("overrides", "there is no proposal to override: give one, or pins");
+            }
+            if !fields.cleared_issues.is_empty() {
+                violations.add("cleared_issues", "there is no proposal to take them out of");
+            }
+            None
+        }
+        subject => Some(to_given(scenario, subject, changes, "", violations)?),
+    };
+    let circumstances = to_circumstances(scenario, fields.circumstances, violations);
+    let day = to_date(fields.as_of, "as_of", violations).unwrap_or(scenario.as_of);
+    compiled.check_covered(day).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause })?;
+    let supposition = to_supposition(compiled, fields.hypotheses, (day, day), violations);
+    let aim = to_aim(compiled, fields.aim, violations);
+    Ok(Asked {
+        question: Question {
+            compiled: compiled.clone(),
+            day,
+            supposed: supposition.supposed.clone(),
+            circumstances: supposition.given_over(Vec::new(), circumstances),
+            aim,
+        },
+        terms,
+        suppositions: supposition.texts,
+    })
+}
+
+fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violations) -> Aim {
+    let scenario = &**compiled.scenario();
+    let default = v1::Aim::default();
+    let aim = aim.unwrap_or(&default);
+    let floor = match v1::Firmness::try_from(aim.floor) {
+        Ok(v1::Firmness::Unspecified) => Some(Firmness::Firm),
+        Ok(floor) => to_firmness(floor),
+        Err(_) => None,
+    };
+    if floor.is_none() {
+        let text = format!("{} is no firmness; give one from 1 (tentative) to 4 (absolute)", aim.floor);
+        violations.add("aim.floor", text);
+    }
+    let pins = to_answers(scenario, &aim.pins, Names::Issues, "aim.pins", violations);
+    for (at, pin) in aim.pins.iter().enumerate() {
+        if matches!(pin.value, Some(v1::term::Value::Unsettled(_))) {
+            violations.add(format!("aim.pins[{at}].unsettled"), "a package settles what is pinned: give an answer");
+        }
+    }
+    Aim {
+        pins,
+        goal: to_goal(compiled, &aim.goal, violations),
+        floor: floor.unwrap_or(Firmness::Firm),
+        counts: to_counts(scenario, aim.third_parties.as_ref(), violations),
+    }
+}
+
+fn to_goal(compiled: &Compiled, goal: &str, violations: &mut Violations) -> Option<Goal> {
+    if goal.is_empty() {
+        return None;
+    }
+    let domains = compiled.scenario().inputs.iter().map(|input| &input.domain);
+    match compile_for_call(&[goal], compiled.vocabulary(), domains) {
+        Ok(mut conditions) => {
+            let (_, decision) = conditions.conditions.pop()?;
+            Some(Goal { space: conditions.space, decision })
+        }
+        Err(faults) => {
+            for fault in faults {
+                let place = goal.get(..fault.at).unwrap_or_default().chars().count() + 1;
+                let text = format!("at character {place}: {}", fault.message);
+                if fault.is_limit {
+                    violations.over("conditions", "aim.goal", text);
+                } else {
+                    violations.add("aim.goal", text);
+                }
+            }
+            None
+        }
+    }
+}
+
+/// Of each party, whether its red lines count.
+fn to_counts(scenario: &Scenario, named: Option<&v1::PartyList>, violations: &mut Violations) -> Vec<bool> {
+    let Some(named) = named else { return vec![true; scenario.parties.len()] };
+    let mut counts: Vec<bool> = scenario.parties.iter().map(|party| party.role == Role::Principal).collect();
+    let mut seen = BTreeSet::new();
+    if named.parties.len() > scenario.parties.len() {
+        let text = format!("{} are named; the scenario has {} parties", named.parties.len(), scenario.parties.len());
+        violations.add("aim.third_parties.parties", text);
+        return counts;
+    }
+    for (at, id) in named.parties.iter().enumerate() {
+        let field = format!("aim.third_parties.parties[{at}]");
+        let Some(position) = to_party(scenario, id, &field, violations) else { continue };
+        let role = scenario.parties.get(position).map(|party| party.role);
+        if !seen.insert(position) {
+            violations.add(field, format!("`{id}` is named already"));
+        } else if role == Some(Role::Principal) {
+            violations.add(field, format!("`{id}` is a principal: its red lines always count"));
+        } else if let Some(counts) = counts.get_mut(position) {
+            *counts = true;
+        }
+    }
+    counts
+}
+
+/// The position of a party that a caller names.
+pub fn to_party(scenario: &Scenario, id: &str, field: &str, violations: &mut Violations) -> Option<usize> {
+    let found = scenario.party(id);
+    if found.is_none() {
+        let nearest = violations.nearest(id, scenario.parties.iter().map(|party| &*party.id));
+        let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+        violations.add(field, format!("there is no party `{}`{hint}", quoted(id)));
+    }
+    found
+}
+
+/// A number of results: 0 is the default.
+pub fn to_most(asked: i32, default: usize, most: usize, field: &str, violations: &mut Violations) -> usize {
+    match usize::try_from(asked) {
+        Ok(0) => default,
+        Ok(asked) if asked <= most => asked,
+        _ => {
+            violations.add(field, format!("{asked} is not within 0 (the default, {default}) to {most}"));
+            default
+        }
+    }
+}
+
+/// The proposal's terms as pins, those of the aim besides; an issue in both is a fault.
+pub fn fix(asked: &mut Asked, violations: &mut Violations) {
+    let pins = &mut asked.question.aim.pins;
+    for given in asked.terms.iter().flatten() {
+        if matches!(given.answer, Answer::Unsettled) {
+            continue;
+        }
+        let pinned = |(input, _): &(InputId, Answer)| *input == given.input;
+        if pins.iter().any(pinned) {
+            let scenario = asked.question.compiled.scenario();
+            let name = scenario.inputs.get(given.input.index()).map_or("", |input| &*input.id);
+            violations.add("aim.pins", format!("`{name}` is pinned, and a term of the proposal fixes it, too"));
+            continue;
+        }
+        pins.push((given.input, given.answer));
+    }
+}

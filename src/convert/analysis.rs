@@ -1,0 +1,275 @@
+//! What the analysis service found, out.
+
+use crate::convert::red_line::from_firmness;
+use crate::convert::term::{entry_id, from_answer};
+use crate::convert::wording::{self, capitalised, list};
+use crate::schema::names;
+use crate::schema::proto::v1::{self, amendment_change};
+use detente_analysis::{
+    Amended, Blame, CutShort, Distance, Efficient, Impasse, Package, Problem, Question, Step, StepKind,
+};
+use detente_condition::{Answer, InputId};
+use detente_core::engine::Given;
+use detente_core::scenario::Scenario;
+use detente_core::scenario::model::Firmness;
+use std::collections::BTreeSet;
+
+/// Why an answer is not the whole one.
+pub fn from_cut(cut: Option<CutShort>) -> v1::CutShort {
+    match cut {
+        None => v1::CutShort::Unspecified,
+        Some(CutShort::Deadline) => v1::CutShort::Deadline,
+        Some(CutShort::Work) => v1::CutShort::Work,
+        Some(CutShort::Results) => v1::CutShort::Results,
+    }
+}
+
+/// The same in words, for the end of a sentence.
+pub fn cut_text(cut: Option<CutShort>) -> &'static str {
+    match cut {
+        None => "",
+        Some(CutShort::Deadline) => " This is not the whole answer: the time ran out.",
+        Some(CutShort::Work) => {
+            " This is not the whole answer: the question outgrew the work that one question may take."
+        }
+        Some(CutShort::Results) => " This is not the whole answer: there is more than was asked for.",
+    }
+}
+
+/// A red line in brief, with the firmness that is meant.
+pub fn mention(question: &Question, position: usize, firmness: Firmness) -> Option<v1::RedLineMention> {
+    let scenario = question.compiled.scenario();
+    let red_line = question.red_line(position)?;
+    Some(v1::RedLineMention {
+        red_line: names::red_line(&scenario.id, &red_line.id),
+        party: scenario.parties.get(red_line.party).map_or_else(String::new, |party| party.id.to_string()),
+        firmness: from_firmness(firmness).into(),
+        title: red_line.title.clone(),
+    })
+}
+
+/// Counted lines, by their places.
+pub fn lines(problem: &Problem, places: &[usize]) -> Vec<v1::RedLineMention> {
+    let found = places.iter().filter_map(|place| problem.lines.get(*place));
+    found.filter_map(|line| mention(&problem.question, line.position, line.firmness)).collect()
+}
+
+/// The red lines that would count, were they recorded already.
+pub fn not_recorded(question: &Question) -> Vec<v1::RedLineMention> {
+    crossed(question, &question.not_recorded())
+}
+
+/// The same in a sentence; nothing where there are none.
+pub fn not_recorded_text(question: &Question) -> String {
+    match question.not_recorded().len() {
+        0 => String::new(),
+        1 => " 1 red line that would count is not yet recorded on that day, which is not the same as clear.".to_owned(),
+        count => {
+            format!(
+                " {count} red lines that would count are not yet recorded on that day, which is not the same as clear."
+            )
+        }
+    }
+}
+
+/// Lines with the firmness that is meant, by position.
+fn crossed(question: &Question, crossed: &[(usize, Firmness)]) -> Vec<v1::RedLineMention> {
+    crossed.iter().filter_map(|(position, firmness)| mention(question, *position, *firmness)).collect()
+}
+
+/// The ids of the parties of counted lines, in the scenario's order.
+fn parties(problem: &Problem, places: &[usize]) -> Vec<String> {
+    let of: BTreeSet<usize> =
+        places.iter().filter_map(|place| problem.lines.get(*place)).map(|line| line.party).collect();
+    let scenario = problem.question.compiled.scenario();
+    of.into_iter().filter_map(|party| scenario.parties.get(party)).map(|party| party.id.to_string()).collect()
+}
+
+fn terms_of(scenario: &Scenario, answers: &[(InputId, Answer)]) -> Vec<v1::Term> {
+    let found = answers.iter().filter_map(|(input, answer)| Some((scenario.inputs.get(input.index())?, answer)));
+    found.map(|(input, answer)| from_answer(input, answer)).collect()
+}
+
+/// A package out.
+pub fn from_package(question: &Question, package: &Package) -> v1::Package {
+    v1::Package {
+        terms: terms_of(question.compiled.scenario(), &package.answers),
+        crosses: crossed(question, &package.crosses),
+    }
+}
+
+/// An efficient package out.
+pub fn from_efficient(question: &Question, efficient: &Efficient) -> v1::EfficientPackage {
+    let scenario = question.compiled.scenario();
+    let ranks = efficient.places.iter().filter_map(|(party, issue, place)| {
+        Some(v1::IssueRank {
+            party: scenario.parties.get(*party)?.id.to_string(),
+            issue: scenario.inputs.get(issue.index())?.id.to_string(),
+            rank: i32::try_from(*place).unwrap_or(i32::MAX),
+        })
+    });
+    v1::EfficientPackage {
+        package: Some(from_package(question, &efficient.package)),
+        utilities: from_utilities(scenario, &efficient.utilities),
+        ranks: ranks.collect(),
+        packages: efficient.packages.to_string(),
+    }
+}
+
+/// Parties' numbers out.
+pub fn from_utilities(scenario: &Scenario, utilities: &[(usize, f64)]) -> Vec<v1::PartyUtility> {
+    let found = utilities.iter().filter_map(|(party, utility)| {
+        Some(v1::PartyUtility { party: scenario.parties.get(*party)?.id.to_string(), utility: *utility })
+    });
+    found.collect()
+}
+
+fn from_distance(distance: &Distance) -> v1::AmendmentDistance {
+    let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    v1::AmendmentDistance {
+        terms_changed: number(distance.terms_changed),
+        terms_settled: number(distance.terms_settled),
+        members_toggled: number(distance.members_toggled),
+        cuts_moved: number(distance.cuts_moved),
+    }
+}
+
+/// An amendment out. `terms` are the proposal's.
+pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amended) -> v1::Amendment {
+    let question = &problem.question;
+    let scenario = question.compiled.scenario();
+    let mut all: Vec<(InputId, Answer)> = terms
+        .iter()
+        .filter(|term| amended.answers.iter().all(|(input, _)| *input != term.input))
+        .map(|term| (term.input, term.answer))
+        .chain(amended.answers.iter().copied())
+        .collect();
+    all.sort_by_key(|(input, _)| *input);
+    let changes: Vec<v1::AmendmentChange> = amended.steps.iter().filter_map(|step| from_step(problem, step)).collect();
+    let texts: Vec<String> = changes.iter().map(|change| change.text.clone()).collect();
+    let summary = match texts.as_slice() {
+        [] => "The proposal passes as it is.".to_owned(),
+        texts => format!("{}.", capitalised(&texts.join("; "))),
+    };
+    v1::Amendment {
+        distance: Some(from_distance(&amended.distance)),
+        changes,
+        terms: terms_of(scenario, &all),
+        summary,
+        crosses: crossed(question, &amended.crosses),
+    }
+}
+
+fn from_step(problem: &Problem, step: &Step) -> Option<v1::AmendmentChange> {
+    let question = &problem.question;
+    let scenario = question.compiled.scenario();
+    let input = scenario.inputs.get(step.input.index())?;
+    let (kind, text) = match step.kind {
+        StepKind::Member { member, inside: true } => {
+            let id = entry_id(&input.domain, member);
+            let text = format!("add {id} to {}", input.id);
+            (amendment_change::Step::AddMember(id), text)
+        }
+        StepKind::Member { member, inside: false } => {
+            let id = entry_id(&input.domain, member);
+            let text = format!("drop {id} from {}", input.id);
+            (amendment_change::Step::DropMember(id), text)
+        }
+        StepKind::Set(answer) => {
+            let told = wording::answer(input, &answer);
+            let value = told.strip_prefix(&format!("{} is ", input.id)).unwrap_or(&told);
+            let text = if step.settles_open {
+                format!("settle {} as {value}", input.id)
+            } else {
+                format!("set {} to {value}", input.id)
+            };
+            (amendment_change::Step::Set(from_answer(input, &answer)), text)
+        }
+    };
+    let places: Vec<usize> = step
+        .needed_for
+        .iter()
+        .filter_map(|blame| if let Blame::Line(place) = blame { Some(*place) } else { None })
+        .collect();
+    let constraints = step.needed_for.iter().filter_map(|blame| match blame {
+        Blame::Constraint(position) => Some(scenario.constraints.get(*position)?.id.to_string()),
+        _ => None,
+    });
+    Some(v1::AmendmentChange {
+        issue: input.id.to_string(),
+        step: Some(kind),
+        before: Some(from_answer(input, &step.before)),
+        settles_open_term: step.settles_open,
+        settles: lines(problem, &places),
+        mends_constraints: constraints.collect(),
+        meets_goal: step.needed_for.contains(&Blame::Goal),
+        meets_pin: step.needed_for.contains(&Blame::Pins),
+        newly_crosses: crossed(question, &step.newly_crosses),
+        text,
+    })
+}
+
+/// An impasse out.
+pub fn from_impasse(problem: &Problem, impasse: &Impasse) -> v1::Impasse {
+    let conflicts = impasse
+        .conflicts
+        .iter()
+        .map(|places| v1::Conflict { red_lines: lines(problem, places), parties: parties(problem, places) });
+    let firmest =
+        |places: &[usize]| places.iter().filter_map(|at| problem.lines.get(*at)).map(|line| line.firmness).max();
+    let concessions = impasse.concessions.iter().map(|places| v1::Concession {
+        red_lines: lines(problem, places),
+        parties: parties(problem, places),
+        firmest: firmest(places).map_or(v1::Firmness::Unspecified, from_firmness).into(),
+    });
+    v1::Impasse {
+        is_impasse: impasse.is_impasse,
+        not_recorded: not_recorded(&problem.question),
+        is_contradiction: impasse.is_contradiction,
+        conflicts: conflicts.collect(),
+        concessions: concessions.collect(),
+        in_every_conflict: lines(problem, impasse.in_every.as_deref().unwrap_or_default()),
+        in_no_conflict: lines(problem, impasse.in_none.as_deref().unwrap_or_default()),
+        complete: impasse.cut_short.is_none(),
+        cut_short: from_cut(impasse.cut_short).into(),
+        summary: impasse_summary(problem, impasse),
+    }
+}
+
+fn impasse_summary(problem: &Problem, impasse: &Impasse) -> String {
+    let floor = problem.question.aim.floor.word();
+    let cut = cut_text(impasse.cut_short);
+    let lead = match impasse.is_impasse {
+        None => "Whether a package passes was not found out.".to_owned(),
+        Some(false) => format!(
+            "No impasse: packages pass, with every counted red line clear at the floor `{floor}`. That is not consent."
+        ),
+        Some(true) if impasse.is_contradiction => "Pins, goal and constraints contradict each other: no package meets \
+                                                    them, whatever the red lines."
+            .to_owned(),
+        Some(true) => {
+            let single: Vec<String> = impasse
+                .in_every
+                .iter()
+                .flatten()
+                .filter_map(|place| problem.red_line(problem.lines.get(*place)?))
+                .map(|red_line| red_line.id.to_string())
+                .collect();
+            let opened = match single.as_slice() {
+                [] if impasse.in_every.is_some() => " No single red line's softening opens one.".to_owned(),
+                [] => String::new(),
+                [one] => format!(" The softening of {one} alone would open one."),
+                some => format!(" The softening of any one of {} alone would open one.", list(some)),
+            };
+            let (conflicts, concessions) =
+                (counted(impasse.conflicts.len(), "conflict"), counted(impasse.concessions.len(), "concession"));
+            format!("Impasse at the floor `{floor}`: no package passes. {conflicts}, {concessions}.{opened}")
+        }
+    };
+    lead + &not_recorded_text(&problem.question) + cut
+}
+
+/// "1 conflict", "3 conflicts".
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

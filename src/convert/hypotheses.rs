@@ -1,0 +1,350 @@
+//! Hypotheses in: applied in the order given, each to what the ones before it left.
+//!
+//! Compiling the condition of a supposed red line takes milliseconds: a request with hypotheses is read on a thread
+//! that may be held up.
+
+use crate::convert::red_line::to_firmness;
+use crate::convert::term::{Names, to_answers, to_input};
+use crate::convert::wording;
+use crate::error::{Violations, quoted};
+use crate::schema::names;
+use crate::schema::proto::v1::hypothesis::Kind;
+use crate::schema::proto::v1::{self, supposed_red_line};
+use detente_condition::{Answer, InputId, compile_for_call};
+use detente_core::engine::{Compiled, Given, Origin, Supposed};
+use detente_core::scenario::Scenario;
+use detente_core::scenario::limits::{MAX_ID, MAX_LINE};
+use detente_core::scenario::model::{Condition, Firmness, RedLine, Span};
+use jiff::civil::Date;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The most hypotheses of a call.
+pub const MAX_HYPOTHESES: usize = 32;
+
+/// What a request supposes.
+#[derive(Clone, Debug, Default)]
+pub struct Supposition {
+    /// Of red lines.
+    pub supposed: Option<Arc<Supposed>>,
+    /// Of circumstances.
+    circumstances: Vec<Given>,
+    /// In words, in the order given.
+    pub texts: Vec<String>,
+}
+
+impl Supposition {
+    /// What is given of all inputs: a circumstance that is supposed is not what the request states besides.
+    pub fn given_over(&self, terms: Vec<Given>, circumstances: Vec<Given>) -> Vec<Given> {
+        let supposed = |given: &Given| self.circumstances.iter().any(|supposed| supposed.input == given.input);
+        let mut given = terms;
+        given.extend(circumstances.into_iter().filter(|given| !supposed(given)));
+        given.extend(&self.circumstances);
+        given
+    }
+}
+
+/// Reads hypotheses about an evaluation on these days, ends included.
+pub fn to_supposition(
+    compiled: &Compiled,
+    hypotheses: &[v1::Hypothesis],
+    days: (Date, Date),
+    violations: &mut Violations,
+) -> Supposition {
+    if hypotheses.is_empty() {
+        return Supposition::default();
+    }
+    if hypotheses.len() > MAX_HYPOTHESES {
+        let text = format!("{} are given; at most {MAX_HYPOTHESES} are read", hypotheses.len());
+        violations.over("hypotheses", "hypotheses", text);
+        return Supposition::default();
+    }
+    let mut reader = Reader { compiled, days, violations, draft: Draft::default(), texts: Vec::new() };
+    for (at, hypothesis) in hypotheses.iter().enumerate() {
+        reader.hypothesis(hypothesis, &format!("hypotheses[{at}]"));
+    }
+    reader.finish()
+}
+
+/// What is supposed so far.
+#[derive(Default)]
+struct Draft<'a> {
+    dropped: BTreeSet<usize>,
+    firmness: BTreeMap<usize, Firmness>,
+    circumstances: BTreeMap<InputId, Answer>,
+    /// With the field of the condition, its text, and whether it was dropped again.
+    added: Vec<Added<'a>>,
+}
+
+struct Added<'a> {
+    id: &'a str,
+    party: usize,
+    title: String,
+    requires: bool,
+    condition: &'a str,
+    field: String,
+    firmness: Firmness,
+    dropped: bool,
+}
+
+/// A red line that a hypothesis is about.
+#[derive(Clone, Copy)]
+enum Line {
+    Recorded(usize),
+    Added(usize),
+}
+
+struct Reader<'a, 'v> {
+    compiled: &'a Compiled,
+    days: (Date, Date),
+    violations: &'v mut Violations,
+    draft: Draft<'a>,
+    texts: Vec<String>,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn scenario(&self) -> &'a Scenario {
+        self.compiled.scenario()
+    }
+
+    fn hypothesis(&mut self, hypothesis: &'a v1::Hypothesis, field: &str) {
+        match &hypothesis.kind {
+            None => self.violations.add(
+                field,
+                "give one of `drop_red_line`, `change_firmness`, `set_circumstance`, `unset_circumstance` and \
+                 `add_red_line`",
+            ),
+            Some(Kind::DropRedLine(name)) => self.drop_red_line(name, &format!("{field}.drop_red_line")),
+            Some(Kind::ChangeFirmness(change)) => self.change_firmness(change, &format!("{field}.change_firmness")),
+            Some(Kind::SetCircumstance(term)) => self.set_circumstance(term, &format!("{field}.set_circumstance")),
+            Some(Kind::UnsetCircumstance(name)) => {
+                let field = format!("{field}.unset_circumstance");
+                let input = to_input(self.scenario(), name, Names::Circumstances, &field, self.violations);
+                if let Some(input) = input {
+                    self.draft.circumstances.insert(input, Answer::Unsettled);
+                    self.texts.push(format!("{name} is unknown"));
+                }
+            }
+            Some(Kind::AddRedLine(line)) => self.add_red_line(line, &format!("{field}.add_red_line")),
+        }
+    }
+
+    fn drop_red_line(&mut self, name: &'a str, field: &str) {
+        let Some((id, line)) = self.red_line(name, field) else { return };
+        match line {
+            Line::Recorded(position) => {
+                self.draft.dropped.insert(position);
+            }
+            Line::Added(at) => self.draft.added.get_mut(at).into_iter().for_each(|added| added.dropped = true),
+        }
+        self.texts.push(format!("{id} is not held"));
+    }
+
+    fn change_firmness(&mut self, change: &'a v1::FirmnessChange, field: &str) {
+        let line = self.red_line(&change.red_line, &format!("{field}.red_line"));
+        let firmness = self.firmness(change.firmness, &format!("{field}.firmness"));
+        let (Some((id, line)), Some(firmness)) = (line, firmness) else { return };
+        match line {
+            Line::Recorded(position) => {
+                self.draft.firmness.insert(position, firmness);
+            }
+            Line::Added(at) => self.draft.added.get_mut(at).into_iter().for_each(|added| added.firmness = firmness),
+        }
+        self.texts.push(format!("{id} is held as {}", firmness.word()));
+    }
+
+    fn set_circumstance(&mut self, term: &'a v1::Term, field: &str) {
+        let scenario = self.scenario();
+        let term = std::slice::from_ref(term);
+        // The list of one is this field.
+        let mut found = Violations::default();
+        let answers = to_answers(scenario, term, Names::Circumstances, "", &mut found);
+        for (path, description) in found.iter() {
+            let path = path.strip_prefix("[0]").unwrap_or(&path);
+            self.violations.add(format!("{field}{path}"), description);
+        }
+        for (input, answer) in answers {
+            self.draft.circumstances.insert(input, answer);
+            if let Some(input) = scenario.inputs.get(input.index()) {
+                self.texts.push(wording::answer(input, &answer));
+            }
+        }
+    }
+
+    fn add_red_line(&mut self, line: &'a v1::SupposedRedLine, field: &str) {
+        let scenario = self.scenario();
+        let id = self.new_id(&line.id, &format!("{field}.id"));
+        let party = scenario.party(&line.party);
+        if party.is_none() {
+            let nearest = self.violations.nearest(&line.party, scenario.parties.iter().map(|party| &*party.id));
+            let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+            let text = format!("there is no party `{}`{hint}", quoted(&line.party));
+            self.violations.add(format!("{field}.party"), text);
+        }
+        if line.title.chars().count() > MAX_LINE || line.title.chars().any(char::is_control) {
+            let text = format!("a title is one line of at most {MAX_LINE} characters");
+            self.violations.add(format!("{field}.title"), text);
+        }
+        let firmness = self.firmness(line.firmness, &format!("{field}.firmness"));
+        let condition = match &line.condition {
+            None => {
+                let text =
+                    "give a condition: `rejects` (crossed when it is true) or `requires` (crossed when it is false)";
+                self.violations.add(format!("{field}.condition"), text);
+                None
+            }
+            Some(supposed_red_line::Condition::Rejects(text)) => Some((false, text, "rejects")),
+            Some(supposed_red_line::Condition::Requires(text)) => Some((true, text, "requires")),
+        };
+        let Some((requires, condition, word)) = condition else { return };
+        // With another fault the condition is read all the same, so that its faults are told too.
+        self.draft.added.push(Added {
+            id: id.unwrap_or_default(),
+            party: party.unwrap_or_default(),
+            title: if line.title.is_empty() { on_one_line(condition) } else { line.title.clone() },
+            requires,
+            condition,
+            field: format!("{field}.{word}"),
+            firmness: firmness.unwrap_or(Firmness::Firm),
+            dropped: false,
+        });
+        if let (Some(id), Some(firmness)) = (id, firmness) {
+            let (party, firmness) = (&line.party, firmness.word());
+            self.texts.push(format!("{party} {word} {} ({firmness}), as {id}", on_one_line(condition)));
+        }
+    }
+
+    /// An id that no red line has, hypothetical ones included.
+    fn new_id(&mut self, id: &'a str, field: &str) -> Option<&'a str> {
+        let looks_right = id.starts_with(|first: char| first.is_ascii_lowercase())
+            && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && id.len() <= MAX_ID;
+        if !looks_right {
+            let text = format!(
+                "`{}` is not an id: a lower-case letter, then lower-case letters, digits and hyphens, at most {MAX_ID}",
+                quoted(id)
+            );
+            self.violations.add(field, text);
+            return None;
+        }
+        if self.scenario().red_line(id).is_some() || self.draft.added.iter().any(|added| added.id == id) {
+            self.violations.add(field, format!("there is a red line `{id}` already; give another id"));
+            return None;
+        }
+        Some(id)
+    }
+
+    /// A red line that is held on one of the days, and was not dropped.
+    fn red_line(&mut self, name: &'a str, field: &str) -> Option<(&'a str, Line)> {
+        let scenario = self.scenario();
+        let id = match names::parse_red_line(name) {
+            Some((of, id)) if of == &*scenario.id => id,
+            Some((of, _)) => {
+                let text =
+                    format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(of), scenario.id);
+                self.violations.add(field, text);
+                return None;
+            }
+            None => name,
+        };
+        let added = self.draft.added.iter().position(|added| added.id == id && !id.is_empty());
+        let line = scenario.red_line(id).map(Line::Recorded).or(added.map(Line::Added));
+        let Some(line) = line else {
+            let nearest = self.violations.nearest(id, scenario.red_lines.iter().map(|red_line| &*red_line.id));
+            let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+            self.violations.add(field, format!("there is no red line `{}`{hint}", quoted(id)));
+            return None;
+        };
+        let (dropped, held) = match line {
+            Line::Recorded(position) => {
+                (self.draft.dropped.contains(&position), self.compiled.is_held(position, self.days))
+            }
+            Line::Added(at) => (self.draft.added.get(at).is_some_and(|added| added.dropped), true),
+        };
+        if dropped {
+            self.violations.add(field, format!("`{id}` was dropped by a hypothesis before this one"));
+            return None;
+        }
+        if !held {
+            let (from, to) = self.days;
+            let days = if from == to { format!("on {from}") } else { format!("between {from} and {to}") };
+            self.violations.add(field, format!("`{id}` is not held {days}"));
+            return None;
+        }
+        Some((id, line))
+    }
+
+    fn firmness(&mut self, firmness: i32, field: &str) -> Option<Firmness> {
+        let found = v1::Firmness::try_from(firmness).ok().and_then(to_firmness);
+        if found.is_none() {
+            let text = format!("{firmness} is no firmness; give one from 1 (tentative) to 4 (absolute)");
+            self.violations.add(field, text);
+        }
+        found
+    }
+
+    fn finish(self) -> Supposition {
+        let Self { compiled, days, violations, draft, texts } = self;
+        let scenario = compiled.scenario();
+        let conditions: Vec<&str> = draft.added.iter().map(|added| added.condition).collect();
+        let domains = scenario.inputs.iter().map(|input| &input.domain);
+        let compiled = match compile_for_call(&conditions, compiled.vocabulary(), domains) {
+            Ok(compiled) => compiled,
+            Err(faults) => {
+                for fault in faults {
+                    let Some(added) = draft.added.get(fault.condition) else { continue };
+                    let text = added.condition.get(..fault.at).unwrap_or_default();
+                    let place = text.chars().count() + 1;
+                    let text = format!("at character {place}: {}", fault.message);
+                    if fault.is_limit {
+                        violations.over("conditions", added.field.as_str(), text);
+                    } else {
+                        violations.add(added.field.as_str(), text);
+                    }
+                }
+                return Supposition::default();
+            }
+        };
+        let mut added = Vec::with_capacity(draft.added.len());
+        for (line, (formula, decision)) in draft.added.into_iter().zip(compiled.conditions) {
+            if decision.holds.is_empty() || decision.fails.is_empty() {
+                let how = if decision.holds.is_empty() { "never" } else { "always" };
+                violations.add(line.field, format!("the condition {how} holds: this supposes nothing of any proposal"));
+                continue;
+            }
+            if line.dropped {
+                continue;
+            }
+            added.push(RedLine {
+                id: line.id.into(),
+                party: line.party,
+                title: line.title,
+                requires: line.requires,
+                condition: Condition { text: line.condition.to_owned(), formula, decision },
+                firmness: line.firmness,
+                held: vec![Span { from: days.0, from_is_stated: true, until: None }],
+                evidence: Vec::new(),
+                waivers: Vec::new(),
+                binding_probability: None,
+            });
+        }
+        let circumstances = draft.circumstances.into_iter();
+        Supposition {
+            supposed: Some(Arc::new(Supposed::new(draft.dropped, draft.firmness, added, compiled.space))),
+            circumstances: circumstances
+                .map(|(input, answer)| Given { input, answer, origin: Origin::Hypothesis })
+                .collect(),
+            texts,
+        }
+    }
+}
+
+/// A condition as a line of text: as much of it as a title may have, and nothing that steers a terminal.
+fn on_one_line(condition: &str) -> String {
+    let words: Vec<&str> = condition.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MAX_LINE) {
+        Some((end, _)) => format!("{}...", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}

@@ -1,0 +1,200 @@
+//! Evaluating requests in.
+
+use crate::convert::date::to_date;
+use crate::convert::hypotheses::{Supposition, to_supposition};
+use crate::convert::term::{Names, to_answers, to_input};
+use crate::error::{ApiError, Violations, quoted};
+use crate::schema::names;
+use crate::schema::proto::v1;
+use detente_core::engine::{Compiled, Detail, Given, Origin};
+use detente_core::scenario::Scenario;
+use jiff::civil::Date;
+
+/// What an evaluating request asks, validated.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What is given of each input, at most once an input.
+    pub given: Vec<Given>,
+    /// The day, if one is asked for.
+    pub day: Option<Date>,
+    /// How much to answer.
+    pub detail: Detail,
+    /// What is supposed.
+    pub supposition: Supposition,
+}
+
+/// What a request gives to evaluate.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// A proposal of the caller's own.
+    Own(&'a v1::Proposal),
+    /// A reference proposal, by name.
+    Named(&'a str),
+}
+
+/// From the `oneof` of each kind of request.
+macro_rules! subjects {
+    ($($oneof:path),+) => {$(
+        impl<'a> From<&'a $oneof> for Subject<'a> {
+            fn from(subject: &'a $oneof) -> Self {
+                use $oneof as Oneof;
+                match subject {
+                    Oneof::Proposal(proposal) => Subject::Own(proposal),
+                    Oneof::ProposalName(name) => Subject::Named(name),
+                }
+            }
+        }
+    )+};
+}
+
+subjects!(
+    v1::evaluate_proposal_request::Subject,
+    v1::evaluate_history_request::Subject,
+    v1::compared_proposal::Subject,
+    v1::suggest_amendments_request::Subject,
+    v1::explain_impasse_request::Subject,
+    v1::assess_robustness_request::Subject
+);
+
+/// Reads a request against the scenario that it names.
+///
+/// # Errors
+/// All faults at once; or the one thing that is not there.
+pub fn to_question(compiled: &Compiled, request: &v1::EvaluateProposalRequest) -> Result<Question, ApiError> {
+    to_question_with(compiled, request, Violations::default())
+}
+
+/// The same, for one request among many: `violations` may have no more suggestions to give.
+///
+/// # Errors
+/// All faults at once; or the one thing that is not there.
+pub fn to_question_with(
+    compiled: &Compiled,
+    request: &v1::EvaluateProposalRequest,
+    mut violations: Violations,
+) -> Result<Question, ApiError> {
+    let scenario = &**compiled.scenario();
+    let subject = request.subject.as_ref().map(Subject::from);
+    let terms = to_given(scenario, subject, (&request.overrides, &request.cleared_issues), "", &mut violations)?;
+    let circumstances = to_circumstances(scenario, &request.circumstances, &mut violations);
+    let day = to_date(request.as_of.as_ref(), "as_of", &mut violations);
+    let detail = to_detail(request.view, &mut violations);
+    let on = day.unwrap_or(scenario.as_of);
+    // Which red lines there are depends on the day.
+    let covered = compiled.check_covered(on).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause });
+    let supposition = match covered {
+        Ok(()) => to_supposition(compiled, &request.hypotheses, (on, on), &mut violations),
+        Err(_) => Supposition::default(),
+    };
+    violations.into_result()?;
+    covered?;
+    Ok(Question { given: supposition.given_over(terms, circumstances), day, detail, supposition })
+}
+
+/// How much to answer.
+pub fn to_detail(view: i32, violations: &mut Violations) -> Detail {
+    match v1::EvaluationView::try_from(view) {
+        Ok(v1::EvaluationView::Unspecified | v1::EvaluationView::Basic) => Detail::Basic,
+        Ok(v1::EvaluationView::Full) => Detail::Full,
+        Err(_) => {
+            violations.add("view", format!("there is no view {view}; 1 is basic, 2 is full"));
+            Detail::Basic
+        }
+    }
+}
+
+/// What the caller takes circumstances to be.
+pub fn to_circumstances(scenario: &Scenario, terms: &[v1::Term], violations: &mut Violations) -> Vec<Given> {
+    let answers = to_answers(scenario, terms, Names::Circumstances, "circumstances", violations);
+    answers.into_iter().map(|(input, answer)| Given { input, answer, origin: Origin::Circumstance }).collect()
+}
+
+/// What is given of issues: the subject's terms, but for those overridden or cleared. `prefix` leads to the fields.
+///
+/// # Errors
+/// The reference proposal that is not there.
+pub fn to_given(
+    scenario: &Scenario,
+    subject: Option<Subject<'_>>,
+    (overrides, cleared_issues): (&[v1::Term], &[String]),
+    prefix: &str,
+    violations: &mut Violations,
+) -> Result<Vec<Given>, ApiError> {
+    let terms = match subject {
+        None => {
+            let field = format!("{prefix}subject");
+            violations.add(field, "give a `proposal` of your own, or a reference proposal's `proposal_name`");
+            Vec::new()
+        }
+        Some(Subject::Own(proposal)) => {
+            own_name(scenario, &proposal.name, prefix, violations);
+            let field = format!("{prefix}proposal.terms");
+            to_answers(scenario, &proposal.terms, Names::Issues, &field, violations)
+        }
+        Some(Subject::Named(name)) => {
+            let found = reference(scenario, name, prefix, violations)?;
+            found.into_iter().flatten().map(|term| (term.issue, term.answer)).collect()
+        }
+    };
+    let overrides = to_answers(scenario, overrides, Names::Issues, &format!("{prefix}overrides"), violations);
+    let mut cleared = Vec::new();
+    let most = detente_core::scenario::limits::MAX_ISSUES;
+    if cleared_issues.len() > most {
+        let count = cleared_issues.len();
+        let field = format!("{prefix}cleared_issues");
+        violations.over("cleared_issues", field, format!("{count} issues are named; at most {most} are read"));
+    }
+    for (at, name) in cleared_issues.iter().take(most).enumerate() {
+        let field = format!("{prefix}cleared_issues[{at}]");
+        let Some(input) = to_input(scenario, name, Names::Issues, &field, violations) else { continue };
+        if cleared.contains(&input) {
+            violations.add(field, format!("`{name}` is named already"));
+        } else if overrides.iter().any(|(overridden, _)| *overridden == input) {
+            violations.add(field, format!("`{name}` cannot be both cleared and overridden"));
+        }
+        cleared.push(input);
+    }
+    let replaced = |input| cleared.contains(&input) || overrides.iter().any(|(overridden, _)| *overridden == input);
+    let of = |origin| move |(input, answer)| Given { input, answer, origin };
+    let mut given: Vec<Given> =
+        terms.into_iter().filter(|(input, _)| !replaced(*input)).map(of(Origin::Proposal)).collect();
+    given.extend(overrides.into_iter().map(of(Origin::Override)));
+    Ok(given)
+}
+
+/// The name of a proposal of the caller's own: none, or one in this scenario.
+fn own_name(scenario: &Scenario, name: &str, prefix: &str, violations: &mut Violations) {
+    if name.is_empty() {
+        return;
+    }
+    let field = format!("{prefix}proposal.name");
+    match names::parse_proposal(name) {
+        None => violations.add(field, "leave it empty, or write `scenarios/{scenario}/proposals/{proposal}`"),
+        Some((other, _)) if other != &*scenario.id => violations.add(field, elsewhere(scenario, other)),
+        Some(_) => {}
+    }
+}
+
+fn elsewhere(scenario: &Scenario, other: &str) -> String {
+    format!("this is a proposal of `scenarios/{}`; the request is about `scenarios/{}`", quoted(other), scenario.id)
+}
+
+type Terms<'a> = &'a [detente_core::scenario::model::Term];
+
+fn reference<'a>(
+    scenario: &'a Scenario,
+    name: &str,
+    prefix: &str,
+    violations: &mut Violations,
+) -> Result<Option<Terms<'a>>, ApiError> {
+    let field = format!("{prefix}proposal_name");
+    match names::parse_proposal(name) {
+        None => violations.add(field, "write `scenarios/{scenario}/proposals/{proposal}`"),
+        Some((other, _)) if other != &*scenario.id => violations.add(field, elsewhere(scenario, other)),
+        Some((_, id)) => match scenario.proposal(id) {
+            Some(proposal) => return Ok(Some(&proposal.terms)),
+            None => return Err(crate::convert::missing_proposal(scenario, id)),
+        },
+    }
+    Ok(None)
+}

@@ -1,0 +1,78 @@
+//! A refused call as people read it.
+
+use super::ApiError;
+use prost::Message;
+use thiserror::Error;
+use tonic::{Code, Status};
+use tonic_types::{Status as RpcStatus, StatusExt};
+
+/// A refused call as people read it: what the server says, and every fault on a line of its own.
+#[derive(Clone, Debug, Error)]
+#[error("{message}{}", faults.iter().map(|(field, fault)| format!("\n  {field}: {fault}")).collect::<String>())]
+pub struct Refusal {
+    /// An `ErrorReason`, where the server gives one.
+    reason: String,
+    message: String,
+    faults: Vec<(String, String)>,
+}
+
+impl Refusal {
+    /// The `ErrorReason` without its prefix, or the status code's name.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl From<&RpcStatus> for Refusal {
+    fn from(error: &RpcStatus) -> Self {
+        let code = Code::from(error.code);
+        Self::from(Status::with_details(code, error.message.clone(), error.encode_to_vec().into()))
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::from(Status::from(error))
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        let violations = status.get_details_bad_request().map(|request| request.field_violations).unwrap_or_default();
+        let faults: Vec<_> = violations.into_iter().map(|violation| (violation.field, violation.description)).collect();
+        // The message repeats the first fault; the list says it with its field.
+        let message = match faults.len() {
+            0 => status.message().to_owned(),
+            1 => "the request has a fault".to_owned(),
+            count => format!("the request has {count} faults"),
+        };
+        let message = if message.is_empty() { status.code().description().to_owned() } else { message };
+        let info = status.get_details_error_info();
+        let reason = info.map_or_else(|| code_text(status.code()).to_owned(), |info| info.reason);
+        Self { reason, message: format!("{message} ({})", code_text(status.code())), faults }
+    }
+}
+
+/// A status code as the command line prints it. Scripts read it in the answers of `sweep` and `replay`, so it is spelt
+/// out here and does not follow from what tonic calls its variants.
+fn code_text(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "Ok",
+        Code::Cancelled => "Cancelled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}

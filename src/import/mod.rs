@@ -1,6 +1,0 @@
-//! Other people's formats, turned into scenario files.
-//!
-//! Owns what another format says and how that is said in ours: text in, a scenario file's text out. Must not know of
-//! evaluation, of the wire, of clocks or of the file system.
-
-pub mod genius;

@@ -1,0 +1,76 @@
+//! The headers and trailers that carry a status: its code by name, its message, the reason that a message was not read.
+
+use crate::schema::proto::v1::ErrorReason;
+use http::{HeaderMap, HeaderValue};
+use tonic::{Code, Status};
+
+/// Writes a status's message with no more escapes than gRPC asks for (printable ASCII but `%` stands for itself). tonic
+/// escapes `?` and `#` too, which some clients then show as they are.
+pub(super) fn make_plain(headers: &mut HeaderMap) {
+    let Some(message) = headers.get(Status::GRPC_MESSAGE) else { return };
+    let Ok(text) = message.to_str() else { return };
+    if !text.contains('%') {
+        return;
+    }
+    let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let escaped = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match escaped.map(char::from).filter(|character| matches!(character, ' '..='~') && *character != '%') {
+            Some(character) => {
+                plain.push(character);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                plain.push('%');
+                rest = after;
+            }
+        }
+    }
+    plain.push_str(rest);
+    if let Ok(plain) = HeaderValue::from_str(&plain) {
+        headers.insert(Status::GRPC_MESSAGE, plain);
+    }
+}
+
+/// Tells a caller why a message was not read, as tonic says it without a reason.
+pub(super) fn explain(headers: &mut HeaderMap, max_request_bytes: usize) {
+    let code = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes()));
+    // None of this server's own errors is without details, nor is any OUT_OF_RANGE.
+    if !matches!(code, Some(Code::OutOfRange | Code::ResourceExhausted))
+        || headers.contains_key("grpc-status-details-bin")
+    {
+        return;
+    }
+    let Some(status) = Status::from_header_map(headers) else { return };
+    let limit = max_request_bytes.to_string();
+    let reason = ErrorReason::MessageTooLarge;
+    let status = crate::middleware::status(status.code(), reason, status.message(), &[("limit", &limit)]);
+    let mut explained = HeaderMap::new();
+    if status.add_header(&mut explained).is_ok() {
+        headers.extend(explained);
+    }
+}
+
+/// A code as gRPC writes it.
+pub(super) fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

@@ -1,0 +1,38 @@
+//! The methods that are served, as paths name them without their first slash.
+
+use crate::schema::proto::DESCRIPTORS;
+use prost_reflect::DescriptorPool;
+
+/// All of them: this schema's, health's and reflection's.
+pub(crate) fn all() -> Vec<String> {
+    let sets = [
+        DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    let mut all = Vec::new();
+    for pool in sets.into_iter().filter_map(|set| DescriptorPool::decode(set).ok()) {
+        for service in pool.services() {
+            all.extend(service.methods().map(|method| format!("{}/{}", service.full_name(), method.name())));
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn all_services_are_there() {
+        let all = crate::schema::methods::all();
+        for method in [
+            "detente.v1.RedLineService/EvaluateProposal",
+            "detente.v1.AnalysisService/FindPackages",
+            "grpc.health.v1.Health/Check",
+            "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ] {
+            assert!(all.iter().any(|known| known == method), "{method} is not in {all:?}");
+        }
+    }
+}

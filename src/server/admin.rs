@@ -1,0 +1,126 @@
+//! The admin listener: for kubelets, scrapers and people who look after the server. HTTP/1.1 and gRPC on one port, in
+//! plaintext, apart from the calls: what stops these does not stop it.
+//!
+//! - `grpc.health.v1.Health`: as on the main listener, but for everyone;
+//! - `/livez`: 200 as long as the process answers at all;
+//! - `/readyz`: 200 if it wants calls, else 503;
+//! - `/metrics`: for Prometheus; `/version`: JSON.
+
+use crate::server::health::Readiness;
+use crate::telemetry::Metrics;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::service::Routes;
+use tracing::{debug, warn};
+
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::grpc::admin";
+
+/// Probes and scrapers are few: one more takes the place of the oldest.
+const MAX_CONNECTIONS: usize = 128;
+/// How long a connection may take for its first headers, and be quiet.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one may last: scrapers come again.
+const MAX_AGE: Duration = Duration::from_secs(10 * 60);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Serves until `closing` is cancelled, or it is dropped.
+pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics: &Metrics, closing: CancellationToken) {
+    let service = TowerToHyperService::new(router(readiness, metrics));
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 * 1024);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(32)
+        .max_header_list_size(16 * 1024)
+        .max_local_error_reset_streams(Some(1024))
+        .keep_alive_interval(PATIENCE)
+        .keep_alive_timeout(PATIENCE);
+    // They end with it.
+    let mut connections = JoinSet::new();
+    let mut oldest: VecDeque<AbortHandle> = VecDeque::new();
+    loop {
+        let stream = tokio::select! {
+            () = closing.cancelled() => return,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    warn!(target: LOG_TARGET, %error, "the admin listener can't accept connections");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        // Those that say nothing must not keep a probe waiting: it would be taken for a server that is dead.
+        oldest.retain(|connection| !connection.is_finished());
+        if oldest.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = oldest.pop_front()
+        {
+            oldest.abort();
+        }
+        let connection = http.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+        oldest.push_back(connections.spawn(async move {
+            if let Ok(Err(error)) = timeout(MAX_AGE, connection).await {
+                debug!(target: LOG_TARGET, error = &*error, "a connection to the admin listener ended with an error");
+            }
+        }));
+    }
+}
+
+fn router(readiness: &Readiness, metrics: &Metrics) -> Router {
+    let (ready, metrics) = (readiness.clone(), metrics.clone());
+    let is_ready = move || async move {
+        match ready.is_ready().await {
+            true => (StatusCode::OK, "ready\n"),
+            false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        }
+    };
+    let numbers = move || async move { numbers(&metrics) };
+    Routes::new(readiness.server())
+        .prepare()
+        .into_axum_router()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(is_ready))
+        .route("/metrics", get(numbers))
+        .route("/version", get(async || ([(CONTENT_TYPE, "application/json")], version())))
+        .fallback(unknown)
+}
+
+fn numbers(metrics: &Metrics) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+/// To gRPC's callers as gRPC says it.
+async fn unknown(request: Request) -> Response {
+    let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    match kind.is_some_and(|kind| kind.starts_with(b"application/grpc")) {
+        true => Status::unimplemented("").into_http::<Body>(),
+        false => (StatusCode::NOT_FOUND, "ask /livez, /readyz, /metrics or /version\n").into_response(),
+    }
+}
+
+fn version() -> String {
+    let version = json!({"name": "detente", "version": env!("CARGO_PKG_VERSION"), "api": "detente.v1"});
+    format!("{version}\n")
+}

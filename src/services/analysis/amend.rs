@@ -1,0 +1,71 @@
+//! SuggestAmendments.
+
+use crate::convert::aim::{to_asked, to_most};
+use crate::convert::analysis::{
+    counted, cut_text, from_amended, from_cut, from_impasse, not_recorded, not_recorded_text,
+};
+use crate::convert::date::from_date;
+use crate::error::{ApiError, Violations};
+use crate::schema::names;
+use crate::schema::proto::v1;
+use crate::services::analysis::AnalysisRequest;
+use detente_analysis::{Amendments, Budget, CutShort, MAX_AMENDMENTS};
+use detente_core::engine::Compiled;
+use std::sync::Arc;
+
+/// How many amendments are answered by default.
+const DEFAULT_AMENDMENTS: usize = 3;
+/// How many conflicts and concessions explain that there is none.
+const EXPLAINED: usize = 20;
+
+/// The passing packages nearest to a proposal.
+///
+/// # Errors
+/// As `ErrorReason` in the schema documents them.
+pub(super) fn suggest_amendments(
+    compiled: &Arc<Compiled>,
+    request: &v1::SuggestAmendmentsRequest,
+    budget: &Budget<'_>,
+) -> Result<v1::SuggestAmendmentsResponse, ApiError> {
+    let mut violations = Violations::default();
+    if request.subject.is_none() {
+        violations.add("subject", "give a `proposal` of your own, or a reference proposal's `proposal_name`");
+    }
+    let asked = to_asked(compiled, request.fields(), &mut violations)?;
+    let most = to_most(request.max_amendments, DEFAULT_AMENDMENTS, MAX_AMENDMENTS, "max_amendments", &mut violations);
+    violations.into_result()?;
+    let terms = asked.terms.clone().unwrap_or_default();
+    let problem = asked.problem()?;
+    let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
+    let found = problem.amendments(&terms, most, budget).map_err(not_covered)?;
+    let impasse = (found.any == Some(false)).then(|| problem.impasse(EXPLAINED, budget));
+    let (scenario, day) = (compiled.scenario(), asked.question.day);
+    // That there is none is the whole answer, even where its reasons are not all told.
+    let cut_short = found.cut_short;
+    Ok(v1::SuggestAmendmentsResponse {
+        scenario: names::scenario(&scenario.id),
+        revision: scenario.revision.to_string(),
+        as_of: Some(from_date(day)),
+        amendments: found.found.iter().map(|amended| from_amended(&problem, &terms, amended)).collect(),
+        impasse: impasse.as_ref().map(|impasse| from_impasse(&problem, impasse)),
+        complete: cut_short.is_none(),
+        cut_short: from_cut(cut_short).into(),
+        suppositions: asked.suppositions.clone(),
+        summary: summary(&found, &not_recorded_text(&problem.question), cut_short),
+        not_recorded: not_recorded(&problem.question),
+    })
+}
+
+fn summary(found: &Amendments, unrecorded: &str, cut: Option<CutShort>) -> String {
+    let lead = match (found.found.as_slice(), found.any) {
+        (_, None) => "Whether a package passes was not found out.".to_owned(),
+        (_, Some(false)) => "No package passes: no amendment helps; the impasse says why.".to_owned(),
+        ([], Some(true)) => "Packages pass, but which is nearest, and why, was not found out.".to_owned(),
+        ([first, ..], _) if first.answers.is_empty() => "The proposal passes as it is. That is not consent.".to_owned(),
+        (all, _) => {
+            let ways = counted(all.len(), "nearest amendment");
+            format!("{ways}, by distance: nothing nearer passes. That they pass is not consent.")
+        }
+    };
+    lead + unrecorded + cut_text(cut)
+}

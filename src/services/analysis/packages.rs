@@ -1,0 +1,170 @@
+//! FindPackages.
+
+use crate::convert::aim::{Asked, to_asked, to_party};
+use crate::convert::analysis::{
+    cut_text, from_cut, from_efficient, from_package, from_utilities, not_recorded, not_recorded_text,
+};
+use crate::convert::date::from_date;
+use crate::error::{ApiError, Violations};
+use crate::schema::names;
+use crate::schema::proto::v1;
+use crate::schema::proto::v1::find_packages_response::Part;
+use crate::services::analysis::AnalysisRequest;
+use detente_analysis::{Bargaining, Budget, Found, MAX_PACKAGES, NotFound, Order, Wanted};
+use detente_condition::InputId;
+use detente_core::engine::Compiled;
+use detente_core::scenario::Scenario;
+use detente_core::scenario::model::Ranking;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How many packages are sent by default.
+const DEFAULT_PACKAGES: usize = 10;
+
+/// What passes: packages, efficient packages, and last the summary.
+///
+/// # Errors
+/// As `ErrorReason` in the schema documents them.
+pub(super) fn find_packages(
+    compiled: &Arc<Compiled>,
+    request: &v1::FindPackagesRequest,
+    budget: &Budget<'_>,
+) -> Result<Vec<v1::FindPackagesResponse>, ApiError> {
+    let mut violations = Violations::default();
+    let asked = to_asked(compiled, request.fields(), &mut violations)?;
+    let wanted = to_wanted(compiled.scenario(), request, &mut violations);
+    violations.into_result()?;
+    let problem = asked.comparing()?;
+    let found = problem.packages(&wanted, budget).map_err(|cause| match cause {
+        NotFound::Numbers(cause) => {
+            let field = if request.disagreement.is_some() { "disagreement" } else { "efficient" };
+            ApiError::InvalidRequest(Violations::one(field, cause.to_string()))
+        }
+        NotFound::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
+    })?;
+    let packages = found.packages.iter().map(|package| Part::Package(from_package(&asked.question, package)));
+    let efficient = found.efficient.iter();
+    let efficient = efficient.map(|efficient| Part::EfficientPackage(from_efficient(&asked.question, efficient)));
+    let parts = packages.chain(efficient).chain([Part::Summary(summary(&asked, &wanted, &found))]);
+    Ok(parts.map(|part| v1::FindPackagesResponse { part: Some(part) }).collect())
+}
+
+fn to_wanted(scenario: &Scenario, request: &v1::FindPackagesRequest, violations: &mut Violations) -> Wanted {
+    let most = match request.max_packages.map(usize::try_from) {
+        None => DEFAULT_PACKAGES,
+        Some(Ok(most)) if most <= MAX_PACKAGES => most,
+        Some(_) => {
+            violations.add("max_packages", format!("give a number from 0 to {MAX_PACKAGES}"));
+            0
+        }
+    };
+    let order = match v1::PackageOrder::try_from(request.order) {
+        Ok(v1::PackageOrder::Unspecified | v1::PackageOrder::Stable) => Order::Stable,
+        Ok(v1::PackageOrder::Diverse) => Order::Diverse,
+        Err(_) => {
+            violations.add("order", format!("there is no order {}; 1 is stable, 2 is diverse", request.order));
+            Order::Stable
+        }
+    };
+    if request.efficient && scenario.preferences.is_empty() {
+        violations.add("efficient", "this scenario has no preferences by which packages could be compared");
+    }
+    let disagreement = request.disagreement.as_ref().map(|point| to_disagreement(scenario, point, violations));
+    Wanted { most, order, efficient: request.efficient, disagreement }
+}
+
+/// What each party has without a deal: stated for all that have numbers, and for no other.
+fn to_disagreement(
+    scenario: &Scenario,
+    point: &v1::DisagreementPoint,
+    violations: &mut Violations,
+) -> Vec<(usize, f64)> {
+    let with_numbers: BTreeSet<usize> = scenario
+        .preferences
+        .iter()
+        .filter(|preference| matches!(preference.ranking, Ranking::Cardinal(_)))
+        .map(|preference| preference.party)
+        .collect();
+    if with_numbers.is_empty() {
+        violations.add("disagreement", "no party of this scenario has numbers to bargain with");
+        return Vec::new();
+    }
+    let mut stated: Vec<(usize, f64)> = Vec::new();
+    for (at, utility) in point.utilities.iter().take(scenario.parties.len() + 1).enumerate() {
+        let field = format!("disagreement.utilities[{at}]");
+        if !utility.utility.is_finite() {
+            violations.add(format!("{field}.utility"), "give a number");
+        }
+        let Some(party) = to_party(scenario, &utility.party, &format!("{field}.party"), violations) else { continue };
+        if stated.iter().any(|(of, _)| *of == party) {
+            violations.add(format!("{field}.party"), format!("`{}` is named already", utility.party));
+        } else if !with_numbers.contains(&party) {
+            violations.add(format!("{field}.party"), format!("`{}` has no numbers to bargain with", utility.party));
+        }
+        stated.push((party, utility.utility));
+    }
+    for missing in with_numbers.iter().filter(|party| stated.iter().all(|(of, _)| of != *party)) {
+        let party = scenario.parties.get(*missing).map_or("", |party| &*party.id);
+        violations.add("disagreement.utilities", format!("say what `{party}` has without a deal"));
+    }
+    stated
+}
+
+fn summary(asked: &Asked, wanted: &Wanted, found: &Found) -> v1::PackagesSummary {
+    let scenario = asked.question.compiled.scenario();
+    let ids = |is_found: bool| -> Vec<String> {
+        let issues = (0..).map(InputId).zip(scenario.issues());
+        issues
+            .filter(|(input, _)| found.issues.contains(input) == is_found)
+            .map(|(_, issue)| issue.id.to_string())
+            .collect()
+    };
+    let digits = |number: Option<String>| number.unwrap_or_default();
+    let compared = (wanted.efficient || wanted.disagreement.is_some()) && found.compared;
+    v1::PackagesSummary {
+        scenario: names::scenario(&scenario.id),
+        revision: scenario.revision.to_string(),
+        packages: digits(found.count.as_ref().map(ToString::to_string)),
+        packages_by_integer: digits(found.by_integer.as_ref().map(ToString::to_string)),
+        issues: ids(true),
+        left_out: ids(false),
+        sent: i32::try_from(found.packages.len()).unwrap_or(i32::MAX),
+        efficient_points: digits(compared.then(|| found.efficient_points.to_string())),
+        efficient_packages: digits(compared.then(|| found.efficient_packages.to_string())),
+        bargaining: found.bargain.as_ref().map(|bargain| from_bargaining(asked, bargain)),
+        complete: found.cut_short.is_none(),
+        cut_short: from_cut(found.cut_short).into(),
+        suppositions: asked.suppositions.clone(),
+        summary: sentence(asked, found),
+        as_of: Some(from_date(asked.question.day)),
+        not_recorded: not_recorded(&asked.question),
+    }
+}
+
+fn from_bargaining(asked: &Asked, bargain: &Bargaining) -> v1::BargainingPoints {
+    let scenario = asked.question.compiled.scenario();
+    let all = |efficient: &[detente_analysis::Efficient]| {
+        efficient.iter().map(|efficient| from_efficient(&asked.question, efficient)).collect()
+    };
+    v1::BargainingPoints {
+        nash: all(&bargain.nash),
+        kalai_smorodinsky: all(&bargain.kalai_smorodinsky),
+        ideal: from_utilities(scenario, &bargain.ideal),
+        disagreement: from_utilities(scenario, &bargain.disagreement),
+    }
+}
+
+fn sentence(asked: &Asked, found: &Found) -> String {
+    let floor = asked.question.aim.floor.word();
+    let lead = match &found.count {
+        None => "How many packages pass was not found out.".to_owned(),
+        Some(count) if count.bits() == 0 => {
+            format!("No package passes at the floor `{floor}`. ExplainImpasse says why.")
+        }
+        Some(count) if count.to_string() == "1" => {
+            format!("1 package passes at the floor `{floor}`. That is not consent.")
+        }
+        Some(count) => format!("{count} packages pass at the floor `{floor}`. That is not consent."),
+    };
+    lead + &not_recorded_text(&asked.question) + cut_text(found.cut_short)
+}

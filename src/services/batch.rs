@@ -1,0 +1,170 @@
+//! BatchEvaluateProposals: several proposals on one revision of one scenario.
+
+use crate::convert::request::to_question_with;
+use crate::error::{ApiError, Violations, quoted};
+use crate::middleware::quota::Quota;
+use crate::schema::names;
+use crate::schema::proto::v1::{self, evaluation_result};
+use crate::services::decision_record::Evaluated;
+use crate::services::evaluate::answer;
+use crate::services::{MAX_ANSWER_BYTES, RedLines};
+use detente_core::engine::Compiled;
+use prost::Message;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::task::yield_now;
+
+/// The most requests of a batch.
+pub const MAX_BATCH: usize = 1_000;
+/// So many faulty items come with suggestions of what was meant: looking for them costs more than all else.
+const ITEMS_WITH_SUGGESTIONS: usize = 16;
+/// What the answer's list adds to each item, and the answer to its list, at most.
+const AROUND_ITEM: usize = 8;
+const AROUND_ANSWER: usize = 256;
+
+impl RedLines {
+    /// Several proposals' evaluations, on one revision of one scenario.
+    ///
+    /// # Errors
+    /// As `ErrorReason` in the schema documents them; those of single requests are in the answer.
+    pub fn batch(
+        &self,
+        request: &v1::BatchEvaluateProposalsRequest,
+    ) -> Result<v1::BatchEvaluateProposalsResponse, ApiError> {
+        let mut batch = self.begin(request)?;
+        for item in &request.requests {
+            batch.add(batch.evaluate(item))?;
+        }
+        Ok(batch.finish())
+    }
+
+    /// The same, in turns with others; what hypotheses cost is paid apart.
+    pub(super) async fn batch_in_turns(
+        &self,
+        mut request: v1::BatchEvaluateProposalsRequest,
+        quota: Option<Quota>,
+    ) -> Result<v1::BatchEvaluateProposalsResponse, ApiError> {
+        let mut batch = self.begin(&request)?;
+        if let Some(quota) = quota {
+            // The call itself took one.
+            quota.take(u32::try_from(request.requests.len() - 1).unwrap_or(u32::MAX))?;
+        }
+        for (at, item) in std::mem::take(&mut request.requests).into_iter().enumerate() {
+            // Others have their turn, and a caller who has left is noticed.
+            yield_now().await;
+            let begun = Instant::now();
+            let (result, item) = match self.may_suppose(&item.hypotheses) {
+                Err(error) => (Err(error), item),
+                Ok(()) if item.hypotheses.is_empty() => (batch.evaluate(&item), item),
+                Ok(()) => {
+                    let (compiled, violations, asked) = (batch.compiled.clone(), batch.violations(), item.clone());
+                    (self.apart_in_turn(move |_| evaluate(&compiled, &asked, violations)).await, item)
+                }
+            };
+            match &result {
+                Ok(evaluation) => self.record_whole(
+                    Evaluated {
+                        method: "BatchEvaluateProposals",
+                        item: Some(at.to_string()),
+                        cached: false,
+                        begun,
+                        request: &item,
+                    },
+                    evaluation,
+                ),
+                Err(error) => self.refused_item(error),
+            }
+            batch.add(result)?;
+        }
+        Ok(batch.finish())
+    }
+
+    fn begin(&self, request: &v1::BatchEvaluateProposalsRequest) -> Result<Batch, ApiError> {
+        let compiled = self.scenario(&request.scenario, "scenario", &request.revision)?;
+        let count = request.requests.len();
+        let mut violations = Violations::default();
+        if count == 0 {
+            violations.add("requests", "give at least one request");
+        } else if count > MAX_BATCH {
+            violations.over(
+                "batch_items",
+                "requests",
+                format!("{count} are given; at most {MAX_BATCH} are taken, or any number in a stream"),
+            );
+        }
+        violations.into_result()?;
+        Ok(Batch { compiled, results: Vec::with_capacity(count), bytes: AROUND_ANSWER, faulty: 0 })
+    }
+}
+
+/// A batch on its way.
+struct Batch {
+    compiled: Arc<Compiled>,
+    results: Vec<v1::EvaluationResult>,
+    bytes: usize,
+    faulty: usize,
+}
+
+impl Batch {
+    fn evaluate(&self, request: &v1::EvaluateProposalRequest) -> Result<v1::Evaluation, ApiError> {
+        evaluate(&self.compiled, request, self.violations())
+    }
+
+    fn violations(&self) -> Violations {
+        if self.faulty < ITEMS_WITH_SUGGESTIONS { Violations::default() } else { Violations::without_suggestions() }
+    }
+
+    /// Adds a result, as long as all of them fit.
+    fn add(&mut self, result: Result<v1::Evaluation, ApiError>) -> Result<(), ApiError> {
+        let result = match result {
+            Ok(evaluation) => evaluation_result::Result::Evaluation(evaluation),
+            Err(error) => {
+                self.faulty += 1;
+                evaluation_result::Result::Error(error.into())
+            }
+        };
+        let mut result = v1::EvaluationResult { result: Some(result) };
+        let bytes = result.encoded_len() + AROUND_ANSWER;
+        if bytes > MAX_ANSWER_BYTES {
+            // It would be refused alone, too.
+            let error = ApiError::AnswerTooLarge { bytes, limit: MAX_ANSWER_BYTES };
+            result.result = Some(evaluation_result::Result::Error(error.into()));
+        }
+        self.bytes += result.encoded_len() + AROUND_ITEM;
+        if self.bytes > MAX_ANSWER_BYTES {
+            return Err(ApiError::TooManyAnswers { fitting: self.results.len(), limit: MAX_ANSWER_BYTES });
+        }
+        self.results.push(result);
+        Ok(())
+    }
+
+    fn finish(self) -> v1::BatchEvaluateProposalsResponse {
+        let scenario = self.compiled.scenario();
+        v1::BatchEvaluateProposalsResponse {
+            results: self.results,
+            scenario: names::scenario(&scenario.id),
+            revision: scenario.revision.to_string(),
+        }
+    }
+}
+
+/// One of the batch's: of this scenario and revision, whatever it leaves out.
+fn evaluate(
+    compiled: &Compiled,
+    request: &v1::EvaluateProposalRequest,
+    violations: Violations,
+) -> Result<v1::Evaluation, ApiError> {
+    let scenario = compiled.scenario();
+    let mut mismatches = Violations::default();
+    if !request.scenario.is_empty() && request.scenario != names::scenario(&scenario.id) {
+        let text = format!("the batch is about `scenarios/{}`, not `{}`", scenario.id, quoted(&request.scenario));
+        mismatches.add("scenario", text);
+    }
+    if !request.revision.is_empty() && request.revision != scenario.revision.as_str() {
+        let text =
+            format!("the batch is answered by revision `{}`, not `{}`", scenario.revision, quoted(&request.revision));
+        mismatches.add("revision", text);
+    }
+    mismatches.into_result()?;
+    answer(compiled, &to_question_with(compiled, request, violations)?)
+}

@@ -1,0 +1,217 @@
+//! CompareProposals: several proposals side by side.
+
+use crate::convert::date::{from_date, to_date};
+use crate::convert::evaluation::{from_stance, from_verdict};
+use crate::convert::hypotheses::{Supposition, to_supposition};
+use crate::convert::red_line::from_firmness;
+use crate::convert::request::{Subject, to_circumstances, to_given};
+use crate::convert::wording;
+use crate::error::{ApiError, Violations};
+use crate::schema::names;
+use crate::schema::proto::v1::{self, compared_proposal, evaluate_proposal_request};
+use crate::services::decision_record::Evaluated;
+use crate::services::history::outline;
+use crate::services::{RedLines, bounded};
+use crate::serving::Outline;
+use detente_core::engine::{Compiled, Detail, Evaluation, Finding, Given, Status};
+use detente_core::scenario::model::RedLine;
+use jiff::civil::Date;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The most proposals of a comparison.
+pub const MAX_COMPARED: usize = 50;
+/// The longest label, in characters.
+pub const MAX_LABEL: usize = 100;
+
+impl RedLines {
+    /// Several proposals side by side.
+    ///
+    /// # Errors
+    /// As `ErrorReason` in the schema documents them.
+    pub fn compare_proposals(
+        &self,
+        request: &v1::CompareProposalsRequest,
+    ) -> Result<v1::CompareProposalsResponse, ApiError> {
+        let begun = Instant::now();
+        self.may_suppose(&request.hypotheses)?;
+        let compiled = self.scenario(&request.scenario, "scenario", &request.revision)?;
+        let asked = Asked::read(&compiled, request)?;
+        let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
+        let supposed = asked.supposition.supposed.as_ref();
+        let evaluations: Vec<Evaluation> = asked
+            .given
+            .iter()
+            .map(|given| compiled.evaluate_supposing(given, Some(asked.day), Detail::Basic, supposed))
+            .collect::<Result<_, _>>()
+            .map_err(not_covered)?;
+        self.record_comparison(request, &compiled, &asked, &evaluations, begun);
+        let scenario = compiled.scenario();
+        let texts = asked.supposition.texts;
+        let verdicts = asked.labels.into_iter().zip(&evaluations).map(|(label, evaluation)| v1::ComparedVerdict {
+            label,
+            verdict: from_verdict(evaluation.verdict).into(),
+            could_become: from_verdict(evaluation.could_become).into(),
+            summary: wording::summary(scenario, evaluation, texts.len()),
+        });
+        let stance = |evaluation: &Evaluation, party: usize| {
+            let found = evaluation.stances.get(party)?;
+            Some(v1::ComparedStance {
+                stance: from_stance(found.stance).into(),
+                could_become: from_stance(found.could_become).into(),
+            })
+        };
+        let parties = scenario.parties.iter().enumerate().map(|(at, party)| v1::ComparedParty {
+            party: party.id.to_string(),
+            stances: evaluations.iter().filter_map(|evaluation| stance(evaluation, at)).collect(),
+        });
+        bounded(v1::CompareProposalsResponse {
+            scenario: names::scenario(&scenario.id),
+            revision: scenario.revision.to_string(),
+            as_of: Some(from_date(asked.day)),
+            verdicts: verdicts.collect(),
+            parties: parties.collect(),
+            differences: differences(&compiled, &evaluations),
+            suppositions: texts,
+        })
+    }
+}
+
+impl RedLines {
+    /// Each of those compared is an evaluation.
+    fn record_comparison(
+        &self,
+        request: &v1::CompareProposalsRequest,
+        compiled: &Compiled,
+        asked: &Asked,
+        evaluations: &[Evaluation],
+        begun: Instant,
+    ) {
+        use evaluate_proposal_request::Subject;
+        let scenario = compiled.scenario();
+        for ((proposal, label), evaluation) in request.proposals.iter().zip(&asked.labels).zip(evaluations) {
+            let request = &v1::EvaluateProposalRequest {
+                scenario: request.scenario.clone(),
+                subject: proposal.subject.clone().map(|subject| match subject {
+                    compared_proposal::Subject::Proposal(proposal) => Subject::Proposal(proposal),
+                    compared_proposal::Subject::ProposalName(name) => Subject::ProposalName(name),
+                }),
+                overrides: proposal.overrides.clone(),
+                cleared_issues: proposal.cleared_issues.clone(),
+                as_of: Some(from_date(asked.day)),
+                circumstances: request.circumstances.clone(),
+                hypotheses: request.hypotheses.clone(),
+                ..v1::EvaluateProposalRequest::default()
+            };
+            let evaluated =
+                Evaluated { method: "CompareProposals", item: Some(label.clone()), cached: false, begun, request };
+            let crossed = evaluation.findings.iter().filter(|finding| finding.status == Status::Crossed);
+            let crossed = crossed.filter_map(|finding| {
+                let red_line = evaluation.red_line(scenario, finding)?;
+                let (lowest, _) = finding.firmness?;
+                Some((names::red_line(&scenario.id, &red_line.id), from_firmness(lowest).as_str_name()))
+            });
+            let outline = Outline {
+                scenario: names::scenario(&scenario.id),
+                revision: scenario.revision.to_string(),
+                as_of: asked.day.to_string(),
+                verdict: from_verdict(evaluation.verdict).as_str_name(),
+                could_become: from_verdict(evaluation.could_become).as_str_name(),
+                crossed: crossed.collect(),
+            };
+            self.record(evaluated, from_verdict(evaluation.verdict), Some(Arc::new(outline)));
+        }
+    }
+}
+
+/// A validated request.
+struct Asked {
+    labels: Vec<String>,
+    /// For each proposal.
+    given: Vec<Vec<Given>>,
+    day: Date,
+    supposition: Supposition,
+}
+
+impl Asked {
+    fn read(compiled: &Compiled, request: &v1::CompareProposalsRequest) -> Result<Self, ApiError> {
+        let scenario = &**compiled.scenario();
+        let mut violations = Violations::default();
+        let count = request.proposals.len();
+        if count == 0 {
+            violations.add("proposals", format!("none are given; 1 to {MAX_COMPARED} are compared"));
+        } else if count > MAX_COMPARED {
+            let text = format!("{count} are given; 1 to {MAX_COMPARED} are compared");
+            violations.over("compared_proposals", "proposals", text);
+        }
+        let (mut labels, mut terms) = (Vec::new(), Vec::new());
+        for (at, proposal) in request.proposals.iter().take(MAX_COMPARED).enumerate() {
+            let prefix = format!("proposals[{at}].");
+            labels.push(label(proposal, at, &prefix, &mut violations));
+            let subject = proposal.subject.as_ref().map(Subject::from);
+            let changes = (proposal.overrides.as_slice(), proposal.cleared_issues.as_slice());
+            terms.push(to_given(scenario, subject, changes, &prefix, &mut violations)?);
+        }
+        let circumstances = to_circumstances(scenario, &request.circumstances, &mut violations);
+        let day = to_date(request.as_of.as_ref(), "as_of", &mut violations).unwrap_or(scenario.as_of);
+        let covered = compiled.check_covered(day).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause });
+        let supposition = match covered {
+            Ok(()) => to_supposition(compiled, &request.hypotheses, (day, day), &mut violations),
+            Err(_) => Supposition::default(),
+        };
+        violations.into_result()?;
+        covered?;
+        let given = terms.into_iter().map(|terms| supposition.given_over(terms, circumstances.clone())).collect();
+        Ok(Self { labels, given, day, supposition })
+    }
+}
+
+/// What a proposal is called in the answer.
+fn label(proposal: &v1::ComparedProposal, at: usize, prefix: &str, violations: &mut Violations) -> String {
+    let label = &proposal.label;
+    if label.chars().count() > MAX_LABEL || label.chars().any(char::is_control) {
+        violations.add(format!("{prefix}label"), format!("a label is one line of at most {MAX_LABEL} characters"));
+    }
+    match &proposal.subject {
+        _ if !label.is_empty() => label.clone(),
+        Some(compared_proposal::Subject::ProposalName(name)) => {
+            names::parse_proposal(name).map_or_else(String::new, |(_, id)| id.to_owned())
+        }
+        _ => format!("proposal {}", at + 1),
+    }
+}
+
+/// The red lines to which the proposals do different things.
+fn differences(compiled: &Compiled, evaluations: &[Evaluation]) -> Vec<v1::ComparedRedLine> {
+    let scenario = compiled.scenario();
+    let mut lines: BTreeMap<usize, (&RedLine, bool, Vec<v1::FindingOutline>)> = BTreeMap::new();
+    // What is not among the findings is clear: one that is not held, or not recorded, is so for all proposals.
+    let clear = v1::FindingOutline { status: v1::RedLineStatus::Clear.into(), ..v1::FindingOutline::default() };
+    for (column, evaluation) in evaluations.iter().enumerate() {
+        let mut note = |finding: &Finding| {
+            let red_line = evaluation.red_line(scenario, finding)?;
+            let hypothetical = evaluation.is_hypothetical(scenario, finding);
+            let line = lines
+                .entry(finding.red_line)
+                .or_insert_with(|| (red_line, hypothetical, vec![clear; evaluations.len()]));
+            *line.2.get_mut(column)? = outline(finding);
+            Some(())
+        };
+        evaluation.findings.iter().for_each(|finding| {
+            note(finding);
+        });
+    }
+    let differing =
+        lines.into_values().filter(|(_, _, findings)| findings.windows(2).any(|pair| pair.first() != pair.last()));
+    let compared = differing.filter_map(|(red_line, hypothetical, findings)| {
+        Some(v1::ComparedRedLine {
+            red_line: names::red_line(&scenario.id, &red_line.id),
+            party: scenario.parties.get(red_line.party)?.id.to_string(),
+            title: red_line.title.clone(),
+            findings,
+            hypothetical,
+        })
+    });
+    compared.collect()
+}

@@ -1,0 +1,143 @@
+//! The decision record: what is counted and written down of each evaluation besides its answer.
+
+use crate::error::{ApiError, reason_name};
+use crate::schema::json::JsonForm;
+use crate::schema::proto::v1;
+use crate::services::RedLines;
+use crate::serving::{DecisionLog, Outline};
+use crate::telemetry::Metrics;
+use prost::Message;
+use serde_json::{Map, Value, json};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+use std::time::{Instant, SystemTime};
+
+static REQUEST: LazyLock<Option<JsonForm>> = LazyLock::new(|| JsonForm::of("EvaluateProposalRequest").ok());
+
+/// What becomes of evaluations besides their answers.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Where each is written down.
+    pub decisions: Option<DecisionLog>,
+    /// Where errors of single items are counted.
+    pub metrics: Option<Metrics>,
+    /// Whether requests are told with their calls, in the log and in spans.
+    pub content: bool,
+    verdicts: Arc<[AtomicU64; 6]>,
+}
+
+impl Record {
+    /// How many evaluations came to each verdict.
+    pub fn verdicts(&self) -> Vec<(&'static str, u64)> {
+        let verdicts = self.verdicts.iter().enumerate();
+        let named = verdicts.filter_map(|(number, count)| Some((verdict(i32::try_from(number).ok()?)?, count)));
+        named.map(|(name, count)| (name, count.load(Relaxed))).collect()
+    }
+}
+
+fn count(verdicts: &[AtomicU64], verdict: v1::Verdict) {
+    if let Some(count) = usize::try_from(verdict as i32).ok().and_then(|at| verdicts.get(at)) {
+        count.fetch_add(1, Relaxed);
+    }
+}
+
+fn verdict(number: i32) -> Option<&'static str> {
+    v1::Verdict::try_from(number).ok().filter(|verdict| *verdict != v1::Verdict::Unspecified).map(|v| v.as_str_name())
+}
+
+/// Which evaluation of which call.
+pub(super) struct Evaluated<'a> {
+    /// The method's name.
+    pub(super) method: &'static str,
+    /// Of several in one call: the message's id, or its place.
+    pub(super) item: Option<String>,
+    pub(super) cached: bool,
+    pub(super) begun: Instant,
+    /// What was asked.
+    pub(super) request: &'a v1::EvaluateProposalRequest,
+}
+
+impl RedLines {
+    /// Whether what was found needs to be known in brief.
+    pub(super) fn needs_outline(&self) -> bool {
+        self.shared.cache.is_some() || self.shared.record.decisions.is_some()
+    }
+
+    /// Counts and writes down what was evaluated, once it is answered.
+    pub(super) fn record(&self, evaluated: Evaluated<'_>, verdict: v1::Verdict, outline: Option<Arc<Outline>>) {
+        let record = &self.shared.record;
+        let verdicts = record.verdicts.clone();
+        self.call.when_answered(move || count(&*verdicts, verdict));
+        let mut told = self.call.told();
+        match evaluated.item {
+            None => (told.verdict, told.cached) = (Some(verdict.as_str_name()), Some(evaluated.cached)),
+            Some(_) => told.evaluations += 1,
+        }
+        if record.content && evaluated.item.is_none() {
+            let form = REQUEST.as_ref().and_then(|form| form.value(evaluated.request).ok());
+            told.content = form.map(|form| form.to_string());
+        }
+        drop(told);
+        let (Some(decisions), Some(outline)) = (&record.decisions, outline) else { return };
+        if !decisions.wants() {
+            return;
+        }
+        let (time, took) = (SystemTime::now(), evaluated.begun.elapsed());
+        let (call, request) = (self.call.clone(), evaluated.request.clone());
+        let Evaluated { method, item, cached, .. } = evaluated;
+        let (decisions, bytes) = (decisions.clone(), request.encoded_len());
+        let line = move || {
+            let mut line = Map::new();
+            let mut put = |name: &str, value: Value| drop(line.insert(name.to_owned(), value));
+            let time = jiff::Timestamp::try_from(time).unwrap_or_default();
+            put("time", json!(format!("{time:.6}")));
+            put("request_id", json!(call.id()));
+            call.trace_id().into_iter().for_each(|id| put("trace_id", json!(id)));
+            call.caller().into_iter().for_each(|caller| put("caller", json!(caller.name())));
+            put("method", json!(method));
+            item.into_iter().for_each(|item| put("item", json!(item)));
+            put("scenario", json!(outline.scenario));
+            put("revision", json!(outline.revision));
+            put("as_of", json!(outline.as_of));
+            put("verdict", json!(outline.verdict));
+            put("could_become", json!(outline.could_become));
+            let crossed = outline.crossed.iter();
+            let crossed = crossed.map(|(name, firmness)| json!({"red_line": name, "firmness": firmness}));
+            put("crossed", crossed.collect());
+            put("cached", json!(cached));
+            put("duration_us", json!(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)));
+            let request = REQUEST.as_ref().and_then(|form| form.value(&request).ok());
+            request.into_iter().for_each(|request| put("request", request));
+            Value::Object(line)
+        };
+        self.call.when_answered(move || decisions.offer_holding(bytes, line));
+    }
+
+    /// The same of an evaluation that is there whole.
+    pub(super) fn record_whole(&self, evaluated: Evaluated<'_>, evaluation: &v1::Evaluation) {
+        let outline = self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(evaluation)));
+        self.record(evaluated, evaluation.verdict(), outline);
+    }
+
+    /// Counts an error that is answered for one item among others.
+    pub(super) fn refused_item(&self, error: &ApiError) {
+        if let Some(metrics) = &self.shared.record.metrics {
+            metrics.refused(reason_name(error.reason()));
+            error.limits().iter().for_each(|limit| metrics.over_limit(limit));
+        }
+    }
+}
+
+/// An evaluation in brief.
+pub(super) fn outline(evaluation: &v1::Evaluation) -> Outline {
+    let crossed = evaluation.findings.iter().filter(|finding| finding.status() == v1::RedLineStatus::Crossed);
+    let day = evaluation.as_of.unwrap_or_default();
+    Outline {
+        scenario: evaluation.scenario.clone(),
+        revision: evaluation.revision.clone(),
+        as_of: format!("{:04}-{:02}-{:02}", day.year, day.month, day.day),
+        verdict: evaluation.verdict().as_str_name(),
+        could_become: evaluation.could_become().as_str_name(),
+        crossed: crossed.map(|finding| (finding.red_line.clone(), finding.firmness().as_str_name())).collect(),
+    }
+}

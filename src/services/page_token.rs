@@ -1,0 +1,110 @@
+//! Page tokens: where a list goes on, of which revision, for which question.
+//!
+//! A token is self-contained, so that any replica that holds the revision continues any list. It is checked, not
+//! secret: the checksum keeps out accidents, and forging one gives nothing that asking for a page would not.
+
+use crate::error::ApiError;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+const VERSION: u8 = 1;
+const HASH_BYTES: usize = 16;
+const CHECKSUM_BYTES: usize = 8;
+const TOKEN_BYTES: usize = 1 + HASH_BYTES + HASH_BYTES + 4 + CHECKSUM_BYTES;
+
+/// The pages' default size.
+pub const DEFAULT_PAGE_SIZE: usize = 50;
+/// The largest page.
+pub const MAX_PAGE_SIZE: usize = 1_000;
+/// A page ends before its items pass this many bytes (but holds one item at least): clients accept 4 MiB by default.
+pub const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
+
+/// The hash of what a list was asked: method, parent, filter, order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryHash([u8; HASH_BYTES]);
+
+impl QueryHash {
+    /// Hashes the parts, each with its length.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Self(first_bytes(&hash.finalize()))
+    }
+}
+
+/// A place in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageToken {
+    /// The revision listed: 32 hexadecimal digits.
+    pub revision: String,
+    /// What was asked.
+    pub query: QueryHash,
+    /// How many items come before.
+    pub position: u32,
+}
+
+impl PageToken {
+    /// The token as it is sent.
+    pub fn encode(&self) -> String {
+        let mut bytes = Vec::with_capacity(TOKEN_BYTES);
+        bytes.push(VERSION);
+        bytes.extend(from_hex(&self.revision).unwrap_or_default());
+        bytes.extend(self.query.0);
+        bytes.extend(self.position.to_le_bytes());
+        bytes.extend(checksum(&bytes));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// Anything but the exact text of a token of this version.
+    pub fn decode(text: &str) -> Result<Self, ApiError> {
+        Self::read(text).ok_or(ApiError::PageTokenInvalid)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        // Longer texts are not even decoded.
+        if text.len() > TOKEN_BYTES * 2 {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (content, sum) = bytes.split_last_chunk::<CHECKSUM_BYTES>()?;
+        if *sum != checksum(content) {
+            return None;
+        }
+        let (version, rest) = content.split_first()?;
+        let (revision, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
+        let (query, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
+        let position = u32::from_le_bytes(rest.try_into().ok()?);
+        (*version == VERSION).then(|| Self { revision: to_hex(revision), query: QueryHash(*query), position })
+    }
+}
+
+/// How many items a page may hold, by what was asked; `None` for a negative size.
+pub fn page_size(asked: i32) -> Option<usize> {
+    match usize::try_from(asked).ok()? {
+        0 => Some(DEFAULT_PAGE_SIZE),
+        size => Some(size.min(MAX_PAGE_SIZE)),
+    }
+}
+
+fn checksum(content: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    first_bytes(&Sha256::digest(content))
+}
+
+fn first_bytes<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.first_chunk().copied().unwrap_or([0; N])
+}
+
+fn from_hex(digits: &str) -> Option<[u8; HASH_BYTES]> {
+    Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
+}
+
+fn to_hex(bytes: &[u8; HASH_BYTES]) -> String {
+    format!("{:032x}", u128::from_be_bytes(*bytes))
+}

@@ -1,0 +1,67 @@
+//! Conditions that were written to do harm neither crash nor take more than their share: on a stack of 2 MiB, as
+//! blocking threads have it, within 64 MiB and within their budget of steps. `benches/hostile.rs` has the times.
+
+use crate::support::hostile;
+use crate::turn;
+use detente_condition::{Formula, WorkBudget, compile_for_call_within, read};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const STACK_BYTES: usize = 2 << 20;
+const MOST_BYTES: usize = 64 << 20;
+
+fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap().join().unwrap();
+}
+
+/// What the work answers; it must not need too much memory.
+fn bounded<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let answer = work();
+    let peak = MEMORY.peak_usage().saturating_sub(before);
+    assert!(peak < MOST_BYTES, "{what}: {peak} bytes");
+    answer
+}
+
+/// One test, because memory is counted for the whole process.
+#[test]
+fn hostile_conditions_stay_within_their_bounds() {
+    let _turn = turn();
+    on_a_small_stack(|| {
+        let (vocabulary, domains) = hostile::vocabulary();
+        let (mut compiled, mut refused) = (0, 0);
+        for (family, text) in hostile::all() {
+            let what = format!("{}, {} bytes", hostile::FAMILIES[family].0, text.len());
+            let mut work = WorkBudget::for_call();
+            let answer = bounded(&what, || compile_for_call_within(&[&text], &vocabulary, &domains, &mut work));
+            assert!(work.spent() <= WorkBudget::MAX_STEPS_OF_CALL, "{what}");
+            match answer {
+                Ok(answer) => {
+                    compiled += 1;
+                    assert_eq!(answer.conditions.len(), 1, "{what}");
+                }
+                Err(faults) => {
+                    refused += 1;
+                    assert!(!faults.is_empty(), "{what}");
+                    assert!(faults.iter().all(|fault| text.is_char_boundary(fault.at)), "{what}: {faults:?}");
+                }
+            }
+            let read: Option<Formula> = bounded(&what, || read(&text, &vocabulary).ok());
+            drop(read);
+        }
+        // Else the families would be on one side of the limits only.
+        assert!(compiled > 150 && refused > 500, "{compiled} compiled, {refused} refused");
+
+        let texts: Vec<String> = hostile::all().into_iter().map(|(_, text)| text).collect();
+        for together in texts.chunks(50) {
+            let together: Vec<&str> = together.iter().map(String::as_str).collect();
+            let mut work = WorkBudget::for_call();
+            let answer = bounded("together", || compile_for_call_within(&together, &vocabulary, &domains, &mut work));
+            assert!(work.spent() <= WorkBudget::MAX_STEPS_OF_CALL);
+            drop(answer);
+        }
+    });
+}

@@ -1,0 +1,213 @@
+//! The decision log: its lines are kept for years, read by other programs, and replayed by later versions.
+
+use crate::binary::{Folder, run};
+use crate::credentials::entry;
+use crate::golden::{assert_golden, folder_of};
+use crate::program::Program;
+use crate::support::Client;
+use crate::wire::call;
+use serde_json::{Value, json};
+use std::fs;
+use tonic::Code;
+
+/// Given by the caller, so that lines are the same in every run.
+const TRACE: (&str, &str) = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+/// Each field that a mask can name, so that a field that is renamed or gone is found.
+const FIELDS: [&str; 15] = [
+    "time",
+    "request_id",
+    "trace_id",
+    "caller",
+    "method",
+    "item",
+    "scenario",
+    "revision",
+    "as_of",
+    "verdict",
+    "could_become",
+    "crossed",
+    "cached",
+    "duration_us",
+    "request",
+];
+
+fn named(proposal: &str) -> Value {
+    json!({"proposalName": format!("scenarios/ukraine-2025/proposals/{proposal}")})
+}
+
+fn with(mut request: Value, field: &str, value: Value) -> Value {
+    request[field] = value;
+    request
+}
+
+/// A call with its messages.
+type Asked = (&'static str, Vec<Value>);
+
+/// Calls that are logged, and calls that are not: each method, each verdict, each kind of term and hypothesis.
+fn calls() -> Vec<Asked> {
+    let mut calls: Vec<Asked> = Vec::new();
+    let willing = |flag: bool| json!([{"issue": "guarantors_willing", "flag": flag}]);
+    for request in [
+        named("european-force"),
+        // From the cache, where there is one.
+        named("european-force"),
+        with(named("guarantors-2022"), "circumstances", willing(false)),
+        with(named("guarantors-2022"), "circumstances", willing(true)),
+        named("jeddah-ceasefire"),
+        named("christmas-truce"),
+        json!({"proposal": {"terms": [{"issue": "guarantee", "unsettled": {}}]}}),
+        json!({"scenario": "scenarios/ukraine-2025", "proposal": {}}),
+        json!({}),
+        with(named("european-force"), "asOf", json!({"year": 2024, "month": 6, "day": 30})),
+        with(named("strong-army"), "view", json!("EVALUATION_VIEW_FULL")),
+        with(named("strong-army"), "clearedIssues", json!(["ukrainian_forces"])),
+        with(named("jeddah-ceasefire"), "overrides", json!([{"issue": "ceasefire_days", "quantity": "60"}])),
+        json!({"proposal": {"title": "All kinds of terms", "terms": [
+            {"issue": "us_backs_force", "flag": true},
+            {"issue": "sanctions", "anyOf": {"values": ["ease", "lift"]}},
+            {"issue": "ceasefire_scope", "choice": "all_fronts"},
+            {"issue": "ceasefire_days", "range": {"min": "7", "max": "30"}},
+            {"issue": "force_contributors", "partial": {"includes": ["france"], "excludes": ["china"]}},
+            {"issue": "ukrainian_withdrawal", "members": {}},
+        ]}}),
+        json!({"proposal": {"terms": [{"issue": "force_contributors", "members": {"values": ["china", "france"]}}]}}),
+        with(
+            named("european-force"),
+            "hypotheses",
+            json!([
+                {"dropRedLine": "ru-no-nato-forces"},
+                {"changeFirmness": {"redLine": "ru-kursk", "firmness": "FIRMNESS_FIRM"}},
+                {"setCircumstance": {"issue": "guarantors_willing", "flag": true}},
+                {"addRedLine": {
+                    "id": "supposed", "party": "russia", "rejects": "us_backs_force", "firmness": "FIRMNESS_TENTATIVE",
+                }},
+            ]),
+        ),
+        with(named("guarantors-2022"), "hypotheses", json!([{"unsetCircumstance": "guarantors_willing"}])),
+        // Refused, and not logged.
+        named("nothing-like-it"),
+        with(json!({}), "asOf", json!({"year": 1999, "month": 1, "day": 1})),
+    ] {
+        calls.push(("EvaluateProposal", vec![request]));
+    }
+    let items = [named("european-force"), named("refused"), named("jeddah-ceasefire"), json!({})];
+    calls.push(("BatchEvaluateProposals", vec![json!({"scenario": "scenarios/ukraine-2025", "requests": items})]));
+    let stream = [
+        json!({"id": "first", "request": named("strong-army")}),
+        json!({"request": json!({"view": "EVALUATION_VIEW_FULL"})}),
+        json!({"id": "refused", "request": named("refused")}),
+        json!({"id": "empty"}),
+    ];
+    calls.push(("StreamEvaluateProposals", stream.to_vec()));
+    calls.push(("EvaluateHistory", vec![named("christmas-truce")]));
+    calls.push(("CompareProposals", vec![json!({"proposals": [named("strong-army"), named("european-force")]})]));
+    calls.push(("SuggestAmendments", vec![named("strong-army")]));
+    calls.push(("FindPackages", vec![json!({"maxPackages": 1})]));
+    calls.push(("ExplainImpasse", vec![json!({})]));
+    calls.push(("AssessRobustness", vec![json!({"proposalName": named("strong-army")["proposalName"]})]));
+    for method in ["ListRedLines", "ListScenarios", "ListProposals", "GetScenario"] {
+        calls.push((method, vec![json!({})]));
+    }
+    calls
+}
+
+/// Makes the calls one after the other; each has its number as its request id.
+async fn make(client: &Client, calls: &[Asked], headers: &[(&str, &str)]) {
+    for (at, (method, messages)) in calls.iter().enumerate() {
+        let id = format!("call-{:02}", at + 1);
+        let headers = [headers, &[("x-request-id", &id)]].concat();
+        let reply = call(client, method, &headers, messages).await;
+        let may_fail = messages.iter().any(|message| message.to_string().contains("nothing-like-it"))
+            || messages.iter().any(|message| message.to_string().contains("1999"));
+        assert_eq!(reply.code != Code::Ok, may_fail, "{method} {messages:?}: {:?} {:?}", reply.code, reply.details);
+    }
+}
+
+/// What a server with these options logs of these calls.
+async fn log(name: &str, options: &[&str], calls: &[Asked], headers: &[(&str, &str)]) -> String {
+    let folder = Folder::new(&format!("contracts-{name}"));
+    let file = folder.0.join("decisions.jsonl");
+    let path = file.display().to_string();
+    let mut program = Program::start(&[&["--decision-log", &path], options].concat());
+    make(&program.client().await, calls, headers).await;
+    program.signal("-TERM");
+    assert_eq!(program.ended(), Some(0));
+    fs::read_to_string(&file).unwrap()
+}
+
+/// The same lines without what differs between runs: when, and how long it took.
+fn still(log: &str) -> String {
+    let still = |line: &str| {
+        let mut fields: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(fields.to_string(), line, "the line is not written as JSON is written here");
+        let shape = |text: &str| text.replace(|digit: char| digit.is_ascii_digit(), "9");
+        if fields["time"] != "masked" {
+            assert_eq!(shape(fields["time"].as_str().unwrap()), "9999-99-99T99:99:99.999999Z");
+            fields["time"] = json!("2026-01-01T00:00:00.000000Z");
+        }
+        if fields["duration_us"] != "masked" {
+            assert!(fields["duration_us"].is_u64(), "{line}");
+            fields["duration_us"] = json!(0);
+        }
+        fields.to_string() + "\n"
+    };
+    log.lines().map(still).collect()
+}
+
+#[tokio::test]
+async fn decision_log_lines_are_those_of_earlier_versions() {
+    let calls = calls();
+    let cached = still(&log("decisions", &["--cache", "32MiB"], &calls, &[TRACE]).await);
+    let uncached = still(&log("decisions-uncached", &["--cache", "0"], &calls, &[TRACE]).await);
+    assert!(cached.contains("\"cached\":true") && !uncached.contains("\"cached\":true"));
+    assert_eq!(cached.replace("\"cached\":true", "\"cached\":false"), uncached, "the cache changes the log");
+    assert_golden("decision-log.jsonl", &cached);
+}
+
+#[tokio::test]
+async fn decision_log_lines_name_callers_as_earlier_versions_do() {
+    let folder = Folder::new("contracts-callers");
+    let tokens = entry("dashboards", "secret", "reader", "") + &entry("planners", "other", "analyst", "");
+    let tokens = folder.write("tokens.yaml", &format!("tokens:\n{tokens}"));
+    let calls = vec![
+        ("EvaluateProposal", vec![named("european-force")]),
+        ("BatchEvaluateProposals", vec![json!({"requests": [named("strong-army")]})]),
+        ("StreamEvaluateProposals", vec![json!({"id": "one", "request": named("strong-army")})]),
+    ];
+    let mut all = String::new();
+    for token in ["Bearer secret", "Bearer other"] {
+        all += &still(&log("by-caller", &["--tokens", &tokens], &calls, &[("authorization", token)]).await);
+    }
+    assert_golden("decision-log-by-caller.jsonl", &all);
+}
+
+#[tokio::test]
+async fn each_field_is_masked_as_in_earlier_versions() {
+    let stream = vec![("StreamEvaluateProposals", vec![json!({"id": "one", "request": named("european-force")})])];
+    let all = FIELDS.join(",");
+    let mut text = still(&log("masked", &["--decision-log-mask", &all], &stream, &[TRACE]).await);
+    let parts = "crossed.firmness,request.proposal_name";
+    text += &still(&log("masked-parts", &["--decision-log-mask", parts], &stream, &[TRACE]).await);
+    assert_golden("decision-log-masked.jsonl", &text);
+}
+
+#[test]
+fn an_old_log_is_replayed_as_by_earlier_versions() {
+    let old = folder_of("old-decisions.jsonl").display().to_string();
+    let folder = Folder::new("contracts-replay");
+    let scenario = include_str!("../../scenarios/ukraine-2025.yaml");
+    let nato = "rejects: force_contributors.exists(m, m in european_and_nato_states)";
+    assert_eq!(scenario.matches(nato).count(), 1);
+    let changed = scenario.replace(nato, &format!("{nato} && ceasefire_days > 1000"));
+    let changed = changed.replacen("- id: strong-army", "- id: stronger-army", 1);
+    let changed = folder.write("changed.yaml", &changed);
+    let mut text = String::new();
+    for options in
+        [&[][..], &["--output", "json"], &["--scenario", &changed], &["--scenario", &changed, "--output", "json"]]
+    {
+        let (code, stdout, stderr) = run(&[&["replay", &old], options].concat());
+        let shown = options.join(" ").replace(&changed, "CHANGED");
+        text += &format!("$ detente replay OLD {shown}\n{}{stderr}exit code {code}\n\n", stdout.replace(&old, "OLD"));
+    }
+    assert_golden("replay.txt", &text);
+}

@@ -1,0 +1,119 @@
+//! Page tokens: a token that one replica gives out continues the list on every other, whatever its version.
+
+use crate::binary::{Folder, reservoir};
+use crate::golden::assert_golden;
+use crate::program::Program;
+use crate::wire::call;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// The orders of `ListRedLines`: each key rising and falling, several keys, and other spellings of the same order.
+const ORDERS: [&str; 18] = [
+    "",
+    " ",
+    "id",
+    "id asc",
+    "id desc",
+    "party",
+    "party asc",
+    "party desc",
+    "firmness",
+    "firmness asc",
+    "firmness desc",
+    "party,id",
+    "party, id desc",
+    "firmness desc, party, id",
+    " firmness  desc ,party asc,id asc ",
+    "id desc, firmness, party desc",
+    "firmness,id",
+    "party desc, firmness desc, id desc",
+];
+
+/// Filters that several red lines of the bundled scenario pass: each kind, and all kinds together.
+fn filters() -> Vec<Value> {
+    let day = |year: i32, month: i32, day: i32| json!({"year": year, "month": month, "day": day});
+    vec![
+        json!({}),
+        json!({"party": "russia"}),
+        json!({"party": "ukraine"}),
+        json!({"issue": "sanctions"}),
+        json!({"issue": "ceasefire_scope"}),
+        json!({"firmnessAtLeast": "FIRMNESS_TENTATIVE"}),
+        json!({"firmnessAtLeast": "FIRMNESS_NEGOTIABLE"}),
+        json!({"firmnessAtLeast": "FIRMNESS_FIRM"}),
+        json!({"firmnessAtLeast": "FIRMNESS_ABSOLUTE"}),
+        json!({"heldOn": day(2023, 1, 1)}),
+        json!({"heldOn": day(2025, 3, 14)}),
+        json!({"text": "lavrov"}),
+        json!({"text": "NATO"}),
+        json!({"party": "russia", "firmnessAtLeast": "FIRMNESS_FIRM", "heldOn": day(2025, 3, 14), "text": "e"}),
+    ]
+}
+
+/// Every list that the golden file has tokens of, each with the name of its items.
+fn lists() -> Vec<(&'static str, &'static str, Value)> {
+    const BUNDLED: &str = "scenarios/ukraine-2025";
+    let mut lists: Vec<(&str, &str, Value)> = Vec::new();
+    let mut red_lines = |request: Value| lists.push(("ListRedLines", "redLines", request));
+    for order in ORDERS {
+        red_lines(json!({"parent": BUNDLED, "pageSize": 3, "orderBy": order}));
+    }
+    for filter in filters() {
+        red_lines(json!({"parent": BUNDLED, "pageSize": 1, "filter": filter}));
+    }
+    red_lines(json!({"parent": BUNDLED, "pageSize": 2, "filter": {"party": "russia"}, "orderBy": "firmness desc, id"}));
+    for size in [1, 10, 23] {
+        red_lines(json!({"pageSize": size}));
+    }
+    red_lines(json!({"parent": "scenarios/reservoir", "pageSize": 1}));
+    for size in [1, 2, 10] {
+        lists.push(("ListProposals", "proposals", json!({"parent": BUNDLED, "pageSize": size})));
+    }
+    lists.push(("ListProposals", "proposals", json!({"pageSize": 4})));
+    lists.push(("ListScenarios", "scenarios", json!({"pageSize": 1})));
+    lists
+}
+
+/// What a token says, for readers of the golden file.
+fn told(token: &str) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).unwrap();
+    assert_eq!(bytes.len(), 45, "{token}");
+    let position = u32::from_le_bytes(bytes[33..37].try_into().unwrap());
+    format!("version {}, revision {}, query {}, position {position}", bytes[0], hex(&bytes[1..17]), hex(&bytes[17..33]))
+}
+
+/// The golden file's text, by a server with a cache of this size. Every token is also followed to its page.
+async fn tokens(cache: &str) -> String {
+    let folder = Folder::new(&format!("page-tokens-{cache}"));
+    let second = folder.write("reservoir.yaml", reservoir());
+    let program =
+        Program::start(&["--cache", cache, "--scenario", "scenarios/ukraine-2025.yaml", "--scenario", &second]);
+    let client = program.client().await;
+    let mut text = String::new();
+    for (method, items, request) in lists() {
+        let first = call(&client, method, &[], std::slice::from_ref(&request)).await.message();
+        let token = first["nextPageToken"].as_str().unwrap_or_else(|| panic!("{request} has one page only")).to_owned();
+        let _ = writeln!(text, "{method} {request}\n  {token}\n  {}", told(&token));
+        let with = |field: &str, value: Value| {
+            let mut request = request.clone();
+            request[field] = value;
+            request
+        };
+        let all = call(&client, method, &[], &[with("pageSize", json!(1000))]).await.message();
+        let next = call(&client, method, &[], &[with("pageToken", json!(token))]).await.message();
+        let (all, next) = (all[items].as_array().unwrap(), next[items].as_array().unwrap());
+        let position = first[items].as_array().unwrap().len();
+        assert_eq!(next[0], all[position], "{method} {request}");
+    }
+    text
+}
+
+#[tokio::test]
+async fn page_tokens_are_those_of_earlier_versions() {
+    let cached = tokens("32MiB").await;
+    assert_eq!(tokens("0").await, cached, "the cache changes tokens");
+    assert_golden("page-tokens.txt", &cached);
+}

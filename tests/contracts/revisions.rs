@@ -1,0 +1,197 @@
+//! Revisions: clients pin them, so the same content has the same revision in every version.
+
+use crate::binary::{Folder, prints, reservoir, run};
+use crate::generated::{Style, file, name};
+use crate::golden::{assert_golden, folder_of};
+use crate::program::Program;
+use crate::wire::call;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How many generated files there are.
+const GENERATED: u64 = 200;
+/// The file in which every kind of record occurs, and of which the edited files are made.
+const BASE: &str = "fuzz/seeds/scenario/every-record.yaml";
+/// What decimals stand for in files of which each is written with another one.
+const PARTY: &str = "role: principal, description: D}";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The revision that a file's answers name, or `refused`.
+fn revision(file: &str) -> String {
+    let (code, answer, _) = run(&["red-lines", "--output", "json", "--scenario", file]);
+    match code {
+        0 => serde_json::from_str::<Value>(&answer).unwrap()["revision"].as_str().unwrap().to_owned(),
+        _ => "refused".to_owned(),
+    }
+}
+
+/// Every scenario file below a folder, by its path from the root.
+fn files_below(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            let name = path.strip_prefix(root()).unwrap().display().to_string();
+            if !name.ends_with("_test.yaml") {
+                found.push(name);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Revisions of the files of a folder, by a server that holds them all.
+async fn served(folder: &Path, cache: &str) -> Vec<(String, String)> {
+    let folder = folder.display().to_string();
+    let program = Program::start(&["--cache", cache, "--scenarios", &folder]);
+    let client = program.client().await;
+    let list = call(&client, "ListScenarios", &[], &[json!({"pageSize": 1000})]).await.message();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut revisions = Vec::new();
+    for scenario in list["scenarios"].as_array().unwrap() {
+        // Each answer names the revision too, from the cache and without one.
+        for _ in 0..2 {
+            let request = json!({"scenario": scenario["name"], "proposal": {}});
+            let answer = call(&client, "EvaluateProposal", &[], &[request]).await.message();
+            assert_eq!(answer["evaluation"]["revision"], scenario["revision"]);
+        }
+        revisions.push((text(&scenario["name"]), text(&scenario["revision"])));
+    }
+    revisions
+}
+
+/// The revisions of the generated files, written in a style.
+async fn generated(style: Style, cache: &str) -> Vec<(String, String)> {
+    let folder = Folder::new(&format!("generated-{cache}"));
+    for number in 1..=GENERATED {
+        folder.write(&format!("{}.yaml", name(number)), &file(number, style));
+    }
+    served(&folder.0, cache).await
+}
+
+#[tokio::test]
+async fn revisions_are_those_of_earlier_versions() {
+    let mut text = String::new();
+    let mut put = |name: &str, revision: &str| drop(writeln!(text, "{name}  {revision}"));
+    let embedded: Value = serde_json::from_str(&prints(&["red-lines", "--output", "json"])).unwrap();
+    put("(bundled)", embedded["revision"].as_str().unwrap());
+    for folder in ["scenarios", "tests", "fuzz/seeds/scenario"] {
+        for file in files_below(&root().join(folder)) {
+            put(&file, &revision(&file));
+        }
+    }
+    let folder = Folder::new("contracts-revisions");
+    put("reservoir.yaml in README.md", &revision(&folder.write("reservoir.yaml", reservoir())));
+    let base = fs::read_to_string(root().join(BASE)).unwrap();
+    for line in fs::read_to_string(folder_of("scenarios").join("edits.jsonl")).unwrap().lines() {
+        let [from, to]: [String; 2] = serde_json::from_str(line).unwrap();
+        assert_eq!(base.matches(&from).count(), 1, "{from}");
+        let file = folder.write("edited.yaml", &base.replacen(&from, &to, 1));
+        put(&format!("every-record.yaml with {line}"), &revision(&file));
+    }
+    let plain = generated(Style::Plain, "32MiB").await;
+    assert_eq!(plain.len(), usize::try_from(GENERATED).unwrap());
+    for (name, revision) in &plain {
+        put(name, revision);
+    }
+    assert_golden("revisions.txt", &text);
+    let ornate = generated(Style::Ornate, "0").await;
+    for (plain, ornate) in plain.iter().zip(&ornate) {
+        assert_eq!(plain, ornate, "the same content in another style");
+    }
+}
+
+#[test]
+fn decimals_are_read_as_in_earlier_versions() {
+    let folder = Folder::new("contracts-decimals");
+    let base = fs::read_to_string(root().join(BASE)).unwrap();
+    let mut text = String::new();
+    for decimal in [
+        "0.5",
+        "0.50",
+        "0.500",
+        "00.5",
+        ".5",
+        "+0.5",
+        "+.5",
+        "5e-1",
+        "5.0e-1",
+        "0.5e0",
+        "5E-1",
+        "0.5f",
+        "0,5",
+        "1/2",
+        "0x0.8",
+        "'0.5'",
+        "\"0.5\"",
+        "5.",
+        "5",
+        "5.0",
+        "05",
+        "+5",
+        "5e0",
+        "5_0",
+        "0",
+        "0.0",
+        "-0",
+        "-0.0",
+        "+0",
+        "-",
+        ".",
+        "+",
+        "1.",
+        "1.0",
+        "1.01",
+        "-0.5",
+        "-.5",
+        "0.1",
+        "0.10",
+        "0.3",
+        "0.30000000000000004",
+        "0.300000000000000044",
+        "123456789012345678",
+        "1e3",
+        "1e400",
+        ".inf",
+        "-.inf",
+        ".nan",
+        "inf",
+        "nan",
+        "~",
+        "null",
+        "",
+        "true",
+        "0b1",
+        "0o7",
+        "1:30",
+        "1 ",
+        "1..2",
+        "1.2.3",
+        "--1",
+        "१",
+    ] {
+        let number =
+            base.replacen(PARTY, &format!("role: principal, description: D, reservation_value: {decimal}}}"), 1);
+        let firmness = "    firmness: firm\n";
+        let probability = base.replacen(firmness, &format!("{firmness}    binding_probability: {decimal}\n"), 1);
+        let values = base.replacen("{true: 1.5, false: 0}", &format!("{{true: {decimal}, false: 0}}"), 1);
+        let found = [number, probability, values].map(|file| {
+            assert_ne!(file, base);
+            revision(&folder.write("decimal.yaml", &file))
+        });
+        let [number, probability, value] = found;
+        let _ = writeln!(
+            text,
+            "`{decimal}`\n  as a number       {number}\n  as a probability  {probability}\n  as a utility      {value}"
+        );
+    }
+    assert_golden("decimals.txt", &text);
+}

@@ -1,0 +1,385 @@
+//! Names that dashboards, alerts, traces and log filters use: metrics and their labels, spans and their attributes, log
+//! targets and their fields.
+
+use crate::binary::Folder;
+use crate::collector::{Collector, collector};
+use crate::credentials::{Authorities, Signer, entry, jwks};
+use crate::decisions;
+use crate::errors::refused;
+use crate::golden::assert_golden;
+use crate::program::Program;
+use crate::support::PATIENCE;
+use crate::wire::call;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Labels whose values are no contract.
+const FREE_LABELS: [&str; 3] = ["le", "revision", "version"];
+/// A preface and empty settings: enough for a connection that comes to calls.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// A metric: its type, and the values of its labels.
+#[derive(Default)]
+struct Metric {
+    kind: String,
+    labels: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Metrics by name, gathered from several servers.
+#[derive(Default)]
+struct Metrics(BTreeMap<String, Metric>);
+
+impl Metrics {
+    /// Adds what Prometheus would fetch from a server's admin listener.
+    async fn add(&mut self, program: &Program) {
+        let mut stream = TcpStream::connect(admin(program)).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        for line in text.lines() {
+            if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+                kind.trim().clone_into(&mut self.0.entry(name.to_owned()).or_default().kind);
+            }
+            let Some((name, labels)) = line.split_once('{').filter(|_| !line.starts_with('#')) else { continue };
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+            let name = base.filter(|base| self.0.contains_key(*base)).unwrap_or(name);
+            let metric = self.0.get_mut(name).unwrap_or_else(|| panic!("{line} has no type"));
+            for label in labels.rsplit_once('}').unwrap().0.split("\",") {
+                let (label, value) = label.split_once("=\"").unwrap();
+                let values = metric.labels.entry(label.to_owned()).or_default();
+                if !FREE_LABELS.contains(&label) {
+                    values.insert(value.trim_end_matches('"').to_owned());
+                }
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (name, metric) in &self.0 {
+            let _ = writeln!(text, "{name} ({})", metric.kind);
+            for (label, values) in &metric.labels {
+                let _ = writeln!(text, "  {label}");
+                values.iter().for_each(|value| drop(writeln!(text, "    {value}")));
+            }
+        }
+        text
+    }
+}
+
+/// The address of the admin listener, from the log.
+fn admin(program: &Program) -> String {
+    let log = program.log.lock().unwrap();
+    let line = log.iter().find_map(|line| line.split_once("admin listener on ")).expect("the admin listener is logged");
+    line.1.split_once(": ").unwrap().0.to_owned()
+}
+
+/// Sends these bytes on a connection of its own, and waits until the server closes it or `patience` is over.
+async fn speak(program: &Program, words: &[u8], patience: Duration) {
+    let mut stream = TcpStream::connect(program.address).await.unwrap();
+    stream.write_all(words).await.unwrap();
+    let _ = tokio::time::timeout(patience, stream.read_to_end(&mut Vec::new())).await;
+}
+
+/// What servers with a cache of this size count: calls of every kind, and connections that end in several ways.
+async fn metrics(cache: &str) -> Metrics {
+    let folder = Folder::new(&format!("contracts-metrics-{cache}"));
+    let file = |name: &str| folder.0.join(name).display().to_string();
+    let mut all = Metrics::default();
+    let common = ["--cache", cache, "--admin-listen", "127.0.0.1:0"];
+
+    let decision_log = file("decisions.jsonl");
+    let program = Program::start(&[&common[..], &["--decision-log", &decision_log]].concat());
+    let client = program.client().await;
+    for (method, messages) in decisions::calls() {
+        call(&client, method, &[], &messages).await;
+    }
+    for (method, headers, message) in refused() {
+        call(&client, method, &headers, &[message]).await;
+    }
+    client.call("/no.such/Method", &[], vec![]).await;
+    drop(client);
+    all.add(&program).await;
+
+    let waits = ["--handshake-timeout", "1s", "--keepalive-interval", "1s", "--keepalive-timeout", "1s"];
+    let program = Program::start(&[&common[..], &waits].concat());
+    drop(TcpStream::connect(program.address).await.unwrap());
+    speak(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
+    // A frame of settings with a length that no settings have.
+    speak(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
+    drop(program.client().await);
+    let silent = speak(&program, b"PRI", PATIENCE);
+    let lifeless = speak(&program, PREFACE, PATIENCE);
+    tokio::join!(silent, lifeless);
+    all.add(&program).await;
+
+    let server = Authorities::new("contracts").server();
+    let (certificate, key) = (folder.write("server.pem", &server.certificate), folder.write("server.key", &server.key));
+    let tls = ["--tls-cert", &certificate, "--tls-key", &key, "--max-connections", "1"];
+    let program = Program::start(&[&common[..], &tls].concat());
+    speak(&program, b"GET / HTTP/1.1\r\n\r\n", PATIENCE).await;
+    let held = TcpStream::connect(program.address).await.unwrap();
+    program.until("it is full", async |program| program.logged("as many connections are open as may be")).await;
+    all.add(&program).await;
+    drop(held);
+
+    let program = Program::start(&[&common[..], &["--max-connection-age", "1s"]].concat());
+    speak(&program, PREFACE, PATIENCE).await;
+    all.add(&program).await;
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_and_their_labels_are_those_of_earlier_versions() {
+    let cached = metrics("32MiB").await;
+    let mut uncached = metrics("0").await;
+    for (name, metric) in &cached.0 {
+        if name.starts_with("detente_cache_") {
+            assert!(!uncached.0.contains_key(name), "{name} is there without a cache");
+            uncached.0.insert(name.clone(), Metric { kind: metric.kind.clone(), labels: metric.labels.clone() });
+        }
+    }
+    assert_eq!(uncached.text(), cached.text(), "the cache changes metrics");
+    assert_golden("metrics.txt", &cached.text());
+}
+
+/// What a collector gets of a server with a cache of this size, without values.
+async fn collected(cache: &str) -> Collector {
+    let (collector, address) = collector().await;
+    let endpoint = format!("http://{address}");
+    let options = ["--cache", cache, "--log-content", "true", "--otlp-endpoint", &endpoint, "--otlp-interval", "1s"];
+    let mut program = Program::start(&options);
+    let client = program.client().await;
+    for (method, messages) in decisions::calls() {
+        call(&client, method, &[], &messages).await;
+    }
+    for (method, headers, message) in refused() {
+        call(&client, method, &headers, &[message]).await;
+    }
+    drop(client);
+    program.signal("-TERM");
+    assert_eq!(program.ended(), Some(0));
+    collector
+}
+
+fn spans(collector: &Collector) -> String {
+    let mut text = String::new();
+    let resources = collector.resources.lock().unwrap();
+    for attribute in resources.iter().flat_map(|resource| &resource.attributes).map(|attribute| &attribute.key) {
+        let line = format!("resource attribute {attribute}\n");
+        text += if text.contains(&line) { "" } else { &line };
+    }
+    let mut rows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for scope in collector.spans.lock().unwrap().iter() {
+        let of = scope.scope.as_ref().map(|scope| scope.name.clone()).unwrap_or_default();
+        for span in &scope.spans {
+            assert_eq!(span.kind(), SpanKind::Server);
+            let status = span.status.as_ref().map(|status| status.code().as_str_name()).unwrap_or_default();
+            let keys: Vec<&str> = span.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+            let mut keys: Vec<&str> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+            keys.sort_unstable();
+            let row = format!("{status}: {}", keys.join(", "));
+            rows.entry(format!("span {} of {of}, server", span.name)).or_default().insert(row);
+        }
+    }
+    for (span, kinds) in rows {
+        let _ = writeln!(text, "{span}");
+        kinds.iter().for_each(|kind| drop(writeln!(text, "  {kind}")));
+    }
+    let mut metrics = BTreeSet::new();
+    for metric in collector.metrics.lock().unwrap().iter() {
+        let kind = match metric.data {
+            Some(Data::Gauge(_)) => "gauge",
+            Some(Data::Sum(_)) => "sum",
+            Some(Data::Histogram(_)) => "histogram",
+            _ => "other",
+        };
+        metrics.insert(format!("metric {} {kind} {}", metric.name, metric.unit).trim_end().to_owned());
+    }
+    metrics.iter().fold(text, |text, metric| text + metric + "\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spans_and_sent_metrics_are_those_of_earlier_versions() {
+    let cached = spans(&collected("32MiB").await);
+    let uncached = spans(&collected("0").await);
+    let without: String = cached
+        .lines()
+        .filter(|line| !line.starts_with("metric detente_cache_"))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    assert_eq!(without, uncached, "the cache changes spans");
+    assert_golden("spans.txt", &cached);
+}
+
+/// A log's events, by target: their levels, and the names of their fields.
+fn events(program: &Program, events: &mut BTreeMap<String, BTreeSet<String>>) {
+    for line in program.log.lock().unwrap().iter() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let field = |name: &str| event[name].as_str().unwrap_or_else(|| panic!("no {name}: {line}"));
+        // The server's connection to a client, and other crates' events, are not this program's.
+        if !field("target").starts_with("detente") {
+            continue;
+        }
+        let names = event.as_object().unwrap().keys();
+        let known = ["timestamp", "level", "message", "target"];
+        let names: Vec<&str> = names.map(String::as_str).filter(|name| !known.contains(name)).collect();
+        let row = format!("{} {}", field("level"), names.join(", ")).trim_end().to_owned();
+        events.entry(field("target").to_owned()).or_default().insert(row);
+    }
+}
+
+/// What servers with a cache of this size log.
+async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let folder = Folder::new(&format!("contracts-log-{cache}"));
+    let mut all = BTreeMap::new();
+    let common = ["--cache", cache, "--admin-listen", "127.0.0.1:0", "--log", "off,detente=trace"];
+
+    // A decision log whose last line has no end, tokens that change, and a key that is of no use here.
+    let decision_log = folder.write("decisions.jsonl", "{\"time\":\"2026-01-01T00:00:00Z\"}\n{\"time\":");
+    let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("a", "a", "analyst", "")));
+    let mut unused = Signer::new("unused", jsonwebtoken::Algorithm::ES256).jwk();
+    unused["use"] = json!("enc");
+    let used = Signer::new("used", jsonwebtoken::Algorithm::ES256).jwk();
+    let jwks = folder.write("jwks.json", &jwks(&[used, unused]));
+    let access = ["--tokens", &tokens, "--jwks", &jwks, "--jwt-issuer", "x", "--jwt-audience", "x"];
+    let more = ["--decision-log", &decision_log, "--log-content", "true", "--drain-pause", "0s"];
+    let mut program = Program::start(&[&common[..], &access, &more].concat());
+    let client = program.client().await;
+    call(&client, "ListScenarios", &[], &[json!({})]).await;
+    for (method, messages) in decisions::calls() {
+        call(&client, method, &[("authorization", "Bearer a")], &messages).await;
+    }
+    speak(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
+    speak(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
+    let mut odd = TcpStream::connect(admin(&program)).await.unwrap();
+    odd.write_all(b"\x01\x02\r\n\r\n").await.unwrap();
+    let _ = odd.read_to_end(&mut Vec::new()).await;
+    for (text, logged) in [
+        ("tokens: broken".to_owned(), "what was served before still is"),
+        (format!("tokens:\n{}", entry("b", "b", "analyst", "")), "reloaded: "),
+    ] {
+        OpenOptions::new().write(true).truncate(true).open(&tokens).unwrap().write_all(text.as_bytes()).unwrap();
+        program.signal("-HUP");
+        program.until(logged, async |program| program.logged(logged)).await;
+    }
+    drop(client);
+    program.signal("-TERM");
+    assert_eq!(program.ended(), Some(0));
+    program.until("the log is read", async |program| program.logged("\"ended\"")).await;
+    events(&program, &mut all);
+
+    // A decision log that cannot be written, a second signal while a call is under way, and a certificate.
+    let server = Authorities::new("contracts").server();
+    let (certificate, key) = (folder.write("server.pem", &server.certificate), folder.write("server.key", &server.key));
+    let tls = ["--tls-cert", &certificate, "--tls-key", &key, "--max-connections", "1", "--drain-timeout", "1m"];
+    let mut program = Program::start(&[&common[..], &tls].concat());
+    speak(&program, b"GET / HTTP/1.1\r\n\r\n", PATIENCE).await;
+    let held = TcpStream::connect(program.address).await.unwrap();
+    program.until("it is full", async |program| program.logged("as many connections are open as may be")).await;
+    program.signal("-TERM");
+    program.until("it drains", async |program| program.logged("ending")).await;
+    program.signal("-TERM");
+    assert_eq!(program.ended(), Some(1));
+    drop(held);
+    program.until("the log is read", async |program| program.logged("again: ending at once")).await;
+    events(&program, &mut all);
+
+    let mut program =
+        Program::start(&[&common[..], &["--decision-log", "/dev/full", "--drain-timeout", "1s"]].concat());
+    let client = program.client().await;
+    call(&client, "EvaluateProposal", &[], &[json!({})]).await;
+    program.until("the fault is logged", async |program| program.logged("the decision log, /dev/full")).await;
+    let (_answer, _send) = client.open("/detente.v1.RedLineService/EvaluateProposal", &[]).await;
+    client.call("/detente.v1.RedLineService/ListScenarios", &[], vec![0; 5]).await;
+    program.signal("-TERM");
+    assert_eq!(program.ended(), Some(1));
+    program.until("the log is read", async |program| program.logged("ended with calls cut")).await;
+    events(&program, &mut all);
+    all
+}
+
+/// The constant in whose module the events have the target that it names.
+const DECLARED: [&str; 2] = ["LOG_TARGET: &str = \"", "CALL_TARGET: &str = \""];
+/// How events and spans are made.
+const EVENTS: [&str; 10] = [
+    "trace!(",
+    "debug!(",
+    "info!(",
+    "warn!(",
+    "error!(",
+    "trace_span!(",
+    "debug_span!(",
+    "info_span!(",
+    "warn_span!(",
+    "error_span!(",
+];
+
+/// The targets that the source declares. Events happen in every state of the program, so that running it cannot show
+/// each of them; an event without a stated target would have its module's path for one, and change with a move.
+fn declared(folder: &Path, targets: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            declared(&path, targets);
+            continue;
+        }
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code: String = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .map(|line| line.trim().to_owned() + " ")
+            .collect();
+        for declared in DECLARED {
+            targets.extend(code.split(declared).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
+        }
+        for event in EVENTS {
+            for (at, _) in code.match_indices(event) {
+                // `debug!(` is a part of no other macro's name but those of asserts, which begin with a letter or `_`.
+                if code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_') {
+                    continue;
+                }
+                let rest = code[at + event.len()..].trim_start();
+                let stated =
+                    ["target: LOG_TARGET", "target: CALL_TARGET"].iter().any(|target| rest.starts_with(target));
+                assert!(stated, "{}: an event without a stated target: {event}{:.60}", path.display(), rest);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_targets_are_those_of_earlier_versions() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut targets = BTreeSet::new();
+    declared(&root.join("src"), &mut targets);
+    let seen = logged("32MiB").await;
+    let unseen: Vec<&String> = seen.keys().filter(|target| !targets.contains(*target)).collect();
+    assert!(unseen.is_empty(), "logged, but not declared: {unseen:?}");
+    let mut text = String::new();
+    for target in &targets {
+        let _ = writeln!(text, "{target}");
+        match seen.get(target) {
+            Some(events) => events.iter().for_each(|event| drop(writeln!(text, "  {event}"))),
+            None => text += "  (not provoked here)\n",
+        }
+    }
+    let (mut uncached, mut cached) = (logged("0").await, seen);
+    for (target, event) in [("detente::server", "INFO hits, misses, evictions, entries, bytes")] {
+        assert!(cached.get_mut(target).unwrap().remove(event) && !uncached.get_mut(target).unwrap().remove(event));
+    }
+    assert_eq!(uncached, cached, "the cache changes the log");
+    assert_golden("log-targets.txt", &text);
+}

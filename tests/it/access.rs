@@ -1,0 +1,503 @@
+//! Who is let in, and who is not: tokens from a file, and JSON Web Tokens with everything wrong that can be.
+
+use crate::support::credentials::{Signer, claims, entry, jwks, rules, seconds};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use detente::access::{Authority, Caller, Denied, Keys, Role, Tokens};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use proptest::prelude::*;
+use rcgen::PublicKeyData;
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime};
+
+fn keys(signers: &[&Signer], algorithms: &[&str]) -> Keys {
+    let listed: Vec<Value> = signers.iter().map(|signer| signer.jwk()).collect();
+    Keys::read(&jwks(&listed), rules(algorithms)).unwrap()
+}
+
+fn base64(text: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(text)
+}
+
+#[test]
+fn a_token_that_says_everything_is_accepted_by_each_algorithm() {
+    let now = SystemTime::now();
+    for (algorithm, name) in [
+        (Algorithm::ES256, "ES256"),
+        (Algorithm::EdDSA, "EdDSA"),
+        (Algorithm::RS256, "RS256"),
+        (Algorithm::PS384, "PS384"),
+    ] {
+        let signer = Signer::new("a", algorithm);
+        let caller = keys(&[&signer], &[name]).verify(&signer.sign(&claims(now)), now).unwrap();
+        assert_eq!((caller.name(), caller.role()), ("service-a", Role::Analyst), "{name}");
+        assert!(caller.may_see("anything") && caller.is_known());
+    }
+}
+
+#[test]
+fn each_claim_is_checked() {
+    let now = SystemTime::now();
+    let at = seconds(now);
+    let signer = Signer::new("a", Algorithm::ES256);
+    let keys = keys(&[&signer], &["ES256"]);
+    let with = |name: &str, value: Value| {
+        let mut claims = claims(now);
+        claims[name] = value;
+        keys.verify(&signer.sign(&claims), now)
+    };
+    let without = |name: &str| {
+        let mut claims = claims(now);
+        claims.as_object_mut().unwrap().remove(name);
+        keys.verify(&signer.sign(&claims), now).unwrap_err()
+    };
+    for name in ["iss", "aud", "sub", "exp"] {
+        assert_eq!(without(name), Denied::Malformed, "{name}");
+    }
+    for (name, value, denied) in [
+        ("exp", json!(at - 31), Denied::Expired),
+        ("exp", json!(at - 600), Denied::Expired),
+        ("exp", json!(0), Denied::Expired),
+        ("exp", json!(-1), Denied::Malformed),
+        ("exp", json!("4102444800"), Denied::Malformed),
+        ("exp", json!(1e300), Denied::Malformed),
+        ("exp", json!(1e18), Denied::Malformed),
+        ("exp", json!(253_402_300_800_u64), Denied::Malformed),
+        ("exp", json!(u64::MAX), Denied::Malformed),
+        ("exp", json!(null), Denied::Malformed),
+        ("nbf", json!(at + 60), Denied::NotYetValid),
+        ("nbf", json!("soon"), Denied::Malformed),
+        ("iss", json!("https://issuer.test.evil"), Denied::WrongIssuer),
+        ("iss", json!(["https://issuer.test"]), Denied::Malformed),
+        ("aud", json!("detente-staging"), Denied::WrongAudience),
+        ("aud", json!(["other", "another"]), Denied::WrongAudience),
+        ("aud", json!([]), Denied::WrongAudience),
+        ("sub", json!(""), Denied::NoSubject),
+        ("sub", json!("a\nb"), Denied::NoSubject),
+        ("sub", json!("x".repeat(129)), Denied::NoSubject),
+        ("detente_role", json!("admin"), Denied::UnknownRole),
+        ("detente_role", json!(["analyst"]), Denied::UnknownRole),
+        ("detente_scenarios", json!("ukraine-2025"), Denied::Malformed),
+        ("detente_scenarios", json!(vec!["x"; 1_001]), Denied::Malformed),
+        ("detente_scenarios", json!(null), Denied::Malformed),
+        ("detente_scenarios", json!(["*"]), Denied::Malformed),
+    ] {
+        assert_eq!(with(name, value.clone()).unwrap_err(), denied, "{name}: {value}");
+    }
+    for (name, value) in [
+        ("exp", json!(at - 29)),
+        ("exp", json!(at as f64 + 0.5)),
+        ("nbf", json!(at + 29)),
+        ("aud", json!(["other", "detente"])),
+        ("detente_scenarios", json!(vec!["x"; 1_000])),
+    ] {
+        assert!(with(name, value.clone()).is_ok(), "{name}: {value}");
+    }
+    assert_eq!(with("detente_role", json!(null)).unwrap().role(), Role::Reader);
+    let confined = with("detente_scenarios", json!(["one", "two"])).unwrap();
+    assert!(confined.may_see("one") && confined.may_see("two") && !confined.may_see("three"));
+    assert!(!with("detente_scenarios", json!([])).unwrap().may_see("one"));
+}
+
+#[test]
+fn no_algorithm_but_the_keys_own_is_accepted() {
+    let now = SystemTime::now();
+    let (rsa, ec) = (Signer::new("rsa", Algorithm::RS256), Signer::new("ec", Algorithm::ES256));
+    let all = keys(&[&rsa, &ec], &["RS256", "PS256", "ES256"]);
+    let claims = claims(now);
+    let body = base64(&claims.to_string());
+
+    // Not signed at all, however it is spelt.
+    for none in ["none", "None", "NONE", "nOnE"] {
+        for name in [json!({"alg": none}), json!({"alg": none, "kid": "rsa", "typ": "JWT"})] {
+            let header = base64(&name.to_string());
+            assert_eq!(all.verify(&format!("{header}.{body}."), now).unwrap_err(), Denied::Malformed);
+            assert_eq!(all.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), Denied::Malformed);
+        }
+    }
+    // Signed with the public key, which everybody has, as if it were a secret.
+    for secret in
+        [rsa.pair.public_key_pem().into_bytes(), rsa.pair.subject_public_key_info(), rsa.jwk().to_string().into_bytes()]
+    {
+        let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::HS256) };
+        let forged = encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap();
+        assert_eq!(all.verify(&forged, now).unwrap_err(), Denied::AlgorithmNotAllowed);
+    }
+    // An RSA key for another padding than the one it names, and another key's name.
+    let padded = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::PS256) };
+    assert_eq!(all.verify(&rsa.sign_with(&padded, &claims), now).unwrap_err(), Denied::WrongKey);
+    let renamed = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::ES256) };
+    assert_eq!(all.verify(&ec.sign_with(&renamed, &claims), now).unwrap_err(), Denied::WrongKey);
+    // A curve for another than its own.
+    let larger = Keys::read(&jwks(&[ec.jwk()]), rules(&["ES256", "ES384"])).unwrap();
+    let mut plain = ec.jwk();
+    plain.as_object_mut().unwrap().remove("alg");
+    let unnamed = Keys::read(&jwks(&[plain]), rules(&["ES256", "ES384"])).unwrap();
+    let header = base64(&json!({"alg": "ES384", "kid": "ec"}).to_string());
+    for keys in [larger, unnamed] {
+        assert_eq!(keys.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), Denied::WrongKey);
+    }
+    // Good by itself, but not on the list.
+    let only_ec = Keys::read(&jwks(&[rsa.jwk(), ec.jwk()]), rules(&["ES256"])).unwrap();
+    assert_eq!(only_ec.verify(&rsa.sign(&claims), now).unwrap_err(), Denied::AlgorithmNotAllowed);
+    assert!(only_ec.verify(&ec.sign(&claims), now).is_ok());
+}
+
+#[test]
+fn a_key_is_named_or_the_only_one() {
+    let now = SystemTime::now();
+    let (one, two) = (Signer::new("one", Algorithm::ES256), Signer::new("two", Algorithm::ES256));
+    let nameless = Header::new(Algorithm::ES256);
+    let alone = keys(&[&one], &["ES256"]);
+    assert!(alone.verify(&one.sign_with(&nameless, &claims(now)), now).is_ok());
+    let both = keys(&[&one, &two], &["ES256"]);
+    assert_eq!(both.verify(&one.sign_with(&nameless, &claims(now)), now).unwrap_err(), Denied::UnknownKey);
+    let unknown = Header { kid: Some("three".to_owned()), ..nameless.clone() };
+    assert_eq!(both.verify(&one.sign_with(&unknown, &claims(now)), now).unwrap_err(), Denied::UnknownKey);
+    let other = Header { kid: Some("two".to_owned()), ..nameless.clone() };
+    assert_eq!(both.verify(&one.sign_with(&other, &claims(now)), now).unwrap_err(), Denied::BadSignature);
+    // A key that comes with the token is none.
+    let jwk = serde_json::from_value(one.jwk()).unwrap();
+    let stranger = Signer::new("stranger", Algorithm::ES256);
+    let brought = Header { kid: Some("one".to_owned()), jwk: Some(jwk), ..nameless.clone() };
+    assert_eq!(both.verify(&stranger.sign_with(&brought, &claims(now)), now).unwrap_err(), Denied::BadSignature);
+    let critical = Header { kid: Some("one".to_owned()), crit: Some(vec!["exp".to_owned()]), ..nameless };
+    assert_eq!(both.verify(&one.sign_with(&critical, &claims(now)), now).unwrap_err(), Denied::NotUnderstood);
+}
+
+#[test]
+fn what_is_changed_is_noticed() {
+    let now = SystemTime::now();
+    let signer = Signer::new("a", Algorithm::ES256);
+    let keys = keys(&[&signer], &["ES256"]);
+    let token = signer.sign(&claims(now));
+    let parts: Vec<&str> = token.split('.').collect();
+    let mut more = claims(now);
+    more["sub"] = json!("somebody-else");
+    let changed = format!("{}.{}.{}", parts[0], base64(&more.to_string()), parts[2]);
+    assert_eq!(keys.verify(&changed, now).unwrap_err(), Denied::BadSignature);
+    let twice = claims(now).to_string().replacen('{', "{\"sub\":\"root\",", 1);
+    // What is signed is what is there: a claim that is there twice is refused all the same.
+    let message = format!("{}.{}", parts[0], base64(&twice));
+    let key = EncodingKey::from_ec_pem(signer.pair.serialize_pem().as_bytes()).unwrap();
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::ES256).unwrap();
+    let signed_twice = format!("{message}.{signature}");
+    assert_eq!(keys.verify(&signed_twice, now).unwrap_err(), Denied::Malformed);
+    for broken in [
+        format!("{}.{}.", parts[0], parts[1]),
+        format!("{}.{}", parts[0], parts[1]),
+        format!("{token}."),
+        format!("{token}.{}", parts[2]),
+        format!("{}.{}.{}", parts[0], base64("no claims"), parts[2]),
+        format!("{}.{}.{}", base64("no header"), parts[1], parts[2]),
+        String::new(),
+        "..".to_owned(),
+    ] {
+        assert!(keys.verify(&broken, now).is_err(), "{broken}");
+    }
+    assert_eq!(keys.verify(&"x".repeat(8 * 1024 + 1), now).unwrap_err(), Denied::TooLong);
+    assert_eq!(keys.verify(&"x".repeat(8 * 1024), now).unwrap_err(), Denied::Malformed);
+}
+
+#[test]
+fn what_is_remembered_is_the_whole_token() {
+    let now = SystemTime::now();
+    let (signer, stranger) = (Signer::new("a", Algorithm::ES256), Signer::new("a", Algorithm::ES256));
+    let keys = keys(&[&signer], &["ES256"]);
+    let token = signer.sign(&claims(now));
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let forged = stranger.sign(&claims(now));
+    let forged_signature = forged.rsplit_once('.').unwrap().1;
+    for _ in 0..2 {
+        assert!(keys.verify(&token, now).is_ok());
+        assert_eq!(keys.verify(&format!("{message}.{forged_signature}"), now).unwrap_err(), Denied::BadSignature);
+        assert_eq!(keys.verify(&forged, now).unwrap_err(), Denied::BadSignature);
+        for written in
+            [format!("{message}.{signature}="), format!("{message}."), format!("{token} "), format!(" {token}")]
+        {
+            assert!(keys.verify(&written, now).is_err(), "{written}");
+        }
+    }
+}
+
+#[test]
+fn times_are_told_apart_to_the_second() {
+    let now = std::time::UNIX_EPOCH + Duration::from_secs(seconds(SystemTime::now()));
+    let signer = Signer::new("a", Algorithm::ES256);
+    let keys = keys(&[&signer], &["ES256"]);
+    for (name, at, denied) in [
+        ("exp", seconds(now) - 30, Some(Denied::Expired)),
+        ("exp", seconds(now) - 29, None),
+        ("nbf", seconds(now) + 30, None),
+        ("nbf", seconds(now) + 31, Some(Denied::NotYetValid)),
+        ("exp", 253_402_300_799, None),
+    ] {
+        let mut claims = claims(now);
+        claims[name] = json!(at);
+        assert_eq!(keys.verify(&signer.sign(&claims), now).err(), denied, "{name}: {at}");
+    }
+}
+
+#[test]
+fn a_token_that_was_verified_before_expires_all_the_same() {
+    let now = SystemTime::now();
+    let signer = Signer::new("a", Algorithm::ES256);
+    let keys = keys(&[&signer], &["ES256"]);
+    let token = signer.sign(&claims(now));
+    let caller = keys.verify(&token, now).unwrap();
+    assert!(keys.verify(&token, now + Duration::from_secs(600)).is_ok());
+    assert!(caller.stands(now + Duration::from_secs(629)));
+    let later = now + Duration::from_secs(631);
+    assert_eq!(keys.verify(&token, later).unwrap_err(), Denied::Expired);
+    assert!(!caller.stands(later));
+}
+
+#[test]
+fn a_file_of_keys_is_refused_with_what_is_wrong() {
+    let (one, rsa) = (Signer::new("one", Algorithm::ES256), Signer::new("rsa", Algorithm::RS256));
+    let refused = |text: &str| Keys::read(text, rules(&["ES256", "RS256"])).unwrap_err().to_string();
+    assert!(refused("keys").contains("not a JSON object"));
+    assert!(refused("{}").contains("no list `keys`"));
+    assert!(refused("{\"keys\": []}").contains("no key"));
+    assert!(refused(&" ".repeat(1024 * 1024 + 1)).contains("more than"));
+    assert!(refused(&jwks(&[one.jwk(), one.jwk()])).contains("key 2 has the same name"));
+    for part in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+        let mut private = one.jwk();
+        private[part] = json!("AAAA");
+        assert!(refused(&jwks(&[rsa.jwk(), private])).contains("key 2 has a private"), "{part}");
+    }
+    assert!(refused(&jwks(&[json!({"kty": "oct", "k": "AAAA", "alg": "HS256"})])).contains("key 1 has a private"));
+    assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 101])).contains("at most 100"));
+    let mut sealing = one.jwk();
+    sealing["use"] = json!("enc");
+    assert!(refused(&jwks(&[sealing.clone()])).contains("no key"));
+    let mut deriving = one.jwk();
+    deriving["key_ops"] = json!(["deriveKey"]);
+    assert!(refused(&jwks(&[deriving.clone()])).contains("no key"));
+    deriving["key_ops"] = json!(["verify"]);
+    assert!(Keys::read(&jwks(&[deriving]), rules(&["ES256"])).is_ok());
+    // Of kinds, and named for algorithms, that are not allowed.
+    assert!(Keys::read(&jwks(&[rsa.jwk()]), rules(&["ES256", "PS256"])).unwrap_err().to_string().contains("no key"));
+    assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
+    for (bits, fits) in [(1_024_usize, false), (2_047, false), (2_048, true), (8_192, true), (8_193, false)] {
+        // Its highest bit, and zeros before it that say nothing.
+        let (bytes, first) = (bits.div_ceil(8), 1 << ((bits - 1) % 8));
+        let modulus = [&[0, first][..], &vec![0xff; bytes - 1]].concat();
+        let key = json!({"kty": "RSA", "n": BASE64_URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"});
+        let read = Keys::read(&jwks(&[key]), rules(&["RS256"])).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(read.is_ok(), fits, "{bits}: {read:?}");
+        assert!(fits || read.unwrap_err().contains(&format!("key 1 is one of RSA with {bits} bits")), "{bits}");
+    }
+    // What another one can't read keeps nobody from the keys beside.
+    let strange = [
+        json!({"kty": "RSA"}),
+        json!({"kty": "RSA", "n": "\n", "e": "AQAB"}),
+        json!({"kty": "n".repeat(1_000)}),
+        json!(7),
+    ];
+    let keys = Keys::read(&jwks(&[&strange[..], &[rsa.jwk()]].concat()), rules(&["RS256"])).unwrap();
+    assert_eq!(keys.passed_over().len(), strange.len(), "{:?}", keys.passed_over());
+    assert!(keys.passed_over()[0].ends_with("or not whole") && keys.passed_over()[3] == "key 4 is no JWK");
+    assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 100])).len() < 1_000);
+    for name in ["HS256", "none", "RS1", ""] {
+        assert!(name.parse::<detente::access::JwtAlgorithm>().is_err(), "{name}");
+    }
+}
+
+fn tokens(entries: &[String]) -> Tokens {
+    Tokens::read(&format!("tokens:\n{}", entries.concat())).unwrap()
+}
+
+#[test]
+fn a_token_is_found_by_what_it_hashes_to() {
+    let read = tokens(&[
+        entry("dashboards", "secret-1", "reader", ", scenarios: [one, two]"),
+        entry("desk", "secret-2", "analyst", ""),
+        // Two of one caller, while one is rotated.
+        entry("desk", "secret-3", "analyst", ""),
+    ]);
+    assert_eq!(read.len(), 3);
+    let dashboards = read.find(b"secret-1").unwrap();
+    assert_eq!((dashboards.name(), dashboards.role()), ("dashboards", Role::Reader));
+    assert!(dashboards.may_see("one") && !dashboards.may_see("three"));
+    assert_eq!(read.find(b"secret-2").unwrap().name(), read.find(b"secret-3").unwrap().name());
+    for unknown in [&b"secret-4"[..], b"", b"secret-1 ", b"SECRET-1"] {
+        assert!(read.find(unknown).is_none());
+    }
+    // As JSON, too.
+    let json = json!({"tokens": [{"caller": "a", "sha256": "0".repeat(64), "role": "reader", "scenarios": "all"}]});
+    assert_eq!(Tokens::read(&json.to_string()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
+    let secret = "a-token-in-plain-text-by-mistake";
+    let good = entry("a", "x", "reader", "");
+    for (text, wanted) in [
+        (String::new(), "`tokens:`"),
+        ("tokens: []".to_owned(), "no token"),
+        (format!("tokens:\n{good}{good}"), "token 2 (a): the same token"),
+        // `Bearer` and nothing would be let in by it.
+        (format!("tokens:\n{}", entry("a", "", "reader", "")), "token 1 (a): `sha256` is that of an empty token"),
+        (
+            format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, expires: 2030-01-01")),
+            "not as it should be",
+        ),
+        // Of two that contradict each other none is taken.
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, role: analyst")), "not as it should be"),
+        (
+            format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [one], scenarios: [two]")),
+            "not as it should be",
+        ),
+        (format!("tokens:\n{good}callers: []\n"), "not as it should be"),
+        (format!("tokens:\n{good}tokens:\n{good}"), "not as it should be"),
+        (format!("tokens:\n{good}---\ntokens:\n{good}"), "not as it should be"),
+        (format!("tokens:\n{}", good.replace(", role: reader", "")), "not as it should be"),
+        (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 0x")), "64 hexadecimal"),
+        (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 00")), "64 hexadecimal"),
+        (
+            format!("tokens:\n  - {{caller: a, sha256: '{}', role: reader, scenarios: all}}\n", "+f".repeat(32)),
+            "64 hexadecimal",
+        ),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['']")), "ids like"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: {one: two}")), "not as it should be"),
+        (format!("tokens:\n{}", entry("''", "x", "reader", "")), "1 to 64"),
+        (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: a caller is called by"),
+        (format!("tokens:\n{}", entry(&"a".repeat(65), "x", "reader", "")), "1 to 64"),
+        (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: not as it should be"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")), "`scenarios` is `all`, or a list"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: none")), "`scenarios` is `all`, or a list"),
+        // Half of an entry must not say more than all of it.
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: x").replace(", scenario: x", "")), "scenarios"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "not as it should be"),
+        // Commented out to the last one: nobody may be let into everything by that.
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ")), "scenarios"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: null")), "scenarios"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ~")), "scenarios"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['*']")), "ids like"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [scenarios/one]")), "ids like"),
+        (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader, scenarios: all}}\n"), "64 hexadecimal"),
+        (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "not as it should be"),
+        (format!("{secret}: ]["), "not as it should be"),
+        (format!("tokens:\n{}", good.repeat(10_001)), "at most 10000"),
+        ("#".repeat(4 * 1024 * 1024 + 1), "more than"),
+    ] {
+        let told = Tokens::read(&text).unwrap_err().to_string();
+        assert!(told.contains(wanted), "{}: {told}", text.get(..80).unwrap_or(&text));
+        assert!(!told.contains(secret), "{told}");
+    }
+}
+
+#[test]
+fn who_shows_a_certificate_stands_until_it_expires() {
+    let now = SystemTime::now();
+    let desk = Caller::with_certificate("desk", now);
+    assert_eq!((desk.name(), desk.role(), desk.is_known()), ("desk", Role::Analyst, true));
+    assert!(desk.may_see("anything") && desk.stands(now - Duration::from_secs(1)) && !desk.stands(now));
+    let anyone = Caller::anyone();
+    assert_eq!((anyone.name(), anyone.role(), anyone.is_known()), ("anonymous", Role::Analyst, false));
+    assert!(anyone.may_see("anything") && anyone.stands(now));
+}
+
+#[test]
+fn who_is_taken_out_of_the_file_no_longer_stands() {
+    let now = SystemTime::now();
+    let authority = Authority::new(
+        Some(tokens(&[
+            entry("stays", "1", "reader", ""),
+            entry("leaves", "2", "reader", ""),
+            entry("rises", "3", "reader", ""),
+            entry("widens", "4", "reader", ", scenarios: [one]"),
+            entry("narrows", "5", "reader", ""),
+            entry("changes-hands", "6", "reader", ""),
+        ])),
+        None,
+    );
+    let who = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
+    let [stays, leaves, rises] = ["1", "2", "3"].map(|token| who(token).unwrap());
+    let others = ["4", "5", "6"].map(|token| who(token).unwrap());
+    authority.replace_tokens(tokens(&[
+        entry("stays", "1", "reader", ""),
+        entry("rises", "3", "analyst", ""),
+        entry("widens", "4", "reader", ""),
+        entry("narrows", "5", "reader", ", scenarios: [one]"),
+        entry("has-changed-hands", "6", "reader", ""),
+    ]));
+    for before in others {
+        assert!(!before.stands(now), "{} is somebody else now", before.name());
+    }
+    assert!(who("4").unwrap().may_see("two") && !who("5").unwrap().may_see("two"));
+    assert_eq!(who("6").unwrap().name(), "has-changed-hands");
+    assert!(stays.stands(now) && who("1").unwrap().stands(now));
+    assert!(!leaves.stands(now), "a token that was revoked is still good");
+    assert_eq!(who("2").unwrap_err(), Denied::UnknownToken);
+    assert!(!rises.stands(now), "what it may is otherwise than it was");
+    assert_eq!(who("3").unwrap().role(), Role::Analyst);
+    // The same once more, so that what was carried over is carried on.
+    authority.replace_tokens(tokens(&[entry("rises", "3", "analyst", "")]));
+    assert!(!stays.stands(now));
+}
+
+#[test]
+fn what_a_key_signed_goes_with_the_key() {
+    let now = SystemTime::now();
+    let (old, new) = (Signer::new("old", Algorithm::ES256), Signer::new("new", Algorithm::ES256));
+    let authority = Authority::new(None, Some(keys(&[&old], &["ES256"])));
+    let who = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
+    let by_old = old.sign(&claims(now));
+    let before = who(&by_old).unwrap();
+    authority.replace_keys(keys(&[&old, &new], &["ES256"]));
+    assert!(before.stands(now));
+    assert!(who(&by_old).is_ok() && who(&new.sign(&claims(now))).is_ok());
+    authority.replace_keys(keys(&[&new], &["ES256"]));
+    assert!(!before.stands(now));
+    assert_eq!(who(&by_old).unwrap_err(), Denied::UnknownKey);
+    // Another key under a name that was there before.
+    let before = who(&new.sign(&claims(now))).unwrap();
+    let renewed = Signer::new("new", Algorithm::ES256);
+    authority.replace_keys(keys(&[&renewed], &["ES256"]));
+    assert!(!before.stands(now) && who(&renewed.sign(&claims(now))).is_ok());
+    assert_eq!(who(&new.sign(&claims(now))).unwrap_err(), Denied::BadSignature);
+}
+
+#[test]
+fn the_header_is_read_strictly() {
+    let now = SystemTime::now();
+    let signer = Signer::new("a", Algorithm::ES256);
+    let jwt = signer.sign(&claims(now));
+    // Two of the file's have something of a JWT, but not its form.
+    let listed = ["secret", "eyJsecret", "a.secret.b"].map(|token| entry("a", token, "reader", ""));
+    let both = Authority::new(Some(tokens(&listed)), Some(keys(&[&signer], &["ES256"])));
+    let who = |header: &str| both.identify(Some(header.as_bytes()), now).map(|caller| caller.name().to_owned());
+    for accepted in
+        ["Bearer secret", "bearer secret", "BEARER  secret", "Bearer secret ", "Bearer eyJsecret", "Bearer a.secret.b"]
+    {
+        assert_eq!(who(accepted).as_deref(), Ok("a"), "{accepted}");
+    }
+    assert_eq!(who(&format!("Bearer {jwt}")).as_deref(), Ok("service-a"));
+    for refused in ["Basic secret", "Digest secret", "secret", "Bearersecret", "", "Bearer", "Token secret"] {
+        assert_eq!(who(refused).unwrap_err(), Denied::NotBearer, "{refused}");
+    }
+    assert_eq!(who("Bearer ").unwrap_err(), Denied::UnknownToken);
+    assert_eq!(both.identify(None, now).unwrap_err(), Denied::NoCredentials);
+    assert!(both.is_needed() && !Authority::none().is_needed());
+    // Nothing that is shown holds a secret, or tells one refusal from another.
+    let shown = format!("{both:?}");
+    assert!(!shown.contains("secret") && !shown.contains("2bb80d53"), "{shown}");
+    let told: std::collections::BTreeSet<String> =
+        [Denied::UnknownToken, Denied::Expired, Denied::BadSignature, Denied::WrongIssuer, Denied::UnknownKey]
+            .map(|denied| denied.to_string())
+            .into();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics_whatever_the_header(header in prop::collection::vec(any::<u8>(), 0..200), jwt in "eyJ[ -~]{0,40}\\.[ -~]{0,40}\\.[ -~]{0,40}") {
+        let signer = Signer::new("a", Algorithm::EdDSA);
+        let authority = Authority::new(None, Some(keys(&[&signer], &["EdDSA"])));
+        prop_assert!(authority.identify(Some(&header), SystemTime::now()).is_err());
+        let bearer = format!("Bearer {jwt}");
+        prop_assert!(authority.identify(Some(bearer.as_bytes()), SystemTime::now()).is_err());
+    }
+}

@@ -1,0 +1,184 @@
+//! The nearest passing packages.
+
+use crate::oracle::case::{Case, Kind, for_seeds};
+use crate::oracle::nearest::{Way, nearest};
+use crate::oracle::search::{Search, place};
+use crate::oracle::world::{Kind as InputKind, Known, Value};
+use detente_analysis::{Amended, Budget, MAX_AMENDMENTS, Problem, StepKind};
+use detente_condition::{Answer, InputId};
+
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    none: usize,
+    as_it_is: usize,
+    amended: usize,
+    several: usize,
+    changed: usize,
+    settled: usize,
+    toggled: usize,
+    moved: usize,
+    stays_open: usize,
+    newly_crossing: usize,
+    /// Sets of members of which some were settled, and the others stay open.
+    partly: usize,
+}
+
+pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
+    let problem = case.made_ready(Problem::new);
+    let search = Search::new(case);
+    let before = case.known(&case.terms);
+    let found = problem.amendments(&case.given(), most, &Budget::unhurried()).unwrap();
+    let expected = nearest(&search, &problem.space, &before, most);
+    assert_eq!(found.cut_short, None);
+    assert_eq!(found.any, Some(search.passing().next().is_some()));
+    let distances = |ways: &[Way]| ways.iter().map(Way::distance).collect::<Vec<_>>();
+    assert_eq!(found.found.iter().map(|amended| amended.distance).collect::<Vec<_>>(), distances(&expected));
+    for (amended, way) in found.found.iter().zip(&expected) {
+        check_one(case, &problem, &search, &before, amended, way, seen);
+    }
+    seen.none += usize::from(expected.is_empty());
+    seen.as_it_is += usize::from(expected.first().is_some_and(|way| way.touched == 0));
+    seen.amended += usize::from(expected.first().is_some_and(|way| way.touched != 0));
+    seen.several += usize::from(expected.len() > 1);
+}
+
+fn check_one(
+    case: &Case,
+    problem: &Problem,
+    search: &Search<'_>,
+    before: &[Known],
+    amended: &Amended,
+    way: &Way,
+    seen: &mut Seen,
+) {
+    let touched: Vec<usize> = amended.answers.iter().map(|(issue, _)| issue.index()).collect();
+    let expected: Vec<usize> = (0..way.choices.len()).filter(|issue| way.choices[*issue].is_some()).collect();
+    assert_eq!(touched, expected, "{:?} against {way:?}", amended.answers);
+    // Of equally near ways brute force takes the first that settles whole sets; members may stay open one by one, so that
+    // another way comes first where a set was open. How near it is, and that it is needed, is checked all the same.
+    let is_open_set = |issue: &usize| {
+        matches!(case.world.inputs[*issue].kind, InputKind::Members(_)) && !matches!(before[*issue], Known::Exactly(_))
+    };
+    let members_were_open = touched.iter().any(is_open_set);
+    let mut after = before.to_vec();
+    let mut terms = case.terms.clone();
+    for (issue, answer) in &amended.answers {
+        let issue = issue.index();
+        let known = Known::from(*answer);
+        assert!(members_were_open || known.admits(way.choices[issue].unwrap()), "{known:?} against {way:?}");
+        seen.partly += usize::from(matches!(known, Known::Partly { .. }));
+        if let Known::Between(low, high) = known {
+            let ends = [low, high].map(|number| place(&problem.space, issue, Value::Quantity(number)));
+            assert_eq!(ends[0], ends[1], "a range of alike numbers");
+            let within = |number| before[issue].admits(Value::Quantity(number));
+            assert_eq!(within(low), within(high), "a range within what was open, or out of it");
+        }
+        after[issue] = known.clone();
+        terms[issue] = Some(known);
+    }
+    assert_eq!(search.runs_into(&after), [], "an amended proposal passes");
+    let (crossed_before, _) = case.crossed_for_certain(&case.terms);
+    let (_, besides) = case.crossed_for_certain(&terms);
+    assert_eq!(amended.crosses, besides);
+    let mut steps = amended.steps.iter();
+    for (issue, answer) in &amended.answers {
+        for (kind, reverted) in steps_of(case, &before[issue.index()], *issue, answer) {
+            let step = steps.next().expect("a step for each change");
+            assert_eq!((step.input, step.kind, step.before), (*issue, kind, before[issue.index()].answer()));
+            let mut without = after.clone();
+            without[issue.index()] = reverted.clone();
+            let needed_for = search.runs_into(&without);
+            assert_eq!(step.needed_for, needed_for, "of {step:?}");
+            let mut terms = terms.clone();
+            terms[issue.index()] = Some(reverted);
+            let (crossed_without, _) = case.crossed_for_certain(&terms);
+            let is_new = |line: &usize| !crossed_before.contains(line) && !crossed_without.contains(line);
+            let newly: Vec<_> = besides.iter().filter(|(line, _)| is_new(line)).copied().collect();
+            assert_eq!(step.newly_crosses, newly, "of {step:?}");
+            assert!(!needed_for.is_empty(), "{step:?} is needed for nothing");
+            assert_eq!(step.settles_open, settles_open(&before[issue.index()], kind), "of {step:?}");
+            seen.newly_crossing += newly.len();
+        }
+    }
+    assert_eq!(steps.next(), None);
+    let [changed, settled, toggled, moved] = way.numbers.map(|number| usize::from(number > 0));
+    seen.changed += changed;
+    seen.settled += settled;
+    seen.toggled += toggled;
+    seen.moved += moved;
+    let stays = |issue: &usize| !touched.contains(issue) && !matches!(before[*issue], Known::Exactly(_));
+    seen.stays_open += (0..way.choices.len()).filter(stays).count();
+}
+
+/// Whether a step settles what was open, of members that one.
+fn settles_open(before: &Known, kind: StepKind) -> bool {
+    match (before, kind) {
+        (Known::Exactly(_), _) => false,
+        (Known::Partly { includes, excludes }, StepKind::Member { member, .. }) => {
+            (includes | excludes) >> member & 1 == 0
+        }
+        _ => true,
+    }
+}
+
+/// The steps of an issue's change, each with what the issue would be without it.
+fn steps_of(case: &Case, before: &Known, issue: InputId, answer: &Answer) -> Vec<(StepKind, Known)> {
+    let InputKind::Members(count) = case.world.inputs[issue.index()].kind else {
+        return vec![(StepKind::Set(*answer), before.clone())];
+    };
+    let all = (1 << count) - 1;
+    let certain = |known: &Known| match known {
+        Known::Exactly(Value::Members(members)) => (*members, all & !members),
+        Known::Partly { includes, excludes } => (*includes, *excludes),
+        _ => (0, 0),
+    };
+    let ((was_in, was_out), (now_in, now_out)) = (certain(before), certain(&Known::from(*answer)));
+    let mut steps = Vec::new();
+    for member in 0..count {
+        let bit = 1 << member;
+        let (was, now) = ((was_in & bit, was_out & bit), (now_in & bit, now_out & bit));
+        if was == now {
+            continue;
+        }
+        assert_ne!(now, (0, 0), "what was settled is not opened");
+        let (includes, excludes) = (now_in & !bit | was.0, now_out & !bit | was.1);
+        let reverted = if includes | excludes == all {
+            Known::Exactly(Value::Members(includes))
+        } else {
+            Known::Partly { includes, excludes }
+        };
+        steps.push((StepKind::Member { member: u8::try_from(member).unwrap(), inside: now.0 != 0 }, reverted));
+    }
+    steps
+}
+
+#[test]
+fn amendments_are_the_nearest() {
+    let mut seen = Seen::default();
+    let all = for_seeds(10_000..12_500, &[42_949_672_976_901], |seed| {
+        let most = |choices: &mut crate::oracle::generate::Choices| {
+            if choices.one_in(2) { MAX_AMENDMENTS } else { choices.below(6) }
+        };
+        let mut kind = Kind { pins: 10, floors: 2, ..Kind::of(seed) };
+        kind.size.completions = 400;
+        kind.size.red_lines = 3 + (seed % 3) as usize;
+        kind.size.constraints = 1;
+        let (case, most) = Case::with_choices(seed, &kind, most);
+        check(&case, most, &mut seen);
+    });
+    println!("{seen:?}");
+    assert!(
+        !all || (seen.none > 100
+            && seen.as_it_is > 100
+            && seen.amended > 100
+            && seen.several > 20
+            && seen.changed > 100
+            && seen.settled > 100
+            && seen.toggled > 50
+            && seen.moved > 50
+            && seen.stays_open > 100
+            && seen.partly > 20
+            && seen.newly_crossing > 20),
+        "{seen:?}"
+    );
+}

@@ -1,0 +1,176 @@
+//! Answers that a bound cuts short: what is there is right, and they say so.
+
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::find_packages_response::Part;
+use detente::services::{AnalysisRequest, RedLines};
+use detente::serving::Store;
+use detente::serving::source;
+use detente_analysis::Budget;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
+use std::fmt::Write;
+use std::sync::Arc;
+
+const HEAD: &str = "scenario: made\ntitle: Made\ncovers: {from: 2025-01-01, to: 2025-12-31}\nas_of: 2025-06-01\n\
+                    sources:\n  - {id: nowhere, title: None, publisher: Nobody}\nparties:\n  - {id: one, name: One, role: \
+                    principal}\n  - {id: two, name: Two, role: principal}\n  - {id: three, name: Three, role: principal}\n";
+const EVIDENCE: &str = "evidence: [{source: nowhere, kind: reported, speaker: S, statement: S}]";
+
+fn ask<R: AnalysisRequest>(text: &str, request: &R) -> R::Answer {
+    let compiled =
+        Compiled::new(Arc::new(scenario::load("made.yaml", text).unwrap_or_else(|faults| panic!("{faults}"))));
+    let service = RedLines::new(Arc::new(Store::new(vec![compiled.unwrap()]).unwrap()));
+    service.analyse(request, &Budget::unhurried()).unwrap()
+}
+
+#[test]
+fn too_many_concessions_do_not_hide_a_few_conflicts() {
+    let mut text = HEAD.to_owned() + "issues:\n";
+    for pair in 0..15 {
+        writeln!(text, "  - {{id: i{pair}, title: T, question: Q, kind: flag}}").unwrap();
+    }
+    text += "red_lines:\n";
+    for pair in 0..15 {
+        for (side, negation) in [("a", ""), ("b", "!")] {
+            writeln!(
+                text,
+                "  - {{id: line-{pair}-{side}, party: one, title: T, rejects: \"{negation}i{pair}\", firmness: firm, held: \
+                 [{{from: 2025-01-01}}], {EVIDENCE}}}"
+            )
+            .unwrap();
+        }
+    }
+    // Of each pair one must give: 2^15 concessions of the same size, of which the first can only be told with all.
+    let impasse = ask(&text, &v1::ExplainImpasseRequest::default()).impasse.unwrap();
+    assert_eq!(impasse.is_impasse, Some(true));
+    assert_eq!(impasse.conflicts.len(), 15);
+    assert!(impasse.conflicts.iter().all(|conflict| conflict.red_lines.len() == 2));
+    assert!(impasse.concessions.is_empty() && !impasse.complete);
+    assert_eq!(impasse.cut_short(), v1::CutShort::Work);
+}
+
+/// A quantity whose every number a party values otherwise, beside a red line.
+fn valued(values: i64) -> String {
+    let numbers: Vec<String> = (0..values).map(|value| format!("{value}: {}", value * 7 % 1000)).collect();
+    format!(
+        "{HEAD}issues:\n  - {{id: days, title: T, question: Q, kind: quantity, unit: days, range: {{min: 0, max: {}}}, \
+         status_quo: 10}}\n  - {{id: weeks, title: T, question: Q, kind: quantity, unit: weeks, range: {{min: 0, max: 100}}, \
+         status_quo: 10}}\nred_lines:\n  - {{id: line, party: one, title: T, requires: \"days >= 50 || weeks >= 50\", \
+         firmness: firm, held: [{{from: 2025-01-01}}], {EVIDENCE}}}\npreferences:\n  - {{party: two, issue: days, values: \
+         {{{}}}, {EVIDENCE}}}\n",
+        values - 1,
+        numbers.join(", ")
+    )
+}
+
+#[test]
+fn what_a_party_prefers_does_not_change_which_amendment_is_nearest() {
+    use v1::suggest_amendments_request::Subject;
+    let subject = Some(Subject::Proposal(v1::Proposal::default()));
+    let request = v1::SuggestAmendmentsRequest { subject, max_amendments: 1, ..Default::default() };
+    // 101 numbers cut it often, and 201 more often than can be told apart: of no matter to this question.
+    for values in [101, 201] {
+        let response = ask(&valued(values), &request);
+        assert_eq!(response.amendments[0].changes[0].issue, "weeks", "{values}");
+        assert_eq!(response.amendments[0].distance.unwrap().cuts_moved, 1, "{values}");
+    }
+}
+
+#[test]
+fn more_ties_than_are_answered_are_told() {
+    // Two opposed parties, and a third that gains nothing anywhere: forty efficient points, all with a product of 0.
+    let options: Vec<String> = (0..40).map(|option| format!("o{option}")).collect();
+    let mut text = format!(
+        "{HEAD}issues:\n  - {{id: i, title: T, question: Q, kind: choice, options: [{}]}}\nred_lines: []\npreferences:\n",
+        options.join(", ")
+    );
+    for party in ["one", "two", "three"] {
+        let numbers = (0..40).map(|option| match party {
+            "one" => format!("o{option}: {option}"),
+            "two" => format!("o{option}: {}", 39 - option),
+            _ => format!("o{option}: 0"),
+        });
+        let numbers: Vec<String> = numbers.collect();
+        writeln!(text, "  - {{party: {party}, issue: i, values: {{{}}}, {EVIDENCE}}}", numbers.join(", ")).unwrap();
+    }
+    let utilities = ["one", "two", "three"].map(|party| v1::PartyUtility { party: party.to_owned(), utility: 0.0 });
+    let disagreement = Some(v1::DisagreementPoint { utilities: utilities.to_vec() });
+    let request = v1::FindPackagesRequest { disagreement, efficient: true, ..Default::default() };
+    let parts = ask(&text, &request);
+    let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else { panic!("a summary") };
+    assert_eq!(summary.efficient_points, "40");
+    let bargaining = summary.bargaining.unwrap();
+    assert!(bargaining.nash.is_empty(), "a product of 0 singles nothing out");
+    // The middle two give both 19 of 39, or 20.
+    assert_eq!(bargaining.kalai_smorodinsky.len(), 2);
+    assert!(summary.complete);
+}
+
+#[test]
+fn packages_of_many_members_are_not_sent_by_the_thousand() {
+    let members: Vec<String> = (0..64).map(|member| format!("m{member}")).collect();
+    let wide = |issues: usize| {
+        let mut text = format!("{HEAD}issues:\n");
+        for issue in 0..issues {
+            writeln!(
+                text,
+                "  - {{id: i{issue}, title: T, question: Q, kind: members, members: [{}]}}",
+                members.join(", ")
+            )
+            .unwrap();
+        }
+        text += "red_lines:\n";
+        for issue in 0..issues {
+            let rejects: Vec<String> = (0..63).map(|one| format!("\"m{one}\" in i{issue}")).collect();
+            let rejects = rejects.join(" || ");
+            writeln!(
+                text,
+                "  - {{id: line-{issue}, party: one, title: T, rejects: '{rejects}', firmness: firm, held: \
+                 [{{from: 2025-01-01}}], {EVIDENCE}}}"
+            )
+            .unwrap();
+        }
+        text
+    };
+    let request = v1::FindPackagesRequest { max_packages: Some(1_000), ..Default::default() };
+    for (issues, all) in [(10, true), (100, false)] {
+        let parts = ask(&wide(issues), &request);
+        let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else { panic!("a summary") };
+        assert_eq!(summary.packages, (1u128 << issues).to_string());
+        assert_eq!(usize::try_from(summary.sent).unwrap(), parts.len() - 1);
+        assert_eq!((summary.sent == 1_000, summary.complete), (all, all), "{} of {issues} issues", summary.sent);
+        assert!(summary.sent > 0 && (all || summary.cut_short() == v1::CutShort::Work));
+    }
+}
+
+/// When the time ends, what was found by then is answered.
+#[test]
+fn packages_that_were_found_when_the_time_ends_are_answered() {
+    use std::cell::Cell;
+    let compiled = source::load(&[]).unwrap();
+    let service = RedLines::new(Arc::new(Store::new(compiled).unwrap()));
+    for order in [v1::PackageOrder::Stable, v1::PackageOrder::Diverse] {
+        let request = v1::FindPackagesRequest {
+            max_packages: Some(100),
+            order: order.into(),
+            efficient: true,
+            ..Default::default()
+        };
+        let mut partly = 0;
+        for most in (0..20).map(|power| 1usize << power) {
+            let asked = Cell::new(0);
+            let stop = || {
+                asked.set(asked.get() + 1);
+                asked.get() > most
+            };
+            let parts = service.analyse(&request, &Budget::new(&stop, &|_, _, _| {})).unwrap();
+            let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else {
+                panic!("a summary")
+            };
+            assert_eq!(summary.complete, asked.get() <= most);
+            assert_eq!(summary.cut_short() == v1::CutShort::Deadline, !summary.complete);
+            partly += usize::from(!summary.complete && summary.sent > 0 && summary.sent < 100);
+        }
+        assert!(partly > 0, "{order:?}");
+    }
+}

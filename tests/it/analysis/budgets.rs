@@ -1,0 +1,210 @@
+//! Whatever little time or work there is: what is answered is right, and it is told if it is not all.
+
+use super::robustness::probabilities;
+use crate::oracle::case::{Case, Kind, for_seeds};
+use detente_analysis::{Amendments, Bounds, Budget, CutShort, Found, Impasse, Order, Problem, Robustness, Wanted};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Default)]
+struct Seen {
+    answers: usize,
+    cut_short: BTreeMap<&'static str, usize>,
+    partly: BTreeMap<&'static str, usize>,
+    most_asks: usize,
+    /// For each bound.
+    by_bound: [usize; 8],
+}
+
+/// All answers to one question.
+struct Answers {
+    amendments: Amendments,
+    packages: Vec<Found>,
+    impasse: Impasse,
+    robustness: Robustness,
+}
+
+struct Asked<'a> {
+    case: &'a Case,
+    problem: Problem,
+    wanted: Vec<Wanted>,
+    probabilities: Vec<f64>,
+}
+
+const MOST: usize = 4;
+
+/// One of the bounds.
+type Bound = fn(&mut Bounds) -> &mut usize;
+
+impl Asked<'_> {
+    /// All answers, each within a budget of its own.
+    fn answers<'b>(&self, budget: &dyn Fn() -> Budget<'b>) -> Answers {
+        let packages = self.wanted.iter().map(|wanted| self.problem.packages(wanted, &budget()).unwrap());
+        Answers {
+            amendments: self.problem.amendments(&self.case.given(), MOST, &budget()).unwrap(),
+            packages: packages.collect(),
+            impasse: self.problem.impasse(MOST, &budget()),
+            robustness: self
+                .problem
+                .robustness(Some(&self.case.given()), &self.probabilities, true, &budget())
+                .unwrap(),
+        }
+    }
+}
+
+/// Whether something is not known, or known as it is.
+fn absent_or_equal<T: PartialEq + std::fmt::Debug>(found: &Option<T>, whole: &Option<T>) {
+    assert!(found.is_none() || found == whole, "{found:?} against {whole:?}");
+}
+
+fn check_amendments(found: &Amendments, whole: &Amendments) -> (Option<CutShort>, bool) {
+    absent_or_equal(&found.any, &whole.any);
+    assert_eq!(found.found, whole.found[..found.found.len()], "the first of the same order");
+    assert!(found.cut_short.is_some() || found == whole);
+    (found.cut_short, found.any.is_some())
+}
+
+fn check_packages(found: &Found, whole: &Found) -> (Option<CutShort>, bool) {
+    absent_or_equal(&found.count, &whole.count);
+    absent_or_equal(&found.by_integer, &whole.by_integer);
+    assert_eq!(found.issues, whole.issues);
+    assert_eq!(found.packages, whole.packages[..found.packages.len()], "the first of the same order");
+    assert_eq!(found.efficient, whole.efficient[..found.efficient.len()], "the first of the same order");
+    absent_or_equal(&found.bargain, &whole.bargain);
+    if found.compared {
+        assert_eq!(found.efficient_points, whole.efficient_points);
+        assert_eq!(found.efficient_packages, whole.efficient_packages);
+    } else {
+        assert!(found.efficient.is_empty() && found.bargain.is_none());
+    }
+    if found.cut_short.is_none() {
+        let told = |found: &Found| (found.count.clone(), found.packages.clone(), found.compared);
+        assert_eq!(told(found), told(whole));
+        assert_eq!(
+            (&found.efficient, &found.bargain, &found.by_integer),
+            (&whole.efficient, &whole.bargain, &whole.by_integer)
+        );
+    }
+    (found.cut_short, found.count.is_some())
+}
+
+fn check_impasse(found: &Impasse, whole: &Impasse) -> (Option<CutShort>, bool) {
+    absent_or_equal(&found.is_impasse, &whole.is_impasse);
+    absent_or_equal(&found.in_every, &whole.in_every);
+    absent_or_equal(&found.in_none, &whole.in_none);
+    assert!(!found.is_contradiction || whole.is_contradiction);
+    assert_eq!(found.conflicts, whole.conflicts[..found.conflicts.len()], "the first of the same order");
+    assert_eq!(found.concessions, whole.concessions[..found.concessions.len()], "the first of the same order");
+    if matches!(found.cut_short, None | Some(CutShort::Results)) {
+        assert_eq!(found, whole);
+    }
+    (found.cut_short, found.is_impasse.is_some())
+}
+
+fn check_robustness(found: &Robustness, whole: &Robustness) -> (Option<CutShort>, bool) {
+    absent_or_equal(&found.proposal, &whole.proposal);
+    absent_or_equal(&found.best, &whole.best);
+    assert!(found.importance.iter().all(|importance| whole.importance.contains(importance)));
+    if found.cut_short.is_none() {
+        assert_eq!((found.proposal, &found.best), (whole.proposal, &whole.best));
+        assert_eq!(found.importance, whole.importance);
+    }
+    (found.cut_short, found.proposal.is_some())
+}
+
+fn check(found: &Answers, whole: &Answers, cut: CutShort, seen: &mut Seen) {
+    let mut told = vec![
+        ("amendments", check_amendments(&found.amendments, &whole.amendments)),
+        ("impasse", check_impasse(&found.impasse, &whole.impasse)),
+        ("robustness", check_robustness(&found.robustness, &whole.robustness)),
+    ];
+    let packages = found.packages.iter().zip(&whole.packages);
+    told.extend(packages.map(|(found, whole)| ("packages", check_packages(found, whole))));
+    for (question, (cut_short, partly)) in told {
+        seen.answers += 1;
+        let is_known = matches!(cut_short, None | Some(CutShort::Results)) || cut_short == Some(cut);
+        assert!(is_known, "{question}: {cut_short:?}, where {cut:?} is to be told");
+        if cut_short == Some(cut) {
+            *seen.cut_short.entry(question).or_default() += 1;
+            *seen.partly.entry(question).or_default() += usize::from(partly);
+        }
+    }
+}
+
+#[test]
+fn what_is_cut_short_is_right_and_told() {
+    let mut seen = Seen::default();
+    let all = for_seeds(50_000..50_060, &[], |seed| {
+        let mut kind = Kind { preferences: 4, pins: 8, floors: 3, ..Kind::of(seed) };
+        kind.size.completions = 300;
+        kind.size.red_lines = 7;
+        let (case, (mut probabilities, _)) = Case::with_choices(seed, &kind, probabilities);
+        let problem = case.problem();
+        probabilities.truncate(problem.lines.len());
+        let wanted = |order: Order, compared: bool| Wanted {
+            most: MOST,
+            order,
+            efficient: compared,
+            disagreement: compared.then(Vec::new),
+        };
+        let wanted = vec![wanted(Order::Stable, true), wanted(Order::Diverse, false)];
+        let asked = Asked { case: &case, problem, wanted, probabilities };
+        let asks = Cell::new(0usize);
+        let most_asks = Cell::new(0usize);
+        let never = || {
+            asks.set(asks.get() + 1);
+            most_asks.set(most_asks.get().max(asks.get()));
+            false
+        };
+        let whole = asked.answers(&|| {
+            asks.set(0);
+            Budget::new(&never, &|_, _, _| {})
+        });
+        assert!(!matches!(whole.impasse.cut_short, Some(CutShort::Work | CutShort::Deadline)));
+        let most_asks = most_asks.get();
+        seen.most_asks = seen.most_asks.max(most_asks);
+        // Every ask up to some hundreds, then now and then.
+        let few = (0..=most_asks.min(120)).chain((120..=most_asks).step_by(1 + most_asks / 40));
+        for left in few {
+            let stop = || {
+                asks.set(asks.get() + 1);
+                asks.get() > left
+            };
+            let found = asked.answers(&|| {
+                asks.set(0);
+                Budget::new(&stop, &|_, _, _| {})
+            });
+            check(&found, &whole, CutShort::Deadline, &mut seen);
+        }
+        let each: [(Bound, usize); 8] = [
+            (|bounds| &mut bounds.nodes, 1),
+            (|bounds| &mut bounds.steps, 10),
+            (|bounds| &mut bounds.bytes, 100),
+            (|bounds| &mut bounds.conflicts, 1),
+            (|bounds| &mut bounds.counting, 1),
+            (|bounds| &mut bounds.of_one_size, 1),
+            (|bounds| &mut bounds.points, 10),
+            (|bounds| &mut bounds.points_at_once, 1),
+        ];
+        for size in [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128] {
+            let mut all_small = Bounds::default();
+            for (at, (bound, unit)) in each.iter().enumerate() {
+                let mut bounds = Bounds::default();
+                *bound(&mut bounds) = size * unit;
+                *bound(&mut all_small) = size * unit;
+                let found = asked.answers(&|| Budget::unhurried().with_bounds(bounds));
+                let cut_before: usize = seen.cut_short.values().sum();
+                check(&found, &whole, CutShort::Work, &mut seen);
+                seen.by_bound[at] += seen.cut_short.values().sum::<usize>() - cut_before;
+            }
+            let found = asked.answers(&|| Budget::unhurried().with_bounds(all_small));
+            check(&found, &whole, CutShort::Work, &mut seen);
+        }
+    });
+    println!("{seen:?}");
+    if all {
+        let questions = ["amendments", "impasse", "packages", "robustness"];
+        assert!(questions.iter().all(|question| seen.partly.get(question).is_some_and(|some| *some > 100)), "{seen:?}");
+        assert!(seen.by_bound.iter().all(|some| *some > 10), "each bound cuts something short: {seen:?}");
+    }
+}

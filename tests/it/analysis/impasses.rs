@@ -1,0 +1,117 @@
+//! Why nothing passes: minimal conflicts and minimal concessions.
+
+use crate::oracle::case::{Case, Kind, for_seeds};
+use crate::oracle::search::{Search, members, minimal};
+use detente_analysis::{Budget, CutShort, Impasse, MAX_IMPASSE_RESULTS};
+use std::collections::BTreeSet;
+
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    open: usize,
+    contradictions: usize,
+    impasses: usize,
+    several: usize,
+    in_every: usize,
+    levels: usize,
+    most_conflicts: usize,
+    most_concessions: usize,
+    most_lines: usize,
+}
+
+/// What is to be found, from trying every set of lines.
+fn expected(case: &Case, search: &Search<'_>) -> Impasse {
+    let lines = case.counted();
+    assert!(lines.len() <= 12, "all sets of lines are tried");
+    let all: Vec<usize> = (0..lines.len()).collect();
+    // What is crossed where everything else is met.
+    let crossed: BTreeSet<u32> =
+        search.met.iter().filter(|met| met.is_admissible()).map(super::oracle::search::Met::crossed_somehow).collect();
+    let every_line = (1u32 << lines.len()) - 1;
+    let passes_without = |softened: u32| crossed.iter().any(|crossed| crossed & !softened == 0);
+    let is_impasse = !passes_without(0);
+    let is_contradiction = !passes_without(every_line);
+    if !is_impasse || is_contradiction {
+        let in_every = Some(Vec::new());
+        return Impasse {
+            is_impasse: Some(is_impasse),
+            is_contradiction,
+            in_every,
+            in_none: Some(all),
+            ..Impasse::default()
+        };
+    }
+    let sets = |is_one: &dyn Fn(u32) -> bool| -> Vec<u32> {
+        minimal(&(0..=every_line).filter(|set| is_one(*set)).collect::<BTreeSet<u32>>())
+    };
+    let in_order = |sets: Vec<u32>, firmest_first: bool| -> Vec<Vec<usize>> {
+        let mut sets: Vec<Vec<usize>> = sets.into_iter().map(members).collect();
+        let firmest = |set: &Vec<usize>| set.iter().map(|line| lines[*line].1.firmness).max();
+        sets.sort_by_key(|set| (firmest_first.then(|| firmest(set)), set.len(), set.clone()));
+        sets
+    };
+    let conflicts = in_order(sets(&|kept| !passes_without(every_line & !kept)), false);
+    let concessions = in_order(sets(&passes_without), true);
+    let is_in = |line: &usize| conflicts.iter().filter(|conflict| conflict.contains(line)).count();
+    Impasse {
+        is_impasse: Some(true),
+        is_contradiction: false,
+        in_every: Some(all.iter().copied().filter(|line| is_in(line) == conflicts.len()).collect()),
+        in_none: Some(all.into_iter().filter(|line| is_in(line) == 0).collect()),
+        conflicts,
+        concessions,
+        cut_short: None,
+    }
+}
+
+pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
+    let problem = case.problem();
+    let expected = expected(case, &Search::new(case));
+    let found = problem.impasse(MAX_IMPASSE_RESULTS, &Budget::unhurried());
+    assert_eq!(found, expected);
+
+    // With room for few: the first few, and it is told that there are more.
+    let found = problem.impasse(most, &Budget::unhurried());
+    assert_eq!(found.conflicts, expected.conflicts[..most.min(expected.conflicts.len())]);
+    assert_eq!(found.concessions, expected.concessions[..most.min(expected.concessions.len())]);
+    let more = expected.conflicts.len() > most || expected.concessions.len() > most;
+    assert_eq!(found.cut_short, more.then_some(CutShort::Results));
+    assert_eq!((found.is_impasse, found.is_contradiction), (expected.is_impasse, expected.is_contradiction));
+    assert_eq!(found.in_every, expected.in_every);
+    let known = expected.conflicts.len() <= most || expected.concessions.len() <= most;
+    assert_eq!(found.in_none, expected.in_none.filter(|_| known));
+
+    let concessions = &expected.concessions;
+    let firmest =
+        |set: &Vec<usize>| set.iter().map(|line| problem.lines[*line].firmness).max().expect("a line to soften");
+    seen.open += usize::from(expected.is_impasse == Some(false));
+    seen.contradictions += usize::from(expected.is_contradiction && !problem.lines.is_empty());
+    seen.impasses += usize::from(!concessions.is_empty());
+    seen.several += usize::from(concessions.len() > 1 && expected.conflicts.len() > 1);
+    seen.in_every += usize::from(expected.in_every.is_some_and(|lines| !lines.is_empty()));
+    seen.levels += usize::from(concessions.iter().map(firmest).collect::<BTreeSet<_>>().len() > 1);
+    seen.most_conflicts = seen.most_conflicts.max(expected.conflicts.len());
+    seen.most_concessions = seen.most_concessions.max(concessions.len());
+    seen.most_lines = seen.most_lines.max(problem.lines.len());
+}
+
+#[test]
+fn impasses_are_explained_by_all_that_is_minimal() {
+    let mut seen = Seen::default();
+    let all = for_seeds(20_000..21_200, &[], |seed| {
+        let mut kind = Kind { floors: 4, ..Kind::of(seed) };
+        kind.size.red_lines = 10;
+        kind.size.depth = 2 - (seed % 2) as usize;
+        let (case, most) = Case::with_choices(seed, &kind, |choices| choices.below(9));
+        check(&case, most, &mut seen);
+    });
+    println!("{seen:?}");
+    assert!(
+        !all || (seen.open > 100
+            && seen.contradictions > 100
+            && seen.impasses > 200
+            && seen.several > 50
+            && seen.in_every > 100
+            && seen.levels > 50),
+        "{seen:?}"
+    );
+}

@@ -1,0 +1,135 @@
+//! What passes, how many, and what does not matter to it.
+
+use crate::oracle::case::{Case, Kind, for_seeds};
+use crate::oracle::search::{Search, place_of_answer};
+use crate::oracle::world::{Kind as InputKind, Known};
+use detente_analysis::{Budget, MAX_PACKAGES, Order, Package, Problem, Wanted};
+use detente_condition::InputId;
+use num_bigint::BigUint;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far checks got, so that none is empty.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    none: usize,
+    some: usize,
+    unknown_circumstances: usize,
+    left_out: usize,
+    intervals: usize,
+    crossing: usize,
+}
+
+/// The cells of issues that matter, and whether they pass. Fails if what is left out, or an integer within an interval,
+/// makes a difference.
+pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputId]) -> BTreeMap<Vec<usize>, bool> {
+    let mut cells: BTreeMap<Vec<usize>, bool> = BTreeMap::new();
+    for (assignment, met) in search.met.iter().enumerate() {
+        let cell = search.cell(&problem.space, issues, assignment);
+        let passes = *cells.entry(cell).or_insert(met.passes());
+        assert_eq!(passes, met.passes(), "{:?} against another of its cell", search.values(assignment));
+    }
+    cells
+}
+
+/// A package's cell; what it says that it crosses besides is checked.
+pub(crate) fn cell_of(case: &Case, problem: &Problem, issues: &[InputId], package: &Package) -> Vec<usize> {
+    let named: Vec<InputId> = package.answers.iter().map(|(issue, _)| *issue).collect();
+    assert_eq!(named, issues, "the issues of a package");
+    let mut terms: Vec<Option<Known>> = vec![None; case.world.inputs.len()];
+    for (issue, answer) in &package.answers {
+        terms[issue.index()] = Some(Known::from(*answer));
+    }
+    assert_eq!(package.crosses, case.crossed_for_certain(&terms).1, "what {:?} crosses besides", package.answers);
+    package.answers.iter().map(|(issue, answer)| place_of_answer(&problem.space, *issue, answer)).collect()
+}
+
+pub(crate) fn wanted(most: usize, order: Order) -> Wanted {
+    Wanted { most, order, efficient: false, disagreement: None }
+}
+
+/// Each package takes the answers that appear least, in sum, in those before it; members count one by one.
+fn check_unlike(case: &Case, issues: &[InputId], passing: &BTreeSet<&Vec<usize>>, unlike: &[Vec<usize>]) {
+    let answers = |cell: &[usize]| -> Vec<(usize, usize, usize)> {
+        let each = issues.iter().zip(cell).flat_map(|(issue, place)| {
+            let parts = match case.world.inputs[issue.index()].kind {
+                InputKind::Members(count) => (0..count as usize).map(|member| (member, place >> member & 1)).collect(),
+                _ => vec![(0, *place)],
+            };
+            parts.into_iter().map(|(part, value)| (issue.index(), part, value))
+        });
+        each.collect()
+    };
+    let mut used: BTreeMap<(usize, usize, usize), usize> = BTreeMap::new();
+    let mut left: BTreeSet<&Vec<usize>> = passing.clone();
+    for cell in unlike {
+        let sum = |cell: &[usize]| answers(cell).iter().map(|answer| used.get(answer).unwrap_or(&0)).sum::<usize>();
+        let least = left.iter().map(|cell| sum(cell)).min();
+        assert_eq!(Some(sum(cell)), least, "{cell:?} of {unlike:?}");
+        left.remove(cell);
+        for answer in answers(cell) {
+            *used.entry(answer).or_default() += 1;
+        }
+    }
+}
+
+pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
+    let problem = case.problem();
+    let search = Search::new(case);
+    search.check_intervals(&problem.space);
+    let found = problem.packages(&wanted(MAX_PACKAGES, Order::Stable), &Budget::unhurried()).unwrap();
+    assert_eq!(found.cut_short, None);
+    assert_eq!(found.issues.iter().filter(|issue| !problem.issues().contains(issue)).count(), 0, "no preferences");
+    let cells = cells(&search, &problem, &found.issues);
+    let passing: BTreeSet<&Vec<usize>> = cells.iter().filter(|(_, passes)| **passes).map(|(cell, _)| cell).collect();
+    assert_eq!(found.count, Some(BigUint::from(passing.len())));
+    let by_integer: BTreeSet<Vec<_>> = search
+        .passing()
+        .map(|assignment| search.values(assignment))
+        .map(|values| found.issues.iter().map(|issue| values[issue.index()]).collect())
+        .collect();
+    assert_eq!(found.by_integer, Some(BigUint::from(by_integer.len())));
+
+    let listed = |packages: &[Package]| -> Vec<Vec<usize>> {
+        packages.iter().map(|package| cell_of(case, &problem, &found.issues, package)).collect()
+    };
+    let stable = listed(&found.packages);
+    assert!(stable.iter().all(|cell| passing.contains(cell)), "what is listed passes");
+    assert_eq!(stable.iter().collect::<BTreeSet<_>>().len(), stable.len(), "each once");
+    assert_eq!(stable.len(), passing.len().min(MAX_PACKAGES), "all are listed");
+    let fewer = problem.packages(&wanted(most, Order::Stable), &Budget::unhurried()).unwrap();
+    assert_eq!(fewer.packages, found.packages[..most.min(found.packages.len())], "the first of the same order");
+    let diverse = problem.packages(&wanted(most, Order::Diverse), &Budget::unhurried()).unwrap();
+    let unlike = listed(&diverse.packages);
+    assert!(unlike.iter().all(|cell| passing.contains(cell)), "what is listed passes");
+    assert_eq!(unlike.iter().collect::<BTreeSet<_>>().len(), unlike.len(), "each once");
+    assert_eq!(unlike.len(), passing.len().min(most), "as many as there are");
+    check_unlike(case, &found.issues, &passing, &unlike);
+    let again = problem.packages(&wanted(most, Order::Diverse), &Budget::unhurried()).unwrap();
+    assert_eq!(again.packages, diverse.packages);
+
+    seen.none += usize::from(passing.is_empty());
+    seen.some += usize::from(!passing.is_empty() && passing.len() < cells.len());
+    seen.unknown_circumstances += usize::from(search.met[0].crossed.len() > 1);
+    seen.left_out += usize::from(found.issues.len() < search.domains.len());
+    seen.intervals += usize::from(!passing.is_empty() && found.count != found.by_integer);
+    seen.crossing += found.packages.iter().filter(|package| !package.crosses.is_empty()).count();
+}
+
+#[test]
+fn packages_are_those_that_pass() {
+    let mut seen = Seen::default();
+    let all = for_seeds(5_000..5_900, &[], |seed| {
+        let (case, most) = Case::with_choices(seed, &Kind::of(seed), |choices| choices.below(12));
+        check(&case, most, &mut seen);
+    });
+    println!("{seen:?}");
+    assert!(
+        !all || (seen.none > 100
+            && seen.some > 100
+            && seen.unknown_circumstances > 100
+            && seen.left_out > 100
+            && seen.intervals > 10
+            && seen.crossing > 100),
+        "{seen:?}"
+    );
+}

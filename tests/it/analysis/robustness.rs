@@ -1,0 +1,166 @@
+//! How probable it is that no binding red line is crossed: to 1e-9, and exactly where all probabilities are quarters.
+
+use super::packages::cell_of;
+use crate::oracle::case::{Case, Kind, for_seeds};
+use crate::oracle::generate::Choices;
+use crate::oracle::search::{Met, Search, members};
+use crate::oracle::world::Known;
+use detente_analysis::{Budget, Range};
+
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    no_package: usize,
+    between: usize,
+    apart: usize,
+    best_apart: usize,
+    important: usize,
+    besides: usize,
+}
+
+const EXACT: f64 = 1e-9;
+
+/// The probability that no line of a set binds, lines being independent.
+fn spared(crossed: u32, probabilities: &[f64]) -> f64 {
+    members(crossed).into_iter().map(|line| 1.0 - probabilities[line]).product()
+}
+
+/// The least and the greatest over assignments and the values of circumstances.
+fn range<'a>(met: impl Iterator<Item = &'a Met>, probabilities: &[f64]) -> Option<Range> {
+    let each: Vec<f64> =
+        met.flat_map(|met| met.crossed.iter().map(|crossed| spared(*crossed, probabilities))).collect();
+    let low = each.iter().copied().reduce(f64::min)?;
+    Some(Range { low, high: each.into_iter().fold(low, f64::max) })
+}
+
+/// The range of the package with the greatest least probability; of several, the one with the greatest greatest.
+fn best(search: &Search<'_>, probabilities: &[f64]) -> Option<Range> {
+    let admissible = search.met.iter().filter(|met| met.is_admissible());
+    let ranges = admissible.filter_map(|met| range(std::iter::once(met), probabilities));
+    ranges.max_by(|one, other| one.low.total_cmp(&other.low).then(one.high.total_cmp(&other.high)))
+}
+
+fn is_near(one: Range, other: Range) -> bool {
+    (one.low - other.low).abs() < EXACT && (one.high - other.high).abs() < EXACT
+}
+
+/// Whether a range is that of some best package: rounding may prefer one that is as good.
+fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<Range>) -> bool {
+    let (Some(found), Some(best)) = (found, best(search, probabilities)) else {
+        return found.is_none() && best(search, probabilities).is_none();
+    };
+    let mut admissible = search.met.iter().filter(|met| met.is_admissible());
+    (found.low - best.low).abs() < EXACT
+        && admissible.any(|met| range(std::iter::once(met), probabilities).is_some_and(|of| is_near(of, found)))
+}
+
+pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool, seen: &mut Seen) {
+    let problem = case.problem();
+    let search = Search::new(case);
+    let probabilities = &given[..problem.lines.len()];
+    let terms = with_terms.then(|| case.given());
+    let found = problem.robustness(terms.as_deref(), probabilities, true, &Budget::unhurried()).unwrap();
+    assert_eq!(found.cut_short, None);
+    let known = case.known(&case.terms);
+    let within = search.within(&known);
+    let of_proposal = |probabilities: &[f64]| {
+        range(within.iter().map(|assignment| &search.met[*assignment]), probabilities).filter(|_| with_terms)
+    };
+    let same = |found: Option<Range>, expected: Option<Range>| match (found, expected) {
+        (Some(found), Some(expected)) => is_near(found, expected),
+        (found, expected) => found == expected,
+    };
+    let check_best = |found: Option<Range>, probabilities: &[f64]| {
+        let expected = best(&search, probabilities);
+        if quarters {
+            assert_eq!(found, expected);
+        }
+        assert!(is_best(&search, probabilities, found), "{found:?} against {expected:?}");
+    };
+    let expected = of_proposal(probabilities);
+    assert!(same(found.proposal, expected), "{:?} against {expected:?}", found.proposal);
+    check_best(found.best.as_ref().map(|best| best.probability), probabilities);
+    if let Some(best) = &found.best {
+        let mut terms: Vec<Option<Known>> = vec![None; case.world.inputs.len()];
+        for (issue, answer) in &best.package.answers {
+            terms[issue.index()] = Some(Known::from(*answer));
+        }
+        cell_of(case, &problem, &problem.issues(), &best.package);
+        // Any answer to what is left out is as good.
+        let mut known: Vec<Known> = terms.into_iter().map(|term| term.unwrap_or(Known::Nothing)).collect();
+        known.truncate(search.domains.len());
+        for assignment in search.within(&known) {
+            let met = &search.met[assignment];
+            assert!(met.is_admissible(), "the best package meets pins, goal and constraints");
+            let of = range(std::iter::once(met), probabilities).unwrap();
+            assert!(is_near(of, best.probability), "{of:?} against {best:?}");
+        }
+    }
+
+    let mut lines: Vec<usize> = Vec::new();
+    let mut changes: Vec<f64> = Vec::new();
+    for importance in &found.importance {
+        let with = |probability: f64| -> Vec<f64> {
+            let mut certain = probabilities.to_vec();
+            certain[importance.line] = probability;
+            certain
+        };
+        let (binding, not) = (with(1.0), with(0.0));
+        let (of_binding, of_not) = importance.proposal.unzip();
+        assert!(same(of_binding, of_proposal(&binding)), "{importance:?}");
+        assert!(same(of_not, of_proposal(&not)), "{importance:?}");
+        let (best_binding, best_not) = importance.best.unzip();
+        check_best(best_binding, &binding);
+        check_best(best_not, &not);
+        let pair = importance.proposal.or(importance.best);
+        let change =
+            |(binding, not): (Range, Range)| (not.low - binding.low).abs().max((not.high - binding.high).abs());
+        changes.push(pair.map_or(0.0, change));
+        lines.push(importance.line);
+    }
+    assert!(changes.windows(2).all(|pair| pair[0] >= pair[1] - EXACT), "the most first: {changes:?}");
+    let ties = lines.windows(2).zip(changes.windows(2)).filter(|(_, changes)| changes[0] == changes[1]);
+    assert!(ties.into_iter().all(|(lines, _)| lines[0] < lines[1]), "of equal ones the first: {lines:?} {changes:?}");
+    lines.sort_unstable();
+    assert_eq!(lines, (0..problem.lines.len()).collect::<Vec<_>>(), "each line once");
+    let silent = problem.robustness(terms.as_deref(), probabilities, false, &Budget::unhurried()).unwrap();
+    assert_eq!((silent.proposal, &silent.best), (found.proposal, &found.best));
+    assert!(silent.importance.is_empty());
+
+    seen.no_package += usize::from(found.best.is_none());
+    seen.between += usize::from(found.proposal.is_some_and(|range| range.low > 0.0 && range.low < 1.0));
+    seen.apart += usize::from(found.proposal.is_some_and(|range| range.low < range.high));
+    seen.important += usize::from(changes.first().is_some_and(|change| *change > 0.0));
+    if let Some(best) = found.best {
+        seen.best_apart += usize::from(best.probability.low < best.probability.high);
+        seen.besides += usize::from(!best.package.crosses.is_empty());
+    }
+}
+
+/// One for each line, and whether they are all quarters: sums and products of few of these are exact.
+pub(crate) fn probabilities(choices: &mut Choices) -> (Vec<f64>, bool) {
+    let quarters = choices.one_in(2);
+    let from = if quarters { [0.0, 0.25, 0.5, 0.75, 1.0] } else { [0.0, 0.1, 0.37, 0.9, 1.0] };
+    ((0..12).map(|_| from[choices.below(5)]).collect(), quarters)
+}
+
+#[test]
+fn probabilities_are_exact() {
+    let mut seen = Seen::default();
+    let all = for_seeds(40_000..42_000, &[171_798_691_840_672], |seed| {
+        let mut kind = Kind { floors: 3, ..Kind::of(seed) };
+        kind.size.red_lines = 7;
+        let (case, ((given, quarters), with_terms)) =
+            Case::with_choices(seed, &kind, |choices| (probabilities(choices), !choices.one_in(4)));
+        check(&case, &given, quarters, with_terms, &mut seen);
+    });
+    println!("{seen:?}");
+    assert!(
+        !all || (seen.no_package > 100
+            && seen.between > 100
+            && seen.apart > 100
+            && seen.best_apart > 20
+            && seen.important > 100
+            && seen.besides > 50),
+        "{seen:?}"
+    );
+}

@@ -1,0 +1,82 @@
+//! Domains as wide as they may be: a choice of 64 options, a quantity that conditions cut into 128 intervals.
+
+use crate::oracle::case::Case;
+use crate::oracle::expression::{Expression, Op};
+use crate::oracle::world::{Input, Kind, Known, RedLine, Span, Value, World};
+use crate::{amendments, impasses, packages, robustness};
+use detente_core::scenario::model::Firmness;
+use std::collections::{BTreeMap, BTreeSet};
+
+const NUMBERS: i64 = 128;
+const OPTIONS: u32 = 64;
+
+/// Deals on two issues: of the first only odd numbers at the ends, of the second only options at the ends pass.
+fn case(terms: [Option<Known>; 2], pins: Vec<(usize, Known)>) -> Case {
+    let input = |index: usize, kind: Kind| Input { index, kind, is_issue: true, defaults: Vec::new() };
+    let line = |condition: Expression, firmness: Firmness| RedLine {
+        party: 0,
+        requires: false,
+        condition,
+        firmness,
+        held: vec![Span { from: 1, stated: true, until: None }],
+        waivers: Vec::new(),
+    };
+    let or = |one: Expression, other: Expression| Expression::Or(Box::new(one), Box::new(other));
+    let both = |one: Expression, other: Expression| Expression::And(Box::new(one), Box::new(other));
+    let within =
+        |low: i64, high: i64| both(Expression::Number(0, Op::AtLeast, low), Expression::Number(0, Op::AtMost, high));
+    let world = World {
+        inputs: vec![input(0, Kind::Quantity(0, NUMBERS - 1)), input(1, Kind::Choice(OPTIONS))],
+        parties: vec![true],
+        red_lines: vec![
+            line(Expression::Numbers(0, (0..NUMBERS).step_by(2).collect()), Firmness::Firm),
+            line(within(2, NUMBERS - 3), Firmness::Negotiable),
+            line(Expression::OneOf(1, (1..OPTIONS - 1).collect()), Firmness::Firm),
+            line(
+                or(
+                    both(Expression::Number(0, Op::Less, 64), Expression::Option(1, 0)),
+                    both(Expression::Number(0, Op::AtLeast, 64), Expression::Option(1, OPTIONS - 1)),
+                ),
+                Firmness::Absolute,
+            ),
+        ],
+        constraints: Vec::new(),
+        preferences: Vec::new(),
+        day: 1,
+    };
+    Case {
+        seed: 0,
+        world,
+        circumstances: vec![None, None],
+        terms: terms.to_vec(),
+        pins,
+        goal: None,
+        floor: Firmness::Negotiable,
+        counts: vec![true],
+        dropped: BTreeSet::new(),
+        firmness: BTreeMap::new(),
+        added: Vec::new(),
+    }
+}
+
+#[test]
+fn the_widest_domains_are_told_apart_to_their_ends() {
+    let number = |number| Some(Known::Exactly(Value::Quantity(number)));
+    let option = |option| Some(Known::Exactly(Value::Choice(option)));
+    let questions = [
+        ([None, None], vec![]),
+        ([number(0), option(0)], vec![]),
+        ([number(NUMBERS - 1), option(OPTIONS - 1)], vec![]),
+        ([number(70), Some(Known::OneOf(vec![1, OPTIONS - 2, OPTIONS - 1]))], vec![]),
+        ([Some(Known::Between(60, NUMBERS - 2)), option(31)], vec![(1, Known::OneOf(vec![0, 5, OPTIONS - 1]))]),
+        ([number(64), None], vec![(0, Known::Between(3, NUMBERS - 4))]),
+        ([number(64), option(3)], vec![(0, Known::Between(NUMBERS - 1, NUMBERS - 1)), (1, Known::OneOf(vec![0, 63]))]),
+    ];
+    for (terms, pins) in questions {
+        let case = case(terms, pins);
+        packages::check(&case, 5, &mut packages::Seen::default());
+        amendments::check(&case, 5, &mut amendments::Seen::default());
+        impasses::check(&case, 5, &mut impasses::Seen::default());
+        robustness::check(&case, &[0.1, 0.37, 0.9, 0.5], false, true, &mut robustness::Seen::default());
+    }
+}

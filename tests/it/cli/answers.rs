@@ -1,0 +1,261 @@
+//! The whole text of answers: as kept in tests/golden, and as README.md and docs/command-line.md show it.
+
+use crate::support::binary::{Folder, command, prints, refuses, reservoir, run};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+/// Set it to write what is answered as what is expected.
+const UPDATE: &str = "UPDATE_GOLDEN";
+
+/// The reference proposals, as the scenario lists them.
+fn proposals() -> Vec<String> {
+    let (_, list) = include_str!("../../../scenarios/ukraine-2025.yaml").split_once("\nproposals:\n").unwrap();
+    list.lines().filter_map(|line| line.strip_prefix("  - id: ")).map(str::to_owned).collect()
+}
+
+/// A scenario's revision is in every answer, and changes with every word of the file.
+fn without_revision(text: &str) -> String {
+    let (before, after) = text.split_once(", revision ").unwrap();
+    let (revision, rest) = after.split_once('\n').unwrap();
+    assert!(revision.len() == 12 && revision.chars().all(|c| c.is_ascii_hexdigit()), "{revision}");
+    format!("{before}, revision ...\n{rest}")
+}
+
+/// The files in tests/golden, each with the command whose answer it keeps.
+fn kept() -> Vec<(String, Vec<String>)> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut kept = vec![("compare.txt".to_owned(), words(&["compare"]))];
+    let all_fronts = ["--goal", "ceasefire_scope == \"all_fronts\""];
+    for floor in ["tentative", "negotiable"] {
+        let arguments = [&["impasse", "--floor", floor][..], &all_fronts].concat();
+        kept.push((format!("impasse-{floor}.txt"), words(&arguments)));
+    }
+    kept.push(("amend-european-force.txt".to_owned(), words(&["amend", "european-force", "--max", "20"])));
+    kept.push((
+        "amend-moscow-june-2024.txt".to_owned(),
+        words(&["amend", "moscow-june-2024", "--floor", "negotiable"]),
+    ));
+    let packages = [&["packages", "--max", "2", "--efficient"][..], &all_fronts].concat();
+    kept.push(("packages.txt".to_owned(), words(&packages)));
+    let robustness = ["robustness", "guarantors-2022", "--sweep", "guarantors_willing"];
+    let probabilities = ["--probability", "firm=0.8", "--probability", "absolute=1"];
+    kept.push(("robustness.txt".to_owned(), words(&[&robustness[..], &probabilities].concat())));
+    let robustness = ["robustness", "--floor", "negotiable", "--probability", "negotiable=0.3"];
+    let robustness = [&robustness[..], &probabilities, &all_fronts].concat();
+    kept.push(("robustness-best.txt".to_owned(), words(&robustness)));
+    for proposal in proposals() {
+        kept.push((format!("{proposal}.txt"), words(&["evaluate", &proposal])));
+        // Over the whole span that is covered.
+        kept.push((format!("history-{proposal}.txt"), words(&["history", &proposal])));
+    }
+    kept
+}
+
+#[test]
+fn every_reference_proposal_is_answered_as_kept() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let update = std::env::var_os(UPDATE).is_some_and(|set| !set.is_empty());
+    assert_eq!(proposals().len(), 11);
+    let mut differing = Vec::new();
+    for (file, arguments) in &kept() {
+        let path = folder.join(file);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let found = without_revision(&prints(&arguments));
+        if update {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(&path, &found).unwrap();
+        }
+        let kept = fs::read_to_string(&path).unwrap_or_default();
+        if kept != found {
+            let same = kept.lines().zip(found.lines()).take_while(|(kept, found)| kept == found).count();
+            let line = |text: &str| text.lines().nth(same).unwrap_or("(the end)").to_owned();
+            let (kept, found) = (line(&kept), line(&found));
+            differing.push(format!("{}:{}:\n  kept:  {kept}\n  found: {found}", path.display(), same + 1));
+        }
+    }
+    let told = differing.join("\n");
+    assert!(
+        differing.is_empty(),
+        "{told}\nIf that is meant: {UPDATE}=1 cargo test --test it cli::answers, and read the diff"
+    );
+    let files = fs::read_dir(&folder).unwrap();
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut expected: Vec<_> = kept().into_iter().map(|(file, _)| file).collect();
+    files.sort();
+    expected.sort();
+    assert_eq!(files, expected, "tests/golden holds what is kept, and nothing else");
+}
+
+/// Whether a text is what is shown of it, where `...` stands for anything.
+fn assert_shows(shown: &str, text: &str) {
+    let mut rest = text;
+    for (at, part) in shown.split("...").enumerate() {
+        let part = if at == 0 { part } else { part.trim_start_matches('\n') };
+        let Some(found) = rest.find(part) else { panic!("the page shows\n{part}\nbut the program says\n{rest}") };
+        assert!(at > 0 || found == 0, "the page shows\n{part}\nbut the program says\n{rest}");
+        rest = &rest[found + part.len()..];
+    }
+    assert!(shown.trim_end().ends_with("...") || rest.is_empty(), "the page leaves out\n{rest}");
+}
+
+/// The words of a command as the pages write it: single quotes keep a word together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in line.split('\'').enumerate() {
+        match at % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
+
+#[test]
+fn the_pages_show_what_is_printed() {
+    let pages = concat!(include_str!("../../../README.md"), include_str!("../../../docs/command-line.md"));
+    let folder = Folder::new("readme");
+    folder.write("reservoir.yaml", reservoir());
+    let mut shown = 0;
+    for (at, _) in pages.match_indices("```sh\ndetente ") {
+        let (commands, after) = pages[at + 6..].split_once("```").unwrap();
+        let Some(output) = after.strip_prefix("\n\n```text\n") else { continue };
+        let printed: String = commands
+            .lines()
+            .map(|line| {
+                let arguments = words(line);
+                let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+                let output = command(&arguments).current_dir(&folder.0).output().unwrap();
+                assert_eq!(output.status.code(), Some(0), "{line}");
+                String::from_utf8(output.stdout).unwrap()
+            })
+            .collect();
+        assert_shows(output.split_once("```").unwrap().0, &printed);
+        shown += 1;
+    }
+    assert!(shown >= 6, "five examples of the bundled scenario, one of the reservoir");
+}
+
+#[test]
+fn a_view_in_full_says_all_of_the_basic_one_and_more() {
+    for proposal in &proposals() {
+        let (basic, full) = (prints(&["evaluate", proposal]), prints(&["evaluate", proposal, "--full"]));
+        let mut rest = full.lines();
+        for line in basic.lines() {
+            assert!(rest.any(|other| other == line), "{proposal}: lacks in its place: {line}");
+        }
+        for heading in ["Clear", "INPUT "] {
+            let holds = |text: &str| text.lines().any(|line| line.starts_with(heading));
+            assert!(holds(&full) && !holds(&basic), "{proposal}: {heading}");
+        }
+    }
+    let early = prints(&["evaluate", "european-force", "--as-of", "2023-01-01", "--full"]);
+    assert!(early.contains("\nNot yet recorded on that day (which is not the same as clear)\n"), "{early}");
+    let options = ["--set", "us_backs_force=true", "--given", "guarantors_willing=true", "--full"];
+    let inputs = prints(&[&["evaluate", "european-force"], &options[..]].concat());
+    for row in [
+        ["ceasefire_scope", "all_fronts", "the proposal"],
+        ["us_backs_force", "true", "an override"],
+        ["guarantors_willing", "true", "the request"],
+        ["sanctions", "keep", "the status quo"],
+        ["root_causes", "unsettled", "silence"],
+    ] {
+        let is_row = |line: &str| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).eq(row);
+        assert!(inputs.lines().any(is_row), "{row:?}: {inputs}");
+    }
+}
+
+#[test]
+fn a_proposal_that_contradicts_itself_is_told_so() {
+    let text = prints(&["evaluate", "--set", "force_contributors=[france]"]);
+    let (_, told) = text.split_once("\nThe proposal contradicts itself\n").unwrap();
+    assert!(told.starts_with("  force-without-mandate (certain): "), "{told}");
+    let open = prints(&["evaluate", "--set", "force_contributors=[france]", "--set", "force_mandate=unsettled"]);
+    assert!(open.contains("\n  force-without-mandate (possible): "), "{open}");
+}
+
+#[test]
+fn red_lines_are_filtered_and_ordered_as_asked() {
+    let ids = |options: &[&str]| -> Vec<String> {
+        let all = [&["red-lines", "--output", "json"], options].concat();
+        let json: Value = serde_json::from_str(&prints(&all)).unwrap();
+        let names = json["redLines"].as_array().unwrap().iter().map(|line| line["name"].as_str().unwrap());
+        let ids: Vec<String> = names.map(|name| name.rsplit('/').next().unwrap().to_owned()).collect();
+        assert_eq!(json["totalSize"], ids.len());
+        let text = prints(&[&["red-lines"], options].concat());
+        let rows: Vec<&str> = text.lines().skip(1).take_while(|line| !line.is_empty()).collect();
+        assert_eq!(rows.len(), ids.len());
+        assert!(rows.iter().zip(&ids).all(|(row, id)| row.split_whitespace().next() == Some(id)), "{text}");
+        ids
+    };
+    let old = ["gs-no-confrontation", "ua-no-regrouping-pause", "ua-withdrawal-first", "ru-army-reduced"];
+    assert_eq!(ids(&["--held-on", "2023-01-01", "--order-by", "firmness desc, id"]), old);
+    assert_eq!(ids(&["--issue", "sanctions"]), ["ru-sanctions-lifted", "ru-not-unconditional"]);
+    assert_eq!(ids(&["--party", "united_states", "--firmness-at-least", "absolute"]), ["us-no-troops"]);
+    assert_eq!(ids(&["--party", "russia", "--text", "LAVROV"]), ["ru-no-nato-forces"]);
+    assert_eq!(ids(&["--issue", "guarantors_willing"]), ["gs-no-confrontation"]);
+}
+
+#[test]
+fn case_files_that_cannot_be_run_end_with_one_and_the_others_run() {
+    let folder = Folder::new("cases");
+    folder.write("reservoir.yaml", reservoir());
+    let case = |scenario: &str, rest: &str| format!("scenario: {scenario}\ncases:\n  - name: one\n{rest}");
+    let fine = "    proposal: draft\n    expect: {verdict: undetermined}\n";
+    let good = folder.write("good_test.yaml", &case("reservoir.yaml", fine));
+    assert!(prints(&["test", &good]).ends_with("good_test.yaml: 1 case, all hold\n"));
+    assert!(prints(&["test", "-v", &good]).starts_with("holds  one\n"));
+    folder.write("broken.yaml", &reservoir().replace("firmness: firm\n", "firmness: frim\n"));
+    for (name, text, told) in [
+        ("elsewhere", case("elsewhere.yaml", fine), "elsewhere.yaml cannot be read"),
+        ("broken", case("broken.yaml", fine), "did you mean `firm`?"),
+        ("proposal", case("reservoir.yaml", &fine.replace("draft", "drafd")), "did you mean `draft`?"),
+        ("word", case("reservoir.yaml", &fine.replace("undetermined", "undetermind")), "did you mean `undetermined`?"),
+        ("key", case("reservoir.yaml", &fine.replace("verdict", "verdikt")), "did you mean `verdict`?"),
+        ("nothing", case("reservoir.yaml", "    proposal: draft\n    expect: {}\n"), "expect"),
+        ("yaml", "scenario: [".to_owned(), "this is not YAML"),
+    ] {
+        let file = folder.write(&format!("{name}_test.yaml"), &text);
+        let (code, stdout, stderr) = run(&["test", &file, &good]);
+        assert_eq!((code, stderr.as_str()), (1, ""), "{name}: {stdout}");
+        assert!(stdout.contains(told), "{name}: {told}: {stdout}");
+        assert_eq!(stdout.matches("error:").count(), 1, "{name}: {stdout}");
+        assert!(stdout.ends_with("good_test.yaml: 1 case, all hold\n"), "{name}: {stdout}");
+    }
+}
+
+#[test]
+fn faults_are_told_once_with_their_place() {
+    let folder = Folder::new("once");
+    let faulty = folder.write("faulty.yaml", &reservoir().replace("release >= 40", "relese >= 40"));
+    let api = folder.write("api.json", r#"{"terms":[{"isue":"sanctions","choice":"lift"}]}"#);
+    let yaml = folder.write("terms.yaml", "terms:\n  sanctoins: lift\n");
+    for (arguments, told) in [
+        (&["evaluate", "draft", "--scenario", &faulty][..], "faulty.yaml:17:"),
+        (&["red-lines", "--scenario", &faulty], "faulty.yaml:17:"),
+        (&["evaluate", &api], "api.json is not the API's Proposal: unrecognized field name 'isue'"),
+        (&["evaluate", &yaml], "terms.yaml:2:"),
+        (&["evaluate", "--set", "sanctoins=lift"], "--set:1:"),
+    ] {
+        let (code, stderr) = refuses(arguments);
+        assert!(code > 0);
+        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.matches("error:").count(), 1, "{arguments:?}: {stderr}");
+        assert!(stderr.matches("at line 1").count() <= 1, "said twice: {stderr}");
+    }
+}
+
+#[test]
+fn a_reader_may_stop_after_a_line() {
+    for arguments in [&["evaluate", "european-force", "--full"][..], &["red-lines", "--output", "json"], &["schema"]] {
+        let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        // As `head -1` does: one line, then gone.
+        BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(!line.is_empty());
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{arguments:?}");
+    }
+}

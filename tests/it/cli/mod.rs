@@ -1,0 +1,11 @@
+//! The commands, run as the real binary.
+
+mod answers;
+mod commands;
+mod diff;
+mod import;
+mod progress;
+mod questions;
+mod remote;
+mod replay;
+mod sweep;

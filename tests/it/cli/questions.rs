@@ -1,0 +1,264 @@
+//! The commands that ask more than one evaluation: histories, comparisons, and what is supposed.
+
+use crate::support::binary;
+use crate::support::binary::{Folder, prints, refuses, reservoir};
+use serde_json::Value;
+use std::fmt::Write;
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&prints(&[arguments, &["--output", "json"]].concat())).unwrap()
+}
+
+fn fits(text: &str) {
+    let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= 100, "{widest} columns:\n{text}");
+    for (at, _) in text.match_indices("consent") {
+        assert!(text[at.saturating_sub(24)..at].contains("not"), "{text}");
+    }
+}
+
+/// A stretch of a history that begins on a day, as text: its line, and what changed.
+fn stretch<'a>(text: &'a str, from: &str) -> (&'a str, Vec<&'a str>) {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(from));
+    let head = lines.next().unwrap_or_else(|| panic!("no stretch from {from}:\n{text}"));
+    (head, lines.take_while(|line| line.starts_with("  ")).collect())
+}
+
+#[test]
+fn kyiv_no_longer_rejects_a_ceasefire_from_the_day_of_jeddah_on() {
+    let history = json(&["history", "jeddah-ceasefire"]);
+    let spans = history["spans"].as_array().unwrap();
+    let begins = spans.iter().position(|span| span["from"] == serde_json::json!({"year": 2025, "month": 3, "day": 11}));
+    let begins = begins.expect("something changes on 11 March 2025");
+    let ukraine = |span: &Value| {
+        let stances = span["evaluation"]["stances"].as_array().unwrap();
+        stances.iter().find(|party| party["party"] == "ukraine").unwrap()["stance"].clone()
+    };
+    assert!(spans[..begins].iter().all(|span| ukraine(span) == "STANCE_REJECTS"));
+    assert!(spans[begins..].iter().all(|span| ukraine(span) == "STANCE_NO_STATED_OBJECTION"));
+    let change = |id: &str| {
+        let changes = spans[begins]["changes"].as_array().unwrap();
+        let name = format!("scenarios/ukraine-2025/redLines/{id}");
+        let change = changes.iter().find(|change| change["redLine"] == name.as_str()).unwrap();
+        [change["before"]["status"].clone(), change["after"]["status"].clone()]
+    };
+    assert_eq!(change("ua-no-regrouping-pause"), ["RED_LINE_STATUS_CROSSED", "RED_LINE_STATUS_NOT_HELD"]);
+    assert_eq!(change("ua-reciprocity"), ["RED_LINE_STATUS_NOT_HELD", "RED_LINE_STATUS_CLEAR"]);
+
+    let text = prints(&["history", "jeddah-ceasefire"]);
+    let (line, changed) = stretch(&text, "2025-03-11");
+    assert_eq!(line, "2025-03-11  2025-03-12  contested");
+    for told in [
+        "  ukraine: rejects -> no stated objection",
+        "  ua-no-regrouping-pause, ukraine: crossed (firm) -> not held",
+        "  ua-reciprocity, ukraine: not held -> clear",
+    ] {
+        assert!(changed.contains(&told), "{told}: {changed:?}");
+    }
+}
+
+#[test]
+fn a_history_has_the_days_it_is_asked_for() {
+    let text = prints(&["history", "jeddah-ceasefire", "--from", "2025-03-11", "--to", "2025-03-13"]);
+    assert!(text.starts_with("jeddah-ceasefire from 2025-03-11 to 2025-03-13\n"), "{text}");
+    let (_, changed) = stretch(&text, "2025-03-11");
+    assert!(changed.is_empty(), "nothing is before the first stretch: {changed:?}");
+    let (_, changed) = stretch(&text, "2025-03-13");
+    assert_eq!(changed.len(), 3, "{changed:?}");
+    assert!(prints(&["history"]).starts_with("the status quo from 2022-02-24 to 2025-03-14\n"));
+    for (options, told) in [
+        (&["--from", "2025-03-14", "--to", "2025-03-01"][..], "2025-03-01 is before 2025-03-14"),
+        (&["--to", "2031-01-01"], "outside of what the scenario covers"),
+        (&["--clear", "sanction"], "did you mean `sanctions`?"),
+    ] {
+        let (code, stderr) = refuses(&[&["history", "jeddah-ceasefire"], options].concat());
+        assert_eq!(code, 1, "{options:?}");
+        assert!(stderr.contains(told), "{options:?}: {stderr}");
+    }
+    assert_eq!(refuses(&["history", "--from", "yesterday"]).0, 2);
+}
+
+#[test]
+fn a_history_in_full_says_why_and_who_says_so() {
+    let full = prints(&["history", "jeddah-ceasefire", "--full"]);
+    fits(&full);
+    let (_, changed) = stretch(&full, "2025-03-11");
+    for told in ["  ua-reciprocity, ukraine: not held -> clear", "    because ", "    - "] {
+        assert!(changed.iter().any(|line| line.starts_with(told)), "{told}: {changed:?}");
+    }
+    let set = ["--set", "sanctions=lift", "--given", "guarantors_willing=false", "--full"];
+    fits(&prints(&[&["history", "guarantors-2022"], &set[..]].concat()));
+}
+
+/// A scenario in which the reasons of a line change, and nothing else.
+fn dated() -> String {
+    let status_quo = "status_quo: upstream}";
+    let dated = "status_quo: [{from: 2025-01-01, value: upstream}, {from: 2025-08-01, value: joint}]}";
+    let line = r#"  - id: up-any
+    party: upstream
+    title: Meters
+    rejects: release > 60 || metering == "joint"
+    firmness: firm
+    held: [{from: 2025-01-01}]
+    evidence: [{source: minutes, kind: reported, speaker: A, statement: B.}]
+proposals:
+"#;
+    reservoir()
+        .replace(status_quo, dated)
+        .replace("proposals:\n", line)
+        .replace("as_of: 2025-06-30", "as_of: 2025-12-31")
+}
+
+#[test]
+fn where_only_reasons_change_it_is_said() {
+    let folder = Folder::new("reasons");
+    let file = folder.write("dated.yaml", &dated());
+    let options = ["--scenario", &file, "--set", "release=70"];
+    let text = prints(&[&["history"], &options[..]].concat());
+    let (_, changed) = stretch(&text, "2025-08-01");
+    assert!(changed.contains(&"  up-any, upstream: still crossed (firm), but for other reasons"), "{text}");
+}
+
+#[test]
+fn a_comparison_has_a_column_for_each_proposal() {
+    let text = prints(&["compare"]);
+    fits(&text);
+    let row = |start: &str| -> Vec<&str> {
+        let line =
+            text.lines().find(|line| line.trim_start().starts_with(start)).unwrap_or_else(|| panic!("{start}: {text}"));
+        line.split_whitespace().skip(1).collect()
+    };
+    assert_eq!(row("ukraine "), ["-", "-", "?*", "REJ", "?*", "-", "-", "-", "-", "-", "-"]);
+    assert_eq!(row("ru-no-nato-forces "), [".", ".", ".", ".", ".", "A", ".", ".", ".", ".", "."]);
+    let two = prints(&["compare", "jeddah-ceasefire", "european-force"]);
+    fits(&two);
+    assert!(two.contains("\nPARTY                   jeddah-ceasefire           european-force\n"), "{two}");
+    assert!(two.contains("\n  ru-no-nato-forces     clear                      crossed (absolute)\n"), "{two}");
+    let same = prints(&["compare", "jeddah-ceasefire", "jeddah-ceasefire"]);
+    assert!(same.contains("There is no red line to which they do different things.\n"), "{same}");
+    let past = prints(&["compare", "jeddah-ceasefire", "strong-army", "--as-of", "2024-06-30"]);
+    assert!(past.starts_with("2 proposals on 2024-06-30\n"), "{past}");
+    let (code, stderr) = refuses(&["compare", "jedda-ceasefire"]);
+    assert!(code == 1 && stderr.contains("did you mean"), "{stderr}");
+}
+
+#[test]
+fn a_comparison_that_is_too_wide_is_broken_into_blocks() {
+    let folder = Folder::new("wide");
+    let long = "a-red-line-with-an-id-that-is-as-long-as-ids-may-be-63-characters";
+    let long = &long[..63];
+    let mut scenario = reservoir().replace("down-forty", long);
+    for number in 0..60 {
+        writeln!(scenario, "  - {{id: draft-{number}, title: One, terms: {{release: {number}}}}}").unwrap();
+    }
+    let file = folder.write("wide.yaml", &scenario);
+    let (code, text, stderr) = binary::run(&["compare", "--scenario", &file]);
+    assert_eq!((code, stderr.as_str()), (0, "the first 50 proposals; name others to compare them\n"));
+    fits(&text);
+    let columns: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("RED LINE"))
+        .flat_map(|line| line["RED LINE".len()..].split_whitespace())
+        .collect();
+    assert_eq!(columns, (1..=50).map(|number| number.to_string()).collect::<Vec<_>>());
+    let rows = text.lines().filter(|line| line.trim_start().starts_with(long)).count();
+    assert_eq!(rows, text.lines().filter(|line| line.starts_with("RED LINE")).count());
+    // A file is called as the file; a long name is cut in the legend.
+    let name = format!("{}.yaml", "x".repeat(120));
+    let own = folder.write(&name, "terms: {release: 5}\n");
+    let text = prints(&["compare", "draft", &own, "--scenario", &file]);
+    fits(&text);
+    assert!(text.contains("xxx..."), "{text}");
+}
+
+#[test]
+fn hypotheses_are_supposed_in_their_order_and_marked() {
+    let text = prints(&[
+        "evaluate",
+        "european-force",
+        "--suppose",
+        "drop ru-no-nato-forces",
+        "--suppose",
+        "ru-no-foreign-forces = negotiable",
+        "--suppose",
+        "ukraine tentative rejects force_mandate == \"coalition\"",
+        "--suppose",
+        "ukraine requires sanctions == \"keep\" || ceasefire_scope != \"all_fronts\"",
+        "--suppose",
+        "guarantors_willing=unknown",
+    ]);
+    fits(&text);
+    let told: String = text.lines().skip(1).take_while(|line| !line.starts_with("scenarios/")).collect();
+    let told: Vec<&str> = told.split_whitespace().collect();
+    assert_eq!(
+        told.join(" "),
+        "Supposing: ru-no-nato-forces is not held; ru-no-foreign-forces is held as negotiable; ukraine rejects \
+         force_mandate == \"coalition\" (tentative), as supposed-1; ukraine requires sanctions == \"keep\" || \
+         ceasefire_scope != \"all_fronts\" (firm), as supposed-2; guarantors_willing is unknown, which nobody has stated"
+    );
+    assert!(text.contains("\n  ru-no-foreign-forces, russia (negotiable) (hypothetical)\n"), "{text}");
+    assert!(text.contains("\n  uk-needs-us-backing, united_kingdom (firm)\n"), "{text}");
+    // Each applies to what the ones before it left.
+    let again = ["--suppose", "ru-no-nato-forces=firm", "--suppose", "drop ru-no-nato-forces"];
+    prints(&[&["evaluate", "european-force"], &again[..]].concat());
+    let reversed = [again[0], again[3], again[2], again[1]];
+    let (code, stderr) = refuses(&[&["evaluate", "european-force"], &reversed[..]].concat());
+    assert!(code == 1 && stderr.contains("was dropped by a hypothesis before this one"), "{stderr}");
+}
+
+#[test]
+fn circumstances_are_supposed_over_what_is_given() {
+    let verdict = |options: &[&str]| {
+        let json = json(&[&["evaluate", "guarantors-2022"], options].concat());
+        json["evaluation"]["verdict"].as_str().unwrap().to_owned()
+    };
+    let given = ["--given", "guarantors_willing=true"];
+    assert_eq!(verdict(&given), "VERDICT_CONTESTED");
+    assert_eq!(verdict(&[&given[..], &["--suppose", "guarantors_willing=false"]].concat()), "VERDICT_UNDELIVERABLE");
+    let unknown = [&given[..], &["--suppose", "guarantors_willing=unknown", "--full"]].concat();
+    let text = prints(&[&["evaluate", "guarantors-2022"], &unknown[..]].concat());
+    assert!(
+        text.lines().any(|line| line.starts_with("guarantors_willing") && line.ends_with("a hypothesis")),
+        "{text}"
+    );
+}
+
+#[test]
+fn histories_and_comparisons_are_supposed_too() {
+    let drop = ["--suppose", "drop ua-no-regrouping-pause"];
+    let text = prints(&[&["history", "jeddah-ceasefire"], &drop[..]].concat());
+    assert!(text.starts_with(
+        "jeddah-ceasefire from 2022-02-24 to 2025-03-14\n\
+         Supposing: ua-no-regrouping-pause is not held, which nobody has stated\nscenarios/"
+    ));
+    let added = ["--suppose", "france rejects \"france\" in force_contributors"];
+    let text = prints(&[&["compare"], &added[..]].concat());
+    fits(&text);
+    assert!(text.contains("\n  supposed-1 (hypothetical)"), "{text}");
+}
+
+#[test]
+fn a_hypothesis_that_cannot_be_read_is_told_with_the_nearest_name() {
+    for (hypothesis, told) in [
+        ("dorp ru-kursk", "write `drop RED_LINE`"),
+        ("", "write `drop RED_LINE`"),
+        ("ru-kursk=", "write `drop RED_LINE`"),
+        ("drop ru-kursc", "there is no red line or circumstance `ru-kursc`; did you mean `ru-kursk`?"),
+        ("ru-kursc=firm", "did you mean `ru-kursk`?"),
+        ("ru-kursk=frim", "`frim` is no firmness: tentative, negotiable, firm, absolute; did you mean `firm`?"),
+        ("guarantors_wiling=true", "did you mean `guarantors_willing`?"),
+        ("guarantors_willing=perhaps", "true or false is expected"),
+        ("sanctions=lift", "`sanctions` is an issue, which a proposal settles: --set sanctions=ANSWER"),
+        ("rusia rejects sanctions == \"lift\"", "there is no party `rusia`; did you mean `russia`?"),
+        ("russia hard rejects sanctions == \"lift\"", "`hard` is no firmness"),
+    ] {
+        for command in ["evaluate", "history", "compare"] {
+            let (code, stderr) = refuses(&[command, "--suppose", hypothesis]);
+            assert_eq!(code, 2, "{command} {hypothesis}: {stderr}");
+            assert!(stderr.contains(told), "{command} {hypothesis}: {stderr}");
+        }
+    }
+    // What the service finds wrong is refused as any request is.
+    let (code, stderr) = refuses(&["evaluate", "--suppose", "russia rejects sanctoins == \"lift\""]);
+    assert!(code == 1 && stderr.contains("did you mean `sanctions`?"), "{stderr}");
+}

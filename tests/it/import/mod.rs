@@ -1,0 +1,4 @@
+//! Scenario files made from the formats of other programs.
+
+mod genius;
+mod published;

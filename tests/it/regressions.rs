@@ -1,0 +1,58 @@
+//! proptest keeps the seeds of failures in files and runs them again first. A file in the wrong place is never read, and
+//! nobody notices.
+
+use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// All files in and below a folder; none if there is no such folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Whether a source file has a block of properties that does not switch the keeping of failures off.
+fn keeps_failures(source: &str) -> bool {
+    let begins = |line: &&str| ["proptest! {", "proptest::proptest! {"].iter().any(|begin| line.starts_with(begin));
+    source.lines().map(str::trim).filter(begins).count() > source.matches("failure_persistence: None").count()
+}
+
+/// The file in which proptest keeps the seeds of a source file, by the rule of `FileFailurePersistence::SourceParallel`.
+fn kept_in(source: &Path) -> PathBuf {
+    let is_root = |folder: &&Path| folder.join("lib.rs").is_file() || folder.join("main.rs").is_file();
+    let root = source.ancestors().skip(1).find(is_root).unwrap();
+    let within = source.strip_prefix(root).unwrap().with_extension("txt");
+    root.parent().unwrap().join("proptest-regressions").join(within)
+}
+
+#[test]
+fn regression_files_are_where_proptest_reads_them() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["benches", "crates", "proptest-regressions", "src", "tests"];
+    let all: Vec<PathBuf> = folders.iter().flat_map(|folder| files(&home.join(folder))).collect();
+    let is_regressions = |path: &&PathBuf| path.to_string_lossy().contains("proptest-regressions");
+    let found: BTreeSet<PathBuf> = all.iter().filter(is_regressions).cloned().collect();
+
+    let mut expected = BTreeSet::new();
+    let mut seeds = 0;
+    for source in all.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
+        if !keeps_failures(&fs::read_to_string(source).unwrap()) {
+            continue;
+        }
+        let kept = kept_in(source);
+        let text = fs::read_to_string(&kept).unwrap_or_else(|error| {
+            panic!("{}: {error}; properties of {} keep failures there", kept.display(), source.display())
+        });
+        let written = text.lines().filter(|line| line.starts_with("cc ")).count();
+        // proptest takes only a name that lives as long as the program, as `file!()` does.
+        let name: &'static str = source.display().to_string().leak();
+        let read = FileFailurePersistence::default().load_persisted_failures2(Some(name)).len();
+        assert_eq!(read, written, "seeds that proptest reads of {} for {name}", kept.display());
+        expected.insert(kept);
+        seeds += read;
+    }
+    assert_eq!(found, expected, "a file of seeds whose source file has no properties that keep failures");
+    assert!(seeds > 0, "no seed was read, so this test has compared nothing");
+}

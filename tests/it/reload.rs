@@ -1,0 +1,348 @@
+//! Scenarios that change while they are served: whatever is written into their folder, what can't be used never takes
+//! the place of what can.
+
+use crate::support::binary::Folder;
+use detente::schema::proto::v1::GetScenarioRequest;
+use detente::services::RedLines;
+use detente::serving::{Outcome, Reload, Reloads, ScenarioFiles, Watch, Where, source};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+fn text(id: &str, title: &str) -> String {
+    let text = source::EMBEDDED.replacen("scenario: ukraine-2025", &format!("scenario: {id}"), 1);
+    let line = text.lines().find(|line| line.starts_with("title: ")).unwrap();
+    text.replacen(line, &format!("title: {title}"), 1)
+}
+
+fn load(folder: &Folder) -> Arc<ScenarioFiles> {
+    Arc::new(ScenarioFiles::load(Where::Folder(folder.0.clone()), None).unwrap())
+}
+
+/// The scenarios that are served, with their titles.
+fn served(files: &ScenarioFiles) -> Vec<(String, String)> {
+    let list = files.store().list();
+    list.iter().map(|held| (held.scenario().id.to_string(), held.scenario().title.clone())).collect()
+}
+
+fn titles(files: &ScenarioFiles) -> Vec<String> {
+    served(files).into_iter().map(|(id, title)| format!("{id}={title}")).collect()
+}
+
+#[test]
+fn what_is_added_changed_and_removed_is_served_so() {
+    let folder = Folder::new("reload-changes");
+    folder.write("b.yaml", &text("b", "B1"));
+    folder.write("a.yml", &text("a", "A1"));
+    folder.write("a_test.yaml", "not a scenario");
+    folder.write(".hidden.yaml", "not one either");
+    folder.write("notes.txt", "nor this");
+    let files = load(&folder);
+    assert_eq!(titles(&files), ["a=A1", "b=B1"]);
+    assert_eq!(files.store().default_id().as_deref(), Some("a"));
+    assert_eq!(files.reload(), Outcome::default());
+
+    let before = files.store().get("b").unwrap().scenario().revision.to_string();
+    folder.write("b.yaml", &text("b", "B2"));
+    folder.write("c.yaml", &text("c", "C1"));
+    let outcome = files.reload();
+    assert_eq!(outcome.changed.len(), 2, "{outcome:?}");
+    assert!(outcome.changed[0].contains("scenarios/b: revision") && outcome.changed[0].contains(&before));
+    assert_eq!(titles(&files), ["a=A1", "b=B2", "c=C1"]);
+    // Who has pinned the one before is still answered.
+    assert!(files.store().revision_of("b", &before).is_ok());
+
+    fs::remove_file(folder.0.join("a.yml")).unwrap();
+    let outcome = files.reload();
+    assert_eq!(outcome.changed, ["scenarios/a is no longer served: its file is gone"]);
+    assert_eq!(titles(&files), ["b=B2", "c=C1"]);
+    assert_eq!(files.store().default_id().as_deref(), Some("b"));
+    // Back as it was: the same revision, and nothing else.
+    folder.write("b.yaml", &text("b", "B1"));
+    files.reload();
+    assert_eq!(files.store().get("b").unwrap().scenario().revision.as_str(), before);
+    assert_eq!(titles(&load(&folder)), titles(&files));
+}
+
+#[test]
+fn what_cannot_be_used_leaves_what_was_there_and_is_named() {
+    let folder = Folder::new("reload-faults");
+    let path = folder.write("a.yaml", &text("a", "A1"));
+    let files = load(&folder);
+    let service = RedLines::new(files.store().clone());
+    let stale = || service.get_scenario(GetScenarioRequest::default()).unwrap().stale_file;
+    let whole = text("a", "A2");
+    for broken in [
+        String::new(),
+        whole[..whole.len() / 2].to_owned(),
+        whole.replace("ceasefire_scope ==", "ceasefire_scop =="),
+        "scenario: a".to_owned(),
+        "\u{0}\u{1}".to_owned(),
+    ] {
+        folder.write("a.yaml", &broken);
+        let outcome = files.reload();
+        assert!(outcome.changed.is_empty(), "{outcome:?}");
+        assert_eq!(outcome.faults.len(), 1);
+        assert_eq!(outcome.faults[0].file, path);
+        assert_eq!(titles(&files), ["a=A1"]);
+        let told = stale().unwrap();
+        assert_eq!(told.file, "a.yaml", "where it is, is nobody's business");
+        assert!(!told.diagnostics.is_empty() && told.since.is_some());
+        // The next look says the same.
+        assert_eq!(files.reload(), outcome);
+    }
+    // Unreadable (not for root, who reads everything: then it is a folder instead), or gone in the meantime.
+    fs::remove_file(&path).unwrap();
+    symlink(folder.0.join("nowhere"), &path).unwrap();
+    let outcome = files.reload();
+    assert!(outcome.faults[0].message.contains("cannot be read"), "{outcome:?}");
+    assert_eq!(titles(&files), ["a=A1"]);
+    fs::remove_file(&path).unwrap();
+    folder.write("a.yaml", &text("a", "A1"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    files.reload();
+    assert_eq!(titles(&files), ["a=A1"]);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    folder.write("a.yaml", &whole);
+    assert!(files.reload().faults.is_empty());
+    assert_eq!(titles(&files), ["a=A2"]);
+    assert_eq!(stale(), None);
+    // What is no file is not waited for.
+    let pipe = folder.0.join("pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let outcome = files.reload();
+    assert!(outcome.faults[0].message.contains("no regular file"), "{outcome:?}");
+    fs::remove_file(&pipe).unwrap();
+    // A fault of a file that never held anything is no scenario's.
+    folder.write("new.yaml", "nothing");
+    assert_eq!(files.reload().faults.len(), 1);
+    assert_eq!((titles(&files), stale()), (vec!["a=A2".to_owned()], None));
+    // Nor may the folder be gone.
+    fs::rename(&folder.0, folder.0.with_extension("away")).unwrap();
+    assert_eq!(files.reload().faults.len(), 1);
+    assert_eq!(titles(&files), ["a=A2"]);
+    fs::rename(folder.0.with_extension("away"), &folder.0).unwrap();
+}
+
+#[test]
+fn of_two_files_with_one_scenario_the_first_by_name_is_served_on_every_replica() {
+    let folder = Folder::new("reload-two");
+    folder.write("m.yaml", &text("a", "first"));
+    let files = load(&folder);
+    folder.write("n.yaml", &text("a", "later"));
+    let outcome = files.reload();
+    assert!(outcome.faults[0].file.ends_with("n.yaml") && outcome.faults[0].message.contains("m.yaml"), "{outcome:?}");
+    assert_eq!(titles(&files), ["a=first"]);
+    // Whatever was there before.
+    folder.write("b.yaml", &text("a", "second"));
+    fs::remove_file(folder.0.join("n.yaml")).unwrap();
+    let outcome = files.reload();
+    assert!(outcome.faults[0].file.ends_with("m.yaml") && outcome.faults[0].message.contains("b.yaml"), "{outcome:?}");
+    assert_eq!(titles(&files), ["a=second"]);
+    // Moved: the other one takes over, and no call finds nothing.
+    fs::remove_file(folder.0.join("m.yaml")).unwrap();
+    assert!(files.reload().faults.is_empty());
+    assert_eq!(titles(&files), ["a=second"]);
+    // A file whose scenario gets another name is a removal and something new.
+    folder.write("b.yaml", &text("z", "renamed"));
+    assert_eq!(files.reload().changed.len(), 2);
+    assert_eq!(titles(&files), ["z=renamed"]);
+    // Swapped: each holds now what the other one did.
+    folder.write("c.yaml", &text("y", "Y"));
+    files.reload();
+    folder.write("b.yaml", &text("y", "Y2"));
+    folder.write("c.yaml", &text("z", "Z2"));
+    assert!(files.reload().faults.is_empty());
+    assert_eq!(titles(&files), ["y=Y2", "z=Z2"]);
+}
+
+#[test]
+fn a_file_that_is_being_written_is_waited_for() {
+    let folder = Folder::new("reload-writing");
+    folder.write("a.yaml", &text("a", "A1"));
+    let files = load(&folder);
+    let whole = text("a", "A2");
+    let path = folder.0.join("a.yaml");
+    fs::write(&path, "").unwrap();
+    // In pieces, each of which alone might be taken for all of it.
+    let writer = std::thread::spawn(move || {
+        use std::io::Write;
+        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        for piece in whole.as_bytes().chunks(whole.len().div_ceil(12)) {
+            file.write_all(piece).unwrap();
+            std::thread::sleep(Duration::from_millis(40));
+        }
+    });
+    while !writer.is_finished() {
+        let outcome = files.reload();
+        assert!(outcome.faults.is_empty(), "half a file is told as a faulty one: {outcome:?}");
+    }
+    writer.join().unwrap();
+    files.reload();
+    assert_eq!(titles(&files), ["a=A2"]);
+}
+
+/// A folder as a ConfigMap is mounted: files are links into `..data`, a link to a folder that is swapped whole.
+fn swap(folder: &Path, version: usize, files: &[(&str, String)]) {
+    let data = folder.join(format!("..2026_11_{version:02}"));
+    fs::create_dir_all(&data).unwrap();
+    for (name, text) in files {
+        fs::write(data.join(name), text).unwrap();
+        if fs::symlink_metadata(folder.join(name)).is_err() {
+            symlink(Path::new("..data").join(name), folder.join(name)).unwrap();
+        }
+    }
+    symlink(data.file_name().unwrap(), folder.join("..data_tmp")).unwrap();
+    fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        let listed = files.iter().any(|(file, _)| *file == name);
+        if !listed && !name.starts_with("..") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+        if name.starts_with("..2026") && entry.path() != data {
+            fs::remove_dir_all(entry.path()).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_config_map_is_followed_by_what_the_system_tells_alone() {
+    let folder = Folder::new("reload-map");
+    swap(&folder.0, 1, &[("a.yaml", text("a", "A1")), ("b.yaml", text("b", "B1"))]);
+    let files = load(&folder);
+    let reloads = Reloads::new(vec![files.clone()]);
+    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
+    let next = async |watch: &mut Watch, wanted: &[&str]| {
+        let seen = async {
+            while titles(&files) != wanted {
+                reloads.next(watch).await;
+            }
+        };
+        timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {wanted:?}", titles(&files)));
+    };
+    swap(&folder.0, 2, &[("a.yaml", text("a", "A2")), ("b.yaml", text("b", "B1"))]);
+    next(&mut watch, &["a=A2", "b=B1"]).await;
+    swap(&folder.0, 3, &[("a.yaml", text("a", "A3")), ("c.yaml", text("c", "C1"))]);
+    next(&mut watch, &["a=A3", "c=C1"]).await;
+    // Half of a map is never seen, and a broken one changes nothing.
+    swap(&folder.0, 4, &[("a.yaml", "broken".to_owned()), ("c.yaml", text("c", "C2"))]);
+    next(&mut watch, &["a=A3", "c=C2"]).await;
+    let counts = reloads.counts()["scenarios"];
+    assert_eq!((counts.failed, counts.faulty), (1, 1), "{counts:?}");
+    swap(&folder.0, 5, &[("a.yaml", text("a", "A5")), ("c.yaml", text("c", "C2"))]);
+    next(&mut watch, &["a=A5", "c=C2"]).await;
+    let counts = reloads.counts()["scenarios"];
+    assert_eq!((counts.failed, counts.faulty), (1, 0), "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_takes_the_place_of_another_is_followed() {
+    let around = Folder::new("reload-replaced");
+    let place = around.0.join("scenarios");
+    let make = |name: &str, title: &str| {
+        let folder = around.0.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("a.yaml"), text("a", title)).unwrap();
+        folder
+    };
+    make("scenarios", "A1");
+    let files = Arc::new(ScenarioFiles::load(Where::Folder(place.clone()), None).unwrap());
+    let reloads = Reloads::new(vec![files.clone()]);
+    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
+    for round in 2..5 {
+        let title = format!("A{round}");
+        let other = make(&format!("other{round}"), &title);
+        fs::rename(&place, around.0.join(format!("old{round}"))).unwrap();
+        fs::rename(other, &place).unwrap();
+        let wanted = [format!("a={title}")];
+        let seen = async {
+            while titles(&files) != wanted {
+                reloads.next(&mut watch).await;
+            }
+        };
+        timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
+        // And what is written into it then.
+        let title = format!("A{round}b");
+        fs::write(place.join("a.yaml"), text("a", &title)).unwrap();
+        let wanted = [format!("a={title}")];
+        let seen = async {
+            while titles(&files) != wanted {
+                reloads.next(&mut watch).await;
+            }
+        };
+        timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
+    }
+}
+
+#[tokio::test]
+async fn a_folder_may_be_named_from_here() {
+    // The system tells of whole paths.
+    let here = std::env::current_dir().unwrap();
+    let folder = Folder(here.join("target").join(format!("reload-relative-{}", std::process::id())));
+    fs::create_dir_all(&folder.0).unwrap();
+    folder.write("a.yaml", &text("a", "A1"));
+    let relative = folder.0.strip_prefix(&here).unwrap().to_owned();
+    let files = Arc::new(ScenarioFiles::load(Where::Folder(relative), None).unwrap());
+    let reloads = Reloads::new(vec![files.clone()]);
+    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
+    folder.write("a.yaml", &text("a", "A2"));
+    let seen = async {
+        while titles(&files) != ["a=A2"] {
+            reloads.next(&mut watch).await;
+        }
+    };
+    timeout(Duration::from_secs(20), seen).await.expect("a change in a folder that is named from here");
+}
+
+#[test]
+fn a_file_that_is_moved_away_and_back_is_served_throughout() {
+    let folder = Folder::new("reload-moved");
+    let path = folder.write("a.yaml", &text("a", "A1"));
+    let files = load(&folder);
+    let away = folder.0.join("a.away");
+    fs::rename(&path, &away).unwrap();
+    let back = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        fs::rename(away, path).unwrap();
+    });
+    assert_eq!(files.reload(), Outcome::default());
+    back.join().unwrap();
+    assert_eq!(titles(&files), ["a=A1"]);
+}
+
+#[tokio::test]
+async fn looking_at_files_is_no_change_of_them() {
+    let folder = Folder::new("reload-quiet");
+    folder.write("a.yaml", &text("a", "A1"));
+    let files = load(&folder);
+    let reloads = Reloads::new(vec![files.clone()]);
+    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
+    reloads.again().await;
+    assert!(timeout(Duration::from_millis(600), watch.next()).await.is_err(), "each look is followed by another");
+    // By time, and by nothing else.
+    let mut watch = Watch::new(&BTreeSet::new(), Some(Duration::from_millis(50))).unwrap();
+    timeout(Duration::from_secs(5), watch.next()).await.unwrap();
+}
+
+#[test]
+fn what_a_server_starts_with_is_whole() {
+    let folder = Folder::new("reload-start");
+    folder.write("a.yaml", &text("a", "A1"));
+    folder.write("b.yaml", &text("a", "A2"));
+    let load = || ScenarioFiles::load(Where::Folder(folder.0.clone()), None).map(|_| ()).unwrap_err().to_string();
+    assert!(load().contains("b.yaml holds the scenario `a`, and so does"), "{}", load());
+    folder.write("b.yaml", "broken");
+    assert!(load().contains("fault"), "{}", load());
+    fs::remove_file(folder.0.join("b.yaml")).unwrap();
+    let named = ScenarioFiles::load(Where::Folder(folder.0.clone()), Some("z".into())).map(|_| ()).unwrap_err();
+    assert!(named.to_string().contains("`z`"), "{named}");
+    for at in 0..1_000 {
+        fs::write(folder.0.join(format!("x{at}.yaml")), "").unwrap();
+    }
+    assert!(load().contains("more than 1000"), "{}", load());
+}

@@ -1,0 +1,8 @@
+//! The JSON Schema that editors use is the one that the reader's declarations give.
+
+#[test]
+fn the_kept_schema_is_the_generated_one() {
+    let kept = include_str!("../../../docs/scenario.schema.json");
+    let generated = serde_json::to_string_pretty(&detente_core::scenario::schema()).unwrap() + "\n";
+    assert!(kept == generated, "run: detente schema > docs/scenario.schema.json");
+}

@@ -1,0 +1,5 @@
+//! `detente serve`, run as the real binary.
+
+mod otlp;
+mod running;
+mod settings;

@@ -1,0 +1,302 @@
+//! The program as it is run: files that change under it, signals, the decision log, a log that nobody reads.
+
+use crate::support;
+use crate::support::binary;
+use crate::support::binary::Folder;
+use crate::support::credentials::{Authorities, entry};
+use crate::support::program::Program;
+use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, frame};
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::{
+    BatchEvaluateProposalsRequest, CompareProposalsRequest, ComparedProposal, EvaluateHistoryRequest,
+    EvaluateProposalRequest, EvaluateProposalResponse, compared_proposal, evaluate_history_request,
+};
+use detente::serving::source;
+use prost::Message;
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+fn proposal(name: &str) -> Vec<u8> {
+    let name = format!("scenarios/ukraine-2025/proposals/{name}");
+    EvaluateProposalRequest { subject: Some(Subject::ProposalName(name)), ..Default::default() }.encode_to_vec()
+}
+
+async fn listed(program: &Program, token: &str) -> Answer {
+    let header = format!("Bearer {token}");
+    program.client().await.call(LIST, &[("authorization", &header)], frame(&[])).await
+}
+
+#[tokio::test]
+async fn calls_have_as_many_threads_as_are_asked_for() {
+    for threads in [1, 16] {
+        let program = Program::start(&["--threads", &threads.to_string()]);
+        program.until("they run", async |program| program.threads() >= threads).await;
+        // Those that wait for files have the same name.
+        assert!(program.threads() < threads + 8, "{}", program.threads());
+        assert_eq!(program.client().await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    }
+}
+
+#[tokio::test]
+async fn files_are_read_again_on_a_signal() {
+    let folder = Folder::new("serve-signal");
+    let scenarios = folder.0.join("scenarios");
+    fs::create_dir_all(&scenarios).unwrap();
+    fs::write(scenarios.join("a.yaml"), source::EMBEDDED).unwrap();
+    let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("a", "old", "reader", "")));
+    let place = scenarios.display().to_string();
+    let program = Program::start(&["--scenarios", &place, "--tokens", &tokens, "--reload-interval", "0s"]);
+    assert_eq!(listed(&program, "old").await.code(), Code::Ok);
+    // A token is revoked, and another one is good.
+    folder.write("tokens.yaml", &format!("tokens:\n{}", entry("a", "new", "reader", "")));
+    fs::write(scenarios.join("b.yaml"), source::EMBEDDED.replacen("scenario: ukraine-2025", "scenario: b", 1)).unwrap();
+    program.signal("-HUP");
+    program.until("the new token is good", async |program| listed(program, "new").await.code() == Code::Ok).await;
+    assert_eq!(listed(&program, "old").await.code(), Code::Unauthenticated);
+    program.until("the new scenario is served", async |program| program.logged("scenarios/b: revision")).await;
+    // What can't be used is told once, and what was there still is.
+    folder.write("tokens.yaml", "tokens: broken");
+    fs::write(scenarios.join("b.yaml"), "broken").unwrap();
+    program.until("the fault is told", async |program| program.logged("can't be used, what was served before")).await;
+    assert_eq!(listed(&program, "new").await.code(), Code::Ok);
+    for _ in 0..3 {
+        program.signal("-HUP");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let told = program.log.lock().unwrap().iter().filter(|line| line.contains("can't be used")).count();
+    assert_eq!(told, 2, "{:#?}", program.log.lock().unwrap());
+}
+
+#[tokio::test]
+async fn every_evaluation_is_written_down_and_can_be_replayed() {
+    let folder = Folder::new("serve-decisions");
+    let log = folder.0.join("decisions.jsonl");
+    let place = log.display().to_string();
+    let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("desk", "t", "analyst", "")));
+    let mut program = Program::start(&["--decision-log", &place, "--tokens", &tokens]);
+    let client = program.client().await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (id, name) in [("one", "european-force"), ("two", "european-force"), ("three", "jeddah-ceasefire")] {
+        let headers = [("x-request-id", id), ("traceparent", trace), ("authorization", "Bearer t")];
+        assert_eq!(client.call(EVALUATE, &headers, frame(&proposal(name))).await.code(), Code::Ok);
+    }
+    // Several at a time, each by itself.
+    let asked = |name: &str| EvaluateProposalRequest::decode(&proposal(name)[..]).unwrap();
+    let batch = BatchEvaluateProposalsRequest { requests: vec![asked("strong-army"); 2], ..Default::default() };
+    let compared = |name: &str| ComparedProposal {
+        subject: Some(compared_proposal::Subject::ProposalName(format!("scenarios/ukraine-2025/proposals/{name}"))),
+        ..Default::default()
+    };
+    let proposals = vec![compared("european-force"), compared("jeddah-ceasefire")];
+    let comparison = CompareProposalsRequest { proposals, ..Default::default() };
+    let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
+    let from = Some(detente::schema::proto::Date { year: 2025, month: 3, day: 6 });
+    let subject = Some(evaluate_history_request::Subject::ProposalName(name));
+    let history = EvaluateHistoryRequest { subject, from, ..Default::default() };
+    for (method, message) in [
+        ("BatchEvaluateProposals", batch.encode_to_vec()),
+        ("CompareProposals", comparison.encode_to_vec()),
+        ("EvaluateHistory", history.encode_to_vec()),
+    ] {
+        let path = format!("/detente.v1.RedLineService/{method}");
+        let answer = client.call(&path, &[("authorization", "Bearer t")], frame(&message)).await;
+        assert_eq!(answer.code(), Code::Ok, "{method}");
+    }
+    drop(client);
+    program.signal("-TERM");
+    assert_eq!(program.ended(), Some(0));
+    let text = fs::read_to_string(&log).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |method: &str| lines.iter().filter(|line| line["method"] == method).count();
+    assert_eq!((of("EvaluateProposal"), of("BatchEvaluateProposals"), of("CompareProposals")), (3, 2, 2), "{text}");
+    assert!(of("EvaluateHistory") >= 2, "{text}");
+    let first = &lines[0];
+    for (field, wanted) in [
+        ("request_id", "one"),
+        ("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("caller", "desk"),
+        ("method", "EvaluateProposal"),
+        ("scenario", "scenarios/ukraine-2025"),
+        ("as_of", "2025-03-14"),
+        ("verdict", "VERDICT_BLOCKED"),
+    ] {
+        assert_eq!(first[field], wanted, "{first}");
+    }
+    assert_eq!(first["crossed"][0]["red_line"], "scenarios/ukraine-2025/redLines/ru-no-nato-forces");
+    assert_eq!(first["request"]["proposalName"], "scenarios/ukraine-2025/proposals/european-force");
+    assert_eq!((&lines[0]["cached"], &lines[1]["cached"]), (&Value::Bool(false), &Value::Bool(true)));
+    assert_eq!(lines[0]["crossed"], lines[1]["crossed"]);
+    // Nothing has changed since; with another scenario something has.
+    assert_eq!(binary::run(&["replay", &place]).0, 0);
+    let changed = source::EMBEDDED.replacen("firmness: absolute", "firmness: tentative", 1);
+    let changed = folder.write("changed.yaml", &changed);
+    let (code, told, _) = binary::run(&["replay", "--scenario", &changed, &place]);
+    assert_eq!(code, 1, "{told}");
+}
+
+#[tokio::test]
+async fn a_full_disk_under_the_decision_log_slows_nobody_and_is_told() {
+    let program = Program::start(&["--decision-log", "/dev/full", "--decision-log-queue", "8"]);
+    let client = program.client().await;
+    for _ in 0..200 {
+        assert_eq!(client.call(EVALUATE, &[], frame(&proposal("european-force"))).await.code(), Code::Ok);
+    }
+    program.until("it is told", async |program| program.logged("decision")).await;
+}
+
+#[tokio::test]
+async fn neither_a_log_nor_decisions_that_nobody_reads_hold_up_calls() {
+    let all = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "info,detente::call=debug",
+        "--decision-log",
+        "-",
+        "--decision-log-queue",
+        "16",
+        "--log-format",
+        "json",
+    ];
+    let mut child = binary::command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The address is read, and then nothing any more.
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    let address: SocketAddr = loop {
+        line.clear();
+        stderr.read_line(&mut line).unwrap();
+        if let Some(rest) = line.split("\"listening on ").nth(1) {
+            break rest.split(": ").next().unwrap().parse().unwrap();
+        }
+    };
+    let client = Client::connect(address).await;
+    let mut slowest = Duration::ZERO;
+    for at in 0..3_000 {
+        let begun = Instant::now();
+        let answer = client.call(EVALUATE, &[], frame(&proposal("european-force"))).await;
+        assert_eq!(answer.code(), Code::Ok, "call {at}");
+        slowest = slowest.max(begun.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+    // It ends all the same.
+    let id = child.id().to_string();
+    std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < PATIENCE, "it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut rest = Vec::new();
+    stderr.read_to_end(&mut rest).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_proposed_is_logged_only_where_somebody_asked() {
+    for (asked, told) in [("false", false), ("true", true)] {
+        let mut program = Program::start(&["--log", "info,detente::call=debug", "--log-content", asked]);
+        let answer = program.client().await.call(EVALUATE, &[], frame(&proposal("strong-army"))).await;
+        assert!(EvaluateProposalResponse::decode(&answer.data[5..]).unwrap().evaluation.is_some());
+        program.signal("-TERM");
+        assert_eq!(program.ended(), Some(0));
+        assert!(program.logged("VERDICT_CONTESTED") && program.logged("\"scenario\":\"ukraine-2025\""));
+        assert_eq!(program.logged("strong-army"), told, "{:#?}", program.log.lock().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_readme_says_for_a_network_is_served_and_asked_by_the_commands() {
+    let folder = Folder::new("serve-network");
+    let authority = Authorities::new("authority");
+    let identity = authority.server();
+    let (cert, key) = (folder.write("tls.crt", &identity.certificate), folder.write("tls.key", &identity.key));
+    let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("desk", "secret", "reader", "")));
+    let log = folder.0.join("decisions.jsonl").display().to_string();
+    let mut program = Program::start(&[
+        "--listen",
+        "0.0.0.0:0",
+        "--scenarios",
+        "scenarios",
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--tokens",
+        &tokens,
+        "--decision-log",
+        &log,
+    ]);
+    let url = format!("https://localhost:{}", program.address.port());
+    let (ca, token) = (folder.write("ca.crt", &authority.pem()), folder.write("token", "secret\n"));
+    let asked = ["evaluate", "european-force", "--server", &url, "--ca", &ca];
+    let told = binary::prints(&[&asked[..], &["--token-file", &token]].concat());
+    assert!(told.starts_with("BLOCKED"), "{told}");
+    // Without the token, and without the authority.
+    let (code, told) = binary::refuses(&asked);
+    assert!(code == 1 && told.contains("authorization"), "{told}");
+    let (code, told) = binary::refuses(&["evaluate", "european-force", "--server", &url, "--token-file", &token]);
+    assert!(code == 1 && told.contains(&url), "{told}");
+    let (code, told) = binary::refuses(&["impasse", "--server", &url, "--ca", &ca, "--token-file", &token]);
+    assert!(code == 1 && told.contains("`analyst`"), "{told}");
+    program.signal("-TERM");
+    assert_eq!(program.ended(), Some(0));
+    assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
+}
+
+/// The certificate that a server shows.
+async fn shown(program: &Program, authority: &Authorities) -> Vec<u8> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.certificate.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(program.address).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+#[tokio::test]
+async fn certificates_are_read_again_and_only_whole_pairs_are_used() {
+    let folder = Folder::new("serve-certificates");
+    let authority = Authorities::new("authority");
+    let (one, two) = (authority.server(), authority.server());
+    let (cert, key) = (folder.write("tls.crt", &one.certificate), folder.write("tls.key", &one.key));
+    let program = Program::start(&["--tls-cert", &cert, "--tls-key", &key, "--reload-interval", "0s"]);
+    let first = shown(&program, &authority).await;
+    // The certificate has come, and its key not yet.
+    folder.write("tls.crt", &two.certificate);
+    program.until("it is told", async |program| program.logged("certificate and key can't be used")).await;
+    assert_eq!(shown(&program, &authority).await, first);
+    folder.write("tls.key", &two.key);
+    program.until("it is used", async |program| shown(program, &authority).await != first).await;
+    assert!(program.logged("tls.crt") && program.logged("is mended"));
+}
+
+#[tokio::test]
+async fn a_server_with_nothing_left_to_serve_wants_no_calls() {
+    let folder = Folder::new("serve-nothing");
+    let path = folder.write("a.yaml", source::EMBEDDED);
+    let program = Program::start(&["--scenarios", &folder.0.display().to_string(), "--reload-interval", "0s"]);
+    let health = async |program: &Program| {
+        let mut client = HealthClient::new(support::channel(program.address).await);
+        client.check(HealthCheckRequest::default()).await.unwrap().into_inner().status()
+    };
+    assert_eq!(health(&program).await, ServingStatus::Serving);
+    fs::remove_file(&path).unwrap();
+    program.until("not ready", async |program| health(program).await == ServingStatus::NotServing).await;
+    let answer = program.client().await.call(EVALUATE, &[], frame(&proposal("european-force"))).await;
+    assert_eq!(answer.code(), Code::NotFound);
+    folder.write("a.yaml", source::EMBEDDED);
+    program.until("ready again", async |program| health(program).await == ServingStatus::Serving).await;
+}

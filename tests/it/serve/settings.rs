@@ -1,0 +1,122 @@
+//! What `detente serve` refuses at its start, how it says it, and what its help says.
+
+use crate::support::binary::{Folder, command, prints, refuses};
+use crate::support::credentials::{Authorities, entry};
+use std::collections::BTreeSet;
+
+#[test]
+fn a_wrong_setting_is_an_error_at_the_start() {
+    let folder = Folder::new("settings");
+    let file = |name: &str, text: &str| folder.write(name, text);
+    let authority = Authorities::new("authority");
+    let (one, other) = (authority.server(), authority.server());
+    let (cert, key) = (file("cert.pem", &one.certificate), file("key.pem", &one.key));
+    let (other_key, missing) = (file("other.pem", &other.key), folder.0.join("missing").display().to_string());
+    let tokens = file("tokens.yaml", &format!("tokens:\n{}", entry("a", "x", "admin", "")));
+    let keys = file("keys.json", "{\"keys\": []}");
+    let empty = folder.0.join("empty");
+    std::fs::create_dir_all(&empty).unwrap();
+    let empty = empty.display().to_string();
+    for (arguments, wanted) in [
+        (vec!["--listen", "nowhere"], "--listen"),
+        (vec!["--listen", "0.0.0.0:0"], "--allow-plaintext"),
+        (vec!["--listen", "0.0.0.0:0", "--allow-plaintext"], "--allow-anonymous"),
+        (vec!["--listen", "0.0.0.0:0", "--allow-anonymous"], "--allow-plaintext"),
+        (vec!["--listen", "[::]:0", "--tls-cert", &cert, "--tls-key", &key], "--allow-anonymous"),
+        (vec!["--admin-listen", "nowhere"], "--admin-listen"),
+        (vec!["--tls-cert", &cert], "--tls-key"),
+        (vec!["--tls-key", &key], "--tls-cert"),
+        (vec!["--tls-client-ca", &cert], "--tls-cert"),
+        (vec!["--tls-cert", &missing, "--tls-key", &key], "missing can't be read"),
+        (vec!["--tls-cert", &cert, "--tls-key", &other_key], "TLS can't be had"),
+        (vec!["--tls-cert", &key, "--tls-key", &cert], "TLS can't be had"),
+        (vec!["--tokens", &missing], "--tokens"),
+        (vec!["--tokens", &tokens], "line 2"),
+        (vec!["--jwks", &keys], "--jwt-issuer"),
+        (vec!["--jwks", &keys, "--jwt-issuer", "a", "--jwt-audience", "b"], "no key"),
+        (vec!["--jwt-issuer", "a"], "--jwks"),
+        (vec!["--jwt-algorithms", "HS256"], "RS256"),
+        (vec!["--jwt-algorithms", "none"], "RS256"),
+        (vec!["--scenario", "a.yaml", "--scenarios", "b"], "cannot be used with"),
+        (vec!["--scenarios", &missing], "cannot be read"),
+        (vec!["--scenarios", &empty], "no scenario file"),
+        (vec!["--default-scenario", "nobody"], "`nobody`"),
+        (vec!["--max-calls", "0"], "1..=1000000"),
+        (vec!["--threads", "1025"], "0..=1024"),
+        (vec!["--max-connections", "1000001"], "1..=1000000"),
+        (vec!["--max-streams", "0"], "1..=10000"),
+        (vec!["--max-header-bytes", "1023"], "1KiB to 1MiB"),
+        (vec!["--max-request-bytes", "65MiB"], "1KiB to 64MiB"),
+        (vec!["--receive-timeout", "10ms"], "at least a second"),
+        (vec!["--max-connection-age", "25h"], "at most a day"),
+        (vec!["--caller-burst", "5"], "--caller-rate"),
+        (vec!["--otlp-endpoint", "collector:4317"], "http://127.0.0.1:4317"),
+        (vec!["--otlp-endpoint", "http://127.0.0.1:99999"], "http://127.0.0.1:4317"),
+        (vec!["--trace-sample", "1.1"], "from 0 to 1"),
+        (vec!["--decision-log", "/no/such/folder/log"], "--decision-log"),
+        (vec!["--decision-log-mask", "caller"], "--decision-log"),
+        (vec!["--decision-log", "-", "--decision-log-mask", "nobody"], "nobody"),
+        (vec!["--decision-log-max-bytes", "1"], "64KiB"),
+        (vec!["--reload-interval=-1s"], "negative"),
+        (vec!["--log", "nonsense=loud"], "--log"),
+        (vec!["--drain-timeout", "soon"], "10s"),
+    ] {
+        let all: Vec<&str> =
+            ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(arguments.iter().copied()).collect();
+        let all = if arguments[0] == "--listen" { [&["serve"], &arguments[..]].concat() } else { all };
+        let (code, told) = refuses(&all);
+        assert_eq!(code, 2, "{arguments:?}: {told}");
+        assert!(told.contains(wanted), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn each_setting_is_in_the_help_with_its_variable_and_its_group() {
+    let help = prints(&["serve", "--help"]);
+    let groups: Vec<&str> = help.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
+    assert_eq!(
+        groups,
+        ["Options:", "Listening:", "Scenarios:", "TLS:", "Callers:", "Limits:", "Observability:", "End:"]
+    );
+    let flags: BTreeSet<String> = help
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("--"))
+        .map(|line| line.split([' ', '[']).next().unwrap().to_owned())
+        .collect();
+    assert!(flags.len() > 45, "{flags:?}");
+    // Of each, its default as the documents say it.
+    let documented = include_str!("../../../docs/operations.md");
+    let mut defaults = help.split("\n      --").skip(1).map(|about| {
+        let flag = about.split([' ', '[']).next().unwrap();
+        (flag, about.split_once("[default: ").map(|(_, rest)| rest.split(']').next().unwrap()))
+    });
+    for flag in &flags {
+        let variable = format!("DETENTE_{}", flag.to_uppercase().replace('-', "_"));
+        assert!(help.contains(&format!("[env: {variable}=")), "--{flag} has no variable {variable}");
+    }
+    assert!(defaults.clone().count() >= flags.len());
+    let undocumented = defaults.find(|(flag, default)| {
+        let plain = default.filter(|default| !default.contains(' ') && !default.is_empty());
+        let row = match plain {
+            Some(default) => format!("| `--{flag}` | `{default}` |"),
+            None => format!("| `--{flag}` | "),
+        };
+        !documented.contains(&row)
+    });
+    assert_eq!(undocumented, None, "docs/operations.md does not say so");
+}
+
+#[test]
+fn variables_are_heeded_and_flags_override_them() {
+    let told = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = told(&[], &[("DETENTE_MAX_CALLS", "none")]);
+    assert!(code == Some(2) && said.contains("--max-calls"), "{said}");
+    let (code, said) = told(&["--drain-timeout", "never"], &[("DETENTE_DRAIN_TIMEOUT", "1s")]);
+    assert!(code == Some(2) && said.contains("never"), "{said}");
+    let (code, said) = told(&[], &[("DETENTE_ALLOW_PLAINTEXT", "perhaps")]);
+    assert!(code == Some(2) && said.contains("true, false"), "{said}");
+}

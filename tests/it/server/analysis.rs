@@ -1,0 +1,263 @@
+//! AnalysisService over sockets: its answers, its deadlines, its bounds, and callers who leave.
+
+use crate::support::pigeons::pigeons;
+use crate::support::{Server, channel, quick};
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::analysis_service_client::AnalysisServiceClient;
+use detente::schema::proto::v1::find_packages_response::Part;
+use detente::schema::proto::v1::suggest_amendments_request::Subject;
+use detente::server::Settings;
+use detente::serving::Store;
+use detente::shutdown::Drained;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+type Client = AnalysisServiceClient<Channel>;
+
+/// With one thread for analyses, and a scenario whose questions take minutes.
+async fn hard(analysis_time: Duration) -> Server {
+    let scenario = scenario::load("pigeons.yaml", &pigeons(12, 11)).unwrap();
+    let store = Store::new(vec![Compiled::new(Arc::new(scenario)).unwrap()]).unwrap();
+    let settings = Settings { drain: quick(), analyses: 1, analysis_time, ..Settings::default() };
+    Server::of(Arc::new(store), settings).await
+}
+
+async fn client(server: &Server) -> Client {
+    Client::new(server.channel().await)
+}
+
+/// Different numbers of amendments are different questions.
+fn question(number: i32) -> v1::SuggestAmendmentsRequest {
+    let subject = Some(Subject::Proposal(v1::Proposal::default()));
+    v1::SuggestAmendmentsRequest { subject, max_amendments: number, ..Default::default() }
+}
+
+fn within<T>(message: T, time: Duration) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(time);
+    request
+}
+
+fn reason(status: &Status) -> String {
+    status.get_details_error_info().unwrap().reason
+}
+
+const ALL_FRONTS: &str = "ceasefire_scope == \"all_fronts\"";
+
+#[tokio::test]
+async fn packages_come_before_the_summary_which_is_the_last_part() {
+    let server = Server::start().await;
+    let aim = Some(v1::Aim { goal: ALL_FRONTS.to_owned(), ..v1::Aim::default() });
+    let request = v1::FindPackagesRequest { aim, max_packages: Some(5), efficient: true, ..Default::default() };
+    let mut stream = client(&server).await.find_packages(request).await.unwrap().into_inner();
+    let (mut packages, mut efficient, mut summary) = (0, 0, None);
+    while let Some(response) = stream.message().await.unwrap() {
+        assert!(summary.is_none(), "nothing comes after the summary");
+        match response.part.unwrap() {
+            Part::Progress(_) => assert_eq!(packages, 0),
+            Part::Package(package) => {
+                assert_eq!(efficient, 0);
+                assert!(!package.terms.is_empty());
+                packages += 1;
+            }
+            Part::EfficientPackage(_) => efficient += 1,
+            Part::Summary(found) => summary = Some(found),
+        }
+    }
+    let summary = summary.unwrap();
+    assert_eq!((packages, summary.sent, summary.packages.as_str(), efficient), (5, 5, "216", 3));
+    assert!(summary.complete);
+}
+
+#[tokio::test]
+async fn faults_of_a_request_are_told_all_at_once() {
+    let server = Server::start().await;
+    let aim = v1::Aim {
+        pins: vec![v1::Term { issue: "nato_pth".to_owned(), value: Some(v1::term::Value::Flag(true)) }],
+        goal: "ceasefire_scope == \"all_frnts\"".to_owned(),
+        floor: 9,
+        third_parties: Some(v1::PartyList { parties: vec!["russia".to_owned(), "chna".to_owned()] }),
+    };
+    let request = v1::SuggestAmendmentsRequest { aim: Some(aim), max_amendments: 21, ..Default::default() };
+    let status = client(&server).await.suggest_amendments(request).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "INVALID_REQUEST"));
+    let mut fields: Vec<String> =
+        status.get_details_bad_request().unwrap().field_violations.into_iter().map(|fault| fault.field).collect();
+    fields.sort();
+    assert_eq!(
+        fields,
+        [
+            "aim.floor",
+            "aim.goal",
+            "aim.pins[0].issue",
+            "aim.third_parties.parties[0]",
+            "aim.third_parties.parties[1]",
+            "max_amendments",
+            "subject"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_answered_before_the_deadline_and_labelled() {
+    let server = hard(Duration::from_secs(30)).await;
+    let mut client = client(&server).await;
+    let begun = Instant::now();
+    let response = client.suggest_amendments(within(question(1), Duration::from_secs(2))).await.unwrap().into_inner();
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(!response.complete && response.amendments.is_empty());
+    assert_eq!(response.cut_short(), v1::CutShort::Deadline);
+    assert!(response.impasse.is_none(), "that there is none was not proven");
+
+    let request = v1::ExplainImpasseRequest::default();
+    let response = client.explain_impasse(within(request, Duration::from_secs(2))).await.unwrap().into_inner();
+    let impasse = response.impasse.unwrap();
+    assert!(!impasse.complete && impasse.cut_short() == v1::CutShort::Deadline);
+    assert_eq!(impasse.is_impasse, None, "it was not proven");
+}
+
+#[tokio::test]
+async fn without_a_deadline_the_servers_own_bounds_the_work() {
+    let server = hard(Duration::from_secs(1)).await;
+    let begun = Instant::now();
+    let response = client(&server).await.suggest_amendments(question(1)).await.unwrap().into_inner();
+    assert!(!response.complete && begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_questions_than_may_wait_are_turned_away_with_a_time_to_come_back() {
+    let server = hard(Duration::from_secs(30)).await;
+    // One runs, 64 wait, and five are too many; a goal of its own makes each another question.
+    let mut calls = JoinSet::new();
+    for number in 0..70 {
+        let mut client = client(&server).await;
+        let goal = format!("i0 == \"town_{}\"", number % 7);
+        let aim = Some(v1::Aim { goal, ..Default::default() });
+        let request = v1::SuggestAmendmentsRequest { aim, ..question(1 + number / 7) };
+        calls.spawn(async move { client.suggest_amendments(request).await });
+    }
+    for _ in 0..5 {
+        let refused = calls.join_next().await.unwrap().unwrap().unwrap_err();
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "OVERLOADED"));
+        assert!(refused.metadata().get("grpc-retry-pushback-ms").is_some());
+    }
+    let sixth = tokio::time::timeout(Duration::from_millis(500), calls.join_next()).await;
+    assert!(sixth.is_err(), "the others wait");
+}
+
+/// What waits when the server ends is told so, and what runs is answered with what it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_analysis_is_answered_when_the_server_ends() {
+    let server = hard(Duration::from_secs(30)).await;
+    let mut running = client(&server).await;
+    let running = tokio::spawn(async move { running.suggest_amendments(question(1)).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut waiting = client(&server).await;
+    let waiting = tokio::spawn(async move { waiting.suggest_amendments(question(2)).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let ended = server.stop();
+    let answer = running.await.unwrap().unwrap().into_inner();
+    assert!(!answer.complete && answer.cut_short() == v1::CutShort::Deadline);
+    let status = waiting.await.unwrap().unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    assert_eq!(ended.await.unwrap().unwrap(), Drained::Whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packages_that_were_asked_for_together_are_those_asked_for_alone() {
+    let server = Server::start().await;
+    let aim = Some(v1::Aim { goal: ALL_FRONTS.to_owned(), ..v1::Aim::default() });
+    let request = v1::FindPackagesRequest { aim, max_packages: Some(216), efficient: true, ..Default::default() };
+    let read = |mut client: Client, request| async move {
+        let mut stream = client.find_packages(request).await.unwrap().into_inner();
+        let mut parts = Vec::new();
+        while let Some(response) = stream.message().await.unwrap() {
+            if !matches!(response.part, Some(Part::Progress(_))) {
+                parts.push(response);
+            }
+        }
+        parts
+    };
+    let alone = read(client(&server).await, request.clone()).await;
+    assert_eq!(alone.len(), 216 + 3 + 1);
+    let mut calls = JoinSet::new();
+    for _ in 0..40 {
+        calls.spawn(read(client(&server).await, request.clone()));
+    }
+    while let Some(parts) = calls.join_next().await {
+        assert_eq!(parts.unwrap(), alone);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_who_leave_free_the_thread() {
+    let server = hard(Duration::from_secs(30)).await;
+    let mut gone = Vec::new();
+    for number in 1..=20 {
+        let channel = channel(server.address).await;
+        gone.push(tokio::spawn(async move { Client::new(channel).suggest_amendments(question(number)).await }));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for call in gone {
+        call.abort();
+    }
+    // The one thread is free again soon: what is asked now is worked on until its own deadline.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = Instant::now();
+    let mut client = client(&server).await;
+    let response = client.suggest_amendments(within(question(1), Duration::from_secs(3))).await.unwrap().into_inner();
+    assert_eq!(response.cut_short(), v1::CutShort::Deadline);
+    assert!(begun.elapsed() > Duration::from_secs(2), "it had its time: {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_questions_asked_at_once_have_one_answer() {
+    let server = hard(Duration::from_secs(30)).await;
+    let mut asked = Vec::new();
+    // On one thread: one after the other they would take forty seconds.
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let mut client = client(&server).await;
+        asked.push(tokio::spawn(async move {
+            client
+                .suggest_amendments(within(question(1), Duration::from_secs(2)))
+                .await
+                .map(tonic::Response::into_inner)
+        }));
+    }
+    let mut answers = Vec::new();
+    for call in asked {
+        // Whose deadline is the first may be answered by it, without the others' work.
+        match call.await.unwrap() {
+            Ok(answer) => answers.push(answer),
+            Err(status) => assert_eq!(status.code(), Code::DeadlineExceeded),
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(!answers.is_empty() && answers.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evaluations_do_not_wait_for_analyses() {
+    use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+    use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+    let server = hard(Duration::from_secs(30)).await;
+    let busy = channel(server.address).await;
+    let call = tokio::spawn(async move { Client::new(busy).suggest_amendments(question(1)).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut client = RedLineServiceClient::new(server.channel().await);
+    for _ in 0..100 {
+        let request = v1::EvaluateProposalRequest {
+            subject: Some(Subject::Proposal(v1::Proposal::default())),
+            ..Default::default()
+        };
+        client.evaluate_proposal(within(request, Duration::from_secs(5))).await.unwrap();
+    }
+    call.abort();
+}

@@ -1,0 +1,229 @@
+//! Every call: its id, its deadline, its panics. Around services that are slow or broken on purpose.
+
+use crate::support::{Answer, Client, LIST, Server, frame};
+use bytes::Bytes;
+use detente::middleware::deadline::Deadline;
+use detente::middleware::receive::Timely;
+use detente::middleware::request_id::RequestId;
+use detente::server::health::Readiness;
+use detente::server::{Doors, Settings, serve_routes};
+use detente::telemetry::Metrics;
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+/// What the broken service does, by path.
+async fn misbehave(request: Request<Timely<Incoming>>) -> Result<Response<Strange>, Infallible> {
+    let body = match request.uri().path() {
+        "/slow" => {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Strange::Ends
+        }
+        "/endless" => Strange::Waits,
+        "/panic" => panic!("secret of /panic"),
+        "/panic-later" => Strange::Panics,
+        "/extensions" => {
+            let id = request.extensions().get::<RequestId>().unwrap().as_str().to_owned();
+            let left = request.extensions().get::<Deadline>().map(|deadline| deadline.0 - Instant::now());
+            return Ok(Response::builder()
+                .header("seen-id", id)
+                .header("seen-seconds", left.map_or("none".to_owned(), |left| left.as_secs().to_string()))
+                .body(Strange::Ends)
+                .unwrap());
+        }
+        _ => Strange::Ends,
+    };
+    Ok(Response::new(body))
+}
+
+enum Strange {
+    Ends,
+    Waits,
+    Panics,
+    Over,
+}
+
+impl Body for Strange {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match *self {
+            Strange::Ends => {
+                *self = Strange::Over;
+                let mut trailers = HeaderMap::new();
+                trailers.insert("grpc-status", "0".parse().unwrap());
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
+            Strange::Waits => Poll::Pending,
+            Strange::Panics => panic!("secret of the body"),
+            Strange::Over => Poll::Ready(None),
+        }
+    }
+}
+
+async fn strange_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let readiness = Readiness::new().await;
+    let service = tower::service_fn(misbehave);
+    tokio::spawn(serve_routes(
+        listener,
+        service,
+        readiness,
+        Settings::default(),
+        Doors::open(Metrics::new(None).unwrap()),
+        CancellationToken::new(),
+        std::future::pending(),
+    ));
+    address
+}
+
+async fn strange(path: &str, headers: &[(&str, &str)]) -> Answer {
+    Client::connect(strange_server().await).await.call(path, headers, frame(&[])).await
+}
+
+fn is_made(id: &str) -> bool {
+    id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[tokio::test]
+async fn a_callers_request_id_is_returned_and_seen_inside() {
+    let longest = "x".repeat(128);
+    for id in ["a", "order 66/!~", &longest] {
+        let answer = strange("/extensions", &[("x-request-id", id)]).await;
+        assert_eq!(answer.request_id(), id);
+        assert_eq!(answer.headers["seen-id"], id);
+    }
+}
+
+#[tokio::test]
+async fn an_absent_or_unfit_request_id_is_replaced() {
+    let long = "x".repeat(129);
+    let mut seen = std::collections::HashSet::new();
+    for headers in [&[][..], &[("x-request-id", "")], &[("x-request-id", long.as_str())], &[("x-request-id", "é")]] {
+        let answer = strange("/extensions", headers).await;
+        assert!(is_made(answer.request_id()), "{answer:?}");
+        assert_eq!(answer.headers["seen-id"], answer.request_id());
+        assert!(seen.insert(answer.request_id().to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn errors_carry_the_request_id_too() {
+    let server = Server::start().await;
+    for (path, headers) in
+        [("/none/None", &[][..]), (LIST, &[("grpc-timeout", "x")]), (LIST, &[("grpc-encoding", "br")])]
+    {
+        let headers = [headers, &[("x-request-id", "mine")]].concat();
+        let answer = server.client().await.call(path, &headers, frame(&[])).await;
+        assert_ne!(answer.code(), Code::Ok);
+        assert_eq!(answer.request_id(), "mine");
+    }
+    for path in ["/panic", "/slow"] {
+        let answer = strange(path, &[("x-request-id", "mine"), ("grpc-timeout", "50m")]).await;
+        assert_ne!(answer.code(), Code::Ok);
+        assert_eq!(answer.request_id(), "mine");
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_is_exceeded_before_the_headers() {
+    let begun = Instant::now();
+    let answer = strange("/slow", &[("grpc-timeout", "100m")]).await;
+    assert_exceeded(&answer);
+    assert!(answer.trailers.is_none(), "an error before the first message is in the headers");
+    assert!((100..5_000).contains(&begun.elapsed().as_millis()));
+}
+
+#[tokio::test]
+async fn a_deadline_cuts_a_stream() {
+    let answer = strange("/endless", &[("grpc-timeout", "100m")]).await;
+    assert_exceeded(&answer);
+    assert!(answer.trailers.is_some());
+}
+
+#[tokio::test]
+async fn a_deadline_bounds_a_request_that_never_ends() {
+    let server = Server::start().await;
+    let (answer, _open) = server.client().await.open(LIST, &[("grpc-timeout", "100m")]).await;
+    assert_exceeded(&Answer::read(answer).await);
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn no_time_at_all_is_exceeded() {
+    for timeout in ["0n", "0S", "1n"] {
+        assert_exceeded(&strange("/slow", &[("grpc-timeout", timeout)]).await);
+    }
+}
+
+fn assert_exceeded(answer: &Answer) {
+    assert_eq!(answer.code(), Code::DeadlineExceeded, "{answer:?}");
+    let info = answer.error_info();
+    assert_eq!((info.reason.as_str(), info.domain.as_str()), ("DEADLINE_EXCEEDED", "detente.dev"));
+}
+
+#[tokio::test]
+async fn a_deadline_is_seen_inside() {
+    let timeouts =
+        [("1H", "3599"), ("2M", "119"), ("30S", "29"), ("90000m", "89"), ("90000000u", "89"), ("99999999n", "0")];
+    for (timeout, seconds) in timeouts {
+        assert_eq!(strange("/extensions", &[("grpc-timeout", timeout)]).await.headers["seen-seconds"], seconds);
+    }
+    assert_eq!(strange("/extensions", &[]).await.headers["seen-seconds"], "none");
+    assert_eq!(strange("/extensions", &[("grpc-timeout", "99999999H")]).await.code(), Code::Ok);
+}
+
+#[tokio::test]
+async fn a_malformed_deadline_is_refused() {
+    for timeout in ["", "S", "1", "-1S", "+1S", "1.5S", "1s", "1 S", " 1S", "123456789S", "١S", "1SS"] {
+        let answer = strange("/extensions", &[("grpc-timeout", timeout)]).await;
+        assert_eq!(answer.code(), Code::InvalidArgument, "{timeout:?}: {answer:?}");
+        assert_eq!(answer.error_info().reason, "INVALID_REQUEST");
+        let details = answer.status().get_error_details();
+        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "grpc-timeout");
+    }
+    let twice = strange("/extensions", &[("grpc-timeout", "1S"), ("grpc-timeout", "2S")]).await;
+    assert_eq!(twice.code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_with_an_incident() {
+    let address = strange_server().await;
+    let client = Client::connect(address).await;
+    for path in ["/panic", "/panic-later"] {
+        let answer = client.call(path, &[], frame(&[])).await;
+        assert_eq!(answer.code(), Code::Internal, "{path}: {answer:?}");
+        let info = answer.error_info();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("INTERNAL", "detente.dev"));
+        assert!(is_made(&info.metadata["incident"]));
+        assert!(answer.status().message().contains(&info.metadata["incident"]));
+        assert!(!answer.status().message().contains("secret"));
+    }
+    assert_eq!(client.call("/fine", &[], frame(&[])).await.code(), Code::Ok, "the connection goes on");
+}
+
+#[tokio::test]
+async fn a_message_is_escaped_no_more_than_grpc_asks_for() {
+    let server = Server::start().await;
+    // GetScenario of a name that is near to a known one, with a `%` and a letter beyond ASCII.
+    let name = "scenarios/ukraine-2025%ö";
+    let request: Vec<u8> =
+        std::iter::once(0x0a).chain(std::iter::once(u8::try_from(name.len()).unwrap())).chain(name.bytes()).collect();
+    let path = "/detente.v1.RedLineService/GetScenario";
+    let answer = server.client().await.call(path, &[], frame(&request)).await;
+    let message = answer.headers.get("grpc-message").unwrap().to_str().unwrap();
+    let expected = "there is no scenario `scenarios/ukraine-2025%25%C3%B6`; did you mean `scenarios/ukraine-2025`?";
+    assert_eq!(message, expected);
+    assert_eq!(answer.status().message(), expected.replace("%25%C3%B6", "%ö"));
+}

@@ -1,0 +1,16 @@
+//! The server over real sockets, started within the test.
+
+mod access;
+mod admin;
+mod analysis;
+mod compression;
+mod connections;
+mod health;
+mod limits;
+mod middleware;
+mod red_lines;
+mod reflection;
+mod shutdown;
+mod stream;
+mod tls;
+mod transport;

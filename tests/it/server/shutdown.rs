@@ -1,0 +1,171 @@
+//! The end: graceful, bounded, and of the real program by real signals.
+
+use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, channel, frame, quick};
+use detente::server::Settings;
+use detente::shutdown::{Drain, Drained};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_stream::StreamExt;
+use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+#[tokio::test]
+async fn idle_and_silent_connections_do_not_delay_the_drain() {
+    let settings = Settings { drain: Drain { pause: Duration::ZERO, timeout: PATIENCE }, ..Settings::default() };
+    let server = Server::with(settings).await;
+    let idle = server.client().await;
+    // A stream of reflection that its client leaves open.
+    let _stream = idle.open("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[]).await;
+    let _silent = TcpStream::connect(server.address).await.unwrap();
+    let mut frozen = TcpStream::connect(server.address).await.unwrap();
+    // A client that speaks, and then neither reads nor answers.
+    tokio::io::AsyncWriteExt::write_all(&mut frozen, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .await
+        .unwrap();
+    server.assert_answers().await;
+    let begun = Instant::now();
+    assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), Drained::Whole);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn calls_under_way_are_finished_and_new_ones_refused() {
+    let server = Server::start().await;
+    let address = server.address;
+    let client = server.client().await;
+    let (answer, mut send) = client.open(LIST, &[]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let ended = server.stop();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
+    send.send_data(frame(&[]), true).unwrap();
+    assert_eq!(Answer::read(answer).await.code(), Code::Ok);
+    assert_eq!(timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap(), Drained::Whole);
+}
+
+#[tokio::test]
+async fn a_call_that_never_ends_is_cut() {
+    let server = Server::with(Settings { drain: quick(), ..Settings::default() }).await;
+    let client = server.client().await;
+    let (_answer, _send) = client.open(LIST, &[]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let begun = Instant::now();
+    assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), Drained::Cut { calls: 1 });
+    assert!((1_900..4_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+}
+
+/// The real program.
+struct Program {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Program {
+    fn start(options: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_detente"))
+            .env("DETENTE_ADMIN_LISTEN", "off")
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(options)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening on ")).expect("the address");
+        let log = Arc::new(Mutex::new(vec![line.clone()]));
+        let rest = Arc::clone(&log);
+        std::thread::spawn(move || lines.for_each(|line| rest.lock().unwrap().push(line.unwrap())));
+        let address = line.split("listening on ").nth(1).unwrap();
+        let address = address.split(|at: char| !(at.is_ascii_digit() || at == '.' || at == ':')).next().unwrap();
+        Self { child, address: address.trim_end_matches(':').parse().unwrap(), log }
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_signal_ends_the_program_with_zero() {
+    for (signal, format) in [("-TERM", "human"), ("-INT", "json")] {
+        let mut program = Program::start(&["--log-format", format]);
+        let mut health = HealthClient::new(channel(program.address).await);
+        let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+        watch.next().await.unwrap().unwrap();
+        let mut silent = TcpStream::connect(program.address).await.unwrap();
+        let begun = Instant::now();
+        program.signal(signal);
+        assert_eq!(program.ended().await.code(), Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        let _ = silent.read(&mut [0; 1]).await;
+        drop(watch);
+    }
+}
+
+#[tokio::test]
+async fn calls_are_logged_with_their_ids_and_without_what_they_say() {
+    let mut program = Program::start(&["--log-format", "json", "--log", "info,detente::call=debug"]);
+    let client = Client::connect(program.address).await;
+    client.call(LIST, &[("x-request-id", "good-1")], frame(&[])).await;
+    client.call(EVALUATE, &[("x-request-id", "bad-1")], frame(b"\x1a\x09my secret")).await;
+    drop(client);
+    program.signal("-TERM");
+    assert_eq!(program.ended().await.code(), Some(0));
+    let log = program.log.lock().unwrap();
+    assert!(!log.iter().any(|line| line.contains("secret")), "{log:#?}");
+    for (id, method, ok) in [("good-1", LIST, true), ("bad-1", EVALUATE, false)] {
+        let line = log.iter().find(|line| line.contains(id) && line.contains("answered")).expect(id);
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["method"], method.trim_start_matches('/'));
+        assert_eq!(line["status"] == "OK", ok, "{line}");
+        assert!(line["micros"].is_u64());
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once_and_not_with_zero() {
+    let mut program = Program::start(&["--drain-pause", "1m"]);
+    program.signal("-TERM");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(Client::connect(program.address).await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    program.signal("-INT");
+    assert_eq!(program.ended().await.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_taken_address_is_a_clear_error() {
+    let program = Program::start(&[]);
+    let address = program.address.to_string();
+    let second = Command::new(env!("CARGO_BIN_EXE_detente"))
+        .env("DETENTE_ADMIN_LISTEN", "off")
+        .args(["serve", "--listen", &address])
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(said.contains(&address) && said.contains("--listen"), "{said}");
+}

@@ -1,0 +1,326 @@
+//! Streams of evaluations over a real socket: order, ends, and clients that don't read.
+
+use crate::support::{PATIENCE, Server, frame, quick};
+use bytes::{Buf, Bytes, BytesMut};
+use detente::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS;
+use detente::schema::proto::v1;
+use detente::schema::proto::v1::evaluate_proposal_request::Subject;
+use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
+use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
+use detente::server::Settings;
+use detente::shutdown::{Drain, Drained};
+use detente::transport::connection::ConnectionLimits;
+use h2::client::SendRequest;
+use prost::Message;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
+use tonic_types::StatusExt;
+
+const STREAM: &str = "/detente.v1.RedLineService/StreamEvaluateProposals";
+
+fn request(id: &str) -> v1::StreamEvaluateProposalsRequest {
+    v1::StreamEvaluateProposalsRequest {
+        id: id.to_owned(),
+        request: Some(v1::EvaluateProposalRequest {
+            subject: Some(Subject::ProposalName("scenarios/ukraine-2025/proposals/european-force".to_owned())),
+            ..v1::EvaluateProposalRequest::default()
+        }),
+    }
+}
+
+type Answers = Streaming<v1::StreamEvaluateProposalsResponse>;
+
+async fn open(server: &Server) -> (mpsc::Sender<v1::StreamEvaluateProposalsRequest>, Answers) {
+    let (send, receive) = mpsc::channel(16);
+    let mut client = RedLineServiceClient::new(server.channel().await);
+    // The answer's headers come with the first poll of the body.
+    let answers = client.stream_evaluate_proposals(ReceiverStream::new(receive)).await.unwrap();
+    (send, answers.into_inner())
+}
+
+async fn next(answers: &mut Answers) -> Result<Option<v1::StreamEvaluateProposalsResponse>, Status> {
+    timeout(PATIENCE, answers.message()).await.expect("an answer in time")
+}
+
+fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().map_or_else(String::new, |info| info.reason.clone())
+}
+
+fn patient(stall: Duration) -> ConnectionLimits {
+    ConnectionLimits { stall, ..ConnectionLimits::default() }
+}
+
+#[tokio::test]
+async fn answers_come_in_order_with_their_ids_and_faulty_items_fail_alone() {
+    const COUNT: usize = 3_000;
+    let server = Server::start().await;
+    let (send, mut answers) = open(&server).await;
+    let sending = tokio::spawn(async move {
+        for at in 0..COUNT {
+            let mut request = request(&format!("id {at}"));
+            match at % 10 {
+                3 => request.request = None,
+                5 => request.request.as_mut().unwrap().view = 9,
+                7 => request.id = format!("{at} {}", "ö".repeat(200)),
+                8 => {
+                    let kind = v1::hypothesis::Kind::DropRedLine("ru-no-nato-forces".to_owned());
+                    request.request.as_mut().unwrap().hypotheses = vec![v1::Hypothesis { kind: Some(kind) }];
+                }
+                _ => {}
+            }
+            send.send(request).await.unwrap();
+        }
+    });
+    for at in 0..COUNT {
+        let answer = next(&mut answers).await.unwrap().expect("as many answers as requests");
+        match (at % 10, answer.result.unwrap()) {
+            (3 | 5, Item::Error(status)) => {
+                assert_eq!(answer.id, format!("id {at}"));
+                assert_eq!(status.code, i32::from(Code::InvalidArgument));
+            }
+            (7, Item::Error(status)) => {
+                assert!(answer.id.starts_with(&format!("{at} ö")) && answer.id.len() <= 256);
+                assert_eq!(status.code, i32::from(Code::InvalidArgument));
+            }
+            (8, Item::Evaluation(evaluation)) => assert_eq!(evaluation.suppositions.len(), 1),
+            (0..=2 | 4 | 6 | 9, Item::Evaluation(evaluation)) => {
+                assert_eq!(answer.id, format!("id {at}"));
+                assert_eq!(evaluation.verdict(), v1::Verdict::Blocked);
+            }
+            other => panic!("{at}: {other:?}"),
+        }
+    }
+    assert_eq!(next(&mut answers).await.unwrap(), None, "the end of requests is the end of answers");
+    sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_without_requests_ends_and_says_so() {
+    let idle = Duration::from_secs(1);
+    let server = Server::with(Settings { stream_idle: idle, drain: quick(), ..Settings::default() }).await;
+    let (send, mut answers) = open(&server).await;
+    // Within the time, however long all of it takes.
+    for at in 0..3 {
+        sleep(idle / 2).await;
+        send.send(request(&at.to_string())).await.unwrap();
+        assert_eq!(next(&mut answers).await.unwrap().unwrap().id, at.to_string());
+    }
+    let begun = Instant::now();
+    let status = next(&mut answers).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::DeadlineExceeded, "STREAM_IDLE"));
+    assert!((idle / 2..idle * 5).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_server_is_about_to_end() {
+    let drain = Drain { pause: Duration::ZERO, timeout: PATIENCE };
+    let server = Server::with(Settings { drain, ..Settings::default() }).await;
+    let (send, mut answers) = open(&server).await;
+    send.send(request("last")).await.unwrap();
+    assert_eq!(next(&mut answers).await.unwrap().unwrap().id, "last");
+    let ended = server.stop();
+    let status = next(&mut answers).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    assert_eq!(timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap(), Drained::Whole);
+}
+
+/// A client whose window for answers is small, and that reads only when it is told to.
+async fn unwilling_reader(server: &Server) -> SendRequest<Bytes> {
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    // Else each update of its window waits for an acknowledgement.
+    stream.set_nodelay(true).unwrap();
+    let (send, connection) = h2::client::Builder::new().initial_window_size(16 * 1024).handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    send
+}
+
+/// Opens a stream and sends requests until the server takes no more; what was sent, and both ends.
+async fn stuff(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2::RecvStream) {
+    let head = http::Request::post(format!("http://detente{STREAM}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())
+        .unwrap();
+    let (answer, mut send) = reader.ready().await.unwrap().send_request(head, false).unwrap();
+    let mut sent = 0;
+    loop {
+        let message = frame(&request(&sent.to_string()).encode_to_vec());
+        send.reserve_capacity(message.len());
+        let capacity = async {
+            while send.capacity() < message.len() {
+                std::future::poll_fn(|cx| send.poll_capacity(cx)).await.unwrap().unwrap();
+            }
+        };
+        if timeout(Duration::from_millis(500), capacity).await.is_err() {
+            break;
+        }
+        send.send_data(message, false).unwrap();
+        sent += 1;
+        assert!(sent < 100_000, "nothing holds back a client that doesn't read");
+    }
+    (sent, send, answer.await.unwrap().into_body())
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_held_back_and_then_served_whole() {
+    let server = Server::with(Settings { connection: patient(PATIENCE), drain: quick(), ..Settings::default() }).await;
+    let (sent, mut send, mut body) = stuff(unwilling_reader(&server).await).await;
+    server.assert_answers().await;
+    send.send_data(Bytes::new(), true).unwrap();
+    let (mut data, mut answered) = (BytesMut::new(), 0);
+    while let Some(chunk) = timeout(PATIENCE, body.data()).await.unwrap() {
+        let chunk = chunk.unwrap();
+        body.flow_control().release_capacity(chunk.len()).unwrap();
+        data.extend_from_slice(&chunk);
+        while data.len() >= 5 {
+            let length = u32::from_be_bytes(data[1..5].try_into().unwrap()) as usize;
+            if data.len() < 5 + length {
+                break;
+            }
+            data.advance(5);
+            let answer = v1::StreamEvaluateProposalsResponse::decode(data.split_to(length)).unwrap();
+            assert_eq!(answer.id, answered.to_string());
+            answered += 1;
+        }
+    }
+    assert_eq!(answered, sent);
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_reset_and_nobody_else_notices() {
+    let stall = Duration::from_secs(1);
+    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
+    let reader = unwilling_reader(&server).await;
+    let begun = Instant::now();
+    let (_, mut send, _body) = stuff(reader.clone()).await;
+    let reset = timeout(PATIENCE, std::future::poll_fn(|cx| send.poll_reset(cx))).await.expect("a reset").unwrap();
+    assert_eq!(reset, h2::Reason::CANCEL);
+    assert!(begun.elapsed() >= stall);
+    server.assert_answers().await;
+    // The connection itself lives on.
+    let head = http::Request::post(format!("http://detente{STREAM}")).body(()).unwrap();
+    assert!(reader.ready().await.unwrap().send_request(head, true).unwrap().0.await.is_ok());
+}
+
+#[tokio::test]
+async fn as_many_streams_as_a_connection_may_have_can_all_be_unread() {
+    let server = Server::with(Settings { connection: patient(PATIENCE), drain: quick(), ..Settings::default() }).await;
+    let reader = unwilling_reader(&server).await;
+    let mut open = Vec::new();
+    for _ in 0..MAX_STREAMS_OF_EVALUATIONS {
+        open.push(stuff(reader.clone()).await);
+    }
+    let one_more = || {
+        let head = http::Request::post(format!("http://detente{STREAM}")).header("content-type", "application/grpc");
+        let reader = reader.clone();
+        async move { reader.ready().await.unwrap().send_request(head.body(()).unwrap(), true).unwrap().0.await.unwrap() }
+    };
+    let refused = Status::from_header_map(one_more().await.headers()).unwrap();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
+    // None of the others is the worse for it, nor another connection; and a place that is left is free again.
+    assert!(open.iter().all(|(sent, _, _)| *sent > 500));
+    drop(open.pop());
+    let again = async {
+        while one_more().await.headers().contains_key("grpc-status") {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, again).await.unwrap();
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_for_its_client_is_not_taken_for_an_unread_one() {
+    let stall = Duration::from_secs(1);
+    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
+    let (send, mut answers) = open(&server).await;
+    send.send(request("first")).await.unwrap();
+    assert_eq!(next(&mut answers).await.unwrap().unwrap().id, "first");
+    sleep(stall * 3).await;
+    send.send(request("second")).await.unwrap();
+    assert_eq!(next(&mut answers).await.unwrap().unwrap().id, "second");
+}
+
+#[tokio::test]
+async fn clients_that_die_leave_nothing_behind() {
+    let drain = Drain { pause: Duration::ZERO, timeout: PATIENCE };
+    let server = Server::with(Settings { drain, ..Settings::default() }).await;
+    for _ in 0..20 {
+        let reader = unwilling_reader(&server).await;
+        let dying = tokio::spawn(stuff(reader));
+        sleep(Duration::from_millis(20)).await;
+        // With its task goes the connection.
+        dying.abort();
+    }
+    let begun = Instant::now();
+    server.assert_answers().await;
+    assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), Drained::Whole);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_streams_deadline_ends_it() {
+    let server = Server::start().await;
+    let (_send, receive) = mpsc::channel(1);
+    let mut client = RedLineServiceClient::new(server.channel().await);
+    let mut asked = tonic::Request::new(ReceiverStream::new(receive));
+    asked.set_timeout(Duration::from_millis(300));
+    let mut answers = client.stream_evaluate_proposals(asked).await.unwrap().into_inner();
+    assert_eq!(next(&mut answers).await.unwrap_err().code(), Code::DeadlineExceeded);
+    assert!(answers.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_batch_over_the_wire_answers_as_its_items_would_alone() {
+    let server = Server::start().await;
+    let mut client = RedLineServiceClient::new(server.channel().await);
+    let mut requests: Vec<_> = (0..40).map(|at| request(&at.to_string()).request.unwrap()).collect();
+    requests[3].view = 9;
+    requests[5].hypotheses =
+        vec![v1::Hypothesis { kind: Some(v1::hypothesis::Kind::DropRedLine("ru-no-nato-forces".to_owned())) }];
+    let asked = v1::BatchEvaluateProposalsRequest { requests: requests.clone(), ..Default::default() };
+    let answer = client.batch_evaluate_proposals(asked).await.unwrap().into_inner();
+    assert_eq!(answer.results.len(), requests.len());
+    for (request, result) in requests.into_iter().zip(answer.results) {
+        match (client.evaluate_proposal(request).await, result.result.unwrap()) {
+            (Ok(alone), v1::evaluation_result::Result::Evaluation(found)) => {
+                assert_eq!(alone.into_inner().evaluation, Some(found));
+            }
+            (Err(status), v1::evaluation_result::Result::Error(found)) => {
+                assert_eq!((i32::from(status.code()), status.message()), (found.code, found.message.as_str()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_single_answer_that_is_left_unread_is_reset_too() {
+    let stall = Duration::from_secs(1);
+    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
+    let mut full = request("").request.unwrap();
+    full.view = v1::EvaluationView::Full.into();
+    let asked = v1::BatchEvaluateProposalsRequest { requests: vec![full; 60], ..Default::default() };
+    let reader = unwilling_reader(&server).await;
+    let head = http::Request::post("http://detente/detente.v1.RedLineService/BatchEvaluateProposals")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    let (answer, mut send) = reader.ready().await.unwrap().send_request(head.body(()).unwrap(), false).unwrap();
+    send.send_data(frame(&asked.encode_to_vec()), true).unwrap();
+    let mut body = answer.await.unwrap().into_body();
+    // Its window is never given back: what comes is a window's worth, and then the reset.
+    let reset = async {
+        loop {
+            match body.data().await {
+                Some(Ok(_)) => {}
+                other => return other.unwrap().unwrap_err().reason(),
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, reset).await.unwrap(), Some(h2::Reason::CANCEL));
+}

@@ -1,0 +1,234 @@
+//! What the transport answers by itself, as the documentation tables it; and that hostile callers harm no others.
+
+use crate::support;
+use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, flagged, frame};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::StatusCode;
+use std::io::{ErrorKind, Write};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tonic::Code;
+
+const DOCUMENT: &str = include_str!("../../../docs/errors.md");
+const MIB: usize = 1024 * 1024;
+
+type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)], Bytes);
+
+fn cases() -> Vec<Case> {
+    let gzip: &[(&str, &str)] = &[("grpc-encoding", "gzip")];
+    let zstd: &[(&str, &str)] = &[("grpc-encoding", "zstd")];
+    vec![
+        ("Unknown method of a known service", "/detente.v1.RedLineService/Nothing", &[], frame(&[])),
+        ("Unknown service, or reflection turned off", "/no.Service/Nothing", &[], frame(&[])),
+        ("A message over 1 MiB", EVALUATE, &[], frame(&vec![0; MIB + 1])),
+        ("A length over 1 MiB, whatever follows", EVALUATE, &[], Bytes::from_static(&[0, 255, 255, 255, 255, 1])),
+        ("No message", EVALUATE, &[], Bytes::new()),
+        ("Less than the 5 bytes before a message", EVALUATE, &[], Bytes::from_static(&[0, 0])),
+        ("A message shorter than its length says", EVALUATE, &[], Bytes::from_static(&[0, 0, 0, 0, 9, 1])),
+        ("A compression flag other than 0 and 1", EVALUATE, &[], flagged(7, &[])),
+        ("A compressed message without `grpc-encoding`", EVALUATE, &[], flagged(1, &[])),
+        ("An unknown `grpc-encoding`", EVALUATE, &[("grpc-encoding", "br")], frame(&[])),
+        ("Not gzip, though it says so", EVALUATE, gzip, flagged(1, b"neither")),
+        ("Not zstd, though it says so", EVALUATE, zstd, flagged(1, b"neither")),
+        ("A compressed message that grows over 1 MiB", EVALUATE, gzip, flagged(1, &gzipped(&vec![0; 64 * MIB]))),
+        ("A field's bytes end early", EVALUATE, &[], frame(&[0x0a, 0x7f, b'x'])),
+        ("An invalid tag", EVALUATE, &[], frame(&[0x00])),
+        ("A wire type that does not fit the field", EVALUATE, &[], frame(&[0x08, 0x01])),
+        ("A varint that does not end", EVALUATE, &[], frame(&[0xff; 11])),
+        ("A string that is not UTF-8", EVALUATE, &[], frame(&[0x0a, 0x02, 0xc3, 0x28])),
+        ("More than 100 levels of nesting", EVALUATE, &[], frame(&nested(101))),
+    ]
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Groups in groups of an unknown field: 99.
+fn nested(levels: usize) -> Vec<u8> {
+    let (open, close) = ([0x9b, 0x06], [0x9c, 0x06]);
+    [open.repeat(levels), close.repeat(levels)].concat()
+}
+
+#[tokio::test]
+async fn the_transport_answers_as_documented() {
+    let server = Server::start().await;
+    let mut table = String::new();
+    for (situation, path, headers, body) in cases() {
+        let answer = server.client().await.call(path, headers, body).await;
+        let status = answer.status();
+        assert!(answer.headers.contains_key("x-request-id"), "{situation}");
+        let code = format!("{:?}", status.code());
+        let code: String = code.chars().enumerate().fold(String::new(), |mut code, (at, letter)| {
+            if at > 0 && letter.is_uppercase() {
+                code.push('_');
+            }
+            code.push(letter.to_ascii_uppercase());
+            code
+        });
+        let message = if status.message().is_empty() {
+            "(none)".to_owned()
+        } else {
+            format!("`{}`", status.message().replace('`', "'"))
+        };
+        table += &format!("| {situation} | {code} | {message} |\n");
+        server.assert_answers().await;
+    }
+    assert!(DOCUMENT.contains(&table), "docs/errors.md should hold these rows:\n{table}");
+}
+
+#[tokio::test]
+async fn a_hundred_levels_of_nesting_are_read() {
+    let server = Server::start().await;
+    let answer = server.client().await.call(LIST, &[], frame(&nested(99))).await;
+    assert_eq!(answer.code(), Code::Ok, "{answer:?}");
+}
+
+#[tokio::test]
+async fn random_bytes_in_frames_harm_nobody() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for _ in 0..500 {
+        let length = usize::try_from(random() % 200).unwrap();
+        let bytes: Vec<u8> = (0..length).map(|_| random() as u8).collect();
+        let body = if random() % 4 == 0 { Bytes::from(bytes) } else { frame(&bytes) };
+        let answer = client.call(EVALUATE, &[], body).await;
+        assert_ne!(answer.code(), Code::Unknown, "{answer:?}");
+    }
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn a_client_of_http1_is_told() {
+    let server = Server::start().await;
+    for request in ["GET / HTTP/1.1\r\n\r\n", "POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc", "PUT"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // The rest of the request was not read, so that the end may be a reset.
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 505 "), "{answer:?}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{answer:?}");
+    }
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_closed() {
+    let server = Server::start().await;
+    let tls_hello = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03];
+    for noise in [&tls_hello[..], &[0; 64], &[0xff; 3]] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(noise).await.unwrap();
+        assert_closes(stream).await;
+    }
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn noise_after_a_good_preface_ends_that_connection_alone() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stream.write_all(&[0xaa; 512]).await.unwrap();
+    assert_closes(stream).await;
+    server.assert_answers().await;
+}
+
+async fn assert_closes(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    match timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the connection is closed") {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+}
+
+#[tokio::test]
+async fn a_preface_in_pieces_is_read() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    for piece in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".chunks(7) {
+        stream.write_all(piece).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    let mut frame = [0; 9];
+    timeout(PATIENCE, stream.read_exact(&mut frame)).await.unwrap().unwrap();
+    assert_eq!(frame[3], 4, "the server's settings");
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_or_leave_harm_nobody() {
+    let server = Server::start().await;
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(TcpStream::connect(server.address).await.unwrap());
+        let mut leaving = TcpStream::connect(server.address).await.unwrap();
+        leaving.write_all(b"PRI * HT").await.unwrap();
+    }
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn rapid_resets_end_their_connection_alone() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    // POST, http, the path and the authority, as literals without an index.
+    let headers = [&[0x83, 0x86, 0x04, LIST.len() as u8], LIST.as_bytes(), &[0x01, 1, b'x']].concat();
+    let mut flood = Vec::new();
+    for id in (1..20_000_u32).step_by(2) {
+        flood.extend([0, 0, headers.len() as u8, 0x01, 0x04]);
+        flood.extend(id.to_be_bytes());
+        flood.extend(&headers);
+        flood.extend([0, 0, 4, 0x03, 0]);
+        flood.extend(id.to_be_bytes());
+        flood.extend(8_u32.to_be_bytes());
+    }
+    // The server may close while it is still being written to.
+    let _ = stream.write_all(&flood).await;
+    assert_closes(stream).await;
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn headers_are_bounded() {
+    let server = Server::start().await;
+    let large = "x".repeat(20_000);
+    let answer = server.client().await.call(LIST, &[("x-large", &large)], frame(&[])).await;
+    assert_eq!(answer.http, Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), "{answer:?}");
+    server.assert_answers().await;
+}
+
+#[tokio::test]
+async fn more_connections_than_allowed_wait() {
+    let settings = detente::server::Settings { max_connections: 2, drain: support::quick(), ..Default::default() };
+    let server = Server::with(settings).await;
+    let (first, second) = (server.client().await, server.client().await);
+    for client in [&first, &second] {
+        assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    }
+    let address = server.address;
+    let waiting = tokio::spawn(async move { Client::connect(address).await.call(LIST, &[], frame(&[])).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished());
+    drop(first);
+    let answer: Answer = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    assert_eq!(answer.code(), Code::Ok);
+    drop(second);
+}

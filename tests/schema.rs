@@ -1,8 +1,0 @@
-//! The JSON Schema that editors use is the one that the reader's declarations give.
-
-#[test]
-fn the_kept_schema_is_the_generated_one() {
-    let kept = include_str!("../docs/scenario.schema.json");
-    let generated = serde_json::to_string_pretty(&detente::scenario::schema()).unwrap() + "\n";
-    assert!(kept == generated, "run: detente schema > docs/scenario.schema.json");
-}

@@ -1,0 +1,278 @@
+//! A thousand hostile conditions, and a vocabulary as large as a scenario may have.
+//!
+//! Every family grows in twenty sizes, from harmless to beyond the limits. All of it is the same on every run.
+
+use detente_condition::{Domain, InputId, MAX_CONDITION_BYTES, Vocabulary};
+use std::sync::Arc;
+
+/// How many sizes a family has.
+pub(crate) const SIZES: usize = 20;
+
+/// A family's name, and what it makes of a size.
+pub(crate) type Family = (&'static str, fn(usize) -> String);
+
+/// Flags, choices of 64 options, sets of 64 members and quantities; groups of 64. Short names leave most room to do
+/// harm within the bytes of a condition; the options' names are as long as they may be, so that they are dear to
+/// compare.
+pub(crate) fn vocabulary() -> (Vocabulary, Vec<Domain>) {
+    let entries = |prefix: &str| -> Vec<Arc<str>> { (0..64).map(|at| Arc::from(format!("{prefix}{at}"))).collect() };
+    let mut vocabulary = Vocabulary::default();
+    let mut domains = Vec::new();
+    for at in 0..600u16 {
+        let domain = match kind(at) {
+            'f' => Domain::Flag,
+            'c' => Domain::Choice(entries(&format!("{}{at:03}_", "o".repeat(56)))),
+            'm' => Domain::Members(entries("m")),
+            _ => Domain::Quantity { min: -1_000_000, max: 1_000_000 },
+        };
+        vocabulary.add_input(Arc::from(input(at)), InputId(at), domain.clone());
+        domains.push(domain);
+    }
+    for at in 0..200 {
+        vocabulary.add_group(Arc::from(format!("g{at}")), entries(if at % 2 == 0 { "m" } else { "n" }));
+    }
+    (vocabulary, domains)
+}
+
+fn kind(at: u16) -> char {
+    match at % 6 {
+        0..=2 => 'f',
+        3 => 'c',
+        4 => 'm',
+        _ => 'q',
+    }
+}
+
+/// Two characters, none of them a word of CEL's.
+fn input(at: u16) -> String {
+    let first = b"ABCDEFGHIJKLMNOPQRST"[usize::from(at) / 30];
+    let second = b"0123456789abcdefghijklmnopqrst"[usize::from(at) % 30];
+    [first, second].map(char::from).iter().collect()
+}
+
+/// The `number`-th input of a kind.
+fn name(of: char, number: usize) -> String {
+    let all: Vec<u16> = (0..600).filter(|at| kind(*at) == of).collect();
+    input(all[number % all.len()])
+}
+
+fn flag(number: usize) -> String {
+    name('f', number)
+}
+
+/// A size as a number between `from` and `to`, in equal ratios.
+fn scaled(size: usize, from: usize, to: usize) -> usize {
+    let ratio = (to as f64 / from as f64).powf(size as f64 / (SIZES - 1) as f64);
+    (from as f64 * ratio).round() as usize
+}
+
+/// A unit so often that the bytes are from 40 to just beyond what a condition may have.
+fn repeated(unit: &str, size: usize) -> String {
+    unit.repeat(scaled(size, 40, MAX_CONDITION_BYTES + 8).div_ceil(unit.len()))
+}
+
+/// As many as fit into the size's bytes, with something between.
+fn joined(size: usize, separator: &str, mut part: impl FnMut(usize) -> String) -> String {
+    let bytes = scaled(size, 40, MAX_CONDITION_BYTES - 8);
+    let mut text = part(0);
+    for at in 1.. {
+        let next = part(at);
+        if text.len() + separator.len() + next.len() > bytes {
+            break;
+        }
+        text.push_str(separator);
+        text.push_str(&next);
+    }
+    text
+}
+
+/// Something within something, from two deep to beyond what is let through, on both sides of the bound.
+fn nested(size: usize, open: &str, inner: &str, close: &str) -> String {
+    let deep = if size < 14 { 2 * size + 1 } else { scaled(size, 3, 400) };
+    format!("{}{inner}{}", open.repeat(deep), close.repeat(deep))
+}
+
+/// The same without what closes it.
+fn open(size: usize, unit: &str) -> String {
+    unit.repeat(if size < 14 { 2 * size + 1 } else { scaled(size, 3, MAX_CONDITION_BYTES / unit.len()) })
+}
+
+/// Numbers without a pattern, the same on every run (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ mixed >> 31) % bound as u64) as usize
+    }
+}
+
+/// Tokens in any order.
+fn soup(size: usize) -> String {
+    let tokens: Vec<&str> =
+        "A0 A4 A5 g0 m 1 -1 1.5 0x1F 9u ( ) [ ] { } . , : ? ! - + * / % == != < <= in && || true null \
+                             \"m1\" 'm2' r\"\\\" b'x' \"\"\"t\"\"\" // .exists(m, .all( size( \\ @ é ` ="
+            .split(' ')
+            .collect();
+    let mut random = Random(size as u64);
+    joined(size, " ", |_| tokens[random.below(tokens.len())].to_owned())
+}
+
+/// The same with brackets that fit, so that it gets past the scan.
+fn balanced_soup(size: usize) -> String {
+    let mut random = Random(size as u64 + 77);
+    let mut open = Vec::new();
+    let bytes = scaled(size, 40, MAX_CONDITION_BYTES - 40);
+    let mut text = String::new();
+    while text.len() < bytes {
+        let (token, closer) = [
+            ("A0", ""),
+            ("A4", ""),
+            ("-1", ""),
+            ("1", ""),
+            ("-", ""),
+            ("!", ""),
+            (".b", ""),
+            ("?", ""),
+            (":", ""),
+            (" in ", ""),
+            ("==", ""),
+            ("&&", ""),
+            (",", ""),
+            ("\"m1\"", ""),
+            ("(", ")"),
+            ("[", "]"),
+            ("{", "}"),
+            ("A4.exists(m,", ")"),
+            ("-1[", "]"),
+            ("a.b{", "}"),
+        ][random.below(20)];
+        if closer.is_empty() || open.len() < 20 {
+            text += token;
+            text.push(' ');
+        }
+        if !closer.is_empty() && open.len() < 20 {
+            open.push(closer);
+        } else if random.below(3) == 0 {
+            text += open.pop().unwrap_or_default();
+        }
+    }
+    while let Some(closer) = open.pop() {
+        text += closer;
+    }
+    text
+}
+
+/// Flags in clauses of three, at random.
+fn random_clauses(size: usize) -> String {
+    let mut random = Random(size as u64 + 1_000);
+    let flags = 10 + 2 * size;
+    let mut literal = move || format!("{}{}", ["", "!"][random.below(2)], flag(random.below(flags)));
+    joined(size, " && ", |_| format!("({} || {} || {})", literal(), literal(), literal()))
+}
+
+/// An odd number of flags.
+fn parity(size: usize) -> String {
+    let flags: Vec<String> = (0..2 + size / 2).map(flag).collect();
+    flags.iter().skip(1).fold(flags[0].clone(), |odd, flag| format!("({flag} ? !{odd} : {odd})"))
+}
+
+/// An odd number of flags, halved and halved again: as long as can be written, not deep.
+fn halved_parity(size: usize) -> String {
+    fn odd(from: usize, to: usize) -> String {
+        if to - from == 1 {
+            return flag(from);
+        }
+        let (a, b) = (odd(from, (from + to) / 2), odd((from + to) / 2, to));
+        format!("({a} && !{b} || !{a} && {b})")
+    }
+    odd(0, 2 + size)
+}
+
+/// A long conjunction, then alternatives: every case carries the whole of it.
+fn heavy_cases(size: usize) -> String {
+    let carried: Vec<String> = (100..100 + scaled(size, 10, 200)).map(flag).collect();
+    let choices: Vec<String> =
+        (0..4 + size / 2).map(|at| format!("({} || {})", flag(2 * at), flag(2 * at + 1))).collect();
+    format!("{} && {}", carried.join(" && "), choices.join(" && "))
+}
+
+fn walks(size: usize, quantifier: &str, body: &str) -> String {
+    let depth = 1 + size % 5;
+    let range = |at: usize| if size < 10 { name('m', at) } else { format!("g{}", 2 * at) };
+    let open: String = (0..depth).map(|at| format!("{}.{quantifier}(v{at}, ", range(at))).collect();
+    format!("{open}{}{}", body.replace('V', &format!("v{}", depth - 1)), ")".repeat(depth))
+}
+
+fn cuts(size: usize) -> String {
+    let numbers: Vec<String> = (0..4 + 4 * size).map(|at| (at * 7).to_string()).collect();
+    format!("{} in [{}]", name('q', 0), numbers.join(", "))
+}
+
+/// Fifty families.
+pub(crate) const FAMILIES: [Family; 50] = [
+    ("parentheses", |size| nested(size, "(", "A0", ")")),
+    ("parentheses, open", |size| open(size, "(")),
+    ("brackets", |size| nested(size, "[", "1", "]")),
+    ("brackets, open", |size| open(size, "[")),
+    ("braces", |size| nested(size, "{a:", "1", "}")),
+    ("braces, open", |size| open(size, "{")),
+    ("messages", |size| nested(size, "a.b{c:", "1", "}")),
+    ("calls", |size| nested(size, "size(", "A4", ")")),
+    ("calls on calls", |size| format!("A0{}", open(size, ".b()"))),
+    ("fields", |size| format!("A0{}", open(size, ".b"))),
+    ("indexes", |size| format!("A0{}", open(size, "[0]"))),
+    ("indexed signs", |size| nested(size, "-1[", "0", "]")),
+    ("choices to the right", |size| format!("{}A0", open(size, "A0 ? A1 : "))),
+    ("choices to the left", |size| nested(size, "A0 ? ", "A1", " : A2")),
+    ("choices in brackets", |size| nested(size, "(A0 ? ", "A1", " : A2)")),
+    ("choices as tests", |size| nested(size, "(", "A0", " ? A1 : A2)")),
+    ("nots", |size| format!("{}A0", open(size, "!"))),
+    ("signs", |size| format!("{}1 == 1", open(size, "-"))),
+    ("nots in brackets", |size| nested(size, "!(", "A0", ")")),
+    ("sums", |size| format!("{}1 == 1", open(size, "1+"))),
+    ("equalities", |size| format!("{}A0", open(size, "A0 == "))),
+    ("memberships", |size| format!("{}A4", open(size, "A4 in "))),
+    ("and", |size| joined(size, "&&", flag)),
+    ("or", |size| joined(size, "||", flag)),
+    ("negative numbers", |size| format!("{} in [{}]", name('q', 0), joined(size, ",", |at| format!("-{at}")))),
+    ("a long list", |size| format!("{} in [{}]", name('q', 0), joined(size, ",", |_| "7".to_owned()))),
+    ("a list of lists", |size| format!("A0 in [{}]", joined(size, ",", |_| "[]".to_owned()))),
+    ("digits", |size| repeated("9", size)),
+    ("numbers run together", |size| repeated("1u", size)),
+    ("an open text", |size| format!("A3 == \"{}", repeated("(", size))),
+    ("raw texts", |size| repeated(r#"r"\"+("#, size)),
+    ("comments", |size| repeated("A0 && // \" ( '\n(", size)),
+    ("texts in threes", |size| repeated(r#""""("" \""" ) """ + ("#, size)),
+    ("characters", |size| repeated("é@`\\", size)),
+    ("tokens", soup),
+    ("tokens in brackets", balanced_soup),
+    ("exists", |size| walks(size, "exists", "V in A4")),
+    ("all", |size| walks(size, "all", "V in g2 || A0")),
+    ("exactly one", |size| walks(size, "exists_one", "V in A4")),
+    ("a long list, walked", |size| {
+        format!("g0.all(m, g2.exists(n, {} in [{}]))", name('q', 0), joined(size.min(18), ",", |at| at.to_string()))
+    }),
+    ("a long text, walked", |size| format!("g0.all(m, g2.exists(n, n == \"{}\"))", repeated("x", size.min(18)))),
+    ("unknown names", |size| joined(size, " && ", |at| format!("{}{at}", "o".repeat(58)))),
+    ("unknown options", |size| joined(size, " && ", |at| format!("{} == \"{}{at}\"", name('c', at), "o".repeat(50)))),
+    ("sizes", |size| format!("size({}) >= {}", name('m', 0), 1 + size)),
+    ("pairs", |size| joined(size, " && ", |at| format!("({} || {})", flag(2 * at), flag(2 * at + 1)))),
+    ("clauses at random", random_clauses),
+    ("parity", parity),
+    ("parity in halves", halved_parity),
+    ("heavy cases", heavy_cases),
+    ("cuts", cuts),
+];
+
+/// All conditions: the position of the family, and the text.
+pub(crate) fn all() -> Vec<(usize, String)> {
+    let mut conditions = Vec::new();
+    for (at, (_, make)) in FAMILIES.iter().enumerate() {
+        conditions.extend((0..SIZES).map(|size| (at, make(size))));
+    }
+    assert_eq!(conditions.len(), 1_000);
+    conditions
+}
