@@ -85,7 +85,8 @@ fn the_command_line_page_shows_what_is_printed() {
         folder.write("reservoir.yaml", reservoir()),
         folder.write("other.yaml", &replaced(reservoir(), &[("release >= 40", "release >= 20")])),
     );
-    let (_, shown) = include_str!("../../../docs/command-line.md").split_once("\ndetente diff reservoir.yaml <(sed ").unwrap();
+    let (_, shown) =
+        include_str!("../../../docs/command-line.md").split_once("\ndetente diff reservoir.yaml <(sed ").unwrap();
     let (_, shown) = shown.split_once("```text\n").unwrap();
     assert_eq!(without_revisions(&prints(&["diff", &before, &after])), shown.split_once("```").unwrap().0);
 }
