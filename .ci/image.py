@@ -1,6 +1,6 @@
 """Builds the image's last stage for real, and runs it from the development overlay.
 
-The program comes from outside, as the build stage's result (`buildah --build-context build=...`), because no registry
+The program and its licences come from outside, as the build stage's result (`buildah --build-context build=...`), because no registry
 of images is asked here; everything else is deploy/Containerfile's own. Of the overlay `podman kube play` is given the
 Deployment and the ConfigMap, in which is changed only:
 
@@ -120,10 +120,11 @@ def check_static(binary):
     must("INTERP" not in headers, "the program is not statically linked, and an image from scratch has no libraries")
 
 
-def check_builds(binary, home):
+def check_builds(binary, licences, home):
     context = home / "binary"
     context.mkdir()
     shutil.copy(binary, context / "detente")
+    shutil.copy(licences, context / "THIRD-PARTY-LICENSES.txt")
     revision = run("git", "rev-parse", "HEAD", cwd=ROOT).strip() if (ROOT / ".git").exists() else "unknown"
     run(
         "buildah",
@@ -146,8 +147,8 @@ def inspect(what, *options):
     return json.loads(run("podman", *options, "inspect", what))[0]
 
 
-def check_contents(home):
-    """One file, and what an image says of itself."""
+def check_contents(licences, home):
+    """The program, its licences, and what an image says of itself."""
     image = inspect(IMAGE, "image")
     must(image["Size"] < SIZE_MOST, f"{image['Size']} bytes, more than {SIZE_MOST}")
     settings = image["Config"]
@@ -165,7 +166,13 @@ def check_contents(home):
     # The folders are podman's own, for what it mounts.
     listed = run("tar", "--list", "--file", home / "contents.tar").split()
     files = [name for name in listed if not name.endswith("/")]
-    must(files == ["detente"], f"there is more in it than the program: {listed}")
+    must(
+        sorted(files) == ["LICENSE", "THIRD-PARTY-LICENSES.txt", "detente"],
+        f"the program and its licences are expected in it, and nothing else: {listed}",
+    )
+    for name, source in (("LICENSE", ROOT / "LICENSE"), ("THIRD-PARTY-LICENSES.txt", licences)):
+        run("tar", "--extract", "--file", home / "contents.tar", "--directory", home, name)
+        must((home / name).read_bytes() == source.read_bytes(), f"{name} is not {source}")
     print(f"      image: {image['Size'] / 2**20:.1f} MiB")
 
 
@@ -336,10 +343,10 @@ def check_system_calls(home):
             process.wait(CALL_SECONDS)
 
 
-def check_all(checks, binary, home):
+def check_all(checks, binary, licences, home):
     checks.check("static", check_static, binary)
-    checks.check("builds", check_builds, binary, home)
-    checks.check("contents", check_contents, home)
+    checks.check("builds", check_builds, binary, licences, home)
+    checks.check("contents", check_contents, licences, home)
     played = Played(home)
     before = checks.failed
     checks.check("kube play", played.start)
@@ -355,14 +362,16 @@ def check_all(checks, binary, home):
 def main():
     parser = argparse.ArgumentParser(description="Builds the image and runs it.")
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/detente")
-    binary = parser.parse_args().binary.resolve()
+    parser.add_argument("--licences", type=Path, required=True, help="the file that deploy/licences.sh wrote")
+    options = parser.parse_args()
+    binary, licences = options.binary.resolve(), options.licences.resolve()
     checks = Checks("image")
     with tempfile.TemporaryDirectory(prefix="detente-image-", ignore_cleanup_errors=True) as name:
         home = Path(name)
         machine = Machine(home)
         print(f"storage: {machine.try_out(binary)}")
         try:
-            check_all(checks, binary, home)
+            check_all(checks, binary, licences, home)
         finally:
             machine.clear()
     sys.exit(checks.end())

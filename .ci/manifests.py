@@ -195,8 +195,9 @@ def containerfile(objects):
     must(arguments["VERSION"] == cargo_version(), f"ARG VERSION={arguments['VERSION']} is not Cargo.toml's")
     rust = [int(part) for part in arguments["RUST_VERSION"].split(".")]
     must(rust >= [int(part) for part in cargo_version("rust-version").split(".")], "ARG RUST_VERSION is too old")
-    ci = re.search(r"CARGO_AUDITABLE_VERSION=(\S+)", (ROOT / ".ci/run").read_text())[1]
-    must(arguments["CARGO_AUDITABLE_VERSION"] == ci, f".ci/run has cargo-auditable {ci}")
+    for name in ("CARGO_ABOUT_VERSION", "CARGO_AUDITABLE_VERSION"):
+        ci = re.search(rf"{name}=(\S+)", (ROOT / ".ci/run").read_text())[1]
+        must(arguments[name] == ci, f".ci/run has {name}={ci}, the Containerfile {arguments[name]}")
 
 
 def image_names(development, production):

@@ -3,3 +3,4 @@
 mod otlp;
 mod running;
 mod settings;
+mod settings_reference;

@@ -1,5 +1,5 @@
-//! What can be chosen when the server is started: by flags, or by variables of the environment (`DETENTE_*`), which
-//! flags override. docs/operations.md gives the reasons for the defaults.
+//! The settings of `detente serve`: flags, or environment variables (`DETENTE_*`), which flags override. docs/settings.md
+//! is written from the help of these options, so the reason for a default is the second paragraph of its option.
 
 mod values;
 
@@ -48,26 +48,36 @@ pub(crate) struct ServeOptions {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub(crate) struct Listening {
-    /// The address to serve on. Port 0: any free one; the log names it.
+    /// Address on which to serve callers. Port 0 takes any free port, which the log names.
+    ///
+    /// The default accepts callers of this machine only, until somebody decides otherwise.
     #[arg(long, env = "DETENTE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:50051")]
     pub(crate) listen: String,
 
-    /// The address for those who look after the server, in plaintext: grpc.health.v1.Health, /livez, /readyz, /metrics,
-    /// /version. `off`: none.
+    /// Address for probes and scrapers, always in plaintext: `grpc.health.v1.Health`, `/livez`, `/readyz`, `/metrics`,
+    /// `/version`. `off` disables it.
+    ///
+    /// The metrics name scenarios: keep the address to those who may know the names.
     #[arg(long, env = "DETENTE_ADMIN_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:50052")]
     pub(crate) admin_listen: String,
 
-    /// Serve beyond this machine without TLS: whoever sees the traffic can read it.
+    /// Serve beyond this machine without TLS: anyone who sees the traffic can read it.
+    ///
+    /// Required to listen on an address other than loopback without `--tls-cert`.
     #[arg(long, env = "DETENTE_ALLOW_PLAINTEXT", value_name = "BOOL", action = ArgAction::Set, default_value_t = false,
         default_missing_value = "true", num_args = 0..=1, require_equals = true)]
     pub(crate) allow_plaintext: bool,
 
-    /// Serve beyond this machine without knowing who calls: everyone may ask everything.
+    /// Serve beyond this machine without identifying callers: anyone may ask everything.
+    ///
+    /// Required to listen on an address other than loopback without `--tokens`, `--jwks` or `--tls-client-ca`.
     #[arg(long, env = "DETENTE_ALLOW_ANONYMOUS", value_name = "BOOL", action = ArgAction::Set, default_value_t = false,
         default_missing_value = "true", num_args = 0..=1, require_equals = true)]
     pub(crate) allow_anonymous: bool,
 
-    /// Whether clients may learn the schema from the server (gRPC reflection, v1 and v1alpha).
+    /// Whether clients may read the schema from the server (gRPC reflection, v1 and v1alpha).
+    ///
+    /// Clients such as grpcurl depend on it. Where callers are identified, reflection answers only them.
     #[arg(long, env = "DETENTE_REFLECTION", value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
     pub(crate) reflection: bool,
 }
@@ -76,22 +86,28 @@ pub(crate) struct Listening {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Scenarios")]
 pub(crate) struct Scenarios {
-    /// A scenario to hold; may be repeated, and the first is the default one. In the environment: separated by commas.
-    /// [default: the one that comes with the program]
+    /// Scenario file to serve. Repeat the flag for several files; the first one is the default scenario. In the
+    /// environment, separate files by commas. [default: the bundled scenario]
     #[arg(long = "scenario", env = "DETENTE_SCENARIO", value_name = "FILE", value_delimiter = ',')]
     pub(crate) files: Vec<PathBuf>,
 
-    /// A folder, of which all scenarios are held (*.yaml, *.yml, but no *_test.yaml): those that come and go, too. A
-    /// mounted ConfigMap is one.
+    /// Folder whose scenario files are served (`*.yaml` and `*.yml`, except `*_test.*`), including files that are added
+    /// or removed later. A mounted ConfigMap works.
+    ///
+    /// Files whose names begin with a dot are ignored. A folder may hold up to 1,000 scenario files.
     #[arg(long = "scenarios", env = "DETENTE_SCENARIOS", value_name = "DIR", conflicts_with = "files")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// The scenario that answers requests that name none. [default: the first --scenario; of a folder the first by id]
+    /// Id of the scenario that answers requests that name none. [default: the first --scenario; of a folder, the first
+    /// by id]
     #[arg(long, env = "DETENTE_DEFAULT_SCENARIO", value_name = "ID")]
     pub(crate) default_scenario: Option<String>,
 
-    /// How often to look whether scenarios, certificates, tokens or keys have changed, besides when the system tells of
-    /// it and on SIGHUP. 0s: never by time.
+    /// Interval at which scenario files, certificates, tokens and keys are checked for changes, besides file events and
+    /// SIGHUP. `0s` disables the interval.
+    ///
+    /// File events do not report every change (links, network file systems), so the interval bounds how long a change
+    /// stays unnoticed.
     #[arg(long, env = "DETENTE_RELOAD_INTERVAL", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) reload_interval: Duration,
 }
@@ -100,15 +116,18 @@ pub(crate) struct Scenarios {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsOptions {
-    /// The server's certificate and those between it and an authority, in PEM: then only TLS is spoken.
+    /// Certificate of the server, followed by its intermediates, in PEM. The server then accepts TLS only (1.2 and
+    /// 1.3).
     #[arg(long, env = "DETENTE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// Its private key, in PEM.
+    /// Private key of the certificate in `--tls-cert`, in PEM.
     #[arg(long, env = "DETENTE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// The authorities whose clients are let in, in PEM: then every client must show a certificate of theirs.
+    /// Authorities of client certificates, in PEM. Every client must then show a certificate that one of them issued.
+    ///
+    /// Without `--tokens` and `--jwks`, any client with such a certificate may do everything.
     #[arg(long, env = "DETENTE_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_client_ca: Option<PathBuf>,
 }
@@ -117,25 +136,30 @@ pub(crate) struct TlsOptions {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Callers")]
 pub(crate) struct Callers {
-    /// The callers' bearer tokens, hashed, with their roles and scenarios.
+    /// File of the callers' hashed bearer tokens, with their roles and scenarios.
     #[arg(long, env = "DETENTE_TOKENS", value_name = "FILE")]
     pub(crate) tokens: Option<PathBuf>,
 
-    /// The public keys by which callers' JWTs are verified (a JWKS).
+    /// File of the public keys (JWKS) that verify callers' JSON Web Tokens.
+    ///
+    /// Requires `--jwt-issuer` and `--jwt-audience`.
     #[arg(long, env = "DETENTE_JWKS", value_name = "FILE", requires_all = ["jwt_issuer", "jwt_audience"])]
     pub(crate) jwks: Option<PathBuf>,
 
-    /// Who must have issued a JWT (`iss`).
+    /// Issuer (`iss`) that a JSON Web Token must name. Required with `--jwks`.
     #[arg(long, env = "DETENTE_JWT_ISSUER", value_name = "TEXT", requires = "jwks",
         value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) jwt_issuer: Option<String>,
 
-    /// Whom a JWT must be for (`aud`).
+    /// Audience (`aud`) that a JSON Web Token must name. Required with `--jwks`.
     #[arg(long, env = "DETENTE_JWT_AUDIENCE", value_name = "TEXT", requires = "jwks",
         value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) jwt_audience: Option<String>,
 
-    /// The algorithms with which a JWT may be signed.
+    /// Algorithms with which a JSON Web Token may be signed, separated by commas.
+    ///
+    /// The default is what issuers commonly use, restricted to asymmetric algorithms: a verifier's key cannot sign
+    /// tokens.
     #[arg(
         long,
         env = "DETENTE_JWT_ALGORITHMS",
@@ -150,92 +174,121 @@ pub(crate) struct Callers {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct Limits {
-    /// How many connections may be open at a time; more wait until one closes.
+    /// Number of connections that may be open at a time; further connections wait until one closes.
+    ///
+    /// An idle connection takes about 17 KiB of memory, over TLS about 25 KiB.
     #[arg(long, env = "DETENTE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 1024,
         value_parser = count(1, 1_000_000))]
     pub(crate) max_connections: usize,
 
-    /// After this age, give or take a tenth, a connection is asked to end once its calls are answered, so that clients
-    /// find new replicas.
+    /// Age, give or take a tenth, at which a connection is asked to end once its calls are answered.
+    ///
+    /// Clients then look up the address again and find new replicas. The random tenth keeps them from reconnecting all
+    /// at once.
     #[arg(long, env = "DETENTE_MAX_CONNECTION_AGE", value_name = "DURATION", default_value = "30m",
         value_parser = patience)]
     pub(crate) max_connection_age: Duration,
 
-    /// How many calls one connection may have open at a time.
+    /// Number of calls that one connection may have open at a time.
+    ///
+    /// The default is more than any client needs, and few enough that one connection cannot take all of `--max-calls`.
     #[arg(long, env = "DETENTE_MAX_STREAMS", value_name = "COUNT", default_value_t = 256,
         value_parser = small_count(1, 10_000))]
     pub(crate) max_streams: u32,
 
-    /// What the headers of one call may be, in all.
+    /// Total size of the headers of one call.
+    ///
+    /// A token of 8 KiB fits into the default.
     #[arg(long, env = "DETENTE_MAX_HEADER_BYTES", value_name = "SIZE", default_value = "16KiB",
         value_parser = header_size)]
     pub(crate) max_header_bytes: u32,
 
-    /// After so long without traffic a connection is asked for a sign of life...
+    /// Idle time before a keepalive ping.
     #[arg(long, env = "DETENTE_KEEPALIVE_INTERVAL", value_name = "DURATION", default_value = "60s",
         value_parser = patience)]
     pub(crate) keepalive_interval: Duration,
 
-    /// ...and closed without one after so long.
+    /// Time that a client has to answer a keepalive ping before its connection is closed.
     #[arg(long, env = "DETENTE_KEEPALIVE_TIMEOUT", value_name = "DURATION", default_value = "20s",
         value_parser = patience)]
     pub(crate) keepalive_timeout: Duration,
 
-    /// How long a connection may take until it speaks HTTP/2, TLS included.
+    /// Time that a new connection has to begin HTTP/2, TLS handshake included.
     #[arg(long, env = "DETENTE_HANDSHAKE_TIMEOUT", value_name = "DURATION", default_value = "10s",
         value_parser = patience)]
     pub(crate) handshake_timeout: Duration,
 
-    /// How long a request may take to come whole; streams are exempt.
+    /// Time that a request has to arrive in full; streams are exempt.
+    ///
+    /// A mebibyte in ten seconds is the speed of a slow mobile network.
     #[arg(long, env = "DETENTE_RECEIVE_TIMEOUT", value_name = "DURATION", default_value = "10s",
         value_parser = patience)]
     pub(crate) receive_timeout: Duration,
 
-    /// How long a client may leave an answer unread until the call is reset.
+    /// Time that a client may leave an answer unread before the call is reset.
     #[arg(long, env = "DETENTE_STALL", value_name = "DURATION", default_value = "60s", value_parser = patience)]
     pub(crate) stall: Duration,
 
-    /// How long a stream of evaluations may be without a request until it is ended.
+    /// Time that a stream of evaluations may go without a request before it is ended.
     #[arg(long, env = "DETENTE_STREAM_IDLE", value_name = "DURATION", default_value = "60s", value_parser = patience)]
     pub(crate) stream_idle: Duration,
 
-    /// How many calls, and messages of streams, are worked on at a time over all connections; more are turned away.
+    /// Number of calls, and of messages of streams, that are worked on at a time over all connections; further ones are
+    /// rejected at once.
+    ///
+    /// Beyond this number, waiting would only add to everyone's latency.
     #[arg(long, env = "DETENTE_MAX_CALLS", value_name = "COUNT", default_value_t = 1024,
         value_parser = count(1, 1_000_000))]
     pub(crate) max_calls: usize,
 
-    /// How many calls each caller may make a second; a batch counts as many as it has requests. 0: any number.
+    /// Requests per second for each caller. `0` sets no limit.
+    ///
+    /// Where callers are not identified, each address is a caller (of IPv6, each /64). A batch counts as the number of
+    /// its requests, a comparison as the number of its proposals, a history as one. The default sets no limit because
+    /// only the operator knows what is fair.
     #[arg(long, env = "DETENTE_CALLER_RATE", value_name = "COUNT", default_value_t = 0,
         value_parser = small_count(0, 10_000_000))]
     pub(crate) caller_rate: u32,
 
-    /// How many at once, after a rest. 0: as many as in one second.
+    /// Requests that a caller may make at once after a rest. `0` allows the requests of one second.
+    ///
+    /// A batch larger than the burst is always rejected; 1000 admits the largest batch.
     #[arg(long, env = "DETENTE_CALLER_BURST", value_name = "COUNT", default_value_t = 0,
         value_parser = small_count(0, 10_000_000))]
     pub(crate) caller_burst: u32,
 
-    /// The largest message that is read.
+    /// Size of the largest message that is read.
+    ///
+    /// A proposal of 500 terms has about 20 KiB.
     #[arg(long, env = "DETENTE_MAX_REQUEST_BYTES", value_name = "SIZE", default_value = "1MiB",
         value_parser = message_size)]
     pub(crate) max_request_bytes: usize,
 
-    /// How many bytes of answers to keep, for questions that are asked again: like 32MiB; 0 keeps none.
+    /// Memory for answers that are kept for repeated questions. `0` disables the cache.
+    ///
+    /// The default holds about 20,000 answers.
     #[arg(long, env = "DETENTE_CACHE", value_name = "SIZE", default_value = "32MiB", value_parser = size)]
     pub(crate) cache: u64,
 
-    /// How many threads answer calls. [default: one for every processor]
+    /// Number of threads that answer calls. [default: one for each processor]
+    ///
+    /// `0` means the default, which counts the processors that a cgroup limit leaves. tokio's own variable
+    /// (`TOKIO_WORKER_THREADS`) is not read.
     #[arg(long, env = "DETENTE_THREADS", value_name = "COUNT", default_value_t = 0, hide_default_value = true,
         value_parser = count(0, 1_024))]
     pub(crate) threads: usize,
 
-    /// How many analyses (amendments, packages, impasses, robustness) to work on at a time; further ones wait.
+    /// Number of analyses (amendments, packages, impasses, robustness) that run at a time; further analyses wait.
     /// [default: one for every two processors]
+    ///
+    /// `0` means the default, which leaves half of the processors to evaluations.
     #[arg(long, env = "DETENTE_ANALYSES", value_name = "COUNT", default_value_t = 0, hide_default_value = true,
         value_parser = count(0, 1_024))]
     pub(crate) analyses: usize,
 
-    /// How long one analysis may take, whatever deadline its caller sets: then it is answered with what was found, and
-    /// says so.
+    /// Longest time that one analysis may take, whatever deadline its caller sets.
+    ///
+    /// An analysis that takes longer is answered with what it found, and its answer says so.
     #[arg(long, env = "DETENTE_ANALYSIS_TIME", value_name = "DURATION", default_value = "30s", value_parser = patience)]
     pub(crate) analysis_time: Duration,
 }
@@ -244,54 +297,60 @@ pub(crate) struct Limits {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Observability")]
 pub(crate) struct Observability {
-    /// What to log: a level (error, warn, info, debug, trace), or levels by target. With
-    /// `info,detente::call=debug` every call is logged.
+    /// What to log: a level (error, warn, info, debug, trace), or levels by target. `info,detente::call=debug` logs
+    /// every call.
     #[arg(long, env = "DETENTE_LOG", value_name = "FILTER", default_value = "info", value_parser = filter)]
     pub(crate) log: String,
 
-    /// How to log, to standard error.
+    /// Format of the log on standard error.
+    ///
+    /// Log lines pass through a queue: lines that nobody reads are dropped and counted, and never hold up a call.
     #[arg(long, env = "DETENTE_LOG_FORMAT", value_enum, default_value_t)]
     pub(crate) log_format: LogFormat,
 
-    /// Whether logs and traces of evaluations hold what was proposed.
+    /// Whether logs and traces of evaluations contain what was proposed.
+    ///
+    /// Off by default because drafts are confidential.
     #[arg(long, env = "DETENTE_LOG_CONTENT", value_name = "BOOL", action = ArgAction::Set, default_value_t = false)]
     pub(crate) log_content: bool,
 
-    /// A collector to send traces and metrics to (OpenTelemetry, OTLP over gRPC).
+    /// Collector to which traces and metrics are sent (OpenTelemetry, OTLP over gRPC), like `http://127.0.0.1:4317`.
+    ///
+    /// The connection is in plaintext: use a collector on the same node, or one behind a mesh.
     #[arg(long, env = "DETENTE_OTLP_ENDPOINT", value_name = "URL", value_parser = endpoint)]
     pub(crate) otlp_endpoint: Option<String>,
 
-    /// How often it gets the metrics.
+    /// Interval at which the collector receives the metrics.
     #[arg(long, env = "DETENTE_OTLP_INTERVAL", value_name = "DURATION", default_value = "30s", value_parser = patience)]
     pub(crate) otlp_interval: Duration,
 
-    /// Of the calls whose callers don't say whether to trace them: the share that is traced.
+    /// Share of calls that are traced, among calls whose callers do not decide it (W3C `traceparent`).
     #[arg(long, env = "DETENTE_TRACE_SAMPLE", value_name = "SHARE", default_value = "1", value_parser = share)]
     pub(crate) trace_sample: f64,
 
-    /// Where to write down every evaluation, a JSON line each: a file, or `-` for standard output.
+    /// File to which every evaluation is written as a line of JSON, or `-` for standard output.
     #[arg(long, env = "DETENTE_DECISION_LOG", value_name = "FILE")]
     pub(crate) decision_log: Option<PathBuf>,
 
-    /// When the file would pass this size, another one is begun.
+    /// Size at which the decision log begins another file.
     #[arg(long, env = "DETENTE_DECISION_LOG_MAX_BYTES", value_name = "SIZE", default_value = "64MiB",
         value_parser = file_size)]
     pub(crate) decision_log_max_bytes: u64,
 
-    /// How many files before it are kept, as FILE.1 (the newest), FILE.2, ...
+    /// Number of earlier files of the decision log that are kept, as FILE.1 (the newest), FILE.2 and so on.
     #[arg(long, env = "DETENTE_DECISION_LOG_KEEP", value_name = "COUNT", default_value_t = 5,
         value_parser = count(0, 1_000))]
     pub(crate) decision_log_keep: usize,
 
-    /// The share of evaluations that is written down.
+    /// Share of evaluations that are written to the decision log.
     #[arg(long, env = "DETENTE_DECISION_LOG_SAMPLE", value_name = "SHARE", default_value = "1", value_parser = share)]
     pub(crate) decision_log_sample: f64,
 
-    /// Fields that are not written down, by their paths, separated by commas: like `caller,request.proposal`.
+    /// Paths of fields that are left out of the decision log, separated by commas, like `caller,request.proposal`.
     #[arg(long, env = "DETENTE_DECISION_LOG_MASK", value_name = "FIELDS", value_delimiter = ',')]
     pub(crate) decision_log_mask: Vec<Mask>,
 
-    /// How many evaluations may wait to be written down; more are dropped, and counted.
+    /// Number of evaluations that may wait to be written to the decision log; further ones are dropped and counted.
     #[arg(long, env = "DETENTE_DECISION_LOG_QUEUE", value_name = "COUNT", default_value_t = 4096,
         value_parser = count(1, 1_000_000))]
     pub(crate) decision_log_queue: usize,
@@ -301,13 +360,15 @@ pub(crate) struct Observability {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "End")]
 pub(crate) struct End {
-    /// At the end, how long to answer as NOT_SERVING before clients are told to go. Behind a load balancer: as long as
-    /// it takes to notice.
+    /// Time on shutdown during which health checks answer NOT_SERVING before clients are told to go (GOAWAY).
+    ///
+    /// Behind a load balancer, set the time that the load balancer takes to notice.
     #[arg(long, env = "DETENTE_DRAIN_PAUSE", value_name = "DURATION", default_value = "500ms", value_parser = duration)]
     pub(crate) drain_pause: Duration,
 
-    /// At the end, after the pause, what calls under way may take before they are cut. At half of it, analyses are told
-    /// to answer with what they have.
+    /// Time that open calls have to finish on shutdown, after `--drain-pause`; calls that take longer are cut.
+    ///
+    /// Halfway through, analyses are told to answer with what they have found.
     #[arg(long, env = "DETENTE_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) drain_timeout: Duration,
 }
