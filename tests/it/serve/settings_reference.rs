@@ -23,7 +23,7 @@ Durations are written like `500ms`, `10s` or `30m`, sizes like `512KiB` or `32Mi
 `detente serve --help` prints the same text.
 
 [operations.md](operations.md) explains [tokens](operations.md#tokens), [certificates](operations.md#certificates),
-[reloading](operations.md#reloading), [the end of the server](operations.md#ending) and
+[reloading](operations.md#reloading), [shutdown](operations.md#shutdown) and
 [the decision log](operations.md#the-decision-log).
 ";
 
