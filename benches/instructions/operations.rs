@@ -5,14 +5,14 @@ use detente::access::Authority;
 use detente::convert::request::to_question;
 use detente::middleware::GateLayer;
 use detente::middleware::access::Access;
-use detente::middleware::admission::Places;
+use detente::middleware::admission::ConcurrencyLimit;
 use detente::middleware::calls::CallsLayer;
 use detente::middleware::compression::InKindLayer;
 use detente::middleware::deadline::DeadlineLayer;
 use detente::middleware::panics::PanicsLayer;
 use detente::middleware::receive;
 use detente::middleware::request_id::RequestIdLayer;
-use detente::middleware::room::Room;
+use detente::middleware::room::ResponseBudget;
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::term;
@@ -97,8 +97,8 @@ fn service() -> RedLines {
     record.metrics = Some(Metrics::new(None).unwrap());
     RedLines::new(Arc::new(Store::new(vec![bundled()]).unwrap()))
         .with_cache(Arc::new(Cache::new(settings.cache_bytes)))
-        .with_places(Places::new(settings.max_calls))
-        .with_room(Room::new(128 * 1024 * 1024))
+        .with_places(ConcurrencyLimit::new(settings.max_calls))
+        .with_room(ResponseBudget::new(128 * 1024 * 1024))
         .with_record(record)
 }
 
@@ -145,7 +145,7 @@ fn through_layers() -> Call {
         .layer(PanicsLayer)
         .layer(DeadlineLayer)
         .layer(GateLayer(Access::new(Arc::new(Authority::none()), None)))
-        .layer(GateLayer(Places::new(settings.max_calls)))
+        .layer(GateLayer(ConcurrencyLimit::new(settings.max_calls)))
         .layer(InKindLayer)
         .service(routes.map_request(move |request| receive::in_time(request, settings.receive)));
     let message = frame(&own_proposal());

@@ -6,7 +6,7 @@
 
 #![no_main]
 
-use detente_condition::{Answer, Atom, ConditionFault, ConditionFaultKind, Cubes, Decision, Domain, Formula, InputId, Space, Value, Vocabulary, WorkBudget, read};
+use detente_condition::{Answer, Atom, ConditionError, ConditionErrorKind, Cubes, Decision, Domain, Formula, InputId, Space, Value, Vocabulary, WorkBudget, read};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -65,14 +65,14 @@ fuzz_target!(|text: &str| -> Corpus {
     Corpus::Keep
 });
 
-fn check_faults(text: &str, faults: &[ConditionFault]) -> Corpus {
+fn check_faults(text: &str, faults: &[ConditionError]) -> Corpus {
     assert!(!faults.is_empty(), "a refused condition has a fault");
     for fault in faults {
         assert!(text.is_char_boundary(fault.at), "{fault:?} lies outside of the text");
         assert!(!fault.kind.to_string().is_empty());
     }
     // There are many more ways to break the syntax than to keep it: kept, they would leave no time for the rest.
-    let broken = faults.iter().any(|fault| matches!(fault.kind, ConditionFaultKind::Syntax { .. }));
+    let broken = faults.iter().any(|fault| matches!(fault.kind, ConditionErrorKind::Syntax { .. }));
     if broken { Corpus::Reject } else { Corpus::Keep }
 }
 

@@ -1,6 +1,6 @@
 //! Who is accepted now.
 
-use crate::access::{Caller, Denied, Keys, Tokens};
+use crate::access::{AuthenticationError, Caller, Keys, Tokens};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -36,20 +36,20 @@ impl Authority {
     ///
     /// # Errors
     /// Why nobody does who is known.
-    pub fn identify(&self, authorization: Option<&[u8]>, now: SystemTime) -> Result<Caller, Denied> {
-        let given = authorization.ok_or(Denied::NoCredentials)?;
-        let (scheme, rest) = given.split_at_checked(SCHEME.len()).ok_or(Denied::NotBearer)?;
+    pub fn identify(&self, authorization: Option<&[u8]>, now: SystemTime) -> Result<Caller, AuthenticationError> {
+        let given = authorization.ok_or(AuthenticationError::NoCredentials)?;
+        let (scheme, rest) = given.split_at_checked(SCHEME.len()).ok_or(AuthenticationError::NotBearer)?;
         if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first() != Some(&b' ') {
-            return Err(Denied::NotBearer);
+            return Err(AuthenticationError::NotBearer);
         }
         let token = rest.trim_ascii();
         // What has a JWT's form is one, where there are keys for it: a token of the file can't have that form there.
         match (&*self.keys.load(), &*self.tokens.load()) {
             (Some(keys), _) if has_jwt_form(token) => {
-                keys.verify(std::str::from_utf8(token).map_err(|_| Denied::Malformed)?, now)
+                keys.verify(std::str::from_utf8(token).map_err(|_| AuthenticationError::Malformed)?, now)
             }
-            (_, Some(tokens)) => tokens.find(token).ok_or(Denied::UnknownToken),
-            (_, None) => Err(Denied::UnknownToken),
+            (_, Some(tokens)) => tokens.find(token).ok_or(AuthenticationError::UnknownToken),
+            (_, None) => Err(AuthenticationError::UnknownToken),
         }
     }
 

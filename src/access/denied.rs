@@ -5,7 +5,7 @@ use thiserror::Error;
 /// Why a caller is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{}", self.message())]
-pub enum Denied {
+pub enum AuthenticationError {
     /// There are none, or more than one.
     NoCredentials,
     /// Another scheme than `Bearer`.
@@ -40,33 +40,33 @@ pub enum Denied {
     UnknownRole,
 }
 
-impl Denied {
+impl AuthenticationError {
     /// The cause, for logs.
     pub fn cause(self) -> &'static str {
         match self {
-            Denied::NoCredentials => "no_credentials",
-            Denied::NotBearer => "not_bearer",
-            Denied::UnknownToken => "unknown_token",
-            Denied::Malformed => "malformed",
-            Denied::TooLong => "too_long",
-            Denied::AlgorithmNotAllowed => "algorithm_not_allowed",
-            Denied::NotUnderstood => "not_understood",
-            Denied::UnknownKey => "unknown_key",
-            Denied::WrongKey => "wrong_key",
-            Denied::BadSignature => "bad_signature",
-            Denied::Expired => "expired",
-            Denied::NotYetValid => "not_yet_valid",
-            Denied::WrongIssuer => "wrong_issuer",
-            Denied::WrongAudience => "wrong_audience",
-            Denied::NoSubject => "no_subject",
-            Denied::UnknownRole => "unknown_role",
+            AuthenticationError::NoCredentials => "no_credentials",
+            AuthenticationError::NotBearer => "not_bearer",
+            AuthenticationError::UnknownToken => "unknown_token",
+            AuthenticationError::Malformed => "malformed",
+            AuthenticationError::TooLong => "too_long",
+            AuthenticationError::AlgorithmNotAllowed => "algorithm_not_allowed",
+            AuthenticationError::NotUnderstood => "not_understood",
+            AuthenticationError::UnknownKey => "unknown_key",
+            AuthenticationError::WrongKey => "wrong_key",
+            AuthenticationError::BadSignature => "bad_signature",
+            AuthenticationError::Expired => "expired",
+            AuthenticationError::NotYetValid => "not_yet_valid",
+            AuthenticationError::WrongIssuer => "wrong_issuer",
+            AuthenticationError::WrongAudience => "wrong_audience",
+            AuthenticationError::NoSubject => "no_subject",
+            AuthenticationError::UnknownRole => "unknown_role",
         }
     }
 
     /// What the caller is told: a stranger learns nothing from it.
     fn message(self) -> &'static str {
         match self {
-            Denied::NoCredentials | Denied::NotBearer => {
+            AuthenticationError::NoCredentials | AuthenticationError::NotBearer => {
                 "this server knows its callers: send one header `authorization: Bearer <token>`"
             }
             _ => "the credentials are not accepted",

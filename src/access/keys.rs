@@ -4,7 +4,7 @@
 //! that it names or, without one, for those of its kind; issuer, audience, expiry and subject are required; no key is
 //! taken from the token.
 
-use crate::access::{Caller, Denied, Role, Unusable};
+use crate::access::{AuthenticationError, Caller, Role, Unusable};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
@@ -165,27 +165,27 @@ impl Keys {
     ///
     /// # Errors
     /// Why it is not accepted.
-    pub fn verify(&self, token: &str, now: SystemTime) -> Result<Caller, Denied> {
+    pub fn verify(&self, token: &str, now: SystemTime) -> Result<Caller, AuthenticationError> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Denied::TooLong);
+            return Err(AuthenticationError::TooLong);
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         if let Some(caller) = self.verified.get(&hash) {
-            return if caller.stands(now) { Ok(caller) } else { Err(Denied::Expired) };
+            return if caller.stands(now) { Ok(caller) } else { Err(AuthenticationError::Expired) };
         }
         let caller = self.verify_anew(token, now)?;
         self.verified.insert(hash, caller.clone());
         Ok(caller)
     }
 
-    fn verify_anew(&self, token: &str, now: SystemTime) -> Result<Caller, Denied> {
+    fn verify_anew(&self, token: &str, now: SystemTime) -> Result<Caller, AuthenticationError> {
         // An algorithm that there isn't, `none` above all, is no header.
-        let header = decode_header(token).map_err(|_| Denied::Malformed)?;
+        let header = decode_header(token).map_err(|_| AuthenticationError::Malformed)?;
         if !self.rules.algorithms.contains(&JwtAlgorithm(header.alg)) {
-            return Err(Denied::AlgorithmNotAllowed);
+            return Err(AuthenticationError::AlgorithmNotAllowed);
         }
         if header.crit.is_some() {
-            return Err(Denied::NotUnderstood);
+            return Err(AuthenticationError::NotUnderstood);
         }
         let key = match &header.kid {
             Some(name) => self.keys.iter().find(|key| key.jwk.common.key_id.as_ref() == Some(name)),
@@ -195,56 +195,58 @@ impl Keys {
                 _ => None,
             },
         };
-        let key = key.ok_or(Denied::UnknownKey)?;
+        let key = key.ok_or(AuthenticationError::UnknownKey)?;
         if !key.algorithms.contains(&header.alg) {
-            return Err(Denied::WrongKey);
+            return Err(AuthenticationError::WrongKey);
         }
         // The library's clock is the system's, and what it checks of claims is checked here.
         let mut validation = Validation::new(header.alg);
         (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
         validation.required_spec_claims.clear();
         let claims = decode::<Claims>(token, &key.decoding, &validation).map_err(|error| match error.kind() {
-            jsonwebtoken::errors::ErrorKind::InvalidSignature => Denied::BadSignature,
-            _ => Denied::Malformed,
+            jsonwebtoken::errors::ErrorKind::InvalidSignature => AuthenticationError::BadSignature,
+            _ => AuthenticationError::Malformed,
         })?;
         self.check(claims.claims, now, key)
     }
 
-    fn check(&self, claims: Claims, now: SystemTime, key: &Key) -> Result<Caller, Denied> {
+    fn check(&self, claims: Claims, now: SystemTime, key: &Key) -> Result<Caller, AuthenticationError> {
         let at = |seconds: f64| {
             let fit = (0.0..=LATEST).contains(&seconds);
-            fit.then(|| UNIX_EPOCH + Duration::from_secs_f64(seconds)).ok_or(Denied::Malformed)
+            fit.then(|| UNIX_EPOCH + Duration::from_secs_f64(seconds)).ok_or(AuthenticationError::Malformed)
         };
         let until = at(claims.exp)? + LEEWAY;
         if now >= until {
-            return Err(Denied::Expired);
+            return Err(AuthenticationError::Expired);
         }
         if let Some(from) = claims.nbf
             && now + LEEWAY < at(from)?
         {
-            return Err(Denied::NotYetValid);
+            return Err(AuthenticationError::NotYetValid);
         }
         if claims.iss != self.rules.issuer {
-            return Err(Denied::WrongIssuer);
+            return Err(AuthenticationError::WrongIssuer);
         }
         let is_for_us = match &claims.aud {
             Audience::One(audience) => *audience == self.rules.audience,
             Audience::Several(audiences) => audiences.contains(&self.rules.audience),
         };
         if !is_for_us {
-            return Err(Denied::WrongAudience);
+            return Err(AuthenticationError::WrongAudience);
         }
         // It is written into logs.
         let sub = &claims.sub;
         if !(1..=MAX_NAME_BYTES).contains(&sub.len()) || !sub.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Denied::NoSubject);
+            return Err(AuthenticationError::NoSubject);
         }
         let role = match claims.detente_role {
             None => Role::Reader,
-            Some(role) => serde_json::from_value(role).map_err(|_| Denied::UnknownRole)?,
+            Some(role) => serde_json::from_value(role).map_err(|_| AuthenticationError::UnknownRole)?,
         };
-        let scenarios =
-            claims.detente_scenarios.map(|ids| crate::access::confined(&ids).ok_or(Denied::Malformed)).transpose()?;
+        let scenarios = claims
+            .detente_scenarios
+            .map(|ids| crate::access::confined(&ids).ok_or(AuthenticationError::Malformed))
+            .transpose()?;
         Ok(Caller::signed(sub, role, scenarios, Some(until), key.revoked.clone()))
     }
 

@@ -10,7 +10,7 @@ mod keys;
 mod tokens;
 
 pub use authority::Authority;
-pub use denied::Denied;
+pub use denied::AuthenticationError;
 pub use keys::{JwtAlgorithm, JwtRules, Keys};
 pub use tokens::Tokens;
 

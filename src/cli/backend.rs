@@ -42,18 +42,18 @@ pub(crate) struct Target {
 }
 
 /// The service, here or there.
-pub(crate) enum Answerer {
+pub(crate) enum Backend {
     Here(RedLines),
     There(Box<Client>),
 }
 
 impl Target {
-    pub(crate) fn open(&self) -> Result<Answerer> {
+    pub(crate) fn open(&self) -> Result<Backend> {
         if let Some(url) = self.server.as_ref().filter(|_| self.scenario.is_none()) {
-            return Ok(Answerer::There(Box::new(Client::connect(url, &self.credentials()?)?)));
+            return Ok(Backend::There(Box::new(Client::connect(url, &self.credentials()?)?)));
         }
         let scenarios = source::load(self.scenario.as_slice())?;
-        Answerer::of(scenarios)
+        Backend::of(scenarios)
     }
 
     fn credentials(&self) -> Result<Credentials> {
@@ -76,10 +76,10 @@ impl Target {
     }
 }
 
-impl Answerer {
+impl Backend {
     /// The service here, on these scenarios.
     pub(crate) fn of(scenarios: Vec<Compiled>) -> Result<Self> {
-        Ok(Answerer::Here(RedLines::new(Arc::new(Store::new(scenarios)?))))
+        Ok(Backend::Here(RedLines::new(Arc::new(Store::new(scenarios)?))))
     }
 
     pub(crate) fn evaluate(
@@ -87,15 +87,15 @@ impl Answerer {
         request: v1::EvaluateProposalRequest,
     ) -> Result<v1::EvaluateProposalResponse, Refusal> {
         match self {
-            Answerer::Here(service) => service.evaluate(&request).map_err(Refusal::from),
-            Answerer::There(client) => client.evaluate(request).map_err(Refusal::from),
+            Backend::Here(service) => service.evaluate(&request).map_err(Refusal::from),
+            Backend::There(client) => client.evaluate(request).map_err(Refusal::from),
         }
     }
 
     pub(crate) fn history(&self, request: v1::EvaluateHistoryRequest) -> Result<v1::EvaluateHistoryResponse, Refusal> {
         match self {
-            Answerer::Here(service) => service.evaluate_history(&request).map_err(Refusal::from),
-            Answerer::There(client) => client.evaluate_history(request).map_err(Refusal::from),
+            Backend::Here(service) => service.evaluate_history(&request).map_err(Refusal::from),
+            Backend::There(client) => client.evaluate_history(request).map_err(Refusal::from),
         }
     }
 
@@ -104,8 +104,8 @@ impl Answerer {
         request: v1::CompareProposalsRequest,
     ) -> Result<v1::CompareProposalsResponse, Refusal> {
         match self {
-            Answerer::Here(service) => service.compare_proposals(&request).map_err(Refusal::from),
-            Answerer::There(client) => client.compare_proposals(request).map_err(Refusal::from),
+            Backend::Here(service) => service.compare_proposals(&request).map_err(Refusal::from),
+            Backend::There(client) => client.compare_proposals(request).map_err(Refusal::from),
         }
     }
 
@@ -115,8 +115,8 @@ impl Answerer {
         within: Duration,
     ) -> Result<v1::SuggestAmendmentsResponse, Refusal> {
         match self {
-            Answerer::Here(service) => analyse(service, &request, within),
-            Answerer::There(client) => {
+            Backend::Here(service) => analyse(service, &request, within),
+            Backend::There(client) => {
                 let _shown = Progress::new(within);
                 client.suggest_amendments(request, within).map_err(Refusal::from)
             }
@@ -129,8 +129,8 @@ impl Answerer {
         within: Duration,
     ) -> Result<Vec<v1::FindPackagesResponse>, Refusal> {
         match self {
-            Answerer::Here(service) => analyse(service, &request, within),
-            Answerer::There(client) => {
+            Backend::Here(service) => analyse(service, &request, within),
+            Backend::There(client) => {
                 let progress = Progress::new(within);
                 let show = |told: &v1::SearchProgress| {
                     let number = |number: i64| u64::try_from(number).unwrap_or(0);
@@ -147,8 +147,8 @@ impl Answerer {
         within: Duration,
     ) -> Result<v1::ExplainImpasseResponse, Refusal> {
         match self {
-            Answerer::Here(service) => analyse(service, &request, within),
-            Answerer::There(client) => {
+            Backend::Here(service) => analyse(service, &request, within),
+            Backend::There(client) => {
                 let _shown = Progress::new(within);
                 client.explain_impasse(request, within).map_err(Refusal::from)
             }
@@ -161,8 +161,8 @@ impl Answerer {
         within: Duration,
     ) -> Result<v1::AssessRobustnessResponse, Refusal> {
         match self {
-            Answerer::Here(service) => analyse(service, &request, within),
-            Answerer::There(client) => {
+            Backend::Here(service) => analyse(service, &request, within),
+            Backend::There(client) => {
                 let _shown = Progress::new(within);
                 client.assess_robustness(request, within).map_err(Refusal::from)
             }
@@ -187,8 +187,8 @@ impl Answerer {
 
     fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, Refusal> {
         match self {
-            Answerer::Here(service) => service.list_red_lines(request).map_err(Refusal::from),
-            Answerer::There(client) => client.list_red_lines(request).map_err(Refusal::from),
+            Backend::Here(service) => service.list_red_lines(request).map_err(Refusal::from),
+            Backend::There(client) => client.list_red_lines(request).map_err(Refusal::from),
         }
     }
 
@@ -200,23 +200,23 @@ impl Answerer {
             ..v1::ListProposalsRequest::default()
         };
         match self {
-            Answerer::Here(service) => service.list_proposals(request).map_err(Refusal::from),
-            Answerer::There(client) => client.list_proposals(request).map_err(Refusal::from),
+            Backend::Here(service) => service.list_proposals(request).map_err(Refusal::from),
+            Backend::There(client) => client.list_proposals(request).map_err(Refusal::from),
         }
     }
 
     pub(crate) fn get_red_line(&self, request: v1::GetRedLineRequest) -> Result<v1::RedLine, Refusal> {
         match self {
-            Answerer::Here(service) => service.get_red_line(request).map_err(Refusal::from),
-            Answerer::There(client) => client.get_red_line(request).map_err(Refusal::from),
+            Backend::Here(service) => service.get_red_line(request).map_err(Refusal::from),
+            Backend::There(client) => client.get_red_line(request).map_err(Refusal::from),
         }
     }
 
     pub(crate) fn get_scenario(&self, name: String) -> Result<v1::Scenario, Refusal> {
         let request = v1::GetScenarioRequest { name, revision: String::new() };
         match self {
-            Answerer::Here(service) => service.get_scenario(request).map_err(Refusal::from),
-            Answerer::There(client) => client.get_scenario(request).map_err(Refusal::from),
+            Backend::Here(service) => service.get_scenario(request).map_err(Refusal::from),
+            Backend::There(client) => client.get_scenario(request).map_err(Refusal::from),
         }
     }
 }

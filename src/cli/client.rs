@@ -86,7 +86,7 @@ pub(crate) enum Unfinished<E> {
 
 /// What comes next in a stream's order.
 enum Slot<E> {
-    Asked,
+    ProposalSource,
     Answered(Box<v1::StreamEvaluateProposalsResponse>),
     Stopped(E),
 }
@@ -323,7 +323,7 @@ impl Client {
                 // The other ends are gone where the stream has ended.
                 let goes_on = match turn {
                     Ok(Turn::Ask(request)) => {
-                        order.blocking_send(Slot::Asked).is_ok() && ask.blocking_send(request).is_ok()
+                        order.blocking_send(Slot::ProposalSource).is_ok() && ask.blocking_send(request).is_ok()
                     }
                     Ok(Turn::Answered(answer)) => order.blocking_send(Slot::Answered(Box::new(answer))).is_ok(),
                     Err(error) => {
@@ -374,7 +374,7 @@ impl Client {
                 None => return Ok(()),
                 Some(Slot::Stopped(error)) => return Err(Unfinished::Stopped(error)),
                 Some(Slot::Answered(answer)) => *answer,
-                Some(Slot::Asked) => {
+                Some(Slot::ProposalSource) => {
                     let read = match answers.message().now_or_never() {
                         Some(read) => read,
                         None => {

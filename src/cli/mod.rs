@@ -19,7 +19,7 @@ use anyhow::Result;
 use clap::Parser;
 use commands::Command;
 use detente_core::scenario::Diagnostics;
-use report::{Report, UsageError, UsageFaults};
+use report::{Report, UsageError, UsageErrors};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -66,8 +66,8 @@ fn started(outcome: Result<ExitCode>) -> ExitCode {
 
 /// Tells what went wrong on standard error, and gives the code to end with.
 fn tell(error: &anyhow::Error) -> ExitCode {
-    let (faults, code) = match error.downcast_ref::<UsageFaults>() {
-        Some(UsageFaults(faults)) => (Some(faults), USAGE),
+    let (faults, code) = match error.downcast_ref::<UsageErrors>() {
+        Some(UsageErrors(faults)) => (Some(faults), USAGE),
         None if error.is::<UsageError>() => (None, USAGE),
         None => (faults(error), FAILED),
     };

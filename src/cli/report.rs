@@ -34,7 +34,7 @@ pub(crate) struct UsageError(pub(crate) String);
 /// Faults in what was written on the command line itself.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct UsageFaults(pub(crate) Diagnostics);
+pub(crate) struct UsageErrors(pub(crate) Diagnostics);
 
 /// JSON for people and tools alike, with a line's end.
 pub(crate) fn pretty(value: &serde_json::Value) -> Result<String> {

@@ -8,7 +8,7 @@ use crate::convert::term::{Names, to_answers};
 use crate::error::{ApiError, Violations, quoted};
 use crate::schema::proto::Date as ProtoDate;
 use crate::schema::proto::v1;
-use detente_analysis::{Aim, Goal, Problem, Question, Unready};
+use detente_analysis::{Aim, Goal, Problem, ProblemError, Question};
 use detente_condition::{Answer, InputId, compile_for_call};
 use detente_core::engine::{Compiled, Given};
 use detente_core::scenario::Scenario;
@@ -63,9 +63,9 @@ impl Asked {
         self.ready(Problem::comparing(self.question.clone()))
     }
 
-    fn ready(&self, problem: Result<Problem, Unready>) -> Result<Problem, ApiError> {
+    fn ready(&self, problem: Result<Problem, ProblemError>) -> Result<Problem, ApiError> {
         problem.map_err(|unready| match unready {
-            Unready::Cuts(cuts) => {
+            ProblemError::Cuts(cuts) => {
                 let mut violations = Violations::default();
                 for cut in cuts {
                     let scenario = self.question.compiled.scenario();
@@ -79,7 +79,7 @@ impl Asked {
                 }
                 ApiError::InvalidRequest(violations)
             }
-            Unready::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
+            ProblemError::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
         })
     }
 }

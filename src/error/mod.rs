@@ -33,7 +33,7 @@ pub enum ApiError {
         /// Where the request names the day.
         field: &'static str,
         /// The day, and what is covered.
-        cause: detente_core::engine::NotCovered,
+        cause: detente_core::engine::NotCoveredError,
     },
     /// Not a page token of this service, or changed on its way.
     #[error("the page token is not one that this service gave out; start again without one")]

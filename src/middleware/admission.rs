@@ -15,9 +15,9 @@ use tonic::Status;
 
 /// The places for calls.
 #[derive(Clone, Debug)]
-pub struct Places(Arc<Semaphore>);
+pub struct ConcurrencyLimit(Arc<Semaphore>);
 
-impl Places {
+impl ConcurrencyLimit {
     /// So many.
     pub fn new(calls: usize) -> Self {
         Self(Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))))
@@ -37,7 +37,7 @@ impl Places {
     }
 }
 
-impl Gate for Places {
+impl Gate for ConcurrencyLimit {
     fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Box<Status>> {
         match counts(request.uri().path()) && self.free() == 0 {
             true => Err(Box::new(ApiError::Overloaded.into())),

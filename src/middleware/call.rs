@@ -5,7 +5,7 @@
 
 use crate::access::Caller;
 use crate::middleware::request_id::RequestId;
-use crate::middleware::room::ConnectionRoom;
+use crate::middleware::room::ConnectionBudget;
 use http::{Extensions, HeaderMap, HeaderName};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -22,9 +22,9 @@ pub struct Call {
 struct Inner {
     id: Option<RequestId>,
     trace: Option<Box<str>>,
-    room: Option<ConnectionRoom>,
+    room: Option<ConnectionBudget>,
     caller: OnceLock<Caller>,
-    told: Mutex<Told>,
+    told: Mutex<CallSummary>,
     decided: Mutex<Vec<Decided>>,
 }
 
@@ -33,7 +33,7 @@ type Decided = Box<dyn FnOnce() + Send>;
 
 /// What a handler tells of a call, for its span and its line in the log. Never what was proposed.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct CallSummary {
     /// The scenario's id.
     pub scenario: Option<Arc<str>>,
     /// Its revision.
@@ -56,7 +56,7 @@ impl std::fmt::Debug for Call {
 
 impl Call {
     /// A call with these headers.
-    pub(crate) fn new(id: Option<RequestId>, room: Option<ConnectionRoom>, headers: &HeaderMap) -> Self {
+    pub(crate) fn new(id: Option<RequestId>, room: Option<ConnectionBudget>, headers: &HeaderMap) -> Self {
         let trace = headers.get(TRACEPARENT).and_then(|parent| trace_id(parent.as_bytes()));
         Self { inner: Arc::new(Inner { id, room, trace: trace.map(Into::into), ..Inner::default() }) }
     }
@@ -77,7 +77,7 @@ impl Call {
     }
 
     /// The room for the answers of its connection.
-    pub(crate) fn room(&self) -> Option<&ConnectionRoom> {
+    pub(crate) fn room(&self) -> Option<&ConnectionBudget> {
         self.inner.room.as_ref()
     }
 
@@ -103,7 +103,7 @@ impl Call {
     }
 
     /// What is told of it.
-    pub fn told(&self) -> MutexGuard<'_, Told> {
+    pub fn told(&self) -> MutexGuard<'_, CallSummary> {
         self.inner.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,7 @@
 use crate::error::{ERROR_DOMAIN, ReasonName};
 use crate::middleware::call::Call;
 use crate::middleware::request_id::RequestId;
-use crate::middleware::room::ConnectionRoom;
+use crate::middleware::room::ConnectionBudget;
 use crate::middleware::status_headers::{code_name, explain, make_plain};
 use crate::telemetry::{CALL_TARGET, Metrics};
 use bytes::Bytes;
@@ -102,7 +102,7 @@ where
             method.is_none().then(|| path.get(..MAX_METHOD_BYTES).unwrap_or(path).trim_start_matches('/').to_owned());
         let call = {
             let known = request.extensions();
-            Call::new(known.get::<RequestId>().cloned(), known.get::<ConnectionRoom>().cloned(), request.headers())
+            Call::new(known.get::<RequestId>().cloned(), known.get::<ConnectionBudget>().cloned(), request.headers())
         };
         request.extensions_mut().insert(call.clone());
         let mut ending = Ending {

@@ -17,14 +17,14 @@ pub const MAX_BYTES_OF_CONNECTION: usize = 16 * 1024 * 1024;
 
 /// The room for all answers. A clone is the same.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct ResponseBudget {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
 }
 
 /// The room for the answers of one connection.
 #[derive(Clone, Debug)]
-pub struct ConnectionRoom(Arc<Semaphore>);
+pub struct ConnectionBudget(Arc<Semaphore>);
 
 /// Room that an answer has, until it is dropped.
 #[derive(Clone, Debug)]
@@ -32,13 +32,13 @@ pub struct Taken {
     _permits: Arc<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
 }
 
-impl Default for ConnectionRoom {
+impl Default for ConnectionBudget {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(MAX_BYTES_OF_CONNECTION / UNIT)))
     }
 }
 
-impl Room {
+impl ResponseBudget {
     /// So many bytes.
     pub fn new(bytes: usize) -> Self {
         let half = || Arc::new(Semaphore::new((bytes / UNIT / 2).min(Semaphore::MAX_PERMITS)));
@@ -49,10 +49,10 @@ impl Room {
     ///
     /// # Errors
     /// If there is none: on the connection, whose client reads too little, or in all.
-    pub fn take(&self, bytes: usize, connection: Option<&ConnectionRoom>) -> Result<Taken, ApiError> {
+    pub fn take(&self, bytes: usize, connection: Option<&ConnectionBudget>) -> Result<Taken, ApiError> {
         // What it is encoded into grows by doubling.
         let units = u32::try_from(bytes.next_power_of_two().div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let here = connection.map(|ConnectionRoom(room)| room.clone().try_acquire_many_owned(units)).transpose();
+        let here = connection.map(|ConnectionBudget(room)| room.clone().try_acquire_many_owned(units)).transpose();
         let here = here.map_err(|_| ApiError::AnswersUnread { limit: MAX_BYTES_OF_CONNECTION })?;
         let all = if bytes < LARGE_BYTES { &self.small } else { &self.large };
         let all = all.clone().try_acquire_many_owned(units).map_err(|_| ApiError::Overloaded)?;
@@ -63,13 +63,14 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use crate::error::ApiError;
-    use crate::middleware::room::{ConnectionRoom, MAX_BYTES_OF_CONNECTION, Room};
+    use crate::middleware::room::{ConnectionBudget, MAX_BYTES_OF_CONNECTION, ResponseBudget};
 
     const LARGEST: usize = 4 * 1024 * 1024;
 
     #[test]
     fn a_connection_has_its_share_and_no_more_until_it_reads() {
-        let (room, one, other) = (Room::new(1 << 30), ConnectionRoom::default(), ConnectionRoom::default());
+        let (room, one, other) =
+            (ResponseBudget::new(1 << 30), ConnectionBudget::default(), ConnectionBudget::default());
         let mut taken: Vec<_> = (0..4).map(|_| room.take(LARGEST, Some(&one)).unwrap()).collect();
         let refused = room.take(1, Some(&one)).unwrap_err();
         assert_eq!(refused, ApiError::AnswersUnread { limit: MAX_BYTES_OF_CONNECTION });
@@ -80,7 +81,7 @@ mod tests {
 
     #[test]
     fn large_answers_leave_room_for_small_ones() {
-        let room = Room::new(16 * 1024 * 1024);
+        let room = ResponseBudget::new(16 * 1024 * 1024);
         let large: Vec<_> = (0..2).map(|_| room.take(LARGEST, None).unwrap()).collect();
         assert_eq!(room.take(64 * 1024, None).unwrap_err(), ApiError::Overloaded);
         let small: Vec<_> = (0..8 * 1024).map(|_| room.take(1000, None).unwrap()).collect();

@@ -2,7 +2,7 @@
 
 use crate::access::Authority;
 use crate::middleware::access::Access;
-use crate::middleware::admission::Places;
+use crate::middleware::admission::ConcurrencyLimit;
 use crate::telemetry::Metrics;
 use crate::transport::tls::Tls;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub struct Gates {
     /// Who is let in.
     pub access: Access,
     /// How many at a time.
-    pub places: Places,
+    pub places: ConcurrencyLimit,
     /// How they speak.
     pub tls: Option<Tls>,
     /// How many connections are open.
@@ -34,7 +34,7 @@ impl Gates {
         Self {
             metrics,
             access: Access::new(Arc::new(Authority::none()), None),
-            places: Places::new(usize::MAX),
+            places: ConcurrencyLimit::new(usize::MAX),
             tls: None,
             connections: Arc::default(),
             calls: TaskTracker::new(),

@@ -13,9 +13,9 @@ pub use settings::Settings;
 
 use crate::access::Authority;
 use crate::middleware::access::Access;
-use crate::middleware::admission::Places;
+use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::quota::Quotas;
-use crate::middleware::room::Room;
+use crate::middleware::room::ResponseBudget;
 use crate::schema::proto::DESCRIPTORS;
 use crate::services::{AnalysisThreads, Analyst, Record, RedLines, Streams};
 use crate::serving::{Cache, CacheCounts, DecisionLog, Reloads, Store, Watch};
@@ -137,14 +137,14 @@ impl Server {
         let readiness = Readiness::new().await;
         let cache = (settings.cache_bytes > 0).then(|| Arc::new(Cache::new(settings.cache_bytes)));
         let ending = CancellationToken::new();
-        let places = Places::new(settings.max_calls);
+        let places = ConcurrencyLimit::new(settings.max_calls);
         let mut record = Record::default();
         (record.decisions, record.metrics, record.content) =
             (decisions.clone(), Some(metrics.clone()), settings.content);
         let mut red_lines = RedLines::new(store.clone())
             .with_streams(Streams { idle: settings.stream_idle, ending: ending.clone() })
             .with_places(places.clone())
-            .with_room(Room::new(MAX_UNREAD_BYTES))
+            .with_room(ResponseBudget::new(MAX_UNREAD_BYTES))
             .with_record(record.clone());
         if let Some(cache) = &cache {
             red_lines = red_lines.with_cache(cache.clone());

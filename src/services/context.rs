@@ -2,7 +2,7 @@
 
 use crate::access::Role;
 use crate::error::ApiError;
-use crate::middleware::admission::Places;
+use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::call::Call;
 use crate::schema::proto::v1;
 use crate::services::RedLines;
@@ -20,7 +20,7 @@ impl RedLines {
     /// If as many are worked on as may be.
     pub(super) fn called<T>(&self, request: Request<T>) -> Result<(Self, T), ApiError> {
         let service = self.of_call(request.extensions());
-        let place = self.shared.places.as_ref().map(Places::take).transpose()?.map(Arc::new);
+        let place = self.shared.places.as_ref().map(ConcurrencyLimit::take).transpose()?.map(Arc::new);
         Ok((Self { _place: place, ..service }, request.into_inner()))
     }
 

@@ -34,7 +34,7 @@ impl RedLines {
         let order = read_order(&request.order_by, &mut violations);
         let order_text: String = order.iter().map(|(key, falling)| format!("{}{falling}", key.token_text())).collect();
         let query = QueryHash::of(&[b"ListRedLines", id.as_bytes(), &asked.encode_to_vec(), order_text.as_bytes()]);
-        let going_on = GoingOn::read(&request.page_token, query, &request.revision)?;
+        let going_on = Cursor::read(&request.page_token, query, &request.revision)?;
         let compiled = self.held(&id, &going_on.revision)?;
         let scenario = compiled.scenario();
         let filter = Filter::read(&compiled, asked, &mut violations);
@@ -66,7 +66,7 @@ impl RedLines {
         let size = sized(request.page_size, &mut violations);
         violations.into_result()?;
         let query = QueryHash::of(&[b"ListScenarios"]);
-        let going_on = GoingOn::read(&request.page_token, query, "")?;
+        let going_on = Cursor::read(&request.page_token, query, "")?;
         let list = self.visible();
         let revision = &list_revision(&list);
         if going_on.start > 0 && going_on.revision != *revision {
@@ -89,7 +89,7 @@ impl RedLines {
         let size = sized(request.page_size, &mut violations);
         violations.into_result()?;
         let query = QueryHash::of(&[b"ListProposals", id.as_bytes()]);
-        let going_on = GoingOn::read(&request.page_token, query, &request.revision)?;
+        let going_on = Cursor::read(&request.page_token, query, &request.revision)?;
         let compiled = self.held(&id, &going_on.revision)?;
         let scenario = compiled.scenario();
         let revision = scenario.revision.as_str();
@@ -109,14 +109,14 @@ fn sized(asked: i32, violations: &mut Violations) -> usize {
 }
 
 /// Where a list goes on.
-struct GoingOn {
+struct Cursor {
     /// How many items come before.
     start: usize,
     /// The revision that is listed, by the page token or by a pin; empty: the current one.
     revision: String,
 }
 
-impl GoingOn {
+impl Cursor {
     fn read(token: &str, query: QueryHash, pinned: &str) -> Result<Self, ApiError> {
         if token.is_empty() {
             return Ok(Self { start: 0, revision: pinned.to_owned() });

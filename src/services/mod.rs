@@ -20,16 +20,16 @@ pub use history::MAX_HISTORY_FINDINGS;
 pub use stream::MAX_STREAM_ID_BYTES;
 
 use crate::error::{ApiError, Violations, quoted};
-use crate::middleware::admission::Places;
+use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::call::Call;
 use crate::middleware::connection_context::StreamPlaces;
 use crate::middleware::quota::Quota;
-use crate::middleware::room::Room;
+use crate::middleware::room::ResponseBudget;
 use crate::schema::encoded::EvaluateProposalResponse;
 use crate::schema::names;
 use crate::schema::proto::red_line_service_server::{RedLineService, RedLineServiceServer};
 use crate::schema::proto::v1;
-use crate::serving::{Cache, NotHeld, Refused, Store, Workers};
+use crate::serving::{Cache, NotHeldError, Store, Workers, WorkersError};
 use detente_condition::nearest;
 use detente_core::engine::Compiled;
 use detente_core::scenario::model::Id;
@@ -61,8 +61,8 @@ struct Shared {
     cache: Option<Arc<Cache>>,
     workers: Workers,
     streams: Streams,
-    places: Option<Places>,
-    room: Option<Room>,
+    places: Option<ConcurrencyLimit>,
+    room: Option<ResponseBudget>,
     record: Record,
 }
 
@@ -113,14 +113,14 @@ impl RedLines {
 
     /// The same, where each message of a stream takes one of these places while it is answered.
     #[must_use]
-    pub fn with_places(mut self, places: Places) -> Self {
+    pub fn with_places(mut self, places: ConcurrencyLimit) -> Self {
         Arc::make_mut(&mut self.shared).places = Some(places);
         self
     }
 
     /// The same, where answers that wait to be read take of this room.
     #[must_use]
-    pub fn with_room(mut self, room: Room) -> Self {
+    pub fn with_room(mut self, room: ResponseBudget) -> Self {
         Arc::make_mut(&mut self.shared).room = Some(room);
         self
     }
@@ -162,8 +162,8 @@ impl RedLines {
         let held = match revision {
             "" => store.get(id).ok_or_else(|| self.missing(id))?,
             pinned => store.revision_of(id, pinned).map_err(|not_held| match not_held {
-                NotHeld::Scenario => self.missing(id),
-                NotHeld::Revision { current } => ApiError::RevisionNotHeld { requested: quoted(pinned), current },
+                NotHeldError::Scenario => self.missing(id),
+                NotHeldError::Revision { current } => ApiError::RevisionNotHeld { requested: quoted(pinned), current },
             })?,
         };
         self.tell_scenario(&held);
@@ -207,10 +207,10 @@ impl RedLines {
     }
 }
 
-fn done<T>(work: Result<Result<T, ApiError>, Refused>) -> Result<T, ApiError> {
+fn done<T>(work: Result<Result<T, ApiError>, WorkersError>) -> Result<T, ApiError> {
     work.unwrap_or_else(|refused| match refused {
-        Refused::Busy => Err(ApiError::Overloaded),
-        Refused::Ending => Err(ApiError::ShuttingDown),
+        WorkersError::Busy => Err(ApiError::Overloaded),
+        WorkersError::Ending => Err(ApiError::ShuttingDown),
     })
 }
 

@@ -5,7 +5,7 @@
 //! transport has already been given.
 
 use crate::error::{ApiError, Violations};
-use crate::middleware::admission::Places;
+use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::quota::Quota;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
@@ -107,7 +107,7 @@ impl RedLines {
     ) -> v1::StreamEvaluateProposalsResponse {
         let begun = Instant::now();
         let quota = quota.map_or(Ok(()), |quota| quota.take(1));
-        let place = quota.and_then(|()| self.shared.places.as_ref().map(Places::take).transpose());
+        let place = quota.and_then(|()| self.shared.places.as_ref().map(ConcurrencyLimit::take).transpose());
         let _place = match place {
             Ok(place) => place,
             Err(error) => return self.refused(message.id, error),

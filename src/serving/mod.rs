@@ -11,7 +11,7 @@ mod store;
 mod watch;
 mod workers;
 
-pub use analyses::{Analyses, AnalysisCounts, Failed, Going, Stop, Ticket};
+pub use analyses::{Analyses, AnalysisCounts, AnalysisError, JobHandle, Stop, Ticket};
 pub use cache::{Cache, CacheCounts, Kept, Key};
 pub use decisions::{
     DecisionCounts, DecisionLog, DecisionSettings, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES, MAX_LINE_BYTES, Mask,
@@ -20,10 +20,11 @@ pub use decisions::{
 pub use reload::{Fault, Outcome, Reload, ReloadCounts, Reloads};
 pub use scenario_files::{LoadError, ScenarioFiles, Where};
 pub use store::{
-    DefaultScenario, DuplicateScenario, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeld, StaleFile, Store, list_revision,
+    DefaultScenario, DuplicateScenarioError, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeldError, StaleFile, Store,
+    list_revision,
 };
 pub use watch::{Watch, WatchError, folder_of};
-pub use workers::{Refused, Workers};
+pub use workers::{Workers, WorkersError};
 
 #[cfg(test)]
 mod tests;

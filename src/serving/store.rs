@@ -17,14 +17,14 @@ pub const MAX_PAST_BYTES: usize = 256 * 1024 * 1024;
 /// Two scenarios have one id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("two scenarios have the id `{id}`")]
-pub struct DuplicateScenario {
+pub struct DuplicateScenarioError {
     /// The id.
     pub id: Id,
 }
 
 /// What is asked for is not held.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NotHeld {
+pub enum NotHeldError {
     /// No scenario of that id.
     #[error("no scenario of that id is held")]
     Scenario,
@@ -76,14 +76,14 @@ impl Store {
     ///
     /// # Errors
     /// Two of one id.
-    pub fn new(scenarios: Vec<Compiled>) -> Result<Self, DuplicateScenario> {
+    pub fn new(scenarios: Vec<Compiled>) -> Result<Self, DuplicateScenarioError> {
         let default = scenarios.first().map(|compiled| compiled.scenario().id.clone());
         let default = RwLock::new(default.map_or(DefaultScenario::FirstById, DefaultScenario::Named));
         let current = DashMap::with_capacity(scenarios.len());
         for compiled in scenarios {
             let id = compiled.scenario().id.clone();
             if current.insert(id.clone(), Arc::new(compiled)).is_some() {
-                return Err(DuplicateScenario { id });
+                return Err(DuplicateScenarioError { id });
             }
         }
         Ok(Self { current, past: Mutex::default(), default, stale: RwLock::default(), max_past_bytes: MAX_PAST_BYTES })
@@ -182,18 +182,18 @@ impl Store {
     ///
     /// # Errors
     /// What is not held.
-    pub fn revision_of(&self, id: &str, revision: &str) -> Result<Arc<Compiled>, NotHeld> {
-        let current = self.get(id).ok_or(NotHeld::Scenario)?;
+    pub fn revision_of(&self, id: &str, revision: &str) -> Result<Arc<Compiled>, NotHeldError> {
+        let current = self.get(id).ok_or(NotHeldError::Scenario)?;
         let is_asked = |held: &Compiled| held.scenario().revision.as_str() == revision;
         if is_asked(&current) {
             return Ok(current);
         }
         // Once more, with writers kept out: what was past a moment ago may have become current again.
         let past = self.past();
-        let current = self.get(id).ok_or(NotHeld::Scenario)?;
+        let current = self.get(id).ok_or(NotHeldError::Scenario)?;
         let of_id = past.iter().filter(|held| *held.scenario().id == *id).chain([&current]);
         let asked = of_id.into_iter().find(|held| is_asked(held)).cloned();
-        asked.ok_or_else(|| NotHeld::Revision { current: current.scenario().revision.to_string() })
+        asked.ok_or_else(|| NotHeldError::Revision { current: current.scenario().revision.to_string() })
     }
 
     /// The current revisions of all scenarios, in order of id.

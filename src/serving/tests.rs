@@ -1,6 +1,6 @@
 //! The bounds of longer work.
 
-use crate::serving::{Refused, Workers};
+use crate::serving::{Workers, WorkersError};
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -23,7 +23,7 @@ async fn as_many_run_and_wait_as_may_and_one_more_is_refused() {
     while workers.admitted.available_permits() > 0 {
         sleep(Duration::from_millis(1)).await;
     }
-    assert_eq!(workers.run(|| 3).await, Err(Refused::Busy));
+    assert_eq!(workers.run(|| 3).await, Err(WorkersError::Busy));
     // A caller who leaves takes its waiting job along, and makes room.
     second.abort();
     assert!(second.await.unwrap_err().is_cancelled());
@@ -53,7 +53,7 @@ async fn a_job_whose_caller_leaves_keeps_its_place_until_it_ends() {
     timeout(PATIENCE, begins).await.unwrap().unwrap();
     first.abort();
     assert!(first.await.is_err());
-    assert_eq!(workers.run(|| 2).await, Err(Refused::Busy));
+    assert_eq!(workers.run(|| 2).await, Err(WorkersError::Busy));
     release.send(()).unwrap();
     let again = async {
         while workers.run(|| 2).await.is_err() {

@@ -16,7 +16,7 @@ pub(super) const MAX_WAITING: usize = 64;
 
 /// A job that was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Refused {
+pub enum WorkersError {
     /// As many as may are waiting.
     #[error("as many calls as may are waiting for work that takes longer")]
     Busy,
@@ -51,8 +51,8 @@ impl Workers {
     ///
     /// # Errors
     /// If it was not done.
-    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
-        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Refused::Busy)?;
+    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkersError> {
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| WorkersError::Busy)?;
         self.run_admitted(job, admitted).await
     }
 
@@ -60,8 +60,11 @@ impl Workers {
     ///
     /// # Errors
     /// If the program ends.
-    pub async fn run_in_turn<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Refused> {
-        let admitted = self.admitted.clone().acquire_owned().await.map_err(|_| Refused::Ending)?;
+    pub async fn run_in_turn<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, WorkersError> {
+        let admitted = self.admitted.clone().acquire_owned().await.map_err(|_| WorkersError::Ending)?;
         self.run_admitted(job, admitted).await
     }
 
@@ -69,8 +72,8 @@ impl Workers {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
         admitted: OwnedSemaphorePermit,
-    ) -> Result<T, Refused> {
-        let running = self.running.clone().acquire_owned().await.map_err(|_| Refused::Ending)?;
+    ) -> Result<T, WorkersError> {
+        let running = self.running.clone().acquire_owned().await.map_err(|_| WorkersError::Ending)?;
         let span = tracing::Span::current();
         let job = spawn_blocking(move || {
             let done = span.in_scope(job);
@@ -81,7 +84,7 @@ impl Workers {
         job.await.map_err(|error| match error.try_into_panic() {
             // Whoever asked panics in its stead: there is one place where that becomes an answer.
             Ok(payload) => resume_unwind(payload),
-            Err(_) => Refused::Ending,
+            Err(_) => WorkersError::Ending,
         })
     }
 }

@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 const MAX_NAME_BYTES: usize = 128;
 
 /// What a client showed when its connection opened.
-pub(crate) struct Shown {
+pub(crate) struct ClientCertificate {
     pub(crate) name: Arc<str>,
     pub(crate) until: SystemTime,
     /// Its certificate, and those between it and an authority.
@@ -24,7 +24,7 @@ pub(crate) struct Shown {
     in_force: watch::Receiver<Arc<Current>>,
 }
 
-impl Shown {
+impl ClientCertificate {
     /// `None` without certificates.
     pub(crate) fn new(
         certificates: &[CertificateDer<'_>],

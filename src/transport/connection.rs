@@ -5,12 +5,12 @@
 //! [`crate::middleware::deadline`]) can't be turned off. hyper's server, below it, has none of these faults.
 
 use crate::middleware::connection_context::{Peer, StreamPlaces};
-use crate::middleware::room::ConnectionRoom;
-use crate::transport::client_certificate::Shown;
+use crate::middleware::room::ConnectionBudget;
+use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::preface::{First, NOT_HTTP1, Rewound, first_words};
-use crate::transport::stall_guard::{Asked, Patience};
+use crate::transport::stall_guard::{PollTracked, StallGuard};
 use crate::transport::tls::Tls;
-use crate::transport::write_buffer::Coalesced;
+use crate::transport::write_buffer::WriteBuffer;
 use bytes::Bytes;
 use futures_util::future::OptionFuture;
 use http::{Request, Response};
@@ -99,7 +99,7 @@ impl Default for ConnectionLimits {
 
 /// Why a connection came to nothing.
 #[derive(Debug, Error)]
-pub(crate) enum Refused {
+pub(crate) enum ConnectionError {
     #[error("it did not speak in time")]
     Silent(#[from] Elapsed),
     #[error("it is lost before it spoke")]
@@ -112,21 +112,21 @@ pub(crate) enum Refused {
     Http1,
 }
 
-impl Refused {
+impl ConnectionError {
     /// For metrics.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Refused::Silent(_) => "silent",
-            Refused::Lost(_) => "lost",
-            Refused::Tls(_) => "tls",
-            Refused::Other | Refused::Http1 => "not_http2",
+            ConnectionError::Silent(_) => "silent",
+            ConnectionError::Lost(_) => "lost",
+            ConnectionError::Tls(_) => "tls",
+            ConnectionError::Other | ConnectionError::Http1 => "not_http2",
         }
     }
 }
 
 /// Why a connection that came to calls has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum CloseReason {
     /// Its client left.
     Left,
     /// It was as old as one may become.
@@ -143,33 +143,33 @@ pub(crate) enum Ended {
     Broken,
 }
 
-impl Ended {
+impl CloseReason {
     /// For metrics.
     pub(crate) fn reason(self) -> &'static str {
         match self {
-            Ended::Left => "left",
-            Ended::Age => "age",
-            Ended::Certificate => "certificate",
-            Ended::Drain => "drain",
-            Ended::Keepalive => "keepalive",
-            Ended::Flood => "flood",
-            Ended::Broken => "broken",
+            CloseReason::Left => "left",
+            CloseReason::Age => "age",
+            CloseReason::Certificate => "certificate",
+            CloseReason::Drain => "drain",
+            CloseReason::Keepalive => "keepalive",
+            CloseReason::Flood => "flood",
+            CloseReason::Broken => "broken",
         }
     }
 
     fn by(error: &(dyn Error + Send + Sync + 'static)) -> Self {
         if error.downcast_ref().is_some_and(hyper::Error::is_timeout) {
-            return Ended::Keepalive;
+            return CloseReason::Keepalive;
         }
         let causes = successors(Some(error as &(dyn Error + 'static)), |error| (*error).source());
         let told = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>()?.reason()).next();
-        if told == Some(h2::Reason::ENHANCE_YOUR_CALM) { Ended::Flood } else { Ended::Broken }
+        if told == Some(h2::Reason::ENHANCE_YOUR_CALM) { CloseReason::Flood } else { CloseReason::Broken }
     }
 }
 
 /// HTTP/2 with the limits of this server. `stalled` counts the calls whose answers were left unread.
-pub(crate) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Builder<Patience> {
-    let mut http2 = Builder::new(Patience { stall: limits.stall, stalled });
+pub(crate) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Builder<StallGuard> {
+    let mut http2 = Builder::new(StallGuard { stall: limits.stall, stalled });
     http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.max_streams)
@@ -188,7 +188,7 @@ pub(crate) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Build
 /// How connections are served.
 #[derive(Clone)]
 pub(crate) struct Serving {
-    pub(crate) http2: Builder<Patience>,
+    pub(crate) http2: Builder<StallGuard>,
     pub(crate) limits: ConnectionLimits,
     pub(crate) tls: Option<Tls>,
     /// Turns true when clients are told to go.
@@ -208,7 +208,7 @@ pub(crate) fn serve<S, B>(
     address: IpAddr,
     mut serving: Serving,
     service: S,
-) -> impl Future<Output = Result<Ended, Refused>> + Send
+) -> impl Future<Output = Result<CloseReason, ConnectionError>> + Send
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -223,7 +223,7 @@ where
     async move {
         let (opened, shown) = tokio::select! {
             opened = timeout(serving.limits.handshake, opening) => opened??,
-            _ = serving.closing.wait_for(|closing| *closing) => return Ok(Ended::Drain),
+            _ = serving.closing.wait_for(|closing| *closing) => return Ok(CloseReason::Drain),
         };
         let certificate = shown.as_ref().map(|shown| (shown.name.clone(), shown.until));
         let peer = Peer { address, certificate };
@@ -241,24 +241,24 @@ enum Opened {
 }
 
 /// Comes to HTTP/2, and to what the client showed.
-async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<Shown>), Refused> {
+async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<ClientCertificate>), ConnectionError> {
     let Some(tls) = tls else { return Ok((Opened::Plain(read_first(stream).await?), None)) };
     let current = tls.current();
-    let accepted = TlsAcceptor::from(current.config.clone()).accept(stream).await.map_err(Refused::Tls)?;
+    let accepted = TlsAcceptor::from(current.config.clone()).accept(stream).await.map_err(ConnectionError::Tls)?;
     let certificates = accepted.get_ref().1.peer_certificates().unwrap_or_default();
-    let shown = current.clients.clone().and_then(|clients| Shown::new(certificates, clients, tls.watch()));
+    let shown = current.clients.clone().and_then(|clients| ClientCertificate::new(certificates, clients, tls.watch()));
     Ok((Opened::Tls(Box::new(read_first(accepted).await?)), shown))
 }
 
-async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<Rewound<T>, Refused> {
-    match first_words(&mut stream).await.map_err(Refused::Lost)? {
+async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<Rewound<T>, ConnectionError> {
+    match first_words(&mut stream).await.map_err(ConnectionError::Lost)? {
         (First::Http2, first) => Ok(Rewound::new(first, stream)),
         (First::Http1, _) => {
             let _ = stream.write_all(NOT_HTTP1).await;
             let _ = stream.shutdown().await;
-            Err(Refused::Http1)
+            Err(ConnectionError::Http1)
         }
-        (First::Other, _) => Err(Refused::Other),
+        (First::Other, _) => Err(ConnectionError::Other),
     }
 }
 
@@ -266,10 +266,10 @@ async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<
 fn calls<T, S, B>(
     stream: T,
     peer: Peer,
-    shown: Option<Shown>,
+    shown: Option<ClientCertificate>,
     serving: Serving,
     service: S,
-) -> Pin<Box<dyn Future<Output = Ended> + Send>>
+) -> Pin<Box<dyn Future<Output = CloseReason> + Send>>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -277,7 +277,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let (places, room) = (StreamPlaces::default(), ConnectionRoom::default());
+    let (places, room) = (StreamPlaces::default(), ConnectionBudget::default());
     let service = service
         .map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
@@ -285,8 +285,8 @@ where
             request.extensions_mut().insert(room.clone());
             request
         })
-        .map_response(|response: Response<B>| response.map(Asked::new));
-    let stream = Coalesced::new(stream);
+        .map_response(|response: Response<B>| response.map(PollTracked::new));
+    let stream = WriteBuffer::new(stream);
     let service = TowerToHyperService::new(service);
     let mut connection = Box::pin(serving.http2.serve_connection(TokioIo::new(stream.clone()), service));
     // A certificate is looked at when a connection opens: who has a new one shows it on a new connection.
@@ -303,7 +303,7 @@ where
                 }
                 Some(()) = &mut distrusted => {
                     connection.as_mut().graceful_shutdown();
-                    told = Some(Ended::Certificate);
+                    told = Some(CloseReason::Certificate);
                     break timeout(LAST_CALLS, driven(connection.as_mut(), &stream)).await.unwrap_or(Ok(()));
                 }
             }
@@ -311,22 +311,22 @@ where
         if let Err(error) = &ended {
             debug!(target: LOG_TARGET, error = &**error as &dyn Error, "a connection ended with an error");
         }
-        told.unwrap_or_else(|| ended.map_or_else(|error| Ended::by(&*error), |()| Ended::Left))
+        told.unwrap_or_else(|| ended.map_or_else(|error| CloseReason::by(&*error), |()| CloseReason::Left))
     })
 }
 
 /// Completes when a connection is to end, and tells why.
-async fn is_to_go(max_age: Duration, mut closing: watch::Receiver<bool>) -> Ended {
+async fn is_to_go(max_age: Duration, mut closing: watch::Receiver<bool>) -> CloseReason {
     tokio::select! {
-        () = sleep(with_jitter(max_age)) => Ended::Age,
-        _ = closing.wait_for(|closing| *closing) => Ended::Drain,
+        () = sleep(with_jitter(max_age)) => CloseReason::Age,
+        _ = closing.wait_for(|closing| *closing) => CloseReason::Drain,
     }
 }
 
 /// Drives a connection, and sends what it has written whenever it has nothing more to do.
 fn driven(
     mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
-    stream: &Coalesced<impl AsyncWrite + Unpin>,
+    stream: &WriteBuffer<impl AsyncWrite + Unpin>,
 ) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> {
     poll_fn(move |cx| {
         let ended = connection.as_mut().poll(cx);

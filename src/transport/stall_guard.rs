@@ -38,13 +38,13 @@ struct Given {
 
 /// Runs calls, and ends those whose answers are left unread.
 #[derive(Clone, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct StallGuard {
     pub(crate) stall: Duration,
     /// How many were ended so.
     pub(crate) stalled: Arc<AtomicU64>,
 }
 
-impl<F> Executor<F> for Patience
+impl<F> Executor<F> for StallGuard
 where
     F: Future + Send + 'static,
     F::Output: Send,
@@ -60,7 +60,7 @@ pin_project! {
     struct Patient<F> {
         #[pin]
         call: F,
-        patience: Patience,
+        patience: StallGuard,
         given: Given,
         // Since so many frames were given, the wait for the client.
         #[pin]
@@ -115,20 +115,20 @@ const LARGEST_FRAME: usize = 32 * 1024;
 
 pin_project! {
     /// A body that tells when it is asked.
-    pub(crate) struct Asked<B> {
+    pub(crate) struct PollTracked<B> {
         #[pin]
         inner: B,
         rest: Bytes,
     }
 }
 
-impl<B> Asked<B> {
+impl<B> PollTracked<B> {
     pub(crate) fn new(inner: B) -> Self {
         Self { inner, rest: Bytes::new() }
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Asked<B> {
+impl<B: Body<Data = Bytes>> Body for PollTracked<B> {
     type Data = Bytes;
     type Error = B::Error;
 

@@ -16,9 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// What is held at most: several answers of a usual size.
 const HELD_BYTES: usize = 32 * 1024;
 
-/// A socket whose writes are held until [`Coalesced::poll_send`]. Clones are the same socket.
+/// A socket whose writes are held until [`WriteBuffer::poll_send`]. Clones are the same socket.
 #[derive(Debug)]
-pub(crate) struct Coalesced<T> {
+pub(crate) struct WriteBuffer<T> {
     // One task uses it, so that nobody ever waits; but two of its parts do, the connection and its owner.
     inner: Arc<Mutex<Inner<T>>>,
 }
@@ -29,13 +29,13 @@ struct Inner<T> {
     held: BytesMut,
 }
 
-impl<T> Clone for Coalesced<T> {
+impl<T> Clone for WriteBuffer<T> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone() }
     }
 }
 
-impl<T: AsyncWrite + Unpin> Coalesced<T> {
+impl<T: AsyncWrite + Unpin> WriteBuffer<T> {
     pub(crate) fn new(socket: T) -> Self {
         Self { inner: Arc::new(Mutex::new(Inner { socket, held: BytesMut::new() })) }
     }
@@ -46,7 +46,7 @@ impl<T: AsyncWrite + Unpin> Coalesced<T> {
     }
 }
 
-impl<T> Coalesced<T> {
+impl<T> WriteBuffer<T> {
     fn with<R>(&self, work: impl FnOnce(&mut Inner<T>) -> R) -> R {
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -67,13 +67,13 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Coalesced<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for WriteBuffer<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.with(|inner| Pin::new(&mut inner.socket).poll_read(cx, buffer))
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Coalesced<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for WriteBuffer<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }

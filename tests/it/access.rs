@@ -3,7 +3,7 @@
 use crate::support::credentials::{Signer, claims, entry, jwks, rules, seconds};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use detente::access::{Authority, Caller, Denied, Keys, Role, Tokens};
+use detente::access::{AuthenticationError, Authority, Caller, Keys, Role, Tokens};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use proptest::prelude::*;
 use rcgen::PublicKeyData;
@@ -52,35 +52,35 @@ fn each_claim_is_checked() {
         keys.verify(&signer.sign(&claims), now).unwrap_err()
     };
     for name in ["iss", "aud", "sub", "exp"] {
-        assert_eq!(without(name), Denied::Malformed, "{name}");
+        assert_eq!(without(name), AuthenticationError::Malformed, "{name}");
     }
     for (name, value, denied) in [
-        ("exp", json!(at - 31), Denied::Expired),
-        ("exp", json!(at - 600), Denied::Expired),
-        ("exp", json!(0), Denied::Expired),
-        ("exp", json!(-1), Denied::Malformed),
-        ("exp", json!("4102444800"), Denied::Malformed),
-        ("exp", json!(1e300), Denied::Malformed),
-        ("exp", json!(1e18), Denied::Malformed),
-        ("exp", json!(253_402_300_800_u64), Denied::Malformed),
-        ("exp", json!(u64::MAX), Denied::Malformed),
-        ("exp", json!(null), Denied::Malformed),
-        ("nbf", json!(at + 60), Denied::NotYetValid),
-        ("nbf", json!("soon"), Denied::Malformed),
-        ("iss", json!("https://issuer.test.evil"), Denied::WrongIssuer),
-        ("iss", json!(["https://issuer.test"]), Denied::Malformed),
-        ("aud", json!("detente-staging"), Denied::WrongAudience),
-        ("aud", json!(["other", "another"]), Denied::WrongAudience),
-        ("aud", json!([]), Denied::WrongAudience),
-        ("sub", json!(""), Denied::NoSubject),
-        ("sub", json!("a\nb"), Denied::NoSubject),
-        ("sub", json!("x".repeat(129)), Denied::NoSubject),
-        ("detente_role", json!("admin"), Denied::UnknownRole),
-        ("detente_role", json!(["analyst"]), Denied::UnknownRole),
-        ("detente_scenarios", json!("ukraine-2025"), Denied::Malformed),
-        ("detente_scenarios", json!(vec!["x"; 1_001]), Denied::Malformed),
-        ("detente_scenarios", json!(null), Denied::Malformed),
-        ("detente_scenarios", json!(["*"]), Denied::Malformed),
+        ("exp", json!(at - 31), AuthenticationError::Expired),
+        ("exp", json!(at - 600), AuthenticationError::Expired),
+        ("exp", json!(0), AuthenticationError::Expired),
+        ("exp", json!(-1), AuthenticationError::Malformed),
+        ("exp", json!("4102444800"), AuthenticationError::Malformed),
+        ("exp", json!(1e300), AuthenticationError::Malformed),
+        ("exp", json!(1e18), AuthenticationError::Malformed),
+        ("exp", json!(253_402_300_800_u64), AuthenticationError::Malformed),
+        ("exp", json!(u64::MAX), AuthenticationError::Malformed),
+        ("exp", json!(null), AuthenticationError::Malformed),
+        ("nbf", json!(at + 60), AuthenticationError::NotYetValid),
+        ("nbf", json!("soon"), AuthenticationError::Malformed),
+        ("iss", json!("https://issuer.test.evil"), AuthenticationError::WrongIssuer),
+        ("iss", json!(["https://issuer.test"]), AuthenticationError::Malformed),
+        ("aud", json!("detente-staging"), AuthenticationError::WrongAudience),
+        ("aud", json!(["other", "another"]), AuthenticationError::WrongAudience),
+        ("aud", json!([]), AuthenticationError::WrongAudience),
+        ("sub", json!(""), AuthenticationError::NoSubject),
+        ("sub", json!("a\nb"), AuthenticationError::NoSubject),
+        ("sub", json!("x".repeat(129)), AuthenticationError::NoSubject),
+        ("detente_role", json!("admin"), AuthenticationError::UnknownRole),
+        ("detente_role", json!(["analyst"]), AuthenticationError::UnknownRole),
+        ("detente_scenarios", json!("ukraine-2025"), AuthenticationError::Malformed),
+        ("detente_scenarios", json!(vec!["x"; 1_001]), AuthenticationError::Malformed),
+        ("detente_scenarios", json!(null), AuthenticationError::Malformed),
+        ("detente_scenarios", json!(["*"]), AuthenticationError::Malformed),
     ] {
         assert_eq!(with(name, value.clone()).unwrap_err(), denied, "{name}: {value}");
     }
@@ -111,8 +111,8 @@ fn no_algorithm_but_the_keys_own_is_accepted() {
     for none in ["none", "None", "NONE", "nOnE"] {
         for name in [json!({"alg": none}), json!({"alg": none, "kid": "rsa", "typ": "JWT"})] {
             let header = base64(&name.to_string());
-            assert_eq!(all.verify(&format!("{header}.{body}."), now).unwrap_err(), Denied::Malformed);
-            assert_eq!(all.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), Denied::Malformed);
+            assert_eq!(all.verify(&format!("{header}.{body}."), now).unwrap_err(), AuthenticationError::Malformed);
+            assert_eq!(all.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), AuthenticationError::Malformed);
         }
     }
     // Signed with the public key, which everybody has, as if it were a secret.
@@ -121,13 +121,13 @@ fn no_algorithm_but_the_keys_own_is_accepted() {
     {
         let header = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::HS256) };
         let forged = encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap();
-        assert_eq!(all.verify(&forged, now).unwrap_err(), Denied::AlgorithmNotAllowed);
+        assert_eq!(all.verify(&forged, now).unwrap_err(), AuthenticationError::AlgorithmNotAllowed);
     }
     // An RSA key for another padding than the one it names, and another key's name.
     let padded = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::PS256) };
-    assert_eq!(all.verify(&rsa.sign_with(&padded, &claims), now).unwrap_err(), Denied::WrongKey);
+    assert_eq!(all.verify(&rsa.sign_with(&padded, &claims), now).unwrap_err(), AuthenticationError::WrongKey);
     let renamed = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::ES256) };
-    assert_eq!(all.verify(&ec.sign_with(&renamed, &claims), now).unwrap_err(), Denied::WrongKey);
+    assert_eq!(all.verify(&ec.sign_with(&renamed, &claims), now).unwrap_err(), AuthenticationError::WrongKey);
     // A curve for another than its own.
     let larger = Keys::read(&jwks(&[ec.jwk()]), rules(&["ES256", "ES384"])).unwrap();
     let mut plain = ec.jwk();
@@ -135,11 +135,11 @@ fn no_algorithm_but_the_keys_own_is_accepted() {
     let unnamed = Keys::read(&jwks(&[plain]), rules(&["ES256", "ES384"])).unwrap();
     let header = base64(&json!({"alg": "ES384", "kid": "ec"}).to_string());
     for keys in [larger, unnamed] {
-        assert_eq!(keys.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), Denied::WrongKey);
+        assert_eq!(keys.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), AuthenticationError::WrongKey);
     }
     // Good by itself, but not on the list.
     let only_ec = Keys::read(&jwks(&[rsa.jwk(), ec.jwk()]), rules(&["ES256"])).unwrap();
-    assert_eq!(only_ec.verify(&rsa.sign(&claims), now).unwrap_err(), Denied::AlgorithmNotAllowed);
+    assert_eq!(only_ec.verify(&rsa.sign(&claims), now).unwrap_err(), AuthenticationError::AlgorithmNotAllowed);
     assert!(only_ec.verify(&ec.sign(&claims), now).is_ok());
 }
 
@@ -151,18 +151,24 @@ fn a_key_is_named_or_the_only_one() {
     let alone = keys(&[&one], &["ES256"]);
     assert!(alone.verify(&one.sign_with(&nameless, &claims(now)), now).is_ok());
     let both = keys(&[&one, &two], &["ES256"]);
-    assert_eq!(both.verify(&one.sign_with(&nameless, &claims(now)), now).unwrap_err(), Denied::UnknownKey);
+    assert_eq!(both.verify(&one.sign_with(&nameless, &claims(now)), now).unwrap_err(), AuthenticationError::UnknownKey);
     let unknown = Header { kid: Some("three".to_owned()), ..nameless.clone() };
-    assert_eq!(both.verify(&one.sign_with(&unknown, &claims(now)), now).unwrap_err(), Denied::UnknownKey);
+    assert_eq!(both.verify(&one.sign_with(&unknown, &claims(now)), now).unwrap_err(), AuthenticationError::UnknownKey);
     let other = Header { kid: Some("two".to_owned()), ..nameless.clone() };
-    assert_eq!(both.verify(&one.sign_with(&other, &claims(now)), now).unwrap_err(), Denied::BadSignature);
+    assert_eq!(both.verify(&one.sign_with(&other, &claims(now)), now).unwrap_err(), AuthenticationError::BadSignature);
     // A key that comes with the token is none.
     let jwk = serde_json::from_value(one.jwk()).unwrap();
     let stranger = Signer::new("stranger", Algorithm::ES256);
     let brought = Header { kid: Some("one".to_owned()), jwk: Some(jwk), ..nameless.clone() };
-    assert_eq!(both.verify(&stranger.sign_with(&brought, &claims(now)), now).unwrap_err(), Denied::BadSignature);
+    assert_eq!(
+        both.verify(&stranger.sign_with(&brought, &claims(now)), now).unwrap_err(),
+        AuthenticationError::BadSignature
+    );
     let critical = Header { kid: Some("one".to_owned()), crit: Some(vec!["exp".to_owned()]), ..nameless };
-    assert_eq!(both.verify(&one.sign_with(&critical, &claims(now)), now).unwrap_err(), Denied::NotUnderstood);
+    assert_eq!(
+        both.verify(&one.sign_with(&critical, &claims(now)), now).unwrap_err(),
+        AuthenticationError::NotUnderstood
+    );
 }
 
 #[test]
@@ -175,14 +181,14 @@ fn what_is_changed_is_noticed() {
     let mut more = claims(now);
     more["sub"] = json!("somebody-else");
     let changed = format!("{}.{}.{}", parts[0], base64(&more.to_string()), parts[2]);
-    assert_eq!(keys.verify(&changed, now).unwrap_err(), Denied::BadSignature);
+    assert_eq!(keys.verify(&changed, now).unwrap_err(), AuthenticationError::BadSignature);
     let twice = claims(now).to_string().replacen('{', "{\"sub\":\"root\",", 1);
     // What is signed is what is there: a claim that is there twice is refused all the same.
     let message = format!("{}.{}", parts[0], base64(&twice));
     let key = EncodingKey::from_ec_pem(signer.pair.serialize_pem().as_bytes()).unwrap();
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::ES256).unwrap();
     let signed_twice = format!("{message}.{signature}");
-    assert_eq!(keys.verify(&signed_twice, now).unwrap_err(), Denied::Malformed);
+    assert_eq!(keys.verify(&signed_twice, now).unwrap_err(), AuthenticationError::Malformed);
     for broken in [
         format!("{}.{}.", parts[0], parts[1]),
         format!("{}.{}", parts[0], parts[1]),
@@ -195,8 +201,8 @@ fn what_is_changed_is_noticed() {
     ] {
         assert!(keys.verify(&broken, now).is_err(), "{broken}");
     }
-    assert_eq!(keys.verify(&"x".repeat(8 * 1024 + 1), now).unwrap_err(), Denied::TooLong);
-    assert_eq!(keys.verify(&"x".repeat(8 * 1024), now).unwrap_err(), Denied::Malformed);
+    assert_eq!(keys.verify(&"x".repeat(8 * 1024 + 1), now).unwrap_err(), AuthenticationError::TooLong);
+    assert_eq!(keys.verify(&"x".repeat(8 * 1024), now).unwrap_err(), AuthenticationError::Malformed);
 }
 
 #[test]
@@ -210,8 +216,11 @@ fn what_is_remembered_is_the_whole_token() {
     let forged_signature = forged.rsplit_once('.').unwrap().1;
     for _ in 0..2 {
         assert!(keys.verify(&token, now).is_ok());
-        assert_eq!(keys.verify(&format!("{message}.{forged_signature}"), now).unwrap_err(), Denied::BadSignature);
-        assert_eq!(keys.verify(&forged, now).unwrap_err(), Denied::BadSignature);
+        assert_eq!(
+            keys.verify(&format!("{message}.{forged_signature}"), now).unwrap_err(),
+            AuthenticationError::BadSignature
+        );
+        assert_eq!(keys.verify(&forged, now).unwrap_err(), AuthenticationError::BadSignature);
         for written in
             [format!("{message}.{signature}="), format!("{message}."), format!("{token} "), format!(" {token}")]
         {
@@ -226,10 +235,10 @@ fn times_are_told_apart_to_the_second() {
     let signer = Signer::new("a", Algorithm::ES256);
     let keys = keys(&[&signer], &["ES256"]);
     for (name, at, denied) in [
-        ("exp", seconds(now) - 30, Some(Denied::Expired)),
+        ("exp", seconds(now) - 30, Some(AuthenticationError::Expired)),
         ("exp", seconds(now) - 29, None),
         ("nbf", seconds(now) + 30, None),
-        ("nbf", seconds(now) + 31, Some(Denied::NotYetValid)),
+        ("nbf", seconds(now) + 31, Some(AuthenticationError::NotYetValid)),
         ("exp", 253_402_300_799, None),
     ] {
         let mut claims = claims(now);
@@ -248,7 +257,7 @@ fn a_token_that_was_verified_before_expires_all_the_same() {
     assert!(keys.verify(&token, now + Duration::from_secs(600)).is_ok());
     assert!(caller.stands(now + Duration::from_secs(629)));
     let later = now + Duration::from_secs(631);
-    assert_eq!(keys.verify(&token, later).unwrap_err(), Denied::Expired);
+    assert_eq!(keys.verify(&token, later).unwrap_err(), AuthenticationError::Expired);
     assert!(!caller.stands(later));
 }
 
@@ -430,7 +439,7 @@ fn who_is_taken_out_of_the_file_no_longer_stands() {
     assert_eq!(who("6").unwrap().name(), "has-changed-hands");
     assert!(stays.stands(now) && who("1").unwrap().stands(now));
     assert!(!leaves.stands(now), "a token that was revoked is still good");
-    assert_eq!(who("2").unwrap_err(), Denied::UnknownToken);
+    assert_eq!(who("2").unwrap_err(), AuthenticationError::UnknownToken);
     assert!(!rises.stands(now), "what it may is otherwise than it was");
     assert_eq!(who("3").unwrap().role(), Role::Analyst);
     // The same once more, so that what was carried over is carried on.
@@ -451,13 +460,13 @@ fn what_a_key_signed_goes_with_the_key() {
     assert!(who(&by_old).is_ok() && who(&new.sign(&claims(now))).is_ok());
     authority.replace_keys(keys(&[&new], &["ES256"]));
     assert!(!before.stands(now));
-    assert_eq!(who(&by_old).unwrap_err(), Denied::UnknownKey);
+    assert_eq!(who(&by_old).unwrap_err(), AuthenticationError::UnknownKey);
     // Another key under a name that was there before.
     let before = who(&new.sign(&claims(now))).unwrap();
     let renewed = Signer::new("new", Algorithm::ES256);
     authority.replace_keys(keys(&[&renewed], &["ES256"]));
     assert!(!before.stands(now) && who(&renewed.sign(&claims(now))).is_ok());
-    assert_eq!(who(&new.sign(&claims(now))).unwrap_err(), Denied::BadSignature);
+    assert_eq!(who(&new.sign(&claims(now))).unwrap_err(), AuthenticationError::BadSignature);
 }
 
 #[test]
@@ -476,18 +485,23 @@ fn the_header_is_read_strictly() {
     }
     assert_eq!(who(&format!("Bearer {jwt}")).as_deref(), Ok("service-a"));
     for refused in ["Basic secret", "Digest secret", "secret", "Bearersecret", "", "Bearer", "Token secret"] {
-        assert_eq!(who(refused).unwrap_err(), Denied::NotBearer, "{refused}");
+        assert_eq!(who(refused).unwrap_err(), AuthenticationError::NotBearer, "{refused}");
     }
-    assert_eq!(who("Bearer ").unwrap_err(), Denied::UnknownToken);
-    assert_eq!(both.identify(None, now).unwrap_err(), Denied::NoCredentials);
+    assert_eq!(who("Bearer ").unwrap_err(), AuthenticationError::UnknownToken);
+    assert_eq!(both.identify(None, now).unwrap_err(), AuthenticationError::NoCredentials);
     assert!(both.is_needed() && !Authority::none().is_needed());
     // Nothing that is shown holds a secret, or tells one refusal from another.
     let shown = format!("{both:?}");
     assert!(!shown.contains("secret") && !shown.contains("2bb80d53"), "{shown}");
-    let told: std::collections::BTreeSet<String> =
-        [Denied::UnknownToken, Denied::Expired, Denied::BadSignature, Denied::WrongIssuer, Denied::UnknownKey]
-            .map(|denied| denied.to_string())
-            .into();
+    let told: std::collections::BTreeSet<String> = [
+        AuthenticationError::UnknownToken,
+        AuthenticationError::Expired,
+        AuthenticationError::BadSignature,
+        AuthenticationError::WrongIssuer,
+        AuthenticationError::UnknownKey,
+    ]
+    .map(|denied| denied.to_string())
+    .into();
     assert_eq!(told.len(), 1, "{told:?}");
 }
 

@@ -276,10 +276,14 @@ fn circles(edges: &BTreeMap<Module, BTreeMap<Module, Module>>) -> BTreeSet<Vec<M
         seen
     };
     let reached: BTreeMap<&Module, BTreeSet<Module>> = edges.keys().map(|module| (module, reach(module))).collect();
-    let within = |module: &Module| {
-        reached[module].iter().filter(|other| reached.get(other).is_some_and(|back| back.contains(module))).cloned()
+    let within = |module: &Module| -> Vec<Module> {
+        reached[module]
+            .iter()
+            .filter(|other| reached.get(other).is_some_and(|back| back.contains(module)))
+            .cloned()
+            .collect()
     };
-    edges.keys().filter(|module| reached[*module].contains(*module)).map(|module| within(module).collect()).collect()
+    edges.keys().filter(|module| reached[*module].contains(*module)).map(within).collect()
 }
 
 #[test]

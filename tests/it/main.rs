@@ -7,6 +7,7 @@ mod access;
 mod analysis;
 mod architecture;
 mod cli;
+mod contracts;
 mod engine;
 mod import;
 #[path = "../oracle/mod.rs"]

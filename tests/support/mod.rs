@@ -16,13 +16,14 @@ use detente::server::{ServeError, Settings};
 use detente::serving::Store;
 use detente::serving::source;
 use detente::shutdown::{Drain, Drained};
+use detente::telemetry::Metrics;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::response::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -43,6 +44,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A running server.
 pub struct Server {
     pub address: SocketAddr,
+    /// What it counts.
+    pub metrics: Metrics,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<Drained, ServeError>>,
 }
@@ -73,15 +76,26 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = furnish(server::Server::new(listener, store, settings));
+        let metrics = Metrics::new(None).unwrap();
+        let server = furnish(server::Server::new(listener, store, settings).with_metrics(metrics.clone()));
         let task = tokio::spawn(server.run(async { stopped.await.unwrap_or_default() }));
-        Self { address, stop, task }
+        Self { address, metrics, stop, task }
     }
 
     /// Asks it to end; `ended` waits for it.
     pub fn stop(self) -> JoinHandle<Result<Drained, ServeError>> {
         let _ = self.stop.send(());
         self.task
+    }
+
+    /// The value of a metric, as it is scraped; 0 if there is none.
+    pub fn value(&self, metric: &str) -> f64 {
+        value(&self.metrics, metric)
+    }
+
+    /// Waits until a metric has a value that the test needs before it goes on.
+    pub async fn until(&self, metric: &str, holds: impl Fn(f64) -> bool) {
+        until(&self.metrics, metric, holds).await;
     }
 
     pub async fn channel(&self) -> Channel {
@@ -95,6 +109,21 @@ impl Server {
     /// Fails unless a new caller is answered.
     pub async fn assert_answers(&self) {
         assert_eq!(self.client().await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    }
+}
+
+/// The value of a metric, as it is scraped; 0 if there is none.
+pub fn value(metrics: &Metrics, metric: &str) -> f64 {
+    let text = metrics.text().unwrap();
+    text.lines().find_map(|line| line.strip_prefix(metric)?.trim().parse().ok()).unwrap_or(0.0)
+}
+
+/// Waits until a metric has a value that the test needs before it goes on.
+pub async fn until(metrics: &Metrics, metric: &str, holds: impl Fn(f64) -> bool) {
+    let begun = Instant::now();
+    while !holds(value(metrics, metric)) {
+        assert!(begun.elapsed() < PATIENCE, "{metric} is {}:\n{}", value(metrics, metric), metrics.text().unwrap());
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -11,7 +11,7 @@ use super::package::{answer_of, given};
 use super::problem::{Answers, Blame, Problem, touches};
 use super::solver::{Counted, Solver};
 use detente_condition::{Answer, Axis, InputId, Value};
-use detente_core::engine::{Given, NotCovered};
+use detente_core::engine::{Given, NotCoveredError};
 use detente_core::scenario::model::Firmness;
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ impl Problem {
     ///
     /// # Errors
     /// A day that is not covered.
-    pub fn amendments(&self, terms: &[Given], most: usize, budget: &Budget<'_>) -> Result<Amendments, NotCovered> {
+    pub fn amendments(&self, terms: &[Given], most: usize, budget: &Budget<'_>) -> Result<Amendments, NotCoveredError> {
         let question = &self.question;
         let inputs = question.compiled.effective_inputs(terms, Some(question.day))?;
         let before: Vec<Answer> = inputs.iter().map(|input| input.answer).collect();

@@ -1,6 +1,6 @@
 //! How much one question may take: the bounds, and whether there is time left.
 
-use detente_core::engine::NotCovered;
+use detente_core::engine::NotCoveredError;
 use std::cell::Cell;
 use thiserror::Error;
 
@@ -65,7 +65,7 @@ pub(super) enum Halt {
     Cut(#[from] CutShort),
     /// There is no answer.
     #[error(transparent)]
-    Day(#[from] NotCovered),
+    Day(#[from] NotCoveredError),
 }
 
 /// What one question may take.

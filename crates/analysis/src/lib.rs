@@ -46,6 +46,6 @@ pub use budget::{Bounds, Budget, CutShort};
 pub use impasse::{Impasse, MAX_IMPASSE_RESULTS};
 pub use package::Package;
 pub use packages::{Bargaining, Efficient, Found, MAX_PACKAGES, MAX_SOLUTIONS, NotFound, Order, Wanted};
-pub use problem::{Aim, Blame, Goal, Line, Problem, Question, Unready};
+pub use problem::{Aim, Blame, CountedLine, Goal, Problem, ProblemError, Question};
 pub use robust::{Best, Importance, Probabilities, Range, Robustness};
-pub use utilities::NotExact;
+pub use utilities::NotExactError;

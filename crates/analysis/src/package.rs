@@ -2,7 +2,7 @@
 
 use super::problem::{Problem, Question};
 use detente_condition::{Answer, Axis, InputId, Value};
-use detente_core::engine::{Detail, Given, NotCovered, Origin, Status};
+use detente_core::engine::{Detail, Given, NotCoveredError, Origin, Status};
 use detente_core::scenario::model::Firmness;
 
 /// An answer to every issue on which something depends.
@@ -19,7 +19,7 @@ pub struct Package {
 pub(super) type Crossings = Vec<(usize, (Firmness, Firmness))>;
 
 impl Package {
-    pub(super) fn new(problem: &Problem, answers: Vec<(InputId, Answer)>) -> Result<Self, NotCovered> {
+    pub(super) fn new(problem: &Problem, answers: Vec<(InputId, Answer)>) -> Result<Self, NotCoveredError> {
         let given: Vec<Given> = answers.iter().map(|(input, answer)| given(*input, *answer)).collect();
         let crosses = problem.question.crossed_besides(&given)?;
         Ok(Self { answers, crosses })
@@ -34,7 +34,7 @@ pub(super) fn given(input: InputId, answer: Answer) -> Given {
 impl Question {
     /// The red lines that terms cross for certain without their counting: below the floor, or of parties that do not
     /// count. By position.
-    pub(super) fn crossed_besides(&self, terms: &[Given]) -> Result<Vec<(usize, Firmness)>, NotCovered> {
+    pub(super) fn crossed_besides(&self, terms: &[Given]) -> Result<Vec<(usize, Firmness)>, NotCoveredError> {
         let counts = |position: usize| {
             let party = self.red_line(position).map(|red_line| red_line.party);
             party.and_then(|party| self.aim.counts.get(party)).is_some_and(|counts| *counts)
@@ -45,7 +45,7 @@ impl Question {
     }
 
     /// All red lines that terms cross for certain, by position.
-    pub(super) fn crossed_for_certain(&self, terms: &[Given]) -> Result<Crossings, NotCovered> {
+    pub(super) fn crossed_for_certain(&self, terms: &[Given]) -> Result<Crossings, NotCoveredError> {
         let mut all = terms.to_vec();
         all.extend(&self.circumstances);
         let evaluation =

@@ -9,10 +9,10 @@ use super::frontier::{Frontier, Point};
 use super::order::ordered;
 use super::package::{Package, answer_of};
 use super::problem::{Cube, Problem};
-use super::utilities::{Criterion, NotExact, Utilities};
+use super::utilities::{Criterion, NotExactError, Utilities};
 use biodivine_lib_bdd::{Bdd, BddPointer};
 use detente_condition::{Answer, InputId, Literal, Value};
-use detente_core::engine::NotCovered;
+use detente_core::engine::NotCoveredError;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,10 +103,10 @@ pub struct Bargaining {
 pub enum NotFound {
     /// Numbers that cannot be added exactly.
     #[error(transparent)]
-    Numbers(#[from] NotExact),
+    Numbers(#[from] NotExactError),
     /// The day is not covered.
     #[error(transparent)]
-    Day(#[from] NotCovered),
+    Day(#[from] NotCoveredError),
 }
 
 impl Problem {

@@ -4,8 +4,8 @@
 //! holds for every value of an unknown circumstance holds for a cube without its tests of circumstances, as long as some
 //! value passes these: a cube is a product, so that this is exact.
 
-use detente_condition::{Answer, Axis, Cubes, Decision, InputId, Literal, Space, TooManyCuts, Value};
-use detente_core::engine::{Compiled, Given, NotCovered, Supposed};
+use detente_condition::{Answer, Axis, Cubes, Decision, InputId, Literal, Space, TooManyCutsError, Value};
+use detente_core::engine::{Compiled, Given, NotCoveredError, Supposed};
 use detente_core::scenario::model::{Firmness, RedLine};
 use jiff::civil::Date;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub enum Blame {
 
 /// A red line that counts.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct CountedLine {
     /// Its position; hypothetical ones follow those of the scenario.
     pub position: usize,
     /// The position of its party.
@@ -87,7 +87,7 @@ pub struct Problem {
     /// The space of all masks.
     pub space: Space,
     /// The red lines that count, in the scenario's order.
-    pub lines: Vec<Line>,
+    pub lines: Vec<CountedLine>,
     /// Where a constraint is broken or the goal missed for some value of the circumstances: tests of issues alone.
     pub(super) hard: Vec<(Blame, Vec<Cube>)>,
     /// For each input, what is possible: of an issue what its pin leaves, of a circumstance what is known of it.
@@ -103,7 +103,7 @@ impl Problem {
     ///
     /// # Errors
     /// A quantity that all conditions and answers together cut into too many intervals; a day that is not covered.
-    pub fn new(question: Question) -> Result<Self, Unready> {
+    pub fn new(question: Question) -> Result<Self, ProblemError> {
         Self::told_apart(question, Vec::new())
     }
 
@@ -111,12 +111,12 @@ impl Problem {
     ///
     /// # Errors
     /// As [`Problem::new`].
-    pub fn comparing(question: Question) -> Result<Self, Unready> {
+    pub fn comparing(question: Question) -> Result<Self, ProblemError> {
         let cuts = super::utilities::cuts(question.compiled.scenario());
         Self::told_apart(question, cuts)
     }
 
-    fn told_apart(question: Question, cuts: Vec<(InputId, i64)>) -> Result<Self, Unready> {
+    fn told_apart(question: Question, cuts: Vec<(InputId, i64)>) -> Result<Self, ProblemError> {
         let compiled = question.compiled.clone();
         let scenario = &**compiled.scenario();
         let inputs = compiled.effective_inputs(&question.circumstances, Some(question.day))?;
@@ -139,10 +139,10 @@ impl Problem {
         for (input, answer) in problem.question.aim.pins.clone() {
             problem.pin(input, &answer);
         }
-        let counted: Vec<Line> = compiled
+        let counted: Vec<CountedLine> = compiled
             .counted(problem.question.day, problem.question.supposed.as_deref(), problem.question.aim.floor)
             .filter(|counted| problem.question.aim.counts.get(counted.red_line.party).is_some_and(|counts| *counts))
-            .map(|counted| Line {
+            .map(|counted| CountedLine {
                 position: counted.position,
                 party: counted.red_line.party,
                 firmness: counted.firmness,
@@ -198,7 +198,7 @@ impl Problem {
     }
 
     /// Where a line is crossed at the floor for some value of the circumstances.
-    pub(super) fn crossed_somehow(&self, line: &Line) -> Vec<Cube> {
+    pub(super) fn crossed_somehow(&self, line: &CountedLine) -> Vec<Cube> {
         line.crossed.iter().map(|cube| self.on_issues(cube)).collect()
     }
 
@@ -224,7 +224,7 @@ impl Problem {
     }
 
     /// A counted line's red line.
-    pub fn red_line(&self, line: &Line) -> Option<&RedLine> {
+    pub fn red_line(&self, line: &CountedLine) -> Option<&RedLine> {
         self.question.red_line(line.position)
     }
 }
@@ -251,24 +251,24 @@ impl Question {
 
 /// Why a question cannot be made ready.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unready {
+pub enum ProblemError {
     /// Quantities that are cut into too many intervals.
     #[error("a quantity is cut into too many intervals")]
-    Cuts(Vec<TooManyCuts>),
+    Cuts(Vec<TooManyCutsError>),
     /// The day is not covered.
     #[error(transparent)]
-    Day(#[from] NotCovered),
+    Day(#[from] NotCoveredError),
 }
 
 /// The space that tells apart what conditions and pins do, and these cuts.
-fn joined_space(question: &Question, mut cuts: Vec<(InputId, i64)>) -> Result<Space, Unready> {
+fn joined_space(question: &Question, mut cuts: Vec<(InputId, i64)>) -> Result<Space, ProblemError> {
     let scenario = question.compiled.scenario();
     let mut others = Vec::new();
     others.extend(question.supposed.as_ref().map(|supposed| supposed.space()));
     others.extend(question.aim.goal.as_ref().map(|goal| &goal.space));
     let pins = question.aim.pins.iter();
     cuts.extend(pins.flat_map(|(input, answer)| cuts_of(*input, answer)));
-    scenario.space.joined(&others, &cuts).map_err(Unready::Cuts)
+    scenario.space.joined(&others, &cuts).map_err(ProblemError::Cuts)
 }
 
 /// Where a quantity must be cut so that the answer is a union of intervals.

@@ -10,7 +10,7 @@ use super::packages::Values;
 use super::problem::{Answers, Cube, Problem, touches};
 use biodivine_lib_bdd::Bdd;
 use detente_condition::{Answer, InputId};
-use detente_core::engine::{Given, NotCovered};
+use detente_core::engine::{Given, NotCoveredError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For each counted line, by its place: with which probability it binds.
@@ -74,7 +74,7 @@ impl Problem {
         probabilities: &Probabilities,
         with_importance: bool,
         budget: &Budget<'_>,
-    ) -> Result<Robustness, NotCovered> {
+    ) -> Result<Robustness, NotCoveredError> {
         let mut found = Robustness::default();
         let state = terms.map(|terms| self.given_state(terms)).transpose()?;
         let best = match self.assess(state.as_deref(), probabilities, with_importance, budget, &mut found) {
@@ -104,7 +104,7 @@ impl Problem {
     }
 
     /// What is possible of each input: of issues by what is given, of circumstances by what is known.
-    fn given_state(&self, terms: &[Given]) -> Result<Vec<u128>, NotCovered> {
+    fn given_state(&self, terms: &[Given]) -> Result<Vec<u128>, NotCoveredError> {
         let inputs = self.question.compiled.effective_inputs(terms, Some(self.question.day))?;
         let mut state = self.full.clone();
         for (input, axis) in inputs.iter().zip(self.space.axes()) {

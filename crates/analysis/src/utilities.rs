@@ -11,7 +11,7 @@ use thiserror::Error;
 /// Numbers that cannot be added exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the numbers of preferences differ too much in size, or have too many digits, to be added exactly")]
-pub struct NotExact;
+pub struct NotExactError;
 
 /// By what packages are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,15 @@ pub(super) struct Utilities {
 
 impl Utilities {
     /// The preferences of a scenario, values told apart as in a space. `disagreement`: what parties have without a deal.
-    pub(super) fn new(scenario: &Scenario, space: &Space, disagreement: &[(usize, f64)]) -> Result<Self, NotExact> {
+    pub(super) fn new(
+        scenario: &Scenario,
+        space: &Space,
+        disagreement: &[(usize, f64)],
+    ) -> Result<Self, NotExactError> {
         let mut decimals: Vec<Decimal> = Vec::new();
         for preference in &scenario.preferences {
             if let Ranking::Cardinal(values) = &preference.ranking {
-                let read = values.iter().map(|(_, number)| Decimal::shortest(*number).ok_or(NotExact));
+                let read = values.iter().map(|(_, number)| Decimal::shortest(*number).ok_or(NotExactError));
                 decimals.extend(read.collect::<Result<Vec<_>, _>>()?);
             }
         }
@@ -55,7 +59,7 @@ impl Utilities {
             .iter()
             .map(|(party, number)| Some((*party, Decimal::shortest(*number)?)))
             .collect::<Option<_>>()
-            .ok_or(NotExact)?;
+            .ok_or(NotExactError)?;
         let all = decimals.iter().chain(stated.iter().map(|(_, number)| number));
         let scale = all.map(Decimal::places).max().unwrap_or(0);
         let mut utilities = Self { criteria: Vec::new(), adds: HashMap::new(), disagreement: Vec::new(), scale };
@@ -63,13 +67,13 @@ impl Utilities {
         for criterion in &utilities.criteria {
             let Criterion::Sum { party } = criterion else { continue };
             let number = stated.iter().find(|(of, _)| of == party).map(|(_, number)| number.scaled(scale));
-            utilities.disagreement.push(number.unwrap_or(Some(0)).ok_or(NotExact)?);
+            utilities.disagreement.push(number.unwrap_or(Some(0)).ok_or(NotExactError)?);
         }
         utilities.places(scenario, space);
         Ok(utilities)
     }
 
-    fn sums(&mut self, scenario: &Scenario, space: &Space) -> Result<(), NotExact> {
+    fn sums(&mut self, scenario: &Scenario, space: &Space) -> Result<(), NotExactError> {
         for party in 0..scenario.parties.len() {
             let of_party = scenario.preferences.iter().filter(|preference| preference.party == party);
             let criterion = self.criteria.len();
@@ -86,7 +90,7 @@ impl Utilities {
                     }
                     seen.push(at);
                     let amount =
-                        Decimal::shortest(*number).and_then(|number| number.scaled(self.scale)).ok_or(NotExact)?;
+                        Decimal::shortest(*number).and_then(|number| number.scaled(self.scale)).ok_or(NotExactError)?;
                     self.adds.entry((preference.issue, at)).or_default().push((criterion, amount));
                 }
             }

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 /// A condition outgrew a limit while it was compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum TooComplex {
+pub enum ComplexityError {
     /// Too many cubes.
     #[error("the condition has more than {limit} cases; split it or say it more simply")]
     Cubes {
@@ -57,19 +57,19 @@ impl WorkBudget {
         self.max_steps - self.steps_left
     }
 
-    pub(super) fn spend(&mut self, steps: u64) -> Result<(), TooComplex> {
+    pub(super) fn spend(&mut self, steps: u64) -> Result<(), ComplexityError> {
         let left = self.steps_left.checked_sub(steps);
         // What is spent once stays spent: nothing smaller slips through behind it.
         self.steps_left = left.unwrap_or(0);
-        if left.is_some() { Ok(()) } else { Err(TooComplex::Work { limit: self.max_steps }) }
+        if left.is_some() { Ok(()) } else { Err(ComplexityError::Work { limit: self.max_steps }) }
     }
 
     pub(super) fn measuring(&mut self) -> &mut usize {
         &mut self.pairs_left
     }
 
-    pub(super) fn admit(&self, cubes: usize) -> Result<(), TooComplex> {
-        if cubes > self.max_cubes { Err(TooComplex::Cubes { limit: self.max_cubes }) } else { Ok(()) }
+    pub(super) fn admit(&self, cubes: usize) -> Result<(), ComplexityError> {
+        if cubes > self.max_cubes { Err(ComplexityError::Cubes { limit: self.max_cubes }) } else { Ok(()) }
     }
 }
 

@@ -3,12 +3,12 @@
 //! Whoever calls may send anything, so that all of it is bounded, and nothing of it outlives the call: the cuts of a
 //! loaded scenario's space are not touched.
 
-use super::budget::{TooComplex, WorkBudget};
+use super::budget::{ComplexityError, WorkBudget};
 use super::decision::Decision;
 use super::domain::Domain;
-use super::fault::{ConditionFault, ConditionFaultKind};
+use super::fault::{ConditionError, ConditionErrorKind};
 use super::formula::Formula;
-use super::space::{Space, TooManyCuts};
+use super::space::{Space, TooManyCutsError};
 use super::typing::read_within;
 use super::vocabulary::Vocabulary;
 
@@ -23,7 +23,7 @@ pub struct CallConditions {
 
 /// A fault in one of the conditions of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallFault {
+pub struct CallConditionError {
     /// Which condition, by its position in the call.
     pub condition: usize,
     /// Where, in bytes from the beginning of the condition.
@@ -47,7 +47,7 @@ pub fn compile_for_call<'a>(
     texts: &[&str],
     vocabulary: &Vocabulary,
     domains: impl IntoIterator<Item = &'a Domain>,
-) -> Result<CallConditions, Vec<CallFault>> {
+) -> Result<CallConditions, Vec<CallConditionError>> {
     compile_for_call_within(texts, vocabulary, domains, &mut WorkBudget::for_call())
 }
 
@@ -60,14 +60,14 @@ pub fn compile_for_call_within<'a>(
     vocabulary: &Vocabulary,
     domains: impl IntoIterator<Item = &'a Domain>,
     work: &mut WorkBudget,
-) -> Result<CallConditions, Vec<CallFault>> {
+) -> Result<CallConditions, Vec<CallConditionError>> {
     let mut faults = Vec::new();
     let mut formulas = Vec::with_capacity(texts.len());
     for (condition, text) in texts.iter().enumerate() {
         match read_within(text, vocabulary, work) {
             Ok(formula) => formulas.push(formula),
             Err(found) => {
-                let told = found.iter().map(|ConditionFault { at, kind }| CallFault {
+                let told = found.iter().map(|ConditionError { at, kind }| CallConditionError {
                     condition,
                     at: *at,
                     message: kind.to_string(),
@@ -75,7 +75,7 @@ pub fn compile_for_call_within<'a>(
                 });
                 faults.extend(told);
                 // Nothing is left for those behind it.
-                if found.iter().any(|fault| matches!(fault.kind, ConditionFaultKind::TooComplex(_))) {
+                if found.iter().any(|fault| matches!(fault.kind, ConditionErrorKind::TooComplex(_))) {
                     break;
                 }
             }
@@ -89,22 +89,22 @@ pub fn compile_for_call_within<'a>(
         cuts.iter()
             .map(|cuts| {
                 let name = vocabulary.input(cuts.input).unwrap_or_default();
-                CallFault {
+                CallConditionError {
                     condition: last_cutting(cuts, &formulas, &domains),
                     at: 0,
                     message: format!("`{name}`: {cuts}"),
                     is_limit: true,
                 }
             })
-            .collect::<Vec<CallFault>>()
+            .collect::<Vec<CallConditionError>>()
     })?;
     let mut conditions = Vec::with_capacity(formulas.len());
     for (condition, formula) in formulas.into_iter().enumerate() {
         match Decision::compile_within(&formula, &space, work) {
             Ok(decision) => conditions.push((formula, decision)),
             Err(cause) => {
-                faults.push(CallFault { condition, at: 0, message: cause.to_string(), is_limit: true });
-                if matches!(cause, TooComplex::Work { .. }) {
+                faults.push(CallConditionError { condition, at: 0, message: cause.to_string(), is_limit: true });
+                if matches!(cause, ComplexityError::Work { .. }) {
                     break;
                 }
             }
@@ -114,10 +114,10 @@ pub fn compile_for_call_within<'a>(
 }
 
 /// The condition with which a quantity got too many cuts: without it and those after it, the cuts are few enough.
-fn last_cutting(cuts: &TooManyCuts, formulas: &[Formula], domains: &[&Domain]) -> usize {
+fn last_cutting(cuts: &TooManyCutsError, formulas: &[Formula], domains: &[&Domain]) -> usize {
     let too_many = |first: &[Formula]| {
         Space::new(domains.iter().copied(), first)
-            .is_err_and(|faults| faults.iter().any(|fault: &TooManyCuts| fault.input == cuts.input))
+            .is_err_and(|faults| faults.iter().any(|fault: &TooManyCutsError| fault.input == cuts.input))
     };
     let positions: Vec<usize> = (0..formulas.len()).collect();
     positions.partition_point(|at| !formulas.get(..=*at).is_some_and(too_many))

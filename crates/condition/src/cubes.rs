@@ -3,7 +3,7 @@
 //! A literal stores what it forbids, so that with `possible` masks one `&` decides it, the meet of two cubes is a
 //! merge with `|`, and "contains" is a subset test.
 
-use super::budget::{TooComplex, WorkBudget};
+use super::budget::{ComplexityError, WorkBudget};
 use super::domain::InputId;
 use super::space::Space;
 
@@ -84,7 +84,7 @@ const STEPS_OF_A_WRITTEN_LITERAL: u64 = 8;
 const STEPS_OF_A_WRITTEN_CUBE: u64 = 40;
 
 /// Adds a cube to a set of maximal ones, dropping what it makes superfluous.
-pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBudget) -> Result<(), TooComplex> {
+pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBudget) -> Result<(), ComplexityError> {
     // Every cube that is looked at takes steps of its own: its literals lie somewhere else.
     let mut compared = 1 + 4 * set.len() as u64;
     let covered = set.iter().any(|kept| kept.contains(&cube, &mut compared));
@@ -102,7 +102,7 @@ pub(super) fn conjunction(
     b: &[Cube],
     space: &Space,
     work: &mut WorkBudget,
-) -> Result<Vec<Cube>, TooComplex> {
+) -> Result<Vec<Cube>, ComplexityError> {
     let mut meets = Vec::new();
     for ours in a {
         for theirs in b {
@@ -118,7 +118,7 @@ pub(super) fn conjunction(
 /// All prime implicants of "in none of these cubes" (Nelson 1954, "Simplest normal truth functions": multiplying out
 /// the clauses that negate the cubes, with absorption, leaves exactly the prime implicants; with multi-valued
 /// literals the proof is the same, since a box inside a clause is inside one of its literals).
-pub(super) fn complement(cubes: &[Cube], space: &Space, work: &mut WorkBudget) -> Result<Vec<Cube>, TooComplex> {
+pub(super) fn complement(cubes: &[Cube], space: &Space, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
     let mut order: Vec<&Cube> = cubes.iter().collect();
     order.sort_by_key(|cube| cube.literals.len());
     let mut outside = vec![Cube::default()];

@@ -1,6 +1,6 @@
 //! Compiling a formula: the complete sets of prime implicants of its truth and of its falsehood, within a budget.
 
-use super::budget::{TooComplex, WorkBudget};
+use super::budget::{ComplexityError, WorkBudget};
 use super::cubes::{Cube, Cubes, complement, conjunction, insert_maximal};
 use super::domain::InputId;
 use super::formula::{Atom, Formula};
@@ -23,12 +23,16 @@ impl Decision {
     ///
     /// # Errors
     /// The limit that was outgrown.
-    pub fn compile(formula: &Formula, space: &Space, mut work: WorkBudget) -> Result<Self, TooComplex> {
+    pub fn compile(formula: &Formula, space: &Space, mut work: WorkBudget) -> Result<Self, ComplexityError> {
         Self::compile_within(formula, space, &mut work)
     }
 
     /// Compiles a formula within what others left of a budget.
-    pub(super) fn compile_within(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Self, TooComplex> {
+    pub(super) fn compile_within(
+        formula: &Formula,
+        space: &Space,
+        work: &mut WorkBudget,
+    ) -> Result<Self, ComplexityError> {
         let sides = sides(formula, space, work)?;
         Ok(Self { holds: Cubes::new(sides.holds), fails: Cubes::new(sides.fails) })
     }
@@ -54,7 +58,7 @@ impl Sides {
 /// Every part of a formula makes sets of cubes, however small.
 const STEPS_OF_A_PART: u64 = 100;
 
-fn sides(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Sides, TooComplex> {
+fn sides(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Sides, ComplexityError> {
     work.spend(STEPS_OF_A_PART)?;
     match formula {
         Formula::Constant(truth) => Ok(Sides::constant(*truth)),
@@ -71,7 +75,11 @@ enum Part<'a> {
     Negated(&'a Formula),
 }
 
-fn all<'a>(parts: impl Iterator<Item = Part<'a>>, space: &Space, work: &mut WorkBudget) -> Result<Sides, TooComplex> {
+fn all<'a>(
+    parts: impl Iterator<Item = Part<'a>>,
+    space: &Space,
+    work: &mut WorkBudget,
+) -> Result<Sides, ComplexityError> {
     let mut holds = vec![Cube::default()];
     for part in parts {
         let part = match part {
@@ -84,7 +92,7 @@ fn all<'a>(parts: impl Iterator<Item = Part<'a>>, space: &Space, work: &mut Work
     Ok(Sides { holds, fails })
 }
 
-fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides, TooComplex> {
+fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides, ComplexityError> {
     let input = atom.input();
     // INVARIANT: formulas are read against the vocabulary whose domains span the space.
     let Some(axis) = space.axis(input) else { return Ok(Sides::constant(false)) };
@@ -114,7 +122,7 @@ fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides
 
 /// All prime implicants of "the number of members that are in is one of `allowed`": for each run of allowed counts
 /// `from..=to`, every way to have `from` members in and all but `to` out.
-fn counts(input: InputId, members: u8, allowed: u128, work: &mut WorkBudget) -> Result<Vec<Cube>, TooComplex> {
+fn counts(input: InputId, members: u8, allowed: u128, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
     let mut cubes = Vec::new();
     let is_allowed = |count: u8| allowed >> count & 1 == 1;
     let mut count = 0;
@@ -139,9 +147,9 @@ fn choose(
     members: u8,
     ins: u8,
     outs: u8,
-    emit: &mut dyn FnMut(Cube, &mut WorkBudget) -> Result<(), TooComplex>,
+    emit: &mut dyn FnMut(Cube, &mut WorkBudget) -> Result<(), ComplexityError>,
     work: &mut WorkBudget,
-) -> Result<(), TooComplex> {
+) -> Result<(), ComplexityError> {
     let mut pending = vec![(0u8, ins, outs, 0u128)];
     while let Some((member, ins, outs, forbids)) = pending.pop() {
         work.spend(4)?;

@@ -1,21 +1,21 @@
 //! What can be wrong with a condition.
 
-use super::budget::TooComplex;
+use super::budget::ComplexityError;
 use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};
 use thiserror::Error;
 
 /// A fault in a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConditionFault {
+pub struct ConditionError {
     /// Where, in bytes from the beginning of the condition.
     pub at: usize,
     /// What.
-    pub kind: ConditionFaultKind,
+    pub kind: ConditionErrorKind,
 }
 
 /// What is wrong with a condition.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ConditionFaultKind {
+pub enum ConditionErrorKind {
     /// Not CEL.
     #[error("the condition cannot be read: {message}")]
     Syntax {
@@ -39,7 +39,7 @@ pub enum ConditionFaultKind {
     TooLarge,
     /// More work than there is a budget for.
     #[error(transparent)]
-    TooComplex(#[from] TooComplex),
+    TooComplex(#[from] ComplexityError),
     /// No such issue, circumstance or group.
     #[error("there is no issue, circumstance or group `{name}`{}", hint(nearest))]
     UnknownName {
@@ -92,10 +92,10 @@ pub enum ConditionFaultKind {
     },
 }
 
-impl ConditionFaultKind {
+impl ConditionErrorKind {
     /// Whether it is one of how long, deep or complex a condition may be.
     pub fn is_limit(&self) -> bool {
-        use ConditionFaultKind::{TooComplex, TooDeep, TooLarge, TooLong, TooManyOperators};
+        use ConditionErrorKind::{TooComplex, TooDeep, TooLarge, TooLong, TooManyOperators};
         matches!(self, TooLong { .. } | TooDeep | TooManyOperators | TooLarge | TooComplex(_))
     }
 }

@@ -34,16 +34,16 @@ mod space;
 mod typing;
 mod vocabulary;
 
-pub use budget::{TooComplex, WorkBudget};
-pub use call::{CallConditions, CallFault, compile_for_call, compile_for_call_within};
+pub use budget::{ComplexityError, WorkBudget};
+pub use call::{CallConditionError, CallConditions, compile_for_call, compile_for_call_within};
 pub use cubes::{Cube, Cubes, Literal};
 pub use decision::Decision;
 pub use domain::{Answer, Domain, InputId, MAX_ENTRIES, Value};
-pub use fault::{ConditionFault, ConditionFaultKind};
+pub use fault::{ConditionError, ConditionErrorKind};
 pub use formula::{Atom, Formula, Numbers};
 pub use limits::{MAX_CONDITION_BYTES, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};
 pub use nearest::nearest;
-pub use space::{Axis, MAX_INTERVALS, Space, TooManyCuts};
+pub use space::{Axis, MAX_INTERVALS, Space, TooManyCutsError};
 pub use typing::read;
 pub use vocabulary::Vocabulary;
 

@@ -1,7 +1,7 @@
 //! From text to CEL's syntax tree, with the text bounded before the parser sees it.
 
 use super::budget::WorkBudget;
-use super::fault::{ConditionFault, ConditionFaultKind};
+use super::fault::{ConditionError, ConditionErrorKind};
 use super::scan::scan;
 use cel::common::ast::{IdedExpr, SourceInfo};
 
@@ -11,9 +11,9 @@ const MAX_PARSER_RECURSION: u16 = 96;
 const MAX_PARSER_RECOVERIES: u32 = 4;
 
 /// Parses a condition. Macros stay calls.
-pub(super) fn parse(text: &str, work: &mut WorkBudget) -> Result<(IdedExpr, SourceInfo), Vec<ConditionFault>> {
+pub(super) fn parse(text: &str, work: &mut WorkBudget) -> Result<(IdedExpr, SourceInfo), Vec<ConditionError>> {
     let steps = scan(text).map_err(|fault| vec![fault])?;
-    work.spend(steps).map_err(|cause| vec![ConditionFault { at: 0, kind: cause.into() }])?;
+    work.spend(steps).map_err(|cause| vec![ConditionError { at: 0, kind: cause.into() }])?;
     let parser = cel::Env::default()
         .with_optional_support(false)
         .parser()
@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str, work: &mut WorkBudget) -> Result<(IdedExpr, Sour
         // Later messages mostly follow from the first.
         let first = errors.errors.into_iter().next();
         let (at, message) = first.map_or((0, String::new()), |error| (byte_at(text, error.pos), error.msg));
-        vec![ConditionFault { at, kind: ConditionFaultKind::Syntax { message: sentence(&message) } }]
+        vec![ConditionError { at, kind: ConditionErrorKind::Syntax { message: sentence(&message) } }]
     })
 }
 

@@ -4,7 +4,7 @@
 //! of the text it was in. So whatever is lexically wrong is refused: then the two agree on where texts and comments
 //! end. Tokens are otherwise only told apart as far as counting them needs.
 
-use super::fault::{ConditionFault, ConditionFaultKind};
+use super::fault::{ConditionError, ConditionErrorKind};
 use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
 
 /// Steps for a condition, however short: the parser is set up for each.
@@ -39,9 +39,9 @@ struct Scan<'a> {
 
 /// Refuses what is too long, too deep or not made of CEL's tokens, without recursion. Answers with the steps that
 /// parsing is worth.
-pub(super) fn scan(text: &str) -> Result<u64, ConditionFault> {
+pub(super) fn scan(text: &str) -> Result<u64, ConditionError> {
     if text.len() > MAX_CONDITION_BYTES {
-        return Err(ConditionFault { at: 0, kind: ConditionFaultKind::TooLong { bytes: text.len() } });
+        return Err(ConditionError { at: 0, kind: ConditionErrorKind::TooLong { bytes: text.len() } });
     }
     let mut scan = Scan { text, at: 0, level: Level::default(), outer: Vec::new(), choices: 0, tokens: 0 };
     while let Some(first) = scan.rest().chars().next() {
@@ -55,12 +55,12 @@ impl<'a> Scan<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn refuse<T>(at: usize, message: impl Into<String>) -> Result<T, ConditionFault> {
-        Err(ConditionFault { at, kind: ConditionFaultKind::Syntax { message: message.into() } })
+    fn refuse<T>(at: usize, message: impl Into<String>) -> Result<T, ConditionError> {
+        Err(ConditionError { at, kind: ConditionErrorKind::Syntax { message: message.into() } })
     }
 
     /// Goes over the token, or the space or comment, that begins with `first`.
-    fn next(&mut self, first: char) -> Result<(), ConditionFault> {
+    fn next(&mut self, first: char) -> Result<(), ConditionError> {
         let rest = self.rest();
         if let Some(prefix) = before_quote(rest) {
             self.tokens += 1;
@@ -86,7 +86,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn word(&mut self, first: char) -> Result<(), ConditionFault> {
+    fn word(&mut self, first: char) -> Result<(), ConditionError> {
         let rest = self.rest();
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
         let word = rest.get(..end).unwrap_or_default();
@@ -100,7 +100,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn operator(&mut self, first: char) -> Result<(), ConditionFault> {
+    fn operator(&mut self, first: char) -> Result<(), ConditionError> {
         let rest = self.rest();
         let long = ["==", "!=", "<=", ">="].iter().any(|operator| rest.starts_with(operator));
         if !long && !"<>!+-*/%.".contains(first) {
@@ -119,28 +119,28 @@ impl<'a> Scan<'a> {
     }
 
     /// One more operator in a row.
-    fn chain(&mut self) -> Result<(), ConditionFault> {
+    fn chain(&mut self) -> Result<(), ConditionError> {
         self.level.operators += 1;
-        self.check(self.level.operators, ConditionFaultKind::TooManyOperators)
+        self.check(self.level.operators, ConditionErrorKind::TooManyOperators)
     }
 
-    fn check(&self, depth: usize, kind: ConditionFaultKind) -> Result<(), ConditionFault> {
-        if depth <= MAX_CONDITION_NESTING { Ok(()) } else { Err(ConditionFault { at: self.at, kind }) }
+    fn check(&self, depth: usize, kind: ConditionErrorKind) -> Result<(), ConditionError> {
+        if depth <= MAX_CONDITION_NESTING { Ok(()) } else { Err(ConditionError { at: self.at, kind }) }
     }
 
-    fn open(&mut self, closer: char) -> Result<(), ConditionFault> {
+    fn open(&mut self, closer: char) -> Result<(), ConditionError> {
         self.tokens += 1;
         // A call and an index hold what they stand behind.
         self.chain()?;
         self.outer.push(std::mem::take(&mut self.level));
         self.level.closer = Some(closer);
-        self.check(self.outer.len(), ConditionFaultKind::TooDeep)?;
+        self.check(self.outer.len(), ConditionErrorKind::TooDeep)?;
         self.at += 1;
         Ok(())
     }
 
     /// Ends a level. A bracket that does not fit would be skipped by the parser, and its counterpart left open.
-    fn close(&mut self, bracket: char) -> Result<(), ConditionFault> {
+    fn close(&mut self, bracket: char) -> Result<(), ConditionError> {
         self.tokens += 1;
         match (self.level.closer, self.outer.pop()) {
             (Some(closer), Some(outer)) if closer == bracket => {
@@ -154,7 +154,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn separate(&mut self, separator: char) -> Result<(), ConditionFault> {
+    fn separate(&mut self, separator: char) -> Result<(), ConditionError> {
         self.tokens += 1;
         self.level.operators = 0;
         match separator {
@@ -162,7 +162,7 @@ impl<'a> Scan<'a> {
             '?' => {
                 self.level.choices += 1;
                 self.choices += 1;
-                self.check(self.choices, ConditionFaultKind::TooDeep)?;
+                self.check(self.choices, ConditionErrorKind::TooDeep)?;
             }
             _ => {}
         }
@@ -171,7 +171,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Goes over a text in quotes, behind its prefix.
-    fn quoted(&mut self, raw: bool) -> Result<(), ConditionFault> {
+    fn quoted(&mut self, raw: bool) -> Result<(), ConditionError> {
         let start = self.at;
         let rest = self.rest();
         let quote = if rest.starts_with('"') { '"' } else { '\'' };

@@ -17,7 +17,7 @@ pub const MAX_INTERVALS: usize = 128;
 /// A quantity is cut into too many intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("conditions cut this quantity into {intervals} intervals; at most {MAX_INTERVALS} can be told apart")]
-pub struct TooManyCuts {
+pub struct TooManyCutsError {
     /// The quantity.
     pub input: InputId,
     /// How many intervals it would have.
@@ -181,18 +181,18 @@ impl Space {
     pub fn new<'a>(
         domains: impl IntoIterator<Item = &'a Domain>,
         formulas: impl IntoIterator<Item = &'a Formula>,
-    ) -> Result<Self, Vec<TooManyCuts>> {
+    ) -> Result<Self, Vec<TooManyCutsError>> {
         let domains: Vec<&Domain> = domains.into_iter().collect();
         let mut cuts = vec![BTreeSet::new(); domains.len()];
         for formula in formulas {
             formula.cuts(&mut cuts);
         }
         let axes: Vec<Axis> = domains.iter().zip(&cuts).map(|(domain, cuts)| Axis::new(domain, cuts)).collect();
-        let faults: Vec<TooManyCuts> = (0..)
+        let faults: Vec<TooManyCutsError> = (0..)
             .zip(&axes)
             .filter_map(|(input, axis)| match axis {
                 Axis::Intervals { starts, .. } if starts.len() > MAX_INTERVALS => {
-                    Some(TooManyCuts { input: InputId(input), intervals: starts.len() })
+                    Some(TooManyCutsError { input: InputId(input), intervals: starts.len() })
                 }
                 _ => None,
             })
@@ -205,7 +205,7 @@ impl Space {
     ///
     /// # Errors
     /// Every quantity that would be cut into more than [`MAX_INTERVALS`] intervals.
-    pub fn joined(&self, others: &[&Space], cuts: &[(InputId, i64)]) -> Result<Self, Vec<TooManyCuts>> {
+    pub fn joined(&self, others: &[&Space], cuts: &[(InputId, i64)]) -> Result<Self, Vec<TooManyCutsError>> {
         let mut faults = Vec::new();
         let mut join = |(input, axis): (u16, &Axis)| {
             let Axis::Intervals { starts, max } = axis else { return axis.clone() };
@@ -220,7 +220,7 @@ impl Space {
             let of_input = cuts.iter().filter(|(of, cut)| *of == input && *cut > least && cut <= max);
             joined.extend(of_input.map(|(_, cut)| cut));
             if joined.len() > MAX_INTERVALS {
-                faults.push(TooManyCuts { input, intervals: joined.len() });
+                faults.push(TooManyCutsError { input, intervals: joined.len() });
             }
             Axis::Intervals { starts: joined.into_iter().collect(), max: *max }
         };

@@ -3,7 +3,7 @@
 use super::budget::WorkBudget;
 use super::comparison::Comparison;
 use super::domain::{Domain, InputId};
-use super::fault::{ConditionFault, ConditionFaultKind};
+use super::fault::{ConditionError, ConditionErrorKind};
 use super::formula::{Atom, Formula, Numbers};
 use super::limits::{MAX_CONDITION_FAULTS, MAX_FORMULA_NODES};
 use super::nearest::nearest_within;
@@ -21,7 +21,7 @@ const STEPS_OF_AN_ELEMENT: u64 = 10;
 ///
 /// # Errors
 /// All faults, in the order of their places.
-pub fn read(text: &str, vocabulary: &Vocabulary) -> Result<Formula, Vec<ConditionFault>> {
+pub fn read(text: &str, vocabulary: &Vocabulary) -> Result<Formula, Vec<ConditionError>> {
     read_within(text, vocabulary, &mut WorkBudget::default())
 }
 
@@ -30,7 +30,7 @@ pub(super) fn read_within(
     text: &str,
     vocabulary: &Vocabulary,
     work: &mut WorkBudget,
-) -> Result<Formula, Vec<ConditionFault>> {
+) -> Result<Formula, Vec<ConditionError>> {
     let (tree, source) = parse(text, work)?;
     let (bound, faults) = (Vec::new(), Vec::new());
     let mut reader = Reader { vocabulary, source, bound, faults, nodes: 0, stopped: false, work };
@@ -90,7 +90,7 @@ struct Reader<'a> {
     vocabulary: &'a Vocabulary,
     source: SourceInfo,
     bound: Vec<(String, Constant)>,
-    faults: Vec<ConditionFault>,
+    faults: Vec<ConditionError>,
     nodes: usize,
     /// A limit was reached, and told.
     stopped: bool,
@@ -98,9 +98,9 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn fault<T>(&mut self, at: &IdedExpr, kind: ConditionFaultKind) -> Option<T> {
+    fn fault<T>(&mut self, at: &IdedExpr, kind: ConditionErrorKind) -> Option<T> {
         let start = self.source.offset_for(at.id).map_or(0, |(start, _)| start as usize);
-        let fault = ConditionFault { at: start.min(self.source.source.len()), kind };
+        let fault = ConditionError { at: start.min(self.source.source.len()), kind };
         // A macro's body is read once an element: the same fault may be found many times.
         if self.faults.len() < MAX_CONDITION_FAULTS && !self.faults.contains(&fault) {
             self.faults.push(fault);
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Tells that a limit was reached, once: whatever calls stops at `None`, and what it calls besides does nothing.
-    fn stop<T>(&mut self, at: &IdedExpr, kind: ConditionFaultKind) -> Option<T> {
+    fn stop<T>(&mut self, at: &IdedExpr, kind: ConditionErrorKind) -> Option<T> {
         if std::mem::replace(&mut self.stopped, true) { None } else { self.fault(at, kind) }
     }
 
@@ -128,11 +128,11 @@ impl<'a> Reader<'a> {
     }
 
     fn type_fault<T>(&mut self, at: &IdedExpr, message: impl Into<String>) -> Option<T> {
-        self.fault(at, ConditionFaultKind::Type { message: message.into() })
+        self.fault(at, ConditionErrorKind::Type { message: message.into() })
     }
 
     fn unsupported<T>(&mut self, at: &IdedExpr, what: impl Into<String>) -> Option<T> {
-        self.fault(at, ConditionFaultKind::Unsupported { what: what.into() })
+        self.fault(at, ConditionErrorKind::Unsupported { what: what.into() })
     }
 
     fn condition(&mut self, expr: &IdedExpr) -> Option<Formula> {
@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
             }
             None => {
                 let nearest = self.nearest(name, vocabulary.names.keys());
-                self.fault(expr, ConditionFaultKind::UnknownName { name: name.to_owned(), nearest })
+                self.fault(expr, ConditionErrorKind::UnknownName { name: name.to_owned(), nearest })
             }
         }
     }
@@ -288,7 +288,7 @@ impl<'a> Reader<'a> {
                 for element in elements {
                     match element {
                         Constant::Number(number) if !(min..=max).contains(&number) => {
-                            return self.fault(at, ConditionFaultKind::Decided { min, max, always: false });
+                            return self.fault(at, ConditionErrorKind::Decided { min, max, always: false });
                         }
                         Constant::Number(number) => numbers.push((number, number)),
                         Constant::Text(_) => return self.type_fault(at, "a quantity is compared with integers"),
@@ -324,7 +324,7 @@ impl<'a> Reader<'a> {
                 let what = if matches!(domain, Domain::Members(_)) { "member" } else { "option" };
                 let nearest = self.nearest(&text.text, domain.entries().iter());
                 let name = text.text.to_string();
-                self.fault(at, ConditionFaultKind::UnknownEntry { input: input.to_owned(), what, name, nearest })
+                self.fault(at, ConditionErrorKind::UnknownEntry { input: input.to_owned(), what, name, nearest })
             }
             found => Some(found),
         }
@@ -337,14 +337,14 @@ impl<'a> Reader<'a> {
             return Some(());
         }
         let nearest = self.nearest(&text.text, vocabulary.entries.iter());
-        self.fault(at, ConditionFaultKind::UnknownText { name: text.text.to_string(), nearest })
+        self.fault(at, ConditionErrorKind::UnknownText { name: text.text.to_string(), nearest })
     }
 
     /// Counts parts of the formula that are written out.
     fn charge(&mut self, at: &IdedExpr, parts: usize) -> Option<()> {
         self.nodes = self.nodes.saturating_add(parts);
         if self.nodes > MAX_FORMULA_NODES {
-            return self.stop(at, ConditionFaultKind::TooLarge);
+            return self.stop(at, ConditionErrorKind::TooLarge);
         }
         self.spend(at, STEPS_OF_A_PART * parts as u64)
     }
@@ -352,7 +352,7 @@ impl<'a> Reader<'a> {
     fn numbers(&mut self, at: &IdedExpr, input: InputId, min: i64, max: i64, allowed: Numbers) -> Option<Formula> {
         let atom = Atom::Numbers { input, allowed };
         match atom.constant(&Domain::Quantity { min, max }) {
-            Some(always) => self.fault(at, ConditionFaultKind::Decided { min, max, always }),
+            Some(always) => self.fault(at, ConditionErrorKind::Decided { min, max, always }),
             None => Some(Formula::Atom(atom)),
         }
     }
@@ -473,9 +473,9 @@ impl<'a> Reader<'a> {
         let max = i64::try_from(members).unwrap_or(i64::MAX);
         let allowed = (0..=max).filter(|count| numbers.contains(*count)).fold(0u128, |mask, count| mask | 1 << count);
         match allowed {
-            0 => self.fault(at, ConditionFaultKind::Decided { min: 0, max, always: false }),
+            0 => self.fault(at, ConditionErrorKind::Decided { min: 0, max, always: false }),
             _ if allowed.count_ones() as usize == members + 1 => {
-                self.fault(at, ConditionFaultKind::Decided { min: 0, max, always: true })
+                self.fault(at, ConditionErrorKind::Decided { min: 0, max, always: true })
             }
             _ => Some(Formula::Atom(Atom::Count { input, allowed })),
         }

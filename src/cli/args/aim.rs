@@ -2,7 +2,7 @@
 
 use crate::cli::args::inputs::Inputs;
 use crate::cli::args::parsers::{assignment, firmness, patience};
-use crate::cli::report::UsageFaults;
+use crate::cli::report::UsageErrors;
 use crate::convert::red_line::from_firmness;
 use crate::schema::proto::v1;
 use clap::Args;
@@ -38,10 +38,10 @@ pub(crate) struct AimOptions {
 }
 
 impl AimOptions {
-    pub(crate) fn read(&self, inputs: &Inputs) -> Result<v1::Aim, UsageFaults> {
+    pub(crate) fn read(&self, inputs: &Inputs) -> Result<v1::Aim, UsageErrors> {
         let named = self.principals_only || !self.third_parties.is_empty();
         Ok(v1::Aim {
-            pins: inputs.pins(&self.pins).map_err(UsageFaults)?,
+            pins: inputs.pins(&self.pins).map_err(UsageErrors)?,
             goal: self.goal.clone().unwrap_or_default(),
             floor: from_firmness(self.floor).into(),
             third_parties: named.then(|| v1::PartyList { parties: self.third_parties.clone() }),

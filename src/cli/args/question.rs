@@ -3,8 +3,8 @@
 use crate::cli::args::inputs::Inputs;
 use crate::cli::args::parsers::{assignment, one_line};
 use crate::cli::args::suppose::{SUPPOSE_HELP, hypotheses};
-use crate::cli::backend::{Answerer, Target};
-use crate::cli::report::UsageFaults;
+use crate::cli::backend::{Backend, Target};
+use crate::cli::report::UsageErrors;
 use crate::schema::json::from_json;
 use crate::schema::proto::v1;
 use crate::serving::source;
@@ -47,25 +47,25 @@ pub(crate) struct Assumptions {
 }
 
 /// A proposal as requests name it, or bring it.
-pub(crate) enum Asked {
+pub(crate) enum ProposalSource {
     Named(String),
     Own(v1::Proposal),
 }
 
-impl Default for Asked {
+impl Default for ProposalSource {
     /// The status quo.
     fn default() -> Self {
-        Asked::Own(v1::Proposal::default())
+        ProposalSource::Own(v1::Proposal::default())
     }
 }
 
 macro_rules! subjects {
     ($($request:ident),+) => {$(
-        impl From<Asked> for v1::$request::Subject {
-            fn from(asked: Asked) -> Self {
+        impl From<ProposalSource> for v1::$request::Subject {
+            fn from(asked: ProposalSource) -> Self {
                 match asked {
-                    Asked::Named(name) => Self::ProposalName(name),
-                    Asked::Own(proposal) => Self::Proposal(proposal),
+                    ProposalSource::Named(name) => Self::ProposalName(name),
+                    ProposalSource::Own(proposal) => Self::Proposal(proposal),
                 }
             }
         }
@@ -82,11 +82,11 @@ subjects!(
 
 /// A question as requests bring it, and who answers.
 pub(crate) struct Opened {
-    pub(crate) answerer: Answerer,
+    pub(crate) answerer: Backend,
     pub(crate) scenario: v1::Scenario,
     pub(crate) inputs: Inputs,
     /// None: no proposal is named, and nothing set.
-    pub(crate) proposal: Option<Asked>,
+    pub(crate) proposal: Option<ProposalSource>,
     pub(crate) overrides: Vec<v1::Term>,
     pub(crate) cleared_issues: Vec<String>,
     pub(crate) circumstances: Vec<v1::Term>,
@@ -109,8 +109,8 @@ impl Question {
         let scenario = answerer.get_scenario(self.target.scenario_name())?;
         let inputs = Inputs::of(&scenario);
         let named = self.proposal.as_deref().map(|proposal| read_proposal(proposal, &scenario, &inputs)).transpose()?;
-        let overrides = inputs.set(&self.set).map_err(UsageFaults)?;
-        let proposal = named.or_else(|| (!overrides.is_empty()).then(Asked::default));
+        let overrides = inputs.set(&self.set).map_err(UsageErrors)?;
+        let proposal = named.or_else(|| (!overrides.is_empty()).then(ProposalSource::default));
         let (circumstances, hypotheses) = self.assumptions.read(&answerer, &scenario, &inputs)?;
         let cleared_issues = self.clear.clone();
         Ok(Opened { answerer, scenario, inputs, proposal, overrides, cleared_issues, circumstances, hypotheses })
@@ -121,23 +121,23 @@ impl Assumptions {
     /// Circumstances and hypotheses.
     pub(crate) fn read(
         &self,
-        answerer: &Answerer,
+        answerer: &Backend,
         scenario: &v1::Scenario,
         inputs: &Inputs,
     ) -> Result<(Vec<v1::Term>, Vec<v1::Hypothesis>)> {
-        let given = inputs.given(&self.given).map_err(UsageFaults)?;
+        let given = inputs.given(&self.given).map_err(UsageErrors)?;
         Ok((given, hypotheses(&self.suppose, answerer, scenario, inputs)?))
     }
 }
 
 /// A reference proposal's name, or a file.
-pub(crate) fn read_proposal(proposal: &str, scenario: &v1::Scenario, inputs: &Inputs) -> Result<Asked> {
+pub(crate) fn read_proposal(proposal: &str, scenario: &v1::Scenario, inputs: &Inputs) -> Result<ProposalSource> {
     Ok(if is_file(proposal) {
-        Asked::Own(from_file(proposal, inputs)?)
+        ProposalSource::Own(from_file(proposal, inputs)?)
     } else if proposal.starts_with("scenarios/") {
-        Asked::Named(proposal.to_owned())
+        ProposalSource::Named(proposal.to_owned())
     } else {
-        Asked::Named(format!("{}/proposals/{proposal}", scenario.name))
+        ProposalSource::Named(format!("{}/proposals/{proposal}", scenario.name))
     })
 }
 

@@ -1,9 +1,9 @@
 //! `--suppose`: hypotheses as people write them.
 
 use crate::cli::args::inputs::Inputs;
-use crate::cli::backend::Answerer;
+use crate::cli::backend::Backend;
 use crate::cli::render::words::last_segment;
-use crate::cli::report::UsageFaults;
+use crate::cli::report::UsageErrors;
 use crate::convert::red_line::from_firmness;
 use crate::schema::proto::v1::hypothesis::Kind;
 use crate::schema::proto::v1::supposed_red_line::Condition;
@@ -29,7 +29,7 @@ const OPTION: &str = "--suppose";
 /// Hypotheses from options, in their order.
 pub(crate) fn hypotheses(
     texts: &[String],
-    answerer: &Answerer,
+    answerer: &Backend,
     scenario: &v1::Scenario,
     inputs: &Inputs,
 ) -> Result<Vec<v1::Hypothesis>> {
@@ -43,8 +43,8 @@ pub(crate) fn hypotheses(
     let mut hypotheses = Vec::new();
     for text in texts {
         let kind = known.kind(text).map_err(|unread| match unread {
-            Unread::Told(faults) => UsageFaults(faults),
-            Unread::Wrong(message) => UsageFaults(Diagnostics::of_file(OPTION, text, message)),
+            Unread::Told(faults) => UsageErrors(faults),
+            Unread::Wrong(message) => UsageErrors(Diagnostics::of_file(OPTION, text, message)),
         })?;
         hypotheses.push(v1::Hypothesis { kind: Some(kind) });
     }

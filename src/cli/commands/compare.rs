@@ -2,8 +2,8 @@
 
 use crate::cli::args::inputs::Inputs;
 use crate::cli::args::parsers::date;
-use crate::cli::args::question::{Asked, Assumptions, read_proposal};
-use crate::cli::backend::{Answerer, Target};
+use crate::cli::args::question::{Assumptions, ProposalSource, read_proposal};
+use crate::cli::backend::{Backend, Target};
 use crate::cli::render::comparison::comparison_text;
 use crate::cli::report::{OutputFormat, Report, pretty};
 use crate::convert::date::from_date;
@@ -70,8 +70,8 @@ pub(super) fn run(options: &Options) -> Result<Report> {
 
 fn one(name: &str, scenario: &v1::Scenario, inputs: &Inputs) -> Result<v1::ComparedProposal> {
     Ok(match read_proposal(name, scenario, inputs)? {
-        Asked::Named(name) => named(name),
-        Asked::Own(proposal) => {
+        ProposalSource::Named(name) => named(name),
+        ProposalSource::Own(proposal) => {
             // The file's name, not the way to it; a label is one line of so many characters.
             let file = Path::new(name).file_name().map_or_else(String::new, |file| file.to_string_lossy().into_owned());
             let label = file.chars().filter(|c| !c.is_control()).take(MAX_LABEL).collect();
@@ -86,7 +86,7 @@ fn named(name: String) -> v1::ComparedProposal {
 }
 
 /// All reference proposals, or the first so many that are compared at once.
-fn all(answerer: &Answerer, scenario: &str) -> Result<Vec<v1::ComparedProposal>> {
+fn all(answerer: &Backend, scenario: &str) -> Result<Vec<v1::ComparedProposal>> {
     let page = answerer.list_proposals(scenario, i32::try_from(MAX_COMPARED).unwrap_or(i32::MAX))?;
     let left_out = usize::try_from(page.total_size).unwrap_or_default().saturating_sub(page.proposals.len());
     if left_out > 0 {

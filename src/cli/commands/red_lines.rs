@@ -1,7 +1,7 @@
 //! `detente red-lines`: the API's list and one line whole.
 
 use crate::cli::args::parsers::date;
-use crate::cli::backend::{Answerer, Target};
+use crate::cli::backend::{Backend, Target};
 use crate::cli::render::evaluation::evidence;
 use crate::cli::render::text::{HEAD, count, table, wrapped};
 use crate::cli::render::words::{firmness_word, iso, last_segment};
@@ -76,7 +76,7 @@ pub(super) fn run(options: &Options) -> Result<Report> {
     }
 }
 
-fn one(options: &Options, answerer: &Answerer, id: &str) -> Result<Report> {
+fn one(options: &Options, answerer: &Backend, id: &str) -> Result<Report> {
     let name = if id.starts_with("scenarios/") {
         id.to_owned()
     } else {
@@ -90,7 +90,7 @@ fn one(options: &Options, answerer: &Answerer, id: &str) -> Result<Report> {
     }))
 }
 
-fn many(options: &Options, answerer: &Answerer) -> Result<Report> {
+fn many(options: &Options, answerer: &Backend) -> Result<Report> {
     let firmness = options.firmness_at_least.map_or(v1::Firmness::Unspecified, |firmness| match firmness {
         Firmness::Tentative => v1::Firmness::Tentative,
         Firmness::Negotiable => v1::Firmness::Negotiable,

@@ -7,7 +7,7 @@ use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::analysis::AnalysisRequest;
 use crate::services::{MAX_ANSWER_BYTES, RedLines, bounded};
-use crate::serving::{Analyses, Failed, Going, Refused, Ticket};
+use crate::serving::{Analyses, AnalysisError, JobHandle, Ticket, WorkersError};
 use bytes::{BufMut, Bytes, BytesMut};
 use detente_analysis::Budget;
 use detente_core::engine::Compiled;
@@ -55,7 +55,7 @@ impl Analyst {
         let (service, request) = self.scenarios.called(request)?;
         let compiled = service.about(&request)?;
         let key = key(&compiled, &request);
-        let job = move |going: &Going<'_, v1::SearchProgress>| -> Outcome {
+        let job = move |going: &JobHandle<'_, v1::SearchProgress>| -> Outcome {
             let stop = || going.stopped().is_some();
             let report = |phase: &'static str, done: u64, total: u64| {
                 let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -65,8 +65,8 @@ impl Analyst {
             Box::new(request.answer(&compiled, &Budget::new(&stop, &report)))
         };
         let ticket = self.threads.ask(key, deadline, job).map_err(|refused| match refused {
-            Refused::Busy => ApiError::Overloaded,
-            Refused::Ending => ApiError::ShuttingDown,
+            WorkersError::Busy => ApiError::Overloaded,
+            WorkersError::Ending => ApiError::ShuttingDown,
         })?;
         Ok(Asked { ticket, _place: service })
     }
@@ -99,8 +99,8 @@ impl Asked {
     /// The outcome, shared with whoever asked the same.
     async fn outcome(&mut self) -> Result<Arc<Outcome>, ApiError> {
         self.ticket.answer().await.map_err(|failed| match failed {
-            Failed::NotBegun | Failed::Late => ApiError::Late,
-            Failed::Ending => ApiError::ShuttingDown,
+            AnalysisError::NotBegun | AnalysisError::Late => ApiError::Late,
+            AnalysisError::Ending => ApiError::ShuttingDown,
         })
     }
 

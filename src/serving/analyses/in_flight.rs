@@ -3,7 +3,7 @@
 //! Owns that an equal question is found while its computation goes on, and no longer. Must not know who may ask.
 
 use crate::serving::analyses::threads::{Job, Threads};
-use crate::serving::analyses::waiters::{Going, Stop, Waiter, Waiters};
+use crate::serving::analyses::waiters::{JobHandle, Stop, Waiter, Waiters};
 use bytes::Bytes;
 use dashmap::DashMap;
 use std::any::Any;
@@ -17,7 +17,7 @@ use tracing::Span;
 
 /// An analysis without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Failed {
+pub enum AnalysisError {
     /// There was no thread for it before it would have been too late to begin. Known ahead of the deadline, by as
     /// much as is kept for sending an answer.
     #[error("there was no turn for the analysis in time")]
@@ -45,9 +45,9 @@ pub struct AnalysisCounts {
     pub abandoned: u64,
 }
 
-pub(super) struct Inner<T, P> {
+pub(super) struct Shared<T, P> {
     /// Those that go on; and, until their places are taken or they are done, those that were told to stop.
-    pub(super) in_flight: DashMap<Bytes, Arc<Asked<T, P>>>,
+    pub(super) in_flight: DashMap<Bytes, Arc<InFlight<T, P>>>,
     pub(super) threads: Arc<Threads>,
     pub(super) longest: Duration,
     pub(super) asked: AtomicU64,
@@ -57,7 +57,7 @@ pub(super) struct Inner<T, P> {
 }
 
 /// A question in flight.
-pub(super) struct Asked<T, P> {
+pub(super) struct InFlight<T, P> {
     pub(super) key: Bytes,
     /// In the queue.
     pub(super) number: u64,
@@ -70,22 +70,22 @@ pub(super) struct Asked<T, P> {
 /// What those who wait are told in the end.
 pub(super) enum Told<T> {
     Answer(Arc<T>),
-    Failed(Failed),
+    Failed(AnalysisError),
     Panicked,
 }
 
-impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Inner<T, P> {
+impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Shared<T, P> {
     /// What is done when its turn comes.
     pub(super) fn job(
         self: &Arc<Self>,
-        asked: &Arc<Asked<T, P>>,
-        job: impl FnOnce(&Going<'_, P>) -> T + Send + 'static,
+        asked: &Arc<InFlight<T, P>>,
+        job: impl FnOnce(&JobHandle<'_, P>) -> T + Send + 'static,
     ) -> Job {
         let (inner, asked, span) = (Arc::clone(self), Arc::clone(asked), Span::current());
         Box::new(move |place| {
             let told = match asked.waiters.begin(Instant::now()) {
                 Ok(()) => {
-                    let going = Going { waiters: &asked.waiters, progress: &asked.progress };
+                    let going = JobHandle { waiters: &asked.waiters, progress: &asked.progress };
                     match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| job(&going)))) {
                         Ok(answer) => Told::Answer(Arc::new(answer)),
                         Err(payload) => {
@@ -94,9 +94,9 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Inner<T, P> {
                         }
                     }
                 }
-                Err(Stop::Ending) => Told::Failed(Failed::Ending),
+                Err(Stop::Ending) => Told::Failed(AnalysisError::Ending),
                 // Nobody hears of those that were abandoned.
-                Err(Stop::Deadline | Stop::Abandoned) => Told::Failed(Failed::NotBegun),
+                Err(Stop::Deadline | Stop::Abandoned) => Told::Failed(AnalysisError::NotBegun),
             };
             // Who has the answer and asks again finds neither this question nor its place taken.
             asked.waiters.close();
@@ -107,8 +107,8 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Inner<T, P> {
     }
 }
 
-impl<T, P> Inner<T, P> {
-    pub(super) fn leave(&self, asked: &Arc<Asked<T, P>>, waiter: Waiter) {
+impl<T, P> Shared<T, P> {
+    pub(super) fn leave(&self, asked: &Arc<InFlight<T, P>>, waiter: Waiter) {
         if asked.waiters.leave(waiter) {
             self.forget(asked);
             self.threads.withdraw(asked.number);
@@ -117,7 +117,7 @@ impl<T, P> Inner<T, P> {
     }
 
     /// Takes it out of the map, unless its place there was taken.
-    pub(super) fn forget(&self, asked: &Arc<Asked<T, P>>) {
+    pub(super) fn forget(&self, asked: &Arc<InFlight<T, P>>) {
         self.in_flight.remove_if(&asked.key, |_, there| Arc::ptr_eq(there, asked));
     }
 
@@ -128,15 +128,15 @@ impl<T, P> Inner<T, P> {
     }
 }
 
-impl<T, P> Drop for Inner<T, P> {
+impl<T, P> Drop for Shared<T, P> {
     fn drop(&mut self) {
         // Nobody can ask any more.
         self.threads.end();
     }
 }
 
-impl<T, P> Asked<T, P> {
-    pub(super) fn new(inner: &Inner<T, P>, key: Bytes, now: Instant, stop: Instant) -> (Self, Waiter) {
+impl<T, P> InFlight<T, P> {
+    pub(super) fn new(inner: &Shared<T, P>, key: Bytes, now: Instant, stop: Instant) -> (Self, Waiter) {
         let (waiters, first) = Waiters::new(now, stop, Arc::clone(&inner.threads.ending));
         let (told, progress) = (watch::Sender::new(None), watch::Sender::new(None));
         let number = inner.asked.fetch_add(1, Relaxed);

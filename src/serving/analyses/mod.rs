@@ -17,14 +17,14 @@ mod threads;
 mod ticket;
 mod waiters;
 
-pub use crate::serving::analyses::waiters::{Going, Stop};
-pub use in_flight::{AnalysisCounts, Failed};
+pub use crate::serving::analyses::waiters::{JobHandle, Stop};
+pub use in_flight::{AnalysisCounts, AnalysisError};
 pub use ticket::Ticket;
 
-use crate::serving::Refused;
+use crate::serving::WorkersError;
 use bytes::Bytes;
 use dashmap::{DashMap, Entry};
-use in_flight::{Asked, Inner};
+use in_flight::{InFlight, Shared};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -65,14 +65,14 @@ const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// # });
 /// ```
 pub struct Analyses<T, P> {
-    inner: Arc<Inner<T, P>>,
+    inner: Arc<Shared<T, P>>,
 }
 
 impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
     /// So many jobs at a time (at least one), so many waiting, and how long anyone waits at the most, from asking to the
     /// answer (a day at the most).
     pub fn new(running: usize, waiting: usize, longest: Duration) -> Self {
-        let inner = Inner {
+        let inner = Shared {
             in_flight: DashMap::new(),
             threads: Arc::new(Threads::new(running, waiting)),
             longest: longest.min(MAX_LONGEST),
@@ -97,8 +97,8 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
         &self,
         key: Bytes,
         deadline: Option<Instant>,
-        job: impl FnOnce(&Going<'_, P>) -> T + Send + 'static,
-    ) -> Result<Ticket<T, P>, Refused> {
+        job: impl FnOnce(&JobHandle<'_, P>) -> T + Send + 'static,
+    ) -> Result<Ticket<T, P>, WorkersError> {
         let inner = &self.inner;
         let now = Instant::now();
         let given = deadline.map_or(inner.longest, |deadline| deadline.saturating_duration_since(now));
@@ -107,7 +107,7 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
         let reserve = LEAST_RESERVE.max(given / RESERVED_SHARE).min(given / 2);
         let (stop, deadline) = (now + given.saturating_sub(reserve), now + given);
         let begin = || {
-            let (asked, first) = Asked::new(inner, key.clone(), now, stop);
+            let (asked, first) = InFlight::new(inner, key.clone(), now, stop);
             let asked = Arc::new(asked);
             inner.threads.admit(asked.number, inner.job(&asked, job)).map(|()| (asked, first))
         };
@@ -122,7 +122,7 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
             },
             Entry::Vacant(entry) => begin().inspect(|(asked, _)| drop(entry.insert(Arc::clone(asked)))),
         };
-        if begun.as_ref().is_err_and(|refused| *refused == Refused::Busy) {
+        if begun.as_ref().is_err_and(|refused| *refused == WorkersError::Busy) {
             inner.refused.fetch_add(1, Relaxed);
         }
         let (asked, first) = begun?;

@@ -3,7 +3,7 @@
 //! Owns the order in which jobs get their turn. A thread is started when there is first work for it, and kept until
 //! the end: a start may take as long as a short job. Must not know what a job is, who waits for it, or until when.
 
-use crate::serving::Refused;
+use crate::serving::WorkersError;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -63,14 +63,14 @@ impl Threads {
     }
 
     /// Puts a job into the queue. It needs a [`Threads::start`] afterwards.
-    pub(super) fn admit(&self, number: u64, job: Job) -> Result<(), Refused> {
+    pub(super) fn admit(&self, number: u64, job: Job) -> Result<(), WorkersError> {
         let mut state = self.state();
         if self.ending.load(SeqCst) {
-            return Err(Refused::Ending);
+            return Err(WorkersError::Ending);
         }
         // Free threads take what is in the queue: what is beyond them waits.
         if state.running + state.queue.len() >= self.running + self.waiting {
-            return Err(Refused::Busy);
+            return Err(WorkersError::Busy);
         }
         state.queue.push_back((number, job));
         Ok(())

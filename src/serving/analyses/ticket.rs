@@ -2,7 +2,7 @@
 //!
 //! Owns that each is answered by their own deadline, whatever the job does. Must not know how jobs get their turn.
 
-use crate::serving::analyses::in_flight::{Asked, Failed, Inner, Told};
+use crate::serving::analyses::in_flight::{AnalysisError, InFlight, Shared, Told};
 use crate::serving::analyses::waiters::Waiter;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use tokio::time::sleep_until;
 /// Waiting is for a tokio runtime with timers; both calls may be dropped at any await and made again.
 #[must_use = "who drops it leaves"]
 pub struct Ticket<T, P> {
-    analyses: Arc<Inner<T, P>>,
-    asked: Arc<Asked<T, P>>,
+    analyses: Arc<Shared<T, P>>,
+    asked: Arc<InFlight<T, P>>,
     waiter: Waiter,
     deadline: Instant,
     told: watch::Receiver<Option<Told<T>>>,
@@ -25,7 +25,12 @@ pub struct Ticket<T, P> {
 }
 
 impl<T, P> Ticket<T, P> {
-    pub(super) fn new(analyses: Arc<Inner<T, P>>, asked: Arc<Asked<T, P>>, waiter: Waiter, deadline: Instant) -> Self {
+    pub(super) fn new(
+        analyses: Arc<Shared<T, P>>,
+        asked: Arc<InFlight<T, P>>,
+        waiter: Waiter,
+        deadline: Instant,
+    ) -> Self {
         let (told, mut progress) = (asked.told.subscribe(), asked.progress.subscribe());
         // Who joins late is told at once how far it has come.
         progress.mark_changed();
@@ -37,7 +42,7 @@ impl<T, P> Ticket<T, P> {
     ///
     /// # Errors
     /// If there is none.
-    pub async fn answer(&mut self) -> Result<Arc<T>, Failed> {
+    pub async fn answer(&mut self) -> Result<Arc<T>, AnalysisError> {
         let answered = async {
             // The sender is in what this ticket holds: it does not go away.
             let told = self.told.wait_for(Option::is_some).await;
@@ -45,7 +50,7 @@ impl<T, P> Ticket<T, P> {
                 Ok(Some(Told::Answer(answer))) => Some(Ok(Arc::clone(answer))),
                 Ok(Some(Told::Panicked)) => None,
                 Ok(Some(Told::Failed(failed))) => Some(Err(*failed)),
-                Ok(None) | Err(_) => Some(Err(Failed::Ending)),
+                Ok(None) | Err(_) => Some(Err(AnalysisError::Ending)),
             }
         };
         let answer = tokio::select! {
@@ -79,13 +84,13 @@ impl<T, P> Ticket<T, P> {
 }
 
 /// Ends when this waiter's time is over.
-async fn out_of_time<T, P>(asked: &Asked<T, P>, waiter: Waiter, deadline: Instant) -> Failed {
+async fn out_of_time<T, P>(asked: &InFlight<T, P>, waiter: Waiter, deadline: Instant) -> AnalysisError {
     sleep_until(waiter.stop.into()).await;
     if !asked.waiters.begun() {
-        return Failed::NotBegun;
+        return AnalysisError::NotBegun;
     }
     sleep_until(deadline.into()).await;
-    Failed::Late
+    AnalysisError::Late
 }
 
 impl<T, P> Drop for Ticket<T, P> {

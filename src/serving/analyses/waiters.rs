@@ -23,12 +23,12 @@ pub enum Stop {
 
 /// What a running job is told, and where it tells how far it has come.
 #[derive(Debug)]
-pub struct Going<'a, P> {
+pub struct JobHandle<'a, P> {
     pub(super) waiters: &'a Waiters,
     pub(super) progress: &'a watch::Sender<Option<P>>,
 }
 
-impl<P> Going<'_, P> {
+impl<P> JobHandle<'_, P> {
     /// Why the job must stop, if it must: from then on always the same reason. Costs three atomic loads and a look at
     /// the clock.
     pub fn stopped(&self) -> Option<Stop> {

@@ -25,7 +25,7 @@ fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     let all: Vec<usize> = (0..lines.len()).collect();
     // What is crossed where everything else is met.
     let crossed: BTreeSet<u32> =
-        search.met.iter().filter(|met| met.is_admissible()).map(super::oracle::search::Met::crossed_somehow).collect();
+        search.met.iter().filter(|met| met.is_admissible()).map(crate::oracle::search::Met::crossed_somehow).collect();
     let every_line = (1u32 << lines.len()) - 1;
     let passes_without = |softened: u32| crossed.iter().any(|crossed| crossed & !softened == 0);
     let is_impasse = !passes_without(0);

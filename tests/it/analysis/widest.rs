@@ -1,9 +1,9 @@
 //! Domains as wide as they may be: a choice of 64 options, a quantity that conditions cut into 128 intervals.
 
+use super::{amendments, impasses, packages, robustness};
 use crate::oracle::case::Case;
 use crate::oracle::expression::{Expression, Op};
 use crate::oracle::world::{Input, Kind, Known, RedLine, Span, Value, World};
-use crate::{amendments, impasses, packages, robustness};
 use detente_core::scenario::model::Firmness;
 use std::collections::{BTreeMap, BTreeSet};
 

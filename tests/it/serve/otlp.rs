@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use prost::Message;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tonic::Code;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -86,8 +86,10 @@ async fn calls_are_traced_as_children_of_their_callers() {
 async fn a_collector_that_does_not_answer_holds_up_neither_calls_nor_the_end() {
     // One that accepts and says nothing, and one that isn't there.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    for address in [silent.local_addr().unwrap(), gone] {
+    // Its port stays taken, so that no other test can listen there.
+    let gone = TcpSocket::new_v4().unwrap();
+    gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    for address in [silent.local_addr().unwrap(), gone.local_addr().unwrap()] {
         let endpoint = format!("http://{address}");
         let mut program = Program::start(&["--otlp-endpoint", &endpoint, "--otlp-interval", "1s"]);
         let client = program.client().await;

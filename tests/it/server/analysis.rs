@@ -157,10 +157,10 @@ async fn an_analysis_is_answered_when_the_server_ends() {
     let server = hard(Duration::from_secs(30)).await;
     let mut running = client(&server).await;
     let running = tokio::spawn(async move { running.suggest_amendments(question(1)).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.until("detente_analyses_running", |count| count == 1.0).await;
     let mut waiting = client(&server).await;
     let waiting = tokio::spawn(async move { waiting.suggest_amendments(question(2)).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.until("detente_analyses_waiting", |count| count == 1.0).await;
     let ended = server.stop();
     let answer = running.await.unwrap().unwrap().into_inner();
     assert!(!answer.complete && answer.cut_short() == v1::CutShort::Deadline);
@@ -203,12 +203,13 @@ async fn callers_who_leave_free_the_thread() {
         let channel = channel(server.address).await;
         gone.push(tokio::spawn(async move { Client::new(channel).suggest_amendments(question(number)).await }));
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.until("detente_analyses_waiting", |count| count == 19.0).await;
     for call in gone {
         call.abort();
     }
     // The one thread is free again soon: what is asked now is worked on until its own deadline.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.until("detente_analyses_waiting", |count| count == 0.0).await;
+    server.until("detente_analyses_running", |count| count == 0.0).await;
     let begun = Instant::now();
     let mut client = client(&server).await;
     let response = client.suggest_amendments(within(question(1), Duration::from_secs(3))).await.unwrap().into_inner();
@@ -250,7 +251,7 @@ async fn evaluations_do_not_wait_for_analyses() {
     let server = hard(Duration::from_secs(30)).await;
     let busy = channel(server.address).await;
     let call = tokio::spawn(async move { Client::new(busy).suggest_amendments(question(1)).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.until("detente_analyses_running", |count| count == 1.0).await;
     let mut client = RedLineServiceClient::new(server.channel().await);
     for _ in 0..100 {
         let request = v1::EvaluateProposalRequest {

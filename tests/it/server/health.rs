@@ -2,7 +2,7 @@
 
 use crate::support::{PATIENCE, SERVICE, Server, channel};
 use detente::server::health::Readiness;
-use detente::server::{Doors, Settings, serve_routes};
+use detente::server::{Gates, Settings, serve_routes};
 use detente::shutdown::{Drain, Drained};
 use detente::telemetry::Metrics;
 use std::time::Duration;
@@ -32,7 +32,7 @@ async fn nothing_serves_until_it_is_ready() {
         routes,
         readiness.clone(),
         Settings::default(),
-        Doors::open(Metrics::new(None).unwrap()),
+        Gates::open(Metrics::new(None).unwrap()),
         CancellationToken::new(),
         std::future::pending(),
     ));

@@ -1,7 +1,7 @@
 //! Every bound on what callers may ask of the server, from both sides; each with its reason and its count.
 
 use crate::support::pigeons::pigeons;
-use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, frame, quick};
+use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, frame, quick, until, value};
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
@@ -29,16 +29,9 @@ const COUNT: fn(u32) -> NonZeroU32 = |count| NonZeroU32::new(count).unwrap();
 
 /// A server, and what it counts.
 async fn counted(settings: Settings) -> (Server, Metrics) {
-    let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
-    let metrics = Metrics::new(None).unwrap();
-    let given = metrics.clone();
-    (Server::run(store, Settings { drain: quick(), ..settings }, |server| server.with_metrics(given)).await, metrics)
-}
-
-/// The value of a metric, as it is scraped; 0 where there is none.
-fn value(metrics: &Metrics, of: &str) -> f64 {
-    let text = metrics.text().unwrap();
-    text.lines().find_map(|line| line.strip_prefix(of)?.trim().parse().ok()).unwrap_or(0.0)
+    let server = Server::with(Settings { drain: quick(), ..settings }).await;
+    let metrics = server.metrics.clone();
+    (server, metrics)
 }
 
 fn refusals(metrics: &Metrics, reason: &str) -> f64 {
@@ -59,10 +52,10 @@ async fn slow(max_calls: usize) -> (Server, Metrics) {
     let hard = source::compile("pigeons.yaml", &pigeons(12, 11)).unwrap();
     let mut scenarios = source::load(&[]).unwrap();
     scenarios.push(hard);
-    let metrics = Metrics::new(None).unwrap();
-    let (store, given) = (Arc::new(Store::new(scenarios).unwrap()), metrics.clone());
     let settings = Settings { drain: quick(), analyses: 1, max_calls, ..Settings::default() };
-    (Server::run(store, settings, |server| server.with_metrics(given)).await, metrics)
+    let server = Server::of(Arc::new(Store::new(scenarios).unwrap()), settings).await;
+    let metrics = server.metrics.clone();
+    (server, metrics)
 }
 
 /// A question that takes minutes; each number is another one.
@@ -275,9 +268,9 @@ async fn connections_that_never_speak_are_closed_and_counted() {
     let mut read = String::new();
     timeout(PATIENCE, http1.read_to_string(&mut read)).await.unwrap().unwrap();
     assert!(read.starts_with("HTTP/1.1 505"), "{read}");
-    sleep(Duration::from_millis(50)).await;
+    server.until("detente_connections_refused_total{reason=\"not_http2\"}", |count| count == 1.0).await;
+    server.until("detente_connections_refused_total{reason=\"silent\"}", |count| count >= 2.0).await;
     assert_eq!(value(&metrics, "detente_connections_refused_total{reason=\"silent\"}"), 2.0);
-    assert_eq!(value(&metrics, "detente_connections_refused_total{reason=\"not_http2\"}"), 1.0);
     server.assert_answers().await;
 }
 
@@ -297,17 +290,10 @@ async fn connections_of_an_age_are_asked_to_go_and_their_calls_are_finished() {
 
 #[tokio::test]
 async fn it_is_counted_how_connections_end() {
-    let ended = |metrics: &Metrics, reason: &str| {
-        value(metrics, &format!("detente_connections_ended_total{{reason=\"{reason}\"}}"))
-    };
     let counts = async |metrics: &Metrics, reason: &str| {
-        let counted = async {
-            while ended(metrics, reason) < 1.0 {
-                sleep(Duration::from_millis(10)).await;
-            }
-        };
-        timeout(PATIENCE, counted).await.unwrap_or_else(|_| panic!("{reason}:\n{}", metrics.text().unwrap()));
-        assert_eq!(ended(metrics, reason), 1.0, "{reason}");
+        let metric = format!("detente_connections_ended_total{{reason=\"{reason}\"}}");
+        until(metrics, &metric, |count| count >= 1.0).await;
+        assert_eq!(value(metrics, &metric), 1.0, "{reason}");
     };
     let begun = async |server: &Server| {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -384,7 +370,7 @@ async fn headers_are_as_large_as_may_be() {
 
 #[tokio::test]
 async fn calls_that_are_reset_at_once_leave_nothing_behind() {
-    let (server, metrics) = counted(Settings { max_calls: 4, ..Settings::default() }).await;
+    let (server, _) = counted(Settings { max_calls: 4, ..Settings::default() }).await;
     let other = server.client().await;
     let mut client = server.client().await;
     for _ in 0..2_000 {
@@ -399,12 +385,7 @@ async fn calls_that_are_reset_at_once_leave_nothing_behind() {
             Err(_) => client = server.client().await,
         }
     }
-    let left = async {
-        while value(&metrics, "detente_calls_in_flight") > 0.0 {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, left).await.expect("no call is left behind");
+    server.until("detente_calls_in_flight", |count| count == 0.0).await;
     assert_eq!(other.call(EVALUATE, &[], frame(&proposal().encode_to_vec())).await.code(), Code::Ok);
 }
 
@@ -416,8 +397,7 @@ async fn connections_beyond_those_that_may_be_wait_and_it_is_counted() {
         assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
     }
     let third = tokio::spawn(Client::connect(server.address));
-    sleep(Duration::from_millis(100)).await;
-    assert!(value(&metrics, "detente_connections_refused_total{reason=\"full\"}") >= 1.0);
+    server.until("detente_connections_refused_total{reason=\"full\"}", |count| count >= 1.0).await;
     drop(first);
     let third = timeout(PATIENCE, third).await.unwrap().unwrap();
     assert_eq!(third.call(LIST, &[], frame(&[])).await.code(), Code::Ok);

@@ -6,7 +6,7 @@ use detente::middleware::deadline::Deadline;
 use detente::middleware::receive::Timely;
 use detente::middleware::request_id::RequestId;
 use detente::server::health::Readiness;
-use detente::server::{Doors, Settings, serve_routes};
+use detente::server::{Gates, Settings, serve_routes};
 use detente::telemetry::Metrics;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
@@ -81,7 +81,7 @@ async fn strange_server() -> SocketAddr {
         service,
         readiness,
         Settings::default(),
-        Doors::open(Metrics::new(None).unwrap()),
+        Gates::open(Metrics::new(None).unwrap()),
         CancellationToken::new(),
         std::future::pending(),
     ));

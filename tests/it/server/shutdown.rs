@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 #[tokio::test]
@@ -40,10 +41,10 @@ async fn calls_under_way_are_finished_and_new_ones_refused() {
     let address = server.address;
     let client = server.client().await;
     let (answer, mut send) = client.open(LIST, &[]).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.until("detente_calls_in_flight", |calls| calls == 1.0).await;
     let ended = server.stop();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
+    let closed = async { while TcpStream::connect(address).await.is_ok() {} };
+    timeout(PATIENCE, closed).await.expect("the port is closed");
     send.send_data(frame(&[]), true).unwrap();
     assert_eq!(Answer::read(answer).await.code(), Code::Ok);
     assert_eq!(timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap(), Drained::Whole);
@@ -54,7 +55,7 @@ async fn a_call_that_never_ends_is_cut() {
     let server = Server::with(Settings { drain: quick(), ..Settings::default() }).await;
     let client = server.client().await;
     let (_answer, _send) = client.open(LIST, &[]).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.until("detente_calls_in_flight", |calls| calls == 1.0).await;
     let begun = Instant::now();
     assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), Drained::Cut { calls: 1 });
     assert!((1_900..4_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
@@ -149,8 +150,11 @@ async fn calls_are_logged_with_their_ids_and_without_what_they_say() {
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once_and_not_with_zero() {
     let mut program = Program::start(&["--drain-pause", "1m"]);
+    let mut health = HealthClient::new(channel(program.address).await);
+    let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
     program.signal("-TERM");
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     assert_eq!(Client::connect(program.address).await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
     program.signal("-INT");
     assert_eq!(program.ended().await.code(), Some(1));

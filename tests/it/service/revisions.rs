@@ -5,7 +5,7 @@ use detente::schema::proto::v1;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::services::RedLines;
 use detente::serving::source;
-use detente::serving::{MAX_PAST_REVISIONS, NotHeld, Store};
+use detente::serving::{MAX_PAST_REVISIONS, NotHeldError, Store};
 use detente_core::engine::Compiled;
 use detente_core::scenario;
 use std::sync::Arc;
@@ -87,14 +87,14 @@ fn another_scenarios_revisions_are_left_alone() {
     assert!(store.revision_of("other", &first).is_ok());
     assert_eq!(
         store.revision_of("ukraine-2025", &first).unwrap_err(),
-        NotHeld::Revision { current: revision(&edited(MAX_PAST_REVISIONS + 1)) }
+        NotHeldError::Revision { current: revision(&edited(MAX_PAST_REVISIONS + 1)) }
     );
     // What is let go is not counted against what is kept.
     let store = Store::new(vec![other("One"), edited(0)]).unwrap().with_max_past_bytes(edited(0).bytes() * 9 / 2);
     store.put(other("Two"));
     (1..=MAX_PAST_REVISIONS + 1).for_each(|number| store.put(edited(number)));
     assert!(store.revision_of("other", &first).is_ok());
-    assert_eq!(store.revision_of("nothing", &first).unwrap_err(), NotHeld::Scenario);
+    assert_eq!(store.revision_of("nothing", &first).unwrap_err(), NotHeldError::Scenario);
     assert_eq!(store.default_id().as_deref(), Some("other"));
 }
 

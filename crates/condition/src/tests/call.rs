@@ -1,7 +1,7 @@
 use super::{domains, vocabulary};
-use crate::{CallConditions, CallFault, Domain, compile_for_call};
+use crate::{CallConditionError, CallConditions, Domain, compile_for_call};
 
-fn compile(texts: &[&str]) -> Result<CallConditions, Vec<CallFault>> {
+fn compile(texts: &[&str]) -> Result<CallConditions, Vec<CallConditionError>> {
     let domains: Vec<Domain> = domains().into_iter().map(|(_, domain)| domain).collect();
     compile_for_call(texts, &vocabulary(), &domains)
 }

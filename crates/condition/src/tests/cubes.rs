@@ -1,5 +1,7 @@
 use super::{domains, vocabulary};
-use crate::{Answer, Decision, Domain, Formula, InputId, MAX_INTERVALS, Space, TooComplex, Value, WorkBudget, read};
+use crate::{
+    Answer, ComplexityError, Decision, Domain, Formula, InputId, MAX_INTERVALS, Space, Value, WorkBudget, read,
+};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -43,9 +45,9 @@ fn too_many_cubes_name_the_limit() {
     let space = Space::new([&domain], []).unwrap();
     assert!(Decision::compile(&of(2), &space, WorkBudget::default()).is_ok());
     let cubes = Decision::compile(&of(20), &space, WorkBudget::default());
-    assert_eq!(cubes, Err(TooComplex::Cubes { limit: WorkBudget::MAX_CUBES }));
+    assert_eq!(cubes, Err(ComplexityError::Cubes { limit: WorkBudget::MAX_CUBES }));
     let work = Decision::compile(&of(2), &space, WorkBudget::new(WorkBudget::MAX_CUBES, 100));
-    assert_eq!(work, Err(TooComplex::Work { limit: 100 }));
+    assert_eq!(work, Err(ComplexityError::Work { limit: 100 }));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::{domains, vocabulary};
 use crate::{
-    Atom, Decision, Domain, Formula, InputId, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, Space, TooComplex,
+    Atom, ComplexityError, Decision, Domain, Formula, InputId, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, Space,
     Vocabulary, WorkBudget, compile_for_call_within, read,
 };
 use std::sync::Arc;
@@ -210,6 +210,6 @@ fn a_call_may_have_fewer_cubes_than_a_file() {
     };
     // Every pair of them is a case.
     assert_eq!(at_least_two(32), (Ok(496), Ok(496)));
-    assert_eq!(at_least_two(33), (Err(TooComplex::Cubes { limit: 512 }), Ok(528)));
-    assert_eq!(at_least_two(46).1, Err(TooComplex::Cubes { limit: 1_024 }));
+    assert_eq!(at_least_two(33), (Err(ComplexityError::Cubes { limit: 512 }), Ok(528)));
+    assert_eq!(at_least_two(46).1, Err(ComplexityError::Cubes { limit: 1_024 }));
 }

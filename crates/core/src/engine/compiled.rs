@@ -6,7 +6,7 @@ use super::standing::{Standing, standings};
 use super::supposed::Supposed;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Firmness, RedLine};
-use detente_condition::{Cubes, InputId, Space, TooComplex, Vocabulary};
+use detente_condition::{ComplexityError, Cubes, InputId, Space, Vocabulary};
 use jiff::civil::Date;
 use std::sync::{Arc, OnceLock};
 use thiserror::Error;
@@ -14,11 +14,11 @@ use thiserror::Error;
 /// A red line whose waivers make it too complex.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("red line `{red_line}` with its waivers: {cause}")]
-pub struct CompileFault {
+pub struct CompileError {
     /// The red line's id.
     pub red_line: String,
     /// The limit.
-    pub cause: TooComplex,
+    pub cause: ComplexityError,
 }
 
 /// A scenario that can be evaluated. Immutable; shared by reference count.
@@ -71,7 +71,7 @@ impl Compiled {
     ///
     /// # Errors
     /// The red lines whose waivers, taken together with the line, outgrow a limit.
-    pub fn new(scenario: Arc<Scenario>) -> Result<Self, Vec<CompileFault>> {
+    pub fn new(scenario: Arc<Scenario>) -> Result<Self, Vec<CompileError>> {
         let mut ladders = Vec::new();
         let mut faults = Vec::new();
         let mut all_standings = Vec::with_capacity(scenario.red_lines.len());
@@ -87,7 +87,7 @@ impl Compiled {
                 match Ladder::compile(red_line, &waivers, &scenario.space) {
                     Ok(ladder) => ladders.push(ladder),
                     Err(cause) => {
-                        faults.push(CompileFault { red_line: red_line.id.to_string(), cause });
+                        faults.push(CompileError { red_line: red_line.id.to_string(), cause });
                         return None;
                     }
                 }

@@ -3,7 +3,7 @@
 use super::compiled::{Compiled, Watched};
 use super::edition::Edition;
 use super::evaluation::{Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
-use super::input::{Detail, EffectiveInput, Given, NotCovered, Origin};
+use super::input::{Detail, EffectiveInput, Given, NotCoveredError, Origin};
 use super::ladder::{Ladder, certain};
 use super::reasons::{Lists, minimal_reasons, openings};
 use super::standing::Standing;
@@ -21,7 +21,7 @@ impl Compiled {
     ///
     /// # Errors
     /// A day outside of what the scenario covers.
-    pub fn evaluate(&self, given: &[Given], day: Option<Date>, detail: Detail) -> Result<Evaluation, NotCovered> {
+    pub fn evaluate(&self, given: &[Given], day: Option<Date>, detail: Detail) -> Result<Evaluation, NotCoveredError> {
         self.evaluate_supposing(given, day, detail, None)
     }
 
@@ -35,7 +35,7 @@ impl Compiled {
         day: Option<Date>,
         detail: Detail,
         supposed: Option<&Arc<Supposed>>,
-    ) -> Result<Evaluation, NotCovered> {
+    ) -> Result<Evaluation, NotCoveredError> {
         let (day, edition) = self.day(day)?;
         let mut state = edition.state.to_vec();
         let mut astir = edition.astir.to_vec();
@@ -85,7 +85,7 @@ impl Compiled {
     ///
     /// # Errors
     /// A day outside of what the scenario covers.
-    pub fn effective_inputs(&self, given: &[Given], day: Option<Date>) -> Result<Vec<EffectiveInput>, NotCovered> {
+    pub fn effective_inputs(&self, given: &[Given], day: Option<Date>) -> Result<Vec<EffectiveInput>, NotCoveredError> {
         let (_, edition) = self.day(day)?;
         let inputs = (0u16..).zip(&edition.defaults).map(|(input, default)| {
             let input = InputId(input);
@@ -110,15 +110,15 @@ impl Compiled {
     ///
     /// # Errors
     /// If it does not.
-    pub fn check_covered(&self, day: Date) -> Result<(), NotCovered> {
+    pub fn check_covered(&self, day: Date) -> Result<(), NotCoveredError> {
         self.day(Some(day)).map(|_| ())
     }
 
-    fn day(&self, day: Option<Date>) -> Result<(Date, &Edition), NotCovered> {
+    fn day(&self, day: Option<Date>) -> Result<(Date, &Edition), NotCoveredError> {
         let (from, to) = self.scenario().covers;
         let day = day.unwrap_or(self.scenario().as_of);
         let edition = self.edition(day).filter(|_| day <= to);
-        edition.map(|edition| (day, edition)).ok_or(NotCovered { day, from, to })
+        edition.map(|edition| (day, edition)).ok_or(NotCoveredError { day, from, to })
     }
 }
 

@@ -60,7 +60,7 @@ pub enum Detail {
 /// A day that the scenario does not cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{day} is outside of what the scenario covers: {from} to {to}")]
-pub struct NotCovered {
+pub struct NotCoveredError {
     /// The day asked for.
     pub day: Date,
     /// The first day covered.

@@ -1,7 +1,7 @@
 //! The ladder of a red line with waivers: at which firmness a crossing counts.
 
 use crate::scenario::model::{Firmness, RedLine};
-use detente_condition::{Cubes, Decision, Formula, Space, TooComplex, WorkBudget};
+use detente_condition::{ComplexityError, Cubes, Decision, Formula, Space, WorkBudget};
 use std::collections::BTreeSet;
 
 /// A red line's rungs under one set of standing waivers.
@@ -37,9 +37,9 @@ pub(super) struct StandingWaiver {
 }
 
 impl Ladder {
-    pub(super) fn compile(red_line: &RedLine, standing: &[usize], space: &Space) -> Result<Self, TooComplex> {
+    pub(super) fn compile(red_line: &RedLine, standing: &[usize], space: &Space) -> Result<Self, ComplexityError> {
         let crossed = red_line.crossed();
-        let both = |also: Formula| -> Result<Decision, TooComplex> {
+        let both = |also: Formula| -> Result<Decision, ComplexityError> {
             Decision::compile(&Formula::All(vec![crossed.clone(), also]), space, WorkBudget::default())
         };
         let never = |also: Formula| Ok(both(also)?.fails);

@@ -15,9 +15,9 @@ mod standing;
 mod supposed;
 mod verdict;
 
-pub use compiled::{CompileFault, Compiled, Counted};
+pub use compiled::{CompileError, Compiled, Counted};
 pub use evaluation::{Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
-pub use input::{Detail, EffectiveInput, Given, NotCovered, Origin};
+pub use input::{Detail, EffectiveInput, Given, NotCoveredError, Origin};
 pub use reasons::{Cause, Opening};
 pub use supposed::Supposed;
 pub use verdict::{Stance, Verdict};

@@ -4,7 +4,7 @@ use super::deferred::{AnswersNode, NumbersNode, OrderNode, StatusQuoNode, ValueN
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
 use super::model::{EvidenceKind, Firmness, Role};
-use super::record::{At, Cel, EntryId, Kebab, Line, Number, Probability, Read, Snake, Text, record, words};
+use super::record::{At, Cel, EntryId, Kebab, Number, Probability, Read, SingleLine, Snake, Text, record, words};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
@@ -51,7 +51,7 @@ record! {
         /// The scenario's id.
         required scenario: Kebab,
         /// A line of text.
-        required title: Line,
+        required title: SingleLine,
         /// What it is, and what it leaves out.
         optional description: Text,
         /// The days for which it can be evaluated.
@@ -97,15 +97,15 @@ record! {
         /// Its id.
         required id: At<Kebab>,
         /// Its title.
-        required title: Line,
+        required title: SingleLine,
         /// Who published it.
-        required publisher: Line,
+        required publisher: SingleLine,
         /// Who wrote it.
-        optional authors: Vec<Line>,
+        optional authors: Vec<SingleLine>,
         /// When it was published, where it prints a date.
         optional published: At<Date>,
         /// Where it can be read.
-        optional url: Line,
+        optional url: SingleLine,
         /// What a reader should know of it.
         optional note: Text,
     }
@@ -117,7 +117,7 @@ record! {
         /// Its id.
         required id: At<Snake>,
         /// Its name.
-        required name: Line,
+        required name: SingleLine,
         /// What a deal needs of it.
         required role: Role,
         /// A remark.
@@ -133,7 +133,7 @@ record! {
         /// Its id.
         required id: At<Snake>,
         /// Its name.
-        required name: Line,
+        required name: SingleLine,
         /// Ids of options or members.
         required members: At<Vec<At<EntryId>>>,
         /// Why these belong together.
@@ -157,9 +157,9 @@ record! {
         /// Its id.
         required id: At<Snake>,
         /// A line of text.
-        required title: Line,
+        required title: SingleLine,
         /// What a deal settles here, as a question.
-        required question: Line,
+        required question: SingleLine,
         /// What it ranges over.
         required kind: At<Kind>,
         /// A choice's options.
@@ -167,15 +167,15 @@ record! {
         /// A members issue's members.
         optional members: At<Vec<Entry>>,
         /// What a quantity counts.
-        optional unit: At<Line>,
+        optional unit: At<SingleLine>,
         /// A quantity's ends.
         optional range: RangeEntry,
         /// What holds when a deal is silent: a value, or a list of `{from, value}`.
         optional status_quo: StatusQuoNode,
         /// Codes of published taxonomies of peace agreements.
-        optional taxonomy: Vec<Line>,
+        optional taxonomy: Vec<SingleLine>,
         /// Rows of the author's own register.
-        optional rows: Vec<Line>,
+        optional rows: Vec<SingleLine>,
         /// A remark.
         optional note: Text,
     }
@@ -187,9 +187,9 @@ record! {
         /// Its id.
         required id: At<Snake>,
         /// A line of text.
-        required title: Line,
+        required title: SingleLine,
         /// The fact, as a question.
-        required question: Line,
+        required question: SingleLine,
         /// What it ranges over.
         required kind: At<Kind>,
         /// A choice's options.
@@ -197,7 +197,7 @@ record! {
         /// The members.
         optional members: At<Vec<Entry>>,
         /// What a quantity counts.
-        optional unit: At<Line>,
+        optional unit: At<SingleLine>,
         /// A quantity's ends.
         optional range: RangeEntry,
         /// What is assumed; without it, it is unknown.
@@ -205,9 +205,9 @@ record! {
         /// Who says so.
         optional evidence: At<Vec<EvidenceEntry>>,
         /// Codes of published taxonomies.
-        optional taxonomy: Vec<Line>,
+        optional taxonomy: Vec<SingleLine>,
         /// Rows of the author's own register.
-        optional rows: Vec<Line>,
+        optional rows: Vec<SingleLine>,
         /// A remark.
         optional note: Text,
     }
@@ -226,7 +226,7 @@ record! {
         /// Its id.
         required id: At<EntryId>,
         /// A line of text.
-        optional title: Line,
+        optional title: SingleLine,
     }
 }
 
@@ -264,7 +264,7 @@ record! {
         /// The id of the party whose it is.
         required party: At<Snake>,
         /// What the party will not have, in a line.
-        required title: Line,
+        required title: SingleLine,
         /// A condition: crossed when it holds.
         optional rejects: Cel,
         /// A condition: crossed when it does not hold.
@@ -289,7 +289,7 @@ record! {
         /// Its id within the red line.
         required id: At<Kebab>,
         /// What it allows, in a line.
-        required title: Line,
+        required title: SingleLine,
         /// The condition.
         required when: Cel,
         /// The firmness with which a crossing then counts at most.
@@ -309,7 +309,7 @@ record! {
         /// How the statement reached us.
         required kind: EvidenceKind,
         /// Who said it; for a narration, whose it is.
-        required speaker: Line,
+        required speaker: SingleLine,
         /// What was said, in your own words.
         required statement: Text,
         /// Exact words, 15 at most, where the wording itself is the fact.
@@ -319,7 +319,7 @@ record! {
         /// Whether it speaks for (the default) or against the reading.
         optional speaks: Speaks,
         /// The row of the author's own register.
-        optional row: Line,
+        optional row: SingleLine,
     }
 }
 
@@ -329,7 +329,7 @@ record! {
         /// Its id.
         required id: At<Kebab>,
         /// What contradicts what.
-        required title: Line,
+        required title: SingleLine,
         /// A condition: broken where it holds.
         required forbids: Cel,
     }
@@ -372,13 +372,13 @@ record! {
         /// Its id.
         required id: At<Kebab>,
         /// A line of text.
-        required title: Line,
+        required title: SingleLine,
         /// What it is.
         optional description: Text,
         /// A map from issue to answer.
         required terms: AnswersNode,
         /// Rows of the author's own register.
-        optional rows: Vec<Line>,
+        optional rows: Vec<SingleLine>,
     }
 }
 

@@ -4,7 +4,7 @@ use super::deferred::AnswersNode;
 use super::diagnostics::{Diagnostics, Faults, Place};
 use super::document::{Node, parse};
 use super::model::Input;
-use super::record::{At, Kebab, Line, Read, Text, record};
+use super::record::{At, Kebab, Read, SingleLine, Text, record};
 use super::resolve::values::answers_of_map;
 use detente_condition::{Answer, InputId};
 
@@ -14,13 +14,13 @@ record! {
         /// Its id.
         optional id: At<Kebab>,
         /// A line of text.
-        optional title: Line,
+        optional title: SingleLine,
         /// What it is.
         optional description: Text,
         /// A map from issue to answer.
         required terms: AnswersNode,
         /// Rows of the author's own register.
-        optional rows: Vec<Line>,
+        optional rows: Vec<SingleLine>,
     }
 }
 

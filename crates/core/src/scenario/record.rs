@@ -144,9 +144,9 @@ fn text(node: &Node, most: usize, faults: &mut Faults) -> Option<String> {
 
 /// A name or title.
 #[derive(Clone, Debug)]
-pub(crate) struct Line(pub(crate) String);
+pub(crate) struct SingleLine(pub(crate) String);
 
-impl Read for Line {
+impl Read for SingleLine {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let line = text(node, super::limits::MAX_LINE, faults)?;
         if line.contains('\n') {

@@ -4,7 +4,7 @@ mod json;
 mod text;
 mod verdicts;
 
-use crate::cli::backend::Answerer;
+use crate::cli::backend::Backend;
 use crate::cli::report::{OutputFormat, Report, pretty};
 use crate::serving::source::{self, SourceError};
 use anyhow::Result;
@@ -60,12 +60,12 @@ pub(in crate::cli) struct Options {
 /// One of the two versions.
 struct Version {
     scenario: Arc<Scenario>,
-    answerer: Answerer,
+    answerer: Backend,
 }
 
 impl Version {
     fn of(compiled: Compiled) -> Result<Self> {
-        Ok(Self { scenario: Arc::clone(compiled.scenario()), answerer: Answerer::of(vec![compiled])? })
+        Ok(Self { scenario: Arc::clone(compiled.scenario()), answerer: Backend::of(vec![compiled])? })
     }
 }
 

@@ -8,7 +8,7 @@ mod decision;
 mod outcome;
 mod output;
 
-use crate::cli::backend::{Answerer, Target};
+use crate::cli::backend::{Backend, Target};
 use crate::cli::client::{Sink, Turn, Unfinished};
 use crate::cli::line_reader::Input;
 use crate::cli::report::OutputFormat;
@@ -89,8 +89,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let decisions = Decisions::new(logs, scenario.name.clone(), shared.clone())?;
     let mut outcomes = Outcomes::new(shared, Output::new(options.output, options.logs.len() > 1));
     let ended = match &answerer {
-        Answerer::Here(service) => answer_here(service, decisions, &mut outcomes),
-        Answerer::There(client) => {
+        Backend::Here(service) => answer_here(service, decisions, &mut outcomes),
+        Backend::There(client) => {
             client.evaluate_stream(decisions, &mut outcomes).map_err(|unfinished| match unfinished {
                 Unfinished::Broken(status) => Stop::Failed(Refusal::from(status).into()),
                 Unfinished::Stopped(stop) => stop,

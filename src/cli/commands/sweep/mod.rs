@@ -6,7 +6,7 @@
 mod input;
 mod output;
 
-use crate::cli::backend::{Answerer, Target};
+use crate::cli::backend::{Backend, Target};
 use crate::cli::client::{Sink, Turn, Unfinished};
 use crate::cli::line_reader::Input;
 use crate::cli::render::text::thousands;
@@ -71,8 +71,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let answerer = options.target.open()?;
     let requests = Requests::new(input, options.target.scenario_name())?;
     let ended = match &answerer {
-        Answerer::Here(service) => answer_here(service, requests, &mut output),
-        Answerer::There(client) => {
+        Backend::Here(service) => answer_here(service, requests, &mut output),
+        Backend::There(client) => {
             client.evaluate_stream(requests, &mut output).map_err(|unfinished| match unfinished {
                 Unfinished::Broken(status) => Stop::Failed(Refusal::from(status).into()),
                 Unfinished::Stopped(stop) => stop,

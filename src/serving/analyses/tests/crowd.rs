@@ -13,7 +13,7 @@ async fn two_hundred_who_ask_the_same_are_answered_by_one_computation() {
         .map(|_| {
             let (analyses, ran, held) = (analyses.clone(), ran.clone(), held.clone());
             tokio::spawn(async move {
-                let job = move |_: &Going<'_, u64>| {
+                let job = move |_: &JobHandle<'_, u64>| {
                     ran.fetch_add(1, SeqCst);
                     held.lock().unwrap().recv().unwrap()
                 };
@@ -43,7 +43,7 @@ async fn when_all_two_hundred_leave_the_job_stops_within_a_second() {
         .map(|_| {
             let (analyses, stopped, begun) = (analyses.clone(), stopped.clone(), begun.clone());
             tokio::spawn(async move {
-                let job = move |going: &Going<'_, u64>| {
+                let job = move |going: &JobHandle<'_, u64>| {
                     begun.store(true, SeqCst);
                     until("told to stop", || going.stopped().is_some());
                     let _ = stopped.send((going.stopped(), Instant::now()));
@@ -91,7 +91,7 @@ fn whoever_stays_is_answered_while_others_come_and_go() {
                         random ^= random >> 7;
                         random ^= random << 17;
                         let number = (random >> 8) as usize % KEYS;
-                        let job = move |going: &Going<'_, ()>| {
+                        let job = move |going: &JobHandle<'_, ()>| {
                             for _ in 0..200 {
                                 if let Some(stop) = going.stopped() {
                                     return (number, Some(stop));

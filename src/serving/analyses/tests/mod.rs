@@ -3,8 +3,8 @@
 mod crowd;
 mod time;
 
-use crate::serving::Refused;
-use crate::serving::analyses::{Analyses, Failed, Going, Stop, Ticket};
+use crate::serving::WorkersError;
+use crate::serving::analyses::{Analyses, AnalysisError, JobHandle, Stop, Ticket};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -42,7 +42,7 @@ fn until_idle<T: Send + Sync + 'static, P: Send + Sync + 'static>(analyses: &Ana
 fn hold(analyses: &Numbers, number: usize, deadline: Option<Instant>) -> (Ticket<u64, u64>, Sender<u64>) {
     let (release, held) = channel();
     let (begun, begins): (Sender<()>, Receiver<()>) = channel();
-    let job = move |_: &Going<'_, u64>| {
+    let job = move |_: &JobHandle<'_, u64>| {
         let _ = begun.send(());
         held.recv().unwrap_or_default()
     };
@@ -51,7 +51,7 @@ fn hold(analyses: &Numbers, number: usize, deadline: Option<Instant>) -> (Ticket
     (ticket, release)
 }
 
-async fn answer(ticket: &mut Ticket<u64, u64>) -> Result<u64, Failed> {
+async fn answer(ticket: &mut Ticket<u64, u64>) -> Result<u64, AnalysisError> {
     timeout(PATIENCE, ticket.answer()).await.unwrap().map(|answer| *answer)
 }
 
@@ -64,7 +64,7 @@ async fn as_many_run_and_wait_as_may_and_one_more_is_refused() {
     let mut fourth = analyses.ask(key(4), None, |_| 4).unwrap();
     let counts = analyses.counts();
     assert_eq!((counts.running, counts.waiting, counts.refused), (2, 2, 0));
-    assert_eq!(analyses.ask(key(5), None, |_| 5).unwrap_err(), Refused::Busy);
+    assert_eq!(analyses.ask(key(5), None, |_| 5).unwrap_err(), WorkersError::Busy);
     // Whoever joins takes no place.
     let mut joined = analyses.ask(key(4), None, |_| 44).unwrap();
     let counts = analyses.counts();
@@ -83,7 +83,7 @@ async fn no_more_run_at_a_time_than_may() {
     let tickets: Vec<_> = (0..60)
         .map(|number| {
             let (now, most) = (now.clone(), most.clone());
-            let job = move |_: &Going<'_, u64>| {
+            let job = move |_: &JobHandle<'_, u64>| {
                 most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
                 std::thread::sleep(Duration::from_millis(2));
                 now.fetch_sub(1, SeqCst);
@@ -106,7 +106,7 @@ async fn who_came_first_has_their_turn_first() {
     let tickets: Vec<_> = (0..10)
         .map(|number| {
             let order = order.clone();
-            let job = move |_: &Going<'_, u64>| {
+            let job = move |_: &JobHandle<'_, u64>| {
                 order.lock().unwrap().push(number);
                 0
             };
@@ -136,14 +136,14 @@ async fn a_queued_job_whose_waiters_left_makes_room_at_once_and_never_runs() {
     let ran = Arc::new(AtomicBool::new(false));
     let job = {
         let ran = ran.clone();
-        move |_: &Going<'_, u64>| {
+        move |_: &JobHandle<'_, u64>| {
             ran.store(true, SeqCst);
             2
         }
     };
     let (second, joined) = (analyses.ask(key(2), None, job).unwrap(), analyses.ask(key(2), None, |_| 22).unwrap());
     drop(second);
-    assert_eq!(analyses.ask(key(3), None, |_| 3).unwrap_err(), Refused::Busy);
+    assert_eq!(analyses.ask(key(3), None, |_| 3).unwrap_err(), WorkersError::Busy);
     drop(joined);
     assert_eq!((analyses.counts().waiting, analyses.counts().abandoned), (0, 1));
     let mut third = analyses.ask(key(3), None, |_| 3).unwrap();
@@ -189,7 +189,7 @@ async fn a_job_that_panics_makes_its_waiters_panic_and_nobody_else() {
     let analyses = Numbers::new(2, 100, LONG);
     for round in 0..10 {
         let (go, wait) = channel::<()>();
-        let job = move |_: &Going<'_, u64>| {
+        let job = move |_: &JobHandle<'_, u64>| {
             let _ = wait.recv();
             if round < 100 {
                 panic!("on purpose")
@@ -212,7 +212,7 @@ async fn a_job_that_panics_makes_its_waiters_panic_and_nobody_else() {
     let both = Arc::new(Barrier::new(2));
     let tickets = [2, 3].map(|number| {
         let both = both.clone();
-        let job = move |_: &Going<'_, u64>| {
+        let job = move |_: &JobHandle<'_, u64>| {
             both.wait();
             0
         };
@@ -227,7 +227,7 @@ async fn a_job_that_panics_makes_its_waiters_panic_and_nobody_else() {
 async fn at_the_end_running_jobs_are_told_and_nothing_more_begins() {
     let analyses: Analyses<Option<Stop>, ()> = Analyses::new(1, 1, LONG);
     let (begun, begins) = channel();
-    let job = move |going: &Going<'_, ()>| {
+    let job = move |going: &JobHandle<'_, ()>| {
         let _ = begun.send(());
         until("told to stop", || going.stopped().is_some());
         going.stopped()
@@ -237,17 +237,17 @@ async fn at_the_end_running_jobs_are_told_and_nothing_more_begins() {
     let ran = Arc::new(AtomicBool::new(false));
     let job = {
         let ran = ran.clone();
-        move |_: &Going<'_, ()>| {
+        move |_: &JobHandle<'_, ()>| {
             ran.store(true, SeqCst);
             None
         }
     };
     let mut waiting = analyses.ask(key(2), None, job).unwrap();
     analyses.end();
-    assert_eq!(timeout(PATIENCE, waiting.answer()).await.unwrap(), Err(Failed::Ending));
+    assert_eq!(timeout(PATIENCE, waiting.answer()).await.unwrap(), Err(AnalysisError::Ending));
     assert_eq!(*timeout(PATIENCE, running.answer()).await.unwrap().unwrap(), Some(Stop::Ending));
     for number in [1, 2, 3] {
-        assert_eq!(analyses.ask(key(number), None, |_| None).unwrap_err(), Refused::Ending);
+        assert_eq!(analyses.ask(key(number), None, |_| None).unwrap_err(), WorkersError::Ending);
     }
     until_idle(&analyses);
     assert!(!ran.load(SeqCst));

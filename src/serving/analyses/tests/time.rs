@@ -12,7 +12,7 @@ fn tokio_now() -> Instant {
 
 /// A job that runs until it is told to stop, and then says why and when.
 fn obedient(analyses: &Analyses<(Stop, Instant), u64>, deadline: Option<Instant>) -> Ticket<(Stop, Instant), u64> {
-    let job = |going: &Going<'_, u64>| {
+    let job = |going: &JobHandle<'_, u64>| {
         loop {
             if let Some(stop) = going.stopped() {
                 return (stop, Instant::now());
@@ -63,7 +63,7 @@ async fn each_waiter_is_answered_by_their_own_deadline_though_the_job_goes_on() 
     let joined = deadlines.map(|deadline| analyses.ask(key(1), Some(deadline), |_| 0).unwrap());
     for (mut ticket, deadline) in joined.into_iter().zip(deadlines).take(2) {
         assert_eq!(ticket.progress().await, None);
-        assert_eq!(ticket.answer().await.unwrap_err(), Failed::Late);
+        assert_eq!(ticket.answer().await.unwrap_err(), AnalysisError::Late);
         assert!(tokio_now() >= deadline && tokio_now() <= deadline + 50 * MS);
     }
     assert_eq!(analyses.counts().running, 1);
@@ -81,7 +81,7 @@ async fn nobody_waits_longer_than_the_longest() {
     let mut beyond = analyses.ask(key(1), Some(asked + LONG), |_| 0).unwrap();
     let both_asked = Instant::now();
     for ticket in [&mut without, &mut beyond] {
-        assert_eq!(ticket.answer().await.unwrap_err(), Failed::Late);
+        assert_eq!(ticket.answer().await.unwrap_err(), AnalysisError::Late);
         assert!(tokio_now() >= asked + Duration::from_secs(30));
         assert!(tokio_now() <= both_asked + Duration::from_secs(30) + 50 * MS);
     }
@@ -93,7 +93,7 @@ async fn who_has_no_turn_in_time_knows_ahead_of_the_deadline() {
     let (_held, _release) = hold(&analyses, 1, None);
     let deadline = Instant::now() + Duration::from_secs(40);
     let mut queued = analyses.ask(key(2), Some(deadline), |_| 2).unwrap();
-    assert_eq!(queued.answer().await.unwrap_err(), Failed::NotBegun);
+    assert_eq!(queued.answer().await.unwrap_err(), AnalysisError::NotBegun);
     // A twentieth is kept.
     assert!(tokio_now() <= deadline - Duration::from_secs(2) + 50 * MS);
     assert!(tokio_now() >= deadline - Duration::from_secs(2) - 50 * MS);
@@ -106,7 +106,7 @@ async fn a_job_whose_time_passed_in_the_queue_never_runs() {
     let ran = Arc::new(AtomicBool::new(false));
     let job = {
         let ran = ran.clone();
-        move |_: &Going<'_, u64>| {
+        move |_: &JobHandle<'_, u64>| {
             ran.store(true, SeqCst);
             2
         }
@@ -115,7 +115,7 @@ async fn a_job_whose_time_passed_in_the_queue_never_runs() {
     std::thread::sleep(150 * MS);
     drop(release);
     until_idle(&analyses);
-    assert_eq!(queued.answer().await.unwrap_err(), Failed::NotBegun);
+    assert_eq!(queued.answer().await.unwrap_err(), AnalysisError::NotBegun);
     assert!(!ran.load(SeqCst));
     assert_eq!(analyses.counts().abandoned, 0);
 }
@@ -154,7 +154,7 @@ async fn the_last_who_leaves_stops_the_job() {
     let analyses: Analyses<(), ()> = Analyses::new(1, 0, LONG);
     let (stopped, stops) = channel();
     let (begun, begins) = channel();
-    let job = move |going: &Going<'_, ()>| {
+    let job = move |going: &JobHandle<'_, ()>| {
         let _ = begun.send(());
         until("told to stop", || going.stopped().is_some());
         let _ = stopped.send(going.stopped());
@@ -175,7 +175,7 @@ async fn who_asks_for_progress_sees_the_latest_and_the_end() {
     let analyses = Numbers::new(1, 0, LONG);
     let (next, told) = channel();
     let (reported, reports) = channel();
-    let job = move |going: &Going<'_, u64>| {
+    let job = move |going: &JobHandle<'_, u64>| {
         while let Ok(progress) = told.recv() {
             going.report(progress);
             let _ = reported.send(());

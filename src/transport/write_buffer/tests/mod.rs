@@ -1,23 +1,23 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
-use crate::transport::write_buffer::{Coalesced, HELD_BYTES};
+use crate::transport::write_buffer::{HELD_BYTES, WriteBuffer};
 use std::future::poll_fn;
 use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 const MUCH: usize = 8 * HELD_BYTES;
 
-fn pair(room: usize) -> (Coalesced<DuplexStream>, DuplexStream) {
+fn pair(room: usize) -> (WriteBuffer<DuplexStream>, DuplexStream) {
     let (near, far) = duplex(room);
-    (Coalesced::new(near), far)
+    (WriteBuffer::new(near), far)
 }
 
 /// Whether all is sent.
-async fn send(near: &Coalesced<DuplexStream>) -> bool {
+async fn send(near: &WriteBuffer<DuplexStream>) -> bool {
     poll_fn(|cx| Poll::Ready(near.poll_send(cx))).await.is_ready()
 }
 
-fn held(near: &Coalesced<DuplexStream>) -> (usize, usize) {
+fn held(near: &WriteBuffer<DuplexStream>) -> (usize, usize) {
     near.with(|inner| (inner.held.len(), inner.held.capacity()))
 }
 

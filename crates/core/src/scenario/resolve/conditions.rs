@@ -8,7 +8,7 @@ use crate::scenario::document::place_within;
 use crate::scenario::limits::{MAX_EDITIONS, MAX_LITERALS};
 use crate::scenario::model::{Caution, Condition, Constraint, Input, RedLine, Waiver};
 use crate::scenario::record::Cel;
-use detente_condition::{ConditionFaultKind, Decision, Formula, Space, WorkBudget, read};
+use detente_condition::{ConditionErrorKind, Decision, Formula, Space, WorkBudget, read};
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ impl Resolver<'_> {
             Ok(formula) => Some(formula),
             Err(faults) => {
                 for fault in faults {
-                    let follows = matches!(&fault.kind, ConditionFaultKind::UnknownName { name, .. } if self.inputs.unread.may_mean(name));
+                    let follows = matches!(&fault.kind, ConditionErrorKind::UnknownName { name, .. } if self.inputs.unread.may_mean(name));
                     if !follows {
                         let place = place_within(&cel.node, fault.at, self.characters);
                         self.faults.add(place, fault.kind.to_string());

@@ -7,7 +7,7 @@ use crate::scenario::document::{Content, Node};
 use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
 use crate::scenario::limits;
 use crate::scenario::model::{Dated, Group, Input, Party, Role};
-use crate::scenario::record::{At, Fields, Line, Number, Snake, Text};
+use crate::scenario::record::{At, Fields, Number, SingleLine, Snake, Text};
 use detente_condition::{Domain, InputId, MAX_ENTRIES};
 use jiff::civil::Date;
 use std::collections::{BTreeSet, HashSet};
@@ -27,15 +27,15 @@ struct Common {
     place: Place,
     unread: Vec<&'static str>,
     id: Option<At<Snake>>,
-    title: Option<Line>,
-    question: Option<Line>,
+    title: Option<SingleLine>,
+    question: Option<SingleLine>,
     kind: Option<At<Kind>>,
     options: Option<At<Vec<Entry>>>,
     members: Option<At<Vec<Entry>>>,
-    unit: Option<At<Line>>,
+    unit: Option<At<SingleLine>>,
     range: Option<RangeEntry>,
-    taxonomy: Option<Vec<Line>>,
-    rows: Option<Vec<Line>>,
+    taxonomy: Option<Vec<SingleLine>>,
+    rows: Option<Vec<SingleLine>>,
     note: Option<Text>,
 }
 

@@ -16,7 +16,7 @@ use super::document::Node;
 use super::format::{CoversEntry, EvidenceEntry, ScenarioEntry, SpanEntry};
 use super::limits::{self, MAX_QUOTE_WORDS};
 use super::model::{Evidence, Id, Revision, Scenario, Source, Span};
-use super::record::{At, Line, Read, Snake, Text};
+use super::record::{At, Read, SingleLine, Snake, Text};
 use super::revision;
 use detente_condition::{Space, Vocabulary};
 use jiff::civil::Date;
@@ -177,7 +177,7 @@ impl Resolver<'_> {
     }
 
     /// A list of short texts, held to the limit of lists.
-    fn strings(&mut self, lines: Option<Vec<Line>>, place: Place) -> Vec<String> {
+    fn strings(&mut self, lines: Option<Vec<SingleLine>>, place: Place) -> Vec<String> {
         let list = lines.map(|lines| At { place, value: lines.into_iter().map(|line| line.0).collect() });
         self.list(list, "entries", limits::MAX_ENTRIES)
     }
@@ -280,7 +280,7 @@ impl Resolver<'_> {
     }
 }
 
-fn line(line: Option<Line>) -> String {
+fn line(line: Option<SingleLine>) -> String {
     line.map_or_else(String::new, |line| line.0)
 }
 

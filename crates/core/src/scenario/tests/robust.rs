@@ -1,4 +1,4 @@
-use crate::cases::file;
+use crate::cases;
 use crate::scenario::{load, load_answers, load_proposal};
 use proptest::prelude::*;
 

@@ -11,7 +11,7 @@ use tonic_types::ErrorDetails;
 const PACKAGE: &str = "detente.v1";
 
 /// The answer to a call.
-pub struct Reply {
+pub(crate) struct Reply {
     pub code: Code,
     /// The messages of the answer; one, unless the method streams.
     pub messages: Vec<Value>,
@@ -28,7 +28,7 @@ impl Reply {
 }
 
 /// The whole schema.
-pub fn schema() -> DescriptorPool {
+pub(crate) fn schema() -> DescriptorPool {
     DescriptorPool::decode(DESCRIPTORS).unwrap()
 }
 

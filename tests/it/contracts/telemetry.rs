@@ -1,15 +1,15 @@
 //! Names that dashboards, alerts, traces and log filters use: metrics and their labels, spans and their attributes, log
 //! targets and their fields.
 
-use crate::binary::Folder;
-use crate::collector::{Collector, collector};
-use crate::credentials::{Authorities, Signer, entry, jwks};
-use crate::decisions;
-use crate::errors::refused;
-use crate::golden::assert_golden;
-use crate::program::Program;
+use crate::contracts::decisions;
+use crate::contracts::errors::refused;
+use crate::contracts::golden::assert_golden;
+use crate::contracts::wire::call;
 use crate::support::PATIENCE;
-use crate::wire::call;
+use crate::support::binary::Folder;
+use crate::support::collector::{Collector, collector};
+use crate::support::credentials::{Authorities, Signer, entry, jwks};
+use crate::support::program::Program;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};

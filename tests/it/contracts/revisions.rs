@@ -1,10 +1,10 @@
 //! Revisions: clients pin them, so the same content has the same revision in every version.
 
-use crate::binary::{Folder, prints, reservoir, run};
-use crate::generated::{Style, file, name};
-use crate::golden::{assert_golden, folder_of};
-use crate::program::Program;
-use crate::wire::call;
+use crate::contracts::generated::{Style, file, name};
+use crate::contracts::golden::{assert_golden, folder_of};
+use crate::contracts::wire::call;
+use crate::support::binary::{Folder, prints, reservoir, run};
+use crate::support::program::Program;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::fs;

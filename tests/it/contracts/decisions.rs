@@ -1,11 +1,11 @@
 //! The decision log: its lines are kept for years, read by other programs, and replayed by later versions.
 
-use crate::binary::{Folder, run};
-use crate::credentials::entry;
-use crate::golden::{assert_golden, folder_of};
-use crate::program::Program;
+use crate::contracts::golden::{assert_golden, folder_of};
+use crate::contracts::wire::call;
 use crate::support::Client;
-use crate::wire::call;
+use crate::support::binary::{Folder, run};
+use crate::support::credentials::entry;
+use crate::support::program::Program;
 use serde_json::{Value, json};
 use std::fs;
 use tonic::Code;
@@ -44,7 +44,7 @@ fn with(mut request: Value, field: &str, value: Value) -> Value {
 type Asked = (&'static str, Vec<Value>);
 
 /// Calls that are logged, and calls that are not: each method, each verdict, each kind of term and hypothesis.
-fn calls() -> Vec<Asked> {
+pub(crate) fn calls() -> Vec<Asked> {
     let mut calls: Vec<Asked> = Vec::new();
     let willing = |flag: bool| json!([{"issue": "guarantors_willing", "flag": flag}]);
     for request in [
@@ -195,7 +195,7 @@ async fn each_field_is_masked_as_in_earlier_versions() {
 fn an_old_log_is_replayed_as_by_earlier_versions() {
     let old = folder_of("old-decisions.jsonl").display().to_string();
     let folder = Folder::new("contracts-replay");
-    let scenario = include_str!("../../scenarios/ukraine-2025.yaml");
+    let scenario = include_str!("../../../scenarios/ukraine-2025.yaml");
     let nato = "rejects: force_contributors.exists(m, m in european_and_nato_states)";
     assert_eq!(scenario.matches(nato).count(), 1);
     let changed = scenario.replace(nato, &format!("{nato} && ceasefire_days > 1000"));

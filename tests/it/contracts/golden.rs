@@ -1,4 +1,4 @@
-//! Golden files: compares what the program gives with what is committed in `tests/contracts/golden`.
+//! Golden files: compares what the program gives with what is committed in `tests/it/contracts/golden`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,12 +31,12 @@ fn folder() -> PathBuf {
 }
 
 /// A folder beside this file.
-pub fn folder_of(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contracts").join(name)
+pub(crate) fn folder_of(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/contracts").join(name)
 }
 
 /// Fails with the lines that differ, unless `found` is the golden file of this name.
-pub fn assert_golden(name: &str, found: &str) {
+pub(crate) fn assert_golden(name: &str, found: &str) {
     assert!(FILES.contains(&name), "{name} is missing from the list of golden files");
     let path = folder().join(name);
     if std::env::var_os(UPDATE).is_some_and(|set| !set.is_empty()) {

@@ -1,11 +1,11 @@
 //! Error reasons: clients decide by them what to do, so a reason keeps its name, its status code and its metadata.
 
-use crate::binary::Folder;
-use crate::credentials::entry;
-use crate::golden::assert_golden;
-use crate::program::Program;
+use crate::contracts::golden::assert_golden;
+use crate::contracts::wire::{Reply, call, schema};
+use crate::support::binary::Folder;
+use crate::support::credentials::entry;
+use crate::support::program::Program;
 use crate::support::{Answer, Client, PATIENCE, frame};
-use crate::wire::{Reply, call, schema};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 const STREAM: &str = "/detente.v1.RedLineService/StreamEvaluateProposals";
 
 /// Requests that a server refuses whatever its settings are: the method, the headers, the message.
-pub fn refused() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, Value)> {
+pub(crate) fn refused() -> Vec<(&'static str, Vec<(&'static str, &'static str)>, Value)> {
     let day = json!({"year": 1999, "month": 1, "day": 1});
     let many = |count: usize, item: Value| Value::Array(vec![item; count]);
     let terms = many(2_000, json!({"issue": "sanctions", "choice": "lift"}));

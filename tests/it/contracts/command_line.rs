@@ -1,7 +1,7 @@
 //! The command line: commands, flags, variables, defaults, words that options take, and exit codes.
 
-use crate::binary::{Folder, command, reservoir};
-use crate::golden::assert_golden;
+use crate::contracts::golden::assert_golden;
+use crate::support::binary::{Folder, command, reservoir};
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use detente::cli::Cli;
 use detente::error::Refusal;
@@ -132,8 +132,8 @@ fn exit_codes_are_those_of_earlier_versions() {
         &["sweep", &bad_requests],
         &["sweep", "no-such-file.jsonl"],
         &["replay", &log],
-        &["replay", "tests/contracts/old-decisions.jsonl"],
-        &["replay", "tests/contracts/old-decisions.jsonl", "--scenario", &good],
+        &["replay", "tests/it/contracts/old-decisions.jsonl"],
+        &["replay", "tests/it/contracts/old-decisions.jsonl", "--scenario", &good],
         &["replay", "no-such-file.jsonl"],
         &["red-lines"],
         &["red-lines", "us-no-troops"],

@@ -1,9 +1,9 @@
 //! Page tokens: a token that one replica gives out continues the list on every other, whatever its version.
 
-use crate::binary::{Folder, reservoir};
-use crate::golden::assert_golden;
-use crate::program::Program;
-use crate::wire::call;
+use crate::contracts::golden::assert_golden;
+use crate::contracts::wire::call;
+use crate::support::binary::{Folder, reservoir};
+use crate::support::program::Program;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
