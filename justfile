@@ -29,7 +29,7 @@ golden:
 
 # Compare contracts with what an earlier version gave: tokens, revisions, log lines, names of flags, metrics and reasons.
 contracts:
-    cargo test --locked --test contracts
+    cargo test --locked --test it contracts::
 
 # Count instructions and allocations of a call, beside the committed figures. Needs valgrind.
 counts *arguments:
