@@ -175,3 +175,18 @@ fn every_setting_says_its_variable_and_its_meaning() {
     }
     assert!(count > 45, "{count} settings");
 }
+
+#[test]
+fn the_settings_reference_links_to_sections_that_exist() {
+    let operations = include_str!("../../../docs/operations.md");
+    let sections: Vec<String> = operations
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .map(|title| title.to_lowercase().replace(' ', "-"))
+        .collect();
+    let links: Vec<&str> = HEAD.split("(operations.md#").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    assert!(links.len() > 3, "{links:?}");
+    for link in links {
+        assert!(sections.iter().any(|section| section == link), "docs/operations.md has no section #{link}");
+    }
+}
