@@ -6,7 +6,7 @@ use crate::collector::{Collector, collector};
 use crate::credentials::{Authorities, Signer, entry, jwks};
 use crate::decisions;
 use crate::errors::refused;
-use crate::golden::assert_golden;
+use crate::golden::{assert_golden, assert_same};
 use crate::program::Program;
 use crate::support::PATIENCE;
 use crate::wire::call;
@@ -103,8 +103,8 @@ async fn metrics(cache: &str) -> Metrics {
     for (method, messages) in decisions::calls() {
         call(&client, method, &[], &messages).await;
     }
-    for (method, headers, message) in refused() {
-        call(&client, method, &headers, &[message]).await;
+    for (method, message) in refused() {
+        call(&client, method, &[], &[message]).await;
     }
     client.call("/no.such/Method", &[], vec![]).await;
     drop(client);
@@ -148,7 +148,7 @@ async fn metrics_and_their_labels_are_those_of_earlier_versions() {
             uncached.0.insert(name.clone(), Metric { kind: metric.kind.clone(), labels: metric.labels.clone() });
         }
     }
-    assert_eq!(uncached.text(), cached.text(), "the cache changes metrics");
+    assert_same("metrics without a cache", &uncached.text(), &cached.text());
     assert_golden("metrics.txt", &cached.text());
 }
 
@@ -162,8 +162,8 @@ async fn collected(cache: &str) -> Collector {
     for (method, messages) in decisions::calls() {
         call(&client, method, &[], &messages).await;
     }
-    for (method, headers, message) in refused() {
-        call(&client, method, &headers, &[message]).await;
+    for (method, message) in refused() {
+        call(&client, method, &[], &[message]).await;
     }
     drop(client);
     program.signal("-TERM");
@@ -172,12 +172,11 @@ async fn collected(cache: &str) -> Collector {
 }
 
 fn spans(collector: &Collector) -> String {
-    let mut text = String::new();
     let resources = collector.resources.lock().unwrap();
-    for attribute in resources.iter().flat_map(|resource| &resource.attributes).map(|attribute| &attribute.key) {
-        let line = format!("resource attribute {attribute}\n");
-        text += if text.contains(&line) { "" } else { &line };
-    }
+    let attributes = resources.iter().flat_map(|resource| &resource.attributes).map(|attribute| &attribute.key);
+    let attributes: BTreeSet<&String> = attributes.collect();
+    let mut text: String =
+        attributes.into_iter().map(|attribute| format!("resource attribute {attribute}\n")).collect();
     let mut rows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for scope in collector.spans.lock().unwrap().iter() {
         let of = scope.scope.as_ref().map(|scope| scope.name.clone()).unwrap_or_default();
@@ -217,7 +216,7 @@ async fn spans_and_sent_metrics_are_those_of_earlier_versions() {
         .filter(|line| !line.starts_with("metric detente_cache_"))
         .map(|line| line.to_owned() + "\n")
         .collect();
-    assert_eq!(without, uncached, "the cache changes spans");
+    assert_same("spans without a cache", &uncached, &without);
     assert_golden("spans.txt", &cached);
 }
 
@@ -297,7 +296,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut program =
         Program::start(&[&common[..], &["--decision-log", "/dev/full", "--drain-timeout", "1s"]].concat());
     let client = program.client().await;
-    call(&client, "EvaluateProposal", &[], &[json!({})]).await;
+    call(&client, "EvaluateProposal", &[], &[json!({"proposal": {}})]).await;
     program.until("the fault is logged", async |program| program.logged("the decision log, /dev/full")).await;
     let (_answer, _send) = client.open("/detente.v1.RedLineService/EvaluateProposal", &[]).await;
     client.call("/detente.v1.RedLineService/ListScenarios", &[], vec![0; 5]).await;
