@@ -41,10 +41,10 @@ fn with(mut request: Value, field: &str, value: Value) -> Value {
 }
 
 /// A call with its messages.
-pub type Asked = (&'static str, Vec<Value>);
+pub(crate) type Asked = (&'static str, Vec<Value>);
 
 /// Calls that are logged, and calls that are not: each method, each verdict, each kind of term and hypothesis.
-pub fn calls() -> Vec<Asked> {
+pub(crate) fn calls() -> Vec<Asked> {
     let mut calls: Vec<Asked> = Vec::new();
     let willing = |flag: bool| json!([{"issue": "guarantors_willing", "flag": flag}]);
     for request in [

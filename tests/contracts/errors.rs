@@ -15,7 +15,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 const STREAM: &str = "/detente.v1.RedLineService/StreamEvaluateProposals";
 
 /// Requests that a server refuses whatever its settings are: the method and the message.
-pub fn refused() -> Vec<(&'static str, Value)> {
+pub(crate) fn refused() -> Vec<(&'static str, Value)> {
     let day = json!({"year": 1999, "month": 1, "day": 1});
     let many = |count: usize, item: Value| Value::Array(vec![item; count]);
     let terms = many(2_000, json!({"issue": "sanctions", "choice": "lift"}));

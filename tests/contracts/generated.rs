@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 /// How a file is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// Nested lists and maps in brackets, plain words, decimals with no digit too many.
     Plain,
     /// A line for each value, other orders of keys, quotes, comments, and decimals such as `0.50` and `.5`.
@@ -380,12 +380,12 @@ fn scenario(number: u64) -> Node {
 }
 
 /// The id of the scenario of this number.
-pub fn name(number: u64) -> String {
+pub(crate) fn name(number: u64) -> String {
     format!("generated-{number:03}")
 }
 
 /// The file of this number.
-pub fn file(number: u64, style: Style) -> String {
+pub(crate) fn file(number: u64, style: Style) -> String {
     let Node::Map(entries) = scenario(number) else { unreachable!("a scenario is a map") };
     let mut out = String::new();
     match style {

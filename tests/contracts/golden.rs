@@ -31,12 +31,12 @@ fn folder() -> PathBuf {
 }
 
 /// A folder beside this file.
-pub fn folder_of(name: &str) -> PathBuf {
+pub(crate) fn folder_of(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contracts").join(name)
 }
 
 /// Fails with the lines that differ, unless `found` is the golden file of this name.
-pub fn assert_golden(name: &str, found: &str) {
+pub(crate) fn assert_golden(name: &str, found: &str) {
     assert!(FILES.contains(&name), "{name} is missing from the list of golden files");
     let path = folder().join(name);
     if std::env::var_os(UPDATE).is_some_and(|set| !set.is_empty()) {
@@ -54,7 +54,7 @@ pub fn assert_golden(name: &str, found: &str) {
 }
 
 /// Fails with the lines that differ, unless what is found is what another run gave.
-pub fn assert_same(what: &str, found: &str, other: &str) {
+pub(crate) fn assert_same(what: &str, found: &str, other: &str) {
     assert!(found == other, "{what} differs (-: expected, +: found):\n{}", difference(other, found));
 }
 

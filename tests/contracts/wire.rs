@@ -11,7 +11,7 @@ use tonic_types::ErrorDetails;
 const PACKAGE: &str = "detente.v1";
 
 /// The answer to a call.
-pub struct Reply {
+pub(crate) struct Reply {
     pub code: Code,
     /// The messages of the answer; one, unless the method streams.
     pub messages: Vec<Value>,
@@ -21,14 +21,14 @@ pub struct Reply {
 
 impl Reply {
     /// The only message of a call that succeeded.
-    pub fn message(self) -> Value {
+    pub(crate) fn message(self) -> Value {
         let [message] = <[Value; 1]>::try_from(self.messages).unwrap_or_else(|all| panic!("{:?}: {all:?}", self.code));
         message
     }
 }
 
 /// The whole schema.
-pub fn schema() -> DescriptorPool {
+pub(crate) fn schema() -> DescriptorPool {
     DescriptorPool::decode(DESCRIPTORS).unwrap()
 }
 
@@ -43,7 +43,7 @@ fn method(name: &str) -> MethodDescriptor {
 }
 
 /// Calls a method with these messages: one, unless the method takes a stream.
-pub async fn call(client: &Client, name: &str, headers: &[(&str, &str)], messages: &[Value]) -> Reply {
+pub(crate) async fn call(client: &Client, name: &str, headers: &[(&str, &str)], messages: &[Value]) -> Reply {
     let method = method(name);
     let mut body = Vec::new();
     for message in messages {
