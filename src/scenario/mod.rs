@@ -15,6 +15,7 @@ mod proposal;
 mod record;
 mod resolve;
 mod revision;
+pub mod yaml;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use format::schema;
