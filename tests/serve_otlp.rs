@@ -1,5 +1,7 @@
-//! Traces and metrics, sent to a collector; and a collector that isn't there, which harms nobody.
+//! Traces and metrics, sent to a collector; and a collector that isn't there, which harms nobody. Only a build with the
+//! feature `otlp` sends any: `cargo test --features otlp`.
 
+#![cfg(feature = "otlp")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says where")]
 
 #[path = "support/binary.rs"]

@@ -257,7 +257,8 @@ pub(in crate::cli) struct Observability {
     #[arg(long, env = "DETENTE_LOG_CONTENT", value_name = "BOOL", action = ArgAction::Set, default_value_t = false)]
     pub(in crate::cli) log_content: bool,
 
-    /// A collector to send traces and metrics to (OpenTelemetry, OTLP over gRPC).
+    /// A collector to send traces and metrics to (OpenTelemetry, OTLP over gRPC). Needs a build with the feature `otlp`,
+    /// as the image and the packages are.
     #[arg(long, env = "DETENTE_OTLP_ENDPOINT", value_name = "URL", value_parser = endpoint)]
     pub(in crate::cli) otlp_endpoint: Option<String>,
 
