@@ -55,23 +55,22 @@ impl<'a> Entry<'a> {
     fn read(entry: Value<'a>) -> Result<Self, Unusable> {
         let [caller, sha256, role, scenarios] =
             entry.fields(["caller", "sha256", "role", "scenarios"]).map_err(malformed)?;
-        let word = IntoDeserializer::<value::Error>::into_deserializer(scalar(role)?);
+        let word = role.text().ok_or_else(|| malformed(role.line()))?;
+        let word = IntoDeserializer::<value::Error>::into_deserializer(word);
         let role = Role::deserialize(word).map_err(|_| malformed(role.line()))?;
         let scenarios = match scenarios.items() {
-            Some(ids) => Seen::Ids(ids.map(name).collect::<Result<_, _>>()?),
-            None => Seen::Word(scalar(scenarios)?),
+            Some(ids) => Seen::Ids(ids.map(|id| name(id, id.text())).collect::<Result<_, _>>()?),
+            None => Seen::Word(scenarios.text().ok_or_else(|| malformed(scenarios.line()))?),
         };
-        Ok(Self { caller: name(caller)?, sha256: scalar(sha256)?, role, scenarios })
+        // A caller or a hash may happen to be made of digits.
+        let sha256 = sha256.scalar().ok_or_else(|| malformed(sha256.line()))?;
+        Ok(Self { caller: name(caller, caller.scalar())?, sha256, role, scenarios })
     }
-}
-
-fn scalar(value: Value<'_>) -> Result<&str, Unusable> {
-    value.scalar().ok_or_else(|| malformed(value.line()))
 }
 
 /// A caller or a scenario. The beginning of a name may be another's name, so none is read from a file that was cut off
 /// within it: rights would be granted that the whole file does not grant.
-fn name(value: Value<'_>) -> Result<&str, Unusable> {
+fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, Unusable> {
     if value.may_be_cut_off() {
         return Err(Unusable(format!(
             "line {}: the file ends within a name, so part of the file may be missing; end the last line with a line \
@@ -79,7 +78,7 @@ fn name(value: Value<'_>) -> Result<&str, Unusable> {
             value.line()
         )));
     }
-    scalar(value)
+    written.ok_or_else(|| malformed(value.line()))
 }
 
 fn malformed(line: usize) -> Unusable {
