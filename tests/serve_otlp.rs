@@ -10,6 +10,7 @@ mod binary;
 mod program;
 mod support;
 
+use data_encoding::HEXLOWER;
 use detente::grpc::proto::v1::{EvaluateProposalRequest, evaluate_proposal_request::Subject};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
@@ -116,8 +117,7 @@ async fn calls_are_traced_as_children_of_their_callers() {
     let spans = collector.spans.lock().unwrap();
     assert_eq!(spans.len(), 2, "{spans:#?}");
     let span = spans.iter().find(|span| attributes(span).get("request_id").is_some_and(|id| id == "traced")).unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
+    assert_eq!((HEXLOWER.encode(&span.trace_id), HEXLOWER.encode(&span.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
     assert_eq!((span.name.as_str(), span.kind()), ("detente.v1.RedLineService/EvaluateProposal", SpanKind::Server));
     let told = attributes(span);
     for (name, wanted) in [

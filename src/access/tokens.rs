@@ -2,6 +2,7 @@
 
 use super::{Caller, MAX_SCENARIOS, Role, Unusable};
 use crate::scenario::yaml::{Document, Value};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::Deserialize;
 use serde::de::{IntoDeserializer, value};
 use sha2::{Digest, Sha256};
@@ -189,13 +190,5 @@ impl Tokens {
 }
 
 fn hex(text: &str) -> Option<Hash> {
-    let digits = text.as_bytes();
-    let mut hash = [0; 32];
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(hash)
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
