@@ -79,9 +79,7 @@ fn named(certificate: &CertificateDer<'_>) -> (Arc<str>, SystemTime) {
     };
     let name = match named.filter(fit) {
         Some(name) => name.into(),
-        None => {
-            format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(certificate))).into()
-        }
+        None => format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(certificate))).into(),
     };
     (name, until)
 }

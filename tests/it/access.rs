@@ -402,7 +402,8 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
 fn files_of_tokens() -> Vec<String> {
     let one = ["caller: desk-2", "role: analyst", "scenarios: all"].map(str::to_owned);
     let two = ["caller: dashboards", "role: reader", "scenarios: [one-2025, two-2025]"].map(str::to_owned);
-    let hash = |token| entry("a", token, "reader", "").split([' ', ',']).find(|word| word.len() == 64).unwrap().to_owned();
+    let hash =
+        |token| entry("a", token, "reader", "").split([' ', ',']).find(|word| word.len() == 64).unwrap().to_owned();
     let mut files = Vec::new();
     for last in 0..4 {
         let mut entries = [(&one, "secret-1"), (&two, "secret-2")].map(|(keys, token)| {

@@ -58,7 +58,10 @@ async fn calls_are_traced_as_children_of_their_callers() {
     let spans: Vec<Span> = collector.spans.lock().unwrap().iter().flat_map(|scope| scope.spans.clone()).collect();
     assert_eq!(spans.len(), 2, "{spans:#?}");
     let span = spans.iter().find(|span| attributes(span).get("request_id").is_some_and(|id| id == "traced")).unwrap();
-    assert_eq!((HEXLOWER.encode(&span.trace_id), HEXLOWER.encode(&span.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
+    assert_eq!(
+        (HEXLOWER.encode(&span.trace_id), HEXLOWER.encode(&span.parent_span_id)),
+        (TRACE.to_owned(), PARENT.to_owned())
+    );
     assert_eq!((span.name.as_str(), span.kind()), ("detente.v1.RedLineService/EvaluateProposal", SpanKind::Server));
     let told = attributes(span);
     for (name, wanted) in [

@@ -131,5 +131,7 @@ fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text).replace('_', "");
     let with_base = ["0x", "0o", "0b"].iter().filter_map(|base| unsigned.strip_prefix(base));
     let infinite = [".inf", ".nan"].iter().any(|word| unsigned.eq_ignore_ascii_case(word));
-    infinite || unsigned.parse::<f64>().is_ok() || with_base.into_iter().any(|digits| i128::from_str_radix(digits, 16).is_ok())
+    infinite
+        || unsigned.parse::<f64>().is_ok()
+        || with_base.into_iter().any(|digits| i128::from_str_radix(digits, 16).is_ok())
 }
