@@ -24,8 +24,8 @@ test *arguments:
 # Write generated files again: settings.md, the JSON Schema, the texts in tests/golden. Read `git diff` afterwards.
 golden:
     UPDATE_GOLDEN=1 cargo test --locked --test it -- settings_reference cli::answers cli::diff
-    cargo run --quiet --locked -- schema >docs/.scenario.schema.json
-    mv docs/.scenario.schema.json docs/scenario.schema.json
+    cargo run --quiet --locked -- schema >target/scenario.schema.json
+    mv target/scenario.schema.json docs/scenario.schema.json
 
 # Compare contracts with what an earlier version gave: tokens, revisions, log lines, names of flags, metrics and reasons.
 contracts:
