@@ -51,7 +51,7 @@ fuzz target seconds="60":
 
 # Run what takes minutes and gigabytes: restarts, idle connections and reloads under load. Needs nginx.
 soak:
-    cargo build --profile dist --locked
+    cargo build --profile dist --features otlp --locked
     python3 -m venv target/soak
     target/soak/bin/pip install --quiet --disable-pip-version-check grpcio==1.85.1
     target/soak/bin/python tests/load/rolling_restart.py --binary target/dist/detente
