@@ -41,6 +41,8 @@ mod page_tokens;
 mod program;
 #[path = "contracts/revisions.rs"]
 mod revisions;
+#[path = "contracts/source.rs"]
+mod source;
 mod support;
 #[path = "contracts/telemetry.rs"]
 mod telemetry;
