@@ -414,9 +414,11 @@ async fn log_targets_are_those_of_earlier_versions() {
     let text = table(&seen);
     assert_golden("log-targets.txt", &text);
     let (mut uncached, mut cached) = (logged("0").await, cached);
-    for (target, event) in [("detente::grpc::server", "INFO hits, misses, evictions, entries, bytes")] {
-        assert!(cached.get_mut(target).unwrap().remove(event) && !uncached.get_mut(target).unwrap().remove(event));
-    }
+    // Counts of the cache are only logged where there is one.
+    let counts = "INFO hits, misses, evictions, entries, bytes";
+    let remove =
+        |log: &mut BTreeMap<String, BTreeSet<String>>| log.get_mut("detente::grpc::server").unwrap().remove(counts);
+    assert!(remove(&mut cached) && !remove(&mut uncached));
     let (uncached, cached) = (table(&uncached), table(&cached));
     assert_same("the log without a cache", &uncached, &cached);
 }
