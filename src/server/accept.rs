@@ -32,7 +32,7 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 use tracing::{debug, info, warn};
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
-const LOG_TARGET: &str = "detente::server";
+const LOG_TARGET: &str = "detente::grpc::server";
 
 /// When accepting fails (out of file descriptors, mostly), the pause before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
