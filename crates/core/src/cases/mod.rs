@@ -1,3 +1,3 @@
-//! Test files: what a scenario must answer, and whether it does.
+//! Scenario test files: cases with a proposal and the expected results of its evaluation.
 
 pub mod file;
