@@ -119,7 +119,7 @@ pub fn compile_for_call_within<'a>(
     if faults.is_empty() { Ok(CallConditions { space, conditions }) } else { Err(faults) }
 }
 
-/// Returns the position of the condition that exceeds the limit of cuts: those before it alone stay within the limit.
+/// Returns the position of the first condition with which the number of cuts exceeds the limit.
 fn last_cutting(cuts: &TooManyCutsError, formulas: &[Formula], domains: &[&Domain]) -> usize {
     let too_many = |first: &[Formula]| {
         Space::new(domains.iter().copied(), first)

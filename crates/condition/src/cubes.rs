@@ -18,7 +18,9 @@ pub struct Literal {
     pub forbids: u128,
 }
 
-/// A conjunction of literals in input order, at most one per input. Without literals it is always true.
+/// A conjunction of literals in input order, at most one per input.
+///
+/// Without literals it is always true.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cube {
     literals: Vec<Literal>,
@@ -80,7 +82,9 @@ impl Cube {
     }
 }
 
-/// Steps charged for writing a literal. They include its 32 bytes, so that a budget also bounds memory.
+/// Steps charged for writing a literal.
+///
+/// They include its 32 bytes, so that a budget also bounds memory.
 const STEPS_OF_A_WRITTEN_LITERAL: u64 = 8;
 /// Steps charged for allocating and freeing the literals of a cube.
 const STEPS_OF_A_WRITTEN_CUBE: u64 = 40;
@@ -121,9 +125,9 @@ pub(super) fn conjunction(
 
 /// Returns all prime implicants of "in none of these cubes".
 ///
-/// Multiplying out the clauses that negate the cubes, with absorption, leaves exactly the prime implicants (Nelson 1954,
-/// "Simplest normal truth functions"). The proof also holds for multi-valued literals, because a box inside a clause is
-/// inside one of its literals.
+/// Multiplying out the clauses that negate the cubes, with absorption, leaves exactly the prime implicants (Nelson
+/// 1954, "Simplest normal truth functions"). The proof also holds for multi-valued literals, because a box inside a
+/// clause is inside one of its literals.
 pub(super) fn complement(cubes: &[Cube], space: &Space, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
     let mut order: Vec<&Cube> = cubes.iter().collect();
     order.sort_by_key(|cube| cube.literals.len());

@@ -1,6 +1,8 @@
 //! Finds the most similar known name, for the suggestion in an error message ("did you mean ...").
 
-/// The longest name for which a suggestion is searched. Ids have at most 63 bytes; a longer name is not a typing error.
+/// The longest name for which a suggestion is searched.
+///
+/// Ids have at most 63 bytes; a longer name is not a typing error.
 const MAX_MEASURED_BYTES: usize = 80;
 /// The maximum number of candidates compared with a name.
 const MAX_CANDIDATES: usize = 2_000;

@@ -7,9 +7,13 @@ use super::fault::{ConditionError, ConditionErrorKind};
 use super::scan::scan;
 use cel::common::ast::{IdedExpr, SourceInfo};
 
-/// The parser's recursion limit. The scan rejects deeper texts first; this limit is the second line of defence.
+/// The parser's recursion limit.
+///
+/// The scan rejects deeper texts first; this limit is the second line of defence.
 const MAX_PARSER_RECURSION: u16 = 96;
-/// The maximum number of error recoveries. Only the first syntax error is reported, and recovery is costly.
+/// The maximum number of error recoveries.
+///
+/// Only the first syntax error is reported, and recovery is costly.
 const MAX_PARSER_RECOVERIES: u32 = 4;
 
 /// Parses a condition. Macros are not expanded; they remain calls in the syntax tree.

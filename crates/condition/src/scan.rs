@@ -1,9 +1,9 @@
 //! Scans the tokens of a condition before the parser sees the text.
 //!
-//! The scan rejects texts that are too long, nest too deeply or are lexically invalid CEL. It must see the same brackets
-//! as the parser. After a lexical error the parser's lexer resumes in the middle of the string in which the error
-//! occurred, and would disagree with the scan about where strings and comments end; therefore the scan rejects every
-//! lexical error. Otherwise tokens are distinguished only as far as counting them requires.
+//! The scan rejects texts that are too long, nest too deeply or are lexically invalid CEL. It must see the same
+//! brackets as the parser. After a lexical error the parser's lexer resumes in the middle of the string in which the
+//! error occurred, and would disagree with the scan about where strings and comments end; therefore the scan rejects
+//! every lexical error. Otherwise tokens are distinguished only as far as counting them requires.
 //!
 //! Must not know of names or types.
 
@@ -14,7 +14,9 @@ use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
 const STEPS_OF_A_CONDITION: u64 = 20_000;
 /// Steps charged for parsing one token: six microseconds.
 const STEPS_OF_A_TOKEN: u64 = 4_000;
-/// Tokens charged for a `-`: the parser looks ahead from each one for a negative number, and does not cache the result.
+/// Tokens charged for a `-`.
+///
+/// The parser looks ahead from each one for a negative number, and does not cache the result.
 const TOKENS_OF_A_MINUS: u64 = 8;
 /// Steps charged for each byte of the text, because the parser copies comments and long strings, too.
 const STEPS_OF_A_BYTE: u64 = 100;
@@ -24,8 +26,9 @@ const STEPS_OF_A_BYTE: u64 = 100;
 struct Level {
     /// The bracket that closes this level; `None` for the outermost level.
     closer: Option<char>,
-    /// Operators since the last `&&`, `||`, `?`, `:` or `,`. In the syntax tree of such a chain each operator contains
-    /// those before it.
+    /// Operators since the last `&&`, `||`, `?`, `:` or `,`.
+    ///
+    /// In the syntax tree of such a chain each operator contains those before it.
     operators: usize,
     /// `?` operators since the last `,`; the expression after a `:` is nested within the choice.
     choices: usize,

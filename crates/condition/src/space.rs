@@ -103,7 +103,9 @@ impl Axis {
         first_bits(to) & !first_bits(from)
     }
 
-    /// Returns the mask of the intervals in `numbers`. It is exact, because the numbers of a formula are cuts of its space.
+    /// Returns the mask of the intervals in `numbers`.
+    ///
+    /// It is exact, because the numbers of a formula are cuts of its space.
     pub(super) fn numbers(&self, numbers: &Numbers) -> u128 {
         let Axis::Intervals { starts, max } = self else { return 0 };
         let mut mask = 0;
@@ -116,7 +118,9 @@ impl Axis {
         mask
     }
 
-    /// Converts a mask of `coarser`, an axis of the same input with no cuts beyond this axis's, to a mask of this axis.
+    /// Converts a mask of `coarser` to a mask of this axis.
+    ///
+    /// Both axes must be axes of the same input, and this axis must have all cuts of `coarser`.
     pub fn refined(&self, coarser: &Axis, mask: u128) -> u128 {
         match (self, coarser) {
             (Axis::Intervals { starts: ours, .. }, Axis::Intervals { starts: theirs, .. }) if ours != theirs => {

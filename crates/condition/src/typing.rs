@@ -68,8 +68,9 @@ enum Constant {
 #[derive(Clone)]
 struct Text {
     text: Arc<str>,
-    /// Whether the condition contains the string itself, so that an unknown one is an error. The elements of a group
-    /// need not all be members of the input in which they are looked up.
+    /// Whether the condition contains the string itself, so that an unknown one is an error.
+    ///
+    /// The elements of a group need not all be members of the input in which they are looked up.
     literal: bool,
 }
 
@@ -309,8 +310,10 @@ impl<'a> Reader<'a> {
             }
             (Operand::Text(text), Operand::List(elements)) => {
                 if text.literal {
-                    return self
-                        .type_fault(at, "this test always has the same result; look up a macro variable or test an issue or circumstance");
+                    return self.type_fault(
+                        at,
+                        "the result is always the same; look up a macro variable, or test an issue or circumstance",
+                    );
                 }
                 for element in &elements {
                     if let Constant::Text(other) = element {
@@ -329,7 +332,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the position of an option or member; `Some(None)` for an element of a group that the input does not have.
+    /// Returns the position of an option or member; `Some(None)` for an unknown element of a group.
     fn entry(&mut self, at: &IdedExpr, input: &str, domain: &Domain, text: &Text) -> Option<Option<u8>> {
         match domain.entry(&text.text) {
             None if text.literal => {
@@ -373,7 +376,8 @@ impl<'a> Reader<'a> {
         let Expr::Ident(variable) = &variable.expr else {
             return self.type_fault(variable, format!("the first argument of `{name}` must be a variable name"));
         };
-        // Each element with the formula of its presence: none for a list, "the member is included" for a set of members.
+        // Each element with the formula of its presence: none for a list, "the member is included" for a set of
+        // members.
         let elements: Vec<(Option<Formula>, Constant)> = match self.operand(range)? {
             Operand::Members(_, input, domain) => (0u8..)
                 .zip(domain.entries())
@@ -408,7 +412,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Builds the formula "exactly one of the parts holds". Its size is quadratic, so that it is charged in advance.
+    /// Builds the formula "exactly one of the parts holds".
+    ///
+    /// Its size is quadratic, so that it is charged in advance.
     fn exactly_one(&mut self, at: &IdedExpr, parts: Vec<Formula>) -> Option<Formula> {
         let all: usize = parts.iter().map(Formula::size).sum();
         self.charge(at, all.saturating_mul(parts.len()))?;
@@ -446,7 +452,10 @@ impl<'a> Reader<'a> {
             }
             (Operand::Text(a), Operand::Text(b)) if equality => {
                 if a.literal && b.literal {
-                    return self.type_fault(at, "both sides are strings; one side of a comparison must be an issue, a circumstance or a macro variable");
+                    return self.type_fault(
+                        at,
+                        "both sides are strings; one side must be an issue, a circumstance or a macro variable",
+                    );
                 }
                 self.known_text(left_at, &a)?;
                 self.known_text(right_at, &b)?;
@@ -466,12 +475,14 @@ impl<'a> Reader<'a> {
             }
             (Operand::Members(name, ..), _) | (_, Operand::Members(name, ..)) => self.type_fault(
                 at,
-                format!("a set of members cannot be compared; test one member with `in {name}`, or count them with `size({name})`"),
+                format!(
+                    "a set of members cannot be compared; test a member with `in {name}`, or count with `size({name})`"
+                ),
             ),
             (left, right) => self.type_fault(
                 at,
                 format!(
-                    "{} cannot be compared with {} by `{}`; compare an issue or circumstance with a literal of its type",
+                    "{} cannot be compared with {} by `{}`; one side must be a literal of the other side's type",
                     left.describe(),
                     right.describe(),
                     comparison.symbol()

@@ -27,7 +27,9 @@ impl Vocabulary {
         self.names.entry(name).or_insert(Name::Input(id, domain));
     }
 
-    /// Adds a group of options or members. If the name is already in the vocabulary, it keeps its first meaning.
+    /// Adds a group of options or members.
+    ///
+    /// If the name is already in the vocabulary, it keeps its first meaning.
     pub fn add_group(&mut self, name: Arc<str>, members: Vec<Arc<str>>) {
         self.entries.extend(members.iter().cloned());
         self.names.entry(name).or_insert(Name::Group(members));

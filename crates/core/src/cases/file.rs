@@ -45,84 +45,84 @@ vocabulary! {
 record! {
     /// A test file for a scenario.
     CaseFileEntry, "a test file" {
-       /// The path of the scenario file, relative to the test file.
-       required scenario: Text,
-       /// The cases; at least one.
-       required cases: Vec<CaseEntry>,
+        /// The path of the scenario file, relative to the test file.
+        required scenario: Text,
+        /// The cases; at least one.
+        required cases: Vec<CaseEntry>,
     }
 }
 
 record! {
     /// One evaluation and its expected results.
     CaseEntry, "a case" {
-       /// The name of the case, for reports.
-       required name: SingleLine,
-       /// The id of the reference proposal to evaluate; excludes `terms`.
-       optional proposal: At<Kebab>,
-       /// The terms to evaluate; excludes `proposal`.
-       optional terms: AnswersNode,
-       /// Terms that replace those of the proposal.
-       optional overrides: AnswersNode,
-       /// Issues whose terms are removed from the proposal.
-       optional cleared: Vec<At<Snake>>,
-       /// Answers for circumstances, which replace what the scenario assumes.
-       optional circumstances: AnswersNode,
-       /// The day of the evaluation; default: the scenario's `as_of`.
-       optional as_of: At<Date>,
-       /// The expected results.
-       required expect: ExpectEntry,
+        /// The name of the case, for reports.
+        required name: SingleLine,
+        /// The id of the reference proposal to evaluate; excludes `terms`.
+        optional proposal: At<Kebab>,
+        /// The terms to evaluate; excludes `proposal`.
+        optional terms: AnswersNode,
+        /// Terms that replace those of the proposal.
+        optional overrides: AnswersNode,
+        /// Issues whose terms are removed from the proposal.
+        optional cleared: Vec<At<Snake>>,
+        /// Answers for circumstances, which replace what the scenario assumes.
+        optional circumstances: AnswersNode,
+        /// The day of the evaluation; default: the scenario's `as_of`.
+        optional as_of: At<Date>,
+        /// The expected results.
+        required expect: ExpectEntry,
     }
 }
 
 record! {
     /// The expected results of a case; absent keys are not checked.
     ExpectEntry, "`expect`" {
-       /// The verdict.
-       optional verdict: VerdictWord,
-       /// The verdict that the open answers could still lead to.
-       optional could_become: VerdictWord,
-       /// A map from party to stance.
-       optional stances: Node,
-       /// All crossed red lines, in any order.
-       optional crossed: Vec<At<Kebab>>,
-       /// All undetermined red lines, in any order.
-       optional undetermined: Vec<At<Kebab>>,
-       /// A map from red line to finding.
-       optional findings: Node,
-       /// A map from every broken constraint to its certainty.
-       optional warnings: Node,
-       /// A map from every shown caution to its certainty.
-       optional cautions: Node,
+        /// The verdict.
+        optional verdict: VerdictWord,
+        /// The verdict that the open answers could still lead to.
+        optional could_become: VerdictWord,
+        /// A map from party to stance.
+        optional stances: Node,
+        /// All crossed red lines, in any order.
+        optional crossed: Vec<At<Kebab>>,
+        /// All undetermined red lines, in any order.
+        optional undetermined: Vec<At<Kebab>>,
+        /// A map from red line to finding.
+        optional findings: Node,
+        /// A map from every broken constraint to its certainty.
+        optional warnings: Node,
+        /// A map from every shown caution to its certainty.
+        optional cautions: Node,
     }
 }
 
 record! {
     /// The expected stance of a party.
     StanceEntry, "a stance" {
-       /// The stance that follows from the settled answers.
-       optional is: StanceWord,
-       /// The worst stance that the open answers could lead to.
-       optional could_become: StanceWord,
+        /// The stance that follows from the settled answers.
+        optional is: StanceWord,
+        /// The worst stance that the open answers could lead to.
+        optional could_become: StanceWord,
     }
 }
 
 record! {
     /// The expected finding on a red line; absent keys are not checked.
     FindingEntry, "a finding" {
-       /// The status of the red line.
-       optional is: StatusWord,
-       /// The lowest firmness with which a crossing counts.
-       optional firmness: FirmnessWord,
-       /// The highest firmness with which a crossing counts.
-       optional firmness_at_worst: FirmnessWord,
-       /// All minimal reasons, each a list of `issue` or `issue.member`.
-       optional reasons: Vec<Vec<At<Text>>>,
-       /// The issues and circumstances that decide an undetermined red line.
-       optional hangs_on: Vec<At<Snake>>,
-       /// A map from every waiver that applies to its certainty.
-       optional waivers: Node,
-       /// Rows that the evidence must name; further rows are allowed.
-       optional rows: Vec<SingleLine>,
+        /// The status of the red line.
+        optional is: StatusWord,
+        /// The lowest firmness with which a crossing counts.
+        optional firmness: FirmnessWord,
+        /// The highest firmness with which a crossing counts.
+        optional firmness_at_worst: FirmnessWord,
+        /// All minimal reasons, each a list of `issue` or `issue.member`.
+        optional reasons: Vec<Vec<At<Text>>>,
+        /// The issues and circumstances that decide an undetermined red line.
+        optional hangs_on: Vec<At<Snake>>,
+        /// A map from every waiver that applies to its certainty.
+        optional waivers: Node,
+        /// Rows that the evidence must name; further rows are allowed.
+        optional rows: Vec<SingleLine>,
     }
 }
 

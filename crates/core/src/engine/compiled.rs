@@ -35,7 +35,9 @@ pub struct Compiled {
     watchers: BoxedLists<u32>,
     /// For each red line, the inputs that decide its status or firmness.
     deciding: BoxedLists<InputId>,
-    /// The names that conditions of calls may use. Built on first use, because most scenarios never need it.
+    /// The names that conditions of calls may use.
+    ///
+    /// Built on first use, because most scenarios never need it.
     vocabulary: OnceLock<Vocabulary>,
     /// The approximate memory of the compiled scenario, in bytes.
     pub(super) bytes: usize,
@@ -56,13 +58,16 @@ pub struct Counted<'a> {
     pub space: &'a Space,
 }
 
-/// The standing of a red line from each day on, ascending by day. A held red line has a ladder only if waivers are in
-/// force.
+/// The standing of a red line from each day on, ascending by day.
+///
+/// A held red line has a ladder only if waivers are in force.
 type Standings = Box<[(Date, Standing<Option<u32>>)]>;
 
 type BoxedLists<T> = Box<[Box<[T]>]>;
 
-/// A red line, constraint or caution, which watches inputs. Ordinals count them in this order, red lines first.
+/// A red line, constraint or caution, which watches inputs.
+///
+/// Ordinals count them in this order, red lines first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watcher {
     RedLine(usize),
@@ -137,7 +142,9 @@ impl Compiled {
         &self.scenario
     }
 
-    /// Returns the names that conditions of calls may use. The first call builds them, which takes milliseconds.
+    /// Returns the names that conditions of calls may use.
+    ///
+    /// The first call builds them, which takes milliseconds.
     pub fn vocabulary(&self) -> &Vocabulary {
         self.vocabulary.get_or_init(|| self.scenario.vocabulary())
     }
@@ -256,9 +263,10 @@ impl Compiled {
         })
     }
 
-    /// Iterates over the red lines that are held on a day and whose crossings can count with at least a given firmness.
+    /// Iterates over the red lines of a day whose crossings can count with at least a given firmness.
     ///
-    /// Hypotheses apply: dropped red lines are left out, and added red lines follow those of the scenario.
+    /// Only red lines that are held on the day count. Hypotheses apply: dropped red lines are left out, and added red
+    /// lines follow those of the scenario.
     pub fn counted<'a>(
         &'a self,
         day: Date,
@@ -288,8 +296,9 @@ impl Compiled {
         recorded.chain(added).filter(move |counted| counted.firmness >= at_least)
     }
 
-    /// Iterates over the positions of the red lines that are not yet recorded on a day, without those that a hypothesis
-    /// drops.
+    /// Iterates over the positions of the red lines that are not yet recorded on a day.
+    ///
+    /// Red lines that a hypothesis drops are left out.
     pub fn not_recorded<'a>(&'a self, day: Date, supposed: Option<&'a Supposed>) -> impl Iterator<Item = usize> + 'a {
         let lines = 0..self.scenario.red_lines.len();
         lines
@@ -322,8 +331,9 @@ impl Compiled {
         }
     }
 
-    /// Returns the prime implicants of "crossed" (for a red line), "broken" (constraint) or "applies" (caution), and of the
-    /// opposite.
+    /// Returns the prime implicants of a watcher's condition and of the opposite.
+    ///
+    /// The condition of a red line is "crossed", of a constraint "broken", and of a caution "applies".
     pub(super) fn sides(&self, watcher: Watcher) -> Option<(&Cubes, &Cubes)> {
         let decision = match watcher {
             Watcher::RedLine(position) => return Some(self.scenario.red_lines.get(position)?.sides()),

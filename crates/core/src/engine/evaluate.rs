@@ -250,7 +250,7 @@ impl Run<'_> {
         start..count(&self.found.waivers)
     }
 
-    /// Returns the sighting of a constraint or caution, given the prime implicants of its condition and of the opposite.
+    /// Returns the sighting of a constraint or caution, given the two sides of its condition.
     fn sighting(&mut self, position: usize, yes: &Cubes, no: &Cubes) -> Option<Sighting> {
         if certain(no, self.state) {
             return None;

@@ -12,7 +12,9 @@ use jiff::civil::Date;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The status of a red line under a proposal. The order of the variants is the order of findings in a response.
+/// The status of a red line under a proposal.
+///
+/// The order of the variants is the order of findings in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// The red line is crossed in every completion.
@@ -41,8 +43,9 @@ pub struct Finding {
     pub red_line: usize,
     /// The status of the red line under the proposal.
     pub status: Status,
-    /// The lowest and the highest firmness with which a crossing counts, over the completions in which the red line is
-    /// crossed; `None` if there is no such completion.
+    /// The lowest and the highest firmness with which a crossing counts.
+    ///
+    /// They range over the completions in which the red line is crossed; `None` if there is no such completion.
     pub firmness: Option<(Firmness, Firmness)>,
     pub(super) reasons: Range<u32>,
     pub(super) would_cross: Range<u32>,
@@ -157,7 +160,9 @@ impl Evaluation {
         self.waivers.get(finding.waivers.start as usize..finding.waivers.end as usize).unwrap_or_default()
     }
 
-    /// Iterates over the minimal reasons why the condition of a waiver holds in every completion; empty if it does not.
+    /// Iterates over the minimal reasons why the condition of a waiver holds in every completion.
+    ///
+    /// There are no reasons if the condition does not hold in every completion.
     pub fn waiver_reasons(&self, waiver: &WaiverFinding) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&waiver.reasons)
     }

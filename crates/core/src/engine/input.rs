@@ -34,8 +34,9 @@ pub struct Given {
     pub input: InputId,
     /// The answer of the request.
     pub answer: Answer,
-    /// The part of the request that gives the answer: [`Origin::Proposal`], [`Origin::Override`],
-    /// [`Origin::Circumstance`] or [`Origin::Hypothesis`].
+    /// The part of the request that gives the answer.
+    ///
+    /// One of [`Origin::Proposal`], [`Origin::Override`], [`Origin::Circumstance`] and [`Origin::Hypothesis`].
     pub origin: Origin,
 }
 
@@ -53,7 +54,9 @@ pub struct EffectiveInput {
 /// The level of detail of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Detail {
-    /// Reports crossed and undetermined red lines. The cost grows with the number of red lines that the proposal affects.
+    /// Reports crossed and undetermined red lines.
+    ///
+    /// The cost grows with the number of red lines that the proposal affects.
     Basic,
     /// Also reports clear and unrecorded red lines. The cost grows with the size of the scenario.
     Full,

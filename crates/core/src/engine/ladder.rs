@@ -81,8 +81,8 @@ impl Ladder {
 
     /// Returns the prime implicants of "a crossing that counts with at least this firmness".
     ///
-    /// The firmness of the red line without waivers must be at least as high. Returns `None` if no waiver lowers a crossing
-    /// below this firmness.
+    /// The firmness of the red line without waivers must be at least as high. Returns `None` if no waiver lowers a
+    /// crossing below this firmness.
     pub(super) fn crossed_at_least(&self, firmness: Firmness) -> Option<&Cubes> {
         self.rungs.iter().rev().find(|rung| rung.firmness < firmness).map(|rung| &rung.above)
     }

@@ -20,7 +20,8 @@ pub struct Supposed {
 }
 
 impl Supposed {
-    /// Creates hypotheses. Positions are those of red lines in the scenario; the added red lines are compiled in `space`.
+    /// Creates hypotheses. Positions are those of red lines in the scenario; the added red lines are compiled in
+    /// `space`.
     pub fn new(
         dropped: BTreeSet<usize>,
         firmness: BTreeMap<usize, Firmness>,

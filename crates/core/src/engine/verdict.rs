@@ -4,7 +4,9 @@
 
 use crate::scenario::model::{Firmness, Role};
 
-/// The stance of a party on a proposal, derived from its red lines. Ordered by severity; `Rejects` is the greatest.
+/// The stance of a party on a proposal, derived from its red lines.
+///
+/// Ordered by severity; `Rejects` is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stance {
     /// No red line of the party is crossed or undetermined. That is not consent.
@@ -30,7 +32,9 @@ impl Stance {
     }
 }
 
-/// The verdict on a proposal, derived from the stances of all parties. Ordered by severity; `Blocked` is the greatest.
+/// The verdict on a proposal, derived from the stances of all parties.
+///
+/// Ordered by severity; `Blocked` is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// No recorded red line of any party is crossed or undetermined. That is not consent.
@@ -46,7 +50,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Returns the verdict that one party's stance leads to; the verdict on a proposal is the greatest over all parties.
+    /// Returns the verdict that one party's stance leads to.
+    ///
+    /// The verdict on a proposal is the greatest over all parties.
     pub(super) fn of_stance(stance: Stance, role: Role) -> Self {
         match (stance, role) {
             (Stance::Rejects, Role::Principal) => Verdict::Blocked,

@@ -36,7 +36,7 @@ macro_rules! deferred {
 }
 
 deferred! {
-    /// A value: true or false (flag), the id of an option (choice), a list of member ids (members) or an integer (quantity).
+    /// A value: true or false (flag), an option's id (choice), a list of member ids (members) or an integer (quantity).
     ValueNode: |definitions| json!({"anyOf": [
         {"type": ["boolean", "integer"]},
         EntryId::schema(definitions),

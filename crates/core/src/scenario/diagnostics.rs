@@ -78,7 +78,9 @@ impl Faults {
         nearest(name, known).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
     }
 
-    /// Whether there is a fault within a range. If so, something that seems to be missing there may be unreadable instead.
+    /// Whether there is a fault within a range.
+    ///
+    /// If so, something that seems to be missing there may be unreadable instead.
     pub(crate) fn any_within(&self, place: Place) -> bool {
         let beginning_within = Place { start: place.start, end: 0 }..=Place { start: place.end, end: place.end };
         self.places.range(beginning_within).any(|fault| fault.end <= place.end)
@@ -120,8 +122,9 @@ impl Faults {
     }
 }
 
-/// Shortens a message, which may quote the file, and replaces characters that control a terminal or the direction of
-/// text.
+/// Makes a message, which may quote the file, safe to print.
+///
+/// Shortens it, and replaces characters that control a terminal or the direction of text.
 fn legible(message: &str) -> String {
     const LONGEST: usize = 600;
     let is_unsafe = |c: char| {
@@ -227,7 +230,9 @@ impl Diagnostics {
         out
     }
 
-    /// Returns the source line of a place, with the place marked. A place of several lines is marked in the first one.
+    /// Returns the source line of a place, with the place marked.
+    ///
+    /// A place of several lines is marked in the first one.
     fn snippet(
         &self,
         line: usize,

@@ -89,7 +89,9 @@ impl Node {
         if is_decimal(text) { text.parse().ok() } else { None }
     }
 
-    /// Describes the value for a message of the form "expected ..., found ...": quotes a short text, else names the kind.
+    /// Describes the value for a message of the form "expected ..., found ...".
+    ///
+    /// A short text is quoted; for any other value the kind is named.
     pub(crate) fn found(&self) -> String {
         const LONGEST: usize = 40;
         match self.as_text() {
@@ -105,7 +107,9 @@ impl Node {
         if is_decimal { text.parse().ok().filter(|number: &f64| number.is_finite()) } else { None }
     }
 
-    /// Returns the text of a scalar, quoted or not. `null`, `true`, `false` and decimal integers are text only in quotes.
+    /// Returns the text of a scalar, quoted or not.
+    ///
+    /// `null`, `true`, `false` and decimal integers are text only in quotes.
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, .. }
@@ -118,7 +122,9 @@ impl Node {
     }
 }
 
-/// Whether a word is a decimal integer. A word with a leading zero is text, because some YAML readers take it for octal.
+/// Whether a word is a decimal integer.
+///
+/// A word with a leading zero is text, because some YAML readers take it for octal.
 pub(crate) fn is_decimal(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -287,8 +293,10 @@ pub(crate) fn place_within(node: &Node, offset: usize, characters: &[char]) -> P
     Place { start: after_last, end: after_last + 1 }
 }
 
-/// Returns the number of characters of the file that encode the next character of a scalar, and whether that character
-/// is not white space. `None` at the closing quote and at the end.
+/// Measures the next character of a scalar in the file.
+///
+/// Returns the number of characters of the file that encode it, and whether it is not white space; `None` at the
+/// closing quote and at the end.
 fn encoded(rest: &[char], style: ScalarStyle) -> Option<(usize, bool)> {
     let (first, second) = (*rest.first()?, rest.get(1).copied());
     match (style, first, second) {

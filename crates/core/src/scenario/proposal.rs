@@ -26,7 +26,9 @@ record! {
     }
 }
 
-/// Reads the terms of a proposal file. `issues` are those of the scenario, and `file` is the name for messages.
+/// Reads the terms of a proposal file.
+///
+/// `issues` are those of the scenario, and `file` is the name for messages.
 ///
 /// # Errors
 /// Returns every fault of the file, each with its place.

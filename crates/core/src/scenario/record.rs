@@ -205,7 +205,7 @@ fn id(node: &Node, separator: char, example: &str, faults: &mut Faults) -> Optio
         faults.add(
             node.place,
             format!(
-                "`{id}` is not a valid id; use lower-case letters, digits and `{separator}`, with a letter first, as in `{example}`"
+                "`{id}` is not an id like `{example}`; use lower-case letters, digits and `{separator}`, a letter first"
             ),
         );
         return None;
@@ -296,7 +296,9 @@ impl Read for Snake {
     }
 }
 
-/// The id of an option or member: snake_case. Conditions quote it, so that only the words of answers are reserved.
+/// The id of an option or member: snake_case.
+///
+/// Conditions quote it, so that only the words of answers are reserved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntryId(pub(crate) String);
 

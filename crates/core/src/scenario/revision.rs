@@ -14,8 +14,10 @@ use detente_condition::{Answer, Domain, Value};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-/// The version of the semantics. Increment it when the meaning of an unchanged scenario changes, because a revision must
-/// produce the same answers forever.
+/// The version of the semantics.
+///
+/// Increment it when the meaning of an unchanged scenario changes, because a revision must produce the same answers
+/// forever.
 const SEMANTICS_VERSION: u64 = 1;
 
 /// Feeds the hash.

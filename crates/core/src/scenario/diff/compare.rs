@@ -133,8 +133,8 @@ impl Comparison<'_> {
             ScenarioFormula { scenario: self.before, formula: meant_before },
             ScenarioFormula { scenario: self.after, formula: meant_after },
         );
-        // An unchanged text changes its meaning if the members of a group change. If the options of an issue change, the
-        // meanings cannot be compared (`None`), and the change is reported at the issue.
+        // An unchanged text changes its meaning if the members of a group change. If the options of an issue change,
+        // the meanings cannot be compared (`None`), and the change is reported at the issue.
         let same_text = before == after;
         if same_text && matches!(meaning, None | Some(Meaning::Same)) {
             return;
@@ -159,7 +159,9 @@ fn parts(content: Option<&Content>) -> &[Part] {
     if let Some(Content::Parts(parts)) = content { parts } else { &[] }
 }
 
-/// Splits entries into those that `others` lacks and those that both have, each in order. Duplicates count separately.
+/// Splits entries into those that `others` lacks and those that both have, each in order.
+///
+/// Duplicates count separately.
 fn split(entries: &[String], others: &[String]) -> (Vec<String>, Vec<String>) {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     others.iter().for_each(|other| *counts.entry(other).or_default() += 1);

@@ -1,7 +1,7 @@
 //! Compares the meanings of two conditions of different scenarios.
 //!
-//! One condition is translated into the other scenario by ids, because positions may differ. In a common space, the first
-//! condition has cases that the second does not have exactly if "first and not second" has a prime implicant.
+//! One condition is translated into the other scenario by ids, because positions may differ. In a common space, the
+//! first condition has cases that the second does not have exactly if "first and not second" has a prime implicant.
 //!
 //! Must not know of the texts of conditions.
 
@@ -9,8 +9,9 @@ use super::Meaning;
 use crate::scenario::model::Scenario;
 use detente_condition::{Atom, Decision, Domain, Formula, InputId, Space, WorkBudget};
 
-/// The work budget of one comparison: a fraction of the budget for loading a condition, because every condition of a
-/// large file may have changed.
+/// The maximum number of steps of one comparison.
+///
+/// It is a fraction of the budget for loading a condition, because every condition of a large file may have changed.
 const MAX_STEPS: u64 = WorkBudget::MAX_STEPS / 8;
 
 /// A formula with its scenario, to which the positions of inputs refer.

@@ -1,7 +1,8 @@
 //! The differences between two scenarios.
 //!
 //! Each scenario is described as parts with ids, in which a reference is the id of its target instead of a position;
-//! then the descriptions are compared. A part that only moved is therefore not changed, and a move is a change of order.
+//! then the descriptions are compared. A part that only moved is therefore not changed, and a move is a change of
+//! order.
 //!
 //! Owns the comparison. Must not know of verdicts, or of how a change is presented.
 
@@ -44,8 +45,9 @@ pub struct Change {
 pub struct Place {
     /// The kind of part.
     pub section: Section,
-    /// The path from the part inwards; each step is an entry of a list. Empty if the order of the list of parts changed,
-    /// and for the fields of the scenario itself.
+    /// The path from the part inwards; each step is an entry of a list.
+    ///
+    /// Empty if the order of the list of parts changed, and for the fields of the scenario itself.
     pub path: Vec<Step>,
     /// The key of the changed field in the file format; `None` if the change concerns the whole entry at the path.
     pub field: Option<&'static str>,
@@ -56,8 +58,9 @@ pub struct Place {
 pub struct Step {
     /// The key of the list in the file format.
     pub list: &'static str,
-    /// The id of the entry. Evidence has no id; it is named by its row, speaker or source, whichever is the first on
-    /// which both versions agree.
+    /// The id of the entry.
+    ///
+    /// Evidence has no id; its name is the row, speaker or source, whichever is the first on which both versions agree.
     pub id: String,
 }
 
@@ -102,13 +105,17 @@ pub enum What {
         before: Stated,
         /// The content in the second scenario.
         after: Stated,
-        /// How the meanings compare. `None` if they cannot be compared: an input of the condition was added, was removed
-        /// or has a different domain, or the comparison exceeds its work budget.
+        /// How the meanings compare.
+        ///
+        /// `None` if they cannot be compared: an input of the condition was added, was removed or has a different
+        /// domain, or the comparison exceeds its work budget.
         meaning: Option<Meaning>,
     },
 }
 
-/// How the meaning of a condition changed: the cases in which it is true or, for a red line, the red line is crossed.
+/// How the meaning of a condition changed.
+///
+/// The meaning is the set of cases in which the condition is true or, for a red line, in which the red line is crossed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Meaning {
     /// The cases are the same.
@@ -161,8 +168,9 @@ pub enum Content {
     Condition {
         /// The condition as it is stated in the file.
         stated: Stated,
-        /// The meaning of the condition; for a red line, the cases in which it is crossed. Inputs are given by their
-        /// positions in the scenario of the part.
+        /// The meaning of the condition; for a red line, the cases in which it is crossed.
+        ///
+        /// Inputs are given by their positions in the scenario of the part.
         formula: Formula,
     },
     /// Parts with fields of their own.

@@ -65,7 +65,9 @@ pub(super) fn answer(domain: &Domain, answer: &Answer) -> String {
     }
 }
 
-/// Writes a ranking, with its key. An order is one entry, because it is one statement; numbers are one entry each.
+/// Writes a ranking, with its key.
+///
+/// An order is one entry, because it is one statement; numbers are one entry each.
 pub(super) fn ranking(domain: &Domain, ranking: &Ranking) -> (&'static str, Vec<String>) {
     match ranking {
         Ranking::Ordinal(order) => {

@@ -28,7 +28,9 @@ impl Resolver<'_> {
             Ok(formula) => Some(formula),
             Err(faults) => {
                 for fault in faults {
-                    let is_consequence = matches!(&fault.kind, ConditionErrorKind::UnknownName { name, .. } if self.inputs.unread.may_mean(name));
+                    let unread = &self.inputs.unread;
+                    let is_consequence =
+                        matches!(&fault.kind, ConditionErrorKind::UnknownName { name, .. } if unread.may_mean(name));
                     if !is_consequence {
                         let place = place_within(&cel.node, fault.at, self.characters);
                         self.faults.add(place, fault.kind.to_string());
@@ -65,7 +67,9 @@ impl Resolver<'_> {
         }
     }
 
-    /// Compiles all conditions. Returns `None` if a condition, or the part that contains it, could not be read.
+    /// Compiles all conditions.
+    ///
+    /// Returns `None` if a condition, or the part that contains it, could not be read.
     pub(super) fn compile(
         &mut self,
         space: Option<&Space>,
@@ -167,8 +171,9 @@ impl Resolver<'_> {
         }
     }
 
-    /// Compiles a condition, and reports one that is never or always true. `effect` is the part of the scenario and what
-    /// the condition makes it.
+    /// Compiles a condition, and reports one that is never or always true.
+    ///
+    /// `effect` is the kind of part that has the condition, and the state of the part if the condition is true.
     fn condition(
         &mut self,
         draft: &DraftCondition,

@@ -1,7 +1,7 @@
 //! Turns the records of a file into the model: resolves names, and checks values, dates and conditions.
 //!
-//! Whatever depends on a part that could not be read is skipped, so that one fault does not cause further ones. Must not
-//! know of YAML syntax.
+//! Whatever depends on a part that could not be read is skipped, so that one fault does not cause further ones. Must
+//! not know of YAML syntax.
 
 mod conditions;
 mod inputs;
@@ -35,7 +35,9 @@ pub(super) struct Resolver<'a> {
     vocabulary: Vocabulary,
 }
 
-/// Turns the tree of a scenario file into a scenario. Returns `None`, and adds faults, if the file has any fault.
+/// Turns the tree of a scenario file into a scenario.
+///
+/// Returns `None`, and adds faults, if the file has any fault.
 pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<Scenario> {
     let entry = ScenarioEntry::read(root, faults)?;
     let characters: Vec<char> = text.chars().collect();
@@ -292,7 +294,7 @@ fn prose(text: Option<Text>) -> String {
     text.map_or_else(String::new, |text| text.0)
 }
 
-/// Converts an id to its form in the model; empty if it could not be read, in which case the file is rejected anyway.
+/// Converts an id to its form in the model; empty if it could not be read.
 fn snake(id: Option<At<Snake>>) -> Id {
     id.map_or_else(|| "".into(), |id| id.value.0.into())
 }

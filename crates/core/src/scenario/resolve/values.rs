@@ -162,7 +162,9 @@ impl<'a> InputNames<'a> {
     }
 }
 
-/// Reads a map from issue (or circumstance) to answer. `first` is the position of the first input in the scenario.
+/// Reads a map from issue (or circumstance) to answer.
+///
+/// `first` is the position of the first input in the scenario.
 pub(crate) fn answers_of_map(
     inputs: &[Input],
     first: usize,

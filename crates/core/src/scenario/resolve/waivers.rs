@@ -30,7 +30,8 @@ impl ReadableWaiver<'_> {
 impl Resolver<'_> {
     /// Reports every waiver that has no effect.
     ///
-    /// A waiver has an effect if, on some day, it lowers a crossing that no other waiver in force lowers at least as far.
+    /// A waiver has an effect if, on some day, it lowers a crossing that no other waiver in force lowers at least as
+    /// far.
     pub(super) fn check_waivers(&mut self, line: &DraftLine, space: &Space) {
         let (Some(condition), Some(unwaived)) = (&line.condition, line.firmness) else { return };
         let crossed = if line.requires { condition.formula.clone().negated() } else { condition.formula.clone() };
@@ -78,7 +79,8 @@ impl Resolver<'_> {
 
     /// Returns the sets of other waivers that are in force together with a waiver and lower at least as far.
     ///
-    /// There is one set for each range of days on which the waiver can apply, without duplicates, the smallest set first.
+    /// There is one set for each range of days on which the waiver can apply, without duplicates, the smallest set
+    /// first.
     fn rivals(&self, position: usize, waivers: &[ReadableWaiver], line: &[Span]) -> Vec<Vec<usize>> {
         let Some(waiver) = waivers.get(position) else { return Vec::new() };
         let spans = line.iter().chain(waivers.iter().flat_map(|waiver| &waiver.draft.held));

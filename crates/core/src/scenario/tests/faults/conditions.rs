@@ -21,8 +21,8 @@ const CASES: &[Case] = &[
     ("two in one condition", &[("release >= 40", "releas >= 40 && gards.all(m, m in neighbours)")], &["24:15: there is no issue, circumstance or group `releas`; did you mean `release`?", "24:31: there is no issue, circumstance or group `gards`; did you mean `guards`?"]),
     // The content of conditions
     ("a choice alone", &[("release >= 40", "metering")], &["24:15: expected a condition, found a choice"]),
-    ("a quantity and a text", &[("release >= 40", "release == \"40\"")], &["24:23: a quantity cannot be compared with a string by `==`; compare an issue or circumstance with a literal of its type"]),
-    ("members whole", &[("release >= 40", "guards == [\"north\"]")], &["24:22: a set of members cannot be compared; test one member with `in guards`, or count them with `size(guards)`"]),
+    ("a quantity and a text", &[("release >= 40", "release == \"40\"")], &["24:23: a quantity cannot be compared with a string by `==`; one side must be a literal of the other side's type"]),
+    ("members whole", &[("release >= 40", "guards == [\"north\"]")], &["24:22: a set of members cannot be compared; test a member with `in guards`, or count with `size(guards)`"]),
     ("arithmetic", &[("release >= 40", "release + 1 >= 40")], &["24:23: `+` is not part of the condition language"]),
     ("a decided comparison", &[("release >= 40", "release >= 40 && release <= 100")], &["24:40: this comparison is always true for values from 0 to 100"]),
     ("a comparison that never holds", &[("release >= 40", "release >= 40 || release > 100")], &["24:40: this comparison is never true for values from 0 to 100"]),
