@@ -5,8 +5,7 @@
 //! taken from the token.
 
 use crate::access::{AuthenticationError, Caller, Role, Unusable};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use quick_cache::sync::Cache;
@@ -273,7 +272,7 @@ fn usable(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<Key, Strin
         return Err("is for no algorithm that is allowed (--jwt-algorithms), or not whole".to_owned());
     }
     if let AlgorithmParameters::RSA(key) = &jwk.algorithm
-        && let Ok(modulus) = BASE64_URL_SAFE_NO_PAD.decode(&key.n)
+        && let Ok(modulus) = BASE64URL_NOPAD.decode(key.n.as_bytes())
         && let bits = bits(&modulus)
         && !RSA_BITS.contains(&bits)
     {

@@ -42,10 +42,10 @@ fn listed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Ve
 
 /// The scenarios to which a caller is confined; `None` if one is no id, or there are too many: who writes `*` or a whole
 /// name means something else than what would come of it.
-fn confined(ids: &[String]) -> Option<BTreeSet<Id>> {
+fn confined(ids: &[impl AsRef<str>]) -> Option<BTreeSet<Id>> {
     let fit = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    let all_fit = ids.iter().all(|id| !id.is_empty() && id.bytes().all(fit));
-    (all_fit && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_str())).collect())
+    let all_fit = ids.iter().map(AsRef::as_ref).all(|id: &str| !id.is_empty() && id.bytes().all(fit));
+    (all_fit && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_ref())).collect())
 }
 
 /// A file of callers or keys that can't be used, and why.

@@ -1,7 +1,10 @@
 //! Bearer tokens from a file: YAML (or JSON), one entry a caller, hashed.
 
 use crate::access::{Caller, MAX_SCENARIOS, Role, Unusable};
+use data_encoding::HEXLOWER_PERMISSIVE;
+use detente_core::scenario::yaml::{Document, Value};
 use serde::Deserialize;
+use serde::de::{IntoDeserializer, value};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -11,6 +14,8 @@ use subtle::ConstantTimeEq;
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 /// The most tokens.
 const MAX_TOKENS: usize = 10_000;
+/// The most values, keys and lists included.
+const MAX_VALUES: usize = 250_000;
 /// The longest name of a caller, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -33,28 +38,55 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    tokens: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    caller: String,
-    sha256: String,
+/// An entry of the file. Every key is required, so that half of a file never says more than all of it.
+struct Entry<'a> {
+    caller: &'a str,
+    sha256: &'a str,
     role: Role,
-    /// Required, so that half of a file never says more than all of it.
-    scenarios: Seen,
+    scenarios: Seen<'a>,
 }
 
 /// What a caller may see: the word `all`, or a list.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Seen {
-    Word(String),
-    Ids(Vec<String>),
+enum Seen<'a> {
+    Word(&'a str),
+    Ids(Vec<&'a str>),
+}
+
+impl<'a> Entry<'a> {
+    fn read(entry: Value<'a>) -> Result<Self, Unusable> {
+        let [caller, sha256, role, scenarios] =
+            entry.fields(["caller", "sha256", "role", "scenarios"]).map_err(malformed)?;
+        let word = role.text().ok_or_else(|| malformed(role.line()))?;
+        let word = IntoDeserializer::<value::Error>::into_deserializer(word);
+        let role = Role::deserialize(word).map_err(|_| malformed(role.line()))?;
+        let scenarios = match scenarios.items() {
+            Some(ids) => Seen::Ids(ids.map(|id| name(id, id.text())).collect::<Result<_, _>>()?),
+            None => Seen::Word(scenarios.text().ok_or_else(|| malformed(scenarios.line()))?),
+        };
+        // A caller or a hash may happen to be made of digits.
+        let sha256 = sha256.scalar().ok_or_else(|| malformed(sha256.line()))?;
+        Ok(Self { caller: name(caller, caller.scalar())?, sha256, role, scenarios })
+    }
+}
+
+/// A caller or a scenario. The beginning of a name may be another's name, so none is read from a file that was cut off
+/// within it: rights would be granted that the whole file does not grant.
+fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, Unusable> {
+    if value.may_be_cut_off() {
+        return Err(Unusable(format!(
+            "line {}: the file ends within a name, so part of the file may be missing; end the last line with a line \
+             break",
+            value.line()
+        )));
+    }
+    written.ok_or_else(|| malformed(value.line()))
+}
+
+fn malformed(line: usize) -> Unusable {
+    Unusable(format!(
+        "line {line}: not as it should be: `tokens:` is a list with `caller`, `sha256`, `role` (reader or analyst) and \
+         `scenarios` (all, or a list of ids) of each"
+    ))
 }
 
 impl Tokens {
@@ -66,22 +98,20 @@ impl Tokens {
         if text.len() > MAX_FILE_BYTES {
             return Err(Unusable(format!("it has more than {MAX_FILE_BYTES} bytes")));
         }
-        // The parser quotes lines of the file, in which a token may stand by mistake: only the place is told.
-        let file: File = serde_saphyr::from_str(text).map_err(|error| {
-            let place = error.location().map_or_else(String::new, |at| format!("line {}: ", at.line()));
-            Unusable(format!(
-                "{place}not as it should be: `tokens:` is a list with `caller`, `sha256`, `role` (reader or \
-                 analyst) and `scenarios` (all, or a list of ids) of each"
-            ))
-        })?;
-        if file.tokens.is_empty() {
+        // The parser's own messages quote the file, in which a token may stand by mistake: only the line is shown.
+        let document = Document::read("", text, MAX_VALUES)
+            .map_err(|faults| malformed(faults.list().first().map_or(1, |fault| fault.line)))?;
+        let [list] = document.root().fields(["tokens"]).map_err(malformed)?;
+        let entries = list.items().ok_or_else(|| malformed(list.line()))?;
+        let entries = entries.map(Entry::read).collect::<Result<Vec<_>, _>>()?;
+        if entries.is_empty() {
             return Err(Unusable("it has no token".to_owned()));
         }
-        if file.tokens.len() > MAX_TOKENS {
-            return Err(Unusable(format!("it has {} tokens; at most {MAX_TOKENS} are read", file.tokens.len())));
+        if entries.len() > MAX_TOKENS {
+            return Err(Unusable(format!("it has {} tokens; at most {MAX_TOKENS} are read", entries.len())));
         }
         let mut tokens = Self { callers: HashMap::new(), keyed: RandomState::new(), count: 0 };
-        for (at, entry) in file.tokens.into_iter().enumerate() {
+        for (at, entry) in entries.into_iter().enumerate() {
             let place = at + 1;
             let fit = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
             if !(1..=MAX_NAME_BYTES).contains(&entry.caller.len()) || !entry.caller.bytes().all(fit) {
@@ -89,7 +119,7 @@ impl Tokens {
                     "token {place}: a caller is called by 1 to {MAX_NAME_BYTES} of a-z, 0-9, dots, hyphens and underscores"
                 )));
             }
-            let hash = hex(&entry.sha256).ok_or_else(|| {
+            let hash = hex(entry.sha256).ok_or_else(|| {
                 Unusable(format!("token {place} ({}): `sha256` is 64 hexadecimal digits", entry.caller))
             })?;
             // What is left where a token could not be made: `Bearer` and nothing would be let in by it.
@@ -100,9 +130,9 @@ impl Tokens {
                 return Err(Unusable(format!("token {place} ({}): the same token stands before", entry.caller)));
             }
             let scenarios = match entry.scenarios {
-                Seen::Word(word) if word == "all" => None,
+                Seen::Word("all") => None,
+                Seen::Word(_) => Some(BTreeSet::new()),
                 Seen::Ids(ids) => Some(crate::access::confined(&ids).unwrap_or_default()),
-                _ => Some(BTreeSet::new()),
             };
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {
                 return Err(Unusable(format!(
@@ -110,7 +140,7 @@ impl Tokens {
                     entry.caller
                 )));
             }
-            tokens.insert(hash, Caller::new(&entry.caller, entry.role, scenarios, None));
+            tokens.insert(hash, Caller::new(entry.caller, entry.role, scenarios, None));
         }
         Ok(tokens)
     }
@@ -160,13 +190,5 @@ impl Tokens {
 }
 
 fn hex(text: &str) -> Option<Hash> {
-    let digits = text.as_bytes();
-    let mut hash = [0; 32];
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(hash)
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }

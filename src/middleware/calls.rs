@@ -13,12 +13,10 @@ use crate::middleware::call::Call;
 use crate::middleware::request_id::RequestId;
 use crate::middleware::room::ConnectionBudget;
 use crate::middleware::status_headers::{code_name, explain, make_plain};
-use crate::telemetry::{CALL_TARGET, Metrics};
+use crate::telemetry::{CALL_TARGET, Metrics, set_parent};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use opentelemetry::propagation::{Extractor, TextMapPropagator};
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use pin_project_lite::pin_project;
 use std::collections::HashMap;
 use std::future::Future;
@@ -32,7 +30,6 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tower::{Layer, Service};
 use tracing::{Span, field};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Paths are the caller's: those that are no method of this server's have one name in metrics, and are cut in the log.
 const MAX_METHOD_BYTES: usize = 128;
@@ -121,19 +118,6 @@ where
     }
 }
 
-/// What a tracer finds in headers.
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(http::HeaderName::as_str).collect()
-    }
-}
-
 /// A call, from its first header to its last.
 #[derive(Debug)]
 struct Ending {
@@ -175,8 +159,7 @@ impl Ending {
             request = field::Empty,
         );
         if !span.is_disabled() {
-            // Without a collector there is nobody who could take the parent.
-            let _ = span.set_parent(TraceContextPropagator::new().extract(&Headers(headers)));
+            set_parent(&span, headers);
         }
         span
     }

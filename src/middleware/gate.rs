@@ -3,10 +3,11 @@
 
 use crate::middleware::room::Taken;
 use bytes::Bytes;
+use futures_util::future::{Either, MapOk, TryFutureExt};
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tonic::Status;
@@ -47,7 +48,7 @@ where
 {
     type Response = Response<Passing<R>>;
     type Error = S::Error;
-    type Future = Admitted<S::Future>;
+    type Future = Either<MapOk<S::Future, Pass<R>>, Ready<Result<Response<Passing<R>>, S::Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -55,40 +56,20 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.gate.admit(&mut request) {
-            Ok(()) => Admitted { inner: Some(self.inner.call(request)), refusal: None },
-            Err(status) => Admitted { inner: None, refusal: Some(status) },
+            Ok(()) => Either::Left(self.inner.call(request).map_ok(pass as Pass<R>)),
+            Err(status) => {
+                let (parts, ()) = status.into_http().into_parts();
+                Either::Right(ready(Ok(Response::from_parts(parts, Passing { inner: None, _room: None }))))
+            }
         }
     }
 }
 
-pin_project! {
-    /// An answer, or a refusal.
-    #[derive(Debug)]
-    pub struct Admitted<F> {
-        #[pin]
-        inner: Option<F>,
-        refusal: Option<Box<Status>>,
-    }
-}
+type Pass<R> = fn(Response<R>) -> Response<Passing<R>>;
 
-impl<F, R, E> Future for Admitted<F>
-where
-    F: Future<Output = Result<Response<R>, E>>,
-{
-    type Output = Result<Response<Passing<R>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Some(status) = this.refusal.take() {
-            let (parts, ()) = status.into_http().into_parts();
-            return Poll::Ready(Ok(Response::from_parts(parts, Passing { inner: None, _room: None })));
-        }
-        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
-        inner.poll(cx).map_ok(|mut response| {
-            let room = response.extensions_mut().remove::<Taken>();
-            response.map(|inner| Passing { inner: Some(inner), _room: room })
-        })
-    }
+fn pass<R>(mut response: Response<R>) -> Response<Passing<R>> {
+    let room = response.extensions_mut().remove::<Taken>();
+    response.map(|inner| Passing { inner: Some(inner), _room: room })
 }
 
 pin_project! {

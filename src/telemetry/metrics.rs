@@ -3,12 +3,11 @@
 //! What happens on every call is recorded as it happens. What is counted elsewhere anyway (the cache, the analyses, the
 //! decision log) is read when somebody looks.
 
-use crate::telemetry::traces::{Otlp, resource};
+use crate::telemetry::{ExporterError, Otlp, traces};
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider};
 use opentelemetry::{KeyValue, StringValue};
-use opentelemetry_otlp::{ExporterBuildError, MetricExporter, WithExportConfig};
 use opentelemetry_sdk::error::OTelSdkError;
-use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 use std::sync::Arc;
@@ -40,7 +39,7 @@ pub enum MetricsError {
     Sdk(#[from] OTelSdkError),
     /// The collector's address can't be used.
     #[error("metrics can't be sent: {0}")]
-    Otlp(#[from] ExporterBuildError),
+    Otlp(#[from] ExporterError),
 }
 
 /// The instruments. A clone is the same ones.
@@ -75,10 +74,9 @@ impl Metrics {
             .scope_info_enabled(false)
             .without_target_info()
             .build()?;
-        let mut provider = SdkMeterProvider::builder().with_resource(resource()).with_reader(prometheus);
+        let mut provider = SdkMeterProvider::builder().with_reader(prometheus);
         if let Some(otlp) = otlp {
-            let exporter = MetricExporter::builder().with_tonic().with_endpoint(&otlp.endpoint).build()?;
-            provider = provider.with_reader(PeriodicReader::builder(exporter).with_interval(otlp.interval).build());
+            provider = traces::export_metrics(provider, otlp)?;
         }
         let provider = provider.build();
         let meter = provider.meter("detente");

@@ -3,18 +3,21 @@
 //! Events go to standard error, for people or for machines; spans of calls go to a collector where there is one.
 
 mod metrics;
+#[cfg(feature = "otlp")]
+mod traces;
+#[cfg(not(feature = "otlp"))]
+#[path = "without_otlp.rs"]
 mod traces;
 
 pub use metrics::{Labels, Metrics, MetricsError, Sample};
-pub use traces::Otlp;
+pub use traces::{ExporterError, set_parent};
 
 use clap::ValueEnum;
-use opentelemetry_otlp::ExporterBuildError;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::any::Any;
 use std::io::{self, IsTerminal};
 use std::panic;
 use std::sync::OnceLock;
+use std::time::Duration;
 use thiserror::Error;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::ParseError;
@@ -30,6 +33,18 @@ pub const CALL_TARGET: &str = "detente::call";
 /// How many lines of the log may wait to be written. Whoever doesn't read the log doesn't hold up calls: what comes when
 /// so many wait is dropped, and counted.
 const MAX_WAITING_LINES: usize = 16 * 1024;
+
+/// A collector of traces and metrics (OpenTelemetry), and what is sent to it. A build without the feature `otlp` sends
+/// nothing, and refuses every collector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Otlp {
+    /// The collector's URL, like `http://127.0.0.1:4317` (gRPC, in plaintext).
+    pub endpoint: String,
+    /// How often metrics are sent.
+    pub interval: Duration,
+    /// The share of calls that are traced, from 0 to 1, among the calls whose callers do not say whether to trace them.
+    pub sample: f64,
+}
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -57,13 +72,13 @@ pub enum TelemetryError {
     Taken(#[from] TryInitError),
     /// The collector's address can't be used.
     #[error("traces can't be sent: {0}")]
-    Otlp(#[from] ExporterBuildError),
+    Otlp(#[from] ExporterError),
 }
 
 /// Ends what [`init`] began: what is waiting is written and sent, for a second or so.
 #[derive(Debug)]
 pub struct Telemetry {
-    traces: Option<SdkTracerProvider>,
+    traces: Option<traces::Spans>,
     // Last, so that what goes wrong before is still logged.
     _log: WorkerGuard,
 }
@@ -71,7 +86,7 @@ pub struct Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         if let Some(traces) = &self.traces
-            && let Err(error) = traces.shutdown_with_timeout(std::time::Duration::from_secs(2))
+            && let Err(error) = traces.shutdown(Duration::from_secs(2))
         {
             tracing::warn!(target: LOG_TARGET, %error, "the last spans were not sent");
         }
@@ -103,8 +118,8 @@ pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Tele
         }
         LogFormat::Json => layer.json().flatten_event(true).with_filter(EnvFilter::new(filter)).boxed(),
     };
-    let traces = otlp.map(traces::provider).transpose()?;
-    let spans = traces.as_ref().map(traces::layer);
+    let traces = otlp.map(traces::Spans::new).transpose()?;
+    let spans = traces.as_ref().map(traces::Spans::layer);
     tracing_subscriber::registry().with(log).with(spans).try_init()?;
     panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();

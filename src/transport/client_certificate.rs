@@ -1,9 +1,9 @@
 //! The certificate that a client showed: what it is called by it, until when, and whether it is still trusted.
 
 use crate::transport::tls::{Clients, Current, expiry};
+use data_encoding::HEXLOWER;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -79,13 +79,7 @@ fn named(certificate: &CertificateDer<'_>) -> (Arc<str>, SystemTime) {
     };
     let name = match named.filter(fit) {
         Some(name) => name.into(),
-        None => {
-            let mut name = "sha256:".to_owned();
-            for byte in Sha256::digest(certificate) {
-                let _ = write!(name, "{byte:02x}");
-            }
-            name.into()
-        }
+        None => format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(certificate))).into(),
     };
     (name, until)
 }

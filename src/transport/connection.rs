@@ -339,6 +339,5 @@ fn driven(
 
 /// A duration, more or less by up to a tenth.
 fn with_jitter(duration: Duration) -> Duration {
-    let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
-    duration.mul_f64(0.9 + 0.2 * share)
+    duration.mul_f64(0.9 + 0.2 * fastrand::f64())
 }

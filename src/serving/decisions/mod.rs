@@ -25,7 +25,6 @@ use lines::Writer;
 use queue::Queue;
 use serde_json::Value;
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -174,8 +173,6 @@ impl Drop for Log {
 struct Sampling {
     /// `None`: every one.
     share: Option<f64>,
-    seed: u64,
-    asked: AtomicU64,
     left_out: AtomicU64,
 }
 
@@ -184,33 +181,18 @@ impl Sampling {
         if !(0.0..=1.0).contains(&share) {
             return Err(io::Error::new(ErrorKind::InvalidInput, format!("{share} is not a share from 0 to 1")));
         }
-        let seed = RandomState::new().hash_one(0);
         let share = (share < 1.0).then_some(share);
-        Ok(Self { share, seed, asked: AtomicU64::new(0), left_out: AtomicU64::new(0) })
+        Ok(Self { share, left_out: AtomicU64::new(0) })
     }
 
     fn wants(&self) -> bool {
         let Some(share) = self.share else { return true };
-        let chance = unit(mixed(self.seed.wrapping_add(self.asked.fetch_add(1, Relaxed))));
-        let wanted = chance < share;
+        let wanted = fastrand::f64() < share;
         if !wanted {
             self.left_out.fetch_add(1, Relaxed);
         }
         wanted
     }
-}
-
-/// SplitMix64: a number for each that follows, as good as by chance, for the price of two multiplications.
-fn mixed(number: u64) -> u64 {
-    let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}
-
-/// From 0 to just below 1: as many bits as a float tells apart.
-fn unit(number: u64) -> f64 {
-    (number >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

@@ -47,10 +47,15 @@ pub(crate) fn assert_golden(name: &str, found: &str) {
     assert!(
         golden == found,
         "{} differs from what the program gives (-: golden file, +: program):\n{}\nThese are contracts with clients \
-         and operators. If the change is meant: {UPDATE}=1 cargo test contracts, and read the diff",
+         and operators. If the change is meant: {UPDATE}=1 cargo test --test contracts, and read the diff",
         path.display(),
         difference(&golden, found)
     );
+}
+
+/// Fails with the lines that differ, unless what is found is what another run gave.
+pub(crate) fn assert_same(what: &str, found: &str, other: &str) {
+    assert!(found == other, "{what} differs (-: expected, +: found):\n{}", difference(other, found));
 }
 
 /// The lines that only one of two texts has, in their order, each with its number.

@@ -13,9 +13,12 @@
 mod command_line;
 mod decisions;
 mod errors;
+#[cfg(feature = "otlp")]
+mod exported;
 mod generated;
 mod golden;
 mod page_tokens;
 mod revisions;
+mod source;
 mod telemetry;
 mod wire;

@@ -1,17 +1,13 @@
-//! Names that dashboards, alerts, traces and log filters use: metrics and their labels, spans and their attributes, log
-//! targets and their fields.
+//! Names that dashboards, alerts, traces and log filters use: metrics and their labels, log targets and their fields.
 
 use crate::contracts::decisions;
 use crate::contracts::errors::refused;
-use crate::contracts::golden::assert_golden;
+use crate::contracts::golden::{assert_golden, assert_same};
 use crate::contracts::wire::call;
 use crate::support::PATIENCE;
 use crate::support::binary::Folder;
-use crate::support::collector::{Collector, collector};
 use crate::support::credentials::{Authorities, Signer, entry, jwks};
 use crate::support::program::Program;
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -69,7 +65,9 @@ impl Metrics {
             let _ = writeln!(text, "{name} ({})", metric.kind);
             for (label, values) in &metric.labels {
                 let _ = writeln!(text, "  {label}");
-                values.iter().for_each(|value| drop(writeln!(text, "    {value}")));
+                values.iter().for_each(|value| {
+                    let _ = writeln!(text, "    {value}");
+                });
             }
         }
         text
@@ -90,6 +88,16 @@ async fn speak(program: &Program, words: &[u8], patience: Duration) {
     let _ = tokio::time::timeout(patience, stream.read_to_end(&mut Vec::new())).await;
 }
 
+/// Waits until a server counts connections that ended, or came to nothing, for this reason.
+async fn counted(program: &Program, reason: &str) {
+    let is_counted = async |program: &Program| {
+        let mut metrics = Metrics::default();
+        metrics.add(program).await;
+        metrics.text().contains(&format!("    {reason}\n"))
+    };
+    program.until(reason, is_counted).await;
+}
+
 /// What servers with a cache of this size count: calls of every kind, and connections that end in several ways.
 async fn metrics(cache: &str) -> Metrics {
     let folder = Folder::new(&format!("contracts-metrics-{cache}"));
@@ -103,8 +111,8 @@ async fn metrics(cache: &str) -> Metrics {
     for (method, messages) in decisions::calls() {
         call(&client, method, &[], &messages).await;
     }
-    for (method, headers, message) in refused() {
-        call(&client, method, &headers, &[message]).await;
+    for (method, message) in refused() {
+        call(&client, method, &[], &[message]).await;
     }
     client.call("/no.such/Method", &[], vec![]).await;
     drop(client);
@@ -120,6 +128,9 @@ async fn metrics(cache: &str) -> Metrics {
     let silent = speak(&program, b"PRI", PATIENCE);
     let lifeless = speak(&program, PREFACE, PATIENCE);
     tokio::join!(silent, lifeless);
+    for reason in ["lost", "silent", "not_http2", "left", "broken", "keepalive"] {
+        counted(&program, reason).await;
+    }
     all.add(&program).await;
 
     let server = Authorities::new("contracts").server();
@@ -129,11 +140,14 @@ async fn metrics(cache: &str) -> Metrics {
     speak(&program, b"GET / HTTP/1.1\r\n\r\n", PATIENCE).await;
     let held = TcpStream::connect(program.address).await.unwrap();
     program.until("it is full", async |program| program.logged("as many connections are open as may be")).await;
+    counted(&program, "tls").await;
     all.add(&program).await;
     drop(held);
 
     let program = Program::start(&[&common[..], &["--max-connection-age", "1s"]].concat());
-    speak(&program, PREFACE, PATIENCE).await;
+    // A connection that is told to go, and leaves.
+    speak(&program, PREFACE, Duration::from_secs(2)).await;
+    counted(&program, "age").await;
     all.add(&program).await;
     all
 }
@@ -148,77 +162,8 @@ async fn metrics_and_their_labels_are_those_of_earlier_versions() {
             uncached.0.insert(name.clone(), Metric { kind: metric.kind.clone(), labels: metric.labels.clone() });
         }
     }
-    assert_eq!(uncached.text(), cached.text(), "the cache changes metrics");
+    assert_same("metrics without a cache", &uncached.text(), &cached.text());
     assert_golden("metrics.txt", &cached.text());
-}
-
-/// What a collector gets of a server with a cache of this size, without values.
-async fn collected(cache: &str) -> Collector {
-    let (collector, address) = collector().await;
-    let endpoint = format!("http://{address}");
-    let options = ["--cache", cache, "--log-content", "true", "--otlp-endpoint", &endpoint, "--otlp-interval", "1s"];
-    let mut program = Program::start(&options);
-    let client = program.client().await;
-    for (method, messages) in decisions::calls() {
-        call(&client, method, &[], &messages).await;
-    }
-    for (method, headers, message) in refused() {
-        call(&client, method, &headers, &[message]).await;
-    }
-    drop(client);
-    program.signal("-TERM");
-    assert_eq!(program.ended(), Some(0));
-    collector
-}
-
-fn spans(collector: &Collector) -> String {
-    let mut text = String::new();
-    let resources = collector.resources.lock().unwrap();
-    for attribute in resources.iter().flat_map(|resource| &resource.attributes).map(|attribute| &attribute.key) {
-        let line = format!("resource attribute {attribute}\n");
-        text += if text.contains(&line) { "" } else { &line };
-    }
-    let mut rows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for scope in collector.spans.lock().unwrap().iter() {
-        let of = scope.scope.as_ref().map(|scope| scope.name.clone()).unwrap_or_default();
-        for span in &scope.spans {
-            assert_eq!(span.kind(), SpanKind::Server);
-            let status = span.status.as_ref().map(|status| status.code().as_str_name()).unwrap_or_default();
-            let keys: Vec<&str> = span.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
-            let mut keys: Vec<&str> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-            keys.sort_unstable();
-            let row = format!("{status}: {}", keys.join(", "));
-            rows.entry(format!("span {} of {of}, server", span.name)).or_default().insert(row);
-        }
-    }
-    for (span, kinds) in rows {
-        let _ = writeln!(text, "{span}");
-        kinds.iter().for_each(|kind| drop(writeln!(text, "  {kind}")));
-    }
-    let mut metrics = BTreeSet::new();
-    for metric in collector.metrics.lock().unwrap().iter() {
-        let kind = match metric.data {
-            Some(Data::Gauge(_)) => "gauge",
-            Some(Data::Sum(_)) => "sum",
-            Some(Data::Histogram(_)) => "histogram",
-            _ => "other",
-        };
-        metrics.insert(format!("metric {} {kind} {}", metric.name, metric.unit).trim_end().to_owned());
-    }
-    metrics.iter().fold(text, |text, metric| text + metric + "\n")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn spans_and_sent_metrics_are_those_of_earlier_versions() {
-    let cached = spans(&collected("32MiB").await);
-    let uncached = spans(&collected("0").await);
-    let without: String = cached
-        .lines()
-        .filter(|line| !line.starts_with("metric detente_cache_"))
-        .map(|line| line.to_owned() + "\n")
-        .collect();
-    assert_eq!(without, uncached, "the cache changes spans");
-    assert_golden("spans.txt", &cached);
 }
 
 /// A log's events, by target: their levels, and the names of their fields.
@@ -259,6 +204,14 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     for (method, messages) in decisions::calls() {
         call(&client, method, &[("authorization", "Bearer a")], &messages).await;
     }
+    // A caller that leaves before its request is whole.
+    let leaving = program.client().await;
+    let bearer = ("authorization", "Bearer a");
+    let open = leaving.open("/detente.v1.RedLineService/EvaluateProposal", &[bearer]).await;
+    call(&leaving, "ListScenarios", &[bearer], &[json!({})]).await;
+    drop(open);
+    drop(leaving);
+    program.until("it is logged", async |program| program.logged("\"INTERNAL\"")).await;
     speak(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
     speak(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
     let mut odd = TcpStream::connect(admin(&program)).await.unwrap();
@@ -297,7 +250,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut program =
         Program::start(&[&common[..], &["--decision-log", "/dev/full", "--drain-timeout", "1s"]].concat());
     let client = program.client().await;
-    call(&client, "EvaluateProposal", &[], &[json!({})]).await;
+    call(&client, "EvaluateProposal", &[], &[json!({"proposal": {}})]).await;
     program.until("the fault is logged", async |program| program.logged("the decision log, /dev/full")).await;
     let (_answer, _send) = client.open("/detente.v1.RedLineService/EvaluateProposal", &[]).await;
     client.call("/detente.v1.RedLineService/ListScenarios", &[], vec![0; 5]).await;
@@ -306,6 +259,18 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     program.until("the log is read", async |program| program.logged("ended with calls cut")).await;
     events(&program, &mut all);
     all
+}
+
+/// Targets, each with its events.
+fn table(events: &BTreeMap<String, BTreeSet<String>>) -> String {
+    let mut text = String::new();
+    for (target, events) in events {
+        let _ = writeln!(text, "{target}");
+        events.iter().for_each(|event| {
+            let _ = writeln!(text, "  {event}");
+        });
+    }
+    text
 }
 
 /// The constant in whose module the events have the target that it names.
@@ -365,21 +330,20 @@ async fn log_targets_are_those_of_earlier_versions() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut targets = BTreeSet::new();
     declared(&root.join("src"), &mut targets);
-    let seen = logged("32MiB").await;
+    let mut seen = logged("32MiB").await;
+    let cached = seen.clone();
     let unseen: Vec<&String> = seen.keys().filter(|target| !targets.contains(*target)).collect();
     assert!(unseen.is_empty(), "logged, but not declared: {unseen:?}");
-    let mut text = String::new();
-    for target in &targets {
-        let _ = writeln!(text, "{target}");
-        match seen.get(target) {
-            Some(events) => events.iter().for_each(|event| drop(writeln!(text, "  {event}"))),
-            None => text += "  (not provoked here)\n",
-        }
+    for target in targets {
+        seen.entry(target).or_insert_with(|| BTreeSet::from(["(not provoked here)".to_owned()]));
     }
-    let (mut uncached, mut cached) = (logged("0").await, seen);
-    for (target, event) in [("detente::server", "INFO hits, misses, evictions, entries, bytes")] {
-        assert!(cached.get_mut(target).unwrap().remove(event) && !uncached.get_mut(target).unwrap().remove(event));
-    }
-    assert_eq!(uncached, cached, "the cache changes the log");
+    let text = table(&seen);
     assert_golden("log-targets.txt", &text);
+    let (mut uncached, mut cached) = (logged("0").await, cached);
+    // Counts of the cache are only logged where there is one.
+    let counts = "INFO hits, misses, evictions, entries, bytes";
+    let remove = |log: &mut BTreeMap<String, BTreeSet<String>>| log.get_mut("detente::server").unwrap().remove(counts);
+    assert!(remove(&mut cached) && !remove(&mut uncached));
+    let (uncached, cached) = (table(&uncached), table(&cached));
+    assert_same("the log without a cache", &uncached, &cached);
 }

@@ -2,45 +2,17 @@
 //!
 //! Must not know of the engine: comparing a case with an evaluation is the caller's task.
 
+use crate::cases::words::ExpectedStatus;
+use crate::engine::{Certainty, Stance, Verdict};
 use crate::scenario::deferred::AnswersNode;
 use crate::scenario::diagnostics::{Diagnostics, Faults, Place};
 use crate::scenario::document::{Content, Key, Node, parse};
-use crate::scenario::model::Scenario;
-use crate::scenario::record::{At, Kebab, Read, SingleLine, Snake, Text, record, word};
+use crate::scenario::model::{Firmness, Scenario};
+use crate::scenario::record::{At, Kebab, Read, SingleLine, Snake, Text, record};
 use crate::scenario::resolve::values::{InputNames, answers_of_map};
 use detente_condition::{Answer, Domain, InputId};
 use jiff::civil::Date;
-use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// One of the fixed words of a test file: a verdict, stance, status, certainty or firmness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Word(pub &'static str);
-
-macro_rules! vocabulary {
-    ($($(#[doc = $doc:literal])* $name:ident: $($word:literal)+;)+) => {$(
-        $(#[doc = $doc])*
-        #[derive(Clone, Copy, Debug)]
-        pub(crate) struct $name(Word);
-
-        impl Read for $name {
-            fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
-                word(node, &[$(($word, Word($word))),+], faults).map(Self)
-            }
-            fn schema(_: &mut Map<String, Value>) -> Value {
-                json!({"enum": [$($word),+]})
-            }
-        }
-    )+};
-}
-
-vocabulary! {
-    VerdictWord: "blocked" "undeliverable" "contested" "undetermined" "unopposed";
-    StanceWord: "rejects" "resists" "may_resist" "undecided" "no_stated_objection";
-    StatusWord: "crossed" "undetermined" "clear" "not_recorded" "not_held";
-    CertaintyWord: "certain" "possible";
-    FirmnessWord: "absolute" "firm" "negotiable" "tentative";
-}
 
 record! {
     /// A test file for a scenario.
@@ -78,9 +50,9 @@ record! {
     /// The expected results of a case; absent keys are not checked.
     ExpectEntry, "`expect`" {
         /// The verdict.
-        optional verdict: VerdictWord,
+        optional verdict: Verdict,
         /// The verdict that the open answers could still lead to.
-        optional could_become: VerdictWord,
+        optional could_become: Verdict,
         /// A map from party to stance.
         optional stances: Node,
         /// All crossed red lines, in any order.
@@ -100,9 +72,9 @@ record! {
     /// The expected stance of a party.
     StanceEntry, "a stance" {
         /// The stance that follows from the settled answers.
-        optional is: StanceWord,
+        optional is: Stance,
         /// The worst stance that the open answers could lead to.
-        optional could_become: StanceWord,
+        optional could_become: Stance,
     }
 }
 
@@ -110,11 +82,11 @@ record! {
     /// The expected finding on a red line; absent keys are not checked.
     FindingEntry, "a finding" {
         /// The status of the red line.
-        optional is: StatusWord,
+        optional is: ExpectedStatus,
         /// The lowest firmness with which a crossing counts.
-        optional firmness: FirmnessWord,
+        optional firmness: Firmness,
         /// The highest firmness with which a crossing counts.
-        optional firmness_at_worst: FirmnessWord,
+        optional firmness_at_worst: Firmness,
         /// All minimal reasons, each a list of `issue` or `issue.member`.
         optional reasons: Vec<Vec<At<Text>>>,
         /// The issues and circumstances that decide an undetermined red line.
@@ -179,11 +151,11 @@ pub struct Case {
 #[derive(Clone, Debug, Default)]
 pub struct Expect {
     /// The verdict.
-    pub verdict: Option<Word>,
+    pub verdict: Option<Verdict>,
     /// The verdict that the open answers could still lead to.
-    pub could_become: Option<Word>,
+    pub could_become: Option<Verdict>,
     /// By party id: the stance, and the stance that the open answers could lead to.
-    pub stances: BTreeMap<String, (Option<Word>, Option<Word>)>,
+    pub stances: BTreeMap<String, (Option<Stance>, Option<Stance>)>,
     /// The ids of all crossed red lines.
     pub crossed: Option<BTreeSet<String>>,
     /// The ids of all undetermined red lines.
@@ -191,26 +163,26 @@ pub struct Expect {
     /// The expected findings, by red line id.
     pub findings: BTreeMap<String, ExpectFinding>,
     /// The ids of all broken constraints, with their certainty.
-    pub warnings: Option<BTreeMap<String, Word>>,
+    pub warnings: Option<BTreeMap<String, Certainty>>,
     /// The ids of all shown cautions, with their certainty.
-    pub cautions: Option<BTreeMap<String, Word>>,
+    pub cautions: Option<BTreeMap<String, Certainty>>,
 }
 
 /// The expected finding on a red line; fields that are `None` or empty are not checked.
 #[derive(Clone, Debug, Default)]
 pub struct ExpectFinding {
     /// The status of the red line, or `not_held`.
-    pub is: Option<Word>,
+    pub is: Option<ExpectedStatus>,
     /// The lowest firmness with which a crossing counts.
-    pub firmness: Option<Word>,
+    pub firmness: Option<Firmness>,
     /// The highest firmness with which a crossing counts.
-    pub firmness_at_worst: Option<Word>,
+    pub firmness_at_worst: Option<Firmness>,
     /// All minimal reasons: sets of `issue` and `issue.member`.
     pub reasons: Option<BTreeSet<BTreeSet<String>>>,
     /// The ids of the issues and circumstances that decide an undetermined red line.
     pub hangs_on: Option<BTreeSet<String>>,
     /// The ids of all waivers that apply, with their certainty.
-    pub waivers: Option<BTreeMap<String, Word>>,
+    pub waivers: Option<BTreeMap<String, Certainty>>,
     /// Rows that the evidence must name; further rows are allowed.
     pub rows: BTreeSet<String>,
 }
@@ -311,8 +283,8 @@ impl Resolver<'_> {
         let parties: Vec<&str> = scenario.parties.iter().map(|party| &*party.id).collect();
         let red_lines: Vec<&str> = scenario.red_lines.iter().map(|red_line| &*red_line.id).collect();
         let mut expect = Expect {
-            verdict: entry.verdict.map(|word| word.0),
-            could_become: entry.could_become.map(|word| word.0),
+            verdict: entry.verdict,
+            could_become: entry.could_become,
             crossed: self.set(entry.crossed, "red line", &red_lines),
             undetermined: self.set(entry.undetermined, "red line", &red_lines),
             ..Expect::default()
@@ -321,10 +293,10 @@ impl Resolver<'_> {
             let stance = if matches!(node.content, Content::Mapping(_)) {
                 StanceEntry::read(node, &mut self.faults).map(|entry| (entry.is, entry.could_become))
             } else {
-                StanceWord::read(node, &mut self.faults).map(|is| (Some(is), None))
+                Stance::read(node, &mut self.faults).map(|is| (Some(is), None))
             };
             if let Some((is, could_become)) = stance {
-                expect.stances.insert(party, (is.map(|word| word.0), could_become.map(|word| word.0)));
+                expect.stances.insert(party, (is, could_become));
             }
         }
         for (red_line, node) in self.map(entry.findings.as_ref(), "red line", &red_lines) {
@@ -332,7 +304,7 @@ impl Resolver<'_> {
                 let entry = FindingEntry::read(node, &mut self.faults);
                 entry.map(|entry| self.finding(entry, &red_line))
             } else {
-                let is = StatusWord::read(node, &mut self.faults).map(|word| word.0);
+                let is = ExpectedStatus::read(node, &mut self.faults);
                 Some(ExpectFinding { is, ..ExpectFinding::default() })
             };
             if let Some(finding) = finding {
@@ -365,9 +337,9 @@ impl Resolver<'_> {
                 .collect()
         });
         ExpectFinding {
-            is: entry.is.map(|word| word.0),
-            firmness: entry.firmness.map(|word| word.0),
-            firmness_at_worst: entry.firmness_at_worst.map(|word| word.0),
+            is: entry.is,
+            firmness: entry.firmness,
+            firmness_at_worst: entry.firmness_at_worst,
             reasons,
             hangs_on,
             waivers: entry.waivers.map(|node| self.certainties(&node, "waiver", &waivers)),
@@ -421,10 +393,9 @@ impl Resolver<'_> {
             .collect()
     }
 
-    fn certainties(&mut self, node: &Node, what: &str, known: &[&str]) -> BTreeMap<String, Word> {
+    fn certainties(&mut self, node: &Node, what: &str, known: &[&str]) -> BTreeMap<String, Certainty> {
         let entries = self.map(Some(node), what, known);
-        let read =
-            entries.into_iter().filter_map(|(id, node)| Some((id, CertaintyWord::read(node, &mut self.faults)?.0)));
+        let read = entries.into_iter().filter_map(|(id, node)| Some((id, Certainty::read(node, &mut self.faults)?)));
         read.collect()
     }
 }

@@ -68,15 +68,14 @@ impl Compiled {
             detail,
             state: &state,
             supposed: supposed.map(Arc::as_ref),
-            found: Evaluation::empty(day, edition.unrecorded),
+            found: Evaluation::empty(day, edition.unrecorded, self.inputs_in(edition, given)),
         };
         match detail {
             Detail::Basic => bits(&to_evaluate).for_each(|ordinal| run.evaluate_watcher(ordinal)),
             Detail::Full => (0..self.watcher_count()).for_each(|ordinal| run.evaluate_watcher(ordinal)),
         }
         if let Some(supposed) = supposed {
-            let inputs = self.effective_inputs(given, Some(day))?;
-            let state = supposed.state(&inputs);
+            let state = supposed.state(&run.found.inputs);
             for (position, red_line) in supposed.added(self.scenario()) {
                 run.red_line(position, red_line, None, (&supposed.space, &state));
             }
@@ -92,7 +91,11 @@ impl Compiled {
     /// # Errors
     /// Returns an error if the scenario does not cover the day.
     pub fn effective_inputs(&self, given: &[Given], day: Option<Date>) -> Result<Vec<EffectiveInput>, NotCoveredError> {
-        let (_, edition) = self.day(day)?;
+        Ok(self.inputs_in(self.day(day)?.1, given))
+    }
+
+    /// Returns the answer and origin of each input in an edition, given the answers of a request.
+    fn inputs_in(&self, edition: &Edition, given: &[Given]) -> Vec<EffectiveInput> {
         let inputs = (0u16..).zip(&edition.defaults).map(|(input, default)| {
             let input = InputId(input);
             let origin = match (default, self.scenario().is_issue(input)) {
@@ -109,7 +112,7 @@ impl Compiled {
                 (input.answer, input.origin) = (given.answer, given.origin);
             }
         }
-        Ok(inputs)
+        inputs
     }
 
     /// Checks that the scenario covers a day.
@@ -141,7 +144,7 @@ fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
 }
 
 impl Evaluation {
-    fn empty(day: Date, unrecorded: usize) -> Self {
+    fn empty(day: Date, unrecorded: usize, inputs: Vec<EffectiveInput>) -> Self {
         Self {
             day,
             verdict: Verdict::Unopposed,
@@ -149,6 +152,7 @@ impl Evaluation {
             stances: Vec::new(),
             // Capacity for a typical evaluation, because growing the lists costs more than evaluating.
             findings: Vec::with_capacity(16),
+            inputs,
             supposed: None,
             unrecorded,
             warnings: Vec::new(),

@@ -2,6 +2,7 @@
 //!
 //! Must not know of how the results are computed or presented.
 
+use super::input::EffectiveInput;
 use super::reasons::{Cause, Lists, Opening};
 use super::supposed::Supposed;
 use super::verdict::{Stance, Verdict};
@@ -101,6 +102,8 @@ pub struct Evaluation {
     pub warnings: Vec<Sighting>,
     /// The cautions that apply or may apply, in the order of the scenario.
     pub cautions: Vec<Sighting>,
+    /// The answer used for each input, with its origin, in input order.
+    pub inputs: Vec<EffectiveInput>,
     pub(super) supposed: Option<Arc<Supposed>>,
     pub(super) waivers: Vec<WaiverFinding>,
     pub(super) reasons: Lists<Cause>,

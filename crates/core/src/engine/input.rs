@@ -2,7 +2,7 @@
 //!
 //! Must not know of red lines or verdicts.
 
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputId, Value};
 use jiff::civil::Date;
 use thiserror::Error;
 
@@ -49,6 +49,18 @@ pub struct EffectiveInput {
     pub answer: Answer,
     /// The origin of the answer.
     pub origin: Origin,
+}
+
+impl EffectiveInput {
+    /// Whether the answer certainly includes a member.
+    pub fn includes(&self, member: u8) -> bool {
+        let inside = match self.answer {
+            Answer::Exact(Value::Members(members)) => members,
+            Answer::Partial { includes, .. } => includes,
+            _ => 0,
+        };
+        inside.checked_shr(u32::from(member)).unwrap_or(0) & 1 == 1
+    }
 }
 
 /// The level of detail of an evaluation.

@@ -134,11 +134,18 @@ pub(crate) fn is_decimal(text: &str) -> bool {
 
 /// Parses a file into a tree. Returns `None` if the file is empty or cannot be parsed to its end.
 pub(crate) fn parse(text: &str, faults: &mut Faults) -> Option<Node> {
+    parse_within(MAX_NODES, text, faults)
+}
+
+/// Parses a file of at most `max_nodes` values, including keys, into a tree.
+///
+/// Returns `None` if the file is empty.
+pub(crate) fn parse_within(max_nodes: usize, text: &str, faults: &mut Faults) -> Option<Node> {
     if text.len() > MAX_FILE_BYTES {
         faults.add(Place::START, format!("the file is {} bytes long; the limit is {MAX_FILE_BYTES} bytes", text.len()));
         return None;
     }
-    let mut events = Events { parser: Parser::new_from_str(text), nodes: 0 };
+    let mut events = Events { parser: Parser::new_from_str(text), nodes: 0, max_nodes };
     match events.document(faults) {
         Ok(node) => node,
         Err((place, message)) => {
@@ -154,6 +161,7 @@ type FatalFault = (Place, String);
 struct Events<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     nodes: usize,
+    max_nodes: usize,
 }
 
 impl<'a> Events<'a> {
@@ -190,8 +198,8 @@ impl<'a> Events<'a> {
 
     fn node(&mut self, event: Event<'a>, place: Place, depth: usize, faults: &mut Faults) -> Result<Node, FatalFault> {
         self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err((place, format!("the file has more than {MAX_NODES} values, which is the limit")));
+        if self.nodes > self.max_nodes {
+            return Err((place, format!("the file has more than {} values, which is the limit", self.max_nodes)));
         }
         if depth > MAX_DEPTH {
             return Err((place, format!("lists and maps nest more than {MAX_DEPTH} levels deep")));

@@ -10,6 +10,7 @@ use super::model::{
     Caution, Condition, Constraint, Dated, Evidence, Group, Input, Party, Preference, Proposal, Ranking, RedLine,
     Revision, Scenario, Source, Span, Term, Waiver,
 };
+use data_encoding::HEXLOWER;
 use detente_condition::{Answer, Domain, Value};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
@@ -19,6 +20,8 @@ use sha2::{Digest, Sha256};
 /// Increment it when the meaning of an unchanged scenario changes, because a revision must produce the same answers
 /// forever.
 const SEMANTICS_VERSION: u64 = 1;
+/// The length of a revision, in hexadecimal digits.
+const REVISION_DIGITS: usize = 32;
 
 /// Feeds the hash.
 struct Writer(Sha256);
@@ -82,7 +85,8 @@ pub(super) fn of(scenario: &Scenario) -> Revision {
         });
         w.list(rows, |w, row| w.text(row));
     });
-    let digits: String = w.0.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let mut digits = HEXLOWER.encode(&w.0.finalize());
+    digits.truncate(REVISION_DIGITS);
     Revision(digits.into())
 }
 

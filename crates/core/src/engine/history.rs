@@ -1,0 +1,89 @@
+//! Histories: evaluates one proposal in every edition between two days, and merges adjacent equivalent editions.
+//!
+//! Must not know of the form of responses.
+
+use super::comparison::FindingChange;
+use super::compiled::Compiled;
+use super::evaluation::{Evaluation, Status};
+use super::input::{Detail, Given, NotCoveredError};
+use super::supposed::Supposed;
+use jiff::civil::Date;
+use std::sync::Arc;
+
+/// A range of days on which the evaluations of a proposal are equivalent.
+#[derive(Clone, Debug)]
+pub struct HistorySpan {
+    /// The first day of the span.
+    pub from: Date,
+    /// The last day of the span.
+    pub to: Date,
+    /// The evaluation of the first day, with the findings of the requested level of detail.
+    pub evaluation: Evaluation,
+    /// The red lines on which the evaluation differs from that of the previous span; empty for the first span.
+    pub changes: Vec<FindingChange>,
+}
+
+/// An iterator over the spans of a history. It evaluates editions lazily.
+pub struct History<'a, Editions> {
+    compiled: &'a Compiled,
+    given: &'a [Given],
+    detail: Detail,
+    supposed: Option<&'a Arc<Supposed>>,
+    editions: Editions,
+    /// The span that is extended while later editions are equivalent, with all of its findings.
+    open: Option<HistorySpan>,
+}
+
+impl Compiled {
+    /// Returns the history of a proposal between two days, both included.
+    ///
+    /// The history is empty if the days are not covered or in the wrong order.
+    pub fn history<'a>(
+        &'a self,
+        given: &'a [Given],
+        (from, to): (Date, Date),
+        detail: Detail,
+        supposed: Option<&'a Arc<Supposed>>,
+    ) -> History<'a, impl Iterator<Item = (Date, Date)>> {
+        History { compiled: self, given, detail, supposed, editions: self.editions_between(from, to), open: None }
+    }
+}
+
+impl<Editions: Iterator<Item = (Date, Date)>> Iterator for History<'_, Editions> {
+    type Item = Result<HistorySpan, NotCoveredError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some((from, to)) = self.editions.next() {
+            // The evaluation is full for every level of detail, because the comparison must distinguish clear red lines
+            // from those that are not recorded.
+            let found = self.compiled.evaluate_supposing(self.given, Some(from), Detail::Full, self.supposed);
+            let evaluation = match found {
+                Ok(evaluation) => evaluation,
+                Err(error) => return Some(Err(error)),
+            };
+            let changes = match &mut self.open {
+                Some(open) if open.evaluation.says_the_same_as(&evaluation, self.detail) => {
+                    open.to = to;
+                    continue;
+                }
+                Some(open) => open.evaluation.changes_to(&evaluation, self.detail),
+                None => Vec::new(),
+            };
+            if let Some(span) = self.open.replace(HistorySpan { from, to, evaluation, changes }) {
+                return Some(Ok(self.reported(span)));
+            }
+        }
+        self.open.take().map(|span| Ok(self.reported(span)))
+    }
+}
+
+impl<Editions> History<'_, Editions> {
+    /// Reduces a span to the findings of the requested level of detail.
+    fn reported(&self, mut span: HistorySpan) -> HistorySpan {
+        if self.detail == Detail::Basic {
+            let findings = &mut span.evaluation.findings;
+            findings.retain(|finding| matches!(finding.status, Status::Crossed | Status::Undetermined));
+        }
+        span
+    }
+}
