@@ -1,73 +1,78 @@
-//! The work budget of reading and compiling conditions, and the error when a condition exceeds it.
+//! The work budget for reading and compiling conditions, and the error of a condition that exceeds the budget.
+//!
+//! Must not know of clocks: work is counted in steps, so that a budget means the same on every machine.
 
 use super::nearest::MAX_PAIRS;
 use thiserror::Error;
 
-/// A condition outgrew a limit while it was compiled.
+/// A condition exceeded a limit while it was compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ComplexityError {
-    /// Too many cubes.
-    #[error("the condition has more than {limit} cases; split it or say it more simply")]
+    /// The condition has too many prime implicants at some stage of compilation.
+    #[error("the condition has more than {limit} cases; split or simplify it")]
     Cubes {
-        /// The limit.
+        /// The maximum number of cubes.
         limit: usize,
     },
-    /// Too much work to find them.
-    #[error("finding the condition's cases takes more than {limit} steps; split it or say it more simply")]
+    /// Reading or compiling takes too many steps.
+    #[error("compiling the condition takes more than {limit} steps; split or simplify it")]
     Work {
-        /// The limit.
+        /// The maximum number of steps.
         limit: u64,
     },
 }
 
-/// What reading and compiling may cost. Steps are literals compared, or what takes as long (one or two nanoseconds),
-/// so that a budget means the same on every machine. Writing a literal costs several steps, which bounds memory, too.
+/// The work that may be spent on reading and compiling conditions.
+///
+/// The unit is a step: comparing two literals, or any operation that takes as long (one or two nanoseconds). Writing a
+/// literal costs several steps, so that the budget also bounds memory.
 #[derive(Clone, Debug)]
 pub struct WorkBudget {
     max_cubes: usize,
     max_steps: u64,
     steps_left: u64,
-    /// Pairs of characters that may still be compared to find what a name was meant to be.
+    /// Pairs of characters that may still be compared in the search for suggestions for unknown names.
     pairs_left: usize,
 }
 
 impl WorkBudget {
-    /// The most cubes that a condition's truth, or its falsehood, may have at any stage.
+    /// The default maximum number of prime implicants per side of a condition (holds, fails), at any stage.
     pub const MAX_CUBES: usize = 1_024;
-    /// The most steps for reading one condition, and for compiling it: some tens of milliseconds.
+    /// The default maximum number of steps for reading or compiling one condition: some tens of milliseconds.
     pub const MAX_STEPS: u64 = 32_000_000;
 
-    /// The most cubes of a condition that comes with a call.
+    /// The maximum number of prime implicants per side of a condition that a call supplies.
     pub const MAX_CUBES_OF_CALL: usize = 512;
-    /// The most steps for all conditions of a call together.
+    /// The maximum number of steps for all conditions of one call together.
     pub const MAX_STEPS_OF_CALL: u64 = 16_000_000;
 
-    /// A budget of one's own.
+    /// Creates a budget of at most `max_cubes` prime implicants per side of a condition and `max_steps` steps.
     pub fn new(max_cubes: usize, max_steps: u64) -> Self {
         Self { max_cubes, max_steps, steps_left: max_steps, pairs_left: MAX_PAIRS }
     }
 
-    /// What the conditions of one call may cost together.
+    /// Creates the budget that all conditions of one call share.
     pub fn for_call() -> Self {
         Self::new(Self::MAX_CUBES_OF_CALL, Self::MAX_STEPS_OF_CALL)
     }
 
-    /// The steps spent so far.
+    /// Returns the number of steps spent so far, at most the budget's maximum.
     pub fn spent(&self) -> u64 {
         self.max_steps - self.steps_left
     }
 
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), ComplexityError> {
         let left = self.steps_left.checked_sub(steps);
-        // What is spent once stays spent: nothing smaller slips through behind it.
+        // An exceeded budget stays at zero, so that a cheaper operation after the failed one fails, too.
         self.steps_left = left.unwrap_or(0);
         if left.is_some() { Ok(()) } else { Err(ComplexityError::Work { limit: self.max_steps }) }
     }
 
-    pub(super) fn measuring(&mut self) -> &mut usize {
+    pub(super) fn pairs_left(&mut self) -> &mut usize {
         &mut self.pairs_left
     }
 
+    /// Checks a number of cubes against the maximum.
     pub(super) fn admit(&self, cubes: usize) -> Result<(), ComplexityError> {
         if cubes > self.max_cubes { Err(ComplexityError::Cubes { limit: self.max_cubes }) } else { Ok(()) }
     }

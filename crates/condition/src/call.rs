@@ -1,7 +1,7 @@
-//! Conditions that come with a call: read and compiled together, within one budget, in a space of their own.
+//! Reads and compiles the conditions that a call supplies, within one budget and in a space of their own.
 //!
-//! Whoever calls may send anything, so that all of it is bounded, and nothing of it outlives the call: the cuts of a
-//! loaded scenario's space are not touched.
+//! A caller may send any text, so that the work is bounded for all conditions of the call together. The conditions are
+//! compiled in a separate space, so that a call never changes the cuts of a loaded scenario's space.
 
 use super::budget::{ComplexityError, WorkBudget};
 use super::decision::Decision;
@@ -12,37 +12,41 @@ use super::space::{Space, TooManyCutsError};
 use super::typing::read_within;
 use super::vocabulary::Vocabulary;
 
-/// The conditions of a call, compiled.
+/// The compiled conditions of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallConditions {
-    /// The space in which they are exact: theirs alone.
+    /// The space in which these conditions, and no others, are exact.
     pub space: Space,
-    /// Each with its meaning and its prime implicants, in the order of the call.
+    /// The formula and the prime implicants of each condition, in the order of the call.
     pub conditions: Vec<(Formula, Decision)>,
 }
 
 /// A fault in one of the conditions of a call.
+///
+/// Faults found while compiling have the position zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallConditionError {
-    /// Which condition, by its position in the call.
+    /// The position of the condition in the call, from zero.
     pub condition: usize,
-    /// Where, in bytes from the beginning of the condition.
+    /// The position of the fault, in bytes from the beginning of the condition.
     pub at: usize,
-    /// What is wrong, in words.
+    /// The message for the caller.
     pub message: String,
-    /// Whether it is one of how long, deep or complex a condition may be.
+    /// Whether the fault is an exceeded limit on length, nesting, size or work.
     pub is_limit: bool,
 }
 
-/// Reads and compiles the conditions of one call, all of them within one budget ([`WorkBudget::for_call`]), so that a
-/// call costs no more because it has many. The space is theirs alone: exact for them, and for nothing else.
+/// Reads and compiles the conditions of one call within the budget [`WorkBudget::for_call`].
 ///
-/// `domains` are those of all inputs, in the order of their [`InputId`](super::InputId)s, as in the vocabulary. This may
-/// take tens of milliseconds, and belongs on a thread that may be held up.
+/// All conditions share the budget, so that a call with many conditions cannot cost more than a call with few. The
+/// returned space is exact for these conditions only.
+///
+/// `domains` are the domains of all inputs of the vocabulary, in the order of their [`InputId`](super::InputId)s. This
+/// may take tens of milliseconds: do not call it on a thread that must not block.
 ///
 /// # Errors
-/// Every fault of every condition; what outgrows a limit while it is compiled is only found once all can be read, and
-/// once the budget is spent, what is behind is not looked at.
+/// Returns every fault of every condition, with two exceptions: limits that apply to compilation are checked only if
+/// every condition can be read, and conditions after the one that exhausts the budget are not checked.
 pub fn compile_for_call<'a>(
     texts: &[&str],
     vocabulary: &Vocabulary,
@@ -51,10 +55,12 @@ pub fn compile_for_call<'a>(
     compile_for_call_within(texts, vocabulary, domains, &mut WorkBudget::for_call())
 }
 
-/// The same within a budget of the caller's, which tells what was spent.
+/// Reads and compiles the conditions of one call, as [`compile_for_call`] does, within a given budget.
+///
+/// Afterwards [`WorkBudget::spent`] returns the cost.
 ///
 /// # Errors
-/// As [`compile_for_call`].
+/// Returns the same faults as [`compile_for_call`].
 pub fn compile_for_call_within<'a>(
     texts: &[&str],
     vocabulary: &Vocabulary,
@@ -67,14 +73,14 @@ pub fn compile_for_call_within<'a>(
         match read_within(text, vocabulary, work) {
             Ok(formula) => formulas.push(formula),
             Err(found) => {
-                let told = found.iter().map(|ConditionError { at, kind }| CallConditionError {
+                let reported = found.iter().map(|ConditionError { at, kind }| CallConditionError {
                     condition,
                     at: *at,
                     message: kind.to_string(),
                     is_limit: kind.is_limit(),
                 });
-                faults.extend(told);
-                // Nothing is left for those behind it.
+                faults.extend(reported);
+                // The budget is exhausted: reading the remaining conditions would fail, too.
                 if found.iter().any(|fault| matches!(fault.kind, ConditionErrorKind::TooComplex(_))) {
                     break;
                 }
@@ -113,7 +119,7 @@ pub fn compile_for_call_within<'a>(
     if faults.is_empty() { Ok(CallConditions { space, conditions }) } else { Err(faults) }
 }
 
-/// The condition with which a quantity got too many cuts: without it and those after it, the cuts are few enough.
+/// Returns the position of the first condition with which the number of cuts exceeds the limit.
 fn last_cutting(cuts: &TooManyCutsError, formulas: &[Formula], domains: &[&Domain]) -> usize {
     let too_many = |first: &[Formula]| {
         Space::new(domains.iter().copied(), first)

@@ -1,9 +1,11 @@
-//! The comparisons of the condition language.
+//! The comparison operators of the condition language.
+//!
+//! Must not know of inputs or domains: a comparison with a bound is a set of numbers.
 
 use super::formula::Numbers;
 use cel::common::ast::operators;
 
-/// How two numbers, or two values, are compared.
+/// A comparison operator between two numbers or two values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
     Equal,
@@ -38,30 +40,30 @@ impl Comparison {
         }
     }
 
-    /// The comparison with its sides exchanged.
+    /// Returns the operator to use after the two sides are exchanged.
     pub(super) fn mirrored(self) -> Self {
         match self {
             Self::Less => Self::Greater,
             Self::AtMost => Self::AtLeast,
             Self::Greater => Self::Less,
             Self::AtLeast => Self::AtMost,
-            same => same,
+            symmetric => symmetric,
         }
     }
 
-    /// The numbers that stand in this relation to `bound`.
+    /// Returns the numbers `n` for which "`n` operator `bound`" is true.
     pub(super) fn numbers(self, bound: i64) -> Numbers {
         let below = bound.checked_sub(1).map(|high| (i64::MIN, high));
         let above = bound.checked_add(1).map(|low| (low, i64::MAX));
-        let same = Some((bound, bound));
+        let exactly = Some((bound, bound));
         Numbers::new(
             match self {
-                Self::Equal => [same, None],
+                Self::Equal => [exactly, None],
                 Self::Different => [below, above],
                 Self::Less => [below, None],
-                Self::AtMost => [below, same],
+                Self::AtMost => [below, exactly],
                 Self::Greater => [above, None],
-                Self::AtLeast => [above, same],
+                Self::AtLeast => [above, exactly],
             }
             .into_iter()
             .flatten(),

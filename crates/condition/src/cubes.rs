@@ -1,22 +1,26 @@
-//! Cubes: conjunctions of tests on inputs, and the algebra on sets of them.
+//! Cubes (conjunctions of tests on inputs) and operations on sets of cubes.
 //!
-//! A literal stores what it forbids, so that with `possible` masks one `&` decides it, the meet of two cubes is a
-//! merge with `|`, and "contains" is a subset test.
+//! A literal stores the mask of the values that it forbids. One `&` with the mask of possible values then decides the
+//! literal, the intersection of two cubes merges their masks with `|`, and containment is a subset test.
+//!
+//! Must not know of formulas.
 
 use super::budget::{ComplexityError, WorkBudget};
 use super::domain::InputId;
 use super::space::Space;
 
-/// A test on one input: passed for certain when nothing forbidden is possible.
+/// A test on one input. It certainly holds if none of the forbidden values is possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Literal {
     /// The input tested.
     pub input: InputId,
-    /// The mask of what must not be, in the form of the input's [`Axis`](super::Axis). Never empty.
+    /// The mask of the forbidden values, in the form of the input's [`Axis`](super::Axis); never zero.
     pub forbids: u128,
 }
 
-/// A conjunction of literals, at most one an input, in input order. Without any: everything.
+/// A conjunction of literals in input order, at most one per input.
+///
+/// Without literals it is always true.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cube {
     literals: Vec<Literal>,
@@ -27,12 +31,12 @@ impl Cube {
         Self { literals: vec![Literal { input, forbids }] }
     }
 
-    /// The literals, in input order.
+    /// Returns the literals, in input order.
     pub fn literals(&self) -> &[Literal] {
         &self.literals
     }
 
-    /// The values in both; `None` where there are none.
+    /// Returns the intersection of two cubes; `None` if it is empty.
     pub(super) fn meet(&self, other: &Cube, space: &Space) -> Option<Cube> {
         let mut literals = Vec::with_capacity(self.literals.len() + other.literals.len());
         let (mut ours, mut theirs) = (self.literals.iter().peekable(), other.literals.iter().peekable());
@@ -58,7 +62,7 @@ impl Cube {
         }
     }
 
-    /// Whether every value of `other` is one of this cube's. Adds the literals looked at to `compared`.
+    /// Whether this cube contains `other`. Adds the number of literals examined to `compared`.
     pub(super) fn contains(&self, other: &Cube, compared: &mut u64) -> bool {
         let mut theirs = other.literals.iter();
         self.literals.iter().all(|ours| {
@@ -72,20 +76,22 @@ impl Cube {
         })
     }
 
-    /// The steps of writing this cube's literals and so many others.
+    /// Returns the steps to charge for writing a cube of this cube's literals and `others` more.
     fn writing(&self, others: usize) -> u64 {
         STEPS_OF_A_WRITTEN_CUBE + STEPS_OF_A_WRITTEN_LITERAL * (self.literals.len() + others) as u64
     }
 }
 
-/// A literal that is written takes 32 bytes besides the time: the steps bound memory, too.
+/// Steps charged for writing a literal.
+///
+/// They include its 32 bytes, so that a budget also bounds memory.
 const STEPS_OF_A_WRITTEN_LITERAL: u64 = 8;
-/// Room for a cube's literals is asked for, and given back.
+/// Steps charged for allocating and freeing the literals of a cube.
 const STEPS_OF_A_WRITTEN_CUBE: u64 = 40;
 
-/// Adds a cube to a set of maximal ones, dropping what it makes superfluous.
+/// Adds a cube to a set of maximal cubes, and removes the cubes that the new one contains.
 pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBudget) -> Result<(), ComplexityError> {
-    // Every cube that is looked at takes steps of its own: its literals lie somewhere else.
+    // Each cube costs steps even if few of its literals are compared, because they are in separate memory.
     let mut compared = 1 + 4 * set.len() as u64;
     let covered = set.iter().any(|kept| kept.contains(&cube, &mut compared));
     if !covered {
@@ -96,7 +102,9 @@ pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBud
     work.admit(set.len())
 }
 
-/// All prime implicants of "a and b", from all prime implicants of each: the maximal ones among their meets.
+/// Returns all prime implicants of "a and b", given all prime implicants of each.
+///
+/// They are the maximal cubes among the pairwise intersections.
 pub(super) fn conjunction(
     a: &[Cube],
     b: &[Cube],
@@ -115,9 +123,11 @@ pub(super) fn conjunction(
     Ok(meets)
 }
 
-/// All prime implicants of "in none of these cubes" (Nelson 1954, "Simplest normal truth functions": multiplying out
-/// the clauses that negate the cubes, with absorption, leaves exactly the prime implicants; with multi-valued
-/// literals the proof is the same, since a box inside a clause is inside one of its literals).
+/// Returns all prime implicants of "in none of these cubes".
+///
+/// Multiplying out the clauses that negate the cubes, with absorption, leaves exactly the prime implicants (Nelson
+/// 1954, "Simplest normal truth functions"). The proof also holds for multi-valued literals, because a box inside a
+/// clause is inside one of its literals.
 pub(super) fn complement(cubes: &[Cube], space: &Space, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
     let mut order: Vec<&Cube> = cubes.iter().collect();
     order.sort_by_key(|cube| cube.literals.len());
@@ -145,7 +155,7 @@ pub(super) fn complement(cubes: &[Cube], space: &Space, work: &mut WorkBudget) -
     Ok(outside)
 }
 
-/// A set of cubes in one piece of memory, for reading.
+/// An immutable set of cubes in one contiguous piece of memory, in a canonical order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cubes {
     literals: Box<[Literal]>,
@@ -154,7 +164,7 @@ pub struct Cubes {
 
 impl Cubes {
     pub(super) fn new(mut cubes: Vec<Cube>) -> Self {
-        // One order for one set, whatever the way that led to it: answers must not depend on how rules are written.
+        // The order is canonical, so that answers do not depend on the way in which a condition is written.
         cubes.sort_unstable();
         let mut literals = Vec::new();
         let mut ends = Vec::with_capacity(cubes.len());
@@ -165,7 +175,7 @@ impl Cubes {
         Self { literals: literals.into(), ends: ends.into() }
     }
 
-    /// The cubes, each as its literals in input order.
+    /// Iterates over the cubes, each as its literals in input order.
     pub fn iter(&self) -> impl Iterator<Item = &[Literal]> {
         let mut start = 0;
         self.ends.iter().map(move |end| {
@@ -176,22 +186,22 @@ impl Cubes {
         })
     }
 
-    /// How many cubes.
+    /// Returns the number of cubes.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is no cube: the function is false everywhere.
+    /// Whether the set has no cubes, which means that the function is false everywhere.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// How many literals, over all cubes.
+    /// Returns the number of literals over all cubes.
     pub fn literal_count(&self) -> usize {
         self.literals.len()
     }
 
-    /// All literals of all cubes.
+    /// Returns the literals of all cubes.
     pub fn literals(&self) -> &[Literal] {
         &self.literals
     }

@@ -1,4 +1,6 @@
-//! Compiling a formula: the complete sets of prime implicants of its truth and of its falsehood, within a budget.
+//! Compiles a formula to all prime implicants of its truth and of its falsehood, within a work budget.
+//!
+//! Must not know of CEL or of names.
 
 use super::budget::{ComplexityError, WorkBudget};
 use super::cubes::{Cube, Cubes, complement, conjunction, insert_maximal};
@@ -6,28 +8,28 @@ use super::domain::InputId;
 use super::formula::{Atom, Formula};
 use super::space::{Axis, Space};
 
-/// A compiled condition.
+/// A compiled condition: all prime implicants of its truth and of its falsehood.
 ///
-/// Both sets hold *all* prime implicants: a box of possible values lies within the truth (or falsehood) exactly if it
-/// lies within one of these cubes, however partial the knowledge is.
+/// Because both sets are complete, the condition is certainly true (or certainly false) for a box of possible values
+/// exactly if the box is inside one cube of the set, however partial the knowledge is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The prime implicants of "it holds".
+    /// All prime implicants of "the condition holds".
     pub holds: Cubes,
-    /// The prime implicants of "it does not hold".
+    /// All prime implicants of "the condition does not hold".
     pub fails: Cubes,
 }
 
 impl Decision {
-    /// Compiles a formula.
+    /// Compiles a formula whose numbers are cuts of the space.
     ///
     /// # Errors
-    /// The limit that was outgrown.
+    /// Returns the limit that the formula exceeds.
     pub fn compile(formula: &Formula, space: &Space, mut work: WorkBudget) -> Result<Self, ComplexityError> {
         Self::compile_within(formula, space, &mut work)
     }
 
-    /// Compiles a formula within what others left of a budget.
+    /// Compiles a formula within the rest of a shared budget.
     pub(super) fn compile_within(
         formula: &Formula,
         space: &Space,
@@ -55,7 +57,7 @@ impl Sides {
     }
 }
 
-/// Every part of a formula makes sets of cubes, however small.
+/// Steps charged for every node of a formula, because each allocates two sets of cubes.
 const STEPS_OF_A_PART: u64 = 100;
 
 fn sides(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Sides, ComplexityError> {
@@ -65,7 +67,7 @@ fn sides(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Side
         Formula::Atom(atom) => atom_sides(atom, space, work),
         Formula::Not(inner) => Ok(sides(inner, space, work)?.swapped()),
         Formula::All(parts) => all(parts.iter().map(Part::Plain), space, work),
-        // By De Morgan: some hold unless all fail.
+        // De Morgan: at least one part holds unless all parts fail.
         Formula::Any(parts) => Ok(all(parts.iter().map(Part::Negated), space, work)?.swapped()),
     }
 }
@@ -75,6 +77,7 @@ enum Part<'a> {
     Negated(&'a Formula),
 }
 
+/// Returns the sides of the conjunction of the parts.
 fn all<'a>(
     parts: impl Iterator<Item = Part<'a>>,
     space: &Space,
@@ -94,7 +97,7 @@ fn all<'a>(
 
 fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides, ComplexityError> {
     let input = atom.input();
-    // INVARIANT: formulas are read against the vocabulary whose domains span the space.
+    // INVARIANT: a formula is read against the vocabulary whose domains form the space, so that the axis exists.
     let Some(axis) = space.axis(input) else { return Ok(Sides::constant(false)) };
     let full = axis.full();
     let of_values = |allowed: u128| match allowed & full {
@@ -120,8 +123,9 @@ fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides
     })
 }
 
-/// All prime implicants of "the number of members that are in is one of `allowed`": for each run of allowed counts
-/// `from..=to`, every way to have `from` members in and all but `to` out.
+/// Returns all prime implicants of "the number of included members is one of `allowed`".
+///
+/// For each run of allowed counts `from..=to` they are all ways to include `from` members and to exclude all but `to`.
 fn counts(input: InputId, members: u8, allowed: u128, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
     let mut cubes = Vec::new();
     let is_allowed = |count: u8| allowed >> count & 1 == 1;
@@ -141,7 +145,7 @@ fn counts(input: InputId, members: u8, allowed: u128, work: &mut WorkBudget) -> 
     Ok(cubes)
 }
 
-/// Hands out every cube in which `ins` of the members are in and `outs` others are out.
+/// Calls `emit` with every cube in which `ins` of the members are included and `outs` others are excluded.
 fn choose(
     input: InputId,
     members: u8,

@@ -1,41 +1,43 @@
-//! The finite domains of inputs, and the values and answers that lie in them.
+//! The finite domains of inputs, their values, and answers (partial knowledge of a value).
+//!
+//! Must not know of conditions or of the meaning of an input.
 
 use std::sync::Arc;
 
-/// The most options a choice, or members a members input, may have: each is a bit.
+/// The maximum number of options of a choice or members of a set, because each is one bit of a mask.
 pub const MAX_ENTRIES: usize = 64;
 
-/// The position of an input (an issue or a circumstance) in its scenario.
+/// The position of an input (an issue or a circumstance) in its scenario, from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InputId(pub u16);
 
 impl InputId {
-    /// The position, for looking things up in lists.
+    /// Returns the position as an index into lists of inputs.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
 }
 
-/// What an input ranges over.
+/// The set of values that an input can take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Domain {
     /// `true` or `false`.
     Flag,
-    /// One of 2 to 64 options.
+    /// One of 2 to 64 options, given by their ids.
     Choice(Vec<Arc<str>>),
-    /// A subset of 1 to 64 members.
+    /// A subset of 1 to 64 members, given by their ids.
     Members(Vec<Arc<str>>),
-    /// An integer, both ends included.
+    /// An integer from `min` to `max`, both included.
     Quantity {
         /// The least value.
         min: i64,
-        /// The greatest value.
+        /// The greatest value, above `min`.
         max: i64,
     },
 }
 
 impl Domain {
-    /// The options or members; none for flags and quantities.
+    /// Returns the ids of the options or members; empty for flags and quantities.
     pub fn entries(&self) -> &[Arc<str>] {
         match self {
             Domain::Choice(entries) | Domain::Members(entries) => entries,
@@ -43,13 +45,13 @@ impl Domain {
         }
     }
 
-    /// The position of an option or member by its id.
+    /// Returns the position of the option or member with this id; `None` if the domain has no such entry.
     pub fn entry(&self, id: &str) -> Option<u8> {
         let position = self.entries().iter().position(|entry| &**entry == id)?;
         u8::try_from(position).ok()
     }
 
-    /// The mask of all options, members, or (bit 0 false, bit 1 true) flag values.
+    /// Returns the mask of all options, members or flag values (bit 0 false, bit 1 true); zero for quantities.
     pub fn all_entries(&self) -> u64 {
         match self {
             Domain::Flag => 0b11,
@@ -58,7 +60,7 @@ impl Domain {
         }
     }
 
-    /// The kind's name in the scenario format.
+    /// Returns the name of the domain's kind in the scenario format.
     pub fn kind(&self) -> &'static str {
         match self {
             Domain::Flag => "flag",
@@ -69,7 +71,7 @@ impl Domain {
     }
 }
 
-/// The lowest `count` bits.
+/// Returns a mask of the lowest `count` bits.
 pub(super) fn low_bits(count: usize) -> u64 {
     match count {
         0 => 0,
@@ -78,40 +80,40 @@ pub(super) fn low_bits(count: usize) -> u64 {
     }
 }
 
-/// One value of a domain. Options and members are positions in the domain; a set of members is a mask.
+/// One value of a domain. Options and members are given by their positions in the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
-    /// A flag's.
+    /// The value of a flag.
     Flag(bool),
-    /// A choice's: the option's position.
+    /// The value of a choice: the option's position.
     Choice(u8),
-    /// The members that are in, as a mask.
+    /// The value of a set: the included members, as a mask.
     Members(u64),
-    /// A quantity's.
+    /// The value of a quantity.
     Quantity(i64),
 }
 
-/// What is known of an input: one value, several possible ones, or nothing.
+/// Knowledge about the value of an input: one value, several possible values, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// Exactly this value.
+    /// The input has exactly this value.
     Exact(Value),
-    /// A choice among these options, as a mask.
+    /// The value of a choice is one of these options, as a mask.
     AnyOf(u64),
-    /// A quantity within these ends, both included.
+    /// The value of a quantity is between `min` and `max`, both included.
     Range {
         /// The least possible value.
         min: i64,
         /// The greatest possible value.
         max: i64,
     },
-    /// A set of members of which some are certainly in, some certainly out, the rest open.
+    /// Some members of a set are certainly included, some are certainly excluded, and the rest are open.
     Partial {
-        /// The members certainly in, as a mask.
+        /// The members that are certainly included, as a mask.
         includes: u64,
-        /// The members certainly out, as a mask.
+        /// The members that are certainly excluded, as a mask.
         excludes: u64,
     },
-    /// Anything in the domain.
+    /// The input can have any value of its domain.
     Unsettled,
 }

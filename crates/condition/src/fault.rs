@@ -1,99 +1,99 @@
-//! What can be wrong with a condition.
+//! The errors that reading a condition can produce, and their messages.
 
 use super::budget::ComplexityError;
 use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};
 use thiserror::Error;
 
-/// A fault in a condition.
+/// A fault in a condition, with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConditionError {
-    /// Where, in bytes from the beginning of the condition.
+    /// The position of the fault, in bytes from the beginning of the condition.
     pub at: usize,
-    /// What.
+    /// The kind of the fault; its `Display` form is the message.
     pub kind: ConditionErrorKind,
 }
 
-/// What is wrong with a condition.
+/// The kinds of faults in a condition.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConditionErrorKind {
-    /// Not CEL.
-    #[error("the condition cannot be read: {message}")]
+    /// The text is not valid CEL.
+    #[error("the condition is not valid CEL: {message}")]
     Syntax {
-        /// What the parser says.
+        /// The message of the scan or of the parser.
         message: String,
     },
-    /// Longer than the limit.
-    #[error("the condition has {bytes} bytes; at most {MAX_CONDITION_BYTES} are read")]
+    /// The condition is longer than [`MAX_CONDITION_BYTES`].
+    #[error("the condition is {bytes} bytes long; the limit is {MAX_CONDITION_BYTES} bytes")]
     TooLong {
-        /// Its length.
+        /// The length of the condition, in bytes.
         bytes: usize,
     },
-    /// Deeper than the limit.
-    #[error("the condition nests more than {MAX_CONDITION_NESTING} deep")]
+    /// The condition nests deeper than [`MAX_CONDITION_NESTING`].
+    #[error("the condition nests more than {MAX_CONDITION_NESTING} levels deep")]
     TooDeep,
-    /// A longer chain than the limit, as `a.b.c` or `1 + 1 + 1`.
-    #[error("more than {MAX_CONDITION_NESTING} operators stand in a row, without `&&`, `||` or a comma between them")]
+    /// A chain of operators, such as `a.b.c` or `1 + 1 + 1`, is longer than [`MAX_CONDITION_NESTING`].
+    #[error("more than {MAX_CONDITION_NESTING} operators in a row, without `&&`, `||` or a comma between them")]
     TooManyOperators,
-    /// Larger than the limit once macros are spelled out.
-    #[error("the condition has more than {MAX_FORMULA_NODES} parts once its macros are spelled out")]
+    /// The condition has more than [`MAX_FORMULA_NODES`] nodes after macro expansion.
+    #[error("the condition has more than {MAX_FORMULA_NODES} parts after macro expansion")]
     TooLarge,
-    /// More work than there is a budget for.
+    /// Reading the condition exceeds the work budget.
     #[error(transparent)]
     TooComplex(#[from] ComplexityError),
-    /// No such issue, circumstance or group.
+    /// The vocabulary has no input or group with this name.
     #[error("there is no issue, circumstance or group `{name}`{}", hint(nearest))]
     UnknownName {
-        /// The name used.
+        /// The unknown name.
         name: String,
-        /// The nearest known one.
+        /// The most similar known name, if any is similar enough to suggest.
         nearest: Option<String>,
     },
-    /// No such option or member.
+    /// The input has no option or member with this id.
     #[error("`{input}` has no {what} `{name}`{}", hint(nearest))]
     UnknownEntry {
-        /// The input.
+        /// The name of the input.
         input: String,
         /// `option` or `member`.
         what: &'static str,
-        /// The name used.
+        /// The unknown id.
         name: String,
-        /// The nearest known one.
+        /// The most similar id of the input, if any is similar enough to suggest.
         nearest: Option<String>,
     },
-    /// A text that is no option or member of anything.
-    #[error("nothing has an option or member `{name}`{}", hint(nearest))]
+    /// A string is not an option or member of any input or group.
+    #[error("no issue or circumstance has an option or member `{name}`{}", hint(nearest))]
     UnknownText {
-        /// The text used.
+        /// The unknown string.
         name: String,
-        /// The nearest known one.
+        /// The most similar known option or member, if any is similar enough to suggest.
         nearest: Option<String>,
     },
-    /// A comparison that its domain decides.
-    #[error("within {min}..{max} this comparison {} holds", if *always { "always" } else { "never" })]
+    /// A comparison has the same result for every value of the domain.
+    #[error("this comparison is {} true for values from {min} to {max}", if *always { "always" } else { "never" })]
     Decided {
         /// The domain's least value.
         min: i64,
         /// The domain's greatest value.
         max: i64,
-        /// Whether it always holds.
+        /// Whether the comparison is always true; otherwise it is never true.
         always: bool,
     },
-    /// Types that don't fit.
+    /// The types of the operands do not fit.
     #[error("{message}")]
     Type {
-        /// What was expected, and what was found.
+        /// The whole message: what was expected, and what was found.
         message: String,
     },
-    /// CEL that is outside of what conditions may use.
+    /// The condition uses a part of CEL that is outside the condition language.
     #[error("{what} is not part of the condition language")]
     Unsupported {
-        /// What.
+        /// The unsupported expression, as the subject of the message.
         what: String,
     },
 }
 
 impl ConditionErrorKind {
-    /// Whether it is one of how long, deep or complex a condition may be.
+    /// Whether the fault is an exceeded limit on length, nesting, size or work.
     pub fn is_limit(&self) -> bool {
         use ConditionErrorKind::{TooComplex, TooDeep, TooLarge, TooLong, TooManyOperators};
         matches!(self, TooLong { .. } | TooDeep | TooManyOperators | TooLarge | TooComplex(_))

@@ -1,14 +1,16 @@
-//! A typed condition: logic over atoms, each about one input.
+//! Typed conditions: Boolean formulas over atoms, each of which tests one input.
+//!
+//! Must not know of CEL or of prime implicants.
 
 use super::domain::{Domain, InputId};
 use std::collections::BTreeSet;
 
-/// A set of integers as ascending, disjoint ranges with gaps between them, ends included.
+/// A set of integers: ascending, disjoint ranges with gaps between them, both ends included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbers(Vec<(i64, i64)>);
 
 impl Numbers {
-    /// The union of the given ranges; empty ones (low above high) are left out.
+    /// Creates the union of the given ranges; empty ranges (low above high) are ignored.
     pub fn new(ranges: impl IntoIterator<Item = (i64, i64)>) -> Self {
         let mut sorted: Vec<(i64, i64)> = ranges.into_iter().filter(|(low, high)| low <= high).collect();
         sorted.sort_unstable();
@@ -22,7 +24,7 @@ impl Numbers {
         Self(merged)
     }
 
-    /// The ranges.
+    /// Returns the ranges, ascending and disjoint.
     pub fn ranges(&self) -> &[(i64, i64)] {
         &self.0
     }
@@ -36,53 +38,53 @@ impl Numbers {
 /// A test on one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Atom {
-    /// A flag or a choice has one of these options (a mask; for a flag, bit 0 false and bit 1 true).
+    /// The value of a flag or a choice is one of the allowed options.
     Options {
-        /// The input.
+        /// The input tested.
         input: InputId,
-        /// The options, as a mask.
+        /// The options, as a mask; for a flag, bit 0 is false and bit 1 is true.
         allowed: u64,
     },
-    /// A member is in.
+    /// A set of members includes this member.
     Member {
-        /// The input.
+        /// The input tested.
         input: InputId,
         /// The member's position.
         member: u8,
     },
-    /// The number of members that are in is one of these (bit `n`: `n` members).
+    /// The number of included members is one of the allowed counts.
     Count {
-        /// The input.
+        /// The input tested.
         input: InputId,
-        /// The counts, as a mask.
+        /// The counts, as a mask; bit `n` allows `n` members.
         allowed: u128,
     },
-    /// A quantity is one of these numbers.
+    /// The value of a quantity is one of the allowed numbers.
     Numbers {
-        /// The input.
+        /// The input tested.
         input: InputId,
-        /// The numbers, within the domain.
+        /// The numbers; those outside the domain have no effect.
         allowed: Numbers,
     },
 }
 
-/// A condition, typed and with all macros spelled out.
+/// A typed condition after macro expansion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Formula {
-    /// Always or never.
+    /// Always true or always false.
     Constant(bool),
     /// A test on one input.
     Atom(Atom),
-    /// The opposite.
+    /// True where the inner formula is false.
     Not(Box<Formula>),
-    /// Every one of these holds; none of them: always.
+    /// True where every part is true; always true if there are no parts.
     All(Vec<Formula>),
-    /// At least one of these holds; none of them: never.
+    /// True where at least one part is true; always false if there are no parts.
     Any(Vec<Formula>),
 }
 
 impl Formula {
-    /// The opposite of a formula.
+    /// Returns the negation of the formula, without double negations at the top.
     #[must_use]
     pub fn negated(self) -> Self {
         match self {
@@ -92,7 +94,7 @@ impl Formula {
         }
     }
 
-    /// How many parts it has.
+    /// Counts the nodes of the formula.
     pub(super) fn size(&self) -> usize {
         match self {
             Formula::Constant(_) | Formula::Atom(_) => 1,
@@ -101,7 +103,7 @@ impl Formula {
         }
     }
 
-    /// Adds the numbers at which the truth of this formula can change, to the set of each input.
+    /// Adds the numbers at which the truth of this formula can change to the set of each input.
     pub(super) fn cuts(&self, cuts: &mut [BTreeSet<i64>]) {
         match self {
             Formula::Constant(_) => {}
@@ -121,7 +123,7 @@ impl Formula {
 }
 
 impl Atom {
-    /// The input tested.
+    /// Returns the input tested.
     pub fn input(&self) -> InputId {
         match self {
             Atom::Options { input, .. }
@@ -131,7 +133,7 @@ impl Atom {
         }
     }
 
-    /// Whether no value of the domain, or every value, passes.
+    /// Returns the result of the test if it is the same for every value of the domain; otherwise `None`.
     pub(super) fn constant(&self, domain: &Domain) -> Option<bool> {
         match (self, domain) {
             (Atom::Options { allowed, .. }, _) => match allowed & domain.all_entries() {

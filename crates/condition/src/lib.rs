@@ -1,8 +1,10 @@
-//! Conditions: CEL text over finite domains, compiled to the complete sets of prime implicants of its truth and of
-//! its falsehood.
+//! Conditions over finite domains, written in CEL and compiled to all their prime implicants.
+//!
+//! A compiled condition ([`Decision`]) holds two complete sets of prime implicants: those of "the condition holds" and
+//! those of "the condition does not hold".
 //!
 //! Owns the domains of inputs, the typed [`Formula`], and [`Cubes`]. Must not know of parties, proposals, red lines,
-//! dates or files: an input is whatever a [`Vocabulary`] names.
+//! dates or files: an input is any name that a [`Vocabulary`] maps to a domain.
 
 #![cfg_attr(
     not(test),

@@ -1,16 +1,22 @@
-//! From text to CEL's syntax tree, with the text bounded before the parser sees it.
+//! Parses the text of a condition into CEL's syntax tree.
+//!
+//! The scan bounds the text before the parser sees it. Must not know of names or types.
 
 use super::budget::WorkBudget;
 use super::fault::{ConditionError, ConditionErrorKind};
 use super::scan::scan;
 use cel::common::ast::{IdedExpr, SourceInfo};
 
-/// More than the scan lets through: the parser's own guard stands behind it.
+/// The parser's recursion limit.
+///
+/// The scan rejects deeper texts first; this limit is the second line of defence.
 const MAX_PARSER_RECURSION: u16 = 96;
-/// One fault of syntax is enough: recovering from many is where parsers lose themselves.
+/// The maximum number of error recoveries.
+///
+/// Only the first syntax error is reported, and recovery is costly.
 const MAX_PARSER_RECOVERIES: u32 = 4;
 
-/// Parses a condition. Macros stay calls.
+/// Parses a condition. Macros are not expanded; they remain calls in the syntax tree.
 pub(super) fn parse(text: &str, work: &mut WorkBudget) -> Result<(IdedExpr, SourceInfo), Vec<ConditionError>> {
     let steps = scan(text).map_err(|fault| vec![fault])?;
     work.spend(steps).map_err(|cause| vec![ConditionError { at: 0, kind: cause.into() }])?;
@@ -20,15 +26,15 @@ pub(super) fn parse(text: &str, work: &mut WorkBudget) -> Result<(IdedExpr, Sour
         .max_recursion_depth(MAX_PARSER_RECURSION)
         .error_recovery_limit(MAX_PARSER_RECOVERIES);
     parser.parse_with_source_info(text).map_err(|errors| {
-        // Later messages mostly follow from the first.
+        // Most later messages are consequences of the first one.
         let first = errors.errors.into_iter().next();
         let (at, message) = first.map_or((0, String::new()), |error| (byte_at(text, error.pos), error.msg));
-        vec![ConditionError { at, kind: ConditionErrorKind::Syntax { message: sentence(&message) } }]
+        vec![ConditionError { at, kind: ConditionErrorKind::Syntax { message: readable(&message) } }]
     })
 }
 
-/// The parser's message without its prefix, and without the list of all that could have stood there.
-fn sentence(message: &str) -> String {
+/// Removes the prefix of a parser message and its list of all tokens that would have been valid.
+fn readable(message: &str) -> String {
     let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
     message
         .split_once(" expecting {")
@@ -38,7 +44,7 @@ fn sentence(message: &str) -> String {
         .replace('\'', "`")
 }
 
-/// The byte at a line and column, both counted from one, columns in characters.
+/// Returns the byte offset of a line and column; both count from one, and columns count characters.
 fn byte_at(text: &str, (line, column): (isize, isize)) -> usize {
     let line = usize::try_from(line).unwrap_or(1).saturating_sub(1);
     let column = usize::try_from(column).unwrap_or(1).saturating_sub(1);

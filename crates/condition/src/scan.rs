@@ -1,29 +1,36 @@
-//! A scan of CEL's tokens, before the parser sees a text: what would be deep, long or not lexically CEL stops here.
+//! Scans the tokens of a condition before the parser sees the text.
 //!
-//! The scan must see the brackets that the parser will see, and the parser's lexer, at a fault, goes on in the middle
-//! of the text it was in. So whatever is lexically wrong is refused: then the two agree on where texts and comments
-//! end. Tokens are otherwise only told apart as far as counting them needs.
+//! The scan rejects texts that are too long, nest too deeply or are lexically invalid CEL. It must see the same
+//! brackets as the parser. After a lexical error the parser's lexer resumes in the middle of the string in which the
+//! error occurred, and would disagree with the scan about where strings and comments end; therefore the scan rejects
+//! every lexical error. Otherwise tokens are distinguished only as far as counting them requires.
+//!
+//! Must not know of names or types.
 
 use super::fault::{ConditionError, ConditionErrorKind};
 use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
 
-/// Steps for a condition, however short: the parser is set up for each.
+/// Steps charged for every condition, because a parser is set up for each one.
 const STEPS_OF_A_CONDITION: u64 = 20_000;
-/// Steps that the parser is charged with for a token: six microseconds.
+/// Steps charged for parsing one token: six microseconds.
 const STEPS_OF_A_TOKEN: u64 = 4_000;
-/// The parser reads on from each `-` to find whether a number's sign could be meant, without remembering it.
+/// Tokens charged for a `-`.
+///
+/// The parser looks ahead from each one for a negative number, and does not cache the result.
 const TOKENS_OF_A_MINUS: u64 = 8;
-/// Steps for a byte, whatever it belongs to: comments and long texts are copied, too.
+/// Steps charged for each byte of the text, because the parser copies comments and long strings, too.
 const STEPS_OF_A_BYTE: u64 = 100;
 
-/// A bracket that is open, and what was read in it.
+/// An open bracket, and counts of the tokens read inside it.
 #[derive(Default)]
 struct Level {
-    /// What closes it; none around the whole.
+    /// The bracket that closes this level; `None` for the outermost level.
     closer: Option<char>,
-    /// Operators since the last `&&`, `||`, `?`, `:` or `,`: they make a chain, in which each holds those before it.
+    /// Operators since the last `&&`, `||`, `?`, `:` or `,`.
+    ///
+    /// In the syntax tree of such a chain each operator contains those before it.
     operators: usize,
-    /// `?` since the last `,`: what follows a `:` is within it.
+    /// `?` operators since the last `,`; the expression after a `:` is nested within the choice.
     choices: usize,
 }
 
@@ -32,13 +39,14 @@ struct Scan<'a> {
     at: usize,
     level: Level,
     outer: Vec<Level>,
-    /// The `?` of all levels.
+    /// `?` operators over all open levels.
     choices: usize,
     tokens: u64,
 }
 
-/// Refuses what is too long, too deep or not made of CEL's tokens, without recursion. Answers with the steps that
-/// parsing is worth.
+/// Rejects a text that is too long, nests too deeply or is lexically invalid, without recursion.
+///
+/// Returns the number of steps to charge for parsing the text.
 pub(super) fn scan(text: &str) -> Result<u64, ConditionError> {
     if text.len() > MAX_CONDITION_BYTES {
         return Err(ConditionError { at: 0, kind: ConditionErrorKind::TooLong { bytes: text.len() } });
@@ -55,11 +63,11 @@ impl<'a> Scan<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn refuse<T>(at: usize, message: impl Into<String>) -> Result<T, ConditionError> {
+    fn reject<T>(at: usize, message: impl Into<String>) -> Result<T, ConditionError> {
         Err(ConditionError { at, kind: ConditionErrorKind::Syntax { message: message.into() } })
     }
 
-    /// Goes over the token, or the space or comment, that begins with `first`.
+    /// Consumes the token, white space or comment that begins with `first`.
     fn next(&mut self, first: char) -> Result<(), ConditionError> {
         let rest = self.rest();
         if let Some(prefix) = before_quote(rest) {
@@ -90,7 +98,8 @@ impl<'a> Scan<'a> {
         let rest = self.rest();
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
         let word = rest.get(..end).unwrap_or_default();
-        // What begins with a digit may be several tokens, as `1u2u3u`; each but the first begins behind a letter.
+        // A word that begins with a digit may be several tokens, such as `1u2u3u`; each token except the first begins
+        // after a letter.
         let letters = word.bytes().filter(|byte| !byte.is_ascii_digit()).count();
         self.tokens += if first.is_ascii_digit() { 1 + letters as u64 } else { 1 };
         if word == "in" {
@@ -106,11 +115,11 @@ impl<'a> Scan<'a> {
         if !long && !"<>!+-*/%.".contains(first) {
             let hint = match first {
                 '=' => "; to compare, write `==`",
-                '&' => "; \"and\" is `&&`",
-                '|' => "; \"or\" is `||`",
+                '&' => "; for \"and\", write `&&`",
+                '|' => "; for \"or\", write `||`",
                 _ => "",
             };
-            return Self::refuse(self.at, format!("`{first}` cannot stand here{hint}"));
+            return Self::reject(self.at, format!("unexpected `{first}`{hint}"));
         }
         self.tokens += if first == '-' { TOKENS_OF_A_MINUS } else { 1 };
         self.chain()?;
@@ -118,7 +127,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// One more operator in a row.
+    /// Counts one more operator of the current chain.
     fn chain(&mut self) -> Result<(), ConditionError> {
         self.level.operators += 1;
         self.check(self.level.operators, ConditionErrorKind::TooManyOperators)
@@ -130,7 +139,7 @@ impl<'a> Scan<'a> {
 
     fn open(&mut self, closer: char) -> Result<(), ConditionError> {
         self.tokens += 1;
-        // A call and an index hold what they stand behind.
+        // The syntax node of a call or an index contains the expression before the bracket.
         self.chain()?;
         self.outer.push(std::mem::take(&mut self.level));
         self.level.closer = Some(closer);
@@ -139,7 +148,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Ends a level. A bracket that does not fit would be skipped by the parser, and its counterpart left open.
+    /// Ends a level. The parser would skip a bracket that does not match, and leave the open one open.
     fn close(&mut self, bracket: char) -> Result<(), ConditionError> {
         self.tokens += 1;
         match (self.level.closer, self.outer.pop()) {
@@ -149,8 +158,8 @@ impl<'a> Scan<'a> {
                 self.at += 1;
                 Ok(())
             }
-            (Some(closer), _) => Self::refuse(self.at, format!("`{bracket}` stands where `{closer}` is missing")),
-            (None, _) => Self::refuse(self.at, format!("`{bracket}` closes nothing")),
+            (Some(closer), _) => Self::reject(self.at, format!("unexpected `{bracket}`; expected `{closer}`")),
+            (None, _) => Self::reject(self.at, format!("unmatched `{bracket}`")),
         }
     }
 
@@ -170,7 +179,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Goes over a text in quotes, behind its prefix.
+    /// Consumes a quoted string whose prefix has been consumed already.
     fn quoted(&mut self, raw: bool) -> Result<(), ConditionError> {
         let start = self.at;
         let rest = self.rest();
@@ -187,29 +196,29 @@ impl<'a> Scan<'a> {
             match rest.chars().next() {
                 Some('\\') if !raw => match escape(rest) {
                     Some(length) => self.at += length,
-                    None => return Self::refuse(self.at, r"behind `\` stands nothing that it can begin"),
+                    None => return Self::reject(self.at, r"`\` does not begin a valid escape sequence"),
                 },
                 Some('\n' | '\r') if !long => {
-                    return Self::refuse(start, format!("the text lacks its closing `{quote}`"));
+                    return Self::reject(start, format!("the string lacks its closing `{quote}`"));
                 }
                 Some(character) => self.at += character.len_utf8(),
-                None => return Self::refuse(start, format!("the text lacks its closing `{fence}`")),
+                None => return Self::reject(start, format!("the string lacks its closing `{fence}`")),
             }
         }
     }
 }
 
-/// The prefix of a text in quotes, where one begins: `b`, `r`, `br` or nothing.
+/// Returns the prefix of the quoted string at the beginning of `rest` (`b`, `r`, `br` or empty), if there is one.
 fn before_quote(rest: &str) -> Option<&str> {
     let bytes = rest.strip_prefix(['b', 'B']).unwrap_or(rest);
     let raw = bytes.strip_prefix(['r', 'R']).unwrap_or(bytes);
     if raw.starts_with(['"', '\'']) { rest.get(..rest.len() - raw.len()) } else { None }
 }
 
-/// The length of the escape that a text begins with.
+/// Returns the length of the escape sequence at the beginning of `rest`; `None` if it is invalid.
 fn escape(rest: &str) -> Option<usize> {
-    let mut behind = rest.chars().skip(1);
-    let (digits, radix) = match behind.next()? {
+    let mut following = rest.chars().skip(1);
+    let (digits, radix) = match following.next()? {
         'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '"' | '\'' | '\\' | '?' | '`' => (0, 16),
         'x' | 'X' => (2, 16),
         'u' => (4, 16),
@@ -217,6 +226,6 @@ fn escape(rest: &str) -> Option<usize> {
         '0'..='3' => (2, 8),
         _ => return None,
     };
-    let fits = behind.take(digits).filter(|digit| digit.is_digit(radix)).count() == digits;
+    let fits = following.take(digits).filter(|digit| digit.is_digit(radix)).count() == digits;
     fits.then_some(2 + digits)
 }

@@ -1,40 +1,42 @@
-//! The space that cubes live in: for every input, the values that conditions can tell apart, as bits of a mask.
+//! The space of cubes: for every input, the values that conditions can distinguish, as bits of a mask.
 //!
-//! Whatever the kind of the input, what is possible is one `u128` and "certain" is one test,
-//! `possible & forbidden == 0`:
-//! - flag and choice: a bit an option;
-//! - quantity: a bit an interval between the numbers that conditions mention;
-//! - members: bit `i` says that member `i` may be in, bit `64 + i` that it may be out.
+//! For every kind of input the possible values are one `u128`, and a literal is certain if
+//! `possible & forbidden == 0`. The bits are:
+//! - flag and choice: one bit per option;
+//! - quantity: one bit per interval between the numbers that conditions mention;
+//! - members: bit `i` means that member `i` may be included, bit `64 + i` that it may be excluded.
+//!
+//! Must not know of names or of CEL.
 
 use super::domain::{Answer, Domain, InputId, Value, low_bits};
 use super::formula::{Formula, Numbers};
 use std::collections::BTreeSet;
 use thiserror::Error;
 
-/// The most intervals that the conditions of one scenario may cut a quantity into.
+/// The maximum number of intervals into which the conditions of one scenario may divide a quantity.
 pub const MAX_INTERVALS: usize = 128;
 
-/// A quantity is cut into too many intervals.
+/// The conditions divide a quantity into more than [`MAX_INTERVALS`] intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("conditions cut this quantity into {intervals} intervals; at most {MAX_INTERVALS} can be told apart")]
+#[error("conditions divide this quantity into {intervals} intervals; the limit is {MAX_INTERVALS}")]
 pub struct TooManyCutsError {
     /// The quantity.
     pub input: InputId,
-    /// How many intervals it would have.
+    /// The number of intervals that the quantity would have.
     pub intervals: usize,
 }
 
-/// The distinguishable values of one input.
+/// The values of one input that conditions can distinguish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Axis {
     /// A flag (bit 0 false, bit 1 true) or a choice.
     Options {
-        /// How many.
+        /// The number of options.
         count: u8,
     },
     /// A set of members.
     Members {
-        /// How many.
+        /// The number of members.
         count: u8,
     },
     /// A quantity.
@@ -48,7 +50,7 @@ pub enum Axis {
 
 impl Axis {
     fn new(domain: &Domain, cuts: &BTreeSet<i64>) -> Self {
-        // INVARIANT: the loader and the conversion of requests admit at most MAX_ENTRIES entries.
+        // INVARIANT: the scenario loader and the conversion of requests accept at most MAX_ENTRIES entries.
         let count = |entries: usize| u8::try_from(entries.min(super::MAX_ENTRIES)).unwrap_or(u8::MAX);
         match domain {
             Domain::Flag => Axis::Options { count: 2 },
@@ -63,7 +65,7 @@ impl Axis {
         }
     }
 
-    /// Everything is possible.
+    /// Returns the mask in which every value is possible.
     pub fn full(&self) -> u128 {
         match self {
             Axis::Options { count } => u128::from(low_bits(usize::from(*count))),
@@ -72,8 +74,10 @@ impl Axis {
         }
     }
 
-    /// What an answer leaves possible. An answer of another kind leaves everything possible: nothing is ever
-    /// concluded from what does not fit.
+    /// Returns the mask of the values that an answer leaves possible.
+    ///
+    /// An answer of a different kind, or one that matches no value, leaves every value possible: nothing is concluded
+    /// from an answer that does not fit the input.
     pub fn possible(&self, answer: &Answer) -> u128 {
         let full = self.full();
         let fitting = match (self, answer) {
@@ -91,7 +95,7 @@ impl Axis {
         if fitting == 0 { full } else { fitting }
     }
 
-    /// The intervals that a range of numbers touches.
+    /// Returns the mask of the intervals that a range of numbers intersects.
     fn intervals(&self, low: i64, high: i64) -> u128 {
         let Axis::Intervals { starts, .. } = self else { return self.full() };
         let from = starts.partition_point(|start| *start <= low).saturating_sub(1);
@@ -99,7 +103,9 @@ impl Axis {
         first_bits(to) & !first_bits(from)
     }
 
-    /// The mask of the values in `numbers`. Exact, since every formula's numbers are cuts of its space.
+    /// Returns the mask of the intervals in `numbers`.
+    ///
+    /// It is exact, because the numbers of a formula are cuts of its space.
     pub(super) fn numbers(&self, numbers: &Numbers) -> u128 {
         let Axis::Intervals { starts, max } = self else { return 0 };
         let mut mask = 0;
@@ -112,7 +118,9 @@ impl Axis {
         mask
     }
 
-    /// The values of this axis that lie in a mask of an axis of the same input that tells no more apart.
+    /// Converts a mask of `coarser` to a mask of this axis.
+    ///
+    /// Both axes must be axes of the same input, and this axis must have all cuts of `coarser`.
     pub fn refined(&self, coarser: &Axis, mask: u128) -> u128 {
         match (self, coarser) {
             (Axis::Intervals { starts: ours, .. }, Axis::Intervals { starts: theirs, .. }) if ours != theirs => {
@@ -123,7 +131,7 @@ impl Axis {
         }
     }
 
-    /// Whether forbidding all this leaves no value at all.
+    /// Whether forbidding the values of this mask leaves no value.
     pub fn contradicts(&self, forbids: u128) -> bool {
         match self {
             Axis::Members { .. } => forbids & (forbids >> 64) & u128::from(u64::MAX) != 0,
@@ -131,8 +139,10 @@ impl Axis {
         }
     }
 
-    /// The single steps by which a value leaves a literal: what each forbids. Leaving a literal on members is
-    /// changing one of its members; leaving any other is taking a value that it forbids.
+    /// Returns the literals whose disjunction is the negation of a literal, each as the mask that it forbids.
+    ///
+    /// The negation of a literal on members has one literal per member tested; the negation of any other literal is one
+    /// literal.
     pub(super) fn negations(&self, forbids: u128) -> impl Iterator<Item = u128> + use<> {
         let (mut bits, whole) = match self {
             Axis::Members { .. } => (forbids, None),
@@ -146,7 +156,7 @@ impl Axis {
         whole.into_iter().chain(singles)
     }
 
-    /// The numbers of the `index`-th interval, both ends included.
+    /// Returns the ends of an interval, both included; `None` if the axis has no such interval.
     pub fn interval(&self, index: usize) -> Option<(i64, i64)> {
         let Axis::Intervals { starts, max } = self else { return None };
         let low = *starts.get(index)?;
@@ -167,17 +177,17 @@ fn first_bits(count: usize) -> u128 {
     }
 }
 
-/// The axes of all inputs.
+/// The axes of all inputs, in which a set of formulas is exact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {
     axes: Vec<Axis>,
 }
 
 impl Space {
-    /// The space in which the given formulas are exact.
+    /// Creates the coarsest space in which the given formulas are exact.
     ///
     /// # Errors
-    /// Every quantity that would be cut into more than [`MAX_INTERVALS`] intervals.
+    /// Returns every quantity that would have more than [`MAX_INTERVALS`] intervals.
     pub fn new<'a>(
         domains: impl IntoIterator<Item = &'a Domain>,
         formulas: impl IntoIterator<Item = &'a Formula>,
@@ -200,11 +210,13 @@ impl Space {
         if faults.is_empty() { Ok(Self { axes }) } else { Err(faults) }
     }
 
-    /// The space that tells apart what this one or one of the others does (all of the same inputs), and quantities
-    /// below each given number from those at it and above.
+    /// Creates a space with the cuts of this space, of the other spaces and the given ones.
+    ///
+    /// All spaces must be spaces of the same inputs. A given cut separates the values below a number from that number
+    /// and the values above.
     ///
     /// # Errors
-    /// Every quantity that would be cut into more than [`MAX_INTERVALS`] intervals.
+    /// Returns every quantity that would have more than [`MAX_INTERVALS`] intervals.
     pub fn joined(&self, others: &[&Space], cuts: &[(InputId, i64)]) -> Result<Self, Vec<TooManyCutsError>> {
         let mut faults = Vec::new();
         let mut join = |(input, axis): (u16, &Axis)| {
@@ -228,12 +240,12 @@ impl Space {
         if faults.is_empty() { Ok(Self { axes }) } else { Err(faults) }
     }
 
-    /// All axes, in the order of the inputs.
+    /// Returns all axes, in the order of the inputs.
     pub fn axes(&self) -> &[Axis] {
         &self.axes
     }
 
-    /// One input's axis.
+    /// Returns the axis of an input; `None` if the space has no such input.
     pub fn axis(&self, input: InputId) -> Option<&Axis> {
         self.axes.get(input.index())
     }

@@ -1,4 +1,6 @@
-//! From CEL's syntax tree to a typed [`Formula`]: names resolved, macros spelled out, everything else refused.
+//! Turns CEL's syntax tree into a typed [`Formula`]: resolves names, expands macros, rejects unsupported expressions.
+//!
+//! Must not know of prime implicants.
 
 use super::budget::WorkBudget;
 use super::comparison::Comparison;
@@ -12,20 +14,20 @@ use super::vocabulary::{Name, Vocabulary};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 use std::sync::Arc;
 
-/// Steps for a part that is read: names are looked up, entries compared, formulas built.
+/// Steps charged for a node: looking up names, comparing entries and building the formula.
 const STEPS_OF_A_PART: u64 = 200;
-/// Steps for an element of a list that is copied.
+/// Steps charged for copying an element of a list.
 const STEPS_OF_AN_ELEMENT: u64 = 10;
 
-/// Reads a condition of a file. Every fault is reported, up to [`MAX_CONDITION_FAULTS`].
+/// Reads a condition into a typed formula, within the default work budget.
 ///
 /// # Errors
-/// All faults, in the order of their places.
+/// Returns all faults in the order of their positions, at most [`MAX_CONDITION_FAULTS`].
 pub fn read(text: &str, vocabulary: &Vocabulary) -> Result<Formula, Vec<ConditionError>> {
     read_within(text, vocabulary, &mut WorkBudget::default())
 }
 
-/// Reads a condition within what others left of a budget.
+/// Reads a condition within the rest of a shared budget.
 pub(super) fn read_within(
     text: &str,
     vocabulary: &Vocabulary,
@@ -43,7 +45,7 @@ pub(super) fn read_within(
     }
 }
 
-/// What an expression stands for.
+/// The type and value of an expression.
 #[derive(Clone)]
 enum Operand<'a> {
     Truth(Formula),
@@ -56,7 +58,7 @@ enum Operand<'a> {
     List(Vec<Constant>),
 }
 
-/// A literal, or what a macro's variable stands for.
+/// A literal, or the value of a macro variable.
 #[derive(Clone)]
 enum Constant {
     Text(Text),
@@ -66,8 +68,9 @@ enum Constant {
 #[derive(Clone)]
 struct Text {
     text: Arc<str>,
-    /// Written out by the author, so that an unknown name is a slip; the elements of a group need not all be
-    /// members of what they are looked up in.
+    /// Whether the condition contains the string itself, so that an unknown one is an error.
+    ///
+    /// The elements of a group need not all be members of the input in which they are looked up.
     literal: bool,
 }
 
@@ -79,7 +82,7 @@ impl Operand<'_> {
             Operand::Members(..) => "a set of members",
             Operand::Quantity(..) => "a quantity",
             Operand::Size(..) => "a number of members",
-            Operand::Text(_) => "a text",
+            Operand::Text(_) => "a string",
             Operand::Number(_) => "a number",
             Operand::List(_) => "a list",
         }
@@ -92,7 +95,7 @@ struct Reader<'a> {
     bound: Vec<(String, Constant)>,
     faults: Vec<ConditionError>,
     nodes: usize,
-    /// A limit was reached, and told.
+    /// Whether a limit was exceeded and reported; reading then ends.
     stopped: bool,
     work: &'a mut WorkBudget,
 }
@@ -101,14 +104,14 @@ impl<'a> Reader<'a> {
     fn fault<T>(&mut self, at: &IdedExpr, kind: ConditionErrorKind) -> Option<T> {
         let start = self.source.offset_for(at.id).map_or(0, |(start, _)| start as usize);
         let fault = ConditionError { at: start.min(self.source.source.len()), kind };
-        // A macro's body is read once an element: the same fault may be found many times.
+        // The body of a macro is read once per element, so that the same fault may be found several times.
         if self.faults.len() < MAX_CONDITION_FAULTS && !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
         None
     }
 
-    /// Tells that a limit was reached, once: whatever calls stops at `None`, and what it calls besides does nothing.
+    /// Reports an exceeded limit once, and ends reading: from then on [`Self::operand`] returns `None`.
     fn stop<T>(&mut self, at: &IdedExpr, kind: ConditionErrorKind) -> Option<T> {
         if std::mem::replace(&mut self.stopped, true) { None } else { self.fault(at, kind) }
     }
@@ -120,10 +123,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The known name that was probably meant. The search is bounded for all names of a condition together.
+    /// Returns the most similar known name. One bound applies to all searches of the condition together.
     fn nearest<'c>(&mut self, name: &str, known: impl Iterator<Item = &'c Arc<str>>) -> Option<String> {
-        let worth_telling = self.faults.len() < MAX_CONDITION_FAULTS;
-        let found = worth_telling.then(|| nearest_within(name, known.map(|id| &**id), self.work.measuring()));
+        let is_reported = self.faults.len() < MAX_CONDITION_FAULTS;
+        let found = is_reported.then(|| nearest_within(name, known.map(|id| &**id), self.work.pairs_left()));
         found.flatten().map(str::to_owned)
     }
 
@@ -138,7 +141,7 @@ impl<'a> Reader<'a> {
     fn condition(&mut self, expr: &IdedExpr) -> Option<Formula> {
         match self.operand(expr)? {
             Operand::Truth(formula) => Some(formula),
-            other => self.type_fault(expr, format!("a condition is expected here, not {}", other.describe())),
+            other => self.type_fault(expr, format!("expected a condition, found {}", other.describe())),
         }
     }
 
@@ -170,9 +173,9 @@ impl<'a> Reader<'a> {
                 self.spend(expr, text.inner().len() as u64)?;
                 Some(Operand::Text(Text { text: text.inner().into(), literal: true }))
             }
-            LiteralValue::Double(_) => self.unsupported(expr, "a number with a fraction"),
-            LiteralValue::UInt(_) => self.unsupported(expr, "an unsigned literal"),
-            LiteralValue::Bytes(_) => self.unsupported(expr, "a literal of bytes"),
+            LiteralValue::Double(_) => self.unsupported(expr, "a number with a fractional part"),
+            LiteralValue::UInt(_) => self.unsupported(expr, "an unsigned integer"),
+            LiteralValue::Bytes(_) => self.unsupported(expr, "a bytes literal"),
             LiteralValue::Null => self.unsupported(expr, "`null`"),
         }
     }
@@ -181,7 +184,9 @@ impl<'a> Reader<'a> {
         match self.operand(expr)? {
             Operand::Text(text) => Some(Constant::Text(text)),
             Operand::Number(number) => Some(Constant::Number(number)),
-            other => self.type_fault(expr, format!("a list holds texts or integers, not {}", other.describe())),
+            other => {
+                self.type_fault(expr, format!("a list may contain only strings and integers, not {}", other.describe()))
+            }
         }
     }
 
@@ -232,7 +237,7 @@ impl<'a> Reader<'a> {
                     Some(number) => Some(Operand::Number(number)),
                     None => self.type_fault(expr, "this number is too large"),
                 },
-                other => self.type_fault(inner, format!("`-` is for numbers, not for {}", other.describe())),
+                other => self.type_fault(inner, format!("`-` applies to numbers, not to {}", other.describe())),
             },
             (operators::IN, None, [element, list]) => {
                 let (element_operand, list_operand) = (self.operand(element), self.operand(list));
@@ -241,7 +246,10 @@ impl<'a> Reader<'a> {
             ("size", None, [of]) | ("size", Some(of), []) => match self.operand(of)? {
                 Operand::Members(_, id, domain) => Some(Operand::Size(id, domain.entries().len())),
                 Operand::List(elements) => Some(Operand::Number(i64::try_from(elements.len()).unwrap_or(i64::MAX))),
-                other => self.type_fault(of, format!("`size` counts members or a list, not {}", other.describe())),
+                other => self.type_fault(
+                    of,
+                    format!("`size` applies to a set of members or a list, not to {}", other.describe()),
+                ),
             },
             (operators::EXISTS | operators::ALL | operators::EXISTS_ONE, Some(range), [variable, body]) => {
                 self.quantifier(&call.func_name, range, variable, body).map(Operand::Truth)
@@ -278,7 +286,9 @@ impl<'a> Reader<'a> {
                                 allowed |= 1 << option;
                             }
                         }
-                        Constant::Number(_) => return self.type_fault(at, "a choice is compared with texts"),
+                        Constant::Number(_) => {
+                            return self.type_fault(at, "a choice can be compared only with strings");
+                        }
                     }
                 }
                 Some(Formula::Atom(Atom::Options { input: id, allowed }))
@@ -291,15 +301,19 @@ impl<'a> Reader<'a> {
                             return self.fault(at, ConditionErrorKind::Decided { min, max, always: false });
                         }
                         Constant::Number(number) => numbers.push((number, number)),
-                        Constant::Text(_) => return self.type_fault(at, "a quantity is compared with integers"),
+                        Constant::Text(_) => {
+                            return self.type_fault(at, "a quantity can be compared only with integers");
+                        }
                     }
                 }
                 self.numbers(at, id, min, max, Numbers::new(numbers))
             }
             (Operand::Text(text), Operand::List(elements)) => {
                 if text.literal {
-                    return self
-                        .type_fault(at, "a text in a list is decided as it is written; look up what a walk binds");
+                    return self.type_fault(
+                        at,
+                        "the result is always the same; look up a macro variable, or test an issue or circumstance",
+                    );
                 }
                 for element in &elements {
                     if let Constant::Text(other) = element {
@@ -312,12 +326,13 @@ impl<'a> Reader<'a> {
             (Operand::Number(number), Operand::List(elements)) => Some(Formula::Constant(
                 elements.iter().any(|element| matches!(element, Constant::Number(other) if *other == number)),
             )),
-            (element, list) => self
-                .type_fault(at, format!("{} cannot be looked up with `in` in {}", element.describe(), list.describe())),
+            (element, list) => {
+                self.type_fault(at, format!("`in` cannot look up {} in {}", element.describe(), list.describe()))
+            }
         }
     }
 
-    /// The position of an option or member; `Some(None)` for one that may be missing.
+    /// Returns the position of an option or member; `Some(None)` for an unknown element of a group.
     fn entry(&mut self, at: &IdedExpr, input: &str, domain: &Domain, text: &Text) -> Option<Option<u8>> {
         match domain.entry(&text.text) {
             None if text.literal => {
@@ -330,7 +345,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text that its author wrote is an option or member of something.
+    /// Checks that a string written in the condition is an option or member of some input or group.
     fn known_text(&mut self, at: &IdedExpr, text: &Text) -> Option<()> {
         let vocabulary = self.vocabulary;
         if !text.literal || vocabulary.entries.contains(&text.text) {
@@ -340,7 +355,7 @@ impl<'a> Reader<'a> {
         self.fault(at, ConditionErrorKind::UnknownText { name: text.text.to_string(), nearest })
     }
 
-    /// Counts parts of the formula that are written out.
+    /// Counts nodes that are added to the formula, and spends their steps.
     fn charge(&mut self, at: &IdedExpr, parts: usize) -> Option<()> {
         self.nodes = self.nodes.saturating_add(parts);
         if self.nodes > MAX_FORMULA_NODES {
@@ -359,9 +374,10 @@ impl<'a> Reader<'a> {
 
     fn quantifier(&mut self, name: &str, range: &IdedExpr, variable: &IdedExpr, body: &IdedExpr) -> Option<Formula> {
         let Expr::Ident(variable) = &variable.expr else {
-            return self.type_fault(variable, format!("the first argument of `{name}` is a name of your choice"));
+            return self.type_fault(variable, format!("the first argument of `{name}` must be a variable name"));
         };
-        // An element is there for certain (a list) or if a member is in.
+        // Each element with the formula of its presence: none for a list, "the member is included" for a set of
+        // members.
         let elements: Vec<(Option<Formula>, Constant)> = match self.operand(range)? {
             Operand::Members(_, input, domain) => (0u8..)
                 .zip(domain.entries())
@@ -372,7 +388,10 @@ impl<'a> Reader<'a> {
                 .collect(),
             Operand::List(elements) => elements.into_iter().map(|element| (None, element)).collect(),
             other => {
-                return self.type_fault(range, format!("`{name}` walks members or a list, not {}", other.describe()));
+                return self.type_fault(
+                    range,
+                    format!("`{name}` iterates over a set of members or a list, not over {}", other.describe()),
+                );
             }
         };
         let mut parts = Vec::with_capacity(elements.len());
@@ -393,6 +412,9 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Builds the formula "exactly one of the parts holds".
+    ///
+    /// Its size is quadratic, so that it is charged in advance.
     fn exactly_one(&mut self, at: &IdedExpr, parts: Vec<Formula>) -> Option<Formula> {
         let all: usize = parts.iter().map(Formula::size).sum();
         self.charge(at, all.saturating_mul(parts.len()))?;
@@ -430,7 +452,10 @@ impl<'a> Reader<'a> {
             }
             (Operand::Text(a), Operand::Text(b)) if equality => {
                 if a.literal && b.literal {
-                    return self.type_fault(at, "two texts are compared; one side of a comparison is an input");
+                    return self.type_fault(
+                        at,
+                        "both sides are strings; one side must be an issue, a circumstance or a macro variable",
+                    );
                 }
                 self.known_text(left_at, &a)?;
                 self.known_text(right_at, &b)?;
@@ -450,12 +475,14 @@ impl<'a> Reader<'a> {
             }
             (Operand::Members(name, ..), _) | (_, Operand::Members(name, ..)) => self.type_fault(
                 at,
-                format!("members cannot be compared whole; test one with `in {name}`, or count with `size({name})`"),
+                format!(
+                    "a set of members cannot be compared; test a member with `in {name}`, or count with `size({name})`"
+                ),
             ),
             (left, right) => self.type_fault(
                 at,
                 format!(
-                    "{} cannot be compared with {} by `{}`; one side of a comparison is a literal that fits the other",
+                    "{} cannot be compared with {} by `{}`; one side must be a literal of the other side's type",
                     left.describe(),
                     right.describe(),
                     comparison.symbol()
@@ -469,6 +496,7 @@ impl<'a> Reader<'a> {
         Some(Formula::Atom(Atom::Options { input: id, allowed }))
     }
 
+    /// Builds the test "the number of included members is one of `numbers`".
     fn counts(&mut self, at: &IdedExpr, input: InputId, members: usize, numbers: &Numbers) -> Option<Formula> {
         let max = i64::try_from(members).unwrap_or(i64::MAX);
         let allowed = (0..=max).filter(|count| numbers.contains(*count)).fold(0u128, |mask, count| mask | 1 << count);
@@ -482,7 +510,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An operator as its author wrote it: `_+_` is `+`.
+/// Returns an operator as it is written in a condition: `+` for CEL's internal name `_+_`.
 fn readable(name: &str) -> &str {
     let trimmed = name.trim_matches('_');
     if trimmed.is_empty() { name } else { trimmed }

@@ -1,14 +1,16 @@
-//! The names that conditions may use, and what they mean.
+//! The names that conditions may use, and the inputs or groups that they denote.
+//!
+//! Must not know of the syntax of conditions.
 
 use super::domain::{Domain, InputId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The names that conditions may use.
+/// The names that conditions may use: inputs with their domains, and groups of options or members.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
     pub(super) names: BTreeMap<Arc<str>, Name>,
-    /// Every option and member: what a text in a condition can mean.
+    /// The ids of all options and members: the strings that a condition may contain.
     pub(super) entries: BTreeSet<Arc<str>>,
 }
 
@@ -19,19 +21,21 @@ pub(super) enum Name {
 }
 
 impl Vocabulary {
-    /// Adds an input. A name that is there already keeps its first meaning.
+    /// Adds an input. If the name is already in the vocabulary, it keeps its first meaning.
     pub fn add_input(&mut self, name: Arc<str>, id: InputId, domain: Domain) {
         self.entries.extend(domain.entries().iter().cloned());
         self.names.entry(name).or_insert(Name::Input(id, domain));
     }
 
-    /// Adds a group of options or members. A name that is there already keeps its first meaning.
+    /// Adds a group of options or members.
+    ///
+    /// If the name is already in the vocabulary, it keeps its first meaning.
     pub fn add_group(&mut self, name: Arc<str>, members: Vec<Arc<str>>) {
         self.entries.extend(members.iter().cloned());
         self.names.entry(name).or_insert(Name::Group(members));
     }
 
-    /// The name of an input.
+    /// Returns the name of an input; `None` if the vocabulary does not contain the input.
     pub(super) fn input(&self, id: InputId) -> Option<&str> {
         self.names.iter().find(|(_, name)| matches!(name, Name::Input(of, _) if *of == id)).map(|(name, _)| &**name)
     }

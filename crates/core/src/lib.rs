@@ -1,7 +1,7 @@
-//! The pure core: what a scenario is, and what a proposal does to its red lines.
+//! The pure core of Détente: reads scenario files and evaluates proposals against their red lines.
 //!
-//! [`scenario`] reads and checks scenario files, [`engine`] evaluates proposals, [`cases`] checks test files. No module
-//! knows of the wire, async runtimes, clocks or the file system: texts, days and budgets come in as arguments.
+//! [`scenario`] reads and checks scenario files, [`engine`] evaluates proposals, [`cases`] reads scenario test files.
+//! Must not know of gRPC, async runtimes, clocks or the file system: texts, days and budgets are arguments.
 
 #![cfg_attr(
     not(test),

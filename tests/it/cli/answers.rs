@@ -215,7 +215,7 @@ fn case_files_that_cannot_be_run_end_with_one_and_the_others_run() {
         ("word", case("reservoir.yaml", &fine.replace("undetermined", "undetermind")), "did you mean `undetermined`?"),
         ("key", case("reservoir.yaml", &fine.replace("verdict", "verdikt")), "did you mean `verdict`?"),
         ("nothing", case("reservoir.yaml", "    proposal: draft\n    expect: {}\n"), "expect"),
-        ("yaml", "scenario: [".to_owned(), "this is not YAML"),
+        ("yaml", "scenario: [".to_owned(), "invalid YAML"),
     ] {
         let file = folder.write(&format!("{name}_test.yaml"), &text);
         let (code, stdout, stderr) = run(&["test", &file, &good]);

@@ -130,7 +130,7 @@ fn usage_ends_with_two_and_refusals_with_one() {
     for (refused, told) in [
         (&["evaluate", "jedda-ceasefire"][..], "did you mean `scenarios/ukraine-2025/proposals/jeddah-ceasefire`?"),
         (&["evaluate", "nowhere.yaml"], "nowhere.yaml cannot be read"),
-        (&["evaluate", "jeddah-ceasefire", "--as-of", "2025-03-15"], "outside of what the scenario covers"),
+        (&["evaluate", "jeddah-ceasefire", "--as-of", "2025-03-15"], "outside the days that the scenario covers"),
         (&["evaluate", "jeddah-ceasefire", "--clear", "sanction"], "did you mean `sanctions`?"),
         (&["evaluate", "--scenario", "nowhere.yaml"], "nowhere.yaml cannot be read"),
         (&["evaluate", "--server", "http://127.0.0.1:1"], "no server answers at http://127.0.0.1:1"),

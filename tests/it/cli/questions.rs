@@ -68,7 +68,7 @@ fn a_history_has_the_days_it_is_asked_for() {
     assert!(prints(&["history"]).starts_with("the status quo from 2022-02-24 to 2025-03-14\n"));
     for (options, told) in [
         (&["--from", "2025-03-14", "--to", "2025-03-01"][..], "2025-03-01 is before 2025-03-14"),
-        (&["--to", "2031-01-01"], "outside of what the scenario covers"),
+        (&["--to", "2031-01-01"], "outside the days that the scenario covers"),
         (&["--clear", "sanction"], "did you mean `sanctions`?"),
     ] {
         let (code, stderr) = refuses(&[&["history", "jeddah-ceasefire"], options].concat());

@@ -1,3 +1,5 @@
+//! Tests of the conditions that a call supplies.
+
 use super::{domains, vocabulary};
 use crate::{CallConditionError, CallConditions, Domain, compile_for_call};
 
@@ -6,13 +8,13 @@ fn compile(texts: &[&str]) -> Result<CallConditions, Vec<CallConditionError>> {
     compile_for_call(texts, &vocabulary(), &domains)
 }
 
-fn told(texts: &[&str]) -> Vec<String> {
+fn messages(texts: &[&str]) -> Vec<String> {
     let faults = compile(texts).unwrap_err();
     faults.into_iter().map(|fault| format!("{} {}: {}", fault.condition, fault.at, fault.message)).collect()
 }
 
 #[test]
-fn the_conditions_of_a_call_share_a_space_of_their_own() {
+fn the_conditions_of_a_call_share_one_space() {
     let compiled = compile(&["days > 30", r#"backed && days > 7"#]).unwrap();
     assert_eq!(compiled.conditions.len(), 2);
     let axis = compiled.space.axes().get(1).unwrap();
@@ -24,19 +26,19 @@ fn the_conditions_of_a_call_share_a_space_of_their_own() {
 }
 
 #[test]
-fn every_fault_of_every_condition_is_told_with_its_place() {
+fn every_fault_of_every_condition_is_reported_with_its_position() {
     assert_eq!(
-        told(&["dayz > 3", "backed", r#"backed && scope == "al""#, "(backed"]),
+        messages(&["dayz > 3", "backed", r#"backed && scope == "al""#, "(backed"]),
         [
             "0 0: there is no issue, circumstance or group `dayz`; did you mean `days`?",
             "2 19: `scope` has no option `al`; did you mean `all`?",
-            "3 7: the condition cannot be read: missing `)` at the end",
+            "3 7: the condition is not valid CEL: missing `)` at the end",
         ]
     );
 }
 
 #[test]
-fn too_many_cuts_are_told_at_the_condition_that_makes_them() {
+fn too_many_cuts_are_reported_at_the_condition_that_adds_them() {
     let numbers = |from: u32, to: u32| {
         let numbers: Vec<String> = (from..to).map(|at| (at * 3).to_string()).collect();
         format!("wide in [{}]", numbers.join(", "))
@@ -48,5 +50,5 @@ fn too_many_cuts_are_told_at_the_condition_that_makes_them() {
     let faults = compile_for_call(&[&first, &second], &vocabulary, [&domain]).unwrap_err();
     assert_eq!(faults.len(), 1);
     assert_eq!(faults[0].condition, 1);
-    assert!(faults[0].message.starts_with("`wide`: conditions cut this quantity into 159 intervals"), "{faults:?}");
+    assert!(faults[0].message.starts_with("`wide`: conditions divide this quantity into 159 intervals"), "{faults:?}");
 }

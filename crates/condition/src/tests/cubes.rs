@@ -1,3 +1,5 @@
+//! Tests of prime implicants: completeness, canonical order, limits and extreme values.
+
 use super::{domains, vocabulary};
 use crate::{
     Answer, ComplexityError, Decision, Domain, Formula, InputId, MAX_INTERVALS, Space, Value, WorkBudget, read,
@@ -19,10 +21,10 @@ fn counts(text: &str) -> (usize, usize) {
 }
 
 #[test]
-fn prime_implicants_are_complete_and_no_more() {
+fn all_prime_implicants_are_found_and_nothing_else() {
     assert_eq!(counts("backed"), (1, 1));
     assert_eq!(counts("backed || !backed"), (1, 0));
-    // a && b || !a && c has the consensus b && c as a third prime implicant.
+    // `a && b || !a && c` has the consensus `b && c` as a third prime implicant.
     assert_eq!(counts(r#"backed ? scope == "all" : days > 30"#), (3, 3));
     assert_eq!(counts("size(force) >= 2"), (6, 4));
     assert_eq!(counts("size(force) == 2"), (6, 8));
@@ -31,14 +33,14 @@ fn prime_implicants_are_complete_and_no_more() {
 }
 
 #[test]
-fn the_same_function_gives_the_same_cubes_however_it_is_written() {
+fn equivalent_conditions_compile_to_equal_cubes() {
     let (_, a) = compiled(r#"scope == "all" && (backed || days > 30)"#);
     let (_, b) = compiled(r#"!(scope in ["none", "air"] || !backed && !(days > 30))"#);
     assert_eq!(a, b);
 }
 
 #[test]
-fn too_many_cubes_name_the_limit() {
+fn exceeding_a_budget_reports_its_limit() {
     let members: Vec<Arc<str>> = (0..40).map(|at| Arc::from(format!("m{at}"))).collect();
     let domain = Domain::Members(members);
     let of = |low: u32| Formula::Atom(crate::Atom::Count { input: InputId(0), allowed: u128::MAX << low });
@@ -53,7 +55,7 @@ fn too_many_cubes_name_the_limit() {
 #[test]
 fn cuts_are_bounded() {
     let domain = Domain::Quantity { min: 0, max: 10_000 };
-    // Every number alone cuts twice, so that n of them make 2 n + 1 intervals.
+    // Each isolated number adds two cuts, so that n numbers make 2 n + 1 intervals.
     let formula = |numbers: i64| {
         let numbers = crate::Numbers::new((1..=numbers).map(|at| (at * 3, at * 3)));
         Formula::Atom(crate::Atom::Numbers { input: InputId(0), allowed: numbers })
@@ -65,7 +67,7 @@ fn cuts_are_bounded() {
 }
 
 #[test]
-fn an_answer_of_another_kind_decides_nothing() {
+fn an_answer_of_a_different_kind_leaves_everything_possible() {
     let (space, _) = compiled("backed");
     let axis = space.axis(InputId(2)).unwrap();
     assert_eq!(axis.possible(&Answer::Exact(Value::Quantity(3))), axis.full());
@@ -74,7 +76,7 @@ fn an_answer_of_another_kind_decides_nothing() {
 }
 
 #[test]
-fn the_ends_of_integers_are_numbers_like_others() {
+fn conditions_on_the_extremes_of_i64_are_exact() {
     let domain = Domain::Quantity { min: i64::MIN, max: i64::MAX };
     let mut vocabulary = crate::Vocabulary::default();
     vocabulary.add_input("n".into(), InputId(0), domain.clone());
@@ -89,15 +91,15 @@ fn the_ends_of_integers_are_numbers_like_others() {
 }
 
 proptest! {
-    /// Whatever is typed, reading it ends, and does not panic.
+    /// Reading any text terminates without a panic.
     #[test]
-    fn any_text_is_read_or_refused(text in ".{0,80}") {
+    fn any_text_is_read_or_rejected(text in ".{0,80}") {
         drop(read(&text, &vocabulary()));
     }
 
-    /// The same for text that looks more like a condition.
+    /// Reading any sequence of the language's tokens terminates without a panic.
     #[test]
-    fn any_near_condition_is_read_or_refused(
+    fn any_sequence_of_tokens_is_read_or_rejected(
         parts in prop::collection::vec(prop::sample::select(vec![
             "scope", "days", "force", "backed", "nato", "==", "!=", "<", "in", "&&", "||", "!", "?", ":", "(", ")",
             "[", "]", ",", ".", "exists", "size", "\"uk\"", "\"all\"", "3", "-", "m", "true", "{", "}", "'", "\\",

@@ -1,3 +1,5 @@
+//! Tests of the limits on nesting, chains, lexical form, number of faults and work.
+
 use super::{domains, vocabulary};
 use crate::{
     Atom, ComplexityError, Decision, Domain, Formula, InputId, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, Space,
@@ -7,18 +9,18 @@ use std::sync::Arc;
 
 const DEEPEST: usize = MAX_CONDITION_NESTING;
 
-/// The first fault; none where the text is a condition.
+/// Returns the first fault as `offset: message`; `None` if the text is a valid condition.
 fn fault(text: &str) -> Option<String> {
     let faults = read(text, &vocabulary()).err()?;
     faults.first().map(|fault| format!("{}: {}", fault.at, fault.kind))
 }
 
 fn is_limited(text: &str) -> bool {
-    fault(text).is_some_and(|told| told.contains("more than 24"))
+    fault(text).is_some_and(|message| message.contains("more than 24"))
 }
 
 #[test]
-fn each_way_to_nest_is_bounded_on_both_sides() {
+fn each_way_to_nest_is_allowed_up_to_the_limit() {
     let around = |open: &str, inner: &str, close: &str, deep: usize| {
         format!("{}{inner}{}", open.repeat(deep), close.repeat(deep))
     };
@@ -35,14 +37,14 @@ fn each_way_to_nest_is_bounded_on_both_sides() {
         assert!(!is_limited(&around(open, inner, close, DEEPEST)), "{open}");
         assert!(is_limited(&around(open, inner, close, DEEPEST + 1)), "{open}");
     }
-    // What is behind a comma, or in another bracket, is in no choice before it.
+    // An expression after a comma, or in a separate bracket, is not nested within a preceding `?:`.
     let side_by_side = ["(backed ? backed : backed)"; 2 * DEEPEST].join(" && ");
     assert_eq!(fault(&side_by_side), None);
     assert!(!is_limited(&format!("[{}]", ["backed ? 1 : 2"; 2 * DEEPEST].join(", "))));
 }
 
 #[test]
-fn each_chain_is_bounded_on_both_sides() {
+fn each_chain_is_allowed_up_to_the_limit() {
     for (first, link, operators) in [
         ("backed", ".a", 1),
         ("backed", "[0]", 1),
@@ -66,7 +68,7 @@ fn each_chain_is_bounded_on_both_sides() {
 }
 
 #[test]
-fn what_stands_in_texts_and_comments_does_not_nest() {
+fn brackets_in_strings_and_comments_do_not_nest() {
     let brackets = "(".repeat(DEEPEST + 1);
     for text in [
         format!("scope == \"all\" // {brackets}"),
@@ -79,12 +81,12 @@ fn what_stands_in_texts_and_comments_does_not_nest() {
         format!("backed || scope == bR\"{brackets}\\\""),
     ] {
         assert!(!is_limited(&text), "{text}");
-        assert!(!fault(&text).is_some_and(|told| told.contains("cannot be read")), "{text}: {:?}", fault(&text));
+        assert!(!fault(&text).is_some_and(|message| message.contains("not valid CEL")), "{text}: {:?}", fault(&text));
     }
 }
 
 #[test]
-fn what_stands_behind_texts_and_comments_does() {
+fn brackets_after_strings_and_comments_nest() {
     let brackets = "(".repeat(DEEPEST + 1);
     for before in [
         r#"r"\" == "#,
@@ -104,45 +106,49 @@ fn what_stands_behind_texts_and_comments_does() {
         "\"\\x41\\u0041\\U00000041\\101\" == ",
     ] {
         let text = format!("{before}{brackets}");
-        let told = fault(&text);
-        assert_eq!(told, Some(format!("{}: the condition nests more than 24 deep", text.len() - 1)), "{text}");
+        let message = fault(&text);
+        assert_eq!(
+            message,
+            Some(format!("{}: the condition nests more than 24 levels deep", text.len() - 1)),
+            "{text}"
+        );
     }
 }
 
 #[test]
-fn what_is_not_lexically_cel_never_reaches_the_parser() {
-    for (text, told) in [
-        ("backed @ 1", "7: the condition cannot be read: `@` cannot stand here"),
-        ("days = 3", "5: the condition cannot be read: `=` cannot stand here; to compare, write `==`"),
-        ("backed & backed", "7: the condition cannot be read: `&` cannot stand here; \"and\" is `&&`"),
-        ("backed | backed", "7: the condition cannot be read: `|` cannot stand here; \"or\" is `||`"),
-        ("scope.`a`", "6: the condition cannot be read: ``` cannot stand here"),
-        ("backéd", "4: the condition cannot be read: `é` cannot stand here"),
-        ("scope == \"all", "9: the condition cannot be read: the text lacks its closing `\"`"),
-        ("scope == 'a\nll'", "9: the condition cannot be read: the text lacks its closing `'`"),
-        ("scope == '''all''", "9: the condition cannot be read: the text lacks its closing `'''`"),
-        ("scope == r'", "10: the condition cannot be read: the text lacks its closing `'`"),
-        (r#"scope == "\q""#, r"10: the condition cannot be read: behind `\` stands nothing that it can begin"),
-        (r#"scope == "\x4""#, r"10: the condition cannot be read: behind `\` stands nothing that it can begin"),
-        (r#"scope == "\400""#, r"10: the condition cannot be read: behind `\` stands nothing that it can begin"),
-        ("(backed", "7: the condition cannot be read: missing `)` at the end"),
-        ("backed)", "6: the condition cannot be read: `)` closes nothing"),
-        ("(backed]", "7: the condition cannot be read: `]` stands where `)` is missing"),
+fn lexical_errors_are_rejected_before_parsing() {
+    for (text, message) in [
+        ("backed @ 1", "7: the condition is not valid CEL: unexpected `@`"),
+        ("days = 3", "5: the condition is not valid CEL: unexpected `=`; to compare, write `==`"),
+        ("backed & backed", "7: the condition is not valid CEL: unexpected `&`; for \"and\", write `&&`"),
+        ("backed | backed", "7: the condition is not valid CEL: unexpected `|`; for \"or\", write `||`"),
+        ("scope.`a`", "6: the condition is not valid CEL: unexpected ```"),
+        ("backéd", "4: the condition is not valid CEL: unexpected `é`"),
+        ("scope == \"all", "9: the condition is not valid CEL: the string lacks its closing `\"`"),
+        ("scope == 'a\nll'", "9: the condition is not valid CEL: the string lacks its closing `'`"),
+        ("scope == '''all''", "9: the condition is not valid CEL: the string lacks its closing `'''`"),
+        ("scope == r'", "10: the condition is not valid CEL: the string lacks its closing `'`"),
+        (r#"scope == "\q""#, r"10: the condition is not valid CEL: `\` does not begin a valid escape sequence"),
+        (r#"scope == "\x4""#, r"10: the condition is not valid CEL: `\` does not begin a valid escape sequence"),
+        (r#"scope == "\400""#, r"10: the condition is not valid CEL: `\` does not begin a valid escape sequence"),
+        ("(backed", "7: the condition is not valid CEL: missing `)` at the end"),
+        ("backed)", "6: the condition is not valid CEL: unmatched `)`"),
+        ("(backed]", "7: the condition is not valid CEL: unexpected `]`; expected `)`"),
     ] {
-        assert_eq!(fault(text).as_deref(), Some(told), "{text}");
+        assert_eq!(fault(text).as_deref(), Some(message), "{text}");
     }
 }
 
 #[test]
-fn the_faults_told_of_one_condition_are_bounded() {
+fn the_number_of_faults_reported_per_condition_is_bounded() {
     let unknown = |count: usize| (0..count).map(|at| format!("x{at}")).collect::<Vec<_>>().join(" && ");
-    let told = |count: usize| read(&unknown(count), &vocabulary()).unwrap_err().len();
-    assert_eq!(told(MAX_CONDITION_FAULTS), MAX_CONDITION_FAULTS);
-    assert_eq!(told(MAX_CONDITION_FAULTS + 1), MAX_CONDITION_FAULTS);
+    let reported = |count: usize| read(&unknown(count), &vocabulary()).unwrap_err().len();
+    assert_eq!(reported(MAX_CONDITION_FAULTS), MAX_CONDITION_FAULTS);
+    assert_eq!(reported(MAX_CONDITION_FAULTS + 1), MAX_CONDITION_FAULTS);
 }
 
 #[test]
-fn suggestions_are_bounded_for_all_names_together() {
+fn all_suggestions_of_a_condition_share_one_bound() {
     let mut vocabulary = Vocabulary::default();
     for at in 0..200u16 {
         vocabulary.add_input(format!("{}{at:03}", "n".repeat(57)).into(), InputId(at), Domain::Flag);
@@ -174,11 +180,9 @@ fn one_budget_covers_scanning_typing_and_compiling_of_all_conditions() {
     let together = compile(&texts, u64::MAX).unwrap();
     assert_eq!(together, alone.iter().sum::<u64>());
     assert_eq!(compile(&texts, together), Ok(together));
-    let message = |steps: u64| {
-        format!("finding the condition's cases takes more than {steps} steps; split it or say it more simply")
-    };
+    let message = |steps: u64| format!("compiling the condition takes more than {steps} steps; split or simplify it");
     assert_eq!(compile(&texts, together - 1), Err(vec![format!("1 {}", message(together - 1))]));
-    // Whatever the stage at which the steps end, there is an error, and nothing but it.
+    // At whichever stage the budget is exhausted, the only error is that the budget is exhausted.
     for steps in (0..together).step_by(997) {
         let faults = compile(&texts, steps).unwrap_err();
         assert!(faults.iter().all(|fault| fault.ends_with(&message(steps))), "{faults:?}");
@@ -186,7 +190,7 @@ fn one_budget_covers_scanning_typing_and_compiling_of_all_conditions() {
 }
 
 #[test]
-fn many_conditions_cost_something_however_short() {
+fn every_condition_has_a_minimum_cost() {
     let short = |count: usize| compile(&vec!["backed"; count], WorkBudget::MAX_STEPS_OF_CALL);
     let one = short(1).unwrap();
     let most = usize::try_from(WorkBudget::MAX_STEPS_OF_CALL / one).unwrap();
@@ -194,12 +198,12 @@ fn many_conditions_cost_something_however_short() {
     assert!(short(most).is_ok());
     let faults = short(most + 1).unwrap_err();
     assert_eq!(faults.len(), 1);
-    // Once nothing is left, what is behind is not looked at.
+    // Conditions after the one that exhausts the budget are not checked.
     assert_eq!(short(100 * most).unwrap_err().len(), 1);
 }
 
 #[test]
-fn a_call_may_have_fewer_cubes_than_a_file() {
+fn a_call_is_limited_to_fewer_cubes_than_a_file() {
     let at_least_two = |members: usize| {
         let domain = Domain::Members((0..members).map(|at| Arc::from(format!("m{at}"))).collect());
         let formula = Formula::Atom(Atom::Count { input: InputId(0), allowed: u128::MAX << 2 });
@@ -208,7 +212,7 @@ fn a_call_may_have_fewer_cubes_than_a_file() {
         let of_file = Decision::compile(&formula, &space, WorkBudget::default());
         (of_call.map(|decision| decision.holds.len()), of_file.map(|decision| decision.holds.len()))
     };
-    // Every pair of them is a case.
+    // Every pair of members is a prime implicant.
     assert_eq!(at_least_two(32), (Ok(496), Ok(496)));
     assert_eq!(at_least_two(33), (Err(ComplexityError::Cubes { limit: 512 }), Ok(528)));
     assert_eq!(at_least_two(46).1, Err(ComplexityError::Cubes { limit: 1_024 }));

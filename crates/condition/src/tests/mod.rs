@@ -1,3 +1,5 @@
+//! Tests of reading, typing and compiling conditions, against one small vocabulary.
+
 mod call;
 mod cubes;
 mod limits;
@@ -6,7 +8,7 @@ mod reading;
 use super::{Domain, InputId, Vocabulary};
 use std::sync::Arc;
 
-/// `scope` (choice of three), `days` (1 to 100), `backed` (flag), `force` (four members), and the group `nato`.
+/// The domains of `scope` (a choice of three), `days` (1 to 100), `backed` (a flag) and `force` (four members).
 fn domains() -> Vec<(&'static str, Domain)> {
     let ids = |ids: &[&str]| ids.iter().map(|id| Arc::from(*id)).collect::<Vec<Arc<str>>>();
     vec![
@@ -17,6 +19,7 @@ fn domains() -> Vec<(&'static str, Domain)> {
     ]
 }
 
+/// The inputs of [`domains`] and the group `nato`, one member of which (`canada`) is not a member of any input.
 fn vocabulary() -> Vocabulary {
     let mut vocabulary = Vocabulary::default();
     for (at, (name, domain)) in (0..).zip(domains()) {

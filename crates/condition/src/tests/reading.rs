@@ -1,7 +1,9 @@
+//! Tests of the condition language: what is read, what is rejected, and with which messages and positions.
+
 use super::vocabulary;
 use crate::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING, read};
 
-/// The faults of a condition, each as `offset: message`.
+/// Returns the faults of a condition, each as `offset: message`.
 fn faults(text: &str) -> Vec<String> {
     let faults = read(text, &vocabulary()).expect_err(text);
     faults.into_iter().map(|fault| format!("{}: {}", fault.at, fault.kind)).collect()
@@ -14,7 +16,7 @@ fn reads(text: &str) {
 }
 
 #[test]
-fn the_language() {
+fn every_form_of_the_language_is_read() {
     for text in [
         r#"scope == "all" && !backed || days > 30"#,
         r#"scope in ["air", "all"]"#,
@@ -37,7 +39,7 @@ fn the_language() {
 }
 
 #[test]
-fn every_fault_is_found_with_its_place_and_the_nearest_name() {
+fn every_fault_is_reported_with_its_position_and_the_nearest_name() {
     assert_eq!(
         faults(r#"scop == "all" && scope == "al" && "franse" in force"#),
         [
@@ -49,7 +51,7 @@ fn every_fault_is_found_with_its_place_and_the_nearest_name() {
 }
 
 #[test]
-fn places_count_bytes_behind_characters_of_several() {
+fn positions_count_bytes_after_multi_byte_characters() {
     assert_eq!(
         faults(r#"scope == "é" && dayz > 3"#),
         ["9: `scope` has no option `é`", "17: there is no issue, circumstance or group `dayz`; did you mean `days`?",]
@@ -57,7 +59,7 @@ fn places_count_bytes_behind_characters_of_several() {
 }
 
 #[test]
-fn a_slip_in_a_walked_list_is_a_fault_but_a_group_may_name_others() {
+fn an_unknown_member_is_a_fault_in_a_list_but_not_in_a_group() {
     reads("nato.all(m, m in force)");
     assert_eq!(
         faults(r#"["uk", "chiina"].all(m, m in force)"#).first().map(String::as_str),
@@ -66,16 +68,16 @@ fn a_slip_in_a_walked_list_is_a_fault_but_a_group_may_name_others() {
 }
 
 #[test]
-fn a_slip_inside_a_walk_is_a_fault_too() {
+fn an_unknown_string_inside_a_macro_is_a_fault() {
     reads(r#"force.exists(m, m == "china" || m in ["uk", "france"])"#);
     for text in [
         r#"force.exists(m, m == "frnace")"#,
         r#"force.exists(m, m in ["uk", "frnace"])"#,
         r#"nato.exists(m, m != "frnace")"#,
     ] {
-        let told = faults(text);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].ends_with("nothing has an option or member `frnace`; did you mean `france`?"), "{told:?}");
+        let messages = faults(text);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert!(messages[0].ends_with("an option or member `frnace`; did you mean `france`?"), "{messages:?}");
     }
     for text in [r#"backed || "uk" in nato"#, r#"backed || "uk" == "france""#, "days in [5, 101]"] {
         assert_eq!(faults(text).len(), 1, "{text}");
@@ -83,15 +85,15 @@ fn a_slip_inside_a_walk_is_a_fault_too() {
 }
 
 #[test]
-fn what_is_written_out_again_is_counted() {
+fn repeated_subformulas_count_towards_the_size() {
     let nested = (0..24).fold("backed".to_owned(), |inner, _| format!("({inner} ? days > 3 : days > 5)"));
-    assert!(faults(&nested)[0].ends_with("once its macros are spelled out"));
-    let walks = (0..11).fold("backed".to_owned(), |inner, at| format!("[1, 2].exists_one(v{at}, {inner})"));
-    assert!(faults(&walks)[0].ends_with("once its macros are spelled out"));
+    assert!(faults(&nested)[0].ends_with("after macro expansion"));
+    let quantifiers = (0..11).fold("backed".to_owned(), |inner, at| format!("[1, 2].exists_one(v{at}, {inner})"));
+    assert!(faults(&quantifiers)[0].ends_with("after macro expansion"));
 }
 
 #[test]
-fn ill_typed_conditions_are_refused() {
+fn ill_typed_conditions_are_rejected() {
     for text in [
         "scope",
         "days",
@@ -119,7 +121,7 @@ fn ill_typed_conditions_are_refused() {
 }
 
 #[test]
-fn what_lies_outside_of_the_language_is_refused() {
+fn expressions_outside_the_language_are_rejected() {
     for text in [
         "days + 1 == 2",
         "scope.startsWith(\"a\")",
@@ -139,14 +141,14 @@ fn what_lies_outside_of_the_language_is_refused() {
 }
 
 #[test]
-fn comparisons_that_the_domain_decides_are_refused() {
-    assert_eq!(faults("days > 0"), ["5: within 1..100 this comparison always holds"]);
-    assert_eq!(faults("days == 101"), ["5: within 1..100 this comparison never holds"]);
-    assert_eq!(faults("size(force) > 4"), ["12: within 0..4 this comparison never holds"]);
+fn comparisons_with_a_constant_result_are_rejected() {
+    assert_eq!(faults("days > 0"), ["5: this comparison is always true for values from 1 to 100"]);
+    assert_eq!(faults("days == 101"), ["5: this comparison is never true for values from 1 to 100"]);
+    assert_eq!(faults("size(force) > 4"), ["12: this comparison is never true for values from 0 to 4"]);
 }
 
 #[test]
-fn syntax_is_told_with_its_place() {
+fn a_syntax_error_is_reported_once() {
     for text in ["scope ==", "(scope == \"all\"", "scope = \"all\"", "", "&&", "\"open"] {
         assert_eq!(faults(text).len(), 1, "{text}");
     }
@@ -159,7 +161,7 @@ fn length_is_bounded() {
     let long = padded(MAX_CONDITION_BYTES + 1);
     assert_eq!(
         faults(&long),
-        [format!("0: the condition has {} bytes; at most {MAX_CONDITION_BYTES} are read", long.len())]
+        [format!("0: the condition is {} bytes long; the limit is {MAX_CONDITION_BYTES} bytes", long.len())]
     );
 }
 
@@ -167,21 +169,21 @@ fn length_is_bounded() {
 fn nesting_is_bounded() {
     let nested = |depth: usize| format!("{}backed{}", "(".repeat(depth), ")".repeat(depth));
     reads(&nested(MAX_CONDITION_NESTING));
-    let deep = format!("{MAX_CONDITION_NESTING}: the condition nests more than {MAX_CONDITION_NESTING} deep");
+    let deep = format!("{MAX_CONDITION_NESTING}: the condition nests more than {MAX_CONDITION_NESTING} levels deep");
     assert_eq!(faults(&nested(MAX_CONDITION_NESTING + 1)), [deep]);
     reads(&format!("{}backed", "!".repeat(MAX_CONDITION_NESTING)));
     assert_eq!(faults(&format!("{}backed", "!".repeat(MAX_CONDITION_NESTING + 1))).len(), 1);
-    let brackets_in_text = format!("scope == \"{}\"", "(".repeat(99));
-    assert!(faults(&brackets_in_text)[0].contains("has no option"));
+    let brackets_in_string = format!("scope == \"{}\"", "(".repeat(99));
+    assert!(faults(&brackets_in_string)[0].contains("has no option"));
 }
 
 #[test]
 fn macros_are_bounded() {
-    let walk = |depth: usize| {
+    let nested = |depth: usize| {
         (0..depth).fold("backed".to_owned(), |inner, at| format!("nato.all(m{at}, force.exists(f{at}, {inner}))"))
     };
-    reads(&walk(3));
-    let all = faults(&walk(8));
+    reads(&nested(3));
+    let all = faults(&nested(8));
     assert_eq!(all.len(), 1, "{all:?}");
-    assert!(all[0].ends_with("once its macros are spelled out"), "{all:?}");
+    assert!(all[0].ends_with("after macro expansion"), "{all:?}");
 }

@@ -1,4 +1,6 @@
-//! Checks of test cases: how the findings of a case differ from what it expects.
+//! Checks a test case: evaluates its proposal, and lists the differences from the expected results.
+//!
+//! Must not know of the file format.
 
 use super::file::{Case, ExpectFinding};
 use super::words::{ExpectedStatus, Word};
@@ -6,7 +8,7 @@ use crate::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Giv
 use detente_condition::{Answer, InputId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is given in a case, as a request would give it.
+/// Returns the answers of a case in the form in which a request gives them.
 fn given(case: &Case) -> Vec<Given> {
     let replaced =
         |input: &InputId| case.cleared.contains(input) || case.overrides.iter().any(|(other, _)| other == input);
@@ -16,7 +18,7 @@ fn given(case: &Case) -> Vec<Given> {
     terms.chain(others).chain(case.circumstances.iter().map(of(Origin::Circumstance))).collect()
 }
 
-/// Evaluates a case, and says how the findings differ from what it expects; nothing if the case holds.
+/// Evaluates a case, and returns the differences from its expected results; empty if the case passes.
 pub fn differences(compiled: &Compiled, case: &Case) -> Vec<String> {
     let given = given(case);
     let both = compiled
@@ -27,21 +29,22 @@ pub fn differences(compiled: &Compiled, case: &Case) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let mut check = Check { compiled, evaluation: &full, differences: Vec::new() };
-    check.everything(case);
-    let astir = |evaluation: &Evaluation| -> Vec<_> {
+    check.compare_all(case);
+    let open_findings = |evaluation: &Evaluation| -> Vec<_> {
         let open =
             evaluation.findings.iter().filter(|found| matches!(found.status, Status::Crossed | Status::Undetermined));
         open.map(|found| (found.red_line, found.status, found.firmness)).collect()
     };
-    let told = |evaluation: &Evaluation| {
-        (evaluation.verdict, evaluation.could_become, evaluation.stances.clone(), astir(evaluation))
+    let summary = |evaluation: &Evaluation| {
+        (evaluation.verdict, evaluation.could_become, evaluation.stances.clone(), open_findings(evaluation))
     };
-    if told(&basic) != told(&full) {
-        check.differences.push("the basic and the full view differ: a fault of this program".to_owned());
+    if summary(&basic) != summary(&full) {
+        check.differences.push("internal error: the basic and the full evaluation differ; please report it".to_owned());
     }
     check.differences
 }
 
+/// The comparison of one evaluation with the expected results, with the differences found so far.
 struct Check<'a> {
     compiled: &'a Compiled,
     evaluation: &'a Evaluation,
@@ -62,23 +65,27 @@ impl Check<'_> {
 
     fn set(&mut self, what: &str, expected: Option<&BTreeSet<String>>, found: &BTreeSet<String>) {
         let Some(expected) = expected else { return };
-        let told = |set: BTreeSet<&String>| set.into_iter().cloned().collect::<Vec<_>>().join(", ");
+        let joined = |set: BTreeSet<&String>| set.into_iter().cloned().collect::<Vec<_>>().join(", ");
         let (missing, extra) = (expected.difference(found).collect(), found.difference(expected).collect());
         if expected != found {
-            self.differences.push(format!("{what}: missing [{}], not expected [{}]", told(missing), told(extra)));
+            self.differences.push(format!("{what}: missing [{}], not expected [{}]", joined(missing), joined(extra)));
         }
     }
 
     fn map(&mut self, what: &str, expected: Option<&BTreeMap<String, Certainty>>, found: &BTreeMap<String, Certainty>) {
         if let Some(expected) = expected.filter(|expected| *expected != found) {
-            let told = |map: &BTreeMap<String, Certainty>| {
+            let formatted = |map: &BTreeMap<String, Certainty>| {
                 map.iter().map(|(id, word)| format!("{id}: {}", word.word())).collect::<Vec<_>>().join(", ")
             };
-            self.differences.push(format!("{what}: expected {{{}}}, found {{{}}}", told(expected), told(found)));
+            self.differences.push(format!(
+                "{what}: expected {{{}}}, found {{{}}}",
+                formatted(expected),
+                formatted(found)
+            ));
         }
     }
 
-    fn everything(&mut self, case: &Case) {
+    fn compare_all(&mut self, case: &Case) {
         let (evaluation, scenario, expect) = (self.evaluation, self.compiled.scenario(), &case.expect);
         self.word("verdict", expect.verdict, evaluation.verdict);
         self.word("could become", expect.could_become, evaluation.could_become);
@@ -128,11 +135,15 @@ impl Check<'_> {
                 |causes: &[Cause]| -> BTreeSet<String> { causes.iter().map(|cause| self.cause(*cause)).collect() };
             let found: BTreeSet<BTreeSet<String>> = evaluation.reasons(found).map(named).collect();
             if found != *reasons {
-                let told = |reasons: &BTreeSet<BTreeSet<String>>| {
+                let formatted = |reasons: &BTreeSet<BTreeSet<String>>| {
                     let each = reasons.iter().map(|reason| reason.iter().cloned().collect::<Vec<_>>().join(" + "));
                     each.collect::<Vec<_>>().join(" | ")
                 };
-                self.differences.push(format!("{id}'s reasons: expected {}, found {}", told(reasons), told(&found)));
+                self.differences.push(format!(
+                    "{id}'s reasons: expected {}, found {}",
+                    formatted(reasons),
+                    formatted(&found)
+                ));
             }
         }
         let hangs_on = evaluation.hangs_on(found).into_iter();
@@ -153,6 +164,7 @@ impl Check<'_> {
         }
     }
 
+    /// Returns a cause as `issue` or `issue.member`.
     fn cause(&self, cause: Cause) -> String {
         let Some(input) = self.compiled.scenario().inputs.get(cause.input.index()) else { return String::new() };
         let member = cause.member.and_then(|member| input.domain.entries().get(usize::from(member)));

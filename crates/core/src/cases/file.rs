@@ -1,4 +1,6 @@
-//! Test files: what a scenario must answer.
+//! Reads scenario test files, and resolves the names in them against a scenario.
+//!
+//! Must not know of the engine: comparing a case with an evaluation is the caller's task.
 
 use crate::cases::words::ExpectedStatus;
 use crate::engine::{Certainty, Stance, Verdict};
@@ -7,97 +9,97 @@ use crate::scenario::diagnostics::{Diagnostics, Faults, Place};
 use crate::scenario::document::{Content, Key, Node, parse};
 use crate::scenario::model::{Firmness, Scenario};
 use crate::scenario::record::{At, Kebab, Read, SingleLine, Snake, Text, record};
-use crate::scenario::resolve::values::{Names, answers_of_map};
+use crate::scenario::resolve::values::{InputNames, answers_of_map};
 use detente_condition::{Answer, Domain, InputId};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
 record! {
-    /// What a scenario must answer.
+    /// A test file for a scenario.
     CaseFileEntry, "a test file" {
-        /// The scenario file, relative to this one.
+        /// The path of the scenario file, relative to the test file.
         required scenario: Text,
-        /// The cases.
+        /// The cases; at least one.
         required cases: Vec<CaseEntry>,
     }
 }
 
 record! {
-    /// One case.
+    /// One evaluation and its expected results.
     CaseEntry, "a case" {
-        /// What it shows.
+        /// The name of the case, for reports.
         required name: SingleLine,
-        /// A reference proposal.
+        /// The id of the reference proposal to evaluate; excludes `terms`.
         optional proposal: At<Kebab>,
-        /// Or terms of its own.
+        /// The terms to evaluate; excludes `proposal`.
         optional terms: AnswersNode,
-        /// Terms that replace the proposal's.
+        /// Terms that replace those of the proposal.
         optional overrides: AnswersNode,
-        /// Issues whose terms are taken out.
+        /// Issues whose terms are removed from the proposal.
         optional cleared: Vec<At<Snake>>,
-        /// What circumstances are taken to be.
+        /// Answers for circumstances, which replace what the scenario assumes.
         optional circumstances: AnswersNode,
-        /// The day.
+        /// The day of the evaluation; default: the scenario's `as_of`.
         optional as_of: At<Date>,
-        /// What must be answered.
+        /// The expected results.
         required expect: ExpectEntry,
     }
 }
 
 record! {
-    /// What must be answered.
+    /// The expected results of a case; absent keys are not checked.
     ExpectEntry, "`expect`" {
         /// The verdict.
         optional verdict: Verdict,
-        /// What it could become.
+        /// The verdict that the open answers could still lead to.
         optional could_become: Verdict,
-        /// Stances by party.
+        /// A map from party to stance.
         optional stances: Node,
-        /// All crossed lines.
+        /// All crossed red lines, in any order.
         optional crossed: Vec<At<Kebab>>,
-        /// All undetermined lines.
+        /// All undetermined red lines, in any order.
         optional undetermined: Vec<At<Kebab>>,
-        /// Findings by red line.
+        /// A map from red line to finding.
         optional findings: Node,
-        /// All constraints broken.
+        /// A map from every broken constraint to its certainty.
         optional warnings: Node,
-        /// All cautions shown.
+        /// A map from every shown caution to its certainty.
         optional cautions: Node,
     }
 }
 
 record! {
-    /// A stance and what it could become.
+    /// The expected stance of a party.
     StanceEntry, "a stance" {
-        /// By what is settled.
+        /// The stance that follows from the settled answers.
         optional is: Stance,
-        /// At worst.
+        /// The worst stance that the open answers could lead to.
         optional could_become: Stance,
     }
 }
 
 record! {
-    /// What must be found of a red line.
+    /// The expected finding on a red line; absent keys are not checked.
     FindingEntry, "a finding" {
-        /// Its status.
+        /// The status of the red line.
         optional is: ExpectedStatus,
-        /// The lowest firmness of a crossing.
+        /// The lowest firmness with which a crossing counts.
         optional firmness: Firmness,
-        /// The highest.
+        /// The highest firmness with which a crossing counts.
         optional firmness_at_worst: Firmness,
         /// All minimal reasons, each a list of `issue` or `issue.member`.
         optional reasons: Vec<Vec<At<Text>>>,
-        /// What decides it.
+        /// The issues and circumstances that decide an undetermined red line.
         optional hangs_on: Vec<At<Snake>>,
-        /// All waivers that lower it.
+        /// A map from every waiver that applies to its certainty.
         optional waivers: Node,
-        /// Rows that its evidence shows.
+        /// Rows that the evidence must name; further rows are allowed.
         optional rows: Vec<SingleLine>,
     }
 }
 
 impl ExpectEntry {
-    /// Whether nothing is asked for: such a case would hold whatever is answered.
+    /// Whether no result is expected. Such a case would pass for every evaluation.
     fn is_empty(&self) -> bool {
         let Self {
             place: _,
@@ -117,7 +119,7 @@ impl ExpectEntry {
     }
 }
 
-/// A test file whose names are not looked up yet.
+/// A test file whose names are not resolved yet.
 #[derive(Debug)]
 pub struct CaseFile {
     file: String,
@@ -126,69 +128,69 @@ pub struct CaseFile {
     cases: Vec<CaseEntry>,
 }
 
-/// One case, resolved.
+/// One case of a test file, with its names resolved against a scenario.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What it shows.
+    /// The name of the case, for reports.
     pub name: String,
-    /// The proposal's terms.
+    /// The terms of the proposal.
     pub terms: Vec<(InputId, Answer)>,
-    /// Terms that replace them.
+    /// Terms that replace those of the proposal.
     pub overrides: Vec<(InputId, Answer)>,
-    /// Issues whose terms are taken out.
+    /// Issues whose terms are removed from the proposal.
     pub cleared: Vec<InputId>,
-    /// What circumstances are taken to be.
+    /// Answers for circumstances, which replace what the scenario assumes.
     pub circumstances: Vec<(InputId, Answer)>,
-    /// The day.
+    /// The day of the evaluation; `None`: the scenario's `as_of`.
     pub as_of: Option<Date>,
-    /// What must be answered.
+    /// The expected results.
     pub expect: Expect,
 }
 
-/// What must be answered; what is `None` is not asked for.
+/// The expected results of a case; fields that are `None` or empty are not checked.
 #[derive(Clone, Debug, Default)]
 pub struct Expect {
     /// The verdict.
     pub verdict: Option<Verdict>,
-    /// What it could become.
+    /// The verdict that the open answers could still lead to.
     pub could_become: Option<Verdict>,
-    /// By party id: the stance, and what it could become.
+    /// By party id: the stance, and the stance that the open answers could lead to.
     pub stances: BTreeMap<String, (Option<Stance>, Option<Stance>)>,
-    /// All crossed lines.
+    /// The ids of all crossed red lines.
     pub crossed: Option<BTreeSet<String>>,
-    /// All undetermined lines.
+    /// The ids of all undetermined red lines.
     pub undetermined: Option<BTreeSet<String>>,
-    /// By red line id.
+    /// The expected findings, by red line id.
     pub findings: BTreeMap<String, ExpectFinding>,
-    /// All constraints broken, with their certainty.
+    /// The ids of all broken constraints, with their certainty.
     pub warnings: Option<BTreeMap<String, Certainty>>,
-    /// All cautions shown, with their certainty.
+    /// The ids of all shown cautions, with their certainty.
     pub cautions: Option<BTreeMap<String, Certainty>>,
 }
 
-/// What must be found of a red line; what is `None` is not asked for.
+/// The expected finding on a red line; fields that are `None` or empty are not checked.
 #[derive(Clone, Debug, Default)]
 pub struct ExpectFinding {
-    /// Its status, or `not_held`.
+    /// The status of the red line, or `not_held`.
     pub is: Option<ExpectedStatus>,
-    /// The lowest firmness of a crossing.
+    /// The lowest firmness with which a crossing counts.
     pub firmness: Option<Firmness>,
-    /// The highest.
+    /// The highest firmness with which a crossing counts.
     pub firmness_at_worst: Option<Firmness>,
     /// All minimal reasons: sets of `issue` and `issue.member`.
     pub reasons: Option<BTreeSet<BTreeSet<String>>>,
-    /// What decides it.
+    /// The ids of the issues and circumstances that decide an undetermined red line.
     pub hangs_on: Option<BTreeSet<String>>,
-    /// All waivers that lower it, with their certainty.
+    /// The ids of all waivers that apply, with their certainty.
     pub waivers: Option<BTreeMap<String, Certainty>>,
-    /// Rows that its evidence shows.
+    /// Rows that the evidence must name; further rows are allowed.
     pub rows: BTreeSet<String>,
 }
 
-/// Reads a test file.
+/// Reads a test file. `file` is its name, for messages.
 ///
 /// # Errors
-/// Every fault of the file, each with its place.
+/// Returns every fault of the file, each with its place.
 pub fn load_cases(file: &str, text: &str) -> Result<CaseFile, Diagnostics> {
     let mut faults = Faults::default();
     let entry = parse(text, &mut faults).and_then(|root| CaseFileEntry::read(&root, &mut faults));
@@ -197,22 +199,22 @@ pub fn load_cases(file: &str, text: &str) -> Result<CaseFile, Diagnostics> {
     }
     let read = entry.and_then(|entry| Some((entry.scenario?.0, entry.cases?)));
     if read.as_ref().is_some_and(|(_, cases)| cases.is_empty()) && faults.is_empty() {
-        faults.add(Place::START, "the file has no case");
+        faults.add(Place::START, "the file has no cases; add at least one to `cases`");
     }
     let (scenario, cases) = faults.finish(file, text, read)?;
     Ok(CaseFile { file: file.to_owned(), text: text.to_owned(), scenario, cases })
 }
 
 impl CaseFile {
-    /// The scenario file, relative to this one.
+    /// Returns the path of the scenario file, relative to the test file.
     pub fn scenario_path(&self) -> &str {
         &self.scenario
     }
 
-    /// Looks all names up.
+    /// Resolves all names against the scenario.
     ///
     /// # Errors
-    /// Every name that the scenario has not, each with its place.
+    /// Returns every name that the scenario does not have and every answer outside its domain, each with its place.
     pub fn resolve(self, scenario: &Scenario) -> Result<Vec<Case>, Diagnostics> {
         let mut resolver = Resolver { scenario, faults: Faults::default() };
         let cases: Option<Vec<Case>> = self.cases.into_iter().map(|entry| resolver.case(entry)).collect();
@@ -232,13 +234,13 @@ impl Resolver<'_> {
         let terms = match (&entry.proposal, &entry.terms) {
             (Some(id), None) => {
                 let ids = scenario.proposals.iter().map(|proposal| &*proposal.id);
-                self.known("proposal", &id.value.0, id.place, ids);
+                self.check_known("proposal", &id.value.0, id.place, ids);
                 let terms = scenario.proposal(&id.value.0).map_or(&[][..], |proposal| &proposal.terms);
                 terms.iter().map(|term| (term.issue, term.answer)).collect()
             }
             (None, Some(terms)) => answers_of_map(scenario.issues(), 0, &terms.0, &mut self.faults),
             _ => {
-                self.faults.add(place, "a case has a `proposal` or `terms`, and not both");
+                self.faults.add(place, "a case needs either `proposal` or `terms`, not both");
                 Vec::new()
             }
         };
@@ -250,7 +252,7 @@ impl Resolver<'_> {
             }
         };
         let (overrides, circumstances) = (answers(&entry.overrides, true), answers(&entry.circumstances, false));
-        let names = Names::of(scenario.issues());
+        let names = InputNames::of(scenario.issues());
         let cleared = entry.cleared.unwrap_or_default().into_iter().filter_map(|id| {
             let key = Key { place: id.place, text: id.value.0 };
             let found = names.find(&key, "issue", &mut self.faults)?;
@@ -259,7 +261,7 @@ impl Resolver<'_> {
         let cleared = cleared.collect();
         let (first, last) = scenario.covers;
         if let Some(day) = entry.as_of.as_ref().filter(|day| !(first..=last).contains(&day.value)) {
-            let message = format!("{} is outside of what the scenario covers: {first} to {last}", day.value);
+            let message = format!("{} is outside the days that the scenario covers, {first} to {last}", day.value);
             self.faults.add(day.place, message);
         }
         Some(Case {
@@ -276,7 +278,7 @@ impl Resolver<'_> {
     fn expect(&mut self, entry: ExpectEntry) -> Expect {
         let scenario = self.scenario;
         if entry.is_empty() {
-            self.faults.add(entry.place, "nothing is expected here: `expect` needs at least one key");
+            self.faults.add(entry.place, "`expect` is empty; it needs at least one key");
         }
         let parties: Vec<&str> = scenario.parties.iter().map(|party| &*party.id).collect();
         let red_lines: Vec<&str> = scenario.red_lines.iter().map(|red_line| &*red_line.id).collect();
@@ -330,7 +332,7 @@ impl Resolver<'_> {
         let inputs: Vec<&str> = scenario.inputs.iter().map(|input| &*input.id).collect();
         let hangs_on = entry.hangs_on.map(|ids| {
             let ids = ids.into_iter();
-            ids.inspect(|id| self.known("issue or circumstance", &id.value.0, id.place, inputs.iter().copied()))
+            ids.inspect(|id| self.check_known("issue or circumstance", &id.value.0, id.place, inputs.iter().copied()))
                 .map(|id| id.value.0)
                 .collect()
         });
@@ -345,24 +347,25 @@ impl Resolver<'_> {
         }
     }
 
-    /// `issue`, or `issue.member` for an issue that is a set of members.
+    /// Checks a cause of a reason: `issue`, or `issue.member` for an issue that is a set of members.
     fn check_cause(&mut self, cause: &At<Text>) {
         let text = &cause.value.0;
         let (id, member) = text.split_once('.').map_or((text.as_str(), None), |(id, member)| (id, Some(member)));
         let known = self.scenario.inputs.iter().map(|input| &*input.id);
-        self.known("issue or circumstance", id, cause.place, known);
+        self.check_known("issue or circumstance", id, cause.place, known);
         let Some(input) = self.scenario.inputs.iter().find(|input| &*input.id == id) else { return };
         let message = match (&input.domain, member) {
             (Domain::Members(_), Some(member)) if input.domain.entry(member).is_some() => return,
             (Domain::Members(_), Some(member)) => format!("`{id}` has no member `{member}`"),
-            (Domain::Members(_), None) => format!("members count one by one: write `{id}.MEMBER`"),
+            (Domain::Members(_), None) => format!("`{id}` is a set of members; name one of them as `{id}.MEMBER`"),
             (_, Some(_)) => format!("`{id}` has no members"),
             (_, None) => return,
         };
         self.faults.add(cause.place, message);
     }
 
-    fn known<'b>(&mut self, what: &str, id: &str, place: Place, known: impl IntoIterator<Item = &'b str>) {
+    /// Reports an id that is not among the known ones.
+    fn check_known<'b>(&mut self, what: &str, id: &str, place: Place, known: impl IntoIterator<Item = &'b str>) {
         let known: Vec<&str> = known.into_iter().collect();
         if !known.contains(&id) {
             let hint = self.faults.hint(id, known);
@@ -372,20 +375,20 @@ impl Resolver<'_> {
 
     fn set(&mut self, ids: Option<Vec<At<Kebab>>>, what: &str, known: &[&str]) -> Option<BTreeSet<String>> {
         let ids = ids?.into_iter();
-        let ids = ids.inspect(|id| self.known(what, &id.value.0, id.place, known.iter().copied()));
+        let ids = ids.inspect(|id| self.check_known(what, &id.value.0, id.place, known.iter().copied()));
         Some(ids.map(|id| id.value.0).collect())
     }
 
-    /// The entries of a map by known ids.
+    /// Returns the entries of a map whose keys are ids, and reports unknown ids.
     fn map<'b>(&mut self, node: Option<&'b Node>, what: &str, known: &[&str]) -> Vec<(String, &'b Node)> {
         let Some(node) = node else { return Vec::new() };
         let Content::Mapping(entries) = &node.content else {
-            self.faults.add(node.place, format!("a map by {what} is expected here, not {}", node.describe()));
+            self.faults.add(node.place, format!("expected a map keyed by {what}, found {}", node.describe()));
             return Vec::new();
         };
         let entries = entries.iter();
         entries
-            .inspect(|(key, _)| self.known(what, &key.text, key.place, known.iter().copied()))
+            .inspect(|(key, _)| self.check_known(what, &key.text, key.place, known.iter().copied()))
             .map(|(key, value)| (key.text.clone(), value))
             .collect()
     }

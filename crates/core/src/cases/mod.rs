@@ -1,4 +1,4 @@
-//! Test files: what a scenario must answer, and whether it does.
+//! Scenario test files: cases with a proposal and the expected results of its evaluation.
 
 mod check;
 mod file;

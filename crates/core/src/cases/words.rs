@@ -1,4 +1,6 @@
 //! The words of test files for verdicts, stances, statuses, certainties and firmnesses.
+//!
+//! Must not know of the structure of a test file.
 
 use crate::engine::{Certainty, Stance, Status, Verdict};
 use crate::scenario::diagnostics::Faults;
@@ -7,21 +9,22 @@ use crate::scenario::model::Firmness;
 use crate::scenario::record::{Read, word};
 use serde_json::{Map, Value, json};
 
-/// A status that a test case expects of a red line.
+/// The expected status of a red line in a test case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedStatus {
     /// The red line has a finding with this status.
     Found(Status),
-    /// The red line is not held that day, so there is no finding.
+    /// The red line is not held on the day, so that there is no finding.
     NotHeld,
 }
 
-/// A value that test files write as one word.
+/// A value that is written as one word in test files.
 pub(super) trait Word {
-    /// The word.
+    /// Returns the word for the value.
     fn word(&self) -> &'static str;
 }
 
+/// Implements [`Word`] and [`Read`] for a type from its list of words.
 macro_rules! vocabulary {
     ($($type:ty: $($word:literal = $value:path $(: $inner:path)?),+;)+) => {$(
         impl Word for $type {

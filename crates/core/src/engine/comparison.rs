@@ -1,7 +1,7 @@
-//! Comparisons of evaluations: whether two say the same, and the red lines on which they differ.
+//! Compares evaluations: whether two are equivalent, and the red lines on which they differ.
 //!
-//! Owns which differences count. Must not know how answers are written: two evaluations that differ only in their day
-//! say the same.
+//! Owns the decision which differences count; two evaluations that differ only in their day are equivalent. Must not
+//! know of the form of responses.
 
 use super::evaluation::{Certainty, Evaluation, Finding, Sighting, Status, WaiverFinding};
 use super::input::Detail;
@@ -10,12 +10,12 @@ use crate::scenario::Scenario;
 use crate::scenario::model::{Firmness, RedLine};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A finding in brief: the status of a red line, and the firmness of its crossings.
+/// A summary of a finding: the status of a red line, and the firmness of its crossings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FindingOutline {
-    /// The status; `None` for a red line that is not held.
+    /// The status of the red line; `None` if the red line is not held.
     pub status: Option<Status>,
-    /// The lowest and the highest firmness with which a crossing counts; `None` where there is no crossing.
+    /// The lowest and the highest firmness with which a crossing counts; `None` if there is no crossing.
     pub firmness: Option<(Firmness, Firmness)>,
 }
 
@@ -37,26 +37,28 @@ impl From<&Finding> for FindingOutline {
 pub struct FindingChange {
     /// The position of the red line; hypothetical ones follow those of the scenario.
     pub red_line: usize,
-    /// In the earlier evaluation.
+    /// The finding of the earlier evaluation.
     pub before: FindingOutline,
-    /// In the later evaluation.
+    /// The finding of the later evaluation.
     pub after: FindingOutline,
 }
 
-/// A red line to which compared proposals do different things.
+/// A red line on which compared proposals have different findings.
 #[derive(Clone, Debug)]
 pub struct ComparedLine<'a> {
     /// The red line.
     pub red_line: &'a RedLine,
     /// Whether the red line, or its firmness, is a hypothesis.
     pub is_hypothetical: bool,
-    /// One outline for each proposal, in their order.
+    /// One outline per proposal, in the order of the proposals.
     pub findings: Vec<FindingOutline>,
 }
 
 impl Evaluation {
-    /// Whether two full evaluations of one scenario say the same apart from their day, as far as `detail` reports. What is
-    /// clear, not recorded and not held counts in every detail.
+    /// Whether two full evaluations of one scenario are equivalent, apart from their day, in the parts that `detail`
+    /// reports.
+    ///
+    /// Whether a red line is clear, not recorded or not held counts for every level of detail.
     pub fn says_the_same_as(&self, other: &Self, detail: Detail) -> bool {
         let verdicts = |evaluation: &Self| (evaluation.verdict, evaluation.could_become);
         let outlines = |evaluation: &Self| -> Vec<(usize, FindingOutline)> {
@@ -81,7 +83,7 @@ impl Evaluation {
             && (detail == Detail::Basic || self.inputs == other.inputs)
     }
 
-    /// The red lines of which another full evaluation, of a later day, finds something else, in their order.
+    /// Returns the red lines on which a full evaluation of a later day differs, in the order of the scenario.
     pub fn changes_to(&self, later: &Self, detail: Detail) -> Vec<FindingChange> {
         let by_line = |evaluation: &Self| -> BTreeMap<usize, usize> {
             evaluation.findings.iter().enumerate().map(|(at, finding)| (finding.red_line, at)).collect()
@@ -99,8 +101,9 @@ impl Evaluation {
         changes.collect()
     }
 
-    /// Whether two findings of one red line, with the same outline, have the same reasons, waivers and openings, as far as
-    /// `detail` reports findings of this status.
+    /// Whether two findings on one red line, with equal outlines, have equal reasons, waivers and openings.
+    ///
+    /// Always true if `detail` does not report findings of this status.
     fn same_details(&self, ours: &Finding, other: &Self, theirs: &Finding, detail: Detail) -> bool {
         if detail == Detail::Basic && !matches!(ours.status, Status::Crossed | Status::Undetermined) {
             return true;
@@ -120,24 +123,24 @@ impl Evaluation {
             && our_waivers.iter().zip(their_waivers).all(same_waiver)
     }
 
-    /// Whether reasons name the same causes, which say the same of their inputs.
+    /// Whether two lists of reasons have the same causes, with equal answers and origins of their inputs.
     fn same_reasons<'a>(
         &self,
         ours: impl ExactSizeIterator<Item = &'a [Cause]>,
         other: &Self,
         theirs: impl ExactSizeIterator<Item = &'a [Cause]>,
     ) -> bool {
-        // What a cause says of an input: of a member, whether it is in; of any other input, the answer.
-        let says = |evaluation: &Self, cause: &Cause| {
+        // For a member the inclusion counts; for any other input, the answer counts.
+        let content = |evaluation: &Self, cause: &Cause| {
             let input = evaluation.inputs.get(cause.input.index())?;
             let answer = cause.member.is_none().then_some(input.answer);
             Some((input.origin, answer, cause.member.is_some_and(|member| input.includes(member))))
         };
-        same_lists(ours, theirs, |ours, theirs| ours == theirs && says(self, ours) == says(other, theirs))
+        same_lists(ours, theirs, |ours, theirs| ours == theirs && content(self, ours) == content(other, theirs))
     }
 }
 
-/// Whether two lists of lists have the same lengths, and the same items by a rule.
+/// Whether two lists of lists have the same lengths and, according to `same`, the same items.
 fn same_lists<'a, T: 'a>(
     ours: impl ExactSizeIterator<Item = &'a [T]>,
     theirs: impl ExactSizeIterator<Item = &'a [T]>,
@@ -149,10 +152,10 @@ fn same_lists<'a, T: 'a>(
         })
 }
 
-/// The red lines to which proposals, evaluated on one day under the same hypotheses, do different things, in their order.
+/// Returns the red lines on which evaluations of different proposals differ, in the order of the scenario.
 ///
-/// A red line without a finding is clear, or not held, or not recorded: the last two hold for all of the proposals alike,
-/// so that it counts as clear.
+/// The evaluations must be of one day and under the same hypotheses. A red line without a finding counts as clear: it
+/// may also be not held or not recorded, but then it is so for every proposal and makes no difference.
 pub fn differing_lines<'a>(scenario: &'a Scenario, evaluations: &'a [Evaluation]) -> Vec<ComparedLine<'a>> {
     let mut lines: BTreeMap<usize, ComparedLine<'a>> = BTreeMap::new();
     for (column, evaluation) in evaluations.iter().enumerate() {

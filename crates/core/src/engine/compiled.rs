@@ -1,4 +1,7 @@
-//! A scenario made ready: standings, ladders, editions, and the index from an input to what watches it.
+//! A scenario prepared for evaluation.
+//!
+//! Owns the standings of red lines by day, the ladders of waivers, the editions, and the index from an input to the red
+//! lines, constraints and cautions that test it. Must not know of proposals or findings.
 
 use super::edition::{Edition, first_days};
 use super::ladder::{Ladder, certain};
@@ -11,66 +14,72 @@ use jiff::civil::Date;
 use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 
-/// A red line whose waivers make it too complex.
+/// A red line is too complex in combination with its waivers.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("red line `{red_line}` with its waivers: {cause}")]
+#[error("red line `{red_line}` in combination with its waivers: {cause}")]
 pub struct CompileError {
-    /// The red line's id.
+    /// The id of the red line.
     pub red_line: String,
-    /// The limit.
+    /// The limit that the red line exceeds.
     pub cause: ComplexityError,
 }
 
-/// A scenario that can be evaluated. Immutable; shared by reference count.
+/// A scenario prepared for evaluation. Immutable, and meant to be shared by reference count.
 #[derive(Debug)]
 pub struct Compiled {
     scenario: Arc<Scenario>,
     standings: Box<[Standings]>,
     ladders: Box<[Ladder]>,
     editions: Box<[Edition]>,
-    /// For each input, the watched things that test it.
-    watchers: Lists<u32>,
-    /// For each red line, the inputs that decide it.
-    deciding: Lists<InputId>,
-    /// For conditions that come with calls; most scenarios never see any.
+    /// For each input, the ordinals of the watchers that test it.
+    watchers: BoxedLists<u32>,
+    /// For each red line, the inputs that decide its status or firmness.
+    deciding: BoxedLists<InputId>,
+    /// The names that conditions of calls may use.
+    ///
+    /// Built on first use, because most scenarios never need it.
     vocabulary: OnceLock<Vocabulary>,
-    /// About how many bytes all this takes.
+    /// The approximate memory of the compiled scenario, in bytes.
     pub(super) bytes: usize,
 }
 
-/// A red line whose crossings count with at least some firmness, waivers considered.
+/// A red line whose crossings can count with at least a given firmness, after its waivers.
 #[derive(Clone, Copy, Debug)]
 pub struct Counted<'a> {
-    /// Its position; hypothetical ones follow those of the scenario.
+    /// The position of the red line; hypothetical red lines follow those of the scenario.
     pub position: usize,
     /// The red line.
     pub red_line: &'a RedLine,
-    /// How firmly it is held, without its waivers.
+    /// The firmness of the red line without its waivers.
     pub firmness: Firmness,
-    /// The prime implicants of "crossed, and no waiver lowers it below the firmness asked for".
+    /// The prime implicants of "crossed, and no waiver lowers the crossing below the given firmness".
     pub crossed: &'a Cubes,
-    /// The space of these.
+    /// The space of `crossed`.
     pub space: &'a Space,
 }
 
-/// From each day on: what the red line is. A ladder only where waivers stand.
+/// The standing of a red line from each day on, ascending by day.
+///
+/// A held red line has a ladder only if waivers are in force.
 type Standings = Box<[(Date, Standing<Option<u32>>)]>;
 
-type Lists<T> = Box<[Box<[T]>]>;
+type BoxedLists<T> = Box<[Box<[T]>]>;
 
-/// Something that watches inputs: numbered in this order, red lines first.
+/// A red line, constraint or caution, which watches inputs.
+///
+/// Ordinals count them in this order, red lines first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Watched {
+pub(super) enum Watcher {
     RedLine(usize),
     Constraint(usize),
     Caution(usize),
 }
 
 impl Compiled {
-    /// Makes a scenario ready.
+    /// Prepares a scenario for evaluation.
     ///
     /// # Errors
-    /// The red lines whose waivers, taken together with the line, outgrow a limit.
+    /// Returns every red line that exceeds a limit in combination with its waivers.
     pub fn new(scenario: Arc<Scenario>) -> Result<Self, Vec<CompileError>> {
         let mut ladders = Vec::new();
         let mut faults = Vec::new();
@@ -81,7 +90,7 @@ impl Compiled {
                 if waivers.is_empty() {
                     return None;
                 }
-                if let Some((_, ladder)) = built.iter().find(|(standing, _)| *standing == waivers) {
+                if let Some((_, ladder)) = built.iter().find(|(in_force, _)| *in_force == waivers) {
                     return Some(*ladder);
                 }
                 match Ladder::compile(red_line, &waivers, &scenario.space) {
@@ -128,22 +137,24 @@ impl Compiled {
         Ok(compiled)
     }
 
-    /// The scenario.
+    /// Returns the scenario as data.
     pub fn scenario(&self) -> &Arc<Scenario> {
         &self.scenario
     }
 
-    /// The names that conditions of calls may use.
+    /// Returns the names that conditions of calls may use.
+    ///
+    /// The first call builds them, which takes milliseconds.
     pub fn vocabulary(&self) -> &Vocabulary {
         self.vocabulary.get_or_init(|| self.scenario.vocabulary())
     }
 
-    /// From inputs to what watches them, and from red lines to the inputs that decide them.
-    fn index(&self) -> (Lists<u32>, Lists<InputId>) {
+    /// Builds the index from inputs to watchers and from red lines to the inputs that decide them.
+    fn index(&self) -> (BoxedLists<u32>, BoxedLists<InputId>) {
         let mut watchers = vec![Vec::new(); self.scenario.inputs.len()];
         let mut deciding = Vec::with_capacity(self.scenario.red_lines.len());
-        for ordinal in 0..self.watched_count() {
-            let Some((sides, extra)) = self.watched(ordinal).and_then(|watched| self.tested_by(watched)) else {
+        for ordinal in 0..self.watcher_count() {
+            let Some((sides, extra)) = self.watcher(ordinal).and_then(|watcher| self.tested_by(watcher)) else {
                 continue;
             };
             let mut inputs: Vec<_> = [sides.0, sides.1]
@@ -165,15 +176,15 @@ impl Compiled {
         (watchers.into_iter().map(Vec::into_boxed_slice).collect(), deciding.into())
     }
 
-    /// The inputs on which a red line's status or firmness depends, in input order.
+    /// Returns the inputs on which the status or firmness of a red line depends, in input order.
     pub fn deciding_inputs(&self, red_line: usize) -> &[InputId] {
         self.deciding.get(red_line).map_or(&[], |inputs| inputs)
     }
 
-    /// Its condition's two sides, and what else its findings depend on: the conditions of all its waivers.
-    fn tested_by(&self, watched: Watched) -> Option<((&Cubes, &Cubes), Vec<&Cubes>)> {
-        let extra = match watched {
-            Watched::RedLine(position) => {
+    /// Returns the two sides of a watcher's condition, and the sides of the conditions of its waivers.
+    fn tested_by(&self, watcher: Watcher) -> Option<((&Cubes, &Cubes), Vec<&Cubes>)> {
+        let extra = match watcher {
+            Watcher::RedLine(position) => {
                 let red_line = self.scenario.red_lines.get(position)?;
                 red_line
                     .waivers
@@ -181,41 +192,42 @@ impl Compiled {
                     .flat_map(|waiver| [&waiver.when.decision.holds, &waiver.when.decision.fails])
                     .collect()
             }
-            Watched::Constraint(_) | Watched::Caution(_) => Vec::new(),
+            Watcher::Constraint(_) | Watcher::Caution(_) => Vec::new(),
         };
-        Some((self.sides(watched)?, extra))
+        Some((self.sides(watcher)?, extra))
     }
 
     fn edition_from(&self, day: Date) -> Edition {
         let mut edition = Edition::new(&self.scenario, day);
-        let mut astir = vec![0u64; self.watched_count().div_ceil(64)];
-        for ordinal in 0..self.watched_count() {
-            let Some(watched) = self.watched(ordinal) else { continue };
-            let held = match watched {
-                Watched::RedLine(position) => matches!(self.standing(position, day), Standing::Held(_)),
-                Watched::Constraint(_) | Watched::Caution(_) => true,
+        let mut not_clear = vec![0u64; self.watcher_count().div_ceil(64)];
+        for ordinal in 0..self.watcher_count() {
+            let Some(watcher) = self.watcher(ordinal) else { continue };
+            let held = match watcher {
+                Watcher::RedLine(position) => matches!(self.standing(position, day), Standing::Held(_)),
+                Watcher::Constraint(_) | Watcher::Caution(_) => true,
             };
-            let clear = self.sides(watched).is_some_and(|(_, clear)| certain(clear, &edition.state));
+            let clear = self.sides(watcher).is_some_and(|(_, clear)| certain(clear, &edition.state));
             if held
                 && !clear
-                && let Some(word) = astir.get_mut(ordinal / 64)
+                && let Some(word) = not_clear.get_mut(ordinal / 64)
             {
                 *word |= 1 << (ordinal % 64);
             }
         }
         let lines = 0..self.scenario.red_lines.len();
         edition.unrecorded = lines.filter(|line| *self.standing(*line, day) == Standing::NotRecorded).count();
-        edition.astir = astir.into();
+        edition.not_clear = not_clear.into();
         edition
     }
 
-    /// The first days of the editions, ascending.
+    /// Iterates over the first days of the editions, ascending.
     pub fn edition_days(&self) -> impl Iterator<Item = Date> {
         self.editions.iter().map(|edition| edition.from)
     }
 
-    /// The stretches of days between two days, ends included, on each of which one edition holds. None if the days are
-    /// not covered or in the wrong order.
+    /// Iterates over the ranges of days between `from` and `to` (both included) in each of which one edition holds.
+    ///
+    /// Ends are included. Empty if the days are not covered or in the wrong order.
     pub fn editions_between(&self, from: Date, to: Date) -> impl Iterator<Item = (Date, Date)> {
         let starts = self.editions.iter().map(|edition| edition.from);
         let ends = starts.clone().skip(1).map(Some).chain([None]);
@@ -226,12 +238,13 @@ impl Compiled {
         })
     }
 
-    /// The edition that a day belongs to; `None` before the first.
+    /// Returns the edition of a day; `None` before the first edition.
     pub(super) fn edition(&self, day: Date) -> Option<&Edition> {
         let after = self.editions.partition_point(|edition| edition.from <= day);
         self.editions.get(after.checked_sub(1)?)
     }
 
+    /// Returns the standing of a red line on a day.
     pub(super) fn standing(&self, red_line: usize, day: Date) -> &Standing<Option<u32>> {
         let standings = self.standings.get(red_line).map_or(&[][..], |standings| standings);
         let after = standings.partition_point(|(from, _)| *from <= day);
@@ -242,7 +255,7 @@ impl Compiled {
         self.ladders.iter().flat_map(Ladder::cubes)
     }
 
-    /// Whether a red line is held on one of the days, ends included.
+    /// Whether a red line is held on at least one day of a range, ends included.
     pub fn is_held(&self, red_line: usize, (from, to): (Date, Date)) -> bool {
         let red_line = self.scenario.red_lines.get(red_line);
         red_line.is_some_and(|red_line| {
@@ -250,8 +263,10 @@ impl Compiled {
         })
     }
 
-    /// The red lines held on a day whose crossings can count with at least some firmness, hypotheses included: each with
-    /// its position (hypothetical ones follow those of the scenario), where such a crossing is, and the space of this.
+    /// Iterates over the red lines of a day whose crossings can count with at least a given firmness.
+    ///
+    /// Only red lines that are held on the day count. Hypotheses apply: dropped red lines are left out, and added red
+    /// lines follow those of the scenario.
     pub fn counted<'a>(
         &'a self,
         day: Date,
@@ -281,7 +296,9 @@ impl Compiled {
         recorded.chain(added).filter(move |counted| counted.firmness >= at_least)
     }
 
-    /// The red lines not yet recorded on a day, by position; those that a hypothesis drops apart.
+    /// Iterates over the positions of the red lines that are not yet recorded on a day.
+    ///
+    /// Red lines that a hypothesis drops are left out.
     pub fn not_recorded<'a>(&'a self, day: Date, supposed: Option<&'a Supposed>) -> impl Iterator<Item = usize> + 'a {
         let lines = 0..self.scenario.red_lines.len();
         lines
@@ -297,29 +314,31 @@ impl Compiled {
         self.watchers.get(input).map_or(&[], |list| list)
     }
 
-    pub(super) fn watched_count(&self) -> usize {
+    pub(super) fn watcher_count(&self) -> usize {
         self.scenario.red_lines.len() + self.scenario.constraints.len() + self.scenario.cautions.len()
     }
 
-    pub(super) fn watched(&self, ordinal: usize) -> Option<Watched> {
+    pub(super) fn watcher(&self, ordinal: usize) -> Option<Watcher> {
         let (red_lines, constraints) = (self.scenario.red_lines.len(), self.scenario.constraints.len());
         if ordinal < red_lines {
-            Some(Watched::RedLine(ordinal))
+            Some(Watcher::RedLine(ordinal))
         } else if ordinal < red_lines + constraints {
-            Some(Watched::Constraint(ordinal - red_lines))
-        } else if ordinal < self.watched_count() {
-            Some(Watched::Caution(ordinal - red_lines - constraints))
+            Some(Watcher::Constraint(ordinal - red_lines))
+        } else if ordinal < self.watcher_count() {
+            Some(Watcher::Caution(ordinal - red_lines - constraints))
         } else {
             None
         }
     }
 
-    /// The prime implicants of "crossed" (or broken, or applies) and of its opposite.
-    pub(super) fn sides(&self, watched: Watched) -> Option<(&Cubes, &Cubes)> {
-        let decision = match watched {
-            Watched::RedLine(position) => return Some(self.scenario.red_lines.get(position)?.sides()),
-            Watched::Constraint(position) => &self.scenario.constraints.get(position)?.forbids.decision,
-            Watched::Caution(position) => &self.scenario.cautions.get(position)?.when.decision,
+    /// Returns the prime implicants of a watcher's condition and of the opposite.
+    ///
+    /// The condition of a red line is "crossed", of a constraint "broken", and of a caution "applies".
+    pub(super) fn sides(&self, watcher: Watcher) -> Option<(&Cubes, &Cubes)> {
+        let decision = match watcher {
+            Watcher::RedLine(position) => return Some(self.scenario.red_lines.get(position)?.sides()),
+            Watcher::Constraint(position) => &self.scenario.constraints.get(position)?.forbids.decision,
+            Watcher::Caution(position) => &self.scenario.cautions.get(position)?.when.decision,
         };
         Some((&decision.holds, &decision.fails))
     }

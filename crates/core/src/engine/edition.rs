@@ -1,4 +1,6 @@
-//! Editions: what holds from one day to the next change.
+//! Editions: ranges of days on which nothing in the scenario changes.
+//!
+//! Must not know of proposals or findings.
 
 use crate::scenario::Scenario;
 use crate::scenario::model::Input;
@@ -6,26 +8,26 @@ use detente_condition::{Answer, Space};
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
-/// What holds on the days from `from` to the next edition.
+/// The state of a scenario from one day until the next edition begins.
 #[derive(Clone, Debug)]
 pub(super) struct Edition {
-    /// The first day.
+    /// The first day of the edition.
     pub(super) from: Date,
-    /// What holds of each input when nothing is said.
+    /// The answer for each input if the request says nothing about it.
     pub(super) defaults: Box<[Answer]>,
-    /// The same as masks.
+    /// The masks of the values that `defaults` leaves possible.
     pub(super) state: Box<[u128]>,
-    /// How many red lines are not yet recorded.
+    /// The number of red lines that are not yet recorded.
     pub(super) unrecorded: usize,
-    /// Bits of the watched things that are not simply clear when nothing is said.
-    pub(super) astir: Box<[u64]>,
+    /// The ordinals, as bits, of the watchers that are not certainly clear in `state`.
+    pub(super) not_clear: Box<[u64]>,
 }
 
 impl Edition {
     pub(super) fn new(scenario: &Scenario, from: Date) -> Self {
         let defaults: Box<[Answer]> = scenario.inputs.iter().map(|input| default_on(input, from)).collect();
         let state = state_of(&defaults, &scenario.space);
-        Self { from, defaults, state, unrecorded: 0, astir: Box::default() }
+        Self { from, defaults, state, unrecorded: 0, not_clear: Box::default() }
     }
 }
 
@@ -38,7 +40,7 @@ fn default_on(input: &Input, day: Date) -> Answer {
     standing.map_or(Answer::Unsettled, |dated| Answer::Exact(dated.value))
 }
 
-/// The first days of all editions, ascending: the first day covered, and every later one on which something changes.
+/// Returns the first days of all editions: the first day covered, and every later day on which something changes.
 pub(super) fn first_days(scenario: &Scenario) -> BTreeSet<Date> {
     let (first, last) = scenario.covers;
     let spans = scenario

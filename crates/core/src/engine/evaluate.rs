@@ -1,6 +1,8 @@
-//! Evaluating a proposal.
+//! Evaluates a proposal against a compiled scenario.
+//!
+//! Must not know of how a finding is presented.
 
-use super::compiled::{Compiled, Watched};
+use super::compiled::{Compiled, Watcher};
 use super::edition::Edition;
 use super::evaluation::{Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
 use super::input::{Detail, EffectiveInput, Given, NotCoveredError, Origin};
@@ -17,18 +19,22 @@ use std::ops::Range;
 use std::sync::Arc;
 
 impl Compiled {
-    /// Evaluates what is given (at most one answer an input; of several, the last) on a day (default: the scenario's).
+    /// Evaluates the given answers on a day.
+    ///
+    /// If an input is given several times, the last answer counts. Without a day, the scenario's `as_of` is used.
     ///
     /// # Errors
-    /// A day outside of what the scenario covers.
+    /// Returns an error if the scenario does not cover the day.
     pub fn evaluate(&self, given: &[Given], day: Option<Date>, detail: Detail) -> Result<Evaluation, NotCoveredError> {
         self.evaluate_supposing(given, day, detail, None)
     }
 
-    /// The same, with hypotheses about red lines. They must fit this scenario.
+    /// Evaluates the given answers on a day, as [`Self::evaluate`] does, under hypotheses about red lines.
+    ///
+    /// The hypotheses must have been made for this scenario, because they refer to red lines by position.
     ///
     /// # Errors
-    /// A day outside of what the scenario covers.
+    /// Returns an error if the scenario does not cover the day.
     pub fn evaluate_supposing(
         &self,
         given: &[Given],
@@ -38,7 +44,7 @@ impl Compiled {
     ) -> Result<Evaluation, NotCoveredError> {
         let (day, edition) = self.day(day)?;
         let mut state = edition.state.to_vec();
-        let mut astir = edition.astir.to_vec();
+        let mut to_evaluate = edition.not_clear.to_vec();
         for given in given {
             let (Some(axis), Some(possible)) =
                 (self.scenario().space.axis(given.input), state.get_mut(given.input.index()))
@@ -51,7 +57,7 @@ impl Compiled {
             }
             *possible = answered;
             for watcher in self.watchers(given.input.index()) {
-                if let Some(word) = astir.get_mut(*watcher as usize / 64) {
+                if let Some(word) = to_evaluate.get_mut(*watcher as usize / 64) {
                     *word |= 1 << (watcher % 64);
                 }
             }
@@ -65,13 +71,13 @@ impl Compiled {
             found: Evaluation::empty(day, edition.unrecorded, self.inputs_in(edition, given)),
         };
         match detail {
-            Detail::Basic => bits(&astir).for_each(|ordinal| run.look_at(ordinal)),
-            Detail::Full => (0..self.watched_count()).for_each(|ordinal| run.look_at(ordinal)),
+            Detail::Basic => bits(&to_evaluate).for_each(|ordinal| run.evaluate_watcher(ordinal)),
+            Detail::Full => (0..self.watcher_count()).for_each(|ordinal| run.evaluate_watcher(ordinal)),
         }
         if let Some(supposed) = supposed {
             let state = supposed.state(&run.found.inputs);
             for (position, red_line) in supposed.added(self.scenario()) {
-                run.line(position, red_line, None, (&supposed.space, &state));
+                run.red_line(position, red_line, None, (&supposed.space, &state));
             }
             let unrecorded = |line: &usize| *self.standing(*line, day) == Standing::NotRecorded;
             run.found.unrecorded -= supposed.dropped().filter(unrecorded).count().min(run.found.unrecorded);
@@ -80,14 +86,15 @@ impl Compiled {
         Ok(run.conclude())
     }
 
-    /// What an evaluation takes each input to be.
+    /// Returns the answer that an evaluation uses for each input, with its origin, in input order.
     ///
     /// # Errors
-    /// A day outside of what the scenario covers.
+    /// Returns an error if the scenario does not cover the day.
     pub fn effective_inputs(&self, given: &[Given], day: Option<Date>) -> Result<Vec<EffectiveInput>, NotCoveredError> {
         Ok(self.inputs_in(self.day(day)?.1, given))
     }
 
+    /// Returns the answer and origin of each input in an edition, given the answers of a request.
     fn inputs_in(&self, edition: &Edition, given: &[Given]) -> Vec<EffectiveInput> {
         let inputs = (0u16..).zip(&edition.defaults).map(|(input, default)| {
             let input = InputId(input);
@@ -108,10 +115,10 @@ impl Compiled {
         inputs
     }
 
-    /// Whether the scenario covers a day.
+    /// Checks that the scenario covers a day.
     ///
     /// # Errors
-    /// If it does not.
+    /// Returns an error if the scenario does not cover the day.
     pub fn check_covered(&self, day: Date) -> Result<(), NotCoveredError> {
         self.day(Some(day)).map(|_| ())
     }
@@ -124,7 +131,7 @@ impl Compiled {
     }
 }
 
-/// The positions of the set bits.
+/// Iterates over the positions of the set bits, ascending.
 fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
     words.iter().enumerate().flat_map(|(at, word)| {
         let mut left = *word;
@@ -143,7 +150,7 @@ impl Evaluation {
             verdict: Verdict::Unopposed,
             could_become: Verdict::Unopposed,
             stances: Vec::new(),
-            // Room for a usual answer: growing step by step costs more than the evaluating does.
+            // Capacity for a typical evaluation, because growing the lists costs more than evaluating.
             findings: Vec::with_capacity(16),
             inputs,
             supposed: None,
@@ -157,6 +164,7 @@ impl Evaluation {
     }
 }
 
+/// The state of one evaluation.
 struct Run<'a> {
     compiled: &'a Compiled,
     day: Date,
@@ -167,35 +175,35 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn look_at(&mut self, ordinal: usize) {
+    fn evaluate_watcher(&mut self, ordinal: usize) {
         let compiled = self.compiled;
-        let Some(watched) = compiled.watched(ordinal) else { return };
-        match watched {
-            Watched::RedLine(position) => match compiled.standing(position, self.day) {
+        let Some(watcher) = compiled.watcher(ordinal) else { return };
+        match watcher {
+            Watcher::RedLine(position) => match compiled.standing(position, self.day) {
                 _ if self.supposed.is_some_and(|supposed| supposed.drops(position)) => {}
                 Standing::Held(ladder) => {
                     let Some(red_line) = compiled.scenario().red_lines.get(position) else { return };
                     let at = (&compiled.scenario().space, self.state);
-                    self.line(position, red_line, compiled.ladder(*ladder), at);
+                    self.red_line(position, red_line, compiled.ladder(*ladder), at);
                 }
                 Standing::NotRecorded if self.detail == Detail::Full => {
                     self.found.findings.push(Finding::bare(position, Status::NotRecorded));
                 }
                 Standing::NotRecorded | Standing::NotHeld => {}
             },
-            Watched::Constraint(position) => {
-                let sighting = compiled.sides(watched).and_then(|(yes, no)| self.sighting(position, yes, no));
+            Watcher::Constraint(position) => {
+                let sighting = compiled.sides(watcher).and_then(|(yes, no)| self.sighting(position, yes, no));
                 self.found.warnings.extend(sighting);
             }
-            Watched::Caution(position) => {
-                let sighting = compiled.sides(watched).and_then(|(yes, no)| self.sighting(position, yes, no));
+            Watcher::Caution(position) => {
+                let sighting = compiled.sides(watcher).and_then(|(yes, no)| self.sighting(position, yes, no));
                 self.found.cautions.extend(sighting);
             }
         }
     }
 
-    /// One red line that is held, in its space.
-    fn line(&mut self, position: usize, red_line: &RedLine, ladder: Option<&Ladder>, at: (&Space, &[u128])) {
+    /// Adds the finding on a red line that is held. `at` is its space and the state in that space.
+    fn red_line(&mut self, position: usize, red_line: &RedLine, ladder: Option<&Ladder>, at: (&Space, &[u128])) {
         let (crossed, clear) = red_line.sides();
         let (space, state) = at;
         let mut finding = Finding::bare(position, Status::Undetermined);
@@ -226,26 +234,27 @@ impl Run<'_> {
         self.found.findings.push(finding);
     }
 
-    /// The waivers that lower crossings, of a line that without them is held this firmly.
+    /// Adds the waivers that lower crossings of a red line whose firmness without waivers is `unwaived`.
     fn waivers(&mut self, red_line: &RedLine, ladder: &Ladder, unwaived: Firmness) -> Range<u32> {
         let space = &self.compiled.scenario().space;
         let count = |waivers: &Vec<WaiverFinding>| u32::try_from(waivers.len()).unwrap_or(u32::MAX);
         let start = count(&self.found.waivers);
-        for standing in &ladder.waivers {
-            if certain(&standing.never_applies, self.state) {
+        for in_force in &ladder.waivers {
+            if certain(&in_force.never_applies, self.state) {
                 continue;
             }
-            let waiver = red_line.waivers.get(standing.position).filter(|waiver| waiver.firmness < unwaived);
+            let waiver = red_line.waivers.get(in_force.position).filter(|waiver| waiver.firmness < unwaived);
             let Some(waiver) = waiver else { continue };
             let holds = &waiver.when.decision.holds;
             let certainty =
-                if certain(&standing.never_misses, self.state) { Certainty::Certain } else { Certainty::Possible };
+                if certain(&in_force.never_misses, self.state) { Certainty::Certain } else { Certainty::Possible };
             let reasons = minimal_reasons(holds, self.state, space, &mut self.found.reasons);
-            self.found.waivers.push(WaiverFinding { waiver: standing.position, certainty, reasons });
+            self.found.waivers.push(WaiverFinding { waiver: in_force.position, certainty, reasons });
         }
         start..count(&self.found.waivers)
     }
 
+    /// Returns the sighting of a constraint or caution, given the two sides of its condition.
     fn sighting(&mut self, position: usize, yes: &Cubes, no: &Cubes) -> Option<Sighting> {
         if certain(no, self.state) {
             return None;
@@ -256,10 +265,11 @@ impl Run<'_> {
         Some(Sighting { position, certainty, reasons })
     }
 
+    /// Derives the stances and verdicts from the findings, and sorts the findings.
     fn conclude(mut self) -> Evaluation {
         let scenario = self.compiled.scenario();
-        let calm = PartyStance { stance: Stance::NoStatedObjection, could_become: Stance::NoStatedObjection };
-        let mut stances = vec![calm; scenario.parties.len()];
+        let no_objection = PartyStance { stance: Stance::NoStatedObjection, could_become: Stance::NoStatedObjection };
+        let mut stances = vec![no_objection; scenario.parties.len()];
         for finding in &self.found.findings {
             let Some((lowest, highest)) = finding.firmness else { continue };
             let red_line = self.found.red_line(scenario, finding);

@@ -1,4 +1,6 @@
-//! What an evaluation finds. Positions refer to the scenario that was evaluated.
+//! The results of an evaluation. Positions refer to the scenario that was evaluated.
+//!
+//! Must not know of how the results are computed or presented.
 
 use super::input::EffectiveInput;
 use super::reasons::{Cause, Lists, Opening};
@@ -11,37 +13,40 @@ use jiff::civil::Date;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What a proposal does to a red line. The order is that of answers.
+/// The status of a red line under a proposal.
+///
+/// The order of the variants is the order of findings in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
-    /// Crossed in every completion.
+    /// The red line is crossed in every completion.
     Crossed,
-    /// Crossed in some completions.
+    /// The red line is crossed in some completions, but not in all.
     Undetermined,
-    /// Crossed in no completion.
+    /// The red line is not crossed in any completion.
     Clear,
-    /// Not yet recorded on that day.
+    /// The record does not yet contain the red line on the day of the evaluation.
     NotRecorded,
 }
 
-/// In every completion, or in some.
+/// Whether a constraint, caution or waiver applies in every completion or only in some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Certainty {
-    /// In every completion.
+    /// It applies in every completion; for a waiver, in every completion with a crossing.
     Certain,
-    /// In some completions.
+    /// It applies in some completions, but not in all.
     Possible,
 }
 
-/// What was found of one red line.
+/// The finding on one red line.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// Its position in the scenario; hypothetical ones follow those of the scenario.
+    /// The position of the red line; hypothetical red lines follow those of the scenario.
     pub red_line: usize,
-    /// What the proposal does to it.
+    /// The status of the red line under the proposal.
     pub status: Status,
-    /// The lowest and the highest firmness with which a crossing counts, over the completions in which there is one;
-    /// `None` where there is none.
+    /// The lowest and the highest firmness with which a crossing counts.
+    ///
+    /// They range over the completions in which the red line is crossed; `None` if there is no such completion.
     pub firmness: Option<(Firmness, Firmness)>,
     pub(super) reasons: Range<u32>,
     pub(super) would_cross: Range<u32>,
@@ -49,55 +54,55 @@ pub struct Finding {
     pub(super) waivers: Range<u32>,
 }
 
-/// A waiver that lowers a crossing.
+/// A waiver that lowers the firmness of a crossing.
 #[derive(Clone, Debug)]
 pub struct WaiverFinding {
-    /// Its position in the red line.
+    /// The position of the waiver in the red line.
     pub waiver: usize,
-    /// Whether it lowers every crossing, or some.
+    /// Whether the waiver lowers the crossing in every completion with a crossing or only in some.
     pub certainty: Certainty,
     pub(super) reasons: Range<u32>,
 }
 
-/// A constraint that is broken, or a caution that is shown.
+/// A constraint that is or may be broken, or a caution that does or may apply.
 #[derive(Clone, Debug)]
 pub struct Sighting {
-    /// Its position.
+    /// The position of the constraint or caution in its list of the scenario.
     pub position: usize,
-    /// In every completion, or in some.
+    /// Whether the condition holds in every completion or only in some.
     pub certainty: Certainty,
     pub(super) reasons: Range<u32>,
 }
 
-/// A party's stance by what is settled, and what it could become.
+/// The stance of a party, and the worst stance that the open answers could lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartyStance {
-    /// By what is settled.
+    /// The stance that follows from the settled answers.
     pub stance: Stance,
-    /// With every undetermined line taken as crossed at its worst: a bound over the findings.
+    /// The stance if every undetermined red line were crossed with its highest firmness; an upper bound.
     pub could_become: Stance,
 }
 
-/// The answer to "does this proposal cross anyone's red line?".
+/// The result of evaluating a proposal: the answer to "does this proposal cross anyone's red line?".
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// The day evaluated.
+    /// The day of the evaluation.
     pub day: Date,
-    /// By what is settled.
+    /// The verdict that follows from the settled answers.
     pub verdict: Verdict,
-    /// From what the stances could become.
+    /// The verdict that follows from the worst stances that the open answers could lead to.
     pub could_become: Verdict,
-    /// One a party, in the scenario's order.
+    /// One stance per party, in the order of the scenario.
     pub stances: Vec<PartyStance>,
-    /// By status, then falling firmness, then the scenario's order.
+    /// The findings, ordered by status, then by descending firmness, then by the position of the red line.
     pub findings: Vec<Finding>,
-    /// How many red lines are not yet recorded on that day, listed or not.
+    /// The number of red lines that are not yet recorded on the day, whether or not `findings` lists them.
     pub unrecorded: usize,
-    /// Constraints broken, in the scenario's order.
+    /// The constraints that are or may be broken, in the order of the scenario.
     pub warnings: Vec<Sighting>,
-    /// Cautions that apply, in the scenario's order.
+    /// The cautions that apply or may apply, in the order of the scenario.
     pub cautions: Vec<Sighting>,
-    /// What every input is taken to be, in input order.
+    /// The answer used for each input, with its origin, in input order.
     pub inputs: Vec<EffectiveInput>,
     pub(super) supposed: Option<Arc<Supposed>>,
     pub(super) waivers: Vec<WaiverFinding>,
@@ -106,13 +111,13 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// The red line of a finding: the scenario's, or a hypothesis.
+    /// Returns the red line of a finding, whether it is recorded in the scenario or hypothetical.
     pub fn red_line<'a>(&'a self, scenario: &'a Scenario, finding: &Finding) -> Option<&'a RedLine> {
         let supposed = || self.supposed.as_ref()?.red_line(scenario, finding.red_line);
         scenario.red_lines.get(finding.red_line).or_else(supposed)
     }
 
-    /// The space in which the openings of a finding are masks.
+    /// Returns the space of the masks in the openings of a finding.
     pub fn space<'a>(&'a self, scenario: &'a Scenario, finding: &Finding) -> &'a Space {
         match &self.supposed {
             Some(supposed) if finding.red_line >= scenario.red_lines.len() => &supposed.space,
@@ -120,29 +125,31 @@ impl Evaluation {
         }
     }
 
-    /// Whether the red line, or its firmness, is a hypothesis.
+    /// Whether the red line of a finding, or its firmness, is a hypothesis.
     pub fn is_hypothetical(&self, scenario: &Scenario, finding: &Finding) -> bool {
         finding.red_line >= scenario.red_lines.len()
             || self.supposed.as_ref().is_some_and(|supposed| supposed.firmness(finding.red_line).is_some())
     }
 
-    /// The minimal reasons for a status: each decides it by itself, no proper part of one does. None for an
-    /// undetermined or unrecorded line.
+    /// Iterates over the minimal reasons for the status of a red line.
+    ///
+    /// Each reason decides the status by itself, and no proper subset of a reason does. There are no reasons for an
+    /// undetermined or unrecorded red line.
     pub fn reasons(&self, finding: &Finding) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&finding.reasons)
     }
 
-    /// The minimal sets of further answers that would cross an undetermined line.
+    /// Iterates over the minimal sets of further answers that would make an undetermined red line crossed.
     pub fn would_cross(&self, finding: &Finding) -> impl ExactSizeIterator<Item = &[Opening]> {
         self.openings.range(&finding.would_cross)
     }
 
-    /// The minimal sets of further answers that would clear an undetermined line.
+    /// Iterates over the minimal sets of further answers that would make an undetermined red line clear.
     pub fn would_clear(&self, finding: &Finding) -> impl ExactSizeIterator<Item = &[Opening]> {
         self.openings.range(&finding.would_clear)
     }
 
-    /// The inputs that decide an undetermined line, in input order.
+    /// Returns the inputs that decide an undetermined red line, in input order.
     pub fn hangs_on(&self, finding: &Finding) -> Vec<InputId> {
         let openings = self.would_cross(finding).chain(self.would_clear(finding)).flatten();
         let mut inputs: Vec<InputId> = openings.map(|opening| opening.input).collect();
@@ -151,18 +158,21 @@ impl Evaluation {
         inputs
     }
 
-    /// The waivers that lower a crossing of this line.
+    /// Returns the waivers that lower a crossing of the red line.
     pub fn waivers(&self, finding: &Finding) -> &[WaiverFinding] {
         self.waivers.get(finding.waivers.start as usize..finding.waivers.end as usize).unwrap_or_default()
     }
 
-    /// The minimal reasons for which a waiver's condition holds in every completion; none where it does not.
+    /// Iterates over the minimal reasons why the condition of a waiver holds in every completion.
+    ///
+    /// There are no reasons if the condition does not hold in every completion.
     pub fn waiver_reasons(&self, waiver: &WaiverFinding) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&waiver.reasons)
     }
 
-    /// The minimal reasons for which a constraint is broken, or a caution applies, in every completion; none where it
-    /// is possible only.
+    /// Iterates over the minimal reasons why a constraint is broken, or a caution applies, in every completion.
+    ///
+    /// There are no reasons for a sighting that is only possible.
     pub fn sighting_reasons(&self, sighting: &Sighting) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&sighting.reasons)
     }

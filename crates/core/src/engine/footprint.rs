@@ -1,7 +1,7 @@
-//! About how much memory a compiled scenario takes: what bounds on memory count in.
+//! Estimates the memory of a compiled scenario, for limits on memory.
 //!
-//! Counted are the parts that grow with the data: texts, formulas, cubes, editions, indexes. What an allocator adds is
-//! not.
+//! The estimate includes the parts that grow with the data: texts, formulas, cubes, editions and indexes. It does not
+//! include the overhead of the allocator.
 
 use super::compiled::Compiled;
 use crate::scenario::model::{Condition, Evidence, Input, Proposal, RedLine, Span, Term};
@@ -9,11 +9,12 @@ use detente_condition::{Answer, Cubes, Decision, Formula, Literal};
 use std::mem::size_of;
 
 impl Compiled {
-    /// About how many bytes it takes.
+    /// Returns the approximate memory of the compiled scenario, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
+    /// Estimates the memory of the compiled scenario, in bytes.
     pub(super) fn count_bytes(&self) -> usize {
         let scenario = self.scenario();
         let red_lines: usize = scenario.red_lines.iter().map(of_red_line).sum();
@@ -24,7 +25,7 @@ impl Compiled {
         let inputs: usize = scenario.inputs.iter().map(of_input).sum();
         let proposals: usize = scenario.proposals.iter().map(of_proposal).sum();
         let editions = self.edition_days().count();
-        let an_edition = scenario.inputs.len() * (size_of::<Answer>() + size_of::<u128>()) + self.watched_count() / 8;
+        let per_edition = scenario.inputs.len() * (size_of::<Answer>() + size_of::<u128>()) + self.watcher_count() / 8;
         let watchers: usize = (0..scenario.inputs.len()).map(|input| self.watchers(input).len() * 4).sum();
         let deciding = (0..scenario.red_lines.len()).map(|line| size_of_val(self.deciding_inputs(line))).sum::<usize>();
         let ladders: usize = self.ladder_cubes().map(of_cubes).sum();
@@ -34,7 +35,7 @@ impl Compiled {
             + cautions.sum::<usize>()
             + inputs
             + proposals
-            + editions * an_edition
+            + editions * per_edition
             + watchers
             + deciding
             + ladders

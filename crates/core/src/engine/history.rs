@@ -1,4 +1,6 @@
-//! Histories: one proposal on every edition between two days, neighbouring editions that say the same merged.
+//! Histories: evaluates one proposal in every edition between two days, and merges adjacent equivalent editions.
+//!
+//! Must not know of the form of responses.
 
 use super::comparison::FindingChange;
 use super::compiled::Compiled;
@@ -8,33 +10,34 @@ use super::supposed::Supposed;
 use jiff::civil::Date;
 use std::sync::Arc;
 
-/// A stretch of days on which evaluations of a proposal say the same.
+/// A range of days on which the evaluations of a proposal are equivalent.
 #[derive(Clone, Debug)]
 pub struct HistorySpan {
-    /// The first day.
+    /// The first day of the span.
     pub from: Date,
-    /// The last day.
+    /// The last day of the span.
     pub to: Date,
-    /// The evaluation of the first day, with the findings that the detail asks for.
+    /// The evaluation of the first day, with the findings of the requested level of detail.
     pub evaluation: Evaluation,
-    /// The red lines of which the span before finds something else; none for the first span.
+    /// The red lines on which the evaluation differs from that of the previous span; empty for the first span.
     pub changes: Vec<FindingChange>,
 }
 
-/// A history, span by span. It evaluates an edition when the span before is taken.
+/// An iterator over the spans of a history. It evaluates editions lazily.
 pub struct History<'a, Editions> {
     compiled: &'a Compiled,
     given: &'a [Given],
     detail: Detail,
     supposed: Option<&'a Arc<Supposed>>,
     editions: Editions,
-    /// The span that grows while later editions say the same, with all of its findings.
+    /// The span that is extended while later editions are equivalent, with all of its findings.
     open: Option<HistorySpan>,
 }
 
 impl Compiled {
-    /// The history of a proposal from one day to another, both included. No span if the days are not covered or in the
-    /// wrong order.
+    /// Returns the history of a proposal between two days, both included.
+    ///
+    /// The history is empty if the days are not covered or in the wrong order.
     pub fn history<'a>(
         &'a self,
         given: &'a [Given],
@@ -51,7 +54,8 @@ impl<Editions: Iterator<Item = (Date, Date)>> Iterator for History<'_, Editions>
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some((from, to)) = self.editions.next() {
-            // In full, whatever is reported: what is clear is told apart from what is not recorded.
+            // The evaluation is full for every level of detail, because the comparison must distinguish clear red lines
+            // from those that are not recorded.
             let found = self.compiled.evaluate_supposing(self.given, Some(from), Detail::Full, self.supposed);
             let evaluation = match found {
                 Ok(evaluation) => evaluation,
@@ -74,7 +78,7 @@ impl<Editions: Iterator<Item = (Date, Date)>> Iterator for History<'_, Editions>
 }
 
 impl<Editions> History<'_, Editions> {
-    /// A span with the findings that the detail asks for.
+    /// Reduces a span to the findings of the requested level of detail.
     fn reported(&self, mut span: HistorySpan) -> HistorySpan {
         if self.detail == Detail::Basic {
             let findings = &mut span.evaluation.findings;

@@ -1,55 +1,58 @@
-//! The inputs of an evaluation: what a request gives, what an evaluation takes each input to be, and where that came
-//! from.
+//! The inputs of an evaluation: the answers of a request, the effective answers, and their origins.
+//!
+//! Must not know of red lines or verdicts.
 
 use detente_condition::{Answer, InputId, Value};
 use jiff::civil::Date;
 use thiserror::Error;
 
-/// Where the value of an input comes from.
+/// The origin of the answer that an evaluation uses for an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// A term of the proposal.
+    /// The answer is a term of the proposal.
     Proposal,
-    /// A term that replaces one of the proposal's.
+    /// The answer is a term that replaces a term of the proposal.
     Override,
-    /// The status quo of the day.
+    /// The proposal is silent, and the answer is the issue's status quo on the day.
     StatusQuo,
-    /// Nothing: an issue that the deal leaves open and that has no status quo.
+    /// There is no answer: the proposal is silent, and the issue has no status quo.
     Silence,
-    /// A circumstance that the request states.
+    /// The answer is a circumstance that the request states.
     Circumstance,
-    /// A circumstance that the scenario assumes.
+    /// The answer is a circumstance that the scenario assumes.
     Assumed,
-    /// Nothing: a circumstance that nobody knows.
+    /// There is no answer: neither the request nor the scenario says anything about the circumstance.
     Unknown,
-    /// A hypothesis about a circumstance.
+    /// The answer is a hypothesis about a circumstance.
     Hypothesis,
 }
 
-/// What a request says of one input.
+/// The answer that a request gives for one input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Given {
     /// The input.
     pub input: InputId,
-    /// The answer.
+    /// The answer of the request.
     pub answer: Answer,
-    /// [`Origin::Proposal`], [`Origin::Override`], [`Origin::Circumstance`] or [`Origin::Hypothesis`].
+    /// The part of the request that gives the answer.
+    ///
+    /// One of [`Origin::Proposal`], [`Origin::Override`], [`Origin::Circumstance`] and [`Origin::Hypothesis`].
     pub origin: Origin,
 }
 
-/// What an evaluation takes an input to be.
+/// The answer that an evaluation uses for one input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EffectiveInput {
     /// The input.
     pub input: InputId,
-    /// The answer.
+    /// The answer used.
     pub answer: Answer,
-    /// Where it comes from.
+    /// The origin of the answer.
     pub origin: Origin,
 }
 
 impl EffectiveInput {
-    /// Whether a member is certainly in.
+    /// Whether the answer certainly includes a member.
     pub fn includes(&self, member: u8) -> bool {
         let inside = match self.answer {
             Answer::Exact(Value::Members(members)) => members,
@@ -60,20 +63,22 @@ impl EffectiveInput {
     }
 }
 
-/// How much an evaluation reports.
+/// The level of detail of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Detail {
-    /// Crossed and undetermined lines: the cost follows what the proposal touches.
+    /// Reports crossed and undetermined red lines.
+    ///
+    /// The cost grows with the number of red lines that the proposal affects.
     Basic,
-    /// Clear and not recorded ones too: the cost follows what is loaded.
+    /// Also reports clear and unrecorded red lines. The cost grows with the size of the scenario.
     Full,
 }
 
-/// A day that the scenario does not cover.
+/// The scenario does not cover the requested day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{day} is outside of what the scenario covers: {from} to {to}")]
+#[error("{day} is outside the days that the scenario covers, {from} to {to}")]
 pub struct NotCoveredError {
-    /// The day asked for.
+    /// The requested day.
     pub day: Date,
     /// The first day covered.
     pub from: Date,

@@ -1,54 +1,57 @@
-//! The ladder of a red line with waivers: at which firmness a crossing counts.
+//! The ladder of a red line with waivers: the firmness with which a crossing counts, after its waivers.
+//!
+//! Must not know of days: the set of waivers in force is an argument.
 
 use crate::scenario::model::{Firmness, RedLine};
 use detente_condition::{ComplexityError, Cubes, Decision, Formula, Space, WorkBudget};
 use std::collections::BTreeSet;
 
-/// A red line's rungs under one set of standing waivers.
+/// The rungs of a red line for one set of waivers in force.
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
-    /// One for each firmness that a waiver can lower to, ascending.
+    /// One rung for each firmness to which a waiver can lower a crossing, ascending.
     rungs: Box<[Rung]>,
-    /// The waivers that stand.
-    pub(super) waivers: Box<[StandingWaiver]>,
+    /// The waivers in force.
+    pub(super) waivers: Box<[WaiverInForce]>,
 }
 
-/// The firmness of some waivers, and when crossings stay above it or never do.
+/// A firmness of one or more waivers, and where crossings count above it or not.
 #[derive(Clone, Debug)]
 struct Rung {
     firmness: Firmness,
-    /// Where no crossing counts this low or lower.
+    /// The prime implicants of "no crossing, or the crossing counts above `firmness`".
     never_at_most: Cubes,
-    /// Where no crossing counts higher than this.
+    /// The prime implicants of "no crossing, or the crossing counts with `firmness` or less".
     never_above: Cubes,
-    /// Where a crossing counts higher than this.
+    /// The prime implicants of "a crossing that counts above `firmness`".
     above: Cubes,
 }
 
-/// A waiver, and when it lowers crossings.
+/// A waiver in force, and where it lowers crossings.
 #[derive(Clone, Debug)]
-pub(super) struct StandingWaiver {
-    /// Its position in the red line.
+pub(super) struct WaiverInForce {
+    /// The position of the waiver in the red line.
     pub(super) position: usize,
-    /// Where it lowers no crossing.
+    /// The prime implicants of "no crossing, or the waiver does not lower it".
     pub(super) never_applies: Cubes,
-    /// Where there is no crossing that it doesn't lower.
+    /// The prime implicants of "no crossing, or the waiver lowers it".
     pub(super) never_misses: Cubes,
 }
 
 impl Ladder {
-    pub(super) fn compile(red_line: &RedLine, standing: &[usize], space: &Space) -> Result<Self, ComplexityError> {
+    /// Compiles the ladder of a red line for the waivers in force, given by their positions.
+    pub(super) fn compile(red_line: &RedLine, in_force: &[usize], space: &Space) -> Result<Self, ComplexityError> {
         let crossed = red_line.crossed();
         let both = |also: Formula| -> Result<Decision, ComplexityError> {
             Decision::compile(&Formula::All(vec![crossed.clone(), also]), space, WorkBudget::default())
         };
         let never = |also: Formula| Ok(both(also)?.fails);
-        let mut waivers = Vec::with_capacity(standing.len());
+        let mut waivers = Vec::with_capacity(in_force.len());
         let mut levels = BTreeSet::new();
-        for position in standing {
+        for position in in_force {
             let Some(waiver) = red_line.waivers.get(*position) else { continue };
             levels.insert(waiver.firmness);
-            waivers.push(StandingWaiver {
+            waivers.push(WaiverInForce {
                 position: *position,
                 never_applies: never(waiver.when.formula.clone())?,
                 never_misses: never(waiver.when.formula.clone().negated())?,
@@ -56,7 +59,7 @@ impl Ladder {
         }
         let mut rungs = Vec::with_capacity(levels.len());
         for firmness in levels {
-            let lowering = standing.iter().filter_map(|position| red_line.waivers.get(*position));
+            let lowering = in_force.iter().filter_map(|position| red_line.waivers.get(*position));
             let lowered = Formula::Any(
                 lowering
                     .filter(|waiver| waiver.firmness <= firmness)
@@ -76,14 +79,18 @@ impl Ladder {
         of_rungs.chain(of_waivers)
     }
 
-    /// Where a crossing counts with at least this firmness, of a line that without waivers does; `None` where no
-    /// waiver lowers it below.
+    /// Returns the prime implicants of "a crossing that counts with at least this firmness".
+    ///
+    /// The firmness of the red line without waivers must be at least as high. Returns `None` if no waiver lowers a
+    /// crossing below this firmness.
     pub(super) fn crossed_at_least(&self, firmness: Firmness) -> Option<&Cubes> {
         self.rungs.iter().rev().find(|rung| rung.firmness < firmness).map(|rung| &rung.above)
     }
 
-    /// The lowest and the highest firmness with which a crossing counts, over all completions in which there is one.
-    /// `unwaived` may be a hypothesis: then waivers that would lower to more than that lower nothing.
+    /// Returns the lowest and the highest firmness with which a crossing counts, over all completions with a crossing.
+    ///
+    /// `unwaived` is the firmness without waivers. It may be a hypothesis; then waivers whose firmness is higher than
+    /// `unwaived` have no effect.
     pub(super) fn firmness(&self, unwaived: Firmness, state: &[u128]) -> (Firmness, Firmness) {
         let lowest = self.rungs.iter().find(|rung| !certain(&rung.never_at_most, state));
         let mut highest = unwaived;
@@ -97,8 +104,9 @@ impl Ladder {
     }
 }
 
-/// Whether the state lies within one of the cubes: since these are all prime implicants of their function, exactly
-/// if it is true in every completion.
+/// Whether a function, given by all its prime implicants, is true in every completion of the state.
+///
+/// Because the prime implicants are complete, this is the case exactly if the state is inside one of the cubes.
 pub(super) fn certain(cubes: &Cubes, state: &[u128]) -> bool {
     cubes.iter().any(|cube| {
         cube.iter()

@@ -1,7 +1,7 @@
-//! The engine: a compiled scenario, and what it finds in a proposal.
+//! The engine: compiles a scenario and evaluates proposals against it.
 //!
-//! Owns editions, ladders, statuses, reasons, stances and verdicts. Pure: must not know of the wire, of async
-//! runtimes, of clocks or of files; the day comes in as an argument.
+//! Owns editions, ladders, statuses, reasons, stances and verdicts. Must not know of gRPC, async runtimes, clocks or
+//! files; the day is an argument.
 
 mod comparison;
 mod compiled;

@@ -1,9 +1,11 @@
-//! Why a status is what it is, and what would settle one that is open: read off the cubes.
+//! Derives the reasons for a status, and the answers that would settle an undetermined one, from prime implicants.
+//!
+//! Must not know of red lines or parties.
 
 use detente_condition::{Axis, Cubes, InputId, Literal, Space};
 use std::ops::Range;
 
-/// Lists of lists in two pieces of memory: an evaluation makes many short ones.
+/// A list of lists in two allocations, because an evaluation produces many short lists.
 #[derive(Clone, Debug)]
 pub(super) struct Lists<T> {
     items: Vec<T>,
@@ -16,7 +18,7 @@ impl<T> Lists<T> {
     }
 
     pub(super) fn len(&self) -> u32 {
-        // INVARIANT: lists come from cubes, whose number per scenario is bounded far below.
+        // INVARIANT: lists are derived from cubes, and the limit on literals per scenario is far below `u32::MAX`.
         u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
     }
 
@@ -32,35 +34,37 @@ impl<T> Lists<T> {
         self.items.get(start..end).unwrap_or_default()
     }
 
+    /// Iterates over a range of the lists.
     pub(super) fn range(&self, range: &Range<u32>) -> impl ExactSizeIterator<Item = &[T]> {
-        // `Range<u32>` is not an exact-size iterator on every target that Rust knows.
+        // Mapped through `usize`, because the length of a `Range<u32>` need not fit into `usize` on 16-bit targets.
         (range.start as usize..range.end as usize).map(|index| self.get(u32::try_from(index).unwrap_or(u32::MAX)))
     }
 }
 
-/// A settled thing that decides: an input, or one member of it.
+/// A settled answer that contributes to a reason: that of an input, or of one member of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cause {
     /// The input.
     pub input: InputId,
-    /// The member, for an input that is a set of members.
+    /// The member, if the input is a set of members; otherwise `None`.
     pub member: Option<u8>,
 }
 
-/// An answer still missing: what of an input must not come about.
+/// A missing answer: the values of an input that a further answer must rule out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// The input that is open.
+    /// The input whose answer is open.
     pub input: InputId,
-    /// What is possible of it now, as a mask of its axis.
+    /// The values that are possible now, as a mask of the input's axis.
     pub possible: u128,
-    /// The part of `possible` that must be ruled out, as a mask of its axis.
+    /// The values of `possible` that must be ruled out, as a mask of the input's axis.
     pub rules_out: u128,
 }
 
-/// Adds the minimal reasons for which the state lies within the cubes: the inclusion-minimal supports among the
-/// satisfied cubes. These are all of them: a set of settled things that decides alone does so through a prime
-/// implicant that tests nothing else.
+/// Adds the minimal reasons why the state is inside the cubes, and returns their range in `into`.
+///
+/// The reasons are the inclusion-minimal supports of the satisfied cubes. They are complete: a set of settled answers
+/// that decides by itself does so through a prime implicant that tests nothing else.
 pub(super) fn minimal_reasons(cubes: &Cubes, state: &[u128], space: &Space, into: &mut Lists<Cause>) -> Range<u32> {
     let start = into.len();
     let satisfied = |cube: &&[Literal]| {
@@ -81,7 +85,7 @@ pub(super) fn minimal_reasons(cubes: &Cubes, state: &[u128], space: &Space, into
     start..into.len()
 }
 
-/// Whether everything that `a` tests, `b` tests too: inputs, and for members each member.
+/// Whether `b` tests everything that `a` tests: each input and, for a set of members, each member.
 fn supports_within(a: &[Literal], b: &[Literal], space: &Space) -> bool {
     a.iter().all(|ours| {
         b.iter().find(|theirs| theirs.input == ours.input).is_some_and(|theirs| match space.axis(ours.input) {
@@ -91,11 +95,12 @@ fn supports_within(a: &[Literal], b: &[Literal], space: &Space) -> bool {
     })
 }
 
+/// Returns the mask of the members that a literal tests, for inclusion or for exclusion.
 fn tested_members(forbids: u128) -> u128 {
     (forbids | forbids >> 64) & u128::from(u64::MAX)
 }
 
-/// The settled things that a satisfied literal rests on.
+/// Iterates over the settled answers on which a satisfied literal depends.
 fn causes(literal: Literal, space: &Space) -> impl Iterator<Item = Cause> {
     let (whole, mut members) = match space.axis(literal.input) {
         Some(Axis::Members { .. }) => (None, tested_members(literal.forbids)),
@@ -109,8 +114,10 @@ fn causes(literal: Literal, space: &Space) -> impl Iterator<Item = Cause> {
     whole.into_iter().chain(each)
 }
 
-/// Adds the minimal sets of further answers that bring the state within the cubes: the cubes as far as they can still
-/// be met, less what is met already, the weakest only. These are the prime implicants of what is left open.
+/// Adds the minimal sets of further answers that move the state inside the cubes, and returns their range in `into`.
+///
+/// Each set is a cube that can still be satisfied, without the literals that are satisfied already. Only the weakest
+/// sets remain; they are the prime implicants over the open answers.
 pub(super) fn openings(cubes: &Cubes, state: &[u128], space: &Space, into: &mut Lists<Opening>) -> Range<u32> {
     let start = into.len();
     let mut weakest: Vec<Vec<Opening>> = Vec::new();
@@ -141,11 +148,12 @@ pub(super) fn openings(cubes: &Cubes, state: &[u128], space: &Space, into: &mut 
     start..into.len()
 }
 
-/// Whether `a` asks nothing that `b` does not ask.
+/// Whether `a` requires nothing that `b` does not require.
 fn weaker(a: &[Opening], b: &[Opening]) -> bool {
     a.iter().all(|ours| b.iter().any(|theirs| theirs.input == ours.input && ours.rules_out & !theirs.rules_out == 0))
 }
 
+/// Whether at least one value remains possible after `rules_out` is excluded.
 fn leaves_a_value(axis: Option<&Axis>, possible: u128, rules_out: u128) -> bool {
     let left = possible & !rules_out;
     match axis {

@@ -1,21 +1,25 @@
-//! When a red line stands: from its spans, and those of its waivers, to what holds on each day.
+//! The standing of a red line on each day, derived from its spans and those of its waivers.
+//!
+//! Must not know of conditions.
 
 use crate::scenario::model::{RedLine, Span};
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
-/// What a red line is on a day.
+/// The standing of a red line on a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing<Waivers> {
-    /// Held, with these waivers.
+    /// The red line is held, with these waivers in force.
     Held(Waivers),
-    /// Not held, and nothing says since when it was: the record only begins later.
+    /// The record of the red line begins only later, and does not state when the red line was first held.
     NotRecorded,
-    /// Not held.
+    /// The red line is not held.
     NotHeld,
 }
 
-/// The standing of a red line from each day on at which it changes, ascending. Before the first: as at the first.
+/// Returns each day on which the standing of a red line changes, ascending, with the standing from that day on.
+///
+/// The first entry is [`Date::MIN`]. Waivers are given by their positions in the red line.
 pub(super) fn standings(red_line: &RedLine) -> Vec<(Date, Standing<Vec<usize>>)> {
     let waiver_spans = red_line.waivers.iter().flat_map(|waiver| &waiver.held);
     let mut days = BTreeSet::from([Date::MIN]);
@@ -34,11 +38,11 @@ pub(super) fn standings(red_line: &RedLine) -> Vec<(Date, Standing<Vec<usize>>)>
 }
 
 fn standing_on(red_line: &RedLine, day: Date) -> Standing<Vec<usize>> {
-    if holds(&red_line.held, day) {
-        let standing = red_line.waivers.iter().enumerate();
+    if contain(&red_line.held, day) {
+        let waivers = red_line.waivers.iter().enumerate();
         return Standing::Held(
-            standing
-                .filter(|(_, waiver)| waiver.held.is_empty() || holds(&waiver.held, day))
+            waivers
+                .filter(|(_, waiver)| waiver.held.is_empty() || contain(&waiver.held, day))
                 .map(|(position, _)| position)
                 .collect(),
         );
@@ -49,6 +53,6 @@ fn standing_on(red_line: &RedLine, day: Date) -> Standing<Vec<usize>> {
     }
 }
 
-fn holds(spans: &[Span], day: Date) -> bool {
+fn contain(spans: &[Span], day: Date) -> bool {
     spans.iter().any(|span| span.contains(day))
 }

@@ -1,8 +1,8 @@
-//! Hypotheses about red lines: what is dropped, held otherwise, or added, for one call.
+//! Hypotheses about red lines for one call: red lines dropped, held with a different firmness, or added.
 //!
-//! An added line has the space of its own conditions' cuts, apart from the scenario's: it is tested on the values
-//! themselves, whatever the loaded conditions can tell apart. Hypotheses about circumstances are answers like others
-//! ([`Origin::Hypothesis`](super::Origin)).
+//! The conditions of added red lines have a space of their own, so that they can distinguish values that the scenario's
+//! conditions do not distinguish. Hypotheses about circumstances are answers with the origin
+//! [`Origin::Hypothesis`](super::Origin), and do not belong here.
 
 use super::input::EffectiveInput;
 use crate::scenario::Scenario;
@@ -10,7 +10,7 @@ use crate::scenario::model::{Firmness, RedLine};
 use detente_condition::{Decision, Space};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is supposed about the red lines of one scenario.
+/// The hypotheses of one call about the red lines of a scenario.
 #[derive(Clone, Debug)]
 pub struct Supposed {
     dropped: BTreeSet<usize>,
@@ -20,7 +20,8 @@ pub struct Supposed {
 }
 
 impl Supposed {
-    /// Positions are those of the scenario. The conditions of the added lines are compiled in `space`.
+    /// Creates hypotheses. Positions are those of red lines in the scenario; the added red lines are compiled in
+    /// `space`.
     pub fn new(
         dropped: BTreeSet<usize>,
         firmness: BTreeMap<usize, Firmness>,
@@ -30,7 +31,7 @@ impl Supposed {
         Self { dropped, firmness, added, space }
     }
 
-    /// The space of the added lines' conditions.
+    /// Returns the space of the conditions of the added red lines.
     pub fn space(&self) -> &Space {
         &self.space
     }
@@ -43,7 +44,7 @@ impl Supposed {
         self.dropped.iter().copied()
     }
 
-    /// About how many steps finding reasons and openings of the added lines takes: they compare cubes with cubes.
+    /// Estimates the steps of finding the reasons and openings of the added red lines, which compare cubes with cubes.
     pub fn steps(&self) -> usize {
         let of_line = |line: &RedLine| {
             let Decision { holds, fails } = &line.condition.decision;
@@ -57,17 +58,17 @@ impl Supposed {
         self.firmness.get(&position).copied()
     }
 
-    /// The added lines, with the positions that follow those of the scenario.
+    /// Iterates over the added red lines; their positions follow those of the scenario.
     pub(super) fn added(&self, scenario: &Scenario) -> impl Iterator<Item = (usize, &RedLine)> {
         (scenario.red_lines.len()..).zip(&self.added)
     }
 
-    /// An added line, by its position after those of the scenario.
+    /// Returns the added red line at a position; positions of added red lines follow those of the scenario.
     pub fn red_line(&self, scenario: &Scenario, position: usize) -> Option<&RedLine> {
         self.added.get(position.checked_sub(scenario.red_lines.len())?)
     }
 
-    /// What is possible of each input, as masks of this space.
+    /// Returns the possible values of each input, as masks of this space.
     pub(super) fn state(&self, inputs: &[EffectiveInput]) -> Vec<u128> {
         inputs.iter().zip(self.space.axes()).map(|(input, axis)| axis.possible(&input.answer)).collect()
     }

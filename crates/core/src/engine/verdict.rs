@@ -1,24 +1,28 @@
-//! Stances of parties and the verdict on a proposal: what follows from findings, by fixed rules and without weights.
+//! The stances of parties and the verdict on a proposal, derived from findings by fixed rules without weights.
+//!
+//! Must not know of conditions or days.
 
 use crate::scenario::model::{Firmness, Role};
 
-/// What a party's red lines say of a proposal. The order is that of severity: `Rejects` is the greatest.
+/// The stance of a party on a proposal, derived from its red lines.
+///
+/// Ordered by severity; `Rejects` is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stance {
-    /// No red line of the party is crossed or open. Not consent.
+    /// No red line of the party is crossed or undetermined. That is not consent.
     NoStatedObjection,
-    /// Something is undetermined.
+    /// A red line of the party is undetermined, and none is crossed.
     Undecided,
-    /// A tentative line is crossed.
+    /// A tentative red line of the party is crossed.
     MayResist,
-    /// A negotiable line is crossed.
+    /// A negotiable red line of the party is crossed.
     Resists,
-    /// An absolute or firm line is crossed.
+    /// An absolute or firm red line of the party is crossed.
     Rejects,
 }
 
 impl Stance {
-    /// The stance that one crossed line of this firmness gives.
+    /// Returns the stance of a party with one crossed red line of this firmness.
     pub fn of_crossing(firmness: Firmness) -> Self {
         match firmness {
             Firmness::Absolute | Firmness::Firm => Stance::Rejects,
@@ -28,23 +32,27 @@ impl Stance {
     }
 }
 
-/// What the stances together say of a proposal. The order is that of severity: `Blocked` is the greatest.
+/// The verdict on a proposal, derived from the stances of all parties.
+///
+/// Ordered by severity; `Blocked` is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// Nobody's recorded red line is crossed or open. Not consent.
+    /// No recorded red line of any party is crossed or undetermined. That is not consent.
     Unopposed,
-    /// Somebody may resist or is undecided.
+    /// At least one party may resist or is undecided.
     Undetermined,
-    /// Somebody resists.
+    /// At least one party resists.
     Contested,
-    /// A third party rejects: a deal that leans on it fails in delivery.
+    /// At least one third party rejects the proposal: a deal that leans on it fails in delivery.
     Undeliverable,
-    /// A principal rejects.
+    /// At least one principal rejects the proposal.
     Blocked,
 }
 
 impl Verdict {
-    /// What one party's stance makes of a proposal; the verdict is the greatest of these.
+    /// Returns the verdict that one party's stance leads to.
+    ///
+    /// The verdict on a proposal is the greatest over all parties.
     pub(super) fn of_stance(stance: Stance, role: Role) -> Self {
         match (stance, role) {
             (Stance::Rejects, Role::Principal) => Verdict::Blocked,

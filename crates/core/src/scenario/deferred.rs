@@ -1,6 +1,6 @@
-//! The parts of the format that are read once their issue's domain is known: values, answers, and maps of them.
+//! The parts of the format that can be read only when the domain of their issue is known: values and answers.
 //!
-//! Owns their schemas, and keeps their nodes for the resolver. Must not know of any domain.
+//! Owns the schemas of these parts, and keeps their nodes for the resolver. Must not know of domains.
 
 use super::diagnostics::Faults;
 use super::document::Node;
@@ -8,7 +8,7 @@ use super::limits::MAX_SPANS;
 use super::record::{EntryId, Read, Snake, definition_name};
 use serde_json::{Map, Value, json};
 
-/// Declares a part whose node is kept, with its schema.
+/// Declares a type that keeps its node unread, with its JSON Schema.
 macro_rules! deferred {
     ($($(#[doc = $doc:literal])* $name:ident: |$definitions:ident| $schema:expr;)+) => {$(
         $(#[doc = $doc])*
@@ -36,14 +36,14 @@ macro_rules! deferred {
 }
 
 deferred! {
-    /// `true` or `false` (flag), an option's id (choice), a list of member ids (members), or an integer (quantity).
+    /// A value: true or false (flag), an option's id (choice), a list of member ids (members) or an integer (quantity).
     ValueNode: |definitions| json!({"anyOf": [
         {"type": ["boolean", "integer"]},
         EntryId::schema(definitions),
         entries(definitions),
     ]});
 
-    /// A value, or a list of values from days on, in order of date.
+    /// A value, or a list of dated values in ascending order of date.
     StatusQuoNode: |definitions| json!({"anyOf": [
         ValueNode::schema(definitions),
         {
@@ -62,21 +62,21 @@ deferred! {
         },
     ]});
 
-    /// A map from issue (or circumstance) to answer.
+    /// A map from issue or circumstance to answer.
     AnswersNode: |definitions| json!({
         "type": "object",
         "propertyNames": Snake::schema(definitions),
         "additionalProperties": answer(definitions),
     });
 
-    /// Every value once, best first.
+    /// A list of every value, each once, best first.
     OrderNode: |definitions| json!({"type": "array", "items": ValueNode::schema(definitions)});
 
     /// A map from every value to a number.
     NumbersNode: |_definitions| json!({"type": "object", "additionalProperties": {"type": "number"}});
 }
 
-/// A value, several possible ones, or `unsettled`.
+/// Returns the schema of an answer: a value, several possible values, or `unsettled`.
 fn answer(definitions: &mut Map<String, Value>) -> Value {
     json!({"anyOf": [
         ValueNode::schema(definitions),
@@ -91,6 +91,7 @@ fn entries(definitions: &mut Map<String, Value>) -> Value {
     json!({"type": "array", "items": EntryId::schema(definitions), "uniqueItems": true})
 }
 
+/// Returns the schema of an object without further properties.
 fn closed(properties: &Value, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }

@@ -1,4 +1,6 @@
-//! Faults of a file, each with its place, told all at once.
+//! Collects the faults of a file, each with its place, and renders them together.
+//!
+//! Must not know of the scenario format.
 
 use super::limits::MAX_FAULTS;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
@@ -7,7 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt::{self, Write};
 use std::ops::Range;
 
-/// A stretch of a file, in characters from its beginning.
+/// A range of a file, in characters from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     pub(crate) start: usize,
@@ -15,7 +17,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The file's beginning.
+    /// The beginning of the file.
     pub(crate) const START: Place = Place { start: 0, end: 0 };
 }
 
@@ -25,13 +27,13 @@ struct Fault {
     other: Option<(Place, &'static str)>,
 }
 
-/// Collects faults.
+/// The faults found so far in a file.
 #[derive(Default)]
 pub(crate) struct Faults {
     faults: Vec<Fault>,
-    /// Where they are, in order, to be looked for.
+    /// The places of all faults, in order, for range queries.
     places: BTreeSet<Place>,
-    /// Places of which nothing more is told.
+    /// Places at which no further fault is reported.
     closed: HashSet<Place>,
 }
 
@@ -44,12 +46,13 @@ impl Faults {
         self.faults.push(Fault { place, message: message.into(), other: None });
     }
 
-    /// A fault besides which nothing else is told of its very place.
+    /// Adds a fault, and suppresses later faults at exactly the same place.
     pub(crate) fn add_alone(&mut self, place: Place, message: impl Into<String>) {
         self.add(place, message);
         self.closed.insert(place);
     }
 
+    /// Adds a fault that also shows another place, with a label.
     pub(crate) fn add_with_other(
         &mut self,
         place: Place,
@@ -65,8 +68,9 @@ impl Faults {
         self.faults.is_empty()
     }
 
-    /// The end of a message about an unknown name: the nearest known one. Once there are more faults than are shown,
-    /// none is looked for: it takes comparing with all.
+    /// Returns the suggestion at the end of a message about an unknown name; empty if no known name is similar.
+    ///
+    /// The search compares the name with every known one. It is skipped once there are more faults than are shown.
     pub(crate) fn hint<'a>(&self, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
         if self.faults.len() > MAX_FAULTS {
             return String::new();
@@ -74,18 +78,20 @@ impl Faults {
         nearest(name, known).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
     }
 
-    /// Whether something was found wrong within a stretch: what is missing from it may just not have been read.
+    /// Whether there is a fault within a range.
+    ///
+    /// If so, something that seems to be missing there may be unreadable instead.
     pub(crate) fn any_within(&self, place: Place) -> bool {
         let beginning_within = Place { start: place.start, end: 0 }..=Place { start: place.end, end: place.end };
         self.places.range(beginning_within).any(|fault| fault.end <= place.end)
     }
 
-    /// Whether something was found wrong within any of these stretches.
+    /// Whether there is a fault within any of these ranges.
     pub(crate) fn any_within_some(&self, places: impl IntoIterator<Item = Option<Place>>) -> bool {
         places.into_iter().flatten().any(|place| self.any_within(place))
     }
 
-    /// The value if nothing was found wrong, else everything that was.
+    /// Returns the value if there are no faults, and all faults otherwise.
     pub(crate) fn finish<T>(self, file: &str, text: &str, value: Option<T>) -> Result<T, Diagnostics> {
         match value {
             Some(value) if self.is_empty() => Ok(value),
@@ -116,23 +122,24 @@ impl Faults {
     }
 }
 
-/// A message with what it quotes of the file cut to a length that can be read, and without characters that steer a
-/// terminal or turn the direction of text.
+/// Makes a message, which may quote the file, safe to print.
+///
+/// Shortens it, and replaces characters that control a terminal or the direction of text.
 fn legible(message: &str) -> String {
     const LONGEST: usize = 600;
-    let steers = |c: char| {
+    let is_unsafe = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let mut shown: String = message.chars().take(LONGEST).map(|c| if steers(c) { '\u{fffd}' } else { c }).collect();
+    let mut shown: String = message.chars().take(LONGEST).map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect();
     if message.chars().nth(LONGEST).is_some() {
         shown.push('\u{2026}');
     }
     shown
 }
 
-/// From characters to lines and bytes.
+/// Converts positions in characters to lines, columns and bytes.
 struct Lines {
-    /// The byte at which each character begins, and the end.
+    /// The byte at which each character begins, and the length of the text.
     bytes: Vec<usize>,
     /// The character at which each line begins.
     starts: Vec<usize>,
@@ -142,7 +149,7 @@ impl Lines {
     fn new(text: &str) -> Self {
         let bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]).collect();
         let breaks = text.chars().enumerate().filter(|(_, character)| *character == '\n').map(|(at, _)| at + 1);
-        // A byte order mark is no column.
+        // A byte order mark does not count as a column.
         let first = usize::from(text.starts_with('\u{feff}'));
         Self { bytes, starts: std::iter::once(first).chain(breaks).collect() }
     }
@@ -160,22 +167,22 @@ impl Lines {
     }
 }
 
-/// One fault of a file.
+/// One fault of a file, with its place and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file.
+    /// The name of the file.
     pub file: String,
-    /// The line, from one.
+    /// The line of the fault, counted from one.
     pub line: usize,
-    /// The column, from one, in characters.
+    /// The column of the fault, in characters, counted from one.
     pub column: usize,
-    /// What is wrong, and what was probably meant.
+    /// What is wrong and, where possible, a suggestion.
     pub message: String,
     bytes: Range<usize>,
     other: Option<(usize, Range<usize>, &'static str)>,
 }
 
-/// All faults of a file, in order of their places.
+/// The faults of a file, in the order of their places.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     file: String,
@@ -187,19 +194,19 @@ pub struct Diagnostics {
 impl std::error::Error for Diagnostics {}
 
 impl Diagnostics {
-    /// One fault of a whole file, found once it was read.
+    /// Creates diagnostics with one fault that concerns the whole file.
     pub fn of_file(file: &str, text: &str, message: impl Into<String>) -> Self {
         let mut faults = Faults::default();
         faults.add(Place::START, message);
         faults.diagnostics(file, text)
     }
 
-    /// The faults.
+    /// Returns the faults, at most [`MAX_FAULTS`].
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// All faults with their lines, as a compiler shows them.
+    /// Renders all faults in the manner of a compiler: message, place and source line, then the number of faults.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
@@ -223,7 +230,9 @@ impl Diagnostics {
         out
     }
 
-    /// The line of a place, with the place marked. What goes on in further lines is marked in its first.
+    /// Returns the source line of a place, with the place marked.
+    ///
+    /// A place of several lines is marked in the first one.
     fn snippet(
         &self,
         line: usize,
@@ -234,7 +243,7 @@ impl Diagnostics {
         const WIDEST: usize = 400;
         let cut =
             |at: usize| (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
-        // A line of megabytes is looked at, and shown, around the mark only.
+        // A line may be megabytes long; only the part around the mark is searched and shown.
         let left = cut(bytes.start.saturating_sub(WIDEST));
         let before = self.text.get(left..bytes.start).unwrap_or_default();
         let mark = if left == 0 && self.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { left };

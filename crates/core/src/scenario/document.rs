@@ -1,21 +1,21 @@
-//! YAML as a tree in which everything knows its place.
+//! Parses YAML into a tree of nodes with their places in the file.
 //!
-//! Plain YAML only: one document, no anchors, aliases or tags, every key once. That keeps a file what it looks like,
-//! and a small file from growing large.
+//! Accepts only plain YAML: one document, no anchors, aliases or tags, and each key once. A file then means what it
+//! appears to mean, and a small file cannot expand to a large tree. Must not know of the scenario format.
 
 use super::diagnostics::{Faults, Place};
 use super::limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::HashMap;
 
-/// A value with its place.
+/// A YAML value with its place in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) content: Content,
 }
 
-/// What a value is.
+/// The content of a YAML value.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     Scalar { text: String, style: ScalarStyle },
@@ -23,7 +23,7 @@ pub(crate) enum Content {
     Mapping(Vec<(Key, Node)>),
 }
 
-/// A key of a mapping.
+/// A key of a mapping, with its place in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) place: Place,
@@ -31,13 +31,13 @@ pub(crate) struct Key {
 }
 
 impl Node {
-    /// The value under a key.
+    /// Returns the value of a key, if the node is a mapping that has the key.
     fn value(&self, key: &str) -> Option<&Node> {
         let Content::Mapping(entries) = &self.content else { return None };
         entries.iter().find(|(entry, _)| entry.text == key).map(|(_, value)| value)
     }
 
-    /// The ids of the maps in the list under a key, each with its place.
+    /// Returns the ids of the items of the list under a key, each with its place.
     pub(crate) fn ids_within(&self, key: &str) -> Vec<(&str, Place)> {
         let Some(Node { content: Content::Sequence(items), .. }) = self.value(key) else { return Vec::new() };
         let ids = items.iter().filter_map(|item| {
@@ -47,18 +47,20 @@ impl Node {
         ids.collect()
     }
 
+    /// Describes the kind of the value, for messages.
     pub(crate) fn describe(&self) -> &'static str {
         match &self.content {
             Content::Scalar { .. } if self.is_null() => "nothing",
             Content::Scalar { .. } if self.as_bool().is_some() => "true or false",
             Content::Scalar { .. } if self.as_integer().is_some() => "a number",
             Content::Scalar { .. } if self.plain().is_some_and(is_decimal) => "a number of more than 64 bits",
-            Content::Scalar { .. } => "a text",
+            Content::Scalar { .. } => "text",
             Content::Sequence(_) => "a list",
             Content::Mapping(_) => "a map",
         }
     }
 
+    /// Returns the text of a scalar without quotes.
     fn plain(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, style: ScalarStyle::Plain } => Some(text),
@@ -78,13 +80,18 @@ impl Node {
         }
     }
 
-    /// A decimal integer. Other notations of numbers are texts here, so that nothing is read as what it isn't.
+    /// Returns the value of a decimal integer of at most 64 bits.
+    ///
+    /// Other notations of numbers, such as octal and hexadecimal, are text, because YAML readers interpret them
+    /// differently.
     pub(crate) fn as_integer(&self) -> Option<i64> {
         let text = self.plain()?;
         if is_decimal(text) { text.parse().ok() } else { None }
     }
 
-    /// What a message says of a value that is not what is expected: a text by its words, if they are few.
+    /// Describes the value for a message of the form "expected ..., found ...".
+    ///
+    /// A short text is quoted; for any other value the kind is named.
     pub(crate) fn found(&self) -> String {
         const LONGEST: usize = 40;
         match self.as_text() {
@@ -93,14 +100,16 @@ impl Node {
         }
     }
 
-    /// A decimal number.
+    /// Returns the value of a finite decimal number without an exponent.
     pub(crate) fn as_number(&self) -> Option<f64> {
         let text = self.plain()?;
         let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.'));
         if is_decimal { text.parse().ok().filter(|number: &f64| number.is_finite()) } else { None }
     }
 
-    /// A text, whether quoted or not. What looks like a number or a truth needs quotes to be one.
+    /// Returns the text of a scalar, quoted or not.
+    ///
+    /// `null`, `true`, `false` and decimal integers are text only in quotes.
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, .. }
@@ -113,7 +122,9 @@ impl Node {
     }
 }
 
-/// Whether a word is a decimal integer. With a zero in front it is a text: some readers of YAML take it for octal.
+/// Whether a word is a decimal integer.
+///
+/// A word with a leading zero is text, because some YAML readers take it for octal.
 pub(crate) fn is_decimal(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -121,15 +132,17 @@ pub(crate) fn is_decimal(text: &str) -> bool {
         && (digits == "0" || !digits.starts_with('0'))
 }
 
-/// Reads a file into a tree. `None` where there is none to speak of.
+/// Parses a file into a tree. Returns `None` if the file is empty or cannot be parsed to its end.
 pub(crate) fn parse(text: &str, faults: &mut Faults) -> Option<Node> {
     parse_within(MAX_NODES, text, faults)
 }
 
-/// Reads a file of at most `max_nodes` values, keys included, into a tree. `None` if the file holds no value.
+/// Parses a file of at most `max_nodes` values, including keys, into a tree.
+///
+/// Returns `None` if the file is empty.
 pub(crate) fn parse_within(max_nodes: usize, text: &str, faults: &mut Faults) -> Option<Node> {
     if text.len() > MAX_FILE_BYTES {
-        faults.add(Place::START, format!("the file has {} bytes; at most {MAX_FILE_BYTES} are read", text.len()));
+        faults.add(Place::START, format!("the file is {} bytes long; the limit is {MAX_FILE_BYTES} bytes", text.len()));
         return None;
     }
     let mut events = Events { parser: Parser::new_from_str(text), nodes: 0, max_nodes };
@@ -142,7 +155,8 @@ pub(crate) fn parse_within(max_nodes: usize, text: &str, faults: &mut Faults) ->
     }
 }
 
-type Stop = (Place, String);
+/// A fault after which parsing cannot continue: its place and its message.
+type FatalFault = (Place, String);
 
 struct Events<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
@@ -151,19 +165,19 @@ struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    fn next(&mut self) -> Result<(Event<'a>, Place), Stop> {
+    fn next(&mut self) -> Result<(Event<'a>, Place), FatalFault> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, place(span))),
             Some(Err(error)) => {
                 let marker = error.marker();
                 let place = Place { start: marker.index(), end: marker.index() + 1 };
-                Err((place, format!("this is not YAML: {}", error.info())))
+                Err((place, format!("invalid YAML: {}", error.info())))
             }
-            None => Err((Place::START, "the file ends too early".to_owned())),
+            None => Err((Place::START, "unexpected end of file".to_owned())),
         }
     }
 
-    fn document(&mut self, faults: &mut Faults) -> Result<Option<Node>, Stop> {
+    fn document(&mut self, faults: &mut Faults) -> Result<Option<Node>, FatalFault> {
         let mut root = None;
         loop {
             match self.next()? {
@@ -171,7 +185,7 @@ impl<'a> Events<'a> {
                 (Event::DocumentStart(_), place) => {
                     if root.is_some() {
                         // The first document is still checked.
-                        faults.add(place, "a second document begins here; one file is one document");
+                        faults.add(place, "a second YAML document begins here; a file may contain only one");
                         return Ok(root);
                     }
                     let (event, place) = self.next()?;
@@ -182,21 +196,21 @@ impl<'a> Events<'a> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, place: Place, depth: usize, faults: &mut Faults) -> Result<Node, Stop> {
+    fn node(&mut self, event: Event<'a>, place: Place, depth: usize, faults: &mut Faults) -> Result<Node, FatalFault> {
         self.nodes += 1;
         if self.nodes > self.max_nodes {
-            return Err((place, format!("the file has more than {} values", self.max_nodes)));
+            return Err((place, format!("the file has more than {} values, which is the limit", self.max_nodes)));
         }
         if depth > MAX_DEPTH {
-            return Err((place, format!("lists and maps nest more than {MAX_DEPTH} deep here")));
+            return Err((place, format!("lists and maps nest more than {MAX_DEPTH} levels deep")));
         }
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                plain(anchor, tag.is_some(), place, faults);
+                reject_decorations(anchor, tag.is_some(), place, faults);
                 Ok(Node { place, content: Content::Scalar { text: text.into_owned(), style } })
             }
             Event::SequenceStart(anchor, tag) => {
-                plain(anchor, tag.is_some(), place, faults);
+                reject_decorations(anchor, tag.is_some(), place, faults);
                 let mut items = Vec::new();
                 loop {
                     match self.next()? {
@@ -209,19 +223,19 @@ impl<'a> Events<'a> {
                 }
             }
             Event::MappingStart(anchor, tag) => {
-                plain(anchor, tag.is_some(), place, faults);
+                reject_decorations(anchor, tag.is_some(), place, faults);
                 self.mapping(place, depth, faults)
             }
             Event::Alias(_) => {
-                faults.add_alone(place, "an alias; write the value out");
+                faults.add_alone(place, "aliases are not supported; write the value out");
                 let content = Content::Scalar { text: String::new(), style: ScalarStyle::Plain };
                 Ok(Node { place, content })
             }
-            _ => Err((place, "a value is expected here".to_owned())),
+            _ => Err((place, "expected a value".to_owned())),
         }
     }
 
-    fn mapping(&mut self, start: Place, depth: usize, faults: &mut Faults) -> Result<Node, Stop> {
+    fn mapping(&mut self, start: Place, depth: usize, faults: &mut Faults) -> Result<Node, FatalFault> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
         let mut seen: HashMap<String, Place> = HashMap::new();
         loop {
@@ -234,11 +248,11 @@ impl<'a> Events<'a> {
             let (event, place) = self.next()?;
             let value = self.node(event, place, depth + 1, faults)?;
             let Content::Scalar { text, .. } = key.content else {
-                faults.add(key.place, "a key is a plain word".to_owned());
+                faults.add(key.place, "a key must be a word, not a list or a map".to_owned());
                 continue;
             };
             if let Some(first) = seen.get(&text) {
-                faults.add_with_other(key.place, format!("the key `{text}` is here already"), *first, "first here");
+                faults.add_with_other(key.place, format!("duplicate key `{text}`"), *first, "first used here");
                 continue;
             }
             seen.insert(text.clone(), key.place);
@@ -247,12 +261,13 @@ impl<'a> Events<'a> {
     }
 }
 
-fn plain(anchor: usize, tagged: bool, place: Place, faults: &mut Faults) {
+/// Reports an anchor or a tag on a value.
+fn reject_decorations(anchor: usize, tagged: bool, place: Place, faults: &mut Faults) {
     if anchor != 0 {
-        faults.add(place, "an anchor; write the value out where it is needed".to_owned());
+        faults.add(place, "anchors are not supported; write the value out where it is needed".to_owned());
     }
     if tagged {
-        faults.add(place, "a tag; leave it out".to_owned());
+        faults.add(place, "tags are not supported; remove the tag".to_owned());
     }
 }
 
@@ -260,32 +275,37 @@ fn place(span: Span) -> Place {
     Place { start: span.start.index(), end: span.end.index() }
 }
 
-/// The place of the `offset`-th byte of a scalar's text, in the file. Folding, quoting and indenting move characters
-/// about, but keep those that are not white space, in order: so these are counted.
+/// Returns the place in the file of the byte at `offset` in a scalar's text.
+///
+/// Folding, quoting and indentation change white space, but keep the other characters and their order. The function
+/// therefore counts characters that are not white space.
 pub(crate) fn place_within(node: &Node, offset: usize, characters: &[char]) -> Place {
     let Content::Scalar { text, style } = &node.content else { return node.place };
     let before = text.get(..offset).unwrap_or(text).chars().filter(|character| !character.is_whitespace()).count();
-    // A block's place begins with its content, past the header; a quoted scalar's with its quote.
+    // The place of a block scalar begins with its content, after the header; that of a quoted scalar with its quote.
     let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
     let mut at = node.place.start + usize::from(quoted);
-    // What stands at the end, a missing operand say, is shown right behind the last character.
-    let (mut left, mut behind) = (before, at);
+    // A fault at the end, such as a missing operand, is placed immediately after the last character.
+    let (mut left, mut after_last) = (before, at);
     while at < node.place.end {
-        let Some((width, visible)) = written(characters.get(at..).unwrap_or_default(), *style) else { break };
+        let Some((width, visible)) = encoded(characters.get(at..).unwrap_or_default(), *style) else { break };
         if visible {
             if left == 0 {
                 return Place { start: at, end: at + width };
             }
             left -= 1;
-            behind = at + width;
+            after_last = at + width;
         }
         at += width;
     }
-    Place { start: behind, end: behind + 1 }
+    Place { start: after_last, end: after_last + 1 }
 }
 
-/// How many characters of the file write the next one of a scalar, and whether that is not white space.
-fn written(rest: &[char], style: ScalarStyle) -> Option<(usize, bool)> {
+/// Measures the next character of a scalar in the file.
+///
+/// Returns the number of characters of the file that encode it, and whether it is not white space; `None` at the
+/// closing quote and at the end.
+fn encoded(rest: &[char], style: ScalarStyle) -> Option<(usize, bool)> {
     let (first, second) = (*rest.first()?, rest.get(1).copied());
     match (style, first, second) {
         (ScalarStyle::DoubleQuoted, '"', _) => None,
@@ -305,7 +325,7 @@ fn written(rest: &[char], style: ScalarStyle) -> Option<(usize, bool)> {
                 .try_fold(0u32, |code, digit| Some(code.checked_mul(16)? + digit.to_digit(16)?));
             let visible = match escape {
                 'x' | 'u' | 'U' => code.and_then(char::from_u32).is_some_and(|character| !character.is_whitespace()),
-                // Spaces, tabs, line ends of all kinds; a broken line is no character at all.
+                // Escapes for spaces, tabs and line ends; an escaped line break encodes no character.
                 't' | 'n' | 'v' | 'f' | 'r' | 'N' | '_' | 'L' | 'P' => false,
                 other => !other.is_whitespace(),
             };

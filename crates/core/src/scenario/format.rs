@@ -1,4 +1,7 @@
-//! The scenario format, declared: one record for each mapping.
+//! The declaration of the scenario format: one record per mapping.
+//!
+//! The doc comments of records and their keys are the descriptions of the JSON Schema that `detente schema` prints.
+//! Must not know of checks that involve more than one mapping.
 
 use super::deferred::{AnswersNode, NumbersNode, OrderNode, StatusQuoNode, ValueNode};
 use super::diagnostics::{Faults, Place};
@@ -17,7 +20,7 @@ pub(super) enum Kind {
     Quantity,
 }
 
-/// Whether evidence speaks for or against a reading.
+/// Whether evidence speaks for or against the reading of the file's author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
     For,
@@ -48,101 +51,101 @@ words!(Speaks { "for" => Speaks::For, "against" => Speaks::Against });
 record! {
     /// One negotiation as data.
     ScenarioEntry, "a scenario" {
-        /// The scenario's id.
+        /// The id of the scenario, in kebab-case.
         required scenario: Kebab,
-        /// A line of text.
+        /// The title of the scenario, in one line.
         required title: SingleLine,
-        /// What it is, and what it leaves out.
+        /// What the scenario covers, and what it leaves out.
         optional description: Text,
-        /// The days for which it can be evaluated.
+        /// The days for which the scenario can be evaluated.
         required covers: CoversEntry,
-        /// The day to which the record is complete; the default day of an evaluation.
+        /// The day up to which the record is complete; the default day of an evaluation.
         required as_of: At<Date>,
-        /// Where its statements come from.
+        /// The publications and records that the evidence cites.
         required sources: At<Vec<SourceEntry>>,
-        /// The actors.
+        /// The parties of the negotiation; at least one.
         required parties: At<Vec<PartyEntry>>,
-        /// Named sets of options or members, for conditions.
+        /// Named sets of options or members, for use in conditions.
         optional groups: At<Vec<GroupEntry>>,
-        /// Questions that a deal may settle.
+        /// The questions that a deal may settle; at least one.
         required issues: At<Vec<IssueEntry>>,
         /// Facts that no deal settles.
         optional circumstances: At<Vec<CircumstanceEntry>>,
-        /// Parties' conditions on any deal.
+        /// The conditions of parties on any deal.
         required red_lines: At<Vec<RedLineEntry>>,
         /// Combinations of terms that contradict themselves.
         optional constraints: At<Vec<ConstraintEntry>>,
-        /// Sourced texts attached to such deals.
+        /// Sourced warnings about deals for which a condition is true.
         optional cautions: At<Vec<CautionEntry>>,
-        /// Parties' orders of options.
+        /// The preferences of parties between the values of an issue.
         optional preferences: At<Vec<PreferenceEntry>>,
-        /// Reference proposals.
+        /// Reference proposals, which requests can name.
         optional proposals: At<Vec<ProposalEntry>>,
     }
 }
 
 record! {
-    /// A span of days, both included.
+    /// A range of days, both ends included.
     CoversEntry, "`covers`" {
-        /// The first day.
+        /// The first day of the range.
         required from: At<Date>,
-        /// The last day.
+        /// The last day of the range.
         required to: At<Date>,
     }
 }
 
 record! {
-    /// A publication or record.
+    /// A publication or record that evidence cites.
     SourceEntry, "a source" {
-        /// Its id.
+        /// The id of the source, in kebab-case.
         required id: At<Kebab>,
-        /// Its title.
+        /// The title of the source.
         required title: SingleLine,
-        /// Who published it.
+        /// The publisher of the source.
         required publisher: SingleLine,
-        /// Who wrote it.
+        /// The names of the authors.
         optional authors: Vec<SingleLine>,
-        /// When it was published, where it prints a date.
+        /// The date of publication, if the source prints one.
         optional published: At<Date>,
-        /// Where it can be read.
+        /// The address at which the source can be found.
         optional url: SingleLine,
-        /// What a reader should know of it.
+        /// What a reader should know about the source.
         optional note: Text,
     }
 }
 
 record! {
-    /// An actor.
+    /// A party of the negotiation.
     PartyEntry, "a party" {
-        /// Its id.
+        /// The id of the party, in snake_case.
         required id: At<Snake>,
-        /// Its name.
+        /// The name of the party.
         required name: SingleLine,
-        /// What a deal needs of it.
+        /// The role of the party: a deal needs the consent of a principal, and may lean on a third party.
         required role: Role,
-        /// A remark.
+        /// A description of the party.
         optional description: Text,
-        /// The utility that it gets without a deal, in the units of its cardinal preferences.
+        /// The party's utility without a deal, in the units of its cardinal preferences.
         optional reservation_value: Number,
     }
 }
 
 record! {
-    /// A named set of options or members, for conditions.
+    /// A named set of options or members, for use in conditions.
     GroupEntry, "a group" {
-        /// Its id.
+        /// The id of the group, in snake_case; different from the ids of issues and circumstances.
         required id: At<Snake>,
-        /// Its name.
+        /// The name of the group.
         required name: SingleLine,
-        /// Ids of options or members.
+        /// The ids of options or members, each of at least one issue or circumstance.
         required members: At<Vec<At<EntryId>>>,
-        /// Why these belong together.
+        /// The reason why the members form a group.
         optional note: Text,
     }
 }
 
 record! {
-    /// The ends of a quantity, both included.
+    /// The range of a quantity, both ends included.
     RangeEntry, "`range`" {
         /// The least value.
         required min: At<i64>,
@@ -154,27 +157,27 @@ record! {
 record! {
     /// A question that a deal may settle.
     IssueEntry, "an issue" {
-        /// Its id.
+        /// The id of the issue, in snake_case.
         required id: At<Snake>,
-        /// A line of text.
+        /// The title of the issue, in one line.
         required title: SingleLine,
         /// What a deal settles here, as a question.
         required question: SingleLine,
-        /// What it ranges over.
+        /// The kind of the issue's values.
         required kind: At<Kind>,
-        /// A choice's options.
+        /// The options, for the kind `choice`; 2 to 64.
         optional options: At<Vec<Entry>>,
-        /// A members issue's members.
+        /// The members, for the kind `members`; 1 to 64.
         optional members: At<Vec<Entry>>,
-        /// What a quantity counts.
+        /// The unit, for the kind `quantity`.
         optional unit: At<SingleLine>,
-        /// A quantity's ends.
+        /// The range of values, for the kind `quantity`.
         optional range: RangeEntry,
-        /// What holds when a deal is silent: a value, or a list of `{from, value}`.
+        /// What holds if a deal is silent: a value, or a list of `{from, value}`. Default: the issue is unsettled.
         optional status_quo: StatusQuoNode,
-        /// Codes of published taxonomies of peace agreements.
+        /// Codes from published taxonomies of peace agreements.
         optional taxonomy: Vec<SingleLine>,
-        /// Rows of the author's own register.
+        /// The rows in the author's own register.
         optional rows: Vec<SingleLine>,
         /// A remark.
         optional note: Text,
@@ -184,29 +187,29 @@ record! {
 record! {
     /// A fact that no deal settles.
     CircumstanceEntry, "a circumstance" {
-        /// Its id.
+        /// The id of the circumstance, in snake_case.
         required id: At<Snake>,
-        /// A line of text.
+        /// The title of the circumstance, in one line.
         required title: SingleLine,
         /// The fact, as a question.
         required question: SingleLine,
-        /// What it ranges over.
+        /// The kind of the circumstance's values.
         required kind: At<Kind>,
-        /// A choice's options.
+        /// The options, for the kind `choice`; 2 to 64.
         optional options: At<Vec<Entry>>,
-        /// The members.
+        /// The members, for the kind `members`; 1 to 64.
         optional members: At<Vec<Entry>>,
-        /// What a quantity counts.
+        /// The unit, for the kind `quantity`.
         optional unit: At<SingleLine>,
-        /// A quantity's ends.
+        /// The range of values, for the kind `quantity`.
         optional range: RangeEntry,
-        /// What is assumed; without it, it is unknown.
+        /// The assumed value. Without it, the circumstance is unknown.
         optional assumed: ValueNode,
-        /// Who says so.
+        /// The evidence for the assumed value.
         optional evidence: At<Vec<EvidenceEntry>>,
-        /// Codes of published taxonomies.
+        /// Codes from published taxonomies.
         optional taxonomy: Vec<SingleLine>,
-        /// Rows of the author's own register.
+        /// The rows in the author's own register.
         optional rows: Vec<SingleLine>,
         /// A remark.
         optional note: Text,
@@ -223,9 +226,9 @@ pub(super) struct Entry {
 record! {
     /// An option or member with a title.
     TitledEntry, "an option or member" {
-        /// Its id.
+        /// The id of the option or member, in snake_case.
         required id: At<EntryId>,
-        /// A line of text.
+        /// The title of the option or member, in one line.
         optional title: SingleLine,
     }
 }
@@ -244,13 +247,13 @@ impl Read for Entry {
 }
 
 record! {
-    /// A span of days in which something is held.
+    /// A span of days on which a red line is held or a waiver is in force.
     SpanEntry, "a span" {
-        /// The first day, where the beginning is stated.
+        /// The first day of the span, if the beginning is stated.
         optional from: At<Date>,
-        /// The first day that the record shows, where the beginning is not stated.
+        /// The first day that the record shows, if the beginning is not stated.
         optional first_recorded: At<Date>,
-        /// The first day on which it is no longer held.
+        /// The first day after the span. Without it, the span has no end.
         optional until: At<Date>,
     }
     exactly one of from, first_recorded
@@ -259,25 +262,25 @@ record! {
 record! {
     /// A party's condition on any deal.
     RedLineEntry, "a red line" {
-        /// Its id.
+        /// The id of the red line, in kebab-case.
         required id: At<Kebab>,
-        /// The id of the party whose it is.
+        /// The id of the party that holds the red line.
         required party: At<Snake>,
-        /// What the party will not have, in a line.
+        /// What the party will not accept, in one line.
         required title: SingleLine,
-        /// A condition: crossed when it holds.
+        /// A condition: the red line is crossed if it is true.
         optional rejects: Cel,
-        /// A condition: crossed when it does not hold.
+        /// A condition: the red line is crossed if it is false.
         optional requires: Cel,
-        /// How firmly it is held.
+        /// The firmness of the red line, without its waivers.
         required firmness: At<Firmness>,
-        /// When it is held.
+        /// The spans in which the red line is held, in order and without overlaps; at least one.
         required held: At<Vec<SpanEntry>>,
-        /// Who says so; at least one.
+        /// The evidence for the red line; at least one piece.
         required evidence: At<Vec<EvidenceEntry>>,
-        /// Under what a crossing counts less.
+        /// Conditions under which a crossing counts with a lower firmness.
         optional waivers: At<Vec<WaiverEntry>>,
-        /// How probable it is, as the author of the file takes it, that a crossing would in fact undo a deal: 0 to 1.
+        /// The probability, in the opinion of the file's author, that a crossing would in fact undo a deal: 0 to 1.
         optional binding_probability: Probability,
     }
     exactly one of rejects, requires
@@ -286,39 +289,39 @@ record! {
 record! {
     /// A condition under which a crossing counts with a lower firmness.
     WaiverEntry, "a waiver" {
-        /// Its id within the red line.
+        /// The id of the waiver, in kebab-case; unique within the red line.
         required id: At<Kebab>,
-        /// What it allows, in a line.
+        /// What the waiver allows, in one line.
         required title: SingleLine,
-        /// The condition.
+        /// A condition: the waiver applies if it is true.
         required when: Cel,
-        /// The firmness with which a crossing then counts at most.
+        /// The highest firmness with which a crossing counts if the waiver applies; lower than that of the red line.
         required firmness: At<Firmness>,
-        /// When it stands; without it, whenever the red line is held.
+        /// The spans in which the waiver is in force; default: whenever the red line is held.
         optional held: At<Vec<SpanEntry>>,
-        /// Who says so; at least one.
+        /// The evidence for the waiver; at least one piece.
         required evidence: At<Vec<EvidenceEntry>>,
     }
 }
 
 record! {
-    /// Who says so.
+    /// A piece of evidence: who said what, and where that is recorded.
     EvidenceEntry, "evidence" {
-        /// The id of its source.
+        /// The id of the source.
         required source: At<Kebab>,
-        /// How the statement reached us.
+        /// How the statement is known: a named speaker, an unnamed source, a reporter's narration or an expert's view.
         required kind: EvidenceKind,
-        /// Who said it; for a narration, whose it is.
+        /// The person who said it; for a narration, the narrator.
         required speaker: SingleLine,
-        /// What was said, in your own words.
+        /// What the speaker said, in your own words.
         required statement: Text,
-        /// Exact words, 15 at most, where the wording itself is the fact.
+        /// The exact words, at most 15, where the wording itself is the fact.
         optional quote: At<Text>,
-        /// The day on which it was said, where known.
+        /// The day on which the speaker said it, if known.
         optional date: At<Date>,
-        /// Whether it speaks for (the default) or against the reading.
+        /// Whether the statement speaks for (the default) or against your reading.
         optional speaks: Speaks,
-        /// The row of the author's own register.
+        /// The row in the author's own register.
         optional row: SingleLine,
     }
 }
@@ -326,63 +329,63 @@ record! {
 record! {
     /// A combination of terms that contradicts itself.
     ConstraintEntry, "a constraint" {
-        /// Its id.
+        /// The id of the constraint, in kebab-case.
         required id: At<Kebab>,
-        /// What contradicts what.
+        /// What contradicts what, in one line.
         required title: SingleLine,
-        /// A condition: broken where it holds.
+        /// A condition: the constraint is broken if it is true.
         required forbids: Cel,
     }
 }
 
 record! {
-    /// A sourced text attached to such deals.
+    /// A sourced warning about deals for which a condition is true.
     CautionEntry, "a caution" {
-        /// Its id.
+        /// The id of the caution, in kebab-case.
         required id: At<Kebab>,
-        /// What was said, in your own words.
+        /// The warning, in your own words.
         required text: Text,
-        /// A condition: shown where it holds.
+        /// A condition: the caution is shown if it is true.
         required when: Cel,
-        /// Who says so; at least one.
+        /// The evidence for the warning; at least one piece.
         required evidence: At<Vec<EvidenceEntry>>,
     }
 }
 
 record! {
-    /// A party's view of an issue's options.
+    /// A party's preference between the values of an issue.
     PreferenceEntry, "a preference" {
-        /// The party's id.
+        /// The id of the party.
         required party: At<Snake>,
-        /// The issue's id.
+        /// The id of the issue.
         required issue: At<Snake>,
-        /// Every value once, best first.
+        /// A list of every value, each once, best first.
         optional order: OrderNode,
         /// A map from every value to a number.
         optional values: NumbersNode,
-        /// Who says so; at least one.
+        /// The evidence for the preference; at least one piece.
         required evidence: At<Vec<EvidenceEntry>>,
     }
     exactly one of order, values
 }
 
 record! {
-    /// A set of terms, at most one for an issue.
+    /// A reference proposal: a set of terms, at most one per issue.
     ProposalEntry, "a proposal" {
-        /// Its id.
+        /// The id of the proposal, in kebab-case.
         required id: At<Kebab>,
-        /// A line of text.
+        /// The title of the proposal, in one line.
         required title: SingleLine,
-        /// What it is.
+        /// A description of the proposal.
         optional description: Text,
         /// A map from issue to answer.
         required terms: AnswersNode,
-        /// Rows of the author's own register.
+        /// The rows in the author's own register.
         optional rows: Vec<SingleLine>,
     }
 }
 
-/// The JSON Schema of the format.
+/// Returns the JSON Schema (draft 2020-12) of the scenario format.
 pub fn schema() -> Value {
     let mut definitions = Map::new();
     let root = ScenarioEntry::schema(&mut definitions);

@@ -1,7 +1,7 @@
-//! The data: what a scenario is, the file format, its checks, the revision, and what changed between two.
+//! The scenario model, the scenario file format with its checks, revisions, and the diff of two scenarios.
 //!
-//! Owns the [`Scenario`] model and everything about reading one from text. Must not know of evaluation, of the wire,
-//! of clocks or of the file system: a file enters as its name and its text.
+//! Owns the [`Scenario`] model and reading it from text. Must not know of evaluation, gRPC, clocks or the file system:
+//! a file is passed as its name and its text.
 
 pub(crate) mod deferred;
 pub(crate) mod diagnostics;
@@ -25,10 +25,10 @@ pub use record::{is_scenario_id, is_word_of_answers, is_word_of_the_language};
 use diagnostics::Faults;
 use std::collections::HashMap;
 
-/// Reads a scenario file. `file` is its name, for messages.
+/// Reads and checks a scenario file. `file` is its name, for messages.
 ///
 /// # Errors
-/// Every fault of the file, each with its place.
+/// Returns every fault of the file, each with its place.
 pub fn load(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
     let mut faults = Faults::default();
     let root = document::parse(text, &mut faults);
@@ -44,8 +44,9 @@ pub fn load(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
     faults.finish(file, text, scenario)
 }
 
-/// Faults of red lines that were found once the file was read, each placed at its line's id. `faults` are pairs of id
-/// and message.
+/// Builds diagnostics for faults of red lines that were found after the file was read.
+///
+/// `faults` are pairs of a red line's id and a message. Each fault is placed at the id of its red line in the file.
 pub fn red_line_faults(file: &str, text: &str, faults: &[(String, String)]) -> Diagnostics {
     let mut found = Faults::default();
     let root = document::parse(text, &mut Faults::default());

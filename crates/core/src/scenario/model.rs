@@ -1,21 +1,24 @@
 //! A scenario as data: everything that was stated, by whom, and when. Immutable once loaded.
 //!
-//! References between parts are positions, resolved when the file is read: an index here is always in range.
+//! References between parts are positions, which are resolved when the file is read and are always in range. Must not
+//! know of the file format or of evaluation.
 
 use detente_condition::{Answer, Cubes, Decision, Domain, Formula, InputId, Space, Value, Vocabulary};
 use jiff::civil::Date;
 use std::fmt;
 use std::sync::Arc;
 
-/// An id of the scenario: of itself or of one of its parts.
+/// The id of a scenario or of one of its parts.
 pub type Id = Arc<str>;
 
-/// The hash of a scenario's canonical content and of the semantics' version: 32 hexadecimal digits.
+/// The revision of a scenario: a hash of its canonical content and of the version of the semantics.
+///
+/// 32 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub(super) Arc<str>);
 
 impl Revision {
-    /// The digits.
+    /// Returns the 32 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -27,63 +30,64 @@ impl fmt::Display for Revision {
     }
 }
 
-/// One negotiation.
+/// One negotiation as data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
-    /// Its id, as in `scenarios/{id}`.
+    /// The id of the scenario, as in `scenarios/{id}`.
     pub id: Id,
-    /// A line of text.
+    /// The title of the scenario, in one line.
     pub title: String,
-    /// A paragraph; empty where the file has none.
+    /// The description of the scenario; empty if the file has none.
     pub description: String,
-    /// The first and the last day for which it can be evaluated.
+    /// The first and the last day for which the scenario can be evaluated.
     pub covers: (Date, Date),
-    /// The day to which its record is complete.
+    /// The day up to which the record is complete, within `covers`; the default day of an evaluation.
     pub as_of: Date,
-    /// The hash of its content.
+    /// The hash of the content.
     pub revision: Revision,
-    /// Where its statements come from.
+    /// The publications and records that the evidence cites.
     pub sources: Vec<Source>,
-    /// The actors.
+    /// The parties of the negotiation; at least one.
     pub parties: Vec<Party>,
-    /// Named sets of options or members.
+    /// The named sets of options or members.
     pub groups: Vec<Group>,
-    /// The issues, then the circumstances.
+    /// The issues, followed by the circumstances.
     pub inputs: Vec<Input>,
-    /// How many of the inputs are issues.
+    /// The number of issues in `inputs`.
     pub issue_count: usize,
     /// The space in which all conditions of the scenario are exact.
     pub space: Space,
-    /// The red lines.
+    /// The red lines of all parties.
     pub red_lines: Vec<RedLine>,
-    /// The constraints.
+    /// The combinations of terms that contradict themselves.
     pub constraints: Vec<Constraint>,
-    /// The cautions.
+    /// The sourced warnings.
     pub cautions: Vec<Caution>,
-    /// The preferences.
+    /// The preferences of parties.
     pub preferences: Vec<Preference>,
     /// The reference proposals.
     pub proposals: Vec<Proposal>,
 }
 
 impl Scenario {
-    /// The issues.
+    /// Returns the issues.
     pub fn issues(&self) -> &[Input] {
         self.inputs.get(..self.issue_count).unwrap_or_default()
     }
 
-    /// The circumstances.
+    /// Returns the circumstances.
     pub fn circumstances(&self) -> &[Input] {
         self.inputs.get(self.issue_count..).unwrap_or_default()
     }
 
-    /// The input of that id, with its position.
+    /// Finds an issue or circumstance by its id.
     pub fn input(&self, id: &str) -> Option<(InputId, &Input)> {
         (0u16..).zip(&self.inputs).find(|(_, input)| &*input.id == id).map(|(at, input)| (InputId(at), input))
     }
 
-    /// The names that a condition may use: inputs and groups. Takes milliseconds for the largest scenarios, so that it
-    /// is worth keeping.
+    /// Builds the names that a condition may use: inputs and groups.
+    ///
+    /// This takes milliseconds for the largest scenarios, so that callers should keep the result.
     pub fn vocabulary(&self) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
         for (at, input) in (0..).zip(&self.inputs) {
@@ -95,28 +99,28 @@ impl Scenario {
         vocabulary
     }
 
-    /// Whether an input is an issue (else it is a circumstance).
+    /// Whether an input is an issue; otherwise it is a circumstance.
     pub fn is_issue(&self, input: InputId) -> bool {
         input.index() < self.issue_count
     }
 
-    /// The position of the party of that id.
+    /// Finds the position of a party by its id.
     pub fn party(&self, id: &str) -> Option<usize> {
         self.parties.iter().position(|party| &*party.id == id)
     }
 
-    /// The position of the red line of that id.
+    /// Finds the position of a red line by its id.
     pub fn red_line(&self, id: &str) -> Option<usize> {
         self.red_lines.iter().position(|red_line| &*red_line.id == id)
     }
 
-    /// The reference proposal of that id.
+    /// Finds a reference proposal by its id.
     pub fn proposal(&self, id: &str) -> Option<&Proposal> {
         self.proposals.iter().find(|proposal| &*proposal.id == id)
     }
 }
 
-/// A publication or record.
+/// A publication or record that evidence cites.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Source {
@@ -129,7 +133,7 @@ pub struct Source {
     pub note: String,
 }
 
-/// An actor.
+/// A party of the negotiation.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Party {
@@ -137,16 +141,16 @@ pub struct Party {
     pub name: String,
     pub role: Role,
     pub description: String,
-    /// The utility that it gets without a deal, in the units of its cardinal preferences; finite.
+    /// The party's utility without a deal, in the units of its cardinal preferences; finite.
     pub reservation_value: Option<f64>,
 }
 
-/// What a deal needs of a party.
+/// The part that a party plays in a deal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// No deal without its consent.
+    /// There is no deal without the party's consent.
     Principal,
-    /// A deal may lean on it, and fails in delivery where it refuses.
+    /// A deal may lean on the party, and fails in delivery if the party refuses.
     ThirdParty,
 }
 
@@ -163,58 +167,60 @@ pub struct Group {
 /// An issue (a question that a deal may settle) or a circumstance (a fact that no deal settles).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    /// Its id.
+    /// The id of the issue or circumstance.
     pub id: Id,
-    /// A line of text.
+    /// The title, in one line.
     pub title: String,
-    /// What is settled here, as a question.
+    /// The question that the value answers.
     pub question: String,
-    /// What it ranges over.
+    /// The possible values.
     pub domain: Domain,
-    /// The titles of the options or members, in the domain's order; empty where the file has none.
+    /// The titles of the options or members, in the order of the domain; empty if the file has none.
     pub entry_titles: Vec<String>,
-    /// A quantity's unit; else empty.
+    /// The unit of a quantity; empty for other kinds.
     pub unit: String,
-    /// What holds when nothing is said: the status quo of an issue, from the given days on, ascending (`None`: from
-    /// the beginning), or the one assumed value of a circumstance. Empty: unsettled, or unknown.
+    /// The values that hold if a request says nothing about the input, ascending by day.
+    ///
+    /// For an issue, the status quo; for a circumstance, at most one assumed value. If the list is empty, the issue is
+    /// unsettled or the circumstance is unknown.
     pub defaults: Vec<Dated>,
-    /// Codes of published taxonomies.
+    /// Codes from published taxonomies.
     pub taxonomy: Vec<String>,
-    /// Rows of the author's register.
+    /// The rows in the author's own register.
     pub rows: Vec<String>,
-    /// A remark.
+    /// A remark; empty if the file has none.
     pub note: String,
-    /// A circumstance's evidence.
+    /// The evidence for the assumed value of a circumstance; empty for issues.
     pub evidence: Vec<Evidence>,
 }
 
-/// A value from a day on.
+/// A value that holds from a day on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dated {
-    /// The first day; `None`: from the beginning.
+    /// The first day on which the value holds; `None`: the value holds from the beginning.
     pub from: Option<Date>,
-    /// What holds.
+    /// The value.
     pub value: Value,
 }
 
-/// How firmly a red line is held. The order is that of firmness: `Absolute` is the greatest.
+/// The firmness of a red line. Ordered by firmness; `Absolute` is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Firmness {
-    /// Not stated by the party as a condition: a complaint, an inference, a speculation, a dated aim.
+    /// The party did not state it as a condition: a complaint, an inference, a speculation, a dated aim.
     Tentative,
-    /// Stated, with room signalled or reported.
+    /// The party stated it, and room was signalled or reported.
     Negotiable,
-    /// Stated as a condition.
+    /// The party stated it as a condition.
     Firm,
-    /// Never, no compromise.
+    /// The party said: never, no compromise.
     Absolute,
 }
 
 impl Firmness {
-    /// All, from the least to the greatest.
+    /// All values, from the least to the greatest.
     pub const ALL: [Firmness; 4] = [Firmness::Tentative, Firmness::Negotiable, Firmness::Firm, Firmness::Absolute];
 
-    /// The word in files and texts.
+    /// Returns the word for the firmness in files and texts.
     pub fn word(self) -> &'static str {
         match self {
             Firmness::Tentative => "tentative",
@@ -225,68 +231,68 @@ impl Firmness {
     }
 }
 
-/// A span of days in which something is held.
+/// A span of days on which a red line is held or a waiver is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The first day.
+    /// The first day of the span.
     pub from: Date,
-    /// Whether `from` is stated to be the beginning, or only the first day that a record shows.
+    /// Whether `from` is the stated beginning; otherwise it is only the first day that the record shows.
     pub from_is_stated: bool,
-    /// The first day on which it is no longer held; `None`: still held.
+    /// The first day after the span; `None` if the span has no end.
     pub until: Option<Date>,
 }
 
 impl Span {
-    /// Whether a day lies in the span.
+    /// Whether the span contains a day.
     pub fn contains(&self, day: Date) -> bool {
         self.from <= day && self.until.is_none_or(|until| day < until)
     }
 }
 
-/// A condition as written, as read, and as compiled in the scenario's space.
+/// A condition: its text, its formula, and its compiled form in the scenario's space.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// The CEL text.
+    /// The text in CEL, on one line unless it contains a comment.
     pub text: String,
-    /// Its meaning.
+    /// The typed formula of the text.
     pub formula: Formula,
-    /// Its prime implicants.
+    /// The prime implicants of the formula and of its negation.
     pub decision: Decision,
 }
 
 /// A party's condition on any deal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedLine {
-    /// Its id.
+    /// The id of the red line.
     pub id: Id,
-    /// The position of its party.
+    /// The position of the party that holds the red line.
     pub party: usize,
-    /// What the party will not have, in a line.
+    /// What the party will not accept, in one line.
     pub title: String,
-    /// Whether the text `requires` (crossed when the condition does not hold) or `rejects` (crossed when it holds).
+    /// Whether the file says `requires` (crossed if the condition is false) or `rejects` (crossed if it is true).
     pub requires: bool,
     /// The condition.
     pub condition: Condition,
-    /// How firmly it is held.
+    /// The firmness of the red line, without its waivers.
     pub firmness: Firmness,
-    /// When, ascending and disjoint.
+    /// The spans in which the red line is held, ascending and disjoint; at least one.
     pub held: Vec<Span>,
-    /// Who says so; at least one.
+    /// The evidence for the red line; at least one piece.
     pub evidence: Vec<Evidence>,
-    /// Under what a crossing counts less.
+    /// The conditions under which a crossing counts with a lower firmness.
     pub waivers: Vec<Waiver>,
-    /// How probable it is, as the scenario's author takes it, that a crossing would in fact undo a deal: 0 to 1.
+    /// The probability, in the opinion of the scenario's author, that a crossing would in fact undo a deal: 0 to 1.
     pub binding_probability: Option<f64>,
 }
 
 impl RedLine {
-    /// The formula that is true exactly where the red line is crossed.
+    /// Returns the formula that is true exactly where the red line is crossed.
     pub fn crossed(&self) -> Formula {
         let formula = self.condition.formula.clone();
         if self.requires { formula.negated() } else { formula }
     }
 
-    /// The prime implicants of "crossed", and of its opposite.
+    /// Returns the prime implicants of "crossed" and of "not crossed".
     pub fn sides(&self) -> (&Cubes, &Cubes) {
         let Decision { holds, fails } = &self.condition.decision;
         if self.requires { (fails, holds) } else { (holds, fails) }
@@ -301,36 +307,36 @@ pub struct Waiver {
     pub title: String,
     pub when: Condition,
     pub firmness: Firmness,
-    /// When it stands; empty: whenever the red line is held.
+    /// The spans in which the waiver is in force; if empty, whenever the red line is held.
     pub held: Vec<Span>,
     pub evidence: Vec<Evidence>,
 }
 
-/// How a statement reached us.
+/// How a statement is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EvidenceKind {
-    /// A named speaker.
+    /// A named speaker said it on the record.
     OnRecord,
-    /// An unnamed source.
+    /// An unnamed source said it.
     Attributed,
-    /// The reporter's narration.
+    /// A reporter narrates it.
     Reported,
-    /// An expert's view.
+    /// An expert assesses it.
     Assessed,
 }
 
-/// Who says so.
+/// A statement that supports or contradicts a part of the scenario, with its speaker and source.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Evidence {
-    /// The position of its source.
+    /// The position of the source.
     pub source: usize,
     pub kind: EvidenceKind,
     pub speaker: String,
     pub statement: String,
     pub quote: String,
     pub date: Option<Date>,
-    /// Whether it speaks against the reading, not for it.
+    /// Whether the statement speaks against the reading of its author; otherwise it speaks for the reading.
     pub against: bool,
     pub row: String,
 }
@@ -344,7 +350,7 @@ pub struct Constraint {
     pub forbids: Condition,
 }
 
-/// A sourced text that somebody attached to such deals.
+/// A sourced warning about deals for which a condition holds.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Caution {
@@ -354,36 +360,36 @@ pub struct Caution {
     pub evidence: Vec<Evidence>,
 }
 
-/// A party's view of an issue's options.
+/// A party's preference between the values of an issue.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Preference {
-    /// The position of its party.
+    /// The position of the party.
     pub party: usize,
     pub issue: InputId,
     pub ranking: Ranking,
     pub evidence: Vec<Evidence>,
 }
 
-/// An order, or numbers.
+/// The ranking of an issue's values: an order or a number for each value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ranking {
     /// Every value once, best first.
     Ordinal(Vec<Value>),
-    /// Every value's number.
+    /// Every value once, with its number.
     Cardinal(Vec<(Value, f64)>),
 }
 
-/// An answer to one issue.
+/// A term of a proposal: the answer to one issue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Term {
     /// The issue.
     pub issue: InputId,
-    /// The answer.
+    /// The answer; it may leave several values open.
     pub answer: Answer,
 }
 
-/// A named set of terms, at most one for an issue.
+/// A reference proposal: a named set of terms, at most one per issue.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Proposal {

@@ -1,4 +1,6 @@
-//! Answers in a file or a text of their own, in YAML or JSON: a proposal, or a map from issue to answer.
+//! Reads answers from a file or text of their own, in YAML or JSON: a proposal, or a map from input to answer.
+//!
+//! Must not know of the rest of a scenario: the inputs are an argument.
 
 use super::deferred::AnswersNode;
 use super::diagnostics::{Diagnostics, Faults, Place};
@@ -11,23 +13,25 @@ use detente_condition::{Answer, InputId};
 record! {
     /// A proposal in a file of its own.
     ProposalFile, "a proposal" {
-        /// Its id.
+        /// The id of the proposal.
         optional id: At<Kebab>,
-        /// A line of text.
+        /// The title of the proposal, in one line.
         optional title: SingleLine,
-        /// What it is.
+        /// A description of the proposal.
         optional description: Text,
         /// A map from issue to answer.
         required terms: AnswersNode,
-        /// Rows of the author's own register.
+        /// The rows in the author's own register.
         optional rows: Vec<SingleLine>,
     }
 }
 
-/// Reads a proposal's terms. `issues` are those of the scenario.
+/// Reads the terms of a proposal file.
+///
+/// `issues` are those of the scenario, and `file` is the name for messages.
 ///
 /// # Errors
-/// Every fault of the file, each with its place.
+/// Returns every fault of the file, each with its place.
 pub fn load_proposal(file: &str, text: &str, issues: &[Input]) -> Result<Vec<(InputId, Answer)>, Diagnostics> {
     let mut faults = Faults::default();
     let entry = parse(text, &mut faults).and_then(|root| ProposalFile::read(&root, &mut faults));
@@ -39,11 +43,13 @@ pub fn load_proposal(file: &str, text: &str, issues: &[Input]) -> Result<Vec<(In
     faults.finish(file, text, terms)
 }
 
-/// Reads a map from issue (or circumstance) to answer. `inputs` begin at position `first` of the scenario, circumstances
-/// after issues.
+/// Reads a map from issue (or circumstance) to answer. `file` is the name of the text, for messages.
+///
+/// `inputs` are either the issues of the scenario or its circumstances; `first` is the position of the first of them
+/// among all inputs of the scenario, in which circumstances follow issues.
 ///
 /// # Errors
-/// Every fault of the text, each with its place. `file` names it.
+/// Returns every fault of the text, each with its place.
 pub fn load_answers(
     file: &str,
     text: &str,
@@ -54,7 +60,7 @@ pub fn load_answers(
     let root = parse(text, &mut faults);
     let answers = root.map(|root| answers_of_map(inputs, first, &root, &mut faults));
     if answers.is_none() && faults.is_empty() {
-        faults.add(Place::START, "an answer is expected here");
+        faults.add(Place::START, "the text is empty; expected a map of answers");
     }
     faults.finish(file, text, answers)
 }

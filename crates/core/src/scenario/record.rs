@@ -1,32 +1,32 @@
-//! The file format's building blocks: each mapping is declared once, and that declaration both reads it, naming every
-//! fault, and writes its JSON Schema.
+//! The building blocks of the file format.
 //!
-//! Reading goes on after a fault: what could not be read is `None`, so that what depends on it can be left alone and
-//! everything else is still checked.
+//! The macro `record!` declares a mapping once; the declaration both reads the mapping and generates its JSON Schema.
+//! Reading continues after a fault: a value that cannot be read is `None`, so that later checks skip what depends on it
+//! and still cover everything else. Must not know of the meaning of a mapping.
 
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
-/// Something that can be read from a node, and knows its schema.
+/// A type that can be read from a node, and that has a JSON Schema.
 pub(crate) trait Read: Sized {
-    /// Reads it; what is wrong is told, and `None` stands for it.
+    /// Reads a value. Adds every fault to `faults`, and returns `None` if the value cannot be used.
     fn read(node: &Node, faults: &mut Faults) -> Option<Self>;
-    /// Its JSON Schema. Mappings put theirs into `definitions` and refer to it.
+    /// Returns the JSON Schema of the type. Mappings add theirs to `definitions`, and return a reference.
     fn schema(definitions: &mut Map<String, Value>) -> Value;
 }
 
-/// A value with its place.
+/// A value with its place in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct At<T> {
     pub(crate) place: Place,
     pub(crate) value: T,
 }
 
-/// A fault of kind: something else is expected.
+/// Reports a value of the wrong kind.
 fn expected<T>(what: &str, node: &Node, faults: &mut Faults) -> Option<T> {
-    faults.add(node.place, format!("{what} is expected here, not {}", node.found()));
+    faults.add(node.place, format!("expected {what}, found {}", node.found()));
     None
 }
 
@@ -51,7 +51,7 @@ impl<T: Read> Read for Vec<T> {
     }
 }
 
-/// A node of which only the reader knows what it must be: an answer, say, by its issue's domain.
+/// A node whose type depends on another part of the file; the user of the record reads it.
 impl Read for Node {
     fn read(node: &Node, _: &mut Faults) -> Option<Self> {
         Some(node.clone())
@@ -76,7 +76,7 @@ pub(crate) struct Number(pub(crate) f64);
 
 impl Read for Number {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
-        // Of the two zeros the one without a sign: the same content has the same revision.
+        // A negative zero becomes a positive zero, so that equal content has an equal revision.
         node.as_number().map(|number| Self(number + 0.0)).or_else(|| expected("a number like 0.5", node, faults))
     }
     fn schema(_: &mut Map<String, Value>) -> Value {
@@ -92,10 +92,10 @@ impl Read for Probability {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let Some(number) = node.as_number() else { return expected("a number from 0 to 1", node, faults) };
         if !(0.0..=1.0).contains(&number) {
-            faults.add(node.place, format!("{number} is not a probability: a number from 0 to 1"));
+            faults.add(node.place, format!("`{number}` is not a probability; expected a number from 0 to 1"));
             return None;
         }
-        // Of the two zeros the one without a sign: the same content has the same revision.
+        // A negative zero becomes a positive zero, so that equal content has an equal revision.
         Some(Self(number.abs()))
     }
     fn schema(_: &mut Map<String, Value>) -> Value {
@@ -108,11 +108,11 @@ impl Read for Date {
         let Some(text) = node.as_text() else { return expected("a date like 2025-03-14", node, faults) };
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
         if shape != "9999-99-99" {
-            faults.add(node.place, "a date is written like 2025-03-14");
+            faults.add(node.place, format!("`{text}` is not a date; write it like 2025-03-14"));
             return None;
         }
         text.parse().ok().or_else(|| {
-            faults.add(node.place, format!("there is no day {text}"));
+            faults.add(node.place, format!("there is no such day as `{text}`"));
             None
         })
     }
@@ -121,9 +121,9 @@ impl Read for Date {
     }
 }
 
-/// A text of bounded length that is not empty.
+/// Reads a text that is not empty, has at most `most` characters and no control characters except line breaks.
 fn text(node: &Node, most: usize, faults: &mut Faults) -> Option<String> {
-    let Some(text) = node.as_text() else { return expected("a text", node, faults) };
+    let Some(text) = node.as_text() else { return expected("text", node, faults) };
     let text = text.trim();
     let length = text.chars().count();
     if length == 0 {
@@ -131,18 +131,21 @@ fn text(node: &Node, most: usize, faults: &mut Faults) -> Option<String> {
         return None;
     }
     if length > most {
-        faults.add(node.place, format!("the text has {length} characters; at most {most} are kept"));
+        faults.add(node.place, format!("the text has {length} characters; the limit is {most}"));
         return None;
     }
-    // Texts go to terminals and logs.
+    // Texts are written to terminals and logs, which control characters could manipulate.
     if let Some(control) = text.chars().find(|c| c.is_control() && *c != '\n') {
-        faults.add(node.place, format!("the text has the control character U+{:04X}", u32::from(control)));
+        faults.add(
+            node.place,
+            format!("the text contains the control character U+{:04X}; remove it", u32::from(control)),
+        );
         return None;
     }
     Some(text.to_owned())
 }
 
-/// A name or title.
+/// A text on one line: a name, a title or another short text.
 #[derive(Clone, Debug)]
 pub(crate) struct SingleLine(pub(crate) String);
 
@@ -150,7 +153,7 @@ impl Read for SingleLine {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let line = text(node, super::limits::MAX_LINE, faults)?;
         if line.contains('\n') {
-            faults.add(node.place, "one line is expected here; write `>-`, or leave out what breaks it");
+            faults.add(node.place, "this text must be one line; fold it with `>-` or remove the line breaks");
             return None;
         }
         Some(Self(line))
@@ -160,7 +163,7 @@ impl Read for SingleLine {
     }
 }
 
-/// Any other text.
+/// A text that may have several lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Text(pub(crate) String);
 
@@ -173,7 +176,7 @@ impl Read for Text {
     }
 }
 
-/// A condition, unread, with its node so that faults within can be placed.
+/// An unread condition, with its node so that faults within the condition can be placed.
 #[derive(Clone, Debug)]
 pub(crate) struct Cel {
     pub(crate) text: String,
@@ -182,7 +185,7 @@ pub(crate) struct Cel {
 
 impl Read for Cel {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
-        // `rejects: true` and `rejects: 3` are not texts, but are told better as conditions.
+        // `rejects: true` and `rejects: 3` are not texts. They are read as conditions, which produces better messages.
         let Content::Scalar { text, .. } = &node.content else { return expected("a condition", node, faults) };
         if node.is_null() {
             return expected("a condition", node, faults);
@@ -195,23 +198,20 @@ impl Read for Cel {
     }
 }
 
-/// An id of lower-case letters, digits and one kind of separator.
+/// Reads an id of lower-case letters, digits and one kind of separator.
 fn id(node: &Node, separator: char, example: &str, faults: &mut Faults) -> Option<String> {
     let Some(id) = node.as_text() else { return expected(&format!("an id like `{example}`"), node, faults) };
     if !is_well_formed(id, separator) {
         faults.add(
             node.place,
             format!(
-                "`{id}` is not an id like `{example}`: lower-case letters, digits and `{separator}`, a letter first"
+                "`{id}` is not an id like `{example}`; use lower-case letters, digits and `{separator}`, a letter first"
             ),
         );
         return None;
     }
     if id.len() > super::limits::MAX_ID {
-        faults.add(
-            node.place,
-            format!("the id has {} characters; at most {} are allowed", id.len(), super::limits::MAX_ID),
-        );
+        faults.add(node.place, format!("the id has {} characters; the limit is {}", id.len(), super::limits::MAX_ID));
         return None;
     }
     Some(id.to_owned())
@@ -222,26 +222,26 @@ fn is_well_formed(id: &str, separator: char) -> bool {
         && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == separator)
 }
 
-/// Whether a text can be the id of a scenario: kebab-case, at most 63 characters.
+/// Whether a text is a valid id of a scenario: kebab-case, at most 63 characters.
 pub fn is_scenario_id(id: &str) -> bool {
     is_well_formed(id, '-') && id.len() <= super::limits::MAX_ID
 }
 
-/// Whether no party, issue, circumstance or group can have this id, because it is a word of conditions or answers.
+/// Whether an id is reserved for parties, issues, circumstances and groups, as a word of conditions or of answers.
 pub fn is_word_of_the_language(id: &str) -> bool {
     RESERVED.contains(&id)
 }
 
-/// Whether no option or member can have this id, because it is a word of answers.
+/// Whether an id is reserved for options and members, as a word of answers.
 pub fn is_word_of_answers(id: &str) -> bool {
     matches!(id, "unsettled" | "true" | "false" | "null")
 }
 
-/// An id that conditions name.
+/// An id that conditions use: snake_case, and not a reserved word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Snake(pub(crate) String);
 
-/// Words of the expression language, and the one that answers use.
+/// The reserved words of CEL, its macros, and `unsettled`, which answers use.
 const RESERVED: [&str; 29] = [
     "all",
     "as",
@@ -275,7 +275,7 @@ const RESERVED: [&str; 29] = [
 ];
 
 impl Snake {
-    /// The ids that are refused.
+    /// Returns the schema of the reserved ids.
     fn reserved() -> Value {
         json!({"enum": RESERVED})
     }
@@ -285,7 +285,7 @@ impl Read for Snake {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let id = id(node, '_', "us_backs_force", faults)?;
         if is_word_of_the_language(&id) {
-            faults.add(node.place, format!("`{id}` is a word of the language; choose another id"));
+            faults.add(node.place, format!("`{id}` is reserved by the condition language; choose another id"));
             return None;
         }
         Some(Self(id))
@@ -296,7 +296,9 @@ impl Read for Snake {
     }
 }
 
-/// The id of an option or member: conditions write it in quotes, so that only the words of answers are reserved.
+/// The id of an option or member: snake_case.
+///
+/// Conditions quote it, so that only the words of answers are reserved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntryId(pub(crate) String);
 
@@ -304,7 +306,7 @@ impl Read for EntryId {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         let id = id(node, '_', "air_and_sea", faults)?;
         if is_word_of_answers(&id) {
-            faults.add(node.place, format!("`{id}` is a word of answers; choose another id"));
+            faults.add(node.place, format!("`{id}` is reserved for answers; choose another id"));
             return None;
         }
         Some(Self(id))
@@ -315,7 +317,7 @@ impl Read for EntryId {
     }
 }
 
-/// An id that only resource names use.
+/// An id that only resource names use: kebab-case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kebab(pub(crate) String);
 
@@ -328,7 +330,7 @@ impl Read for Kebab {
     }
 }
 
-/// Reads one of some words.
+/// Reads one of several fixed words, and returns the value of that word.
 pub(crate) fn word<T: Copy>(node: &Node, words: &[(&str, T)], faults: &mut Faults) -> Option<T> {
     let listed = || words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     let Some(text) = node.as_text() else { return expected(&format!("one of {}", listed()), node, faults) };
@@ -336,14 +338,14 @@ pub(crate) fn word<T: Copy>(node: &Node, words: &[(&str, T)], faults: &mut Fault
         return Some(*value);
     }
     let hint = match faults.hint(text, words.iter().map(|(word, _)| *word)) {
-        none if none.is_empty() => format!("; it is one of {}", listed()),
+        no_hint if no_hint.is_empty() => format!("; expected one of {}", listed()),
         hint => hint,
     };
-    faults.add(node.place, format!("`{text}` is not a word for this{hint}"));
+    faults.add(node.place, format!("`{text}` is not allowed here{hint}"));
     None
 }
 
-/// Declares how the words of a format map to the values of an enum.
+/// Implements [`Read`] for an enum: maps the words of the format to the variants.
 macro_rules! words {
     ($type:ty { $($word:literal => $value:expr),+ $(,)? }) => {
         impl $crate::scenario::record::Read for $type {
@@ -357,30 +359,30 @@ macro_rules! words {
     };
 }
 
-/// The entries of a mapping, from which keys are taken one by one.
+/// The entries of a mapping, from which a record takes its keys one by one.
 pub(crate) struct Fields<'a> {
     place: Place,
     what: &'static str,
     entries: Vec<Option<(&'a super::document::Key, &'a Node)>>,
-    /// The keys that are there, but whose values could not be read.
+    /// The keys that are present, but whose values could not be read.
     pub(crate) unread: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
-    /// Opens a mapping; keys that it may not have are told with the nearest that it may.
+    /// Opens a mapping. Reports unknown keys, each with the nearest known key or with all known keys.
     pub(crate) fn open(node: &'a Node, what: &'static str, known: &[&str], faults: &mut Faults) -> Option<Self> {
         let Content::Mapping(entries) = &node.content else {
-            return expected(&format!("{what}, a map,"), node, faults);
+            return expected(&format!("a map for {what}"), node, faults);
         };
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
             let hint = match faults.hint(&key.text, known.iter().copied()) {
-                none if none.is_empty() => format!("; it has {}", known.join(", ")),
+                no_hint if no_hint.is_empty() => format!("; its keys are {}", known.join(", ")),
                 hint => hint,
             };
             faults.add(key.place, format!("{what} has no key `{}`{hint}", key.text));
         }
         let entries = entries.iter().map(|(key, value)| Some((key, value))).collect();
-        // What is missing is told at the mapping's beginning.
+        // Missing keys are reported at the beginning of the mapping.
         Some(Self {
             place: Place { start: node.place.start, end: node.place.start + 1 },
             what,
@@ -389,7 +391,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A key's value, if the key is there.
+    /// Reads the value of a key, if the key is present.
     pub(crate) fn optional<T: Read>(&mut self, name: &'static str, faults: &mut Faults) -> Option<T> {
         let entry = self.entries.iter_mut().find(|entry| entry.is_some_and(|(key, _)| key.text == name))?;
         let (_, value) = entry.take()?;
@@ -400,7 +402,7 @@ impl<'a> Fields<'a> {
         value
     }
 
-    /// A key's value; its absence is told.
+    /// Reads the value of a key, and reports a missing key.
     pub(crate) fn required<T: Read>(&mut self, name: &'static str, faults: &mut Faults) -> Option<T> {
         if !self.entries.iter().flatten().any(|(key, _)| key.text == name) {
             faults.add(self.place, format!("{} needs the key `{name}`", self.what));
@@ -409,14 +411,16 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What the schema calls a type: by its word in the format.
+/// Returns the name of a type in the schema: its Rust name without the suffix.
 pub(crate) fn definition_name(type_name: &str) -> &str {
     type_name.trim_end_matches("Entry").trim_end_matches("Node")
 }
 
-/// Declares a mapping of the format: what errors call it, and its keys. Every field is an `Option`, `None` where it is
-/// absent or could not be read. Of two alternative keys the schema says so; that neither or both are there is told by
-/// the resolver, in words that say what they mean.
+/// Declares a mapping of the format: its name in messages, and its keys with their descriptions in the schema.
+///
+/// Every field is an `Option`; `None` means that the key is absent or its value could not be read. `exactly one of`
+/// declares two alternative keys in the schema. The resolver reports neither or both, because its messages can say what
+/// the keys mean.
 macro_rules! record {
     (
         $(#[doc = $doc:literal])* $name:ident, $what:literal {
@@ -426,17 +430,17 @@ macro_rules! record {
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug)]
-        #[allow(dead_code, reason = "every key is declared, for the schema; not every one is looked at")]
+        #[allow(dead_code, reason = "every key is declared for the schema, but not every field is read")]
         pub(crate) struct $name {
             pub(crate) place: Place,
-            /// The keys that are there, but whose values could not be read.
+            /// The keys that are present, but whose values could not be read.
             pub(crate) unread: Vec<&'static str>,
             $( $(#[doc = $field_doc])* pub(crate) $field: Option<$type>, )*
         }
 
-        #[allow(dead_code, reason = "few ask for the keys of a record")]
+        #[allow(dead_code, reason = "few records need their list of keys")]
         impl $name {
-            /// Its keys.
+            /// The keys of the mapping.
             pub(crate) const KEYS: &[&str] = &[$(stringify!($field)),*];
         }
 

@@ -1,8 +1,10 @@
-//! The revision: a hash of what a scenario says, and of what that is taken to mean.
+//! The revision of a scenario: a hash of its content and of the version of the semantics.
 //!
-//! Formatting and comments don't count, order does: it is the order of answers and of pages. Everything is written
-//! with its length or its tag, so that no two contents are written alike; structs are taken apart whole, so that a new
-//! field cannot be forgotten.
+//! Formatting and comments do not affect the hash. The order of lists does, because it is the order of answers and of
+//! pages. Every item is hashed with its length or its tag, so that different contents never produce the same bytes.
+//! Structs are destructured completely, so that the compiler reports a new field that is missing here.
+//!
+//! Must not know of the file format: the hash is computed from the model.
 
 use super::model::{
     Caution, Condition, Constraint, Dated, Evidence, Group, Input, Party, Preference, Proposal, Ranking, RedLine,
@@ -13,14 +15,18 @@ use detente_condition::{Answer, Domain, Value};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-/// Raised when the same scenario comes to mean something else: a revision answers the same for ever.
+/// The version of the semantics.
+///
+/// Increment it when the meaning of an unchanged scenario changes, because a revision must produce the same answers
+/// forever.
 const SEMANTICS_VERSION: u64 = 1;
-/// Of a revision: hexadecimal digits.
+/// The length of a revision, in hexadecimal digits.
 const REVISION_DIGITS: usize = 32;
 
+/// Feeds the hash.
 struct Writer(Sha256);
 
-/// The revision of a scenario.
+/// Computes the revision of a scenario.
 pub(super) fn of(scenario: &Scenario) -> Revision {
     let Scenario {
         id,
@@ -34,7 +40,7 @@ pub(super) fn of(scenario: &Scenario) -> Revision {
         groups,
         inputs,
         issue_count,
-        // Follows from the conditions.
+        // Derived from the conditions.
         space: _,
         red_lines,
         constraints,
@@ -185,8 +191,10 @@ impl Writer {
         self.optional_number(*binding_probability);
     }
 
-    /// A number that came to the format later: what is written without it stays what it was. What follows begins with
-    /// a length or a count, which is never the mark.
+    /// Hashes a number that was added to the format later, if it is present.
+    ///
+    /// An absent number adds nothing, so that older scenarios keep their revisions. A present one begins with the mark
+    /// `u64::MAX`; the next item begins with a length or a count, which never equals the mark.
     fn optional_number(&mut self, number: Option<f64>) {
         if let Some(number) = number {
             self.number(u64::MAX);
@@ -195,7 +203,7 @@ impl Writer {
     }
 
     fn condition(&mut self, condition: &Condition) {
-        // The formula and the decision follow from the text.
+        // The formula and the decision are derived from the text.
         let Condition { text, formula: _, decision: _ } = condition;
         self.text(text);
     }

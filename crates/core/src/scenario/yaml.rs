@@ -1,8 +1,8 @@
-//! YAML files other than scenarios, read by the same parser and under the same rules: one document, no anchors, aliases
-//! or tags, and every key of a map once.
+//! Reads YAML files that are not scenarios, with the parser of scenario files.
 //!
-//! JSON files are such files, too. A caller that reads credentials must not show messages of [`Diagnostics`] to anyone:
-//! they quote the file.
+//! The same rules apply: one document, no anchors, aliases or tags, and each key once. JSON files that follow these
+//! rules are accepted, too. A caller that reads credentials must not show the messages of [`Diagnostics`], because they
+//! quote the file. Must not know of the content of a file.
 
 use super::diagnostics::{Diagnostics, Faults, Place};
 use super::document::{self, Content, Node};
@@ -16,24 +16,25 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a file of at most `max_values` values, where keys, lists and maps count, too. `file` is its name, for
-    /// messages.
+    /// Reads a file of at most `max_values` values, including keys, lists and maps.
+    ///
+    /// `file` is its name, for messages.
     ///
     /// # Errors
-    /// Every fault of the file, in the order of their places.
+    /// Returns every fault of the file, in the order of their places.
     pub fn read(file: &str, text: &str, max_values: usize) -> Result<Self, Diagnostics> {
         let mut faults = Faults::default();
         let characters: Vec<char> = text.chars().collect();
-        // The parser lets such characters through where they are not syntax, also in comments. YAML does not.
+        // The parser accepts control characters in comments and other places that are not syntax, but YAML does not.
         if let Some(at) = characters.iter().position(|character| !is_printable(*character)) {
-            faults.add(Place { start: at, end: at + 1 }, "a control character, which YAML does not allow");
+            faults.add(Place { start: at, end: at + 1 }, "YAML does not allow this control character; remove it");
         }
         let root = document::parse_within(max_values, text, &mut faults);
         let root = faults.finish(file, text, root)?;
         Ok(Self { characters, root })
     }
 
-    /// The outermost value.
+    /// Returns the outermost value.
     pub fn root(&self) -> Value<'_> {
         Value { document: self, node: &self.root }
     }
@@ -44,8 +45,9 @@ impl Document {
 
     /// Whether a colon follows a key on its line.
     fn has_colon(&self, key: Place) -> bool {
-        let mut behind = self.characters.iter().skip(key.end).skip_while(|character| matches!(character, ' ' | '\t'));
-        behind.next() == Some(&':')
+        let mut following =
+            self.characters.iter().skip(key.end).skip_while(|character| matches!(character, ' ' | '\t'));
+        following.next() == Some(&':')
     }
 }
 
@@ -57,13 +59,14 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The line on which the value begins, from one.
+    /// Returns the line on which the value begins, counted from one.
     pub fn line(&self) -> usize {
         self.document.line(self.node.place)
     }
 
-    /// The characters of a scalar as they are written, also of what YAML calls a number or a boolean: `0x10` stays
-    /// `0x10`. `None` for a null (an empty value included), a list or a map.
+    /// Returns the characters of a scalar as they are written, even if YAML reads it as a number or a boolean.
+    ///
+    /// For example, `0x10` remains `0x10`. Returns `None` for a null (including an empty value), a list or a map.
     pub fn scalar(&self) -> Option<&'a str> {
         match &self.node.content {
             Content::Scalar { text, .. } if !self.node.is_null() => Some(text),
@@ -71,8 +74,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A text. `None` for a list, a map, and for what needs quotes to be a text: a null (an empty value included), and
-    /// whatever YAML 1.1 or 1.2 calls a boolean or a number.
+    /// Returns the text of a scalar that YAML 1.1 and 1.2 both read as a string.
+    ///
+    /// Returns `None` for a list, a map, and an unquoted null (including an empty value), boolean or number.
     pub fn text(&self) -> Option<&'a str> {
         let text = self.scalar()?;
         (!self.is_plain() || !(is_boolean(text) || is_number(text))).then_some(text)
@@ -82,7 +86,7 @@ impl<'a> Value<'a> {
         matches!(self.node.content, Content::Scalar { style: ScalarStyle::Plain, .. })
     }
 
-    /// The items of a list. `None` for a scalar or a map.
+    /// Returns the items of a list; `None` for a scalar or a map.
     pub fn items(&self) -> Option<impl Iterator<Item = Value<'a>> + use<'a>> {
         let document = self.document;
         match &self.node.content {
@@ -91,11 +95,12 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The values of a map that has these keys and no other, in the order of `keys`.
+    /// Returns the values of a map with exactly these keys, in the order of `keys`.
     ///
     /// # Errors
-    /// The line of the first key that is unknown or whose colon is on another line, else of the map, if a key is missing
-    /// or this is not a map.
+    /// Returns the line of the first key that is unknown or whose colon is on another line.
+    ///
+    /// Returns the line of the value if a key is missing or the value is not a map.
     pub fn fields<const N: usize>(&self, keys: [&str; N]) -> Result<[Value<'a>; N], usize> {
         let Content::Mapping(entries) = &self.node.content else { return Err(self.line()) };
         let fits = |key: &document::Key| keys.contains(&key.text.as_str()) && self.document.has_colon(key.place);
@@ -110,8 +115,9 @@ impl<'a> Value<'a> {
         found.try_into().map_err(|_| self.line())
     }
 
-    /// Whether the file ends right behind this value, so that characters of it may be missing: true of an unquoted
-    /// scalar on a last line without a line end.
+    /// Whether the file ends immediately after this value, so that the value may be truncated.
+    ///
+    /// True for an unquoted scalar on a last line without a line end.
     pub fn may_be_cut_off(&self) -> bool {
         self.is_plain() && self.node.place.end >= self.document.characters.len()
     }

@@ -1,12 +1,14 @@
-//! Two descriptions compared, part by part.
+//! Compares the descriptions of two scenarios, part by part.
+//!
+//! Must not know of the scenario model except for the meanings of conditions.
 
-use super::meaning::{self, Placed};
+use super::meaning::{self, ScenarioFormula};
 use super::{Change, Content, Field, Meaning, Part, Place, Section, Stated, Step, What, describe};
 use crate::scenario::model::Scenario;
 use detente_condition::Formula;
 use std::collections::HashMap;
 
-/// What evidence is known by.
+/// The fields that can name a piece of evidence, which has no id.
 const ROW: &str = "row";
 const SPEAKER: &str = "speaker";
 const SOURCE: &str = "source";
@@ -35,22 +37,22 @@ impl Comparison<'_> {
         self.changes.push(Change { place, what });
     }
 
-    /// Something that happened one step further in.
+    /// Runs a comparison with the path extended by one step.
     fn within(&mut self, list: &'static str, id: String, then: impl FnOnce(&mut Self)) {
-        // What the scenario says of itself is no entry of a list.
-        let steps = self.section != Section::Scenario;
-        if steps {
+        // The fields of the scenario itself are not an entry of a list.
+        let is_entry = self.section != Section::Scenario;
+        if is_entry {
             self.path.push(Step { list, id });
         }
         then(self);
-        if steps {
+        if is_entry {
             self.path.pop();
         }
     }
 
-    /// Compares two lists of parts. `field` is the list's key within a part.
+    /// Compares two lists of parts. `field` is the key of the list within its part.
     fn parts(&mut self, list: &'static str, field: Option<&'static str>, before: &[Part], after: &[Part]) {
-        let partners = if list == "evidence" { by_likeness(before, after) } else { by_id(before, after) };
+        let partners = if list == "evidence" { by_similarity(before, after) } else { by_id(before, after) };
         for (theirs, partner) in after.iter().zip(&partners) {
             match partner.and_then(|ours| before.get(ours)) {
                 Some(ours) => {
@@ -77,7 +79,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Compares two descriptions of one part. A field that one of them lacks says nothing there.
+    /// Compares two descriptions of one part. A field that one description lacks counts as empty.
     fn fields(&mut self, before: &[Field], after: &[Field]) {
         for theirs in after {
             let ours = before.iter().find(|ours| ours.key == theirs.key);
@@ -92,13 +94,13 @@ impl Comparison<'_> {
         use Content::{Condition, List, Parts, Text, Word};
         match (before, after) {
             (Some(Word(_)), _) | (_, Some(Word(_))) => {
-                let (before, after) = (said(before), said(after));
+                let (before, after) = (text_of(before), text_of(after));
                 if before != after {
                     self.add(Some(key), What::Word { before, after });
                 }
             }
             (Some(Text(_)), _) | (_, Some(Text(_))) => {
-                let (before, after) = (said(before), said(after));
+                let (before, after) = (text_of(before), text_of(after));
                 if before != after {
                     self.add(Some(key), What::Text { before, after });
                 }
@@ -109,14 +111,14 @@ impl Comparison<'_> {
                 Some(Condition { stated: before, formula: meant_before }),
                 Some(Condition { stated: after, formula: meant_after }),
             ) => self.condition(key, (before, meant_before), (after, meant_after)),
-            // INVARIANT: what has a condition always has one.
+            // INVARIANT: both descriptions of a part of one kind have the same conditions.
             (Some(Condition { .. }), None) | (None, Some(Condition { .. }) | None) => {}
         }
     }
 
     fn entries(&mut self, key: &'static str, before: &[String], after: &[String]) {
-        let (removed, kept_before) = apart(before, after);
-        let (added, kept_after) = apart(after, before);
+        let (removed, kept_before) = split(before, after);
+        let (added, kept_after) = split(after, before);
         if !removed.is_empty() || !added.is_empty() {
             self.add(Some(key), What::Entries { removed, added });
         }
@@ -128,21 +130,21 @@ impl Comparison<'_> {
     fn condition(&mut self, key: &'static str, before: (&Stated, &Formula), after: (&Stated, &Formula)) {
         let ((before, meant_before), (after, meant_after)) = (before, after);
         let meaning = meaning::compare(
-            Placed { scenario: self.before, formula: meant_before },
-            Placed { scenario: self.after, formula: meant_after },
+            ScenarioFormula { scenario: self.before, formula: meant_before },
+            ScenarioFormula { scenario: self.after, formula: meant_after },
         );
-        // The same words mean something else where a group has other members. Where an issue has other options, that is
-        // told of the issue.
-        let same_words = before == after;
-        if same_words && matches!(meaning, None | Some(Meaning::Same)) {
+        // An unchanged text changes its meaning if the members of a group change. If the options of an issue change,
+        // the meanings cannot be compared (`None`), and the change is reported at the issue.
+        let same_text = before == after;
+        if same_text && matches!(meaning, None | Some(Meaning::Same)) {
             return;
         }
         self.add(Some(key), What::Condition { before: before.clone(), after: after.clone(), meaning });
     }
 }
 
-/// A word or text; empty where there is none.
-fn said(content: Option<&Content>) -> String {
+/// Returns the content of a word or text; empty for any other content.
+fn text_of(content: Option<&Content>) -> String {
     match content {
         Some(Content::Word(text) | Content::Text(text)) => text.clone(),
         _ => String::new(),
@@ -157,8 +159,10 @@ fn parts(content: Option<&Content>) -> &[Part] {
     if let Some(Content::Parts(parts)) = content { parts } else { &[] }
 }
 
-/// The entries that `others` lack, and those that both have, each in its order. An entry that stands twice counts twice.
-fn apart(entries: &[String], others: &[String]) -> (Vec<String>, Vec<String>) {
+/// Splits entries into those that `others` lacks and those that both have, each in order.
+///
+/// Duplicates count separately.
+fn split(entries: &[String], others: &[String]) -> (Vec<String>, Vec<String>) {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     others.iter().for_each(|other| *counts.entry(other).or_default() += 1);
     let (mut only, mut both) = (Vec::new(), Vec::new());
@@ -174,8 +178,9 @@ fn apart(entries: &[String], others: &[String]) -> (Vec<String>, Vec<String>) {
     (only, both)
 }
 
-/// For each part of `after` the position of the one of that id in `before`. Ids that stand several times, as a party's
-/// several views of an issue do, are paired in their order.
+/// Returns, for each part of `after`, the position of its partner in `before`: the part with the same id.
+///
+/// Parts that share an id are paired in their order.
 fn by_id(before: &[Part], after: &[Part]) -> Vec<Option<usize>> {
     let mut positions: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, part) in before.iter().enumerate().rev() {
@@ -184,16 +189,18 @@ fn by_id(before: &[Part], after: &[Part]) -> Vec<Option<usize>> {
     after.iter().map(|part| positions.get_mut(part.id.as_str())?.pop()).collect()
 }
 
-/// The same for pieces of evidence, which have no ids: the likest are paired first, and none that are too unlike. The
-/// pairs are the same whichever side is called before.
-fn by_likeness(before: &[Part], after: &[Part]) -> Vec<Option<usize>> {
+/// Returns, for each piece of evidence of `after`, the position of its partner in `before`.
+///
+/// Evidence has no ids. The most similar pieces are paired first, and pieces that are too different are not paired. The
+/// pairs do not depend on which scenario is called `before`.
+fn by_similarity(before: &[Part], after: &[Part]) -> Vec<Option<usize>> {
     let mut candidates = Vec::new();
     for (ours, piece) in before.iter().enumerate() {
         for (theirs, other) in after.iter().enumerate() {
-            let likeness = likeness(piece, other);
-            if likeness >= LIKE_ENOUGH {
-                // Of two that are as like, the ones that moved less; of what then is left, one takes nothing from the other.
-                candidates.push((std::cmp::Reverse(likeness), ours.abs_diff(theirs), ours + theirs, ours, theirs));
+            let similarity = similarity(piece, other);
+            if similarity >= MIN_SIMILARITY {
+                // Among equally similar pairs, the pair that moved less comes first; the sum makes the order symmetric.
+                candidates.push((std::cmp::Reverse(similarity), ours.abs_diff(theirs), ours + theirs, ours, theirs));
             }
         }
     }
@@ -208,10 +215,11 @@ fn by_likeness(before: &[Part], after: &[Part]) -> Vec<Option<usize>> {
     partners
 }
 
-/// One speaker in one source, or more.
-const LIKE_ENOUGH: u32 = 3;
+/// The least similarity of a pair: the weight of an equal speaker and an equal source.
+const MIN_SIMILARITY: u32 = 3;
 
-fn likeness(one: &Part, other: &Part) -> u32 {
+/// Returns the total weight of the fields on which two pieces of evidence agree; the maximum if they are equal.
+fn similarity(one: &Part, other: &Part) -> u32 {
     if one == other {
         return u32::MAX;
     }
@@ -220,7 +228,7 @@ fn likeness(one: &Part, other: &Part) -> u32 {
     weights.into_iter().filter(|(key, _)| agree(key)).map(|(_, weight)| weight).sum()
 }
 
-/// What a part says in a word or text, if it says anything.
+/// Returns the content of a field that is a word or text and not empty.
 fn field<'a>(part: &'a Part, key: &str) -> Option<&'a str> {
     part.fields.iter().find(|field| field.key == key).and_then(|field| match &field.content {
         Content::Word(text) | Content::Text(text) => Some(text.as_str()).filter(|text| !text.is_empty()),
@@ -228,12 +236,12 @@ fn field<'a>(part: &'a Part, key: &str) -> Option<&'a str> {
     })
 }
 
-/// What a part is known by.
+/// Returns the name of a part: its id or, for evidence, its row, speaker or source.
 fn name(part: &Part) -> String {
     common_name(part, part)
 }
 
-/// What both versions of a part are known by.
+/// Returns the name on which both versions of a part agree.
 fn common_name(before: &Part, after: &Part) -> String {
     if !after.id.is_empty() {
         return after.id.clone();

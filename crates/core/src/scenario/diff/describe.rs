@@ -1,4 +1,7 @@
-//! A scenario described as parts. Structs are taken apart whole, so that a new field cannot be forgotten.
+//! Describes a scenario as parts with fields.
+//!
+//! Structs are destructured completely, so that the compiler reports a new field that is missing here. Must not know of
+//! the comparison.
 
 use super::{Content, Field, Part, Section, Stated, words};
 use crate::scenario::model::{
@@ -7,7 +10,7 @@ use crate::scenario::model::{
 };
 use detente_condition::{Domain, Formula, InputId};
 
-/// All parts of a scenario, in the order of the file format.
+/// Describes all parts of a scenario, in the order of the file format.
 pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
     let Scenario {
         id,
@@ -15,15 +18,15 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         description,
         covers: (first, last),
         as_of,
-        // Follows from the rest.
+        // Derived from the rest.
         revision: _,
         sources,
         parties,
         groups,
-        // Issues and circumstances, each under its own name.
+        // Described below, as issues and as circumstances.
         inputs: _,
         issue_count: _,
-        // Follows from the conditions.
+        // Derived from the conditions.
         space: _,
         red_lines,
         constraints,
@@ -38,7 +41,7 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         word("covers", format!("{first} to {last}")),
         word("as_of", as_of.to_string()),
     ];
-    let describe = Describe(scenario);
+    let describer = Describer(scenario);
     let issues = scenario.issues().iter();
     let circumstances = scenario.circumstances().iter();
     vec![
@@ -46,13 +49,13 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         (Section::Sources, sources.iter().map(source).collect()),
         (Section::Parties, parties.iter().map(party).collect()),
         (Section::Groups, groups.iter().map(group).collect()),
-        (Section::Issues, issues.map(|input| describe.input(input, true)).collect()),
-        (Section::Circumstances, circumstances.map(|input| describe.input(input, false)).collect()),
-        (Section::RedLines, red_lines.iter().map(|line| describe.red_line(line)).collect()),
+        (Section::Issues, issues.map(|input| describer.input(input, true)).collect()),
+        (Section::Circumstances, circumstances.map(|input| describer.input(input, false)).collect()),
+        (Section::RedLines, red_lines.iter().map(|line| describer.red_line(line)).collect()),
         (Section::Constraints, constraints.iter().map(constraint).collect()),
-        (Section::Cautions, cautions.iter().map(|caution| describe.caution(caution)).collect()),
-        (Section::Preferences, preferences.iter().map(|preference| describe.preference(preference)).collect()),
-        (Section::Proposals, proposals.iter().map(|proposal| describe.proposal(proposal)).collect()),
+        (Section::Cautions, cautions.iter().map(|caution| describer.caution(caution)).collect()),
+        (Section::Preferences, preferences.iter().map(|preference| describer.preference(preference)).collect()),
+        (Section::Proposals, proposals.iter().map(|proposal| describer.proposal(proposal)).collect()),
     ]
 }
 
@@ -108,7 +111,7 @@ fn constraint(constraint: &Constraint) -> Part {
 }
 
 fn condition(field: &'static str, key: &'static str, condition: &Condition, formula: Formula) -> Field {
-    // What it means is given apart: a red line's is where it is crossed.
+    // The meaning is a separate argument, because the meaning of a red line is where it is crossed.
     let Condition { text, formula: _, decision: _ } = condition;
     Field { key: field, content: Content::Condition { stated: Stated { key, text: text.clone() }, formula } }
 }
@@ -121,10 +124,10 @@ fn entry(id: &Id, title: Option<&String>) -> Part {
     Part { id: id.to_string(), fields: vec![text("title", title.map_or("", String::as_str))] }
 }
 
-/// Describes what refers to other parts of the scenario.
-struct Describe<'a>(&'a Scenario);
+/// Describes the parts that refer to other parts of the scenario.
+struct Describer<'a>(&'a Scenario);
 
-impl Describe<'_> {
+impl Describer<'_> {
     fn party(&self, position: usize) -> &str {
         self.0.parties.get(position).map_or("", |party| &party.id)
     }

@@ -1,29 +1,32 @@
-//! How the meanings of two conditions compare, each of a scenario of its own.
+//! Compares the meanings of two conditions of different scenarios.
 //!
-//! One of them is carried over into the other's scenario: by ids, since positions may differ. Then that scenario's
-//! domains span a space for both, and each case of the one that is none of the other would be a prime implicant of
-//! "the one and not the other".
+//! One condition is translated into the other scenario by ids, because positions may differ. In a common space, the
+//! first condition has cases that the second does not have exactly if "first and not second" has a prime implicant.
+//!
+//! Must not know of the texts of conditions.
 
 use super::Meaning;
 use crate::scenario::model::Scenario;
 use detente_condition::{Atom, Decision, Domain, Formula, InputId, Space, WorkBudget};
 
-/// A fraction of what a file may cost that is loaded: of a large file, every condition may have changed.
+/// The maximum number of steps of one comparison.
+///
+/// It is a fraction of the budget for loading a condition, because every condition of a large file may have changed.
 const MAX_STEPS: u64 = WorkBudget::MAX_STEPS / 8;
 
-/// A formula with the scenario in whose positions it is written.
+/// A formula with its scenario, to which the positions of inputs refer.
 #[derive(Clone, Copy)]
-pub(super) struct Placed<'a> {
+pub(super) struct ScenarioFormula<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) formula: &'a Formula,
 }
 
-/// How `after` compares with `before`; `None` where that cannot be told.
-pub(super) fn compare(before: Placed, after: Placed) -> Option<Meaning> {
-    if let Some(before) = carried_over(before.formula, before.scenario, after.scenario) {
+/// Compares the meaning of `after` with that of `before`; `None` if they cannot be compared.
+pub(super) fn compare(before: ScenarioFormula, after: ScenarioFormula) -> Option<Meaning> {
+    if let Some(before) = translated(before.formula, before.scenario, after.scenario) {
         return within(after.scenario, &before, after.formula);
     }
-    let after = carried_over(after.formula, after.scenario, before.scenario)?;
+    let after = translated(after.formula, after.scenario, before.scenario)?;
     within(before.scenario, before.formula, &after)
 }
 
@@ -45,24 +48,26 @@ fn within(scenario: &Scenario, before: &Formula, after: &Formula) -> Option<Mean
     })
 }
 
-/// The formula in the positions of another scenario; `None` where an input that it tests is not there, or ranges over
-/// something else.
-fn carried_over(formula: &Formula, from: &Scenario, to: &Scenario) -> Option<Formula> {
-    let all = |parts: &[Formula]| parts.iter().map(|part| carried_over(part, from, to)).collect::<Option<Vec<_>>>();
+/// Translates a formula to the positions of another scenario.
+///
+/// Returns `None` if the other scenario lacks an input that the formula tests, or if the input has a different domain
+/// there.
+fn translated(formula: &Formula, from: &Scenario, to: &Scenario) -> Option<Formula> {
+    let all = |parts: &[Formula]| parts.iter().map(|part| translated(part, from, to)).collect::<Option<Vec<_>>>();
     Some(match formula {
         Formula::Constant(truth) => Formula::Constant(*truth),
-        Formula::Not(inner) => Formula::Not(Box::new(carried_over(inner, from, to)?)),
+        Formula::Not(inner) => Formula::Not(Box::new(translated(inner, from, to)?)),
         Formula::All(parts) => Formula::All(all(parts)?),
         Formula::Any(parts) => Formula::Any(all(parts)?),
         Formula::Atom(atom) => {
             let known = from.inputs.get(atom.input().index())?;
             let (input, found) = to.input(&known.id)?;
-            Formula::Atom(atom_carried_over(atom, &known.domain, input, &found.domain)?)
+            Formula::Atom(translated_atom(atom, &known.domain, input, &found.domain)?)
         }
     })
 }
 
-fn atom_carried_over(atom: &Atom, from: &Domain, input: InputId, to: &Domain) -> Option<Atom> {
+fn translated_atom(atom: &Atom, from: &Domain, input: InputId, to: &Domain) -> Option<Atom> {
     let same = match (from, to) {
         (Domain::Choice(ours), Domain::Choice(theirs)) | (Domain::Members(ours), Domain::Members(theirs)) => {
             ours.len() == theirs.len() && ours.iter().all(|entry| theirs.contains(entry))

@@ -1,9 +1,10 @@
-//! What changed between two scenarios.
+//! The differences between two scenarios.
 //!
-//! Both are described as parts with ids, in which every reference is spelled out as the id that it leads to; then the
-//! descriptions are compared. So a part that only moved is no change, and what moved is told as such.
+//! Each scenario is described as parts with ids, in which a reference is the id of its target instead of a position;
+//! then the descriptions are compared. A part that only moved is therefore not changed, and a move is a change of
+//! order.
 //!
-//! Owns the comparison. Must not know of verdicts, or of how a change is shown.
+//! Owns the comparison. Must not know of verdicts, or of how a change is presented.
 
 mod compare;
 mod describe;
@@ -13,7 +14,7 @@ mod words;
 use super::model::Scenario;
 use detente_condition::Formula;
 
-/// The kinds of parts, in the order of the file format.
+/// The kinds of parts of a scenario, in the order of the file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the words of the file format")]
 pub enum Section {
@@ -30,146 +31,154 @@ pub enum Section {
     Proposals,
 }
 
-/// One difference.
+/// One difference between two scenarios.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Where.
+    /// The part and field that changed.
     pub place: Place,
-    /// What.
+    /// The kind of change, with the contents before and after.
     pub what: What,
 }
 
-/// Where something changed.
+/// The part and field of a scenario that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The kind of part.
     pub section: Section,
-    /// From the part inwards: each a list of the file format, and the id of one of its entries. Empty where the list
-    /// of parts itself changed its order, and for what the scenario says of itself.
+    /// The path from the part inwards; each step is an entry of a list.
+    ///
+    /// Empty if the order of the list of parts changed, and for the fields of the scenario itself.
     pub path: Vec<Step>,
-    /// The format's key of what changed; `None` where it is all of what the path leads to.
+    /// The key of the changed field in the file format; `None` if the change concerns the whole entry at the path.
     pub field: Option<&'static str>,
 }
 
-/// One entry of a list.
+/// One step of a path: an entry of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The list's key in the file format.
+    /// The key of the list in the file format.
     pub list: &'static str,
-    /// The entry's id; for evidence, which has none, what both versions of it agree on and it is known by: its row,
-    /// its speaker, or its source.
+    /// The id of the entry.
+    ///
+    /// Evidence has no id; its name is the row, speaker or source, whichever is the first on which both versions agree.
     pub id: String,
 }
 
-/// What changed.
+/// The kind of a change, with the contents before and after.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// Only the second scenario has it.
+    /// Only the second scenario has the part.
     Added(Part),
-    /// Only the first scenario has it.
+    /// Only the first scenario has the part.
     Removed(Part),
-    /// A word or two. Empty: nothing was said.
+    /// A word or a few words changed; empty means absent.
     Word {
-        /// In the first scenario.
+        /// The content in the first scenario.
         before: String,
-        /// In the second scenario.
+        /// The content in the second scenario.
         after: String,
     },
-    /// A text for people. Empty: nothing was said.
+    /// A text for people changed; empty means absent.
     Text {
-        /// In the first scenario.
+        /// The content in the first scenario.
         before: String,
-        /// In the second scenario.
+        /// The content in the second scenario.
         after: String,
     },
-    /// Entries of a list that are no parts of their own.
+    /// Entries of a list of words were added or removed.
     Entries {
-        /// Those that only the first scenario has.
+        /// The entries that only the first scenario has.
         removed: Vec<String>,
-        /// Those that only the second scenario has.
+        /// The entries that only the second scenario has.
         added: Vec<String>,
     },
-    /// The entries that both have stand in another order, which is the order of answers and nothing more.
+    /// The order of the entries that both scenarios have changed, which affects only the order of answers.
     Reordered {
-        /// In the first scenario.
+        /// The content in the first scenario.
         before: Vec<String>,
-        /// In the second scenario.
+        /// The content in the second scenario.
         after: Vec<String>,
     },
-    /// A condition, in its words or only in what they mean.
+    /// A condition changed, in its text or only in its meaning.
     Condition {
-        /// In the first scenario.
+        /// The content in the first scenario.
         before: Stated,
-        /// In the second scenario.
+        /// The content in the second scenario.
         after: Stated,
-        /// How the meanings compare; `None` where they cannot be compared: what a condition is about was added,
-        /// removed, or ranges over something else now; or comparing takes too long.
+        /// How the meanings compare.
+        ///
+        /// `None` if they cannot be compared: an input of the condition was added, was removed or has a different
+        /// domain, or the comparison exceeds its work budget.
         meaning: Option<Meaning>,
     },
 }
 
-/// How the meaning of a condition compares with the one before. For red lines: the cases in which they are crossed.
+/// How the meaning of a condition changed.
+///
+/// The meaning is the set of cases in which the condition is true or, for a red line, in which the red line is crossed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Meaning {
-    /// The same cases.
+    /// The cases are the same.
     Same,
-    /// All cases of before, and others.
+    /// All cases of the first scenario remain, and further cases are added.
     More,
-    /// Some of the cases of before, and no others.
+    /// Some cases of the first scenario remain, and no further cases are added.
     Fewer,
-    /// Other cases.
+    /// Some cases of the first scenario are gone, and further cases are added.
     Other,
 }
 
-/// A condition as it is stated.
+/// A condition as it is stated in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated {
-    /// The format's key: `rejects`, `requires`, `when` or `forbids`.
+    /// The key of the condition in the file format: `rejects`, `requires`, `when` or `forbids`.
     pub key: &'static str,
-    /// The text.
+    /// The text of the condition.
     pub text: String,
 }
 
-/// A part of a scenario, described.
+/// The description of a part of a scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// Its id; empty for what has none.
+    /// The id of the part; empty if it has none.
     pub id: String,
-    /// All it says, in the order of the file format.
+    /// The fields of the part, in the order of the file format.
     pub fields: Vec<Field>,
 }
 
-/// Something that a part says.
+/// A field of a part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
-    /// The file format's key.
+    /// The key of the field in the file format.
     pub key: &'static str,
-    /// What is said.
+    /// The content of the field.
     pub content: Content,
 }
 
-/// What a field holds.
+/// The content of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
-    /// A word or two. Empty: nothing is said.
+    /// A word or a few words; empty means absent.
     Word(String),
-    /// A text for people. Empty: nothing is said.
+    /// A text for people; empty means absent.
     Text(String),
-    /// Words.
+    /// A list of words.
     List(Vec<String>),
     /// A condition.
     Condition {
-        /// As it is stated.
+        /// The condition as it is stated in the file.
         stated: Stated,
-        /// What it means; for red lines, where they are crossed. In the positions of its own scenario.
+        /// The meaning of the condition; for a red line, the cases in which it is crossed.
+        ///
+        /// Inputs are given by their positions in the scenario of the part.
         formula: Formula,
     },
-    /// Further parts.
+    /// Parts with fields of their own.
     Parts(Vec<Part>),
 }
 
 impl Content {
-    /// Whether nothing is said.
+    /// Whether the field is empty, which means that it is absent.
     pub fn is_empty(&self) -> bool {
         match self {
             Content::Word(text) | Content::Text(text) => text.is_empty(),
@@ -181,7 +190,7 @@ impl Content {
 }
 
 impl Section {
-    /// The key of the file format; of what a scenario says of itself, `scenario`.
+    /// Returns the key of the section in the file format; `scenario` for the fields of the scenario itself.
     pub fn key(self) -> &'static str {
         match self {
             Section::Scenario => "scenario",
@@ -199,8 +208,9 @@ impl Section {
     }
 }
 
-/// Everything that `after` says otherwise than `before`, in the order of the file format. Nothing exactly if both have
-/// the same content; differences of mere formatting are none.
+/// Returns all differences between two scenarios, in the order of the file format.
+///
+/// The result is empty exactly if both scenarios have the same revision, so that formatting makes no difference.
 pub fn diff(before: &Scenario, after: &Scenario) -> Vec<Change> {
     compare::scenarios(before, after)
 }

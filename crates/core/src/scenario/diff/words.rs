@@ -1,4 +1,6 @@
-//! Values, answers and spans in the words of the file format, by ids and never by positions.
+//! Writes values, answers and spans in the words of the file format, with ids in place of positions.
+//!
+//! Must not know of parts or changes.
 
 use crate::scenario::model::{Dated, EvidenceKind, Ranking, Role, Span};
 use detente_condition::{Answer, Domain, Value};
@@ -28,7 +30,7 @@ pub(super) fn number(number: Option<f64>) -> String {
     number.map_or_else(String::new, |number| number.to_string())
 }
 
-/// "from 2025-03-06 (first recorded) until 2025-03-14".
+/// Writes a span, such as "from 2025-03-06 (first recorded) until 2025-03-14".
 pub(super) fn span(span: &Span) -> String {
     let Span { from, from_is_stated, until } = span;
     let how = if *from_is_stated { "stated" } else { "first recorded" };
@@ -63,7 +65,9 @@ pub(super) fn answer(domain: &Domain, answer: &Answer) -> String {
     }
 }
 
-/// An order in one word, since it is one statement; numbers in one each.
+/// Writes a ranking, with its key.
+///
+/// An order is one entry, because it is one statement; numbers are one entry each.
 pub(super) fn ranking(domain: &Domain, ranking: &Ranking) -> (&'static str, Vec<String>) {
     match ranking {
         Ranking::Ordinal(order) => {
@@ -76,12 +80,12 @@ pub(super) fn ranking(domain: &Domain, ranking: &Ranking) -> (&'static str, Vec<
     }
 }
 
-/// An option or member.
+/// Writes the id of an option or member.
 fn entry(domain: &Domain, position: u8) -> String {
     domain.entries().get(usize::from(position)).map_or_else(String::new, |id| id.to_string())
 }
 
-/// Options or members in the order of their ids: a set has none, and that of the domain may change.
+/// Writes options or members in the order of their ids, because the order of the domain may change.
 fn entries(domain: &Domain, mask: u64) -> String {
     let all = (0u32..).zip(domain.entries());
     let mut ids: Vec<&str> =

@@ -1,8 +1,10 @@
-//! Conditions: read, placed in their space, compiled, and held to making a difference.
+//! Reads and compiles the conditions of a file, and reports conditions that are never or always true.
+//!
+//! Must not know of how a waiver compares with others.
 
 use super::Resolver;
 use super::inputs::Drafts;
-use super::lines::{Draft, DraftCaution, DraftConstraint, DraftLine};
+use super::lines::{DraftCaution, DraftCondition, DraftConstraint, DraftLine};
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::place_within;
 use crate::scenario::limits::{MAX_EDITIONS, MAX_LITERALS};
@@ -12,22 +14,24 @@ use detente_condition::{ConditionErrorKind, Decision, Formula, Space, WorkBudget
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
-/// Everything that has conditions, compiled.
-pub(super) struct Compiled {
+/// The parts of a scenario that have conditions, compiled.
+pub(super) struct CompiledParts {
     pub(super) red_lines: Vec<RedLine>,
     pub(super) constraints: Vec<Constraint>,
     pub(super) cautions: Vec<Caution>,
 }
 
 impl Resolver<'_> {
-    /// Reads a condition; its faults are told where they are.
+    /// Reads a condition, and places its faults in the file.
     pub(super) fn formula(&mut self, cel: &Cel) -> Option<Formula> {
         match read(&cel.text, &self.vocabulary) {
             Ok(formula) => Some(formula),
             Err(faults) => {
                 for fault in faults {
-                    let follows = matches!(&fault.kind, ConditionErrorKind::UnknownName { name, .. } if self.inputs.unread.may_mean(name));
-                    if !follows {
+                    let unread = &self.inputs.unread;
+                    let is_consequence =
+                        matches!(&fault.kind, ConditionErrorKind::UnknownName { name, .. } if unread.may_mean(name));
+                    if !is_consequence {
                         let place = place_within(&cel.node, fault.at, self.characters);
                         self.faults.add(place, fault.kind.to_string());
                     }
@@ -37,7 +41,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The space of all conditions that could be read.
+    /// Builds the space of all conditions that could be read.
     pub(super) fn space(
         &mut self,
         drafts: &Drafts,
@@ -63,14 +67,16 @@ impl Resolver<'_> {
         }
     }
 
-    /// Compiles all conditions. `None` where one of them, or something around it, could not be read.
+    /// Compiles all conditions.
+    ///
+    /// Returns `None` if a condition, or the part that contains it, could not be read.
     pub(super) fn compile(
         &mut self,
         space: Option<&Space>,
         red_lines: &[DraftLine],
         constraints: &[DraftConstraint],
         cautions: &[DraftCaution],
-    ) -> Option<Compiled> {
+    ) -> Option<CompiledParts> {
         let space = space?;
         let mut literals = 0;
         let red_lines: Vec<Option<RedLine>> =
@@ -78,25 +84,25 @@ impl Resolver<'_> {
         let constraints: Vec<Option<Constraint>> = constraints
             .iter()
             .map(|draft| {
-                let forbids = self.condition(draft.forbids.as_ref()?, space, "broken", &mut literals);
+                let forbids = self.condition(draft.forbids.as_ref()?, space, ("constraint", "broken"), &mut literals);
                 Some(Constraint { id: draft.id.clone(), title: draft.title.clone(), forbids: forbids? })
             })
             .collect();
         let cautions: Vec<Option<Caution>> = cautions
             .iter()
             .map(|draft| {
-                let when = self.condition(draft.when.as_ref()?, space, "shown", &mut literals);
+                let when = self.condition(draft.when.as_ref()?, space, ("caution", "shown"), &mut literals);
                 let (id, text, evidence) = (draft.id.clone(), draft.text.clone(), draft.evidence.clone());
                 Some(Caution { id, text, when: when?, evidence })
             })
             .collect();
         if literals > MAX_LITERALS {
             let message = format!(
-                "compiled, the conditions make more than {MAX_LITERALS} tests together; that is more than is kept"
+                "the compiled conditions have more than {MAX_LITERALS} tests in total; simplify them or split the file"
             );
             self.faults.add(Place::START, message);
         }
-        Some(Compiled {
+        Some(CompiledParts {
             red_lines: red_lines.into_iter().collect::<Option<_>>()?,
             constraints: constraints.into_iter().collect::<Option<_>>()?,
             cautions: cautions.into_iter().collect::<Option<_>>()?,
@@ -105,7 +111,7 @@ impl Resolver<'_> {
 
     fn compiled_line(&mut self, draft: &DraftLine, space: &Space, literals: &mut usize) -> Option<RedLine> {
         let condition = draft.condition.as_ref();
-        // Under `requires`, "never holds" is "always crossed".
+        // With `requires`, a condition that is never true means a red line that is always crossed.
         let condition = condition.and_then(|condition| {
             let decision = self.decision(condition, space, literals)?;
             let (crossed, clear) =
@@ -118,7 +124,7 @@ impl Resolver<'_> {
             }
             Some(Condition { text: condition.text.clone(), formula: condition.formula.clone(), decision })
         });
-        // A waiver of what is never crossed, or always, is no further fault.
+        // Waivers of a red line with a faulty condition are not checked, to avoid consequential faults.
         if condition.is_some() {
             self.check_waivers(draft, space);
         }
@@ -126,7 +132,7 @@ impl Resolver<'_> {
             .waivers
             .iter()
             .map(|waiver| {
-                let when = self.condition(waiver.when.as_ref()?, space, "in force", literals)?;
+                let when = self.condition(waiver.when.as_ref()?, space, ("waiver", "in force"), literals)?;
                 Some(Waiver {
                     id: waiver.id.clone(),
                     title: waiver.title.clone(),
@@ -151,8 +157,8 @@ impl Resolver<'_> {
         })
     }
 
-    fn decision(&mut self, draft: &Draft, space: &Space, literals: &mut usize) -> Option<Decision> {
-        // Told once, in the end; until then no more is held in memory.
+    fn decision(&mut self, draft: &DraftCondition, space: &Space, literals: &mut usize) -> Option<Decision> {
+        // The caller reports the exceeded limit once. Compiling stops here, so that memory stays bounded.
         if *literals > MAX_LITERALS {
             return None;
         }
@@ -165,14 +171,25 @@ impl Resolver<'_> {
         }
     }
 
-    /// A condition that sometimes holds and sometimes does not.
-    fn condition(&mut self, draft: &Draft, space: &Space, what: &str, literals: &mut usize) -> Option<Condition> {
+    /// Compiles a condition, and reports one that is never or always true.
+    ///
+    /// `effect` is the kind of part that has the condition, and the state of the part if the condition is true.
+    fn condition(
+        &mut self,
+        draft: &DraftCondition,
+        space: &Space,
+        effect: (&str, &str),
+        literals: &mut usize,
+    ) -> Option<Condition> {
+        let (part, state) = effect;
         let decision = self.decision(draft, space, literals)?;
         if decision.holds.is_empty() {
-            return self.fault(draft.place, format!("the condition never holds: this could never be {what}"));
+            return self
+                .fault(draft.place, format!("the condition is never true, so the {part} could never be {state}"));
         }
         if decision.fails.is_empty() {
-            return self.fault(draft.place, format!("the condition always holds: this would always be {what}"));
+            return self
+                .fault(draft.place, format!("the condition is always true, so the {part} would always be {state}"));
         }
         Some(Condition { text: draft.text.clone(), formula: draft.formula.clone(), decision })
     }
@@ -188,7 +205,7 @@ impl Resolver<'_> {
             changes.chain(defaults).flatten().filter(|day| *day > first && *day <= last).collect();
         if days.len() + 1 > MAX_EDITIONS {
             let message = format!(
-                "there are {} editions, days on which something begins or ends; at most {MAX_EDITIONS} are kept",
+                "there are {} editions (days on which something begins or ends); the limit is {MAX_EDITIONS}",
                 days.len() + 1
             );
             self.faults.add(place, message);

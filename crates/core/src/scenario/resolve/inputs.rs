@@ -1,4 +1,6 @@
-//! Parties, issues, circumstances and groups.
+//! Resolves parties, issues, circumstances and groups.
+//!
+//! Must not know of conditions.
 
 use super::values::value;
 use super::{Resolver, line, prose, snake};
@@ -13,17 +15,17 @@ use jiff::civil::Date;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// The inputs, with where each stands in the file.
+/// The inputs read so far, with their places in the file.
 pub(super) struct Drafts {
     pub(super) inputs: Vec<Input>,
     pub(super) issue_count: usize,
     pub(super) places: Vec<Place>,
-    /// Whether the domains of all are known.
+    /// Whether the domains of all inputs are known.
     pub(super) all_read: bool,
 }
 
-/// What issues and circumstances have in common.
-struct Common {
+/// The keys that issues and circumstances have in common.
+struct InputEntry {
     place: Place,
     unread: Vec<&'static str>,
     id: Option<At<Snake>>,
@@ -67,7 +69,7 @@ impl Resolver<'_> {
         };
         for entry in issues {
             let status_quo = entry.status_quo;
-            let common = Common {
+            let common = InputEntry {
                 place: entry.place,
                 unread: entry.unread,
                 id: entry.id,
@@ -91,7 +93,7 @@ impl Resolver<'_> {
         }
         for entry in circumstances {
             let (assumed, evidence) = (entry.assumed, entry.evidence);
-            let common = Common {
+            let common = InputEntry {
                 place: entry.place,
                 unread: entry.unread,
                 id: entry.id,
@@ -107,7 +109,7 @@ impl Resolver<'_> {
                 note: entry.note,
             };
             let readable = self.input(common, &mut drafts);
-            let evidence = self.evidence(evidence, "`evidence`");
+            let evidence = self.evidence(evidence, "the `evidence` of a circumstance");
             let assumed = match (assumed, drafts.inputs.last()) {
                 (Some(node), Some(input)) if readable => self.one_default(input, &node.0),
                 _ => Vec::new(),
@@ -119,8 +121,8 @@ impl Resolver<'_> {
         drafts
     }
 
-    /// Adds an input to the drafts; whether its domain is known.
-    fn input(&mut self, entry: Common, drafts: &mut Drafts) -> bool {
+    /// Adds an input to the drafts. Returns whether its domain is known.
+    fn input(&mut self, entry: InputEntry, drafts: &mut Drafts) -> bool {
         let position = drafts.inputs.len();
         let (domain, titles) = match self.domain(&entry) {
             Some((domain, titles)) => (Some(domain), titles),
@@ -131,7 +133,7 @@ impl Resolver<'_> {
             if let (Some(domain), Ok(position)) = (&domain, u16::try_from(position)) {
                 self.vocabulary.add_input(Arc::from(id.value.0.as_str()), InputId(position), domain.clone());
             } else {
-                // The name is known, what it ranges over is not: conditions that use it are left alone.
+                // The name exists but its domain is unknown, so that conditions that use it are not checked.
                 self.inputs.unread.add(&id.value.0);
             }
         }
@@ -156,16 +158,16 @@ impl Resolver<'_> {
         known
     }
 
-    fn domain(&mut self, entry: &Common) -> Option<(Domain, Vec<String>)> {
+    fn domain(&mut self, entry: &InputEntry) -> Option<(Domain, Vec<String>)> {
         let kind = entry.kind.as_ref()?;
         let wants = |wanted: Kind| kind.value == wanted;
-        let strangers = [
-            (entry.options.as_ref().map(|list| list.place), Kind::Choice, "`options` belong to a choice"),
-            (entry.members.as_ref().map(|list| list.place), Kind::Members, "`members` belong to the kind `members`"),
-            (entry.unit.as_ref().map(|unit| unit.place), Kind::Quantity, "a `unit` belongs to a quantity"),
-            (entry.range.as_ref().map(|range| range.place), Kind::Quantity, "a `range` belongs to a quantity"),
+        let misplaced = [
+            (entry.options.as_ref().map(|list| list.place), Kind::Choice, "only the kind `choice` has `options`"),
+            (entry.members.as_ref().map(|list| list.place), Kind::Members, "only the kind `members` has `members`"),
+            (entry.unit.as_ref().map(|unit| unit.place), Kind::Quantity, "only the kind `quantity` has a `unit`"),
+            (entry.range.as_ref().map(|range| range.place), Kind::Quantity, "only the kind `quantity` has a `range`"),
         ];
-        for (place, owner, message) in strangers {
+        for (place, owner, message) in misplaced {
             if let Some(place) = place.filter(|_| !wants(owner)) {
                 self.faults.add(Place { start: place.start, end: place.start + 1 }, message);
             }
@@ -174,7 +176,7 @@ impl Resolver<'_> {
             Kind::Flag => Some((Domain::Flag, Vec::new())),
             Kind::Choice => {
                 let Some(options) = &entry.options else {
-                    return self.missing(entry, "options", kind.place, "a choice needs `options`");
+                    return self.missing(entry, "options", kind.place, "the kind `choice` needs `options`");
                 };
                 let (ids, titles) = self.entries(options, "option", 2)?;
                 Some((Domain::Choice(ids), titles))
@@ -188,16 +190,16 @@ impl Resolver<'_> {
             }
             Kind::Quantity => {
                 if entry.unit.is_none() {
-                    let _: Option<()> = self.missing(entry, "unit", kind.place, "a quantity needs a `unit`");
+                    let _: Option<()> = self.missing(entry, "unit", kind.place, "the kind `quantity` needs a `unit`");
                 }
                 let Some(range) = &entry.range else {
-                    return self.missing(entry, "range", kind.place, "a quantity needs a `range`");
+                    return self.missing(entry, "range", kind.place, "the kind `quantity` needs a `range`");
                 };
                 let (min, max) = (range.min.as_ref()?, range.max.as_ref()?);
                 if min.value >= max.value {
                     return self.fault(
                         max.place,
-                        format!("the range holds at most one value: {} to {}", min.value, max.value),
+                        format!("`max` must be greater than `min`: the range is {} to {}", min.value, max.value),
                     );
                 }
                 Some((Domain::Quantity { min: min.value, max: max.value }, Vec::new()))
@@ -205,11 +207,12 @@ impl Resolver<'_> {
         }
     }
 
-    /// A key that the kind needs is not there; one that could not be read was told already.
-    fn missing<T>(&mut self, entry: &Common, key: &str, place: Place, message: &str) -> Option<T> {
+    /// Reports a missing key that the kind needs, unless the key is present and its value was reported as unreadable.
+    fn missing<T>(&mut self, entry: &InputEntry, key: &str, place: Place, message: &str) -> Option<T> {
         if entry.unread.contains(&key) { None } else { self.fault(place, message) }
     }
 
+    /// Checks the number and uniqueness of options or members, and returns their ids and titles.
     fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Vec<Arc<str>>, Vec<String>)> {
         let count = list.value.len();
         if self.faults.any_within(list.place) {
@@ -218,12 +221,12 @@ impl Resolver<'_> {
         if !(least..=MAX_ENTRIES).contains(&count) {
             let place = Place { start: list.place.start, end: list.place.start + 1 };
             let plural = if count == 1 { "" } else { "s" };
-            return self.fault(place, format!("{count} {what}{plural}; {least} to {MAX_ENTRIES} are needed"));
+            return self.fault(place, format!("found {count} {what}{plural}; expected {least} to {MAX_ENTRIES}"));
         }
         let mut seen = HashSet::new();
         for entry in &list.value {
             if !seen.insert(&entry.id.value.0) {
-                self.faults.add(entry.id.place, format!("the {what} `{}` is named already", entry.id.value.0));
+                self.faults.add(entry.id.place, format!("the {what} `{}` is listed twice", entry.id.value.0));
             }
         }
         if seen.len() < count {
@@ -234,7 +237,7 @@ impl Resolver<'_> {
         Some((list.value.iter().map(|entry| Arc::from(entry.id.value.0.as_str())).collect(), titles))
     }
 
-    /// A value, or values from days on.
+    /// Reads a status quo: a value or a list of dated values.
     fn status_quo(&mut self, input: &Input, node: &Node) -> Vec<Dated> {
         let Content::Sequence(items) = &node.content else { return self.one_default(input, node) };
         let dated = items.iter().any(|item| matches!(item.content, Content::Mapping(_)));
@@ -242,7 +245,7 @@ impl Resolver<'_> {
             return self.one_default(input, node);
         }
         if items.is_empty() || items.len() > limits::MAX_SPANS {
-            let message = format!("{} dated values; 1 to {} are allowed", items.len(), limits::MAX_SPANS);
+            let message = format!("found {} dated values; expected 1 to {}", items.len(), limits::MAX_SPANS);
             self.faults.add(node.place, message);
             return Vec::new();
         }
@@ -259,10 +262,11 @@ impl Resolver<'_> {
             if let Some(from) = &from {
                 let last = defaults.last().and_then(|last| last.from);
                 if last.is_some_and(|last| from.value <= last) {
-                    self.faults.add(from.place, "dated values stand in order of date, each day once");
+                    self.faults.add(from.place, "dated values must be in ascending order of date, each day once");
                 }
-                if self.covers.is_some_and(|(_, to)| from.value > to) {
-                    self.faults.add(from.place, "this day is after what the scenario covers");
+                if let Some((_, to)) = self.covers.filter(|(_, to)| from.value > *to) {
+                    let message = format!("{} is after {to}, the last day that the scenario covers", from.value);
+                    self.faults.add(from.place, message);
                 }
             }
             let held = held.and_then(|held| value(input, &held, self.faults));
@@ -284,14 +288,14 @@ impl Resolver<'_> {
             let mut readable = list.is_some_and(|place| !self.faults.any_within(place));
             let members = entry.members.map(|members| members.value).unwrap_or_default();
             if let Some(place) = list.filter(|_| readable && members.is_empty() || members.len() > MAX_ENTRIES) {
-                let message = format!("the group has {} members; 1 to {MAX_ENTRIES} are needed", members.len());
+                let message = format!("the group has {} members; expected 1 to {MAX_ENTRIES}", members.len());
                 self.faults.add(place, message);
                 readable = false;
             }
             let mut seen = HashSet::new();
             for member in &members {
                 let id = member.value.0.as_str();
-                // An issue that could not be read may well have it.
+                // An input whose domain could not be read may have this option or member.
                 if !known.contains(id) && drafts.all_read {
                     let hint = self.faults.hint(id, known.iter().copied());
                     self.faults
@@ -299,7 +303,7 @@ impl Resolver<'_> {
                     readable = false;
                 }
                 if !seen.insert(id) {
-                    self.faults.add(member.place, format!("`{id}` is named already"));
+                    self.faults.add(member.place, format!("`{id}` is listed twice"));
                 }
             }
             let ids: Vec<Arc<str>> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();

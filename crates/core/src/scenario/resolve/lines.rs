@@ -1,4 +1,6 @@
-//! Red lines, waivers, constraints and cautions, up to the point where their conditions are compiled.
+//! Resolves red lines, waivers, constraints and cautions, except for compiling their conditions.
+//!
+//! Must not know of prime implicants.
 
 use super::{Resolver, line, prose};
 use crate::scenario::diagnostics::Place;
@@ -9,20 +11,20 @@ use crate::scenario::record::{At, Cel, Kebab, Probability};
 use detente_condition::Formula;
 use std::collections::HashMap;
 
-/// A condition that was read, with its place.
-pub(super) struct Draft {
+/// A condition that is read but not compiled, with its place in the file.
+pub(super) struct DraftCondition {
     pub(super) text: String,
     pub(super) place: Place,
     pub(super) formula: Formula,
 }
 
-/// A red line whose condition is not compiled yet. What could not be read is `None`.
+/// A red line whose condition is not compiled yet. Fields that could not be read are `None`.
 pub(super) struct DraftLine {
     pub(super) id: Id,
     pub(super) party: Option<usize>,
     pub(super) title: String,
     pub(super) requires: bool,
-    pub(super) condition: Option<Draft>,
+    pub(super) condition: Option<DraftCondition>,
     pub(super) firmness: Option<Firmness>,
     pub(super) held: Vec<Span>,
     pub(super) held_place: Option<Place>,
@@ -33,11 +35,11 @@ pub(super) struct DraftLine {
 
 pub(super) struct DraftWaiver {
     pub(super) id: Id,
-    /// Where the file gives it spans of its own, readable or not.
+    /// The place of the waiver's own spans, readable or not; `None` if it has none.
     pub(super) held_place: Option<Place>,
     pub(super) place: Place,
     pub(super) title: String,
-    pub(super) when: Option<Draft>,
+    pub(super) when: Option<DraftCondition>,
     pub(super) firmness: Option<Firmness>,
     pub(super) held: Vec<Span>,
     pub(super) evidence: Vec<Evidence>,
@@ -46,17 +48,17 @@ pub(super) struct DraftWaiver {
 pub(super) struct DraftConstraint {
     pub(super) id: Id,
     pub(super) title: String,
-    pub(super) forbids: Option<Draft>,
+    pub(super) forbids: Option<DraftCondition>,
 }
 
 pub(super) struct DraftCaution {
     pub(super) id: Id,
     pub(super) text: String,
-    pub(super) when: Option<Draft>,
+    pub(super) when: Option<DraftCondition>,
     pub(super) evidence: Vec<Evidence>,
 }
 
-/// The ids of one list.
+/// The ids of one list, with the place of the first use of each.
 struct Unique {
     what: &'static str,
     seen: HashMap<String, Place>,
@@ -69,12 +71,13 @@ impl Unique {
 }
 
 impl Resolver<'_> {
+    /// Returns the id, and reports one that the list uses already.
     fn unique(&mut self, id: Option<At<Kebab>>, unique: &mut Unique) -> Id {
         let Some(At { place, value: Kebab(id) }) = id else { return "".into() };
         match unique.seen.get(&id) {
             Some(first) => {
-                let message = format!("there is a {} `{id}` already", unique.what);
-                self.faults.add_with_other(place, message, *first, "first here");
+                let message = format!("the id `{id}` is already used by another {}", unique.what);
+                self.faults.add_with_other(place, message, *first, "first used here");
             }
             None => {
                 unique.seen.insert(id.clone(), place);
@@ -83,10 +86,10 @@ impl Resolver<'_> {
         id.into()
     }
 
-    fn draft(&mut self, cel: Option<Cel>) -> Option<Draft> {
+    fn draft(&mut self, cel: Option<Cel>) -> Option<DraftCondition> {
         let cel = cel?;
         let formula = self.formula(&cel)?;
-        Some(Draft { text: on_one_line(&cel.text), place: cel.node.place, formula })
+        Some(DraftCondition { text: on_one_line(&cel.text), place: cel.node.place, formula })
     }
 
     pub(super) fn red_lines(&mut self, entries: Vec<RedLineEntry>) -> Vec<DraftLine> {
@@ -98,10 +101,10 @@ impl Resolver<'_> {
         let start = Place { start: entry.place.start, end: entry.place.start + 1 };
         match (&entry.rejects, &entry.requires) {
             (Some(_), Some(requires)) => {
-                let message = "a red line `rejects` a condition or `requires` one, not both";
+                let message = "a red line has either `rejects` or `requires`, not both";
                 self.faults.add(requires.node.place, message);
             }
-            // A condition that could not be read was told already.
+            // A condition that could not be read has been reported already.
             (None, None) if entry.unread.iter().any(|key| matches!(*key, "rejects" | "requires")) => {}
             (None, None) => self.faults.add(start, "a red line needs a condition: `rejects` or `requires`"),
             _ => {}
@@ -109,7 +112,7 @@ impl Resolver<'_> {
         let id = self.unique(entry.id, unique);
         let requires = entry.requires.is_some();
         let condition = match (entry.rejects, entry.requires) {
-            // Which of them is meant can't be known; what is wrong within each still can.
+            // It is unknown which of the two is meant, but each is still checked for faults.
             (rejects @ Some(_), requires @ Some(_)) => {
                 let _ = (self.draft(rejects), self.draft(requires));
                 None
@@ -149,7 +152,9 @@ impl Resolver<'_> {
             && firmness.value >= unwaived
         {
             let (waived, unwaived) = (firmness.value.word(), unwaived.word());
-            let message = format!("the waiver lowers nothing: the red line is {unwaived}, and {waived} is not less");
+            let message = format!(
+                "the waiver lowers nothing: {waived} is not lower than the firmness of the red line, {unwaived}"
+            );
             self.faults.add(firmness.place, message);
         }
         let unreadable = entry.unread.contains(&"held").then_some(entry.place);
@@ -160,10 +165,10 @@ impl Resolver<'_> {
             && !held.is_empty()
             && !line_held.is_empty()
             && !held.iter().any(meets)
-            // Spans that could not be read may be those that meet.
+            // Spans that could not be read may be the ones that overlap.
             && !self.faults.any_within_some([held_place, line_held_place])
         {
-            self.faults.add(place, "the waiver never stands while the red line is held");
+            self.faults.add(place, "the waiver is never in force while the red line is held");
         }
         DraftWaiver {
             id: self.unique(entry.id, unique),
@@ -198,15 +203,17 @@ impl Resolver<'_> {
         drafts.collect()
     }
 
-    /// The ids of proposals, each once.
+    /// Returns the ids of proposals, and reports ids that are used twice.
     pub(super) fn proposal_ids(&mut self, ids: Vec<Option<At<Kebab>>>) -> Vec<Id> {
         let mut unique = Unique::new("proposal");
         ids.into_iter().map(|id| self.unique(id, &mut unique)).collect()
     }
 }
 
-/// A condition's text without the line breaks and indents of the file, so that laying it out anew changes nothing:
-/// white space is one blank, but within quotes, and where a comment (`//`) needs its line's end.
+/// Removes line breaks and indentation from the text of a condition, so that reformatting a file keeps its revision.
+///
+/// White space becomes one blank, except within quotes. A text with a comment (`//`) is only trimmed, because the end
+/// of the line ends the comment.
 fn on_one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut quote = None;

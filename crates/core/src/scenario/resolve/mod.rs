@@ -1,6 +1,7 @@
-//! From records to the model: names become positions, values are held to their domains, dates to each other.
+//! Turns the records of a file into the model: resolves names, and checks values, dates and conditions.
 //!
-//! What a fault leaves unknown is skipped, and no fault follows from that alone.
+//! Whatever depends on a part that could not be read is skipped, so that one fault does not cause further ones. Must
+//! not know of YAML syntax.
 
 mod conditions;
 mod inputs;
@@ -22,7 +23,7 @@ use detente_condition::{Space, Vocabulary};
 use jiff::civil::Date;
 use std::sync::Arc;
 
-/// What is known while a file is resolved.
+/// The state of resolving one file.
 pub(super) struct Resolver<'a> {
     pub(super) faults: &'a mut Faults,
     characters: &'a [char],
@@ -34,7 +35,9 @@ pub(super) struct Resolver<'a> {
     vocabulary: Vocabulary,
 }
 
-/// Turns a scenario file's tree into a scenario. `None` if anything is wrong: the faults say what.
+/// Turns the tree of a scenario file into a scenario.
+///
+/// Returns `None`, and adds faults, if the file has any fault.
 pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<Scenario> {
     let entry = ScenarioEntry::read(root, faults)?;
     let characters: Vec<char> = text.chars().collect();
@@ -64,12 +67,15 @@ impl Resolver<'_> {
         if let (Some(as_of), Some((from, to))) = (&entry.as_of, self.covers)
             && !(from..=to).contains(&as_of.value)
         {
-            self.faults
-                .add(as_of.place, format!("{} is outside of what the scenario covers: {from} to {to}", as_of.value));
+            self.faults.add(
+                as_of.place,
+                format!("{} is outside the days that the scenario covers, {from} to {to}", as_of.value),
+            );
         }
         self.at_least_one(entry.parties.as_ref(), "party");
         self.at_least_one(entry.issues.as_ref(), "issue");
-        // What other parts name is read whole, beyond the limit too: else all that names it would be at fault.
+        // Lists that other parts refer to are read completely even beyond their limits; otherwise every reference to an
+        // entry beyond the limit would be a fault, too.
         let sources = self.whole_list(entry.sources, "sources", limits::MAX_SOURCES);
         let sources = self.sources(sources);
         let parties = self.whole_list(entry.parties, "parties", limits::MAX_PARTIES);
@@ -97,8 +103,8 @@ impl Resolver<'_> {
         if !self.faults.is_empty() {
             return None;
         }
-        // INVARIANT: without a fault everything was read.
-        let (space, compiled): (Space, conditions::Compiled) = (space?, compiled?);
+        // INVARIANT: if there are no faults, every part was read.
+        let (space, compiled): (Space, conditions::CompiledParts) = (space?, compiled?);
         let mut scenario = Scenario {
             id: entry.scenario?.0.into(),
             title: entry.title?.0,
@@ -130,19 +136,19 @@ impl Resolver<'_> {
         Some((from.value, to.value))
     }
 
-    /// A list, held to its limit: what is beyond is not looked at.
+    /// Returns the entries of a list up to its limit, and reports a list that exceeds the limit.
     fn list<T>(&mut self, list: Option<At<Vec<T>>>, what: &str, most: usize) -> Vec<T> {
         let mut list = self.whole_list(list, what, most);
         list.truncate(most);
         list
     }
 
-    /// A list; that it is beyond its limit is told.
+    /// Returns all entries of a list, and reports a list that exceeds its limit.
     fn whole_list<T>(&mut self, list: Option<At<Vec<T>>>, what: &str, most: usize) -> Vec<T> {
         let Some(list) = list else { return Vec::new() };
         if list.value.len() > most {
             let place = Place { start: list.place.start, end: list.place.start + 1 };
-            self.faults.add(place, format!("there are {} {what}; at most {most} are allowed", list.value.len()));
+            self.faults.add(place, format!("there are {} {what}; the limit is {most}", list.value.len()));
         }
         list.value
     }
@@ -151,7 +157,7 @@ impl Resolver<'_> {
         if let Some(list) = list.filter(|list| list.value.is_empty())
             && !self.faults.any_within(list.place)
         {
-            self.faults.add(list.place, format!("a scenario has at least one {what}"));
+            self.faults.add(list.place, format!("a scenario needs at least one {what}"));
         }
     }
 
@@ -176,7 +182,7 @@ impl Resolver<'_> {
         sources
     }
 
-    /// A list of short texts, held to the limit of lists.
+    /// Returns the entries of a list of short texts up to the limit of lists.
     fn strings(&mut self, lines: Option<Vec<SingleLine>>, place: Place) -> Vec<String> {
         let list = lines.map(|lines| At { place, value: lines.into_iter().map(|line| line.0).collect() });
         self.list(list, "entries", limits::MAX_ENTRIES)
@@ -186,11 +192,11 @@ impl Resolver<'_> {
         self.parties.find("party", &id.value.0, id.place, self.faults)
     }
 
-    /// Spans: in order, disjoint, not empty, and each at least partly within what the scenario covers.
+    /// Reads spans. They must be in order, disjoint, not empty, and each at least partly within the days covered.
     fn spans(&mut self, entries: Option<At<Vec<SpanEntry>>>, what: &str) -> Vec<Span> {
         let Some(entries) = entries else { return Vec::new() };
         if entries.value.is_empty() && !self.faults.any_within(entries.place) {
-            self.faults.add(entries.place, format!("{what} is held in at least one span"));
+            self.faults.add(entries.place, format!("{what} needs at least one span in `held`"));
         }
         let mut spans: Vec<(Span, Place)> = Vec::new();
         for entry in self.list(Some(entries), "spans", limits::MAX_SPANS) {
@@ -198,11 +204,11 @@ impl Resolver<'_> {
             if let Some((last, _)) = spans.last() {
                 let overlap = last.until.is_none_or(|until| span.from < until);
                 if overlap {
-                    let message = format!(
-                        "this span begins on {}, before the one before it ends{}",
-                        span.from,
-                        last.until.map_or_else(String::new, |until| format!(" on {until}"))
+                    let previous = last.until.map_or_else(
+                        || "but the previous span has no end".to_owned(),
+                        |until| format!("before the previous span ends on {until}"),
                     );
+                    let message = format!("this span begins on {}, {previous}", span.from);
                     self.faults.add(entry.place, message);
                     continue;
                 }
@@ -217,15 +223,14 @@ impl Resolver<'_> {
             (Some(from), None) => (from, true),
             (None, Some(first)) => (first, false),
             (Some(_), Some(first)) => {
-                return self
-                    .fault(first.place, "a span begins `from` a stated day or is `first_recorded` on one, not both");
+                return self.fault(first.place, "a span has either `from` or `first_recorded`, not both");
             }
-            // A date that could not be read was told already.
+            // A date that could not be read has been reported already.
             (None, None) if self.faults.any_within(entry.place) => return None,
-            (None, None) => return self.fault(entry.place, "a span needs its beginning: `from` or `first_recorded`"),
+            (None, None) => return self.fault(entry.place, "a span needs a first day: `from` or `first_recorded`"),
         };
         if let Some(until) = entry.until.as_ref().filter(|until| until.value <= from.value) {
-            let message = format!("the span ends on {}, which is not after its beginning, {}", until.value, from.value);
+            let message = format!("the span ends on {}, which is not after its first day, {}", until.value, from.value);
             return self.fault(until.place, message);
         }
         let span = Span { from: from.value, from_is_stated, until: entry.until.as_ref().map(|until| until.value) };
@@ -234,17 +239,17 @@ impl Resolver<'_> {
         {
             return self.fault(
                 entry.place,
-                format!("the span lies wholly outside of what the scenario covers: {first} to {last}"),
+                format!("the span is entirely outside the days that the scenario covers, {first} to {last}"),
             );
         }
         Some(span)
     }
 
-    /// Evidence: at least one piece.
+    /// Reads evidence, and reports a list without any piece.
     fn evidence(&mut self, entries: Option<At<Vec<EvidenceEntry>>>, what: &str) -> Vec<Evidence> {
         let Some(entries) = entries else { return Vec::new() };
         if entries.value.is_empty() && !self.faults.any_within(entries.place) {
-            let message = format!("{what} needs evidence: at least one piece that says who said what");
+            let message = format!("{what} needs at least one piece of evidence: who said what, and in which source");
             self.faults.add(entries.place, message);
         }
         let entries = self.list(Some(entries), "pieces of evidence", limits::MAX_EVIDENCE);
@@ -255,14 +260,15 @@ impl Resolver<'_> {
         if let Some(quote) = &entry.quote {
             let words = quote.value.0.split_whitespace().count();
             if words > MAX_QUOTE_WORDS {
-                let message = format!("the quote has {words} words; at most {MAX_QUOTE_WORDS} are allowed");
+                let message = format!("the quote has {words} words; the limit is {MAX_QUOTE_WORDS}");
                 self.faults.add(quote.place, message);
             }
         }
         if let (Some(date), Some(as_of)) = (&entry.date, self.as_of)
             && date.value > as_of
         {
-            let message = format!("{} is after {as_of}, the day to which the record is complete", date.value);
+            let message =
+                format!("{} is after {as_of}, the day up to which the record is complete (`as_of`)", date.value);
             self.faults.add(date.place, message);
         }
         let source = entry.source.as_ref();
@@ -288,7 +294,7 @@ fn prose(text: Option<Text>) -> String {
     text.map_or_else(String::new, |text| text.0)
 }
 
-/// An id as the model keeps it; empty where it could not be read (and the file is refused).
+/// Converts an id to its form in the model; empty if it could not be read.
 fn snake(id: Option<At<Snake>>) -> Id {
     id.map_or_else(|| "".into(), |id| id.value.0.into())
 }

@@ -1,44 +1,44 @@
-//! From ids to positions, and the ids that a file gives but that could not be read.
+//! Maps ids to positions, and records the ids of parts that could not be read.
 //!
-//! Must not know what the ids are of.
+//! Must not know what kinds of parts the ids name.
 
 use crate::scenario::diagnostics::{Faults, Place};
 use crate::scenario::document::{Content, Node};
 use std::collections::{BTreeMap, HashSet};
 
-/// The positions of ids, with the places at which they were given.
+/// The positions of ids, with the places at which they are defined.
 #[derive(Default)]
 pub(super) struct Names {
-    // In order, so that of two nearest names it is always the same that is offered.
+    // Ordered, so that a suggestion is deterministic if two names are equally similar.
     positions: BTreeMap<String, (usize, Place)>,
-    /// What else the file may mean by a name.
+    /// Names that the file may define but that could not be read.
     pub(super) unread: Unread,
 }
 
 impl Names {
-    /// Names that the items of these lists of the file will be added to.
+    /// Creates an empty map for the ids of the items of the given top-level lists.
     pub(super) fn of_lists(root: &Node, known_keys: &[&str], lists: &[&str]) -> Self {
         Self { positions: BTreeMap::new(), unread: Unread::of(root, known_keys, lists) }
     }
 
-    /// Notes an id; one that is there already is a fault.
+    /// Adds an id, and reports one that is already in use.
     pub(super) fn add(&mut self, what: &str, id: &str, place: Place, position: usize, faults: &mut Faults) {
         if let Some((_, first)) = self.positions.get(id) {
-            let article = if what.starts_with('i') { "an" } else { "a" };
-            faults.add_with_other(place, format!("there is {article} {what} `{id}` already"), *first, "first here");
-            // Which of the two is meant can't be known.
+            let message = format!("the id `{id}` is already used by another {what}");
+            faults.add_with_other(place, message, *first, "first used here");
+            // References are not checked, because it is unknown which of the two parts they mean.
             self.unread.names.insert(id.to_owned());
         } else {
             self.positions.insert(id.to_owned(), (position, place));
         }
     }
 
-    /// To be called once all are added: what could be read is not unread.
+    /// Removes the ids that could be read from the unread ones. Call it after all ids are added.
     pub(super) fn settle(&mut self) {
         self.unread.misspelt.retain(|id| !self.positions.contains_key(id));
     }
 
-    /// The position of an id; an unknown one is a fault that names the nearest.
+    /// Returns the position of an id, and reports an unknown id with the nearest known one.
     pub(super) fn find(&self, what: &str, id: &str, place: Place, faults: &mut Faults) -> Option<usize> {
         if let Some((position, _)) = self.positions.get(id) {
             return Some(*position);
@@ -51,28 +51,29 @@ impl Names {
     }
 }
 
-/// Names that the file gives but whose meaning is not known, because something about them is wrong and told already.
-/// What uses them is left alone: faults would follow from faults.
+/// Names that the file defines but whose parts could not be read, which has been reported.
+///
+/// References to these names are not checked, so that one fault does not cause further ones.
 #[derive(Default)]
 pub(crate) struct Unread {
     names: HashSet<String>,
-    /// Ids that are none as written (`Truce`), as they probably should be.
+    /// Ids that are not well formed (such as `Truce`), in their folded form.
     misspelt: HashSet<String>,
-    /// An item without any id, or a list that is not there though it should be: any name may be of that.
+    /// Whether an item has no id or a required list is missing, so that any unknown name may belong to it.
     any: bool,
 }
 
 impl Unread {
     fn of(root: &Node, known_keys: &[&str], lists: &[&str]) -> Self {
         let Content::Mapping(entries) = &root.content else { return Self { any: true, ..Self::default() } };
-        let stranger = entries.iter().any(|(key, _)| !known_keys.contains(&key.text.as_str()));
+        let has_unknown_key = entries.iter().any(|(key, _)| !known_keys.contains(&key.text.as_str()));
         let mut unread = Self::default();
         for list in lists {
             match entries.iter().find(|(key, _)| key.text == *list).map(|(_, node)| &node.content) {
                 Some(Content::Sequence(items)) => items.iter().for_each(|item| unread.item(item)),
                 Some(_) => unread.any = true,
-                // The list may stand under a misspelt key; circumstances and groups may be left out.
-                None => unread.any |= stranger || !matches!(*list, "circumstances" | "groups"),
+                // The list may be under a misspelt key. Circumstances and groups are optional.
+                None => unread.any |= has_unknown_key || !matches!(*list, "circumstances" | "groups"),
             }
         }
         unread
@@ -91,28 +92,28 @@ impl Unread {
         }
     }
 
-    /// Notes a name that is known, while what it stands for is not.
+    /// Adds a name whose part could not be read.
     pub(super) fn add(&mut self, name: &str) {
         self.names.insert(name.to_owned());
     }
 
-    /// Whether there may be more items than those whose ids are known.
+    /// Whether there may be items with unknown ids.
     pub(super) fn is_incomplete(&self) -> bool {
         self.any
     }
 
-    /// Whether something is given under this name whose meaning is not known.
+    /// Whether the part with this name could not be read.
     pub(super) fn is_unread(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
-    /// Whether an unknown name may be one of those that could not be read.
+    /// Whether an unknown name may refer to a part that could not be read.
     pub(super) fn may_mean(&self, name: &str) -> bool {
         self.any || self.names.contains(name) || self.misspelt.contains(&folded(name))
     }
 }
 
-/// An id as it would be well formed, whichever separator it should have.
+/// Folds an id to lower case with `_` as the separator, to compare ids that are not well formed.
 fn folded(id: &str) -> String {
     id.trim().chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }

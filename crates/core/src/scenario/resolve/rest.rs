@@ -1,7 +1,9 @@
-//! Preferences and proposals.
+//! Resolves preferences and proposals.
+//!
+//! Must not know of conditions.
 
 use super::inputs::Drafts;
-use super::values::{Names, answers, value};
+use super::values::{InputNames, answers, value};
 use super::{Resolver, line, prose};
 use crate::scenario::diagnostics::Faults;
 use crate::scenario::document::{Content, Key, Node};
@@ -11,8 +13,8 @@ use crate::scenario::record::{At, Snake};
 use detente_condition::{Domain, InputId, Value};
 use std::collections::HashSet;
 
-/// The most values of a quantity to which numbers can be given.
-const MOST_NUMBERS: i64 = 1_000;
+/// The maximum number of values of a quantity for which `values` can give numbers.
+const MAX_NUMBERS: i64 = 1_000;
 
 impl Resolver<'_> {
     pub(super) fn preferences(&mut self, entries: Vec<PreferenceEntry>, drafts: &Drafts) -> Vec<Preference> {
@@ -22,19 +24,19 @@ impl Resolver<'_> {
             let issue = entry.issue.as_ref().and_then(|id| self.issue(id, drafts));
             let evidence = self.evidence(entry.evidence, "a preference");
             if let (Some(_), Some(values)) = (&entry.order, &entry.values) {
-                self.faults.add(values.0.place, "a preference gives an `order` or `values`, not both");
+                self.faults.add(values.0.place, "a preference has either `order` or `values`, not both");
                 continue;
             }
             let Some((issue, input)) = issue else { continue };
             let ranking = match (&entry.order, &entry.values) {
                 (Some(order), _) => self.ordinal(input, &order.0),
                 (_, Some(values)) => self.cardinal(input, &values.0),
-                (None, None) => self.fault(entry.place, "a preference needs an `order` or `values`"),
+                (None, None) => self.fault(entry.place, "a preference needs either `order` or `values`"),
             };
             if let (Some(party), Some(_)) = (party, &ranking)
                 && preferences.iter().any(|given: &Preference| given.party == party && given.issue == issue)
             {
-                self.faults.add(entry.place, format!("this party's preference on `{}` is given already", input.id));
+                self.faults.add(entry.place, format!("this party already has a preference on `{}`", input.id));
                 continue;
             }
             if let (Some(party), Some(ranking)) = (party, ranking) {
@@ -44,7 +46,7 @@ impl Resolver<'_> {
         preferences
     }
 
-    /// An issue that is named and whose domain is known.
+    /// Resolves the id of an issue; `None` if the id is unknown or the issue could not be read.
     fn issue<'a>(&mut self, id: &At<Snake>, drafts: &'a Drafts) -> Option<(InputId, &'a Input)> {
         let At { place, value: Snake(name) } = id;
         let found = self.inputs.find("issue", name, *place, self.faults)?;
@@ -60,74 +62,77 @@ impl Resolver<'_> {
 
     fn ordinal(&mut self, input: &Input, node: &Node) -> Option<Ranking> {
         let Content::Sequence(items) = &node.content else {
-            return self.fault(node.place, format!("a list of values is expected here, not {}", node.describe()));
+            return self.fault(node.place, format!("expected a list of values, found {}", node.describe()));
         };
         let all = match &input.domain {
             Domain::Flag | Domain::Choice(_) => all_values(&input.domain),
             Domain::Members(_) | Domain::Quantity { .. } => {
-                let message =
-                    format!("an order is for flags and choices; `{}` is of kind {}", input.id, input.domain.kind());
+                let message = format!(
+                    "`order` applies to flags and choices; `{}` is of the kind `{}`",
+                    input.id,
+                    input.domain.kind()
+                );
                 return self.fault(node.place, message);
             }
         };
-        let (mut order, mut whole) = (Vec::new(), true);
+        let (mut order, mut complete) = (Vec::new(), true);
         for item in items {
             match value(input, item, self.faults) {
                 Some(value) if order.contains(&value) => {
-                    self.faults.add(item.place, "this is named already");
-                    whole = false;
+                    self.faults.add(item.place, "this value is listed twice");
+                    complete = false;
                 }
                 Some(value) => order.push(value),
-                None => whole = false,
+                None => complete = false,
             }
         }
         let missing = all.iter().find(|value| !order.contains(value));
-        if let Some(missing) = missing.filter(|_| whole) {
+        if let Some(missing) = missing.filter(|_| complete) {
             let message =
-                format!("the order names every value of `{}`; `{}` is missing", input.id, word(input, missing));
+                format!("`order` must list every value of `{}`; `{}` is missing", input.id, word(input, missing));
             return self.fault(node.place, message);
         }
-        whole.then_some(Ranking::Ordinal(order))
+        complete.then_some(Ranking::Ordinal(order))
     }
 
     fn cardinal(&mut self, input: &Input, node: &Node) -> Option<Ranking> {
         let Content::Mapping(entries) = &node.content else {
-            let message = format!("a map from values to numbers is expected here, not {}", node.describe());
+            let message = format!("expected a map from values to numbers, found {}", node.describe());
             return self.fault(node.place, message);
         };
-        let many = matches!(&input.domain, Domain::Quantity { min, max } if max.saturating_sub(*min) >= MOST_NUMBERS);
+        let many = matches!(&input.domain, Domain::Quantity { min, max } if max.saturating_sub(*min) >= MAX_NUMBERS);
         if many || matches!(input.domain, Domain::Members(_)) {
             let message = format!(
-                "numbers are for flags, choices and quantities of at most {MOST_NUMBERS} values, not for `{}`",
+                "`values` applies to flags, choices and quantities of at most {MAX_NUMBERS} values, not to `{}`",
                 input.id
             );
             return self.fault(node.place, message);
         }
-        let (mut values, mut whole) = (Vec::with_capacity(entries.len()), true);
+        let (mut values, mut complete) = (Vec::with_capacity(entries.len()), true);
         for (key, number) in entries {
             let named = named_value(input, key, self.faults);
             if number.as_number().is_none() {
-                let message = format!("a number like 0.5 is expected here, not {}", number.found());
+                let message = format!("expected a number like 0.5, found {}", number.found());
                 self.faults.add(number.place, message);
             }
             match (named, number.as_number()) {
                 (Some(named), Some(number)) => values.push((named, number)),
-                _ => whole = false,
+                _ => complete = false,
             }
         }
         let given: HashSet<Value> = values.iter().map(|(value, _)| *value).collect();
         let missing = all_values(&input.domain).into_iter().find(|value| !given.contains(value));
-        if let Some(missing) = missing.filter(|_| whole) {
+        if let Some(missing) = missing.filter(|_| complete) {
             let message = format!("every value of `{}` needs a number; `{}` has none", input.id, word(input, &missing));
             return self.fault(node.place, message);
         }
-        whole.then_some(Ranking::Cardinal(values))
+        complete.then_some(Ranking::Cardinal(values))
     }
 
     pub(super) fn proposals(&mut self, entries: Vec<ProposalEntry>, drafts: &Drafts) -> Vec<Proposal> {
         let mut proposals = Vec::with_capacity(entries.len());
         let issues = drafts.inputs.get(..drafts.issue_count).unwrap_or_default();
-        let names = Names::of(issues);
+        let names = InputNames::of(issues);
         let ids: Vec<_> = entries.iter().map(|entry| entry.id.clone()).collect();
         let ids = self.proposal_ids(ids);
         for (entry, id) in entries.into_iter().zip(ids) {
@@ -147,7 +152,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Every value of a domain that can be listed.
+/// Lists every value of a flag, choice or quantity; empty for a set of members.
 fn all_values(domain: &Domain) -> Vec<Value> {
     match domain {
         Domain::Flag => vec![Value::Flag(false), Value::Flag(true)],
@@ -157,7 +162,7 @@ fn all_values(domain: &Domain) -> Vec<Value> {
     }
 }
 
-/// A value as a file says it.
+/// Returns a value as it is written in a file.
 fn word(input: &Input, value: &Value) -> String {
     match value {
         Value::Flag(flag) => flag.to_string(),
@@ -169,6 +174,7 @@ fn word(input: &Input, value: &Value) -> String {
     }
 }
 
+/// Reads the value that a key of `values` names.
 fn named_value(input: &Input, key: &Key, faults: &mut Faults) -> Option<Value> {
     let found = match &input.domain {
         Domain::Flag => match key.text.as_str() {
@@ -176,7 +182,7 @@ fn named_value(input: &Input, key: &Key, faults: &mut Faults) -> Option<Value> {
             "false" => Some(Value::Flag(false)),
             _ => None,
         },
-        // One way to write a number, so that no value is given twice under two keys.
+        // Only the canonical notation of a number is accepted, so that two keys never name the same value.
         Domain::Quantity { min, max } => {
             let number: Option<i64> = key.text.parse().ok().filter(|number: &i64| number.to_string() == key.text);
             number.filter(|number| (min..=max).contains(&number)).map(Value::Quantity)

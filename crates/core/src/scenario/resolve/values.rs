@@ -1,4 +1,6 @@
-//! Values and answers, held to their domains.
+//! Reads values and answers, and checks them against their domains.
+//!
+//! Must not know of red lines or conditions.
 
 use super::names::Unread;
 use crate::scenario::diagnostics::Faults;
@@ -8,12 +10,12 @@ use crate::scenario::record::Fields;
 use detente_condition::{Answer, Domain, InputId, Value};
 use std::collections::BTreeMap;
 
-/// A value of an input's domain.
+/// Reads a value of an input's domain.
 pub(crate) fn value(input: &Input, node: &Node, faults: &mut Faults) -> Option<Value> {
     let (id, domain) = (&input.id, &input.domain);
     match domain {
         Domain::Flag => node.as_bool().map(Value::Flag).or_else(|| {
-            faults.add(node.place, format!("`{id}` is a flag: true or false is expected here, not {}", node.found()));
+            faults.add(node.place, format!("`{id}` is a flag: expected true or false, found {}", node.found()));
             None
         }),
         Domain::Choice(_) => entry(input, node, "option", faults).map(Value::Choice),
@@ -21,11 +23,11 @@ pub(crate) fn value(input: &Input, node: &Node, faults: &mut Faults) -> Option<V
         Domain::Quantity { min, max } => {
             let Some(number) = node.as_integer() else {
                 let found = node.found();
-                faults.add(node.place, format!("`{id}` is a quantity: an integer is expected here, not {found}"));
+                faults.add(node.place, format!("`{id}` is a quantity: expected an integer, found {found}"));
                 return None;
             };
             if !(min..=max).contains(&&number) {
-                faults.add(node.place, format!("{number} is outside of `{id}`, which goes from {min} to {max}"));
+                faults.add(node.place, format!("{number} is outside the range of `{id}`, {min} to {max}"));
                 return None;
             }
             Some(Value::Quantity(number))
@@ -33,7 +35,7 @@ pub(crate) fn value(input: &Input, node: &Node, faults: &mut Faults) -> Option<V
     }
 }
 
-/// An answer: a value, something bracketed, or `unsettled`.
+/// Reads an answer: a value, a partial answer such as `{any_of: [...]}`, or `unsettled`.
 pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<Answer> {
     if node.as_text() == Some("unsettled") {
         return Some(Answer::Unsettled);
@@ -42,7 +44,7 @@ pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<
     let id = &input.id;
     match &input.domain {
         Domain::Flag => {
-            faults.add(node.place, format!("`{id}` is a flag: true, false or `unsettled`"));
+            faults.add(node.place, format!("`{id}` is a flag: expected true, false or `unsettled`, found a map"));
             None
         }
         Domain::Choice(_) => {
@@ -50,7 +52,7 @@ pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<
             let options: Node = fields.required("any_of", faults)?;
             match entries_mask(input, &options, "option", faults)? {
                 0 => {
-                    faults.add(options.place, "name at least one option");
+                    faults.add(options.place, "`any_of` needs at least one option");
                     None
                 }
                 mask => Some(Answer::AnyOf(mask)),
@@ -58,7 +60,7 @@ pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<
         }
         Domain::Members(_) => {
             let known = ["includes", "excludes"];
-            let mut fields = Fields::open(node, "an answer to a members issue", &known, faults)?;
+            let mut fields = Fields::open(node, "an answer to a set of members", &known, faults)?;
             let parts = known.map(|key| {
                 let list: Option<Node> = fields.optional(key, faults);
                 list.map_or(Some(0), |list| entries_mask(input, &list, "member", faults))
@@ -66,7 +68,7 @@ pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<
             let [Some(includes), Some(excludes)] = parts else { return None };
             let both = (0u8..).zip(input.domain.entries()).find(|(at, _)| (includes & excludes) >> at & 1 == 1);
             if let Some((_, member)) = both {
-                faults.add(node.place, format!("`{member}` cannot be both in and out"));
+                faults.add(node.place, format!("`{member}` is both in `includes` and in `excludes`"));
                 return None;
             }
             Some(Answer::Partial { includes, excludes })
@@ -87,7 +89,7 @@ pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<
                 return None;
             }
             if low < *min || high > *max {
-                faults.add(node.place, format!("{low} to {high} is not within `{id}`, which goes from {min} to {max}"));
+                faults.add(node.place, format!("{low} to {high} is outside the range of `{id}`, {min} to {max}"));
                 return None;
             }
             Some(Answer::Range { min: low, max: high })
@@ -97,9 +99,10 @@ pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<
 
 fn entry(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> Option<u8> {
     let Some(id) = node.as_text() else {
+        let article = if what.starts_with('o') { "an" } else { "a" };
         faults.add(
             node.place,
-            format!("the id of an {what} of `{}` is expected here, not {}", input.id, node.describe()),
+            format!("expected the id of {article} {what} of `{}`, found {}", input.id, node.describe()),
         );
         return None;
     };
@@ -113,8 +116,7 @@ fn entry(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> Option<
 fn members(input: &Input, node: &Node, faults: &mut Faults) -> Option<u64> {
     if !matches!(node.content, Content::Sequence(_)) {
         let found = node.describe();
-        let message =
-            format!("`{}` is a set of members: a list is expected here (`[]` for none), not {found}", input.id);
+        let message = format!("`{}` is a set of members: expected a list (`[]` for none), found {found}", input.id);
         faults.add(node.place, message);
         return None;
     }
@@ -123,33 +125,33 @@ fn members(input: &Input, node: &Node, faults: &mut Faults) -> Option<u64> {
 
 fn entries_mask(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> Option<u64> {
     let Content::Sequence(items) = &node.content else {
-        faults.add(node.place, format!("a list of ids is expected here, not {}", node.describe()));
+        faults.add(node.place, format!("expected a list of ids, found {}", node.describe()));
         return None;
     };
-    let (mut mask, mut whole) = (0u64, true);
+    let (mut mask, mut complete) = (0u64, true);
     for item in items {
         match entry(input, item, what, faults) {
             Some(position) if mask >> position & 1 == 1 => {
-                faults.add(item.place, "this is named already");
-                whole = false;
+                faults.add(item.place, format!("this {what} is listed twice"));
+                complete = false;
             }
             Some(position) => mask |= 1 << position,
-            None => whole = false,
+            None => complete = false,
         }
     }
-    whole.then_some(mask)
+    complete.then_some(mask)
 }
 
-/// From the names of inputs to their positions.
-pub(crate) struct Names<'a>(BTreeMap<&'a str, usize>);
+/// Maps the ids of inputs to their positions in a list.
+pub(crate) struct InputNames<'a>(BTreeMap<&'a str, usize>);
 
-impl<'a> Names<'a> {
+impl<'a> InputNames<'a> {
     pub(crate) fn of(inputs: &'a [Input]) -> Self {
         let named = inputs.iter().enumerate().filter(|(_, input)| !input.id.is_empty());
         Self(named.map(|(at, input)| (&*input.id, at)).collect())
     }
 
-    /// The input that a key names, with its position among these.
+    /// Returns the position of the input that a key names, and reports an unknown one.
     pub(crate) fn find(&self, key: &Key, what: &str, faults: &mut Faults) -> Option<usize> {
         let found = self.0.get(key.text.as_str()).copied();
         if found.is_none() {
@@ -160,27 +162,30 @@ impl<'a> Names<'a> {
     }
 }
 
-/// The answers of a map from issue (or circumstance) to answer. `inputs` begin at position `first` of the scenario.
+/// Reads a map from issue (or circumstance) to answer.
+///
+/// `first` is the position of the first input in the scenario.
 pub(crate) fn answers_of_map(
     inputs: &[Input],
     first: usize,
     node: &Node,
     faults: &mut Faults,
 ) -> Vec<(InputId, Answer)> {
-    answers(inputs, first, &Names::of(inputs), &Unread::default(), node, faults)
+    answers(inputs, first, &InputNames::of(inputs), &Unread::default(), node, faults)
 }
 
+/// Reads a map from issue (or circumstance) to answer, without faults about inputs that could not be read.
 pub(crate) fn answers(
     inputs: &[Input],
     first: usize,
-    names: &Names,
+    names: &InputNames,
     unread: &Unread,
     node: &Node,
     faults: &mut Faults,
 ) -> Vec<(InputId, Answer)> {
     let what = if first == 0 { "issue" } else { "circumstance" };
     let Content::Mapping(entries) = &node.content else {
-        faults.add(node.place, format!("a map from {what} to answer is expected here, not {}", node.describe()));
+        faults.add(node.place, format!("expected a map from {what} to answer, found {}", node.describe()));
         return Vec::new();
     };
     let mut found = Vec::with_capacity(entries.len());

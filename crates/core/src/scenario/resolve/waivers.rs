@@ -1,51 +1,55 @@
-//! Whether every waiver makes a difference on some day that the scenario covers.
+//! Checks that every waiver has an effect on at least one day that the scenario covers.
 //!
-//! Must not know of anything but one red line and its waivers.
+//! Must not know of anything except one red line and its waivers.
 
 use super::Resolver;
-use super::lines::{Draft, DraftLine, DraftWaiver};
+use super::lines::{DraftCondition, DraftLine, DraftWaiver};
 use crate::scenario::diagnostics::Place;
 use crate::scenario::model::{Firmness, Span};
 use detente_condition::{Decision, Formula, Space, WorkBudget};
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
-/// A waiver that could be read as far as it takes to compare it with others.
-struct Readable<'a> {
+/// A waiver of which enough could be read to compare it with others.
+struct ReadableWaiver<'a> {
     draft: &'a DraftWaiver,
-    when: &'a Draft,
+    when: &'a DraftCondition,
     firmness: Firmness,
 }
 
-impl Readable<'_> {
-    /// Whether it stands on a day on which its red line is held.
-    fn stands(&self, day: Date) -> bool {
+impl ReadableWaiver<'_> {
+    /// Whether the waiver is in force on a day on which its red line is held.
+    fn is_in_force(&self, day: Date) -> bool {
         let held = &self.draft.held;
-        // Without spans of its own a waiver stands whenever the red line is held; with spans that could not be read,
-        // it is not known when.
+        // Without spans of its own, a waiver is in force whenever the red line is held. The days of a span that could
+        // not be read are unknown, and the waiver counts as not in force on them.
         held.is_empty() && self.draft.held_place.is_none() || held.iter().any(|span| span.contains(day))
     }
 }
 
 impl Resolver<'_> {
-    /// Every waiver lowers some crossing, on some day, that no other waiver standing then lowers at least as far.
+    /// Reports every waiver that has no effect.
+    ///
+    /// A waiver has an effect if, on some day, it lowers a crossing that no other waiver in force lowers at least as
+    /// far.
     pub(super) fn check_waivers(&mut self, line: &DraftLine, space: &Space) {
         let (Some(condition), Some(unwaived)) = (&line.condition, line.firmness) else { return };
         let crossed = if line.requires { condition.formula.clone().negated() } else { condition.formula.clone() };
         let readable = line
             .waivers
             .iter()
-            .filter_map(|draft| Some(Readable { draft, when: draft.when.as_ref()?, firmness: draft.firmness? }));
-        let readable: Vec<Readable> = readable.collect();
+            .filter_map(|draft| Some(ReadableWaiver { draft, when: draft.when.as_ref()?, firmness: draft.firmness? }));
+        let readable: Vec<ReadableWaiver> = readable.collect();
         for (position, waiver) in readable.iter().enumerate().filter(|(_, waiver)| waiver.firmness < unwaived) {
             let place = waiver.draft.place;
             let lowered = Formula::All(vec![crossed.clone(), waiver.when.formula.clone()]);
             match self.satisfiable(&lowered, place, space) {
                 Some(true) => {}
-                // What is never in force is told as that.
+                // A condition that is never true is reported elsewhere.
                 Some(false) if self.satisfiable(&waiver.when.formula, place, space) == Some(false) => continue,
                 Some(false) => {
-                    let message = "the waiver lowers nothing: its condition never holds where the red line is crossed";
+                    let message =
+                        "the waiver lowers nothing: its condition is never true where the red line is crossed";
                     self.faults.add(place, message);
                     continue;
                 }
@@ -64,17 +68,20 @@ impl Resolver<'_> {
                     break;
                 }
             }
-            // On the days of a span that could not be read, it may well lower something.
+            // The waiver may have an effect on the days of a span that could not be read.
             if redundant && !self.faults.any_within_some([waiver.draft.held_place, line.held_place]) {
-                let message = "the waiver lowers nothing: wherever it applies, others lower at least as far";
+                let message =
+                    "the waiver lowers nothing: wherever it applies, other waivers lower the firmness at least as far";
                 self.faults.add(place, message);
             }
         }
     }
 
-    /// For each stretch of days on which a waiver can apply, the others that stand then and lower at least as far;
-    /// each set once, the smallest first.
-    fn rivals(&self, position: usize, waivers: &[Readable], line: &[Span]) -> Vec<Vec<usize>> {
+    /// Returns the sets of other waivers that are in force together with a waiver and lower at least as far.
+    ///
+    /// There is one set for each range of days on which the waiver can apply, without duplicates, the smallest set
+    /// first.
+    fn rivals(&self, position: usize, waivers: &[ReadableWaiver], line: &[Span]) -> Vec<Vec<usize>> {
         let Some(waiver) = waivers.get(position) else { return Vec::new() };
         let spans = line.iter().chain(waivers.iter().flat_map(|waiver| &waiver.draft.held));
         let changes = spans.flat_map(|span| [Some(span.from), span.until]).flatten();
@@ -82,11 +89,11 @@ impl Resolver<'_> {
             Some((first, last)) => changes.filter(|day| (first..=last).contains(day)).chain([first]).collect(),
             None => changes.collect(),
         };
-        let applies = |day: &Date| line.iter().any(|span| span.contains(*day)) && waiver.stands(*day);
+        let applies = |day: &Date| line.iter().any(|span| span.contains(*day)) && waiver.is_in_force(*day);
         let sets = days.into_iter().filter(applies).map(|day| {
             let others = waivers.iter().enumerate();
-            let others =
-                others.filter(|(at, other)| *at != position && other.firmness <= waiver.firmness && other.stands(day));
+            let others = others
+                .filter(|(at, other)| *at != position && other.firmness <= waiver.firmness && other.is_in_force(day));
             others.map(|(at, _)| at).collect()
         });
         let distinct: BTreeSet<Vec<usize>> = sets.collect();
@@ -95,10 +102,11 @@ impl Resolver<'_> {
         distinct
     }
 
+    /// Whether a formula is true for some values; `None`, with a fault, if it is too complex.
     fn satisfiable(&mut self, formula: &Formula, place: Place, space: &Space) -> Option<bool> {
         match Decision::compile(formula, space, WorkBudget::default()) {
             Ok(decision) => Some(!decision.holds.is_empty()),
-            Err(cause) => self.fault(place, format!("the waiver together with its red line: {cause}")),
+            Err(cause) => self.fault(place, format!("the waiver in combination with its red line: {cause}")),
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Both sides of the bounds of files.
+//! The limits of files: a file at a limit is accepted, and a file beyond it is rejected.
 
 use super::{GOOD, edited, faults};
 use crate::scenario::limits;
 use std::fmt::Write;
 
-fn holds(text: &str) {
+fn accepted(text: &str) {
     assert_eq!(faults(text), Vec::<String>::new());
 }
 
-fn refused(text: &str, message: &str) {
+fn rejected(text: &str, message: &str) {
     let found = faults(text);
     assert!(found.iter().any(|fault| fault.contains(message)), "{message}: {found:?}");
 }
 
-/// `count` lines made by `line`, in place of a line of the good file.
+/// The good file with `count` lines made by `line` after a line of the file.
 fn many(after: &str, count: usize, line: impl Fn(usize) -> String) -> String {
     let mut lines = String::new();
     for at in 0..count {
@@ -23,50 +23,50 @@ fn many(after: &str, count: usize, line: impl Fn(usize) -> String) -> String {
 }
 
 #[test]
-fn texts_and_ids() {
+fn lengths_of_texts_and_ids_are_limited() {
     let title = |length: usize| edited("title: Water\n", &format!("title: {}\n", "x".repeat(length)));
-    holds(&title(limits::MAX_LINE));
-    refused(&title(limits::MAX_LINE + 1), "the text has 301 characters; at most 300 are kept");
+    accepted(&title(limits::MAX_LINE));
+    rejected(&title(limits::MAX_LINE + 1), "the text has 301 characters; the limit is 300");
     let text = |length: usize| edited("description: Invented.", &format!("description: {}", "x".repeat(length)));
-    holds(&text(limits::MAX_TEXT));
-    refused(&text(limits::MAX_TEXT + 1), "the text has 4001 characters");
+    accepted(&text(limits::MAX_TEXT));
+    rejected(&text(limits::MAX_TEXT + 1), "the text has 4001 characters");
     let id = |length: usize| edited("scenario: water", &format!("scenario: {}", "x".repeat(length)));
-    holds(&id(limits::MAX_ID));
-    refused(&id(limits::MAX_ID + 1), "the id has 64 characters");
+    accepted(&id(limits::MAX_ID));
+    rejected(&id(limits::MAX_ID + 1), "the id has 64 characters");
     let quote = |words: usize| edited("quote: at least forty", &format!("quote: {}", "word ".repeat(words)));
-    holds(&quote(limits::MAX_QUOTE_WORDS));
-    refused(&quote(limits::MAX_QUOTE_WORDS + 1), "the quote has 16 words; at most 15 are allowed");
+    accepted(&quote(limits::MAX_QUOTE_WORDS));
+    rejected(&quote(limits::MAX_QUOTE_WORDS + 1), "the quote has 16 words; the limit is 15");
 }
 
 #[test]
-fn lists() {
+fn lengths_of_lists_are_limited() {
     let party = |at| format!("  - {{id: p{at}, name: P, role: third_party}}");
-    holds(&many("parties:\n", limits::MAX_PARTIES - 2, party));
-    refused(&many("parties:\n", limits::MAX_PARTIES - 1, party), "there are 501 parties; at most 500 are allowed");
+    accepted(&many("parties:\n", limits::MAX_PARTIES - 2, party));
+    rejected(&many("parties:\n", limits::MAX_PARTIES - 1, party), "there are 501 parties; the limit is 500");
     let issue = |at| format!("  - {{id: i{at}, title: T, question: Q, kind: flag}}");
-    holds(&many("issues:\n", limits::MAX_ISSUES - 4, issue));
-    refused(&many("issues:\n", limits::MAX_ISSUES - 3, issue), "there are 501 issues; at most 500 are allowed");
+    accepted(&many("issues:\n", limits::MAX_ISSUES - 4, issue));
+    rejected(&many("issues:\n", limits::MAX_ISSUES - 3, issue), "there are 501 issues; the limit is 500");
     let fact = |at| format!("  - {{id: c{at}, title: T, question: Q, kind: flag}}");
-    holds(&many("circumstances:\n", limits::MAX_CIRCUMSTANCES - 1, fact));
-    refused(&many("circumstances:\n", limits::MAX_CIRCUMSTANCES, fact), "there are 101 circumstances");
+    accepted(&many("circumstances:\n", limits::MAX_CIRCUMSTANCES - 1, fact));
+    rejected(&many("circumstances:\n", limits::MAX_CIRCUMSTANCES, fact), "there are 101 circumstances");
     let group = |at| format!("  - {{id: g{at}, name: G, members: [north]}}");
-    holds(&many("groups:\n", limits::MAX_GROUPS - 1, group));
-    refused(&many("groups:\n", limits::MAX_GROUPS, group), "there are 201 groups");
+    accepted(&many("groups:\n", limits::MAX_GROUPS - 1, group));
+    rejected(&many("groups:\n", limits::MAX_GROUPS, group), "there are 201 groups");
 }
 
 #[test]
-fn options_and_members() {
+fn numbers_of_options_and_members_are_limited() {
     let options = |count: usize| {
         let ids: Vec<String> = (0..count).map(|at| format!("o{at}")).collect();
         edited("members: [north, south, east], status_quo: []", &format!("members: [north, south, {}]", ids.join(", ")))
             .replace("includes: [east], ", "")
     };
-    holds(&options(62));
-    refused(&options(63), "65 members; 1 to 64 are needed");
+    accepted(&options(62));
+    rejected(&options(63), "65 members; expected 1 to 64");
 }
 
 #[test]
-fn editions() {
+fn numbers_of_dated_values_and_editions_are_limited() {
     let status_quo = |count: usize| {
         let days =
             (0..count).map(|at| format!("{{from: {}-01-{:02}, value: {}}}", 2026 + at / 28, at % 28 + 1, at % 2 == 0));
@@ -74,10 +74,10 @@ fn editions() {
     };
     let dated = "status_quo: [{value: false}, {from: 2025-03-01, value: true}]";
     let wide = |text: String| text.replace("to: 2025-12-31}", "to: 2099-12-31}");
-    holds(&wide(edited(dated, &status_quo(limits::MAX_SPANS))));
-    refused(&wide(edited(dated, &status_quo(limits::MAX_SPANS + 1))), "65 dated values; 1 to 64 are allowed");
+    accepted(&wide(edited(dated, &status_quo(limits::MAX_SPANS))));
+    rejected(&wide(edited(dated, &status_quo(limits::MAX_SPANS + 1))), "65 dated values; expected 1 to 64");
 
-    // Days on which something changes, spread over many flags of 60 days each; the good file has four of its own.
+    // Editions from many flags with 60 dated values each; the good file already has four editions.
     let flags = |days: usize| {
         let mut text = String::from("issues:\n");
         for flag in 0..days.div_ceil(60) {
@@ -89,38 +89,38 @@ fn editions() {
         }
         wide(edited("issues:\n", &text))
     };
-    holds(&flags(limits::MAX_EDITIONS - 4));
-    refused(&flags(limits::MAX_EDITIONS - 3), "there are 1001 editions");
+    accepted(&flags(limits::MAX_EDITIONS - 4));
+    rejected(&flags(limits::MAX_EDITIONS - 3), "there are 1001 editions");
 }
 
 #[test]
-fn depth_and_size() {
+fn depth_and_size_of_a_file_are_limited() {
     let nested =
         |depth: usize| edited("{any_of: [alone, joint]}", &format!("{}{}", "[".repeat(depth), "]".repeat(depth)));
-    refused(&nested(5), "the id of an option");
-    refused(&nested(limits::MAX_DEPTH), "lists and maps nest more than 16 deep here");
+    rejected(&nested(5), "the id of an option");
+    rejected(&nested(limits::MAX_DEPTH), "lists and maps nest more than 16 levels deep");
     let padded = |bytes: usize| format!("{GOOD}#{}", "x".repeat(bytes - GOOD.len() - 1));
-    holds(&padded(limits::MAX_FILE_BYTES));
-    refused(&padded(limits::MAX_FILE_BYTES + 1), "the file has 16777217 bytes; at most 16777216 are read");
+    accepted(&padded(limits::MAX_FILE_BYTES));
+    rejected(&padded(limits::MAX_FILE_BYTES + 1), "the file is 16777217 bytes long; the limit is 16777216 bytes");
 }
 
 #[test]
-fn waivers_spans_and_evidence() {
+fn numbers_of_waivers_spans_and_evidence_are_limited() {
     let waiver = |at: usize| {
         format!(
             "      - {{id: w{at}, title: T, when: drought && release == {at}, firmness: negotiable, \
              evidence: [{{source: minutes, kind: assessed, speaker: E, statement: S}}]}}"
         )
     };
-    // Beside the one that lowers to tentative in a drought, these would lower nothing.
+    // The waiver of the good file is weakened, because the generated waivers would otherwise have no effect.
     let base = edited("        firmness: tentative", "        firmness: negotiable")
         .replace("when: drought\n", "when: drought && release > 30\n");
     let with = |count: usize| {
         let lines: String = (0..count).map(|at| waiver(at) + "\n").collect();
         base.replacen("    waivers:\n", &format!("    waivers:\n{lines}"), 1)
     };
-    holds(&with(limits::MAX_WAIVERS - 1));
-    refused(&with(limits::MAX_WAIVERS), "there are 17 waivers; at most 16 are allowed");
+    accepted(&with(limits::MAX_WAIVERS - 1));
+    rejected(&with(limits::MAX_WAIVERS), "there are 17 waivers; the limit is 16");
     let spans = |count: usize| {
         let days = (0..count).map(|at| {
             format!(
@@ -137,12 +137,12 @@ fn waivers_spans_and_evidence() {
             &format!("held: [{held}]\n    evidence: [{{source: minutes, kind: reported"),
         )
     };
-    holds(&spans(limits::MAX_SPANS));
-    refused(&spans(limits::MAX_SPANS + 1), "there are 65 spans; at most 64 are allowed");
+    accepted(&spans(limits::MAX_SPANS));
+    rejected(&spans(limits::MAX_SPANS + 1), "there are 65 spans; the limit is 64");
     let pieces = |count: usize| {
         let one = "{source: minutes, kind: reported, speaker: Taker, statement: Said.}";
         edited(&format!("evidence: [{one}]"), &format!("evidence: [{}]", vec![one; count].join(", ")))
     };
-    holds(&pieces(limits::MAX_EVIDENCE));
-    refused(&pieces(limits::MAX_EVIDENCE + 1), "there are 101 pieces of evidence; at most 100 are allowed");
+    accepted(&pieces(limits::MAX_EVIDENCE));
+    rejected(&pieces(limits::MAX_EVIDENCE + 1), "there are 101 pieces of evidence; the limit is 100");
 }

@@ -1,4 +1,4 @@
-//! What changed: told for every kind of change, and for none that is not there.
+//! The diff of two scenarios: every kind of change is reported, and equal content produces no change.
 
 use super::revisions::EDITS;
 use super::{GOOD, edited};
@@ -9,7 +9,7 @@ fn scenario(text: &str) -> Scenario {
     load("water.yaml", text).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// A change in a line.
+/// Formats a change on one line.
 fn line(change: &Change) -> String {
     let place = &change.place;
     let mut path = place.section.key().to_owned();
@@ -18,7 +18,7 @@ fn line(change: &Change) -> String {
         path += &format!("{list}/{}", step.1.id);
     }
     path += &place.field.map_or_else(String::new, |field| format!(" {field}"));
-    let told = match &change.what {
+    let description = match &change.what {
         What::Added(part) => format!("+ {}", contents(part)),
         What::Removed(part) => format!("- {}", contents(part)),
         What::Word { before, after } | What::Text { before, after } => format!("{before} -> {after}"),
@@ -28,25 +28,25 @@ fn line(change: &Change) -> String {
             format!("{} {} -> {} {} ({meaning:?})", before.key, before.text, after.key, after.text)
         }
     };
-    format!("{path}: {told}")
+    format!("{path}: {description}")
 }
 
 fn contents(part: &Part) -> String {
-    let said = part.fields.iter().filter(|field| !field.content.is_empty());
-    let told = said.map(|field| match &field.content {
+    let present = part.fields.iter().filter(|field| !field.content.is_empty());
+    let formatted = present.map(|field| match &field.content {
         Content::Word(text) | Content::Text(text) => text.clone(),
         Content::List(entries) => entries.join(", "),
         Content::Condition { stated, .. } => format!("{} {}", stated.key, stated.text),
         Content::Parts(parts) => format!("[{}]", parts.iter().map(contents).collect::<Vec<_>>().join(", ")),
     });
-    told.collect::<Vec<_>>().join(" | ")
+    formatted.collect::<Vec<_>>().join(" | ")
 }
 
 fn lines(before: &Scenario, after: &Scenario) -> Vec<String> {
     diff(before, after).iter().map(line).collect()
 }
 
-/// A change as the other direction tells it.
+/// Returns the same change for the opposite direction of the diff.
 fn mirrored(change: Change) -> Change {
     use crate::scenario::diff::Meaning;
     let what = match change.what {
@@ -68,8 +68,8 @@ fn mirrored(change: Change) -> Change {
     Change { what, ..change }
 }
 
-/// Both directions tell the same, and something exactly if there is something.
-fn assert_told(before: &Scenario, after: &Scenario, what: &str) {
+/// Asserts that there are changes exactly if the revisions differ, and that both directions report equal changes.
+fn assert_reported(before: &Scenario, after: &Scenario, what: &str) {
     let there = diff(before, after);
     assert_eq!(there.is_empty(), before.revision == after.revision, "{what}: {there:#?}");
     let mut there: Vec<String> = there.iter().map(line).collect();
@@ -79,8 +79,8 @@ fn assert_told(before: &Scenario, after: &Scenario, what: &str) {
     assert_eq!(there, back, "{what}");
 }
 
-/// What is replaced, by what, and what is then told.
-const TOLD: &[(&str, &str, &[&str])] = &[
+/// A stretch of the good file, its replacement, and the expected changes.
+const CHANGES: &[(&str, &str, &[&str])] = &[
     ("scenario: water", "scenario: lake", &["scenario scenario: water -> lake"]),
     ("title: Water\n", "title: Lake\n", &["scenario title: Water -> Lake"]),
     ("description: Invented.\n", "", &["scenario description: Invented. -> "]),
@@ -96,7 +96,7 @@ const TOLD: &[(&str, &str, &[&str])] = &[
         &["sources/minutes authors: -  + B", "sources/minutes published: 2025-06-02 -> "],
     ),
     ("role: third_party", "role: principal", &["parties/downstream role: third_party -> principal"]),
-    // Conditions that name the group are told too, since they are crossed elsewhere now.
+    // The red line whose condition uses the group is reported, too, because it is crossed in further cases.
     (
         "members: [north, south], note: N",
         "members: [north, south, east], note: N",
@@ -117,7 +117,7 @@ const TOLD: &[(&str, &str, &[&str])] = &[
         &["issues/release range: 0 to 100 -> 0 to 120", "issues/release unit: m3 -> hm3"],
     ),
     ("{id: joint, title: Both}]", "{id: joint, title: All}]", &["issues/metering/options/joint title: Both -> All"]),
-    // An order of views names options; it does not change when the options are put in another order.
+    // A preference refers to options by id, so that reordering the options does not change it.
     (
         "options: [alone, {id: joint, title: Both}]",
         "options: [{id: joint, title: Both}, alone]",
@@ -246,17 +246,17 @@ const TOLD: &[(&str, &str, &[&str])] = &[
 ];
 
 #[test]
-fn every_kind_of_change_is_told() {
+fn every_kind_of_change_is_reported() {
     let good = scenario(GOOD);
-    for (from, to, told) in TOLD {
+    for (from, to, expected) in CHANGES {
         let after = scenario(&edited(from, to));
-        assert_eq!(lines(&good, &after), *told, "{to}");
-        assert_told(&good, &after, to);
+        assert_eq!(lines(&good, &after), *expected, "{to}");
+        assert_reported(&good, &after, to);
     }
 }
 
 #[test]
-fn nothing_is_told_of_the_same_content() {
+fn equal_content_produces_no_change() {
     let good = scenario(GOOD);
     assert_eq!(lines(&good, &scenario(GOOD)), [""; 0]);
     let formatted = scenario(&format!("# A remark.\n{}", edited("speaks: for, row: P1", "row: P1")));
@@ -264,17 +264,17 @@ fn nothing_is_told_of_the_same_content() {
 }
 
 #[test]
-fn every_field_that_counts_is_told() {
+fn every_field_of_a_revision_is_compared() {
     let good = scenario(GOOD);
     for (from, to) in EDITS {
-        assert_told(&good, &scenario(&edited(from, to)), to);
+        assert_reported(&good, &scenario(&edited(from, to)), to);
     }
 }
 
-/// Whatever single word of a file is replaced or taken out: if the file still loads and means to say something else,
-/// that is told. This finds fields that no list of fields has.
+/// Replaces every single word of the good file in turn. If the file still loads with a different revision, the diff
+/// must report a change. This finds fields that the other tests do not list.
 #[test]
-fn every_word_of_a_file_that_counts_is_told() {
+fn every_word_that_changes_the_revision_is_reported() {
     let good = scenario(GOOD);
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     let mut words: Vec<(usize, &str)> = Vec::new();
@@ -285,23 +285,23 @@ fn every_word_of_a_file_that_counts_is_told() {
         rest = &rest[start + length..];
     }
     let others = ["Other", "2025-05-05", "7", "true", "false", "firm", "south", "joint", "upstream", "on_record"];
-    let mut told = 0;
+    let mut reported = 0;
     for (at, word) in words {
         let extended = format!("{word}s");
         for other in others.iter().copied().chain([extended.as_str()]).filter(|other| *other != word) {
             let text = format!("{}{other}{}", &GOOD[..at], &GOOD[at + word.len()..]);
             if let Ok(after) = load("water.yaml", &text) {
-                assert_told(&good, &after, &format!("{word} at {at} -> {other}"));
-                told += usize::from(after.revision != good.revision);
+                assert_reported(&good, &after, &format!("{word} at {at} -> {other}"));
+                reported += usize::from(after.revision != good.revision);
             }
         }
     }
-    assert!(told > 200, "only {told} of the edits were of any use");
+    assert!(reported > 200, "only {reported} of the edits changed the revision");
 }
 
-/// A part that moves is not changed: what refers to it still does.
+/// A part that moves has not changed, and neither have the parts that refer to it.
 #[test]
-fn what_only_moved_is_told_as_that() {
+fn moved_parts_are_reported_as_a_change_of_order() {
     let upstream = "  - {id: upstream, name: Upstream, role: principal, description: D}\n";
     let downstream = "  - {id: downstream, name: Downstream, role: third_party}\n";
     let moved = edited(&format!("{upstream}{downstream}"), &format!("{downstream}{upstream}"));
@@ -319,12 +319,12 @@ fn what_only_moved_is_told_as_that() {
     let release = GOOD.lines().find(|line| line.contains("{id: release")).unwrap();
     let without = GOOD.replacen(&format!("{release}\n"), "", 1);
     let last = without.replacen("circumstances:\n", &format!("{release}\ncircumstances:\n"), 1);
-    let told = lines(&good, &scenario(&last));
-    assert_eq!(told, ["issues: order release; metering; guards; paid -> metering; guards; paid; release"]);
+    let changes = lines(&good, &scenario(&last));
+    assert_eq!(changes, ["issues: order release; metering; guards; paid -> metering; guards; paid; release"]);
 }
 
 #[test]
-fn meanings_are_compared_across_other_positions_and_not_across_other_ranges() {
+fn meanings_are_compared_across_positions_but_not_across_domains() {
     let good = scenario(GOOD);
     let of_lines = |text: &str| -> Vec<String> {
         lines(&good, &scenario(text)).into_iter().filter(|line| line.starts_with("red_lines")).collect()
@@ -333,12 +333,12 @@ fn meanings_are_compared_across_other_positions_and_not_across_other_ranges() {
         edited("rejects: guards.exists(m, m in neighbours)", "rejects: '\"north\" in guards || \"south\" in guards'");
     let reordered = rewritten.replacen("members: [north, south, east]", "members: [east, south, north]", 1);
     for text in [&rewritten, &reordered] {
-        let told = of_lines(text);
-        assert!(matches!(told.as_slice(), [one] if one.ends_with("(Some(Same))")), "{told:?}");
+        let changes = of_lines(text);
+        assert!(matches!(changes.as_slice(), [one] if one.ends_with("(Some(Same))")), "{changes:?}");
     }
     let wider = rewritten.replacen("members: [north, south, east]", "members: [north, south, east, west]", 1);
-    let told = of_lines(&wider);
-    assert!(matches!(told.as_slice(), [one] if one.ends_with("(None)")), "{told:?}");
+    let changes = of_lines(&wider);
+    assert!(matches!(changes.as_slice(), [one] if one.ends_with("(None)")), "{changes:?}");
     let unchanged = edited("members: [north, south, east]", "members: [north, south, east, west]");
     assert_eq!(of_lines(&unchanged), [""; 0]);
 }

@@ -1,3 +1,5 @@
+//! Tests of the scenario format, against one small file without faults.
+
 mod bounds;
 mod diff;
 mod faults;
@@ -9,7 +11,7 @@ mod together;
 
 use super::load;
 
-/// A small file without a fault, in which every kind of record occurs.
+/// A small file without faults that contains every kind of record.
 const GOOD: &str = "\
 scenario: water
 title: Water
@@ -63,25 +65,25 @@ proposals:
   - {id: draft, title: Draft, description: D, terms: {release: {min: 30, max: 70}, metering: {any_of: [alone, joint]}, guards: {includes: [east], excludes: [north]}, paid: unsettled}, rows: [M1]}
 ";
 
-/// The good file with one stretch replaced, which must be there once.
+/// The good file with one stretch replaced; the stretch must occur exactly once.
 fn edited(from: &str, to: &str) -> String {
     assert_eq!(GOOD.matches(from).count(), 1, "{from}");
     GOOD.replacen(from, to, 1)
 }
 
-/// The faults of a text, as `line:column: message`.
+/// Returns the faults of a text as `line:column: message`.
 fn faults(text: &str) -> Vec<String> {
     let Err(faults) = load("water.yaml", text) else { return Vec::new() };
     faults.list().iter().map(|fault| format!("{}:{}: {}", fault.line, fault.column, fault.message)).collect()
 }
 
 #[test]
-fn the_good_file_is_good() {
+fn the_good_file_has_no_faults() {
     assert_eq!(faults(GOOD), Vec::<String>::new());
 }
 
 #[test]
-fn faults_found_after_reading_are_placed_too() {
+fn faults_of_red_lines_found_later_are_placed_at_their_ids() {
     let faults = super::red_line_faults("water.yaml", GOOD, &[("up-guards".to_owned(), "too much".to_owned())]);
     let [fault] = faults.list() else { panic!("{faults}") };
     let line = GOOD.lines().position(|line| line.contains("id: up-guards")).unwrap() + 1;

@@ -1,4 +1,4 @@
-//! Any single field of the bundled scenario, changed in the model itself, is a change that is told.
+//! The diff reports a change of any single field in the model of the bundled scenario.
 
 use crate::scenario::diff::diff;
 use crate::scenario::model::{
@@ -62,44 +62,44 @@ const INPUT: [Edit<Input>; 9] = [
     |input| other_text(&mut input.note),
 ];
 
-fn last_out<T>(list: &mut Vec<T>) {
+fn remove_last<T>(list: &mut Vec<T>) {
     list.pop();
 }
 
-fn first_to_the_end<T>(list: &mut [T]) {
+fn rotate<T>(list: &mut [T]) {
     list.rotate_left(list.len().min(1));
 }
 
 struct Mutations {
     original: Scenario,
-    told: usize,
+    reported: usize,
 }
 
 impl Mutations {
-    /// Holds a change of the model to being told, if it is one.
+    /// Applies an edit, and asserts that the diff reports a change exactly if the revision changes.
     fn check(&mut self, what: &str, edit: impl FnOnce(&mut Scenario)) {
         let mut changed = self.original.clone();
         edit(&mut changed);
         changed.revision = revision::of(&changed);
-        let told = diff(&self.original, &changed);
-        assert_eq!(told.is_empty(), changed.revision == self.original.revision, "{what}: {told:#?}");
+        let changes = diff(&self.original, &changed);
+        assert_eq!(changes.is_empty(), changed.revision == self.original.revision, "{what}: {changes:#?}");
         let back = diff(&changed, &self.original);
-        assert_eq!(told.len(), back.len(), "{what}: {told:#?} {back:#?}");
-        self.told += usize::from(!told.is_empty());
+        assert_eq!(changes.len(), back.len(), "{what}: {changes:#?} {back:#?}");
+        self.reported += usize::from(!changes.is_empty());
     }
 
-    /// Each edit on each entry of a list; and the list without its last, and turned.
+    /// Checks each edit on each entry of a list, then the list without its last entry, then the list rotated.
     fn each<T>(&mut self, what: &str, list: fn(&mut Scenario) -> &mut Vec<T>, edits: &[Edit<T>]) {
         for at in 0..list(&mut self.original.clone()).len() {
             for (number, edit) in edits.iter().enumerate() {
                 self.check(&format!("{what} {at}, edit {number}"), |scenario| edit(&mut list(scenario)[at]));
             }
         }
-        self.check(&format!("{what} without the last"), |scenario| last_out(list(scenario)));
-        self.check(&format!("{what} turned"), |scenario| first_to_the_end(list(scenario)));
+        self.check(&format!("{what} without the last"), |scenario| remove_last(list(scenario)));
+        self.check(&format!("{what} rotated"), |scenario| rotate(list(scenario)));
     }
 
-    /// Each edit of evidence on each piece that a place gives.
+    /// Checks each edit of evidence on each piece of the list that `place` selects.
     fn evidence(&mut self, what: &str, place: impl Fn(&mut Scenario) -> Option<&mut Vec<Evidence>>) {
         let count = place(&mut self.original.clone()).map_or(0, |pieces| pieces.len());
         for at in 0..count {
@@ -109,16 +109,16 @@ impl Mutations {
                 });
             }
         }
-        for edit in [last_out::<Evidence>, |pieces: &mut Vec<Evidence>| first_to_the_end(pieces)] {
+        for edit in [remove_last::<Evidence>, |pieces: &mut Vec<Evidence>| rotate(pieces)] {
             self.check(what, |scenario| place(scenario).into_iter().for_each(edit));
         }
     }
 }
 
 #[test]
-fn any_field_of_the_bundled_scenario_that_changes_is_told() {
+fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
     let mut original = load("ukraine-2025.yaml", BUNDLED).unwrap_or_else(|faults| panic!("{faults}"));
-    // What the bundled scenario has no example of.
+    // Add the kinds of parts that the bundled scenario does not contain.
     let evidence = original.red_lines[0].evidence.clone();
     let ranking = Ranking::Ordinal(vec![Value::Choice(0), Value::Choice(1), Value::Choice(2)]);
     let numbers = Ranking::Cardinal(vec![(Value::Flag(false), 0.0), (Value::Flag(true), 1.5)]);
@@ -127,7 +127,7 @@ fn any_field_of_the_bundled_scenario_that_changes_is_told() {
     }
     original.inputs.last_mut().unwrap().evidence.clone_from(&evidence);
     original.revision = revision::of(&original);
-    let mut all = Mutations { original, told: 0 };
+    let mut all = Mutations { original, reported: 0 };
 
     let of_itself: [Edit<Scenario>; 7] = [
         |scenario| scenario.id = "other".into(),
@@ -147,7 +147,7 @@ fn any_field_of_the_bundled_scenario_that_changes_is_told() {
             |source| other_text(&mut source.title),
             |source| other_text(&mut source.publisher),
             |source| source.authors.push("Another".to_owned()),
-            |source| first_to_the_end(&mut source.authors),
+            |source| rotate(&mut source.authors),
             |source| other_date(&mut source.published),
             |source| other_text(&mut source.url),
             |source| other_text(&mut source.note),
@@ -170,8 +170,8 @@ fn any_field_of_the_bundled_scenario_that_changes_is_told() {
         &[
             |group| group.id = "other".into(),
             |group| other_text(&mut group.name),
-            |group| last_out(&mut group.members),
-            |group| first_to_the_end(&mut group.members),
+            |group| remove_last(&mut group.members),
+            |group| rotate(&mut group.members),
             |group| other_text(&mut group.note),
         ],
     );
@@ -251,12 +251,12 @@ fn any_field_of_the_bundled_scenario_that_changes_is_told() {
             |preference| preference.party += 1,
             |preference| preference.issue = InputId(1),
             |preference| match &mut preference.ranking {
-                Ranking::Ordinal(order) => first_to_the_end(order),
+                Ranking::Ordinal(order) => rotate(order),
                 Ranking::Cardinal(values) => values[0].1 += 0.25,
             },
             |preference| match &mut preference.ranking {
-                Ranking::Ordinal(order) => last_out(order),
-                Ranking::Cardinal(values) => first_to_the_end(values),
+                Ranking::Ordinal(order) => remove_last(order),
+                Ranking::Cardinal(values) => rotate(values),
             },
         ],
     );
@@ -270,10 +270,10 @@ fn any_field_of_the_bundled_scenario_that_changes_is_told() {
             |proposal| other_text(&mut proposal.title),
             |proposal| other_text(&mut proposal.description),
             |proposal| proposal.terms.iter_mut().for_each(|term| term.answer = Answer::Unsettled),
-            |proposal| last_out(&mut proposal.terms),
-            |proposal| first_to_the_end(&mut proposal.terms),
+            |proposal| remove_last(&mut proposal.terms),
+            |proposal| rotate(&mut proposal.terms),
             |proposal| proposal.rows.push("other".to_owned()),
         ],
     );
-    assert!(all.told > 900, "only {} of the edits were changes", all.told);
+    assert!(all.reported > 900, "only {} of the edits were changes", all.reported);
 }

@@ -1,9 +1,11 @@
+//! Tests of the reservation value of a party.
+
 use super::{GOOD, edited, faults};
 use crate::scenario::{diff, load};
 
 const PARTY: &str = "name: Upstream, role: principal, description: D}";
 
-/// The good file in which a party's reservation value is written so.
+/// The good file with a reservation value of the first party, as written.
 fn with(number: &str) -> String {
     edited(PARTY, &format!("name: Upstream, role: principal, description: D, reservation_value: {number}}}"))
 }
@@ -19,7 +21,7 @@ fn any_finite_number_is_kept() {
 }
 
 #[test]
-fn what_is_no_finite_number_is_refused() {
+fn values_that_are_not_finite_numbers_are_rejected() {
     let huge = "9".repeat(400);
     for (written, found) in [
         (".inf", "the text `.inf`"),
@@ -32,7 +34,7 @@ fn what_is_no_finite_number_is_refused() {
         ("[0.5]", "a list"),
         (&huge, "a number of more than 64 bits"),
     ] {
-        let expected = format!("9:81: a number like 0.5 is expected here, not {found}");
+        let expected = format!("9:81: expected a number like 0.5, found {found}");
         let found = faults(&with(written));
         assert!(found.len() == 1 && found[0].ends_with(expected.split_once(' ').unwrap().1), "{written}: {found:?}");
         assert!(found[0].starts_with("9:"), "{found:?}");
@@ -40,9 +42,9 @@ fn what_is_no_finite_number_is_refused() {
 }
 
 #[test]
-fn it_counts_for_the_revision_only_where_it_is() {
+fn a_reservation_value_changes_the_revision_only_if_present() {
     let revision = |text: &str| load("water.yaml", text).unwrap().revision.to_string();
-    // As it was before there were reservation values.
+    // The revision of this file before the format had reservation values.
     assert_eq!(revision(GOOD), "5266708747e038dc7f7ab0f69584f3b2");
     let all = [revision(GOOD), revision(&with("0")), revision(&with("0.5")), revision(&with("-0.5"))];
     for (at, one) in all.iter().enumerate() {
@@ -53,15 +55,15 @@ fn it_counts_for_the_revision_only_where_it_is() {
 }
 
 #[test]
-fn a_change_is_told() {
+fn a_changed_reservation_value_is_reported() {
     let (before, after) = (load("water.yaml", &with("0.5")).unwrap(), load("water.yaml", &with("2")).unwrap());
     let plain = load("water.yaml", GOOD).unwrap();
-    for (before, after, told) in
+    for (before, after, expected) in
         [(&before, &after, ("0.5", "2")), (&plain, &after, ("", "2")), (&after, &plain, ("2", ""))]
     {
         let changes = diff::diff(before, after);
         let [change] = changes.as_slice() else { panic!("{changes:?}") };
         assert_eq!(change.place.field, Some("reservation_value"));
-        assert_eq!(change.what, diff::What::Word { before: told.0.to_owned(), after: told.1.to_owned() });
+        assert_eq!(change.what, diff::What::Word { before: expected.0.to_owned(), after: expected.1.to_owned() });
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of the revision: it depends on the content and not on the formatting.
+
 use super::{GOOD, edited};
 use crate::scenario::load;
 use std::collections::BTreeSet;
@@ -7,21 +9,21 @@ fn revision(text: &str) -> String {
 }
 
 #[test]
-fn formatting_comments_and_the_order_of_keys_do_not_count() {
-    let same = [
+fn formatting_comments_and_the_order_of_keys_do_not_change_the_revision() {
+    let equivalent = [
         format!("# A remark.\n{GOOD}\n\n"),
         edited("title: Water\ndescription: Invented.", "description: 'Invented.'\ntitle: \"Water\""),
         edited("description: Invented.", "description: >-\n  Invented."),
         edited("    party: downstream\n    title: At least 40", "    title: At least 40\n    party: downstream"),
         edited(", speaks: for, row: P1", ", row: P1"),
     ];
-    for text in same {
+    for text in equivalent {
         assert_eq!(revision(&text), revision(GOOD), "{text}");
     }
     assert_eq!(revision(GOOD).len(), 32);
 }
 
-/// Edits of single fields, each to other content.
+/// Edits of single fields, each of which changes the content.
 pub(super) const EDITS: &[(&str, &str)] = &[
     ("scenario: water", "scenario: waters"),
     ("title: Water\n", "title: Waters\n"),
@@ -92,7 +94,7 @@ pub(super) const EDITS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_field_counts() {
+fn every_field_changes_the_revision() {
     let revisions: BTreeSet<String> = EDITS.iter().map(|(from, to)| revision(&edited(from, to))).collect();
     assert_eq!(revisions.len(), EDITS.len(), "two different files have one revision");
     assert!(!revisions.contains(&revision(GOOD)));

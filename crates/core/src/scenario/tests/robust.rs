@@ -1,3 +1,5 @@
+//! Tests that no input causes a panic, and that the bundled scenario loads.
+
 use crate::cases;
 use crate::scenario::{load, load_answers, load_proposal};
 use proptest::prelude::*;
@@ -20,7 +22,7 @@ fn never_panics(text: &str) {
 }
 
 #[test]
-fn odd_files_are_refused_and_nothing_worse() {
+fn malformed_files_are_rejected_without_a_panic() {
     for text in [
         "",
         " ",
@@ -46,7 +48,7 @@ fn odd_files_are_refused_and_nothing_worse() {
     never_panics(&"{a: ".repeat(100_000));
     never_panics(&"- ".repeat(100_000));
     never_panics(&BUNDLED.replace('\n', "\r\n"));
-    assert!(load("any.yaml", &BUNDLED.replace('\n', "\r\n")).is_ok(), "line ends of another system are no fault");
+    assert!(load("any.yaml", &BUNDLED.replace('\n', "\r\n")).is_ok(), "CR LF line ends are accepted");
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! Faults together: all in one run, in order, and none that follows from another.
+//! Several faults in one file: all are reported in one run, in order, without consequential faults.
 
 use super::{GOOD, edited, faults, load};
 
@@ -34,27 +34,27 @@ fn many() -> String {
 }
 
 #[test]
-fn all_are_told_in_order() {
+fn all_faults_are_reported_in_order() {
     let expected = [
-        "2:8: a text is expected here, not a list",
-        "5:8: there is no day 2025-06-31",
+        "2:8: expected text, found a list",
+        "5:8: there is no such day as `2025-06-31`",
         "7:5: a source needs the key `publisher`",
-        "10:46: `third` is not a word for this; did you mean `third_party`?",
+        "10:46: `third` is not allowed here; did you mean `third_party`?",
         "12:28: the text is empty",
         "15:123: `metering` has no option `alon`; did you mean `alone`?",
-        "17:94: this day is after what the scenario covers",
-        "19:81: `drought` is a flag: true or false is expected here, not a number",
+        "17:94: 2026-03-01 is after 2025-12-31, the last day that the scenario covers",
+        "19:81: `drought` is a flag: expected true or false, found a number",
         "22:12: there is no party `downsteam`; did you mean `downstream`?",
-        "25:15: `frim` is not a word for this; did you mean `firm`?",
-        "26:38: the span ends on 2025-01-01, which is not after its beginning, 2025-02-01",
-        "27:91: the quote has 16 words; at most 15 are allowed",
+        "25:15: `frim` is not allowed here; did you mean `firm`?",
+        "26:38: the span ends on 2025-01-01, which is not after its first day, 2025-02-01",
+        "27:91: the quote has 16 words; the limit is 15",
         "31:15: there is no issue, circumstance or group `drougth`; did you mean `drought`?",
         "34:29: there is no source `minute`; did you mean `minutes`?",
-        "35:9: there is a red line `down-forty` already",
+        "35:9: the id `down-forty` is already used by another red line",
         "38:36: there is no issue, circumstance or group `neighbors`; did you mean `neighbours`?",
         "43:83: there is no issue, circumstance or group `payd`; did you mean `paid`?",
-        "47:47: the order names every value of `metering`; `joint` is missing",
-        "48:65: a number like 0.5 is expected here, not the text `none`",
+        "47:47: `order` must list every value of `metering`; `joint` is missing",
+        "48:65: expected a number like 0.5, found the text `none`",
         "50:64: the range is inverted: 70 is above 30",
         "50:158: `guards` has no member `west`",
     ];
@@ -65,8 +65,8 @@ fn all_are_told_in_order() {
 }
 
 #[test]
-fn an_issue_that_cannot_be_read_is_told_alone() {
-    // All of these are used by conditions, preferences or proposals.
+fn an_unreadable_part_causes_no_further_faults() {
+    // Conditions, preferences or proposals use each of these parts.
     for (from, to) in [
         ("id: release, title", "id: Release, title"),
         ("id: release, title", "id: 4, title"),
@@ -96,7 +96,7 @@ fn an_issue_that_cannot_be_read_is_told_alone() {
 }
 
 #[test]
-fn no_more_than_a_thousand_are_shown_and_all_are_counted() {
+fn at_most_a_thousand_faults_are_shown_and_all_are_counted() {
     let line = "  - {id: X, name: P, role: principal}\n";
     let text = edited("parties:\n", &format!("parties:\n{}", line.repeat(1_200)));
     let found = load("water.yaml", &text).unwrap_err();
@@ -105,7 +105,7 @@ fn no_more_than_a_thousand_are_shown_and_all_are_counted() {
 }
 
 #[test]
-fn three_faults_read_well() {
+fn faults_are_rendered_with_their_source_lines() {
     let text = edited("party: downstream\n    title", "party: downsteam\n    title")
         .replace("id: up-guards", "id: down-forty")
         .replace(
@@ -114,7 +114,7 @@ fn three_faults_read_well() {
         );
     let found = load("scenarios/water.yaml", &text).unwrap_err();
     let plain = found.to_string();
-    assert!(!plain.contains('\u{1b}'), "a plain text steers no terminal");
+    assert!(!plain.contains('\u{1b}'), "the plain rendering contains no escape codes");
     assert!(found.render(true).contains('\u{1b}'));
     assert!(plain.ends_with("3 faults in scenarios/water.yaml"));
     insta::assert_snapshot!(plain, @r#"
@@ -130,7 +130,7 @@ fn three_faults_read_well() {
     26 |       && metering != "jont"
        |                      ^
 
-    error: there is a red line `down-forty` already
+    error: the id `down-forty` is already used by another red line
       --> scenarios/water.yaml:37:9
        |
     37 |   - id: down-forty
@@ -139,14 +139,14 @@ fn three_faults_read_well() {
       ::: scenarios/water.yaml:21:9
        |
     21 |   - id: down-forty
-       |         ---------- first here
+       |         ---------- first used here
 
     3 faults in scenarios/water.yaml
     "#);
 }
 
 #[test]
-fn one_fault_is_one() {
+fn a_single_fault_is_counted_in_the_singular() {
     let found = load("water.yaml", "scenario: water\nscenario: water\n").unwrap_err();
     assert!(!found.to_string().contains("1 faults"));
     let found = load("water.yaml", "").unwrap_err();
