@@ -1,27 +1,28 @@
-//! Bearer tokens from a file: YAML (or JSON), one entry a caller, hashed.
+//! Bearer tokens from a YAML or JSON file, with one entry for each caller, stored as SHA-256 hashes. Must not know how
+//! tokens arrive.
 
-use crate::access::{Caller, MAX_SCENARIOS, Role, Unusable};
+use crate::access::{Caller, CredentialFileError, MAX_SCENARIOS, Role};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use subtle::ConstantTimeEq;
 
-/// The largest file, in bytes.
+/// Largest token file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
-/// The most tokens.
+/// Tokens in a file.
 const MAX_TOKENS: usize = 10_000;
 /// The longest name of a caller, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
 type Hash = [u8; 32];
 
-/// The tokens that are accepted.
+/// The accepted tokens.
 ///
-/// A token is found by a keyed hash of its SHA-256, so that its time tells nothing of those there are, however many;
-/// the one that is found is compared in constant time.
+/// A token is looked up by a keyed hash of its SHA-256, so that the time of a lookup reveals nothing about the other tokens;
+/// the entry found is compared in constant time.
 pub struct Tokens {
-    // By a hash with a key that nobody knows. Rarely two share one.
+    // The map's key is a hash with a secret random key. Two tokens rarely share one.
     callers: HashMap<u64, Vec<(Hash, Caller)>>,
     keyed: RandomState,
     count: usize,
@@ -45,68 +46,77 @@ struct Entry {
     caller: String,
     sha256: String,
     role: Role,
-    /// Required, so that half of a file never says more than all of it.
-    scenarios: Seen,
+    /// Required, because a truncated file must never grant more than the whole file.
+    scenarios: ScenarioScope,
 }
 
-/// What a caller may see: the word `all`, or a list.
+/// The scenarios that a caller may see: the word `all`, or a list of ids.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Seen {
+enum ScenarioScope {
     Word(String),
     Ids(Vec<String>),
 }
 
 impl Tokens {
-    /// Reads the file.
+    /// Parses the file.
     ///
     /// # Errors
-    /// The first fault.
-    pub fn read(text: &str) -> Result<Self, Unusable> {
+    /// The first fault, with its place.
+    pub fn read(text: &str) -> Result<Self, CredentialFileError> {
         if text.len() > MAX_FILE_BYTES {
-            return Err(Unusable(format!("it has more than {MAX_FILE_BYTES} bytes")));
+            return Err(CredentialFileError(format!("the file exceeds the limit of {MAX_FILE_BYTES} bytes")));
         }
-        // The parser quotes lines of the file, in which a token may stand by mistake: only the place is told.
+        // The parser's message quotes lines of the file, which may contain a token by mistake: report the line number only.
         let file: File = serde_saphyr::from_str(text).map_err(|error| {
             let place = error.location().map_or_else(String::new, |at| format!("line {}: ", at.line()));
-            Unusable(format!(
-                "{place}not as it should be: `tokens:` is a list with `caller`, `sha256`, `role` (reader or \
-                 analyst) and `scenarios` (all, or a list of ids) of each"
+            CredentialFileError(format!(
+                "{place}invalid token file; expected a list `tokens`, each entry with `caller`, `sha256`, `role` (reader or \
+                 analyst) and `scenarios` (all, or a list of ids)"
             ))
         })?;
         if file.tokens.is_empty() {
-            return Err(Unusable("it has no token".to_owned()));
+            return Err(CredentialFileError("the file has no tokens".to_owned()));
         }
         if file.tokens.len() > MAX_TOKENS {
-            return Err(Unusable(format!("it has {} tokens; at most {MAX_TOKENS} are read", file.tokens.len())));
+            return Err(CredentialFileError(format!(
+                "the file has {} tokens; the limit is {MAX_TOKENS}",
+                file.tokens.len()
+            )));
         }
         let mut tokens = Self { callers: HashMap::new(), keyed: RandomState::new(), count: 0 };
         for (at, entry) in file.tokens.into_iter().enumerate() {
             let place = at + 1;
-            let fit = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
-            if !(1..=MAX_NAME_BYTES).contains(&entry.caller.len()) || !entry.caller.bytes().all(fit) {
-                return Err(Unusable(format!(
-                    "token {place}: a caller is called by 1 to {MAX_NAME_BYTES} of a-z, 0-9, dots, hyphens and underscores"
+            let is_name_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+            if !(1..=MAX_NAME_BYTES).contains(&entry.caller.len()) || !entry.caller.bytes().all(is_name_byte) {
+                return Err(CredentialFileError(format!(
+                    "token {place}: `caller` is not 1 to {MAX_NAME_BYTES} characters of a-z, 0-9, dots, hyphens and underscores"
                 )));
             }
             let hash = hex(&entry.sha256).ok_or_else(|| {
-                Unusable(format!("token {place} ({}): `sha256` is 64 hexadecimal digits", entry.caller))
+                CredentialFileError(format!("token {place} ({}): `sha256` is not 64 hexadecimal digits", entry.caller))
             })?;
-            // What is left where a token could not be made: `Bearer` and nothing would be let in by it.
+            // A script that fails to create a token hashes the empty string: `Bearer` without a token would then be accepted.
             if hash == <Hash>::from(Sha256::digest([])) {
-                return Err(Unusable(format!("token {place} ({}): `sha256` is that of an empty token", entry.caller)));
+                return Err(CredentialFileError(format!(
+                    "token {place} ({}): `sha256` is the hash of an empty token",
+                    entry.caller
+                )));
             }
             if tokens.get(&hash).is_some() {
-                return Err(Unusable(format!("token {place} ({}): the same token stands before", entry.caller)));
+                return Err(CredentialFileError(format!(
+                    "token {place} ({}): an earlier entry has the same token",
+                    entry.caller
+                )));
             }
             let scenarios = match entry.scenarios {
-                Seen::Word(word) if word == "all" => None,
-                Seen::Ids(ids) => Some(crate::access::confined(&ids).unwrap_or_default()),
+                ScenarioScope::Word(word) if word == "all" => None,
+                ScenarioScope::Ids(ids) => Some(crate::access::parse_scenario_ids(&ids).unwrap_or_default()),
                 _ => Some(BTreeSet::new()),
             };
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {
-                return Err(Unusable(format!(
-                    "token {place} ({}): `scenarios` is `all`, or a list of up to {MAX_SCENARIOS} ids like `[ukraine-2025]`",
+                return Err(CredentialFileError(format!(
+                    "token {place} ({}): `scenarios` is neither `all` nor a list of 1 to {MAX_SCENARIOS} ids, such as `[ukraine-2025]`",
                     entry.caller
                 )));
             }
@@ -115,26 +125,26 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// How many there are.
+    /// Returns the number of tokens.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there is none.
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Whose token it is.
+    /// Returns the caller to whom a token belongs.
     pub fn find(&self, token: &[u8]) -> Option<Caller> {
         self.get(&Sha256::digest(token).into()).cloned()
     }
 
-    /// The same tokens, in place of `before`: who is still there goes on as who they were, and the others' credentials
-    /// are taken back.
-    pub(super) fn instead_of(mut self, before: &Self) -> Self {
+    /// Takes the place of `before`: callers whose token and rights are unchanged stay valid, and the credentials of all others
+    /// are revoked.
+    pub(super) fn replacing(mut self, before: &Self) -> Self {
         for (hash, caller) in before.callers.values().flatten() {
-            let now = self.get_mut(hash).filter(|now| now.is_like(caller));
+            let now = self.get_mut(hash).filter(|now| now.has_rights_of(caller));
             match now {
                 Some(now) => *now = caller.clone(),
                 None => caller.revoke(),

@@ -9,7 +9,7 @@ use crate::schema::proto::v1;
 use crate::schema::proto::v1::evaluate_proposal_request::Subject;
 use crate::services::decision_record::{Evaluated, outline};
 use crate::services::{MAX_ANSWER_BYTES, RedLines, bounded};
-use crate::serving::{Kept, Key};
+use crate::serving::{CachedAnswer, Key};
 use bytes::Bytes;
 use detente_core::engine::Compiled;
 use prost::Message;
@@ -47,7 +47,7 @@ impl RedLines {
         let kept = cache.zip(key.as_ref()).and_then(|(cache, key)| cache.get(key));
         let cached = kept.is_some();
         let (evaluation, outlined) = match kept {
-            Some(Kept { answer, outline }) => (answer, Ok(outline)),
+            Some(CachedAnswer { answer, outline }) => (answer, Ok(outline)),
             None => {
                 let answered = answer(&compiled, &question)?;
                 let evaluation = encoded(&answered)?;
@@ -56,7 +56,7 @@ impl RedLines {
                     false => Err(answered.verdict()),
                 };
                 if let (Some(cache), Some(key), Ok(outline)) = (cache, key, &outlined) {
-                    cache.insert(key, Kept { answer: evaluation.clone(), outline: outline.clone() });
+                    cache.insert(key, CachedAnswer { answer: evaluation.clone(), outline: outline.clone() });
                 }
                 (evaluation, outlined)
             }

@@ -119,7 +119,7 @@ impl RedLines {
             let item = Some(answer.id.clone());
             let method = "StreamEvaluateProposals";
             self.record_whole(Evaluated { method, item, cached: false, begun, request }, evaluation);
-            self.call.answered();
+            self.call.mark_answered();
         }
         answer
     }

@@ -1,5 +1,5 @@
-//! Who serves what: where scenarios come from, and which are held in which revisions; the cache of answers; the threads
-//! for work that takes longer than an evaluation and for analyses; the log of decisions. Must not know of the wire.
+//! Serving: scenario files and the store of their revisions, reloads, the cache of answers, threads for work longer than an
+//! evaluation, analyses, and the decision log. Must not know about the protocol or its messages.
 
 mod analyses;
 mod cache;
@@ -12,7 +12,7 @@ mod watch;
 mod workers;
 
 pub use analyses::{Analyses, AnalysisCounts, AnalysisError, JobHandle, Stop, Ticket};
-pub use cache::{Cache, CacheCounts, Kept, Key};
+pub use cache::{Cache, CacheCounts, CachedAnswer, Key};
 pub use decisions::{
     DecisionCounts, DecisionLog, DecisionSettings, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES, MAX_LINE_BYTES, Mask,
     MaskError, Outline, Target as DecisionTarget,

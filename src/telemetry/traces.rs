@@ -1,4 +1,4 @@
-//! Spans of calls, sent to a collector by OTLP.
+//! Traces: sends the spans of calls to an OTLP collector. Must not know what a call does.
 
 use crate::telemetry::CALL_TARGET;
 use opentelemetry::KeyValue;
@@ -13,18 +13,18 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-/// A collector, and what it gets.
+/// An OTLP collector, and how often and how much is sent to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Otlp {
-    /// Its URL, like `http://127.0.0.1:4317` (gRPC, in plaintext).
+    /// The collector's URL, such as `http://127.0.0.1:4317` (gRPC, in plaintext).
     pub endpoint: String,
-    /// How often it gets the metrics.
+    /// Interval at which metrics are sent.
     pub interval: Duration,
-    /// Of the calls whose callers don't say whether they are traced: the share that is.
+    /// Share of calls that are traced, from 0 to 1, among the calls whose callers do not say whether to trace them.
     pub sample: f64,
 }
 
-/// Who sends.
+/// Describes this process to the collector.
 pub(super) fn resource() -> Resource {
     Resource::builder()
         .with_service_name("detente")
@@ -42,7 +42,7 @@ pub(super) fn provider(otlp: &Otlp) -> Result<SdkTracerProvider, ExporterBuildEr
         .build())
 }
 
-/// Spans of calls, whatever the log's filter says, and nothing else.
+/// Creates the layer that exports the spans of calls and nothing else; it does not depend on the log filter.
 pub(super) fn layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,

@@ -255,10 +255,10 @@ fn a_token_that_was_verified_before_expires_all_the_same() {
     let token = signer.sign(&claims(now));
     let caller = keys.verify(&token, now).unwrap();
     assert!(keys.verify(&token, now + Duration::from_secs(600)).is_ok());
-    assert!(caller.stands(now + Duration::from_secs(629)));
+    assert!(caller.is_valid_at(now + Duration::from_secs(629)));
     let later = now + Duration::from_secs(631);
     assert_eq!(keys.verify(&token, later).unwrap_err(), AuthenticationError::Expired);
-    assert!(!caller.stands(later));
+    assert!(!caller.is_valid_at(later));
 }
 
 #[test]
@@ -305,8 +305,8 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
         json!(7),
     ];
     let keys = Keys::read(&jwks(&[&strange[..], &[rsa.jwk()]].concat()), rules(&["RS256"])).unwrap();
-    assert_eq!(keys.passed_over().len(), strange.len(), "{:?}", keys.passed_over());
-    assert!(keys.passed_over()[0].ends_with("or not whole") && keys.passed_over()[3] == "key 4 is no JWK");
+    assert_eq!(keys.skipped_keys().len(), strange.len(), "{:?}", keys.skipped_keys());
+    assert!(keys.skipped_keys()[0].ends_with("or not whole") && keys.skipped_keys()[3] == "key 4 is no JWK");
     assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 100])).len() < 1_000);
     for name in ["HS256", "none", "RS1", ""] {
         assert!(name.parse::<detente::access::JwtAlgorithm>().is_err(), "{name}");
@@ -402,10 +402,10 @@ fn who_shows_a_certificate_stands_until_it_expires() {
     let now = SystemTime::now();
     let desk = Caller::with_certificate("desk", now);
     assert_eq!((desk.name(), desk.role(), desk.is_known()), ("desk", Role::Analyst, true));
-    assert!(desk.may_see("anything") && desk.stands(now - Duration::from_secs(1)) && !desk.stands(now));
-    let anyone = Caller::anyone();
+    assert!(desk.may_see("anything") && desk.is_valid_at(now - Duration::from_secs(1)) && !desk.is_valid_at(now));
+    let anyone = Caller::anonymous();
     assert_eq!((anyone.name(), anyone.role(), anyone.is_known()), ("anonymous", Role::Analyst, false));
-    assert!(anyone.may_see("anything") && anyone.stands(now));
+    assert!(anyone.may_see("anything") && anyone.is_valid_at(now));
 }
 
 #[test]
@@ -433,18 +433,18 @@ fn who_is_taken_out_of_the_file_no_longer_stands() {
         entry("has-changed-hands", "6", "reader", ""),
     ]));
     for before in others {
-        assert!(!before.stands(now), "{} is somebody else now", before.name());
+        assert!(!before.is_valid_at(now), "{} is somebody else now", before.name());
     }
     assert!(who("4").unwrap().may_see("two") && !who("5").unwrap().may_see("two"));
     assert_eq!(who("6").unwrap().name(), "has-changed-hands");
-    assert!(stays.stands(now) && who("1").unwrap().stands(now));
-    assert!(!leaves.stands(now), "a token that was revoked is still good");
+    assert!(stays.is_valid_at(now) && who("1").unwrap().is_valid_at(now));
+    assert!(!leaves.is_valid_at(now), "a token that was revoked is still good");
     assert_eq!(who("2").unwrap_err(), AuthenticationError::UnknownToken);
-    assert!(!rises.stands(now), "what it may is otherwise than it was");
+    assert!(!rises.is_valid_at(now), "what it may is otherwise than it was");
     assert_eq!(who("3").unwrap().role(), Role::Analyst);
     // The same once more, so that what was carried over is carried on.
     authority.replace_tokens(tokens(&[entry("rises", "3", "analyst", "")]));
-    assert!(!stays.stands(now));
+    assert!(!stays.is_valid_at(now));
 }
 
 #[test]
@@ -456,16 +456,16 @@ fn what_a_key_signed_goes_with_the_key() {
     let by_old = old.sign(&claims(now));
     let before = who(&by_old).unwrap();
     authority.replace_keys(keys(&[&old, &new], &["ES256"]));
-    assert!(before.stands(now));
+    assert!(before.is_valid_at(now));
     assert!(who(&by_old).is_ok() && who(&new.sign(&claims(now))).is_ok());
     authority.replace_keys(keys(&[&new], &["ES256"]));
-    assert!(!before.stands(now));
+    assert!(!before.is_valid_at(now));
     assert_eq!(who(&by_old).unwrap_err(), AuthenticationError::UnknownKey);
     // Another key under a name that was there before.
     let before = who(&new.sign(&claims(now))).unwrap();
     let renewed = Signer::new("new", Algorithm::ES256);
     authority.replace_keys(keys(&[&renewed], &["ES256"]));
-    assert!(!before.stands(now) && who(&renewed.sign(&claims(now))).is_ok());
+    assert!(!before.is_valid_at(now) && who(&renewed.sign(&claims(now))).is_ok());
     assert_eq!(who(&new.sign(&claims(now))).unwrap_err(), AuthenticationError::BadSignature);
 }
 
@@ -489,7 +489,7 @@ fn the_header_is_read_strictly() {
     }
     assert_eq!(who("Bearer ").unwrap_err(), AuthenticationError::UnknownToken);
     assert_eq!(both.identify(None, now).unwrap_err(), AuthenticationError::NoCredentials);
-    assert!(both.is_needed() && !Authority::none().is_needed());
+    assert!(both.requires_credentials() && !Authority::none().requires_credentials());
     // Nothing that is shown holds a secret, or tells one refusal from another.
     let shown = format!("{both:?}");
     assert!(!shown.contains("secret") && !shown.contains("2bb80d53"), "{shown}");

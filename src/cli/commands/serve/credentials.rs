@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
 use tracing::info;
@@ -72,7 +72,7 @@ impl Reload for Credentials {
     }
 
     fn reload(&self) -> Outcome {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = crate::locks::lock(&self.seen);
         let mut changed = Vec::new();
         match settled(&self.paths, seen.hash) {
             Err((path, error)) => {
@@ -169,7 +169,7 @@ fn read_tokens(contents: &[Vec<u8>]) -> Result<Tokens, String> {
 
 fn read_keys(path: &Path, contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys, String> {
     let keys = Keys::read(text(contents)?, rules.clone()).map_err(|error| error.to_string())?;
-    for why in keys.passed_over() {
+    for why in keys.skipped_keys() {
         info!(target: LOG_TARGET, file = %path.display(), "a key is not used: {why}");
     }
     Ok(keys)
