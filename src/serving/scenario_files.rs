@@ -40,7 +40,7 @@ pub enum Where {
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// The folder cannot be read, or contains too many scenario files.
-    #[error("cannot read the folder {folder}: {cause}")]
+    #[error("the folder {folder} cannot be read: {cause}")]
     Folder {
         /// Path of the folder.
         folder: String,
@@ -169,7 +169,7 @@ impl ScenarioFiles {
                 Ok((hash, text)) => {
                     (Some(hash), source::compile(&file_name(&path), &text).map_err(|error| error.to_string()))
                 }
-                Err(SourceError::Unreadable { cause, .. }) => (None, Err(format!("cannot read the file: {cause}"))),
+                Err(SourceError::Unreadable { cause, .. }) => (None, Err(format!("the file cannot be read: {cause}"))),
                 Err(error) => (None, Err(error.to_string())),
             };
             let good = states.remove(&path).and_then(|before| before.good);

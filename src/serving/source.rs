@@ -16,7 +16,7 @@ const EMBEDDED_NAME: &str = "ukraine-2025.yaml";
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// The file cannot be read, is too large, or is not UTF-8.
-    #[error("cannot read {file}: {cause}")]
+    #[error("{file} cannot be read: {cause}")]
     Unreadable {
         /// Path of the file.
         file: String,
