@@ -23,9 +23,17 @@ test *arguments:
 
 # Write generated files again: settings.md, the JSON Schema, the texts in tests/golden. Read `git diff` afterwards.
 golden:
-    UPDATE_GOLDEN=1 cargo test --locked --test it -- settings_reference every_reference_proposal
+    UPDATE_GOLDEN=1 cargo test --locked --test it -- settings_reference cli::answers cli::diff
     cargo run --quiet --locked -- schema >docs/.scenario.schema.json
     mv docs/.scenario.schema.json docs/scenario.schema.json
+
+# Compare contracts with what an earlier version gave: tokens, revisions, log lines, names of flags, metrics and reasons.
+contracts:
+    cargo test --locked --test it contracts::
+
+# Count instructions and allocations of a call, beside the committed figures. Needs valgrind.
+counts *arguments:
+    cargo bench --locked --bench instructions -- {{ arguments }}
 
 # Build the documentation of all crates, private items included; a broken link is an error.
 docs *arguments:

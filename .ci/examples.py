@@ -117,6 +117,34 @@ def parse_commands(script):
         raise Failure(f"this command has no end: {command}")
 
 
+# Links
+
+
+def headings(text):
+    """The anchors of a Markdown text's headings, as GitHub makes them."""
+    return {
+        re.sub(r"[^\w\- ]", "", line.lstrip("#").strip().lower()).replace(" ", "-")
+        for line in re.findall(r"(?m)^#+ .+$", without_blocks(text))
+    }
+
+
+def broken_links(page):
+    """The links of a page that lead to a missing file, or to a missing heading of a Markdown file."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_blocks(page.read_text())):
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        if target.startswith(("http://", "https://")):
+            continue
+        if not file.exists():
+            yield f"{target}: there is no such file"
+        elif anchor and file.suffix == ".md" and anchor not in headings(file.read_text()):
+            yield f"{target}: the page has no such heading"
+
+
+def without_blocks(text):
+    return re.sub(r"(?ms)^```.*?^```", "", text)
+
+
 # Outputs: parsing and comparing
 
 

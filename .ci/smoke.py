@@ -9,8 +9,9 @@ first, in one copy of the folders that they use:
                 and localhost:50051 (or 127.0.0.1:50051) stands for the address of the running server. A block that is
                 one command `detente serve ...` or `cargo run --release` restarts the server instead.
 
-Besides the examples, three things must hold: each server reports SERVING within 30 s, and exits with 0 within 5 s of
-SIGTERM; and the examples leave no file behind that `git status` would show.
+Besides the examples, four things must hold: each server reports SERVING within 30 s, and exits with 0 within 5 s of
+SIGTERM; the examples leave no file behind that `git status` would show; and the links of all Markdown pages lead to
+files and headings that exist.
 """
 
 import argparse
@@ -30,6 +31,7 @@ import grpc
 
 from examples import (
     Failure,
+    broken_links,
     compare_error,
     compare_json,
     compare_text,
@@ -40,6 +42,8 @@ from examples import (
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKING_PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/clients/*/README.md")]
+LINKING_PAGES += [ROOT / name / "README.md" for name in ("docs/clients", "deploy", "tests/load")]
 # The folders that the examples use, and what a fresh clone does not have in them.
 FOLDERS = ("docs", "proto", "scenarios", "tests/data")
 NOT_CLONED = shutil.ignore_patterns("node_modules", ".venv", "__pycache__")
@@ -240,6 +244,13 @@ chmod +x "$3/bin/pip"
     path.chmod(0o755)
 
 
+def check_links():
+    broken = [f"{page.relative_to(ROOT)}: {link}" for page in LINKING_PAGES for link in broken_links(page)]
+    if broken:
+        raise Failure("\n".join(broken))
+    return f"{len(LINKING_PAGES)} pages"
+
+
 def fail(why):
     raise Failure(why)
 
@@ -274,6 +285,7 @@ def main():
                 runner.run(example)
             runner.stop_server()
             runner.check("the examples leave `git status` clean", runner.check_git_status)
+            runner.check("all links lead somewhere", check_links)
         finally:
             runner.server.kill()
     print(f"smoke: {runner.held} passed, {runner.failed} failed")

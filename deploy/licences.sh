@@ -27,7 +27,7 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # --fail: a crate without a licence text is an error, not a gap.
-(cd "$root" && cargo about generate --locked --fail deploy/licences.hbs --output-file "$work/crates")
+(cd "$root" && cargo about generate --locked --all-features --fail deploy/licences.hbs --output-file "$work/crates")
 
 {
   cat <<'END'

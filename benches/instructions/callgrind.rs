@@ -19,7 +19,7 @@ const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-AVX_Fast
 
 /// Each operation runs in so many processes, and the mean counts. Hash tables are keyed by chance in each process, and
 /// so collide a little more in one than in another.
-const PROCESSES: usize = 3;
+const PROCESSES: usize = 5;
 
 /// The tools that figures depend on.
 pub(crate) struct Tools {

@@ -67,7 +67,7 @@ pub(crate) fn next_data<B: Body<Data = Bytes>>(body: &mut Pin<Box<B>>) -> Bytes
 where
     B::Error: std::fmt::Debug,
 {
-    next_frame(body.as_mut()).unwrap().into_data().ok().expect("data, not trailers")
+    next_frame(body.as_mut()).unwrap().into_data().expect("data, not trailers")
 }
 
 fn next_frame<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) -> Option<Frame<Bytes>>

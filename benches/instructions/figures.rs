@@ -15,6 +15,9 @@ const MORE_SHARE: f64 = 0.03;
 const MORE: f64 = 200.0;
 /// Allocations are recorded in hundredths, because some happen once in several calls.
 const HUNDREDTHS: f64 = 100.0;
+/// Which call that is differs from process to process, so their number is only right to this. A hash table that grows
+/// within the measured calls is one.
+const ALLOCATIONS_VARY: f64 = 0.1;
 
 /// What one item of an operation costs.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -47,7 +50,7 @@ impl Counts {
         let limit = |figure: f64| figure + (figure * MORE_SHARE).max(MORE);
         let all = [
             ("instructions", self.instructions > limit(recorded.instructions)),
-            ("allocations", self.allocations > recorded.allocations),
+            ("allocations", self.allocations > recorded.allocations + ALLOCATIONS_VARY),
             ("bytes", self.bytes > limit(recorded.bytes)),
         ];
         all.into_iter().filter(|(_, is_more)| *is_more).map(|(name, _)| name).collect()
@@ -135,9 +138,9 @@ impl Figures {
             println!("FAILED: {excess}");
         }
         println!(
-            "An operation may cost {} % or {MORE} instructions more than recorded, whichever is more, the same of \
-             bytes, and not one allocation. If the change is worth it, run `cargo bench --bench instructions -- \
-             --record` and commit {PATH} with the reason in the message.",
+            "An operation may take {} % or {MORE} more instructions than recorded, whichever is more, and as many more \
+             bytes, but no more allocations. If the change is worth the cost, run `cargo bench --bench instructions -- \
+             --record`, and commit {PATH} with the change and the reason.",
             MORE_SHARE * 100.0
         );
         false

@@ -1,6 +1,7 @@
 //! The operations that are counted. Each is prepared once, and called again and again.
 
-use super::calls::{Messages, answer, finish, frame, http_request, next_data};
+use super::calls::{Messages, Whole, answer, finish, frame, http_request, next_data};
+use bytes::Bytes;
 use detente::access::Authority;
 use detente::convert::request::to_question;
 use detente::middleware::GateLayer;
@@ -22,7 +23,10 @@ use detente::serving::{Cache, Store, source};
 use detente::telemetry::Metrics;
 use detente_core::engine::{Compiled, Detail, Given, Origin};
 use detente_core::scenario;
+use http_body::Body;
 use prost::Message;
+use std::convert::Infallible;
+use std::fmt::Debug;
 use std::hint::black_box;
 use std::sync::Arc;
 use tonic::service::Routes;
@@ -45,6 +49,8 @@ pub(crate) struct Operation {
 pub(crate) const WARM_UP: u32 = 20;
 
 const BATCH: u32 = 50;
+/// Proposals whose answers are in the cache.
+const CACHED: u32 = 50;
 const PAGE: i32 = 20;
 const EVALUATE: &str = "/detente.v1.RedLineService/EvaluateProposal";
 const BATCH_EVALUATE: &str = "/detente.v1.RedLineService/BatchEvaluateProposals";
@@ -55,13 +61,13 @@ pub(crate) const ALL: &[Operation] = &[
     one("engine/jeddah-ceasefire-basic", 200, |_| evaluation("jeddah-ceasefire", Detail::Basic)),
     one("engine/european-force-full", 200, |_| evaluation("european-force", Detail::Full)),
     one("convert/evaluate-request", 200, |_| conversion()),
-    one("handler/cache-hit", 200, |_| unary(EVALUATE, &own_proposal())),
+    one("handler/cache-hit", 200, |_| cache_hits()),
     one("handler/cache-miss", 200, cache_misses),
-    Operation { items: BATCH, ..one("handler/batch-item", 10, |_| unary(BATCH_EVALUATE, &batch())) },
+    Operation { items: BATCH, ..one("handler/batch-item", 5, |_| unary(BATCH_EVALUATE, &batch())) },
     one("handler/stream-item", 200, |_| stream_items()),
     one("handler/list-red-lines-page", 50, |_| unary(LIST_RED_LINES, &page())),
     one("layers/cache-hit", 200, |_| through_layers()),
-    one("scenario/load", 5, |_| loading()),
+    one("scenario/load", 8, |_| loading()),
     one("scenario/compile", 20, |_| compiling()),
 ];
 
@@ -110,6 +116,29 @@ fn unary(path: &'static str, request: &impl Message) -> Call {
     })
 }
 
+/// The calls ask about a number of proposals in turn, all of which are in the cache: one alone would be found by luck
+/// at once in one process, and after others in the next.
+fn cache_hits() -> Call {
+    hits_of(service().into_server(1024 * 1024))
+}
+
+fn hits_of<S, B>(mut server: S) -> Call
+where
+    S: Service<http::Request<Whole>, Response = http::Response<B>, Error = Infallible> + Send + 'static,
+    B: Body<Data = Bytes>,
+    B::Error: Debug,
+{
+    let messages: Vec<_> = different_proposals(CACHED).map(|request| frame(&request)).collect();
+    for message in &messages {
+        answer(server.call(http_request(EVALUATE, message.clone())));
+    }
+    let mut next = 0;
+    Box::new(move || {
+        answer(server.call(http_request(EVALUATE, messages[next].clone())));
+        next = (next + 1) % messages.len();
+    })
+}
+
 /// Each call asks about a proposal that no call before it asked about.
 fn cache_misses(calls: u32) -> Call {
     let mut server = service().into_server(1024 * 1024);
@@ -139,7 +168,7 @@ fn through_layers() -> Call {
     let settings = Settings::default();
     let routes = Routes::new(service().into_server(settings.max_request_bytes)).prepare();
     let calls = CallsLayer::new(Default::default(), Metrics::new(None).unwrap(), settings.max_request_bytes);
-    let mut server = ServiceBuilder::new()
+    let server = ServiceBuilder::new()
         .layer(RequestIdLayer)
         .layer(calls)
         .layer(PanicsLayer)
@@ -148,10 +177,7 @@ fn through_layers() -> Call {
         .layer(GateLayer(ConcurrencyLimit::new(settings.max_calls)))
         .layer(MirrorEncodingLayer)
         .service(routes.map_request(move |request| receive::with_time_limit(request, settings.receive)));
-    let message = frame(&own_proposal());
-    Box::new(move || {
-        answer(server.call(http_request(EVALUATE, message.clone())));
-    })
+    hits_of(server)
 }
 
 fn loading() -> Call {

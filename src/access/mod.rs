@@ -41,10 +41,10 @@ fn non_null_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Op
 
 /// Parses the scenarios to which a caller is restricted. Returns `None` if there are too many, or if one is not an id: `*` or
 /// a full resource name would not mean what its author intended.
-fn parse_scenario_ids(ids: &[String]) -> Option<BTreeSet<Id>> {
+fn parse_scenario_ids(ids: &[impl AsRef<str>]) -> Option<BTreeSet<Id>> {
     let is_id_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    let all_are_ids = ids.iter().all(|id| !id.is_empty() && id.bytes().all(is_id_byte));
-    (all_are_ids && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_str())).collect())
+    let all_are_ids = ids.iter().map(AsRef::as_ref).all(|id: &str| !id.is_empty() && id.bytes().all(is_id_byte));
+    (all_are_ids && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_ref())).collect())
 }
 
 /// Why a file of tokens or keys cannot be used.

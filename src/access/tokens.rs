@@ -2,7 +2,10 @@
 //! tokens arrive.
 
 use crate::access::{Caller, CredentialFileError, MAX_SCENARIOS, Role};
+use data_encoding::HEXLOWER_PERMISSIVE;
+use detente_core::scenario::yaml::{Document, Value};
 use serde::Deserialize;
+use serde::de::{IntoDeserializer, value};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -12,7 +15,9 @@ use subtle::ConstantTimeEq;
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 /// Tokens in a file.
 const MAX_TOKENS: usize = 10_000;
-/// The longest name of a caller, in bytes.
+/// YAML values in a file, including keys and lists.
+const MAX_VALUES: usize = 250_000;
+/// Longest name of a caller, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
 type Hash = [u8; 32];
@@ -34,28 +39,55 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    tokens: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    caller: String,
-    sha256: String,
+/// An entry of the file. Every key is required, because a truncated file must never grant more than the whole file.
+struct Entry<'a> {
+    caller: &'a str,
+    sha256: &'a str,
     role: Role,
-    /// Required, because a truncated file must never grant more than the whole file.
-    scenarios: ScenarioScope,
+    scenarios: ScenarioScope<'a>,
 }
 
 /// The scenarios that a caller may see: the word `all`, or a list of ids.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ScenarioScope {
-    Word(String),
-    Ids(Vec<String>),
+enum ScenarioScope<'a> {
+    Word(&'a str),
+    Ids(Vec<&'a str>),
+}
+
+impl<'a> Entry<'a> {
+    fn read(entry: Value<'a>) -> Result<Self, CredentialFileError> {
+        let [caller, sha256, role, scenarios] =
+            entry.fields(["caller", "sha256", "role", "scenarios"]).map_err(malformed)?;
+        let word = role.text().ok_or_else(|| malformed(role.line()))?;
+        let word = IntoDeserializer::<value::Error>::into_deserializer(word);
+        let role = Role::deserialize(word).map_err(|_| malformed(role.line()))?;
+        let scenarios = match scenarios.items() {
+            Some(ids) => ScenarioScope::Ids(ids.map(|id| name(id, id.text())).collect::<Result<_, _>>()?),
+            None => ScenarioScope::Word(scenarios.text().ok_or_else(|| malformed(scenarios.line()))?),
+        };
+        // The name of a caller and a hash may consist of digits, which YAML reads as a number.
+        let sha256 = sha256.scalar().ok_or_else(|| malformed(sha256.line()))?;
+        Ok(Self { caller: name(caller, caller.scalar())?, sha256, role, scenarios })
+    }
+}
+
+/// Reads the name of a caller or a scenario. A truncated name may be the name of another caller or scenario, so a name that
+/// the end of the file may have cut off is rejected: it could grant rights that the whole file does not grant.
+fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, CredentialFileError> {
+    if value.may_be_cut_off() {
+        return Err(CredentialFileError(format!(
+            "line {}: the file ends within a name, so part of the file may be missing; end the last line with a line \
+             break",
+            value.line()
+        )));
+    }
+    written.ok_or_else(|| malformed(value.line()))
+}
+
+fn malformed(line: usize) -> CredentialFileError {
+    CredentialFileError(format!(
+        "line {line}: invalid token file; expected a list `tokens`, each entry with `caller`, `sha256`, `role` (reader or \
+         analyst) and `scenarios` (all, or a list of ids)"
+    ))
 }
 
 impl Tokens {
@@ -67,25 +99,23 @@ impl Tokens {
         if text.len() > MAX_FILE_BYTES {
             return Err(CredentialFileError(format!("the file exceeds the limit of {MAX_FILE_BYTES} bytes")));
         }
-        // The parser's message quotes lines of the file, which may contain a token by mistake: report the line number only.
-        let file: File = serde_saphyr::from_str(text).map_err(|error| {
-            let place = error.location().map_or_else(String::new, |at| format!("line {}: ", at.line()));
-            CredentialFileError(format!(
-                "{place}invalid token file; expected a list `tokens`, each entry with `caller`, `sha256`, `role` (reader or \
-                 analyst) and `scenarios` (all, or a list of ids)"
-            ))
-        })?;
-        if file.tokens.is_empty() {
+        // The parser's messages quote the file, which may contain a token by mistake: report the line only.
+        let document = Document::read("", text, MAX_VALUES)
+            .map_err(|faults| malformed(faults.list().first().map_or(1, |fault| fault.line)))?;
+        let [list] = document.root().fields(["tokens"]).map_err(malformed)?;
+        let entries = list.items().ok_or_else(|| malformed(list.line()))?;
+        let entries = entries.map(Entry::read).collect::<Result<Vec<_>, _>>()?;
+        if entries.is_empty() {
             return Err(CredentialFileError("the file has no tokens".to_owned()));
         }
-        if file.tokens.len() > MAX_TOKENS {
+        if entries.len() > MAX_TOKENS {
             return Err(CredentialFileError(format!(
                 "the file has {} tokens; the limit is {MAX_TOKENS}",
-                file.tokens.len()
+                entries.len()
             )));
         }
         let mut tokens = Self { callers: HashMap::new(), keyed: RandomState::new(), count: 0 };
-        for (at, entry) in file.tokens.into_iter().enumerate() {
+        for (at, entry) in entries.into_iter().enumerate() {
             let place = at + 1;
             let is_name_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
             if !(1..=MAX_NAME_BYTES).contains(&entry.caller.len()) || !entry.caller.bytes().all(is_name_byte) {
@@ -93,7 +123,7 @@ impl Tokens {
                     "token {place}: `caller` is not 1 to {MAX_NAME_BYTES} characters of a-z, 0-9, dots, hyphens and underscores"
                 )));
             }
-            let hash = hex(&entry.sha256).ok_or_else(|| {
+            let hash = hex(entry.sha256).ok_or_else(|| {
                 CredentialFileError(format!("token {place} ({}): `sha256` is not 64 hexadecimal digits", entry.caller))
             })?;
             // A script that fails to create a token hashes the empty string: `Bearer` without a token would then be accepted.
@@ -110,9 +140,9 @@ impl Tokens {
                 )));
             }
             let scenarios = match entry.scenarios {
-                ScenarioScope::Word(word) if word == "all" => None,
+                ScenarioScope::Word("all") => None,
+                ScenarioScope::Word(_) => Some(BTreeSet::new()),
                 ScenarioScope::Ids(ids) => Some(crate::access::parse_scenario_ids(&ids).unwrap_or_default()),
-                _ => Some(BTreeSet::new()),
             };
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {
                 return Err(CredentialFileError(format!(
@@ -120,7 +150,7 @@ impl Tokens {
                     entry.caller
                 )));
             }
-            tokens.insert(hash, Caller::new(&entry.caller, entry.role, scenarios, None));
+            tokens.insert(hash, Caller::new(entry.caller, entry.role, scenarios, None));
         }
         Ok(tokens)
     }
@@ -170,13 +200,5 @@ impl Tokens {
 }
 
 fn hex(text: &str) -> Option<Hash> {
-    let digits = text.as_bytes();
-    let mut hash = [0; 32];
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(hash)
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }

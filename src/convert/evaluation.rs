@@ -3,27 +3,26 @@
 use crate::convert::date::from_date;
 use crate::convert::red_line::{from_evidence, from_firmness};
 use crate::convert::term::{entry_id, from_answer, ids};
-use crate::convert::wording::{self, input_id, member_is_in};
+use crate::convert::wording::{self, input_id};
 use crate::schema::names;
 use crate::schema::proto::v1::{self, term};
 use detente_condition::{Answer, Axis, Domain, InputId, Space};
 use detente_core::engine::{
-    Cause, Certainty, Detail, EffectiveInput, Evaluation, Finding, Opening, Origin, Stance, Status, Verdict,
+    Cause, Certainty, Detail, Evaluation, Finding, FindingOutline, Opening, Origin, Stance, Status, Verdict,
     WaiverFinding,
 };
 use detente_core::scenario::Scenario;
-use detente_core::scenario::model::{Evidence, RedLine};
+use detente_core::scenario::model::{Evidence, Firmness, RedLine};
 use std::collections::BTreeMap;
 
-/// An evaluation out. `inputs` are what it took every input to be; `suppositions`, what was supposed, in words.
+/// An evaluation as a message. `suppositions` are the hypotheses in words.
 pub fn from_evaluation(
     scenario: &Scenario,
     evaluation: &Evaluation,
-    inputs: &[EffectiveInput],
     detail: Detail,
     suppositions: &[String],
 ) -> v1::Evaluation {
-    let out = Out { scenario, evaluation, inputs, full: detail == Detail::Full };
+    let out = Out { scenario, evaluation, full: detail == Detail::Full };
     let stances = scenario.parties.iter().zip(&evaluation.stances).map(|(party, found)| v1::PartyStance {
         party: party.id.to_string(),
         stance: from_stance(found.stance).into(),
@@ -67,7 +66,6 @@ pub fn from_evaluation(
 struct Out<'a> {
     scenario: &'a Scenario,
     evaluation: &'a Evaluation,
-    inputs: &'a [EffectiveInput],
     full: bool,
 }
 
@@ -75,10 +73,7 @@ impl Out<'_> {
     fn finding(&self, finding: &Finding) -> Option<v1::Finding> {
         let red_line = self.evaluation.red_line(self.scenario, finding)?;
         let space = self.evaluation.space(self.scenario, finding);
-        let (lowest, highest) = match finding.firmness {
-            Some((lowest, highest)) => (from_firmness(lowest), from_firmness(highest)),
-            None => (v1::Firmness::Unspecified, v1::Firmness::Unspecified),
-        };
+        let (lowest, highest) = from_firmnesses(finding.firmness);
         let waivers = self.evaluation.waivers(finding).iter();
         Some(v1::Finding {
             red_line: names::red_line(&self.scenario.id, &red_line.id),
@@ -124,18 +119,18 @@ impl Out<'_> {
     fn reasons<'b>(&self, reasons: impl Iterator<Item = &'b [Cause]>) -> Vec<v1::Reason> {
         let reason = |causes: &[Cause]| v1::Reason {
             causes: causes.iter().filter_map(|cause| self.cause(*cause)).collect(),
-            text: wording::reason(self.scenario, self.inputs, causes),
+            text: wording::reason(self.scenario, &self.evaluation.inputs, causes),
         };
         reasons.map(reason).collect()
     }
 
     fn cause(&self, cause: Cause) -> Option<v1::Cause> {
         let input = self.scenario.inputs.get(cause.input.index())?;
-        let effective = self.inputs.get(cause.input.index())?;
+        let effective = self.evaluation.inputs.get(cause.input.index())?;
         Some(v1::Cause {
             input: input.id.to_string(),
             member: cause.member.map_or_else(String::new, |member| entry_id(&input.domain, member)),
-            member_is_in: cause.member.is_some_and(|member| member_is_in(&effective.answer, member)),
+            member_is_in: cause.member.is_some_and(|member| effective.includes(member)),
             origin: from_origin(effective.origin).into(),
         })
     }
@@ -180,7 +175,7 @@ impl Out<'_> {
     /// A term on members replaces the one before it whole: so it repeats the members that are settled already.
     fn add_what_is_settled(&self, term: &mut v1::Term) {
         let Some((id, input)) = self.scenario.input(&term.issue) else { return };
-        let settled = self.inputs.get(id.index()).map(|effective| effective.answer);
+        let settled = self.evaluation.inputs.get(id.index()).map(|effective| effective.answer);
         if let (Some(term::Value::Partial(partial)), Some(Answer::Partial { includes, excludes })) =
             (&mut term.value, settled)
         {
@@ -191,7 +186,7 @@ impl Out<'_> {
 
     /// Runs of intervals as ranges of numbers, within what the request left possible.
     fn ranges(&self, input: InputId, axis: &Axis, left: u128) -> Vec<term::Value> {
-        let given = match self.inputs.get(input.index()).map(|effective| effective.answer) {
+        let given = match self.evaluation.inputs.get(input.index()).map(|effective| effective.answer) {
             Some(Answer::Range { min, max }) => (min, max),
             _ => (i64::MIN, i64::MAX),
         };
@@ -227,7 +222,7 @@ impl Out<'_> {
     }
 
     fn effective_inputs(&self) -> Vec<v1::EffectiveInput> {
-        let inputs = self.inputs.iter().filter_map(|effective| {
+        let inputs = self.evaluation.inputs.iter().filter_map(|effective| {
             let input = self.scenario.inputs.get(effective.input.index())?;
             Some(v1::EffectiveInput {
                 term: Some(from_answer(input, &effective.answer)),
@@ -236,6 +231,21 @@ impl Out<'_> {
         });
         inputs.collect()
     }
+}
+
+/// A finding in brief, as a message.
+pub fn from_outline(outline: FindingOutline) -> v1::FindingOutline {
+    let (lowest, highest) = from_firmnesses(outline.firmness);
+    v1::FindingOutline {
+        status: outline.status.map_or(v1::RedLineStatus::NotHeld, from_status).into(),
+        firmness: lowest.into(),
+        firmness_at_worst: highest.into(),
+    }
+}
+
+/// The lowest and the highest firmness of crossings; unspecified where there is no crossing.
+fn from_firmnesses(firmness: Option<(Firmness, Firmness)>) -> (v1::Firmness, v1::Firmness) {
+    firmness.map_or_else(Default::default, |(lowest, highest)| (from_firmness(lowest), from_firmness(highest)))
 }
 
 /// A verdict out.

@@ -13,12 +13,10 @@ use crate::middleware::call::Call;
 use crate::middleware::request_id::RequestId;
 use crate::middleware::response_budget::ConnectionBudget;
 use crate::middleware::status_headers::{code_name, explain, make_plain};
-use crate::telemetry::{CALL_TARGET, Metrics};
+use crate::telemetry::{CALL_TARGET, Metrics, set_parent};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use opentelemetry::propagation::{Extractor, TextMapPropagator};
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use pin_project_lite::pin_project;
 use std::collections::HashMap;
 use std::future::Future;
@@ -32,7 +30,6 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tower::{Layer, Service};
 use tracing::{Span, field};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Length at which the log cuts paths that are not methods of this server, in bytes: callers choose the path.
 const MAX_METHOD_BYTES: usize = 128;
@@ -122,19 +119,6 @@ where
     }
 }
 
-/// Adapter through which the propagator reads the trace context from headers.
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(http::HeaderName::as_str).collect()
-    }
-}
-
 /// One call, from its headers to its trailers.
 #[derive(Debug)]
 struct OpenCall {
@@ -177,8 +161,7 @@ impl OpenCall {
             request = field::Empty,
         );
         if !span.is_disabled() {
-            // It fails only without a collector, which would be the only reader of the parent.
-            let _ = span.set_parent(TraceContextPropagator::new().extract(&Headers(headers)));
+            set_parent(&span, headers);
         }
         span
     }

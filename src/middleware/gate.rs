@@ -3,10 +3,11 @@
 
 use crate::middleware::response_budget::ResponsePermit;
 use bytes::Bytes;
+use futures_util::future::{Either, MapOk, TryFutureExt};
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tonic::Status;
@@ -47,7 +48,7 @@ where
 {
     type Response = Response<GateBody<R>>;
     type Error = S::Error;
-    type Future = GateFuture<S::Future>;
+    type Future = Either<MapOk<S::Future, AttachPermit<R>>, Ready<Result<Response<GateBody<R>>, S::Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -55,40 +56,21 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.gate.admit(&mut request) {
-            Ok(()) => GateFuture { inner: Some(self.inner.call(request)), refusal: None },
-            Err(status) => GateFuture { inner: None, refusal: Some(status) },
+            Ok(()) => Either::Left(self.inner.call(request).map_ok(attach_permit as AttachPermit<R>)),
+            Err(status) => {
+                let (parts, ()) = status.into_http().into_parts();
+                Either::Right(ready(Ok(Response::from_parts(parts, GateBody { inner: None, _permit: None }))))
+            }
         }
     }
 }
 
-pin_project! {
-    /// The response future of [`GateService`]: an answer, or the status of a rejected call.
-    #[derive(Debug)]
-    pub struct GateFuture<F> {
-        #[pin]
-        inner: Option<F>,
-        refusal: Option<Box<Status>>,
-    }
-}
+type AttachPermit<R> = fn(Response<R>) -> Response<GateBody<R>>;
 
-impl<F, R, E> Future for GateFuture<F>
-where
-    F: Future<Output = Result<Response<R>, E>>,
-{
-    type Output = Result<Response<GateBody<R>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Some(status) = this.refusal.take() {
-            let (parts, ()) = status.into_http().into_parts();
-            return Poll::Ready(Ok(Response::from_parts(parts, GateBody { inner: None, _permit: None })));
-        }
-        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
-        inner.poll(cx).map_ok(|mut response| {
-            let permit = response.extensions_mut().remove::<ResponsePermit>();
-            response.map(|inner| GateBody { inner: Some(inner), _permit: permit })
-        })
-    }
+/// Moves the permit from the response's extensions into its body, which outlives them.
+fn attach_permit<R>(mut response: Response<R>) -> Response<GateBody<R>> {
+    let permit = response.extensions_mut().remove::<ResponsePermit>();
+    response.map(|inner| GateBody { inner: Some(inner), _permit: permit })
 }
 
 pin_project! {

@@ -23,6 +23,7 @@ pub use gate::{Gate, GateLayer};
 
 use crate::error::{ERROR_DOMAIN, reason_name};
 use crate::schema::proto::v1::ErrorReason;
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderValue};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::{Code, Status};
@@ -56,5 +57,5 @@ fn random_id() -> String {
         // Without a source of randomness, the time makes the id differ from other ids.
         bytes = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_be_bytes();
     }
-    format!("{:032x}", u128::from_be_bytes(bytes))
+    HEXLOWER.encode(&bytes)
 }

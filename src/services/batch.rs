@@ -6,9 +6,9 @@ use crate::middleware::quota::Quota;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, evaluation_result};
 use crate::services::decision_record::Evaluated;
-use crate::services::evaluate::answer;
+use crate::services::evaluate;
 use crate::services::{MAX_ANSWER_BYTES, RedLines};
-use detente_core::engine::Compiled;
+use detente_core::engine::{Compiled, Evaluation};
 use prost::Message;
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,7 +33,7 @@ impl RedLines {
     ) -> Result<v1::BatchEvaluateProposalsResponse, ApiError> {
         let mut batch = self.begin(request)?;
         for item in &request.requests {
-            batch.add(batch.evaluate(item))?;
+            batch.add(batch.evaluate(item).map(|(message, _)| message))?;
         }
         Ok(batch.finish())
     }
@@ -62,7 +62,7 @@ impl RedLines {
                 }
             };
             match &result {
-                Ok(evaluation) => self.record_whole(
+                Ok((_, found)) => self.record_found(
                     Evaluated {
                         method: "BatchEvaluateProposals",
                         item: Some(at.to_string()),
@@ -70,11 +70,12 @@ impl RedLines {
                         begun,
                         request: &item,
                     },
-                    evaluation,
+                    &batch.compiled,
+                    found,
                 ),
                 Err(error) => self.refused_item(error),
             }
-            batch.add(result)?;
+            batch.add(result.map(|(message, _)| message))?;
         }
         Ok(batch.finish())
     }
@@ -106,7 +107,7 @@ struct Batch {
 }
 
 impl Batch {
-    fn evaluate(&self, request: &v1::EvaluateProposalRequest) -> Result<v1::Evaluation, ApiError> {
+    fn evaluate(&self, request: &v1::EvaluateProposalRequest) -> Result<(v1::Evaluation, Evaluation), ApiError> {
         evaluate(&self.compiled, request, self.violations())
     }
 
@@ -153,7 +154,7 @@ fn evaluate(
     compiled: &Compiled,
     request: &v1::EvaluateProposalRequest,
     violations: Violations,
-) -> Result<v1::Evaluation, ApiError> {
+) -> Result<(v1::Evaluation, Evaluation), ApiError> {
     let scenario = compiled.scenario();
     let mut mismatches = Violations::default();
     if !request.scenario.is_empty() && request.scenario != names::scenario(&scenario.id) {
@@ -166,5 +167,7 @@ fn evaluate(
         mismatches.add("revision", text);
     }
     mismatches.into_result()?;
-    answer(compiled, &to_question_with(compiled, request, violations)?)
+    let question = to_question_with(compiled, request, violations)?;
+    let found = evaluate::evaluate(compiled, &question)?;
+    Ok((evaluate::message(compiled, &question, &found), found))
 }

@@ -1,23 +1,18 @@
 //! CompareProposals: several proposals side by side.
 
 use crate::convert::date::{from_date, to_date};
-use crate::convert::evaluation::{from_stance, from_verdict};
+use crate::convert::evaluation::{from_outline, from_stance, from_verdict};
 use crate::convert::hypotheses::{Supposition, to_supposition};
-use crate::convert::red_line::from_firmness;
 use crate::convert::request::{Subject, to_circumstances, to_given};
 use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1::{self, compared_proposal, evaluate_proposal_request};
 use crate::services::decision_record::Evaluated;
-use crate::services::history::outline;
 use crate::services::{RedLines, bounded};
-use crate::serving::Outline;
-use detente_core::engine::{Compiled, Detail, Evaluation, Finding, Given, Status};
-use detente_core::scenario::model::RedLine;
+use detente_core::engine::{Compiled, Detail, Evaluation, Given, differing_lines};
+use detente_core::scenario::Scenario;
 use jiff::civil::Date;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// The most proposals of a comparison.
@@ -37,19 +32,19 @@ impl RedLines {
         let begun = Instant::now();
         self.may_suppose(&request.hypotheses)?;
         let compiled = self.scenario(&request.scenario, "scenario", &request.revision)?;
-        let asked = Asked::read(&compiled, request)?;
+        let comparison = Comparison::read(&compiled, request)?;
         let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
-        let supposed = asked.supposition.supposed.as_ref();
-        let evaluations: Vec<Evaluation> = asked
+        let supposed = comparison.supposition.supposed.as_ref();
+        let evaluations: Vec<Evaluation> = comparison
             .given
             .iter()
-            .map(|given| compiled.evaluate_supposing(given, Some(asked.day), Detail::Basic, supposed))
+            .map(|given| compiled.evaluate_supposing(given, Some(comparison.day), Detail::Basic, supposed))
             .collect::<Result<_, _>>()
             .map_err(not_covered)?;
-        self.record_comparison(request, &compiled, &asked, &evaluations, begun);
+        self.record_comparison(request, &compiled, &comparison, &evaluations, begun);
         let scenario = compiled.scenario();
-        let texts = asked.supposition.texts;
-        let verdicts = asked.labels.into_iter().zip(&evaluations).map(|(label, evaluation)| v1::ComparedVerdict {
+        let texts = comparison.supposition.texts;
+        let verdicts = comparison.labels.into_iter().zip(&evaluations).map(|(label, evaluation)| v1::ComparedVerdict {
             label,
             verdict: from_verdict(evaluation.verdict).into(),
             could_become: from_verdict(evaluation.could_become).into(),
@@ -69,10 +64,10 @@ impl RedLines {
         bounded(v1::CompareProposalsResponse {
             scenario: names::scenario(&scenario.id),
             revision: scenario.revision.to_string(),
-            as_of: Some(from_date(asked.day)),
+            as_of: Some(from_date(comparison.day)),
             verdicts: verdicts.collect(),
             parties: parties.collect(),
-            differences: differences(&compiled, &evaluations),
+            differences: differences(scenario, &evaluations),
             suppositions: texts,
         })
     }
@@ -84,13 +79,12 @@ impl RedLines {
         &self,
         request: &v1::CompareProposalsRequest,
         compiled: &Compiled,
-        asked: &Asked,
+        comparison: &Comparison,
         evaluations: &[Evaluation],
         begun: Instant,
     ) {
         use evaluate_proposal_request::Subject;
-        let scenario = compiled.scenario();
-        for ((proposal, label), evaluation) in request.proposals.iter().zip(&asked.labels).zip(evaluations) {
+        for ((proposal, label), evaluation) in request.proposals.iter().zip(&comparison.labels).zip(evaluations) {
             let request = &v1::EvaluateProposalRequest {
                 scenario: request.scenario.clone(),
                 subject: proposal.subject.clone().map(|subject| match subject {
@@ -99,34 +93,20 @@ impl RedLines {
                 }),
                 overrides: proposal.overrides.clone(),
                 cleared_issues: proposal.cleared_issues.clone(),
-                as_of: Some(from_date(asked.day)),
+                as_of: Some(from_date(comparison.day)),
                 circumstances: request.circumstances.clone(),
                 hypotheses: request.hypotheses.clone(),
                 ..v1::EvaluateProposalRequest::default()
             };
             let evaluated =
                 Evaluated { method: "CompareProposals", item: Some(label.clone()), cached: false, begun, request };
-            let crossed = evaluation.findings.iter().filter(|finding| finding.status == Status::Crossed);
-            let crossed = crossed.filter_map(|finding| {
-                let red_line = evaluation.red_line(scenario, finding)?;
-                let (lowest, _) = finding.firmness?;
-                Some((names::red_line(&scenario.id, &red_line.id), from_firmness(lowest).as_str_name()))
-            });
-            let outline = Outline {
-                scenario: names::scenario(&scenario.id),
-                revision: scenario.revision.to_string(),
-                as_of: asked.day.to_string(),
-                verdict: from_verdict(evaluation.verdict).as_str_name(),
-                could_become: from_verdict(evaluation.could_become).as_str_name(),
-                crossed: crossed.collect(),
-            };
-            self.record(evaluated, from_verdict(evaluation.verdict), Some(Arc::new(outline)));
+            self.record_found(evaluated, compiled, evaluation);
         }
     }
 }
 
 /// A validated request.
-struct Asked {
+struct Comparison {
     labels: Vec<String>,
     /// For each proposal.
     given: Vec<Vec<Given>>,
@@ -134,7 +114,7 @@ struct Asked {
     supposition: Supposition,
 }
 
-impl Asked {
+impl Comparison {
     fn read(compiled: &Compiled, request: &v1::CompareProposalsRequest) -> Result<Self, ApiError> {
         let scenario = &**compiled.scenario();
         let mut violations = Violations::default();
@@ -183,34 +163,14 @@ fn label(proposal: &v1::ComparedProposal, at: usize, prefix: &str, violations: &
 }
 
 /// The red lines to which the proposals do different things.
-fn differences(compiled: &Compiled, evaluations: &[Evaluation]) -> Vec<v1::ComparedRedLine> {
-    let scenario = compiled.scenario();
-    let mut lines: BTreeMap<usize, (&RedLine, bool, Vec<v1::FindingOutline>)> = BTreeMap::new();
-    // What is not among the findings is clear: one that is not held, or not recorded, is so for all proposals.
-    let clear = v1::FindingOutline { status: v1::RedLineStatus::Clear.into(), ..v1::FindingOutline::default() };
-    for (column, evaluation) in evaluations.iter().enumerate() {
-        let mut note = |finding: &Finding| {
-            let red_line = evaluation.red_line(scenario, finding)?;
-            let hypothetical = evaluation.is_hypothetical(scenario, finding);
-            let line = lines
-                .entry(finding.red_line)
-                .or_insert_with(|| (red_line, hypothetical, vec![clear; evaluations.len()]));
-            *line.2.get_mut(column)? = outline(finding);
-            Some(())
-        };
-        evaluation.findings.iter().for_each(|finding| {
-            note(finding);
-        });
-    }
-    let differing =
-        lines.into_values().filter(|(_, _, findings)| findings.windows(2).any(|pair| pair.first() != pair.last()));
-    let compared = differing.filter_map(|(red_line, hypothetical, findings)| {
+fn differences(scenario: &Scenario, evaluations: &[Evaluation]) -> Vec<v1::ComparedRedLine> {
+    let compared = differing_lines(scenario, evaluations).into_iter().filter_map(|line| {
         Some(v1::ComparedRedLine {
-            red_line: names::red_line(&scenario.id, &red_line.id),
-            party: scenario.parties.get(red_line.party)?.id.to_string(),
-            title: red_line.title.clone(),
-            findings,
-            hypothetical,
+            red_line: names::red_line(&scenario.id, &line.red_line.id),
+            party: scenario.parties.get(line.red_line.party)?.id.to_string(),
+            title: line.red_line.title.clone(),
+            findings: line.findings.into_iter().map(from_outline).collect(),
+            hypothetical: line.is_hypothetical,
         })
     });
     compared.collect()

@@ -1,11 +1,15 @@
 //! The decision record: what is counted and written down of each evaluation besides its answer.
 
+use crate::convert::evaluation::from_verdict;
+use crate::convert::red_line::from_firmness;
 use crate::error::{ApiError, reason_name};
 use crate::schema::json::JsonForm;
+use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::services::RedLines;
 use crate::serving::{DecisionLog, Outline};
 use crate::telemetry::Metrics;
+use detente_core::engine::{Compiled, Evaluation, Status, Verdict};
 use prost::Message;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -23,26 +27,31 @@ pub struct Record {
     pub metrics: Option<Metrics>,
     /// Whether requests are told with their calls, in the log and in spans.
     pub content: bool,
-    verdicts: Arc<[AtomicU64; 6]>,
+    verdicts: Arc<[AtomicU64; VERDICTS.len()]>,
 }
+
+/// The verdicts, in the order in which they are counted.
+const VERDICTS: [Verdict; 5] =
+    [Verdict::Blocked, Verdict::Undeliverable, Verdict::Contested, Verdict::Undetermined, Verdict::Unopposed];
 
 impl Record {
     /// How many evaluations came to each verdict.
     pub fn verdicts(&self) -> Vec<(&'static str, u64)> {
-        let verdicts = self.verdicts.iter().enumerate();
-        let named = verdicts.filter_map(|(number, count)| Some((verdict(i32::try_from(number).ok()?)?, count)));
-        named.map(|(name, count)| (name, count.load(Relaxed))).collect()
+        let counted = VERDICTS.iter().zip(self.verdicts.iter());
+        counted.map(|(verdict, count)| (verdict_name(*verdict), count.load(Relaxed))).collect()
     }
 }
 
-fn count(verdicts: &[AtomicU64], verdict: v1::Verdict) {
-    if let Some(count) = usize::try_from(verdict as i32).ok().and_then(|at| verdicts.get(at)) {
-        count.fetch_add(1, Relaxed);
+fn count(verdicts: &[AtomicU64], verdict: Verdict) {
+    let counter = VERDICTS.iter().position(|counted| *counted == verdict).and_then(|at| verdicts.get(at));
+    if let Some(counter) = counter {
+        counter.fetch_add(1, Relaxed);
     }
 }
 
-fn verdict(number: i32) -> Option<&'static str> {
-    v1::Verdict::try_from(number).ok().filter(|verdict| *verdict != v1::Verdict::Unspecified).map(|v| v.as_str_name())
+/// A verdict as the API and the logs name it.
+fn verdict_name(verdict: Verdict) -> &'static str {
+    from_verdict(verdict).as_str_name()
 }
 
 /// Which evaluation of which call.
@@ -64,13 +73,13 @@ impl RedLines {
     }
 
     /// Counts and writes down what was evaluated, once it is answered.
-    pub(super) fn record(&self, evaluated: Evaluated<'_>, verdict: v1::Verdict, outline: Option<Arc<Outline>>) {
+    pub(super) fn record(&self, evaluated: Evaluated<'_>, verdict: Verdict, outline: Option<Arc<Outline>>) {
         let record = &self.shared.record;
         let verdicts = record.verdicts.clone();
         self.call.when_answered(move || count(&*verdicts, verdict));
         let mut told = self.call.summary();
         match evaluated.item {
-            None => (told.verdict, told.cached) = (Some(verdict.as_str_name()), Some(evaluated.cached)),
+            None => (told.verdict, told.cached) = (Some(verdict_name(verdict)), Some(evaluated.cached)),
             Some(_) => told.evaluations += 1,
         }
         if record.content && evaluated.item.is_none() {
@@ -99,10 +108,11 @@ impl RedLines {
             put("scenario", json!(outline.scenario));
             put("revision", json!(outline.revision));
             put("as_of", json!(outline.as_of));
-            put("verdict", json!(outline.verdict));
-            put("could_become", json!(outline.could_become));
+            put("verdict", json!(verdict_name(outline.verdict)));
+            put("could_become", json!(verdict_name(outline.could_become)));
             let crossed = outline.crossed.iter();
-            let crossed = crossed.map(|(name, firmness)| json!({"red_line": name, "firmness": firmness}));
+            let crossed = crossed
+                .map(|(name, firmness)| json!({"red_line": name, "firmness": from_firmness(*firmness).as_str_name()}));
             put("crossed", crossed.collect());
             put("cached", json!(cached));
             put("duration_us", json!(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)));
@@ -113,10 +123,10 @@ impl RedLines {
         self.call.when_answered(move || decisions.offer_holding(bytes, line));
     }
 
-    /// The same of an evaluation that is there whole.
-    pub(super) fn record_whole(&self, evaluated: Evaluated<'_>, evaluation: &v1::Evaluation) {
-        let outline = self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(evaluation)));
-        self.record(evaluated, evaluation.verdict(), outline);
+    /// Counts and writes down an evaluation that did not come from the cache.
+    pub(super) fn record_found(&self, evaluated: Evaluated<'_>, compiled: &Compiled, found: &Evaluation) {
+        let outline = self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(compiled, found)));
+        self.record(evaluated, found.verdict, outline);
     }
 
     /// Counts an error that is answered for one item among others.
@@ -129,15 +139,19 @@ impl RedLines {
 }
 
 /// An evaluation in brief.
-pub(super) fn outline(evaluation: &v1::Evaluation) -> Outline {
-    let crossed = evaluation.findings.iter().filter(|finding| finding.status() == v1::RedLineStatus::Crossed);
-    let day = evaluation.as_of.unwrap_or_default();
+pub(super) fn outline(compiled: &Compiled, found: &Evaluation) -> Outline {
+    let scenario = compiled.scenario();
+    let crossed = found.findings.iter().filter(|finding| finding.status == Status::Crossed);
+    let crossed = crossed.filter_map(|finding| {
+        let (lowest, _) = finding.firmness?;
+        Some((names::red_line(&scenario.id, &found.red_line(scenario, finding)?.id), lowest))
+    });
     Outline {
-        scenario: evaluation.scenario.clone(),
-        revision: evaluation.revision.clone(),
-        as_of: format!("{:04}-{:02}-{:02}", day.year, day.month, day.day),
-        verdict: evaluation.verdict().as_str_name(),
-        could_become: evaluation.could_become().as_str_name(),
-        crossed: crossed.map(|finding| (finding.red_line.clone(), finding.firmness().as_str_name())).collect(),
+        scenario: names::scenario(&scenario.id),
+        revision: scenario.revision.to_string(),
+        as_of: found.day.to_string(),
+        verdict: found.verdict,
+        could_become: found.could_become,
+        crossed: crossed.collect(),
     }
 }

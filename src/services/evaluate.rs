@@ -11,10 +11,17 @@ use crate::services::decision_record::{Evaluated, outline};
 use crate::services::{MAX_ANSWER_BYTES, RedLines, bounded};
 use crate::serving::{CachedAnswer, Key};
 use bytes::Bytes;
-use detente_core::engine::Compiled;
+use detente_core::engine::{Compiled, Evaluation};
 use prost::Message;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// An answer, with what it says in the engine's terms.
+pub(super) struct Answered {
+    pub(super) response: v1::EvaluateProposalResponse,
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) found: Evaluation,
+}
 
 impl RedLines {
     /// Does this proposal cross anyone's red line, whose, why, and who says so?
@@ -22,11 +29,17 @@ impl RedLines {
     /// # Errors
     /// As `ErrorReason` in the schema documents them.
     pub fn evaluate(&self, request: &v1::EvaluateProposalRequest) -> Result<v1::EvaluateProposalResponse, ApiError> {
+        self.evaluate_uncached(request).map(|answered| answered.response)
+    }
+
+    /// Evaluates without the cache.
+    pub(super) fn evaluate_uncached(&self, request: &v1::EvaluateProposalRequest) -> Result<Answered, ApiError> {
         self.may_suppose(&request.hypotheses)?;
         let compiled = self.of_request(request)?;
         let question = to_question(&compiled, request)?;
-        let evaluation = answer(&compiled, &question)?;
-        bounded(v1::EvaluateProposalResponse { evaluation: Some(evaluation) })
+        let found = evaluate(&compiled, &question)?;
+        let evaluation = Some(message(&compiled, &question, &found));
+        Ok(Answered { response: bounded(v1::EvaluateProposalResponse { evaluation })?, compiled, found })
     }
 
     /// The same, encoded, and from the cache where it has the answer.
@@ -46,27 +59,20 @@ impl RedLines {
         let key = cache.map(|_| Key::new(compiled.scenario(), &question.given, question.day, question.detail));
         let kept = cache.zip(key.as_ref()).and_then(|(cache, key)| cache.get(key));
         let cached = kept.is_some();
-        let (evaluation, outlined) = match kept {
-            Some(CachedAnswer { answer, outline }) => (answer, Ok(outline)),
+        let (evaluation, verdict, outline) = match kept {
+            Some(CachedAnswer { answer, outline }) => (answer, outline.verdict, Some(outline)),
             None => {
-                let answered = answer(&compiled, &question)?;
-                let evaluation = encoded(&answered)?;
-                let outlined = match self.needs_outline() {
-                    true => Ok(Arc::new(outline(&answered))),
-                    false => Err(answered.verdict()),
-                };
-                if let (Some(cache), Some(key), Ok(outline)) = (cache, key, &outlined) {
+                let found = evaluate(&compiled, &question)?;
+                let evaluation = encoded(&message(&compiled, &question, &found))?;
+                let outline = self.needs_outline().then(|| Arc::new(outline(&compiled, &found)));
+                if let (Some(cache), Some(key), Some(outline)) = (cache, key, &outline) {
                     cache.insert(key, CachedAnswer { answer: evaluation.clone(), outline: outline.clone() });
                 }
-                (evaluation, outlined)
+                (evaluation, found.verdict, outline)
             }
         };
-        let verdict = match &outlined {
-            Ok(outline) => v1::Verdict::from_str_name(outline.verdict).unwrap_or_default(),
-            Err(verdict) => *verdict,
-        };
         let evaluated = Evaluated { method: "EvaluateProposal", item: None, cached, begun, request };
-        self.record(evaluated, verdict, outlined.ok());
+        self.record(evaluated, verdict, outline);
         Ok(EvaluateProposalResponse { evaluation: Some(evaluation) })
     }
 
@@ -93,15 +99,17 @@ impl RedLines {
     }
 }
 
-/// The answer to a question.
-pub(super) fn answer(compiled: &Compiled, question: &Question) -> Result<v1::Evaluation, ApiError> {
-    let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
-    let supposition = &question.supposition;
-    let evaluation = compiled
-        .evaluate_supposing(&question.given, question.day, question.detail, supposition.supposed.as_ref())
-        .map_err(not_covered)?;
-    let inputs = compiled.effective_inputs(&question.given, question.day).map_err(not_covered)?;
-    Ok(from_evaluation(compiled.scenario(), &evaluation, &inputs, question.detail, &supposition.texts))
+/// Evaluates a question.
+pub(super) fn evaluate(compiled: &Compiled, question: &Question) -> Result<Evaluation, ApiError> {
+    let supposed = question.supposition.supposed.as_ref();
+    compiled
+        .evaluate_supposing(&question.given, question.day, question.detail, supposed)
+        .map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause })
+}
+
+/// The message for what was found.
+pub(super) fn message(compiled: &Compiled, question: &Question, found: &Evaluation) -> v1::Evaluation {
+    from_evaluation(compiled.scenario(), found, question.detail, &question.supposition.texts)
 }
 
 fn encoded(evaluation: &v1::Evaluation) -> Result<Bytes, ApiError> {

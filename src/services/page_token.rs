@@ -6,6 +6,7 @@
 use crate::error::ApiError;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 const VERSION: u8 = 1;
@@ -102,9 +103,9 @@ fn first_bytes<const N: usize>(bytes: &[u8]) -> [u8; N] {
 }
 
 fn from_hex(digits: &str) -> Option<[u8; HASH_BYTES]> {
-    Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
+    HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()
 }
 
 fn to_hex(bytes: &[u8; HASH_BYTES]) -> String {
-    format!("{:032x}", u128::from_be_bytes(*bytes))
+    HEXLOWER.encode(bytes)
 }

@@ -8,11 +8,14 @@ use crate::error::{ApiError, Violations};
 use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::quota::Quota;
 use crate::schema::proto::v1;
-use crate::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
+use crate::schema::proto::v1::stream_evaluate_proposals_response::Result as ItemResult;
 use crate::services::decision_record::Evaluated;
+use crate::services::evaluate::Answered;
 use crate::services::{RedLines, Streams, bounded};
+use detente_core::engine::{Compiled, Evaluation};
 use futures_util::stream::unfold;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::coop::consume_budget;
@@ -26,6 +29,9 @@ pub const MAX_STREAM_ID_BYTES: usize = 256;
 
 /// After an item that took so long, others have their turn at once.
 const LONG_ITEM: Duration = Duration::from_micros(200);
+/// The answer to an item; and where the item is evaluated, its scenario and what was found.
+type Item = (v1::StreamEvaluateProposalsResponse, Option<(Arc<Compiled>, Evaluation)>);
+
 /// Answers, one a request.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
 
@@ -74,8 +80,13 @@ async fn next(
 impl RedLines {
     /// What a stream answers to one of its requests.
     pub fn stream_item(&self, message: v1::StreamEvaluateProposalsRequest) -> v1::StreamEvaluateProposalsResponse {
+        self.answer_item(message).0
+    }
+
+    /// The answer to an item; and where the item is evaluated, what was found.
+    fn answer_item(&self, message: v1::StreamEvaluateProposalsRequest) -> Item {
         let v1::StreamEvaluateProposalsRequest { mut id, request } = message;
-        let result = if id.len() > MAX_STREAM_ID_BYTES {
+        let answered = if id.len() > MAX_STREAM_ID_BYTES {
             let text = format!("the id has {} bytes; at most {MAX_STREAM_ID_BYTES} are repeated", id.len());
             shorten(&mut id);
             let mut violations = Violations::default();
@@ -84,19 +95,26 @@ impl RedLines {
         } else {
             match request {
                 None => Err(ApiError::InvalidRequest(Violations::one("request", "give a request"))),
-                Some(request) => self.evaluate(&request),
+                Some(request) => self.evaluate_uncached(&request),
             }
         };
-        let result = match result {
-            Ok(response) => response.evaluation.map(Item::Evaluation),
+        let (result, found) = match answered {
+            Ok(Answered { response, compiled, found }) => {
+                (response.evaluation.map(ItemResult::Evaluation), Some((compiled, found)))
+            }
             Err(error) => {
                 self.refused_item(&error);
-                Some(Item::Error(error.into()))
+                (Some(ItemResult::Error(error.into())), None)
             }
         };
-        // What fits by itself may not with its id, and would end the stream.
-        bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result })
-            .unwrap_or_else(|error| v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) })
+        // An answer that is small enough by itself may be too large with its id, and would end the stream.
+        match bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result }) {
+            Ok(answer) => (answer, found),
+            Err(error) => {
+                let result = Some(ItemResult::Error(error.into()));
+                (v1::StreamEvaluateProposalsResponse { id, result }, None)
+            }
+        }
     }
 
     /// The same within the server's bounds and the caller's, counted and written down.
@@ -113,12 +131,12 @@ impl RedLines {
             Err(error) => return self.refused(message.id, error),
         };
         let asked = self.shared.record.decisions.as_ref().and(message.request.clone());
-        let answer = self.item(message).await;
-        if let Some(Item::Evaluation(evaluation)) = &answer.result {
+        let (answer, found) = self.item(message).await;
+        if let Some((compiled, found)) = &found {
             let request = &asked.unwrap_or_default();
             let item = Some(answer.id.clone());
             let method = "StreamEvaluateProposals";
-            self.record_whole(Evaluated { method, item, cached: false, begun, request }, evaluation);
+            self.record_found(Evaluated { method, item, cached: false, begun, request }, compiled, found);
             self.call.mark_answered();
         }
         answer
@@ -127,17 +145,17 @@ impl RedLines {
     fn refused(&self, mut id: String, error: ApiError) -> v1::StreamEvaluateProposalsResponse {
         self.refused_item(&error);
         shorten(&mut id);
-        v1::StreamEvaluateProposalsResponse { id, result: Some(Item::Error(error.into())) }
+        v1::StreamEvaluateProposalsResponse { id, result: Some(ItemResult::Error(error.into())) }
     }
 
-    /// The same; what hypotheses cost is paid apart.
-    async fn item(&self, message: v1::StreamEvaluateProposalsRequest) -> v1::StreamEvaluateProposalsResponse {
+    /// Answers an item; one with hypotheses on a worker thread.
+    async fn item(&self, message: v1::StreamEvaluateProposalsRequest) -> Item {
         if message.request.as_ref().is_none_or(|request| request.hypotheses.is_empty()) {
-            return self.stream_item(message);
+            return self.answer_item(message);
         }
         let id = message.id.clone();
-        let answered = self.apart_in_turn(move |service| Ok(service.stream_item(message))).await;
-        answered.unwrap_or_else(|error| self.refused(id, error))
+        let answered = self.apart_in_turn(move |service| Ok(service.answer_item(message))).await;
+        answered.unwrap_or_else(|error| (self.refused(id, error), None))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::locks;
 use dashmap::DashMap;
+use data_encoding::HEXLOWER;
 use detente_core::engine::Compiled;
 use detente_core::scenario::model::Id;
 use sha2::{Digest, Sha256};
@@ -218,5 +219,7 @@ pub fn list_revision(list: &[Arc<Compiled>]) -> String {
         hash.update(scenario.id.as_bytes());
         hash.update(scenario.revision.as_str().as_bytes());
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = HEXLOWER.encode(&hash.finalize());
+    digits.truncate(32);
+    digits
 }

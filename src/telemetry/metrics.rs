@@ -3,12 +3,11 @@
 //! Owns the instruments of calls and connections, which are recorded as they happen. Counts that other modules keep (cache,
 //! analyses, decision log) are read at each scrape. Must not know what a call does.
 
-use crate::telemetry::traces::{Otlp, resource};
+use crate::telemetry::{ExporterError, Otlp, traces};
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider};
 use opentelemetry::{KeyValue, StringValue};
-use opentelemetry_otlp::{ExporterBuildError, MetricExporter, WithExportConfig};
 use opentelemetry_sdk::error::OTelSdkError;
-use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 use std::sync::Arc;
@@ -38,9 +37,9 @@ pub enum MetricsError {
     /// The OpenTelemetry SDK fails.
     #[error("cannot collect metrics: {0}")]
     Sdk(#[from] OTelSdkError),
-    /// The collector's address is invalid.
+    /// The collector's address is invalid, or this build has no support for collectors.
     #[error("cannot send metrics: {0}")]
-    Otlp(#[from] ExporterBuildError),
+    Otlp(#[from] ExporterError),
 }
 
 /// The metric instruments of the process. Clones share them.
@@ -75,10 +74,9 @@ impl Metrics {
             .scope_info_enabled(false)
             .without_target_info()
             .build()?;
-        let mut provider = SdkMeterProvider::builder().with_resource(resource()).with_reader(prometheus);
+        let mut provider = SdkMeterProvider::builder().with_reader(prometheus);
         if let Some(otlp) = otlp {
-            let exporter = MetricExporter::builder().with_tonic().with_endpoint(&otlp.endpoint).build()?;
-            provider = provider.with_reader(PeriodicReader::builder(exporter).with_interval(otlp.interval).build());
+            provider = traces::export_metrics(provider, otlp)?;
         }
         let provider = provider.build();
         let meter = provider.meter("detente");

@@ -4,18 +4,21 @@
 //! what the events are about.
 
 mod metrics;
+#[cfg(feature = "otlp")]
+mod traces;
+#[cfg(not(feature = "otlp"))]
+#[path = "without_otlp.rs"]
 mod traces;
 
 pub use metrics::{Labels, Metrics, MetricsError, Sample};
-pub use traces::Otlp;
+pub use traces::{ExporterError, set_parent};
 
 use clap::ValueEnum;
-use opentelemetry_otlp::ExporterBuildError;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::any::Any;
 use std::io::{self, IsTerminal};
 use std::panic;
 use std::sync::OnceLock;
+use std::time::Duration;
 use thiserror::Error;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::ParseError;
@@ -31,6 +34,18 @@ pub const CALL_TARGET: &str = "detente::call";
 /// Log lines that may wait to be written. Calls never wait for the log: when this many lines wait, further lines are dropped
 /// and counted.
 const MAX_WAITING_LINES: usize = 16 * 1024;
+
+/// An OpenTelemetry collector of traces and metrics, and what is sent to it. A build without the feature `otlp` sends
+/// nothing, and rejects every collector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Otlp {
+    /// The collector's URL, such as `http://127.0.0.1:4317` (gRPC, in plaintext).
+    pub endpoint: String,
+    /// Interval at which metrics are sent.
+    pub interval: Duration,
+    /// Share of calls that are traced, from 0 to 1, among the calls whose callers do not say whether to trace them.
+    pub sample: f64,
+}
 
 /// The format of log events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -56,16 +71,16 @@ pub enum TelemetryError {
     /// The process already has a subscriber for log events.
     #[error(transparent)]
     AlreadySet(#[from] TryInitError),
-    /// The collector's address is invalid.
+    /// The collector's address is invalid, or this build has no support for collectors.
     #[error("cannot send traces: {0}")]
-    Otlp(#[from] ExporterBuildError),
+    Otlp(#[from] ExporterError),
 }
 
 /// Guard of the telemetry set up by [`init`]. Dropping it writes the remaining log lines and sends the remaining spans, for up
 /// to about two seconds.
 #[derive(Debug)]
 pub struct Telemetry {
-    traces: Option<SdkTracerProvider>,
+    traces: Option<traces::Spans>,
     // Dropped last, so that a failure to send the spans is still logged.
     _log: WorkerGuard,
 }
@@ -73,7 +88,7 @@ pub struct Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         if let Some(traces) = &self.traces
-            && let Err(error) = traces.shutdown_with_timeout(std::time::Duration::from_secs(2))
+            && let Err(error) = traces.shutdown(Duration::from_secs(2))
         {
             tracing::warn!(target: LOG_TARGET, %error, "cannot send the remaining spans");
         }
@@ -105,8 +120,8 @@ pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Tele
         }
         LogFormat::Json => layer.json().flatten_event(true).with_filter(EnvFilter::new(filter)).boxed(),
     };
-    let traces = otlp.map(traces::provider).transpose()?;
-    let spans = traces.as_ref().map(traces::layer);
+    let traces = otlp.map(traces::Spans::new).transpose()?;
+    let spans = traces.as_ref().map(traces::Spans::layer);
     tracing_subscriber::registry().with(log).with(spans).try_init()?;
     panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();

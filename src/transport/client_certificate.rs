@@ -3,9 +3,9 @@
 //! Owns the identity that a connection takes from its certificate. Must not know what a caller of that name may do.
 
 use crate::transport::tls::{ActiveTls, ClientAuthorities, expiry};
+use data_encoding::HEXLOWER;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -81,13 +81,7 @@ fn identity_of(certificate: &CertificateDer<'_>) -> (Arc<str>, SystemTime) {
     };
     let name = match name.filter(is_usable) {
         Some(name) => name.into(),
-        None => {
-            let mut name = "sha256:".to_owned();
-            for byte in Sha256::digest(certificate) {
-                let _ = write!(name, "{byte:02x}");
-            }
-            name.into()
-        }
+        None => format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(certificate))).into(),
     };
     (name, until)
 }

@@ -345,6 +345,5 @@ fn drive(
 
 /// Varies a duration at random by up to a tenth in either direction.
 fn with_jitter(duration: Duration) -> Duration {
-    let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
-    duration.mul_f64(0.9 + 0.2 * share)
+    duration.mul_f64(0.9 + 0.2 * fastrand::f64())
 }

@@ -397,6 +397,207 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
     }
 }
 
+/// Files of the same two tokens, `secret-1` for an analyst who sees all and `secret-2` for a reader of two scenarios,
+/// each with another key last.
+fn files_of_tokens() -> Vec<String> {
+    let one = ["caller: desk-2", "role: analyst", "scenarios: all"].map(str::to_owned);
+    let two = ["caller: dashboards", "role: reader", "scenarios: [one-2025, two-2025]"].map(str::to_owned);
+    let hash =
+        |token| entry("a", token, "reader", "").split([' ', ',']).find(|word| word.len() == 64).unwrap().to_owned();
+    let mut files = Vec::new();
+    for last in 0..4 {
+        let mut entries = [(&one, "secret-1"), (&two, "secret-2")].map(|(keys, token)| {
+            let mut keys = [&keys[..], &[format!("sha256: {}", hash(token))]].concat();
+            keys.rotate_left(last);
+            keys
+        });
+        for _ in 0..2 {
+            entries.reverse();
+            let flow = entries.each_ref().map(|keys| format!("{{{}}}", keys.join(", "))).join(",\n  ");
+            let items = entries.each_ref().map(|keys| format!("  - {}\n", keys.join("\n    "))).concat();
+            let block = items.replace("[one-2025, two-2025]", "\n      - one-2025\n      - two-2025");
+            let quoted = block.replace(": all", ": 'all'").replace("- two-2025", "- \"two-2025\"");
+            let commented = items.replace('\n', " # a comment\n");
+            files.extend([
+                format!("tokens: [\n  {flow}\n]\n"),
+                format!("tokens:\n{items}"),
+                format!("tokens:\n{block}"),
+                format!("---\ntokens:\n{quoted}...\n"),
+                format!("tokens:\n{commented}"),
+                format!("tokens:\n{block}").replace('\n', "\r\n"),
+            ]);
+        }
+    }
+    files.push(
+        json!({"tokens": [
+            {"caller": "desk-2", "role": "analyst", "sha256": hash("secret-1"), "scenarios": "all"},
+            {"scenarios": ["one-2025", "two-2025"], "sha256": hash("secret-2"), "role": "reader", "caller": "dashboards"},
+        ]})
+        .to_string(),
+    );
+    files
+}
+
+#[test]
+fn a_token_file_cut_off_at_any_byte_never_widens_rights() {
+    let ids = ["one-2025", "two-2025", "three"];
+    let ids: Vec<&str> = ids.iter().flat_map(|id| (1..=id.len()).map(|end| &id[..end])).collect();
+    let mut narrower = 0;
+    for file in files_of_tokens() {
+        let whole = Tokens::read(&file).unwrap_or_else(|error| panic!("{error}:\n{file}"));
+        assert_eq!(whole.len(), 2, "{file}");
+        for end in 0..file.len() {
+            let Ok(part) = Tokens::read(&file[..end]) else { continue };
+            narrower += usize::from(part.len() < whole.len());
+            for token in ["secret-1", "secret-2", ""] {
+                let Some(caller) = part.find(token.as_bytes()) else { continue };
+                let known = whole.find(token.as_bytes()).unwrap();
+                assert_eq!((caller.name(), caller.role()), (known.name(), known.role()), "{}", &file[..end]);
+                assert!(!caller.sees_all() || known.sees_all(), "{}", &file[..end]);
+                for id in &ids {
+                    assert!(!caller.may_see(id) || known.may_see(id), "{id} is granted by\n{}", &file[..end]);
+                }
+            }
+        }
+    }
+    assert!(narrower > 100, "hardly any part of a file was accepted, so the test has shown nothing");
+}
+
+#[test]
+fn a_token_file_is_plain_yaml_without_anything_to_expand() {
+    let hash = "0123456789abcdef".repeat(4);
+    let entry = |keys: &str| format!("tokens:\n- {}\n", keys.replace("HASH", &hash));
+    let plain = "{caller: a, sha256: HASH, role: reader, scenarios: [one]}";
+    let read = |text: &str| Tokens::read(text).map(|tokens| tokens.len()).map_err(|error| error.to_string());
+    assert_eq!(read(&entry(plain)), Ok(1));
+    for (from, to) in [
+        ("[one]", "&here [one]"),
+        ("[one]", "[&here one, *here]"),
+        ("[one]", "*here"),
+        ("[one]", "! [one]"),
+        ("[one]", "!!seq [one]"),
+        ("[one]", "!!set {one}"),
+        ("[one]", "!!str all"),
+        ("[one]", "!all"),
+        ("[one]", "{one: null}"),
+        ("[one]", "{all}"),
+        ("[one]", "[[one]]"),
+        ("[one]", "[one, null]"),
+        ("[one]", "[one, ~]"),
+        ("[one]", "[one, '']"),
+        ("[one]", "[one, 2025]"),
+        ("[one]", "[one, 1_000]"),
+        ("[one]", "[one, 0x1f]"),
+        ("[one]", "[one, 1e3]"),
+        ("[one]", "[one, true]"),
+        ("[one]", "[one, on]"),
+        ("[one]", "[one, No]"),
+        ("[one]", "[one, y]"),
+        ("[one]", "[all, '*']"),
+        ("[one]", "['one two']"),
+        ("[one]", "true"),
+        ("[one]", "yes"),
+        ("[one]", "All"),
+        ("[one]", "ALL"),
+        ("[one]", "' all'"),
+        ("[one]", "\"all\\n\""),
+        ("[one]", "\"all\\0\""),
+        ("[one]", "null"),
+        ("[one]", "~"),
+        ("[one]", "''"),
+        ("[one]", ""),
+        ("[one]", "[one], scenarios: all"),
+        ("[one]", "[one], \"scenarios\": all"),
+        ("[one]", "[one], \"scen\\x61rios\": all"),
+        ("[one]", "[one], ? scenarios : all"),
+        ("[one]", "[one], <<: {scenarios: all}"),
+        ("role:", "role\n  :"),
+        ("role:", "? role\n  :"),
+        ("[one]", "[one], << : [{scenarios: all}]"),
+        ("[one]", "[one], ? [scenarios] : all"),
+        ("[one]", "[one], Scenarios: all"),
+        ("[one]", "[one], null: all"),
+        ("[one]", "[one], ''"),
+        ("reader", "Reader"),
+        ("reader", "ANALYST"),
+        ("reader", "'analyst '"),
+        ("reader", "[reader]"),
+        ("reader", "{reader: null}"),
+        ("reader", "!reader"),
+        ("reader", "!analyst reader"),
+        ("reader", "!!binary YW5hbHlzdA=="),
+        ("reader", "1"),
+        ("reader", "null"),
+        ("reader", "reader, role: analyst"),
+        ("reader", "reader, role: reader"),
+        ("caller: a", "caller: null"),
+        ("caller: a", "caller: ~"),
+        ("caller: a", "caller: [a]"),
+        ("caller: a", "caller: !!str a"),
+        ("caller: a", "caller: &name a"),
+        ("caller: a", "caller: !!binary YQ=="),
+        ("HASH", "null"),
+        ("HASH", "[HASH]"),
+        ("HASH", "!!binary HASH"),
+        ("HASH", "HASH, sha256: HASH"),
+    ] {
+        let keys = plain.replace(from, to);
+        assert!(keys != plain && read(&entry(&keys)).is_err(), "{keys}");
+    }
+    let good = entry(plain);
+    let more = good.replace(&hash, &hash.replace('0', "f"));
+    for text in [
+        format!("{good}---\n{more}"),
+        format!("{good}...\n{more}"),
+        format!("{good}---\n"),
+        format!("---\n---\n{good}"),
+        format!("{good}]"),
+        format!("{good}}}"),
+        format!("{good}trailing\n"),
+        format!("{good}{more}"),
+        format!("{good}- {{}}\n"),
+        format!("{good}tokens: []\n"),
+        format!("{good}'tokens': []\n"),
+        format!("{good}\0"),
+        format!("{good}# \x1b[2J"),
+        format!("{good}# \x7f"),
+        format!("%YAML 1.1\n%TAG ! tag:example.com,2000:\n---\n{}", good.replace("reader", "!analyst reader")),
+        format!("base: &base {{role: analyst}}\n{good}"),
+        format!("- {good}"),
+        format!("tokens: {{{}}}\n", good.trim()),
+        "tokens: all\n".to_owned(),
+        "tokens:\n".to_owned(),
+        "null\n".to_owned(),
+        "[]\n".to_owned(),
+        "{}\n".to_owned(),
+        "# tokens:\n".to_owned(),
+        format!("{}x{}", "[".repeat(10_000), "]".repeat(10_000)),
+        format!("tokens: [{}]", "[],".repeat(300_000)),
+    ] {
+        assert!(read(&text).is_err(), "{}", text.get(..200).unwrap_or(&text));
+    }
+    // What says the same in other words is the same.
+    for text in [
+        format!("---\n{good}"),
+        format!("--- # now\n{good}...\n"),
+        format!("\n\n# a comment\n{good}# the end"),
+        good.replace("[one]", "[one,]"),
+        good.replace("reader", "  analyst  "),
+        good.replace("[one]", "[\"one\", 'two']"),
+        good.replace("[one]", "['2025', \"true\"]"),
+        good.replace("[one]", "\"all\""),
+        good.replace("caller: a", "caller: 2025"),
+        good.replace("caller: a", "caller: \"a\""),
+        good.replace("caller: a", "\"caller\": 'a'"),
+        good.replace("caller: a", "? caller : a"),
+        good.replace(&hash, &hash.to_uppercase()),
+        good.replace(&hash, &"1".repeat(64)),
+        good.replace('\n', "\r\n"),
+    ] {
+        assert_eq!(read(&text), Ok(1), "{text}");
+    }
+}
+
 #[test]
 fn who_shows_a_certificate_stands_until_it_expires() {
     let now = SystemTime::now();

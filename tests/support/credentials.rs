@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use data_encoding::HEXLOWER;
 use detente::access::{JwtAlgorithm, JwtRules};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -87,7 +88,7 @@ pub fn claims(now: SystemTime) -> Value {
 
 /// A token's entry in the file.
 pub fn entry(caller: &str, token: &str, role: &str, more: &str) -> String {
-    let hash: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = HEXLOWER.encode(&Sha256::digest(token.as_bytes()));
     let more = if more.is_empty() { ", scenarios: all" } else { more };
     format!("  - {{caller: {caller}, sha256: {hash}, role: {role}{more}}}\n")
 }

@@ -1,18 +1,11 @@
 //! `detente test`: a scenario's test cases.
 
 use crate::cli::render::text::{BAD, GOOD, count};
-use crate::cli::render::words::{stance_words, status_words, verdict_words};
 use crate::cli::report::Report;
-use crate::convert::evaluation::{from_stance, from_status, from_verdict};
 use crate::serving::source;
 use anyhow::Result;
 use clap::Args;
-use detente_condition::{Answer, InputId};
-use detente_core::cases::file::{Case, ExpectFinding, Word, load_cases};
-use detente_core::engine::{
-    Cause, Certainty, Compiled, Detail, Evaluation, Finding, Given, Origin, Sighting, Stance, Status, Verdict,
-};
-use std::collections::{BTreeMap, BTreeSet};
+use detente_core::cases::{differences, load_cases};
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -52,7 +45,7 @@ fn run_file(path: &Path, verbose: bool, report: &mut Report) -> Result<()> {
     let cases = file.resolve(compiled.scenario())?;
     let mut failed = 0;
     for case in &cases {
-        let differences = run_case(&compiled, case);
+        let differences = differences(&compiled, case);
         if differences.is_empty() {
             if verbose {
                 let _ = writeln!(report.text, "{GOOD}holds{GOOD:#}  {}", case.name);
@@ -72,174 +65,4 @@ fn run_file(path: &Path, verbose: bool, report: &mut Report) -> Result<()> {
     };
     report.holds &= failed == 0;
     Ok(())
-}
-
-/// What is given in a case, as a request would give it.
-fn given(case: &Case) -> Vec<Given> {
-    let replaced =
-        |input: &InputId| case.cleared.contains(input) || case.overrides.iter().any(|(other, _)| other == input);
-    let of = |origin| move |(input, answer): &(InputId, Answer)| Given { input: *input, answer: *answer, origin };
-    let terms = case.terms.iter().filter(|(input, _)| !replaced(input)).map(of(Origin::Proposal));
-    let others = case.overrides.iter().map(of(Origin::Override));
-    terms.chain(others).chain(case.circumstances.iter().map(of(Origin::Circumstance))).collect()
-}
-
-fn run_case(compiled: &Compiled, case: &Case) -> Vec<String> {
-    let given = given(case);
-    let both = compiled
-        .evaluate(&given, case.as_of, Detail::Full)
-        .and_then(|full| Ok((full, compiled.evaluate(&given, case.as_of, Detail::Basic)?)));
-    let (full, basic) = match both {
-        Ok(both) => both,
-        Err(error) => return vec![error.to_string()],
-    };
-    let mut check = Check { compiled, evaluation: &full, differences: Vec::new() };
-    check.everything(case);
-    let astir = |evaluation: &Evaluation| -> Vec<_> {
-        let open =
-            evaluation.findings.iter().filter(|found| matches!(found.status, Status::Crossed | Status::Undetermined));
-        open.map(|found| (found.red_line, found.status, found.firmness)).collect()
-    };
-    let told = |evaluation: &Evaluation| {
-        (evaluation.verdict, evaluation.could_become, evaluation.stances.clone(), astir(evaluation))
-    };
-    if told(&basic) != told(&full) {
-        check.differences.push("the basic and the full view differ: a fault of this program".to_owned());
-    }
-    check.differences
-}
-
-struct Check<'a> {
-    compiled: &'a Compiled,
-    evaluation: &'a Evaluation,
-    differences: Vec<String>,
-}
-
-impl Check<'_> {
-    fn word(&mut self, what: &str, expected: Option<Word>, found: &str) {
-        if let Some(Word(expected)) = expected.filter(|expected| expected.0 != found) {
-            self.differences.push(format!("{what}: expected {expected}, found {found}"));
-        }
-    }
-
-    fn set(&mut self, what: &str, expected: Option<&BTreeSet<String>>, found: &BTreeSet<String>) {
-        let Some(expected) = expected else { return };
-        let told = |set: BTreeSet<&String>| set.into_iter().cloned().collect::<Vec<_>>().join(", ");
-        let (missing, extra) = (expected.difference(found).collect(), found.difference(expected).collect());
-        if expected != found {
-            self.differences.push(format!("{what}: missing [{}], not expected [{}]", told(missing), told(extra)));
-        }
-    }
-
-    fn map(&mut self, what: &str, expected: Option<&BTreeMap<String, Word>>, found: &BTreeMap<String, Word>) {
-        if let Some(expected) = expected.filter(|expected| *expected != found) {
-            let told = |map: &BTreeMap<String, Word>| {
-                map.iter().map(|(id, word)| format!("{id}: {}", word.0)).collect::<Vec<_>>().join(", ")
-            };
-            self.differences.push(format!("{what}: expected {{{}}}, found {{{}}}", told(expected), told(found)));
-        }
-    }
-
-    fn everything(&mut self, case: &Case) {
-        let (evaluation, scenario, expect) = (self.evaluation, self.compiled.scenario(), &case.expect);
-        self.word("verdict", expect.verdict, &verdict_word(evaluation.verdict));
-        self.word("could become", expect.could_become, &verdict_word(evaluation.could_become));
-        for (party, (is, could_become)) in &expect.stances {
-            let found = scenario.party(party).and_then(|at| evaluation.stances.get(at));
-            let Some(found) = found else { continue };
-            self.word(&format!("{party}'s stance"), *is, &stance_word(found.stance));
-            self.word(&format!("{party}'s stance could become"), *could_become, &stance_word(found.could_become));
-        }
-        let with = |status: Status| -> BTreeSet<String> {
-            let findings = evaluation.findings.iter().filter(|finding| finding.status == status);
-            findings.filter_map(|finding| Some(scenario.red_lines.get(finding.red_line)?.id.to_string())).collect()
-        };
-        self.set("crossed", expect.crossed.as_ref(), &with(Status::Crossed));
-        self.set("undetermined", expect.undetermined.as_ref(), &with(Status::Undetermined));
-        for (red_line, expected) in &expect.findings {
-            let at = scenario.red_line(red_line);
-            let found = evaluation.findings.iter().find(|finding| Some(finding.red_line) == at);
-            match found {
-                Some(found) => self.finding(red_line, expected, found),
-                None => self.word(red_line, Some(expected.is.unwrap_or(Word("a finding"))), "not_held"),
-            }
-        }
-        let sighted = |sightings: &[Sighting], id: &dyn Fn(usize) -> Option<String>| -> BTreeMap<String, Word> {
-            let each = sightings.iter();
-            each.filter_map(|found| Some((id(found.position)?, certainty_word(found.certainty)))).collect()
-        };
-        let warnings = sighted(&evaluation.warnings, &|at| Some(scenario.constraints.get(at)?.id.to_string()));
-        let cautions = sighted(&evaluation.cautions, &|at| Some(scenario.cautions.get(at)?.id.to_string()));
-        self.map("warnings", expect.warnings.as_ref(), &warnings);
-        self.map("cautions", expect.cautions.as_ref(), &cautions);
-    }
-
-    fn finding(&mut self, id: &str, expected: &ExpectFinding, found: &Finding) {
-        let (evaluation, scenario) = (self.evaluation, self.compiled.scenario());
-        let Some(red_line) = scenario.red_lines.get(found.red_line) else { return };
-        self.word(id, expected.is, &status_word(found.status));
-        let (lowest, highest) = found.firmness.map_or(("none", "none"), |(low, high)| (low.word(), high.word()));
-        self.word(&format!("{id}'s firmness"), expected.firmness, lowest);
-        self.word(&format!("{id}'s firmness at worst"), expected.firmness_at_worst, highest);
-        if let Some(reasons) = &expected.reasons {
-            let named =
-                |causes: &[Cause]| -> BTreeSet<String> { causes.iter().map(|cause| self.cause(*cause)).collect() };
-            let found: BTreeSet<BTreeSet<String>> = evaluation.reasons(found).map(named).collect();
-            if found != *reasons {
-                let told = |reasons: &BTreeSet<BTreeSet<String>>| {
-                    let each = reasons.iter().map(|reason| reason.iter().cloned().collect::<Vec<_>>().join(" + "));
-                    each.collect::<Vec<_>>().join(" | ")
-                };
-                self.differences.push(format!("{id}'s reasons: expected {}, found {}", told(reasons), told(&found)));
-            }
-        }
-        let hangs_on = evaluation.hangs_on(found).into_iter();
-        let hangs_on = hangs_on.filter_map(|input| Some(scenario.inputs.get(input.index())?.id.to_string())).collect();
-        self.set(&format!("{id} hangs on"), expected.hangs_on.as_ref(), &hangs_on);
-        let waivers = evaluation.waivers(found);
-        let named: BTreeMap<String, Word> = waivers
-            .iter()
-            .filter_map(|waiver| {
-                Some((red_line.waivers.get(waiver.waiver)?.id.to_string(), certainty_word(waiver.certainty)))
-            })
-            .collect();
-        self.map(&format!("{id}'s waivers"), expected.waivers.as_ref(), &named);
-        let of_waivers = waivers.iter().filter_map(|waiver| red_line.waivers.get(waiver.waiver));
-        let evidence = red_line.evidence.iter().chain(of_waivers.flat_map(|waiver| &waiver.evidence));
-        let rows: BTreeSet<String> = evidence.map(|evidence| evidence.row.clone()).collect();
-        let missing: Vec<String> = expected.rows.difference(&rows).cloned().collect();
-        if !missing.is_empty() {
-            self.differences.push(format!("{id}'s evidence lacks the rows {}", missing.join(", ")));
-        }
-    }
-
-    fn cause(&self, cause: Cause) -> String {
-        let Some(input) = self.compiled.scenario().inputs.get(cause.input.index()) else { return String::new() };
-        let member = cause.member.and_then(|member| input.domain.entries().get(usize::from(member)));
-        member.map_or_else(|| input.id.to_string(), |member| format!("{}.{member}", input.id))
-    }
-}
-
-/// Words as test files write them: without spaces.
-fn file_word(words: &str) -> String {
-    words.replace(' ', "_")
-}
-
-fn verdict_word(verdict: Verdict) -> String {
-    file_word(verdict_words(from_verdict(verdict)))
-}
-
-fn stance_word(stance: Stance) -> String {
-    file_word(stance_words(from_stance(stance)))
-}
-
-fn status_word(status: Status) -> String {
-    file_word(status_words(from_status(status)))
-}
-
-fn certainty_word(certainty: Certainty) -> Word {
-    Word(match certainty {
-        Certainty::Certain => "certain",
-        Certainty::Possible => "possible",
-    })
 }

@@ -35,7 +35,7 @@ pub fn reason(scenario: &Scenario, inputs: &[EffectiveInput], causes: &[Cause]) 
             let members: Vec<String> = group
                 .iter()
                 .filter_map(|cause| cause.member)
-                .filter(|member| member_is_in(&effective.answer, *member) == inside)
+                .filter(|member| effective.includes(*member) == inside)
                 .map(|member| entry_id(&input.domain, member))
                 .collect();
             let is = if members.len() == 1 { "is" } else { "are" };
@@ -48,16 +48,6 @@ pub fn reason(scenario: &Scenario, inputs: &[EffectiveInput], causes: &[Cause]) 
         [init @ .., last] if !init.is_empty() => format!("{}, and {last}", init.join(", ")),
         _ => phrases.concat(),
     }
-}
-
-/// Whether a settled member is in.
-pub fn member_is_in(answer: &Answer, member: u8) -> bool {
-    let inside = match answer {
-        Answer::Exact(Value::Members(members)) => *members,
-        Answer::Partial { includes, .. } => *includes,
-        _ => 0,
-    };
-    inside.checked_shr(u32::from(member)).unwrap_or(0) & 1 == 1
 }
 
 fn origin(origin: Origin) -> &'static str {

@@ -1,27 +1,30 @@
-//! What an evaluation found, in brief: for the decision log, for spans, for counting.
+//! Summaries of evaluations, for the decision log and for spans. Must not know how lines are written.
 
-/// An evaluation in brief, in the API's words.
+use detente_core::engine::Verdict;
+use detente_core::scenario::model::Firmness;
+
+/// The summary of an evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outline {
-    /// The scenario's id.
+    /// Resource name of the scenario.
     pub scenario: String,
-    /// Its revision.
+    /// Revision of the scenario.
     pub revision: String,
-    /// The day, as ISO 8601 writes it.
+    /// Date of the evaluation, in ISO 8601.
     pub as_of: String,
-    /// The verdict.
-    pub verdict: &'static str,
-    /// What it could become.
-    pub could_become: &'static str,
-    /// The red lines that are crossed, by name, each with the firmness with which that counts.
-    pub crossed: Vec<(String, &'static str)>,
+    /// Verdict of the evaluation.
+    pub verdict: Verdict,
+    /// Worst verdict that the open inputs still allow.
+    pub could_become: Verdict,
+    /// The resource names of the crossed red lines, each with the lowest firmness with which its crossing counts.
+    pub crossed: Vec<(String, Firmness)>,
 }
 
 impl Outline {
-    /// About how many bytes it takes.
+    /// Estimates the memory that the summary takes, in bytes.
     pub fn bytes(&self) -> usize {
         let texts = self.scenario.len() + self.revision.len() + self.as_of.len();
-        let crossed = self.crossed.iter().map(|(name, _)| name.len() + size_of::<(String, &str)>());
+        let crossed = self.crossed.iter().map(|(name, _)| name.len() + size_of::<(String, Firmness)>());
         size_of::<Self>() + texts + crossed.sum::<usize>()
     }
 }

@@ -53,6 +53,11 @@ pub(crate) fn assert_golden(name: &str, found: &str) {
     );
 }
 
+/// Fails with the lines that differ, unless what is found is what another run gave.
+pub(crate) fn assert_same(what: &str, found: &str, other: &str) {
+    assert!(found == other, "{what} differs (-: expected, +: found):\n{}", difference(other, found));
+}
+
 /// The lines that only one of two texts has, in their order, each with its number.
 fn difference(golden: &str, found: &str) -> String {
     let (golden, found): (Vec<&str>, Vec<&str>) = (golden.lines().collect(), found.lines().collect());

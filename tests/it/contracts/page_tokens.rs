@@ -1,6 +1,6 @@
 //! Page tokens: a token that one replica gives out continues the list on every other, whatever its version.
 
-use crate::contracts::golden::assert_golden;
+use crate::contracts::golden::{assert_golden, assert_same};
 use crate::contracts::wire::call;
 use crate::support::binary::{Folder, reservoir};
 use crate::support::program::Program;
@@ -46,7 +46,7 @@ fn filters() -> Vec<Value> {
         json!({"firmnessAtLeast": "FIRMNESS_ABSOLUTE"}),
         json!({"heldOn": day(2023, 1, 1)}),
         json!({"heldOn": day(2025, 3, 14)}),
-        json!({"text": "lavrov"}),
+        json!({"text": "force"}),
         json!({"text": "NATO"}),
         json!({"party": "russia", "firmnessAtLeast": "FIRMNESS_FIRM", "heldOn": day(2025, 3, 14), "text": "e"}),
     ]
@@ -114,6 +114,6 @@ async fn tokens(cache: &str) -> String {
 #[tokio::test]
 async fn page_tokens_are_those_of_earlier_versions() {
     let cached = tokens("32MiB").await;
-    assert_eq!(tokens("0").await, cached, "the cache changes tokens");
+    assert_same("tokens without a cache", &tokens("0").await, &cached);
     assert_golden("page-tokens.txt", &cached);
 }

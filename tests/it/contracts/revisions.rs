@@ -80,7 +80,9 @@ async fn generated(style: Style, cache: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn revisions_are_those_of_earlier_versions() {
     let mut text = String::new();
-    let mut put = |name: &str, revision: &str| drop(writeln!(text, "{name}  {revision}"));
+    let mut put = |name: &str, revision: &str| {
+        let _ = writeln!(text, "{name}  {revision}");
+    };
     let embedded: Value = serde_json::from_str(&prints(&["red-lines", "--output", "json"])).unwrap();
     put("(bundled)", embedded["revision"].as_str().unwrap());
     for folder in ["scenarios", "tests", "fuzz/seeds/scenario"] {

@@ -21,7 +21,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// The only message of a call that succeeded.
-    pub fn message(self) -> Value {
+    pub(crate) fn message(self) -> Value {
         let [message] = <[Value; 1]>::try_from(self.messages).unwrap_or_else(|all| panic!("{:?}: {all:?}", self.code));
         message
     }
@@ -43,7 +43,7 @@ fn method(name: &str) -> MethodDescriptor {
 }
 
 /// Calls a method with these messages: one, unless the method takes a stream.
-pub async fn call(client: &Client, name: &str, headers: &[(&str, &str)], messages: &[Value]) -> Reply {
+pub(crate) async fn call(client: &Client, name: &str, headers: &[(&str, &str)], messages: &[Value]) -> Reply {
     let method = method(name);
     let mut body = Vec::new();
     for message in messages {

@@ -1,8 +1,10 @@
-//! Traces and metrics, sent to a collector; and a collector that isn't there, which harms nobody.
+//! Traces and metrics, sent to a collector; and a collector that isn't there, which harms nobody. Only a build with the
+//! feature `otlp` sends any: `cargo test --features otlp`.
 
 use crate::support::collector::collector;
 use crate::support::program::Program;
 use crate::support::{EVALUATE, PATIENCE, frame};
+use data_encoding::HEXLOWER;
 use detente::schema::proto::v1::EvaluateProposalRequest;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -56,8 +58,10 @@ async fn calls_are_traced_as_children_of_their_callers() {
     let spans: Vec<Span> = collector.spans.lock().unwrap().iter().flat_map(|scope| scope.spans.clone()).collect();
     assert_eq!(spans.len(), 2, "{spans:#?}");
     let span = spans.iter().find(|span| attributes(span).get("request_id").is_some_and(|id| id == "traced")).unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!((hex(&span.trace_id), hex(&span.parent_span_id)), (TRACE.to_owned(), PARENT.to_owned()));
+    assert_eq!(
+        (HEXLOWER.encode(&span.trace_id), HEXLOWER.encode(&span.parent_span_id)),
+        (TRACE.to_owned(), PARENT.to_owned())
+    );
     assert_eq!((span.name.as_str(), span.kind()), ("detente.v1.RedLineService/EvaluateProposal", SpanKind::Server));
     let told = attributes(span);
     for (name, wanted) in [

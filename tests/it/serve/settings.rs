@@ -52,6 +52,8 @@ fn a_wrong_setting_is_an_error_at_the_start() {
         (vec!["--caller-burst", "5"], "--caller-rate"),
         (vec!["--otlp-endpoint", "collector:4317"], "http://127.0.0.1:4317"),
         (vec!["--otlp-endpoint", "http://127.0.0.1:99999"], "http://127.0.0.1:4317"),
+        #[cfg(not(feature = "otlp"))]
+        (vec!["--otlp-endpoint", "http://127.0.0.1:4317"], "build with `--features otlp`"),
         (vec!["--trace-sample", "1.1"], "from 0 to 1"),
         (vec!["--decision-log", "/no/such/folder/log"], "--decision-log"),
         (vec!["--decision-log-mask", "caller"], "--decision-log"),

@@ -23,7 +23,7 @@ Durations are written like `500ms`, `10s` or `30m`, sizes like `512KiB` or `32Mi
 `detente serve --help` prints the same text.
 
 [operations.md](operations.md) explains [tokens](operations.md#tokens), [certificates](operations.md#certificates),
-[reloading](operations.md#reloading), [the end of the server](operations.md#ending) and
+[reloading](operations.md#reloading), [shutdown](operations.md#shutdown) and
 [the decision log](operations.md#the-decision-log).
 ";
 
@@ -174,4 +174,19 @@ fn every_setting_says_its_variable_and_its_meaning() {
         count += 1;
     }
     assert!(count > 45, "{count} settings");
+}
+
+#[test]
+fn the_settings_reference_links_to_sections_that_exist() {
+    let operations = include_str!("../../../docs/operations.md");
+    let sections: Vec<String> = operations
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .map(|title| title.to_lowercase().replace(' ', "-"))
+        .collect();
+    let links: Vec<&str> = HEAD.split("(operations.md#").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    assert!(links.len() > 3, "{links:?}");
+    for link in links {
+        assert!(sections.iter().any(|section| section == link), "docs/operations.md has no section #{link}");
+    }
 }

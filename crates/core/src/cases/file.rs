@@ -1,44 +1,16 @@
 //! Test files: what a scenario must answer.
 
+use crate::cases::words::ExpectedStatus;
+use crate::engine::{Certainty, Stance, Verdict};
 use crate::scenario::deferred::AnswersNode;
 use crate::scenario::diagnostics::{Diagnostics, Faults, Place};
 use crate::scenario::document::{Content, Key, Node, parse};
-use crate::scenario::model::Scenario;
-use crate::scenario::record::{At, Kebab, Read, SingleLine, Snake, Text, record, word};
+use crate::scenario::model::{Firmness, Scenario};
+use crate::scenario::record::{At, Kebab, Read, SingleLine, Snake, Text, record};
 use crate::scenario::resolve::values::{Names, answers_of_map};
 use detente_condition::{Answer, Domain, InputId};
 use jiff::civil::Date;
-use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// One of a few words that a test file may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Word(pub &'static str);
-
-macro_rules! vocabulary {
-    ($($(#[doc = $doc:literal])* $name:ident: $($word:literal)+;)+) => {$(
-        $(#[doc = $doc])*
-        #[derive(Clone, Copy, Debug)]
-        pub(crate) struct $name(Word);
-
-        impl Read for $name {
-            fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
-                word(node, &[$(($word, Word($word))),+], faults).map(Self)
-            }
-            fn schema(_: &mut Map<String, Value>) -> Value {
-                json!({"enum": [$($word),+]})
-            }
-        }
-    )+};
-}
-
-vocabulary! {
-    VerdictWord: "blocked" "undeliverable" "contested" "undetermined" "unopposed";
-    StanceWord: "rejects" "resists" "may_resist" "undecided" "no_stated_objection";
-    StatusWord: "crossed" "undetermined" "clear" "not_recorded" "not_held";
-    CertaintyWord: "certain" "possible";
-    FirmnessWord: "absolute" "firm" "negotiable" "tentative";
-}
 
 record! {
     /// What a scenario must answer.
@@ -76,9 +48,9 @@ record! {
     /// What must be answered.
     ExpectEntry, "`expect`" {
         /// The verdict.
-        optional verdict: VerdictWord,
+        optional verdict: Verdict,
         /// What it could become.
-        optional could_become: VerdictWord,
+        optional could_become: Verdict,
         /// Stances by party.
         optional stances: Node,
         /// All crossed lines.
@@ -98,9 +70,9 @@ record! {
     /// A stance and what it could become.
     StanceEntry, "a stance" {
         /// By what is settled.
-        optional is: StanceWord,
+        optional is: Stance,
         /// At worst.
-        optional could_become: StanceWord,
+        optional could_become: Stance,
     }
 }
 
@@ -108,11 +80,11 @@ record! {
     /// What must be found of a red line.
     FindingEntry, "a finding" {
         /// Its status.
-        optional is: StatusWord,
+        optional is: ExpectedStatus,
         /// The lowest firmness of a crossing.
-        optional firmness: FirmnessWord,
+        optional firmness: Firmness,
         /// The highest.
-        optional firmness_at_worst: FirmnessWord,
+        optional firmness_at_worst: Firmness,
         /// All minimal reasons, each a list of `issue` or `issue.member`.
         optional reasons: Vec<Vec<At<Text>>>,
         /// What decides it.
@@ -177,11 +149,11 @@ pub struct Case {
 #[derive(Clone, Debug, Default)]
 pub struct Expect {
     /// The verdict.
-    pub verdict: Option<Word>,
+    pub verdict: Option<Verdict>,
     /// What it could become.
-    pub could_become: Option<Word>,
+    pub could_become: Option<Verdict>,
     /// By party id: the stance, and what it could become.
-    pub stances: BTreeMap<String, (Option<Word>, Option<Word>)>,
+    pub stances: BTreeMap<String, (Option<Stance>, Option<Stance>)>,
     /// All crossed lines.
     pub crossed: Option<BTreeSet<String>>,
     /// All undetermined lines.
@@ -189,26 +161,26 @@ pub struct Expect {
     /// By red line id.
     pub findings: BTreeMap<String, ExpectFinding>,
     /// All constraints broken, with their certainty.
-    pub warnings: Option<BTreeMap<String, Word>>,
+    pub warnings: Option<BTreeMap<String, Certainty>>,
     /// All cautions shown, with their certainty.
-    pub cautions: Option<BTreeMap<String, Word>>,
+    pub cautions: Option<BTreeMap<String, Certainty>>,
 }
 
 /// What must be found of a red line; what is `None` is not asked for.
 #[derive(Clone, Debug, Default)]
 pub struct ExpectFinding {
     /// Its status, or `not_held`.
-    pub is: Option<Word>,
+    pub is: Option<ExpectedStatus>,
     /// The lowest firmness of a crossing.
-    pub firmness: Option<Word>,
+    pub firmness: Option<Firmness>,
     /// The highest.
-    pub firmness_at_worst: Option<Word>,
+    pub firmness_at_worst: Option<Firmness>,
     /// All minimal reasons: sets of `issue` and `issue.member`.
     pub reasons: Option<BTreeSet<BTreeSet<String>>>,
     /// What decides it.
     pub hangs_on: Option<BTreeSet<String>>,
     /// All waivers that lower it, with their certainty.
-    pub waivers: Option<BTreeMap<String, Word>>,
+    pub waivers: Option<BTreeMap<String, Certainty>>,
     /// Rows that its evidence shows.
     pub rows: BTreeSet<String>,
 }
@@ -309,8 +281,8 @@ impl Resolver<'_> {
         let parties: Vec<&str> = scenario.parties.iter().map(|party| &*party.id).collect();
         let red_lines: Vec<&str> = scenario.red_lines.iter().map(|red_line| &*red_line.id).collect();
         let mut expect = Expect {
-            verdict: entry.verdict.map(|word| word.0),
-            could_become: entry.could_become.map(|word| word.0),
+            verdict: entry.verdict,
+            could_become: entry.could_become,
             crossed: self.set(entry.crossed, "red line", &red_lines),
             undetermined: self.set(entry.undetermined, "red line", &red_lines),
             ..Expect::default()
@@ -319,10 +291,10 @@ impl Resolver<'_> {
             let stance = if matches!(node.content, Content::Mapping(_)) {
                 StanceEntry::read(node, &mut self.faults).map(|entry| (entry.is, entry.could_become))
             } else {
-                StanceWord::read(node, &mut self.faults).map(|is| (Some(is), None))
+                Stance::read(node, &mut self.faults).map(|is| (Some(is), None))
             };
             if let Some((is, could_become)) = stance {
-                expect.stances.insert(party, (is.map(|word| word.0), could_become.map(|word| word.0)));
+                expect.stances.insert(party, (is, could_become));
             }
         }
         for (red_line, node) in self.map(entry.findings.as_ref(), "red line", &red_lines) {
@@ -330,7 +302,7 @@ impl Resolver<'_> {
                 let entry = FindingEntry::read(node, &mut self.faults);
                 entry.map(|entry| self.finding(entry, &red_line))
             } else {
-                let is = StatusWord::read(node, &mut self.faults).map(|word| word.0);
+                let is = ExpectedStatus::read(node, &mut self.faults);
                 Some(ExpectFinding { is, ..ExpectFinding::default() })
             };
             if let Some(finding) = finding {
@@ -363,9 +335,9 @@ impl Resolver<'_> {
                 .collect()
         });
         ExpectFinding {
-            is: entry.is.map(|word| word.0),
-            firmness: entry.firmness.map(|word| word.0),
-            firmness_at_worst: entry.firmness_at_worst.map(|word| word.0),
+            is: entry.is,
+            firmness: entry.firmness,
+            firmness_at_worst: entry.firmness_at_worst,
             reasons,
             hangs_on,
             waivers: entry.waivers.map(|node| self.certainties(&node, "waiver", &waivers)),
@@ -418,10 +390,9 @@ impl Resolver<'_> {
             .collect()
     }
 
-    fn certainties(&mut self, node: &Node, what: &str, known: &[&str]) -> BTreeMap<String, Word> {
+    fn certainties(&mut self, node: &Node, what: &str, known: &[&str]) -> BTreeMap<String, Certainty> {
         let entries = self.map(Some(node), what, known);
-        let read =
-            entries.into_iter().filter_map(|(id, node)| Some((id, CertaintyWord::read(node, &mut self.faults)?.0)));
+        let read = entries.into_iter().filter_map(|(id, node)| Some((id, Certainty::read(node, &mut self.faults)?)));
         read.collect()
     }
 }

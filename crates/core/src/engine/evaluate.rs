@@ -62,15 +62,14 @@ impl Compiled {
             detail,
             state: &state,
             supposed: supposed.map(Arc::as_ref),
-            found: Evaluation::empty(day, edition.unrecorded),
+            found: Evaluation::empty(day, edition.unrecorded, self.inputs_in(edition, given)),
         };
         match detail {
             Detail::Basic => bits(&astir).for_each(|ordinal| run.look_at(ordinal)),
             Detail::Full => (0..self.watched_count()).for_each(|ordinal| run.look_at(ordinal)),
         }
         if let Some(supposed) = supposed {
-            let inputs = self.effective_inputs(given, Some(day))?;
-            let state = supposed.state(&inputs);
+            let state = supposed.state(&run.found.inputs);
             for (position, red_line) in supposed.added(self.scenario()) {
                 run.line(position, red_line, None, (&supposed.space, &state));
             }
@@ -86,7 +85,10 @@ impl Compiled {
     /// # Errors
     /// A day outside of what the scenario covers.
     pub fn effective_inputs(&self, given: &[Given], day: Option<Date>) -> Result<Vec<EffectiveInput>, NotCoveredError> {
-        let (_, edition) = self.day(day)?;
+        Ok(self.inputs_in(self.day(day)?.1, given))
+    }
+
+    fn inputs_in(&self, edition: &Edition, given: &[Given]) -> Vec<EffectiveInput> {
         let inputs = (0u16..).zip(&edition.defaults).map(|(input, default)| {
             let input = InputId(input);
             let origin = match (default, self.scenario().is_issue(input)) {
@@ -103,7 +105,7 @@ impl Compiled {
                 (input.answer, input.origin) = (given.answer, given.origin);
             }
         }
-        Ok(inputs)
+        inputs
     }
 
     /// Whether the scenario covers a day.
@@ -135,7 +137,7 @@ fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
 }
 
 impl Evaluation {
-    fn empty(day: Date, unrecorded: usize) -> Self {
+    fn empty(day: Date, unrecorded: usize, inputs: Vec<EffectiveInput>) -> Self {
         Self {
             day,
             verdict: Verdict::Unopposed,
@@ -143,6 +145,7 @@ impl Evaluation {
             stances: Vec::new(),
             // Room for a usual answer: growing step by step costs more than the evaluating does.
             findings: Vec::with_capacity(16),
+            inputs,
             supposed: None,
             unrecorded,
             warnings: Vec::new(),

@@ -1,5 +1,6 @@
 //! What an evaluation finds. Positions refer to the scenario that was evaluated.
 
+use super::input::EffectiveInput;
 use super::reasons::{Cause, Lists, Opening};
 use super::supposed::Supposed;
 use super::verdict::{Stance, Verdict};
@@ -96,6 +97,8 @@ pub struct Evaluation {
     pub warnings: Vec<Sighting>,
     /// Cautions that apply, in the scenario's order.
     pub cautions: Vec<Sighting>,
+    /// What every input is taken to be, in input order.
+    pub inputs: Vec<EffectiveInput>,
     pub(super) supposed: Option<Arc<Supposed>>,
     pub(super) waivers: Vec<WaiverFinding>,
     pub(super) reasons: Lists<Cause>,

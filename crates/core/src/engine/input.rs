@@ -1,7 +1,7 @@
 //! The inputs of an evaluation: what a request gives, what an evaluation takes each input to be, and where that came
 //! from.
 
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputId, Value};
 use jiff::civil::Date;
 use thiserror::Error;
 
@@ -46,6 +46,18 @@ pub struct EffectiveInput {
     pub answer: Answer,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+impl EffectiveInput {
+    /// Whether a member is certainly in.
+    pub fn includes(&self, member: u8) -> bool {
+        let inside = match self.answer {
+            Answer::Exact(Value::Members(members)) => members,
+            Answer::Partial { includes, .. } => includes,
+            _ => 0,
+        };
+        inside.checked_shr(u32::from(member)).unwrap_or(0) & 1 == 1
+    }
 }
 
 /// How much an evaluation reports.

@@ -3,11 +3,13 @@
 //! Owns editions, ladders, statuses, reasons, stances and verdicts. Pure: must not know of the wire, of async
 //! runtimes, of clocks or of files; the day comes in as an argument.
 
+mod comparison;
 mod compiled;
 mod edition;
 mod evaluate;
 mod evaluation;
 mod footprint;
+mod history;
 mod input;
 mod ladder;
 mod reasons;
@@ -15,8 +17,10 @@ mod standing;
 mod supposed;
 mod verdict;
 
+pub use comparison::{ComparedLine, FindingChange, FindingOutline, differing_lines};
 pub use compiled::{CompileError, Compiled, Counted};
 pub use evaluation::{Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
+pub use history::{History, HistorySpan};
 pub use input::{Detail, EffectiveInput, Given, NotCoveredError, Origin};
 pub use reasons::{Cause, Opening};
 pub use supposed::Supposed;

@@ -123,11 +123,16 @@ pub(crate) fn is_decimal(text: &str) -> bool {
 
 /// Reads a file into a tree. `None` where there is none to speak of.
 pub(crate) fn parse(text: &str, faults: &mut Faults) -> Option<Node> {
+    parse_within(MAX_NODES, text, faults)
+}
+
+/// Reads a file of at most `max_nodes` values, keys included, into a tree. `None` if the file holds no value.
+pub(crate) fn parse_within(max_nodes: usize, text: &str, faults: &mut Faults) -> Option<Node> {
     if text.len() > MAX_FILE_BYTES {
         faults.add(Place::START, format!("the file has {} bytes; at most {MAX_FILE_BYTES} are read", text.len()));
         return None;
     }
-    let mut events = Events { parser: Parser::new_from_str(text), nodes: 0 };
+    let mut events = Events { parser: Parser::new_from_str(text), nodes: 0, max_nodes };
     match events.document(faults) {
         Ok(node) => node,
         Err((place, message)) => {
@@ -142,6 +147,7 @@ type Stop = (Place, String);
 struct Events<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     nodes: usize,
+    max_nodes: usize,
 }
 
 impl<'a> Events<'a> {
@@ -178,8 +184,8 @@ impl<'a> Events<'a> {
 
     fn node(&mut self, event: Event<'a>, place: Place, depth: usize, faults: &mut Faults) -> Result<Node, Stop> {
         self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err((place, format!("the file has more than {MAX_NODES} values")));
+        if self.nodes > self.max_nodes {
+            return Err((place, format!("the file has more than {} values", self.max_nodes)));
         }
         if depth > MAX_DEPTH {
             return Err((place, format!("lists and maps nest more than {MAX_DEPTH} deep here")));

@@ -14,6 +14,7 @@ mod proposal;
 pub(crate) mod record;
 pub(crate) mod resolve;
 mod revision;
+pub mod yaml;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use format::schema;

@@ -8,12 +8,15 @@ use super::model::{
     Caution, Condition, Constraint, Dated, Evidence, Group, Input, Party, Preference, Proposal, Ranking, RedLine,
     Revision, Scenario, Source, Span, Term, Waiver,
 };
+use data_encoding::HEXLOWER;
 use detente_condition::{Answer, Domain, Value};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 /// Raised when the same scenario comes to mean something else: a revision answers the same for ever.
 const SEMANTICS_VERSION: u64 = 1;
+/// Of a revision: hexadecimal digits.
+const REVISION_DIGITS: usize = 32;
 
 struct Writer(Sha256);
 
@@ -76,7 +79,8 @@ pub(super) fn of(scenario: &Scenario) -> Revision {
         });
         w.list(rows, |w, row| w.text(row));
     });
-    let digits: String = w.0.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let mut digits = HEXLOWER.encode(&w.0.finalize());
+    digits.truncate(REVISION_DIGITS);
     Revision(digits.into())
 }
 

@@ -1,4 +1,4 @@
-use crate::cases::file;
+use crate::cases;
 use crate::scenario::{load, load_answers, load_proposal};
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ fn the_bundled_scenario_loads() {
 
 fn never_panics(text: &str) {
     let _ = load("any.yaml", text).map_err(|faults| faults.render(true));
-    let _ = file::load_cases("any.yaml", text).map_err(|faults| faults.render(false));
+    let _ = cases::load_cases("any.yaml", text).map_err(|faults| faults.render(false));
     let _ = load_proposal("any.yaml", text, &[]);
     let _ = load_answers("any", text, &[], 0);
 }

@@ -316,7 +316,8 @@ pub(crate) struct Observability {
 
     /// Collector to which traces and metrics are sent (OpenTelemetry, OTLP over gRPC), like `http://127.0.0.1:4317`.
     ///
-    /// The connection is in plaintext: use a collector on the same node, or one behind a mesh.
+    /// The connection is in plaintext: use a collector on the same node, or one behind a mesh. Requires a build with the
+    /// feature `otlp`, which released binaries and the image have.
     #[arg(long, env = "DETENTE_OTLP_ENDPOINT", value_name = "URL", value_parser = endpoint)]
     pub(crate) otlp_endpoint: Option<String>,
 

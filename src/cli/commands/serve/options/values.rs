@@ -31,7 +31,11 @@ pub(super) fn endpoint(text: &str) -> Result<String, String> {
                 && uri.authority().is_some_and(|all| all.port_u16().is_some() || !all.as_str().contains(':'))
                 && !host.is_empty() =>
         {
-            Ok(text.to_owned())
+            if cfg!(feature = "otlp") {
+                Ok(text.to_owned())
+            } else {
+                Err("this build has no OTLP support; build with `--features otlp`".to_owned())
+            }
         }
         _ => Err("write a collector's URL like `http://127.0.0.1:4317` (gRPC, in plaintext)".to_owned()),
     }

@@ -1,0 +1,161 @@
+//! Checks of test cases: how the findings of a case differ from what it expects.
+
+use super::file::{Case, ExpectFinding};
+use super::words::{ExpectedStatus, Word};
+use crate::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Given, Origin, Sighting, Status};
+use detente_condition::{Answer, InputId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is given in a case, as a request would give it.
+fn given(case: &Case) -> Vec<Given> {
+    let replaced =
+        |input: &InputId| case.cleared.contains(input) || case.overrides.iter().any(|(other, _)| other == input);
+    let of = |origin| move |(input, answer): &(InputId, Answer)| Given { input: *input, answer: *answer, origin };
+    let terms = case.terms.iter().filter(|(input, _)| !replaced(input)).map(of(Origin::Proposal));
+    let others = case.overrides.iter().map(of(Origin::Override));
+    terms.chain(others).chain(case.circumstances.iter().map(of(Origin::Circumstance))).collect()
+}
+
+/// Evaluates a case, and says how the findings differ from what it expects; nothing if the case holds.
+pub fn differences(compiled: &Compiled, case: &Case) -> Vec<String> {
+    let given = given(case);
+    let both = compiled
+        .evaluate(&given, case.as_of, Detail::Full)
+        .and_then(|full| Ok((full, compiled.evaluate(&given, case.as_of, Detail::Basic)?)));
+    let (full, basic) = match both {
+        Ok(both) => both,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut check = Check { compiled, evaluation: &full, differences: Vec::new() };
+    check.everything(case);
+    let astir = |evaluation: &Evaluation| -> Vec<_> {
+        let open =
+            evaluation.findings.iter().filter(|found| matches!(found.status, Status::Crossed | Status::Undetermined));
+        open.map(|found| (found.red_line, found.status, found.firmness)).collect()
+    };
+    let told = |evaluation: &Evaluation| {
+        (evaluation.verdict, evaluation.could_become, evaluation.stances.clone(), astir(evaluation))
+    };
+    if told(&basic) != told(&full) {
+        check.differences.push("the basic and the full view differ: a fault of this program".to_owned());
+    }
+    check.differences
+}
+
+struct Check<'a> {
+    compiled: &'a Compiled,
+    evaluation: &'a Evaluation,
+    differences: Vec<String>,
+}
+
+impl Check<'_> {
+    fn word<W: Word + PartialEq>(&mut self, what: &str, expected: Option<W>, found: W) {
+        self.word_or_none(what, expected, Some(found));
+    }
+
+    fn word_or_none<W: Word + PartialEq>(&mut self, what: &str, expected: Option<W>, found: Option<W>) {
+        if let Some(expected) = expected.filter(|expected| Some(expected) != found.as_ref()) {
+            let found = found.map_or("none", |found| found.word());
+            self.differences.push(format!("{what}: expected {}, found {found}", expected.word()));
+        }
+    }
+
+    fn set(&mut self, what: &str, expected: Option<&BTreeSet<String>>, found: &BTreeSet<String>) {
+        let Some(expected) = expected else { return };
+        let told = |set: BTreeSet<&String>| set.into_iter().cloned().collect::<Vec<_>>().join(", ");
+        let (missing, extra) = (expected.difference(found).collect(), found.difference(expected).collect());
+        if expected != found {
+            self.differences.push(format!("{what}: missing [{}], not expected [{}]", told(missing), told(extra)));
+        }
+    }
+
+    fn map(&mut self, what: &str, expected: Option<&BTreeMap<String, Certainty>>, found: &BTreeMap<String, Certainty>) {
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            let told = |map: &BTreeMap<String, Certainty>| {
+                map.iter().map(|(id, word)| format!("{id}: {}", word.word())).collect::<Vec<_>>().join(", ")
+            };
+            self.differences.push(format!("{what}: expected {{{}}}, found {{{}}}", told(expected), told(found)));
+        }
+    }
+
+    fn everything(&mut self, case: &Case) {
+        let (evaluation, scenario, expect) = (self.evaluation, self.compiled.scenario(), &case.expect);
+        self.word("verdict", expect.verdict, evaluation.verdict);
+        self.word("could become", expect.could_become, evaluation.could_become);
+        for (party, (is, could_become)) in &expect.stances {
+            let found = scenario.party(party).and_then(|at| evaluation.stances.get(at));
+            let Some(found) = found else { continue };
+            self.word(&format!("{party}'s stance"), *is, found.stance);
+            self.word(&format!("{party}'s stance could become"), *could_become, found.could_become);
+        }
+        let with = |status: Status| -> BTreeSet<String> {
+            let findings = evaluation.findings.iter().filter(|finding| finding.status == status);
+            findings.filter_map(|finding| Some(scenario.red_lines.get(finding.red_line)?.id.to_string())).collect()
+        };
+        self.set("crossed", expect.crossed.as_ref(), &with(Status::Crossed));
+        self.set("undetermined", expect.undetermined.as_ref(), &with(Status::Undetermined));
+        for (red_line, expected) in &expect.findings {
+            let at = scenario.red_line(red_line);
+            let found = evaluation.findings.iter().find(|finding| Some(finding.red_line) == at);
+            match found {
+                Some(found) => self.finding(red_line, expected, found),
+                None if expected.is == Some(ExpectedStatus::NotHeld) => {}
+                None => {
+                    let expected = expected.is.map_or("a finding", |is| is.word());
+                    self.differences.push(format!("{red_line}: expected {expected}, found not_held"));
+                }
+            }
+        }
+        let sighted = |sightings: &[Sighting], id: &dyn Fn(usize) -> Option<String>| -> BTreeMap<String, Certainty> {
+            let each = sightings.iter();
+            each.filter_map(|found| Some((id(found.position)?, found.certainty))).collect()
+        };
+        let warnings = sighted(&evaluation.warnings, &|at| Some(scenario.constraints.get(at)?.id.to_string()));
+        let cautions = sighted(&evaluation.cautions, &|at| Some(scenario.cautions.get(at)?.id.to_string()));
+        self.map("warnings", expect.warnings.as_ref(), &warnings);
+        self.map("cautions", expect.cautions.as_ref(), &cautions);
+    }
+
+    fn finding(&mut self, id: &str, expected: &ExpectFinding, found: &Finding) {
+        let (evaluation, scenario) = (self.evaluation, self.compiled.scenario());
+        let Some(red_line) = scenario.red_lines.get(found.red_line) else { return };
+        self.word(id, expected.is, ExpectedStatus::Found(found.status));
+        let (lowest, highest) = found.firmness.unzip();
+        self.word_or_none(&format!("{id}'s firmness"), expected.firmness, lowest);
+        self.word_or_none(&format!("{id}'s firmness at worst"), expected.firmness_at_worst, highest);
+        if let Some(reasons) = &expected.reasons {
+            let named =
+                |causes: &[Cause]| -> BTreeSet<String> { causes.iter().map(|cause| self.cause(*cause)).collect() };
+            let found: BTreeSet<BTreeSet<String>> = evaluation.reasons(found).map(named).collect();
+            if found != *reasons {
+                let told = |reasons: &BTreeSet<BTreeSet<String>>| {
+                    let each = reasons.iter().map(|reason| reason.iter().cloned().collect::<Vec<_>>().join(" + "));
+                    each.collect::<Vec<_>>().join(" | ")
+                };
+                self.differences.push(format!("{id}'s reasons: expected {}, found {}", told(reasons), told(&found)));
+            }
+        }
+        let hangs_on = evaluation.hangs_on(found).into_iter();
+        let hangs_on = hangs_on.filter_map(|input| Some(scenario.inputs.get(input.index())?.id.to_string())).collect();
+        self.set(&format!("{id} hangs on"), expected.hangs_on.as_ref(), &hangs_on);
+        let waivers = evaluation.waivers(found);
+        let named: BTreeMap<String, Certainty> = waivers
+            .iter()
+            .filter_map(|waiver| Some((red_line.waivers.get(waiver.waiver)?.id.to_string(), waiver.certainty)))
+            .collect();
+        self.map(&format!("{id}'s waivers"), expected.waivers.as_ref(), &named);
+        let of_waivers = waivers.iter().filter_map(|waiver| red_line.waivers.get(waiver.waiver));
+        let evidence = red_line.evidence.iter().chain(of_waivers.flat_map(|waiver| &waiver.evidence));
+        let rows: BTreeSet<String> = evidence.map(|evidence| evidence.row.clone()).collect();
+        let missing: Vec<String> = expected.rows.difference(&rows).cloned().collect();
+        if !missing.is_empty() {
+            self.differences.push(format!("{id}'s evidence lacks the rows {}", missing.join(", ")));
+        }
+    }
+
+    fn cause(&self, cause: Cause) -> String {
+        let Some(input) = self.compiled.scenario().inputs.get(cause.input.index()) else { return String::new() };
+        let member = cause.member.and_then(|member| input.domain.entries().get(usize::from(member)));
+        member.map_or_else(|| input.id.to_string(), |member| format!("{}.{member}", input.id))
+    }
+}

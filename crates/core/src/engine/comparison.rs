@@ -1,0 +1,172 @@
+//! Comparisons of evaluations: whether two say the same, and the red lines on which they differ.
+//!
+//! Owns which differences count. Must not know how answers are written: two evaluations that differ only in their day
+//! say the same.
+
+use super::evaluation::{Certainty, Evaluation, Finding, Sighting, Status, WaiverFinding};
+use super::input::Detail;
+use super::reasons::{Cause, Opening};
+use crate::scenario::Scenario;
+use crate::scenario::model::{Firmness, RedLine};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A finding in brief: the status of a red line, and the firmness of its crossings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FindingOutline {
+    /// The status; `None` for a red line that is not held.
+    pub status: Option<Status>,
+    /// The lowest and the highest firmness with which a crossing counts; `None` where there is no crossing.
+    pub firmness: Option<(Firmness, Firmness)>,
+}
+
+impl FindingOutline {
+    /// The outline of a red line that is not held.
+    pub const NOT_HELD: Self = Self { status: None, firmness: None };
+    /// The outline of a clear red line.
+    pub const CLEAR: Self = Self { status: Some(Status::Clear), firmness: None };
+}
+
+impl From<&Finding> for FindingOutline {
+    fn from(finding: &Finding) -> Self {
+        Self { status: Some(finding.status), firmness: finding.firmness }
+    }
+}
+
+/// A red line that differs between two evaluations of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FindingChange {
+    /// The position of the red line; hypothetical ones follow those of the scenario.
+    pub red_line: usize,
+    /// In the earlier evaluation.
+    pub before: FindingOutline,
+    /// In the later evaluation.
+    pub after: FindingOutline,
+}
+
+/// A red line to which compared proposals do different things.
+#[derive(Clone, Debug)]
+pub struct ComparedLine<'a> {
+    /// The red line.
+    pub red_line: &'a RedLine,
+    /// Whether the red line, or its firmness, is a hypothesis.
+    pub is_hypothetical: bool,
+    /// One outline for each proposal, in their order.
+    pub findings: Vec<FindingOutline>,
+}
+
+impl Evaluation {
+    /// Whether two full evaluations of one scenario say the same apart from their day, as far as `detail` reports. What is
+    /// clear, not recorded and not held counts in every detail.
+    pub fn says_the_same_as(&self, other: &Self, detail: Detail) -> bool {
+        let verdicts = |evaluation: &Self| (evaluation.verdict, evaluation.could_become);
+        let outlines = |evaluation: &Self| -> Vec<(usize, FindingOutline)> {
+            let findings = evaluation.findings.iter();
+            findings.map(|finding| (finding.red_line, FindingOutline::from(finding))).collect()
+        };
+        let cautions = |evaluation: &Self| -> Vec<(usize, Certainty)> {
+            evaluation.cautions.iter().map(|caution| (caution.position, caution.certainty)).collect()
+        };
+        let same_warning = |(ours, theirs): (&Sighting, &Sighting)| {
+            (ours.position, ours.certainty) == (theirs.position, theirs.certainty)
+                && self.same_reasons(self.sighting_reasons(ours), other, other.sighting_reasons(theirs))
+        };
+        let mut findings = self.findings.iter().zip(&other.findings);
+        verdicts(self) == verdicts(other)
+            && self.stances == other.stances
+            && outlines(self) == outlines(other)
+            && findings.all(|(ours, theirs)| self.same_details(ours, other, theirs, detail))
+            && self.warnings.len() == other.warnings.len()
+            && self.warnings.iter().zip(&other.warnings).all(same_warning)
+            && cautions(self) == cautions(other)
+            && (detail == Detail::Basic || self.inputs == other.inputs)
+    }
+
+    /// The red lines of which another full evaluation, of a later day, finds something else, in their order.
+    pub fn changes_to(&self, later: &Self, detail: Detail) -> Vec<FindingChange> {
+        let by_line = |evaluation: &Self| -> BTreeMap<usize, usize> {
+            evaluation.findings.iter().enumerate().map(|(at, finding)| (finding.red_line, at)).collect()
+        };
+        let (ours, theirs) = (by_line(self), by_line(later));
+        let lines: BTreeSet<usize> = ours.keys().chain(theirs.keys()).copied().collect();
+        let changes = lines.into_iter().filter_map(|red_line| {
+            let before = ours.get(&red_line).and_then(|at| self.findings.get(*at));
+            let after = theirs.get(&red_line).and_then(|at| later.findings.get(*at));
+            let outline = |finding: Option<&Finding>| finding.map_or(FindingOutline::NOT_HELD, FindingOutline::from);
+            let is_same = outline(before) == outline(after)
+                && before.zip(after).is_none_or(|(before, after)| self.same_details(before, later, after, detail));
+            (!is_same).then(|| FindingChange { red_line, before: outline(before), after: outline(after) })
+        });
+        changes.collect()
+    }
+
+    /// Whether two findings of one red line, with the same outline, have the same reasons, waivers and openings, as far as
+    /// `detail` reports findings of this status.
+    fn same_details(&self, ours: &Finding, other: &Self, theirs: &Finding, detail: Detail) -> bool {
+        if detail == Detail::Basic && !matches!(ours.status, Status::Crossed | Status::Undetermined) {
+            return true;
+        }
+        let same_opening = |ours: &Opening, theirs: &Opening| {
+            ours == theirs && self.inputs.get(ours.input.index()) == other.inputs.get(theirs.input.index())
+        };
+        let same_waiver = |(ours, theirs): (&WaiverFinding, &WaiverFinding)| {
+            (ours.waiver, ours.certainty) == (theirs.waiver, theirs.certainty)
+                && self.same_reasons(self.waiver_reasons(ours), other, other.waiver_reasons(theirs))
+        };
+        let (our_waivers, their_waivers) = (self.waivers(ours), other.waivers(theirs));
+        self.same_reasons(self.reasons(ours), other, other.reasons(theirs))
+            && same_lists(self.would_cross(ours), other.would_cross(theirs), same_opening)
+            && same_lists(self.would_clear(ours), other.would_clear(theirs), same_opening)
+            && our_waivers.len() == their_waivers.len()
+            && our_waivers.iter().zip(their_waivers).all(same_waiver)
+    }
+
+    /// Whether reasons name the same causes, which say the same of their inputs.
+    fn same_reasons<'a>(
+        &self,
+        ours: impl ExactSizeIterator<Item = &'a [Cause]>,
+        other: &Self,
+        theirs: impl ExactSizeIterator<Item = &'a [Cause]>,
+    ) -> bool {
+        // What a cause says of an input: of a member, whether it is in; of any other input, the answer.
+        let says = |evaluation: &Self, cause: &Cause| {
+            let input = evaluation.inputs.get(cause.input.index())?;
+            let answer = cause.member.is_none().then_some(input.answer);
+            Some((input.origin, answer, cause.member.is_some_and(|member| input.includes(member))))
+        };
+        same_lists(ours, theirs, |ours, theirs| ours == theirs && says(self, ours) == says(other, theirs))
+    }
+}
+
+/// Whether two lists of lists have the same lengths, and the same items by a rule.
+fn same_lists<'a, T: 'a>(
+    ours: impl ExactSizeIterator<Item = &'a [T]>,
+    theirs: impl ExactSizeIterator<Item = &'a [T]>,
+    same: impl Fn(&T, &T) -> bool,
+) -> bool {
+    ours.len() == theirs.len()
+        && ours.zip(theirs).all(|(ours, theirs)| {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same(ours, theirs))
+        })
+}
+
+/// The red lines to which proposals, evaluated on one day under the same hypotheses, do different things, in their order.
+///
+/// A red line without a finding is clear, or not held, or not recorded: the last two hold for all of the proposals alike,
+/// so that it counts as clear.
+pub fn differing_lines<'a>(scenario: &'a Scenario, evaluations: &'a [Evaluation]) -> Vec<ComparedLine<'a>> {
+    let mut lines: BTreeMap<usize, ComparedLine<'a>> = BTreeMap::new();
+    for (column, evaluation) in evaluations.iter().enumerate() {
+        for finding in &evaluation.findings {
+            let Some(red_line) = evaluation.red_line(scenario, finding) else { continue };
+            let line = lines.entry(finding.red_line).or_insert_with(|| ComparedLine {
+                red_line,
+                is_hypothetical: evaluation.is_hypothetical(scenario, finding),
+                findings: vec![FindingOutline::CLEAR; evaluations.len()],
+            });
+            if let Some(outline) = line.findings.get_mut(column) {
+                *outline = finding.into();
+            }
+        }
+    }
+    lines.into_values().filter(|line| line.findings.windows(2).any(|pair| pair.first() != pair.last())).collect()
+}

@@ -1,0 +1,137 @@
+//! YAML files other than scenarios, read by the same parser and under the same rules: one document, no anchors, aliases
+//! or tags, and every key of a map once.
+//!
+//! JSON files are such files, too. A caller that reads credentials must not show messages of [`Diagnostics`] to anyone:
+//! they quote the file.
+
+use super::diagnostics::{Diagnostics, Faults, Place};
+use super::document::{self, Content, Node};
+use saphyr_parser::ScalarStyle;
+
+/// A file as a tree of values.
+#[derive(Debug)]
+pub struct Document {
+    characters: Vec<char>,
+    root: Node,
+}
+
+impl Document {
+    /// Reads a file of at most `max_values` values, where keys, lists and maps count, too. `file` is its name, for
+    /// messages.
+    ///
+    /// # Errors
+    /// Every fault of the file, in the order of their places.
+    pub fn read(file: &str, text: &str, max_values: usize) -> Result<Self, Diagnostics> {
+        let mut faults = Faults::default();
+        let characters: Vec<char> = text.chars().collect();
+        // The parser lets such characters through where they are not syntax, also in comments. YAML does not.
+        if let Some(at) = characters.iter().position(|character| !is_printable(*character)) {
+            faults.add(Place { start: at, end: at + 1 }, "a control character, which YAML does not allow");
+        }
+        let root = document::parse_within(max_values, text, &mut faults);
+        let root = faults.finish(file, text, root)?;
+        Ok(Self { characters, root })
+    }
+
+    /// The outermost value.
+    pub fn root(&self) -> Value<'_> {
+        Value { document: self, node: &self.root }
+    }
+
+    fn line(&self, place: Place) -> usize {
+        self.characters.iter().take(place.start).filter(|character| **character == '\n').count() + 1
+    }
+
+    /// Whether a colon follows a key on its line.
+    fn has_colon(&self, key: Place) -> bool {
+        let mut behind = self.characters.iter().skip(key.end).skip_while(|character| matches!(character, ' ' | '\t'));
+        behind.next() == Some(&':')
+    }
+}
+
+/// A scalar, a list or a map of a [`Document`].
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a> {
+    document: &'a Document,
+    node: &'a Node,
+}
+
+impl<'a> Value<'a> {
+    /// The line on which the value begins, from one.
+    pub fn line(&self) -> usize {
+        self.document.line(self.node.place)
+    }
+
+    /// The characters of a scalar as they are written, also of what YAML calls a number or a boolean: `0x10` stays
+    /// `0x10`. `None` for a null (an empty value included), a list or a map.
+    pub fn scalar(&self) -> Option<&'a str> {
+        match &self.node.content {
+            Content::Scalar { text, .. } if !self.node.is_null() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A text. `None` for a list, a map, and for what needs quotes to be a text: a null (an empty value included), and
+    /// whatever YAML 1.1 or 1.2 calls a boolean or a number.
+    pub fn text(&self) -> Option<&'a str> {
+        let text = self.scalar()?;
+        (!self.is_plain() || !(is_boolean(text) || is_number(text))).then_some(text)
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(self.node.content, Content::Scalar { style: ScalarStyle::Plain, .. })
+    }
+
+    /// The items of a list. `None` for a scalar or a map.
+    pub fn items(&self) -> Option<impl Iterator<Item = Value<'a>> + use<'a>> {
+        let document = self.document;
+        match &self.node.content {
+            Content::Sequence(items) => Some(items.iter().map(move |node| Value { document, node })),
+            _ => None,
+        }
+    }
+
+    /// The values of a map that has these keys and no other, in the order of `keys`.
+    ///
+    /// # Errors
+    /// The line of the first key that is unknown or whose colon is on another line, else of the map, if a key is missing
+    /// or this is not a map.
+    pub fn fields<const N: usize>(&self, keys: [&str; N]) -> Result<[Value<'a>; N], usize> {
+        let Content::Mapping(entries) = &self.node.content else { return Err(self.line()) };
+        let fits = |key: &document::Key| keys.contains(&key.text.as_str()) && self.document.has_colon(key.place);
+        if let Some((unfit, _)) = entries.iter().find(|(key, _)| !fits(key)) {
+            return Err(self.document.line(unfit.place));
+        }
+        let found: Vec<_> = keys
+            .iter()
+            .filter_map(|wanted| entries.iter().find(|(key, _)| key.text == *wanted))
+            .map(|(_, node)| Value { document: self.document, node })
+            .collect();
+        found.try_into().map_err(|_| self.line())
+    }
+
+    /// Whether the file ends right behind this value, so that characters of it may be missing: true of an unquoted
+    /// scalar on a last line without a line end.
+    pub fn may_be_cut_off(&self) -> bool {
+        self.is_plain() && self.node.place.end >= self.document.characters.len()
+    }
+}
+
+/// Whether YAML allows a character in a file: <https://yaml.org/spec/1.2.2/#51-character-set>.
+fn is_printable(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | '\u{85}' | '\u{feff}')
+        || !(character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}'))
+}
+
+fn is_boolean(text: &str) -> bool {
+    ["true", "false", "yes", "no", "on", "off", "y", "n"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+fn is_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text).replace('_', "");
+    let with_base = ["0x", "0o", "0b"].iter().filter_map(|base| unsigned.strip_prefix(base));
+    let infinite = [".inf", ".nan"].iter().any(|word| unsigned.eq_ignore_ascii_case(word));
+    infinite
+        || unsigned.parse::<f64>().is_ok()
+        || with_base.into_iter().any(|digits| i128::from_str_radix(digits, 16).is_ok())
+}
