@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 pub mod binary;
+#[cfg(feature = "otlp")]
 pub mod collector;
 pub mod credentials;
 pub mod hostile;

@@ -13,6 +13,8 @@
 mod command_line;
 mod decisions;
 mod errors;
+#[cfg(feature = "otlp")]
+mod exported;
 mod generated;
 mod golden;
 mod page_tokens;

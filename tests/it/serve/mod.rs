@@ -1,5 +1,6 @@
 //! `detente serve`, run as the real binary.
 
+#[cfg(feature = "otlp")]
 mod otlp;
 mod running;
 mod settings;
