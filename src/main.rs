@@ -1,12 +1,14 @@
-//! The `detente` binary: parses the command line, runs the command, and exits with the command's exit code.
+//! The `detente` binary: parses the command line, runs the command, and exits with its code.
 
 use clap::Parser;
 use detente::cli::Cli;
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
-/// mimalloc. A call makes many small allocations, and other threads free some of them: compared with the system allocator,
-/// a call needs a fifth to a third less CPU time. The crate's huge-pages feature is off because it nearly doubles memory.
+/// mimalloc.
+///
+/// A call makes many small allocations, and other threads free some of them: compared with the system allocator, a call
+/// needs a fifth to a third less CPU time. The crate's huge-pages feature is off because it nearly doubles memory.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

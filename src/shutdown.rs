@@ -1,10 +1,11 @@
 //! Shutdown: the signals that start a drain, and how long a drain may take.
 //!
-//! Owns the signals, the durations and the outcome of a drain; must not know what is served. SIGTERM or SIGINT starts the
-//! drain: health reports NOT_SERVING; the server waits [`Drain::pause`], still answering, while clients find other replicas;
-//! `Watch` streams end; the listener closes and every connection receives GOAWAY; open calls may finish until
-//! [`Drain::timeout`]. At half of that time, analyses stop and answer with their best result so far. A second signal ends
-//! the process immediately.
+//! Owns the signals, the durations and the outcome of a drain; must not know what is served. SIGTERM or SIGINT starts
+//! the drain: health reports NOT_SERVING; the server waits [`Drain::pause`], still answering, while clients find other
+//! replicas;
+//! `Watch` streams end; the listener closes and every connection receives GOAWAY; open calls may finish until [`Drain::timeout`].
+//! At half of that time, analyses stop and answer with their best result so far. A second signal ends the process
+//! immediately.
 
 use std::future::Future;
 use std::io;
@@ -14,14 +15,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::shutdown";
 
 /// The durations of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
-    /// Time between NOT_SERVING and the first GOAWAY; 500 ms by default. Behind a load balancer, set it to the time that the
-    /// load balancer takes to notice NOT_SERVING.
+    /// Time between NOT_SERVING and the first GOAWAY; 500 ms by default.
+    ///
+    /// Behind a load balancer, set it to the time that the load balancer takes to notice NOT_SERVING.
     pub pause: Duration,
     /// Time after the pause in which open calls may finish before they are cut; 10 seconds by default.
     pub timeout: Duration,
@@ -70,8 +74,10 @@ impl Signals {
         }
     }
 
-    /// Runs the future that `serve` creates. The first signal completes the receiver passed to `serve`; returns `None` if a
-    /// second signal arrives before the future completes.
+    /// Runs the future that `serve` creates.
+    ///
+    /// The first signal completes the receiver passed to `serve`; returns `None` if a second signal arrives before the
+    /// future completes.
     pub async fn run_until_signal<F: Future>(
         mut self,
         serve: impl FnOnce(oneshot::Receiver<()>) -> F,

@@ -1,4 +1,6 @@
-//! The active credentials, against which callers are identified. Must not know where the credentials come from.
+//! The active credentials, against which callers are identified.
+//!
+//! Must not know where the credentials come from.
 
 use crate::access::{AuthenticationError, Caller, Keys, Tokens};
 use arc_swap::ArcSwapOption;

@@ -1,5 +1,7 @@
-//! Reasons for which a caller is rejected. The log contains the reason; the caller learns only whether credentials were
-//! missing. Must not know how credentials are verified.
+//! Reasons for which a caller is rejected.
+//!
+//! The log contains the reason; the caller learns only whether credentials were missing. Must not know how credentials
+//! are verified.
 
 use thiserror::Error;
 

@@ -1,4 +1,6 @@
-//! JSON Web Tokens (RFC 7519), verified with the public keys of a JWKS file (RFC 7517). Must not know how tokens arrive.
+//! JSON Web Tokens (RFC 7519), verified with the public keys of a JWKS file (RFC 7517).
+//!
+//! Must not know how tokens arrive.
 //!
 //! The rules follow RFC 8725: the server, and never the token, chooses the allowed algorithms; a key verifies only the
 //! algorithm that it names or, if it names none, the algorithms of its type; issuer, audience, expiry and subject are
@@ -110,7 +112,9 @@ enum Audience {
 }
 
 impl Keys {
-    /// Parses a JWKS. Keys of unknown types, and keys that cannot verify any allowed token, are skipped, as RFC 7517 (section 5)
+    /// Parses a JWKS.
+    ///
+    /// Keys of unknown types, and keys that cannot verify any allowed token, are skipped, as RFC 7517 (section 5)
     /// advises: the issuer may publish keys that other services need.
     ///
     /// # Errors
@@ -202,7 +206,8 @@ impl Keys {
         if !key.algorithms.contains(&header.alg) {
             return Err(AuthenticationError::WrongKey);
         }
-        // The library checks the signature only. `check` verifies the claims, because the library uses the system clock.
+        // The library checks the signature only. `check` verifies the claims, because the library uses the system
+        // clock.
         let mut validation = Validation::new(header.alg);
         (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
         validation.required_spec_claims.clear();
@@ -302,7 +307,9 @@ fn is_for_signatures(jwk: &Jwk) -> bool {
     used && jwk.common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify))
 }
 
-/// Returns a key's algorithms: the one that it names, if its type supports it, otherwise all algorithms of its type.
+/// Returns the algorithms that a key can verify.
+///
+/// That is the algorithm that it names, if its type supports it, or else every algorithm of its type.
 fn algorithms(jwk: &Jwk) -> Vec<Algorithm> {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     let of_type: &[(Algorithm, KeyAlgorithm)] = match &jwk.algorithm {

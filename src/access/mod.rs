@@ -1,7 +1,10 @@
-//! Access control: callers, their roles and their scenarios, by bearer tokens from a file or by signed JSON Web Tokens.
+//! Access control: callers, their roles and their scenarios.
 //!
-//! Owns callers, their rights, and the rules for their credentials. Must not know about the protocol, the file system (files
-//! arrive as text) or the clock (the time is an argument). No token and no hash of a token appears in any output.
+//! Callers are identified by bearer tokens from a file, by signed JSON Web Tokens, or by a client certificate.
+//!
+//! Owns callers, their rights, and the rules for their credentials. Must not know about the protocol, the file system
+//! (files arrive as text) or the clock (the time is an argument). No token and no hash of a token appears in any
+//! output.
 
 mod authority;
 mod denied;
@@ -34,13 +37,17 @@ pub enum Role {
 /// Scenarios to which a caller can be restricted.
 const MAX_SCENARIOS: usize = 1_000;
 
-/// Deserialises a list that must not be `null`: without a list, the caller sees all scenarios, so `null` is an error.
+/// Deserialises a list and rejects `null`.
+///
+/// Without a list, the caller sees all scenarios, so `null` must not count as an omitted list.
 fn non_null_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     Vec::deserialize(deserializer).map(Some)
 }
 
-/// Parses the scenarios to which a caller is restricted. Returns `None` if there are too many, or if one is not an id: `*` or
-/// a full resource name would not mean what its author intended.
+/// Parses the scenarios to which a caller is restricted.
+///
+/// Returns `None` if there are too many, or if one is not an id: `*` or a full resource name would not mean what its
+/// author intended.
 fn parse_scenario_ids(ids: &[impl AsRef<str>]) -> Option<BTreeSet<Id>> {
     let is_id_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     let all_are_ids = ids.iter().map(AsRef::as_ref).all(|id: &str| !id.is_empty() && id.bytes().all(is_id_byte));
@@ -99,7 +106,9 @@ impl Caller {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Creates a caller that is identified by its client certificate alone: an analyst who sees every scenario.
+    /// Creates a caller that is identified by its client certificate alone.
+    ///
+    /// The caller is an analyst who sees every scenario.
     pub fn with_certificate(name: &str, until: SystemTime) -> Self {
         Self::new(name, Role::Analyst, None, Some(until))
     }
@@ -119,7 +128,9 @@ impl Caller {
         self.inner.is_known
     }
 
-    /// Whether the caller may see a scenario. Scenarios that the caller may not see are reported as not found.
+    /// Whether the caller may see a scenario.
+    ///
+    /// Scenarios that the caller may not see are reported as not found.
     pub fn may_see(&self, scenario: &str) -> bool {
         self.inner.scenarios.as_ref().is_none_or(|scenarios| scenarios.contains(scenario))
     }

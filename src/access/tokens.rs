@@ -1,5 +1,6 @@
-//! Bearer tokens from a YAML or JSON file, with one entry for each caller, stored as SHA-256 hashes. Must not know how
-//! tokens arrive.
+//! Bearer tokens from a YAML or JSON file, with one entry for each caller, stored as SHA-256 hashes.
+//!
+//! Must not know how tokens arrive.
 
 use crate::access::{Caller, CredentialFileError, MAX_SCENARIOS, Role};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -24,8 +25,8 @@ type Hash = [u8; 32];
 
 /// The accepted tokens.
 ///
-/// A token is looked up by a keyed hash of its SHA-256, so that the time of a lookup reveals nothing about the other tokens;
-/// the entry found is compared in constant time.
+/// A token is looked up by a keyed hash of its SHA-256, so that the time of a lookup reveals nothing about the other
+/// tokens; the entry found is compared in constant time.
 pub struct Tokens {
     // The map's key is a hash with a secret random key. Two tokens rarely share one.
     callers: HashMap<u64, Vec<(Hash, Caller)>>,
@@ -39,7 +40,9 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
-/// An entry of the file. Every key is required, because a truncated file must never grant more than the whole file.
+/// An entry of the file.
+///
+/// Every key is required, because a truncated file must never grant more than the whole file.
 struct Entry<'a> {
     caller: &'a str,
     sha256: &'a str,
@@ -70,8 +73,10 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Reads the name of a caller or a scenario. A truncated name may be the name of another caller or scenario, so a name that
-/// the end of the file may have cut off is rejected: it could grant rights that the whole file does not grant.
+/// Reads the name of a caller or a scenario.
+///
+/// A truncated name may be the name of another caller or scenario, so a name that the end of the file may have cut off
+/// is rejected: it could grant rights that the whole file does not grant.
 fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, CredentialFileError> {
     if value.may_be_cut_off() {
         return Err(CredentialFileError(format!(
@@ -126,7 +131,8 @@ impl Tokens {
             let hash = hex(entry.sha256).ok_or_else(|| {
                 CredentialFileError(format!("token {place} ({}): `sha256` is not 64 hexadecimal digits", entry.caller))
             })?;
-            // A script that fails to create a token hashes the empty string: `Bearer` without a token would then be accepted.
+            // A script that fails to create a token hashes the empty string: `Bearer` without a token would then be
+            // accepted.
             if hash == <Hash>::from(Sha256::digest([])) {
                 return Err(CredentialFileError(format!(
                     "token {place} ({}): `sha256` is the hash of an empty token",
@@ -170,8 +176,9 @@ impl Tokens {
         self.get(&Sha256::digest(token).into()).cloned()
     }
 
-    /// Takes the place of `before`: callers whose token and rights are unchanged stay valid, and the credentials of all others
-    /// are revoked.
+    /// Takes the place of `before`, and revokes credentials that are no longer in the file.
+    ///
+    /// Callers whose token and rights are unchanged stay valid.
     pub(super) fn replacing(mut self, before: &Self) -> Self {
         for (hash, caller) in before.callers.values().flatten() {
             let now = self.get_mut(hash).filter(|now| now.has_rights_of(caller));

@@ -1,8 +1,8 @@
 //! Authentication and authorisation by the request headers, before the body is read.
 //!
-//! Health is open to everyone. Every other call, reflection included, needs credentials if the server has an authority that
-//! requires them; analyses need the role `analyst`. Must not know the contents of requests: the services decide which
-//! scenarios a caller sees and who may evaluate hypotheses.
+//! Health is open to everyone. Every other call, reflection included, needs credentials if the server has an authority
+//! that requires them; analyses need the role `analyst`. Must not know the contents of requests: the services decide
+//! which scenarios a caller sees and who may evaluate hypotheses.
 
 use crate::access::{Authority, Caller, Role};
 use crate::error::ApiError;
@@ -18,7 +18,9 @@ use std::time::SystemTime;
 use tonic::Status;
 use tracing::debug;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::middleware::access";
 
 /// Identifies callers, and applies their quotas. Clones share the quotas.

@@ -1,7 +1,9 @@
-//! The context of one call, shared by its layers and its handler: caller, request id, trace id, and a summary for telemetry.
+//! The context of one call, shared by its layers and its handler.
 //!
-//! Every request that passed the layers has one in its extensions. A call made without the middleware has a default context
-//! of its own, which nothing reads. Must not know how a call is answered.
+//! It contains the caller, the request id, the trace id, and a summary for telemetry.
+//!
+//! Every request that passed the layers has one in its extensions. A call made without the middleware has a default
+//! context of its own, which nothing reads. Must not know how a call is answered.
 
 use crate::access::Caller;
 use crate::locks::lock;
@@ -32,8 +34,9 @@ struct Inner {
 /// An action that runs once it is certain that the call is answered.
 type Action = Box<dyn FnOnce() + Send>;
 
-/// What a handler records about its call, for the call's span and log event. It never contains the proposal's terms, except
-/// in [`CallSummary::content`].
+/// What a handler records about its call, for the call's span and log event.
+///
+/// It never contains the proposal's terms, except in [`CallSummary::content`].
 #[derive(Clone, Debug, Default)]
 pub struct CallSummary {
     /// Id of the scenario.
@@ -110,7 +113,9 @@ impl Call {
     }
 }
 
-/// Returns the trace id of a `traceparent` of version 00, or of a later version that begins in the same way.
+/// Returns the trace id of a `traceparent`; `None` if the header is invalid.
+///
+/// Accepts version 00, and later versions that begin in the same way.
 fn trace_id(parent: &[u8]) -> Option<&str> {
     let parent = std::str::from_utf8(parent).ok()?;
     let mut parts = parent.split('-');

@@ -1,11 +1,15 @@
-//! Counts every call while it is open, and logs one event when it ends: method, request id, status and duration. Requests
-//! and answers stay out of the log.
+//! Counts every call while it is open, and logs one event when it ends.
 //!
-//! A call ends when its trailers are handed to the transport, or when it is dropped because its caller has left. Failures
-//! are logged at `info`, successes at `debug` (`--log info,detente::call=debug`). No call is logged at `error`: a caller can
-//! cause any status, INTERNAL included, and the code that detects an internal error has already logged it.
+//! The event contains the method, the request id, the status and the duration; requests and answers stay out of the
+//! log.
 //!
-//! At `debug`, each call also has a span, which adds the call to everything logged inside it. There is no span at `info`,
+//! A call ends when its trailers are handed to the transport, or when it is dropped because its caller has left.
+//! Failures are logged at `info`, successes at `debug` (`--log info,detente::call=debug`). No call is logged at
+//! `error`: a caller can cause any status, INTERNAL included, and the code that detects an internal error has already
+//! logged it.
+//!
+//! At
+//! `debug`, each call also has a span, which adds the call to everything logged inside it. There is no span at `info`,
 //! because a span costs six microseconds, a quarter of a call. Must not know how a call is answered.
 
 use crate::error::{ERROR_DOMAIN, ReasonName};
@@ -31,9 +35,9 @@ use tonic_types::StatusExt;
 use tower::{Layer, Service};
 use tracing::{Span, field};
 
-/// Length at which the log cuts paths that are not methods of this server, in bytes: callers choose the path.
+/// Length at which the log cuts unknown paths, in bytes; callers choose the path.
 const MAX_METHOD_BYTES: usize = 128;
-/// The method label of all such paths in metrics.
+/// The method label of unknown paths in metrics.
 const OTHER_METHOD: &str = "other";
 
 /// Layer that observes every call.
@@ -54,7 +58,9 @@ struct Observer {
 }
 
 impl CallsLayer {
-    /// Creates the layer. `in_flight` tracks the open calls and `metrics` counts the ended ones. Errors for messages beyond
+    /// Creates the layer.
+    ///
+    /// `in_flight` tracks the open calls and `metrics` counts the ended ones. Errors for messages beyond
     /// `max_request_bytes` state that limit.
     pub fn new(in_flight: TaskTracker, metrics: Metrics, max_request_bytes: usize) -> Self {
         let methods = crate::schema::methods::all().into_iter();

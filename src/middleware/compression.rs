@@ -1,8 +1,8 @@
-//! Compresses an answer only if its request was compressed, with the same encoding, and only if the caller accepts it.
+//! Compresses an answer only as its request was compressed, and only if the caller accepts it.
 //!
-//! Most clients announce gzip on every call without wanting it, and tonic would then compress every answer: for a typical
-//! answer of 500 bytes, compression takes longer than the evaluation. Other gRPC servers mirror the request's encoding,
-//! too. Must not know how a call is answered.
+//! Most clients announce gzip on every call without wanting it, and tonic would then compress every answer: for a
+//! typical answer of 500 bytes, compression takes longer than the evaluation. Other gRPC servers mirror the request's
+//! encoding, too. Must not know how a call is answered.
 
 use http::{HeaderName, HeaderValue, Request};
 use std::task::{Context, Poll};

@@ -1,5 +1,8 @@
-//! The connection of a call, in the extensions of its request: the peer, and the connection's permits for streams of
-//! evaluations. Must not know how connections are served.
+//! The connection of a call, in the extensions of its request.
+//!
+//! Owns the address and certificate of the peer, and the connection's permits for streams of evaluations.
+//!
+//! Must not know how connections are served.
 
 use crate::error::ApiError;
 use std::net::IpAddr;

@@ -1,9 +1,10 @@
-//! DeadlineService: the caller's `grpc-timeout` bounds the whole call, streams included. At the deadline the call ends with
-//! DEADLINE_EXCEEDED, and its work is dropped.
+//! Deadlines: the caller's `grpc-timeout` bounds the whole call, streams included.
 //!
-//! The deadline is also in the request's extensions, for work that must stop by itself: a layer cannot interrupt a thread.
-//! tonic's own transport has a deadline layer outside of all others, which answers CANCELLED and stops watching once the
-//! headers are sent; this server does not use it. Must not know how a call is answered.
+//! At the deadline the call ends with DEADLINE_EXCEEDED, and its work is dropped.
+//!
+//! The deadline is also in the request's extensions, for work that must stop by itself: a layer cannot interrupt a
+//! thread. tonic's own transport has a deadline layer outside of all others, which answers CANCELLED and stops watching
+//! once the headers are sent; this server does not use it. Must not know how a call is answered.
 
 use crate::schema::proto::v1::ErrorReason;
 use bytes::Bytes;
@@ -26,7 +27,9 @@ pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline(pub Instant);
 
-/// Parses a `grpc-timeout`: one to eight digits and a unit of H, M, S, m, u, n; `None` for anything else.
+/// Parses a `grpc-timeout`; `None` if it is invalid.
+///
+/// A valid timeout has one to eight digits and a unit of H, M, S, m, u or n.
 fn parse(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
     if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {

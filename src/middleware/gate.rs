@@ -1,5 +1,7 @@
-//! Gates: admit or reject calls by their headers, before the body is read. The response body holds the answer's part of the
-//! response budget until the client has read it. Must not know what a gate checks.
+//! Gates: admit or reject calls by their headers, before the body is read.
+//!
+//! The response body holds the answer's part of the response budget until the client has read it. Must not know what a
+//! gate checks.
 
 use crate::middleware::response_budget::ResponsePermit;
 use bytes::Bytes;

@@ -1,8 +1,10 @@
-//! The middleware that every call passes, outermost first: [`request_id`], [`calls`], [`panics`], [`deadline`], [`access`]
-//! (with [`quota`]), [`admission`], [`compression`], [`receive`].
+//! The middleware that every call passes.
 //!
-//! Each layer is a generic tower service over any HTTP body, so that no call pays for boxed bodies between the layers. The
-//! middleware names, observes and bounds calls; it must not know how a call is answered.
+//! The layers, outermost first: [`request_id`], [`calls`], [`panics`], [`deadline`], [`access`] (with [`quota`]),
+//! [`admission`], [`compression`], [`receive`].
+//!
+//! Each layer is a generic tower service over any HTTP body, so that no call pays for boxed bodies between the layers.
+//! The middleware names, observes and bounds calls; it must not know how a call is answered.
 
 pub mod access;
 pub mod admission;

@@ -1,7 +1,7 @@
 //! Turns the panic of a handler into INTERNAL with an incident id, under which the log has the details.
 //!
-//! Without this layer, a panic reaches the caller as a transport error without a status. The panic's message stays in the
-//! log, because it may quote data of other callers. Must not know what a handler does.
+//! Without this layer, a panic reaches the caller as a transport error without a status. The panic's message stays in
+//! the log, because it may quote data of other callers. Must not know what a handler does.
 
 use crate::middleware::request_id::RequestId;
 use crate::schema::proto::v1::ErrorReason;
@@ -18,13 +18,16 @@ use std::task::{Context, Poll};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::middleware::panics";
 
 type Payload = Box<dyn Any + Send>;
 
-/// Runs `poll` and catches a panic. Callers drop a future or body that panicked and never poll it again, so nothing observes
-/// a broken invariant.
+/// Runs `poll` and catches a panic.
+///
+/// Callers drop a future or body that panicked and never poll it again, so nothing observes a broken invariant.
 fn catch_panic<T>(poll: impl FnOnce() -> T) -> Result<T, Payload> {
     catch_unwind(AssertUnwindSafe(poll))
 }
@@ -116,7 +119,9 @@ where
 }
 
 pin_project! {
-    /// The response body of [`PanicsService`], which ends with a status if it panics; empty without an inner body.
+    /// The response body of [`PanicsService`], which turns a panic into a status.
+    ///
+    /// It is empty without an inner body.
     #[derive(Debug)]
     pub struct PanicsBody<B> {
         #[pin]

@@ -1,7 +1,7 @@
 //! Quotas: a token bucket for each caller or, if callers are not identified, for each network address.
 //!
-//! A call takes one token, a message of a stream takes one, and a batch takes one for each of its requests. Must not know
-//! how a call is answered.
+//! A call takes one token, a message of a stream takes one, and a batch takes one for each of its requests. Must not
+//! know how a call is answered.
 
 use crate::access::Caller;
 use crate::error::ApiError;
@@ -43,8 +43,9 @@ impl Quotas {
     }
 }
 
-/// Returns an IPv4 address as it is, and an IPv6 address as its /64 network: the owner of one IPv6 address usually owns all
-/// 2^64 addresses of the network, and counts as one caller.
+/// Returns the network of an address: the /64 network of IPv6, and the address itself of IPv4.
+///
+/// The owner of one IPv6 address usually owns all 2^64 addresses of the network, and counts as one caller.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -63,7 +64,8 @@ impl Quota {
     /// Takes `count` tokens.
     ///
     /// # Errors
-    /// If there are fewer tokens, with the time until there are enough; no token is taken then. If `count` exceeds the burst.
+    /// If there are fewer tokens, with the time until there are enough; no token is taken then. If `count` exceeds the
+    /// burst.
     pub fn take(&self, count: u32) -> Result<(), ApiError> {
         let Some(count) = NonZeroU32::new(count) else { return Ok(()) };
         let Quotas { buckets, burst } = &self.quotas;

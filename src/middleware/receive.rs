@@ -1,9 +1,10 @@
-//! Bounds the time within which a request must arrive, so that a client that sends a byte now and then cannot hold its call
-//! open for ever.
+//! Bounds the time within which a request must arrive.
 //!
-//! Streams of evaluations and reflection are exempt: between messages, idle timeouts apply. Health is not exempt: it is open
-//! to strangers, its request is one message, and an open call keeps its connection beyond the maximum age. Must not know
-//! how a call is answered.
+//! Without this limit, a client that sends a byte now and then could hold its call open for ever.
+//!
+//! Streams of evaluations and reflection are exempt: between messages, idle timeouts apply. Health is not exempt: it is
+//! open to strangers, its request is one message, and an open call keeps its connection beyond the maximum age. Must
+//! not know how a call is answered.
 
 use crate::error::ApiError;
 use crate::middleware::admission::is_stream_of_evaluations;

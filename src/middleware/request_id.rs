@@ -1,7 +1,8 @@
 //! Request ids: the caller's `x-request-id` if it is valid, otherwise a random id.
 //!
-//! The layer is the outermost one, so that the headers of every answer contain the id, including errors and trailers-only
-//! answers. Inside the layer, the id is in the request's extensions. Must not know how a call is answered.
+//! The layer is the outermost one, so that the headers of every answer contain the id, including errors and
+//! trailers-only answers. Inside the layer, the id is in the request's extensions. Must not know how a call is
+//! answered.
 
 use http::{HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;

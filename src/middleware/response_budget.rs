@@ -1,8 +1,9 @@
 //! Bounds the bytes of answers that wait to be read, on each connection and in total.
 //!
-//! Flow control makes an answer wait for its client; 4 MiB for each admitted call would be gigabytes. An answer takes its
-//! bytes from the budget when it is ready, and returns them when it has been sent. Large answers share one half of the
-//! budget, so that clients that do not read them cannot block the usual small answers. Must not know what answers contain.
+//! Flow control makes an answer wait for its client; 4 MiB for each admitted call would be gigabytes. An answer takes
+//! its bytes from the budget when it is ready, and returns them when it has been sent. Large answers share one half of
+//! the budget, so that clients that do not read them cannot block the usual small answers. Must not know what answers
+//! contain.
 
 use crate::error::ApiError;
 use std::sync::Arc;

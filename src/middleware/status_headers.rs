@@ -1,12 +1,17 @@
-//! Rewrites the headers and trailers that carry a status: plain messages, and a reason for messages that are too large. Must
-//! not know how a call is answered.
+//! Rewrites the headers and trailers that carry a status.
+//!
+//! Messages become plain text, and errors for messages that are too large get a reason.
+//!
+//! Must not know how a call is answered.
 
 use crate::schema::proto::v1::ErrorReason;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
 
-/// Removes needless escapes from a status message. gRPC lets printable ASCII except `%` stand for itself; tonic also escapes
-/// `?` and `#`, and some clients then show the escapes.
+/// Removes needless escapes from a status message.
+///
+/// gRPC lets printable ASCII except `%` stand for itself; tonic also escapes `?` and `#`, and some clients then show
+/// the escapes.
 pub(super) fn make_plain(headers: &mut HeaderMap) {
     let Some(message) = headers.get(Status::GRPC_MESSAGE) else { return };
     let Ok(text) = message.to_str() else { return };

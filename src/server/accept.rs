@@ -1,4 +1,4 @@
-//! The accept loop: accepts connections, serves them behind the middleware, and drains them at shutdown.
+//! The accept loop: serves connections behind the middleware, and drains them at shutdown.
 //!
 //! Owns the order of the middleware and the number of open connections. Must not know which services answer.
 
@@ -33,18 +33,23 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tracing::{debug, info, warn};
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::server";
 
 /// Pause after a failed accept, which usually means that the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time that connections may take to close once the last call of a drain has finished.
 const LINGER: Duration = Duration::from_secs(1);
-/// Minimum time between two warnings about the connection limit, which short connections could otherwise trigger often.
+/// Minimum time between two warnings about the connection limit.
+///
+/// Short connections at the limit could otherwise fill the log.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Serves `service` behind the middleware of this server until `stop` completes, then drains. `ending` is cancelled when
-/// connections receive GOAWAY, so that calls without an end of their own end themselves.
+/// Serves `service` behind the middleware of this server until `stop` completes, then drains.
+///
+/// `ending` is cancelled when connections receive GOAWAY, so that calls without an end of their own end themselves.
 pub async fn serve_routes<S, B>(
     listener: TcpListener,
     service: S,

@@ -1,6 +1,7 @@
-//! The admin listener, for kubelets, metric scrapers and operators: HTTP/1.1 and gRPC on one port, in plaintext. It is
-//! independent of the main listener and its limits, so an overloaded server still answers probes. Must not know about
-//! scenarios or callers.
+//! The admin listener: HTTP/1.1 and gRPC on one port, in plaintext.
+//!
+//! It serves kubelets, metric scrapers and operators. It is independent of the main listener and its limits, so an
+//! about scenarios or callers.
 //!
 //! - `grpc.health.v1.Health`: as on the main listener;
 //! - `/livez`: 200 while the process can answer;
@@ -30,10 +31,14 @@ use tonic::Status;
 use tonic::service::Routes;
 use tracing::{debug, warn};
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::admin";
 
-/// Connections that may be open at a time. Probes and scrapers are few; one more connection closes the oldest one.
+/// Connections that may be open at a time.
+///
+/// Probes and scrapers are few; one more connection closes the oldest one.
 const MAX_CONNECTIONS: usize = 128;
 /// Time for the first headers of a connection, and idle time before a keepalive ping.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);

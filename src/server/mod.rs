@@ -38,7 +38,9 @@ use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::Routes;
 use tracing::info;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::server";
 
 /// Largest reflection request, in bytes; a request contains one name.
@@ -76,7 +78,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Creates a server for the scenarios of `store`; by default it is in plaintext and accepts every caller.
+    /// Creates a server for the scenarios of `store`, in plaintext and open to every caller.
     pub fn new(listener: TcpListener, store: Arc<Store>, settings: Settings) -> Self {
         Self {
             listener,
@@ -218,8 +220,9 @@ impl Server {
     }
 }
 
-/// Returns the number of analysis threads. The default, for 0, is one for every two processors, so that analyses do not slow
-/// evaluations down.
+/// Returns the number of analysis threads.
+///
+/// The default, for 0, is one for every two processors, so that analyses do not slow evaluations down.
 fn threads_for(analyses: usize) -> usize {
     match analyses {
         0 => available_parallelism().map_or(1, |processors| (usize::from(processors) / 2).max(1)),

@@ -11,11 +11,15 @@ use std::time::Duration;
 pub struct Settings {
     /// Whether to serve gRPC reflection, from which clients learn the schema; true by default.
     pub reflection: bool,
-    /// Connections that may be open at a time; more wait in the listener's backlog. 1,024 by default.
+    /// Connections that may be open at a time; more wait in the listener's backlog.
+    ///
+    /// 1,024 by default.
     pub max_connections: usize,
     /// Limits of each connection.
     pub connection: ConnectionLimits,
-    /// Calls that the server works on at a time, over all connections; more are rejected. 1,024 by default.
+    /// Calls that the server works on at a time, over all connections; more are rejected.
+    ///
+    /// 1,024 by default.
     pub max_calls: usize,
     /// Requests per second and burst size for each caller; `None`, the default, sets no quota.
     pub quota: Option<(NonZeroU32, NonZeroU32)>,
@@ -38,8 +42,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// Reflection, 1,024 connections and calls, no quota, 10 seconds for a request of up to 1 MiB, a cache of 32 MiB, 60 idle
-    /// seconds for a stream, 30 seconds for an analysis, and the default drain.
+    /// Returns the defaults that the fields state.
     fn default() -> Self {
         Self {
             reflection: true,

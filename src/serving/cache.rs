@@ -1,9 +1,9 @@
 //! The cache of encoded answers, keyed by request.
 //!
-//! A key is the whole converted request: revision, exact date, detail, and every input with its exact answer and its origin.
-//! It is not made of the engine's masks, in which 30 and 31 days can be equal, nor of the bytes received, because one
-//! request has many encodings. Keys are compared in full, so that a hash collision cannot return a wrong answer. Errors,
-//! hypotheses and truncated answers are never cached. Must not know the protocol.
+//! A key is the whole converted request: revision, exact date, detail, and every input with its exact answer and its
+//! origin. It is not made of the engine's masks, in which 30 and 31 days can be equal, nor of the bytes received,
+//! because one request has many encodings. Keys are compared in full, so that a hash collision cannot return a wrong
+//! answer. Errors, hypotheses and truncated answers are never cached. Must not know the protocol.
 use crate::serving::Outline;
 use bytes::Bytes;
 use detente_condition::{Answer, Value};
@@ -15,7 +15,9 @@ use quick_cache::sync::Cache as Map;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Approximate size of an entry besides its key and answer, in bytes: the map's slot, two allocations, two counters.
+/// Approximate size of an entry besides its key and its answer, in bytes.
+///
+/// It consists of the map's slot, two allocations and two counters.
 const ENTRY_OVERHEAD: usize = 128;
 /// Size of a usual entry, from which the number of entries is estimated, in bytes.
 const USUAL_ENTRY: usize = 1024;
@@ -127,11 +129,14 @@ impl Weighter<Key, CachedAnswer> for Weigh {
 }
 
 impl Cache {
-    /// Creates a cache of `bytes`, including keys and the overhead of entries. The cache is divided into shards, so that callers
-    /// rarely wait for each other; an answer that is larger than a shard is not cached.
+    /// Creates a cache of `bytes`, including keys and the overhead of entries.
+    ///
+    /// The cache is divided into shards, so that callers rarely wait for each other; an answer that is larger than a
+    /// shard is not cached.
     pub fn new(bytes: u64) -> Self {
         let entries = usize::try_from(bytes).unwrap_or(usize::MAX) / USUAL_ENTRY;
-        // The map's hash function has a random key, because callers choose the keys and could otherwise make them collide.
+        // The map's hash function has a random key, because callers choose the keys and could otherwise make them
+        // collide.
         Self { map: Map::with_weighter(entries, bytes, Weigh), insertions: AtomicU64::new(0) }
     }
 

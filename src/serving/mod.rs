@@ -1,5 +1,9 @@
-//! Serving: scenario files and the store of their revisions, reloads, the cache of answers, threads for work longer than an
-//! evaluation, analyses, and the decision log. Must not know about the protocol or its messages.
+//! What requests are answered from: scenarios, caches, threads and the decision log.
+//!
+//! Owns the scenario files and the store of their revisions, reloads, the cache of answers, the threads for analyses
+//! and other long work, and the decision log.
+//!
+//! Must not know about the protocol or its messages.
 
 mod analyses;
 mod cache;

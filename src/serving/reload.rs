@@ -1,5 +1,7 @@
-//! Reloads files that may have changed, one kind after the other, on a thread that does not serve calls. If a reload fails,
-//! the previous content stays in use. Owns the counts and faults of reloads; must not know what the files contain.
+//! Reloads files that may have changed, on a thread that does not serve calls.
+//!
+//! If a reload fails, the previous content stays in use. Owns the counts and faults of reloads; must not know what the
+//! files contain.
 
 use crate::locks::lock;
 use crate::serving::watch::Watch;
@@ -10,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::reload";
 
 /// A kind of file that can be reloaded.

@@ -1,8 +1,8 @@
-//! Scenario files: loads them at the start, reloads them when they may have changed, and puts the result into the store.
+//! Scenario files: loads and reloads them, and puts their scenarios into the store. store.
 //!
-//! Each file counts by itself. A file that cannot be used keeps its last valid scenario in the store. A file removed from a
-//! folder removes its scenario. Of two files with one scenario, the first by name is served. The same usable files give the
-//! same revisions on every replica, whatever was loaded before. Must not know who asks for scenarios.
+//! Each file counts by itself. A file that cannot be used keeps its last valid scenario in the store. A file removed
+//! from a folder removes its scenario. Of two files with one scenario, the first by name is served. The same usable
+//! files give the same revisions on every replica, whatever was loaded before. Must not know who asks for scenarios.
 use crate::locks::lock;
 use crate::serving::reload::{Fault, Outcome, Reload};
 use crate::serving::source::{self, SourceError};
@@ -20,7 +20,7 @@ use thiserror::Error;
 
 /// Scenario files in a folder.
 const MAX_FILES: usize = 1_000;
-/// Pause before a changed file is read again; two equal readings in a row show that nobody is writing it.
+/// Pause before a changed file is read again; two equal readings show that nobody is writing it.
 const SETTLE_TIME: Duration = Duration::from_millis(100);
 /// Pause before a missing file is looked for once more.
 const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ const MAX_READS: usize = 20;
 pub enum Where {
     /// These files; if the list is empty, the scenario built into the program.
     Files(Vec<PathBuf>),
-    /// All scenario files of a folder: `*.yaml` and `*.yml`, except `*_test.*` and files that begin with a dot.
+    /// The files `*.yaml` and `*.yml` of a folder, but not `*_test.*` or files with a leading dot.
     Folder(PathBuf),
 }
 
@@ -88,8 +88,10 @@ struct FileState {
 }
 
 impl ScenarioFiles {
-    /// Loads the files. `default` is the id of the scenario that answers requests without a scenario; without it, the first file
-    /// of a list counts, or the first id of a folder.
+    /// Loads the files.
+    ///
+    /// `default` is the id of the scenario that answers requests without a scenario; without it, the first file of a
+    /// list counts, or the first id of a folder.
     ///
     /// # Errors
     /// If any file cannot be used, because a server starts only with all of its scenarios.
@@ -304,7 +306,9 @@ fn is_scenario_file(path: &Path) -> bool {
 
 type ReadResult = Result<([u8; 32], String), SourceError>;
 
-/// Reads the files that differ from their `known` hashes, until two readings in a row are equal. Waits for all files together.
+/// Reads the files that differ from their `known` hashes, until two readings in a row are equal.
+///
+/// Waits for all files together.
 fn read_settled(paths: &[PathBuf], known: impl Fn(&PathBuf) -> Option<[u8; 32]>) -> Vec<(PathBuf, ReadResult)> {
     let read = |path: &PathBuf| source::read_regular(path).map(|text| (hash(&text), text));
     let is_new = |path: &PathBuf, read: &ReadResult| !read.as_ref().is_ok_and(|(hash, _)| Some(*hash) == known(path));

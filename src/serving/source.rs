@@ -1,4 +1,6 @@
-//! Reads and compiles scenario files, and the scenario built into the program. Must not know which scenarios are served.
+//! Reads and compiles scenario files, and the scenario built into the program.
+//!
+//! Must not know which scenarios are served.
 
 use detente_core::engine::Compiled;
 use detente_core::scenario::{self, Diagnostics};
@@ -69,7 +71,7 @@ pub fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
     })
 }
 
-/// Reads a file that is read repeatedly; rejects pipes and devices, whose reading might never begin or end.
+/// Reads a regular file; rejects pipes and devices, whose reading might never begin or end.
 ///
 /// # Errors
 /// As [`read`], and if the path is not a regular file.

@@ -1,5 +1,6 @@
-//! The store of compiled scenarios: the current revision of each, and the latest past revisions. Must not know where the
-//! scenarios come from or who asks for them.
+//! The store of compiled scenarios: the current revision of each, and the latest past revisions.
+//!
+//! Must not know where the scenarios come from or who asks for them.
 
 use crate::locks;
 use dashmap::DashMap;
@@ -61,8 +62,8 @@ pub struct StaleFile {
 
 /// The compiled scenarios.
 ///
-/// A reader waits for a writer only while an entry is swapped. A compiled scenario never changes, so a reader can keep using
-/// the revision that it received.
+/// A reader waits for a writer only while an entry is swapped. A compiled scenario never changes, so a reader can keep
+/// using the revision that it received.
 #[derive(Debug)]
 pub struct Store {
     current: DashMap<Id, Arc<Compiled>>,
@@ -75,7 +76,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Creates a store. The first scenario is the default one; lists are in order of id, whatever the order of `scenarios`.
+    /// Creates a store.
+    ///
+    /// The first scenario is the default one; lists are in order of id, whatever the order of `scenarios`.
     ///
     /// # Errors
     /// If two scenarios have the same id.
@@ -98,8 +101,9 @@ impl Store {
         Self { max_past_bytes, ..self }
     }
 
-    /// Makes a scenario the current one of its id. The previous revision stays available to pins and page tokens, within the
-    /// limits for past revisions.
+    /// Makes a scenario the current one of its id.
+    ///
+    /// The previous revision stays available to pins and page tokens, within the limits for past revisions.
     pub fn put(&self, compiled: Compiled) {
         self.put_shared(Arc::new(compiled));
     }

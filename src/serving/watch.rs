@@ -1,7 +1,8 @@
 //! Reports when files may have changed: on file events, on SIGHUP, and at an interval.
 //!
-//! File events are only hints: the operating system does not report some changes, such as those behind a link to another
-//! place or on a network file system, so all files are also re-read at an interval. Must not know what the files contain.
+//! File events are only hints: the operating system does not report some changes, such as those behind a link to
+//! another place or on a network file system, so all files are also re-read at an interval. Must not know what the
+//! files contain.
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, recommended_watcher};
@@ -16,7 +17,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::watch";
 
 /// Quiet time to wait for after a file event, because changes come in groups.
@@ -45,8 +48,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches these folders, SIGHUP and the clock. If the operating system reports no file events, the failure is logged, and
-    /// SIGHUP and the clock remain.
+    /// Watches these folders, SIGHUP and the clock.
+    ///
+    /// If the operating system reports no file events, the failure is logged, and SIGHUP and the clock remain.
     ///
     /// # Errors
     /// If the handler of SIGHUP cannot be installed.
@@ -80,8 +84,8 @@ impl Watch {
                 debug!(target: LOG_TARGET, "re-reading files (file event)");
             }
         }
-        // A folder that replaced another one of its name is a different folder to the operating system: watch the folders again.
-        // Do so before the files are read, so that no later change is missed.
+        // A folder that replaced another one of its name is a different folder to the operating system: watch the
+        // folders again. Do so before the files are read, so that no later change is missed.
         if let Some(watcher) = &mut self.watcher {
             for folder in &self.folders {
                 let _ = watcher.unwatch(folder);
@@ -93,7 +97,7 @@ impl Watch {
     }
 }
 
-/// Creates a watcher for changes in these folders, and of these folders themselves in their parent folders.
+/// Creates a watcher for changes in these folders, and for the replacement of the folders.
 fn watcher(folders: BTreeSet<PathBuf>, file_event: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let around: BTreeSet<PathBuf> = folders.iter().map(|folder| folder_of(folder)).collect();
     let watched = folders.clone();
@@ -128,7 +132,7 @@ pub fn folder_of(file: &Path) -> PathBuf {
     }
 }
 
-/// Formats a duration for a log line, in the largest unit that does not exceed it: `30s`, `1.5s`, `250ms`.
+/// Formats a duration in the largest unit that does not exceed it: `30s`, `1.5s`, `250ms`.
 fn duration_text(duration: Duration) -> String {
     const UNITS: [(u128, usize, &str); 3] = [(1_000_000_000, 9, "s"), (1_000_000, 6, "ms"), (1_000, 3, "µs")];
     let nanos = duration.as_nanos();

@@ -1,8 +1,8 @@
 //! Runs work that takes longer than an evaluation on threads that do not serve calls.
 //!
-//! The number of running jobs is half of the processors, so that evaluations stay fast; a bounded number of jobs waits, and
-//! more are rejected at once. A waiting job is dropped when its caller leaves; a running job continues to its own limits.
-//! Must not know what the jobs do.
+//! The number of running jobs is half of the processors, so that evaluations stay fast; a bounded number of jobs waits,
+//! and more are rejected at once. A waiting job is dropped when its caller leaves; a running job continues to its own
+//! limits. Must not know what the jobs do.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -56,7 +56,9 @@ impl Workers {
         self.run_admitted(job, admitted).await
     }
 
-    /// Runs a job like [`Workers::run`], but waits for a permit instead of failing; for callers with one job at a time.
+    /// Runs a job as [`Workers::run`] does, but waits for a permit instead of failing.
+    ///
+    /// For callers with one job at a time.
     ///
     /// # Errors
     /// If the program is shutting down.

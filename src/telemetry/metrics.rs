@@ -1,7 +1,7 @@
 //! Metrics: one set of instruments, scraped by Prometheus and sent to a collector over OTLP.
 //!
-//! Owns the instruments of calls and connections, which are recorded as they happen. Counts that other modules keep (cache,
-//! analyses, decision log) are read at each scrape. Must not know what a call does.
+//! Owns the instruments of calls and connections, which are recorded as they happen. Counts that other modules keep
+//! (cache, analyses, decision log) are read at each scrape. Must not know what a call does.
 
 use crate::telemetry::{ExporterError, Otlp, traces};
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider};
@@ -14,10 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::telemetry::metrics";
 
-/// Bucket bounds of the call durations, in seconds: an evaluation takes tens of microseconds, an analysis seconds.
+/// Bucket bounds of call durations, in seconds.
+///
+/// An evaluation takes tens of microseconds, an analysis seconds.
 const BUCKETS: [f64; 18] = [
     0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
     2.5, 10.0, 30.0,
@@ -163,7 +167,9 @@ impl Metrics {
         self.inner.connections_ended.add(1, &[KeyValue::new("reason", reason)]);
     }
 
-    /// Registers a value that only grows, read at each scrape. Its exported name has the suffix `_total`.
+    /// Registers a value that only grows, read at each scrape.
+    ///
+    /// Its exported name has the suffix `_total`.
     pub fn counter(
         &self,
         name: &'static str,

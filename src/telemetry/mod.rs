@@ -1,7 +1,7 @@
 //! Telemetry: log events and spans ([`init`]), and metrics ([`Metrics`]).
 //!
-//! Events go to standard error, as text or JSON; the spans of calls go to an OTLP collector if there is one. Must not know
-//! what the events are about.
+//! Events go to standard error, as text or JSON; the spans of calls go to an OTLP collector if there is one. Must not
+//! know what the events are about.
 
 mod metrics;
 #[cfg(feature = "otlp")]
@@ -26,24 +26,30 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry};
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::telemetry";
 
 /// The log target of the events and spans of calls.
 pub const CALL_TARGET: &str = "detente::call";
-/// Log lines that may wait to be written. Calls never wait for the log: when this many lines wait, further lines are dropped
-/// and counted.
+/// Log lines that may wait to be written.
+///
+/// Calls never wait for the log: when this many lines wait, further lines are dropped and counted.
 const MAX_WAITING_LINES: usize = 16 * 1024;
 
-/// An OpenTelemetry collector of traces and metrics, and what is sent to it. A build without the feature `otlp` sends
-/// nothing, and rejects every collector.
+/// An OpenTelemetry collector of traces and metrics, and what is sent to it.
+///
+/// A build without the feature `otlp` sends nothing, and rejects every collector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Otlp {
     /// The collector's URL, such as `http://127.0.0.1:4317` (gRPC, in plaintext).
     pub endpoint: String,
     /// Interval at which metrics are sent.
     pub interval: Duration,
-    /// Share of calls that are traced, from 0 to 1, among the calls whose callers do not say whether to trace them.
+    /// Share of calls that are traced, from 0 to 1.
+    ///
+    /// It applies to calls whose callers do not say whether to trace them.
     pub sample: f64,
 }
 
@@ -76,8 +82,9 @@ pub enum TelemetryError {
     Otlp(#[from] ExporterError),
 }
 
-/// Guard of the telemetry set up by [`init`]. Dropping it writes the remaining log lines and sends the remaining spans, for up
-/// to about two seconds.
+/// Guard of the telemetry set up by [`init`].
+///
+/// Dropping it writes the remaining log lines and sends the remaining spans, for up to about two seconds.
 #[derive(Debug)]
 pub struct Telemetry {
     traces: Option<traces::Spans>,
@@ -102,8 +109,9 @@ pub fn dropped_lines() -> u64 {
     DROPPED_LINES.get().map_or(0, |counter| counter.dropped_lines() as u64)
 }
 
-/// Starts writing events, panics included, to standard error, and sending the spans of calls to the collector if there is
-/// one. With a collector, it must be called within a tokio runtime.
+/// Starts writing events, panics included, to standard error, and sending spans to the collector.
+///
+/// With a collector, it must be called within a tokio runtime.
 ///
 /// # Errors
 /// If the process already has a subscriber, or the collector's address is invalid.

@@ -51,7 +51,7 @@ impl Spans {
         Ok(Self { provider })
     }
 
-    /// Creates the layer that exports the spans of calls and nothing else; it does not depend on the log filter.
+    /// Creates the layer that exports the spans of calls and nothing else, whatever the log filter.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,

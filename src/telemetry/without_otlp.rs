@@ -1,5 +1,6 @@
-//! Replaces the exporters of traces and metrics in a build without the feature `otlp`: sends nothing, and rejects every
-//! collector. Must not know what a call does.
+//! The exporters of a build without the feature `otlp`: they reject every collector.
+//!
+//! Must not know what a call does.
 
 use super::Otlp;
 use http::HeaderMap;

@@ -60,8 +60,9 @@ impl ClientCertificate {
     }
 }
 
-/// Returns a certificate's name and expiry. The name is its first URI (as in SPIFFE) or DNS name, otherwise its common name,
-/// otherwise its SHA-256 fingerprint.
+/// Returns a certificate's name and expiry.
+///
+/// The name is its first URI (as in SPIFFE) or DNS name, otherwise its common name, otherwise its SHA-256 fingerprint.
 fn identity_of(certificate: &CertificateDer<'_>) -> (Arc<str>, SystemTime) {
     let parsed = X509Certificate::from_der(certificate).ok().map(|(_, parsed)| parsed);
     let until = parsed.as_ref().map_or(UNIX_EPOCH, expiry);

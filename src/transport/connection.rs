@@ -2,10 +2,10 @@
 //!
 //! Owns everything between the accepted socket and the requests on it. Must not know about RPC methods or messages.
 //!
-//! tonic's own transport is not used, for four reasons: its accept loop spins when file descriptors run out; connections
-//! that never send anything stay open for ever and outlast every drain; all connections reach their maximum age at the same
-//! time; and its handling of `grpc-timeout` (see [`crate::middleware::deadline`]) cannot be turned off. hyper's server,
-//! which tonic uses too, has none of these faults.
+//! tonic's own transport is not used, for four reasons: its accept loop spins when file descriptors run out;
+//! connections that never send anything stay open for ever and outlast every drain; all connections reach their maximum
+//! age at the same time; and its handling of `grpc-timeout` (see [`crate::middleware::deadline`]) cannot be turned off.
+//! hyper's server, which tonic uses too, has none of these faults.
 
 use crate::middleware::connection_context::{Peer, StreamLimit};
 use crate::middleware::response_budget::ConnectionBudget;
@@ -43,20 +43,22 @@ use tokio_rustls::server::TlsStream;
 use tower::{Service, ServiceExt};
 use tracing::debug;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::transport::connection";
 
-/// Streams that a client may open and reset before the server accepts them; one more closes the connection.
+/// Streams that a client may reset before the server accepts them; one more closes the connection.
 const MAX_PENDING_RESETS: usize = 20;
 /// Streams that the server may reset because of client errors; one more closes the connection.
 const MAX_ERROR_RESETS: usize = 1024;
 /// Bytes that a client may send on one stream before the server has read them.
 ///
 /// h2 charges every DATA frame below 256 bytes with the missing bytes. If the charges exceed half of the connection's
-/// window, h2 closes the connection (GOAWAY, `too_many_data_frames`), and with it every other call. A stream of evaluations
-/// is read no faster than it is answered, so its window is often full of small frames. The windows and the number of
-/// streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](crate::services::MAX_STREAMS_OF_EVALUATIONS)) are therefore set
-/// together: at the maximum number of streams, messages of 70 bytes or more stay below half of the window.
+/// window, h2 closes the connection (GOAWAY,
+/// `too_many_data_frames`), and with it every other call. A stream of evaluations is read no faster than it is answered, so its window is often full of small frames. The windows and the number of streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](crate::services::MAX_STREAMS_OF_EVALUATIONS))
+/// are therefore set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the
+/// window.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// Bytes that a client may send on all streams of a connection before the server has read them.
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
@@ -78,16 +80,17 @@ pub struct ConnectionLimits {
     pub keepalive_interval: Duration,
     /// Time to answer a keepalive ping before the connection is closed; 20 seconds by default.
     pub keepalive_timeout: Duration,
-    /// Age at which the server sends GOAWAY, so that clients find new replicas; 30 minutes by default. Each connection's age
-    /// varies by up to a tenth, so that connections do not all close at once. Open calls finish, however long they take.
+    /// Age at which the server sends GOAWAY, so that clients find new replicas; 30 minutes by default.
+    ///
+    /// Each connection's age varies by up to a tenth, so that connections do not all close at once. Open calls finish,
+    /// however long they take.
     pub max_age: Duration,
     /// Time that a client may leave an answer unread before the call is reset; 60 seconds by default.
     pub stall: Duration,
 }
 
 impl Default for ConnectionLimits {
-    /// 256 calls, 16 KiB of headers, 10 seconds for the preface, a ping after 60 idle seconds with 20 seconds to answer, a
-    /// maximum age of 30 minutes, and 60 seconds for an unread answer.
+    /// Returns the defaults that the fields state.
     fn default() -> Self {
         Self {
             max_streams: 256,
@@ -171,8 +174,9 @@ impl CloseReason {
     }
 }
 
-/// Configures HTTP/2 with the limits of this server. `stalled` counts the calls that were reset because their answers were
-/// left unread.
+/// Configures HTTP/2 with the limits of this server.
+///
+/// `stalled` counts the calls that were reset because their answers were left unread.
 pub(crate) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Builder<StallGuard> {
     let mut http2 = Builder::new(StallGuard { stall: limits.stall, stalled });
     http2
@@ -200,14 +204,17 @@ pub(crate) struct ConnectionConfig {
     pub(crate) closing: watch::Receiver<bool>,
 }
 
-/// Serves one connection until it closes, and returns the reason. When `closing` becomes true, the client receives GOAWAY
-/// and open calls finish; a connection whose preface has not arrived is closed at once.
+/// Serves one connection until it closes, and returns the reason.
+///
+/// When `closing` becomes true, the client receives GOAWAY and open calls finish; a connection whose preface has not
+/// arrived is closed at once.
 ///
 /// # Errors
 /// If the connection closes before it can carry calls.
-// Most connections are idle most of the time, and each one owns this future, so its size matters. An `async fn` would keep
-// its arguments beside the values made of them. A task reserves memory for its largest stage, so each stage is in a box of
-// its own that is freed when the stage ends. Without both measures, each connection would take a fifth more memory.
+// Most connections are idle most of the time, and each one owns this future, so its size matters. An `async fn` would
+// keep its arguments beside the values made of them. A task reserves memory for its largest stage, so each stage is in
+// a box of its own that is freed when the stage ends. Without both measures, each connection would take a fifth more
+// memory.
 pub(crate) fn serve<S, B>(
     stream: TcpStream,
     address: IpAddr,
@@ -245,7 +252,7 @@ enum OpenStream {
     Tls(Box<PrefixedStream<TlsStream<TcpStream>>>),
 }
 
-/// Completes the TLS handshake, reads the preface, and returns the client's certificate if there is one.
+/// Completes the TLS handshake, and reads the preface and the client's certificate.
 async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(OpenStream, Option<ClientCertificate>), ConnectionError> {
     let Some(tls) = tls else { return Ok((OpenStream::Plain(expect_http2(stream).await?), None)) };
     let current = tls.current();

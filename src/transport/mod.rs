@@ -1,4 +1,4 @@
-//! Connections: TLS, the HTTP/2 preface, HTTP/2 and its limits, write buffering, and clients that stop reading.
+//! Connections: TLS, HTTP/2 with its limits, write buffering, and clients that stop reading.
 //!
 //! Must not know about RPC methods or messages.
 

@@ -1,4 +1,4 @@
-//! The connection preface: recognises HTTP/2, and answers HTTP/1 clients with an error that they can read.
+//! The connection preface: recognises HTTP/2, and answers HTTP/1 with a readable error.
 //!
 //! Owns the first bytes of a connection. Must not know what follows them.
 
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The response to an HTTP/1 request, so that the client sees a reason and not only a closed connection.
+/// The response to an HTTP/1 request, so that its client sees the reason.
 pub(crate) const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\n\
     content-length: 38\r\nconnection: close\r\n\r\nThis is a gRPC server: speak HTTP/2.\r\n";
 

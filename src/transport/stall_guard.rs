@@ -1,9 +1,9 @@
-//! Resets a call whose client leaves the answer unread, so that the memory and permits of the call are released.
+//! Resets a call whose client leaves the answer unread, so that its memory is released.
 //!
-//! Flow control makes a transport wait for its client without a limit, and a body that is not polled cannot end itself. But
-//! hyper runs the task of each call on an executor that the server supplies. The executor in this module checks, after
-//! each poll of a call, whether the answer's body was polled again after its last frame. Frames are small, so that a slow
-//! client is not mistaken for one that does not read. Must not know about RPC methods or messages.
+//! Flow control makes a transport wait for its client without a limit, and a body that is not polled cannot end itself.
+//! But hyper runs the task of each call on an executor that the server supplies. The executor in this module checks,
+//! after each poll of a call, whether the answer's body was polled again after its last frame. Frames are small, so
+//! that a slow client is not mistaken for one that does not read. Must not know about RPC methods or messages.
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::rt::Executor;
@@ -18,7 +18,9 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::debug;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::stall";
 
 thread_local! {
@@ -31,7 +33,9 @@ thread_local! {
 struct BodyProgress {
     /// Number of frames produced over the whole call.
     frames: u64,
-    /// Whether the body was polled after its last frame: if so, the call waits for the server and not for its client.
+    /// Whether the body was polled after its last frame.
+    ///
+    /// If so, the call waits for the server and not for its client.
     is_polled_again: bool,
 }
 
@@ -108,8 +112,10 @@ impl<F: Future> Future for GuardedCall<F> {
     }
 }
 
-/// Largest frame, in bytes. A long answer is produced as its client reads; if the transport buffered the whole answer, the
-/// call would be over, and nothing could end the wait for the client.
+/// Largest frame, in bytes.
+///
+/// A long answer is produced as its client reads; if the transport buffered the whole answer, the call would be over,
+/// and nothing could end the wait for the client.
 const LARGEST_FRAME: usize = 32 * 1024;
 
 pin_project! {

@@ -1,8 +1,8 @@
-//! TLS: certificate and private key from PEM texts and, for mutual TLS, the authorities of client certificates.
+//! TLS: certificates and private keys from PEM texts, and the authorities of client certificates.
 //!
-//! The server validates all files before it uses any of them, at start and at every reload: a key that does not match the
-//! certificate, an expired certificate or a file without a certificate is an error. Open connections keep the configuration
-//! with which they opened, unless the authority of the client's certificate is no longer trusted
+//! The server validates all files before it uses any of them, at start and at every reload: a key that does not match
+//! the certificate, an expired certificate or a file without a certificate is an error. Open connections keep the
+//! configuration with which they opened, unless the authority of the client's certificate is no longer trusted
 //! (`transport::client_certificate`). Must not know where the texts come from.
 
 use rustls::crypto::aws_lc_rs;
@@ -98,7 +98,7 @@ impl Tls {
         Ok(Self { current: Arc::new(watch::Sender::new(Arc::new(read(files, None)?))) })
     }
 
-    /// Replaces the configuration; if the new texts cannot be used, the previous configuration stays active.
+    /// Replaces the configuration; on an error, the previous configuration stays active.
     ///
     /// # Errors
     /// If the texts cannot be used; see [`TlsError`].
@@ -125,7 +125,9 @@ impl Tls {
 }
 
 impl ClientAuthorities {
-    /// Parses client authorities; returns `before` if they did not change, so that open connections need no new check.
+    /// Parses client authorities; returns `before` if they did not change.
+    ///
+    /// Open connections then need no new check of their client certificates.
     fn read(authorities: &[u8], before: Option<Arc<Self>>) -> Result<Arc<Self>, TlsError> {
         if let Some(before) = before.filter(|before| before.authorities == authorities) {
             return Ok(before);
@@ -171,8 +173,9 @@ fn read(files: &TlsFiles, before: Option<Arc<ClientAuthorities>>) -> Result<Acti
     let mut config = builder.with_single_cert(certificates, key)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     if clients.is_some() {
-        // A resumed TLS session keeps the client certificate of its first handshake, and rustls does not verify it again: an
-        // expired certificate would stay valid as long as the session. Without sessions, every handshake verifies it.
+        // A resumed TLS session keeps the client certificate of its first handshake, and rustls does not verify it
+        // again: an expired certificate would stay valid as long as the session. Without sessions, every handshake
+        // verifies it.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }

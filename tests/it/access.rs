@@ -267,8 +267,8 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
     let refused = |text: &str| Keys::read(text, rules(&["ES256", "RS256"])).unwrap_err().to_string();
     assert!(refused("keys").contains("not a JSON object"));
     assert!(refused("{}").contains("no list `keys`"));
-    assert!(refused("{\"keys\": []}").contains("no key"));
-    assert!(refused(&" ".repeat(1024 * 1024 + 1)).contains("more than"));
+    assert!(refused("{\"keys\": []}").contains("no usable key"));
+    assert!(refused(&" ".repeat(1024 * 1024 + 1)).contains("exceeds"));
     assert!(refused(&jwks(&[one.jwk(), one.jwk()])).contains("key 2 has the same name"));
     for part in ["d", "p", "q", "dp", "dq", "qi", "k"] {
         let mut private = one.jwk();
@@ -276,17 +276,19 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
         assert!(refused(&jwks(&[rsa.jwk(), private])).contains("key 2 has a private"), "{part}");
     }
     assert!(refused(&jwks(&[json!({"kty": "oct", "k": "AAAA", "alg": "HS256"})])).contains("key 1 has a private"));
-    assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 101])).contains("at most 100"));
+    assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 101])).contains("limit is 100"));
     let mut sealing = one.jwk();
     sealing["use"] = json!("enc");
-    assert!(refused(&jwks(&[sealing.clone()])).contains("no key"));
+    assert!(refused(&jwks(&[sealing.clone()])).contains("no usable key"));
     let mut deriving = one.jwk();
     deriving["key_ops"] = json!(["deriveKey"]);
-    assert!(refused(&jwks(&[deriving.clone()])).contains("no key"));
+    assert!(refused(&jwks(&[deriving.clone()])).contains("no usable key"));
     deriving["key_ops"] = json!(["verify"]);
     assert!(Keys::read(&jwks(&[deriving]), rules(&["ES256"])).is_ok());
     // Of kinds, and named for algorithms, that are not allowed.
-    assert!(Keys::read(&jwks(&[rsa.jwk()]), rules(&["ES256", "PS256"])).unwrap_err().to_string().contains("no key"));
+    assert!(
+        Keys::read(&jwks(&[rsa.jwk()]), rules(&["ES256", "PS256"])).unwrap_err().to_string().contains("no usable key")
+    );
     assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
     for (bits, fits) in [(1_024_usize, false), (2_047, false), (2_048, true), (8_192, true), (8_193, false)] {
         // Its highest bit, and zeros before it that say nothing.
@@ -295,7 +297,7 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
         let key = json!({"kty": "RSA", "n": BASE64_URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"});
         let read = Keys::read(&jwks(&[key]), rules(&["RS256"])).map(|_| ()).map_err(|error| error.to_string());
         assert_eq!(read.is_ok(), fits, "{bits}: {read:?}");
-        assert!(fits || read.unwrap_err().contains(&format!("key 1 is one of RSA with {bits} bits")), "{bits}");
+        assert!(fits || read.unwrap_err().contains(&format!("key 1 is an RSA key of {bits} bits")), "{bits}");
     }
     // What another one can't read keeps nobody from the keys beside.
     let strange = [
@@ -306,7 +308,7 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
     ];
     let keys = Keys::read(&jwks(&[&strange[..], &[rsa.jwk()]].concat()), rules(&["RS256"])).unwrap();
     assert_eq!(keys.skipped_keys().len(), strange.len(), "{:?}", keys.skipped_keys());
-    assert!(keys.skipped_keys()[0].ends_with("or not whole") && keys.skipped_keys()[3] == "key 4 is no JWK");
+    assert!(keys.skipped_keys()[0].ends_with("or is incomplete") && keys.skipped_keys()[3] == "key 4 is not a JWK");
     assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 100])).len() < 1_000);
     for name in ["HS256", "none", "RS1", ""] {
         assert!(name.parse::<detente::access::JwtAlgorithm>().is_err(), "{name}");
@@ -343,53 +345,59 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
     let secret = "a-token-in-plain-text-by-mistake";
     let good = entry("a", "x", "reader", "");
     for (text, wanted) in [
-        (String::new(), "`tokens:`"),
+        (String::new(), "`tokens`"),
         ("tokens: []".to_owned(), "no token"),
-        (format!("tokens:\n{good}{good}"), "token 2 (a): the same token"),
+        (format!("tokens:\n{good}{good}"), "token 2 (a): an earlier entry has the same token"),
         // `Bearer` and nothing would be let in by it.
-        (format!("tokens:\n{}", entry("a", "", "reader", "")), "token 1 (a): `sha256` is that of an empty token"),
+        (format!("tokens:\n{}", entry("a", "", "reader", "")), "token 1 (a): `sha256` is the hash of an empty token"),
         (
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, expires: 2030-01-01")),
-            "not as it should be",
+            "invalid token file",
         ),
         // Of two that contradict each other none is taken.
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, role: analyst")), "not as it should be"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, role: analyst")), "invalid token file"),
         (
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [one], scenarios: [two]")),
-            "not as it should be",
+            "invalid token file",
         ),
-        (format!("tokens:\n{good}callers: []\n"), "not as it should be"),
-        (format!("tokens:\n{good}tokens:\n{good}"), "not as it should be"),
-        (format!("tokens:\n{good}---\ntokens:\n{good}"), "not as it should be"),
-        (format!("tokens:\n{}", good.replace(", role: reader", "")), "not as it should be"),
+        (format!("tokens:\n{good}callers: []\n"), "invalid token file"),
+        (format!("tokens:\n{good}tokens:\n{good}"), "invalid token file"),
+        (format!("tokens:\n{good}---\ntokens:\n{good}"), "invalid token file"),
+        (format!("tokens:\n{}", good.replace(", role: reader", "")), "invalid token file"),
         (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 0x")), "64 hexadecimal"),
         (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 00")), "64 hexadecimal"),
         (
             format!("tokens:\n  - {{caller: a, sha256: '{}', role: reader, scenarios: all}}\n", "+f".repeat(32)),
             "64 hexadecimal",
         ),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['']")), "ids like"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: {one: two}")), "not as it should be"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['']")), "ids, such as"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: {one: two}")), "invalid token file"),
         (format!("tokens:\n{}", entry("''", "x", "reader", "")), "1 to 64"),
-        (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: a caller is called by"),
+        (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: `caller` is not"),
         (format!("tokens:\n{}", entry(&"a".repeat(65), "x", "reader", "")), "1 to 64"),
-        (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: not as it should be"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")), "`scenarios` is `all`, or a list"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: none")), "`scenarios` is `all`, or a list"),
+        (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: invalid token file"),
+        (
+            format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")),
+            "`scenarios` is neither `all` nor a list",
+        ),
+        (
+            format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: none")),
+            "`scenarios` is neither `all` nor a list",
+        ),
         // Half of an entry must not say more than all of it.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: x").replace(", scenario: x", "")), "scenarios"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "not as it should be"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "invalid token file"),
         // Commented out to the last one: nobody may be let into everything by that.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: null")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ~")), "scenarios"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['*']")), "ids like"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [scenarios/one]")), "ids like"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['*']")), "ids, such as"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [scenarios/one]")), "ids, such as"),
         (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader, scenarios: all}}\n"), "64 hexadecimal"),
-        (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "not as it should be"),
-        (format!("{secret}: ]["), "not as it should be"),
-        (format!("tokens:\n{}", good.repeat(10_001)), "at most 10000"),
-        ("#".repeat(4 * 1024 * 1024 + 1), "more than"),
+        (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "invalid token file"),
+        (format!("{secret}: ]["), "invalid token file"),
+        (format!("tokens:\n{}", good.repeat(10_001)), "limit is 10000"),
+        ("#".repeat(4 * 1024 * 1024 + 1), "exceeds"),
     ] {
         let told = Tokens::read(&text).unwrap_err().to_string();
         assert!(told.contains(wanted), "{}: {told}", text.get(..80).unwrap_or(&text));

@@ -1,5 +1,8 @@
-//! Destinations of lines: a log file, which is rotated and repaired, and a stream, which can only be appended to. Must not
-//! know what a line says.
+//! Destinations of lines: a log file, or a stream that can only be appended to.
+//!
+//! Owns the rotation and the repair of a log file.
+//!
+//! Must not know what a line says.
 
 use crate::serving::decisions::batch::{Batch, Sink, WriteOutcome};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
@@ -11,7 +14,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::decisions::file";
 
 /// Permissions of a new file: access for its owner only, because drafts of proposals are confidential.
@@ -75,7 +80,7 @@ impl<W: Write + Send> Sink for Stream<W> {
         let (mut outcome, mut first) = (WriteOutcome::default(), 0);
         while first < batch.len() {
             if self.partial {
-                // What was started can't be taken back: it ends here, as a line that is no JSON.
+                // A partial line cannot be removed from a stream: end it, as a line that is not JSON.
                 let (_, fault) = write_all(|bytes| self.out.write(bytes), b"\n");
                 self.partial = fault.is_some();
                 if let Some(fault) = fault {
@@ -126,8 +131,9 @@ impl LogFile {
         Ok(Self { write, ..Self::of(path, file, &metadata, max_bytes, keep)? })
     }
 
-    /// Ensures that the path leads to this file and that the file ends with a complete line. Returns its length, and an error
-    /// that does not prevent writing.
+    /// Ensures that the path leads to this file and that the file ends with a complete line.
+    ///
+    /// Returns its length, and an error that does not prevent writing.
     fn ready(&mut self) -> io::Result<(u64, Option<String>)> {
         let mut length = self.file.metadata()?.len();
         if let Some(complete) = self.partial {
@@ -246,8 +252,9 @@ fn id(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-/// Opens a file to append to it; a new file is accessible to its owner only. Locks the file, because two processes that
-/// rotate one file would lose lines.
+/// Opens a file to append to it; a new file is accessible to its owner only.
+///
+/// Locks the file, because two processes that rotate one file would lose lines.
 fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
     // Opened for reading, too, because its end is read; this also opens a pipe without a reader without blocking.
     let file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path)?;
@@ -259,7 +266,9 @@ fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
-/// Removes a partial last line. Rejects a file that is not a decision log, so that a wrong path never damages a file.
+/// Removes a partial last line.
+///
+/// Rejects a file that is not a decision log, so that a wrong path never damages a file.
 fn repair(file: &mut File, path: &Path) -> io::Result<()> {
     let length = file.metadata()?.len();
     let mut byte = [0];

@@ -1,4 +1,6 @@
-//! The log's thread: creates lines, masks them, writes them in batches, and reports failures. Must not know where lines go.
+//! The log's thread: creates lines, masks them, writes them in batches, and reports failures.
+//!
+//! Must not know where lines go.
 
 use crate::serving::decisions::DecisionCounts;
 use crate::serving::decisions::batch::{Batch, Sink, WriteOutcome};
@@ -9,7 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events.
+///
+/// Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::decisions::lines";
 
 /// Minimum time between two warnings.
@@ -102,7 +106,9 @@ pub(super) struct Faults {
     before: DecisionCounts,
 }
 
-/// Content of a warning: the lines that failed and were dropped since the last warning, and the last error.
+/// Content of a warning: the last error, and the lines that failed or were dropped.
+///
+/// The numbers count from the last warning.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FaultReport {
     pub(super) failed: u64,

@@ -1,4 +1,6 @@
-//! Masks: paths into a line of the decision log whose values are replaced. Must not know how lines are written.
+//! Masks: paths into a line of the decision log whose values are replaced.
+//!
+//! Must not know how lines are written.
 
 use serde_json::Value;
 use std::fmt;
@@ -28,10 +30,13 @@ const MASKED: &str = "masked";
 /// Longest name in a path, in bytes.
 const MAX_SEGMENT: usize = 64;
 
-/// A path into a line, such as `caller` or `request.proposal.terms.members`. A list on the path stands for all of its items.
+/// A path into a line, such as `caller` or `request.proposal.terms.members`.
 ///
-/// Fields of the request have two names, that of the schema and that of its JSON form: `proposalName` and `proposal_name`
-/// are equal, because a mask that silently matches nothing would reveal what it should hide.
+/// A list on the path stands for all of its items.
+///
+/// Fields of the request have two names, that of the schema and that of its JSON form:
+/// `proposalName` and `proposal_name` are equal, because a mask that silently matches nothing would reveal what it
+/// should hide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
     path: String,

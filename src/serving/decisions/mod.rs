@@ -1,13 +1,13 @@
-//! The decision log: one JSON line for each evaluation, with its request and its result, for later accountability.
+//! The decision log: one JSON line for each evaluation, with its request and its result.
 //!
-//! The log never slows a call. A call passes a closure to a bounded queue, which drops and counts it if the queue is full; a
-//! thread of the log creates, masks and writes the line. A reader that stops reading, a full disk or a missing folder is
-//! counted and reported, and never affects a call. Must not know how evaluations are made.
+//! The log never slows a call. A call passes a closure to a bounded queue, which drops and counts it if the queue is
+//! full; a thread of the log creates, masks and writes the line. A reader that stops reading, a full disk or a missing
+//! folder is counted and reported, and never affects a call. Must not know how evaluations are made.
 //!
-//! Guarantees for a file: it consists of complete lines at any time, and rotation loses no line, whether by this program or by
-//! another one (logrotate, with or without `copytruncate`). Not guaranteed: that a line survives a power failure (the log
-//! never syncs), or that it appears at once (lines are gathered for up to 10 ms). Only one process writes to a file, because
-//! the file is locked; a second process fails at its start.
+//! Guarantees for a file: it consists of complete lines at any time, and rotation loses no line, whether by this
+//! program or by another one (logrotate, with or without `copytruncate`). Not guaranteed: that a line survives a power
+//! failure (the log never syncs), or that it appears at once (lines are gathered for up to 10 ms). Only one process
+//! writes to a file, because the file is locked; a second process fails at its start.
 
 mod batch;
 mod file;
@@ -35,7 +35,9 @@ use std::time::Duration;
 
 /// Memory of all waiting lines, in bytes, as estimated by callers of [`DecisionLog::offer_holding`].
 pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
-/// Longest line that is written, in bytes. A longer line lacks its request, and its field `left_out` says so.
+/// Longest line that is written, in bytes.
+///
+/// A longer line lacks its request, and its field `left_out` says so.
 pub const MAX_LINE_BYTES: usize = 1024 * 1024;
 /// Time that dropping the last clone waits for the log to be written.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,8 +56,9 @@ pub enum Target {
 pub struct DecisionSettings {
     /// Destination of the lines.
     pub target: Target,
-    /// Size of the file, in bytes, beyond which it is rotated; 64 MiB by default. Standard output, devices and pipes are not
-    /// rotated.
+    /// Size of the file, in bytes, beyond which it is rotated; 64 MiB by default.
+    ///
+    /// Standard output, devices and pipes are not rotated.
     pub max_bytes: u64,
     /// Rotated files to keep; FILE.1 is the newest. 5 by default; with 0, a full file is emptied.
     pub keep: usize,
@@ -100,18 +103,21 @@ struct Log {
 }
 
 impl DecisionLog {
-    /// Opens the destination and starts the log's thread. A new file is accessible to its owner only; an existing one is
-    /// appended to. A partial last line, as a crash leaves it, is removed, so that later lines can be read; a file that does not
-    /// begin like a decision log is left as it is.
+    /// Opens the destination and starts the log's thread.
+    ///
+    /// A new file is accessible to its owner only; an existing one is appended to. A partial last line, as a crash
+    /// leaves it, is removed, so that later lines can be read; a file that does not begin like a decision log is left
+    /// as it is.
     ///
     /// # Errors
-    /// If the file cannot be written to, is not a decision log or is locked by another process, or if the share is not within 0
-    /// to 1.
+    /// If the file cannot be written to, is not a decision log or is locked by another process, or if the share is not
+    /// within 0 to 1.
     pub fn open(settings: DecisionSettings) -> io::Result<Self> {
         let DecisionSettings { target, max_bytes, keep, sample, mask, queue } = settings;
         let (name, sink): (String, Box<dyn Sink>) = match target {
             Target::Stdout => {
-                // Bypass the buffer of the standard library, which would keep the rest of a line that could not be written.
+                // Bypass the buffer of the standard library, which would keep the rest of a line that could not be
+                // written.
                 let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
                 ("standard output".to_owned(), Box::new(Stream::new(stdout)))
             }
@@ -128,7 +134,9 @@ impl DecisionLog {
         Ok(Self(Arc::new(Log { queue, sampling, thread: thread.thread().id() })))
     }
 
-    /// Decides whether to log a decision, and counts it if not. Call it before any other work for the line.
+    /// Decides whether to log a decision, and counts it if not.
+    ///
+    /// Call it before any other work for the line.
     pub fn wants(&self) -> bool {
         self.0.sampling.wants()
     }
@@ -138,8 +146,10 @@ impl DecisionLog {
         self.offer_holding(0, line);
     }
 
-    /// Queues a line as [`DecisionLog::offer`] does. Until it is created, the line keeps about `bytes` of memory; all waiting
-    /// lines together keep at most [`MAX_HELD_BYTES`].
+    /// Queues a line as [`DecisionLog::offer`] does.
+    ///
+    /// Until it is created, the line keeps about
+    /// `bytes` of memory; all waiting lines together keep at most [`MAX_HELD_BYTES`].
     pub fn offer_holding(&self, bytes: usize, line: impl FnOnce() -> Value + Send + 'static) {
         self.0.queue.offer(bytes, Box::new(line));
     }
@@ -149,8 +159,10 @@ impl DecisionLog {
         DecisionCounts { left_out: self.0.sampling.left_out.load(Relaxed), ..self.0.queue.counts() }
     }
 
-    /// Ends the log: takes no more lines, and writes the waiting ones for up to `within`. Lines in hand after that time count as
-    /// failed, waiting lines as dropped. Dropping the last clone ends the log, too.
+    /// Ends the log: takes no more lines, and writes the waiting ones for up to `within`.
+    ///
+    /// Lines in hand after that time count as failed, waiting lines as dropped. Dropping the last clone ends the log,
+    /// too.
     pub fn end(&self, within: Duration) {
         self.0.end(within);
     }
@@ -158,7 +170,8 @@ impl DecisionLog {
 
 impl Log {
     fn end(&self, within: Duration) {
-        // If a queued line owns the last clone of the log, the log ends on its own thread, which must not wait for itself.
+        // If a queued line owns the last clone of the log, the log ends on its own thread, which must not wait for
+        // itself.
         let within = if thread::current().id() == self.thread { Duration::ZERO } else { within };
         self.queue.end(within);
     }

@@ -1,4 +1,6 @@
-//! Summaries of evaluations, for the decision log and for spans. Must not know how lines are written.
+//! Summaries of evaluations, for the decision log and for spans.
+//!
+//! Must not know how lines are written.
 
 use detente_core::engine::Verdict;
 use detente_core::scenario::model::Firmness;
@@ -16,7 +18,7 @@ pub struct Outline {
     pub verdict: Verdict,
     /// Worst verdict that the open inputs still allow.
     pub could_become: Verdict,
-    /// The resource names of the crossed red lines, each with the lowest firmness with which its crossing counts.
+    /// Crossed red lines by resource name, each with the lowest firmness with which its crossing counts.
     pub crossed: Vec<(String, Firmness)>,
 }
 

@@ -1,8 +1,10 @@
-//! The queue of lines between calls and the log's thread, with the counts of lines. Must not know what a line says.
+//! The queue of lines between calls and the log's thread, with the counts of lines.
 //!
-//! The lock is held only to insert a pointer or to remove a bounded number of them, never while a line is created, written
-//! or freed. Waking a thread costs more than everything else, so the thread is woken once for the first line, and then
-//! waits until there is a batch.
+//! Must not know what a line says.
+//!
+//! The lock is held only to insert a pointer or to remove a bounded number of them, never while a line is created,
+//! written or freed. Waking a thread costs more than everything else, so the thread is woken once for the first line,
+//! and then waits until there is a batch.
 
 use crate::locks::{ignore_poison, lock};
 use crate::serving::decisions::{DecisionCounts, MAX_HELD_BYTES};
@@ -99,8 +101,9 @@ impl Queue {
         }
     }
 
-    /// Waits for lines and moves a batch of them to `lines`; adds none if none arrives in [`REPORT_INTERVAL`]. Returns false
-    /// once the queue has ended and is empty.
+    /// Waits for lines and moves a batch of them to `lines`; none if none arrives for a while.
+    ///
+    /// Returns false once the queue has ended and is empty.
     pub(super) fn take(&self, lines: &mut Vec<Line>) -> bool {
         let mut state = self.state();
         let begun = Instant::now();

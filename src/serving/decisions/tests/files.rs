@@ -162,7 +162,7 @@ fn a_failed_rotation_is_reported_and_loses_no_line() {
     let folder = Folder::new("unrotated");
     let mut file = LogFile::open(&folder.log(), 40, 3, Script::default().writer()).unwrap();
     assert_eq!(file.write_batch(&batch(1..5)).written, 4);
-    // A folder that is not empty can't be replaced by a file.
+    // A folder that is not empty cannot be replaced by a file.
     fs::rename(numbered(&folder.log(), 1), numbered(&folder.log(), 2)).unwrap();
     fs::create_dir_all(numbered(&folder.log(), 3).join("x")).unwrap();
     fs::write(numbered(&folder.log(), 1), "{\"request_id\":0}\n").unwrap();

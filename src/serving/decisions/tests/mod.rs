@@ -228,7 +228,9 @@ fn faults_are_reported_at_once_and_then_at_intervals() {
     assert_eq!(faults.due(begun + 3 * WARNING_INTERVAL, counts(9, 3)), None);
 }
 
-/// A measurement of the time that a caller spends in an offer. Run with `--ignored --nocapture` in a release build.
+/// A measurement of the time that a caller spends in an offer.
+///
+/// Run with `--ignored --nocapture` in a release build.
 #[test]
 #[ignore = "a measurement"]
 fn cost_of_an_offer() {
