@@ -29,8 +29,8 @@ impl Authority {
         Self { tokens: ArcSwapOption::from(tokens), keys: ArcSwapOption::from(keys) }
     }
 
-    /// Whether callers must present credentials.
-    pub fn requires_credentials(&self) -> bool {
+    /// Whether credentials are needed to call the server.
+    pub fn is_needed(&self) -> bool {
         self.tokens.load().is_some() || self.keys.load().is_some()
     }
 

@@ -26,13 +26,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// Keys in a JWKS file.
 const MAX_KEYS: usize = 100;
-/// The longest token, in bytes.
+/// Longest token, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Allowed difference between the clocks of the issuer and the server.
 const LEEWAY: Duration = Duration::from_secs(30);
 /// Latest timestamp accepted in a claim, in seconds since 1970: the end of the year 9999.
 const MAX_TIMESTAMP: f64 = 253_402_300_799.0;
-/// The longest name of a caller, in bytes.
+/// Longest name of a caller, in bytes.
 const MAX_NAME_BYTES: usize = 128;
 /// Verified tokens to cache, because verifying a signature takes longer than an evaluation.
 const CACHED_TOKENS: usize = 4_096;

@@ -37,7 +37,7 @@ impl Access {
     }
 
     fn identify<B>(&self, request: &Request<B>) -> Result<Caller, ApiError> {
-        if !self.authority.requires_credentials() {
+        if !self.authority.is_needed() {
             let certificate = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_ref());
             let caller = certificate.map(|(name, until)| Caller::with_certificate(name, *until));
             return match caller {

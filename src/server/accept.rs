@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tracing::{debug, info, warn};
 
@@ -140,6 +141,11 @@ where
     close.send_replace(true);
     calls.close();
     info!(target: LOG_TARGET, calls = calls.len(), connections = connections.len(), "draining");
+    drain(connections, &calls, settings.drain.timeout).await
+}
+
+/// Waits until all connections have closed or all calls have finished, for up to `limit`.
+async fn drain(mut connections: JoinSet<()>, calls: &TaskTracker, limit: Duration) -> DrainOutcome {
     let all_closed = async { while connections.join_next().await.is_some() {} };
     let all_answered = async {
         // A client that has not read the GOAWAY yet may still send calls: wait until no call has arrived for a while.
@@ -151,7 +157,7 @@ where
             }
         }
     };
-    let drained = timeout(settings.drain.timeout, async {
+    let drained = timeout(limit, async {
         tokio::select! {
             () = all_closed => {}
             () = all_answered => {}

@@ -4,7 +4,7 @@
 
 use crate::server::Gates;
 use crate::services::{AnalysisThreads, Record};
-use crate::serving::{AnalysisCounts, Cache, CacheCounts, Reloads, Store};
+use crate::serving::{AnalysisCounts, Cache, CacheCounts, DecisionLog, Reloads, Store};
 use crate::telemetry::{Labels, Metrics, Sample};
 use crate::transport::tls::Tls;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ fn labelled<'a>(name: &'static str, values: impl IntoIterator<Item = (&'a str, u
     values.into_iter().map(|(label, value)| (vec![(name, label.to_owned())], value as f64)).collect()
 }
 
+/// Registers the metrics of a server; those of its reloads have [`register_reloads`].
 pub(crate) fn register(
     metrics: &Metrics,
     gates: &Gates,
@@ -29,6 +30,21 @@ pub(crate) fn register(
     record: &Record,
     tls: Option<&Tls>,
 ) {
+    register_calls(metrics, gates, record);
+    if let Some(cache) = cache {
+        register_cache(metrics, cache);
+    }
+    register_analyses(metrics, threads);
+    register_scenarios(metrics, store);
+    if let Some(decisions) = record.decisions.clone() {
+        register_decisions(metrics, decisions);
+    }
+    if let Some(tls) = tls.cloned() {
+        register_certificate(metrics, tls);
+    }
+}
+
+fn register_calls(metrics: &Metrics, gates: &Gates, record: &Record) {
     let calls = gates.calls.clone();
     metrics.gauge("detente_calls_in_flight", "Open calls, streams included", move || unlabelled(calls.len() as u64));
     let stalled = gates.stalled.clone();
@@ -41,17 +57,21 @@ pub(crate) fn register(
     metrics.counter("detente_evaluations", "Evaluations answered, by verdict", move || {
         labelled("verdict", verdicts.verdicts())
     });
-    if let Some(cache) = cache {
-        let counts = |read: fn(CacheCounts) -> u64| {
-            let cache = cache.clone();
-            move || unlabelled(read(cache.counts()))
-        };
-        metrics.counter("detente_cache_hits", "Answers found in the cache", counts(|counts| counts.hits));
-        metrics.counter("detente_cache_misses", "Answers not found in the cache", counts(|counts| counts.misses));
-        metrics.counter("detente_cache_evictions", "Answers evicted from the cache", counts(|counts| counts.evictions));
-        metrics.gauge("detente_cache_entries", "Answers in the cache", counts(|counts| counts.entries));
-        metrics.gauge("detente_cache_bytes", "Size of the cache in bytes", counts(|counts| counts.bytes));
-    }
+}
+
+fn register_cache(metrics: &Metrics, cache: &Arc<Cache>) {
+    let counts = |read: fn(CacheCounts) -> u64| {
+        let cache = cache.clone();
+        move || unlabelled(read(cache.counts()))
+    };
+    metrics.counter("detente_cache_hits", "Answers found in the cache", counts(|counts| counts.hits));
+    metrics.counter("detente_cache_misses", "Answers not found in the cache", counts(|counts| counts.misses));
+    metrics.counter("detente_cache_evictions", "Answers evicted from the cache", counts(|counts| counts.evictions));
+    metrics.gauge("detente_cache_entries", "Answers in the cache", counts(|counts| counts.entries));
+    metrics.gauge("detente_cache_bytes", "Size of the cache in bytes", counts(|counts| counts.bytes));
+}
+
+fn register_analyses(metrics: &Metrics, threads: &AnalysisThreads) {
     let counts = |read: fn(AnalysisCounts) -> u64| {
         let threads = threads.clone();
         move || unlabelled(read(threads.counts()))
@@ -73,6 +93,9 @@ pub(crate) fn register(
         "Analyses cancelled because all of their callers left",
         counts(|counts| counts.abandoned),
     );
+}
+
+fn register_scenarios(metrics: &Metrics, store: &Arc<Store>) {
     let held = store.clone();
     metrics.gauge("detente_scenario_info", "Scenarios being served, with their current revisions", move || {
         let info = held.list().into_iter().map(|compiled| {
@@ -81,28 +104,31 @@ pub(crate) fn register(
         });
         info.collect()
     });
-    if let Some(decisions) = record.decisions.clone() {
-        metrics.counter("detente_decisions", "Evaluations offered to the decision log, by outcome", move || {
-            let counts = decisions.counts();
-            labelled(
-                "outcome",
-                [
-                    ("written", counts.written),
-                    ("dropped", counts.dropped),
-                    ("failed", counts.failed),
-                    ("left_out", counts.left_out),
-                ],
-            )
-        });
-    }
-    if let Some(tls) = tls.cloned() {
-        let description = "Expiry of the server's certificate, in seconds since 1970";
-        metrics.gauge("detente_tls_certificate_expiry_timestamp_seconds", description, move || {
-            unlabelled(tls.expires().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
-        });
-    }
 }
 
+fn register_decisions(metrics: &Metrics, decisions: DecisionLog) {
+    metrics.counter("detente_decisions", "Evaluations offered to the decision log, by outcome", move || {
+        let counts = decisions.counts();
+        labelled(
+            "outcome",
+            [
+                ("written", counts.written),
+                ("dropped", counts.dropped),
+                ("failed", counts.failed),
+                ("left_out", counts.left_out),
+            ],
+        )
+    });
+}
+
+fn register_certificate(metrics: &Metrics, tls: Tls) {
+    let description = "Expiry of the server's certificate, in seconds since 1970";
+    metrics.gauge("detente_tls_certificate_expiry_timestamp_seconds", description, move || {
+        unlabelled(tls.expires().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+    });
+}
+
+/// Registers the metrics of the reloads.
 pub(crate) fn register_reloads(metrics: &Metrics, reloads: &Reloads) {
     let all = reloads.clone();
     metrics.counter(

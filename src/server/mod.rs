@@ -25,6 +25,7 @@ use crate::shutdown::DrainOutcome;
 use crate::telemetry::{Metrics, MetricsError};
 use crate::transport::tls::Tls;
 use health::Readiness;
+use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -172,43 +173,14 @@ impl Server {
             metrics::register_reloads(&metrics, reloads);
         }
         readiness.set_ready(!store.is_empty()).await;
-        let (draining, half) = (ending.clone(), settings.drain.timeout / 2);
-        // Analyses stop at half of the drain's timeout, while there is time to send their best results so far.
-        let stopping = async {
-            draining.cancelled().await;
-            sleep(half).await;
-            threads.end();
-            pending().await
-        };
-        let reloading = async {
-            let Some((reloads, mut watch)) = reloads else { return pending().await };
-            // Files may have changed before the watch began.
-            reloads.again().await;
-            loop {
-                reloads.next(&mut watch).await;
-                readiness.set_ready(!store.is_empty()).await;
-            }
-        };
-        let pruning = async {
-            let mut clock = interval(PRUNE_INTERVAL);
-            loop {
-                clock.tick().await;
-                quotas.iter().for_each(Quotas::prune);
-            }
-        };
         let closing = CancellationToken::new();
-        let administering = async {
-            if let Some(admin) = admin {
-                admin::serve(admin, &readiness, &metrics, closing.clone()).await;
-            }
-            pending().await
-        };
+        let (draining, half) = (ending.clone(), settings.drain.timeout / 2);
         let drained = tokio::select! {
             drained = serve_routes(listener, routes, readiness.clone(), settings, gates, ending, stop) => drained,
-            never = stopping => never,
-            never = reloading => never,
-            never = pruning => never,
-            never = administering => never,
+            never = stop_analyses(draining, half, &threads) => match never {},
+            never = reload_files(reloads, &readiness, &store) => match never {},
+            never = prune_quotas(quotas.as_ref()) => match never {},
+            never = serve_admin(admin, &readiness, &metrics, closing.clone()) => match never {},
         };
         closing.cancel();
         threads.end();
@@ -218,6 +190,47 @@ impl Server {
         }
         Ok(drained)
     }
+}
+
+/// Ends the analyses at half of the drain's timeout, while there is time to send their best results so far.
+async fn stop_analyses(draining: CancellationToken, half: Duration, threads: &AnalysisThreads) -> Infallible {
+    draining.cancelled().await;
+    sleep(half).await;
+    threads.end();
+    pending().await
+}
+
+/// Reloads files that have changed, and updates the readiness.
+async fn reload_files(reloads: Option<(Reloads, Watch)>, readiness: &Readiness, store: &Store) -> Infallible {
+    let Some((reloads, mut watch)) = reloads else { return pending().await };
+    // Files may have changed before the watch began.
+    reloads.again().await;
+    loop {
+        reloads.next(&mut watch).await;
+        readiness.set_ready(!store.is_empty()).await;
+    }
+}
+
+/// Removes unused quotas at intervals.
+async fn prune_quotas(quotas: Option<&Quotas>) -> Infallible {
+    let mut clock = interval(PRUNE_INTERVAL);
+    loop {
+        clock.tick().await;
+        quotas.iter().for_each(|quotas| quotas.prune());
+    }
+}
+
+/// Serves the admin listener, if there is one.
+async fn serve_admin(
+    admin: Option<TcpListener>,
+    readiness: &Readiness,
+    metrics: &Metrics,
+    closing: CancellationToken,
+) -> Infallible {
+    if let Some(admin) = admin {
+        admin::serve(admin, readiness, metrics, closing).await;
+    }
+    pending().await
 }
 
 /// Returns the number of analysis threads.

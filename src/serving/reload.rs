@@ -43,7 +43,7 @@ pub struct Outcome {
 pub struct Fault {
     /// Path of the file.
     pub file: String,
-    /// What is wrong with it.
+    /// What is wrong with the file.
     pub message: String,
 }
 

@@ -43,7 +43,7 @@ impl SourceError {
 /// Loads and compiles scenario files; without any, the built-in scenario.
 ///
 /// # Errors
-/// The first file that cannot be used.
+/// If a file cannot be used; the error is that of the first such file.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<Compiled>, SourceError> {
     if paths.is_empty() {
         return Ok(vec![compile(EMBEDDED_NAME, EMBEDDED)?]);

@@ -183,10 +183,10 @@ impl Drop for Log {
     }
 }
 
-/// Chooses a share of decisions, by chance: callers must not be able to tell which.
+/// Chooses a share of decisions at random, so that callers cannot tell which decisions are logged.
 #[derive(Debug)]
 struct Sampling {
-    /// `None`: every one.
+    /// `None`: all decisions.
     share: Option<f64>,
     left_out: AtomicU64,
 }

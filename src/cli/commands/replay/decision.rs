@@ -10,7 +10,7 @@ use crate::schema::proto::v1;
 use anyhow::Result;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a log has in the place of a masked value.
 const MASKED: &str = "masked";
@@ -86,7 +86,7 @@ pub(super) struct Shared {
 }
 
 pub(super) fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    crate::locks::lock(shared)
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {

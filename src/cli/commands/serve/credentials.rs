@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 use tracing::info;
@@ -72,7 +72,7 @@ impl Reload for Credentials {
     }
 
     fn reload(&self) -> Outcome {
-        let mut seen = crate::locks::lock(&self.seen);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = Vec::new();
         match settled(&self.paths, seen.hash) {
             Err((path, error)) => {

@@ -78,7 +78,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     let metrics = Metrics::new(options.otlp().as_ref())?;
 
     let is_private = options.tls.tls_cert.is_some();
-    let is_known = authority.requires_credentials() || options.tls.tls_client_ca.is_some();
+    let is_known = authority.is_needed() || options.tls.tls_client_ca.is_some();
     let listener = bind(&options.listening, is_private, is_known).await?;
     let admin = match options.listening.admin_listen.as_str() {
         OFF => None,
