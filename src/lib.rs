@@ -1,9 +1,8 @@
 //! Détente: which red lines a proposal crosses, whose, why, and who says so.
 //!
-//! This crate is the gRPC service and the command line; the engine is in the crates under
-//! `crates/`. A module uses only the modules of lower ranks, here from the highest to the lowest: `cli`;
-//! `server`; `services`, `transport`; `convert`, `middleware`; `access`, `serving`, `error`; `schema`, `shutdown`,
-//! `telemetry`, `locks`.
+//! This crate is the gRPC service and the command line; the engine is in the crates under `crates/`. A module uses only
+//! the modules of lower ranks, here from the highest to the lowest: `cli`; `server`; `services`, `transport`;
+//! `convert`, `middleware`; `access`, `serving`, `error`; `schema`, `shutdown`, `telemetry`, `locks`.
 
 // A panic in a handler fails the caller's request, so every index and every `Option` is handled explicitly.
 #![warn(

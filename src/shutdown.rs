@@ -2,10 +2,9 @@
 //!
 //! Owns the signals, the durations and the outcome of a drain; must not know what is served. SIGTERM or SIGINT starts
 //! the drain: health reports NOT_SERVING; the server waits [`Drain::pause`], still answering, while clients find other
-//! replicas;
-//! `Watch` streams end; the listener closes and every connection receives GOAWAY; open calls may finish until [`Drain::timeout`].
-//! At half of that time, analyses stop and answer with their best result so far. A second signal ends the process
-//! immediately.
+//! replicas; `Watch` streams end; the listener closes and every connection receives GOAWAY; open calls may finish until
+//! [`Drain::timeout`]. At half of that time, analyses stop and answer with their best result so far. A second signal
+//! ends the process immediately.
 
 use std::future::Future;
 use std::io;
@@ -15,9 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::shutdown";
 
 /// The durations of a drain.

@@ -6,13 +6,13 @@
 //! (files arrive as text) or the clock (the time is an argument). No token and no hash of a token appears in any
 //! output.
 
+mod authentication_error;
 mod authority;
-mod denied;
 mod keys;
 mod tokens;
 
+pub use authentication_error::AuthenticationError;
 pub use authority::Authority;
-pub use denied::AuthenticationError;
 pub use keys::{JwtAlgorithm, JwtRules, Keys};
 pub use tokens::Tokens;
 

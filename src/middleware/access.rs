@@ -18,9 +18,7 @@ use std::time::SystemTime;
 use tonic::Status;
 use tracing::debug;
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::middleware::access";
 
 /// Identifies callers, and applies their quotas. Clones share the quotas.

@@ -8,9 +8,8 @@
 //! `error`: a caller can cause any status, INTERNAL included, and the code that detects an internal error has already
 //! logged it.
 //!
-//! At
-//! `debug`, each call also has a span, which adds the call to everything logged inside it. There is no span at `info`,
-//! because a span costs six microseconds, a quarter of a call. Must not know how a call is answered.
+//! At `debug`, each call also has a span, which adds the call to everything logged inside it. There is no span at
+//! `info`, because a span costs six microseconds, a quarter of a call. Must not know how a call is answered.
 
 use crate::error::{ERROR_DOMAIN, ReasonName};
 use crate::middleware::call::Call;

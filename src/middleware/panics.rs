@@ -18,9 +18,7 @@ use std::task::{Context, Poll};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::middleware::panics";
 
 type Payload = Box<dyn Any + Send>;

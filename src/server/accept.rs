@@ -34,9 +34,7 @@ use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tracing::{debug, info, warn};
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::server";
 
 /// Pause after a failed accept, which usually means that the process is out of file descriptors.

@@ -31,9 +31,7 @@ use tonic::Status;
 use tonic::service::Routes;
 use tracing::{debug, warn};
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::admin";
 
 /// Connections that may be open at a time.

@@ -1,9 +1,8 @@
 //! The standard gRPC health service: readiness of the server (``) and of each service by name.
 //!
 //! Owns the readiness state; must not know why the server is ready or not. Every name starts as NOT_SERVING, whereas
-//! tonic-health starts
-//! `` as SERVING before any scenario is loaded. Readiness is not liveness: a process that answers `Check` at all is
-//! alive, whatever the answer.
+//! tonic-health starts `` as SERVING before any scenario is loaded. Readiness is not liveness: a process that answers
+//! `Check` at all is alive, whatever the answer.
 
 use crate::schema::proto::{analysis_service_server, red_line_service_server};
 use std::sync::Arc;

@@ -39,9 +39,7 @@ use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::Routes;
 use tracing::info;
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::server";
 
 /// Largest reflection request, in bytes; a request contains one name.
@@ -204,9 +202,9 @@ async fn stop_analyses(draining: CancellationToken, half: Duration, threads: &An
 async fn reload_files(reloads: Option<(Reloads, Watch)>, readiness: &Readiness, store: &Store) -> Infallible {
     let Some((reloads, mut watch)) = reloads else { return pending().await };
     // Files may have changed before the watch began.
-    reloads.again().await;
+    reloads.reload_in_background().await;
     loop {
-        reloads.next(&mut watch).await;
+        reloads.reload_on_change(&mut watch).await;
         readiness.set_ready(!store.is_empty()).await;
     }
 }

@@ -12,9 +12,7 @@ use std::sync::{Arc, Mutex};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::reload";
 
 /// A kind of file that can be reloaded.
@@ -128,13 +126,13 @@ impl Reloads {
     }
 
     /// Waits until `watch` reports that files may have changed, then reloads every kind of file.
-    pub async fn next(&self, watch: &mut Watch) {
+    pub async fn reload_on_change(&self, watch: &mut Watch) {
         watch.next().await;
-        self.again().await;
+        self.reload_in_background().await;
     }
 
     /// Reloads every kind of file on a blocking thread.
-    pub async fn again(&self) {
+    pub async fn reload_in_background(&self) {
         let reloads = self.clone();
         if let Err(error) = spawn_blocking(move || reloads.reload()).await {
             warn!(target: LOG_TARGET, %error, "a reload was aborted");

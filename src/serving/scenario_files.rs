@@ -71,7 +71,7 @@ pub enum LoadError {
 /// The scenario files, and the store of their scenarios.
 #[derive(Debug)]
 pub struct ScenarioFiles {
-    place: Where,
+    location: Where,
     store: Arc<Store>,
     states: Mutex<BTreeMap<PathBuf, FileState>>,
 }
@@ -95,12 +95,12 @@ impl ScenarioFiles {
     ///
     /// # Errors
     /// If any file cannot be used, because a server starts only with all of its scenarios.
-    pub fn load(place: Where, default: Option<Id>) -> Result<Self, LoadError> {
-        let paths = paths(&place)?;
+    pub fn load(location: Where, default: Option<Id>) -> Result<Self, LoadError> {
+        let paths = paths(&location)?;
         let (mut scenarios, mut read) = (Vec::new(), Vec::new());
         let mut files: BTreeMap<Id, String> = BTreeMap::new();
         if paths.is_empty() {
-            match &place {
+            match &location {
                 Where::Folder(folder) => return Err(LoadError::Empty(folder.display().to_string())),
                 Where::Files(_) => scenarios = source::load(&[])?,
             }
@@ -120,7 +120,7 @@ impl ScenarioFiles {
             other: String::new(),
             id: duplicate.id,
         })?;
-        match (default, &place) {
+        match (default, &location) {
             (Some(id), _) if store.get(&id).is_none() => return Err(LoadError::NoDefault(id)),
             (Some(id), _) => store.set_default(DefaultScenario::Named(id)),
             (None, Where::Folder(_)) => store.set_default(DefaultScenario::FirstById),
@@ -130,7 +130,7 @@ impl ScenarioFiles {
             let held = store.get(&id)?;
             Some((path, FileState { hash: Some(hash), now: Ok(held.clone()), good: Some(held) }))
         });
-        Ok(Self { states: Mutex::new(states.collect()), place, store: Arc::new(store) })
+        Ok(Self { states: Mutex::new(states.collect()), location, store: Arc::new(store) })
     }
 
     /// Returns the store of the loaded scenarios.
@@ -143,12 +143,12 @@ impl ScenarioFiles {
         let mut outcome = Outcome::default();
         let mut states = lock(&self.states);
         let is_complete = |found: &Vec<PathBuf>| states.keys().all(|path| found.contains(path));
-        let found = paths(&self.place).and_then(|found| match is_complete(&found) {
+        let found = paths(&self.location).and_then(|found| match is_complete(&found) {
             true => Ok(found),
             // A missing file may come back: some programs write a file by first moving the old one away.
             false => {
                 sleep(ABSENCE_PAUSE);
-                paths(&self.place)
+                paths(&self.location)
             }
         });
         let paths = match found {
@@ -159,7 +159,7 @@ impl ScenarioFiles {
             }
         };
         // The built-in scenario does not change.
-        if paths.is_empty() && matches!(self.place, Where::Files(_)) {
+        if paths.is_empty() && matches!(self.location, Where::Files(_)) {
             return outcome;
         }
         let present: BTreeSet<&PathBuf> = paths.iter().collect();
@@ -202,7 +202,7 @@ impl ScenarioFiles {
                 Some((other, _)) => outcome.faults.push(Fault {
                     file: path.display().to_string(),
                     message: format!(
-                        "contains the scenario `{id}`, and so does {}; remove one of them",
+                        "the file contains the scenario `{id}`, and so does {}; remove one of them",
                         other.display()
                     ),
                 }),
@@ -243,7 +243,7 @@ impl ScenarioFiles {
     }
 
     fn folder(&self) -> String {
-        match &self.place {
+        match &self.location {
             Where::Folder(folder) => folder.display().to_string(),
             Where::Files(_) => String::new(),
         }
@@ -256,7 +256,7 @@ impl Reload for ScenarioFiles {
     }
 
     fn folders(&self) -> Vec<PathBuf> {
-        match &self.place {
+        match &self.location {
             Where::Folder(folder) => vec![folder.clone()],
             Where::Files(files) => files.iter().map(|file| crate::serving::watch::folder_of(file)).collect(),
         }
@@ -277,8 +277,8 @@ fn hash(text: &str) -> [u8; 32] {
 }
 
 /// Lists the files; those of a folder in order of name.
-fn paths(place: &Where) -> Result<Vec<PathBuf>, LoadError> {
-    let folder = match place {
+fn paths(location: &Where) -> Result<Vec<PathBuf>, LoadError> {
+    let folder = match location {
         Where::Files(files) => return Ok(files.clone()),
         Where::Folder(folder) => folder,
     };

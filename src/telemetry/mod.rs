@@ -26,9 +26,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry};
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::telemetry";
 
 /// The log target of the events and spans of calls.

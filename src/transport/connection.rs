@@ -43,9 +43,7 @@ use tokio_rustls::server::TlsStream;
 use tower::{Service, ServiceExt};
 use tracing::debug;
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::transport::connection";
 
 /// Streams that a client may reset before the server accepts them; one more closes the connection.
@@ -55,9 +53,10 @@ const MAX_ERROR_RESETS: usize = 1024;
 /// Bytes that a client may send on one stream before the server has read them.
 ///
 /// h2 charges every DATA frame below 256 bytes with the missing bytes. If the charges exceed half of the connection's
-/// window, h2 closes the connection (GOAWAY,
-/// `too_many_data_frames`), and with it every other call. A stream of evaluations is read no faster than it is answered, so its window is often full of small frames. The windows and the number of streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](crate::services::MAX_STREAMS_OF_EVALUATIONS))
-/// are therefore set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the
+/// window, h2 closes the connection (GOAWAY, `too_many_data_frames`), and with it every other call. A stream of
+/// evaluations is read no faster than it is answered, so its window is often full of small frames. The windows and the
+/// number of streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](crate::services::MAX_STREAMS_OF_EVALUATIONS)) are
+/// therefore set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the
 /// window.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// Bytes that a client may send on all streams of a connection before the server has read them.

@@ -220,7 +220,7 @@ async fn a_config_map_is_followed_by_what_the_system_tells_alone() {
     let next = async |watch: &mut Watch, wanted: &[&str]| {
         let seen = async {
             while titles(&files) != wanted {
-                reloads.next(watch).await;
+                reloads.reload_on_change(watch).await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {wanted:?}", titles(&files)));
@@ -262,7 +262,7 @@ async fn a_folder_that_takes_the_place_of_another_is_followed() {
         let wanted = [format!("a={title}")];
         let seen = async {
             while titles(&files) != wanted {
-                reloads.next(&mut watch).await;
+                reloads.reload_on_change(&mut watch).await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
@@ -272,7 +272,7 @@ async fn a_folder_that_takes_the_place_of_another_is_followed() {
         let wanted = [format!("a={title}")];
         let seen = async {
             while titles(&files) != wanted {
-                reloads.next(&mut watch).await;
+                reloads.reload_on_change(&mut watch).await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
@@ -293,7 +293,7 @@ async fn a_folder_may_be_named_from_here() {
     folder.write("a.yaml", &text("a", "A2"));
     let seen = async {
         while titles(&files) != ["a=A2"] {
-            reloads.next(&mut watch).await;
+            reloads.reload_on_change(&mut watch).await;
         }
     };
     timeout(Duration::from_secs(20), seen).await.expect("a change in a folder that is named from here");
@@ -322,7 +322,7 @@ async fn looking_at_files_is_no_change_of_them() {
     let files = load(&folder);
     let reloads = Reloads::new(vec![files.clone()]);
     let mut watch = Watch::new(&reloads.folders(), None).unwrap();
-    reloads.again().await;
+    reloads.reload_in_background().await;
     assert!(timeout(Duration::from_millis(600), watch.next()).await.is_err(), "each look is followed by another");
     // By time, and by nothing else.
     let mut watch = Watch::new(&BTreeSet::new(), Some(Duration::from_millis(50))).unwrap();

@@ -14,9 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// The target of this module's log events.
-///
-/// Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::decisions::file";
 
 /// Permissions of a new file: access for its owner only, because drafts of proposals are confidential.

@@ -34,9 +34,8 @@ const MAX_SEGMENT: usize = 64;
 ///
 /// A list on the path stands for all of its items.
 ///
-/// Fields of the request have two names, that of the schema and that of its JSON form:
-/// `proposalName` and `proposal_name` are equal, because a mask that silently matches nothing would reveal what it
-/// should hide.
+/// Fields of the request have two names, that of the schema and that of its JSON form: `proposalName` and
+/// `proposal_name` are equal, because a mask that silently matches nothing would reveal what it should hide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
     path: String,

@@ -148,8 +148,8 @@ impl DecisionLog {
 
     /// Queues a line as [`DecisionLog::offer`] does.
     ///
-    /// Until it is created, the line keeps about
-    /// `bytes` of memory; all waiting lines together keep at most [`MAX_HELD_BYTES`].
+    /// Until it is created, the line keeps about `bytes` of memory; all waiting lines together keep at most
+    /// [`MAX_HELD_BYTES`].
     pub fn offer_holding(&self, bytes: usize, line: impl FnOnce() -> Value + Send + 'static) {
         self.0.queue.offer(bytes, Box::new(line));
     }

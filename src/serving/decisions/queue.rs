@@ -107,7 +107,7 @@ impl Queue {
     pub(super) fn take(&self, lines: &mut Vec<Line>) -> bool {
         let mut state = self.state();
         let begun = Instant::now();
-        // Start of gathering; `None` while idle. A thread that gathering_since continuously needs no wake-ups.
+        // Start of gathering; `None` while idle. A thread that gathers continuously needs no wake-ups.
         let mut gathering_since = Some(begun);
         while !state.ending && state.waiting.len() < self.batch {
             let remaining = LINGER.saturating_sub(gathering_since.map_or(LINGER, |since| since.elapsed()));
