@@ -190,7 +190,7 @@ impl Server {
     }
 }
 
-/// Ends the analyses at half of the drain's timeout, while there is time to send their best results so far.
+/// Ends the analyses at half of the drain's timeout, in time to send their best results so far.
 async fn stop_analyses(draining: CancellationToken, half: Duration, threads: &AnalysisThreads) -> Infallible {
     draining.cancelled().await;
     sleep(half).await;

@@ -16,7 +16,7 @@ pub struct Outline {
     pub as_of: String,
     /// Verdict of the evaluation.
     pub verdict: Verdict,
-    /// Worst verdict that the open inputs still allow.
+    /// Verdict if every undetermined red line counts as crossed at its worst.
     pub could_become: Verdict,
     /// Crossed red lines by resource name, each with the lowest firmness with which its crossing counts.
     pub crossed: Vec<(String, Firmness)>,
