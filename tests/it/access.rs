@@ -698,7 +698,7 @@ fn the_header_is_read_strictly() {
     }
     assert_eq!(who("Bearer ").unwrap_err(), AuthenticationError::UnknownToken);
     assert_eq!(both.identify(None, now).unwrap_err(), AuthenticationError::NoCredentials);
-    assert!(both.is_needed() && !Authority::none().requires_credentials());
+    assert!(both.is_needed() && !Authority::none().is_needed());
     // Nothing that is shown holds a secret, or tells one refusal from another.
     let shown = format!("{both:?}");
     assert!(!shown.contains("secret") && !shown.contains("2bb80d53"), "{shown}");
