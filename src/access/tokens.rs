@@ -90,8 +90,8 @@ fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, Crede
 
 fn malformed(line: usize) -> CredentialFileError {
     CredentialFileError(format!(
-        "line {line}: invalid token file; expected a list `tokens`, each entry with `caller`, `sha256`, `role` (reader or \
-         analyst) and `scenarios` (all, or a list of ids)"
+        "line {line}: invalid token file; expected a list `tokens`, each entry with `caller`, `sha256`, `role` (reader \
+         or analyst) and `scenarios` (all, or a list of ids)"
     ))
 }
 
@@ -125,7 +125,8 @@ impl Tokens {
             let is_name_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
             if !(1..=MAX_NAME_BYTES).contains(&entry.caller.len()) || !entry.caller.bytes().all(is_name_byte) {
                 return Err(CredentialFileError(format!(
-                    "token {place}: `caller` is not 1 to {MAX_NAME_BYTES} characters of a-z, 0-9, dots, hyphens and underscores"
+                    "token {place}: `caller` is not 1 to {MAX_NAME_BYTES} characters of a-z, 0-9, dots, hyphens and \
+                     underscores"
                 )));
             }
             let hash = hex(entry.sha256).ok_or_else(|| {
@@ -152,7 +153,8 @@ impl Tokens {
             };
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {
                 return Err(CredentialFileError(format!(
-                    "token {place} ({}): `scenarios` is neither `all` nor a list of 1 to {MAX_SCENARIOS} ids, such as `[ukraine-2025]`",
+                    "token {place} ({}): `scenarios` is neither `all` nor a list of 1 to {MAX_SCENARIOS} ids, such \
+                     as `[ukraine-2025]`",
                     entry.caller
                 )));
             }
