@@ -98,16 +98,16 @@ impl Metrics {
         let connections_refused = meter
             .u64_counter("detente_connections_refused")
             .with_description(
-                "Connections closed before their first call (tls, silent, lost, not_http2), and how often the connection \
-                 limit was reached (full)",
+                "Connections closed before their first call (tls, silent, lost, not_http2), and how often the \
+                 connection limit was reached (full)",
             )
             .build();
         let connections_ended = meter
             .u64_counter("detente_connections_ended")
             .with_description(
                 "Connections that carried calls and closed: by the client (left), at the maximum age (age), after the \
-                 client's certificate became invalid (certificate), at shutdown (drain), without an answer to a keepalive ping \
-                 (keepalive), because of a flood of resets, pings and the like (flood), or with an error (broken)",
+                 client's certificate became invalid (certificate), at shutdown (drain), without an answer to a keepalive \
+                 ping (keepalive), because of a flood of resets, pings and the like (flood), or with an error (broken)",
             )
             .build();
         let metrics = Self {
