@@ -24,8 +24,8 @@ test *arguments:
 # Write generated files again: settings.md, the JSON Schema, the texts in tests/golden. Read `git diff` afterwards.
 golden:
     UPDATE_GOLDEN=1 cargo test --locked --test it -- settings_reference cli::answers cli::diff
-    cargo run --quiet --locked -- schema >docs/.scenario.schema.json
-    mv docs/.scenario.schema.json docs/scenario.schema.json
+    cargo run --quiet --locked -- schema >target/scenario.schema.json
+    mv target/scenario.schema.json docs/scenario.schema.json
 
 # Compare contracts with what an earlier version gave: tokens, revisions, log lines, names of flags, metrics and reasons.
 contracts:
@@ -51,7 +51,7 @@ fuzz target seconds="60":
 
 # Run what takes minutes and gigabytes: restarts, idle connections and reloads under load. Needs nginx.
 soak:
-    cargo build --profile dist --locked
+    cargo build --profile dist --features otlp --locked
     python3 -m venv target/soak
     target/soak/bin/pip install --quiet --disable-pip-version-check grpcio==1.85.1
     target/soak/bin/python tests/load/rolling_restart.py --binary target/dist/detente

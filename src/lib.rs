@@ -13,6 +13,9 @@
     clippy::unimplemented,
     clippy::unwrap_used
 )]
+// What Debug writes changes with names of types and variants, and with other crates: no text that leaves the program
+// is made of it. The lint finds it in `write!`; for `format!` and events there is a test among tests/contracts.
+#![cfg_attr(not(test), warn(clippy::use_debug))]
 
 pub mod access;
 pub mod cli;

@@ -7,8 +7,7 @@
 //! required; a token cannot supply a key.
 
 use crate::access::{AuthenticationError, Caller, CredentialFileError, Role};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use quick_cache::sync::Cache;
@@ -284,7 +283,7 @@ fn parse_key(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<Key, St
         return Err("has no algorithm that --jwt-algorithms allows, or is incomplete".to_owned());
     }
     if let AlgorithmParameters::RSA(key) = &jwk.algorithm
-        && let Ok(modulus) = BASE64_URL_SAFE_NO_PAD.decode(&key.n)
+        && let Ok(modulus) = BASE64URL_NOPAD.decode(key.n.as_bytes())
         && let bits = bits(&modulus)
         && !RSA_BITS.contains(&bits)
     {

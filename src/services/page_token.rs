@@ -4,9 +4,7 @@
 //! secret: the checksum keeps out accidents, and forging one gives nothing that asking for a page would not.
 
 use crate::error::ApiError;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use sha2::{Digest, Sha256};
 
 const VERSION: u8 = 1;
@@ -57,7 +55,7 @@ impl PageToken {
         bytes.extend(self.query.0);
         bytes.extend(self.position.to_le_bytes());
         bytes.extend(checksum(&bytes));
-        URL_SAFE_NO_PAD.encode(bytes)
+        BASE64URL_NOPAD.encode(&bytes)
     }
 
     /// Reads a token.
@@ -73,7 +71,7 @@ impl PageToken {
         if text.len() > TOKEN_BYTES * 2 {
             return None;
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         let (content, sum) = bytes.split_last_chunk::<CHECKSUM_BYTES>()?;
         if *sum != checksum(content) {
             return None;

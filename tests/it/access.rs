@@ -1,8 +1,7 @@
 //! Who is let in, and who is not: tokens from a file, and JSON Web Tokens with everything wrong that can be.
 
 use crate::support::credentials::{Signer, claims, entry, jwks, rules, seconds};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use detente::access::{AuthenticationError, Authority, Caller, Keys, Role, Tokens};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use proptest::prelude::*;
@@ -16,7 +15,7 @@ fn keys(signers: &[&Signer], algorithms: &[&str]) -> Keys {
 }
 
 fn base64(text: &str) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(text)
+    BASE64URL_NOPAD.encode(text.as_bytes())
 }
 
 #[test]
@@ -294,7 +293,7 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
         // Its highest bit, and zeros before it that say nothing.
         let (bytes, first) = (bits.div_ceil(8), 1 << ((bits - 1) % 8));
         let modulus = [&[0, first][..], &vec![0xff; bytes - 1]].concat();
-        let key = json!({"kty": "RSA", "n": BASE64_URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"});
+        let key = json!({"kty": "RSA", "n": BASE64URL_NOPAD.encode(&modulus), "e": "AQAB"});
         let read = Keys::read(&jwks(&[key]), rules(&["RS256"])).map(|_| ()).map_err(|error| error.to_string());
         assert_eq!(read.is_ok(), fits, "{bits}: {read:?}");
         assert!(fits || read.unwrap_err().contains(&format!("key 1 is an RSA key of {bits} bits")), "{bits}");

@@ -1,8 +1,6 @@
 //! Keys, certificates and tokens, made anew for each test.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use detente::access::{JwtAlgorithm, JwtRules};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -46,7 +44,7 @@ impl Signer {
     pub fn jwk(&self) -> Value {
         let mut jwk = match self.algorithm {
             Algorithm::EdDSA => {
-                let x = BASE64_URL_SAFE_NO_PAD.encode(self.pair.public_key_raw());
+                let x = BASE64URL_NOPAD.encode(self.pair.public_key_raw());
                 json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": x})
             }
             algorithm => serde_json::to_value(Jwk::from_encoding_key(&self.key, algorithm).unwrap()).unwrap(),

@@ -19,5 +19,6 @@ mod generated;
 mod golden;
 mod page_tokens;
 mod revisions;
+mod source;
 mod telemetry;
 mod wire;

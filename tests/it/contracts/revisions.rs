@@ -6,6 +6,7 @@ use crate::contracts::wire::call;
 use crate::support::binary::{Folder, prints, reservoir, run};
 use crate::support::program::Program;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,16 @@ fn revision(file: &str) -> String {
         0 => serde_json::from_str::<Value>(&answer).unwrap()["revision"].as_str().unwrap().to_owned(),
         _ => "refused".to_owned(),
     }
+}
+
+/// The beginnings of the revisions of many files, in their order, or `refused`: by one run of `detente check`.
+fn beginnings(files: &[String]) -> Vec<String> {
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (_, table, _) = run(&[&["check"], &names[..]].concat());
+    let rows: BTreeMap<&str, &str> =
+        table.lines().filter_map(|row| row.split_whitespace().next().zip(row.split_whitespace().last())).collect();
+    assert!(files.iter().any(|file| rows.contains_key(file.as_str())), "{table}");
+    files.iter().map(|file| (*rows.get(file.as_str()).unwrap_or(&"refused")).to_owned()).collect()
 }
 
 /// Every scenario file below a folder, by its path from the root.
@@ -93,11 +104,18 @@ async fn revisions_are_those_of_earlier_versions() {
     let folder = Folder::new("contracts-revisions");
     put("reservoir.yaml in README.md", &revision(&folder.write("reservoir.yaml", reservoir())));
     let base = fs::read_to_string(root().join(BASE)).unwrap();
-    for line in fs::read_to_string(folder_of("scenarios").join("edits.jsonl")).unwrap().lines() {
-        let [from, to]: [String; 2] = serde_json::from_str(line).unwrap();
-        assert_eq!(base.matches(&from).count(), 1, "{from}");
-        let file = folder.write("edited.yaml", &base.replacen(&from, &to, 1));
-        put(&format!("every-record.yaml with {line}"), &revision(&file));
+    let edits = fs::read_to_string(folder_of("scenarios").join("edits.jsonl")).unwrap();
+    let edited: Vec<String> = edits
+        .lines()
+        .enumerate()
+        .map(|(at, line)| {
+            let [from, to]: [String; 2] = serde_json::from_str(line).unwrap();
+            assert_eq!(base.matches(&from).count(), 1, "{from}");
+            folder.write(&format!("edited-{at}.yaml"), &base.replacen(&from, &to, 1))
+        })
+        .collect();
+    for (line, revision) in edits.lines().zip(beginnings(&edited)) {
+        put(&format!("every-record.yaml with {line}"), &revision);
     }
     let plain = generated(Style::Plain, "32MiB").await;
     assert_eq!(plain.len(), usize::try_from(GENERATED).unwrap());
@@ -115,8 +133,7 @@ async fn revisions_are_those_of_earlier_versions() {
 fn decimals_are_read_as_in_earlier_versions() {
     let folder = Folder::new("contracts-decimals");
     let base = fs::read_to_string(root().join(BASE)).unwrap();
-    let mut text = String::new();
-    for decimal in [
+    let decimals = [
         "0.5",
         "0.50",
         "0.500",
@@ -179,20 +196,27 @@ fn decimals_are_read_as_in_earlier_versions() {
         "1.2.3",
         "--1",
         "१",
-    ] {
-        let number =
-            base.replacen(PARTY, &format!("role: principal, description: D, reservation_value: {decimal}}}"), 1);
+    ];
+    let mut files = Vec::new();
+    for (at, decimal) in decimals.iter().enumerate() {
+        let party = format!("role: principal, description: D, reservation_value: {decimal}}}");
         let firmness = "    firmness: firm\n";
-        let probability = base.replacen(firmness, &format!("{firmness}    binding_probability: {decimal}\n"), 1);
-        let values = base.replacen("{true: 1.5, false: 0}", &format!("{{true: {decimal}, false: 0}}"), 1);
-        let found = [number, probability, values].map(|file| {
-            assert_ne!(file, base);
-            revision(&folder.write("decimal.yaml", &file))
-        });
-        let [number, probability, value] = found;
+        let probability = format!("{firmness}    binding_probability: {decimal}\n");
+        for (place, from, to) in [
+            ("number", PARTY, &*party),
+            ("probability", firmness, &probability),
+            ("utility", "{true: 1.5, false: 0}", &format!("{{true: {decimal}, false: 0}}")),
+        ] {
+            assert_eq!(base.matches(from).count(), 1, "{from}");
+            files.push(folder.write(&format!("{place}-{at}.yaml"), &base.replacen(from, to, 1)));
+        }
+    }
+    let mut text = String::new();
+    for (decimal, found) in decimals.iter().zip(beginnings(&files).chunks(3)) {
         let _ = writeln!(
             text,
-            "`{decimal}`\n  as a number       {number}\n  as a probability  {probability}\n  as a utility      {value}"
+            "`{decimal}` as a number {}, as a probability {}, as a utility {}",
+            found[0], found[1], found[2]
         );
     }
     assert_golden("decimals.txt", &text);

@@ -191,7 +191,7 @@ async fn jwts_are_verified_and_their_faults_refused_alike() {
         claims[name] = value;
         signer.sign(&claims)
     };
-    let header = base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, r#"{"alg":"none","kid":"one"}"#);
+    let header = data_encoding::BASE64URL_NOPAD.encode(br#"{"alg":"none","kid":"one"}"#);
     let body = signer.sign(&claims(now)).split('.').nth(1).unwrap().to_owned();
     for token in [
         with("exp", credentials::seconds(now).saturating_sub(60).into()),
