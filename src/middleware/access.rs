@@ -19,7 +19,7 @@ use tonic::Status;
 use tracing::debug;
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
-const LOG_TARGET: &str = "detente::middleware::access";
+const LOG_TARGET: &str = "detente::grpc::layers::access";
 
 /// Identifies callers, and applies their quotas. Clones share the quotas.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
-const LOG_TARGET: &str = "detente::middleware::panics";
+const LOG_TARGET: &str = "detente::grpc::layers::panics";
 
 type Payload = Box<dyn Any + Send>;
 

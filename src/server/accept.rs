@@ -35,7 +35,7 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 use tracing::{debug, info, warn};
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
-const LOG_TARGET: &str = "detente::server";
+const LOG_TARGET: &str = "detente::grpc::server";
 
 /// Pause after a failed accept, which usually means that the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

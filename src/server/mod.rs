@@ -40,7 +40,7 @@ use tonic::service::Routes;
 use tracing::info;
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
-const LOG_TARGET: &str = "detente::server";
+const LOG_TARGET: &str = "detente::grpc::server";
 
 /// Largest reflection request, in bytes; a request contains one name.
 const MAX_REFLECTION_BYTES: usize = 64 * 1024;

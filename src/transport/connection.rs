@@ -44,7 +44,7 @@ use tower::{Service, ServiceExt};
 use tracing::debug;
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
-const LOG_TARGET: &str = "detente::transport::connection";
+const LOG_TARGET: &str = "detente::grpc::connection";
 
 /// Streams that a client may reset before the server accepts them; one more closes the connection.
 const MAX_PENDING_RESETS: usize = 20;
