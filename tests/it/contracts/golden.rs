@@ -47,7 +47,7 @@ pub(crate) fn assert_golden(name: &str, found: &str) {
     assert!(
         golden == found,
         "{} differs from what the program gives (-: golden file, +: program):\n{}\nThese are contracts with clients \
-         and operators. If the change is meant: {UPDATE}=1 cargo test --test contracts, and read the diff",
+         and operators. If the change is meant: {UPDATE}=1 cargo test --test it contracts, and read the diff",
         path.display(),
         difference(&golden, found)
     );

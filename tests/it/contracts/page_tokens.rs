@@ -4,8 +4,8 @@ use crate::contracts::golden::{assert_golden, assert_same};
 use crate::contracts::wire::call;
 use crate::support::binary::{Folder, reservoir};
 use crate::support::program::Program;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -79,7 +79,7 @@ fn lists() -> Vec<(&'static str, &'static str, Value)> {
 /// What a token says, for readers of the golden file.
 fn told(token: &str) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).unwrap();
+    let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).unwrap();
     assert_eq!(bytes.len(), 45, "{token}");
     let position = u32::from_le_bytes(bytes[33..37].try_into().unwrap());
     format!("version {}, revision {}, query {}, position {position}", bytes[0], hex(&bytes[1..17]), hex(&bytes[17..33]))

@@ -124,7 +124,10 @@ async fn metrics(cache: &str) -> Metrics {
     speak(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
     // A frame of settings with a length that no settings have.
     speak(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
-    drop(program.client().await);
+    // A client that leaves is one that has called: the end of a connection without a call may count as lost.
+    let client = program.client().await;
+    client.call("/no.such/Method", &[], vec![]).await;
+    drop(client);
     let silent = speak(&program, b"PRI", PATIENCE);
     let lifeless = speak(&program, PREFACE, PATIENCE);
     tokio::join!(silent, lifeless);
