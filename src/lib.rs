@@ -1,9 +1,10 @@
 //! Détente: which red lines a proposal crosses, whose, why, and who says so.
 //!
-//! A pure engine in the middle, a thin typed skin around it. Each module may use those below it, never those above:
-//! `cli`, `grpc`, `serving`, `access`, `analysis`, `engine`, `import`, `scenario`, `condition`.
+//! This crate is the gRPC service and the command line; the engine is in the crates under `crates/`. A module uses only
+//! the modules of lower ranks, here from the highest to the lowest: `cli`; `server`; `services`, `transport`;
+//! `convert`, `middleware`; `access`, `serving`, `error`; `schema`, `shutdown`, `telemetry`, `locks`.
 
-// A panic in a handler is an outage for its caller: every index and every option is answered for.
+// A panic in a handler fails the caller's request, so every index and every `Option` is handled explicitly.
 #![warn(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -20,6 +21,7 @@ pub mod access;
 pub mod cli;
 pub mod convert;
 pub mod error;
+mod locks;
 pub mod middleware;
 pub mod schema;
 pub mod server;

@@ -1,9 +1,9 @@
 //! Locks without poisoning.
 //!
-//! The standard library poisons a lock when a thread panics while it holds the lock. Every panic of a call is caught and
-//! logged (`middleware::panics`), and an unwrapped poison error would make each later call panic as well. These functions
-//! ignore poisoning, so a lock may protect only a value that stays consistent if its holder panics. Must not know what
-//! the locks protect.
+//! The standard library poisons a lock when a thread panics while it holds the lock. Every panic of a call is caught
+//! and logged (`middleware::panics`), and an unwrapped poison error would make each later call panic as well. These
+//! functions ignore poisoning, so a lock may protect only a value that stays consistent if its holder panics. Must not
+//! know what the locks protect.
 
 use std::sync::{LockResult, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

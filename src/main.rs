@@ -1,13 +1,14 @@
-//! The binary: parses, runs, and ends with the command's exit code.
+//! The `detente` binary: parses the command line, runs the command, and exits with its code.
 
 use clap::Parser;
 use detente::cli::Cli;
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
-/// A call makes many small allocations, some of which other threads free: with this allocator it takes a fifth to a third
-/// less of a processor than with the system's. Without huge pages (a feature of the crate), which would nearly double
-/// the memory.
+/// mimalloc.
+///
+/// A call makes many small allocations, and other threads free some of them: compared with the system allocator, a call
+/// needs a fifth to a third less CPU time. The crate's huge-pages feature is off because it nearly doubles memory.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

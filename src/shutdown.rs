@@ -1,8 +1,10 @@
-//! How the process ends: the signals that ask for it, and how long it may take.
+//! Shutdown: the signals that start a drain, and how long a drain may take.
 //!
-//! SIGTERM or SIGINT: health says NOT_SERVING; a pause, in which callers find other replicas while calls are still
-//! answered; `Watch` streams end; no more connections, and those there are told to go; calls under way are finished,
-//! up to a limit. At half of it analyses are told to answer with what they have. A second signal ends the process at once.
+//! Owns the signals, the durations and the outcome of a drain; must not know what is served. SIGTERM or SIGINT starts
+//! the drain: health reports NOT_SERVING; the server waits [`Drain::pause`], still answering, while clients find other
+//! replicas; `Watch` streams end; the listener closes and every connection receives GOAWAY; open calls may finish until
+//! [`Drain::timeout`]. At half of that time, analyses stop and answer with their best result so far. A second signal
+//! ends the process immediately.
 
 use std::future::Future;
 use std::io;
@@ -15,36 +17,37 @@ use tracing::{info, warn};
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::shutdown";
 
-/// How long a drain takes.
+/// The durations of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
-    /// Between NOT_SERVING and the first connection that is told to go. Behind a load balancer: as long as it takes
-    /// to notice.
+    /// Time between NOT_SERVING and the first GOAWAY; 500 ms by default.
+    ///
+    /// Behind a load balancer, set it to the time that the load balancer takes to notice NOT_SERVING.
     pub pause: Duration,
-    /// After the pause, what calls under way may take before they are cut.
+    /// Time after the pause in which open calls may finish before they are cut; 10 seconds by default.
     pub timeout: Duration,
 }
 
 impl Default for Drain {
-    /// Half a second, then ten.
+    /// A pause of 500 ms and a timeout of 10 seconds.
     fn default() -> Self {
         Self { pause: Duration::from_millis(500), timeout: Duration::from_secs(10) }
     }
 }
 
-/// How a drain ended.
+/// The outcome of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
-    /// Every call was answered.
-    Whole,
-    /// The time was over.
+pub enum DrainOutcome {
+    /// Every call finished.
+    Complete,
+    /// The timeout passed before every call finished.
     Cut {
-        /// How many calls were cut.
+        /// Number of calls that were cut.
         calls: usize,
     },
 }
 
-/// SIGINT and SIGTERM.
+/// Listener for SIGINT and SIGTERM.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
@@ -52,15 +55,15 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over the signals: from here on they don't end the process by themselves.
+    /// Installs handlers for SIGINT and SIGTERM; from then on, neither signal ends the process by itself.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If the operating system rejects a handler.
     pub fn new() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// The next signal's name.
+    /// Waits for a signal and returns its name.
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
@@ -68,22 +71,27 @@ impl Signals {
         }
     }
 
-    /// Runs what `serve` makes. The first signal completes the future that `serve` is given; `None` if a second one
-    /// comes before it has ended.
-    pub async fn heeded_by<F: Future>(mut self, serve: impl FnOnce(oneshot::Receiver<()>) -> F) -> Option<F::Output> {
-        let (stop, stopped) = oneshot::channel();
-        let mut serving = pin!(serve(stopped));
+    /// Runs the future that `serve` creates.
+    ///
+    /// The first signal completes the receiver passed to `serve`; returns `None` if a second signal arrives before the
+    /// future completes.
+    pub async fn run_until_signal<F: Future>(
+        mut self,
+        serve: impl FnOnce(oneshot::Receiver<()>) -> F,
+    ) -> Option<F::Output> {
+        let (stop, stop_requested) = oneshot::channel();
+        let mut serving = pin!(serve(stop_requested));
         let signal = tokio::select! {
             ended = &mut serving => return Some(ended),
             signal = self.next() => signal,
         };
-        info!(target: LOG_TARGET, "{signal}: ending");
-        // Nobody listens if it has just ended by itself.
+        info!(target: LOG_TARGET, "{signal}: draining");
+        // Sending fails if the future dropped its receiver; it is then about to complete by itself.
         let _ = stop.send(());
         tokio::select! {
             ended = &mut serving => Some(ended),
             signal = self.next() => {
-                warn!(target: LOG_TARGET, "{signal} again: ending at once");
+                warn!(target: LOG_TARGET, "{signal} again: exiting immediately");
                 None
             }
         }

@@ -8,12 +8,12 @@ use detente::middleware::GateLayer;
 use detente::middleware::access::Access;
 use detente::middleware::admission::ConcurrencyLimit;
 use detente::middleware::calls::CallsLayer;
-use detente::middleware::compression::InKindLayer;
+use detente::middleware::compression::MirrorEncodingLayer;
 use detente::middleware::deadline::DeadlineLayer;
 use detente::middleware::panics::PanicsLayer;
 use detente::middleware::receive;
 use detente::middleware::request_id::RequestIdLayer;
-use detente::middleware::room::ResponseBudget;
+use detente::middleware::response_budget::ResponseBudget;
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::term;
@@ -175,8 +175,8 @@ fn through_layers() -> Call {
         .layer(DeadlineLayer)
         .layer(GateLayer(Access::new(Arc::new(Authority::none()), None)))
         .layer(GateLayer(ConcurrencyLimit::new(settings.max_calls)))
-        .layer(InKindLayer)
-        .service(routes.map_request(move |request| receive::in_time(request, settings.receive)));
+        .layer(MirrorEncodingLayer)
+        .service(routes.map_request(move |request| receive::with_time_limit(request, settings.receive)));
     hits_of(server)
 }
 

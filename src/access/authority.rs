@@ -1,14 +1,16 @@
-//! Who is accepted now.
+//! The active credentials, against which callers are identified.
+//!
+//! Must not know where the credentials come from.
 
 use crate::access::{AuthenticationError, Caller, Keys, Tokens};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// The scheme of the `authorization` header.
+/// The scheme of the `authorization` header, in lower case.
 const SCHEME: &[u8] = b"bearer";
 
-/// The tokens and keys in force.
+/// The active tokens and keys, which reloads replace.
 #[derive(Debug, Default)]
 pub struct Authority {
     tokens: ArcSwapOption<Tokens>,
@@ -16,34 +18,34 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Callers are not asked who they are.
+    /// Creates an authority that requires no credentials.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// They are, by these tokens, or these keys, or either.
+    /// Creates an authority that accepts these tokens, the JWTs signed with these keys, or both.
     pub fn new(tokens: Option<Tokens>, keys: Option<Keys>) -> Self {
         let (tokens, keys) = (tokens.map(Arc::new), keys.map(Arc::new));
         Self { tokens: ArcSwapOption::from(tokens), keys: ArcSwapOption::from(keys) }
     }
 
-    /// Whether callers are asked who they are.
+    /// Whether credentials are needed to call the server.
     pub fn is_needed(&self) -> bool {
         self.tokens.load().is_some() || self.keys.load().is_some()
     }
 
-    /// Who calls with this `authorization` header.
+    /// Identifies the caller by the `authorization` header.
     ///
     /// # Errors
-    /// Why nobody does who is known.
+    /// Why the credentials are rejected.
     pub fn identify(&self, authorization: Option<&[u8]>, now: SystemTime) -> Result<Caller, AuthenticationError> {
-        let given = authorization.ok_or(AuthenticationError::NoCredentials)?;
-        let (scheme, rest) = given.split_at_checked(SCHEME.len()).ok_or(AuthenticationError::NotBearer)?;
+        let header = authorization.ok_or(AuthenticationError::NoCredentials)?;
+        let (scheme, rest) = header.split_at_checked(SCHEME.len()).ok_or(AuthenticationError::NotBearer)?;
         if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first() != Some(&b' ') {
             return Err(AuthenticationError::NotBearer);
         }
         let token = rest.trim_ascii();
-        // What has a JWT's form is one, where there are keys for it: a token of the file can't have that form there.
+        // With keys configured, a token in the form of a JWT is verified as a JWT, never looked up in the token file.
         match (&*self.keys.load(), &*self.tokens.load()) {
             (Some(keys), _) if has_jwt_form(token) => {
                 keys.verify(std::str::from_utf8(token).map_err(|_| AuthenticationError::Malformed)?, now)
@@ -53,26 +55,26 @@ impl Authority {
         }
     }
 
-    /// These tokens from now on.
+    /// Replaces the active tokens, and revokes the credentials of callers whose tokens are gone.
     pub fn replace_tokens(&self, tokens: Tokens) {
         let tokens = match &*self.tokens.load() {
-            Some(before) => tokens.instead_of(before),
+            Some(before) => tokens.replacing(before),
             None => tokens,
         };
         self.tokens.store(Some(Arc::new(tokens)));
     }
 
-    /// These keys from now on.
+    /// Replaces the active keys, and revokes the callers whose tokens were signed with keys that are gone.
     pub fn replace_keys(&self, keys: Keys) {
         let keys = match &*self.keys.load() {
-            Some(before) => keys.instead_of(before),
+            Some(before) => keys.replacing(before),
             None => keys,
         };
         self.keys.store(Some(Arc::new(keys)));
     }
 }
 
-/// Three parts, of which the first is a JSON object in base64.
+/// Whether a token has three parts, of which the first is a JSON object in Base64.
 fn has_jwt_form(token: &[u8]) -> bool {
     token.starts_with(b"eyJ") && token.iter().filter(|byte| **byte == b'.').count() == 2
 }

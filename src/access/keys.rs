@@ -1,10 +1,12 @@
 //! JSON Web Tokens (RFC 7519), verified with the public keys of a JWKS file (RFC 7517).
 //!
-//! What RFC 8725 advises: which algorithms may be is the server's choice, never the token's; a key is for the algorithm
-//! that it names or, without one, for those of its kind; issuer, audience, expiry and subject are required; no key is
-//! taken from the token.
+//! Must not know how tokens arrive.
+//!
+//! The rules follow RFC 8725: the server, and never the token, chooses the allowed algorithms; a key verifies only the
+//! algorithm that it names or, if it names none, the algorithms of its type; issuer, audience, expiry and subject are
+//! required; a token cannot supply a key.
 
-use crate::access::{AuthenticationError, Caller, Role, Unusable};
+use crate::access::{AuthenticationError, Caller, CredentialFileError, Role};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -19,27 +21,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The largest file, in bytes, and the most keys in it.
+/// Largest JWKS file, in bytes.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
+/// Keys in a JWKS file.
 const MAX_KEYS: usize = 100;
-/// The longest token, in bytes.
+/// Longest token, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// How far the clocks of who issues and who verifies may be apart.
+/// Allowed difference between the clocks of the issuer and the server.
 const LEEWAY: Duration = Duration::from_secs(30);
-/// The latest day that is told from others, in seconds since 1970: the end of the year 9999.
-const LATEST: f64 = 253_402_300_799.0;
-/// The longest name of a caller, in bytes.
+/// Latest timestamp accepted in a claim, in seconds since 1970: the end of the year 9999.
+const MAX_TIMESTAMP: f64 = 253_402_300_799.0;
+/// Longest name of a caller, in bytes.
 const MAX_NAME_BYTES: usize = 128;
-/// How many tokens are remembered that were verified: to verify one takes longer than an evaluation.
-const REMEMBERED: usize = 4_096;
-/// Of how many keys that are not used an error tells why.
-const TOLD: usize = 5;
-/// What keys of RSA may have for signatures to be verified with them.
+/// Verified tokens to cache, because verifying a signature takes longer than an evaluation.
+const CACHED_TOKENS: usize = 4_096;
+/// Skipped keys that the error of a file without usable keys lists.
+const MAX_LISTED_KEYS: usize = 5;
+/// Sizes of RSA keys with which the library verifies signatures, in bits.
 const RSA_BITS: RangeInclusive<usize> = 2_048..=8_192;
-/// What only the owner of a key may have.
-const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
+/// Members of a JWK that only the key's owner may have.
+const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
 
-/// An algorithm by which a token may be signed: none in which whoever verifies could sign.
+/// A signature algorithm for tokens; always asymmetric, so that a verifier cannot sign tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JwtAlgorithm(Algorithm);
 
@@ -49,29 +52,29 @@ impl FromStr for JwtAlgorithm {
     fn from_str(name: &str) -> Result<Self, String> {
         match Algorithm::from_str(name) {
             Ok(Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512) | Err(_) => {
-                Err("give some of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA".to_owned())
+                Err("expected one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA".to_owned())
             }
             Ok(algorithm) => Ok(Self(algorithm)),
         }
     }
 }
 
-/// What a token must say.
+/// Requirements that every token must meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JwtRules {
-    /// Who issued it.
+    /// Required issuer (`iss`).
     pub issuer: String,
-    /// Whom it is for.
+    /// Required audience (`aud`).
     pub audience: String,
-    /// How it may be signed.
+    /// Allowed signature algorithms.
     pub algorithms: Vec<JwtAlgorithm>,
 }
 
-/// The keys with which tokens are verified.
+/// The public keys with which tokens are verified, and a cache of verified tokens.
 pub struct Keys {
     rules: JwtRules,
     keys: Vec<Key>,
-    passed_over: Vec<String>,
+    skipped: Vec<String>,
     verified: Cache<[u8; 32], Caller>,
 }
 
@@ -96,7 +99,7 @@ struct Claims {
     nbf: Option<f64>,
     sub: String,
     detente_role: Option<Value>,
-    #[serde(default, deserialize_with = "crate::access::listed")]
+    #[serde(default, deserialize_with = "crate::access::non_null_list")]
     detente_scenarios: Option<Vec<String>>,
 }
 
@@ -108,77 +111,81 @@ enum Audience {
 }
 
 impl Keys {
-    /// Reads a JWKS. Keys of kinds not known here, and those that could verify nothing, are passed over, as RFC 7517
-    /// (section 5) advises: who issues tokens may list what others need.
+    /// Parses a JWKS.
+    ///
+    /// Keys of unknown types, and keys that cannot verify any allowed token, are skipped, as RFC 7517 (section 5)
+    /// advises: the issuer may publish keys that other services need.
     ///
     /// # Errors
-    /// The first fault: no key that can be used, a key with a private part, two of one name.
-    pub fn read(text: &str, rules: JwtRules) -> Result<Self, Unusable> {
-        let fault = |text: &str| Err(Unusable(text.to_owned()));
+    /// The first fault: no usable key, a key with a private member, or two keys with one name.
+    pub fn read(text: &str, rules: JwtRules) -> Result<Self, CredentialFileError> {
+        let fault = |text: &str| Err(CredentialFileError(text.to_owned()));
         if text.len() > MAX_FILE_BYTES {
-            return Err(Unusable(format!("it has more than {MAX_FILE_BYTES} bytes")));
+            return Err(CredentialFileError(format!("the file exceeds the limit of {MAX_FILE_BYTES} bytes")));
         }
-        let Ok(Value::Object(mut file)) = serde_json::from_str(text) else { return fault("it is not a JSON object") };
-        let Some(Value::Array(listed)) = file.remove("keys") else {
-            return fault("it is not a JWKS: there is no list `keys`");
+        let Ok(Value::Object(mut file)) = serde_json::from_str(text) else {
+            return fault("the file is not a JSON object");
         };
-        if listed.len() > MAX_KEYS {
-            return Err(Unusable(format!("it has {} keys; at most {MAX_KEYS} are read", listed.len())));
+        let Some(Value::Array(list)) = file.remove("keys") else {
+            return fault("the file is not a JWKS: it has no list `keys`");
+        };
+        if list.len() > MAX_KEYS {
+            return Err(CredentialFileError(format!("the file has {} keys; the limit is {MAX_KEYS}", list.len())));
         }
-        let (mut keys, mut passed_over, mut names) = (Vec::<Key>::new(), Vec::new(), BTreeSet::new());
-        for (at, value) in listed.into_iter().enumerate() {
+        let (mut keys, mut skipped, mut names) = (Vec::<Key>::new(), Vec::new(), BTreeSet::new());
+        for (at, value) in list.into_iter().enumerate() {
             let place = at + 1;
-            if PRIVATE.iter().any(|part| value.get(part).is_some()) {
-                return Err(Unusable(format!(
-                    "key {place} has a private or a symmetric part: only public keys belong here. Replace the key"
+            if PRIVATE_MEMBERS.iter().any(|part| value.get(part).is_some()) {
+                return Err(CredentialFileError(format!(
+                    "key {place} has a private or symmetric member; list public keys only, and replace this key"
                 )));
             }
             let allowed = |algorithm: &Algorithm| rules.algorithms.contains(&JwtAlgorithm(*algorithm));
-            let key = match usable(value, allowed) {
+            let key = match parse_key(value, allowed) {
                 Ok(key) => key,
                 Err(why) => {
-                    passed_over.push(format!("key {place} {why}"));
+                    skipped.push(format!("key {place} {why}"));
                     continue;
                 }
             };
             if let Some(name) = &key.jwk.common.key_id
                 && !names.insert(name.clone())
             {
-                return Err(Unusable(format!("key {place} has the same name (`kid`) as one before")));
+                return Err(CredentialFileError(format!("key {place} has the same name (`kid`) as an earlier key")));
             }
             keys.push(key);
         }
         if keys.is_empty() {
-            let each = passed_over.iter().take(TOLD).map(|why| format!("; {why}")).collect::<String>();
-            return Err(Unusable(format!("it has no key that can be used{each}")));
+            let each = skipped.iter().take(MAX_LISTED_KEYS).map(|why| format!("; {why}")).collect::<String>();
+            return Err(CredentialFileError(format!("the file has no usable key{each}")));
         }
-        Ok(Self { rules, keys, passed_over, verified: Cache::new(REMEMBERED) })
+        Ok(Self { rules, keys, skipped, verified: Cache::new(CACHED_TOKENS) })
     }
 
-    /// Which keys of the file are not used, and why.
-    pub fn passed_over(&self) -> &[String] {
-        &self.passed_over
+    /// Returns which keys of the file are not used, and why.
+    pub fn skipped_keys(&self) -> &[String] {
+        &self.skipped
     }
 
-    /// Whose token it is.
+    /// Verifies a token and returns its caller.
     ///
     /// # Errors
-    /// Why it is not accepted.
+    /// Why the token is rejected.
     pub fn verify(&self, token: &str, now: SystemTime) -> Result<Caller, AuthenticationError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(AuthenticationError::TooLong);
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         if let Some(caller) = self.verified.get(&hash) {
-            return if caller.stands(now) { Ok(caller) } else { Err(AuthenticationError::Expired) };
+            return if caller.is_valid_at(now) { Ok(caller) } else { Err(AuthenticationError::Expired) };
         }
-        let caller = self.verify_anew(token, now)?;
+        let caller = self.verify_uncached(token, now)?;
         self.verified.insert(hash, caller.clone());
         Ok(caller)
     }
 
-    fn verify_anew(&self, token: &str, now: SystemTime) -> Result<Caller, AuthenticationError> {
-        // An algorithm that there isn't, `none` above all, is no header.
+    fn verify_uncached(&self, token: &str, now: SystemTime) -> Result<Caller, AuthenticationError> {
+        // The header fails to parse if its algorithm is unknown, `none` in particular.
         let header = decode_header(token).map_err(|_| AuthenticationError::Malformed)?;
         if !self.rules.algorithms.contains(&JwtAlgorithm(header.alg)) {
             return Err(AuthenticationError::AlgorithmNotAllowed);
@@ -188,7 +195,7 @@ impl Keys {
         }
         let key = match &header.kid {
             Some(name) => self.keys.iter().find(|key| key.jwk.common.key_id.as_ref() == Some(name)),
-            // Without a name only one may be meant.
+            // Without a key name (`kid`), exactly one key must support the algorithm.
             None => match self.keys.iter().filter(|key| key.algorithms.contains(&header.alg)).collect::<Vec<_>>()[..] {
                 [only] => Some(only),
                 _ => None,
@@ -198,7 +205,8 @@ impl Keys {
         if !key.algorithms.contains(&header.alg) {
             return Err(AuthenticationError::WrongKey);
         }
-        // The library's clock is the system's, and what it checks of claims is checked here.
+        // The library checks the signature only. `check` verifies the claims, because the library uses the system
+        // clock.
         let mut validation = Validation::new(header.alg);
         (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
         validation.required_spec_claims.clear();
@@ -211,8 +219,8 @@ impl Keys {
 
     fn check(&self, claims: Claims, now: SystemTime, key: &Key) -> Result<Caller, AuthenticationError> {
         let at = |seconds: f64| {
-            let fit = (0.0..=LATEST).contains(&seconds);
-            fit.then(|| UNIX_EPOCH + Duration::from_secs_f64(seconds)).ok_or(AuthenticationError::Malformed)
+            let is_in_range = (0.0..=MAX_TIMESTAMP).contains(&seconds);
+            is_in_range.then(|| UNIX_EPOCH + Duration::from_secs_f64(seconds)).ok_or(AuthenticationError::Malformed)
         };
         let until = at(claims.exp)? + LEEWAY;
         if now >= until {
@@ -226,14 +234,14 @@ impl Keys {
         if claims.iss != self.rules.issuer {
             return Err(AuthenticationError::WrongIssuer);
         }
-        let is_for_us = match &claims.aud {
+        let has_audience = match &claims.aud {
             Audience::One(audience) => *audience == self.rules.audience,
             Audience::Several(audiences) => audiences.contains(&self.rules.audience),
         };
-        if !is_for_us {
+        if !has_audience {
             return Err(AuthenticationError::WrongAudience);
         }
-        // It is written into logs.
+        // Logs contain the subject.
         let sub = &claims.sub;
         if !(1..=MAX_NAME_BYTES).contains(&sub.len()) || !sub.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(AuthenticationError::NoSubject);
@@ -244,13 +252,13 @@ impl Keys {
         };
         let scenarios = claims
             .detente_scenarios
-            .map(|ids| crate::access::confined(&ids).ok_or(AuthenticationError::Malformed))
+            .map(|ids| crate::access::parse_scenario_ids(&ids).ok_or(AuthenticationError::Malformed))
             .transpose()?;
         Ok(Caller::signed(sub, role, scenarios, Some(until), key.revoked.clone()))
     }
 
-    /// The same keys, in place of `before`: what was signed by a key that is gone is good no more.
-    pub(super) fn instead_of(mut self, before: &Self) -> Self {
+    /// Takes the place of `before`: revokes the callers whose tokens were signed with keys that are gone.
+    pub(super) fn replacing(mut self, before: &Self) -> Self {
         for old in &before.keys {
             match self.keys.iter_mut().find(|new| new.jwk == old.jwk) {
                 Some(new) => new.revoked = old.revoked.clone(),
@@ -261,15 +269,18 @@ impl Keys {
     }
 }
 
-/// A key that could verify a token; else why it could not.
-fn usable(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<Key, String> {
-    let jwk: Jwk = serde_json::from_value(key).map_err(|_| "is no JWK".to_owned())?;
+/// Parses a key that can verify tokens.
+///
+/// # Errors
+/// Why it cannot verify any.
+fn parse_key(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<Key, String> {
+    let jwk: Jwk = serde_json::from_value(key).map_err(|_| "is not a JWK".to_owned())?;
     if !is_for_signatures(&jwk) {
         return Err("is not for signatures (`use`, `key_ops`)".to_owned());
     }
     let algorithms: Vec<_> = algorithms(&jwk).into_iter().filter(allowed).collect();
     if algorithms.is_empty() {
-        return Err("is for no algorithm that is allowed (--jwt-algorithms), or not whole".to_owned());
+        return Err("has no algorithm that --jwt-algorithms allows, or is incomplete".to_owned());
     }
     if let AlgorithmParameters::RSA(key) = &jwk.algorithm
         && let Ok(modulus) = BASE64URL_NOPAD.decode(key.n.as_bytes())
@@ -277,28 +288,30 @@ fn usable(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<Key, Strin
         && !RSA_BITS.contains(&bits)
     {
         let (least, most) = (RSA_BITS.start(), RSA_BITS.end());
-        return Err(format!("is one of RSA with {bits} bits: give one with {least} to {most}"));
+        return Err(format!("is an RSA key of {bits} bits; use a key of {least} to {most} bits"));
     }
-    let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| format!("is none that can be read ({error})"))?;
+    let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| format!("cannot be read: {error}"))?;
     Ok(Key { jwk, decoding, algorithms, revoked: Arc::default() })
 }
 
-/// How long a number is, without the zeros before it.
+/// Returns the length of a big-endian number in bits, without leading zeros.
 fn bits(number: &[u8]) -> usize {
     let number: Vec<_> = number.iter().skip_while(|byte| **byte == 0).collect();
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
-/// Whether a key may verify signatures, by the two ways in which a key says what it is for.
+/// Whether a key may verify signatures, according to both `use` and `key_ops`.
 fn is_for_signatures(jwk: &Jwk) -> bool {
     let used = jwk.common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature);
     used && jwk.common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify))
 }
 
-/// What a key is for: the algorithm that it names, if that is of its kind; else all of its kind.
+/// Returns the algorithms that a key can verify.
+///
+/// That is the algorithm that it names, if its type supports it, or else every algorithm of its type.
 fn algorithms(jwk: &Jwk) -> Vec<Algorithm> {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
-    let of_kind: &[(Algorithm, KeyAlgorithm)] = match &jwk.algorithm {
+    let of_type: &[(Algorithm, KeyAlgorithm)] = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => &[
             (RS256, KeyAlgorithm::RS256),
             (RS384, KeyAlgorithm::RS384),
@@ -318,7 +331,7 @@ fn algorithms(jwk: &Jwk) -> Vec<Algorithm> {
         _ => &[],
     };
     let named = jwk.common.key_algorithm.as_ref();
-    of_kind
+    of_type
         .iter()
         .filter(|(_, name)| named.is_none_or(|named| named == name))
         .map(|(algorithm, _)| *algorithm)

@@ -1,16 +1,18 @@
-//! Who calls, and what they may: by bearer tokens from a file, or by JSON Web Tokens that others signed.
+//! Access control: callers, their roles and their scenarios.
 //!
-//! Owns callers, their roles, the scenarios to which they are confined, and what their credentials must be. Must not
-//! know of the wire, of files as such (they enter as text) or of the clock (it enters as an argument). No token and no
-//! hash of one is ever shown.
+//! Callers are identified by bearer tokens from a file, by signed JSON Web Tokens, or by a client certificate.
+//!
+//! Owns callers, their rights, and the rules for their credentials. Must not know about the protocol, the file system
+//! (files arrive as text) or the clock (the time is an argument). No token and no hash of a token appears in any
+//! output.
 
+mod authentication_error;
 mod authority;
-mod denied;
 mod keys;
 mod tokens;
 
+pub use authentication_error::AuthenticationError;
 pub use authority::Authority;
-pub use denied::AuthenticationError;
 pub use keys::{JwtAlgorithm, JwtRules, Keys};
 pub use tokens::Tokens;
 
@@ -22,38 +24,42 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::SystemTime;
 use thiserror::Error;
 
-/// What a caller may do.
+/// What a caller may do. A later role includes the rights of the earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Evaluate and list.
+    /// May evaluate and list.
     Reader,
-    /// Analyses and hypotheses, too.
+    /// May also run analyses and evaluate hypotheses.
     Analyst,
 }
 
-/// The most scenarios to which a caller is confined.
+/// Scenarios to which a caller can be restricted.
 const MAX_SCENARIOS: usize = 1_000;
 
-/// A list that is there: nothing in its place (`null`) is a fault, since no list means all scenarios.
-fn listed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+/// Deserialises a list and rejects `null`.
+///
+/// Without a list, the caller sees all scenarios, so `null` must not count as an omitted list.
+fn non_null_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     Vec::deserialize(deserializer).map(Some)
 }
 
-/// The scenarios to which a caller is confined; `None` if one is no id, or there are too many: who writes `*` or a whole
-/// name means something else than what would come of it.
-fn confined(ids: &[impl AsRef<str>]) -> Option<BTreeSet<Id>> {
-    let fit = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    let all_fit = ids.iter().map(AsRef::as_ref).all(|id: &str| !id.is_empty() && id.bytes().all(fit));
-    (all_fit && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_ref())).collect())
+/// Parses the scenarios to which a caller is restricted.
+///
+/// Returns `None` if there are too many, or if one is not an id: `*` or a full resource name would not mean what its
+/// author intended.
+fn parse_scenario_ids(ids: &[impl AsRef<str>]) -> Option<BTreeSet<Id>> {
+    let is_id_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let all_are_ids = ids.iter().map(AsRef::as_ref).all(|id: &str| !id.is_empty() && id.bytes().all(is_id_byte));
+    (all_are_ids && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_ref())).collect())
 }
 
-/// A file of callers or keys that can't be used, and why.
+/// Why a file of tokens or keys cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct Unusable(pub(super) String);
+pub struct CredentialFileError(pub(super) String);
 
-/// Who calls. A clone is the same one.
+/// A caller with its rights. Clones share the state of revocation.
 #[derive(Clone, Debug)]
 pub struct Caller {
     inner: Arc<Inner>,
@@ -63,12 +69,12 @@ pub struct Caller {
 struct Inner {
     name: Box<str>,
     role: Role,
-    /// `None`: all.
+    /// `None`: all scenarios.
     scenarios: Option<BTreeSet<Id>>,
     is_known: bool,
-    /// When its credentials expire.
+    /// Expiry of the credentials; `None` if they do not expire.
     until: Option<SystemTime>,
-    /// Whether its credentials, or the key that signed them, were taken back.
+    /// Whether the credentials, or the key that signed them, have been revoked.
     revoked: Arc<AtomicBool>,
 }
 
@@ -87,8 +93,8 @@ impl Caller {
         Self { inner: Arc::new(Inner { name: name.into(), role, scenarios, is_known: true, until, revoked }) }
     }
 
-    /// Whoever it is, where callers are not known: an analyst who sees everything.
-    pub fn anyone() -> Self {
+    /// Returns the caller of a server that requires no credentials: an analyst who sees every scenario.
+    pub fn anonymous() -> Self {
         let inner = Inner {
             name: "anonymous".into(),
             role: Role::Analyst,
@@ -100,38 +106,42 @@ impl Caller {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Who showed a certificate that is good until then, where nothing else is asked for: an analyst who sees everything.
+    /// Creates a caller that is identified by its client certificate alone.
+    ///
+    /// The caller is an analyst who sees every scenario.
     pub fn with_certificate(name: &str, until: SystemTime) -> Self {
         Self::new(name, Role::Analyst, None, Some(until))
     }
 
-    /// What it is called, in logs and quotas.
+    /// Returns the caller's name, used in logs and for quotas.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// What it may do.
+    /// Returns the caller's role.
     pub fn role(&self) -> Role {
         self.inner.role
     }
 
-    /// Whether it is more than anyone.
+    /// Whether the caller is identified, and not anonymous.
     pub fn is_known(&self) -> bool {
         self.inner.is_known
     }
 
-    /// Whether a scenario exists for it.
+    /// Whether the caller may see a scenario.
+    ///
+    /// Scenarios that the caller may not see are reported as not found.
     pub fn may_see(&self, scenario: &str) -> bool {
         self.inner.scenarios.as_ref().is_none_or(|scenarios| scenarios.contains(scenario))
     }
 
-    /// Whether it is confined to no scenarios.
+    /// Whether the caller may see every scenario.
     pub fn sees_all(&self) -> bool {
         self.inner.scenarios.is_none()
     }
 
-    /// Whether its credentials are still good: not expired, and not taken back.
-    pub fn stands(&self, now: SystemTime) -> bool {
+    /// Whether the caller's credentials are valid at `now`: neither expired nor revoked.
+    pub fn is_valid_at(&self, now: SystemTime) -> bool {
         !self.inner.revoked.load(Relaxed) && self.inner.until.is_none_or(|until| now < until)
     }
 
@@ -139,8 +149,8 @@ impl Caller {
         self.inner.revoked.store(true, Relaxed);
     }
 
-    fn is_like(&self, other: &Self) -> bool {
-        let of = |caller: &Self| (caller.name().to_owned(), caller.role(), caller.inner.scenarios.clone());
-        of(self) == of(other)
+    fn has_rights_of(&self, other: &Self) -> bool {
+        let rights = |caller: &Self| (caller.name().to_owned(), caller.role(), caller.inner.scenarios.clone());
+        rights(self) == rights(other)
     }
 }

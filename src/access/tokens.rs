@@ -1,6 +1,8 @@
-//! Bearer tokens from a file: YAML (or JSON), one entry a caller, hashed.
+//! Bearer tokens from a YAML or JSON file, with one entry for each caller, stored as SHA-256 hashes.
+//!
+//! Must not know how tokens arrive.
 
-use crate::access::{Caller, MAX_SCENARIOS, Role, Unusable};
+use crate::access::{Caller, CredentialFileError, MAX_SCENARIOS, Role};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use detente_core::scenario::yaml::{Document, Value};
 use serde::Deserialize;
@@ -10,23 +12,23 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use subtle::ConstantTimeEq;
 
-/// The largest file, in bytes.
+/// Largest token file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
-/// The most tokens.
+/// Tokens in a file.
 const MAX_TOKENS: usize = 10_000;
-/// The most values, keys and lists included.
+/// YAML values in a file, including keys and lists.
 const MAX_VALUES: usize = 250_000;
-/// The longest name of a caller, in bytes.
+/// Longest name of a caller, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
 type Hash = [u8; 32];
 
-/// The tokens that are accepted.
+/// The accepted tokens.
 ///
-/// A token is found by a keyed hash of its SHA-256, so that its time tells nothing of those there are, however many;
-/// the one that is found is compared in constant time.
+/// A token is looked up by a keyed hash of its SHA-256, so that the time of a lookup reveals nothing about the other
+/// tokens; the entry found is compared in constant time.
 pub struct Tokens {
-    // By a hash with a key that nobody knows. Rarely two share one.
+    // The map's key is a hash with a secret random key. Two tokens rarely share one.
     callers: HashMap<u64, Vec<(Hash, Caller)>>,
     keyed: RandomState,
     count: usize,
@@ -38,42 +40,46 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
-/// An entry of the file. Every key is required, so that half of a file never says more than all of it.
+/// An entry of the file.
+///
+/// Every key is required, because a truncated file must never grant more than the whole file.
 struct Entry<'a> {
     caller: &'a str,
     sha256: &'a str,
     role: Role,
-    scenarios: Seen<'a>,
+    scenarios: ScenarioScope<'a>,
 }
 
-/// What a caller may see: the word `all`, or a list.
-enum Seen<'a> {
+/// The scenarios that a caller may see: the word `all`, or a list of ids.
+enum ScenarioScope<'a> {
     Word(&'a str),
     Ids(Vec<&'a str>),
 }
 
 impl<'a> Entry<'a> {
-    fn read(entry: Value<'a>) -> Result<Self, Unusable> {
+    fn read(entry: Value<'a>) -> Result<Self, CredentialFileError> {
         let [caller, sha256, role, scenarios] =
             entry.fields(["caller", "sha256", "role", "scenarios"]).map_err(malformed)?;
         let word = role.text().ok_or_else(|| malformed(role.line()))?;
         let word = IntoDeserializer::<value::Error>::into_deserializer(word);
         let role = Role::deserialize(word).map_err(|_| malformed(role.line()))?;
         let scenarios = match scenarios.items() {
-            Some(ids) => Seen::Ids(ids.map(|id| name(id, id.text())).collect::<Result<_, _>>()?),
-            None => Seen::Word(scenarios.text().ok_or_else(|| malformed(scenarios.line()))?),
+            Some(ids) => ScenarioScope::Ids(ids.map(|id| name(id, id.text())).collect::<Result<_, _>>()?),
+            None => ScenarioScope::Word(scenarios.text().ok_or_else(|| malformed(scenarios.line()))?),
         };
-        // A caller or a hash may happen to be made of digits.
+        // The name of a caller and a hash may consist of digits, which YAML reads as a number.
         let sha256 = sha256.scalar().ok_or_else(|| malformed(sha256.line()))?;
         Ok(Self { caller: name(caller, caller.scalar())?, sha256, role, scenarios })
     }
 }
 
-/// A caller or a scenario. The beginning of a name may be another's name, so none is read from a file that was cut off
-/// within it: rights would be granted that the whole file does not grant.
-fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, Unusable> {
+/// Reads the name of a caller or a scenario.
+///
+/// A truncated name may be the name of another caller or scenario, so a name that the end of the file may have cut off
+/// is rejected: it could grant rights that the whole file does not grant.
+fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, CredentialFileError> {
     if value.may_be_cut_off() {
-        return Err(Unusable(format!(
+        return Err(CredentialFileError(format!(
             "line {}: the file ends within a name, so part of the file may be missing; end the last line with a line \
              break",
             value.line()
@@ -82,61 +88,73 @@ fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, Unusa
     written.ok_or_else(|| malformed(value.line()))
 }
 
-fn malformed(line: usize) -> Unusable {
-    Unusable(format!(
-        "line {line}: not as it should be: `tokens:` is a list with `caller`, `sha256`, `role` (reader or analyst) and \
-         `scenarios` (all, or a list of ids) of each"
+fn malformed(line: usize) -> CredentialFileError {
+    CredentialFileError(format!(
+        "line {line}: invalid token file; expected a list `tokens`, each entry with `caller`, `sha256`, `role` (reader \
+         or analyst) and `scenarios` (all, or a list of ids)"
     ))
 }
 
 impl Tokens {
-    /// Reads the file.
+    /// Parses the file.
     ///
     /// # Errors
-    /// The first fault.
-    pub fn read(text: &str) -> Result<Self, Unusable> {
+    /// The first fault, with its place.
+    pub fn read(text: &str) -> Result<Self, CredentialFileError> {
         if text.len() > MAX_FILE_BYTES {
-            return Err(Unusable(format!("it has more than {MAX_FILE_BYTES} bytes")));
+            return Err(CredentialFileError(format!("the file exceeds the limit of {MAX_FILE_BYTES} bytes")));
         }
-        // The parser's own messages quote the file, in which a token may stand by mistake: only the line is shown.
+        // The parser's messages quote the file, which may contain a token by mistake: report the line only.
         let document = Document::read("", text, MAX_VALUES)
             .map_err(|faults| malformed(faults.list().first().map_or(1, |fault| fault.line)))?;
         let [list] = document.root().fields(["tokens"]).map_err(malformed)?;
         let entries = list.items().ok_or_else(|| malformed(list.line()))?;
         let entries = entries.map(Entry::read).collect::<Result<Vec<_>, _>>()?;
         if entries.is_empty() {
-            return Err(Unusable("it has no token".to_owned()));
+            return Err(CredentialFileError("the file has no tokens".to_owned()));
         }
         if entries.len() > MAX_TOKENS {
-            return Err(Unusable(format!("it has {} tokens; at most {MAX_TOKENS} are read", entries.len())));
+            return Err(CredentialFileError(format!(
+                "the file has {} tokens; the limit is {MAX_TOKENS}",
+                entries.len()
+            )));
         }
         let mut tokens = Self { callers: HashMap::new(), keyed: RandomState::new(), count: 0 };
         for (at, entry) in entries.into_iter().enumerate() {
             let place = at + 1;
-            let fit = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
-            if !(1..=MAX_NAME_BYTES).contains(&entry.caller.len()) || !entry.caller.bytes().all(fit) {
-                return Err(Unusable(format!(
-                    "token {place}: a caller is called by 1 to {MAX_NAME_BYTES} of a-z, 0-9, dots, hyphens and underscores"
+            let is_name_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+            if !(1..=MAX_NAME_BYTES).contains(&entry.caller.len()) || !entry.caller.bytes().all(is_name_byte) {
+                return Err(CredentialFileError(format!(
+                    "token {place}: `caller` is not 1 to {MAX_NAME_BYTES} characters of a-z, 0-9, dots, hyphens and \
+                     underscores"
                 )));
             }
             let hash = hex(entry.sha256).ok_or_else(|| {
-                Unusable(format!("token {place} ({}): `sha256` is 64 hexadecimal digits", entry.caller))
+                CredentialFileError(format!("token {place} ({}): `sha256` is not 64 hexadecimal digits", entry.caller))
             })?;
-            // What is left where a token could not be made: `Bearer` and nothing would be let in by it.
+            // A script that fails to create a token hashes the empty string: `Bearer` without a token would then be
+            // accepted.
             if hash == <Hash>::from(Sha256::digest([])) {
-                return Err(Unusable(format!("token {place} ({}): `sha256` is that of an empty token", entry.caller)));
+                return Err(CredentialFileError(format!(
+                    "token {place} ({}): `sha256` is the hash of an empty token",
+                    entry.caller
+                )));
             }
             if tokens.get(&hash).is_some() {
-                return Err(Unusable(format!("token {place} ({}): the same token stands before", entry.caller)));
+                return Err(CredentialFileError(format!(
+                    "token {place} ({}): an earlier entry has the same token",
+                    entry.caller
+                )));
             }
             let scenarios = match entry.scenarios {
-                Seen::Word("all") => None,
-                Seen::Word(_) => Some(BTreeSet::new()),
-                Seen::Ids(ids) => Some(crate::access::confined(&ids).unwrap_or_default()),
+                ScenarioScope::Word("all") => None,
+                ScenarioScope::Word(_) => Some(BTreeSet::new()),
+                ScenarioScope::Ids(ids) => Some(crate::access::parse_scenario_ids(&ids).unwrap_or_default()),
             };
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {
-                return Err(Unusable(format!(
-                    "token {place} ({}): `scenarios` is `all`, or a list of up to {MAX_SCENARIOS} ids like `[ukraine-2025]`",
+                return Err(CredentialFileError(format!(
+                    "token {place} ({}): `scenarios` is neither `all` nor a list of 1 to {MAX_SCENARIOS} ids, such \
+                     as `[ukraine-2025]`",
                     entry.caller
                 )));
             }
@@ -145,26 +163,27 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// How many there are.
+    /// Returns the number of tokens.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there is none.
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Whose token it is.
+    /// Returns the caller to whom a token belongs.
     pub fn find(&self, token: &[u8]) -> Option<Caller> {
         self.get(&Sha256::digest(token).into()).cloned()
     }
 
-    /// The same tokens, in place of `before`: who is still there goes on as who they were, and the others' credentials
-    /// are taken back.
-    pub(super) fn instead_of(mut self, before: &Self) -> Self {
+    /// Takes the place of `before`, and revokes credentials that are no longer in the file.
+    ///
+    /// Callers whose token and rights are unchanged stay valid.
+    pub(super) fn replacing(mut self, before: &Self) -> Self {
         for (hash, caller) in before.callers.values().flatten() {
-            let now = self.get_mut(hash).filter(|now| now.is_like(caller));
+            let now = self.get_mut(hash).filter(|now| now.has_rights_of(caller));
             match now {
                 Some(now) => *now = caller.clone(),
                 None => caller.revoke(),

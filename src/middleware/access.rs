@@ -1,7 +1,8 @@
-//! Who calls, and whether they may: decided by the headers, before anything of a request's body is read.
+//! Authentication and authorisation by the request headers, before the body is read.
 //!
-//! Health is for everyone. Every other call, reflection included, needs credentials where the server knows callers;
-//! analyses need a role. Which scenarios a caller sees, and who may suppose, is decided where requests are read.
+//! Health is open to everyone. Every other call, reflection included, needs credentials if the server has an authority
+//! that requires them; analyses need the role `analyst`. Must not know the contents of requests: the services decide
+//! which scenarios a caller sees and who may evaluate hypotheses.
 
 use crate::access::{Authority, Caller, Role};
 use crate::error::ApiError;
@@ -20,7 +21,7 @@ use tracing::debug;
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::layers::access";
 
-/// Knows the callers.
+/// Identifies callers, and applies their quotas. Clones share the quotas.
 #[derive(Clone, Debug)]
 pub struct Access {
     authority: Arc<Authority>,
@@ -28,7 +29,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Callers by this authority, with these quotas.
+    /// Identifies callers by `authority`; `None` sets no quotas.
     pub fn new(authority: Arc<Authority>, quotas: Option<Quotas>) -> Self {
         Self { authority, quotas }
     }
@@ -38,20 +39,20 @@ impl Access {
             let certificate = request.extensions().get::<Peer>().and_then(|peer| peer.certificate.as_ref());
             let caller = certificate.map(|(name, until)| Caller::with_certificate(name, *until));
             return match caller {
-                // The connection may be older than the certificate was to become.
-                Some(caller) if !caller.stands(SystemTime::now()) => {
+                // The connection may have outlived the certificate.
+                Some(caller) if !caller.is_valid_at(SystemTime::now()) => {
                     Err(ApiError::Unauthenticated { denied: "the certificate has expired".to_owned() })
                 }
                 Some(caller) => Ok(caller),
-                None => Ok(Caller::anyone()),
+                None => Ok(Caller::anonymous()),
             };
         }
-        let mut given = request.headers().get_all(AUTHORIZATION).iter();
-        let (first, more) = (given.next(), given.next().is_some());
-        // Of two, whoever reads the other one would see another caller.
-        let credentials = first.map(http::HeaderValue::as_bytes).filter(|_| !more);
+        let mut headers = request.headers().get_all(AUTHORIZATION).iter();
+        let (value, has_duplicate) = (headers.next(), headers.next().is_some());
+        // Reject duplicate headers: an intermediary might read the other one, and see another caller.
+        let credentials = value.map(http::HeaderValue::as_bytes).filter(|_| !has_duplicate);
         self.authority.identify(credentials, SystemTime::now()).map_err(|denied| {
-            debug!(target: LOG_TARGET, cause = denied.cause(), "a caller is not let in");
+            debug!(target: LOG_TARGET, cause = denied.cause(), "caller rejected");
             ApiError::Unauthenticated { denied: denied.to_string() }
         })
     }

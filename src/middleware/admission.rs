@@ -1,9 +1,11 @@
-//! As many calls are worked on at a time as the server can bear, over all connections; one more is turned away at once,
-//! with the time after which to come back.
+//! Bounds the calls that the server works on at a time, over all connections.
 //!
-//! A call counts from when its request is there whole until its answer is: who sends slowly, or doesn't read, takes nobody's
-//! place. Packages count until they are found, and of a stream of evaluations each message while it is
-//! answered. Where no place is free, calls are turned away by their headers. Health and reflection don't count.
+//! One more call is rejected at once, with the time after which to retry.
+//!
+//! A call holds a permit from the arrival of its complete request until its answer is ready, so slow senders and
+//! readers hold none. An analysis of packages holds its permit until the packages are found; in a stream of
+//! evaluations, each message holds a permit while it is answered. While no permit is available, calls are rejected by
+//! their headers. Health and reflection need no permit. Must not know how a call is answered.
 
 use crate::error::ApiError;
 use crate::middleware::gate::Gate;
@@ -13,44 +15,44 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
-/// The places for calls.
+/// The permits for calls. Clones share them.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimit(Arc<Semaphore>);
 
 impl ConcurrencyLimit {
-    /// So many.
+    /// Creates a limit of `calls` permits.
     pub fn new(calls: usize) -> Self {
         Self(Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// A place until it is dropped.
+    /// Takes a permit, which is returned when it is dropped.
     ///
     /// # Errors
-    /// If all are taken.
+    /// If no permit is available.
     pub fn take(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         self.0.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)
     }
 
-    /// How many are free.
-    pub fn free(&self) -> usize {
+    /// Returns the number of available permits.
+    pub fn available(&self) -> usize {
         self.0.available_permits()
     }
 }
 
 impl Gate for ConcurrencyLimit {
     fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Box<Status>> {
-        match counts(request.uri().path()) && self.free() == 0 {
+        match needs_permit(request.uri().path()) && self.available() == 0 {
             true => Err(Box::new(ApiError::Overloaded.into())),
             false => Ok(()),
         }
     }
 }
 
-fn counts(path: &str) -> bool {
+fn needs_permit(path: &str) -> bool {
     !path.starts_with("/grpc.") && !is_stream_of_evaluations(path)
 }
 
-/// Whether a call may stay open as long as its client likes.
+/// Whether a path is that of a stream of evaluations, which may stay open as long as its client likes.
 pub fn is_stream_of_evaluations(path: &str) -> bool {
     let method = path.strip_prefix('/').and_then(|path| path.strip_prefix(red_line_service_server::SERVICE_NAME));
     method == Some("/StreamEvaluateProposals")
@@ -58,15 +60,15 @@ pub fn is_stream_of_evaluations(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::middleware::admission::counts;
+    use crate::middleware::admission::needs_permit;
 
     #[test]
-    fn calls_count_but_streams_health_and_reflection() {
-        assert!(counts("/detente.v1.RedLineService/EvaluateProposal"));
-        assert!(counts("/detente.v1.AnalysisService/FindPackages"));
-        assert!(counts("/what.ever/Method"));
-        assert!(!counts("/detente.v1.RedLineService/StreamEvaluateProposals"));
-        assert!(!counts("/grpc.health.v1.Health/Check"));
-        assert!(!counts("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
+    fn calls_need_permits_except_streams_health_and_reflection() {
+        assert!(needs_permit("/detente.v1.RedLineService/EvaluateProposal"));
+        assert!(needs_permit("/detente.v1.AnalysisService/FindPackages"));
+        assert!(needs_permit("/what.ever/Method"));
+        assert!(!needs_permit("/detente.v1.RedLineService/StreamEvaluateProposals"));
+        assert!(!needs_permit("/grpc.health.v1.Health/Check"));
+        assert!(!needs_permit("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
     }
 }

@@ -1,18 +1,21 @@
-//! What is known of a call, to its layers and its handler alike: who asks, under which id, and what was answered.
+//! The context of one call, shared by its layers and its handler.
 //!
-//! It is in the extensions of every request that passed the layers. Calls that are made without a wire have one of
-//! their own that nobody reads.
+//! It contains the caller, the request id, the trace id, and a summary for telemetry.
+//!
+//! Every request that passed the layers has one in its extensions. A call made without the middleware has a default
+//! context of its own, which nothing reads. Must not know how a call is answered.
 
 use crate::access::Caller;
+use crate::locks::lock;
 use crate::middleware::request_id::RequestId;
-use crate::middleware::room::ConnectionBudget;
+use crate::middleware::response_budget::ConnectionBudget;
 use http::{Extensions, HeaderMap, HeaderName};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-/// The W3C's header of trace contexts.
+/// The trace-context header of the W3C.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A call. A clone is the same one.
+/// The context of a call. Clones share it.
 #[derive(Clone, Default)]
 pub struct Call {
     inner: Arc<Inner>,
@@ -22,29 +25,31 @@ pub struct Call {
 struct Inner {
     id: Option<RequestId>,
     trace: Option<Box<str>>,
-    room: Option<ConnectionBudget>,
+    budget: Option<ConnectionBudget>,
     caller: OnceLock<Caller>,
-    told: Mutex<CallSummary>,
-    decided: Mutex<Vec<Decided>>,
+    summary: Mutex<CallSummary>,
+    when_answered: Mutex<Vec<Action>>,
 }
 
-/// What is done once it is certain that something is answered.
-type Decided = Box<dyn FnOnce() + Send>;
+/// An action that runs once it is certain that the call is answered.
+type Action = Box<dyn FnOnce() + Send>;
 
-/// What a handler tells of a call, for its span and its line in the log. Never what was proposed.
+/// What a handler records about its call, for the call's span and log event.
+///
+/// It never contains the proposal's terms, except in [`CallSummary::content`].
 #[derive(Clone, Debug, Default)]
 pub struct CallSummary {
-    /// The scenario's id.
+    /// Id of the scenario.
     pub scenario: Option<Arc<str>>,
-    /// Its revision.
+    /// Revision of the scenario.
     pub revision: Option<Box<str>>,
-    /// The verdict, of a call with one evaluation.
+    /// Verdict, if the call makes exactly one evaluation.
     pub verdict: Option<&'static str>,
     /// Whether the answer came from the cache.
     pub cached: Option<bool>,
-    /// Of batches and streams: how many evaluations were made.
+    /// Number of evaluations made; 0 unless the call is a batch or a stream.
     pub evaluations: u64,
-    /// The request as JSON, where the operator asked for it.
+    /// The request as JSON, if the operator enabled it.
     pub content: Option<String>,
 }
 
@@ -55,60 +60,62 @@ impl std::fmt::Debug for Call {
 }
 
 impl Call {
-    /// A call with these headers.
-    pub(crate) fn new(id: Option<RequestId>, room: Option<ConnectionBudget>, headers: &HeaderMap) -> Self {
+    /// Creates the context of a call with these headers.
+    pub(crate) fn new(id: Option<RequestId>, budget: Option<ConnectionBudget>, headers: &HeaderMap) -> Self {
         let trace = headers.get(TRACEPARENT).and_then(|parent| trace_id(parent.as_bytes()));
-        Self { inner: Arc::new(Inner { id, room, trace: trace.map(Into::into), ..Inner::default() }) }
+        Self { inner: Arc::new(Inner { id, budget, trace: trace.map(Into::into), ..Inner::default() }) }
     }
 
-    /// The call that a request belongs to.
+    /// Returns the context in a request's extensions, or a default one.
     pub fn of(extensions: &Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// Its id; empty without a wire.
+    /// Returns the request id; empty for a call made without the middleware.
     pub fn id(&self) -> &str {
         self.inner.id.as_ref().map_or("", RequestId::as_str)
     }
 
-    /// The id of the trace that its caller began: 32 hexadecimal digits.
+    /// Returns the id of the trace that the caller began: 32 hexadecimal digits.
     pub fn trace_id(&self) -> Option<&str> {
         self.inner.trace.as_deref()
     }
 
-    /// The room for the answers of its connection.
-    pub(crate) fn room(&self) -> Option<&ConnectionBudget> {
-        self.inner.room.as_ref()
+    /// Returns the connection's budget for unread answers.
+    pub(crate) fn connection_budget(&self) -> Option<&ConnectionBudget> {
+        self.inner.budget.as_ref()
     }
 
-    /// Who asks, once that is known.
+    /// Returns the caller, once it is identified.
     pub fn caller(&self) -> Option<&Caller> {
         self.inner.caller.get()
     }
 
     pub(crate) fn set_caller(&self, caller: Caller) {
-        // The first who knows it says it.
+        // A call has one caller: the first one set stays.
         let _ = self.inner.caller.set(caller);
     }
 
-    /// Puts off what is to be done once it is certain that this call is answered.
-    pub(crate) fn when_answered(&self, decided: impl FnOnce() + Send + 'static) {
-        self.inner.decided.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(decided));
+    /// Registers an action to run once it is certain that this call is answered.
+    pub(crate) fn when_answered(&self, action: impl FnOnce() + Send + 'static) {
+        lock(&self.inner.when_answered).push(Box::new(action));
     }
 
-    /// It is answered.
-    pub(crate) fn answered(&self) {
-        let decided = std::mem::take(&mut *self.inner.decided.lock().unwrap_or_else(PoisonError::into_inner));
-        decided.into_iter().for_each(|decided| decided());
+    /// Marks the call as answered: runs the registered actions.
+    pub(crate) fn mark_answered(&self) {
+        let actions = std::mem::take(&mut *lock(&self.inner.when_answered));
+        actions.into_iter().for_each(|action| action());
     }
 
-    /// What is told of it.
-    pub fn told(&self) -> MutexGuard<'_, CallSummary> {
-        self.inner.told.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the summary, to read it or to add to it.
+    pub fn summary(&self) -> MutexGuard<'_, CallSummary> {
+        lock(&self.inner.summary)
     }
 }
 
-/// The trace's id in a `traceparent` of version 00, or of a later one that begins alike.
+/// Returns the trace id of a `traceparent`; `None` if the header is invalid.
+///
+/// Accepts version 00, and later versions that begin in the same way.
 fn trace_id(parent: &[u8]) -> Option<&str> {
     let parent = std::str::from_utf8(parent).ok()?;
     let mut parts = parent.split('-');
@@ -116,9 +123,10 @@ fn trace_id(parent: &[u8]) -> Option<&str> {
     let hex = |text: &str, length: usize| {
         text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
-    let whole = version != "00" || parts.next().is_none();
-    let fit = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(span, 16) && hex(flags, 2) && whole;
-    (fit && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
+    let has_known_length = version != "00" || parts.next().is_none();
+    let is_valid =
+        hex(version, 2) && version != "ff" && hex(trace, 32) && hex(span, 16) && hex(flags, 2) && has_known_length;
+    (is_valid && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
 }
 
 #[cfg(test)]
@@ -126,12 +134,12 @@ mod tests {
     use crate::middleware::call::trace_id;
 
     #[test]
-    fn trace_ids_are_read_as_the_w3c_writes_them() {
+    fn trace_ids_follow_the_w3c_format() {
         let (trace, rest) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7-01");
         let read = |text: &str| trace_id(text.as_bytes()).map(str::to_owned);
         assert_eq!(read(&format!("00-{trace}-{rest}")).as_deref(), Some(trace));
-        assert_eq!(read(&format!("cc-{trace}-{rest}-what-is-new")).as_deref(), Some(trace));
-        for unfit in [
+        assert_eq!(read(&format!("cc-{trace}-{rest}-a-later-field")).as_deref(), Some(trace));
+        for invalid in [
             String::new(),
             format!("00-{trace}"),
             format!("00-{trace}-{rest}-more"),
@@ -140,7 +148,7 @@ mod tests {
             format!("00-{}-{rest}", trace.to_uppercase()),
             format!("00-{trace}0-{rest}"),
         ] {
-            assert_eq!(read(&unfit), None, "{unfit}");
+            assert_eq!(read(&invalid), None, "{invalid}");
         }
     }
 }

@@ -1,17 +1,20 @@
-//! Every call is counted while it lasts, and ends with one event: method, request id, status, and how long it took.
-//! What was asked and answered stays out of the log.
+//! Counts every call while it is open, and logs one event when it ends.
 //!
-//! A call lasts until its trailers are handed to the transport, or until it is dropped because its caller has left.
-//! Failures are logged at `info`, successes at `debug` (`--log info,detente::call=debug`). None is an error here: callers
-//! bring about any status they like, INTERNAL too, and where the fault is ours, whoever finds it has logged it.
+//! The event contains the method, the request id, the status and the duration; requests and answers stay out of the
+//! log.
 //!
-//! At `debug` there is a span too, which names the call to whatever is logged inside it. Not at `info`: a span costs
-//! six microseconds, a quarter of a call.
+//! A call ends when its trailers are handed to the transport, or when it is dropped because its caller has left.
+//! Failures are logged at `info`, successes at `debug` (`--log info,detente::call=debug`). No call is logged at
+//! `error`: a caller can cause any status, INTERNAL included, and the code that detects an internal error has already
+//! logged it.
+//!
+//! At `debug`, each call also has a span, which adds the call to everything logged inside it. There is no span at
+//! `info`, because a span costs six microseconds, a quarter of a call. Must not know how a call is answered.
 
 use crate::error::{ERROR_DOMAIN, ReasonName};
 use crate::middleware::call::Call;
 use crate::middleware::request_id::RequestId;
-use crate::middleware::room::ConnectionBudget;
+use crate::middleware::response_budget::ConnectionBudget;
 use crate::middleware::status_headers::{code_name, explain, make_plain};
 use crate::telemetry::{CALL_TARGET, Metrics, set_parent};
 use bytes::Bytes;
@@ -31,60 +34,63 @@ use tonic_types::StatusExt;
 use tower::{Layer, Service};
 use tracing::{Span, field};
 
-/// Paths are the caller's: those that are no method of this server's have one name in metrics, and are cut in the log.
+/// Length at which the log cuts unknown paths, in bytes; callers choose the path.
 const MAX_METHOD_BYTES: usize = 128;
+/// The method label of unknown paths in metrics.
 const OTHER_METHOD: &str = "other";
 
-/// Watches every call.
+/// Layer that observes every call.
 #[derive(Clone, Debug)]
 pub struct CallsLayer {
-    watch: Arc<Watch>,
+    observer: Arc<Observer>,
 }
 
-/// Where calls are counted and told.
+/// Shared state that counts and describes calls.
 #[derive(Debug)]
-struct Watch {
+struct Observer {
     in_flight: TaskTracker,
     metrics: Metrics,
-    /// By their paths, as metrics name them.
+    /// The methods' names in metrics, by path.
     methods: HashMap<String, Arc<str>>,
     other: Arc<str>,
     max_request_bytes: usize,
 }
 
 impl CallsLayer {
-    /// Counts the calls in `in_flight` while they last, and in `metrics` when they have ended. `max_request_bytes` is
-    /// told to callers whose messages are larger.
+    /// Creates the layer.
+    ///
+    /// `in_flight` tracks the open calls and `metrics` counts the ended ones. Errors for messages beyond
+    /// `max_request_bytes` state that limit.
     pub fn new(in_flight: TaskTracker, metrics: Metrics, max_request_bytes: usize) -> Self {
         let methods = crate::schema::methods::all().into_iter();
         let methods = methods.map(|method| (format!("/{method}"), Arc::from(method))).collect();
-        let watch = Watch { in_flight, metrics, methods, other: Arc::from(OTHER_METHOD), max_request_bytes };
-        Self { watch: Arc::new(watch) }
+        let observer = Observer { in_flight, metrics, methods, other: Arc::from(OTHER_METHOD), max_request_bytes };
+        Self { observer: Arc::new(observer) }
     }
 }
 
 impl<S> Layer<S> for CallsLayer {
-    type Service = Calls<S>;
+    type Service = CallsService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Calls { inner, watch: self.watch.clone() }
+        CallsService { inner, observer: self.observer.clone() }
     }
 }
 
-/// A service whose calls are watched.
+/// The service of [`CallsLayer`].
 #[derive(Clone, Debug)]
-pub struct Calls<S> {
+pub struct CallsService<S> {
     inner: S,
-    watch: Arc<Watch>,
+    observer: Arc<Observer>,
 }
 
-impl<S, B, R> Service<Request<B>> for Calls<S>
+impl<S, B, R> Service<Request<B>> for CallsService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    type Response = Response<Watched<R>>;
+    type Response = Response<CallsBody<R>>;
     type Error = S::Error;
-    type Future = Watching<S::Future>;
+    type Future = CallsFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -92,9 +98,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let path = request.uri().path();
-        // Streams of reflection and of health stay open as long as their clients like: a drain does not wait for them.
-        let counted = (!path.starts_with("/grpc.")).then(|| self.watch.in_flight.token());
-        let method = self.watch.methods.get(path).cloned();
+        // Streams of reflection and health stay open as long as their clients like, so a drain does not wait for them.
+        let token = (!path.starts_with("/grpc.")).then(|| self.observer.in_flight.token());
+        let method = self.observer.methods.get(path).cloned();
         let unknown =
             method.is_none().then(|| path.get(..MAX_METHOD_BYTES).unwrap_or(path).trim_start_matches('/').to_owned());
         let call = {
@@ -102,42 +108,43 @@ where
             Call::new(known.get::<RequestId>().cloned(), known.get::<ConnectionBudget>().cloned(), request.headers())
         };
         request.extensions_mut().insert(call.clone());
-        let mut ending = Ending {
-            watch: self.watch.clone(),
+        let mut open = OpenCall {
+            observer: self.observer.clone(),
             method,
             unknown,
             call,
             span: Span::none(),
-            begun: Instant::now(),
+            started: Instant::now(),
             ended: false,
-            _counted: counted,
+            _token: token,
         };
-        ending.span = ending.begin(request.headers());
-        let inner = ending.span.in_scope(|| self.inner.call(request));
-        Watching { inner, call: Some(ending) }
+        open.span = open.begin(request.headers());
+        let inner = open.span.in_scope(|| self.inner.call(request));
+        CallsFuture { inner, call: Some(open) }
     }
 }
 
-/// A call, from its first header to its last.
+/// One call, from its headers to its trailers.
 #[derive(Debug)]
-struct Ending {
-    watch: Arc<Watch>,
-    /// As metrics name it, if it is one of this server's.
+struct OpenCall {
+    observer: Arc<Observer>,
+    /// The method's name in metrics; `None` if the path is not a method of this server.
     method: Option<Arc<str>>,
+    /// The path, cut, if it is not a method of this server.
     unknown: Option<String>,
     call: Call,
     span: Span,
-    begun: Instant,
+    started: Instant,
     ended: bool,
-    _counted: Option<TaskTrackerToken>,
+    _token: Option<TaskTrackerToken>,
 }
 
-impl Ending {
+impl OpenCall {
     fn method(&self) -> &str {
         self.method.as_deref().or(self.unknown.as_deref()).unwrap_or_default()
     }
 
-    /// Its span, if anybody wants one: a child of the caller's.
+    /// Creates the call's span as a child of the caller's span; disabled if nothing records it.
     fn begin(&self, headers: &HeaderMap) -> Span {
         let span = tracing::debug_span!(
             target: CALL_TARGET,
@@ -164,7 +171,7 @@ impl Ending {
         span
     }
 
-    /// Ends the call if these headers or trailers do.
+    /// Ends the call if the headers or trailers contain a status.
     fn read(&mut self, headers: &mut HeaderMap) {
         let Some(code) = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes())) else {
             return;
@@ -172,13 +179,13 @@ impl Ending {
         if code == Code::Ok {
             return self.end(code, None);
         }
-        explain(headers, self.watch.max_request_bytes);
+        explain(headers, self.observer.max_request_bytes);
         make_plain(headers);
         let info = Status::from_header_map(headers).and_then(|status| status.get_details_error_info());
         let info = info.filter(|info| info.domain == ERROR_DOMAIN);
         let reason = info.as_ref().and_then(|info| ReasonName::read(&info.reason));
         for limit in info.iter().filter_map(|info| info.metadata.get("limits")).flat_map(|limits| limits.split(',')) {
-            self.watch.metrics.over_limit(limit);
+            self.observer.metrics.over_limit(limit);
         }
         self.end(code, reason);
     }
@@ -187,19 +194,19 @@ impl Ending {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let took = self.begun.elapsed();
+        let took = self.started.elapsed();
         let (name, reason) = (code_name(code), reason.map(|reason| reason.0));
-        self.watch.metrics.call(self.method.as_ref().unwrap_or(&self.watch.other), name, took);
+        self.observer.metrics.call(self.method.as_ref().unwrap_or(&self.observer.other), name, took);
         if code != Code::Ok {
-            self.watch.metrics.refused(reason.unwrap_or("TRANSPORT"));
+            self.observer.metrics.refused(reason.unwrap_or("TRANSPORT"));
         }
         let (method, request_id, trace_id) = (self.method(), self.call.id(), self.call.trace_id());
         let caller = self.call.caller().map(|caller| caller.name());
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let told = self.call.told();
-        let (scenario, revision, verdict) = (told.scenario.as_deref(), told.revision.as_deref(), told.verdict);
-        let (cached, request) = (told.cached, told.content.as_deref());
-        let evaluations = (told.evaluations > 0).then_some(told.evaluations);
+        let summary = self.call.summary();
+        let (scenario, revision, verdict) = (summary.scenario.as_deref(), summary.revision.as_deref(), summary.verdict);
+        let (cached, request) = (summary.cached, summary.content.as_deref());
+        let evaluations = (summary.evaluations > 0).then_some(summary.evaluations);
         if !self.span.is_disabled() {
             let span = &self.span;
             span.record("otel.status_code", if code == Code::Ok { "OK" } else { "ERROR" });
@@ -207,7 +214,7 @@ impl Ending {
             span.record("verdict", verdict).record("cached", cached).record("evaluations", evaluations);
             span.record("reason", reason).record("status", name).record("request", request);
         }
-        // Without their span, which would say the same again.
+        // The events name no parent: the fields of the call's span would repeat theirs.
         match code {
             Code::Ok => tracing::debug!(
                 target: CALL_TARGET, parent: None, method, request_id, trace_id, caller, scenario, revision, verdict,
@@ -221,28 +228,28 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for OpenCall {
     fn drop(&mut self) {
-        // Dropped before its trailers: the caller has left, or the connection is lost.
+        // The call was dropped before its trailers: the caller has left, or the connection is lost.
         self.end(Code::Cancelled, None);
     }
 }
 
 pin_project! {
-    /// An answer that is watched.
+    /// The response future of [`CallsService`].
     #[derive(Debug)]
-    pub struct Watching<F> {
+    pub struct CallsFuture<F> {
         #[pin]
         inner: F,
-        call: Option<Ending>,
+        call: Option<OpenCall>,
     }
 }
 
-impl<F, R, E> Future for Watching<F>
+impl<F, R, E> Future for CallsFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
-    type Output = Result<Response<Watched<R>>, E>;
+    type Output = Result<Response<CallsBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -254,22 +261,22 @@ where
             if let Some(call) = &mut call {
                 call.read(response.headers_mut());
             }
-            response.map(|inner| Watched { inner, call })
+            response.map(|inner| CallsBody { inner, call })
         }))
     }
 }
 
 pin_project! {
-    /// A body that is watched for the trailers that end its call.
+    /// The response body of [`CallsService`], whose trailers end the call.
     #[derive(Debug)]
-    pub struct Watched<B> {
+    pub struct CallsBody<B> {
         #[pin]
         inner: B,
-        call: Option<Ending>,
+        call: Option<OpenCall>,
     }
 }
 
-impl<B> Body for Watched<B>
+impl<B> Body for CallsBody<B>
 where
     B: Body<Data = Bytes>,
 {

@@ -1,7 +1,8 @@
-//! Answers are compressed in kind: with what the request was compressed with, if the caller accepts it.
+//! Compresses an answer only as its request was compressed, and only if the caller accepts it.
 //!
-//! Most clients announce gzip on every call without asking for it, and tonic takes that as a wish: a typical answer of
-//! half a kilobyte would cost more to compress than to compute. Other gRPC servers answer in kind, too.
+//! Most clients announce gzip on every call without wanting it, and tonic would then compress every answer: for a
+//! typical answer of 500 bytes, compression takes longer than the evaluation. Other gRPC servers mirror the request's
+//! encoding, too. Must not know how a call is answered.
 
 use http::{HeaderName, HeaderValue, Request};
 use std::task::{Context, Poll};
@@ -10,25 +11,25 @@ use tower::{Layer, Service};
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPTED: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// Narrows what the caller accepts to what the caller uses.
+/// Layer that limits the accepted encodings of a call to the encoding of its request.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct InKindLayer;
+pub struct MirrorEncodingLayer;
 
-impl<S> Layer<S> for InKindLayer {
-    type Service = InKind<S>;
+impl<S> Layer<S> for MirrorEncodingLayer {
+    type Service = MirrorEncoding<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        InKind { inner }
+        MirrorEncoding { inner }
     }
 }
 
-/// A service that answers compressed requests compressed.
+/// The service of [`MirrorEncodingLayer`].
 #[derive(Clone, Debug)]
-pub struct InKind<S> {
+pub struct MirrorEncoding<S> {
     inner: S,
 }
 
-impl<S, B> Service<Request<B>> for InKind<S>
+impl<S, B> Service<Request<B>> for MirrorEncoding<S>
 where
     S: Service<Request<B>>,
 {

@@ -1,5 +1,8 @@
-//! The connection of a call, in the extensions of its request: the peer, and the connection's permits for streams of
-//! evaluations.
+//! The connection of a call, in the extensions of its request.
+//!
+//! Owns the address and certificate of the peer, and the connection's permits for streams of evaluations.
+//!
+//! Must not know how connections are served.
 
 use crate::error::ApiError;
 use std::net::IpAddr;
@@ -7,30 +10,30 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Who is at the other end, in the extensions of every request.
+/// The client at the other end of the connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Its address.
+    /// IP address of the client.
     pub address: IpAddr,
-    /// What its certificate calls it, and until when, under mutual TLS.
+    /// Name and expiry of the client's certificate, under mutual TLS.
     pub certificate: Option<(Arc<str>, SystemTime)>,
 }
 
-/// The most streams of evaluations that one connection may have open.
+/// Streams of evaluations that one connection may have open at a time.
 pub const MAX_STREAMS_OF_EVALUATIONS: usize = 8;
 
-/// The places for streams of evaluations on one connection.
+/// The permits of one connection for streams of evaluations. Clones share them.
 #[derive(Clone, Debug)]
-pub struct StreamPlaces(Arc<Semaphore>);
+pub struct StreamLimit(Arc<Semaphore>);
 
-impl Default for StreamPlaces {
+impl Default for StreamLimit {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(MAX_STREAMS_OF_EVALUATIONS)))
     }
 }
 
-impl StreamPlaces {
-    /// A place, until it is dropped.
+impl StreamLimit {
+    /// Takes a permit, which is returned when it is dropped.
     pub(crate) fn take(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let taken = self.0.clone().try_acquire_owned();
         taken.map_err(|_| ApiError::TooManyStreams { limit: MAX_STREAMS_OF_EVALUATIONS })

@@ -1,8 +1,10 @@
-//! The caller's `grpc-timeout` bounds the whole call, streams included: then DEADLINE_EXCEEDED, and the work is dropped.
+//! Deadlines: the caller's `grpc-timeout` bounds the whole call, streams included.
 //!
-//! The deadline is in the request's extensions, for work that must stop by itself: a layer can't interrupt a thread.
-//! tonic's own transport has such a layer outside of all others, which answers CANCELLED and stops watching when the
-//! headers are sent; this server runs without it.
+//! At the deadline the call ends with DEADLINE_EXCEEDED, and its work is dropped.
+//!
+//! The deadline is also in the request's extensions, for work that must stop by itself: a layer cannot interrupt a
+//! thread. tonic's own transport has a deadline layer outside of all others, which answers CANCELLED and stops watching
+//! once the headers are sent; this server does not use it. Must not know how a call is answered.
 
 use crate::schema::proto::v1::ErrorReason;
 use bytes::Bytes;
@@ -18,14 +20,16 @@ use tonic::{Code, Status};
 use tonic_types::{FieldViolation, StatusExt};
 use tower::{Layer, Service};
 
-/// The header.
+/// The header in which a caller sets the time limit of a call.
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// When the answer is of no more use.
+/// The time after which the caller no longer waits for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline(pub Instant);
 
-/// Reads a `grpc-timeout`: one to eight digits and a unit of H, M, S, m, u, n; `None` for anything else.
+/// Parses a `grpc-timeout`; `None` if it is invalid.
+///
+/// A valid timeout has one to eight digits and a unit of H, M, S, m, u or n.
 fn parse(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
     if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
@@ -43,15 +47,15 @@ fn parse(text: &[u8]) -> Option<Duration> {
     })
 }
 
-/// The call's deadline, if it has one.
+/// Reads a call's deadline from its headers; `None` if there is no `grpc-timeout`.
 fn deadline(headers: &HeaderMap) -> Result<Option<Deadline>, Box<Status>> {
     let mut values = headers.get_all(GRPC_TIMEOUT).iter();
     let Some(value) = values.next() else { return Ok(None) };
     match parse(value.as_bytes()) {
-        // A deadline beyond the clock's range is none.
+        // A timeout beyond the clock's range sets no deadline.
         Some(timeout) if values.next().is_none() => Ok(Instant::now().checked_add(timeout).map(Deadline)),
         _ => {
-            let message = "`grpc-timeout` must be one to eight digits and a unit (H, M, S, m, u or n), once";
+            let message = "`grpc-timeout` must occur once, with one to eight digits and a unit (H, M, S, m, u or n)";
             let mut details = crate::middleware::details(ErrorReason::InvalidRequest, &[]);
             details.set_bad_request(vec![FieldViolation::new(GRPC_TIMEOUT.as_str(), message)]);
             Err(Box::new(Status::with_error_details(Code::InvalidArgument, message, details)))
@@ -60,35 +64,35 @@ fn deadline(headers: &HeaderMap) -> Result<Option<Deadline>, Box<Status>> {
 }
 
 fn exceeded() -> Status {
-    let message = "the caller's deadline passed before the answer was there";
+    let message = "deadline exceeded before the response was ready";
     crate::middleware::status(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, message, &[])
 }
 
-/// Ends calls at their deadlines.
+/// Layer that ends calls at their deadlines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeadlineLayer;
 
 impl<S> Layer<S> for DeadlineLayer {
-    type Service = Deadlines<S>;
+    type Service = DeadlineService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Deadlines { inner }
+        DeadlineService { inner }
     }
 }
 
-/// A service whose calls end at their deadlines.
+/// The service of [`DeadlineLayer`].
 #[derive(Clone, Debug)]
-pub struct Deadlines<S> {
+pub struct DeadlineService<S> {
     inner: S,
 }
 
-impl<S, B, R> Service<Request<B>> for Deadlines<S>
+impl<S, B, R> Service<Request<B>> for DeadlineService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    type Response = Response<Bounded<R>>;
+    type Response = Response<DeadlineBody<R>>;
     type Error = S::Error;
-    type Future = Bounding<S::Future>;
+    type Future = DeadlineFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -101,17 +105,17 @@ where
                     request.extensions_mut().insert(deadline);
                 }
                 let sleep = deadline.map(|Deadline(at)| tokio::time::sleep_until(at.into()));
-                Bounding { inner: Some(self.inner.call(request)), sleep, refusal: None }
+                DeadlineFuture { inner: Some(self.inner.call(request)), sleep, refusal: None }
             }
-            Err(status) => Bounding { inner: None, sleep: None, refusal: Some(status) },
+            Err(status) => DeadlineFuture { inner: None, sleep: None, refusal: Some(status) },
         }
     }
 }
 
 pin_project! {
-    /// An answer in time, or none.
+    /// The response future of [`DeadlineService`].
     #[derive(Debug)]
-    pub struct Bounding<F> {
+    pub struct DeadlineFuture<F> {
         #[pin]
         inner: Option<F>,
         #[pin]
@@ -120,11 +124,11 @@ pin_project! {
     }
 }
 
-impl<F, R, E> Future for Bounding<F>
+impl<F, R, E> Future for DeadlineFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
-    type Output = Result<Response<Bounded<R>>, E>;
+    type Output = Result<Response<DeadlineBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -136,27 +140,27 @@ where
                     let deadline = this.sleep.as_pin_mut().map(|sleep| sleep.deadline());
                     return Poll::Ready(answer.map(|response| {
                         let sleep = deadline.map(tokio::time::sleep_until);
-                        response.map(|inner| Bounded { inner: Some(inner), sleep })
+                        response.map(|inner| DeadlineBody { inner: Some(inner), sleep })
                     }));
                 }
-                Poll::Pending if passed(this.sleep.as_mut(), cx) => exceeded(),
+                Poll::Pending if has_passed(this.sleep.as_mut(), cx) => exceeded(),
                 Poll::Pending => return Poll::Pending,
             },
         };
         this.inner.set(None);
         let (parts, ()) = status.into_http().into_parts();
-        Poll::Ready(Ok(Response::from_parts(parts, Bounded { inner: None, sleep: None })))
+        Poll::Ready(Ok(Response::from_parts(parts, DeadlineBody { inner: None, sleep: None })))
     }
 }
 
-fn passed(sleep: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> bool {
+fn has_passed(sleep: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> bool {
     sleep.as_pin_mut().is_some_and(|sleep| sleep.poll(cx).is_ready())
 }
 
 pin_project! {
-    /// A body that is cut at the deadline; without an inner one, an empty body.
+    /// The response body of [`DeadlineService`], which ends at the deadline; empty without an inner body.
     #[derive(Debug)]
-    pub struct Bounded<B> {
+    pub struct DeadlineBody<B> {
         #[pin]
         inner: Option<B>,
         #[pin]
@@ -164,7 +168,7 @@ pin_project! {
     }
 }
 
-impl<B> Body for Bounded<B>
+impl<B> Body for DeadlineBody<B>
 where
     B: Body<Data = Bytes>,
 {
@@ -175,7 +179,7 @@ where
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
         match inner.poll_frame(cx) {
-            Poll::Pending if passed(this.sleep, cx) => {
+            Poll::Pending if has_passed(this.sleep, cx) => {
                 this.inner.set(None);
                 Poll::Ready(Some(Ok(Frame::trailers(crate::middleware::trailers(&exceeded())))))
             }

@@ -1,7 +1,9 @@
-//! What lets a call in or turns it away, before anything of its body is read; and the room that its answer holds until it is
-//! read.
+//! Gates: admit or reject calls by their headers, before the body is read.
+//!
+//! The response body holds the answer's part of the response budget until the client has read it. Must not know what a
+//! gate checks.
 
-use crate::middleware::room::Taken;
+use crate::middleware::response_budget::ResponsePermit;
 use bytes::Bytes;
 use futures_util::future::{Either, MapOk, TryFutureExt};
 use http::{Request, Response};
@@ -13,42 +15,42 @@ use std::task::{Context, Poll};
 use tonic::Status;
 use tower::{Layer, Service};
 
-/// Decides about calls by their headers.
+/// Admits or rejects calls by their headers.
 pub trait Gate: Clone {
-    /// Lets a call in.
+    /// Admits a call.
     ///
     /// # Errors
-    /// The status with which it is turned away.
+    /// The status of a rejected call.
     fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Box<Status>>;
 }
 
-/// Puts a gate before a service.
+/// Layer that puts a gate before a service.
 #[derive(Clone, Debug)]
 pub struct GateLayer<G>(pub G);
 
 impl<S, G: Clone> Layer<S> for GateLayer<G> {
-    type Service = Gated<S, G>;
+    type Service = GateService<S, G>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Gated { inner, gate: self.0.clone() }
+        GateService { inner, gate: self.0.clone() }
     }
 }
 
-/// A service behind a gate.
+/// The service of [`GateLayer`].
 #[derive(Clone, Debug)]
-pub struct Gated<S, G> {
+pub struct GateService<S, G> {
     inner: S,
     gate: G,
 }
 
-impl<S, B, R, G> Service<Request<B>> for Gated<S, G>
+impl<S, B, R, G> Service<Request<B>> for GateService<S, G>
 where
     S: Service<Request<B>, Response = Response<R>>,
     G: Gate,
 {
-    type Response = Response<Passing<R>>;
+    type Response = Response<GateBody<R>>;
     type Error = S::Error;
-    type Future = Either<MapOk<S::Future, Pass<R>>, Ready<Result<Response<Passing<R>>, S::Error>>>;
+    type Future = Either<MapOk<S::Future, AttachPermit<R>>, Ready<Result<Response<GateBody<R>>, S::Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -56,33 +58,34 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.gate.admit(&mut request) {
-            Ok(()) => Either::Left(self.inner.call(request).map_ok(pass as Pass<R>)),
+            Ok(()) => Either::Left(self.inner.call(request).map_ok(attach_permit as AttachPermit<R>)),
             Err(status) => {
                 let (parts, ()) = status.into_http().into_parts();
-                Either::Right(ready(Ok(Response::from_parts(parts, Passing { inner: None, _room: None }))))
+                Either::Right(ready(Ok(Response::from_parts(parts, GateBody { inner: None, _permit: None }))))
             }
         }
     }
 }
 
-type Pass<R> = fn(Response<R>) -> Response<Passing<R>>;
+type AttachPermit<R> = fn(Response<R>) -> Response<GateBody<R>>;
 
-fn pass<R>(mut response: Response<R>) -> Response<Passing<R>> {
-    let room = response.extensions_mut().remove::<Taken>();
-    response.map(|inner| Passing { inner: Some(inner), _room: room })
+/// Moves the permit from the response's extensions into its body, which outlives them.
+fn attach_permit<R>(mut response: Response<R>) -> Response<GateBody<R>> {
+    let permit = response.extensions_mut().remove::<ResponsePermit>();
+    response.map(|inner| GateBody { inner: Some(inner), _permit: permit })
 }
 
 pin_project! {
-    /// A body that holds its answer's room; without an inner one, an empty body.
+    /// The response body of [`GateService`], which holds the answer's permit; empty without an inner body.
     #[derive(Debug)]
-    pub struct Passing<B> {
+    pub struct GateBody<B> {
         #[pin]
         inner: Option<B>,
-        _room: Option<Taken>,
+        _permit: Option<ResponsePermit>,
     }
 }
 
-impl<B> Body for Passing<B>
+impl<B> Body for GateBody<B>
 where
     B: Body<Data = Bytes>,
 {

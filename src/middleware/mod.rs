@@ -1,8 +1,10 @@
-//! What every call passes, outermost first: [`request_id`], [`calls`], [`panics`], [`deadline`], [`access`] (and with it
-//! [`quota`]), [`admission`], [`compression`], [`receive`].
+//! The middleware that every call passes.
 //!
-//! Each is a tower service over any HTTP body, so that no call pays for a box on the way. They decide how a call is
-//! named, watched, bounded and kept from harming others; never what it answers.
+//! The layers, outermost first: [`request_id`], [`calls`], [`panics`], [`deadline`], [`access`] (with [`quota`]),
+//! [`admission`], [`compression`], [`receive`].
+//!
+//! Each layer is a generic tower service over any HTTP body, so that no call pays for boxed bodies between the layers.
+//! The middleware names, observes and bounds calls; it must not know how a call is answered.
 
 pub mod access;
 pub mod admission;
@@ -16,7 +18,7 @@ pub mod panics;
 pub mod quota;
 pub mod receive;
 pub mod request_id;
-pub mod room;
+pub mod response_budget;
 mod status_headers;
 
 pub use gate::{Gate, GateLayer};
@@ -29,7 +31,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-/// A status with `google.rpc.ErrorInfo`.
+/// Creates a status with `google.rpc.ErrorInfo` in its details.
 pub fn status(code: Code, reason: ErrorReason, message: impl Into<String>, metadata: &[(&str, &str)]) -> Status {
     Status::with_error_details(code, message, details(reason, metadata))
 }
@@ -40,21 +42,21 @@ fn details(reason: ErrorReason, metadata: &[(&str, &str)]) -> ErrorDetails {
     ErrorDetails::with_error_info(reason_name(reason), ERROR_DOMAIN, metadata)
 }
 
-/// A status as the trailers that end a body.
+/// Encodes a status as the trailers that end a body.
 fn trailers(status: &Status) -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    // It fails only where a message is no header value, and messages are percent-encoded. 13: INTERNAL.
+    // It fails only if the message is not a header value, but messages are percent-encoded. 13 is INTERNAL.
     if status.add_header(&mut trailers).is_err() {
         trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("13"));
     }
     trailers
 }
 
-/// 128 random bits as 32 hexadecimal digits.
+/// Returns 128 random bits as 32 hexadecimal digits.
 fn random_id() -> String {
     let mut bytes = [0; 16];
     if getrandom::fill(&mut bytes).is_err() {
-        // Without a source of randomness an id is still told from others by its time.
+        // Without a source of randomness, the time makes the id differ from other ids.
         bytes = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_be_bytes();
     }
     HEXLOWER.encode(&bytes)

@@ -1,7 +1,7 @@
-//! A panic is an answer, not a lost connection: INTERNAL with an incident's id, under which the log tells more.
+//! Turns the panic of a handler into INTERNAL with an incident id, under which the log has the details.
 //!
-//! Without this a handler's panic reaches its caller as a transport error without a status. The panic's message stays
-//! in the log: it may quote what others sent.
+//! Without this layer, a panic reaches the caller as a transport error without a status. The panic's message stays in
+//! the log, because it may quote data of other callers. Must not know what a handler does.
 
 use crate::middleware::request_id::RequestId;
 use crate::schema::proto::v1::ErrorReason;
@@ -23,12 +23,14 @@ const LOG_TARGET: &str = "detente::grpc::layers::panics";
 
 type Payload = Box<dyn Any + Send>;
 
-/// Runs `poll`. What a panic leaves behind is dropped and never polled again: nobody sees a broken invariant.
-fn caught<T>(poll: impl FnOnce() -> T) -> Result<T, Payload> {
+/// Runs `poll` and catches a panic.
+///
+/// Callers drop a future or body that panicked and never poll it again, so nothing observes a broken invariant.
+fn catch_panic<T>(poll: impl FnOnce() -> T) -> Result<T, Payload> {
     catch_unwind(AssertUnwindSafe(poll))
 }
 
-/// Logs a panic, and makes the status that its caller gets.
+/// Logs a panic, and creates the status for the caller.
 fn incident(payload: &Payload, request: Option<&RequestId>) -> Status {
     let id = crate::middleware::random_id();
     let request_id = request.map_or("", RequestId::as_str);
@@ -37,35 +39,35 @@ fn incident(payload: &Payload, request: Option<&RequestId>) -> Status {
         incident = id, request_id, panic = panic_text(payload.as_ref()),
         "a handler panicked"
     );
-    let text = format!("a fault of ours; the log tells more under incident {id}");
+    let text = format!("internal error; see incident {id} in the server log");
     crate::middleware::status(Code::Internal, ErrorReason::Internal, text, &[("incident", &id)])
 }
 
-/// Answers INTERNAL where the inner service panics.
+/// Layer that answers INTERNAL if the inner service panics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PanicsLayer;
 
 impl<S> Layer<S> for PanicsLayer {
-    type Service = Panics<S>;
+    type Service = PanicsService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Panics { inner }
+        PanicsService { inner }
     }
 }
 
-/// A service whose panics are answers.
+/// The service of [`PanicsLayer`].
 #[derive(Clone, Debug)]
-pub struct Panics<S> {
+pub struct PanicsService<S> {
     inner: S,
 }
 
-impl<S, B, R> Service<Request<B>> for Panics<S>
+impl<S, B, R> Service<Request<B>> for PanicsService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    type Response = Response<Guarded<R>>;
+    type Response = Response<PanicsBody<R>>;
     type Error = S::Error;
-    type Future = Guarding<S::Future>;
+    type Future = PanicsFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -73,16 +75,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let id = request.extensions().get::<RequestId>().cloned();
-        match caught(|| self.inner.call(request)) {
-            Ok(inner) => Guarding { inner: Some(inner), payload: None, id },
-            Err(payload) => Guarding { inner: None, payload: Some(payload), id },
+        match catch_panic(|| self.inner.call(request)) {
+            Ok(inner) => PanicsFuture { inner: Some(inner), payload: None, id },
+            Err(payload) => PanicsFuture { inner: None, payload: Some(payload), id },
         }
     }
 }
 
 pin_project! {
-    /// An answer, even where making it panics.
-    pub struct Guarding<F> {
+    /// The response future of [`PanicsService`].
+    pub struct PanicsFuture<F> {
         #[pin]
         inner: Option<F>,
         payload: Option<Payload>,
@@ -90,41 +92,43 @@ pin_project! {
     }
 }
 
-impl<F, R, E> Future for Guarding<F>
+impl<F, R, E> Future for PanicsFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
-    type Output = Result<Response<Guarded<R>>, E>;
+    type Output = Result<Response<PanicsBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let payload = match (this.payload.take(), this.inner.as_mut().as_pin_mut()) {
             (Some(payload), _) => payload,
             (None, None) => return Poll::Pending,
-            (None, Some(inner)) => match caught(|| inner.poll(cx)) {
+            (None, Some(inner)) => match catch_panic(|| inner.poll(cx)) {
                 Ok(poll) => {
                     let id = this.id;
-                    return poll.map_ok(|answer| answer.map(|inner| Guarded { inner: Some(inner), id: id.take() }));
+                    return poll.map_ok(|answer| answer.map(|inner| PanicsBody { inner: Some(inner), id: id.take() }));
                 }
                 Err(payload) => payload,
             },
         };
         let (parts, ()) = incident(&payload, this.id.as_ref()).into_http().into_parts();
-        Poll::Ready(Ok(Response::from_parts(parts, Guarded { inner: None, id: None })))
+        Poll::Ready(Ok(Response::from_parts(parts, PanicsBody { inner: None, id: None })))
     }
 }
 
 pin_project! {
-    /// A body that ends with a status even where making it panics; without an inner one, an empty body.
+    /// The response body of [`PanicsService`], which turns a panic into a status.
+    ///
+    /// It is empty without an inner body.
     #[derive(Debug)]
-    pub struct Guarded<B> {
+    pub struct PanicsBody<B> {
         #[pin]
         inner: Option<B>,
         id: Option<RequestId>,
     }
 }
 
-impl<B> Body for Guarded<B>
+impl<B> Body for PanicsBody<B>
 where
     B: Body<Data = Bytes>,
 {
@@ -134,7 +138,7 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        caught(|| inner.poll_frame(cx)).unwrap_or_else(|payload| {
+        catch_panic(|| inner.poll_frame(cx)).unwrap_or_else(|payload| {
             this.inner.set(None);
             Poll::Ready(Some(Ok(Frame::trailers(crate::middleware::trailers(&incident(&payload, this.id.as_ref()))))))
         })

@@ -1,6 +1,7 @@
-//! What each caller may ask in a time: a token bucket by caller, or, where callers are not known, by address.
+//! Quotas: a token bucket for each caller or, if callers are not identified, for each network address.
 //!
-//! A call takes one; a message of a stream takes one; a batch takes as many as it has requests.
+//! A call takes one token, a message of a stream takes one, and a batch takes one for each of its requests. Must not
+//! know how a call is answered.
 
 use crate::access::Caller;
 use crate::error::ApiError;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 type Buckets = RateLimiter<Arc<str>, DashMapStateStore<Arc<str>>, DefaultClock>;
 
-/// Everyone's buckets. A clone is the same ones.
+/// The token buckets of all callers. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Quotas {
     buckets: Arc<Buckets>,
@@ -21,12 +22,12 @@ pub struct Quotas {
 }
 
 impl Quotas {
-    /// So many a second, and so many at once after a rest.
+    /// Creates quotas of `per_second` requests, with bursts of up to `burst` requests.
     pub fn new(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
         Self { buckets: Arc::new(RateLimiter::dashmap(Rate::per_second(per_second).allow_burst(burst))), burst }
     }
 
-    /// A caller's.
+    /// Returns a caller's quota; anonymous callers share one quota per network of `address`.
     pub(super) fn of(&self, caller: &Caller, address: Option<IpAddr>) -> Quota {
         let key = match (caller.is_known(), address) {
             (false, Some(address)) => network(address).to_string().into(),
@@ -35,14 +36,16 @@ impl Quotas {
         Quota { quotas: self.clone(), key }
     }
 
-    /// Forgets the buckets that are full again: callers come and go.
+    /// Removes the buckets that are full again, so that callers who have left take no memory.
     pub fn prune(&self) {
         self.buckets.retain_recent();
         self.buckets.shrink_to_fit();
     }
 }
 
-/// Who has one address of IPv6 has all 2^64 of its network: it is one caller all the same.
+/// Returns the network of an address: the /64 network of IPv6, and the address itself of IPv4.
+///
+/// The owner of one IPv6 address usually owns all 2^64 addresses of the network, and counts as one caller.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -50,7 +53,7 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// One caller's.
+/// The quota of one caller.
 #[derive(Clone, Debug)]
 pub struct Quota {
     quotas: Quotas,
@@ -58,10 +61,11 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Takes so many.
+    /// Takes `count` tokens.
     ///
     /// # Errors
-    /// If there are not so many, and when there will be; none are taken then.
+    /// If there are fewer tokens, with the time until there are enough; no token is taken then. If `count` exceeds the
+    /// burst.
     pub fn take(&self, count: u32) -> Result<(), ApiError> {
         let Some(count) = NonZeroU32::new(count) else { return Ok(()) };
         let Quotas { buckets, burst } = &self.quotas;
@@ -82,12 +86,13 @@ mod tests {
     use std::num::NonZeroU32;
 
     #[test]
-    fn who_is_not_known_is_counted_by_network() {
+    fn anonymous_callers_share_a_quota_per_network() {
         let one = NonZeroU32::MIN;
         let quotas = Quotas::new(one, one);
-        let asks = |caller: &Caller, address: &str| quotas.of(caller, Some(address.parse().unwrap())).take(1).is_ok();
-        let anyone = Caller::anyone();
-        for (address, may) in [
+        let is_admitted =
+            |caller: &Caller, address: &str| quotas.of(caller, Some(address.parse().unwrap())).take(1).is_ok();
+        let anonymous = Caller::anonymous();
+        for (address, expected) in [
             ("192.0.2.1", true),
             ("192.0.2.1", false),
             ("::ffff:192.0.2.1", false),
@@ -96,10 +101,10 @@ mod tests {
             ("2001:db8:0:1:ffff::2", false),
             ("2001:db8:0:2::1", true),
         ] {
-            assert_eq!(asks(&anyone, address), may, "{address}");
+            assert_eq!(is_admitted(&anonymous, address), expected, "{address}");
         }
-        // Who is known is one caller, wherever it is.
+        // An identified caller has one quota, whatever its address.
         let known = Caller::with_certificate("desk", std::time::SystemTime::now());
-        assert!(asks(&known, "192.0.2.1") && !asks(&known, "192.0.2.9"));
+        assert!(is_admitted(&known, "192.0.2.1") && !is_admitted(&known, "192.0.2.9"));
     }
 }

@@ -1,7 +1,10 @@
-//! A request must come in time: who sends a byte now and then would hold a place for ever.
+//! Bounds the time within which a request must arrive.
 //!
-//! Streams are exempt: between their messages the server's own patience counts. Health is not: it is asked by strangers,
-//! with one message, and a call that is open keeps its connection beyond its age.
+//! Without this limit, a client that sends a byte now and then could hold its call open for ever.
+//!
+//! Streams of evaluations and reflection are exempt: between messages, idle timeouts apply. Health is not exempt: it is
+//! open to strangers, its request is one message, and an open call keeps its connection beyond the maximum age. Must
+//! not know how a call is answered.
 
 use crate::error::ApiError;
 use crate::middleware::admission::is_stream_of_evaluations;
@@ -17,29 +20,29 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 
-/// The same request; its body ends with an error if it takes longer than `within`.
-pub fn in_time<B>(request: Request<B>, within: Duration) -> Request<Timely<B>> {
+/// Bounds the time of a request's body, which ends with an error if it takes longer than `within`.
+pub fn with_time_limit<B>(request: Request<B>, within: Duration) -> Request<TimedBody<B>> {
     let path = request.uri().path();
     let open = is_stream_of_evaluations(path) || path.starts_with("/grpc.reflection.");
     let until = (!open).then(|| Instant::now() + within);
-    request.map(|inner| Timely { inner, until, within, sleep: None })
+    request.map(|inner| TimedBody { inner, until, within, sleep: None })
 }
 
 pin_project! {
-    /// A body that must come in time.
+    /// A request body with a time limit.
     #[derive(Debug)]
-    pub struct Timely<B> {
+    pub struct TimedBody<B> {
         #[pin]
         inner: B,
         until: Option<Instant>,
         within: Duration,
-        // Only of those that have to be waited for: most come whole.
+        // Created only if the body has to be waited for; most bodies arrive at once.
         #[pin]
         sleep: Option<Sleep>,
     }
 }
 
-impl<B> Body for Timely<B>
+impl<B> Body for TimedBody<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,

@@ -1,7 +1,8 @@
-//! Every call has an id: the caller's `x-request-id` if it is fit to be repeated, else one made here.
+//! Request ids: the caller's `x-request-id` if it is valid, otherwise a random id.
 //!
-//! Outermost, so that every answer carries it in its headers, errors and trailers-only answers included. Inside, it is
-//! in the request's extensions.
+//! The layer is the outermost one, so that the headers of every answer contain the id, including errors and
+//! trailers-only answers. Inside the layer, the id is in the request's extensions. Must not know how a call is
+//! answered.
 
 use http::{HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
@@ -10,9 +11,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tower::{Layer, Service};
 
-/// The header.
+/// The header of the request id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Longer ids are replaced.
+/// Longest id accepted from a caller, in bytes; a longer id is replaced.
 pub const MAX_BYTES: usize = 128;
 
 /// The id of a call: 1 to 128 printable ASCII characters.
@@ -20,50 +21,50 @@ pub const MAX_BYTES: usize = 128;
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The caller's id, if it may be repeated, else 128 random bits in hexadecimal digits.
+    /// Returns the caller's id if it is valid, otherwise 128 random bits in hexadecimal digits.
     fn of<B>(request: &Request<B>) -> Self {
         let printable = |id: &&HeaderValue| {
             (1..=MAX_BYTES).contains(&id.len()) && id.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'))
         };
-        let given = request.headers().get(REQUEST_ID).filter(printable).cloned();
+        let accepted = request.headers().get(REQUEST_ID).filter(printable).cloned();
         Self(
-            given
+            accepted
                 .or_else(|| crate::middleware::random_id().try_into().ok())
                 .unwrap_or(HeaderValue::from_static("none")),
         )
     }
 
-    /// The characters.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 }
 
-/// Names every call.
+/// Layer that gives every call a [`RequestId`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestIdLayer;
 
 impl<S> Layer<S> for RequestIdLayer {
-    type Service = RequestIds<S>;
+    type Service = RequestIdService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequestIds { inner }
+        RequestIdService { inner }
     }
 }
 
-/// A service in which every call has a [`RequestId`].
+/// The service of [`RequestIdLayer`].
 #[derive(Clone, Debug)]
-pub struct RequestIds<S> {
+pub struct RequestIdService<S> {
     inner: S,
 }
 
-impl<S, B, R> Service<Request<B>> for RequestIds<S>
+impl<S, B, R> Service<Request<B>> for RequestIdService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Named<S::Future>;
+    type Future = RequestIdFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -72,21 +73,21 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let id = RequestId::of(&request);
         request.extensions_mut().insert(id.clone());
-        Named { inner: self.inner.call(request), id: Some(id) }
+        RequestIdFuture { inner: self.inner.call(request), id: Some(id) }
     }
 }
 
 pin_project! {
-    /// An answer that will carry its call's id.
+    /// The response future of [`RequestIdService`], which adds the id to the headers.
     #[derive(Debug)]
-    pub struct Named<F> {
+    pub struct RequestIdFuture<F> {
         #[pin]
         inner: F,
         id: Option<RequestId>,
     }
 }
 
-impl<F, R, E> Future for Named<F>
+impl<F, R, E> Future for RequestIdFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {

@@ -1,11 +1,17 @@
-//! The headers and trailers that carry a status: its code by name, its message, the reason that a message was not read.
+//! Rewrites the headers and trailers that carry a status.
+//!
+//! Messages become plain text, and errors for messages that are too large get a reason.
+//!
+//! Must not know how a call is answered.
 
 use crate::schema::proto::v1::ErrorReason;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
 
-/// Writes a status's message with no more escapes than gRPC asks for (printable ASCII but `%` stands for itself). tonic
-/// escapes `?` and `#` too, which some clients then show as they are.
+/// Removes needless escapes from a status message.
+///
+/// gRPC lets printable ASCII except `%` stand for itself; tonic also escapes `?` and `#`, and some clients then show
+/// the escapes.
 pub(super) fn make_plain(headers: &mut HeaderMap) {
     let Some(message) = headers.get(Status::GRPC_MESSAGE) else { return };
     let Ok(text) = message.to_str() else { return };
@@ -33,10 +39,10 @@ pub(super) fn make_plain(headers: &mut HeaderMap) {
     }
 }
 
-/// Tells a caller why a message was not read, as tonic says it without a reason.
+/// Adds the reason and the limit to a status that tonic returned for a message that is too large.
 pub(super) fn explain(headers: &mut HeaderMap, max_request_bytes: usize) {
     let code = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes()));
-    // None of this server's own errors is without details, nor is any OUT_OF_RANGE.
+    // Errors of this service always have details, and none is OUT_OF_RANGE, so a status without details is tonic's.
     if !matches!(code, Some(Code::OutOfRange | Code::ResourceExhausted))
         || headers.contains_key("grpc-status-details-bin")
     {
@@ -52,7 +58,7 @@ pub(super) fn explain(headers: &mut HeaderMap, max_request_bytes: usize) {
     }
 }
 
-/// A code as gRPC writes it.
+/// Returns the name of a code as gRPC writes it.
 pub(super) fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

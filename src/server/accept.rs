@@ -1,8 +1,10 @@
-//! The accept loop: serves any service behind the middleware, and drains.
+//! The accept loop: serves connections behind the middleware, and drains them at shutdown.
+//!
+//! Owns the order of the middleware and the number of open connections. Must not know which services answer.
 
 use crate::middleware::GateLayer;
 use crate::middleware::calls::CallsLayer;
-use crate::middleware::compression::InKindLayer;
+use crate::middleware::compression::MirrorEncodingLayer;
 use crate::middleware::deadline::DeadlineLayer;
 use crate::middleware::panics::PanicsLayer;
 use crate::middleware::receive;
@@ -10,8 +12,8 @@ use crate::middleware::request_id::RequestIdLayer;
 use crate::server::gates::Gates;
 use crate::server::health::Readiness;
 use crate::server::settings::Settings;
-use crate::shutdown::Drained;
-use crate::transport::connection::{self, Serving};
+use crate::shutdown::DrainOutcome;
+use crate::transport::connection::{self, ConnectionConfig};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -28,21 +30,25 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tracing::{debug, info, warn};
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::server";
 
-/// When accepting fails (out of file descriptors, mostly), the pause before the next try.
+/// Pause after a failed accept, which usually means that the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// When the last call of a drain is over: what connections may take to close before they are cut.
+/// Time that connections may take to close once the last call of a drain has finished.
 const LINGER: Duration = Duration::from_secs(1);
-/// Those that come and go where as many are open as may be would fill the log.
-const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
+/// Minimum time between two warnings about the connection limit.
+///
+/// Short connections at the limit could otherwise fill the log.
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Serves any service behind the layers of this server, until `stop` completes; then drains. `ending` is cancelled
-/// when clients are told to go: calls that could go on for ever end themselves.
+/// Serves `service` behind the middleware of this server until `stop` completes, then drains.
+///
+/// `ending` is cancelled when connections receive GOAWAY, so that calls without an end of their own end themselves.
 pub async fn serve_routes<S, B>(
     listener: TcpListener,
     service: S,
@@ -51,14 +57,17 @@ pub async fn serve_routes<S, B>(
     gates: Gates,
     ending: CancellationToken,
     stop: impl Future<Output = ()>,
-) -> Drained
+) -> DrainOutcome
 where
-    S: Service<Request<receive::Timely<Incoming>>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<receive::TimedBody<Incoming>>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Gates { metrics, access, places, tls, connections: open, calls, stalled } = gates;
+    let Gates { metrics, access, concurrency, tls, connections: open, calls, stalled } = gates;
     let receive = settings.receive;
     let service = ServiceBuilder::new()
         .layer(RequestIdLayer)
@@ -66,14 +75,14 @@ where
         .layer(PanicsLayer)
         .layer(DeadlineLayer)
         .layer(GateLayer(access))
-        .layer(GateLayer(places))
-        .layer(InKindLayer)
-        .service(service.map_request(move |request| receive::in_time(request, receive)));
+        .layer(GateLayer(concurrency))
+        .layer(MirrorEncodingLayer)
+        .service(service.map_request(move |request| receive::with_time_limit(request, receive)));
     let (close, closing) = watch::channel(false);
     let http2 = connection::http2(&settings.connection, stalled);
-    let serving = Serving { http2, limits: settings.connection, tls, closing };
+    let config = ConnectionConfig { http2, limits: settings.connection, tls, closing };
     let mut connections = JoinSet::new();
-    let (mut is_full, mut told_full) = (false, None::<Instant>);
+    let (mut is_full, mut warned_at) = (false, None::<Instant>);
     let mut stop = pin!(async {
         stop.await;
         readiness.draining().await;
@@ -82,26 +91,26 @@ where
     });
     loop {
         open.store(connections.len(), Relaxed);
-        let has_room = connections.len() < settings.max_connections;
-        if !has_room && !is_full {
+        let may_accept = connections.len() < settings.max_connections;
+        if !may_accept && !is_full {
             metrics.connection_refused("full");
         }
-        if !has_room && told_full.is_none_or(|told| told.elapsed() > BETWEEN_WARNINGS) {
-            told_full = Some(Instant::now());
+        if !may_accept && warned_at.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
+            warned_at = Some(Instant::now());
             warn!(
                 target: LOG_TARGET,
                 connections = connections.len(),
-                "as many connections are open as may be: more wait until one closes"
+                "connection limit reached: new connections wait in the backlog until one closes"
             );
         }
-        is_full = !has_room;
+        is_full = !may_accept;
         tokio::select! {
             () = &mut stop => break,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if has_room => match accepted {
+            accepted = listener.accept(), if may_accept => match accepted {
                 Ok((stream, address)) => {
                     metrics.connection();
-                    let connection = connection::serve(stream, address.ip(), serving.clone(), service.clone());
+                    let connection = connection::serve(stream, address.ip(), config.clone(), service.clone());
                     let metrics = metrics.clone();
                     connections.spawn(connection.map(move |ended| match ended {
                         Ok(ended) => metrics.connection_ended(ended.reason()),
@@ -110,29 +119,34 @@ where
                             debug!(
                                 target: LOG_TARGET,
                                 error = &refused as &dyn std::error::Error,
-                                "a connection is not served"
+                                "connection closed before its first call"
                             );
                         }
                     }));
                 }
-                // A client that left while it waited is no reason to pause.
+                // The client closed its connection before it was accepted; the next accept can succeed at once.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    warn!(target: LOG_TARGET, %error, "can't accept connections");
+                    warn!(target: LOG_TARGET, %error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
         }
     }
-    // New clients are refused at once, rather than after a wait.
+    // Closing the listener makes new clients fail at once; in the backlog they would wait.
     drop(listener);
     ending.cancel();
     close.send_replace(true);
     calls.close();
     info!(target: LOG_TARGET, calls = calls.len(), connections = connections.len(), "draining");
+    drain(connections, &calls, settings.drain.timeout).await
+}
+
+/// Waits until all connections have closed or all calls have finished, for up to `limit`.
+async fn drain(mut connections: JoinSet<()>, calls: &TaskTracker, limit: Duration) -> DrainOutcome {
     let all_closed = async { while connections.join_next().await.is_some() {} };
     let all_answered = async {
-        // Who has not read yet that it is to go may still call: until none has for a while.
+        // A client that has not read the GOAWAY yet may still send calls: wait until no call has arrived for a while.
         loop {
             calls.wait().await;
             sleep(LINGER).await;
@@ -141,14 +155,14 @@ where
             }
         }
     };
-    let drained = timeout(settings.drain.timeout, async {
+    let drained = timeout(limit, async {
         tokio::select! {
             () = all_closed => {}
             () = all_answered => {}
         }
     });
     match drained.await {
-        Ok(()) if calls.is_empty() => Drained::Whole,
-        _ => Drained::Cut { calls: calls.len() },
+        Ok(()) if calls.is_empty() => DrainOutcome::Complete,
+        _ => DrainOutcome::Cut { calls: calls.len() },
     }
 }

@@ -1,10 +1,12 @@
-//! The admin listener: for kubelets, scrapers and people who look after the server. HTTP/1.1 and gRPC on one port, in
-//! plaintext, apart from the calls: what stops these does not stop it.
+//! The admin listener: HTTP/1.1 and gRPC on one port, in plaintext.
 //!
-//! - `grpc.health.v1.Health`: as on the main listener, but for everyone;
-//! - `/livez`: 200 as long as the process answers at all;
-//! - `/readyz`: 200 if it wants calls, else 503;
-//! - `/metrics`: for Prometheus; `/version`: JSON.
+//! It serves kubelets, metric scrapers and operators. It is independent of the main listener and its limits, so an
+//! about scenarios or callers.
+//!
+//! - `grpc.health.v1.Health`: as on the main listener;
+//! - `/livez`: 200 while the process can answer;
+//! - `/readyz`: 200 while the server accepts calls, otherwise 503;
+//! - `/metrics`: metrics in the Prometheus text format; `/version`: JSON.
 
 use crate::server::health::Readiness;
 use crate::telemetry::Metrics;
@@ -32,28 +34,30 @@ use tracing::{debug, warn};
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::admin";
 
-/// Probes and scrapers are few: one more takes the place of the oldest.
+/// Connections that may be open at a time.
+///
+/// Probes and scrapers are few; one more connection closes the oldest one.
 const MAX_CONNECTIONS: usize = 128;
-/// How long a connection may take for its first headers, and be quiet.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long one may last: scrapers come again.
+/// Time for the first headers of a connection, and idle time before a keepalive ping.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum age of a connection; scrapers reconnect.
 const MAX_AGE: Duration = Duration::from_secs(10 * 60);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Serves until `closing` is cancelled, or it is dropped.
+/// Serves the admin listener until `closing` is cancelled; dropping the future closes its connections.
 pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics: &Metrics, closing: CancellationToken) {
     let service = TowerToHyperService::new(router(readiness, metrics));
     let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 * 1024);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(16 * 1024);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(32)
         .max_header_list_size(16 * 1024)
         .max_local_error_reset_streams(Some(1024))
-        .keep_alive_interval(PATIENCE)
-        .keep_alive_timeout(PATIENCE);
-    // They end with it.
+        .keep_alive_interval(IDLE_TIMEOUT)
+        .keep_alive_timeout(IDLE_TIMEOUT);
+    // Dropping the set aborts its connections.
     let mut connections = JoinSet::new();
     let mut oldest: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -63,13 +67,13 @@ pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics:
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    warn!(target: LOG_TARGET, %error, "the admin listener can't accept connections");
+                    warn!(target: LOG_TARGET, %error, "the admin listener cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
         };
-        // Those that say nothing must not keep a probe waiting: it would be taken for a server that is dead.
+        // Silent connections must not delay a probe, or the kubelet would restart a healthy server.
         oldest.retain(|connection| !connection.is_finished());
         if oldest.len() >= MAX_CONNECTIONS
             && let Some(oldest) = oldest.pop_front()
@@ -79,7 +83,7 @@ pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics:
         let connection = http.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
         oldest.push_back(connections.spawn(async move {
             if let Ok(Err(error)) = timeout(MAX_AGE, connection).await {
-                debug!(target: LOG_TARGET, error = &*error, "a connection to the admin listener ended with an error");
+                debug!(target: LOG_TARGET, error = &*error, "a connection of the admin listener closed with an error");
             }
         }));
     }
@@ -93,30 +97,30 @@ fn router(readiness: &Readiness, metrics: &Metrics) -> Router {
             false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         }
     };
-    let numbers = move || async move { numbers(&metrics) };
+    let render_metrics = move || async move { render_metrics(&metrics) };
     Routes::new(readiness.server())
         .prepare()
         .into_axum_router()
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(is_ready))
-        .route("/metrics", get(numbers))
+        .route("/metrics", get(render_metrics))
         .route("/version", get(async || ([(CONTENT_TYPE, "application/json")], version())))
         .fallback(unknown)
 }
 
-fn numbers(metrics: &Metrics) -> Response {
+fn render_metrics(metrics: &Metrics) -> Response {
     match metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, TEXT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
-/// To gRPC's callers as gRPC says it.
+/// Answers an unknown path: gRPC clients receive UNIMPLEMENTED, other clients 404.
 async fn unknown(request: Request) -> Response {
     let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     match kind.is_some_and(|kind| kind.starts_with(b"application/grpc")) {
         true => Status::unimplemented("").into_http::<Body>(),
-        false => (StatusCode::NOT_FOUND, "ask /livez, /readyz, /metrics or /version\n").into_response(),
+        false => (StatusCode::NOT_FOUND, "not found; use /livez, /readyz, /metrics or /version\n").into_response(),
     }
 }
 

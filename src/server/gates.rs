@@ -1,4 +1,6 @@
-//! The shared state of admission: one set for all connections of a server.
+//! The shared admission state of a server: one set for all of its connections.
+//!
+//! Owns nothing itself; must not know how a gate decides.
 
 use crate::access::Authority;
 use crate::middleware::access::Access;
@@ -9,32 +11,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use tokio_util::task::TaskTracker;
 
-/// What stands before the calls.
+/// Shared admission state. Clones share it.
 #[derive(Clone)]
 pub struct Gates {
-    /// Where calls are counted.
+    /// Metrics that count calls and connections.
     pub metrics: Metrics,
-    /// Who is let in.
+    /// Identifies callers and applies their quotas.
     pub access: Access,
-    /// How many at a time.
-    pub places: ConcurrencyLimit,
-    /// How they speak.
+    /// Bounds the calls that the server works on at a time.
+    pub concurrency: ConcurrencyLimit,
+    /// TLS of the main listener; `None` for plaintext.
     pub tls: Option<Tls>,
-    /// How many connections are open.
+    /// Number of open connections.
     pub connections: Arc<AtomicUsize>,
-    /// Those under way.
+    /// Open calls; a drain waits for them.
     pub calls: TaskTracker,
-    /// How many were reset because their answers were left unread.
+    /// Number of calls reset because their answers were left unread.
     pub stalled: Arc<AtomicU64>,
 }
 
 impl Gates {
-    /// Open to everyone, in plaintext.
+    /// Gates that accept every caller, in plaintext, without a quota or a concurrency limit.
     pub fn open(metrics: Metrics) -> Self {
         Self {
             metrics,
             access: Access::new(Arc::new(Authority::none()), None),
-            places: ConcurrencyLimit::new(usize::MAX),
+            concurrency: ConcurrencyLimit::new(usize::MAX),
             tls: None,
             connections: Arc::default(),
             calls: TaskTracker::new(),

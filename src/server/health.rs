@@ -1,7 +1,8 @@
-//! The standard health service: readiness, of the server (``) and of each of its services by name.
+//! The standard gRPC health service: readiness of the server (``) and of each service by name.
 //!
-//! Everything is NOT_SERVING from the beginning: tonic-health would start with `` SERVING, before anything is held.
-//! Liveness is another question: a process that answers `Check` at all is alive, whatever it answers.
+//! Owns the readiness state; must not know why the server is ready or not. Every name starts as NOT_SERVING, whereas
+//! tonic-health starts `` as SERVING before any scenario is loaded. Readiness is not liveness: a process that answers
+//! `Check` at all is alive, whatever the answer.
 
 use crate::schema::proto::{analysis_service_server, red_line_service_server};
 use std::sync::Arc;
@@ -10,12 +11,12 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};
 
-/// The names under which health can be asked.
+/// Service names that `Check` and `Watch` accept.
 const NAMES: [&str; 3] = ["", red_line_service_server::SERVICE_NAME, analysis_service_server::SERVICE_NAME];
-/// Requests hold one service name.
+/// Largest health request, in bytes; a request contains one service name.
 const MAX_REQUEST_BYTES: usize = 4 * 1024;
 
-/// What the health service reports.
+/// The readiness state, reported by the health service. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Readiness {
     reporter: HealthReporter,
@@ -30,19 +31,19 @@ enum State {
 }
 
 impl Readiness {
-    /// Not ready.
+    /// Creates the state as not ready.
     pub async fn new() -> Self {
         let readiness = Self { reporter: HealthReporter::new(), state: Arc::new(Mutex::new(State::NotReady)) };
         readiness.put(readiness.state.lock().await, State::NotReady).await;
         readiness
     }
 
-    /// Ready for calls.
+    /// Marks the server as ready for calls; has no effect during a drain.
     pub async fn ready(&self) {
         self.set_ready(true).await;
     }
 
-    /// Whether it is ready for calls. Once it is about to end, it never is again.
+    /// Sets whether the server is ready for calls; has no effect once the drain has begun.
     pub async fn set_ready(&self, is_ready: bool) {
         let state = self.state.lock().await;
         if *state != State::Draining {
@@ -50,12 +51,12 @@ impl Readiness {
         }
     }
 
-    /// About to end: answers still, but wants no new callers.
+    /// Marks the server as draining: not ready, for good.
     pub async fn draining(&self) {
         self.put(self.state.lock().await, State::Draining).await;
     }
 
-    /// Whether it wants callers.
+    /// Whether the server is ready for calls.
     pub async fn is_ready(&self) -> bool {
         *self.state.lock().await == State::Ready
     }
@@ -67,13 +68,13 @@ impl Readiness {
         }
     }
 
-    /// The service that answers `Check` and `Watch`.
+    /// Creates the service that answers `Check` and `Watch`.
     pub fn server(&self) -> HealthServer<impl HealthApi> {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
             .max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
-    // With the lock held, so that what is reported last is what holds.
+    // The caller passes the lock, so that concurrent changes are reported in the order in which they are made.
     async fn put(&self, mut held: MutexGuard<'_, State>, state: State) {
         *held = state;
         let status = if state == State::Ready { ServingStatus::Serving } else { ServingStatus::NotServing };

@@ -1,16 +1,18 @@
-//! What is counted elsewhere anyway, as metrics: read when somebody looks.
+//! Metrics that other modules already count: registered here, and read at each scrape.
+//!
+//! Owns the names and help texts of these metrics; must not count anything itself.
 
 use crate::server::Gates;
 use crate::services::{AnalysisThreads, Record};
-use crate::serving::{AnalysisCounts, Cache, CacheCounts, Reloads, Store};
+use crate::serving::{AnalysisCounts, Cache, CacheCounts, DecisionLog, Reloads, Store};
 use crate::telemetry::{Labels, Metrics, Sample};
 use crate::transport::tls::Tls;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::UNIX_EPOCH;
 
-/// One sample without labels.
-fn one(value: u64) -> Vec<Sample> {
+/// Creates one sample without labels.
+fn unlabelled(value: u64) -> Vec<Sample> {
     vec![(Labels::new(), value as f64)]
 }
 
@@ -18,7 +20,8 @@ fn labelled<'a>(name: &'static str, values: impl IntoIterator<Item = (&'a str, u
     values.into_iter().map(|(label, value)| (vec![(name, label.to_owned())], value as f64)).collect()
 }
 
-pub(crate) fn watch(
+/// Registers the metrics of a server; those of its reloads have [`register_reloads`].
+pub(crate) fn register(
     metrics: &Metrics,
     gates: &Gates,
     store: &Arc<Store>,
@@ -27,86 +30,110 @@ pub(crate) fn watch(
     record: &Record,
     tls: Option<&Tls>,
 ) {
+    register_calls(metrics, gates, record);
+    if let Some(cache) = cache {
+        register_cache(metrics, cache);
+    }
+    register_analyses(metrics, threads);
+    register_scenarios(metrics, store);
+    if let Some(decisions) = record.decisions.clone() {
+        register_decisions(metrics, decisions);
+    }
+    if let Some(tls) = tls.cloned() {
+        register_certificate(metrics, tls);
+    }
+}
+
+fn register_calls(metrics: &Metrics, gates: &Gates, record: &Record) {
     let calls = gates.calls.clone();
-    metrics.gauge("detente_calls_in_flight", "Calls that are under way, streams included", move || {
-        one(calls.len() as u64)
-    });
+    metrics.gauge("detente_calls_in_flight", "Open calls, streams included", move || unlabelled(calls.len() as u64));
     let stalled = gates.stalled.clone();
-    metrics.counter(
-        "detente_calls_stalled",
-        "Calls that were reset because their answers were left unread",
-        move || one(stalled.load(Relaxed)),
-    );
+    metrics.counter("detente_calls_stalled", "Calls reset because the client left the answer unread", move || {
+        unlabelled(stalled.load(Relaxed))
+    });
     let connections = gates.connections.clone();
-    metrics
-        .gauge("detente_connections_open", "Connections that are open", move || one(connections.load(Relaxed) as u64));
+    metrics.gauge("detente_connections_open", "Open connections", move || unlabelled(connections.load(Relaxed) as u64));
     let verdicts = record.clone();
     metrics.counter("detente_evaluations", "Evaluations answered, by verdict", move || {
         labelled("verdict", verdicts.verdicts())
     });
-    if let Some(cache) = cache {
-        let counts = |read: fn(CacheCounts) -> u64| {
-            let cache = cache.clone();
-            move || one(read(cache.counts()))
-        };
-        metrics.counter("detente_cache_hits", "Answers found in the cache", counts(|counts| counts.hits));
-        metrics.counter("detente_cache_misses", "Answers not found in the cache", counts(|counts| counts.misses));
-        metrics.counter("detente_cache_evictions", "Answers that the cache let go", counts(|counts| counts.evictions));
-        metrics.gauge("detente_cache_entries", "Answers in the cache", counts(|counts| counts.entries));
-        metrics.gauge("detente_cache_bytes", "What the cache takes, in bytes", counts(|counts| counts.bytes));
-    }
+}
+
+fn register_cache(metrics: &Metrics, cache: &Arc<Cache>) {
+    let counts = |read: fn(CacheCounts) -> u64| {
+        let cache = cache.clone();
+        move || unlabelled(read(cache.counts()))
+    };
+    metrics.counter("detente_cache_hits", "Answers found in the cache", counts(|counts| counts.hits));
+    metrics.counter("detente_cache_misses", "Answers not found in the cache", counts(|counts| counts.misses));
+    metrics.counter("detente_cache_evictions", "Answers evicted from the cache", counts(|counts| counts.evictions));
+    metrics.gauge("detente_cache_entries", "Answers in the cache", counts(|counts| counts.entries));
+    metrics.gauge("detente_cache_bytes", "Size of the cache in bytes", counts(|counts| counts.bytes));
+}
+
+fn register_analyses(metrics: &Metrics, threads: &AnalysisThreads) {
     let counts = |read: fn(AnalysisCounts) -> u64| {
         let threads = threads.clone();
-        move || one(read(threads.counts()))
+        move || unlabelled(read(threads.counts()))
     };
-    metrics.gauge("detente_analyses_running", "Analyses that are worked on", counts(|counts| counts.running as u64));
-    metrics.gauge(
-        "detente_analyses_waiting",
-        "Analyses that wait for a thread",
-        counts(|counts| counts.waiting as u64),
+    metrics.gauge("detente_analyses_running", "Analyses that are running", counts(|counts| counts.running as u64));
+    metrics.gauge("detente_analyses_waiting", "Analyses waiting for a thread", counts(|counts| counts.waiting as u64));
+    metrics.counter(
+        "detente_analyses_shared",
+        "Analyses that joined an identical one already running or waiting",
+        counts(|counts| counts.shared),
     );
-    metrics.counter("detente_analyses_shared", "Analyses that joined an equal one", counts(|counts| counts.shared));
     metrics.counter(
         "detente_analyses_refused",
-        "Analyses turned away since the queue was full",
+        "Analyses rejected because the queue was full",
         counts(|counts| counts.refused),
     );
-    metrics.counter("detente_analyses_abandoned", "Analyses whose callers all left", counts(|counts| counts.abandoned));
+    metrics.counter(
+        "detente_analyses_abandoned",
+        "Analyses cancelled because all of their callers left",
+        counts(|counts| counts.abandoned),
+    );
+}
+
+fn register_scenarios(metrics: &Metrics, store: &Arc<Store>) {
     let held = store.clone();
-    metrics.gauge("detente_scenario_info", "The scenarios that are served, and their revisions", move || {
+    metrics.gauge("detente_scenario_info", "Scenarios being served, with their current revisions", move || {
         let info = held.list().into_iter().map(|compiled| {
             let scenario = compiled.scenario();
             (vec![("scenario", scenario.id.to_string()), ("revision", scenario.revision.to_string())], 1.0)
         });
         info.collect()
     });
-    if let Some(decisions) = record.decisions.clone() {
-        metrics.counter("detente_decisions", "Evaluations for the decision log, by what became of them", move || {
-            let counts = decisions.counts();
-            labelled(
-                "outcome",
-                [
-                    ("written", counts.written),
-                    ("dropped", counts.dropped),
-                    ("failed", counts.failed),
-                    ("left_out", counts.left_out),
-                ],
-            )
-        });
-    }
-    if let Some(tls) = tls.cloned() {
-        let description = "When the server's certificate expires, in seconds since 1970";
-        metrics.gauge("detente_tls_certificate_expiry_timestamp_seconds", description, move || {
-            one(tls.expires().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
-        });
-    }
 }
 
-pub(crate) fn watch_reloads(metrics: &Metrics, reloads: &Reloads) {
+fn register_decisions(metrics: &Metrics, decisions: DecisionLog) {
+    metrics.counter("detente_decisions", "Evaluations offered to the decision log, by outcome", move || {
+        let counts = decisions.counts();
+        labelled(
+            "outcome",
+            [
+                ("written", counts.written),
+                ("dropped", counts.dropped),
+                ("failed", counts.failed),
+                ("left_out", counts.left_out),
+            ],
+        )
+    });
+}
+
+fn register_certificate(metrics: &Metrics, tls: Tls) {
+    let description = "Expiry of the server's certificate, in seconds since 1970";
+    metrics.gauge("detente_tls_certificate_expiry_timestamp_seconds", description, move || {
+        unlabelled(tls.expires().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+    });
+}
+
+/// Registers the metrics of the reloads.
+pub(crate) fn register_reloads(metrics: &Metrics, reloads: &Reloads) {
     let all = reloads.clone();
     metrics.counter(
         "detente_reloads",
-        "Reloads of files that were otherwise, by what they are and what came of it",
+        "Reloads that changed something or failed, by file kind and outcome",
         move || {
             let counts = all.counts().into_iter().flat_map(|(what, counts)| {
                 [("changed", counts.changed), ("failed", counts.failed)].map(|(outcome, count)| {
@@ -117,7 +144,7 @@ pub(crate) fn watch_reloads(metrics: &Metrics, reloads: &Reloads) {
         },
     );
     let all = reloads.clone();
-    let description = "Files that can't be used as they are now; what they last held is served";
+    let description = "Files that cannot be used in their current state; their last valid content stays in use";
     metrics.gauge("detente_faulty_files", description, move || {
         labelled("what", all.counts().into_iter().map(|(what, counts)| (what, counts.faulty)))
     });

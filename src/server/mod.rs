@@ -1,4 +1,6 @@
-//! The server: assembly of the services and the middleware, the accept loop, the drain.
+//! The server: assembles the services and the middleware, runs the accept loop, and drains.
+//!
+//! Owns the lifetime of everything that serves. Must not know how a request is answered or where files come from.
 
 mod accept;
 mod admin;
@@ -15,14 +17,15 @@ use crate::access::Authority;
 use crate::middleware::access::Access;
 use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::quota::Quotas;
-use crate::middleware::room::ResponseBudget;
+use crate::middleware::response_budget::ResponseBudget;
 use crate::schema::proto::DESCRIPTORS;
 use crate::services::{AnalysisThreads, Analyst, Record, RedLines, Streams};
 use crate::serving::{Cache, CacheCounts, DecisionLog, Reloads, Store, Watch};
-use crate::shutdown::Drained;
+use crate::shutdown::DrainOutcome;
 use crate::telemetry::{Metrics, MetricsError};
 use crate::transport::tls::Tls;
 use health::Readiness;
+use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -39,27 +42,27 @@ use tracing::info;
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::server";
 
-/// Reflection requests hold one name.
+/// Largest reflection request, in bytes; a request contains one name.
 const MAX_REFLECTION_BYTES: usize = 64 * 1024;
-/// How many analyses may wait for a thread.
+/// Analyses that may wait for a thread.
 const MAX_ANALYSES_WAITING: usize = 64;
-/// What answers may take that wait to be read, over all connections.
+/// Bytes of answers that may wait to be read, over all connections.
 const MAX_UNREAD_BYTES: usize = 128 * 1024 * 1024;
-/// How often the quotas of callers who have gone are forgotten.
-const PRUNING: Duration = Duration::from_secs(60);
+/// Interval at which unused quotas are removed.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The server can't be built.
+/// Why the server cannot be built.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// The descriptors that reflection serves can't be read.
-    #[error("the schema's descriptors can't be read: {0}")]
+    /// The schema descriptors for reflection are invalid.
+    #[error("cannot read the schema descriptors: {0}")]
     Descriptors(#[from] tonic_reflection::server::Error),
-    /// Nothing can be counted.
+    /// The metrics cannot be set up.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
 }
 
-/// A server, not yet begun.
+/// A server that is configured and not yet running.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -74,7 +77,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves the scenarios of `store` on `listener`: to everyone, in plaintext, unless told otherwise.
+    /// Creates a server for the scenarios of `store`, in plaintext and open to every caller.
     pub fn new(listener: TcpListener, store: Arc<Store>, settings: Settings) -> Self {
         Self {
             listener,
@@ -89,37 +92,37 @@ impl Server {
         }
     }
 
-    /// With a listener for those who run it: health, liveness, readiness, metrics, in plaintext.
+    /// Adds a listener for operators, in plaintext: health, liveness, readiness and metrics.
     #[must_use]
     pub fn with_admin(self, admin: Option<TcpListener>) -> Self {
         Self { admin, ..self }
     }
 
-    /// Over TLS.
+    /// Serves over TLS, if given.
     #[must_use]
     pub fn with_tls(self, tls: Option<Tls>) -> Self {
         Self { tls, ..self }
     }
 
-    /// To the callers whom this authority knows.
+    /// Accepts only the callers that `authority` knows, if it requires credentials.
     #[must_use]
     pub fn with_authority(self, authority: Arc<Authority>) -> Self {
         Self { authority, ..self }
     }
 
-    /// Writing down what is evaluated.
+    /// Writes every evaluation to this decision log, if given.
     #[must_use]
     pub fn with_decisions(self, decisions: Option<DecisionLog>) -> Self {
         Self { decisions, ..self }
     }
 
-    /// Counting here.
+    /// Records metrics in `metrics`; by default the server creates its own.
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// Reading these files again whenever the watch says so.
+    /// Reloads files whenever `watch` reports that they may have changed.
     #[must_use]
     pub fn with_reloads(self, reloads: Reloads, watch: Watch) -> Self {
         Self { reloads: Some((reloads, watch)), ..self }
@@ -127,23 +130,23 @@ impl Server {
 
     /// Serves until `stop` completes, then drains.
     ///
-    /// Health says NOT_SERVING until the listener is read, and whenever no scenario is held.
+    /// Health reports NOT_SERVING until the accept loop runs, and whenever no scenario is loaded.
     ///
     /// # Errors
-    /// If the schema's descriptors can't be read, or nothing can be counted.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Drained, ServeError> {
+    /// If the schema descriptors are invalid, or the metrics cannot be set up.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<DrainOutcome, ServeError> {
         let Self { listener, admin, store, settings, tls, authority, decisions, metrics, reloads } = self;
         let metrics = metrics.map_or_else(|| Metrics::new(None), Ok)?;
         let readiness = Readiness::new().await;
         let cache = (settings.cache_bytes > 0).then(|| Arc::new(Cache::new(settings.cache_bytes)));
         let ending = CancellationToken::new();
-        let places = ConcurrencyLimit::new(settings.max_calls);
+        let concurrency = ConcurrencyLimit::new(settings.max_calls);
         let mut record = Record::default();
         (record.decisions, record.metrics, record.content) =
             (decisions.clone(), Some(metrics.clone()), settings.content);
         let mut red_lines = RedLines::new(store.clone())
             .with_streams(Streams { idle: settings.stream_idle, ending: ending.clone() })
-            .with_places(places.clone())
+            .with_places(concurrency.clone())
             .with_room(ResponseBudget::new(MAX_UNREAD_BYTES))
             .with_record(record.clone());
         if let Some(cache) = &cache {
@@ -157,66 +160,80 @@ impl Server {
         let gates = Gates {
             metrics: metrics.clone(),
             access: Access::new(authority, quotas.clone()),
-            places,
+            concurrency,
             tls: tls.clone(),
             connections: Arc::default(),
             calls: TaskTracker::new(),
             stalled: Arc::default(),
         };
-        metrics::watch(&metrics, &gates, &store, cache.as_ref(), &threads, &record, tls.as_ref());
+        metrics::register(&metrics, &gates, &store, cache.as_ref(), &threads, &record, tls.as_ref());
         if let Some((reloads, _)) = &reloads {
-            metrics::watch_reloads(&metrics, reloads);
+            metrics::register_reloads(&metrics, reloads);
         }
         readiness.set_ready(!store.is_empty()).await;
-        let (told, half) = (ending.clone(), settings.drain.timeout / 2);
-        // Analyses are told to stop while there is time to answer with what they have.
-        let stopping = async {
-            told.cancelled().await;
-            sleep(half).await;
-            threads.end();
-            pending().await
-        };
-        let following = async {
-            let Some((reloads, mut watch)) = reloads else { return pending().await };
-            // What changed before it was watched.
-            reloads.again().await;
-            loop {
-                reloads.next(&mut watch).await;
-                readiness.set_ready(!store.is_empty()).await;
-            }
-        };
-        let pruning = async {
-            let mut clock = interval(PRUNING);
-            loop {
-                clock.tick().await;
-                quotas.iter().for_each(Quotas::prune);
-            }
-        };
         let closing = CancellationToken::new();
-        let administering = async {
-            if let Some(admin) = admin {
-                admin::serve(admin, &readiness, &metrics, closing.clone()).await;
-            }
-            pending().await
-        };
+        let (draining, half) = (ending.clone(), settings.drain.timeout / 2);
         let drained = tokio::select! {
             drained = serve_routes(listener, routes, readiness.clone(), settings, gates, ending, stop) => drained,
-            never = stopping => never,
-            never = following => never,
-            never = pruning => never,
-            never = administering => never,
+            never = stop_analyses(draining, half, &threads) => match never {},
+            never = reload_files(reloads, &readiness, &store) => match never {},
+            never = prune_quotas(quotas.as_ref()) => match never {},
+            never = serve_admin(admin, &readiness, &metrics, closing.clone()) => match never {},
         };
         closing.cancel();
         threads.end();
         if let Some(cache) = cache {
             let CacheCounts { hits, misses, evictions, entries, bytes } = cache.counts();
-            info!(target: LOG_TARGET, hits, misses, evictions, entries, bytes, "cache of answers");
+            info!(target: LOG_TARGET, hits, misses, evictions, entries, bytes, "answer cache at shutdown");
         }
         Ok(drained)
     }
 }
 
-/// One for every two processors, where nothing else is asked for: evaluations must not notice.
+/// Ends the analyses at half of the drain's timeout, in time to send their best results so far.
+async fn stop_analyses(draining: CancellationToken, half: Duration, threads: &AnalysisThreads) -> Infallible {
+    draining.cancelled().await;
+    sleep(half).await;
+    threads.end();
+    pending().await
+}
+
+/// Reloads files that have changed, and updates the readiness.
+async fn reload_files(reloads: Option<(Reloads, Watch)>, readiness: &Readiness, store: &Store) -> Infallible {
+    let Some((reloads, mut watch)) = reloads else { return pending().await };
+    // Files may have changed before the watch began.
+    reloads.reload_in_background().await;
+    loop {
+        reloads.reload_on_change(&mut watch).await;
+        readiness.set_ready(!store.is_empty()).await;
+    }
+}
+
+/// Removes unused quotas at intervals.
+async fn prune_quotas(quotas: Option<&Quotas>) -> Infallible {
+    let mut clock = interval(PRUNE_INTERVAL);
+    loop {
+        clock.tick().await;
+        quotas.iter().for_each(|quotas| quotas.prune());
+    }
+}
+
+/// Serves the admin listener, if there is one.
+async fn serve_admin(
+    admin: Option<TcpListener>,
+    readiness: &Readiness,
+    metrics: &Metrics,
+    closing: CancellationToken,
+) -> Infallible {
+    if let Some(admin) = admin {
+        admin::serve(admin, readiness, metrics, closing).await;
+    }
+    pending().await
+}
+
+/// Returns the number of analysis threads.
+///
+/// The default, for 0, is one for every two processors, so that analyses do not slow evaluations down.
 fn threads_for(analyses: usize) -> usize {
     match analyses {
         0 => available_parallelism().map_or(1, |processors| (usize::from(processors) / 2).max(1)),
@@ -224,7 +241,7 @@ fn threads_for(analyses: usize) -> usize {
     }
 }
 
-/// All services.
+/// Routes requests to the services, and to reflection if it is enabled.
 fn routes(
     red_lines: RedLines,
     analyst: Analyst,

@@ -1,4 +1,4 @@
-//! The settings of a server.
+//! The settings of the server. Must not know which flags or variables set them.
 
 use crate::services::MAX_REQUEST_BYTES;
 use crate::shutdown::Drain;
@@ -6,40 +6,43 @@ use crate::transport::connection::ConnectionLimits;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// What can be chosen about the server.
+/// The settings of the server.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Whether to serve reflection, by which clients learn the schema from the server.
+    /// Whether to serve gRPC reflection, from which clients learn the schema; true by default.
     pub reflection: bool,
-    /// How many connections may be open; more wait in the listener's backlog.
+    /// Connections that may be open at a time; more wait in the listener's backlog.
+    ///
+    /// 1,024 by default.
     pub max_connections: usize,
-    /// What each of them may do.
+    /// Limits of each connection.
     pub connection: ConnectionLimits,
-    /// How many calls are worked on at a time, over all connections; more are turned away.
+    /// Calls that the server works on at a time, over all connections; more are rejected.
+    ///
+    /// 1,024 by default.
     pub max_calls: usize,
-    /// What each caller may ask: so many a second, and so many at once. `None`: no quota.
+    /// Requests per second and burst size for each caller; `None`, the default, sets no quota.
     pub quota: Option<(NonZeroU32, NonZeroU32)>,
-    /// How long a request may take to come whole.
+    /// Time within which a request must arrive in full; 10 seconds by default.
     pub receive: Duration,
-    /// The largest message that is read, in bytes.
+    /// Largest request message, in bytes; 1 MiB by default.
     pub max_request_bytes: usize,
-    /// How many bytes of answers to keep; 0: none.
+    /// Size of the answer cache, in bytes; 0 turns it off. 32 MiB by default.
     pub cache_bytes: u64,
-    /// How long a stream of evaluations may be without a request.
+    /// Idle time after which a stream of evaluations ends; 60 seconds by default.
     pub stream_idle: Duration,
-    /// How many analyses are worked on at a time; 0: one for every two processors.
+    /// Analyses that run at a time; 0, the default, stands for one for every two processors.
     pub analyses: usize,
-    /// How long one analysis may take.
+    /// Time limit of one analysis; 30 seconds by default.
     pub analysis_time: Duration,
-    /// Whether requests are told with their calls, in the log and in spans.
+    /// Whether the log and the spans contain the requests; false by default.
     pub content: bool,
-    /// How the end goes.
+    /// Durations of the drain at shutdown.
     pub drain: Drain,
 }
 
 impl Default for Settings {
-    /// Reflection, 1,024 connections and calls, no quotas, 10 seconds for a request of a mebibyte, a cache of 32 MiB, a
-    /// minute's patience, and the default drain.
+    /// Returns the defaults that the fields state.
     fn default() -> Self {
         Self {
             reflection: true,

@@ -32,13 +32,17 @@ impl RedLines {
     /// An answer, with the room that it takes until it is read.
     pub(super) fn respond<M: Message>(&self, answer: Result<M, ApiError>) -> Result<Response<M>, Status> {
         let answer = answer?;
-        let room =
-            self.shared.room.as_ref().map(|room| room.take(answer.encoded_len(), self.call.room())).transpose()?;
+        let room = self
+            .shared
+            .room
+            .as_ref()
+            .map(|room| room.take(answer.encoded_len(), self.call.connection_budget()))
+            .transpose()?;
         let mut response = Response::new(answer);
         if let Some(room) = room {
             response.extensions_mut().insert(room);
         }
-        self.call.answered();
+        self.call.mark_answered();
         Ok(response)
     }
 
@@ -66,7 +70,7 @@ impl RedLines {
     /// Whether the caller is still who it was when the call began: its token may have been revoked since.
     pub(super) fn still_known(&self) -> Result<(), ApiError> {
         match self.call.caller() {
-            Some(caller) if !caller.stands(SystemTime::now()) => {
+            Some(caller) if !caller.is_valid_at(SystemTime::now()) => {
                 Err(ApiError::Unauthenticated { denied: "the credentials of this call are of no more use".to_owned() })
             }
             _ => Ok(()),
@@ -75,7 +79,7 @@ impl RedLines {
 
     pub(super) fn tell_scenario(&self, compiled: &Compiled) {
         let scenario = compiled.scenario();
-        let mut told = self.call.told();
+        let mut told = self.call.summary();
         if told.scenario.as_deref() != Some(&*scenario.id) {
             told.scenario = Some(Arc::from(&*scenario.id));
         }

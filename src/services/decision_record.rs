@@ -77,7 +77,7 @@ impl RedLines {
         let record = &self.shared.record;
         let verdicts = record.verdicts.clone();
         self.call.when_answered(move || count(&*verdicts, verdict));
-        let mut told = self.call.told();
+        let mut told = self.call.summary();
         match evaluated.item {
             None => (told.verdict, told.cached) = (Some(verdict_name(verdict)), Some(evaluated.cached)),
             Some(_) => told.evaluations += 1,

@@ -9,7 +9,7 @@ use crate::schema::proto::v1;
 use crate::schema::proto::v1::evaluate_proposal_request::Subject;
 use crate::services::decision_record::{Evaluated, outline};
 use crate::services::{MAX_ANSWER_BYTES, RedLines, bounded};
-use crate::serving::{Kept, Key};
+use crate::serving::{CachedAnswer, Key};
 use bytes::Bytes;
 use detente_core::engine::{Compiled, Evaluation};
 use prost::Message;
@@ -60,13 +60,13 @@ impl RedLines {
         let kept = cache.zip(key.as_ref()).and_then(|(cache, key)| cache.get(key));
         let cached = kept.is_some();
         let (evaluation, verdict, outline) = match kept {
-            Some(Kept { answer, outline }) => (answer, outline.verdict, Some(outline)),
+            Some(CachedAnswer { answer, outline }) => (answer, outline.verdict, Some(outline)),
             None => {
                 let found = evaluate(&compiled, &question)?;
                 let evaluation = encoded(&message(&compiled, &question, &found))?;
                 let outline = self.needs_outline().then(|| Arc::new(outline(&compiled, &found)));
                 if let (Some(cache), Some(key), Some(outline)) = (cache, key, &outline) {
-                    cache.insert(key, Kept { answer: evaluation.clone(), outline: outline.clone() });
+                    cache.insert(key, CachedAnswer { answer: evaluation.clone(), outline: outline.clone() });
                 }
                 (evaluation, found.verdict, outline)
             }

@@ -22,9 +22,9 @@ pub use stream::MAX_STREAM_ID_BYTES;
 use crate::error::{ApiError, Violations, quoted};
 use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::call::Call;
-use crate::middleware::connection_context::StreamPlaces;
+use crate::middleware::connection_context::StreamLimit;
 use crate::middleware::quota::Quota;
-use crate::middleware::room::ResponseBudget;
+use crate::middleware::response_budget::ResponseBudget;
 use crate::schema::encoded::EvaluateProposalResponse;
 use crate::schema::names;
 use crate::schema::proto::red_line_service_server::{RedLineService, RedLineServiceServer};
@@ -250,7 +250,7 @@ impl RedLineService for RedLines {
         &self,
         requests: Request<Streaming<v1::StreamEvaluateProposalsRequest>>,
     ) -> Result<Response<Self::StreamEvaluateProposalsStream>, Status> {
-        let place = requests.extensions().get::<StreamPlaces>().map(StreamPlaces::take).transpose()?;
+        let place = requests.extensions().get::<StreamLimit>().map(StreamLimit::take).transpose()?;
         let quota = requests.extensions().get::<Quota>().cloned();
         let (service, requests) = (self.of_call(requests.extensions()), requests.into_inner());
         Ok(Response::new(stream::answers(service, requests, quota, place)))

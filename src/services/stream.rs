@@ -137,7 +137,7 @@ impl RedLines {
             let item = Some(answer.id.clone());
             let method = "StreamEvaluateProposals";
             self.record_found(Evaluated { method, item, cached: false, begun, request }, compiled, found);
-            self.call.answered();
+            self.call.mark_answered();
         }
         answer
     }

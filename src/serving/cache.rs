@@ -1,10 +1,9 @@
-//! Answers that were encoded once, by what was asked.
+//! The cache of encoded answers, keyed by request.
 //!
-//! A key is the whole question, as it was understood: revision, exact day, detail, and every input that is given with
-//! its exact answer and where it comes from. Never the engine's masks, in which 30 and 31 days may be one; never the
-//! bytes received, in which one question has many forms. Keys are compared whole, so that no hash can be mistaken.
-//! Errors, hypotheses and what was cut short are never put in.
-
+//! A key is the whole converted request: revision, exact date, detail, and every input with its exact answer and its
+//! origin. It is not made of the engine's masks, in which 30 and 31 days can be equal, nor of the bytes received,
+//! because one request has many encodings. Keys are compared in full, so that a hash collision cannot return a wrong
+//! answer. Errors, hypotheses and truncated answers are never cached. Must not know the protocol.
 use crate::serving::Outline;
 use bytes::Bytes;
 use detente_condition::{Answer, Value};
@@ -16,26 +15,28 @@ use quick_cache::sync::Cache as Map;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What an entry takes besides its key and its answer, about: the map's slot, two allocations, two counters.
-const AROUND_ENTRY: usize = 128;
-/// A usual entry, from which the number of entries is estimated.
+/// Approximate size of an entry besides its key and its answer, in bytes.
+///
+/// It consists of the map's slot, two allocations and two counters.
+const ENTRY_OVERHEAD: usize = 128;
+/// Size of a usual entry, from which the number of entries is estimated, in bytes.
 const USUAL_ENTRY: usize = 1024;
 
-/// A question, in one canonical form.
+/// A request in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key(Box<[u8]>);
 
-/// The calls whose answers are kept.
+/// Tag of the RPC whose answers are cached.
 const EVALUATE_PROPOSAL: u8 = 1;
 
 impl Key {
-    /// What EvaluateProposal is asked.
+    /// Creates the key of an EvaluateProposal request; without `day`, the scenario's own date counts.
     pub fn new(scenario: &Scenario, given: &[Given], day: Option<Date>, detail: Detail) -> Self {
         let mut order: Vec<&Given> = given.iter().collect();
         order.sort_unstable_by_key(|given| given.input);
         let mut bytes = Vec::with_capacity(64 + given.len() * 20);
         bytes.push(EVALUATE_PROPOSAL);
-        // Each part of variable length with its length, so that no two questions share a form.
+        // Each part of variable length follows its length, so that no two requests share a key.
         for part in [&*scenario.id, scenario.revision.as_str()] {
             bytes.extend((part.len() as u64).to_le_bytes());
             bytes.extend(part.as_bytes());
@@ -73,7 +74,7 @@ fn origin(origin: Origin) -> u8 {
     }
 }
 
-/// An answer as its kind and two numbers.
+/// Encodes an input's answer as a tag and two numbers.
 fn answer(answer: &Answer) -> (u8, u64, u64) {
     match answer {
         Answer::Exact(Value::Flag(flag)) => (0, u64::from(*flag), 0),
@@ -87,67 +88,70 @@ fn answer(answer: &Answer) -> (u8, u64, u64) {
     }
 }
 
-/// What a cache has done so far.
+/// Counts of a cache since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheCounts {
-    /// Answers found.
+    /// Lookups that found an answer.
     pub hits: u64,
-    /// Answers not found.
+    /// Lookups that found no answer.
     pub misses: u64,
-    /// Answers put in that are no longer there, or never got in.
+    /// Answers that were inserted and are no longer in the cache, or were never admitted.
     pub evictions: u64,
-    /// Answers held now.
+    /// Answers in the cache now.
     pub entries: u64,
-    /// What they take now, in bytes.
+    /// Size of the entries now, in bytes.
     pub bytes: u64,
 }
 
-/// An answer that is kept.
+/// An answer in the cache. Clones share its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// As it is sent.
+pub struct CachedAnswer {
+    /// The encoded answer.
     pub answer: Bytes,
-    /// What it says.
+    /// Summary of the evaluation, for telemetry and the decision log.
     pub outline: Arc<Outline>,
 }
 
-/// A bounded number of bytes of answers.
+/// A cache of answers, bounded in bytes.
 #[derive(Debug)]
 pub struct Cache {
-    map: Map<Key, Kept, Weigh>,
+    map: Map<Key, CachedAnswer, Weigh>,
     insertions: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Weigh;
 
-impl Weighter<Key, Kept> for Weigh {
-    fn weight(&self, key: &Key, kept: &Kept) -> u64 {
-        (key.0.len() + kept.answer.len() + kept.outline.bytes() + AROUND_ENTRY) as u64
+impl Weighter<Key, CachedAnswer> for Weigh {
+    fn weight(&self, key: &Key, cached: &CachedAnswer) -> u64 {
+        (key.0.len() + cached.answer.len() + cached.outline.bytes() + ENTRY_OVERHEAD) as u64
     }
 }
 
 impl Cache {
-    /// A cache of so many bytes, keys and what an entry takes besides included. An answer that is larger than its
-    /// share (the whole is kept in a few parts, so that callers don't wait for each other) is not kept.
+    /// Creates a cache of `bytes`, including keys and the overhead of entries.
+    ///
+    /// The cache is divided into shards, so that callers rarely wait for each other; an answer that is larger than a
+    /// shard is not cached.
     pub fn new(bytes: u64) -> Self {
         let entries = usize::try_from(bytes).unwrap_or(usize::MAX) / USUAL_ENTRY;
-        // The map's hashes are keyed by chance: callers choose the keys, and could make them collide.
+        // The map's hash function has a random key, because callers choose the keys and could otherwise make them
+        // collide.
         Self { map: Map::with_weighter(entries, bytes, Weigh), insertions: AtomicU64::new(0) }
     }
 
-    /// The answer to a question.
-    pub fn get(&self, key: &Key) -> Option<Kept> {
+    /// Looks up the answer to a request.
+    pub fn get(&self, key: &Key) -> Option<CachedAnswer> {
         self.map.get(key)
     }
 
-    /// Keeps an answer, for as long as there is room.
-    pub fn insert(&self, key: Key, kept: Kept) {
+    /// Inserts an answer; the cache may evict it at any time.
+    pub fn insert(&self, key: Key, cached: CachedAnswer) {
         self.insertions.fetch_add(1, Relaxed);
-        self.map.insert(key, kept);
+        self.map.insert(key, cached);
     }
 
-    /// What it has done so far. The numbers are each right, but not of one moment.
+    /// Returns the counts. Each count is exact, but they are not read at one moment.
     pub fn counts(&self) -> CacheCounts {
         let entries = self.map.len() as u64;
         CacheCounts {

@@ -1,5 +1,9 @@
-//! Who serves what: where scenarios come from, and which are held in which revisions; the cache of answers; the threads
-//! for work that takes longer than an evaluation and for analyses; the log of decisions. Must not know of the wire.
+//! What requests are answered from: scenarios, caches, threads and the decision log.
+//!
+//! Owns the scenario files and the store of their revisions, reloads, the cache of answers, the threads for analyses
+//! and other long work, and the decision log.
+//!
+//! Must not know about the protocol or its messages.
 
 mod analyses;
 mod cache;
@@ -12,7 +16,7 @@ mod watch;
 mod workers;
 
 pub use analyses::{Analyses, AnalysisCounts, AnalysisError, JobHandle, Stop, Ticket};
-pub use cache::{Cache, CacheCounts, Kept, Key};
+pub use cache::{Cache, CacheCounts, CachedAnswer, Key};
 pub use decisions::{
     DecisionCounts, DecisionLog, DecisionSettings, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES, MAX_LINE_BYTES, Mask,
     MaskError, Outline, Target as DecisionTarget,

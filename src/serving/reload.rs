@@ -1,65 +1,68 @@
-//! What is read again when its files may have changed: each kind by itself, off the threads that serve, and whatever
-//! goes wrong, what was served before still is.
+//! Reloads files that may have changed, on a thread that does not serve calls.
+//!
+//! If a reload fails, the previous content stays in use. Owns the counts and faults of reloads; must not know what the
+//! files contain.
 
+use crate::locks::lock;
 use crate::serving::watch::Watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::reload";
 
-/// Something that comes from files.
+/// A kind of file that can be reloaded.
 pub trait Reload: Send + Sync {
-    /// What it is, for logs and metrics: `scenarios`, `tls`, `tokens`, `jwks`.
+    /// The kind of file, for logs and metrics: `scenarios`, `tls`, `tokens`, `jwks`.
     fn what(&self) -> &'static str;
 
-    /// The folders in which a change may be one of it.
+    /// The folders to watch for changes of these files.
     fn folders(&self) -> Vec<PathBuf>;
 
-    /// Reads the files again, and makes what they hold what is used, as far as it can be. May block.
+    /// Reads the files again and uses their valid content. May block.
     fn reload(&self) -> Outcome;
 }
 
-/// What came of it.
+/// The result of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// What is otherwise than before, in words. Nothing: the files are as they were.
+    /// Changes now in use, in words; empty if nothing changed.
     pub changed: Vec<String>,
-    /// The files that can't be used as they are now.
+    /// Files that cannot be used in their current state.
     pub faults: Vec<Fault>,
 }
 
-/// A file that can't be used as it is now.
+/// A file that cannot be used in its current state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// The file.
+    /// Path of the file.
     pub file: String,
-    /// What is wrong with it.
+    /// What is wrong with the file.
     pub message: String,
 }
 
-/// What happened so far to one kind of files.
+/// Counts of the reloads of one kind of file since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReloadCounts {
-    /// How often something was otherwise.
+    /// Reloads that changed something.
     pub changed: u64,
-    /// How often a file was found that can't be used.
+    /// Faults found in files.
     pub failed: u64,
-    /// How many files can't be used now.
+    /// Files that cannot be used now.
     pub faulty: u64,
 }
 
-/// All that is read again. A clone is the same.
+/// All kinds of files to reload. Clones share their counts.
 #[derive(Clone)]
 pub struct Reloads {
-    all: Arc<Vec<One>>,
+    entries: Arc<Vec<Entry>>,
 }
 
-struct One {
+struct Entry {
     files: Arc<dyn Reload>,
     changed: AtomicU64,
     failed: AtomicU64,
@@ -67,72 +70,72 @@ struct One {
 }
 
 impl Reloads {
-    /// These.
-    pub fn new(all: Vec<Arc<dyn Reload>>) -> Self {
-        let all = all.into_iter().map(|files| One {
+    /// Creates the set; `reload` works through it in this order.
+    pub fn new(kinds: Vec<Arc<dyn Reload>>) -> Self {
+        let entries = kinds.into_iter().map(|files| Entry {
             files,
             changed: AtomicU64::default(),
             failed: AtomicU64::default(),
             faults: Mutex::default(),
         });
-        Self { all: Arc::new(all.collect()) }
+        Self { entries: Arc::new(entries.collect()) }
     }
 
-    /// The folders to watch.
+    /// Returns the folders to watch.
     pub fn folders(&self) -> BTreeSet<PathBuf> {
-        self.all.iter().flat_map(|one| one.files.folders()).collect()
+        self.entries.iter().flat_map(|entry| entry.files.folders()).collect()
     }
 
-    /// What happened so far, by what it is.
+    /// Returns the counts by kind of file.
     pub fn counts(&self) -> BTreeMap<&'static str, ReloadCounts> {
-        let count = |one: &One| ReloadCounts {
-            changed: one.changed.load(Relaxed),
-            failed: one.failed.load(Relaxed),
-            faulty: one.faults.lock().unwrap_or_else(PoisonError::into_inner).len() as u64,
+        let count = |entry: &Entry| ReloadCounts {
+            changed: entry.changed.load(Relaxed),
+            failed: entry.failed.load(Relaxed),
+            faulty: lock(&entry.faults).len() as u64,
         };
-        self.all.iter().map(|one| (one.files.what(), count(one))).collect()
+        self.entries.iter().map(|entry| (entry.files.what(), count(entry))).collect()
     }
 
-    /// Reads everything again, here and now, and logs what is new.
+    /// Reloads every kind of file on this thread, and logs changes and new faults.
     pub fn reload(&self) {
-        for one in self.all.iter() {
-            let what = one.files.what();
-            let Outcome { changed, faults } = one.files.reload();
+        for entry in self.entries.iter() {
+            let what = entry.files.what();
+            let Outcome { changed, faults } = entry.files.reload();
             for change in &changed {
                 info!(target: LOG_TARGET, what, "reloaded: {change}");
             }
-            one.changed.fetch_add(u64::from(!changed.is_empty()), Relaxed);
+            entry.changed.fetch_add(u64::from(!changed.is_empty()), Relaxed);
             let faults: BTreeSet<Fault> = faults.into_iter().collect();
-            let mut before = one.faults.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut before = lock(&entry.faults);
             for fault in faults.difference(&before) {
-                one.failed.fetch_add(1, Relaxed);
+                entry.failed.fetch_add(1, Relaxed);
                 warn!(
                     target: LOG_TARGET,
                     what, file = fault.file,
-                    "can't be used, what was served before still is: {}",
+                    "cannot be used, the previous content stays in use: {}",
                     fault.message
                 );
             }
             for file in before.iter().map(|fault| &fault.file).collect::<BTreeSet<_>>() {
                 if !faults.iter().any(|fault| fault.file == *file) {
-                    info!(target: LOG_TARGET, what, file, "is mended, or gone");
+                    info!(target: LOG_TARGET, what, file, "is usable again, or removed");
                 }
             }
             *before = faults;
         }
     }
 
-    /// Waits until `watch` says that something may have changed, and reads everything again.
-    pub async fn next(&self, watch: &mut Watch) {
+    /// Waits until `watch` reports that files may have changed, then reloads every kind of file.
+    pub async fn reload_on_change(&self, watch: &mut Watch) {
         watch.next().await;
-        self.again().await;
+        self.reload_in_background().await;
     }
 
-    /// Reads everything again, off the threads that serve.
-    pub async fn again(&self) {
+    /// Reloads every kind of file on a blocking thread.
+    pub async fn reload_in_background(&self) {
         let reloads = self.clone();
         if let Err(error) = spawn_blocking(move || reloads.reload()).await {
-            warn!(target: LOG_TARGET, %error, "a reload did not end");
+            warn!(target: LOG_TARGET, %error, "a reload was aborted");
         }
     }
 }

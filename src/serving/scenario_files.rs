@@ -1,9 +1,9 @@
-//! Scenario files, and what is served of them: read again when they may have changed.
+//! Scenario files: loads and reloads them, and puts their scenarios into the store. store.
 //!
-//! What is served is decided file by file. A file that cannot be used now keeps what it last held; a file that is gone
-//! takes its scenario along, if it was one of a folder; of two files of one scenario the first by name is served. Files that
-//! can be used always give the same revisions, whatever was there before.
-
+//! Each file counts by itself. A file that cannot be used keeps its last valid scenario in the store. A file removed
+//! from a folder removes its scenario. Of two files with one scenario, the first by name is served. The same usable
+//! files give the same revisions on every replica, whatever was loaded before. Must not know who asks for scenarios.
+use crate::locks::lock;
 use crate::serving::reload::{Fault, Outcome, Reload};
 use crate::serving::source::{self, SourceError};
 use crate::serving::{DefaultScenario, StaleFile, Store};
@@ -12,93 +12,95 @@ use detente_core::scenario::model::Id;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 use std::{fs, io};
 use thiserror::Error;
 
-/// The most scenario files in a folder.
+/// Scenario files in a folder.
 const MAX_FILES: usize = 1_000;
-/// A file that has changed is read once more after this time, until it is twice the same: someone may be writing it.
-const SETTLING: Duration = Duration::from_millis(100);
-/// A file that is gone is looked for once more after this time.
-const ABSENCE: Duration = Duration::from_secs(1);
-/// How often, before it is left for the next time.
+/// Pause before a changed file is read again; two equal readings show that nobody is writing it.
+const SETTLE_TIME: Duration = Duration::from_millis(100);
+/// Pause before a missing file is looked for once more.
+const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
+/// Readings of a file that keeps changing, before it is left for the next reload.
 const MAX_READS: usize = 20;
 
-/// Where scenarios come from.
+/// The location of scenario files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Where {
-    /// These files; without any, the one that comes with the program.
+    /// These files; if the list is empty, the scenario built into the program.
     Files(Vec<PathBuf>),
-    /// All scenario files of a folder: `*.yaml` and `*.yml`, but not `*_test.*`, nor those that begin with a dot.
+    /// The files `*.yaml` and `*.yml` of a folder, but not `*_test.*` or files with a leading dot.
     Folder(PathBuf),
 }
 
-/// Why a server cannot start with these files.
+/// Why the scenario files cannot be loaded.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// The folder cannot be read.
+    /// The folder cannot be read, or contains too many scenario files.
     #[error("the folder {folder} cannot be read: {cause}")]
     Folder {
-        /// The folder.
+        /// Path of the folder.
         folder: String,
-        /// Why.
+        /// The error of the file system.
         cause: io::Error,
     },
-    /// It has no scenario.
+    /// The folder contains no scenario file.
     #[error("the folder {0} has no scenario file (*.yaml, *.yml)")]
     Empty(String),
-    /// A file cannot be used.
+    /// A scenario file cannot be used.
     #[error(transparent)]
     File(#[from] SourceError),
-    /// Two files hold one scenario.
-    #[error("{file} holds the scenario `{id}`, and so does {other}")]
+    /// Two files contain scenarios with the same id.
+    #[error("{file} contains the scenario `{id}`, and so does {other}; remove one of them")]
     Duplicate {
-        /// The later file.
+        /// Path of the later file.
         file: String,
-        /// The earlier one.
+        /// Path of the earlier file.
         other: String,
-        /// The scenario.
+        /// Id of the scenario.
         id: Id,
     },
-    /// The default scenario is not there.
-    #[error("there is no scenario `{0}`, which was to be the default one")]
+    /// No file contains the default scenario.
+    #[error("no scenario file contains the default scenario `{0}`")]
     NoDefault(Id),
 }
 
-/// The files, and what is served of them.
+/// The scenario files, and the store of their scenarios.
 #[derive(Debug)]
 pub struct ScenarioFiles {
-    place: Where,
+    location: Where,
     store: Arc<Store>,
-    known: Mutex<BTreeMap<PathBuf, Known>>,
+    states: Mutex<BTreeMap<PathBuf, FileState>>,
 }
 
-/// What is known of a file.
+/// The state of one file at its last reading.
 #[derive(Debug)]
-struct Known {
-    /// Of its bytes as they were last looked at; `None` where it could not be read.
+struct FileState {
+    /// Hash of the file's bytes; `None` if it could not be read.
     hash: Option<[u8; 32]>,
-    /// What it holds now, or what is wrong with it.
+    /// The file's current scenario, or what is wrong with it.
     now: Result<Arc<Compiled>, String>,
-    /// What it last held.
+    /// The last valid scenario.
     good: Option<Arc<Compiled>>,
 }
 
 impl ScenarioFiles {
-    /// Reads the files. `default`: which scenario answers requests that name none; without it the first of the files
-    /// given, or the first by id of a folder's.
+    /// Loads the files.
+    ///
+    /// `default` is the id of the scenario that answers requests without a scenario; without it, the first file of a
+    /// list counts, or the first id of a folder.
     ///
     /// # Errors
-    /// If any file cannot be used: what a server starts with is whole.
-    pub fn load(place: Where, default: Option<Id>) -> Result<Self, LoadError> {
-        let paths = paths(&place)?;
+    /// If any file cannot be used, because a server starts only with all of its scenarios.
+    pub fn load(location: Where, default: Option<Id>) -> Result<Self, LoadError> {
+        let paths = paths(&location)?;
         let (mut scenarios, mut read) = (Vec::new(), Vec::new());
         let mut files: BTreeMap<Id, String> = BTreeMap::new();
         if paths.is_empty() {
-            match &place {
+            match &location {
                 Where::Folder(folder) => return Err(LoadError::Empty(folder.display().to_string())),
                 Where::Files(_) => scenarios = source::load(&[])?,
             }
@@ -118,35 +120,35 @@ impl ScenarioFiles {
             other: String::new(),
             id: duplicate.id,
         })?;
-        match (default, &place) {
+        match (default, &location) {
             (Some(id), _) if store.get(&id).is_none() => return Err(LoadError::NoDefault(id)),
             (Some(id), _) => store.set_default(DefaultScenario::Named(id)),
             (None, Where::Folder(_)) => store.set_default(DefaultScenario::FirstById),
             (None, Where::Files(_)) => {}
         }
-        let known = read.into_iter().filter_map(|(path, hash, id)| {
+        let states = read.into_iter().filter_map(|(path, hash, id)| {
             let held = store.get(&id)?;
-            Some((path, Known { hash: Some(hash), now: Ok(held.clone()), good: Some(held) }))
+            Some((path, FileState { hash: Some(hash), now: Ok(held.clone()), good: Some(held) }))
         });
-        Ok(Self { known: Mutex::new(known.collect()), place, store: Arc::new(store) })
+        Ok(Self { states: Mutex::new(states.collect()), location, store: Arc::new(store) })
     }
 
-    /// What is served.
+    /// Returns the store of the loaded scenarios.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    /// Looks at all files again, and makes what can be used of them what is served.
-    fn look(&self) -> Outcome {
+    /// Reads all files again, and puts the usable scenarios into the store.
+    fn reload_all(&self) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_whole = |found: &Vec<PathBuf>| known.keys().all(|path| found.contains(path));
-        let found = paths(&self.place).and_then(|found| match is_whole(&found) {
+        let mut states = lock(&self.states);
+        let is_complete = |found: &Vec<PathBuf>| states.keys().all(|path| found.contains(path));
+        let found = paths(&self.location).and_then(|found| match is_complete(&found) {
             true => Ok(found),
-            // What is gone may be on its way back: some programs write a file by moving the old one away.
+            // A missing file may come back: some programs write a file by first moving the old one away.
             false => {
-                sleep(ABSENCE);
-                paths(&self.place)
+                sleep(ABSENCE_PAUSE);
+                paths(&self.location)
             }
         });
         let paths = match found {
@@ -156,50 +158,53 @@ impl ScenarioFiles {
                 return outcome;
             }
         };
-        // The bundled scenario is not one that changes.
-        if paths.is_empty() && matches!(self.place, Where::Files(_)) {
+        // The built-in scenario does not change.
+        if paths.is_empty() && matches!(self.location, Where::Files(_)) {
             return outcome;
         }
-        let there: BTreeSet<&PathBuf> = paths.iter().collect();
-        known.retain(|path, _| there.contains(path));
-        let hashes = |path: &PathBuf| known.get(path).and_then(|known| known.hash);
-        for (path, read) in settled(&paths, hashes) {
-            // What is said of it is said to callers, too: where it is, is nobody's business.
+        let present: BTreeSet<&PathBuf> = paths.iter().collect();
+        states.retain(|path, _| present.contains(path));
+        let hashes = |path: &PathBuf| states.get(path).and_then(|state| state.hash);
+        for (path, read) in read_settled(&paths, hashes) {
+            // Callers see the diagnostics, too, so these name the file without its path.
             let (hash, now) = match read {
                 Ok((hash, text)) => {
                     (Some(hash), source::compile(&file_name(&path), &text).map_err(|error| error.to_string()))
                 }
-                Err(SourceError::Unreadable { cause, .. }) => (None, Err(format!("it cannot be read: {cause}"))),
+                Err(SourceError::Unreadable { cause, .. }) => (None, Err(format!("the file cannot be read: {cause}"))),
                 Err(error) => (None, Err(error.to_string())),
             };
-            let good = known.remove(&path).and_then(|before| before.good);
+            let good = states.remove(&path).and_then(|before| before.good);
             let now = now.map(Arc::new);
             let good = now.as_ref().ok().cloned().or(good);
-            known.insert(path, Known { hash, now, good });
+            states.insert(path, FileState { hash, now, good });
         }
-        self.serve(&known, &mut outcome);
+        self.serve(&states, &mut outcome);
         outcome
     }
 
-    /// Makes what the files hold what is served.
-    fn serve(&self, known: &BTreeMap<PathBuf, Known>, outcome: &mut Outcome) {
+    /// Puts the last valid scenario of each file into the store, and removes the scenarios without a file.
+    fn serve(&self, states: &BTreeMap<PathBuf, FileState>, outcome: &mut Outcome) {
         let mut served: BTreeMap<&Id, (&PathBuf, &Arc<Compiled>)> = BTreeMap::new();
-        // Those that can be used as they are come first; of two of one scenario the first by name, on every replica.
+        // Files that are usable now come first. Of two files with one scenario, every replica serves the first by name.
         let is_served = |compiled: &Arc<Compiled>| {
             self.store.get(&compiled.scenario().id).is_some_and(|held| Arc::ptr_eq(&held, compiled))
         };
         let mut claims: Vec<_> =
-            known.iter().filter_map(|(path, known)| Some((path, known.good.as_ref()?, known.now.is_err()))).collect();
+            states.iter().filter_map(|(path, state)| Some((path, state.good.as_ref()?, state.now.is_err()))).collect();
         claims.sort_by_key(|(path, _, is_stale)| (*is_stale, *path));
         for (path, compiled, is_stale) in claims {
             let id = &compiled.scenario().id;
             match served.get(id) {
                 None => drop(served.insert(id, (path, compiled))),
-                // What it held is elsewhere now.
+                // Another file contains this scenario now.
                 Some(_) if is_stale => {}
                 Some((other, _)) => outcome.faults.push(Fault {
                     file: path.display().to_string(),
-                    message: format!("it holds the scenario `{id}`, and so does {}", other.display()),
+                    message: format!(
+                        "the file contains the scenario `{id}`, and so does {}; remove one of them",
+                        other.display()
+                    ),
                 }),
             }
         }
@@ -207,7 +212,7 @@ impl ScenarioFiles {
             let id = &held.scenario().id;
             if !served.contains_key(id) {
                 self.store.remove(id);
-                outcome.changed.push(format!("scenarios/{id} is no longer served: its file is gone"));
+                outcome.changed.push(format!("scenarios/{id} is no longer served because its file was removed"));
             }
         }
         for (id, (path, compiled)) in served {
@@ -216,27 +221,29 @@ impl ScenarioFiles {
                 let revision = &compiled.scenario().revision;
                 match before {
                     Some(before) if before == revision.as_str() => {}
-                    Some(before) => outcome.changed.push(format!("scenarios/{id}: revision {revision}, was {before}")),
-                    None => outcome.changed.push(format!("scenarios/{id}: revision {revision}, is new")),
+                    Some(before) => {
+                        outcome.changed.push(format!("scenarios/{id}: revision {revision}, previously {before}"))
+                    }
+                    None => outcome.changed.push(format!("scenarios/{id}: revision {revision}, new")),
                 }
                 self.store.put_shared(compiled.clone());
             }
-            let fault = known.get(path).and_then(|known| known.now.as_ref().err());
+            let fault = states.get(path).and_then(|state| state.now.as_ref().err());
             let since = self.store.stale(id).map_or_else(SystemTime::now, |stale| stale.since);
             self.store.set_stale(
                 id,
                 fault.map(|fault| StaleFile { file: file_name(path), since, diagnostics: fault.clone() }),
             );
         }
-        for (path, known) in known {
-            if let Err(message) = &known.now {
+        for (path, state) in states {
+            if let Err(message) = &state.now {
                 outcome.faults.push(Fault { file: path.display().to_string(), message: message.clone() });
             }
         }
     }
 
     fn folder(&self) -> String {
-        match &self.place {
+        match &self.location {
             Where::Folder(folder) => folder.display().to_string(),
             Where::Files(_) => String::new(),
         }
@@ -249,18 +256,18 @@ impl Reload for ScenarioFiles {
     }
 
     fn folders(&self) -> Vec<PathBuf> {
-        match &self.place {
+        match &self.location {
             Where::Folder(folder) => vec![folder.clone()],
             Where::Files(files) => files.iter().map(|file| crate::serving::watch::folder_of(file)).collect(),
         }
     }
 
     fn reload(&self) -> Outcome {
-        self.look()
+        self.reload_all()
     }
 }
 
-/// Callers of the service see a file's name, not where it is.
+/// Returns a file's name, without the path that callers of the service must not see.
 fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
@@ -269,9 +276,9 @@ fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// The files, in order of their names where it is a folder.
-fn paths(place: &Where) -> Result<Vec<PathBuf>, LoadError> {
-    let folder = match place {
+/// Lists the files; those of a folder in order of name.
+fn paths(location: &Where) -> Result<Vec<PathBuf>, LoadError> {
+    let folder = match location {
         Where::Files(files) => return Ok(files.clone()),
         Where::Folder(folder) => folder,
     };
@@ -279,12 +286,12 @@ fn paths(place: &Where) -> Result<Vec<PathBuf>, LoadError> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
-        // A link leads where it leads: in a ConfigMap all files are links.
+        // Follow links: every file of a Kubernetes ConfigMap is a link.
         if is_scenario_file(&path) && !path.is_dir() {
             paths.push(path);
         }
         if paths.len() > MAX_FILES {
-            return Err(refused(io::Error::other(format!("it has more than {MAX_FILES} scenario files"))));
+            return Err(refused(io::Error::other(format!("more than {MAX_FILES} scenario files"))));
         }
     }
     paths.sort();
@@ -297,21 +304,23 @@ fn is_scenario_file(path: &Path) -> bool {
     is_yaml && !stem.is_empty() && !stem.starts_with('.') && !stem.ends_with("_test")
 }
 
-type Read = Result<([u8; 32], String), SourceError>;
+type ReadResult = Result<([u8; 32], String), SourceError>;
 
-/// What the files hold of which that is not what is known of them; each once it is the same at two looks in a row.
-fn settled(paths: &[PathBuf], known: impl Fn(&PathBuf) -> Option<[u8; 32]>) -> Vec<(PathBuf, Read)> {
+/// Reads the files that differ from their `known` hashes, until two readings in a row are equal.
+///
+/// Waits for all files together.
+fn read_settled(paths: &[PathBuf], known: impl Fn(&PathBuf) -> Option<[u8; 32]>) -> Vec<(PathBuf, ReadResult)> {
     let read = |path: &PathBuf| source::read_regular(path).map(|text| (hash(&text), text));
-    let is_new = |path: &PathBuf, read: &Read| !read.as_ref().is_ok_and(|(hash, _)| Some(*hash) == known(path));
+    let is_new = |path: &PathBuf, read: &ReadResult| !read.as_ref().is_ok_and(|(hash, _)| Some(*hash) == known(path));
     let mut settled = Vec::new();
     let first = paths.iter().map(|path| (path.clone(), read(path)));
-    let mut waiting: Vec<(PathBuf, Read)> = first.filter(|(path, read)| is_new(path, read)).collect();
+    let mut waiting: Vec<(PathBuf, ReadResult)> = first.filter(|(path, read)| is_new(path, read)).collect();
     for _ in 0..MAX_READS {
         if waiting.is_empty() {
             break;
         }
-        // All of them wait together.
-        sleep(SETTLING);
+        // One pause serves all files.
+        sleep(SETTLE_TIME);
         let mut changing = Vec::new();
         for (path, last) in waiting {
             let again = read(&path);
@@ -328,6 +337,6 @@ fn settled(paths: &[PathBuf], known: impl Fn(&PathBuf) -> Option<[u8; 32]>) -> V
         }
         waiting = changing;
     }
-    // What is being written all the time is left for the next time.
+    // A file that never settles is left for the next reload.
     settled
 }

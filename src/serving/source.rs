@@ -1,4 +1,6 @@
-//! Scenarios from files, or the one that comes with the program.
+//! Reads and compiles scenario files, and the scenario built into the program.
+//!
+//! Must not know which scenarios are served.
 
 use detente_core::engine::Compiled;
 use detente_core::scenario::{self, Diagnostics};
@@ -8,28 +10,28 @@ use std::sync::Arc;
 use std::{fs, io};
 use thiserror::Error;
 
-/// The scenario that comes with the program.
+/// The text of the built-in scenario file.
 pub const EMBEDDED: &str = include_str!("../../scenarios/ukraine-2025.yaml");
 const EMBEDDED_NAME: &str = "ukraine-2025.yaml";
 
-/// Why a file cannot be used.
+/// Why a scenario file cannot be used.
 #[derive(Debug, Error)]
 pub enum SourceError {
-    /// It cannot be read.
+    /// The file cannot be read, is too large, or is not UTF-8.
     #[error("{file} cannot be read: {cause}")]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// Why.
+        /// The error of the file system.
         cause: io::Error,
     },
-    /// It has faults.
+    /// The scenario has faults.
     #[error("the scenario has faults\n{0}")]
     Faulty(Box<Diagnostics>),
 }
 
 impl SourceError {
-    /// What is wrong with the file, where it could be read.
+    /// Returns the faults of the scenario; `None` if the file could not be read.
     pub fn faults(&self) -> Option<&Diagnostics> {
         match self {
             SourceError::Unreadable { .. } => None,
@@ -38,10 +40,10 @@ impl SourceError {
     }
 }
 
-/// Loads and compiles scenario files; without any, the one that comes with the program.
+/// Loads and compiles scenario files; without any, the built-in scenario.
 ///
 /// # Errors
-/// The first file that cannot be used.
+/// If a file cannot be used; the error is that of the first such file.
 pub fn load(paths: &[PathBuf]) -> Result<Vec<Compiled>, SourceError> {
     if paths.is_empty() {
         return Ok(vec![compile(EMBEDDED_NAME, EMBEDDED)?]);
@@ -52,7 +54,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Compiled>, SourceError> {
 /// Loads and compiles one scenario file.
 ///
 /// # Errors
-/// If it cannot be used.
+/// If the file cannot be used.
 pub fn load_one(path: &Path) -> Result<Compiled, SourceError> {
     compile(&path.display().to_string(), &read(path)?)
 }
@@ -60,7 +62,7 @@ pub fn load_one(path: &Path) -> Result<Compiled, SourceError> {
 /// Compiles the text of a scenario file.
 ///
 /// # Errors
-/// If it cannot be used.
+/// If the text has faults.
 pub fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
     let scenario = scenario::load(file, text).map_err(|faults| SourceError::Faulty(Box::new(faults)))?;
     Compiled::new(Arc::new(scenario)).map_err(|faults| {
@@ -69,31 +71,31 @@ pub fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
     })
 }
 
-/// The same of a file that is read again and again: a pipe or a device would never end, or never begin.
+/// Reads a regular file; rejects pipes and devices, whose reading might never begin or end.
 ///
 /// # Errors
-/// As [`read`], and if it is something else than a file.
+/// As [`read`], and if the path is not a regular file.
 pub fn read_regular(path: &Path) -> Result<String, SourceError> {
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => {
-            let cause = io::Error::other("it is no regular file");
+            let cause = io::Error::other("not a regular file");
             Err(SourceError::Unreadable { file: path.display().to_string(), cause })
         }
         _ => read(path),
     }
 }
 
-/// A file's text, and no more than a scenario may have.
+/// Reads a file's text, up to the size limit of a scenario file.
 ///
 /// # Errors
-/// If it cannot be read, is too large, or is not UTF-8.
+/// If the file cannot be read, is too large, or is not UTF-8.
 pub fn read(path: &Path) -> Result<String, SourceError> {
     let most = scenario::limits::MAX_FILE_BYTES as u64;
     let read = || -> io::Result<String> {
         let mut text = String::new();
         let bytes = fs::File::open(path)?.take(most + 1).read_to_string(&mut text)?;
         if bytes as u64 > most {
-            return Err(io::Error::other(format!("it has more than {most} bytes")));
+            return Err(io::Error::other(format!("the file exceeds the limit of {most} bytes")));
         }
         Ok(text)
     };

@@ -1,82 +1,87 @@
-//! The scenarios that are held: of each the current revision, and the last few before it.
+//! The store of compiled scenarios: the current revision of each, and the latest past revisions.
+//!
+//! Must not know where the scenarios come from or who asks for them.
 
+use crate::locks;
 use dashmap::DashMap;
 use data_encoding::HEXLOWER;
 use detente_core::engine::Compiled;
 use detente_core::scenario::model::Id;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::SystemTime;
 use thiserror::Error;
 
-/// How many revisions of one scenario are kept besides the current one.
+/// Past revisions kept for one scenario, besides the current one.
 pub const MAX_PAST_REVISIONS: usize = 4;
-/// What all past revisions together may take, in bytes (as [`Compiled::bytes`] counts them).
+/// Memory for all past revisions together, in bytes (as counted by [`Compiled::bytes`]).
 pub const MAX_PAST_BYTES: usize = 256 * 1024 * 1024;
 
-/// Two scenarios have one id.
+/// Two scenarios have the same id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("two scenarios have the id `{id}`")]
 pub struct DuplicateScenarioError {
-    /// The id.
+    /// The common id.
     pub id: Id,
 }
 
-/// What is asked for is not held.
+/// The requested scenario or revision is not in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotHeldError {
-    /// No scenario of that id.
-    #[error("no scenario of that id is held")]
+    /// The store has no scenario with this id.
+    #[error("no scenario with this id is loaded")]
     Scenario,
-    /// The scenario is, but not that revision of it.
-    #[error("the current revision is `{current}`")]
+    /// The store has the scenario, but not this revision of it.
+    #[error("this revision is not kept; the current revision is `{current}`")]
     Revision {
         /// The current revision.
         current: String,
     },
 }
 
-/// Which scenario answers requests that name none.
+/// The scenario that answers requests without a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DefaultScenario {
-    /// The one of this id; none while it is not held.
+    /// The scenario with this id; there is no default while it is not loaded.
     Named(Id),
-    /// The first by id of those that are held.
+    /// The first scenario by id.
     FirstById,
 }
 
-/// A file can't be used as it is now; what it held when it last could is served.
+/// A scenario file that cannot be used now; its last valid scenario is still served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaleFile {
-    /// The file.
+    /// Name of the file, without its path.
     pub file: String,
-    /// Since when.
+    /// Time since which it cannot be used.
     pub since: SystemTime,
-    /// What is wrong with it.
+    /// Faults of the file.
     pub diagnostics: String,
 }
 
-/// The scenarios that are held.
+/// The compiled scenarios.
 ///
-/// Readers never wait for a writer for longer than an entry's swap takes. A scenario that was handed out stays as it
-/// is for whoever holds it.
+/// A reader waits for a writer only while an entry is swapped. A compiled scenario never changes, so a reader can keep
+/// using the revision that it received.
 #[derive(Debug)]
 pub struct Store {
     current: DashMap<Id, Arc<Compiled>>,
-    /// Newest first. The lock is held by writers, and by readers of pinned revisions that are not current.
+    /// Newest first. Writers lock it, and so do readers of pinned revisions that are not current.
     past: Mutex<VecDeque<Arc<Compiled>>>,
     default: RwLock<DefaultScenario>,
-    /// By the id of the scenario that their files last held.
+    /// By the id of the scenario that the file last contained.
     stale: RwLock<BTreeMap<Id, StaleFile>>,
     max_past_bytes: usize,
 }
 
 impl Store {
-    /// Holds these scenarios. The first is the default one; lists are in order of id, whatever the order given.
+    /// Creates a store.
+    ///
+    /// The first scenario is the default one; lists are in order of id, whatever the order of `scenarios`.
     ///
     /// # Errors
-    /// Two of one id.
+    /// If two scenarios have the same id.
     pub fn new(scenarios: Vec<Compiled>) -> Result<Self, DuplicateScenarioError> {
         let default = scenarios.first().map(|compiled| compiled.scenario().id.clone());
         let default = RwLock::new(default.map_or(DefaultScenario::FirstById, DefaultScenario::Named));
@@ -90,23 +95,24 @@ impl Store {
         Ok(Self { current, past: Mutex::default(), default, stale: RwLock::default(), max_past_bytes: MAX_PAST_BYTES })
     }
 
-    /// The same, with another bound on what past revisions take.
+    /// Replaces the memory limit of past revisions, [`MAX_PAST_BYTES`] by default.
     #[must_use]
     pub fn with_max_past_bytes(self, max_past_bytes: usize) -> Self {
         Self { max_past_bytes, ..self }
     }
 
-    /// Makes a scenario the current one of its id. The one before it stays held for pins and page tokens, as long as
-    /// the bounds admit.
+    /// Makes a scenario the current one of its id.
+    ///
+    /// The previous revision stays available to pins and page tokens, within the limits for past revisions.
     pub fn put(&self, compiled: Compiled) {
         self.put_shared(Arc::new(compiled));
     }
 
-    /// The same, of one that is held elsewhere, too.
+    /// Makes a shared scenario the current one of its id, as [`Store::put`] does.
     pub fn put_shared(&self, compiled: Arc<Compiled>) {
         let id = &compiled.scenario().id;
         let mut past = self.past();
-        // Before the swap, so that there is no moment at which the old revision is not held.
+        // Keep the old revision before the swap, so that it is available at every moment.
         let before = self.get(id).filter(|before| !same_revision(before, &compiled));
         if let Some(before) = before {
             past.push_front(before);
@@ -129,11 +135,10 @@ impl Store {
     }
 
     fn past(&self) -> MutexGuard<'_, VecDeque<Arc<Compiled>>> {
-        // Whoever panicked left a list of whole scenarios: nothing in it can be broken.
-        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+        locks::lock(&self.past)
     }
 
-    /// No longer holds the scenario of that id, nor what it was before.
+    /// Removes the scenario with this id, with its past revisions.
     pub fn remove(&self, id: &str) {
         let mut past = self.past();
         self.current.remove(id);
@@ -142,62 +147,62 @@ impl Store {
         self.set_stale(id, None);
     }
 
-    /// Says whether the file of a scenario that is held can't be used as it is now.
+    /// Records that the file of a scenario cannot be used now, or that it can be used again (`None`).
     pub fn set_stale(&self, id: &str, stale: Option<StaleFile>) {
-        let mut all = self.stale.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = locks::write(&self.stale);
         match stale {
             Some(stale) => drop(all.insert(id.into(), stale)),
             None => drop(all.remove(id)),
         }
     }
 
-    /// What keeps the scenario of that id from being newer.
+    /// Returns the unusable file of the scenario with this id, if its file cannot be used now.
     pub fn stale(&self, id: &str) -> Option<StaleFile> {
-        self.stale.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        locks::read(&self.stale).get(id).cloned()
     }
 
-    /// From now on, this scenario answers requests that name none.
+    /// Sets the scenario that answers requests without a scenario.
     pub fn set_default(&self, default: DefaultScenario) {
-        *self.default.write().unwrap_or_else(PoisonError::into_inner) = default;
+        *locks::write(&self.default) = default;
     }
 
-    /// The id of the default scenario; `None` where there is none.
+    /// Returns the id of the default scenario; `None` if it is not loaded.
     pub fn default_id(&self) -> Option<Id> {
-        match &*self.default.read().unwrap_or_else(PoisonError::into_inner) {
+        match &*locks::read(&self.default) {
             DefaultScenario::Named(id) => self.current.contains_key(id).then(|| id.clone()),
             DefaultScenario::FirstById => self.current.iter().map(|held| held.key().clone()).min(),
         }
     }
 
-    /// Whether nothing is held.
+    /// Whether the store has no scenario.
     pub fn is_empty(&self) -> bool {
         self.current.is_empty()
     }
 
-    /// The current revision of the scenario of that id.
+    /// Returns the current revision of the scenario with this id.
     pub fn get(&self, id: &str) -> Option<Arc<Compiled>> {
         self.current.get(id).map(|held| held.value().clone())
     }
 
-    /// A revision of the scenario of that id, current or past.
+    /// Returns a revision of the scenario with this id, current or past.
     ///
     /// # Errors
-    /// What is not held.
+    /// If the scenario or the revision is not in the store.
     pub fn revision_of(&self, id: &str, revision: &str) -> Result<Arc<Compiled>, NotHeldError> {
         let current = self.get(id).ok_or(NotHeldError::Scenario)?;
-        let is_asked = |held: &Compiled| held.scenario().revision.as_str() == revision;
-        if is_asked(&current) {
+        let has_revision = |held: &Compiled| held.scenario().revision.as_str() == revision;
+        if has_revision(&current) {
             return Ok(current);
         }
-        // Once more, with writers kept out: what was past a moment ago may have become current again.
+        // Look again, with writers locked out: a past revision may have become current again in between.
         let past = self.past();
         let current = self.get(id).ok_or(NotHeldError::Scenario)?;
         let of_id = past.iter().filter(|held| *held.scenario().id == *id).chain([&current]);
-        let asked = of_id.into_iter().find(|held| is_asked(held)).cloned();
-        asked.ok_or_else(|| NotHeldError::Revision { current: current.scenario().revision.to_string() })
+        let found = of_id.into_iter().find(|held| has_revision(held)).cloned();
+        found.ok_or_else(|| NotHeldError::Revision { current: current.scenario().revision.to_string() })
     }
 
-    /// The current revisions of all scenarios, in order of id.
+    /// Returns the current revisions of all scenarios, in order of id.
     pub fn list(&self) -> Vec<Arc<Compiled>> {
         let mut list: Vec<_> = self.current.iter().map(|held| held.value().clone()).collect();
         list.sort_unstable_by(|a, b| a.scenario().id.cmp(&b.scenario().id));
@@ -209,7 +214,7 @@ fn same_revision(a: &Compiled, b: &Compiled) -> bool {
     a.scenario().id == b.scenario().id && a.scenario().revision == b.scenario().revision
 }
 
-/// A hash over the ids and revisions of scenarios in order of id: 32 hexadecimal digits.
+/// Hashes the ids and revisions of scenarios in order of id: 32 hexadecimal digits.
 pub fn list_revision(list: &[Arc<Compiled>]) -> String {
     let mut hash = Sha256::new();
     for compiled in list {

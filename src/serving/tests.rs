@@ -1,4 +1,4 @@
-//! The bounds of longer work.
+//! The limits of the workers: running and waiting jobs, callers that leave, and jobs that panic.
 
 use crate::serving::{Workers, WorkersError};
 use std::sync::mpsc;
@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn as_many_run_and_wait_as_may_and_one_more_is_refused() {
+async fn a_job_beyond_the_running_and_waiting_ones_is_refused() {
     let workers = Workers::new(1, 1);
     let (release, held) = mpsc::channel::<()>();
     let first = tokio::spawn({
@@ -19,12 +19,12 @@ async fn as_many_run_and_wait_as_may_and_one_more_is_refused() {
         let workers = workers.clone();
         async move { workers.run(|| 2).await }
     });
-    // Both are in before the third asks.
+    // Wait until both jobs are admitted.
     while workers.admitted.available_permits() > 0 {
         sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(workers.run(|| 3).await, Err(WorkersError::Busy));
-    // A caller who leaves takes its waiting job along, and makes room.
+    // A waiting job is dropped with its caller, and its permit is free again.
     second.abort();
     assert!(second.await.unwrap_err().is_cancelled());
     let third = tokio::spawn({
@@ -38,7 +38,7 @@ async fn as_many_run_and_wait_as_may_and_one_more_is_refused() {
 }
 
 #[tokio::test]
-async fn a_job_whose_caller_leaves_keeps_its_place_until_it_ends() {
+async fn a_running_job_keeps_its_permit_after_its_caller_leaves() {
     let workers = Workers::new(1, 0);
     let (release, held) = mpsc::channel::<()>();
     let (begun, begins) = tokio::sync::oneshot::channel();
@@ -64,14 +64,14 @@ async fn a_job_whose_caller_leaves_keeps_its_place_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_job_that_panics_makes_its_caller_panic_and_nobody_else() {
+async fn a_panic_of_a_job_reaches_only_its_caller() {
     let workers = Workers::new(1, 0);
     let asked = tokio::spawn({
         let workers = workers.clone();
         async move {
             workers
                 .run(|| {
-                    if workers_exist() {
+                    if always() {
                         panic!("on purpose")
                     }
                 })
@@ -82,7 +82,7 @@ async fn a_job_that_panics_makes_its_caller_panic_and_nobody_else() {
     assert_eq!(workers.run(|| 2).await, Ok(2));
 }
 
-/// So that the compiler does not see that what follows is never reached.
-fn workers_exist() -> bool {
+/// Returns true, without the compiler's knowledge: it would report unreachable code.
+fn always() -> bool {
     std::hint::black_box(true)
 }

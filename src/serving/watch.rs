@@ -1,7 +1,8 @@
-//! When files may have changed: told by the system, by a signal, or by the clock.
+//! Reports when files may have changed: on file events, on SIGHUP, and at an interval.
 //!
-//! What the system tells is a hint, never more: some changes it doesn't tell (those behind a link that leads elsewhere,
-//! those of network file systems), so that everything is looked at again now and then.
+//! File events are only hints: the operating system does not report some changes, such as those behind a link to
+//! another place or on a network file system, so all files are also re-read at an interval. Must not know what the
+//! files contain.
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, recommended_watcher};
@@ -19,51 +20,52 @@ use tracing::{debug, warn};
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::watch";
 
-/// After a change it is waited until it has been quiet for so long: changes come in groups.
-const QUIET: Duration = Duration::from_millis(100);
-/// But not for longer than this.
-const LONGEST: Duration = Duration::from_secs(2);
+/// Quiet time to wait for after a file event, because changes come in groups.
+const QUIET_TIME: Duration = Duration::from_millis(100);
+/// Longest wait for the quiet time.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// Changes can't be noticed.
+/// Why changes cannot be watched.
 #[derive(Debug, Error)]
 pub enum WatchError {
-    /// SIGHUP is not to be had.
-    #[error("SIGHUP can't be watched: {0}")]
+    /// The handler of SIGHUP cannot be installed.
+    #[error("cannot watch for SIGHUP: {0}")]
     Signal(#[from] io::Error),
 }
 
-/// Tells when files may have changed.
+/// Reports when files may have changed.
 #[derive(Debug)]
 pub struct Watch {
-    told: Arc<Notify>,
+    file_event: Arc<Notify>,
     hangup: Signal,
-    /// `None`: never by time.
+    /// Interval at which files are re-read; `None` for never.
     interval: Option<Duration>,
     folders: BTreeSet<PathBuf>,
-    // The watching ends with it.
+    // Dropping the watcher ends the file events.
     watcher: Option<RecommendedWatcher>,
 }
 
 impl Watch {
-    /// Watches these folders, SIGHUP and the clock. Where the system won't tell of changes, that is logged, and the rest
-    /// is watched.
+    /// Watches these folders, SIGHUP and the clock.
+    ///
+    /// If the operating system reports no file events, the failure is logged, and SIGHUP and the clock remain.
     ///
     /// # Errors
-    /// If SIGHUP can't be watched.
+    /// If the handler of SIGHUP cannot be installed.
     pub fn new(folders: &BTreeSet<PathBuf>, interval: Option<Duration>) -> Result<Self, WatchError> {
         let hangup = signal(SignalKind::hangup())?;
-        let told = Arc::new(Notify::new());
-        // The system tells of whole paths.
+        let file_event = Arc::new(Notify::new());
+        // The operating system reports absolute paths.
         let folders = &folders.iter().map(absolute).collect::<Result<BTreeSet<_>, _>>()?;
-        let watcher = watcher(folders.clone(), told.clone()).inspect_err(|error| {
+        let watcher = watcher(folders.clone(), file_event.clone()).inspect_err(|error| {
             let every = interval
                 .map_or_else(|| "on SIGHUP only".to_owned(), |interval| format!("every {}", duration_text(interval)));
-            warn!(target: LOG_TARGET, %error, "the system does not tell of changed files: they are looked at {every}");
+            warn!(target: LOG_TARGET, %error, "no file events: re-reading files {every}");
         });
-        Ok(Self { told, hangup, interval, folders: folders.clone(), watcher: watcher.ok() })
+        Ok(Self { file_event, hangup, interval, folders: folders.clone(), watcher: watcher.ok() })
     }
 
-    /// Waits until something may have changed.
+    /// Waits until files may have changed.
     pub async fn next(&mut self) {
         let clock = async {
             match self.interval {
@@ -72,41 +74,41 @@ impl Watch {
             }
         };
         tokio::select! {
-            () = clock => debug!(target: LOG_TARGET, "files are looked at again: it is time"),
-            _ = self.hangup.recv() => debug!(target: LOG_TARGET, "files are looked at again: SIGHUP"),
-            () = self.told.notified() => {
-                let until = Instant::now() + LONGEST;
-                while Instant::now() < until && timeout(QUIET, self.told.notified()).await.is_ok() {}
-                debug!(target: LOG_TARGET, "files are looked at again: a folder has changed");
+            () = clock => debug!(target: LOG_TARGET, "re-reading files (interval elapsed)"),
+            _ = self.hangup.recv() => debug!(target: LOG_TARGET, "re-reading files (SIGHUP)"),
+            () = self.file_event.notified() => {
+                let until = Instant::now() + MAX_WAIT;
+                while Instant::now() < until && timeout(QUIET_TIME, self.file_event.notified()).await.is_ok() {}
+                debug!(target: LOG_TARGET, "re-reading files (file event)");
             }
         }
-        // A folder that was put in the place of another is another one to the system. Before anybody looks, so that
-        // nothing is missed after.
+        // A folder that replaced another one of its name is a different folder to the operating system: watch the
+        // folders again. Do so before the files are read, so that no later change is missed.
         if let Some(watcher) = &mut self.watcher {
             for folder in &self.folders {
                 let _ = watcher.unwatch(folder);
                 if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-                    debug!(target: LOG_TARGET, %error, folder = %folder.display(), "a folder can't be watched now");
+                    debug!(target: LOG_TARGET, %error, folder = %folder.display(), "cannot watch the folder again");
                 }
             }
         }
     }
 }
 
-/// Tells of changes in these folders, and of those folders themselves, in the folders that they are in.
-fn watcher(folders: BTreeSet<PathBuf>, told: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+/// Creates a watcher for changes in these folders, and for the replacement of the folders.
+fn watcher(folders: BTreeSet<PathBuf>, file_event: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let around: BTreeSet<PathBuf> = folders.iter().map(|folder| folder_of(folder)).collect();
     let watched = folders.clone();
     let is_ours = move |path: &PathBuf| folders.contains(path) || path.parent().is_some_and(|of| folders.contains(of));
     let mut watcher = recommended_watcher(move |event: notify::Result<Event>| {
         if event.is_ok_and(|event| is_change(&event.kind) && event.paths.iter().any(&is_ours)) {
-            told.notify_one();
+            file_event.notify_one();
         }
     })?;
     for folder in around.iter().filter(|folder| !watched.contains(*folder)) {
-        // It may be one that can't be read: the folder itself is what matters.
+        // Ignore the error: the parent folder may be unreadable, and the folder itself matters more.
         if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-            debug!(target: LOG_TARGET, %error, folder = %folder.display(), "a folder can't be watched");
+            debug!(target: LOG_TARGET, %error, folder = %folder.display(), "cannot watch the parent folder");
         }
     }
     for folder in &watched {
@@ -115,12 +117,12 @@ fn watcher(folders: BTreeSet<PathBuf>, told: Arc<Notify>) -> notify::Result<Reco
     Ok(watcher)
 }
 
-/// Looking at a file changes nothing; else each look would be followed by another.
+/// Whether an event is a change. Reading a file is not, or each reload would cause another one.
 fn is_change(kind: &EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if *access != AccessKind::Close(AccessMode::Write))
 }
 
-/// The folder that a file is in.
+/// Returns the folder of a file.
 pub fn folder_of(file: &Path) -> PathBuf {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -128,7 +130,7 @@ pub fn folder_of(file: &Path) -> PathBuf {
     }
 }
 
-/// A duration as a log line names it, in the largest unit that does not exceed it: `30s`, `1.5s`, `250ms`.
+/// Formats a duration in the largest unit that does not exceed it: `30s`, `1.5s`, `250ms`.
 fn duration_text(duration: Duration) -> String {
     const UNITS: [(u128, usize, &str); 3] = [(1_000_000_000, 9, "s"), (1_000_000, 6, "ms"), (1_000, 3, "µs")];
     let nanos = duration.as_nanos();

@@ -1,8 +1,8 @@
-//! Work that takes longer than an evaluation, apart from the threads that serve.
+//! Runs work that takes longer than an evaluation on threads that do not serve calls.
 //!
-//! As many jobs run at a time as half of the processors, so that callers of evaluations don't notice; a bounded number
-//! waits; more are refused at once. A caller who leaves takes its waiting job along; a job that has begun ends by its
-//! own bounds.
+//! The number of running jobs is half of the processors, so that evaluations stay fast; a bounded number of jobs waits,
+//! and more are rejected at once. A waiting job is dropped when its caller leaves; a running job continues to its own
+//! limits. Must not know what the jobs do.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -11,55 +11,57 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-/// How many jobs may wait for one that runs.
+/// Jobs that may wait for a running one to end.
 pub(super) const MAX_WAITING: usize = 64;
 
-/// A job that was not done.
+/// Why a job was not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum WorkersError {
-    /// As many as may are waiting.
-    #[error("as many calls as may are waiting for work that takes longer")]
+    /// The maximum number of jobs is already waiting.
+    #[error("too many calls wait for a worker; retry later")]
     Busy,
-    /// The program ends.
-    #[error("the program is about to end")]
+    /// The program is shutting down.
+    #[error("the program is shutting down")]
     Ending,
 }
 
-/// Threads for longer work.
+/// Permits for running and waiting jobs. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Workers {
     running: Arc<Semaphore>,
-    /// Running and waiting ones.
+    /// Permits for running and waiting jobs together.
     pub(super) admitted: Arc<Semaphore>,
 }
 
 impl Default for Workers {
-    /// One for every two processors, at least one.
+    /// One running job for every two processors and at least one; 64 waiting jobs.
     fn default() -> Self {
         Self::new(available_parallelism().map_or(1, |processors| (usize::from(processors) / 2).max(1)), MAX_WAITING)
     }
 }
 
 impl Workers {
-    /// So many jobs at a time, and so many waiting.
+    /// Creates workers for `running` jobs at a time and `waiting` more.
     pub fn new(running: usize, waiting: usize) -> Self {
         let (running, admitted) = (Semaphore::new(running), Semaphore::new(running + waiting));
         Self { running: Arc::new(running), admitted: Arc::new(admitted) }
     }
 
-    /// Does a job, once there is a thread for it.
+    /// Runs a job as soon as a thread is available.
     ///
     /// # Errors
-    /// If it was not done.
+    /// If too many jobs are waiting, or the program is shutting down.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, WorkersError> {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| WorkersError::Busy)?;
         self.run_admitted(job, admitted).await
     }
 
-    /// The same, but waits for a place: for callers that ask one job after the other.
+    /// Runs a job as [`Workers::run`] does, but waits for a permit instead of failing.
+    ///
+    /// For callers with one job at a time.
     ///
     /// # Errors
-    /// If the program ends.
+    /// If the program is shutting down.
     pub async fn run_in_turn<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -77,12 +79,12 @@ impl Workers {
         let span = tracing::Span::current();
         let job = spawn_blocking(move || {
             let done = span.in_scope(job);
-            // Only now, though the caller may have left long ago.
+            // The job keeps its permits until it ends, although its caller may have left.
             drop((running, admitted));
             done
         });
         job.await.map_err(|error| match error.try_into_panic() {
-            // Whoever asked panics in its stead: there is one place where that becomes an answer.
+            // Panic in the caller's task, because one middleware layer turns panics into answers.
             Ok(payload) => resume_unwind(payload),
             Err(_) => WorkersError::Ending,
         })

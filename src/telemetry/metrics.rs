@@ -1,7 +1,7 @@
-//! Numbers, for Prometheus to fetch, and for a collector by OTLP: one set of instruments, read by both.
+//! Metrics: one set of instruments, scraped by Prometheus and sent to a collector over OTLP.
 //!
-//! What happens on every call is recorded as it happens. What is counted elsewhere anyway (the cache, the analyses, the
-//! decision log) is read when somebody looks.
+//! Owns the instruments of calls and connections, which are recorded as they happen. Counts that other modules keep
+//! (cache, analyses, decision log) are read at each scrape. Must not know what a call does.
 
 use crate::telemetry::{ExporterError, Otlp, traces};
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider};
@@ -17,32 +17,34 @@ use thiserror::Error;
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::telemetry::metrics";
 
-/// The bounds of the latencies' buckets, in seconds: an evaluation takes tens of microseconds, an analysis seconds.
+/// Bucket bounds of call durations, in seconds.
+///
+/// An evaluation takes tens of microseconds, an analysis seconds.
 const BUCKETS: [f64; 18] = [
     0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
     2.5, 10.0, 30.0,
 ];
 
-/// Names and values of what tells samples apart.
+/// Label names with their values.
 pub type Labels = Vec<(&'static str, String)>;
-/// A number, with what tells it from others of its name.
+/// The labels of one time series, and its value.
 pub type Sample = (Labels, f64);
 
-/// The metrics can't be kept.
+/// Why metrics cannot be set up or rendered.
 #[derive(Debug, Error)]
 pub enum MetricsError {
-    /// By their kind.
-    #[error("metrics can't be gathered: {0}")]
+    /// The Prometheus registry rejects a metric.
+    #[error("cannot collect metrics: {0}")]
     Prometheus(#[from] prometheus::Error),
-    /// By what gathers them.
-    #[error("metrics can't be gathered: {0}")]
+    /// The OpenTelemetry SDK fails.
+    #[error("cannot collect metrics: {0}")]
     Sdk(#[from] OTelSdkError),
-    /// The collector's address can't be used.
-    #[error("metrics can't be sent: {0}")]
+    /// The collector's address is invalid, or this build has no support for collectors.
+    #[error("cannot send metrics: {0}")]
     Otlp(#[from] ExporterError),
 }
 
-/// The instruments. A clone is the same ones.
+/// The metric instruments of the process. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     inner: Arc<Inner>,
@@ -62,10 +64,10 @@ struct Inner {
 }
 
 impl Metrics {
-    /// None recorded yet. With a collector, it must be called within a tokio runtime.
+    /// Creates the instruments. With a collector, it must be called within a tokio runtime.
     ///
     /// # Errors
-    /// If they can't be kept.
+    /// If an instrument is rejected, or the collector's address is invalid.
     pub fn new(otlp: Option<&Otlp>) -> Result<Self, MetricsError> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
@@ -83,32 +85,29 @@ impl Metrics {
         let calls = meter
             .f64_histogram("detente_call_duration")
             .with_unit("s")
-            .with_description("How long calls took, from their headers to their trailers")
+            .with_description("Duration of calls, from their headers to their trailers")
             .with_boundaries(BUCKETS.to_vec())
             .build();
         let refusals = meter
             .u64_counter("detente_refusals")
-            .with_description("Errors answered, of calls and of items in batches and streams, by reason")
+            .with_description("Errors returned for calls and for items of batches and streams, by reason")
             .build();
-        let limits = meter
-            .u64_counter("detente_limits_exceeded")
-            .with_description("Requests that asked for more than they may, by limit")
-            .build();
-        let connections =
-            meter.u64_counter("detente_connections").with_description("Connections that were accepted").build();
+        let limits =
+            meter.u64_counter("detente_limits_exceeded").with_description("Requests beyond a limit, by limit").build();
+        let connections = meter.u64_counter("detente_connections").with_description("Connections accepted").build();
         let connections_refused = meter
             .u64_counter("detente_connections_refused")
             .with_description(
-                "Connections that came to nothing (tls, silent, lost, not_http2), and how often no more could be accepted \
-                 (full)",
+                "Connections closed before their first call (tls, silent, lost, not_http2), and how often the \
+                 connection limit was reached (full)",
             )
             .build();
         let connections_ended = meter
             .u64_counter("detente_connections_ended")
             .with_description(
-                "Connections that came to calls and ended: by their clients (left), of age, with the certificate that \
-                 the client showed, with the server (drain), without a sign of life (keepalive), by floods of resets, \
-                 pings and the like (flood), by errors (broken)",
+                "Connections that carried calls and closed: by the client (left), at the maximum age (age), after the \
+                 client's certificate became invalid (certificate), at shutdown (drain), without an answer to a keepalive \
+                 ping (keepalive), because of a flood of resets, pings and the like (flood), or with an error (broken)",
             )
             .build();
         let metrics = Self {
@@ -124,49 +123,51 @@ impl Metrics {
                 connections_ended,
             }),
         };
-        metrics.gauge("detente_build_info", "The program's version", || {
+        metrics.gauge("detente_build_info", "Version of the program", || {
             vec![(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)]
         });
         metrics.counter(
             "detente_log_lines_dropped",
-            "Lines of the log that were dropped since nobody read them",
+            "Log lines dropped because too many were waiting to be written",
             || vec![(Labels::new(), crate::telemetry::dropped_lines() as f64)],
         );
         Ok(metrics)
     }
 
-    /// A call has ended.
+    /// Records a call that has ended.
     pub fn call(&self, method: &Arc<str>, code: &'static str, took: Duration) {
         let labels = [KeyValue::new("method", StringValue::from(Arc::clone(method))), KeyValue::new("code", code)];
         self.inner.calls.record(took.as_secs_f64(), &labels);
     }
 
-    /// An error was answered.
+    /// Counts an error returned to a caller.
     pub fn refused(&self, reason: &'static str) {
         self.inner.refusals.add(1, &[KeyValue::new("reason", reason)]);
     }
 
-    /// A request was beyond a limit.
+    /// Counts a request that exceeded a limit.
     pub fn over_limit(&self, limit: &str) {
         self.inner.limits.add(1, &[KeyValue::new("limit", limit.to_owned())]);
     }
 
-    /// A connection was accepted.
+    /// Counts an accepted connection.
     pub fn connection(&self) {
         self.inner.connections.add(1, &[]);
     }
 
-    /// A connection came to nothing.
+    /// Counts a connection that closed before its first call.
     pub fn connection_refused(&self, reason: &'static str) {
         self.inner.connections_refused.add(1, &[KeyValue::new("reason", reason)]);
     }
 
-    /// A connection that came to calls has ended.
+    /// Counts a connection that carried calls and has closed.
     pub fn connection_ended(&self, reason: &'static str) {
         self.inner.connections_ended.add(1, &[KeyValue::new("reason", reason)]);
     }
 
-    /// A number that only grows (`_total` is added to its name), read when somebody looks.
+    /// Registers a value that only grows, read at each scrape.
+    ///
+    /// Its exported name has the suffix `_total`.
     pub fn counter(
         &self,
         name: &'static str,
@@ -177,7 +178,7 @@ impl Metrics {
         counter.with_callback(move |observer| observe(read(), |value, labels| observer.observe(value, labels))).build();
     }
 
-    /// A number that rises and falls, read when somebody looks.
+    /// Registers a value that rises and falls, read at each scrape.
     pub fn gauge(
         &self,
         name: &'static str,
@@ -188,18 +189,18 @@ impl Metrics {
         gauge.with_callback(move |observer| observe(read(), |value, labels| observer.observe(value, labels))).build();
     }
 
-    /// All of them, in Prometheus' text format.
+    /// Renders all metrics in the Prometheus text format.
     ///
     /// # Errors
-    /// If one of them has no text.
+    /// If a metric cannot be rendered.
     pub fn text(&self) -> Result<String, MetricsError> {
         Ok(TextEncoder::new().encode_to_string(&self.inner.registry.gather())?)
     }
 
-    /// Sends what there is to the collector, for the last time.
+    /// Sends the remaining metrics to the collector, and stops.
     pub fn end(&self) {
         if let Err(error) = self.inner.provider.shutdown_with_timeout(Duration::from_secs(2)) {
-            tracing::debug!(target: LOG_TARGET, %error, "the last metrics were not sent");
+            tracing::debug!(target: LOG_TARGET, %error, "cannot send the remaining metrics");
         }
     }
 }

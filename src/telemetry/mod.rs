@@ -1,6 +1,7 @@
-//! What the process says about itself: events and spans ([`init`]), and numbers ([`Metrics`]).
+//! Telemetry: log events and spans ([`init`]), and metrics ([`Metrics`]).
 //!
-//! Events go to standard error, for people or for machines; spans of calls go to a collector where there is one.
+//! Events go to standard error, as text or JSON; the spans of calls go to an OTLP collector if there is one. Must not
+//! know what the events are about.
 
 mod metrics;
 #[cfg(feature = "otlp")]
@@ -28,58 +29,64 @@ use tracing_subscriber::{EnvFilter, Registry};
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::telemetry";
 
-/// The target of the events and spans of calls.
+/// The log target of the events and spans of calls.
 pub const CALL_TARGET: &str = "detente::call";
-/// How many lines of the log may wait to be written. Whoever doesn't read the log doesn't hold up calls: what comes when
-/// so many wait is dropped, and counted.
+/// Log lines that may wait to be written.
+///
+/// Calls never wait for the log: when this many lines wait, further lines are dropped and counted.
 const MAX_WAITING_LINES: usize = 16 * 1024;
 
-/// A collector of traces and metrics (OpenTelemetry), and what is sent to it. A build without the feature `otlp` sends
-/// nothing, and refuses every collector.
+/// An OpenTelemetry collector of traces and metrics, and what is sent to it.
+///
+/// A build without the feature `otlp` sends nothing, and rejects every collector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Otlp {
-    /// The collector's URL, like `http://127.0.0.1:4317` (gRPC, in plaintext).
+    /// The collector's URL, such as `http://127.0.0.1:4317` (gRPC, in plaintext).
     pub endpoint: String,
-    /// How often metrics are sent.
+    /// Interval at which metrics are sent.
     pub interval: Duration,
-    /// The share of calls that are traced, from 0 to 1, among the calls whose callers do not say whether to trace them.
+    /// Share of calls that are traced, from 0 to 1.
+    ///
+    /// It applies to calls whose callers do not say whether to trace them.
     pub sample: f64,
 }
 
-/// How events are written.
+/// The format of log events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line for people; with colours on a terminal, unless NO_COLOR is set.
+    /// One readable line per event; in colour on a terminal, unless NO_COLOR is set.
     #[default]
     Human,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Checks a filter: a level (`info`), or levels by target (`info,detente::call=debug`).
+/// Checks a log filter: a level (`info`), or levels by target (`info,detente::call=debug`).
 ///
 /// # Errors
-/// What is wrong with it.
+/// If the filter cannot be parsed; the error says where.
 pub fn check_filter(filter: &str) -> Result<(), ParseError> {
     EnvFilter::try_new(filter).map(|_| ())
 }
 
-/// Why nothing can be said.
+/// Why telemetry cannot be set up.
 #[derive(Debug, Error)]
 pub enum TelemetryError {
-    /// Something in this process already does.
+    /// The process already has a subscriber for log events.
     #[error(transparent)]
-    Taken(#[from] TryInitError),
-    /// The collector's address can't be used.
-    #[error("traces can't be sent: {0}")]
+    AlreadySet(#[from] TryInitError),
+    /// The collector's address is invalid, or this build has no support for collectors.
+    #[error("cannot send traces: {0}")]
     Otlp(#[from] ExporterError),
 }
 
-/// Ends what [`init`] began: what is waiting is written and sent, for a second or so.
+/// Guard of the telemetry set up by [`init`].
+///
+/// Dropping it writes the remaining log lines and sends the remaining spans, for up to about two seconds.
 #[derive(Debug)]
 pub struct Telemetry {
     traces: Option<traces::Spans>,
-    // Last, so that what goes wrong before is still logged.
+    // Dropped last, so that a failure to send the spans is still logged.
     _log: WorkerGuard,
 }
 
@@ -88,25 +95,26 @@ impl Drop for Telemetry {
         if let Some(traces) = &self.traces
             && let Err(error) = traces.shutdown(Duration::from_secs(2))
         {
-            tracing::warn!(target: LOG_TARGET, %error, "the last spans were not sent");
+            tracing::warn!(target: LOG_TARGET, %error, "cannot send the remaining spans");
         }
     }
 }
 
 static DROPPED_LINES: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// How many lines of the log were dropped because nobody read them.
+/// Returns the number of log lines dropped because too many lines were waiting.
 pub fn dropped_lines() -> u64 {
     DROPPED_LINES.get().map_or(0, |counter| counter.dropped_lines() as u64)
 }
 
-/// Writes events to standard error from here on, panics included, and sends the spans of calls to a collector, if there
-/// is one. Must be called within a tokio runtime if there is.
+/// Starts writing events, panics included, to standard error, and sending spans to the collector.
+///
+/// With a collector, it must be called within a tokio runtime.
 ///
 /// # Errors
-/// If something in this process already does, or the collector's address can't be used.
+/// If the process already has a subscriber, or the collector's address is invalid.
 pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Telemetry, TelemetryError> {
-    // A log that is not read must not hold up who writes it.
+    // Lossy: a reader that does not read the log must not block the threads that write it.
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES).lossy(true).finish(io::stderr());
     DROPPED_LINES.get_or_init(|| writer.error_counter());
@@ -128,11 +136,11 @@ pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Tele
     Ok(Telemetry { traces, _log: guard })
 }
 
-/// What a panic says.
+/// Returns the message of a panic.
 pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
     match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => text,
         (None, Some(text)) => text,
-        (None, None) => "(not a text)",
+        (None, None) => "(no message)",
     }
 }

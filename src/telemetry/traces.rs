@@ -1,4 +1,4 @@
-//! Spans of calls and metrics, sent to a collector by OTLP.
+//! OTLP: sends the spans of calls, and metrics, to a collector. Must not know what a call does.
 
 use crate::telemetry::{CALL_TARGET, Otlp};
 use http::HeaderMap;
@@ -20,12 +20,12 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-/// Traces and metrics cannot be sent: the collector's address is not usable.
+/// Why traces and metrics cannot be sent: the collector's address is invalid.
 #[derive(Debug, Error)]
 #[error(transparent)]
 pub struct ExporterError(#[from] ExporterBuildError);
 
-/// Who sends.
+/// Describes this process to the collector.
 fn resource() -> Resource {
     Resource::builder()
         .with_service_name("detente")
@@ -33,7 +33,7 @@ fn resource() -> Resource {
         .build()
 }
 
-/// An exporter of spans.
+/// The exporter of spans.
 #[derive(Debug)]
 pub(super) struct Spans {
     provider: SdkTracerProvider,
@@ -51,7 +51,7 @@ impl Spans {
         Ok(Self { provider })
     }
 
-    /// Spans of calls, whatever the log's filter says, and nothing else.
+    /// Creates the layer that exports the spans of calls and nothing else, whatever the log filter.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -65,13 +65,13 @@ impl Spans {
             .with_filter(only)
     }
 
-    /// Sends the spans that wait, for as long as `patience`.
-    pub(super) fn shutdown(&self, patience: Duration) -> Result<(), OTelSdkError> {
-        self.provider.shutdown_with_timeout(patience)
+    /// Sends the remaining spans, for up to `time_limit`.
+    pub(super) fn shutdown(&self, time_limit: Duration) -> Result<(), OTelSdkError> {
+        self.provider.shutdown_with_timeout(time_limit)
     }
 }
 
-/// Has the collector sent what the provider gathers.
+/// Adds a reader that sends the provider's metrics to the collector at its interval.
 pub(super) fn export_metrics(
     provider: MeterProviderBuilder,
     otlp: &Otlp,
@@ -81,6 +81,7 @@ pub(super) fn export_metrics(
     Ok(provider.with_resource(resource()).with_reader(reader))
 }
 
+/// Adapter through which the propagator reads the trace context from headers.
 struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {
@@ -93,8 +94,8 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// Makes the caller's span, if the headers of its call name one, the parent of `span`.
+/// Makes the caller's span the parent of `span`, if the headers of the call name one.
 pub fn set_parent(span: &Span, headers: &HeaderMap) {
-    // It fails only without a collector, where nobody could take the parent.
+    // It fails only without a collector, which would be the only reader of the parent.
     let _ = span.set_parent(TraceContextPropagator::new().extract(&Headers(headers)));
 }

@@ -1,5 +1,6 @@
-//! What stands in for the exporters of traces and metrics in a build without the feature `otlp`: nothing is sent, and
-//! a collector's address is refused.
+//! The exporters of a build without the feature `otlp`: they reject every collector.
+//!
+//! Must not know what a call does.
 
 use super::Otlp;
 use http::HeaderMap;
@@ -10,12 +11,12 @@ use thiserror::Error;
 use tracing::Span;
 use tracing_subscriber::layer::Identity;
 
-/// Traces and metrics cannot be sent.
+/// Why traces and metrics cannot be sent: this build has no support for collectors.
 #[derive(Debug, Error)]
 #[error("this build has no OTLP support; build with `--features otlp`")]
 pub struct ExporterError;
 
-/// An exporter of spans. This build has none.
+/// The exporter of spans, which no value of this build has.
 #[derive(Debug)]
 pub(super) enum Spans {}
 
@@ -37,6 +38,5 @@ pub(super) fn export_metrics(_: MeterProviderBuilder, _: &Otlp) -> Result<MeterP
     Err(ExporterError)
 }
 
-/// Makes the caller's span, if the headers of its call name one, the parent of `span`. Without an exporter, parents are
-/// of no use.
+/// Does nothing: without an exporter, nothing reads the parent of a span.
 pub fn set_parent(_: &Span, _: &HeaderMap) {}

@@ -1,13 +1,16 @@
-//! One connection: the wait for its preface, HTTP/2 with its limits, its age, its end.
+//! One connection: the preface, HTTP/2 with its limits, the maximum age, and the close.
 //!
-//! tonic's own transport is not used: its accept loop spins when file descriptors run out, connections that never
-//! speak stay for ever and outlast every drain, all connections age alike, and its handling of `grpc-timeout` (see
-//! [`crate::middleware::deadline`]) can't be turned off. hyper's server, below it, has none of these faults.
+//! Owns everything between the accepted socket and the requests on it. Must not know about RPC methods or messages.
+//!
+//! tonic's own transport is not used, for four reasons: its accept loop spins when file descriptors run out;
+//! connections that never send anything stay open for ever and outlast every drain; all connections reach their maximum
+//! age at the same time; and its handling of `grpc-timeout` (see [`crate::middleware::deadline`]) cannot be turned off.
+//! hyper's server, which tonic uses too, has none of these faults.
 
-use crate::middleware::connection_context::{Peer, StreamPlaces};
-use crate::middleware::room::ConnectionBudget;
+use crate::middleware::connection_context::{Peer, StreamLimit};
+use crate::middleware::response_budget::ConnectionBudget;
 use crate::transport::client_certificate::ClientCertificate;
-use crate::transport::preface::{First, NOT_HTTP1, Rewound, first_words};
+use crate::transport::preface::{NOT_HTTP1, PrefixedStream, Protocol, detect_protocol};
 use crate::transport::stall_guard::{PollTracked, StallGuard};
 use crate::transport::tls::Tls;
 use crate::transport::write_buffer::WriteBuffer;
@@ -43,47 +46,50 @@ use tracing::debug;
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::connection";
 
-/// Streams that a client opens and resets at once, before they are accepted: more end the connection.
+/// Streams that a client may reset before the server accepts them; one more closes the connection.
 const MAX_PENDING_RESETS: usize = 20;
-/// Streams that the server resets for a client's errors: more end the connection.
+/// Streams that the server may reset because of client errors; one more closes the connection.
 const MAX_ERROR_RESETS: usize = 1024;
-/// What one stream, and all streams of a connection, may send before it is read.
+/// Bytes that a client may send on one stream before the server has read them.
 ///
-/// A stream of evaluations is read no faster than its answers are, so that its window is often full; small messages are
-/// small frames, and for each of them h2 counts what is missing to 256 bytes. Beyond half of the connection's window it
-/// closes the connection (GOAWAY, `too_many_data_frames`), with every other call on it. So the windows and the number
-/// of streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](crate::services::MAX_STREAMS_OF_EVALUATIONS)) are set together: as many as may, with messages of 70
-/// bytes or more, stay below it.
+/// h2 charges every DATA frame below 256 bytes with the missing bytes. If the charges exceed half of the connection's
+/// window, h2 closes the connection (GOAWAY, `too_many_data_frames`), and with it every other call. A stream of
+/// evaluations is read no faster than it is answered, so its window is often full of small frames. The windows and the
+/// number of streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](crate::services::MAX_STREAMS_OF_EVALUATIONS)) are
+/// therefore set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the
+/// window.
 const STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes that a client may send on all streams of a connection before the server has read them.
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-/// What one stream may hold that its client doesn't read.
+/// Bytes that one stream may buffer while its client does not read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
-/// What calls under way may still take when the certificate that their client showed is of no more use.
-const LAST_CALLS: Duration = Duration::from_secs(10);
+/// Time that open calls may still take once the client's certificate has become invalid.
+const CERTIFICATE_GRACE: Duration = Duration::from_secs(10);
 
-/// What one connection may do.
+/// Limits of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// How many calls may be open at a time.
+    /// Calls that may be open at a time; 256 by default.
     pub max_streams: u32,
-    /// The sum of a call's headers, in bytes.
+    /// Total size of a call's headers, in bytes; 16 KiB by default.
     pub max_header_bytes: u32,
-    /// How long it may take until it speaks, TLS included.
+    /// Time until the HTTP/2 preface must have arrived, TLS handshake included; 10 seconds by default.
     pub handshake: Duration,
-    /// After so long without traffic it is asked for a sign of life...
+    /// Idle time before a keepalive ping; 60 seconds by default.
     pub keepalive_interval: Duration,
-    /// ...and closed without one after so long.
+    /// Time to answer a keepalive ping before the connection is closed; 20 seconds by default.
     pub keepalive_timeout: Duration,
-    /// After this age, give or take a tenth, it is asked to end, so that clients find new replicas; not all at once.
-    /// Calls under way are finished, however long they take.
+    /// Age at which the server sends GOAWAY, so that clients find new replicas; 30 minutes by default.
+    ///
+    /// Each connection's age varies by up to a tenth, so that connections do not all close at once. Open calls finish,
+    /// however long they take.
     pub max_age: Duration,
-    /// How long a client may leave an answer unread.
+    /// Time that a client may leave an answer unread before the call is reset; 60 seconds by default.
     pub stall: Duration,
 }
 
 impl Default for ConnectionLimits {
-    /// 256 calls, 16 KiB of headers, 10 seconds to speak, a ping after a quiet minute with 20 seconds to answer, half an
-    /// hour of age, a minute's patience with who doesn't read.
+    /// Returns the defaults that the fields state.
     fn default() -> Self {
         Self {
             max_streams: 256,
@@ -97,23 +103,23 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// Why a connection came to nothing.
+/// Why a connection closed before it could carry calls.
 #[derive(Debug, Error)]
 pub(crate) enum ConnectionError {
-    #[error("it did not speak in time")]
+    #[error("the HTTP/2 preface did not arrive in time")]
     Silent(#[from] Elapsed),
-    #[error("it is lost before it spoke")]
+    #[error("connection closed before the HTTP/2 preface arrived")]
     Lost(io::Error),
-    #[error("TLS failed")]
+    #[error("TLS handshake failed")]
     Tls(io::Error),
-    #[error("it speaks neither HTTP/2 nor HTTP/1")]
+    #[error("the client speaks neither HTTP/2 nor HTTP/1")]
     Other,
-    #[error("it speaks HTTP/1")]
+    #[error("the client speaks HTTP/1, and this server requires HTTP/2")]
     Http1,
 }
 
 impl ConnectionError {
-    /// For metrics.
+    /// The value of the `reason` label in metrics.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             ConnectionError::Silent(_) => "silent",
@@ -124,27 +130,27 @@ impl ConnectionError {
     }
 }
 
-/// Why a connection that came to calls has ended.
+/// Why a connection that could carry calls has closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseReason {
-    /// Its client left.
+    /// The client closed the connection.
     Left,
-    /// It was as old as one may become.
+    /// The connection reached its maximum age.
     Age,
-    /// The certificate that its client showed has expired, or its authority is gone.
+    /// The client's certificate has expired, or its authority is no longer trusted.
     Certificate,
-    /// The server is to end.
+    /// The server is draining.
     Drain,
-    /// It gave no sign of life.
+    /// The client did not answer a keepalive ping.
     Keepalive,
-    /// It did something too often: resets, pings, settings, or empty frames.
+    /// The client sent too many resets, pings, settings or empty frames.
     Flood,
-    /// It broke, or spoke no HTTP/2 any more.
+    /// The connection failed, or the client violated HTTP/2.
     Broken,
 }
 
 impl CloseReason {
-    /// For metrics.
+    /// The value of the `reason` label in metrics.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             CloseReason::Left => "left",
@@ -157,17 +163,19 @@ impl CloseReason {
         }
     }
 
-    fn by(error: &(dyn Error + Send + Sync + 'static)) -> Self {
+    fn from_error(error: &(dyn Error + Send + Sync + 'static)) -> Self {
         if error.downcast_ref().is_some_and(hyper::Error::is_timeout) {
             return CloseReason::Keepalive;
         }
         let causes = successors(Some(error as &(dyn Error + 'static)), |error| (*error).source());
-        let told = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>()?.reason()).next();
-        if told == Some(h2::Reason::ENHANCE_YOUR_CALM) { CloseReason::Flood } else { CloseReason::Broken }
+        let reason = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>()?.reason()).next();
+        if reason == Some(h2::Reason::ENHANCE_YOUR_CALM) { CloseReason::Flood } else { CloseReason::Broken }
     }
 }
 
-/// HTTP/2 with the limits of this server. `stalled` counts the calls whose answers were left unread.
+/// Configures HTTP/2 with the limits of this server.
+///
+/// `stalled` counts the calls that were reset because their answers were left unread.
 pub(crate) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Builder<StallGuard> {
     let mut http2 = Builder::new(StallGuard { stall: limits.stall, stalled });
     http2
@@ -185,28 +193,31 @@ pub(crate) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Build
     http2
 }
 
-/// How connections are served.
+/// Configuration shared by all connections of a listener.
 #[derive(Clone)]
-pub(crate) struct Serving {
+pub(crate) struct ConnectionConfig {
     pub(crate) http2: Builder<StallGuard>,
     pub(crate) limits: ConnectionLimits,
     pub(crate) tls: Option<Tls>,
-    /// Turns true when clients are told to go.
+    /// Becomes true when the drain closes connections.
     pub(crate) closing: watch::Receiver<bool>,
 }
 
-/// Serves one connection until it ends, and tells why it did. When `closing` turns true, the client is told to go, and
-/// calls under way are finished; a connection that has not yet spoken is closed.
+/// Serves one connection until it closes, and returns the reason.
+///
+/// When `closing` becomes true, the client receives GOAWAY and open calls finish; a connection whose preface has not
+/// arrived is closed at once.
 ///
 /// # Errors
-/// If it never came to calls.
-// Most connections are idle most of the time, and each has this future. Therefore no `async fn`: that would keep what it
-// was given beside what it made of it. And each stage is in a box of its own, gone when it is over: a task has room for
-// the largest stage that it may come to. Together that would be a fifth more memory for each connection.
+/// If the connection closes before it can carry calls.
+// Most connections are idle most of the time, and each one owns this future, so its size matters. An `async fn` would
+// keep its arguments beside the values made of them. A task reserves memory for its largest stage, so each stage is in
+// a box of its own that is freed when the stage ends. Without both measures, each connection would take a fifth more
+// memory.
 pub(crate) fn serve<S, B>(
     stream: TcpStream,
     address: IpAddr,
-    mut serving: Serving,
+    mut config: ConnectionConfig,
     service: S,
 ) -> impl Future<Output = Result<CloseReason, ConnectionError>> + Send
 where
@@ -215,59 +226,60 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    // Without it small answers wait for acknowledgements.
+    // Nagle's algorithm would hold small answers back until the client acknowledges earlier ones.
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(target: LOG_TARGET, %error, "no TCP_NODELAY");
+        debug!(target: LOG_TARGET, %error, "cannot set TCP_NODELAY");
     }
-    let opening = Box::pin(open(stream, serving.tls.take()));
+    let opening = Box::pin(open(stream, config.tls.take()));
     async move {
-        let (opened, shown) = tokio::select! {
-            opened = timeout(serving.limits.handshake, opening) => opened??,
-            _ = serving.closing.wait_for(|closing| *closing) => return Ok(CloseReason::Drain),
+        let (opened, certificate) = tokio::select! {
+            opened = timeout(config.limits.handshake, opening) => opened??,
+            _ = config.closing.wait_for(|closing| *closing) => return Ok(CloseReason::Drain),
         };
-        let certificate = shown.as_ref().map(|shown| (shown.name.clone(), shown.until));
-        let peer = Peer { address, certificate };
+        let identity = certificate.as_ref().map(|certificate| (certificate.name.clone(), certificate.until));
+        let peer = Peer { address, certificate: identity };
         let calls = match opened {
-            Opened::Plain(stream) => calls(stream, peer, shown, serving, service),
-            Opened::Tls(stream) => calls(stream, peer, shown, serving, service),
+            OpenStream::Plain(stream) => serve_calls(stream, peer, certificate, config, service),
+            OpenStream::Tls(stream) => serve_calls(stream, peer, certificate, config, service),
         };
         Ok(calls.await)
     }
 }
 
-enum Opened {
-    Plain(Rewound<TcpStream>),
-    Tls(Box<Rewound<TlsStream<TcpStream>>>),
+enum OpenStream {
+    Plain(PrefixedStream<TcpStream>),
+    Tls(Box<PrefixedStream<TlsStream<TcpStream>>>),
 }
 
-/// Comes to HTTP/2, and to what the client showed.
-async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(Opened, Option<ClientCertificate>), ConnectionError> {
-    let Some(tls) = tls else { return Ok((Opened::Plain(read_first(stream).await?), None)) };
+/// Completes the TLS handshake, and reads the preface and the client's certificate.
+async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(OpenStream, Option<ClientCertificate>), ConnectionError> {
+    let Some(tls) = tls else { return Ok((OpenStream::Plain(expect_http2(stream).await?), None)) };
     let current = tls.current();
     let accepted = TlsAcceptor::from(current.config.clone()).accept(stream).await.map_err(ConnectionError::Tls)?;
     let certificates = accepted.get_ref().1.peer_certificates().unwrap_or_default();
-    let shown = current.clients.clone().and_then(|clients| ClientCertificate::new(certificates, clients, tls.watch()));
-    Ok((Opened::Tls(Box::new(read_first(accepted).await?)), shown))
+    let certificate =
+        current.clients.clone().and_then(|clients| ClientCertificate::new(certificates, clients, tls.watch()));
+    Ok((OpenStream::Tls(Box::new(expect_http2(accepted).await?)), certificate))
 }
 
-async fn read_first<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<Rewound<T>, ConnectionError> {
-    match first_words(&mut stream).await.map_err(ConnectionError::Lost)? {
-        (First::Http2, first) => Ok(Rewound::new(first, stream)),
-        (First::Http1, _) => {
+async fn expect_http2<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<PrefixedStream<T>, ConnectionError> {
+    match detect_protocol(&mut stream).await.map_err(ConnectionError::Lost)? {
+        (Protocol::Http2, prefix) => Ok(PrefixedStream::new(prefix, stream)),
+        (Protocol::Http1, _) => {
             let _ = stream.write_all(NOT_HTTP1).await;
             let _ = stream.shutdown().await;
             Err(ConnectionError::Http1)
         }
-        (First::Other, _) => Err(ConnectionError::Other),
+        (Protocol::Other, _) => Err(ConnectionError::Other),
     }
 }
 
-/// Serves the calls of a connection that speaks HTTP/2.
-fn calls<T, S, B>(
+/// Serves the calls of an HTTP/2 connection until it closes.
+fn serve_calls<T, S, B>(
     stream: T,
     peer: Peer,
-    shown: Option<ClientCertificate>,
-    serving: Serving,
+    certificate: Option<ClientCertificate>,
+    config: ConnectionConfig,
     service: S,
 ) -> Pin<Box<dyn Future<Output = CloseReason> + Send>>
 where
@@ -277,54 +289,54 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let (places, room) = (StreamPlaces::default(), ConnectionBudget::default());
+    let (streams, budget) = (StreamLimit::default(), ConnectionBudget::default());
     let service = service
         .map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
-            request.extensions_mut().insert(places.clone());
-            request.extensions_mut().insert(room.clone());
+            request.extensions_mut().insert(streams.clone());
+            request.extensions_mut().insert(budget.clone());
             request
         })
         .map_response(|response: Response<B>| response.map(PollTracked::new));
     let stream = WriteBuffer::new(stream);
     let service = TowerToHyperService::new(service);
-    let mut connection = Box::pin(serving.http2.serve_connection(TokioIo::new(stream.clone()), service));
-    // A certificate is looked at when a connection opens: who has a new one shows it on a new connection.
-    let mut distrusted = OptionFuture::from(shown.map(|shown| Box::pin(shown.no_longer_good())));
-    let mut going = Box::pin(is_to_go(serving.limits.max_age, serving.closing));
+    let mut connection = Box::pin(config.http2.serve_connection(TokioIo::new(stream.clone()), service));
+    // The name on a certificate is read once per connection; a client with a new certificate opens a new connection.
+    let mut invalid = OptionFuture::from(certificate.map(|certificate| Box::pin(certificate.wait_until_invalid())));
+    let mut closing = Box::pin(wait_for_close(config.limits.max_age, config.closing));
     Box::pin(async move {
-        let mut told = None;
+        let mut reason = None;
         let ended = loop {
             tokio::select! {
-                ended = driven(connection.as_mut(), &stream) => break ended,
-                why = &mut going, if told.is_none() => {
+                ended = drive(connection.as_mut(), &stream) => break ended,
+                requested = &mut closing, if reason.is_none() => {
                     connection.as_mut().graceful_shutdown();
-                    told = Some(why);
+                    reason = Some(requested);
                 }
-                Some(()) = &mut distrusted => {
+                Some(()) = &mut invalid => {
                     connection.as_mut().graceful_shutdown();
-                    told = Some(CloseReason::Certificate);
-                    break timeout(LAST_CALLS, driven(connection.as_mut(), &stream)).await.unwrap_or(Ok(()));
+                    reason = Some(CloseReason::Certificate);
+                    break timeout(CERTIFICATE_GRACE, drive(connection.as_mut(), &stream)).await.unwrap_or(Ok(()));
                 }
             }
         };
         if let Err(error) = &ended {
             debug!(target: LOG_TARGET, error = &**error as &dyn Error, "a connection ended with an error");
         }
-        told.unwrap_or_else(|| ended.map_or_else(|error| CloseReason::by(&*error), |()| CloseReason::Left))
+        reason.unwrap_or_else(|| ended.map_or_else(|error| CloseReason::from_error(&*error), |()| CloseReason::Left))
     })
 }
 
-/// Completes when a connection is to end, and tells why.
-async fn is_to_go(max_age: Duration, mut closing: watch::Receiver<bool>) -> CloseReason {
+/// Completes when the server is to close a connection, and returns the reason.
+async fn wait_for_close(max_age: Duration, mut closing: watch::Receiver<bool>) -> CloseReason {
     tokio::select! {
         () = sleep(with_jitter(max_age)) => CloseReason::Age,
         _ = closing.wait_for(|closing| *closing) => CloseReason::Drain,
     }
 }
 
-/// Drives a connection, and sends what it has written whenever it has nothing more to do.
-fn driven(
+/// Polls a connection, and sends its buffered writes whenever the connection is waiting.
+fn drive(
     mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
     stream: &WriteBuffer<impl AsyncWrite + Unpin>,
 ) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> {
@@ -337,7 +349,7 @@ fn driven(
     })
 }
 
-/// A duration, more or less by up to a tenth.
+/// Varies a duration at random by up to a tenth in either direction.
 fn with_jitter(duration: Duration) -> Duration {
     duration.mul_f64(0.9 + 0.2 * fastrand::f64())
 }

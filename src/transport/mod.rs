@@ -1,6 +1,6 @@
-//! One connection: TLS, the preface, HTTP/2 and its limits, writes that leave together, clients that stop reading.
+//! Connections: TLS, HTTP/2 with its limits, write buffering, and clients that stop reading.
 //!
-//! Must not know of methods or of messages.
+//! Must not know about RPC methods or messages.
 
 pub(crate) mod client_certificate;
 pub mod connection;

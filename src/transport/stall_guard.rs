@@ -1,10 +1,9 @@
-//! A client that leaves an answer unread has its call reset, so that what the call holds is released.
+//! Resets a call whose client leaves the answer unread, so that its memory is released.
 //!
-//! Flow control makes a transport wait for its client for ever, and a body that is not asked for frames can't end
-//! itself. But the task that serves a call is ours to end: hyper runs each on an executor of the caller's choosing.
-//! This one watches, around each poll, whether the answer's body was asked for more since it last gave something. What
-//! it gives at once is little, so that a client that reads slowly is not taken for one that doesn't read.
-
+//! Flow control makes a transport wait for its client without a limit, and a body that is not polled cannot end itself.
+//! But hyper runs the task of each call on an executor that the server supplies. The executor in this module checks,
+//! after each poll of a call, whether the answer's body was polled again after its last frame. Frames are small, so
+//! that a slow client is not mistaken for one that does not read. Must not know about RPC methods or messages.
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::rt::Executor;
@@ -23,24 +22,26 @@ use tracing::debug;
 const LOG_TARGET: &str = "detente::grpc::stall";
 
 thread_local! {
-    /// Of the call that is being polled on this thread.
-    static GIVEN: Cell<Given> = const { Cell::new(Given { frames: 0, asked: true }) };
+    /// Progress of the body whose call is being polled on this thread.
+    static PROGRESS: Cell<BodyProgress> = const { Cell::new(BodyProgress { frames: 0, is_polled_again: true }) };
 }
 
-/// What the body of an answer has given.
+/// Progress of an answer's body.
 #[derive(Clone, Copy, Debug)]
-struct Given {
-    /// How many frames, over the whole call.
+struct BodyProgress {
+    /// Number of frames produced over the whole call.
     frames: u64,
-    /// Whether it was asked for more since: then the wait is for us, not for the client.
-    asked: bool,
+    /// Whether the body was polled after its last frame.
+    ///
+    /// If so, the call waits for the server and not for its client.
+    is_polled_again: bool,
 }
 
-/// Runs calls, and ends those whose answers are left unread.
+/// Executor that runs calls and resets those whose answers are left unread.
 #[derive(Clone, Debug)]
 pub(crate) struct StallGuard {
     pub(crate) stall: Duration,
-    /// How many were ended so.
+    /// Number of calls reset.
     pub(crate) stalled: Arc<AtomicU64>,
 }
 
@@ -50,57 +51,57 @@ where
     F::Output: Send,
 {
     fn execute(&self, call: F) {
-        let given = Given { frames: 0, asked: true };
-        tokio::spawn(Patient { call, patience: self.clone(), given, timer: None });
+        let progress = BodyProgress { frames: 0, is_polled_again: true };
+        tokio::spawn(GuardedCall { call, guard: self.clone(), progress, timer: None });
     }
 }
 
 pin_project! {
-    /// A call that is given up when its answer is left unread.
-    struct Patient<F> {
+    /// A call that ends when its answer is left unread.
+    struct GuardedCall<F> {
         #[pin]
         call: F,
-        patience: StallGuard,
-        given: Given,
-        // Since so many frames were given, the wait for the client.
+        guard: StallGuard,
+        progress: BodyProgress,
+        // Runs while the client has not taken the last frame.
         #[pin]
-        timer: Option<Waiting>,
+        timer: Option<StallTimer>,
     }
 }
 
 pin_project! {
-    struct Waiting {
+    struct StallTimer {
         frames: u64,
         #[pin]
         sleep: Sleep,
     }
 }
 
-impl<F: Future> Future for Patient<F> {
+impl<F: Future> Future for GuardedCall<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        GIVEN.set(*this.given);
+        PROGRESS.set(*this.progress);
         if this.call.poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        *this.given = GIVEN.get();
-        if this.given.asked {
+        *this.progress = PROGRESS.get();
+        if this.progress.is_polled_again {
             this.timer.set(None);
             return Poll::Pending;
         }
-        let frames = this.given.frames;
-        if this.timer.as_ref().as_pin_ref().is_none_or(|waiting| waiting.frames != frames) {
-            this.timer.set(Some(Waiting { frames, sleep: sleep_until(Instant::now() + this.patience.stall) }));
+        let frames = this.progress.frames;
+        if this.timer.as_ref().as_pin_ref().is_none_or(|timer| timer.frames != frames) {
+            this.timer.set(Some(StallTimer { frames, sleep: sleep_until(Instant::now() + this.guard.stall) }));
         }
-        match this.timer.as_pin_mut().map(|waiting| waiting.project().sleep.poll(cx)) {
+        match this.timer.as_pin_mut().map(|timer| timer.project().sleep.poll(cx)) {
             Some(Poll::Ready(())) => {
-                this.patience.stalled.fetch_add(1, Relaxed);
+                this.guard.stalled.fetch_add(1, Relaxed);
                 debug!(
                     target: LOG_TARGET,
-                    seconds = this.patience.stall.as_secs(),
-                    "a call is reset: its answer was left unread"
+                    seconds = this.guard.stall.as_secs(),
+                    "call reset: the client left the answer unread"
                 );
                 Poll::Ready(())
             }
@@ -109,12 +110,14 @@ impl<F: Future> Future for Patient<F> {
     }
 }
 
-/// What a body gives at once: a long answer is given as its client reads, not all of it to a transport that would keep
-/// it, with the call over and nobody left to give it up.
+/// Largest frame, in bytes.
+///
+/// A long answer is produced as its client reads; if the transport buffered the whole answer, the call would be over,
+/// and nothing could end the wait for the client.
 const LARGEST_FRAME: usize = 32 * 1024;
 
 pin_project! {
-    /// A body that tells when it is asked.
+    /// A body that records when it is polled and when it produces a frame.
     pub(crate) struct PollTracked<B> {
         #[pin]
         inner: B,
@@ -144,10 +147,10 @@ impl<B: Body<Data = Bytes>> Body for PollTracked<B> {
         {
             *this.rest = data.split_off(LARGEST_FRAME);
         }
-        let frames = GIVEN.get().frames;
-        GIVEN.set(match frame {
-            Poll::Ready(Some(_)) => Given { frames: frames + 1, asked: false },
-            Poll::Ready(None) | Poll::Pending => Given { frames, asked: true },
+        let frames = PROGRESS.get().frames;
+        PROGRESS.set(match frame {
+            Poll::Ready(Some(_)) => BodyProgress { frames: frames + 1, is_polled_again: false },
+            Poll::Ready(None) | Poll::Pending => BodyProgress { frames, is_polled_again: true },
         });
         frame
     }

@@ -1,8 +1,9 @@
-//! TLS: certificate and key from PEM files, and, for mutual TLS, the authorities of clients.
+//! TLS: certificates and private keys from PEM texts, and the authorities of client certificates.
 //!
-//! What is read is checked whole before it is used: a key that is not the certificate's, an expired certificate, or a
-//! file without a certificate is an error, at the start and at every reload. Connections that are open keep what they
-//! were opened with, unless their clients' authority is gone (`grpc::certificate`).
+//! The server validates all files before it uses any of them, at start and at every reload: a key that does not match
+//! the certificate, an expired certificate or a file without a certificate is an error. Open connections keep the
+//! configuration with which they opened, unless the authority of the client's certificate is no longer trusted
+//! (`transport::client_certificate`). Must not know where the texts come from.
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
@@ -16,17 +17,17 @@ use thiserror::Error;
 use tokio::sync::watch;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// What gRPC speaks over TLS.
+/// The ALPN protocol of gRPC.
 const ALPN: &[u8] = b"h2";
 
-/// The texts of the files.
+/// Contents of the PEM files.
 #[derive(Clone)]
 pub struct TlsFiles {
-    /// The server's certificate, and those between it and an authority, in this order.
+    /// The server's certificate, followed by the intermediate certificates in order.
     pub certificate: Vec<u8>,
-    /// Its private key.
+    /// The private key of the server's certificate.
     pub key: Vec<u8>,
-    /// The authorities whose clients are let in; `None`: clients show no certificates.
+    /// The authorities whose clients are accepted; `None` if clients present no certificates.
     pub client_authorities: Option<Vec<u8>>,
 }
 
@@ -38,93 +39,95 @@ impl std::fmt::Debug for TlsFiles {
     }
 }
 
-/// Why these files can't be used.
+/// Why the TLS files cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// The certificate can't be read.
-    #[error("the certificate is not PEM: {0}")]
+    /// The certificate file is not PEM.
+    #[error("the certificate file is not PEM: {0}")]
     Certificate(pem::Error),
-    /// There is none.
-    #[error("the certificate's file has no certificate (`-----BEGIN CERTIFICATE-----`)")]
+    /// The certificate file has no certificate.
+    #[error("the certificate file has no certificate; expected `-----BEGIN CERTIFICATE-----`")]
     NoCertificate,
-    /// A certificate is not X.509.
-    #[error("the certificate is not one of X.509")]
+    /// The certificate is not an X.509 certificate.
+    #[error("the certificate is not an X.509 certificate")]
     NotX509,
-    /// It is of no more use.
-    #[error("the certificate has expired")]
+    /// The certificate has expired.
+    #[error("the certificate has expired; renew it")]
     Expired,
-    /// The key can't be read.
-    #[error("the private key can't be read: {0}")]
+    /// The private key is not PEM.
+    #[error("cannot read the private key: {0}")]
     Key(pem::Error),
-    /// Certificate and key don't go together, or are of a kind that is not supported.
-    #[error("certificate and key can't be used: {0}")]
+    /// The certificate and the private key do not match, or their algorithm is not supported.
+    #[error("cannot use the certificate with the private key: {0}")]
     Pair(#[from] rustls::Error),
-    /// The authorities can't be read.
-    #[error("the client authorities are not PEM: {0}")]
+    /// The file of client authorities is not PEM.
+    #[error("the file of client authorities is not PEM: {0}")]
     Authorities(pem::Error),
-    /// There is none, or one that is no authority.
-    #[error("the client authorities can't be used: {0}")]
+    /// The file has no client authority, or one of its certificates is not an authority.
+    #[error("cannot use the client authorities: {0}")]
     Verifier(#[from] VerifierBuilderError),
 }
 
-/// The TLS in force.
+/// The active TLS configuration, which reloads replace. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    current: Arc<watch::Sender<Arc<Current>>>,
+    current: Arc<watch::Sender<Arc<ActiveTls>>>,
 }
 
-/// What a connection is opened with.
+/// The configuration with which new connections open.
 #[derive(Debug)]
-pub(crate) struct Current {
+pub(crate) struct ActiveTls {
     pub(crate) config: Arc<ServerConfig>,
-    pub(crate) clients: Option<Arc<Clients>>,
+    pub(crate) clients: Option<Arc<ClientAuthorities>>,
     expires: SystemTime,
 }
 
-/// Who is let in under mutual TLS.
+/// The authorities whose clients are accepted under mutual TLS.
 #[derive(Debug)]
-pub(crate) struct Clients {
+pub(crate) struct ClientAuthorities {
     authorities: Vec<u8>,
     verifier: Arc<dyn ClientCertVerifier>,
 }
 
 impl Tls {
-    /// TLS by these files.
+    /// Creates the configuration from PEM texts.
     ///
     /// # Errors
-    /// If they can't be used.
+    /// If the texts cannot be used; see [`TlsError`].
     pub fn new(files: &TlsFiles) -> Result<Self, TlsError> {
         Ok(Self { current: Arc::new(watch::Sender::new(Arc::new(read(files, None)?))) })
     }
 
-    /// From now on by these files; by those before if they can't be used.
+    /// Replaces the configuration; on an error, the previous configuration stays active.
     ///
     /// # Errors
-    /// If they can't be used.
+    /// If the texts cannot be used; see [`TlsError`].
     pub fn replace(&self, files: &TlsFiles) -> Result<(), TlsError> {
         let clients = self.current().clients.clone();
         self.current.send_replace(Arc::new(read(files, clients)?));
         Ok(())
     }
 
-    /// When the certificate expires.
+    /// Returns the expiry of the server's certificate.
     pub fn expires(&self) -> SystemTime {
         self.current.borrow().expires
     }
 
-    /// For the next connection.
-    pub(crate) fn current(&self) -> Arc<Current> {
+    /// Returns the configuration for the next connection.
+    pub(crate) fn current(&self) -> Arc<ActiveTls> {
         self.current.borrow().clone()
     }
 
-    /// Tells what is in force, and whenever that is replaced.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Current>> {
+    /// Returns a receiver of the active configuration and of its replacements.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<ActiveTls>> {
         self.current.subscribe()
     }
 }
 
-impl Clients {
-    /// Those before if the authorities are the same: who was let in by these need not be looked at again.
+impl ClientAuthorities {
+    /// Parses client authorities; returns `before` if they did not change.
+    ///
+    /// Open connections then need no new check of their client certificates.
     fn read(authorities: &[u8], before: Option<Arc<Self>>) -> Result<Arc<Self>, TlsError> {
         if let Some(before) = before.filter(|before| before.authorities == authorities) {
             return Ok(before);
@@ -138,7 +141,7 @@ impl Clients {
         Ok(Arc::new(Self { authorities: authorities.to_vec(), verifier }))
     }
 
-    /// Whether a client with these certificates would be let in.
+    /// Whether these authorities trust a client with these certificates.
     pub(crate) fn trust(&self, certificates: &[CertificateDer<'_>]) -> bool {
         certificates
             .split_first()
@@ -146,7 +149,7 @@ impl Clients {
     }
 }
 
-fn read(files: &TlsFiles, before: Option<Arc<Clients>>) -> Result<Current, TlsError> {
+fn read(files: &TlsFiles, before: Option<Arc<ClientAuthorities>>) -> Result<ActiveTls, TlsError> {
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(&files.certificate).collect::<Result<_, _>>().map_err(TlsError::Certificate)?;
     let first = certificates.first().ok_or(TlsError::NoCertificate)?;
@@ -156,8 +159,11 @@ fn read(files: &TlsFiles, before: Option<Arc<Clients>>) -> Result<Current, TlsEr
         return Err(TlsError::Expired);
     }
     let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(TlsError::Key)?;
-    let clients =
-        files.client_authorities.as_ref().map(|authorities| Clients::read(authorities, before)).transpose()?;
+    let clients = files
+        .client_authorities
+        .as_ref()
+        .map(|authorities| ClientAuthorities::read(authorities, before))
+        .transpose()?;
     let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?;
     let builder = match &clients {
@@ -167,15 +173,16 @@ fn read(files: &TlsFiles, before: Option<Arc<Clients>>) -> Result<Current, TlsEr
     let mut config = builder.with_single_cert(certificates, key)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     if clients.is_some() {
-        // A session that is resumed brings the certificate that it began with, which nobody looks at again: it would be
-        // good for as long as sessions are, expired or not.
+        // A resumed TLS session keeps the client certificate of its first handshake, and rustls does not verify it
+        // again: an expired certificate would stay valid as long as the session. Without sessions, every handshake
+        // verifies it.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
-    Ok(Current { config: Arc::new(config), clients, expires })
+    Ok(ActiveTls { config: Arc::new(config), clients, expires })
 }
 
-/// When a certificate expires.
+/// Returns a certificate's expiry.
 pub(crate) fn expiry(certificate: &X509Certificate<'_>) -> SystemTime {
     let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
     UNIX_EPOCH + Duration::from_secs(seconds)

@@ -1,32 +1,32 @@
-//! What a connection writes in one go leaves in one go.
+//! Coalesces the writes of a connection.
 //!
-//! h2 writes every DATA frame of 256 bytes or more by itself, and has it flushed before it takes the next one. A
-//! connection with many calls so pays for many small writes, and a write is dearer than copying what it writes. Here
-//! writes are held until the connection has nothing more to do, and flushes don't count; its owner then sends what is
-//! held. A little is held at most, and only between two writes: a connection that waits holds nothing, unless its
-//! client doesn't read.
-
+//! h2 writes every DATA frame of 256 bytes or more separately, and flushes it before it takes the next one. A
+//! connection with many calls therefore pays for many small writes, and a system call costs more than copying its
+//! bytes. This module buffers writes until the connection has nothing more to do and ignores flushes; the owner of the
+//! connection then sends the buffer. The buffer is small, and empty while the connection waits, unless the client does
+//! not read. Must not know what the bytes mean.
+use crate::locks::lock;
 use bytes::{Buf, BytesMut};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is held at most: several answers of a usual size.
-const HELD_BYTES: usize = 32 * 1024;
+/// Size of the buffer, in bytes: several answers of usual size.
+const BUFFER_BYTES: usize = 32 * 1024;
 
-/// A socket whose writes are held until [`WriteBuffer::poll_send`]. Clones are the same socket.
+/// A socket that buffers its writes until [`WriteBuffer::poll_send`]. Clones share the socket.
 #[derive(Debug)]
 pub(crate) struct WriteBuffer<T> {
-    // One task uses it, so that nobody ever waits; but two of its parts do, the connection and its owner.
+    // The connection and its owner both use the socket, but in one task, so the lock is never contended.
     inner: Arc<Mutex<Inner<T>>>,
 }
 
 #[derive(Debug)]
 struct Inner<T> {
     socket: T,
-    held: BytesMut,
+    buffered: BytesMut,
 }
 
 impl<T> Clone for WriteBuffer<T> {
@@ -37,10 +37,10 @@ impl<T> Clone for WriteBuffer<T> {
 
 impl<T: AsyncWrite + Unpin> WriteBuffer<T> {
     pub(crate) fn new(socket: T) -> Self {
-        Self { inner: Arc::new(Mutex::new(Inner { socket, held: BytesMut::new() })) }
+        Self { inner: Arc::new(Mutex::new(Inner { socket, buffered: BytesMut::new() })) }
     }
 
-    /// Sends what is held.
+    /// Sends the buffered bytes.
     pub(crate) fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.with(|inner| inner.poll_send(cx))
     }
@@ -48,21 +48,21 @@ impl<T: AsyncWrite + Unpin> WriteBuffer<T> {
 
 impl<T> WriteBuffer<T> {
     fn with<R>(&self, work: impl FnOnce(&mut Inner<T>) -> R) -> R {
-        work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut lock(&self.inner))
     }
 }
 
 impl<T: AsyncWrite + Unpin> Inner<T> {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.held.has_remaining() {
-            match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.held))? {
+        while self.buffered.has_remaining() {
+            match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.buffered))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                sent => self.held.advance(sent),
+                sent => self.buffered.advance(sent),
             }
         }
-        // Connections are many, and most of them are idle.
-        self.held = BytesMut::new();
-        // Under TLS what was written may be kept, encrypted, until it is flushed.
+        // Free the buffer: there are many connections, and most of them are idle.
+        self.buffered = BytesMut::new();
+        // TLS may keep encrypted bytes until a flush.
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 }
@@ -85,17 +85,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WriteBuffer<T> {
     ) -> Poll<io::Result<usize>> {
         self.with(|inner| {
             let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
-            if inner.held.len() + bytes > HELD_BYTES {
+            if inner.buffered.len() + bytes > BUFFER_BYTES {
                 ready!(inner.poll_send(cx))?;
             }
-            if bytes > HELD_BYTES {
-                // Nothing is held any more that it could overtake.
+            if bytes > BUFFER_BYTES {
+                // The buffer is empty, so writing past it keeps the order.
                 return Pin::new(&mut inner.socket).poll_write_vectored(cx, slices);
             }
-            if inner.held.capacity() == 0 {
-                inner.held.reserve(HELD_BYTES);
+            if inner.buffered.capacity() == 0 {
+                inner.buffered.reserve(BUFFER_BYTES);
             }
-            slices.iter().for_each(|slice| inner.held.extend_from_slice(slice));
+            slices.iter().for_each(|slice| inner.buffered.extend_from_slice(slice));
             Poll::Ready(Ok(bytes))
         })
     }
@@ -104,7 +104,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WriteBuffer<T> {
         true
     }
 
-    /// Nothing: the connection asks for it after every frame.
+    /// Does nothing, because the connection flushes after every frame; [`WriteBuffer::poll_send`] flushes.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

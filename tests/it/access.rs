@@ -254,10 +254,10 @@ fn a_token_that_was_verified_before_expires_all_the_same() {
     let token = signer.sign(&claims(now));
     let caller = keys.verify(&token, now).unwrap();
     assert!(keys.verify(&token, now + Duration::from_secs(600)).is_ok());
-    assert!(caller.stands(now + Duration::from_secs(629)));
+    assert!(caller.is_valid_at(now + Duration::from_secs(629)));
     let later = now + Duration::from_secs(631);
     assert_eq!(keys.verify(&token, later).unwrap_err(), AuthenticationError::Expired);
-    assert!(!caller.stands(later));
+    assert!(!caller.is_valid_at(later));
 }
 
 #[test]
@@ -266,8 +266,8 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
     let refused = |text: &str| Keys::read(text, rules(&["ES256", "RS256"])).unwrap_err().to_string();
     assert!(refused("keys").contains("not a JSON object"));
     assert!(refused("{}").contains("no list `keys`"));
-    assert!(refused("{\"keys\": []}").contains("no key"));
-    assert!(refused(&" ".repeat(1024 * 1024 + 1)).contains("more than"));
+    assert!(refused("{\"keys\": []}").contains("no usable key"));
+    assert!(refused(&" ".repeat(1024 * 1024 + 1)).contains("exceeds"));
     assert!(refused(&jwks(&[one.jwk(), one.jwk()])).contains("key 2 has the same name"));
     for part in ["d", "p", "q", "dp", "dq", "qi", "k"] {
         let mut private = one.jwk();
@@ -275,17 +275,19 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
         assert!(refused(&jwks(&[rsa.jwk(), private])).contains("key 2 has a private"), "{part}");
     }
     assert!(refused(&jwks(&[json!({"kty": "oct", "k": "AAAA", "alg": "HS256"})])).contains("key 1 has a private"));
-    assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 101])).contains("at most 100"));
+    assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 101])).contains("limit is 100"));
     let mut sealing = one.jwk();
     sealing["use"] = json!("enc");
-    assert!(refused(&jwks(&[sealing.clone()])).contains("no key"));
+    assert!(refused(&jwks(&[sealing.clone()])).contains("no usable key"));
     let mut deriving = one.jwk();
     deriving["key_ops"] = json!(["deriveKey"]);
-    assert!(refused(&jwks(&[deriving.clone()])).contains("no key"));
+    assert!(refused(&jwks(&[deriving.clone()])).contains("no usable key"));
     deriving["key_ops"] = json!(["verify"]);
     assert!(Keys::read(&jwks(&[deriving]), rules(&["ES256"])).is_ok());
     // Of kinds, and named for algorithms, that are not allowed.
-    assert!(Keys::read(&jwks(&[rsa.jwk()]), rules(&["ES256", "PS256"])).unwrap_err().to_string().contains("no key"));
+    assert!(
+        Keys::read(&jwks(&[rsa.jwk()]), rules(&["ES256", "PS256"])).unwrap_err().to_string().contains("no usable key")
+    );
     assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
     for (bits, fits) in [(1_024_usize, false), (2_047, false), (2_048, true), (8_192, true), (8_193, false)] {
         // Its highest bit, and zeros before it that say nothing.
@@ -294,7 +296,7 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
         let key = json!({"kty": "RSA", "n": BASE64URL_NOPAD.encode(&modulus), "e": "AQAB"});
         let read = Keys::read(&jwks(&[key]), rules(&["RS256"])).map(|_| ()).map_err(|error| error.to_string());
         assert_eq!(read.is_ok(), fits, "{bits}: {read:?}");
-        assert!(fits || read.unwrap_err().contains(&format!("key 1 is one of RSA with {bits} bits")), "{bits}");
+        assert!(fits || read.unwrap_err().contains(&format!("key 1 is an RSA key of {bits} bits")), "{bits}");
     }
     // What another one can't read keeps nobody from the keys beside.
     let strange = [
@@ -304,8 +306,8 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
         json!(7),
     ];
     let keys = Keys::read(&jwks(&[&strange[..], &[rsa.jwk()]].concat()), rules(&["RS256"])).unwrap();
-    assert_eq!(keys.passed_over().len(), strange.len(), "{:?}", keys.passed_over());
-    assert!(keys.passed_over()[0].ends_with("or not whole") && keys.passed_over()[3] == "key 4 is no JWK");
+    assert_eq!(keys.skipped_keys().len(), strange.len(), "{:?}", keys.skipped_keys());
+    assert!(keys.skipped_keys()[0].ends_with("or is incomplete") && keys.skipped_keys()[3] == "key 4 is not a JWK");
     assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 100])).len() < 1_000);
     for name in ["HS256", "none", "RS1", ""] {
         assert!(name.parse::<detente::access::JwtAlgorithm>().is_err(), "{name}");
@@ -342,53 +344,59 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
     let secret = "a-token-in-plain-text-by-mistake";
     let good = entry("a", "x", "reader", "");
     for (text, wanted) in [
-        (String::new(), "`tokens:`"),
+        (String::new(), "`tokens`"),
         ("tokens: []".to_owned(), "no token"),
-        (format!("tokens:\n{good}{good}"), "token 2 (a): the same token"),
+        (format!("tokens:\n{good}{good}"), "token 2 (a): an earlier entry has the same token"),
         // `Bearer` and nothing would be let in by it.
-        (format!("tokens:\n{}", entry("a", "", "reader", "")), "token 1 (a): `sha256` is that of an empty token"),
+        (format!("tokens:\n{}", entry("a", "", "reader", "")), "token 1 (a): `sha256` is the hash of an empty token"),
         (
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, expires: 2030-01-01")),
-            "not as it should be",
+            "invalid token file",
         ),
         // Of two that contradict each other none is taken.
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, role: analyst")), "not as it should be"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, role: analyst")), "invalid token file"),
         (
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [one], scenarios: [two]")),
-            "not as it should be",
+            "invalid token file",
         ),
-        (format!("tokens:\n{good}callers: []\n"), "not as it should be"),
-        (format!("tokens:\n{good}tokens:\n{good}"), "not as it should be"),
-        (format!("tokens:\n{good}---\ntokens:\n{good}"), "not as it should be"),
-        (format!("tokens:\n{}", good.replace(", role: reader", "")), "not as it should be"),
+        (format!("tokens:\n{good}callers: []\n"), "invalid token file"),
+        (format!("tokens:\n{good}tokens:\n{good}"), "invalid token file"),
+        (format!("tokens:\n{good}---\ntokens:\n{good}"), "invalid token file"),
+        (format!("tokens:\n{}", good.replace(", role: reader", "")), "invalid token file"),
         (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 0x")), "64 hexadecimal"),
         (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 00")), "64 hexadecimal"),
         (
             format!("tokens:\n  - {{caller: a, sha256: '{}', role: reader, scenarios: all}}\n", "+f".repeat(32)),
             "64 hexadecimal",
         ),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['']")), "ids like"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: {one: two}")), "not as it should be"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['']")), "ids, such as"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: {one: two}")), "invalid token file"),
         (format!("tokens:\n{}", entry("''", "x", "reader", "")), "1 to 64"),
-        (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: a caller is called by"),
+        (format!("tokens:\n{}", entry("A B", "x", "reader", "")), "token 1: `caller` is not"),
         (format!("tokens:\n{}", entry(&"a".repeat(65), "x", "reader", "")), "1 to 64"),
-        (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: not as it should be"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")), "`scenarios` is `all`, or a list"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: none")), "`scenarios` is `all`, or a list"),
+        (format!("tokens:\n{}", entry("a", "x", "admin", "")), "line 2: invalid token file"),
+        (
+            format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: []")),
+            "`scenarios` is neither `all` nor a list",
+        ),
+        (
+            format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: none")),
+            "`scenarios` is neither `all` nor a list",
+        ),
         // Half of an entry must not say more than all of it.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: x").replace(", scenario: x", "")), "scenarios"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "not as it should be"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "invalid token file"),
         // Commented out to the last one: nobody may be let into everything by that.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: null")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ~")), "scenarios"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['*']")), "ids like"),
-        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [scenarios/one]")), "ids like"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['*']")), "ids, such as"),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [scenarios/one]")), "ids, such as"),
         (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader, scenarios: all}}\n"), "64 hexadecimal"),
-        (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "not as it should be"),
-        (format!("{secret}: ]["), "not as it should be"),
-        (format!("tokens:\n{}", good.repeat(10_001)), "at most 10000"),
-        ("#".repeat(4 * 1024 * 1024 + 1), "more than"),
+        (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "invalid token file"),
+        (format!("{secret}: ]["), "invalid token file"),
+        (format!("tokens:\n{}", good.repeat(10_001)), "limit is 10000"),
+        ("#".repeat(4 * 1024 * 1024 + 1), "exceeds"),
     ] {
         let told = Tokens::read(&text).unwrap_err().to_string();
         assert!(told.contains(wanted), "{}: {told}", text.get(..80).unwrap_or(&text));
@@ -602,10 +610,10 @@ fn who_shows_a_certificate_stands_until_it_expires() {
     let now = SystemTime::now();
     let desk = Caller::with_certificate("desk", now);
     assert_eq!((desk.name(), desk.role(), desk.is_known()), ("desk", Role::Analyst, true));
-    assert!(desk.may_see("anything") && desk.stands(now - Duration::from_secs(1)) && !desk.stands(now));
-    let anyone = Caller::anyone();
+    assert!(desk.may_see("anything") && desk.is_valid_at(now - Duration::from_secs(1)) && !desk.is_valid_at(now));
+    let anyone = Caller::anonymous();
     assert_eq!((anyone.name(), anyone.role(), anyone.is_known()), ("anonymous", Role::Analyst, false));
-    assert!(anyone.may_see("anything") && anyone.stands(now));
+    assert!(anyone.may_see("anything") && anyone.is_valid_at(now));
 }
 
 #[test]
@@ -633,18 +641,18 @@ fn who_is_taken_out_of_the_file_no_longer_stands() {
         entry("has-changed-hands", "6", "reader", ""),
     ]));
     for before in others {
-        assert!(!before.stands(now), "{} is somebody else now", before.name());
+        assert!(!before.is_valid_at(now), "{} is somebody else now", before.name());
     }
     assert!(who("4").unwrap().may_see("two") && !who("5").unwrap().may_see("two"));
     assert_eq!(who("6").unwrap().name(), "has-changed-hands");
-    assert!(stays.stands(now) && who("1").unwrap().stands(now));
-    assert!(!leaves.stands(now), "a token that was revoked is still good");
+    assert!(stays.is_valid_at(now) && who("1").unwrap().is_valid_at(now));
+    assert!(!leaves.is_valid_at(now), "a token that was revoked is still good");
     assert_eq!(who("2").unwrap_err(), AuthenticationError::UnknownToken);
-    assert!(!rises.stands(now), "what it may is otherwise than it was");
+    assert!(!rises.is_valid_at(now), "what it may is otherwise than it was");
     assert_eq!(who("3").unwrap().role(), Role::Analyst);
     // The same once more, so that what was carried over is carried on.
     authority.replace_tokens(tokens(&[entry("rises", "3", "analyst", "")]));
-    assert!(!stays.stands(now));
+    assert!(!stays.is_valid_at(now));
 }
 
 #[test]
@@ -656,16 +664,16 @@ fn what_a_key_signed_goes_with_the_key() {
     let by_old = old.sign(&claims(now));
     let before = who(&by_old).unwrap();
     authority.replace_keys(keys(&[&old, &new], &["ES256"]));
-    assert!(before.stands(now));
+    assert!(before.is_valid_at(now));
     assert!(who(&by_old).is_ok() && who(&new.sign(&claims(now))).is_ok());
     authority.replace_keys(keys(&[&new], &["ES256"]));
-    assert!(!before.stands(now));
+    assert!(!before.is_valid_at(now));
     assert_eq!(who(&by_old).unwrap_err(), AuthenticationError::UnknownKey);
     // Another key under a name that was there before.
     let before = who(&new.sign(&claims(now))).unwrap();
     let renewed = Signer::new("new", Algorithm::ES256);
     authority.replace_keys(keys(&[&renewed], &["ES256"]));
-    assert!(!before.stands(now) && who(&renewed.sign(&claims(now))).is_ok());
+    assert!(!before.is_valid_at(now) && who(&renewed.sign(&claims(now))).is_ok());
     assert_eq!(who(&new.sign(&claims(now))).unwrap_err(), AuthenticationError::BadSignature);
 }
 

@@ -13,7 +13,7 @@ use syn::{Attribute, File, Item, ItemMod, ItemUse, UseTree};
 
 /// The folders of the service, lowest first. A folder uses those of lower ranks only.
 const RANKS: [&[&str]; 6] = [
-    &["schema", "shutdown", "telemetry"],
+    &["locks", "schema", "shutdown", "telemetry"],
     &["access", "serving", "error"],
     &["convert", "middleware"],
     &["services", "transport"],

@@ -58,7 +58,7 @@ fn what_is_added_changed_and_removed_is_served_so() {
 
     fs::remove_file(folder.0.join("a.yml")).unwrap();
     let outcome = files.reload();
-    assert_eq!(outcome.changed, ["scenarios/a is no longer served: its file is gone"]);
+    assert_eq!(outcome.changed, ["scenarios/a is no longer served because its file was removed"]);
     assert_eq!(titles(&files), ["b=B2", "c=C1"]);
     assert_eq!(files.store().default_id().as_deref(), Some("b"));
     // Back as it was: the same revision, and nothing else.
@@ -115,7 +115,7 @@ fn what_cannot_be_used_leaves_what_was_there_and_is_named() {
     let pipe = folder.0.join("pipe.yaml");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let outcome = files.reload();
-    assert!(outcome.faults[0].message.contains("no regular file"), "{outcome:?}");
+    assert!(outcome.faults[0].message.contains("not a regular file"), "{outcome:?}");
     fs::remove_file(&pipe).unwrap();
     // A fault of a file that never held anything is no scenario's.
     folder.write("new.yaml", "nothing");
@@ -220,7 +220,7 @@ async fn a_config_map_is_followed_by_what_the_system_tells_alone() {
     let next = async |watch: &mut Watch, wanted: &[&str]| {
         let seen = async {
             while titles(&files) != wanted {
-                reloads.next(watch).await;
+                reloads.reload_on_change(watch).await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {wanted:?}", titles(&files)));
@@ -262,7 +262,7 @@ async fn a_folder_that_takes_the_place_of_another_is_followed() {
         let wanted = [format!("a={title}")];
         let seen = async {
             while titles(&files) != wanted {
-                reloads.next(&mut watch).await;
+                reloads.reload_on_change(&mut watch).await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
@@ -272,7 +272,7 @@ async fn a_folder_that_takes_the_place_of_another_is_followed() {
         let wanted = [format!("a={title}")];
         let seen = async {
             while titles(&files) != wanted {
-                reloads.next(&mut watch).await;
+                reloads.reload_on_change(&mut watch).await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
@@ -293,7 +293,7 @@ async fn a_folder_may_be_named_from_here() {
     folder.write("a.yaml", &text("a", "A2"));
     let seen = async {
         while titles(&files) != ["a=A2"] {
-            reloads.next(&mut watch).await;
+            reloads.reload_on_change(&mut watch).await;
         }
     };
     timeout(Duration::from_secs(20), seen).await.expect("a change in a folder that is named from here");
@@ -322,7 +322,7 @@ async fn looking_at_files_is_no_change_of_them() {
     let files = load(&folder);
     let reloads = Reloads::new(vec![files.clone()]);
     let mut watch = Watch::new(&reloads.folders(), None).unwrap();
-    reloads.again().await;
+    reloads.reload_in_background().await;
     assert!(timeout(Duration::from_millis(600), watch.next()).await.is_err(), "each look is followed by another");
     // By time, and by nothing else.
     let mut watch = Watch::new(&BTreeSet::new(), Some(Duration::from_millis(50))).unwrap();
@@ -335,7 +335,7 @@ fn what_a_server_starts_with_is_whole() {
     folder.write("a.yaml", &text("a", "A1"));
     folder.write("b.yaml", &text("a", "A2"));
     let load = || ScenarioFiles::load(Where::Folder(folder.0.clone()), None).map(|_| ()).unwrap_err().to_string();
-    assert!(load().contains("b.yaml holds the scenario `a`, and so does"), "{}", load());
+    assert!(load().contains("b.yaml contains the scenario `a`, and so does"), "{}", load());
     folder.write("b.yaml", "broken");
     assert!(load().contains("fault"), "{}", load());
     fs::remove_file(folder.0.join("b.yaml")).unwrap();

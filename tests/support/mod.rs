@@ -16,7 +16,7 @@ use detente::server;
 use detente::server::{ServeError, Settings};
 use detente::serving::Store;
 use detente::serving::source;
-use detente::shutdown::{Drain, Drained};
+use detente::shutdown::{Drain, DrainOutcome};
 use detente::telemetry::Metrics;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
@@ -48,7 +48,7 @@ pub struct Server {
     /// What it counts.
     pub metrics: Metrics,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<Drained, ServeError>>,
+    task: JoinHandle<Result<DrainOutcome, ServeError>>,
 }
 
 impl Server {
@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// Asks it to end; `ended` waits for it.
-    pub fn stop(self) -> JoinHandle<Result<Drained, ServeError>> {
+    pub fn stop(self) -> JoinHandle<Result<DrainOutcome, ServeError>> {
         let _ = self.stop.send(());
         self.task
     }

@@ -1,30 +1,30 @@
-//! Batches of whole lines, and the trait of what writes them.
+//! Batches of complete lines, and the trait of their writers. Must not know where lines go.
 
 use crate::serving::decisions::MAX_LINE_BYTES;
 use serde_json::{Map, Value};
 use std::ops::Range;
 
-/// A batch is written when it has grown to this.
+/// Size from which a batch is written, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// What batches are written to.
+/// A destination of batches.
 pub(super) trait Sink: Send {
-    fn put(&mut self, batch: &Batch) -> Put;
+    fn write_batch(&mut self, batch: &Batch) -> WriteOutcome;
 }
 
-/// Whole lines, to be written at once.
+/// Complete lines that are written together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     bytes: Vec<u8>,
-    /// Where each line ends, its newline included.
+    /// The end of each line, its newline included.
     ends: Vec<usize>,
 }
 
-/// What came of a batch. The lines that were not written failed.
+/// The outcome of writing a batch. Lines that were not written have failed.
 #[derive(Debug, Default)]
-pub(super) struct Put {
+pub(super) struct WriteOutcome {
     pub(super) written: usize,
-    /// What went wrong, though the lines may all be written.
+    /// The last error; all lines may have been written despite it.
     pub(super) fault: Option<String>,
 }
 
@@ -33,29 +33,29 @@ impl Batch {
         self.ends.len()
     }
 
-    /// Where a line begins; after the last one, where that ends.
-    pub(super) fn begin(&self, line: usize) -> usize {
+    /// Returns the start of a line; for the number after the last line, the end of the batch.
+    pub(super) fn start(&self, line: usize) -> usize {
         line.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0)
     }
 
     pub(super) fn bytes(&self, lines: Range<usize>) -> &[u8] {
-        self.bytes.get(self.begin(lines.start)..self.begin(lines.end)).unwrap_or_default()
+        self.bytes.get(self.start(lines.start)..self.start(lines.end)).unwrap_or_default()
     }
 
-    /// How many of these lines are whole within so many of their bytes.
-    pub(super) fn whole(&self, lines: Range<usize>, bytes: usize) -> usize {
-        let begin = self.begin(lines.start);
+    /// Returns how many of these lines are complete within the first `bytes` of them.
+    pub(super) fn complete(&self, lines: Range<usize>, bytes: usize) -> usize {
+        let start = self.start(lines.start);
         let ends = self.ends.get(lines).unwrap_or_default();
-        ends.iter().take_while(|end| **end - begin <= bytes).count()
+        ends.iter().take_while(|end| **end - start <= bytes).count()
     }
 
-    /// Adds a line; one that is too long without its request.
+    /// Adds a line; a line above the limit is added without its request.
     pub(super) fn push(&mut self, mut line: Value) -> serde_json::Result<()> {
-        let begin = self.bytes.len();
+        let start = self.bytes.len();
         self.append(&line)?;
-        let length = self.bytes.len() - begin;
+        let length = self.bytes.len() - start;
         if length > MAX_LINE_BYTES {
-            self.bytes.truncate(begin);
+            self.bytes.truncate(start);
             shorten(&mut line, &format!("the line would have {length} bytes, and {MAX_LINE_BYTES} are written"));
             self.append(&line)?;
         }
@@ -65,12 +65,12 @@ impl Batch {
     }
 
     fn append(&mut self, line: &Value) -> serde_json::Result<()> {
-        let begin = self.bytes.len();
-        let made = serde_json::to_writer(&mut self.bytes, line);
-        if made.is_err() {
-            self.bytes.truncate(begin);
+        let start = self.bytes.len();
+        let result = serde_json::to_writer(&mut self.bytes, line);
+        if result.is_err() {
+            self.bytes.truncate(start);
         }
-        made
+        result
     }
 
     /// Whether the batch is large enough to be written.
@@ -81,14 +81,14 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        // A line may be far longer than a batch; what it took is given back.
+        // A line may be far longer than a batch: free the memory that it took.
         self.bytes.shrink_to(2 * BATCH_BYTES);
     }
 }
 
-/// Leaves the request out, and whatever else is long.
+/// Removes the request and every other long field.
 fn shorten(line: &mut Value, why: &str) {
-    /// More than any name takes.
+    /// Longer than any name, in bytes.
     const SHORT: usize = 4 * 1024;
     let fields = line.as_object_mut().map(std::mem::take).unwrap_or_default();
     let is_short = |field: &str, value: &Value| match value {

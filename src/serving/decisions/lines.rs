@@ -1,7 +1,9 @@
-//! The log's thread: makes lines, masks them, gathers them into batches, and tells of what failed.
+//! The log's thread: creates lines, masks them, writes them in batches, and reports failures.
+//!
+//! Must not know where lines go.
 
 use crate::serving::decisions::DecisionCounts;
-use crate::serving::decisions::batch::{Batch, Put, Sink};
+use crate::serving::decisions::batch::{Batch, Sink, WriteOutcome};
 use crate::serving::decisions::mask::Mask;
 use crate::serving::decisions::queue::{Line, Queue};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,12 +14,12 @@ use tracing::warn;
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::decisions::lines";
 
-/// Between two warnings.
-pub(super) const QUIET: Duration = Duration::from_secs(10);
+/// Minimum time between two warnings.
+pub(super) const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What makes and writes lines.
+/// Creates and writes lines on the log's thread.
 pub(super) struct Writer {
-    /// In warnings.
+    /// Destination of the log, named in warnings.
     name: String,
     queue: Arc<Queue>,
     sink: Box<dyn Sink>,
@@ -31,9 +33,9 @@ impl Writer {
         Self { name, queue, sink, mask, batch: Batch::default(), faults: Faults::default() }
     }
 
-    /// Until the queue ends.
+    /// Writes lines until the queue ends.
     pub(super) fn run(self) {
-        // Goes last: when the end is told, the file is closed, and may be opened again.
+        // Dropped last: once waiters learn that the thread has ended, the file is closed and can be opened again.
         let _finish = Finish(self.queue.clone());
         let mut writer = self;
         let mut lines = Vec::new();
@@ -41,32 +43,32 @@ impl Writer {
             for line in lines.drain(..) {
                 writer.add(line);
             }
-            writer.put();
-            writer.tell(Instant::now());
+            writer.write_batch();
+            writer.report(Instant::now());
         }
     }
 
     fn add(&mut self, line: Line) {
-        let made = catch_unwind(AssertUnwindSafe(line));
+        let created = catch_unwind(AssertUnwindSafe(line));
         let pushed =
-            made.map_err(|_| "a line could not be made: its maker panicked".to_owned()).and_then(|mut line| {
+            created.map_err(|_| "cannot create a line: its closure panicked".to_owned()).and_then(|mut line| {
                 self.mask.iter().for_each(|mask| mask.apply(&mut line));
-                self.batch.push(line).map_err(|error| format!("a line could not be made: {error}"))
+                self.batch.push(line).map_err(|error| format!("cannot create a line: {error}"))
             });
         if let Err(fault) = pushed {
             self.faults.note(fault);
             self.queue.account(0, 1);
         }
         if self.batch.is_full() {
-            self.put();
+            self.write_batch();
         }
     }
 
-    fn put(&mut self) {
+    fn write_batch(&mut self) {
         if self.batch.len() == 0 {
             return;
         }
-        let Put { written, fault } = self.sink.put(&self.batch);
+        let WriteOutcome { written, fault } = self.sink.write_batch(&self.batch);
         let failed = self.batch.len().saturating_sub(written);
         self.batch.clear();
         if let Some(fault) = fault {
@@ -75,16 +77,16 @@ impl Writer {
         self.queue.account(written, failed);
     }
 
-    fn tell(&mut self, now: Instant) {
-        if let Some(told) = self.faults.due(now, self.queue.counts()) {
-            let Told { failed, dropped, fault } = told;
-            let fault = fault.as_deref().unwrap_or("more is decided than can be written");
-            warn!(target: LOG_TARGET, failed, dropped, "the decision log, {}: {fault}", self.name);
+    fn report(&mut self, now: Instant) {
+        if let Some(report) = self.faults.due(now, self.queue.counts()) {
+            let FaultReport { failed, dropped, fault } = report;
+            let fault = fault.as_deref().unwrap_or("lines arrive faster than they can be written");
+            warn!(target: LOG_TARGET, failed, dropped, "decision log {}: {fault}", self.name);
         }
     }
 }
 
-/// Tells those who wait that the thread is gone, though it should panic.
+/// Reports the end of the thread to its waiters, even if the thread panics.
 struct Finish(Arc<Queue>);
 
 impl Drop for Finish {
@@ -93,18 +95,20 @@ impl Drop for Finish {
     }
 }
 
-/// What went wrong and was not told yet.
+/// Faults that have not been reported yet.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     fault: Option<String>,
-    /// When something was told last, and what the counts were.
-    told: Option<Instant>,
+    /// Time of the last report, and the counts at that time.
+    reported: Option<Instant>,
     before: DecisionCounts,
 }
 
-/// What a warning says: how many lines failed and were dropped since the one before, and the last thing that went wrong.
+/// Content of a warning: the last error, and the lines that failed or were dropped.
+///
+/// The numbers count from the last warning.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct FaultReport {
     pub(super) failed: u64,
     pub(super) dropped: u64,
     pub(super) fault: Option<String>,
@@ -115,14 +119,14 @@ impl Faults {
         self.fault = Some(fault);
     }
 
-    /// What is to be told now, if anything: at once what goes wrong first, then not again for a while.
-    pub(super) fn due(&mut self, now: Instant, counts: DecisionCounts) -> Option<Told> {
+    /// Returns what to report now: the first fault at once, then at most one report per interval.
+    pub(super) fn due(&mut self, now: Instant, counts: DecisionCounts) -> Option<FaultReport> {
         let (failed, dropped) = (counts.failed - self.before.failed, counts.dropped - self.before.dropped);
-        let nothing = self.fault.is_none() && failed == 0 && dropped == 0;
-        if nothing || self.told.is_some_and(|told| now.duration_since(told) < QUIET) {
+        let is_quiet = self.fault.is_none() && failed == 0 && dropped == 0;
+        if is_quiet || self.reported.is_some_and(|reported| now.duration_since(reported) < WARNING_INTERVAL) {
             return None;
         }
-        (self.told, self.before) = (Some(now), counts);
-        Some(Told { failed, dropped, fault: self.fault.take() })
+        (self.reported, self.before) = (Some(now), counts);
+        Some(FaultReport { failed, dropped, fault: self.fault.take() })
     }
 }

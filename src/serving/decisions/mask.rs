@@ -1,11 +1,13 @@
-//! What is not told: paths into a line whose values are replaced.
+//! Masks: paths into a line of the decision log whose values are replaced.
+//!
+//! Must not know how lines are written.
 
 use serde_json::Value;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// The fields of a line.
+/// The names of a line's top-level fields.
 pub const FIELDS: [&str; 15] = [
     "time",
     "request_id",
@@ -23,29 +25,32 @@ pub const FIELDS: [&str; 15] = [
     "duration_us",
     "request",
 ];
-/// What stands in the place of a value.
+/// The replacement of a masked value.
 const MASKED: &str = "masked";
+/// Longest name in a path, in bytes.
 const MAX_SEGMENT: usize = 64;
 
-/// A path into a line, like `caller` or `request.proposal.terms.members`. Lists on the way are passed through.
+/// A path into a line, such as `caller` or `request.proposal.terms.members`.
 ///
-/// Fields of the request go by their names in JSON or in the schema: `proposalName` and `proposal_name` are one, since
-/// a mask that silently matches nothing tells what it should hide.
+/// A list on the path stands for all of its items.
+///
+/// Fields of the request have two names, that of the schema and that of its JSON form: `proposalName` and
+/// `proposal_name` are equal, because a mask that silently matches nothing would reveal what it should hide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
     path: String,
-    /// As the schema and as JSON write them.
+    /// Each name in the path, as in the schema and as in JSON.
     segments: Vec<(String, String)>,
 }
 
 /// Why a text is not a mask.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MaskError {
-    /// No path.
-    #[error("`{0}` is not a path: write names with dots between them, like `request.proposal.terms`")]
+    /// The text is not a path.
+    #[error("`{0}` is not a path; join names with dots, as in `request.proposal.terms`")]
     NotAPath(String),
-    /// A path to nowhere.
-    #[error("a decision has no field `{0}`; it has {known}", known = FIELDS.join(", "))]
+    /// The path begins with an unknown field.
+    #[error("`{0}` is not a field of a decision; expected one of {known}", known = FIELDS.join(", "))]
     UnknownField(String),
 }
 
@@ -77,7 +82,7 @@ impl fmt::Display for Mask {
 }
 
 impl Mask {
-    /// Replaces every value that the path leads to.
+    /// Replaces every value to which the path leads.
     pub(super) fn apply(&self, line: &mut Value) {
         replace(line, &self.segments);
     }
@@ -98,7 +103,7 @@ fn replace(value: &mut Value, path: &[(String, String)]) {
     }
 }
 
-/// As protobuf's JSON writes a field's name.
+/// Converts a field's name to its JSON form.
 fn camel(name: &str) -> String {
     let mut upper = false;
     let mut out = String::with_capacity(name.len());

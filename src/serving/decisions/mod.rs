@@ -1,13 +1,13 @@
-//! The decision log: what was asked, and what was found, a JSON line a decision, for who has to account for it later.
+//! The decision log: one JSON line for each evaluation, with its request and its result.
 //!
-//! It never slows a call. A call hands over a closure, which goes into a bounded queue or is dropped and counted; the
-//! line is made, masked and written on a thread of the log's own. Who stops reading, a full disk, a folder that is gone:
-//! all that is counted and told, and none of it reaches a call.
+//! The log never slows a call. A call passes a closure to a bounded queue, which drops and counts it if the queue is
+//! full; a thread of the log creates, masks and writes the line. A reader that stops reading, a full disk or a missing
+//! folder is counted and reported, and never affects a call. Must not know how evaluations are made.
 //!
-//! What is promised of a file: it always is whole lines; nothing is lost where it is rotated, by this program or by
-//! another (logrotate, with or without `copytruncate`). What is not: that a line outlives a power cut (nothing is
-//! synced), or is there at once (lines are gathered for up to 10 ms). One process writes to a file: it is
-//! locked, and a second one is refused at its start.
+//! Guarantees for a file: it consists of complete lines at any time, and rotation loses no line, whether by this
+//! program or by another one (logrotate, with or without `copytruncate`). Not guaranteed: that a line survives a power
+//! failure (the log never syncs), or that it appears at once (lines are gathered for up to 10 ms). Only one process
+//! writes to a file, because the file is locked; a second process fails at its start.
 
 mod batch;
 mod file;
@@ -33,60 +33,64 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-/// What lines in the queue may hold in all, in bytes, as far as their callers say ([`DecisionLog::offer_holding`]).
+/// Memory of all waiting lines, in bytes, as estimated by callers of [`DecisionLog::offer_holding`].
 pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
-/// The longest line that is written, in bytes. Of a longer one the request is left out, and `left_out` says so.
+/// Longest line that is written, in bytes.
+///
+/// A longer line lacks its request, and its field `left_out` says so.
 pub const MAX_LINE_BYTES: usize = 1024 * 1024;
-/// How long the end of a program waits for a log that nobody ended.
-const LAST_MOMENT: Duration = Duration::from_secs(2);
+/// Time that dropping the last clone waits for the log to be written.
+const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where decisions are written.
+/// The destination of the decision log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A file, to which they are appended.
+    /// A file, to which lines are appended.
     File(PathBuf),
     /// Standard output.
     Stdout,
 }
 
-/// What is logged, and where.
+/// Settings of the decision log.
 #[derive(Clone, Debug)]
 pub struct DecisionSettings {
-    /// Where.
+    /// Destination of the lines.
     pub target: Target,
-    /// The file is rotated when a line would make it longer. Standard output, devices and pipes never are.
+    /// Size of the file, in bytes, beyond which it is rotated; 64 MiB by default.
+    ///
+    /// Standard output, devices and pipes are not rotated.
     pub max_bytes: u64,
-    /// How many rotated files are kept: FILE.1 is the newest. Without any, a full file is emptied.
+    /// Rotated files to keep; FILE.1 is the newest. 5 by default; with 0, a full file is emptied.
     pub keep: usize,
-    /// The share of decisions that are logged, from 0 to 1.
+    /// Share of decisions that are logged, from 0 to 1; 1 by default.
     pub sample: f64,
-    /// What is not told.
+    /// Values to mask; none by default.
     pub mask: Vec<Mask>,
-    /// How many lines may wait; at least one.
+    /// Lines that may wait to be written, at least 1; 4096 by default.
     pub queue: usize,
 }
 
 impl DecisionSettings {
-    /// 64 MiB a file and 5 besides; every decision, and all of it; 4096 may wait.
+    /// Creates the default settings for a destination.
     pub fn to(target: Target) -> Self {
         Self { target, max_bytes: 64 * 1024 * 1024, keep: 5, sample: 1.0, mask: Vec::new(), queue: 4096 }
     }
 }
 
-/// What has become of decisions so far.
+/// Counts of decisions since the start of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DecisionCounts {
     /// Lines written.
     pub written: u64,
-    /// Lines not taken: too many waited, or the log had ended.
+    /// Lines dropped because the queue was full or the log had ended.
     pub dropped: u64,
-    /// Lines that could not be made or written.
+    /// Lines that could not be created or written.
     pub failed: u64,
-    /// Decisions that the sampling left out.
+    /// Decisions left out by sampling.
     pub left_out: u64,
 }
 
-/// A log of decisions; clones are one log.
+/// A decision log. Clones share it.
 #[derive(Clone, Debug)]
 pub struct DecisionLog(Arc<Log>);
 
@@ -94,22 +98,26 @@ pub struct DecisionLog(Arc<Log>);
 struct Log {
     queue: Arc<Queue>,
     sampling: Sampling,
-    /// The one that writes.
+    /// The thread that writes the lines.
     thread: ThreadId,
 }
 
 impl DecisionLog {
-    /// Opens the file, which is created for its owner only, and begins. A file that is there is appended to. A line
-    /// without an end at its end, as a crash leaves it, is cut off, so that what follows can be read; a file that
-    /// does not begin like a log is left alone.
+    /// Opens the destination and starts the log's thread.
+    ///
+    /// A new file is accessible to its owner only; an existing one is appended to. A partial last line, as a crash
+    /// leaves it, is removed, so that later lines can be read; a file that does not begin like a decision log is left
+    /// as it is.
     ///
     /// # Errors
-    /// A file that cannot be written to, is not a log, or that another process writes to; a share that is none.
+    /// If the file cannot be written to, is not a decision log or is locked by another process, or if the share is not
+    /// within 0 to 1.
     pub fn open(settings: DecisionSettings) -> io::Result<Self> {
         let DecisionSettings { target, max_bytes, keep, sample, mask, queue } = settings;
         let (name, sink): (String, Box<dyn Sink>) = match target {
             Target::Stdout => {
-                // Not through std's buffer, which keeps the end of a line that could not be written.
+                // Bypass the buffer of the standard library, which would keep the rest of a line that could not be
+                // written.
                 let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
                 ("standard output".to_owned(), Box::new(Stream::new(stdout)))
             }
@@ -126,29 +134,35 @@ impl DecisionLog {
         Ok(Self(Arc::new(Log { queue, sampling, thread: thread.thread().id() })))
     }
 
-    /// Whether the decision at hand is to be logged: asked before anything is done for it. One that is not is counted.
+    /// Decides whether to log a decision, and counts it if not.
+    ///
+    /// Call it before any other work for the line.
     pub fn wants(&self) -> bool {
         self.0.sampling.wants()
     }
 
-    /// Hands a line over, to be made on the log's thread. Never waits for one to be written.
+    /// Queues a line, to be created on the log's thread. Never waits for the writer.
     pub fn offer(&self, line: impl FnOnce() -> Value + Send + 'static) {
         self.offer_holding(0, line);
     }
 
-    /// The same, of a line that keeps about so many bytes of memory until it is made: no more than [`MAX_HELD_BYTES`]
-    /// wait.
+    /// Queues a line as [`DecisionLog::offer`] does.
+    ///
+    /// Until it is created, the line keeps about `bytes` of memory; all waiting lines together keep at most
+    /// [`MAX_HELD_BYTES`].
     pub fn offer_holding(&self, bytes: usize, line: impl FnOnce() -> Value + Send + 'static) {
         self.0.queue.offer(bytes, Box::new(line));
     }
 
-    /// What has become of decisions so far. Those in the queue are in none of the counts.
+    /// Returns the counts so far; waiting lines are in none of them.
     pub fn counts(&self) -> DecisionCounts {
         DecisionCounts { left_out: self.0.sampling.left_out.load(Relaxed), ..self.0.queue.counts() }
     }
 
-    /// Ends it: no more is taken, and what waits is written, for so long at most. What is not written by then counts:
-    /// as failed what was in hand, as dropped what waited. The last clone does the same when it goes.
+    /// Ends the log: takes no more lines, and writes the waiting ones for up to `within`.
+    ///
+    /// Lines in hand after that time count as failed, waiting lines as dropped. Dropping the last clone ends the log,
+    /// too.
     pub fn end(&self, within: Duration) {
         self.0.end(within);
     }
@@ -156,7 +170,8 @@ impl DecisionLog {
 
 impl Log {
     fn end(&self, within: Duration) {
-        // A line that holds the last clone of its log ends it on the thread that would be waited for.
+        // If a queued line owns the last clone of the log, the log ends on its own thread, which must not wait for
+        // itself.
         let within = if thread::current().id() == self.thread { Duration::ZERO } else { within };
         self.queue.end(within);
     }
@@ -164,14 +179,14 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.end(LAST_MOMENT);
+        self.end(DROP_TIMEOUT);
     }
 }
 
-/// Chooses a share of decisions, by chance: callers must not be able to tell which.
+/// Chooses a share of decisions at random, so that callers cannot tell which decisions are logged.
 #[derive(Debug)]
 struct Sampling {
-    /// `None`: every one.
+    /// `None`: all decisions.
     share: Option<f64>,
     left_out: AtomicU64,
 }

@@ -1,27 +1,29 @@
-//! What an evaluation found, in brief: for the decision log and for spans.
+//! Summaries of evaluations, for the decision log and for spans.
+//!
+//! Must not know how lines are written.
 
 use detente_core::engine::Verdict;
 use detente_core::scenario::model::Firmness;
 
-/// An evaluation in brief.
+/// The summary of an evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outline {
-    /// The scenario's resource name.
+    /// Resource name of the scenario.
     pub scenario: String,
-    /// Its revision.
+    /// Revision of the scenario.
     pub revision: String,
-    /// The day, as ISO 8601 writes it.
+    /// Date of the evaluation, in ISO 8601.
     pub as_of: String,
-    /// The verdict.
+    /// Verdict of the evaluation.
     pub verdict: Verdict,
-    /// What the verdict could become.
+    /// Verdict if every undetermined red line counts as crossed at its worst.
     pub could_become: Verdict,
-    /// The resource names of the crossed red lines, each with the lowest firmness with which its crossing counts.
+    /// Crossed red lines by resource name, each with the lowest firmness with which its crossing counts.
     pub crossed: Vec<(String, Firmness)>,
 }
 
 impl Outline {
-    /// The size in bytes, estimated.
+    /// Estimates the memory that the summary takes, in bytes.
     pub fn bytes(&self) -> usize {
         let texts = self.scenario.len() + self.revision.len() + self.as_of.len();
         let crossed = self.crossed.iter().map(|(name, _)| name.len() + size_of::<(String, Firmness)>());

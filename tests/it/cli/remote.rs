@@ -136,7 +136,7 @@ fn a_server_ends_well_when_it_is_asked_to_and_is_then_missed() {
     prints(&["evaluate", "--server", &url]);
     let (status, log) = server.terminate();
     assert_eq!(status.code(), Some(0), "{log}");
-    assert!(log.contains("SIGTERM: ending") && log.trim_end().ends_with("ended"), "{log}");
+    assert!(log.contains("SIGTERM: draining") && log.trim_end().ends_with("ended"), "{log}");
     for arguments in [&["evaluate", "european-force"][..], &["red-lines"], &["red-lines", "ru-kursk"]] {
         let (code, stdout, stderr) = run(&[arguments, &["--server", &url]].concat());
         assert_eq!((code, stdout.as_str()), (1, ""), "{arguments:?}");

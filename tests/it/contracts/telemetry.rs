@@ -142,7 +142,7 @@ async fn metrics(cache: &str) -> Metrics {
     let program = Program::start(&[&common[..], &tls].concat());
     speak(&program, b"GET / HTTP/1.1\r\n\r\n", PATIENCE).await;
     let held = TcpStream::connect(program.address).await.unwrap();
-    program.until("it is full", async |program| program.logged("as many connections are open as may be")).await;
+    program.until("it is full", async |program| program.logged("connection limit reached")).await;
     counted(&program, "tls").await;
     all.add(&program).await;
     drop(held);
@@ -221,7 +221,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     odd.write_all(b"\x01\x02\r\n\r\n").await.unwrap();
     let _ = odd.read_to_end(&mut Vec::new()).await;
     for (text, logged) in [
-        ("tokens: broken".to_owned(), "what was served before still is"),
+        ("tokens: broken".to_owned(), "the previous content stays in use"),
         (format!("tokens:\n{}", entry("b", "b", "analyst", "")), "reloaded: "),
     ] {
         OpenOptions::new().write(true).truncate(true).open(&tokens).unwrap().write_all(text.as_bytes()).unwrap();
@@ -241,20 +241,20 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut program = Program::start(&[&common[..], &tls].concat());
     speak(&program, b"GET / HTTP/1.1\r\n\r\n", PATIENCE).await;
     let held = TcpStream::connect(program.address).await.unwrap();
-    program.until("it is full", async |program| program.logged("as many connections are open as may be")).await;
+    program.until("it is full", async |program| program.logged("connection limit reached")).await;
     program.signal("-TERM");
-    program.until("it drains", async |program| program.logged("ending")).await;
+    program.until("it drains", async |program| program.logged("SIGTERM: draining")).await;
     program.signal("-TERM");
     assert_eq!(program.ended(), Some(1));
     drop(held);
-    program.until("the log is read", async |program| program.logged("again: ending at once")).await;
+    program.until("the log is read", async |program| program.logged("again: exiting immediately")).await;
     events(&program, &mut all);
 
     let mut program =
         Program::start(&[&common[..], &["--decision-log", "/dev/full", "--drain-timeout", "1s"]].concat());
     let client = program.client().await;
     call(&client, "EvaluateProposal", &[], &[json!({"proposal": {}})]).await;
-    program.until("the fault is logged", async |program| program.logged("the decision log, /dev/full")).await;
+    program.until("the fault is logged", async |program| program.logged("decision log /dev/full")).await;
     let (_answer, _send) = client.open("/detente.v1.RedLineService/EvaluateProposal", &[]).await;
     client.call("/detente.v1.RedLineService/ListScenarios", &[], vec![0; 5]).await;
     program.signal("-TERM");

@@ -66,13 +66,13 @@ async fn files_are_read_again_on_a_signal() {
     // What can't be used is told once, and what was there still is.
     folder.write("tokens.yaml", "tokens: broken");
     fs::write(scenarios.join("b.yaml"), "broken").unwrap();
-    program.until("the fault is told", async |program| program.logged("can't be used, what was served before")).await;
+    program.until("the fault is told", async |program| program.logged("cannot be used, the previous content")).await;
     assert_eq!(listed(&program, "new").await.code(), Code::Ok);
     for _ in 0..3 {
         program.signal("-HUP");
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    let told = program.log.lock().unwrap().iter().filter(|line| line.contains("can't be used")).count();
+    let told = program.log.lock().unwrap().iter().filter(|line| line.contains("cannot be used")).count();
     assert_eq!(told, 2, "{:#?}", program.log.lock().unwrap());
 }
 
@@ -276,11 +276,13 @@ async fn certificates_are_read_again_and_only_whole_pairs_are_used() {
     let first = shown(&program, &authority).await;
     // The certificate has come, and its key not yet.
     folder.write("tls.crt", &two.certificate);
-    program.until("it is told", async |program| program.logged("certificate and key can't be used")).await;
+    program
+        .until("it is told", async |program| program.logged("cannot use the certificate with the private key"))
+        .await;
     assert_eq!(shown(&program, &authority).await, first);
     folder.write("tls.key", &two.key);
     program.until("it is used", async |program| shown(program, &authority).await != first).await;
-    assert!(program.logged("tls.crt") && program.logged("is mended"));
+    assert!(program.logged("tls.crt") && program.logged("is usable again"));
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ fn a_wrong_setting_is_an_error_at_the_start() {
         (vec!["--tokens", &missing], "--tokens"),
         (vec!["--tokens", &tokens], "line 2"),
         (vec!["--jwks", &keys], "--jwt-issuer"),
-        (vec!["--jwks", &keys, "--jwt-issuer", "a", "--jwt-audience", "b"], "no key"),
+        (vec!["--jwks", &keys, "--jwt-issuer", "a", "--jwt-audience", "b"], "no usable key"),
         (vec!["--jwt-issuer", "a"], "--jwks"),
         (vec!["--jwt-algorithms", "HS256"], "RS256"),
         (vec!["--jwt-algorithms", "none"], "RS256"),

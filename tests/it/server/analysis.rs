@@ -8,7 +8,7 @@ use detente::schema::proto::v1::find_packages_response::Part;
 use detente::schema::proto::v1::suggest_amendments_request::Subject;
 use detente::server::Settings;
 use detente::serving::Store;
-use detente::shutdown::Drained;
+use detente::shutdown::DrainOutcome;
 use detente_core::engine::Compiled;
 use detente_core::scenario;
 use std::sync::Arc;
@@ -166,7 +166,7 @@ async fn an_analysis_is_answered_when_the_server_ends() {
     assert!(!answer.complete && answer.cut_short() == v1::CutShort::Deadline);
     let status = waiting.await.unwrap().unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
-    assert_eq!(ended.await.unwrap().unwrap(), Drained::Whole);
+    assert_eq!(ended.await.unwrap().unwrap(), DrainOutcome::Complete);
 }
 
 #[tokio::test(flavor = "multi_thread")]

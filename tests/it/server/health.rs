@@ -3,7 +3,7 @@
 use crate::support::{PATIENCE, SERVICE, Server, channel};
 use detente::server::health::Readiness;
 use detente::server::{Gates, Settings, serve_routes};
-use detente::shutdown::{Drain, Drained};
+use detente::shutdown::{Drain, DrainOutcome};
 use detente::telemetry::Metrics;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -73,5 +73,5 @@ async fn a_watcher_sees_the_drain_and_its_stream_ends() {
     assert_eq!(check(&channel, "").await.unwrap(), NotServing, "in the pause calls are still answered");
     assert!(timeout(PATIENCE, watch.next()).await.unwrap().is_none(), "the stream ends");
     drop(channel);
-    assert_eq!(ended.await.unwrap().unwrap(), Drained::Whole);
+    assert_eq!(ended.await.unwrap().unwrap(), DrainOutcome::Complete);
 }

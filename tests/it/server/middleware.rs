@@ -3,7 +3,7 @@
 use crate::support::{Answer, Client, LIST, Server, frame};
 use bytes::Bytes;
 use detente::middleware::deadline::Deadline;
-use detente::middleware::receive::Timely;
+use detente::middleware::receive::TimedBody;
 use detente::middleware::request_id::RequestId;
 use detente::server::health::Readiness;
 use detente::server::{Gates, Settings, serve_routes};
@@ -22,7 +22,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 /// What the broken service does, by path.
-async fn misbehave(request: Request<Timely<Incoming>>) -> Result<Response<Strange>, Infallible> {
+async fn misbehave(request: Request<TimedBody<Incoming>>) -> Result<Response<Strange>, Infallible> {
     let body = match request.uri().path() {
         "/slow" => {
             tokio::time::sleep(Duration::from_secs(60)).await;

@@ -2,7 +2,7 @@
 
 use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, channel, frame, quick};
 use detente::server::Settings;
-use detente::shutdown::{Drain, Drained};
+use detente::shutdown::{Drain, DrainOutcome};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -31,7 +31,7 @@ async fn idle_and_silent_connections_do_not_delay_the_drain() {
         .unwrap();
     server.assert_answers().await;
     let begun = Instant::now();
-    assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), Drained::Whole);
+    assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), DrainOutcome::Complete);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }
 
@@ -47,7 +47,7 @@ async fn calls_under_way_are_finished_and_new_ones_refused() {
     timeout(PATIENCE, closed).await.expect("the port is closed");
     send.send_data(frame(&[]), true).unwrap();
     assert_eq!(Answer::read(answer).await.code(), Code::Ok);
-    assert_eq!(timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap(), Drained::Whole);
+    assert_eq!(timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap(), DrainOutcome::Complete);
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_call_that_never_ends_is_cut() {
     let (_answer, _send) = client.open(LIST, &[]).await;
     server.until("detente_calls_in_flight", |calls| calls == 1.0).await;
     let begun = Instant::now();
-    assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), Drained::Cut { calls: 1 });
+    assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), DrainOutcome::Cut { calls: 1 });
     assert!((1_900..4_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
 }
 

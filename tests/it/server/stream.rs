@@ -8,7 +8,7 @@ use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
 use detente::server::Settings;
-use detente::shutdown::{Drain, Drained};
+use detente::shutdown::{Drain, DrainOutcome};
 use detente::transport::connection::ConnectionLimits;
 use h2::client::SendRequest;
 use prost::Message;
@@ -126,7 +126,7 @@ async fn a_stream_ends_when_the_server_is_about_to_end() {
     let ended = server.stop();
     let status = next(&mut answers).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
-    assert_eq!(timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap(), Drained::Whole);
+    assert_eq!(timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap(), DrainOutcome::Complete);
 }
 
 /// A client whose window for answers is small, and that reads only when it is told to.
@@ -259,7 +259,7 @@ async fn clients_that_die_leave_nothing_behind() {
     }
     let begun = Instant::now();
     server.assert_answers().await;
-    assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), Drained::Whole);
+    assert_eq!(timeout(PATIENCE, server.stop()).await.unwrap().unwrap().unwrap(), DrainOutcome::Complete);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 

@@ -169,7 +169,7 @@ fn read_tokens(contents: &[Vec<u8>]) -> Result<Tokens, String> {
 
 fn read_keys(path: &Path, contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys, String> {
     let keys = Keys::read(text(contents)?, rules.clone()).map_err(|error| error.to_string())?;
-    for why in keys.passed_over() {
+    for why in keys.skipped_keys() {
         info!(target: LOG_TARGET, file = %path.display(), "a key is not used: {why}");
     }
     Ok(keys)

@@ -8,7 +8,7 @@ pub(crate) use options::ServeOptions;
 use crate::cli::report::UsageError;
 use crate::server::Server;
 use crate::serving::{DecisionLog, LoadError, Reload, Reloads, ScenarioFiles, Store, Watch};
-use crate::shutdown::{Drained, Signals};
+use crate::shutdown::{DrainOutcome, Signals};
 use crate::telemetry::{self, Metrics};
 use anyhow::{Context, Result};
 use detente_core::engine::Compiled;
@@ -104,7 +104,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
         .with_decisions(decisions.clone())
         .with_metrics(metrics.clone())
         .with_reloads(reloads, watch);
-    let ended = signals.heeded_by(|stop| async {
+    let ended = signals.run_until_signal(|stop| async {
         // The signals' end of it never goes first.
         server.run(async { stop.await.unwrap_or_default() }).await
     });
@@ -116,11 +116,11 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
         metrics.end();
     }
     Ok(match ended {
-        Some(Drained::Whole) => {
+        Some(DrainOutcome::Complete) => {
             info!(target: LOG_TARGET, "ended");
             ExitCode::SUCCESS
         }
-        Some(Drained::Cut { calls }) => {
+        Some(DrainOutcome::Cut { calls }) => {
             warn!(target: LOG_TARGET, calls, "ended with calls cut: they took longer than --drain-timeout");
             ExitCode::from(UNCLEAN)
         }

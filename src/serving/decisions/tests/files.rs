@@ -1,3 +1,5 @@
+//! Log files, streams and devices: rotation, repair, and writes that fail.
+
 use super::*;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +10,7 @@ fn numbered(path: &Path, number: usize) -> PathBuf {
     PathBuf::from(format!("{}.{number}", path.display()))
 }
 
-/// All that is there, oldest first.
+/// The numbers in the log and its rotated files, oldest first.
 fn everything(path: &Path) -> Vec<u64> {
     let rotated = (1..).map(|number| numbered(path, number)).take_while(|path| path.exists());
     let mut files: Vec<PathBuf> = rotated.collect();
@@ -17,12 +19,12 @@ fn everything(path: &Path) -> Vec<u64> {
     files.iter().flat_map(|path| numbers(path)).collect()
 }
 
-/// What the next writes do: nothing special where nothing is said.
+/// Scripted results of the next writes; once the script is empty, writes succeed.
 #[derive(Clone, Default)]
 struct Script(Arc<Mutex<Vec<Act>>>);
 
 enum Act {
-    /// So many bytes get in, and no more.
+    /// Writes at most this many bytes.
     Short(usize),
     Fails(ErrorKind),
 }
@@ -65,21 +67,21 @@ fn a_new_file_is_its_owners_and_an_old_one_is_appended_to() {
 }
 
 #[test]
-fn what_cannot_be_written_to_is_told_at_the_start() {
+fn a_log_that_cannot_be_written_to_fails_to_open() {
     let folder = Folder::new("start");
     let kind = |path: &Path| DecisionLog::open(settings(path)).unwrap_err().kind();
     assert_eq!(kind(&folder.0.join("nowhere/log")), ErrorKind::NotFound);
     assert_eq!(kind(&folder.0), ErrorKind::IsADirectory);
     fs::write(folder.log(), "scenario: ours\nparties: all").unwrap();
     assert_eq!(kind(&folder.log()), ErrorKind::InvalidData);
-    assert_eq!(fs::read_to_string(folder.log()).unwrap(), "scenario: ours\nparties: all", "it is left alone");
+    assert_eq!(fs::read_to_string(folder.log()).unwrap(), "scenario: ours\nparties: all", "the file was changed");
     fs::remove_file(folder.log()).unwrap();
     let _log = DecisionLog::open(settings(&folder.log())).unwrap();
     assert_eq!(kind(&folder.log()), ErrorKind::ResourceBusy);
 }
 
 #[test]
-fn a_torn_line_is_cut_off() {
+fn a_partial_line_is_removed() {
     let folder = Folder::new("torn");
     let whole = "{\"request_id\":1}\n";
     let long = "x".repeat(200_000);
@@ -103,7 +105,7 @@ fn a_torn_line_is_cut_off() {
 }
 
 #[test]
-fn many_offer_while_the_file_is_rotated() {
+fn no_line_is_lost_when_many_threads_write_to_a_rotated_file() {
     let folder = Folder::new("many");
     let wanted = DecisionSettings { max_bytes: 64 * 1024, keep: 1000, ..settings(&folder.log()) };
     let log = DecisionLog::open(wanted).unwrap();
@@ -119,14 +121,14 @@ fn many_offer_while_the_file_is_rotated() {
     assert!(counts.failed == 0 && counts.written > 4000, "{counts:?}");
     let mut found = everything(&folder.log());
     assert_eq!(found.len() as u64, counts.written);
-    // What one thread offers stays in its order.
+    // The lines of one thread stay in order.
     for thread in 0..8u64 {
         let own: Vec<u64> = found.iter().copied().filter(|number| number / 5000 == thread).collect();
         assert!(own.is_sorted());
     }
     found.sort_unstable();
     found.dedup();
-    assert_eq!(found.len() as u64, counts.written, "none is there twice");
+    assert_eq!(found.len() as u64, counts.written, "a line was written twice");
     let rotated = fs::read_dir(&folder.0).unwrap().count();
     assert!(rotated as u64 > counts.written * 50 / (64 * 1024), "{rotated}");
     for entry in fs::read_dir(&folder.0).unwrap() {
@@ -136,64 +138,64 @@ fn many_offer_while_the_file_is_rotated() {
 }
 
 #[test]
-fn as_many_are_kept_as_may_be_and_a_long_line_has_a_file_of_its_own() {
+fn rotated_files_are_bounded_and_a_long_line_has_its_own_file() {
     let folder = Folder::new("kept");
     let log = |max_bytes, keep| LogFile::open(&folder.log(), max_bytes, keep, Script::default().writer()).unwrap();
     let mut file = log(40, 2);
     // Two lines of 17 bytes fit.
-    assert_eq!(file.put(&batch(1..8)).written, 7);
+    assert_eq!(file.write_batch(&batch(1..8)).written, 7);
     assert_eq!(everything(&folder.log()), [3, 4, 5, 6, 7]);
     assert!(!numbered(&folder.log(), 3).exists());
     drop(file);
-    // Each is longer than a file may be.
+    // Each line is longer than a file may be.
     let mut file = log(5, 2);
-    assert_eq!(file.put(&batch(8..11)).written, 3);
+    assert_eq!(file.write_batch(&batch(8..11)).written, 3);
     assert_eq!(everything(&folder.log()), [8, 9, 10]);
     drop(file);
-    // None is kept.
-    assert_eq!(log(40, 0).put(&batch(1..4)).written, 3);
+    // No rotated file is kept.
+    assert_eq!(log(40, 0).write_batch(&batch(1..4)).written, 3);
     assert_eq!(numbers(&folder.log()), [2, 3]);
 }
 
 #[test]
-fn a_rotation_that_fails_is_told_and_loses_nothing() {
+fn a_failed_rotation_is_reported_and_loses_no_line() {
     let folder = Folder::new("unrotated");
     let mut file = LogFile::open(&folder.log(), 40, 3, Script::default().writer()).unwrap();
-    assert_eq!(file.put(&batch(1..5)).written, 4);
-    // A folder that is not empty can't be replaced by a file.
+    assert_eq!(file.write_batch(&batch(1..5)).written, 4);
+    // A folder that is not empty cannot be replaced by a file.
     fs::rename(numbered(&folder.log(), 1), numbered(&folder.log(), 2)).unwrap();
     fs::create_dir_all(numbered(&folder.log(), 3).join("x")).unwrap();
     fs::write(numbered(&folder.log(), 1), "{\"request_id\":0}\n").unwrap();
-    let put = file.put(&batch(5..9));
-    assert_eq!(put.written, 4);
-    assert!(put.fault.unwrap().starts_with("the file cannot be rotated, and grows: "));
+    let outcome = file.write_batch(&batch(5..9));
+    assert_eq!(outcome.written, 4);
+    assert!(outcome.fault.unwrap().starts_with("the file cannot be rotated and exceeds its limit: "));
     assert_eq!(numbers(&folder.log()), [3, 4, 5, 6, 7, 8]);
     assert_eq!((numbers(&numbered(&folder.log(), 1)), numbers(&numbered(&folder.log(), 2))), (vec![0], vec![1, 2]));
     fs::remove_dir_all(numbered(&folder.log(), 3)).unwrap();
-    assert!(file.put(&batch(9..10)).fault.is_none());
+    assert!(file.write_batch(&batch(9..10)).fault.is_none());
     assert_eq!(everything(&folder.log()), [1, 2, 0, 3, 4, 5, 6, 7, 8, 9]);
 }
 
 #[test]
-fn a_full_disk_costs_its_lines_and_leaves_whole_ones() {
+fn a_full_disk_loses_only_the_lines_that_fail() {
     let folder = Folder::new("full");
     let script = Script::default();
     let mut file = LogFile::open(&folder.log(), 1 << 20, 3, script.writer()).unwrap();
-    // One line and a half get in, the next is whole, then nothing does; lines have 17 bytes.
+    // Lines have 17 bytes. One and a half are written, then one whole line, then none.
     script.acts().extend([Act::Short(25), Act::Fails(ErrorKind::StorageFull), Act::Short(17)]);
     script.acts().extend([Act::Fails(ErrorKind::StorageFull), Act::Fails(ErrorKind::QuotaExceeded)]);
-    let put = file.put(&batch(1..6));
-    assert_eq!((put.written, put.fault.unwrap()), (2, io::Error::from(ErrorKind::QuotaExceeded).to_string()));
+    let outcome = file.write_batch(&batch(1..6));
+    assert_eq!((outcome.written, outcome.fault.unwrap()), (2, io::Error::from(ErrorKind::QuotaExceeded).to_string()));
     assert_eq!(numbers(&folder.log()), [1, 3]);
-    // Interrupted, and in many parts, is no fault.
+    // Interrupted and partial writes are not faults.
     script.acts().extend([Act::Fails(ErrorKind::Interrupted), Act::Short(1), Act::Short(20), Act::Short(3)]);
-    let put = file.put(&batch(6..9));
-    assert_eq!((put.written, put.fault), (3, None));
+    let outcome = file.write_batch(&batch(6..9));
+    assert_eq!((outcome.written, outcome.fault), (3, None));
     assert_eq!(numbers(&folder.log()), [1, 3, 6, 7, 8]);
 }
 
 #[test]
-fn devices_and_pipes_are_written_to_as_they_are() {
+fn devices_and_pipes_are_neither_rotated_nor_repaired() {
     let log = DecisionLog::open(settings(Path::new("/dev/full"))).unwrap();
     (0..300).for_each(|number| offer(&log, number));
     log.end(LONG);
@@ -202,7 +204,7 @@ fn devices_and_pipes_are_written_to_as_they_are() {
     (0..300).for_each(|number| offer(&log, number));
     log.end(LONG);
     assert_eq!(log.counts(), written(300));
-    // A pipe that nobody reads does not keep it from starting.
+    // A pipe without a reader does not block the start.
     let folder = Folder::new("pipe");
     assert!(Command::new("mkfifo").arg(folder.log()).status().unwrap().success());
     let log = DecisionLog::open(settings(&folder.log())).unwrap();
@@ -212,7 +214,7 @@ fn devices_and_pipes_are_written_to_as_they_are() {
 }
 
 #[test]
-fn a_torn_line_in_a_stream_is_ended() {
+fn a_partial_line_in_a_stream_is_ended() {
     #[derive(Clone, Default)]
     struct Torn(Arc<Mutex<Vec<u8>>>, usize);
     impl io::Write for Torn {
@@ -230,39 +232,42 @@ fn a_torn_line_in_a_stream_is_ended() {
         }
     }
     let torn = Torn::default();
-    let put = Stream::new(torn.clone()).put(&batch(1..7));
-    assert_eq!(put.written, 3);
+    let outcome = Stream::new(torn.clone()).write_batch(&batch(1..7));
+    assert_eq!(outcome.written, 3);
     let text = String::from_utf8(torn.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text, "{\"request_id\":1}\n{\"r\n{\"request_id\":5}\n{\"request_id\":6}\n");
 }
 
 #[test]
-fn a_file_that_is_moved_or_taken_away_is_begun_again() {
+fn a_moved_or_deleted_file_is_created_again() {
     let folder = Folder::new("moved");
     let moved = folder.0.join("moved");
     let mut file = LogFile::open(&folder.log(), 1 << 20, 3, Script::default().writer()).unwrap();
-    file.put(&batch(1..3));
+    file.write_batch(&batch(1..3));
     fs::rename(folder.log(), &moved).unwrap();
-    assert_eq!(file.put(&batch(3..5)).written, 2);
+    assert_eq!(file.write_batch(&batch(3..5)).written, 2);
     assert_eq!((numbers(&moved), numbers(&folder.log())), (vec![1, 2], vec![3, 4]));
     fs::remove_file(folder.log()).unwrap();
-    assert_eq!(file.put(&batch(5..6)).written, 1);
+    assert_eq!(file.write_batch(&batch(5..6)).written, 1);
     assert_eq!(numbers(&folder.log()), [5]);
-    // Emptied in its place.
+    // The file is truncated in place.
     OpenOptions::new().write(true).open(folder.log()).unwrap().set_len(0).unwrap();
-    assert_eq!(file.put(&batch(6..7)).written, 1);
+    assert_eq!(file.write_batch(&batch(6..7)).written, 1);
     assert_eq!(numbers(&folder.log()), [6]);
-    // Moved, and its folder made another's: the lines go where the file is.
+    // The file is moved, and its path is a folder now: lines go to the moved file.
     fs::rename(folder.log(), &moved).unwrap();
     fs::create_dir(folder.log()).unwrap();
-    let put = file.put(&batch(7..8));
-    assert!(put.written == 1 && put.fault.unwrap().starts_with("the file was moved, and no other can be opened: "));
+    let outcome = file.write_batch(&batch(7..8));
+    assert!(
+        outcome.written == 1
+            && outcome.fault.unwrap().starts_with("the file was moved, and a new one cannot be opened: ")
+    );
     assert_eq!(numbers(&moved), [6, 7]);
     fs::remove_file(&moved).unwrap();
-    let put = file.put(&batch(8..9));
-    assert!(put.written == 0 && put.fault.is_some(), "they would be nowhere");
+    let outcome = file.write_batch(&batch(8..9));
+    assert!(outcome.written == 0 && outcome.fault.is_some(), "lines were written to a deleted file");
     fs::remove_dir(folder.log()).unwrap();
-    assert_eq!(file.put(&batch(9..10)).written, 1);
+    assert_eq!(file.write_batch(&batch(9..10)).written, 1);
     assert_eq!(numbers(&folder.log()), [9]);
 }
 
@@ -273,13 +278,13 @@ fn the_file_behind_a_link_is_rotated() {
     File::create(&real).unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
     let mut file = LogFile::open(&link, 40, 3, Script::default().writer()).unwrap();
-    file.put(&batch(1..4));
+    file.write_batch(&batch(1..4));
     assert_eq!((numbers(&link), numbers(&numbered(&real, 1))), (vec![3], vec![1, 2]));
 }
 
-/// The limit of a file's size stands for a disk that is full: writes fail in the middle of a line.
+/// A limit on the file size stands for a full disk: writes fail in the middle of a line.
 #[test]
-fn where_the_system_takes_no_more_the_file_is_whole_lines() {
+fn a_file_at_its_size_limit_has_only_complete_lines() {
     let folder = Folder::new("limit");
     let limited =
         "trap '' XFSZ; ulimit -f 16; exec \"$0\" --exact serving::decisions::tests::files::within_a_limit --ignored";
@@ -289,8 +294,8 @@ fn where_the_system_takes_no_more_the_file_is_whole_lines() {
         .env("DETENTE_TEST_FOLDER", &folder.0)
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    let output_text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && output_text.contains("1 passed"), "{output_text}");
     let found = everything(&folder.log());
     assert!(found.len() > 100 && found.len() < 1000, "{}", found.len());
 }

@@ -1,3 +1,5 @@
+//! Masks: the paths that they accept, and the values that they replace.
+
 use super::*;
 
 fn masked(masks: &[&str]) -> Value {
@@ -26,11 +28,11 @@ fn every_value_that_a_path_leads_to_is_masked() {
     let line = masked(&["request.proposal.terms.members", "request.proposal.terms.choice"]);
     let terms = json!([{"issue": "forces", "members": "masked"}, {"issue": "sanctions", "choice": "masked"}]);
     assert_eq!(line["request"]["proposal"]["terms"], terms);
-    // By either name.
+    // Both names of a field match.
     for mask in ["request.proposal_name", "request.proposalName"] {
         assert_eq!(masked(&[mask])["request"]["proposalName"], "masked");
     }
-    // Nothing is there, or no further.
+    // Paths that lead to no value change nothing.
     for mask in ["item", "caller.name", "request.nothing.at.all", "request.proposal.terms.choice.x"] {
         assert_eq!(masked(&[mask]), masked(&[]), "{mask}");
     }
@@ -38,14 +40,15 @@ fn every_value_that_a_path_leads_to_is_masked() {
 }
 
 #[test]
-fn what_is_no_path_into_a_decision_is_refused() {
+fn a_path_that_does_not_lead_into_a_decision_is_rejected() {
     let long = "x".repeat(65);
     for path in ["", ".", "caller.", ".caller", "request..terms", "request.ré", "request.a-b", " caller", &long] {
         assert!(matches!(path.parse::<Mask>(), Err(MaskError::NotAPath(_))), "{path}");
     }
-    let told = "requests.proposal".parse::<Mask>().unwrap_err().to_string();
+    let message = "requests.proposal".parse::<Mask>().unwrap_err().to_string();
     assert!(
-        told.starts_with("a decision has no field `requests`; it has time, request_id, ") && told.ends_with("request")
+        message.starts_with("`requests` is not a field of a decision; expected one of time, request_id, ")
+            && message.ends_with("request")
     );
     assert_eq!("request.proposal.terms".parse::<Mask>().unwrap().to_string(), "request.proposal.terms");
     FIELDS.iter().for_each(|field| drop(field.parse::<Mask>().unwrap()));

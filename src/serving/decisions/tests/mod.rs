@@ -1,10 +1,12 @@
+//! The decision log: sampling, the end of the log, slow readers, memory, and reports.
+
 mod files;
 mod masks;
 
 use super::*;
 use crate::serving::decisions::batch::{Batch, Sink};
 use crate::serving::decisions::file::{LogFile, Stream, WriteBytes};
-use crate::serving::decisions::lines::{Faults, QUIET, Told};
+use crate::serving::decisions::lines::{FaultReport, Faults, WARNING_INTERVAL};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -13,7 +15,7 @@ use std::time::Instant;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// A folder of a test's own, gone at its end.
+/// A temporary folder of one test, deleted when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -47,7 +49,7 @@ fn offer(log: &DecisionLog, number: usize) {
     log.offer(move || json!({"time": "2026-11-23T12:00:00.123456Z", "request_id": number}));
 }
 
-/// Waits until so many lines are accounted for.
+/// Waits until `lines` lines are accounted for.
 fn settle(log: &DecisionLog, lines: u64) {
     let begun = Instant::now();
     let accounted = || {
@@ -60,7 +62,7 @@ fn settle(log: &DecisionLog, lines: u64) {
     }
 }
 
-/// Every line of a file, each of which is whole.
+/// The numbers in a file, each of whose lines must be complete.
 fn numbers(path: &Path) -> Vec<u64> {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'), "a torn line in {}", path.display());
@@ -73,7 +75,7 @@ fn written(written: u64) -> DecisionCounts {
 }
 
 #[test]
-fn what_is_sampled_is_about_the_share_and_the_rest_is_counted() {
+fn sampling_keeps_about_its_share_and_counts_the_rest() {
     for (share, least, most) in [(0.0, 0, 0), (0.3, 29_000, 31_000), (1.0, 100_000, 100_000)] {
         let sampling = Sampling::new(share).unwrap();
         let wanted = (0..100_000).filter(|_| sampling.wants()).count();
@@ -90,7 +92,7 @@ fn what_is_sampled_is_about_the_share_and_the_rest_is_counted() {
 }
 
 #[test]
-fn the_end_writes_what_waits_and_takes_no_more() {
+fn the_end_writes_the_waiting_lines_and_takes_no_more() {
     let folder = Folder::new("end");
     let log = DecisionLog::open(settings(&folder.log())).unwrap();
     (0..1000).for_each(|number| offer(&log, number));
@@ -99,7 +101,7 @@ fn the_end_writes_what_waits_and_takes_no_more() {
     offer(&log, 1000);
     log.end(LONG);
     assert_eq!(log.counts(), DecisionCounts { dropped: 1, ..written(1000) });
-    // The last clone does the same, and only the last.
+    // Dropping the last clone, and only the last, ends the log, too.
     let log = DecisionLog::open(settings(&folder.log())).unwrap();
     drop(log.clone());
     offer(&log, 1000);
@@ -108,7 +110,7 @@ fn the_end_writes_what_waits_and_takes_no_more() {
 }
 
 #[test]
-fn a_reader_that_is_stuck_keeps_nobody_waiting() {
+fn a_blocked_reader_does_not_delay_calls() {
     let (reader, pipe) = io::pipe().unwrap();
     let log = started(Stream::new(pipe), 64);
     let long = "x".repeat(1000);
@@ -128,12 +130,12 @@ fn a_reader_that_is_stuck_keeps_nobody_waiting() {
     assert_eq!(ended.written + ended.dropped + ended.failed, 5000, "{ended:?}");
     drop(log);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    // What comes of it then is counted already.
+    // The lines in progress are counted already.
     drop(reader);
 }
 
 #[test]
-fn a_reader_that_is_gone_is_counted_and_nothing_else() {
+fn lines_for_a_closed_pipe_count_as_failed() {
     let (reader, pipe) = io::pipe().unwrap();
     let log = started(Stream::new(pipe), 64);
     offer(&log, 1);
@@ -145,10 +147,10 @@ fn a_reader_that_is_gone_is_counted_and_nothing_else() {
 }
 
 #[test]
-fn no_more_memory_is_held_than_may_be() {
+fn the_memory_of_waiting_lines_is_bounded() {
     let (_reader, pipe) = io::pipe().unwrap();
     let log = started(Stream::new(pipe), 4096);
-    // Nobody takes anything while the first line is made.
+    // The thread takes no line while it creates the first one.
     let (release, held) = mpsc::channel::<()>();
     log.offer(move || json!(held.recv().is_ok()));
     thread::sleep(Duration::from_millis(100));
@@ -165,12 +167,12 @@ fn no_more_memory_is_held_than_may_be() {
 }
 
 #[test]
-fn a_line_that_cannot_be_made_is_one_line() {
+fn a_line_that_panics_fails_alone() {
     let folder = Folder::new("made");
     let log = DecisionLog::open(settings(&folder.log())).unwrap();
     offer(&log, 1);
-    log.offer(|| panic!("a fault in the maker"));
-    // It holds the log that writes it, and is the last to.
+    log.offer(|| panic!("on purpose"));
+    // The line owns the last clone of its log.
     let own = log.clone();
     log.offer(move || json!({"request_id": own.counts().dropped}));
     log.end(LONG);
@@ -188,11 +190,11 @@ fn a_line_that_cannot_be_made_is_one_line() {
     });
     drop(log);
     ended.recv_timeout(LONG).unwrap();
-    assert!(begun.elapsed() < LAST_MOMENT, "it waits for itself");
+    assert!(begun.elapsed() < DROP_TIMEOUT, "the log waited for its own thread");
 }
 
 #[test]
-fn a_line_that_is_too_long_says_what_it_lacks() {
+fn a_line_that_is_too_long_lacks_its_request() {
     let mut batch = Batch::default();
     let long = "é".repeat(MAX_LINE_BYTES);
     batch.push(json!({"time": "t", "caller": "me", "crossed": [{"red_line": "x"}], "request": {"x": long}})).unwrap();
@@ -209,27 +211,29 @@ fn a_line_that_is_too_long_says_what_it_lacks() {
 }
 
 #[test]
-fn faults_are_told_at_once_and_then_now_and_then() {
+fn faults_are_reported_at_once_and_then_at_intervals() {
     let counts = |failed, dropped| DecisionCounts { failed, dropped, ..DecisionCounts::default() };
     let mut faults = Faults::default();
     let begun = Instant::now();
     assert_eq!(faults.due(begun, counts(0, 0)), None);
     faults.note("full".to_owned());
-    let first = Told { failed: 1, dropped: 0, fault: Some("full".to_owned()) };
+    let first = FaultReport { failed: 1, dropped: 0, fault: Some("full".to_owned()) };
     assert_eq!(faults.due(begun, counts(1, 0)), Some(first));
     for second in 1..10 {
         faults.note("full".to_owned());
         assert_eq!(faults.due(begun + Duration::from_secs(second), counts(second, 3)), None);
     }
-    let second = Told { failed: 8, dropped: 3, fault: Some("full".to_owned()) };
-    assert_eq!(faults.due(begun + QUIET, counts(9, 3)), Some(second));
-    assert_eq!(faults.due(begun + 3 * QUIET, counts(9, 3)), None);
+    let second = FaultReport { failed: 8, dropped: 3, fault: Some("full".to_owned()) };
+    assert_eq!(faults.due(begun + WARNING_INTERVAL, counts(9, 3)), Some(second));
+    assert_eq!(faults.due(begun + 3 * WARNING_INTERVAL, counts(9, 3)), None);
 }
 
-/// Not a test: what an offer costs whoever calls. With `--ignored --nocapture`, in a release build.
+/// A measurement of the time that a caller spends in an offer.
+///
+/// Run with `--ignored --nocapture` in a release build.
 #[test]
 #[ignore = "a measurement"]
-fn what_an_offer_costs() {
+fn cost_of_an_offer() {
     let folder = Folder::new("cost");
     for threads in [1, 2, 4] {
         for pause in [Duration::ZERO, Duration::from_micros(50)] {

@@ -1,47 +1,50 @@
-//! Why a caller is not let in: told whole in the log, and to the caller no more than whether there were credentials.
+//! Reasons for which a caller is rejected.
+//!
+//! The log contains the reason; the caller learns only whether credentials were missing. Must not know how credentials
+//! are verified.
 
 use thiserror::Error;
 
-/// Why a caller is not let in.
+/// Why a caller is rejected. The text is safe to send to a stranger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{}", self.message())]
 pub enum AuthenticationError {
-    /// There are none, or more than one.
+    /// The request has no `authorization` header, or more than one.
     NoCredentials,
-    /// Another scheme than `Bearer`.
+    /// The scheme is not `Bearer`.
     NotBearer,
-    /// Not one of the tokens.
+    /// The token is not in the token file.
     UnknownToken,
-    /// Not a JWT, or one with claims that can't be read.
+    /// The token is not a JWT, or has invalid claims.
     Malformed,
-    /// Longer than any JWT has to be.
+    /// The token exceeds the maximum length.
     TooLong,
-    /// Signed with what is not allowed, or not at all.
+    /// The token is unsigned, or its algorithm is not allowed.
     AlgorithmNotAllowed,
-    /// It asks for something to be understood that is not (`crit`).
+    /// The token has a critical header extension (`crit`) that this server does not support.
     NotUnderstood,
-    /// Signed with a key that is not there, or it is not said which.
+    /// The token names a key that is not in the JWKS file, or does not say which key signed it.
     UnknownKey,
-    /// Signed with another kind of algorithm than its key is for.
+    /// The token's algorithm is not one of its key's algorithms.
     WrongKey,
-    /// Not signed by its key.
+    /// The signature does not match.
     BadSignature,
-    /// It has expired.
+    /// The token has expired.
     Expired,
-    /// It is not good yet.
+    /// The token is not valid yet.
     NotYetValid,
-    /// Issued by somebody else.
+    /// The token has another issuer.
     WrongIssuer,
-    /// Meant for somebody else.
+    /// The token is for another audience.
     WrongAudience,
-    /// Without a name that can be used.
+    /// The token has no usable subject.
     NoSubject,
-    /// With a role that there isn't.
+    /// The token has an unknown role.
     UnknownRole,
 }
 
 impl AuthenticationError {
-    /// The cause, for logs.
+    /// Returns the reason as the log names it.
     pub fn cause(self) -> &'static str {
         match self {
             AuthenticationError::NoCredentials => "no_credentials",
@@ -63,11 +66,11 @@ impl AuthenticationError {
         }
     }
 
-    /// What the caller is told: a stranger learns nothing from it.
+    /// Returns the message for the caller, from which a stranger learns nothing about the credentials.
     fn message(self) -> &'static str {
         match self {
             AuthenticationError::NoCredentials | AuthenticationError::NotBearer => {
-                "this server knows its callers: send one header `authorization: Bearer <token>`"
+                "credentials required; send exactly one header `authorization: Bearer <token>`"
             }
             _ => "the credentials are not accepted",
         }
