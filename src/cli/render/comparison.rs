@@ -29,24 +29,24 @@ pub(crate) fn comparison_text(response: &v1::CompareProposalsResponse) -> String
     let _ = writeln!(out, "{DIM}{}, revision {revision}{DIM:#}\n", response.scenario);
     out += &legend(&response.verdicts);
 
-    let (astir, calm): (Vec<_>, Vec<_>) = response.parties.iter().partition(|party| !is_calm(party));
+    let (objecting, silent): (Vec<_>, Vec<_>) = response.parties.iter().partition(|party| !is_silent(party));
     let labels: Vec<String> = response.verdicts.iter().map(|verdict| verdict.label.clone()).collect();
-    let worded = Grids::new(response, &astir, labels, &|stance| stance_cell_in_words(*stance), &outline_words);
+    let worded = Grids::new(response, &objecting, labels, &|stance| stance_cell_in_words(*stance), &outline_words);
     let in_words = response.verdicts.len() <= FEW && worded.fit();
     let grids = if in_words {
         worded
     } else {
         let numbers = (1..=response.verdicts.len()).map(|number| number.to_string()).collect();
-        Grids::new(response, &astir, numbers, &|stance| stance_cell(*stance), &finding_cell)
+        Grids::new(response, &objecting, numbers, &|stance| stance_cell(*stance), &finding_cell)
     };
     let key = |key: &str| if in_words { String::new() } else { wrapped(key, 0) };
-    if !astir.is_empty() {
+    if !objecting.is_empty() {
         out.push('\n');
         out += &grids.stances.text("PARTY", grids.widths());
         out += &key(STANCE_KEY);
     }
-    if !calm.is_empty() {
-        let parties: Vec<String> = calm.iter().map(|party| party.party.clone()).collect();
+    if !silent.is_empty() {
+        let parties: Vec<String> = silent.iter().map(|party| party.party.clone()).collect();
         let text = format!("No stated objection to any of them, which is not consent: {}.", list(&parties));
         out.push('\n');
         out += &wrapped(&text, 0);
@@ -81,9 +81,9 @@ fn legend(verdicts: &[v1::ComparedVerdict]) -> String {
     table(head.get(..if changes { 4 } else { 3 }).unwrap_or(&head), &rows)
 }
 
-fn is_calm(party: &v1::ComparedParty) -> bool {
-    let at_rest = v1::Stance::NoStatedObjection;
-    party.stances.iter().all(|stance| stance.stance() == at_rest && stance.could_become() == at_rest)
+fn is_silent(party: &v1::ComparedParty) -> bool {
+    let no_objection = v1::Stance::NoStatedObjection;
+    party.stances.iter().all(|stance| stance.stance() == no_objection && stance.could_become() == no_objection)
 }
 
 fn stance_cell(stance: v1::ComparedStance) -> String {
@@ -131,13 +131,13 @@ struct Grids {
 impl Grids {
     fn new(
         response: &v1::CompareProposalsResponse,
-        astir: &[&v1::ComparedParty],
+        objecting: &[&v1::ComparedParty],
         columns: Vec<String>,
         stance: &dyn Fn(&v1::ComparedStance) -> String,
         finding: &dyn Fn(&v1::FindingOutline) -> String,
     ) -> Self {
         let mut stances = Grid { columns: columns.clone(), rows: Vec::new() };
-        for party in astir {
+        for party in objecting {
             stances.push(party.party.clone(), party.stances.iter().map(stance).collect());
         }
         let mut findings = Grid { columns, rows: Vec::new() };

@@ -84,10 +84,10 @@ pub(crate) fn verdict_style(verdict: v1::Verdict) -> Style {
 }
 
 fn stances(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
-    let at_rest = v1::Stance::NoStatedObjection;
-    let (astir, calm): (Vec<_>, Vec<_>) =
-        evaluation.stances.iter().partition(|party| party.stance() != at_rest || party.could_become() != at_rest);
-    let rows: Vec<Vec<String>> = astir
+    let no_objection = v1::Stance::NoStatedObjection;
+    let (objecting, silent): (Vec<_>, Vec<_>) =
+        evaluation.stances.iter().partition(|party| party.stance() != no_objection || party.could_become() != no_objection);
+    let rows: Vec<Vec<String>> = objecting
         .iter()
         .map(|party| {
             let worst = if party.could_become() == party.stance() { "" } else { stance_words(party.could_become()) };
@@ -107,8 +107,8 @@ fn stances(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
     if !rows.is_empty() {
         out += &table(head, &rows);
     }
-    if !calm.is_empty() {
-        let parties: Vec<String> = calm.iter().map(|party| party.party.clone()).collect();
+    if !silent.is_empty() {
+        let parties: Vec<String> = silent.iter().map(|party| party.party.clone()).collect();
         out += &wrapped(&format!("No stated objection, which is not consent: {}.", list(&parties)), 0);
     }
     out

@@ -19,27 +19,27 @@ const LOG_TARGET: &str = "detente::cli::serve::credentials";
 
 /// The largest of these files, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
-/// Files that have changed are read once more after this time, until they are twice the same.
+/// ReloadableFiles that have changed are read once more after this time, until they are twice the same.
 const SETTLING: Duration = Duration::from_millis(500);
 /// How often at the most.
 const MAX_READS: usize = 10;
 
-/// Files that are read again.
-type Files = Arc<dyn Reload>;
+/// ReloadableFiles that are read again.
+type ReloadableFiles = Arc<dyn Reload>;
 /// What is done with the contents of files.
 type Apply = dyn Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync;
 
-/// Files that are read together, and what is done with them.
+/// ReloadableFiles that are read together, and what is done with them.
 struct Credentials {
     what: &'static str,
     paths: Vec<PathBuf>,
-    seen: Mutex<Seen>,
+    last_read: Mutex<LastRead>,
     apply: Box<Apply>,
 }
 
 /// What they held when they were last looked at, and what was wrong with it.
 #[derive(Default)]
-struct Seen {
+struct LastRead {
     hash: Option<[u8; 32]>,
     fault: Option<Fault>,
 }
@@ -51,9 +51,9 @@ impl Credentials {
         paths: Vec<PathBuf>,
         contents: &[Vec<u8>],
         apply: impl Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync + 'static,
-    ) -> Files {
-        let seen = Mutex::new(Seen { hash: Some(hash(contents)), fault: None });
-        Arc::new(Self { what, paths, seen, apply: Box::new(apply) })
+    ) -> ReloadableFiles {
+        let last_read = Mutex::new(LastRead { hash: Some(hash(contents)), fault: None });
+        Arc::new(Self { what, paths, last_read, apply: Box::new(apply) })
     }
 
     fn all(&self) -> String {
@@ -72,35 +72,35 @@ impl Reload for Credentials {
     }
 
     fn reload(&self) -> Outcome {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = Vec::new();
-        match settled(&self.paths, seen.hash) {
+        match read_settled(&self.paths, last_read.hash) {
             Err((path, error)) => {
                 let message = format!("can't be read: {error}");
-                *seen = Seen { hash: None, fault: Some(Fault { file: path.display().to_string(), message }) };
+                *last_read = LastRead { hash: None, fault: Some(Fault { file: path.display().to_string(), message }) };
             }
             // It is being written all the time: next time, perhaps.
             Ok(None) => {}
-            Ok(Some(contents)) if seen.hash == Some(hash(&contents)) => {}
+            Ok(Some(contents)) if last_read.hash == Some(hash(&contents)) => {}
             Ok(Some(contents)) => {
                 let fault = (self.apply)(&contents).err().map(|message| Fault { file: self.all(), message });
                 if fault.is_none() {
                     changed.push(format!("{} as {} has it now", self.what, self.all()));
                 }
-                *seen = Seen { hash: Some(hash(&contents)), fault };
+                *last_read = LastRead { hash: Some(hash(&contents)), fault };
             }
         }
-        Outcome { changed, faults: seen.fault.iter().cloned().collect() }
+        Outcome { changed, faults: last_read.fault.iter().cloned().collect() }
     }
 }
 
 /// TLS as it is asked for, and its files.
-pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, Files)>, UsageError> {
+pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, ReloadableFiles)>, UsageError> {
     let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
     let mut paths = vec![certificate.clone(), key.clone()];
     paths.extend(options.tls_client_ca.clone());
     let flags = if paths.len() == 3 { "--tls-cert, --tls-key, --tls-client-ca" } else { "--tls-cert, --tls-key" };
-    let contents = first(&paths, flags)?;
+    let contents = read_required(&paths, flags)?;
     let tls =
         Tls::new(&files(&contents)).map_err(|error| UsageError(format!("TLS can't be had ({flags}): {error}")))?;
     let replaced = tls.clone();
@@ -116,13 +116,13 @@ fn files(contents: &[Vec<u8>]) -> TlsFiles {
 }
 
 /// Who is known, and the files that say it.
-pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Files>), UsageError> {
+pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<ReloadableFiles>), UsageError> {
     let mut reloads: Vec<(&'static str, PathBuf, Vec<Vec<u8>>)> = Vec::new();
     let refused = |path: &Path, error: &dyn std::fmt::Display| UsageError(format!("{}: {error}", path.display()));
     let tokens = match &options.tokens {
         None => None,
         Some(path) => {
-            let contents = first(std::slice::from_ref(path), "--tokens")?;
+            let contents = read_required(std::slice::from_ref(path), "--tokens")?;
             let tokens = read_tokens(&contents).map_err(|error| refused(path, &error))?;
             reloads.push(("tokens", path.clone(), contents));
             Some(tokens)
@@ -136,7 +136,7 @@ pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Files>),
     let keys = match &options.jwks {
         None => None,
         Some(path) => {
-            let contents = first(std::slice::from_ref(path), "--jwks")?;
+            let contents = read_required(std::slice::from_ref(path), "--jwks")?;
             let keys = read_keys(path, &contents, &rules).map_err(|error| refused(path, &error))?;
             reloads.push(("jwks", path.clone(), contents));
             Some(keys)
@@ -176,7 +176,7 @@ fn read_keys(path: &Path, contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys
 }
 
 /// The files at the start: what is asked for must be there.
-fn first(paths: &[PathBuf], flags: &str) -> Result<Vec<Vec<u8>>, UsageError> {
+fn read_required(paths: &[PathBuf], flags: &str) -> Result<Vec<Vec<u8>>, UsageError> {
     read_all(paths).map_err(|(path, error)| UsageError(format!("{} can't be read ({flags}): {error}", path.display())))
 }
 
@@ -198,7 +198,7 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
 
 /// The same, once it is twice the same: someone may be writing it, and half of a file may be a file. That would be another
 /// one: of a caller who is confined, the half may say that it isn't.
-fn settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Option<Vec<Vec<u8>>>, (&PathBuf, io::Error)> {
+fn read_settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Option<Vec<Vec<u8>>>, (&PathBuf, io::Error)> {
     let mut last = read_all(paths)?;
     for _ in 0..MAX_READS {
         if known == Some(hash(&last)) {

@@ -59,7 +59,7 @@ pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
 
 async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     let signals = Signals::new().context("signals can't be watched")?;
-    let (place, default) = options.place();
+    let (place, default) = options.scenario_location();
     let scenarios = Arc::new(ScenarioFiles::load(place, default).map_err(faulty)?);
     let store = scenarios.store().clone();
     let mut sources: Vec<Arc<dyn Reload>> = Vec::new();
@@ -77,9 +77,9 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
         .map_err(|error| UsageError(format!("the decision log can't be written (--decision-log): {error}")))?;
     let metrics = Metrics::new(options.otlp().as_ref())?;
 
-    let is_private = options.tls.tls_cert.is_some();
-    let is_known = authority.is_needed() || options.tls.tls_client_ca.is_some();
-    let listener = bind(&options.listening, is_private, is_known).await?;
+    let is_encrypted = options.tls.tls_cert.is_some();
+    let is_authenticated = authority.is_needed() || options.tls.tls_client_ca.is_some();
+    let listener = bind(&options.listening, is_encrypted, is_authenticated).await?;
     let admin = match options.listening.admin_listen.as_str() {
         OFF => None,
         address => {
@@ -87,7 +87,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
             Some(bind_to(address, &resolve(address, flag, variable).await?, flag, variable).await?)
         }
     };
-    announce(&listener.local_addr()?, options, &store, is_known);
+    announce(&listener.local_addr()?, options, &store, is_authenticated);
     if let Some(admin) = &admin {
         let address = admin.local_addr()?;
         info!(
@@ -137,18 +137,18 @@ fn faulty(error: LoadError) -> anyhow::Error {
 }
 
 /// Binds the main listener, unless that would show to others what nobody said they may see.
-async fn bind(listening: &Listening, is_private: bool, is_known: bool) -> Result<TcpListener> {
+async fn bind(listening: &Listening, is_encrypted: bool, is_authenticated: bool) -> Result<TcpListener> {
     let address = &listening.listen;
     let resolved = resolve(address, "--listen", "DETENTE_LISTEN").await?;
     if resolved.iter().any(|address| !address.ip().is_loopback()) {
-        if !is_private && !listening.allow_plaintext {
+        if !is_encrypted && !listening.allow_plaintext {
             let text = format!(
                 "{address} is reached from the network, and TLS is not set up: give --tls-cert and --tls-key, or say \
                  --allow-plaintext (DETENTE_ALLOW_PLAINTEXT=true)"
             );
             return Err(UsageError(text).into());
         }
-        if !is_known && !listening.allow_anonymous {
+        if !is_authenticated && !listening.allow_anonymous {
             let text = format!(
                 "{address} is reached from the network, and everyone could ask everything: give --tokens, --jwks or \
                  --tls-client-ca, or say --allow-anonymous (DETENTE_ALLOW_ANONYMOUS=true)"
@@ -185,7 +185,7 @@ async fn bind_to(address: &str, resolved: &[SocketAddr], flag: &str, variable: &
     })
 }
 
-fn announce(address: &SocketAddr, options: &ServeOptions, store: &Store, is_known: bool) {
+fn announce(address: &SocketAddr, options: &ServeOptions, store: &Store, is_authenticated: bool) {
     for compiled in store.list() {
         log_scenario(&compiled, store.default_id().as_ref() == Some(&compiled.scenario().id));
     }
@@ -194,7 +194,7 @@ fn announce(address: &SocketAddr, options: &ServeOptions, store: &Store, is_know
         (Some(_), None) => "over TLS",
         (Some(_), Some(_)) => "over mutual TLS",
     };
-    let whom = if is_known { "to known callers" } else { "to everyone" };
+    let whom = if is_authenticated { "to known callers" } else { "to everyone" };
     let reflection = options.listening.reflection;
     info!(target: LOG_TARGET, %address, reflection, "listening on {address}: gRPC {how}, {whom}, {}", reach(address));
 }

@@ -4,7 +4,7 @@
 mod values;
 
 use crate::access::JwtAlgorithm;
-use crate::cli::args::parsers::{duration, patience};
+use crate::cli::args::parsers::{duration, long_duration};
 use crate::server::Settings;
 use crate::serving::DecisionTarget as Target;
 use crate::serving::{DecisionSettings, Mask, Where};
@@ -41,7 +41,7 @@ pub(crate) struct ServeOptions {
     pub(crate) observability: Observability,
     /// How to end.
     #[command(flatten)]
-    pub(crate) end: End,
+    pub(crate) shutdown: ShutdownOptions,
 }
 
 /// Where to listen, and to whom.
@@ -186,7 +186,7 @@ pub(crate) struct Limits {
     /// Clients then look up the address again and find new replicas. The random tenth keeps them from reconnecting all
     /// at once.
     #[arg(long, env = "DETENTE_MAX_CONNECTION_AGE", value_name = "DURATION", default_value = "30m",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) max_connection_age: Duration,
 
     /// Number of calls that one connection may have open at a time.
@@ -205,32 +205,32 @@ pub(crate) struct Limits {
 
     /// Idle time before a keepalive ping.
     #[arg(long, env = "DETENTE_KEEPALIVE_INTERVAL", value_name = "DURATION", default_value = "60s",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) keepalive_interval: Duration,
 
     /// Time that a client has to answer a keepalive ping before its connection is closed.
     #[arg(long, env = "DETENTE_KEEPALIVE_TIMEOUT", value_name = "DURATION", default_value = "20s",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) keepalive_timeout: Duration,
 
     /// Time that a new connection has to begin HTTP/2, TLS handshake included.
     #[arg(long, env = "DETENTE_HANDSHAKE_TIMEOUT", value_name = "DURATION", default_value = "10s",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) handshake_timeout: Duration,
 
     /// Time that a request has to arrive in full; streams are exempt.
     ///
     /// A mebibyte in ten seconds is the speed of a slow mobile network.
     #[arg(long, env = "DETENTE_RECEIVE_TIMEOUT", value_name = "DURATION", default_value = "10s",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) receive_timeout: Duration,
 
     /// Time that a client may leave an answer unread before the call is reset.
-    #[arg(long, env = "DETENTE_STALL", value_name = "DURATION", default_value = "60s", value_parser = patience)]
+    #[arg(long, env = "DETENTE_STALL", value_name = "DURATION", default_value = "60s", value_parser = long_duration)]
     pub(crate) stall: Duration,
 
     /// Time that a stream of evaluations may go without a request before it is ended.
-    #[arg(long, env = "DETENTE_STREAM_IDLE", value_name = "DURATION", default_value = "60s", value_parser = patience)]
+    #[arg(long, env = "DETENTE_STREAM_IDLE", value_name = "DURATION", default_value = "60s", value_parser = long_duration)]
     pub(crate) stream_idle: Duration,
 
     /// Number of calls, and of messages of streams, that are worked on at a time over all connections; further ones are
@@ -289,7 +289,7 @@ pub(crate) struct Limits {
     /// Longest time that one analysis may take, whatever deadline its caller sets.
     ///
     /// An analysis that takes longer is answered with what it found, and its answer says so.
-    #[arg(long, env = "DETENTE_ANALYSIS_TIME", value_name = "DURATION", default_value = "30s", value_parser = patience)]
+    #[arg(long, env = "DETENTE_ANALYSIS_TIME", value_name = "DURATION", default_value = "30s", value_parser = long_duration)]
     pub(crate) analysis_time: Duration,
 }
 
@@ -322,7 +322,7 @@ pub(crate) struct Observability {
     pub(crate) otlp_endpoint: Option<String>,
 
     /// Interval at which the collector receives the metrics.
-    #[arg(long, env = "DETENTE_OTLP_INTERVAL", value_name = "DURATION", default_value = "30s", value_parser = patience)]
+    #[arg(long, env = "DETENTE_OTLP_INTERVAL", value_name = "DURATION", default_value = "30s", value_parser = long_duration)]
     pub(crate) otlp_interval: Duration,
 
     /// Share of calls that are traced, among calls whose callers do not decide it (W3C `traceparent`).
@@ -359,8 +359,8 @@ pub(crate) struct Observability {
 
 /// How to end.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "End")]
-pub(crate) struct End {
+#[command(next_help_heading = "ShutdownOptions")]
+pub(crate) struct ShutdownOptions {
     /// Time on shutdown during which health checks answer NOT_SERVING before clients are told to go (GOAWAY).
     ///
     /// Behind a load balancer, set the time that the load balancer takes to notice.
@@ -401,12 +401,12 @@ impl ServeOptions {
             analyses: limits.analyses,
             analysis_time: limits.analysis_time,
             content: self.observability.log_content,
-            drain: Drain { pause: self.end.drain_pause, timeout: self.end.drain_timeout },
+            drain: Drain { pause: self.shutdown.drain_pause, timeout: self.shutdown.drain_timeout },
         }
     }
 
     /// Where the scenarios come from, and which answers requests that name none.
-    pub(crate) fn place(&self) -> (Where, Option<Id>) {
+    pub(crate) fn scenario_location(&self) -> (Where, Option<Id>) {
         let scenarios = &self.scenarios;
         let place = match &scenarios.folder {
             Some(folder) => Where::Folder(folder.clone()),
