@@ -10,14 +10,17 @@ mod commands;
 mod line_reader;
 mod progress;
 mod progress_counter;
+mod refusal_text;
 mod render;
 mod report;
 
+use crate::error::Refusal;
 use crate::serving::source::SourceError;
 use anyhow::Result;
 use clap::Parser;
 use commands::Command;
 use detente_core::scenario::Diagnostics;
+use render::text::BAD;
 use report::{Report, UsageError, UsageErrors};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -71,9 +74,10 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
         None if error.is::<UsageError>() => (None, USAGE),
         None => (faults(error), FAILED),
     };
-    match faults {
-        Some(faults) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),
-        None => anstream::eprintln!("{}error:{:#} {error:#}", render::text::BAD, render::text::BAD),
+    match (faults, error.downcast_ref::<Refusal>()) {
+        (Some(faults), _) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),
+        (None, Some(refusal)) => anstream::eprintln!("{BAD}error:{BAD:#} {}", refusal_text::refusal_text(refusal)),
+        (None, None) => anstream::eprintln!("{BAD}error:{BAD:#} {error:#}"),
     }
     ExitCode::from(code)
 }

@@ -1,4 +1,4 @@
-//! The real binary: exit codes, what it prints, and what it refuses.
+//! Exit codes, outputs and error messages of the real binary.
 
 use crate::support::binary::{Folder, command, prints, refuses, reservoir, run};
 use std::path::Path;
@@ -19,7 +19,7 @@ const PROPOSALS: [&str; 11] = [
 ];
 
 #[test]
-fn the_bundled_scenario_is_good_and_its_cases_hold() {
+fn the_bundled_scenario_is_valid_and_its_cases_hold() {
     let checked = prints(&["check", "scenarios/ukraine-2025.yaml"]);
     let row: Vec<&str> = checked.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(row[..6], ["scenarios/ukraine-2025.yaml", "ukraine-2025", "10", "24", "24", "11"]);
@@ -30,7 +30,7 @@ fn the_bundled_scenario_is_good_and_its_cases_hold() {
 }
 
 #[test]
-fn every_wrong_expectation_is_told() {
+fn every_wrong_expectation_is_reported() {
     let folder = Folder::new("expectations");
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/ukraine-2025.yaml");
     for (expectation, told) in [
@@ -80,7 +80,7 @@ fn every_wrong_expectation_is_told() {
 }
 
 #[test]
-fn faults_of_all_files_are_shown_and_end_with_one() {
+fn faults_of_all_files_are_reported_and_exit_with_one() {
     let folder = Folder::new("faults");
     let good = include_str!("../../../scenarios/ukraine-2025.yaml");
     let first = folder.write("first.yaml", &good.replacen("firmness: negotiable", "firmness: negotible", 1));
@@ -99,7 +99,7 @@ fn faults_of_all_files_are_shown_and_end_with_one() {
 }
 
 #[test]
-fn usage_ends_with_two_and_refusals_with_one() {
+fn wrong_usage_exits_with_two_and_rejected_requests_with_one() {
     for usage in [
         &["check"][..],
         &["test"],
@@ -163,7 +163,7 @@ fn answers_fit_a_hundred_columns_and_claim_no_consent() {
 }
 
 #[test]
-fn json_is_the_apis() {
+fn json_is_the_response_of_the_api() {
     let json: serde_json::Value =
         serde_json::from_str(&prints(&["evaluate", "european-force", "--output", "json"])).unwrap();
     assert_eq!(json["evaluation"]["verdict"], "VERDICT_BLOCKED");
@@ -174,7 +174,7 @@ fn json_is_the_apis() {
 }
 
 #[test]
-fn a_proposal_is_a_name_a_file_or_options() {
+fn a_proposal_is_an_id_a_file_or_options() {
     let folder = Folder::new("proposals");
     let verdict = |arguments: &[&str]| {
         let all: Vec<&str> = ["evaluate"].iter().chain(arguments).chain(&["--output", "json"]).copied().collect();
@@ -210,11 +210,11 @@ fn red_lines_are_listed_filtered_and_shown() {
     for told in ["firm", "waiver un-force-from-china", "P51", "E19", "rejects:", "recorded from 2025-03-14"] {
         assert!(whole.contains(told), "{told}: {whole}");
     }
-    assert_eq!(prints(&["red-lines", "--text", "no such text"]), "No red line passes the filter.\n");
+    assert_eq!(prints(&["red-lines", "--text", "no such text"]), "No red line matches the filter.\n");
 }
 
 #[test]
-fn help_version_and_completions() {
+fn help_version_and_completions_are_printed() {
     assert_eq!(prints(&["--version"]), format!("detente {}\n", env!("CARGO_PKG_VERSION")));
     for command in [
         "serve",
@@ -238,7 +238,7 @@ fn help_version_and_completions() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_fault() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child = command(&["schema"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();

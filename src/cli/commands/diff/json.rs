@@ -1,4 +1,4 @@
-//! Differences as JSON. Its keys are text by `detente diff --help`, and stay.
+//! Differences as JSON. `detente diff --help` documents the keys, and programs rely on them.
 
 use crate::cli::commands::diff::verdicts::{Outlook, Finding, Pair, Proposal};
 use crate::cli::commands::diff::{Difference, Version};

@@ -94,7 +94,7 @@ pub(super) fn run(options: &Options) -> Result<Report> {
     Ok(Report { text, holds: !options.exit_code || difference.changes.is_empty() })
 }
 
-/// Both files. Where both cannot be used, both are text.
+/// Loads both files. If both are faulty, prints the error of the first and returns that of the second.
 fn load(options: &Options) -> Result<(Compiled, Compiled), SourceError> {
     match (source::load_one(&options.before), source::load_one(&options.after)) {
         (Ok(before), Ok(after)) => Ok((before, after)),
