@@ -35,11 +35,19 @@ pub(crate) fn one_line(text: &str) -> Result<String, String> {
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let signed: SignedDuration = text.parse().map_err(|_| "expected a duration like `10s` or `500ms`".to_owned())?;
     let duration = Duration::try_from(signed).map_err(|_| "a duration cannot be negative".to_owned())?;
-    if duration > Duration::from_secs(24 * 3_600) { Err("expected a duration of at most a day".to_owned()) } else { Ok(duration) }
+    if duration > Duration::from_secs(24 * 3_600) {
+        Err("expected a duration of at most a day".to_owned())
+    } else {
+        Ok(duration)
+    }
 }
 
 /// A duration of at least a second and up to a day.
 pub(crate) fn long_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
-    if duration < Duration::from_secs(1) { Err("expected a duration of at least a second".to_owned()) } else { Ok(duration) }
+    if duration < Duration::from_secs(1) {
+        Err("expected a duration of at least a second".to_owned())
+    } else {
+        Ok(duration)
+    }
 }

@@ -116,7 +116,16 @@ impl Question {
         let proposal = named.or_else(|| (!overrides.is_empty()).then(ProposalSource::default));
         let (circumstances, hypotheses) = self.assumptions.read(&backend, &scenario, &inputs)?;
         let cleared_issues = self.clear.clone();
-        Ok(PreparedQuestion { backend, scenario, inputs, proposal, overrides, cleared_issues, circumstances, hypotheses })
+        Ok(PreparedQuestion {
+            backend,
+            scenario,
+            inputs,
+            proposal,
+            overrides,
+            cleared_issues,
+            circumstances,
+            hypotheses,
+        })
     }
 }
 

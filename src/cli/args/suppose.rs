@@ -94,10 +94,16 @@ impl HypothesisReader<'_> {
                 return Ok(Kind::UnsetCircumstance(name.to_owned()));
             }
             let terms = self.inputs.supposed(OPTION, text).map_err(HypothesisError::Diagnosed)?;
-            return terms.into_iter().next().map(Kind::SetCircumstance).ok_or_else(|| HypothesisError::Invalid(EXPECTED.to_owned()));
+            return terms
+                .into_iter()
+                .next()
+                .map(Kind::SetCircumstance)
+                .ok_or_else(|| HypothesisError::Invalid(EXPECTED.to_owned()));
         }
         if self.scenario.issues.iter().any(|issue| issue.id == name) {
-            return Err(HypothesisError::Invalid(format!("`{name}` is an issue, which a proposal settles; use --set {name}=ANSWER")));
+            return Err(HypothesisError::Invalid(format!(
+                "`{name}` is an issue, which a proposal settles; use --set {name}=ANSWER"
+            )));
         }
         self.check_red_line(name)?;
         let (red_line, firmness) = (name.to_owned(), firmness(value)?.into());

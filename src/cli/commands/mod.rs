@@ -17,7 +17,7 @@ mod sweep;
 mod test;
 
 use crate::cli::report::{Report, pretty};
-use crate::cli::{Cli, finish, print, finish_serving};
+use crate::cli::{Cli, finish, finish_serving, print};
 use clap::{CommandFactory, Subcommand};
 use clap_complete::Shell;
 use serve::ServeOptions;

@@ -114,8 +114,11 @@ pub(super) fn run(options: &Options) -> Result<Report> {
 
 fn utility(text: &str) -> Result<v1::PartyUtility, UsageError> {
     let read = text.split_once('=').and_then(|(party, number)| Some((party.trim(), number.trim().parse().ok()?)));
-    let (party, utility) =
-        read.ok_or_else(|| UsageError(format!("`{text}` is not a value of --disagreement; expected PARTY=NUMBER, like buyer=0.5, or `reservation`")))?;
+    let (party, utility) = read.ok_or_else(|| {
+        UsageError(format!(
+            "`{text}` is not a value of --disagreement; expected PARTY=NUMBER, like buyer=0.5, or `reservation`"
+        ))
+    })?;
     Ok(v1::PartyUtility { party: party.to_owned(), utility })
 }
 
@@ -144,7 +147,10 @@ impl SearchResult {
         let mut out = head("Packages", &options.aim, summary.as_of.as_ref(), of, &summary.suppositions);
         out += &wrapped(&summary.summary, 0);
         if summary.packages != summary.packages_by_integer {
-            out += &wrapped(&format!("Counted with every integer as a package of its own: {}.", summary.packages_by_integer), 0);
+            out += &wrapped(
+                &format!("Counted with every integer as a package of its own: {}.", summary.packages_by_integer),
+                0,
+            );
         }
         if !summary.left_out.is_empty() {
             let left_out = format!("Issues left out because nothing depends on them: {}.", summary.left_out.join(", "));

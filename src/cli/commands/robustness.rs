@@ -79,7 +79,11 @@ pub(super) fn run(options: &Options) -> Result<Report> {
 
 fn probability(text: &str) -> Result<v1::BindingProbability, UsageError> {
     let read = text.split_once('=').and_then(|(of, number)| Some((of.trim(), number.trim().parse().ok()?)));
-    let error = || UsageError(format!("`{text}` is not a value of --probability; expected RED_LINE=P or FIRMNESS=P, with P from 0 to 1"));
+    let error = || {
+        UsageError(format!(
+            "`{text}` is not a value of --probability; expected RED_LINE=P or FIRMNESS=P, with P from 0 to 1"
+        ))
+    };
     let (of, probability) = read.ok_or_else(error)?;
     let of = match firmness(of) {
         Ok(firmness) => Of::Firmness(from_firmness(firmness).into()),

@@ -85,8 +85,10 @@ pub(crate) fn verdict_style(verdict: v1::Verdict) -> Style {
 
 fn stances(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
     let no_objection = v1::Stance::NoStatedObjection;
-    let (objecting, silent): (Vec<_>, Vec<_>) =
-        evaluation.stances.iter().partition(|party| party.stance() != no_objection || party.could_become() != no_objection);
+    let (objecting, silent): (Vec<_>, Vec<_>) = evaluation
+        .stances
+        .iter()
+        .partition(|party| party.stance() != no_objection || party.could_become() != no_objection);
     let rows: Vec<Vec<String>> = objecting
         .iter()
         .map(|party| {

@@ -153,7 +153,10 @@ fn a_comparison_that_is_too_wide_is_broken_into_blocks() {
     }
     let file = folder.write("wide.yaml", &scenario);
     let (code, text, stderr) = binary::run(&["compare", "--scenario", &file]);
-    assert_eq!((code, stderr.as_str()), (0, "comparing the first 50 of 61 proposals; name proposals to compare others\n"));
+    assert_eq!(
+        (code, stderr.as_str()),
+        (0, "comparing the first 50 of 61 proposals; name proposals to compare others\n")
+    );
     fits(&text);
     let columns: Vec<&str> = text
         .lines()
@@ -217,10 +220,7 @@ fn supposed_circumstances_override_given_ones() {
     assert_eq!(verdict(&[&given[..], &["--suppose", "guarantors_willing=false"]].concat()), "VERDICT_UNDELIVERABLE");
     let unknown = [&given[..], &["--suppose", "guarantors_willing=unknown", "--full"]].concat();
     let text = prints(&[&["evaluate", "guarantors-2022"], &unknown[..]].concat());
-    assert!(
-        text.lines().any(|line| line.starts_with("guarantors_willing") && line.ends_with("--suppose")),
-        "{text}"
-    );
+    assert!(text.lines().any(|line| line.starts_with("guarantors_willing") && line.ends_with("--suppose")), "{text}");
 }
 
 #[test]
@@ -245,7 +245,10 @@ fn unreadable_hypotheses_are_reported_with_the_nearest_name() {
         ("ru-kursk=", "expected `drop RED_LINE`"),
         ("drop ru-kursc", "there is no red line or circumstance `ru-kursc`; did you mean `ru-kursk`?"),
         ("ru-kursc=firm", "did you mean `ru-kursk`?"),
-        ("ru-kursk=frim", "`frim` is not a firmness; expected one of tentative, negotiable, firm, absolute; did you mean `firm`?"),
+        (
+            "ru-kursk=frim",
+            "`frim` is not a firmness; expected one of tentative, negotiable, firm, absolute; did you mean `firm`?",
+        ),
         ("guarantors_wiling=true", "did you mean `guarantors_willing`?"),
         ("guarantors_willing=perhaps", "true or false is expected"),
         ("sanctions=lift", "`sanctions` is an issue, which a proposal settles; use --set sanctions=ANSWER"),
@@ -260,5 +263,8 @@ fn unreadable_hypotheses_are_reported_with_the_nearest_name() {
     }
     // Faults in conditions are found by the service, so the request is rejected with exit code 1.
     let (code, stderr) = refuses(&["evaluate", "--suppose", "russia rejects sanctoins == \"lift\""]);
-    assert!(code == 1 && stderr.starts_with("error: --suppose: ") && stderr.contains("did you mean `sanctions`?"), "{stderr}");
+    assert!(
+        code == 1 && stderr.starts_with("error: --suppose: ") && stderr.contains("did you mean `sanctions`?"),
+        "{stderr}"
+    );
 }

@@ -217,18 +217,18 @@ fn lines_that_cannot_be_replayed_are_counted_by_reason() {
     assert!(stdout.starts_with("3 decisions replayed: 3 the same, 0 changed, 0 refused\n"), "{stdout}");
     let (_, rest) = stdout.split_once("\n1 line on other scenarios left out\n\n14 lines not replayed\n").unwrap();
     let rows: Vec<String> = rest.replace(&file, "LOG").lines().map(str::to_owned).collect();
-    for (row, told) in rows.iter().zip([
-        "LINES  BECAUSE                                FIRST",
-        "1      the line cannot be read                LOG, line 6: it is longer than the 4194304 bytes",
-        "2      the line is not JSON                   LOG, line 3: expected ident at line 1 column 2",
-        "1      the line has no end                    LOG, line 19: EOF while parsing",
-        "4      the line is no decision                LOG, line 5: not an object",
-        "3      what is needed is masked               LOG, line 10: `request`",
-        "1      the request is not there               LOG, line 14: the line would have 2000000 bytes",
-        "1      the request is none of this version's  LOG, line 15: unrecognized field name 'proposals'",
-        "1      the day is not there                   LOG, line 16: `as_of` is `yesterday`",
+    for (row, expected) in rows.iter().zip([
+        "LINES  REASON                             FIRST",
+        "1      the line cannot be read            LOG, line 6: the line is longer than 4194304 bytes, the limit for a decision",
+        "2      the line is not JSON               LOG, line 3: expected ident at line 1 column 2",
+        "1      the line is cut off                LOG, line 19: EOF while parsing",
+        "4      the line is not a decision         LOG, line 5: not an object",
+        "3      a needed value is masked           LOG, line 10: `request`",
+        "1      the request is missing             LOG, line 14: the line would have 2000000 bytes",
+        "1      the request is of another version  LOG, line 15: unrecognized field name 'proposals'",
+        "1      the day is missing                 LOG, line 16: `as_of` is `yesterday`",
     ]) {
-        assert!(row.starts_with(told), "{row}\n{told}");
+        assert!(row.starts_with(expected), "{row}\n{expected}");
     }
     assert_eq!(rows.len(), 9, "{rest}");
     let (_, summary) = json_lines(&run(&["replay", &file, "--output", "json"]).1);

@@ -1,6 +1,6 @@
 //! Differences as JSON. `detente diff --help` documents the keys, and programs rely on them.
 
-use crate::cli::commands::diff::verdicts::{Outlook, Finding, Pair, Proposal};
+use crate::cli::commands::diff::verdicts::{Finding, Outlook, Pair, Proposal};
 use crate::cli::commands::diff::{Difference, Version};
 use detente_core::scenario::diff::{Change, Content, Meaning, Part, Stated, What};
 use serde_json::{Map, Value, json};

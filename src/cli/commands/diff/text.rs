@@ -1,6 +1,6 @@
 //! Differences as text for people.
 
-use crate::cli::commands::diff::verdicts::{Outlook, Finding, Pair, Proposal, Verdicts};
+use crate::cli::commands::diff::verdicts::{Finding, Outlook, Pair, Proposal, Verdicts};
 use crate::cli::commands::diff::{Difference, Version};
 use crate::cli::render::text::{BAD, DIM, GOOD, HEAD, OPEN, count, table, wrapped};
 use crate::cli::render::words::{stance_words, verdict_words};

@@ -5,7 +5,7 @@
 use crate::cli::args::parsers::date;
 use crate::cli::client::Turn;
 use crate::cli::commands::replay::ReplayError;
-use crate::cli::line_reader::{LineReader, Line};
+use crate::cli::line_reader::{Line, LineReader};
 use crate::convert::date::from_date;
 use crate::schema::json::{JsonError, JsonForm};
 use crate::schema::proto::v1;
@@ -111,7 +111,11 @@ pub(super) struct Decisions {
 type ReadDecision = Result<(v1::EvaluateProposalRequest, LoggedDecision), Option<(SkipReason, String)>>;
 
 impl Decisions {
-    pub(super) fn new(logs: Vec<LineReader>, scenario: String, state: Arc<Mutex<ReplayState>>) -> Result<Self, JsonError> {
+    pub(super) fn new(
+        logs: Vec<LineReader>,
+        scenario: String,
+        state: Arc<Mutex<ReplayState>>,
+    ) -> Result<Self, JsonError> {
         let named = |log: LineReader| {
             let name = shown(log.name()).into();
             (log, name)

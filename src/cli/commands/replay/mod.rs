@@ -9,7 +9,7 @@ mod outcome;
 mod output;
 
 use crate::cli::backend::{Backend, Target};
-use crate::cli::client::{Sink, Turn, StreamError};
+use crate::cli::client::{Sink, StreamError, Turn};
 use crate::cli::line_reader::LineReader;
 use crate::cli::report::OutputFormat;
 use crate::error::Refusal;

@@ -3,7 +3,7 @@
 use crate::cli::client::Sink;
 use crate::cli::commands::replay::ReplayError;
 use crate::cli::commands::replay::change::{Change, Difference};
-use crate::cli::commands::replay::decision::{EvaluationSummary, ReplayState, LoggedDecision, locked};
+use crate::cli::commands::replay::decision::{EvaluationSummary, LoggedDecision, ReplayState, locked};
 use crate::cli::commands::replay::output::{Output, Totals};
 use crate::cli::progress_counter::start_counter;
 use crate::cli::render::text::thousands;
@@ -72,7 +72,8 @@ impl Sink for Outcomes {
 
     fn put(&mut self, answer: v1::StreamEvaluateProposalsResponse) -> Result<(), ReplayError> {
         let was = locked(&self.state).next_pending();
-        let was = was.ok_or_else(|| ReplayError::Failed(anyhow!("the server sent more answers than there were requests")))?;
+        let was =
+            was.ok_or_else(|| ReplayError::Failed(anyhow!("the server sent more answers than there were requests")))?;
         match answer.result {
             Some(Item::Evaluation(evaluation)) => {
                 let is = summarize(evaluation);

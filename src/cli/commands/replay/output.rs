@@ -3,7 +3,9 @@
 //! Owns the layout. The keys of the JSON are documented in `detente replay --help`, and programs rely on them.
 
 use crate::cli::commands::replay::change::{Change, Difference};
-use crate::cli::commands::replay::decision::{EvaluationSummary, LoggedDecision, ReplayState, SkipReason, SkippedLines, shown};
+use crate::cli::commands::replay::decision::{
+    EvaluationSummary, LoggedDecision, ReplayState, SkipReason, SkippedLines, shown,
+};
 use crate::cli::render::evaluation::verdict_style;
 use crate::cli::render::text::{BAD, DIM, HEAD, table, thousands, wrapped};
 use crate::cli::render::words::{firmness_word, last_segment, verdict_words};

@@ -75,8 +75,8 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     let interval = Some(options.scenarios.reload_interval).filter(|interval| !interval.is_zero());
     let watch = Watch::new(&reloads.folders(), interval)?;
     let decisions = options.decisions().map(DecisionLog::open).transpose();
-    let decisions = decisions
-        .map_err(|error| UsageError(format!("cannot write the decision log (--decision-log): {error}")))?;
+    let decisions =
+        decisions.map_err(|error| UsageError(format!("cannot write the decision log (--decision-log): {error}")))?;
     let metrics = Metrics::new(options.otlp().as_ref())?;
 
     let is_encrypted = options.tls.tls_cert.is_some();
@@ -166,7 +166,9 @@ async fn resolve(address: &str, flag: &str, variable: &str) -> Result<Vec<Socket
     match lookup_host(address).await {
         Ok(resolved) => Ok(resolved.collect()),
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
-            let text = format!("`{address}` is not an address; expected HOST:PORT for {flag} ({variable}), like 127.0.0.1:50051");
+            let text = format!(
+                "`{address}` is not an address; expected HOST:PORT for {flag} ({variable}), like 127.0.0.1:50051"
+            );
             Err(UsageError(text).into())
         }
         Err(error) => Err(UsageError(format!("cannot resolve {address} ({flag}, {variable}): {error}")).into()),

@@ -4,7 +4,7 @@
 
 use crate::cli::client::Turn;
 use crate::cli::commands::sweep::SweepError;
-use crate::cli::line_reader::{LineReader, Line};
+use crate::cli::line_reader::{Line, LineReader};
 use crate::error::{ApiError, Violations};
 use crate::schema::json::{JsonError, JsonForm};
 use crate::schema::proto::v1;

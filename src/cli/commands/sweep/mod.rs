@@ -7,7 +7,7 @@ mod input;
 mod output;
 
 use crate::cli::backend::{Backend, Target};
-use crate::cli::client::{Sink, Turn, StreamError};
+use crate::cli::client::{Sink, StreamError, Turn};
 use crate::cli::line_reader::LineReader;
 use crate::cli::render::text::thousands;
 use crate::error::Refusal;

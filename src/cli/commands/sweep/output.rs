@@ -137,7 +137,8 @@ impl Output {
         self.progress.inc(1);
         if self.answered % MESSAGE_EVERY == 1 && !self.progress.is_hidden() {
             let verdicts = self.verdicts.iter();
-            let counts = verdicts.map(|(verdict, number)| format!("{} {}", thousands(*number), verdict_words(*verdict)));
+            let counts =
+                verdicts.map(|(verdict, number)| format!("{} {}", thousands(*number), verdict_words(*verdict)));
             let errors =
                 (self.errors > 0).then(|| count(usize::try_from(self.errors).unwrap_or(usize::MAX), "error", "errors"));
             self.progress.set_message(counts.chain(errors).collect::<Vec<_>>().join(", "));
