@@ -30,8 +30,7 @@ pub(crate) struct Target {
     #[arg(long, value_name = "URL")]
     server: Option<String>,
 
-    /// Authorities that the certificate of the server is checked against, in PEM. [default: the authorities of the
-    /// system]
+    /// Authorities that may issue the certificate of the server, in PEM. [default: those of the system]
     #[arg(long, value_name = "FILE", requires = "server")]
     ca: Option<PathBuf>,
 
@@ -172,7 +171,7 @@ impl Backend {
         }
     }
 
-    /// All red lines that pass the filter of `request`, from as many pages as there are.
+    /// All red lines that match the filter of `request`, from all pages.
     pub(crate) fn all_red_lines(
         &self,
         mut request: v1::ListRedLinesRequest,

@@ -47,7 +47,7 @@ pub(crate) enum ConnectError {
     Runtime(#[from] io::Error),
 }
 
-/// Number of requests that are read ahead of their answers, which bounds the memory: a request has up to 1 MiB.
+/// Number of requests that are read ahead of their answers. It bounds the memory: a request has up to 1 MiB.
 const READ_AHEAD: usize = 32;
 
 /// One line of the input of a stream.
@@ -96,7 +96,7 @@ enum Slot<E> {
 /// The credentials of a connection: trusted authorities and the token of the caller.
 #[derive(Clone, Default)]
 pub(crate) struct Credentials {
-    /// Authorities that the server's certificate is checked against, in PEM; `None` for those of the system.
+    /// Authorities that may issue the certificate of the server, in PEM; `None` for those of the system.
     pub authorities: Option<String>,
     /// Bearer token, for a server that identifies its callers.
     pub token: Option<String>,
@@ -301,7 +301,7 @@ impl Client {
         self.runtime.block_on(self.analysis.clone().assess_robustness(request)).map(Response::into_inner)
     }
 
-    /// A request with a deadline of `within`. The server answers before the deadline with what it has found.
+    /// A request with a deadline of `within`, before which the server answers with its results so far.
     fn timed<T>(&self, message: T, within: Duration) -> Request<T> {
         let mut request = Request::new(message);
         request.set_timeout(within);

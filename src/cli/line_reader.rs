@@ -1,6 +1,6 @@
 //! Lines of a file or of standard input, one at a time, in bounded memory.
 //!
-//! Owns blank lines, lengths, UTF-8 and line numbers. Must not know what a line means.
+//! Owns blank lines, lengths, UTF-8 and line numbers. Must not know the meaning of a line.
 
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -85,7 +85,9 @@ impl LineReader {
         }))
     }
 
-    /// Reads a line without its newline. Returns whether the line is too long, and then drops it; `None` at the end.
+    /// Reads a line without its newline; returns whether it is too long, or `None` at the end.
+    ///
+    /// A line that is too long is not kept.
     fn read_line(&mut self) -> io::Result<Option<bool>> {
         self.line.clear();
         self.has_end = false;

@@ -25,7 +25,7 @@ use report::{Report, UsageError, UsageErrors};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-/// Finds the red lines that a proposal crosses: whose they are, why it crosses them, and on what evidence.
+/// Find the red lines that a proposal crosses, with their parties, reasons and evidence.
 ///
 /// Without a command, serves the bundled scenario on 127.0.0.1:50051.
 #[derive(Debug, Parser)]
@@ -41,7 +41,7 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
 impl Cli {
-    /// Runs the command. Returns exit code 0, 1 for a failed check or another failure, or 2 for wrong usage.
+    /// Runs the command. Returns exit code 0, or 1 for a failure, or 2 for wrong usage.
     pub fn run(self) -> ExitCode {
         match self.command {
             Some(command) => command.run(),
@@ -59,7 +59,9 @@ fn finish(outcome: Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| report_error(&error))
 }
 
-/// Like [`finish`], but every error exits with 2: whatever keeps a server from starting is a wrong setting.
+/// The exit code of `detente serve`; prints its error.
+///
+/// Every error exits with 2, because an error that keeps the server from starting counts as a wrong setting.
 fn finish_serving(outcome: Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
         report_error(&error);
@@ -90,7 +92,9 @@ fn faults(error: &anyhow::Error) -> Option<&Diagnostics> {
     }
 }
 
-/// Prints to standard output, in colour only on a terminal. A reader that closes the pipe early is not an error.
+/// Prints a report to standard output, in colour only on a terminal.
+///
+/// A reader that closes the pipe early, such as `head`, is not an error.
 fn print(report: &Report) -> ExitCode {
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(report.text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -1,6 +1,6 @@
 //! The progress display of an analysis.
 //!
-//! Owns when and how it is drawn. Must not know what the analysis searches for.
+//! Owns when and how it is drawn. Must not know the analyses.
 
 use detente_analysis::Budget;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,7 +9,9 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
-/// A spinner or bar on the terminal until it is dropped. Shows nothing without a terminal or for quick work.
+/// A spinner or bar on the terminal, until it is dropped.
+///
+/// Shows nothing without a terminal or for work that ends within [`SHOW_AFTER`].
 pub(crate) struct Progress {
     bar: ProgressBar,
     started: Instant,

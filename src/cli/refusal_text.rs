@@ -4,8 +4,9 @@
 
 use crate::error::Refusal;
 
-/// Fields of requests, each with the flag or argument that sets it. The fields of elements and of nested messages begin
-/// with one of these names.
+/// Fields of requests, each with the flag or argument that sets it.
+///
+/// The path of an element or of a nested field begins with one of these names.
 const FLAGS: [(&str, &str); 26] = [
     ("aim.floor", "--floor"),
     ("aim.goal", "--goal"),

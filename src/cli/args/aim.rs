@@ -11,14 +11,14 @@ use clap::Args;
 use detente_core::scenario::model::Firmness;
 use std::time::Duration;
 
-/// The aim of an analysis: what a package must achieve, and whose red lines count.
+/// The aim of an analysis: the goal of a package, and the red lines that count.
 #[derive(Args, Debug)]
 pub(crate) struct AimOptions {
-    /// Condition that every package must meet, in the language of scenario files, like `sanctions == "keep"`.
+    /// Condition that every package must meet, as in scenario files, like `sanctions == "keep"`.
     #[arg(long, value_name = "CONDITION")]
     goal: Option<String>,
 
-    /// Fix the answer to an issue, or limit it to a range or a few options, written as in scenario files. Repeatable.
+    /// Fix or limit the answer to an issue, written as in scenario files. Repeatable.
     #[arg(long = "pin", value_name = "ISSUE=ANSWER", value_parser = assignment)]
     pins: Vec<String>,
 
@@ -26,7 +26,7 @@ pub(crate) struct AimOptions {
     #[arg(long, value_name = "FIRMNESS", default_value = "firm", value_parser = firmness)]
     floor: Firmness,
 
-    /// Third party whose red lines count besides those of the principals. Repeatable. [default: all third parties]
+    /// Third party whose red lines count, besides those of the principals. Repeatable. [default: all]
     #[arg(long = "third-party", value_name = "PARTY", conflicts_with = "principals_only")]
     third_parties: Vec<String>,
 

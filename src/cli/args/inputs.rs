@@ -1,6 +1,7 @@
 //! Answers to issues and values of circumstances, as options and proposal files write them.
 //!
-//! Reads them with the domains that the service returns, so that it works for a server, too. Must not know the commands.
+//! Reads them with the domains that the service returns, so that options work the same with a server. Must not know the
+//! commands.
 
 use crate::convert::term::from_answer;
 use crate::schema::proto::v1::{self, domain};
@@ -9,7 +10,7 @@ use detente_core::scenario::model::Input;
 use detente_core::scenario::{Diagnostics, load_answers, load_proposal};
 use std::sync::Arc;
 
-/// The issues and circumstances of a scenario, reduced to what reading answers needs.
+/// The issues and circumstances of a scenario, with the parts that are needed to read answers.
 pub(crate) struct Inputs {
     issues: Vec<Input>,
     circumstances: Vec<Input>,

@@ -17,7 +17,7 @@ use std::path::Path;
 /// A proposal, changes to it, and assumptions.
 #[derive(Args, Debug)]
 pub(crate) struct Question {
-    /// Id of a reference proposal, or a YAML or JSON file (`terms:` as in scenario files, or the Proposal of the API).
+    /// Id of a reference proposal, or a YAML or JSON file (`terms:` as in scenario files, or a Proposal of the API).
     /// [default: no terms, the status quo]
     #[arg(value_name = "PROPOSAL")]
     proposal: Option<String>,
@@ -153,12 +153,12 @@ pub(crate) fn read_proposal(proposal: &str, scenario: &v1::Scenario, inputs: &In
     })
 }
 
-/// Whether an argument is a file. Names of reference proposals have neither an extension nor a leading `.` or `/`.
+/// Whether an argument is a file: it has an extension, or begins with `.` or `/`. Ids do neither.
 fn is_file(proposal: &str) -> bool {
     Path::new(proposal).extension().is_some() || proposal.starts_with(['.', '/'])
 }
 
-/// Reads a proposal from a file, either in the scenario format or in the JSON of the API, whose terms are a list.
+/// Reads a proposal from a file in the scenario format, or in the JSON of the API, where `terms` is a list.
 fn from_file(file: &str, inputs: &Inputs) -> Result<v1::Proposal> {
     let text = source::read(Path::new(file))?;
     let json = serde_json::from_str::<serde_json::Value>(&text);

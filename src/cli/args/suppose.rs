@@ -134,7 +134,9 @@ impl HypothesisReader<'_> {
         }))
     }
 
-    /// Checks that a red line with this id exists. The service checks full names, which may be of another scenario.
+    /// Checks that a red line with this id exists.
+    ///
+    /// Full names are left to the service, because they may be of a scenario that is not loaded here.
     fn check_red_line(&self, name: &str) -> Result<(), HypothesisError> {
         if name.starts_with("scenarios/") || self.red_lines.iter().any(|known| known == name) {
             return Ok(());
@@ -188,8 +190,10 @@ fn firmness(word: &str) -> Result<v1::Firmness, HypothesisError> {
     })
 }
 
-/// Whether a circumstance is a choice with this option. An option called `unknown` takes precedence over the keyword
-/// `unknown`, as with `--given`; `unsettled` then states that the value is unknown.
+/// Whether a circumstance is a choice with this option.
+///
+/// An option called `unknown` takes precedence over the keyword `unknown`, as with `--given`; `unsettled` then states
+/// that the value is unknown.
 fn has_option(circumstance: &v1::Circumstance, option: &str) -> bool {
     let kind = circumstance.domain.as_ref().and_then(|domain| domain.kind.as_ref());
     matches!(kind, Some(domain::Kind::Choice(choice)) if choice.options.iter().any(|known| known.id == option))

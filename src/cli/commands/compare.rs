@@ -87,7 +87,9 @@ fn named(name: String) -> v1::ComparedProposal {
     v1::ComparedProposal { subject: Some(Subject::ProposalName(name)), ..v1::ComparedProposal::default() }
 }
 
-/// All reference proposals, up to the number that the service compares at once. Reports on stderr if there are more.
+/// All reference proposals, up to the number that the service compares at once.
+///
+/// Reports on standard error if some are left out.
 fn all(backend: &Backend, scenario: &str) -> Result<Vec<v1::ComparedProposal>> {
     let page = backend.list_proposals(scenario, i32::try_from(MAX_COMPARED).unwrap_or(i32::MAX))?;
     let left_out = usize::try_from(page.total_size).unwrap_or_default().saturating_sub(page.proposals.len());

@@ -36,7 +36,7 @@ pub(in crate::cli) struct Options {
     #[arg(long, value_name = "DATE", value_parser = date)]
     to: Option<Date>,
 
-    /// Also show reasons and evidence, and changes in inputs and in red lines that are clear or not recorded.
+    /// Also show reasons, evidence, and changes in inputs and in red lines that are clear or not recorded.
     #[arg(long)]
     full: bool,
 
@@ -107,14 +107,14 @@ fn changed(before: &v1::Evaluation, after: &v1::Evaluation, changes: &[v1::Findi
     }
     for change in changes {
         let (was, is) = (change.before.unwrap_or_default(), change.after.unwrap_or_default());
-        let what = match (was == is, is.status()) {
+        let difference = match (was == is, is.status()) {
             (false, _) => format!("{} -> {}", outline_words(&was), outline_words(&is)),
             (true, v1::RedLineStatus::Undetermined) => {
                 format!("still {}, but different answers would settle it", outline_words(&is))
             }
             (true, _) => format!("still {}, but for different reasons", outline_words(&is)),
         };
-        out += &wrapped(&format!("{}, {}: {what}", last_segment(&change.red_line), change.party), 2);
+        out += &wrapped(&format!("{}, {}: {difference}", last_segment(&change.red_line), change.party), 2);
         let found = after.findings.iter().find(|finding| finding.red_line == change.red_line);
         match found {
             Some(finding) if full => particulars(&mut out, finding, 4),
@@ -122,12 +122,12 @@ fn changed(before: &v1::Evaluation, after: &v1::Evaluation, changes: &[v1::Findi
             _ => {}
         }
     }
-    for (differ, what) in [
+    for (differ, part) in [
         (before.warnings != after.warnings, "contradictions in the proposal"),
         (before.cautions != after.cautions, "cautions"),
     ] {
         if differ {
-            let _ = writeln!(out, "  changed: {what}");
+            let _ = writeln!(out, "  changed: {part}");
         }
     }
     for (was, is) in before.inputs.iter().zip(&after.inputs).filter(|(was, is)| was != is) {

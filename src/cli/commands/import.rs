@@ -34,8 +34,7 @@ pub(in crate::cli) struct GeniusOptions {
     #[arg(value_name = "DOMAIN")]
     domain: PathBuf,
 
-    /// Profiles of the parties: one XML file each, with weights and evaluations. The file name becomes the id of the
-    /// party.
+    /// Profiles of the parties: one XML file each, with weights and evaluations. Its name becomes the name of the party.
     #[arg(value_name = "PROFILE", required = true)]
     profiles: Vec<PathBuf>,
 

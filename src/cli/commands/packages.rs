@@ -49,7 +49,7 @@ pub(in crate::cli) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=1000))]
     max: i32,
 
-    /// Show packages with answers that differ from each other, in place of the first packages in a stable order.
+    /// Show packages that differ from each other, in place of the first ones in a stable order.
     #[arg(long)]
     diverse: bool,
 
@@ -57,9 +57,10 @@ pub(in crate::cli) struct Options {
     #[arg(long)]
     efficient: bool,
 
-    /// Utility of a party without a deal, in the units of its preferences, or `reservation` for the reservation values of
-    /// all parties. Repeatable. Given for every party with numeric preferences, it also shows the bargaining solutions of
-    /// Nash and of Kalai and Smorodinsky.
+    /// Utility of a party without a deal, or `reservation` for the reservation values of all parties. Repeatable.
+    ///
+    /// It is in the units of the party's preferences. If all parties with numeric preferences have one, the bargaining
+    /// solutions of Nash and of Kalai and Smorodinsky are shown.
     #[arg(long = "disagreement", value_name = "PARTY=NUMBER or reservation")]
     disagreement: Vec<String>,
 

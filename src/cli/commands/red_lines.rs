@@ -53,7 +53,7 @@ pub(in crate::cli) struct Options {
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 
-    /// Fields to order by, separated by commas: id, party, firmness, each optionally followed by ` desc`. [default: the
+    /// Order by these fields: id, party, firmness, separated by commas, each with an optional ` desc`. [default: the
     /// order of the scenario]
     #[arg(long, value_name = "FIELDS")]
     order_by: Option<String>,

@@ -39,9 +39,10 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     aim: AimOptions,
 
-    /// Probability from 0 to 1, in your judgement, that a red line binds, or that each red line of a firmness does.
-    /// Repeatable. Every red line that counts needs one: its own takes precedence over the scenario's, and that over the
-    /// one of its firmness.
+    /// Probability from 0 to 1, in your judgement, that a red line binds. Repeatable.
+    ///
+    /// FIRMNESS=P applies to red lines of that firmness that have no probability of their own, neither from this option nor
+    /// from the scenario. Every red line that counts needs a probability.
     #[arg(long = "probability", value_name = "RED_LINE=P or FIRMNESS=P")]
     probabilities: Vec<String>,
 

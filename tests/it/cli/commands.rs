@@ -33,7 +33,7 @@ fn the_bundled_scenario_is_valid_and_its_cases_hold() {
 fn every_wrong_expectation_is_reported() {
     let folder = Folder::new("expectations");
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/ukraine-2025.yaml");
-    for (expectation, told) in [
+    for (expectation, expected) in [
         ("verdict: blocked", "verdict: expected blocked, found contested"),
         ("could_become: blocked", "could become: expected blocked, found contested"),
         ("stances: {russia: rejects}", "russia's stance: expected rejects, found resists"),
@@ -74,7 +74,7 @@ fn every_wrong_expectation_is_reported() {
         let file = folder.write("wrong_test.yaml", &text);
         let (code, stdout, _) = run(&["test", &file]);
         assert_eq!(code, 1, "{expectation}");
-        assert!(stdout.contains(told), "{expectation}: {stdout}");
+        assert!(stdout.contains(expected), "{expectation}: {stdout}");
         assert!(stdout.ends_with("1 case, 1 failed\n"), "{stdout}");
     }
 }
@@ -87,14 +87,14 @@ fn faults_of_all_files_are_reported_and_exit_with_one() {
     let second = folder.write("second.yaml", &good.replacen("party: russia", "party: rusia", 1));
     let (code, stdout, _) = run(&["check", &first, "scenarios/ukraine-2025.yaml", &second, "nowhere.yaml"]);
     assert_eq!(code, 1);
-    for told in [
+    for expected in [
         "did you mean `negotiable`?",
         "there is no party `rusia`; did you mean `russia`?",
         "nowhere.yaml cannot be read",
         "1 fault in ",
         "ukraine-2025  10",
     ] {
-        assert!(stdout.contains(told), "{told}: {stdout}");
+        assert!(stdout.contains(expected), "{expected}: {stdout}");
     }
 }
 
@@ -127,7 +127,7 @@ fn wrong_usage_exits_with_two_and_rejected_requests_with_one() {
         assert_eq!(code, 2, "{usage:?}: {stderr}");
         assert!(!stderr.is_empty());
     }
-    for (refused, told) in [
+    for (refused, expected) in [
         (&["evaluate", "jedda-ceasefire"][..], "did you mean `scenarios/ukraine-2025/proposals/jeddah-ceasefire`?"),
         (&["evaluate", "nowhere.yaml"], "nowhere.yaml cannot be read"),
         (&["evaluate", "jeddah-ceasefire", "--as-of", "2025-03-15"], "outside of what the scenario covers"),
@@ -140,7 +140,7 @@ fn wrong_usage_exits_with_two_and_rejected_requests_with_one() {
     ] {
         let (code, stderr) = refuses(refused);
         assert_eq!(code, 1, "{refused:?}");
-        assert!(stderr.contains(told) && !stderr.contains("error: error"), "{refused:?}: {stderr}");
+        assert!(stderr.contains(expected) && !stderr.contains("error: error"), "{refused:?}: {stderr}");
     }
     let (_, stderr) = refuses(&["evaluate", "--set", "sanctions=lfit"]);
     assert!(stderr.contains("`sanctions` has no option `lfit`; did you mean `lift`?"), "{stderr}");
@@ -207,8 +207,8 @@ fn red_lines_are_listed_filtered_and_shown() {
     let firm = prints(&["red-lines", "--party", "russia", "--firmness-at-least", "firm"]);
     assert!(firm.contains("ru-no-nato-forces") && firm.contains("ru-no-foreign-forces") && !firm.contains("ru-kursk"));
     let whole = prints(&["red-lines", "ru-no-foreign-forces"]);
-    for told in ["firm", "waiver un-force-from-china", "P51", "E19", "rejects:", "recorded from 2025-03-14"] {
-        assert!(whole.contains(told), "{told}: {whole}");
+    for expected in ["firm", "waiver un-force-from-china", "P51", "E19", "rejects:", "recorded from 2025-03-14"] {
+        assert!(whole.contains(expected), "{expected}: {whole}");
     }
     assert_eq!(prints(&["red-lines", "--text", "no such text"]), "No red line matches the filter.\n");
 }

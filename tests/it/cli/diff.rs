@@ -201,7 +201,7 @@ fn differences_change_the_exit_code_only_with_its_flag() {
     }
     let first = folder.write("first.yaml", &reservoir().replace("firmness: firm\n", "firmness: frim\n"));
     let second = folder.write("second.yaml", &reservoir().replace("release >= 40", "relese >= 40"));
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&["diff", &first, &before][..], &["first.yaml:18:", "did you mean `firm`?"][..]),
         (&["diff", &before, &second, "--output", "json"], &["second.yaml:17:"]),
         (&["diff", &first, &second], &["first.yaml:18:", "second.yaml:17:"]),
@@ -209,6 +209,6 @@ fn differences_change_the_exit_code_only_with_its_flag() {
     ] {
         let (code, stderr) = refuses(arguments);
         assert_eq!(code, 1);
-        assert!(told.iter().all(|told| stderr.contains(told)), "{arguments:?}: {stderr}");
+        assert!(expected.iter().all(|expected| stderr.contains(expected)), "{arguments:?}: {stderr}");
     }
 }

@@ -43,14 +43,14 @@ fn the_guide_shows_the_written_scenario() {
 fn an_existing_file_is_replaced_only_with_force() {
     let folder = Folder::new("import-file");
     let file = folder.0.join("market.yaml").display().to_string();
-    let told = format!("{file}: 4 issues, 2 parties, 72 possible deals\n");
-    assert_eq!(prints(&with(&["--output", &file])), told);
+    let expected = format!("{file}: 4 issues, 2 parties, 72 possible deals\n");
+    assert_eq!(prints(&with(&["--output", &file])), expected);
     assert_eq!(fs::read_to_string(&file).unwrap(), include_str!("../../data/genius/market.yaml"));
     fs::write(&file, "mine").unwrap();
     let (code, refused) = refuses(&with(&["--output", &file]));
     assert_eq!((code, refused), (2, format!("error: {file} already exists; --force replaces it\n")));
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
-    assert_eq!(prints(&with(&["--output", &file, "--force"])), told);
+    assert_eq!(prints(&with(&["--output", &file, "--force"])), expected);
     assert_eq!(fs::read_to_string(&file).unwrap(), include_str!("../../data/genius/market.yaml"));
 }
 
@@ -58,13 +58,13 @@ fn an_existing_file_is_replaced_only_with_force() {
 fn the_id_and_the_day_must_be_well_formed() {
     let printed = prints(&with(&["--id", "stall-2", "--date", "2011-06-30"]));
     assert!(printed.contains("scenario: stall-2\n") && printed.contains("as_of: 2011-06-30\n"));
-    for (options, told) in [
+    for (options, expected) in [
         (&["--id", "Stall"][..], "expected lower-case letters, digits and `-`"),
         (&["--date", "2011-6-30"], "2011-6-30"),
         (&["--force"], "--output"),
     ] {
         let (code, refused) = refuses(&with(options));
-        assert!(code == 2 && refused.contains(told), "{refused}");
+        assert!(code == 2 && refused.contains(expected), "{refused}");
     }
     assert_eq!(refuses(&MARKET[..3]).0, 2, "a domain without a profile");
 }
@@ -76,13 +76,13 @@ fn unreadable_files_are_reported() {
     fs::write(&latin, b"<a b='\xe9'/>").unwrap();
     let large = folder.write("large.xml", &"\u{e9}".repeat(4 * 1024 * 1024));
     let dtd = folder.write("dtd.xml", "<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>\n<a>&x;</a>");
-    for (file, told) in [
+    for (file, expected) in [
         (folder.0.join("none.xml").display().to_string(), "cannot be read"),
         (latin.display().to_string(), "cannot be read: not UTF-8"),
         (large, ":1:1: the file has more than 4194304 bytes"),
         (dtd, ":1:1: a document type, and with it entities, are not read"),
     ] {
         let (code, refused) = refuses(&[MARKET[0], MARKET[1], MARKET[2], &file]);
-        assert!(code == 1 && refused.contains(&file) && refused.contains(told), "{refused}");
+        assert!(code == 1 && refused.contains(&file) && refused.contains(expected), "{refused}");
     }
 }

@@ -48,12 +48,12 @@ fn kyiv_no_longer_rejects_a_ceasefire_from_the_day_of_jeddah() {
     let text = prints(&["history", "jeddah-ceasefire"]);
     let (line, changed) = span(&text, "2025-03-11");
     assert_eq!(line, "2025-03-11  2025-03-12  contested");
-    for told in [
+    for expected in [
         "  ukraine: rejects -> no stated objection",
         "  ua-no-regrouping-pause, ukraine: crossed (firm) -> not held",
         "  ua-reciprocity, ukraine: not held -> clear",
     ] {
-        assert!(changed.contains(&told), "{told}: {changed:?}");
+        assert!(changed.contains(&expected), "{expected}: {changed:?}");
     }
 }
 
@@ -66,14 +66,14 @@ fn a_history_covers_the_requested_days() {
     let (_, changed) = span(&text, "2025-03-13");
     assert_eq!(changed.len(), 3, "{changed:?}");
     assert!(prints(&["history"]).starts_with("the status quo from 2022-02-24 to 2025-03-14\n"));
-    for (options, told) in [
+    for (options, expected) in [
         (&["--from", "2025-03-14", "--to", "2025-03-01"][..], "2025-03-01 is before 2025-03-14"),
         (&["--to", "2031-01-01"], "outside of what the scenario covers"),
         (&["--clear", "sanction"], "did you mean `sanctions`?"),
     ] {
         let (code, stderr) = refuses(&[&["history", "jeddah-ceasefire"], options].concat());
         assert_eq!(code, 1, "{options:?}");
-        assert!(stderr.contains(told), "{options:?}: {stderr}");
+        assert!(stderr.contains(expected), "{options:?}: {stderr}");
     }
     assert_eq!(refuses(&["history", "--from", "yesterday"]).0, 2);
 }
@@ -83,8 +83,8 @@ fn a_full_history_has_reasons_and_evidence() {
     let full = prints(&["history", "jeddah-ceasefire", "--full"]);
     fits(&full);
     let (_, changed) = span(&full, "2025-03-11");
-    for told in ["  ua-reciprocity, ukraine: not held -> clear", "    because ", "    - "] {
-        assert!(changed.iter().any(|line| line.starts_with(told)), "{told}: {changed:?}");
+    for expected in ["  ua-reciprocity, ukraine: not held -> clear", "    because ", "    - "] {
+        assert!(changed.iter().any(|line| line.starts_with(expected)), "{expected}: {changed:?}");
     }
     let set = ["--set", "sanctions=lift", "--given", "guarantors_willing=false", "--full"];
     fits(&prints(&[&["history", "guarantors-2022"], &set[..]].concat()));
@@ -239,7 +239,7 @@ fn hypotheses_apply_to_histories_and_comparisons() {
 
 #[test]
 fn unreadable_hypotheses_are_reported_with_the_nearest_name() {
-    for (hypothesis, told) in [
+    for (hypothesis, expected) in [
         ("dorp ru-kursk", "expected `drop RED_LINE`"),
         ("", "expected `drop RED_LINE`"),
         ("ru-kursk=", "expected `drop RED_LINE`"),
@@ -258,7 +258,7 @@ fn unreadable_hypotheses_are_reported_with_the_nearest_name() {
         for command in ["evaluate", "history", "compare"] {
             let (code, stderr) = refuses(&[command, "--suppose", hypothesis]);
             assert_eq!(code, 2, "{command} {hypothesis}: {stderr}");
-            assert!(stderr.contains(told), "{command} {hypothesis}: {stderr}");
+            assert!(stderr.contains(expected), "{command} {hypothesis}: {stderr}");
         }
     }
     // Faults in conditions are found by the service, so the request is rejected with exit code 1.

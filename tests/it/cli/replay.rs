@@ -93,8 +93,8 @@ fn the_same_answers_are_not_a_change() {
     let file = folder.write("decisions.jsonl", &text(&log(&folder)));
     let (code, stdout, stderr) = run(&["replay", &file]);
     assert_eq!((code, stderr.as_str()), (0, ""));
-    let (told, revision) = stdout.split_once('\n').unwrap();
-    assert_eq!(told, "6 decisions replayed: 6 the same, 0 changed, 0 refused");
+    let (head, revision) = stdout.split_once('\n').unwrap();
+    assert_eq!(head, "6 decisions replayed: 6 the same, 0 changed, 0 refused");
     assert!(revision.starts_with("scenarios/ukraine-2025, revision ") && revision.ends_with('\n'), "{stdout}");
     let (code, stdout, _) = run(&["replay", &file, "--output", "json", "--scenario", SCENARIO]);
     let (changes, summary) = json_lines(&stdout);
@@ -115,9 +115,9 @@ fn changes_are_reported_with_their_red_lines() {
     let scenario = other(&folder);
     let (code, stdout, stderr) = run(&["replay", &file, "--scenario", &scenario]);
     assert_eq!((code, stderr.as_str()), (1, ""));
-    let (told, revision) = stdout.split_once("\nscenarios/ukraine-2025, revision ").unwrap();
+    let (head, revision) = stdout.split_once("\nscenarios/ukraine-2025, revision ").unwrap();
     assert!(revision.len() == 13, "{stdout}");
-    assert_eq!(told, GOLDEN.trim_end());
+    assert_eq!(head, GOLDEN.trim_end());
 
     let (code, stdout, _) = run(&["replay", &file, "--scenario", &scenario, "--output", "json"]);
     let (changes, summary) = json_lines(&stdout);

@@ -54,7 +54,7 @@ fn answers_and_errors_are_in_the_order_of_the_lines() {
     let ids: Vec<&str> = answers.iter().map(|answer| answer["id"].as_str().unwrap_or("")).collect();
     let long = "é".repeat(128);
     assert_eq!(ids, ["a", "b", "c", "d", "", "", &long, "e", "", "f\"\u{7}ö"]);
-    let told = |at: usize| answers[at]["error"]["details"].to_string();
+    let details = |at: usize| answers[at]["error"]["details"].to_string();
     for (at, fault) in [
         (3, "line 6"),
         (3, "it is not a StreamEvaluateProposalsRequest: unrecognized field name 'reqest'"),
@@ -63,7 +63,7 @@ fn answers_and_errors_are_in_the_order_of_the_lines() {
         (6, "the id has 400 bytes"),
         (7, "give a request"),
     ] {
-        assert!(told(at).contains(fault), "{fault}: {}", answers[at]);
+        assert!(details(at).contains(fault), "{fault}: {}", answers[at]);
         assert_eq!(answers[at]["error"]["code"], 3, "{}", answers[at]);
     }
     assert_eq!(answers[1]["error"]["code"], 5);
@@ -123,7 +123,7 @@ fn a_file_of_other_answers_is_neither_resumed_nor_overwritten() {
     let (_, whole, _) = run(&["sweep", &file]);
     let shorter = folder.write("shorter.jsonl", &many(2));
     let other = folder.write("other.jsonl", &many(3).replace("\"n1\"", "\"x\""));
-    for (input, text, options, told) in [
+    for (input, text, options, expected) in [
         (&file, whole.as_str(), &[][..], "is not empty; add --resume"),
         (&file, "x", &[], "is not empty; add --resume"),
         (&shorter, &whole, &["--resume"], "it has more answers than"),
@@ -133,8 +133,8 @@ fn a_file_of_other_answers_is_neither_resumed_nor_overwritten() {
     ] {
         let out = folder.write("out.jsonl", text);
         let (code, stderr) = refuses(&[&["sweep", input, "--out", &out], options].concat());
-        assert_eq!(code, 2, "{told}: {stderr}");
-        assert!(stderr.starts_with("error: ") && stderr.contains(told), "{told}: {stderr}");
+        assert_eq!(code, 2, "{expected}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{expected}: {stderr}");
         assert_eq!(fs::read_to_string(&out).unwrap(), *text, "it is left as it was");
     }
     for usage in [&["sweep"][..], &["sweep", &file, "--resume"]] {

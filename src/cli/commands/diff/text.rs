@@ -287,7 +287,7 @@ fn consequences(before: &Version, after: &Version, verdicts: &Verdicts) -> Strin
 /// Verdicts and stances that a reader must not take for consent.
 const SILENT: [&str; 2] = [verdict_words(v1::Verdict::Unopposed), stance_words(v1::Stance::NoStatedObjection)];
 
-/// The changed stances and red lines, with one row per change, whatever the number of proposals that show it.
+/// The changed stances and red lines, with one row per change and the proposals that show it.
 fn details(proposals: &[Proposal]) -> Vec<Vec<String>> {
     let mut rows: Vec<(Vec<String>, Vec<&str>)> = Vec::new();
     let mut known: HashMap<Vec<String>, usize> = HashMap::new();

@@ -157,7 +157,7 @@ fn stance(party: &v1::PartyStance) -> (String, Outlook) {
 }
 
 const CLEAR: &str = status_words(v1::RedLineStatus::Clear);
-/// The status of a red line that is not held, or not yet recorded. The two differ, but the scenario tells them apart.
+/// The status of a red line that is not held or not recorded, which differ, but basic answers list neither.
 const NOT_HELD: &str = "not held or not recorded";
 
 fn compared(before: (&ScenarioIndex, &Answer), after: (&ScenarioIndex, &Answer)) -> Proposal {

@@ -10,7 +10,9 @@ pub(super) enum Change<'a> {
     Refused(&'a Refusal),
 }
 
-/// The answer of today, and its differences from the log. Red lines have their full names and their firmness.
+/// The answer of today, and its differences from the log.
+///
+/// Red lines have their full names and their firmness.
 pub(super) struct Difference<'a> {
     pub(super) is: &'a EvaluationSummary,
     pub(super) newly_crossed: Vec<(&'a str, v1::Firmness)>,

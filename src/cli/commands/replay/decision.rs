@@ -81,7 +81,7 @@ pub(super) struct SkippedLines {
 /// State that the reader of the logs and the receiver of the answers share.
 #[derive(Debug, Default)]
 pub(super) struct ReplayState {
-    /// Decisions whose requests are not answered yet, in order. Bounded by the number of requests read ahead.
+    /// Decisions whose requests are not answered yet, in order.
     pending: VecDeque<LoggedDecision>,
     pub(super) other_scenarios: u64,
     pub(super) skipped: BTreeMap<SkipReason, SkippedLines>,
@@ -107,7 +107,7 @@ pub(super) struct Decisions {
     state: Arc<Mutex<ReplayState>>,
 }
 
-/// A request to replay and its decision, or the reason why not; `None` for a decision on another scenario.
+/// A request to replay and its decision, or the reason to skip the line; `None` for another scenario.
 type ReadDecision = Result<(v1::EvaluateProposalRequest, LoggedDecision), Option<(SkipReason, String)>>;
 
 impl Decisions {

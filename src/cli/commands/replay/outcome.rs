@@ -18,8 +18,9 @@ use std::sync::{Arc, Mutex};
 
 /// Number of decisions between two updates of the totals in the progress display.
 const MESSAGE_EVERY: u64 = 500;
-/// Values of `google.rpc.Code` that do not depend on the request: cancelled, deadline exceeded, unavailable,
-/// unauthenticated. They end the replay, because they are not a change of the decision.
+/// Values of `google.rpc.Code` that do not depend on the request, and therefore end the replay.
+///
+/// They are cancelled, deadline exceeded, unavailable and unauthenticated. They are not a change of a decision.
 const NOT_OF_THE_REQUEST: [i32; 4] = [1, 4, 14, 16];
 
 /// Receives the answers, in the order of the requests.

@@ -127,7 +127,7 @@ fn id(line: &str) -> String {
     shown(last_segment(line))
 }
 
-/// An untrusted text of any length in a form that is safe to print: one line without control characters.
+/// An untrusted text of any length in a form that is safe to print, without control characters.
 fn shown_whole(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }

@@ -28,7 +28,7 @@ const MAX_READS: usize = 10;
 
 /// Files that can be reloaded.
 type ReloadableFiles = Arc<dyn Reload>;
-/// Brings the contents of the files into force, or returns what is wrong with them.
+/// Brings the contents of the files into force, or returns a message that says why not.
 type Apply = dyn Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync;
 
 /// Files that are reloaded together, such as a certificate and its key.
@@ -201,8 +201,8 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
 
 /// Reads files until two reads agree; `None` if they keep changing.
 ///
-/// A file that is being written may be valid when only half of it is there. Half of a file of tokens could grant a caller
-/// more than the whole file does, because a restriction at its end is missing.
+/// The first half of a file that is being written may be a valid file. Half of a file of tokens could grant a caller
+/// more than the whole file does, because a restriction is missing.
 fn read_settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Option<Vec<Vec<u8>>>, (&PathBuf, io::Error)> {
     let mut last = read_all(paths)?;
     for _ in 0..MAX_READS {

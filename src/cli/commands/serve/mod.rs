@@ -130,7 +130,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     })
 }
 
-/// Keeps the faults of a scenario file, which are printed with their positions. Other errors become one sentence.
+/// Turns an error of loading into wrong usage, except faults of a file, which keep their positions.
 fn faulty(error: LoadError) -> anyhow::Error {
     match error {
         LoadError::File(error) => error.into(),
@@ -138,7 +138,9 @@ fn faulty(error: LoadError) -> anyhow::Error {
     }
 }
 
-/// Binds the main listener. Refuses an address beyond this machine without TLS or authentication, unless allowed.
+/// Binds the main listener.
+///
+/// Rejects an address that other machines can reach without TLS or authentication, unless the settings allow it.
 async fn bind(listening: &Listening, is_encrypted: bool, is_authenticated: bool) -> Result<TcpListener> {
     let address = &listening.listen;
     let resolved = resolve(address, "--listen", "DETENTE_LISTEN").await?;
@@ -200,7 +202,13 @@ fn announce(address: &SocketAddr, options: &ServeOptions, store: &Store, is_auth
     };
     let callers = if is_authenticated { "to authenticated callers" } else { "to everyone" };
     let reflection = options.listening.reflection;
-    info!(target: LOG_TARGET, %address, reflection, "listening on {address}: gRPC {transport}, {callers}, {}", reach(address));
+    info!(
+        target: LOG_TARGET,
+        %address,
+        reflection,
+        "listening on {address}: gRPC {transport}, {callers}, {}",
+        reach(address)
+    );
 }
 
 /// Where an address can be reached from, for log lines.

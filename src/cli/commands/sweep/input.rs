@@ -75,7 +75,7 @@ impl Iterator for Requests {
     }
 }
 
-/// Sets the scenario of a request that names none. The name of a reference proposal includes its scenario.
+/// Sets the scenario of a request that names neither a scenario nor a reference proposal.
 fn name_scenario(scenario: &str, message: &mut v1::StreamEvaluateProposalsRequest) {
     if let Some(request) = &mut message.request {
         let is_named = !request.scenario.is_empty() || matches!(request.subject, Some(Subject::ProposalName(_)));

@@ -52,7 +52,9 @@ impl Output {
         Self::new(Box::new(stdout), "standard output", progress)
     }
 
-    /// Opens a file that is new or empty or, with `resume`, one with answers, whose lines are skipped in the input.
+    /// Opens an output file, which must be empty or new unless `resume` is set.
+    ///
+    /// With `resume`, the input skips the requests that the file already has answers to.
     pub(super) fn to_file(path: &Path, resume: bool, input: &mut LineReader) -> Result<(Self, Resumed)> {
         let name = path.display().to_string();
         let error = || format!("{name} cannot be written");
@@ -170,7 +172,7 @@ impl Sink for Output {
     }
 }
 
-/// Counts the complete lines of a file of answers, and checks that each answers the line of the input in its place.
+/// Counts the complete lines of a file of answers, and checks each against the input line in its place.
 ///
 /// Returns their number and the offset of their end. Anything after that is a line that was cut off.
 fn skip_answered(file: &File, name: &str, input: &mut LineReader) -> Result<(u64, u64)> {
@@ -195,8 +197,9 @@ fn skip_answered(file: &File, name: &str, input: &mut LineReader) -> Result<(u64
     Ok((answered, end))
 }
 
-/// Reads the head of a line and skips the rest. Returns the length of the line with its newline; `None` if there is no
-/// further complete line.
+/// Reads the head of a line and skips the rest.
+///
+/// Returns the length of the line with its newline, or `None` if there is no further complete line.
 fn read_head(lines: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<Option<u64>> {
     head.clear();
     let mut bytes = 0;

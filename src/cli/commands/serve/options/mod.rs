@@ -1,7 +1,7 @@
 //! The settings of `detente serve`: flags, or environment variables (`DETENTE_*`), which flags override.
 //!
-//! docs/settings.md is generated from the help of these options: the first paragraph says what an option sets, the second
-//! gives the reason for its default. Must not know how settings take effect.
+//! docs/settings.md is generated from the help of these options. The first paragraph of an option gives its meaning, the
+//! second the reason for its default. Must not know how settings take effect.
 
 mod values;
 
@@ -23,7 +23,7 @@ use values::{count, endpoint, file_size, filter, header_size, message_size, shar
 /// The options of `detente serve`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ServeOptions {
-    /// Addresses, and who may reach them.
+    /// Addresses and access to them.
     #[command(flatten)]
     pub(crate) listening: Listening,
     /// Scenario files.
@@ -46,7 +46,7 @@ pub(crate) struct ServeOptions {
     pub(crate) shutdown: ShutdownOptions,
 }
 
-/// The addresses to listen on, and who may reach them.
+/// The addresses to listen on, and the conditions for addresses beyond this machine.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub(crate) struct Listening {
@@ -59,7 +59,7 @@ pub(crate) struct Listening {
     /// Address for probes and scrapers, always in plaintext: `grpc.health.v1.Health`, `/livez`, `/readyz`, `/metrics`,
     /// `/version`. `off` disables it.
     ///
-    /// The metrics name scenarios: keep the address to those who may know the names.
+    /// The metrics contain the names of scenarios: restrict the address to clients that may know them.
     #[arg(long, env = "DETENTE_ADMIN_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:50052")]
     pub(crate) admin_listen: String,
 
@@ -160,7 +160,7 @@ pub(crate) struct Callers {
 
     /// Algorithms with which a JSON Web Token may be signed, separated by commas.
     ///
-    /// The default is what issuers commonly use, restricted to asymmetric algorithms: a verifier's key cannot sign
+    /// The default has the algorithms that issuers commonly use, restricted to asymmetric algorithms: a verifier's key cannot sign
     /// tokens.
     #[arg(
         long,
@@ -290,7 +290,7 @@ pub(crate) struct Limits {
 
     /// Longest time that one analysis may take, whatever deadline its caller sets.
     ///
-    /// An analysis that takes longer is answered with what it found, and its answer says so.
+    /// An analysis that takes longer answers with its results so far, and marks them as incomplete.
     #[arg(long, env = "DETENTE_ANALYSIS_TIME", value_name = "DURATION", default_value = "30s", value_parser = long_duration)]
     pub(crate) analysis_time: Duration,
 }
@@ -371,7 +371,7 @@ pub(crate) struct ShutdownOptions {
 
     /// Time that open calls have to finish on shutdown, after `--drain-pause`; calls that take longer are cut.
     ///
-    /// After half of it, analyses stop and answer with what they have found.
+    /// After half of it, analyses stop and answer with their results so far.
     #[arg(long, env = "DETENTE_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) drain_timeout: Duration,
 }
