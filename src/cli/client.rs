@@ -170,7 +170,7 @@ impl Client {
         Ok(Self { runtime, service: RedLineServiceClient::with_interceptor(channel, bearer), analysis })
     }
 
-    /// EvaluateProposal.
+    /// Calls EvaluateProposal.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -181,7 +181,7 @@ impl Client {
         self.runtime.block_on(self.service.clone().evaluate_proposal(request)).map(Response::into_inner)
     }
 
-    /// EvaluateHistory.
+    /// Calls EvaluateHistory.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -192,7 +192,7 @@ impl Client {
         self.runtime.block_on(self.service.clone().evaluate_history(request)).map(Response::into_inner)
     }
 
-    /// CompareProposals.
+    /// Calls CompareProposals.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -203,7 +203,7 @@ impl Client {
         self.runtime.block_on(self.service.clone().compare_proposals(request)).map(Response::into_inner)
     }
 
-    /// ListProposals.
+    /// Calls ListProposals.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -214,7 +214,7 @@ impl Client {
         self.runtime.block_on(self.service.clone().list_proposals(request)).map(Response::into_inner)
     }
 
-    /// ListRedLines.
+    /// Calls ListRedLines.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -222,7 +222,7 @@ impl Client {
         self.runtime.block_on(self.service.clone().list_red_lines(request)).map(Response::into_inner)
     }
 
-    /// GetRedLine.
+    /// Calls GetRedLine.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -230,7 +230,7 @@ impl Client {
         self.runtime.block_on(self.service.clone().get_red_line(request)).map(Response::into_inner)
     }
 
-    /// GetScenario.
+    /// Calls GetScenario.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -238,7 +238,7 @@ impl Client {
         self.runtime.block_on(self.service.clone().get_scenario(request)).map(Response::into_inner)
     }
 
-    /// SuggestAmendments.
+    /// Calls SuggestAmendments.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -251,7 +251,7 @@ impl Client {
         self.runtime.block_on(self.analysis.clone().suggest_amendments(request)).map(Response::into_inner)
     }
 
-    /// FindPackages: returns all parts except progress, which goes to `show` as it arrives.
+    /// Calls FindPackages: returns all parts except progress, which goes to `show` as it arrives.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -275,7 +275,7 @@ impl Client {
         })
     }
 
-    /// ExplainImpasse.
+    /// Calls ExplainImpasse.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -288,7 +288,7 @@ impl Client {
         self.runtime.block_on(self.analysis.clone().explain_impasse(request)).map(Response::into_inner)
     }
 
-    /// AssessRobustness.
+    /// Calls AssessRobustness.
     ///
     /// # Errors
     /// The status that the server returns.
@@ -308,7 +308,7 @@ impl Client {
         request
     }
 
-    /// StreamEvaluateProposals: puts the answers into `sink` in the order of `turns`.
+    /// Calls StreamEvaluateProposals: puts the answers into `sink` in the order of `turns`.
     ///
     /// A separate thread reads the turns, up to [`READ_AHEAD`] ahead of the answers.
     ///

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use std::time::Duration;
 
+/// A firmness by its name.
 pub(crate) fn firmness(text: &str) -> Result<Firmness, String> {
     let found = Firmness::ALL.into_iter().find(|firmness| firmness.word() == text);
     found.ok_or_else(|| "expected one of absolute, firm, negotiable, tentative".to_owned())
@@ -18,6 +19,7 @@ pub(crate) fn date(text: &str) -> Result<Date, String> {
     text.parse().ok().filter(|_| is_full_length).ok_or_else(|| "expected a date like 2025-03-14".to_owned())
 }
 
+/// A single line of the form NAME=VALUE.
 pub(crate) fn assignment(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() && !text.contains('\n') => {
@@ -27,6 +29,7 @@ pub(crate) fn assignment(text: &str) -> Result<String, String> {
     }
 }
 
+/// A text without line breaks.
 pub(crate) fn one_line(text: &str) -> Result<String, String> {
     if text.contains('\n') { Err("expected a single line".to_owned()) } else { Ok(text.to_owned()) }
 }

@@ -103,7 +103,7 @@ fn change_text(change: &v1::AmendmentChange) -> String {
     out
 }
 
-/// "2 terms changed, 1 member toggled".
+/// A distance in words, like "2 terms changed, 1 member toggled".
 fn distance_words(distance: Option<&v1::AmendmentDistance>) -> String {
     let Some(distance) = distance else { return String::new() };
     let parts = [

@@ -74,7 +74,7 @@ pub(super) fn run(options: &Options) -> Result<Report> {
     }))
 }
 
-/// Conflicts and concessions as tables.
+/// The summary, and tables of conflicts and concessions.
 pub(super) fn impasse_text(impasse: &v1::Impasse) -> String {
     let mut out = wrapped(&impasse.summary, 0);
     if !impasse.conflicts.is_empty() {

@@ -87,7 +87,7 @@ fn import_genius(options: &GeniusOptions) -> Result<Report> {
     Ok(Report::of(summary(output, &loaded)))
 }
 
-/// "laptop.yaml: 3 issues, 2 parties, 27 possible deals".
+/// The result in words, like "laptop.yaml: 3 issues, 2 parties, 27 possible deals".
 fn summary(output: &Path, scenario: &Scenario) -> String {
     let issues = scenario.issues();
     let deals = issues.iter().try_fold(1u64, |deals, issue| deals.checked_mul(issue.domain.entries().len() as u64));

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Serve scenarios over gRPC (the default).
+    /// Serve scenarios over gRPC. This is the default command.
     #[command(after_help = "Example: detente serve --listen 127.0.0.1:6000 --scenario reservoir.yaml")]
     Serve(Box<ServeOptions>),
     /// Check scenario files and report every fault with its position.

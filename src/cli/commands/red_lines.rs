@@ -138,7 +138,7 @@ fn row(red_line: &v1::RedLine) -> Vec<String> {
     ]
 }
 
-/// "from 2024-06-14", "recorded from 2025-03-06", "from 2022-02-24 until 2024-02-24".
+/// A period in words, like "from 2022-02-24 until 2024-02-24" or "recorded from 2025-03-06".
 fn span(span: &v1::Span) -> String {
     let from = span.from.as_ref().map(iso).unwrap_or_default();
     let lead = if span.first_recorded { "recorded from" } else { "from" };

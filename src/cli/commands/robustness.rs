@@ -41,8 +41,8 @@ pub(in crate::cli) struct Options {
 
     /// Probability from 0 to 1, in your judgement, that a red line binds. Repeatable.
     ///
-    /// FIRMNESS=P applies to red lines of that firmness that have no probability of their own, neither from this option nor
-    /// from the scenario. Every red line that counts needs a probability.
+    /// FIRMNESS=P applies to red lines of that firmness that have no probability of their own, neither from this option
+    /// nor from the scenario. Every red line that counts needs a probability.
     #[arg(long = "probability", value_name = "RED_LINE=P or FIRMNESS=P")]
     probabilities: Vec<String>,
 
@@ -164,7 +164,7 @@ fn robustness_text(options: &Options, response: &v1::AssessRobustnessResponse) -
     out
 }
 
-/// "0.4305", "0.2 to 0.4305"; a dash where there is none.
+/// A probability in words, like "0.4305" or "0.2 to 0.4305"; a dash for `None`.
 fn range_words(range: Option<&v1::ProbabilityRange>) -> String {
     match range {
         None => "-".to_owned(),

@@ -21,7 +21,7 @@ pub(crate) fn head(
     out + &format!("{DIM}{scenario}, revision {revision}{DIM:#}\n\n")
 }
 
-/// "ru-four-regions (negotiable)".
+/// A red line with its firmness, like "ru-four-regions (negotiable)".
 pub(crate) fn mention(line: &v1::RedLineMention) -> String {
     format!("{} ({})", last_segment(&line.red_line), firmness_word(line.firmness()))
 }

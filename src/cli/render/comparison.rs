@@ -184,7 +184,7 @@ impl Grid {
         self.rows.iter().flat_map(|(_, cells)| cells).any(|cell| cell.contains(mark))
     }
 
-    /// The widths of the labels and of a column.
+    /// The widths of the labels and of a column, in characters.
     fn widths(&self) -> (usize, usize) {
         let widest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|text| text.chars().count()).max();
         let labels = widest(&mut self.rows.iter().map(|(label, _)| label)).unwrap_or(0);

@@ -16,7 +16,7 @@ pub(crate) const HEAD: Style = Style::new().bold();
 /// Secondary text, such as revisions.
 pub(crate) const DIM: Style = Style::new().dimmed();
 
-/// Rows in aligned columns under a head.
+/// A table with aligned columns below a head.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
@@ -46,12 +46,12 @@ pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     textwrap::fill(text, options) + "\n"
 }
 
-/// "3 issues", "1 issue".
+/// A number with its noun, like "3 issues" or "1 issue".
 pub(crate) fn count(number: usize, singular: &str, plural: &str) -> String {
     if number == 1 { format!("1 {singular}") } else { format!("{number} {plural}") }
 }
 
-/// "1,000,000".
+/// A number with separators, like "1,000,000".
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();

@@ -58,7 +58,7 @@ pub(crate) const fn certainty_word(certainty: v1::Certainty) -> &'static str {
     }
 }
 
-/// " (negotiable, firm at worst)"; empty without a crossing.
+/// The firmness in brackets, like " (negotiable, firm at worst)"; empty without a crossing.
 pub(crate) fn in_brackets(lowest: v1::Firmness, highest: v1::Firmness) -> String {
     match (firmness_word(lowest), firmness_word(highest)) {
         ("", _) => String::new(),
@@ -67,7 +67,7 @@ pub(crate) fn in_brackets(lowest: v1::Firmness, highest: v1::Firmness) -> String
     }
 }
 
-/// "crossed (negotiable, firm at worst)".
+/// A status with its firmness, like "crossed (negotiable, firm at worst)".
 pub(crate) fn outline_words(outline: &v1::FindingOutline) -> String {
     status_words(outline.status()).to_owned() + &in_brackets(outline.firmness(), outline.firmness_at_worst())
 }

@@ -67,7 +67,7 @@ enum Mark {
     Changed,
 }
 
-/// A wrapped text behind its mark.
+/// A wrapped text after its mark: `+`, `-` or `~`.
 fn marked(mark: Mark, text: &str, indent: usize) -> String {
     let (sign, style): (char, Style) = match mark {
         Mark::Added => ('+', GOOD),
@@ -77,7 +77,7 @@ fn marked(mark: Mark, text: &str, indent: usize) -> String {
     wrapped(&format!("{sign} {text}"), indent).replacen(sign, &format!("{style}{sign}{style:#}"), 1)
 }
 
-/// "down-forty, waiver in-drought, evidence P1".
+/// The place of a part in words, like "down-forty, waiver in-drought, evidence P1".
 fn path(place: &Place) -> String {
     let mut steps = place.path.iter();
     let mut text = steps.next().map_or_else(String::new, |part| part.id.clone());

@@ -168,7 +168,7 @@ impl Iterator for Decisions {
     }
 }
 
-/// Reads a line of a log.
+/// Reads a line of a log as a request to replay.
 fn decision(text: &str, form: &JsonForm, scenario: &str) -> ReadDecision {
     let skip = |reason: SkipReason, detail: String| Some((reason, detail));
     let line = serde_json::from_str::<Value>(text).map_err(|error| skip(SkipReason::NotJson, error.to_string()))?;

@@ -42,7 +42,7 @@ impl Outcomes {
         self.totals.changed + self.totals.refused > 0
     }
 
-    /// "3 decisions".
+    /// The number of replayed decisions with its noun, like "3 decisions".
     pub(super) fn replayed(&self) -> String {
         let replayed = self.totals.replayed();
         let decisions = if replayed == 1 { "decision" } else { "decisions" };

@@ -16,7 +16,7 @@ use std::thread::sleep;
 use std::time::Duration;
 use tracing::info;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of the log events of this module. Log filters name it, so it must not change.
 const LOG_TARGET: &str = "detente::cli::serve::credentials";
 
 /// Size limit of each file, in bytes.

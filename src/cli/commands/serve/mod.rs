@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::runtime::Builder;
 use tracing::{info, warn};
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of the log events of this module. Log filters name it, so it must not change.
 const LOG_TARGET: &str = "detente::cli::serve";
 
 /// Exit code after a second signal, or if calls were cut.

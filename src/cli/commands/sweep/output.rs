@@ -103,7 +103,7 @@ impl Output {
         self.answered
     }
 
-    /// "1,000,000 answered, 3 with errors".
+    /// The totals in words, like "1,000,000 answered, 3 with errors".
     pub(super) fn summary(&self, resumed: &Resumed) -> String {
         let errors = if self.errors > 0 { format!(", {} with errors", thousands(self.errors)) } else { String::new() };
         let before = match resumed.answered {

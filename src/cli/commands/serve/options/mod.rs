@@ -160,7 +160,7 @@ pub(crate) struct Callers {
 
     /// Algorithms with which a JSON Web Token may be signed, separated by commas.
     ///
-    /// The default has the algorithms that issuers commonly use, restricted to asymmetric algorithms: a verifier's key cannot sign
+    /// The default has the algorithms that issuers commonly use, all of them asymmetric: the key of a verifier cannot sign
     /// tokens.
     #[arg(
         long,
