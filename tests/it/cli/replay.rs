@@ -234,7 +234,7 @@ fn lines_that_cannot_be_replayed_are_counted_by_reason() {
     let (_, summary) = json_lines(&run(&["replay", &file, "--output", "json"]).1);
     assert_eq!((&summary["not_replayable"], &summary["other_scenarios"]), (&json!(14), &json!(1)));
     assert_eq!(summary["reasons"][4]["first"]["line"], 10);
-    // What another wrote is never an order to the terminal.
+    // Control characters of a log never reach the terminal.
     let (code, stdout, _) = run(&["replay", &file, "--scenario", &other(&folder)]);
     assert!(code == 1 && stdout.contains("\u{fffd}[2J\u{fffd}"), "{stdout}");
 }
