@@ -52,7 +52,7 @@ pub(crate) struct ServeOptions {
 pub(crate) struct Listening {
     /// Address on which to serve callers. Port 0 takes any free port, which the log names.
     ///
-    /// The default accepts callers of this machine only, until somebody decides otherwise.
+    /// The default accepts only callers on this machine.
     #[arg(long, env = "DETENTE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:50051")]
     pub(crate) listen: String,
 
@@ -363,7 +363,7 @@ pub(crate) struct Observability {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Shutdown")]
 pub(crate) struct ShutdownOptions {
-    /// Time on shutdown during which health checks answer NOT_SERVING before connections are closed (GOAWAY).
+    /// Time on shutdown during which health checks answer NOT_SERVING before the server sends GOAWAY.
     ///
     /// Behind a load balancer, set the time that the load balancer takes to stop sending calls.
     #[arg(long, env = "DETENTE_DRAIN_PAUSE", value_name = "DURATION", default_value = "500ms", value_parser = duration)]
