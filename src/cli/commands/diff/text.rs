@@ -145,7 +145,7 @@ fn change(out: &mut String, change: &Change) {
             say(Mark::Changed, &about(&text), 2);
         }
         What::Reordered { .. } if steps.is_empty() => {
-            say(Mark::Changed, "reordered, which reorders answers and changes no verdict", 2);
+            say(Mark::Changed, "reordered; answers use the new order, and no verdict changes", 2);
         }
         What::Reordered { .. } => say(Mark::Changed, &about(&format!("{field} reordered")), 2),
         What::Condition { before, after, meaning } => {
@@ -172,7 +172,7 @@ fn meaning_text(before: &Stated, after: &Stated, meaning: Option<Meaning>) -> St
         Some(Meaning::Fewer) => "in fewer cases",
         Some(Meaning::Other) => "in different cases",
     };
-    let same_words = if before == after { ": its text is the same, but what it names has changed" } else { "" };
+    let same_words = if before == after { " with the same text: the definition of a name in it has changed" } else { "" };
     format!("{happens} {cases}{same_words}")
 }
 
