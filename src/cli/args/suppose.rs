@@ -18,10 +18,10 @@ use detente_core::scenario::model::Firmness;
 pub(crate) const SUPPOSE_HELP: &str = "\
 Hypothesis, for this question only. Repeatable; hypotheses apply in their order:
   drop RED_LINE                         the red line is not held
-  RED_LINE=FIRMNESS                     the red line is absolute, firm, negotiable or tentative
-  CIRCUMSTANCE=VALUE                    the circumstance has this value, whatever --given says
-  CIRCUMSTANCE=unknown                  the value of the circumstance is unknown
-  PARTY [FIRMNESS] rejects CONDITION    the party holds another red line [default firmness: firm]
+  RED_LINE=FIRMNESS                     held as absolute, firm, negotiable or tentative
+  CIRCUMSTANCE=VALUE                    this value, even if --given states another one
+  CIRCUMSTANCE=unknown                  the value is unknown
+  PARTY [FIRMNESS] rejects CONDITION    one more red line of the party (default: firm)
   PARTY [FIRMNESS] requires CONDITION";
 
 const EXPECTED: &str = "expected `drop RED_LINE`, `RED_LINE=FIRMNESS`, `CIRCUMSTANCE=VALUE`, `CIRCUMSTANCE=unknown`, \

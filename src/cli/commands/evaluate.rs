@@ -17,7 +17,8 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   detente evaluate jeddah-ceasefire
   detente evaluate jeddah-ceasefire --as-of 2024-06-30 --set ceasefire_days=60
-  detente evaluate draft.yaml --set 'sanctions={any_of: [ease, lift]}' --given guarantors_willing=true
+  detente evaluate draft.yaml --set 'sanctions={any_of: [ease, lift]}'
+  detente evaluate guarantors-2022 --given guarantors_willing=true
   detente evaluate european-force --suppose 'drop ru-no-nato-forces' --suppose ru-kursk=firm
   detente evaluate strong-army --suppose 'russia rejects ukrainian_forces == \"unlimited\"'
   detente evaluate european-force --server http://127.0.0.1:50051 --output json";

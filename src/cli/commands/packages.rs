@@ -24,7 +24,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   detente packages --goal 'ceasefire_scope == \"all_fronts\"'
   detente packages --pin nato_path=open --max 3 --diverse
-  detente packages --scenario laptop.yaml --max 0 --efficient --disagreement buyer=0 --disagreement seller=0";
+  detente packages --scenario laptop.yaml --efficient --disagreement buyer=0 --disagreement seller=0";
 
 /// The value of `--disagreement` that stands for the parties' reservation values.
 const RESERVATION: &str = "reservation";

@@ -23,8 +23,10 @@ use jiff::civil::Date;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   detente robustness jeddah-ceasefire --probability absolute=1 --probability firm=0.9
-  detente robustness guarantors-2022 --probability firm=0.8 --probability absolute=1 --sweep guarantors_willing
-  detente robustness --probability firm=0.9 --probability absolute=1 --probability ru-no-nato-forces=0.99";
+  detente robustness guarantors-2022 --sweep guarantors_willing \\
+      --probability firm=0.8 --probability absolute=1
+  detente robustness --probability firm=0.9 --probability absolute=1 \\
+      --probability ru-no-nato-forces=0.99";
 
 /// The options of `detente robustness`.
 #[derive(Args, Debug)]

@@ -25,14 +25,15 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 pub(super) const EXAMPLES: &str = "\
-LOG is a file that `detente serve --decision-log` writes. Each request in it is evaluated again with
-the scenario as it is now, even if the request pins an older revision. A request that names no day is
-evaluated on the day of the logged decision, so that a later default day does not count as a change.
+LOG is a file that `detente serve --decision-log` writes. Each request in it is evaluated again
+with the scenario as it is now, even if the request pins an older revision. A request that names
+no day is evaluated on the day of the logged decision, so that a later default day does not count
+as a change.
 
-A decision counts as changed if the verdict, the verdict that it could become, the set of crossed red
-lines or the firmness of one of them differs, or if the request is now refused. Lines that cannot be
-replayed (not a decision, without a request, with masked values that are needed) are counted by
-reason, with the first line of each. Decisions on other scenarios are counted, too.
+A decision counts as changed if the verdict, the verdict that it could become, the set of crossed
+red lines or the firmness of one of them differs, or if the request is now refused. Lines that
+cannot be replayed (not a decision, without a request, with masked values that are needed) are
+counted by reason, with the first line of each. Decisions on other scenarios are counted, too.
 
 Exit codes: 0, nothing changed; 1, something changed, or the replay stopped early; 2, wrong usage.
 
