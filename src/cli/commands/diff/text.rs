@@ -235,7 +235,7 @@ fn outline(out: &mut String, part: &Part, indent: usize) {
 
 /// A piece of evidence as answers show it: the statement, then the speaker and the source.
 fn evidence(piece: &Part) -> String {
-    let said = |key: &str| {
+    let text_of = |key: &str| {
         let field = piece.fields.iter().find(|field| field.key == key).map(|field| &field.content);
         if let Some(Content::Word(text) | Content::Text(text)) = field { text.as_str() } else { "" }
     };
@@ -243,10 +243,10 @@ fn evidence(piece: &Part) -> String {
         "" => String::new(),
         text => format!("{lead}{text}{end}"),
     };
-    let against = if said("speaks") == "against" { "against: " } else { "" };
+    let against = if text_of("speaks") == "against" { "against: " } else { "" };
     let (quote, date, row) =
-        (with(" \"", said("quote"), "\""), with(", ", said("date"), ""), with(", ", said("row"), ""));
-    let (statement, speaker, kind, source) = (said("statement"), said("speaker"), word(said("kind")), said("source"));
+        (with(" \"", text_of("quote"), "\""), with(", ", text_of("date"), ""), with(", ", text_of("row"), ""));
+    let (statement, speaker, kind, source) = (text_of("statement"), text_of("speaker"), word(text_of("kind")), text_of("source"));
     format!("{against}{statement}{quote} -- {speaker} ({kind}{date}; {source}{row})")
 }
 
