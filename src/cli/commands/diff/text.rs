@@ -172,7 +172,8 @@ fn meaning_text(before: &Stated, after: &Stated, meaning: Option<Meaning>) -> St
         Some(Meaning::Fewer) => "in fewer cases",
         Some(Meaning::Other) => "in different cases",
     };
-    let same_words = if before == after { " with the same text: the definition of a name in it has changed" } else { "" };
+    let same_words =
+        if before == after { " with the same text: the definition of a name in it has changed" } else { "" };
     format!("{happens} {cases}{same_words}")
 }
 
@@ -246,7 +247,8 @@ fn evidence(piece: &Part) -> String {
     let against = if text_of("speaks") == "against" { "against: " } else { "" };
     let (quote, date, row) =
         (with(" \"", text_of("quote"), "\""), with(", ", text_of("date"), ""), with(", ", text_of("row"), ""));
-    let (statement, speaker, kind, source) = (text_of("statement"), text_of("speaker"), word(text_of("kind")), text_of("source"));
+    let (statement, speaker, kind, source) =
+        (text_of("statement"), text_of("speaker"), word(text_of("kind")), text_of("source"));
     format!("{against}{statement}{quote} -- {speaker} ({kind}{date}; {source}{row})")
 }
 
