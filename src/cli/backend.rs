@@ -1,4 +1,6 @@
-//! Who answers: the service here, on files, or a server.
+//! The backend of a command: the service in this process, on scenario files, or a remote server.
+//!
+//! Owns the options that choose it. Must not know how answers are printed.
 
 use crate::cli::client::{Client, Credentials};
 use crate::cli::progress::Progress;
@@ -17,40 +19,40 @@ use std::time::Duration;
 
 const LARGEST_PAGE: i32 = 1_000;
 
-/// Whom to ask.
+/// The options that choose the scenario: a file, or a scenario of a server.
 #[derive(Args, Debug)]
 pub(crate) struct Target {
-    /// The scenario file to ask about. [default: the scenario that comes with the program]
+    /// Scenario file to use. [default: the bundled scenario]
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     scenario: Option<PathBuf>,
 
-    /// Ask a running server instead.
+    /// Server to ask, in place of a file, like http://127.0.0.1:50051.
     #[arg(long, value_name = "URL")]
     server: Option<String>,
 
-    /// Where the server speaks TLS: the authorities whose word is taken for who it is, in PEM. [default: the system's]
+    /// Authorities that may issue the certificate of the server, in PEM. [default: those of the system]
     #[arg(long, value_name = "FILE", requires = "server")]
     ca: Option<PathBuf>,
 
-    /// Where the server knows its callers: a file that holds your token.
+    /// File with your bearer token, for a server that identifies its callers.
     #[arg(long, env = "DETENTE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 
-    /// Which of the server's scenarios. [default: its default one]
+    /// Id of the scenario on the server. [default: the default scenario of the server]
     #[arg(long, value_name = "NAME", requires = "server")]
     scenario_name: Option<String>,
 }
 
-/// The service, here or there.
+/// The service that answers: in this process, or on a server.
 pub(crate) enum Backend {
-    Here(RedLines),
-    There(Box<Client>),
+    Local(RedLines),
+    Remote(Box<Client>),
 }
 
 impl Target {
     pub(crate) fn open(&self) -> Result<Backend> {
         if let Some(url) = self.server.as_ref().filter(|_| self.scenario.is_none()) {
-            return Ok(Backend::There(Box::new(Client::connect(url, &self.credentials()?)?)));
+            return Ok(Backend::Remote(Box::new(Client::connect(url, &self.credentials()?)?)));
         }
         let scenarios = source::load(self.scenario.as_slice())?;
         Backend::of(scenarios)
@@ -62,11 +64,11 @@ impl Target {
         };
         let authorities = self.ca.as_ref().map(|file| read(file, "--ca")).transpose()?;
         let token = self.token_file.as_ref().map(|file| read(file, "--token-file")).transpose()?;
-        // Editors end a file with a line's end.
+        // Editors end a file with a newline, which is not part of the token.
         Ok(Credentials { authorities, token: token.map(|token| token.trim().to_owned()) })
     }
 
-    /// The scenario's name in requests; empty for the default one.
+    /// The resource name of the scenario in requests; empty for the default scenario.
     pub(crate) fn scenario_name(&self) -> String {
         match self.scenario_name.as_deref() {
             Some(name) if name.starts_with("scenarios/") => name.to_owned(),
@@ -77,9 +79,9 @@ impl Target {
 }
 
 impl Backend {
-    /// The service here, on these scenarios.
+    /// A backend in this process that holds `scenarios`.
     pub(crate) fn of(scenarios: Vec<Compiled>) -> Result<Self> {
-        Ok(Backend::Here(RedLines::new(Arc::new(Store::new(scenarios)?))))
+        Ok(Backend::Local(RedLines::new(Arc::new(Store::new(scenarios)?))))
     }
 
     pub(crate) fn evaluate(
@@ -87,15 +89,15 @@ impl Backend {
         request: v1::EvaluateProposalRequest,
     ) -> Result<v1::EvaluateProposalResponse, Refusal> {
         match self {
-            Backend::Here(service) => service.evaluate(&request).map_err(Refusal::from),
-            Backend::There(client) => client.evaluate(request).map_err(Refusal::from),
+            Backend::Local(service) => service.evaluate(&request).map_err(Refusal::from),
+            Backend::Remote(client) => client.evaluate(request).map_err(Refusal::from),
         }
     }
 
     pub(crate) fn history(&self, request: v1::EvaluateHistoryRequest) -> Result<v1::EvaluateHistoryResponse, Refusal> {
         match self {
-            Backend::Here(service) => service.evaluate_history(&request).map_err(Refusal::from),
-            Backend::There(client) => client.evaluate_history(request).map_err(Refusal::from),
+            Backend::Local(service) => service.evaluate_history(&request).map_err(Refusal::from),
+            Backend::Remote(client) => client.evaluate_history(request).map_err(Refusal::from),
         }
     }
 
@@ -104,8 +106,8 @@ impl Backend {
         request: v1::CompareProposalsRequest,
     ) -> Result<v1::CompareProposalsResponse, Refusal> {
         match self {
-            Backend::Here(service) => service.compare_proposals(&request).map_err(Refusal::from),
-            Backend::There(client) => client.compare_proposals(request).map_err(Refusal::from),
+            Backend::Local(service) => service.compare_proposals(&request).map_err(Refusal::from),
+            Backend::Remote(client) => client.compare_proposals(request).map_err(Refusal::from),
         }
     }
 
@@ -115,9 +117,9 @@ impl Backend {
         within: Duration,
     ) -> Result<v1::SuggestAmendmentsResponse, Refusal> {
         match self {
-            Backend::Here(service) => analyse(service, &request, within),
-            Backend::There(client) => {
-                let _shown = Progress::new(within);
+            Backend::Local(service) => analyse(service, &request, within),
+            Backend::Remote(client) => {
+                let _progress = Progress::new(within);
                 client.suggest_amendments(request, within).map_err(Refusal::from)
             }
         }
@@ -129,12 +131,12 @@ impl Backend {
         within: Duration,
     ) -> Result<Vec<v1::FindPackagesResponse>, Refusal> {
         match self {
-            Backend::Here(service) => analyse(service, &request, within),
-            Backend::There(client) => {
+            Backend::Local(service) => analyse(service, &request, within),
+            Backend::Remote(client) => {
                 let progress = Progress::new(within);
-                let show = |told: &v1::SearchProgress| {
+                let show = |state: &v1::SearchProgress| {
                     let number = |number: i64| u64::try_from(number).unwrap_or(0);
-                    progress.show(&told.phase, number(told.done), number(told.total));
+                    progress.show(&state.phase, number(state.done), number(state.total));
                 };
                 client.find_packages(request, within, show).map_err(Refusal::from)
             }
@@ -147,9 +149,9 @@ impl Backend {
         within: Duration,
     ) -> Result<v1::ExplainImpasseResponse, Refusal> {
         match self {
-            Backend::Here(service) => analyse(service, &request, within),
-            Backend::There(client) => {
-                let _shown = Progress::new(within);
+            Backend::Local(service) => analyse(service, &request, within),
+            Backend::Remote(client) => {
+                let _progress = Progress::new(within);
                 client.explain_impasse(request, within).map_err(Refusal::from)
             }
         }
@@ -161,15 +163,15 @@ impl Backend {
         within: Duration,
     ) -> Result<v1::AssessRobustnessResponse, Refusal> {
         match self {
-            Backend::Here(service) => analyse(service, &request, within),
-            Backend::There(client) => {
-                let _shown = Progress::new(within);
+            Backend::Local(service) => analyse(service, &request, within),
+            Backend::Remote(client) => {
+                let _progress = Progress::new(within);
                 client.assess_robustness(request, within).map_err(Refusal::from)
             }
         }
     }
 
-    /// All pages in one.
+    /// All red lines that match the filter of `request`, from all pages.
     pub(crate) fn all_red_lines(
         &self,
         mut request: v1::ListRedLinesRequest,
@@ -187,41 +189,41 @@ impl Backend {
 
     fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, Refusal> {
         match self {
-            Backend::Here(service) => service.list_red_lines(request).map_err(Refusal::from),
-            Backend::There(client) => client.list_red_lines(request).map_err(Refusal::from),
+            Backend::Local(service) => service.list_red_lines(request).map_err(Refusal::from),
+            Backend::Remote(client) => client.list_red_lines(request).map_err(Refusal::from),
         }
     }
 
-    /// The first so many of a scenario's reference proposals, and how many there are.
-    pub(crate) fn list_proposals(&self, parent: &str, most: i32) -> Result<v1::ListProposalsResponse, Refusal> {
+    /// The first `max` reference proposals of a scenario, and the number of all of them.
+    pub(crate) fn list_proposals(&self, parent: &str, max: i32) -> Result<v1::ListProposalsResponse, Refusal> {
         let request = v1::ListProposalsRequest {
             parent: parent.to_owned(),
-            page_size: most,
+            page_size: max,
             ..v1::ListProposalsRequest::default()
         };
         match self {
-            Backend::Here(service) => service.list_proposals(request).map_err(Refusal::from),
-            Backend::There(client) => client.list_proposals(request).map_err(Refusal::from),
+            Backend::Local(service) => service.list_proposals(request).map_err(Refusal::from),
+            Backend::Remote(client) => client.list_proposals(request).map_err(Refusal::from),
         }
     }
 
     pub(crate) fn get_red_line(&self, request: v1::GetRedLineRequest) -> Result<v1::RedLine, Refusal> {
         match self {
-            Backend::Here(service) => service.get_red_line(request).map_err(Refusal::from),
-            Backend::There(client) => client.get_red_line(request).map_err(Refusal::from),
+            Backend::Local(service) => service.get_red_line(request).map_err(Refusal::from),
+            Backend::Remote(client) => client.get_red_line(request).map_err(Refusal::from),
         }
     }
 
     pub(crate) fn get_scenario(&self, name: String) -> Result<v1::Scenario, Refusal> {
         let request = v1::GetScenarioRequest { name, revision: String::new() };
         match self {
-            Backend::Here(service) => service.get_scenario(request).map_err(Refusal::from),
-            Backend::There(client) => client.get_scenario(request).map_err(Refusal::from),
+            Backend::Local(service) => service.get_scenario(request).map_err(Refusal::from),
+            Backend::Remote(client) => client.get_scenario(request).map_err(Refusal::from),
         }
     }
 }
 
-/// Answers here, within a time.
+/// Runs an analysis in this process for up to `within`, and shows its progress.
 fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R, within: Duration) -> Result<R::Answer, Refusal> {
     Progress::new(within).during(|budget| service.analyse(request, budget)).map_err(Refusal::from)
 }

@@ -1,4 +1,6 @@
-//! Asking another server, for the command line.
+//! A blocking gRPC client of a Détente server.
+//!
+//! Owns the connection, its TLS, its token and its timeouts. Must not know commands or how answers are printed.
 
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::analysis_service_client::AnalysisServiceClient;
@@ -20,83 +22,83 @@ use tonic::{Request, Response, Status};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why a server cannot be asked.
+/// The client could not connect to the server.
 #[derive(Debug, Error)]
 pub(crate) enum ConnectError {
-    /// Not a URL.
-    #[error("`{0}` is not a server's URL; write one like http://127.0.0.1:50051 or https://detente.example:50051")]
+    /// The URL is not one of `http` or `https`.
+    #[error("`{0}` is not a server's URL; use one like http://127.0.0.1:50051 or https://detente.example:50051")]
     Url(String),
-    /// What is no header.
-    #[error("the token cannot be sent: it has characters that no header may have")]
+    /// The token holds characters that an HTTP header must not hold.
+    #[error("the token (--token-file) contains characters that are not allowed in an HTTP header")]
     Token,
-    /// TLS as it is asked for cannot be had.
-    #[error("TLS cannot be had: {0}")]
+    /// The TLS settings are not usable, for example because the file of authorities has no certificate.
+    #[error("cannot set up TLS (--ca): {0}")]
     Tls(String),
-    /// Nobody answers there.
+    /// No connection was made.
     #[error("no server answers at {url}: {cause}")]
     Unreachable {
-        /// Where.
+        /// The URL of the server.
         url: String,
-        /// Why.
+        /// The innermost cause, because the outer ones only say "transport error".
         cause: String,
     },
-    /// No runtime to wait in.
-    #[error("a client cannot be started")]
+    /// The runtime of the client could not start.
+    #[error("the client cannot start")]
     Runtime(#[from] io::Error),
 }
 
-/// So many requests of a stream are read before their answers are: of a mebibyte each at most.
+/// Number of requests that are read ahead of their answers. It bounds the memory: a request has up to 1 MiB.
 const READ_AHEAD: usize = 32;
 
-/// One of a stream's requests.
+/// One line of the input of a stream.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    /// For the server to answer.
+    /// A request that the server answers.
     Ask(v1::StreamEvaluateProposalsRequest),
-    /// Answered already, and not to be sent: it keeps its place.
+    /// A line that is not sent because its answer is known: an error. It keeps its place in the order.
     Answered(v1::StreamEvaluateProposalsResponse),
 }
 
-/// Where a stream's answers go.
+/// A receiver of the answers of a stream.
 pub(crate) trait Sink {
-    /// Why no more can be taken, or no more requests read.
+    /// The answers cannot be written, or the requests cannot be read.
     type Error: Send + 'static;
 
-    /// Takes an answer.
+    /// Takes the next answer.
     ///
     /// # Errors
-    /// If it can't.
+    /// If the answer cannot be written.
     fn put(&mut self, answer: v1::StreamEvaluateProposalsResponse) -> Result<(), Self::Error>;
 
-    /// The next answer takes a while: hands on what was taken.
+    /// Writes out all answers taken so far, because the next one may take a while.
     ///
     /// # Errors
-    /// If it can't.
+    /// If the answers cannot be written.
     fn flush(&mut self) -> Result<(), Self::Error>;
 }
 
-/// Why a stream ended before its last answer.
+/// A stream ended before its last answer.
 #[derive(Debug)]
-pub(crate) enum Unfinished<E> {
-    /// The server, or the way to it, ended it.
-    Broken(Status),
-    /// This side did.
-    Stopped(E),
+pub(crate) enum StreamError<E> {
+    /// The server or the connection ended the stream.
+    Server(Status),
+    /// The input or the sink failed.
+    Local(E),
 }
 
-/// What comes next in a stream's order.
+/// The source of the next answer in the order of the input.
 enum Slot<E> {
-    ProposalSource,
-    Answered(Box<v1::StreamEvaluateProposalsResponse>),
+    FromServer,
+    Local(Box<v1::StreamEvaluateProposalsResponse>),
     Stopped(E),
 }
 
-/// How a server is spoken to.
+/// The credentials of a connection: trusted authorities and the token of the caller.
 #[derive(Clone, Default)]
 pub(crate) struct Credentials {
-    /// The authorities whose word is taken for who the server is, in PEM; without any, those of the system.
+    /// Authorities that may issue the certificate of the server, in PEM; `None` for those of the system.
     pub authorities: Option<String>,
-    /// Who asks, to a server that knows its callers.
+    /// Bearer token, for a server that identifies its callers.
     pub token: Option<String>,
 }
 
@@ -106,8 +108,8 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// A channel whose calls say who asks.
-type Known = InterceptedService<Channel, Bearer>;
+/// A channel that adds the bearer token to each call.
+type AuthenticatedChannel = InterceptedService<Channel, Bearer>;
 
 #[derive(Clone, Debug)]
 struct Bearer(Option<MetadataValue<Ascii>>);
@@ -121,25 +123,25 @@ impl Interceptor for Bearer {
     }
 }
 
-/// A connection to a server, for callers that wait.
+/// A connection to a server, with methods that block until the answer is there.
 #[derive(Debug)]
 pub(crate) struct Client {
     runtime: Runtime,
-    service: RedLineServiceClient<Known>,
-    analysis: AnalysisServiceClient<Known>,
+    service: RedLineServiceClient<AuthenticatedChannel>,
+    analysis: AnalysisServiceClient<AuthenticatedChannel>,
 }
 
 impl Client {
-    /// Connects.
+    /// Connects to the server at `url`, within 5 seconds.
     ///
     /// # Errors
-    /// If there is no server.
+    /// If the URL or the credentials are not usable, or no server answers.
     pub(crate) fn connect(url: &str, credentials: &Credentials) -> Result<Self, ConnectError> {
-        let is_private = url.starts_with("https://");
-        let endpoint = Endpoint::from_shared(url.to_owned()).ok().filter(|_| is_private || url.starts_with("http://"));
+        let is_tls = url.starts_with("https://");
+        let endpoint = Endpoint::from_shared(url.to_owned()).ok().filter(|_| is_tls || url.starts_with("http://"));
         let endpoint = endpoint.ok_or_else(|| ConnectError::Url(url.to_owned()))?;
         let mut endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
-        if is_private {
+        if is_tls {
             let tls = match &credentials.authorities {
                 Some(authorities) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authorities)),
                 None => ClientTlsConfig::new().with_native_roots(),
@@ -152,8 +154,8 @@ impl Client {
             Ok::<_, ConnectError>(bearer)
         });
         let bearer = Bearer(token.transpose()?);
-        // Analyses have a time of their own.
-        let unhurried = endpoint.clone();
+        // Analyses set their own deadline (`--timeout`), which may be longer than that of the other calls.
+        let without_timeout = endpoint.clone();
         let endpoint = endpoint.timeout(CALL_TIMEOUT);
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let channel = runtime.block_on(endpoint.connect()).map_err(|error| {
@@ -163,15 +165,15 @@ impl Client {
             }
             ConnectError::Unreachable { url: url.to_owned(), cause: cause.to_string() }
         })?;
-        let unhurried = runtime.block_on(async { unhurried.connect_lazy() });
-        let analysis = AnalysisServiceClient::with_interceptor(unhurried, bearer.clone());
+        let without_timeout = runtime.block_on(async { without_timeout.connect_lazy() });
+        let analysis = AnalysisServiceClient::with_interceptor(without_timeout, bearer.clone());
         Ok(Self { runtime, service: RedLineServiceClient::with_interceptor(channel, bearer), analysis })
     }
 
-    /// EvaluateProposal.
+    /// Calls EvaluateProposal.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn evaluate(
         &self,
         request: v1::EvaluateProposalRequest,
@@ -179,10 +181,10 @@ impl Client {
         self.runtime.block_on(self.service.clone().evaluate_proposal(request)).map(Response::into_inner)
     }
 
-    /// EvaluateHistory.
+    /// Calls EvaluateHistory.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn evaluate_history(
         &self,
         request: v1::EvaluateHistoryRequest,
@@ -190,10 +192,10 @@ impl Client {
         self.runtime.block_on(self.service.clone().evaluate_history(request)).map(Response::into_inner)
     }
 
-    /// CompareProposals.
+    /// Calls CompareProposals.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn compare_proposals(
         &self,
         request: v1::CompareProposalsRequest,
@@ -201,10 +203,10 @@ impl Client {
         self.runtime.block_on(self.service.clone().compare_proposals(request)).map(Response::into_inner)
     }
 
-    /// ListProposals.
+    /// Calls ListProposals.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn list_proposals(
         &self,
         request: v1::ListProposalsRequest,
@@ -212,34 +214,34 @@ impl Client {
         self.runtime.block_on(self.service.clone().list_proposals(request)).map(Response::into_inner)
     }
 
-    /// ListRedLines.
+    /// Calls ListRedLines.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, Status> {
         self.runtime.block_on(self.service.clone().list_red_lines(request)).map(Response::into_inner)
     }
 
-    /// GetRedLine.
+    /// Calls GetRedLine.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn get_red_line(&self, request: v1::GetRedLineRequest) -> Result<v1::RedLine, Status> {
         self.runtime.block_on(self.service.clone().get_red_line(request)).map(Response::into_inner)
     }
 
-    /// GetScenario.
+    /// Calls GetScenario.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn get_scenario(&self, request: v1::GetScenarioRequest) -> Result<v1::Scenario, Status> {
         self.runtime.block_on(self.service.clone().get_scenario(request)).map(Response::into_inner)
     }
 
-    /// SuggestAmendments.
+    /// Calls SuggestAmendments.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn suggest_amendments(
         &self,
         request: v1::SuggestAmendmentsRequest,
@@ -249,10 +251,10 @@ impl Client {
         self.runtime.block_on(self.analysis.clone().suggest_amendments(request)).map(Response::into_inner)
     }
 
-    /// FindPackages: all parts but progress, which is shown as it comes.
+    /// Calls FindPackages: returns all parts except progress, which goes to `show` as it arrives.
     ///
     /// # Errors
-    /// The server's, and a stream that ends before its summary.
+    /// The status that the server returns.
     pub(crate) fn find_packages(
         &self,
         request: v1::FindPackagesRequest,
@@ -273,10 +275,10 @@ impl Client {
         })
     }
 
-    /// ExplainImpasse.
+    /// Calls ExplainImpasse.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn explain_impasse(
         &self,
         request: v1::ExplainImpasseRequest,
@@ -286,10 +288,10 @@ impl Client {
         self.runtime.block_on(self.analysis.clone().explain_impasse(request)).map(Response::into_inner)
     }
 
-    /// AssessRobustness.
+    /// Calls AssessRobustness.
     ///
     /// # Errors
-    /// The server's.
+    /// The status that the server returns.
     pub(crate) fn assess_robustness(
         &self,
         request: v1::AssessRobustnessRequest,
@@ -299,46 +301,47 @@ impl Client {
         self.runtime.block_on(self.analysis.clone().assess_robustness(request)).map(Response::into_inner)
     }
 
-    /// A request with a deadline: the server answers with what it has before it.
+    /// A request with a deadline of `within`, before which the server answers with its results so far.
     fn timed<T>(&self, message: T, within: Duration) -> Request<T> {
         let mut request = Request::new(message);
         request.set_timeout(within);
         request
     }
 
-    /// StreamEvaluateProposals: answers go into the sink in the order of turns, which are read on a thread of their
-    /// own, and only so far ahead of the answers.
+    /// Calls StreamEvaluateProposals: puts the answers into `sink` in the order of `turns`.
+    ///
+    /// A separate thread reads the turns, up to [`READ_AHEAD`] ahead of the answers.
     ///
     /// # Errors
-    /// If it ends before the last answer. All answers before that one were put.
+    /// If the stream ends before the last answer. The sink has all answers before that one.
     pub(crate) fn evaluate_stream<S: Sink>(
         &self,
         turns: impl Iterator<Item = Result<Turn, S::Error>> + Send + 'static,
         sink: &mut S,
-    ) -> Result<(), Unfinished<S::Error>> {
+    ) -> Result<(), StreamError<S::Error>> {
         let (order, slots) = mpsc::channel(READ_AHEAD);
         let (ask, requests) = mpsc::channel(READ_AHEAD);
         let read = move || {
             for turn in turns {
-                // The other ends are gone where the stream has ended.
-                let goes_on = match turn {
+                // A send fails when the stream has ended and its receivers are dropped.
+                let is_open = match turn {
                     Ok(Turn::Ask(request)) => {
-                        order.blocking_send(Slot::ProposalSource).is_ok() && ask.blocking_send(request).is_ok()
+                        order.blocking_send(Slot::FromServer).is_ok() && ask.blocking_send(request).is_ok()
                     }
-                    Ok(Turn::Answered(answer)) => order.blocking_send(Slot::Answered(Box::new(answer))).is_ok(),
+                    Ok(Turn::Answered(answer)) => order.blocking_send(Slot::Local(Box::new(answer))).is_ok(),
                     Err(error) => {
                         let _ = order.blocking_send(Slot::Stopped(error));
                         false
                     }
                 };
-                if !goes_on {
+                if !is_open {
                     break;
                 }
             }
         };
-        // It is not waited for: it may be reading what nobody ever writes.
+        // The thread is not joined: it may be blocked reading a pipe that nobody writes to.
         let reader = thread::Builder::new().name("requests".to_owned()).spawn(read);
-        reader.map_err(|error| Unfinished::Broken(Status::internal(format!("no thread can be started: {error}"))))?;
+        reader.map_err(|error| StreamError::Server(Status::internal(format!("cannot start a thread: {error}"))))?;
         self.runtime.block_on(self.put_answers(requests, slots, sink))
     }
 
@@ -347,45 +350,45 @@ impl Client {
         requests: mpsc::Receiver<v1::StreamEvaluateProposalsRequest>,
         mut slots: mpsc::Receiver<Slot<S::Error>>,
         sink: &mut S,
-    ) -> Result<(), Unfinished<S::Error>> {
+    ) -> Result<(), StreamError<S::Error>> {
         let early = || Status::unavailable("the server ended the stream before the last answer");
         let mut service = self.service.clone();
         let answers = service.stream_evaluate_proposals(ReceiverStream::new(requests)).await;
-        let mut answers = answers.map_err(Unfinished::Broken)?.into_inner();
+        let mut answers = answers.map_err(StreamError::Server)?.into_inner();
         loop {
             let slot = match slots.try_recv() {
                 Ok(slot) => Some(slot),
                 Err(TryRecvError::Disconnected) => None,
                 Err(TryRecvError::Empty) => {
-                    sink.flush().map_err(Unfinished::Stopped)?;
+                    sink.flush().map_err(StreamError::Local)?;
                     tokio::select! {
-                        // A slot is there before its answer.
+                        // The slot of a request is sent before the request, so a ready slot comes before its answer.
                         biased;
                         slot = slots.recv() => slot,
-                        // The next request may be long in coming: that the stream has ended is told at once.
+                        // The next request may take long to arrive; the end of the stream is reported at once.
                         ended = answers.message() => {
                             let why = ended.map_or_else(|status| status, |_| early());
-                            return Err(Unfinished::Broken(why));
+                            return Err(StreamError::Server(why));
                         }
                     }
                 }
             };
             let answer = match slot {
                 None => return Ok(()),
-                Some(Slot::Stopped(error)) => return Err(Unfinished::Stopped(error)),
-                Some(Slot::Answered(answer)) => *answer,
-                Some(Slot::ProposalSource) => {
+                Some(Slot::Stopped(error)) => return Err(StreamError::Local(error)),
+                Some(Slot::Local(answer)) => *answer,
+                Some(Slot::FromServer) => {
                     let read = match answers.message().now_or_never() {
                         Some(read) => read,
                         None => {
-                            sink.flush().map_err(Unfinished::Stopped)?;
+                            sink.flush().map_err(StreamError::Local)?;
                             answers.message().await
                         }
                     };
-                    read.map_err(Unfinished::Broken)?.ok_or_else(|| Unfinished::Broken(early()))?
+                    read.map_err(StreamError::Server)?.ok_or_else(|| StreamError::Server(early()))?
                 }
             };
-            sink.put(answer).map_err(Unfinished::Stopped)?;
+            sink.put(answer).map_err(StreamError::Local)?;
         }
     }
 }

@@ -1,4 +1,6 @@
 //! Lines of a file or of standard input, one at a time, in bounded memory.
+//!
+//! Owns blank lines, lengths, UTF-8 and line numbers. Must not know the meaning of a line.
 
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -8,29 +10,29 @@ use std::path::Path;
 const READ_BYTES: usize = 64 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Lines of a file or of standard input, blank ones left out.
-pub(crate) struct Input {
+/// A reader of the lines of a file or of standard input, except blank lines.
+pub(crate) struct LineReader {
     reader: BufReader<Box<dyn Read + Send>>,
     name: String,
-    /// Of the line read last, from one, blank ones counted.
+    /// Number of the line read last, from 1, blank lines included.
     number: u64,
     line: Vec<u8>,
     /// The longest line that is kept, in bytes.
-    most: usize,
-    /// What a line is, in faults.
-    what: &'static str,
-    /// Whether the line read last has an end.
-    ended: bool,
+    max_bytes: usize,
+    /// What a line holds, for messages: "a request".
+    item: &'static str,
+    /// Whether the line read last ends with a newline.
+    has_end: bool,
 }
 
-/// A line, as far as it can be read.
+/// A line as text, or the reason why it cannot be read.
 pub(crate) enum Line<'a> {
     Text(&'a str),
     Unreadable(String),
 }
 
-impl Input {
-    pub(crate) fn open(path: &Path, most: usize, what: &'static str) -> Result<Self> {
+impl LineReader {
+    pub(crate) fn open(path: &Path, max_bytes: usize, item: &'static str) -> Result<Self> {
         let (reader, name): (Box<dyn Read + Send>, _) = if path == Path::new("-") {
             (Box::new(io::stdin()), "standard input".to_owned())
         } else {
@@ -38,29 +40,29 @@ impl Input {
             (Box::new(File::open(path).with_context(|| format!("{name} cannot be read"))?), name)
         };
         let reader = BufReader::with_capacity(READ_BYTES, reader);
-        Ok(Self { reader, name, number: 0, line: Vec::new(), most, what, ended: true })
+        Ok(Self { reader, name, number: 0, line: Vec::new(), max_bytes, item, has_end: true })
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Of the line read last, from one.
+    /// Number of the line read last, from 1, blank lines included.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Whether the line read last has an end: one that was torn off has none.
+    /// Whether the line read last ends with a newline. A line that was cut off does not.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ended
+        self.has_end
     }
 
-    /// Whether the next line is not there yet in full.
-    pub(crate) fn may_wait(&self) -> bool {
+    /// Whether reading the next line may block because the buffer does not hold all of it.
+    pub(crate) fn may_block(&self) -> bool {
         !self.reader.buffer().contains(&b'\n')
     }
 
-    /// The next line that is not blank.
+    /// Reads the next line that is not blank; `None` at the end.
     pub(crate) fn next_line(&mut self) -> Result<Option<Line<'_>>> {
         let too_long = loop {
             let read = self.read_line().with_context(|| format!("{} cannot be read", self.name))?;
@@ -74,32 +76,34 @@ impl Input {
             }
         };
         Ok(Some(if too_long {
-            Line::Unreadable(format!("it is longer than the {} bytes that are read of {}", self.most, self.what))
+            Line::Unreadable(format!("the line is longer than {} bytes, the limit for {}", self.max_bytes, self.item))
         } else {
             match std::str::from_utf8(&self.line) {
                 Ok(text) => Line::Text(text),
-                Err(error) => Line::Unreadable(format!("it is not UTF-8: {error}")),
+                Err(error) => Line::Unreadable(format!("the line is not UTF-8: {error}")),
             }
         }))
     }
 
-    /// Reads a line without its end, and says whether it is too long, which is then not kept; `None` at the end.
+    /// Reads a line without its newline; returns whether it is too long, or `None` at the end.
+    ///
+    /// A line that is too long is not kept.
     fn read_line(&mut self) -> io::Result<Option<bool>> {
         self.line.clear();
-        self.ended = false;
-        let (mut some, mut too_long) = (false, false);
+        self.has_end = false;
+        let (mut any, mut too_long) = (false, false);
         loop {
             let chunk = match self.reader.fill_buf() {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 chunk => chunk?,
             };
             if chunk.is_empty() {
-                return Ok(some.then_some(too_long));
+                return Ok(any.then_some(too_long));
             }
-            some = true;
+            any = true;
             let end = chunk.iter().position(|byte| *byte == b'\n');
             let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
-            too_long |= self.line.len() + part.len() > self.most;
+            too_long |= self.line.len() + part.len() > self.max_bytes;
             if too_long {
                 self.line.clear();
             } else {
@@ -108,7 +112,7 @@ impl Input {
             let read = end.map_or(chunk.len(), |end| end + 1);
             self.reader.consume(read);
             if end.is_some() {
-                self.ended = true;
+                self.has_end = true;
                 return Ok(Some(too_long));
             }
         }

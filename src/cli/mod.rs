@@ -1,8 +1,7 @@
-//! The command line: one file a command.
+//! The command line, with one file per command.
 //!
-//! Owns options and rendering for people. Must not know how answers come about: `evaluate`, `history`,
-//! `compare`, `sweep`, `replay`, `red-lines` and `diff` ask the same service that is served, here or at a server, and render its
-//! messages.
+//! Owns options and the rendering of answers for people. Must not know how answers are computed: each command that asks
+//! a question sends a request to the service, in this process or on a server, and renders the response.
 
 pub(crate) mod args;
 mod backend;
@@ -11,21 +10,24 @@ mod commands;
 mod line_reader;
 mod progress;
 mod progress_counter;
+mod refusal_text;
 mod render;
 mod report;
 
+use crate::error::Refusal;
 use crate::serving::source::SourceError;
 use anyhow::Result;
 use clap::Parser;
 use commands::Command;
 use detente_core::scenario::Diagnostics;
+use render::text::BAD;
 use report::{Report, UsageError, UsageErrors};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-/// Which red lines does a proposal cross, whose, why, and who says so?
+/// Find the red lines that a proposal crosses, with their parties, reasons and evidence.
 ///
-/// Without a command, serves the scenario that comes with the program on 127.0.0.1:50051.
+/// Without a command, serves the bundled scenario on 127.0.0.1:50051.
 #[derive(Debug, Parser)]
 #[command(name = "detente", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
@@ -33,13 +35,13 @@ pub struct Cli {
     command: Option<Command>,
 }
 
-/// A check that failed, or a call that was refused. Usage is clap's: 2.
+/// Exit code of a failed check or a rejected request.
 const FAILED: u8 = 1;
-/// What clap ends with too.
+/// Exit code of wrong usage, the same that clap exits with.
 const USAGE: u8 = 2;
 
 impl Cli {
-    /// Runs the command. The exit code: 0, or 1 if a check failed or something went wrong.
+    /// Runs the command. Returns exit code 0, or 1 for a failure, or 2 for wrong usage.
     pub fn run(self) -> ExitCode {
         match self.command {
             Some(command) => command.run(),
@@ -52,33 +54,37 @@ impl Cli {
     }
 }
 
-fn ended(outcome: Result<ExitCode>) -> ExitCode {
-    outcome.unwrap_or_else(|error| tell(&error))
+/// The exit code of a command; prints its error.
+fn finish(outcome: Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| report_error(&error))
 }
 
-/// What a server can't start with is a fault in how it is used, wherever that was said.
-fn started(outcome: Result<ExitCode>) -> ExitCode {
+/// The exit code of `detente serve`; prints its error.
+///
+/// Every error exits with 2, because an error that keeps the server from starting counts as a wrong setting.
+fn finish_serving(outcome: Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
-        tell(&error);
+        report_error(&error);
         ExitCode::from(USAGE)
     })
 }
 
-/// Tells what went wrong on standard error, and gives the code to end with.
-fn tell(error: &anyhow::Error) -> ExitCode {
+/// Prints an error to standard error. Returns the exit code: 2 for wrong usage, 1 for anything else.
+fn report_error(error: &anyhow::Error) -> ExitCode {
     let (faults, code) = match error.downcast_ref::<UsageErrors>() {
         Some(UsageErrors(faults)) => (Some(faults), USAGE),
         None if error.is::<UsageError>() => (None, USAGE),
         None => (faults(error), FAILED),
     };
-    match faults {
-        Some(faults) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),
-        None => anstream::eprintln!("{}error:{:#} {error:#}", render::text::BAD, render::text::BAD),
+    match (faults, error.downcast_ref::<Refusal>()) {
+        (Some(faults), _) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),
+        (None, Some(refusal)) => anstream::eprintln!("{BAD}error:{BAD:#} {}", refusal_text::refusal_text(refusal)),
+        (None, None) => anstream::eprintln!("{BAD}error:{BAD:#} {error:#}"),
     }
     ExitCode::from(code)
 }
 
-/// The diagnostics in an error, where it holds any: they are rendered, not told in a line.
+/// The diagnostics in an error, if it has any. They are rendered with their positions, not as one line.
 fn faults(error: &anyhow::Error) -> Option<&Diagnostics> {
     match error.downcast_ref::<SourceError>() {
         Some(error) => error.faults(),
@@ -86,7 +92,9 @@ fn faults(error: &anyhow::Error) -> Option<&Diagnostics> {
     }
 }
 
-/// Prints to standard output, in colour on a terminal only. A reader that has seen enough is no fault.
+/// Prints a report to standard output, in colour only on a terminal.
+///
+/// A reader that closes the pipe early, such as `head`, is not an error.
 fn print(report: &Report) -> ExitCode {
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(report.text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -1,4 +1,6 @@
-//! Progress of a search, on a terminal.
+//! The progress display of an analysis.
+//!
+//! Owns when and how it is drawn. Must not know the analyses.
 
 use detente_analysis::Budget;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -7,45 +9,46 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
-/// Shows on a terminal that something goes on, and how far it has come, until it is dropped; nothing elsewhere, and
-/// nothing of work that is quick.
+/// A spinner or bar on the terminal, until it is dropped.
+///
+/// Shows nothing without a terminal or for work that ends within [`SHOW_AFTER`].
 pub(crate) struct Progress {
     bar: ProgressBar,
-    begun: Instant,
+    started: Instant,
     timeout: Duration,
-    /// Waits until it is worth showing; ends when the sender is dropped.
-    patient: Option<(Sender<()>, JoinHandle<()>)>,
+    /// The thread that starts the spinner after [`SHOW_AFTER`]. It ends when the sender is dropped.
+    ticker: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// Work that takes longer is shown.
-const PATIENCE: Duration = Duration::from_millis(300);
-/// Between two movements of the spinner.
+/// Work that takes less time is not shown.
+const SHOW_AFTER: Duration = Duration::from_millis(300);
+/// Time between two movements of the spinner.
 const TICK: Duration = Duration::from_millis(100);
 const SPINNER: &str = "{spinner} {msg} {elapsed}";
 const BAR: &str = "{spinner} {msg} {wide_bar} {pos}/{len} {elapsed}";
 
 impl Progress {
     pub(crate) fn new(timeout: Duration) -> Self {
-        let begun = Instant::now();
+        let started = Instant::now();
         if !std::io::stderr().is_terminal() {
-            return Self { bar: ProgressBar::hidden(), begun, timeout, patient: None };
+            return Self { bar: ProgressBar::hidden(), started, timeout, ticker: None };
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message("searching");
         template(&bar, SPINNER);
         let (ended, end) = channel();
         let waiting = bar.clone();
-        let patient = spawn(move || {
-            // By itself: a solver may search for long without telling anything.
-            if end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        let ticker = spawn(move || {
+            // The spinner moves on its own because a solver may search for long without reporting progress.
+            if end.recv_timeout(SHOW_AFTER) == Err(RecvTimeoutError::Timeout) {
                 waiting.enable_steady_tick(TICK);
             }
         });
-        Self { bar, begun, timeout, patient: Some((ended, patient)) }
+        Self { bar, started, timeout, ticker: Some((ended, ticker)) }
     }
 
-    /// What is being done, how much of it, and of how much (0: unknown).
+    /// Shows the phase and that `done` of `total` steps are done; a `total` of 0 is unknown.
     pub(crate) fn show(&self, phase: &str, done: u64, total: u64) {
-        if self.begun.elapsed() < PATIENCE || self.bar.is_hidden() {
+        if self.started.elapsed() < SHOW_AFTER || self.bar.is_hidden() {
             return;
         }
         template(&self.bar, if total > 0 { BAR } else { SPINNER });
@@ -56,9 +59,9 @@ impl Progress {
         self.bar.set_position(done);
     }
 
-    /// Does work within the time.
+    /// Runs `work` with a budget that ends after the timeout and reports to this display.
     pub(crate) fn during<T>(self, work: impl FnOnce(&Budget<'_>) -> T) -> T {
-        let stop = || self.begun.elapsed() > self.timeout;
+        let stop = || self.started.elapsed() > self.timeout;
         let report = |phase: &'static str, done: u64, total: u64| self.show(phase, done, total);
         work(&Budget::new(&stop, &report))
     }
@@ -66,9 +69,9 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some((ended, patient)) = self.patient.take() {
+        if let Some((ended, ticker)) = self.ticker.take() {
             drop(ended);
-            let _ = patient.join();
+            let _ = ticker.join();
         }
         self.bar.finish_and_clear();
     }

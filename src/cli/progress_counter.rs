@@ -1,4 +1,6 @@
-//! How far work on many lines has come.
+//! The progress display of commands that read many lines.
+//!
+//! Owns how it is drawn. Must not know the commands.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt;
@@ -7,8 +9,8 @@ use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(200);
 
-/// So many `done`, on a terminal, and nowhere else; hidden where it would be in the way.
-pub(crate) fn counting(done: &str, shown: bool) -> ProgressBar {
+/// Starts a counter like "1,200 answered, 300/s". Hidden without a terminal, or unless `shown`.
+pub(crate) fn start_counter(done: &str, shown: bool) -> ProgressBar {
     let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if !shown || !io::stderr().is_terminal() {
         progress.set_draw_target(ProgressDrawTarget::hidden());
@@ -18,7 +20,7 @@ pub(crate) fn counting(done: &str, shown: bool) -> ProgressBar {
         ProgressStyle::with_template(&format!("{{spinner}} {{human_pos}} {done}, {{rate}}, {{elapsed}}  {{wide_msg}}"))
     {
         let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-            // Whole ones: their fractions only flicker.
+            // Whole numbers, because changing fractions flicker.
             let _ = write!(out, "{:.0}/s", state.per_sec());
         };
         progress.set_style(style.with_key("rate", rate));

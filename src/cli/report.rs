@@ -1,20 +1,22 @@
-//! The report of a command, and the errors of how it was used.
+//! The report of a command, and the errors of wrong usage.
+//!
+//! Must not know the commands.
 
 use anyhow::Result;
 use clap::ValueEnum;
 use detente_core::scenario::Diagnostics;
 
-/// How to print an answer.
+/// The format of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
-    /// For people.
+    /// Text and tables for people.
     #[default]
     Table,
-    /// For programs: the API's JSON, where the API gives the answer.
+    /// JSON for programs: the response of the API, for commands that have one.
     Json,
 }
 
-/// What a command prints, and whether what it was asked to check holds.
+/// The text that a command prints, and whether its check holds. Without a check, `holds` is true.
 pub(crate) struct Report {
     pub(crate) text: String,
     pub(crate) holds: bool,
@@ -26,17 +28,17 @@ impl Report {
     }
 }
 
-/// A fault in how the command line is used, in a sentence.
+/// Wrong usage of the command line, as one sentence. Exits with 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
-/// Faults in what was written on the command line itself.
+/// Faults in the values of options, with their positions. Exits with 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageErrors(pub(crate) Diagnostics);
 
-/// JSON for people and tools alike, with a line's end.
+/// Indented JSON with a newline at the end.
 pub(crate) fn pretty(value: &serde_json::Value) -> Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }

@@ -21,6 +21,11 @@ impl Refusal {
     pub fn reason(&self) -> &str {
         &self.reason
     }
+
+    /// The faults of the request, each with the path of its field; empty if the server lists none.
+    pub fn faults(&self) -> &[(String, String)] {
+        &self.faults
+    }
 }
 
 impl From<&RpcStatus> for Refusal {

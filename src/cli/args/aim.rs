@@ -1,7 +1,9 @@
-//! What the commands of analysis ask alike: what must be achieved, whose red lines count, how long to search.
+//! The options that all commands of analysis share: goal, pins, floor, parties and timeout.
+//!
+//! Must not know the commands.
 
 use crate::cli::args::inputs::Inputs;
-use crate::cli::args::parsers::{assignment, firmness, patience};
+use crate::cli::args::parsers::{assignment, firmness, long_duration};
 use crate::cli::report::UsageErrors;
 use crate::convert::red_line::from_firmness;
 use crate::schema::proto::v1;
@@ -9,31 +11,31 @@ use clap::Args;
 use detente_core::scenario::model::Firmness;
 use std::time::Duration;
 
-/// What a search is given.
+/// The aim of an analysis: the goal of a package, and the red lines that count.
 #[derive(Args, Debug)]
 pub(crate) struct AimOptions {
-    /// What every package must meet: a condition, as scenario files write them.
+    /// Condition that every package must meet, as in scenario files, like `sanctions == "keep"`.
     #[arg(long, value_name = "CONDITION")]
     goal: Option<String>,
 
-    /// Fix the answer to an issue, or bracket it; written as in scenario files. May be repeated.
+    /// Fix or limit the answer to an issue, written as in scenario files. Repeatable.
     #[arg(long = "pin", value_name = "ISSUE=ANSWER", value_parser = assignment)]
     pins: Vec<String>,
 
-    /// The least firmness with which a crossing counts: absolute, firm, negotiable or tentative.
+    /// Lowest firmness at which a crossed red line counts: absolute, firm, negotiable or tentative.
     #[arg(long, value_name = "FIRMNESS", default_value = "firm", value_parser = firmness)]
     floor: Firmness,
 
-    /// A third party whose red lines count beside those of the principals. May be repeated. [default: all of them]
+    /// Third party whose red lines count, besides those of the principals. Repeatable. [default: all]
     #[arg(long = "third-party", value_name = "PARTY", conflicts_with = "principals_only")]
     third_parties: Vec<String>,
 
-    /// Count the red lines of principals only.
+    /// Count only the red lines of principals.
     #[arg(long)]
     principals_only: bool,
 
-    /// How long to search: then what was found is shown, and said not to be all.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = patience)]
+    /// Longest time to search. An answer that is incomplete because the time ran out says so.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = long_duration)]
     pub(crate) timeout: Duration,
 }
 
@@ -48,10 +50,10 @@ impl AimOptions {
         })
     }
 
-    /// What is searched for, in words.
+    /// The aim in words, for the head of an answer.
     pub(crate) fn words(&self) -> String {
         let goal = self.goal.as_ref().map(|goal| format!("goal {goal}"));
-        let pins = self.pins.iter().map(|pin| format!("{pin} fixed"));
+        let pins = self.pins.iter().map(|pin| format!("pin {pin}"));
         let whose = if self.principals_only {
             Some("red lines of principals only".to_owned())
         } else {

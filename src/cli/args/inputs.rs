@@ -1,4 +1,7 @@
-//! What a user writes of issues and circumstances, read by the domains that the service gives.
+//! Answers to issues and values of circumstances, as options and proposal files write them.
+//!
+//! Reads them with the domains that the service returns, so that options work the same with a server. Must not know the
+//! commands.
 
 use crate::convert::term::from_answer;
 use crate::schema::proto::v1::{self, domain};
@@ -7,7 +10,7 @@ use detente_core::scenario::model::Input;
 use detente_core::scenario::{Diagnostics, load_answers, load_proposal};
 use std::sync::Arc;
 
-/// The issues and circumstances of a scenario, as far as answers need them.
+/// The issues and circumstances of a scenario, with the parts that are needed to read answers.
 pub(crate) struct Inputs {
     issues: Vec<Input>,
     circumstances: Vec<Input>,
@@ -26,22 +29,22 @@ impl Inputs {
         Ok(terms(&self.issues, 0, answers))
     }
 
-    /// The terms of `ISSUE=ANSWER` options.
+    /// The terms of the options `--set ISSUE=ANSWER`.
     pub(crate) fn set(&self, options: &[String]) -> Result<Vec<v1::Term>, Diagnostics> {
         read("--set", options, &self.issues, 0)
     }
 
-    /// The terms of `ISSUE=ANSWER` options that fix answers.
+    /// The terms of the options `--pin ISSUE=ANSWER`.
     pub(crate) fn pins(&self, options: &[String]) -> Result<Vec<v1::Term>, Diagnostics> {
         read("--pin", options, &self.issues, 0)
     }
 
-    /// The terms of `CIRCUMSTANCE=VALUE` options.
+    /// The values of the options `--given CIRCUMSTANCE=VALUE`.
     pub(crate) fn given(&self, options: &[String]) -> Result<Vec<v1::Term>, Diagnostics> {
         read("--given", options, &self.circumstances, self.issues.len())
     }
 
-    /// The same of one option of another name.
+    /// The value in `text`, `CIRCUMSTANCE=VALUE`, of one option that is called `option` in faults.
     pub(crate) fn supposed(&self, option: &str, text: &str) -> Result<Vec<v1::Term>, Diagnostics> {
         read(option, &[text.to_owned()], &self.circumstances, self.issues.len())
     }
@@ -51,7 +54,7 @@ fn read(option: &str, texts: &[String], inputs: &[Input], first: usize) -> Resul
     if texts.is_empty() {
         return Ok(Vec::new());
     }
-    // An answer is written as in files; a line an option.
+    // The options become a YAML document with one line each, so that they are read like scenario files.
     let lines: Vec<String> = texts.iter().map(|text| text.replacen('=', ": ", 1)).collect();
     let answers = load_answers(option, &lines.join("\n"), inputs, first)?;
     Ok(terms(inputs, first, answers))

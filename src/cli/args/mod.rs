@@ -1,4 +1,6 @@
-//! Options that several commands share, and how their values are read.
+//! Options that several commands share, and the parsing of their values.
+//!
+//! Must not know the commands.
 
 pub(crate) mod aim;
 pub(crate) mod inputs;

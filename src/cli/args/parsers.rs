@@ -1,41 +1,56 @@
 //! Parsers of option values that several commands share.
+//!
+//! Their errors follow the value and the flag, which clap prints. Must not know the commands.
 
 use detente_core::scenario::model::Firmness;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use std::time::Duration;
 
+/// A firmness by its name.
 pub(crate) fn firmness(text: &str) -> Result<Firmness, String> {
     let found = Firmness::ALL.into_iter().find(|firmness| firmness.word() == text);
-    found.ok_or_else(|| "write absolute, firm, negotiable or tentative".to_owned())
+    found.ok_or_else(|| "expected one of absolute, firm, negotiable, tentative".to_owned())
 }
 
-/// A date on the command line.
+/// A date of exactly the form YYYY-MM-DD.
 pub(crate) fn date(text: &str) -> Result<Date, String> {
-    let looks_right = text.len() == 10;
-    text.parse().ok().filter(|_| looks_right).ok_or_else(|| "write a date like 2025-03-14".to_owned())
+    let is_full_length = text.len() == 10;
+    text.parse().ok().filter(|_| is_full_length).ok_or_else(|| "expected a date like 2025-03-14".to_owned())
 }
 
+/// A single line of the form NAME=VALUE.
 pub(crate) fn assignment(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() && !text.contains('\n') => {
             Ok(text.to_owned())
         }
-        _ => Err("write NAME=VALUE".to_owned()),
+        _ => Err("expected NAME=VALUE".to_owned()),
     }
 }
 
+/// A text without line breaks.
 pub(crate) fn one_line(text: &str) -> Result<String, String> {
-    if text.contains('\n') { Err("write it on one line".to_owned()) } else { Ok(text.to_owned()) }
+    if text.contains('\n') { Err("expected a single line".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// A duration of up to a day.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let signed: SignedDuration = text.parse().map_err(|_| "write a duration like `10s` or `500ms`".to_owned())?;
-    let duration = Duration::try_from(signed).map_err(|_| "a duration can't be negative".to_owned())?;
-    if duration > Duration::from_secs(24 * 3_600) { Err("at most a day".to_owned()) } else { Ok(duration) }
+    let signed: SignedDuration = text.parse().map_err(|_| "expected a duration like `10s` or `500ms`".to_owned())?;
+    let duration = Duration::try_from(signed).map_err(|_| "a duration cannot be negative".to_owned())?;
+    if duration > Duration::from_secs(24 * 3_600) {
+        Err("expected a duration of at most a day".to_owned())
+    } else {
+        Ok(duration)
+    }
 }
 
-pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+/// A duration of at least a second and up to a day.
+pub(crate) fn long_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
-    if duration < Duration::from_secs(1) { Err("at least a second".to_owned()) } else { Ok(duration) }
+    if duration < Duration::from_secs(1) {
+        Err("expected a duration of at least a second".to_owned())
+    } else {
+        Ok(duration)
+    }
 }

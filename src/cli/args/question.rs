@@ -1,4 +1,6 @@
-//! What the commands that evaluate ask alike: a proposal, changes of it, and what is assumed.
+//! The options that all commands about one proposal share: the proposal, changes to it, and assumptions.
+//!
+//! Owns how they become parts of a request. Must not know the commands.
 
 use crate::cli::args::inputs::Inputs;
 use crate::cli::args::parsers::{assignment, one_line};
@@ -12,10 +14,10 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use std::path::Path;
 
-/// A proposal, changed, and what is taken for granted.
+/// A proposal, changes to it, and assumptions.
 #[derive(Args, Debug)]
 pub(crate) struct Question {
-    /// A reference proposal's name, or a YAML or JSON file (`terms:` as in scenario files, or the API's Proposal).
+    /// Id of a reference proposal, or a YAML or JSON file (`terms:` as in scenario files, or a Proposal of the API).
     /// [default: no terms, the status quo]
     #[arg(value_name = "PROPOSAL")]
     proposal: Option<String>,
@@ -23,11 +25,11 @@ pub(crate) struct Question {
     #[command(flatten)]
     target: Target,
 
-    /// Replace the answer to an issue; written as in scenario files. May be repeated.
+    /// Replace the answer to an issue, written as in scenario files. Repeatable.
     #[arg(long = "set", value_name = "ISSUE=ANSWER", value_parser = assignment)]
     set: Vec<String>,
 
-    /// Take an issue's term out, so that the status quo holds. May be repeated.
+    /// Remove the answer to an issue, so that the status quo holds. Repeatable.
     #[arg(long = "clear", value_name = "ISSUE")]
     clear: Vec<String>,
 
@@ -35,10 +37,10 @@ pub(crate) struct Question {
     assumptions: Assumptions,
 }
 
-/// What to take for granted.
+/// The values of circumstances, and hypotheses.
 #[derive(Args, Debug)]
 pub(crate) struct Assumptions {
-    /// Say what a circumstance is. May be repeated.
+    /// State the value of a circumstance. Repeatable.
     #[arg(long = "given", value_name = "CIRCUMSTANCE=VALUE", value_parser = assignment)]
     given: Vec<String>,
 
@@ -46,7 +48,7 @@ pub(crate) struct Assumptions {
     suppose: Vec<String>,
 }
 
-/// A proposal as requests name it, or bring it.
+/// The subject of a request: the name of a reference proposal, or the proposal itself.
 pub(crate) enum ProposalSource {
     Named(String),
     Own(v1::Proposal),
@@ -62,8 +64,8 @@ impl Default for ProposalSource {
 macro_rules! subjects {
     ($($request:ident),+) => {$(
         impl From<ProposalSource> for v1::$request::Subject {
-            fn from(asked: ProposalSource) -> Self {
-                match asked {
+            fn from(source: ProposalSource) -> Self {
+                match source {
                     ProposalSource::Named(name) => Self::ProposalName(name),
                     ProposalSource::Own(proposal) => Self::Proposal(proposal),
                 }
@@ -80,12 +82,12 @@ subjects!(
     assess_robustness_request
 );
 
-/// A question as requests bring it, and who answers.
-pub(crate) struct Opened {
-    pub(crate) answerer: Backend,
+/// The parts of a request, and the backend to send it to.
+pub(crate) struct PreparedQuestion {
+    pub(crate) backend: Backend,
     pub(crate) scenario: v1::Scenario,
     pub(crate) inputs: Inputs,
-    /// None: no proposal is named, and nothing set.
+    /// `None` if the command line neither names a proposal nor sets a term.
     pub(crate) proposal: Option<ProposalSource>,
     pub(crate) overrides: Vec<v1::Term>,
     pub(crate) cleared_issues: Vec<String>,
@@ -94,43 +96,53 @@ pub(crate) struct Opened {
 }
 
 impl Question {
-    /// The proposal that is named on the command line, or nothing.
+    /// The proposal as the command line names it, or "the status quo".
     pub(crate) fn name(&self) -> &str {
         self.proposal.as_deref().unwrap_or("the status quo")
     }
 
-    /// Whether one is named.
-    pub(crate) fn is_given(&self) -> bool {
+    /// Whether the command line names a proposal.
+    pub(crate) fn names_proposal(&self) -> bool {
         self.proposal.is_some()
     }
 
-    pub(crate) fn open(&self) -> Result<Opened> {
-        let answerer = self.target.open()?;
-        let scenario = answerer.get_scenario(self.target.scenario_name())?;
+    /// Opens the backend, and reads the options against its scenario.
+    pub(crate) fn prepare(&self) -> Result<PreparedQuestion> {
+        let backend = self.target.open()?;
+        let scenario = backend.get_scenario(self.target.scenario_name())?;
         let inputs = Inputs::of(&scenario);
         let named = self.proposal.as_deref().map(|proposal| read_proposal(proposal, &scenario, &inputs)).transpose()?;
         let overrides = inputs.set(&self.set).map_err(UsageErrors)?;
         let proposal = named.or_else(|| (!overrides.is_empty()).then(ProposalSource::default));
-        let (circumstances, hypotheses) = self.assumptions.read(&answerer, &scenario, &inputs)?;
+        let (circumstances, hypotheses) = self.assumptions.read(&backend, &scenario, &inputs)?;
         let cleared_issues = self.clear.clone();
-        Ok(Opened { answerer, scenario, inputs, proposal, overrides, cleared_issues, circumstances, hypotheses })
+        Ok(PreparedQuestion {
+            backend,
+            scenario,
+            inputs,
+            proposal,
+            overrides,
+            cleared_issues,
+            circumstances,
+            hypotheses,
+        })
     }
 }
 
 impl Assumptions {
-    /// Circumstances and hypotheses.
+    /// Reads circumstances and hypotheses against a scenario.
     pub(crate) fn read(
         &self,
-        answerer: &Backend,
+        backend: &Backend,
         scenario: &v1::Scenario,
         inputs: &Inputs,
     ) -> Result<(Vec<v1::Term>, Vec<v1::Hypothesis>)> {
         let given = inputs.given(&self.given).map_err(UsageErrors)?;
-        Ok((given, hypotheses(&self.suppose, answerer, scenario, inputs)?))
+        Ok((given, hypotheses(&self.suppose, backend, scenario, inputs)?))
     }
 }
 
-/// A reference proposal's name, or a file.
+/// Reads a PROPOSAL argument: a file, the id of a reference proposal, or its full name.
 pub(crate) fn read_proposal(proposal: &str, scenario: &v1::Scenario, inputs: &Inputs) -> Result<ProposalSource> {
     Ok(if is_file(proposal) {
         ProposalSource::Own(from_file(proposal, inputs)?)
@@ -141,19 +153,19 @@ pub(crate) fn read_proposal(proposal: &str, scenario: &v1::Scenario, inputs: &In
     })
 }
 
-/// A file, not the name of a reference proposal: names have no dot and no slash of a path.
+/// Whether an argument is a file: it has an extension, or begins with `.` or `/`. Ids do neither.
 fn is_file(proposal: &str) -> bool {
     Path::new(proposal).extension().is_some() || proposal.starts_with(['.', '/'])
 }
 
-/// A proposal from a file: the scenario format's, or the API's JSON, whose terms are a list.
+/// Reads a proposal from a file in the scenario format, or in the JSON of the API, where `terms` is a list.
 fn from_file(file: &str, inputs: &Inputs) -> Result<v1::Proposal> {
     let text = source::read(Path::new(file))?;
     let json = serde_json::from_str::<serde_json::Value>(&text);
     let is_api_json = json.is_ok_and(|json| json.get("terms").is_some_and(serde_json::Value::is_array));
     if is_api_json {
-        // One message: the chain below it would say the same again.
-        return from_json("Proposal", &text).map_err(|error| anyhow!("{file} is not the API's Proposal: {error}"));
+        // One message, because the chain of causes would repeat the error.
+        return from_json("Proposal", &text).map_err(|error| anyhow!("{file} is not a Proposal of the API: {error}"));
     }
     Ok(v1::Proposal { terms: inputs.proposal(file, &text)?, ..v1::Proposal::default() })
 }

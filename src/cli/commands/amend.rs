@@ -1,4 +1,6 @@
-//! `detente amend`: the passing packages nearest to a proposal, here or at a server.
+//! `detente amend`: the packages nearest to a proposal that pass.
+//!
+//! Owns the rendering of amendments. Must not know how they are found.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::parsers::date;
@@ -26,37 +28,37 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     question: Question,
 
-    /// The day. [default: the scenario's]
+    /// Day to evaluate. [default: the day of the scenario]
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: Option<Date>,
 
     #[command(flatten)]
     aim: AimOptions,
 
-    /// The most amendments to show, at most 20.
+    /// Highest number of amendments to show, 1 to 20.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=20))]
     max: i32,
 
-    /// How to print the answer.
+    /// Format of the answer.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let asked = options.question.open()?;
+    let question = options.question.prepare()?;
     let request = v1::SuggestAmendmentsRequest {
-        scenario: asked.scenario.name.clone(),
-        subject: Some(asked.proposal.unwrap_or_default().into()),
-        overrides: asked.overrides,
-        cleared_issues: asked.cleared_issues,
+        scenario: question.scenario.name.clone(),
+        subject: Some(question.proposal.unwrap_or_default().into()),
+        overrides: question.overrides,
+        cleared_issues: question.cleared_issues,
         as_of: options.as_of.map(from_date),
-        circumstances: asked.circumstances,
-        hypotheses: asked.hypotheses,
-        aim: Some(options.aim.read(&asked.inputs)?),
+        circumstances: question.circumstances,
+        hypotheses: question.hypotheses,
+        aim: Some(options.aim.read(&question.inputs)?),
         max_amendments: options.max,
         revision: String::new(),
     };
-    let response = asked.answerer.suggest_amendments(request, options.aim.timeout)?;
+    let response = question.backend.suggest_amendments(request, options.aim.timeout)?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("SuggestAmendmentsResponse", &response)?)?,
         OutputFormat::Table => amendments_text(options, &response),
@@ -64,7 +66,7 @@ pub(super) fn run(options: &Options) -> Result<Report> {
 }
 
 fn amendments_text(options: &Options, response: &v1::SuggestAmendmentsResponse) -> String {
-    let title = format!("Amendments of {}", options.question.name());
+    let title = format!("Amendments to {}", options.question.name());
     let of = (response.scenario.as_str(), response.revision.as_str());
     let mut out = head(&title, &options.aim, response.as_of.as_ref(), of, &response.suppositions);
     out += &wrapped(&response.summary, 0);
@@ -75,8 +77,8 @@ fn amendments_text(options: &Options, response: &v1::SuggestAmendmentsResponse) 
             out += &change_text(change);
         }
         if !amendment.crosses.is_empty() {
-            let crossed = format!("crosses, which does not count: {}", mentions(&amendment.crosses));
-            out += &wrapped(&crossed, 2);
+            let uncounted = format!("crossed but not counted: {}", mentions(&amendment.crosses));
+            out += &wrapped(&uncounted, 2);
         }
     }
     if let Some(impasse) = &response.impasse {
@@ -93,15 +95,15 @@ fn change_text(change: &v1::AmendmentChange) -> String {
     reasons.extend(change.meets_goal.then(|| "the goal".to_owned()));
     reasons.extend(change.meets_pin.then(|| "a pin".to_owned()));
     if !reasons.is_empty() {
-        out += &wrapped(&format!("without it: {}", reasons.join(", ")), 6);
+        out += &wrapped(&format!("without this change: {}", reasons.join(", ")), 6);
     }
     if !change.newly_crosses.is_empty() {
-        out += &wrapped(&format!("newly crosses, which does not count: {}", mentions(&change.newly_crosses)), 6);
+        out += &wrapped(&format!("newly crossed but not counted: {}", mentions(&change.newly_crosses)), 6);
     }
     out
 }
 
-/// "2 terms changed, 1 member toggled".
+/// A distance in words, like "2 terms changed, 1 member toggled".
 fn distance_words(distance: Option<&v1::AmendmentDistance>) -> String {
     let Some(distance) = distance else { return String::new() };
     let parts = [
@@ -110,8 +112,8 @@ fn distance_words(distance: Option<&v1::AmendmentDistance>) -> String {
         (distance.members_toggled, "member toggled", "members toggled"),
         (distance.cuts_moved, "cut moved", "cuts moved"),
     ];
-    let told = parts.into_iter().filter(|(number, _, _)| *number > 0);
-    let told: Vec<String> =
-        told.map(|(number, one, more)| count(usize::try_from(number).unwrap_or(0), one, more)).collect();
-    if told.is_empty() { format!("{DIM}no change{DIM:#}") } else { told.join(", ") }
+    let nonzero = parts.into_iter().filter(|(number, _, _)| *number > 0);
+    let counts: Vec<String> =
+        nonzero.map(|(number, one, more)| count(usize::try_from(number).unwrap_or(0), one, more)).collect();
+    if counts.is_empty() { format!("{DIM}no change{DIM:#}") } else { counts.join(", ") }
 }

@@ -1,4 +1,6 @@
-//! `detente check`: every fault of scenario files, with its place.
+//! `detente check`: reports every fault of scenario files with its position.
+//!
+//! Must not know the rules of the format.
 
 use crate::cli::render::text::{self, BAD};
 use crate::cli::report::Report;
@@ -12,7 +14,7 @@ use std::path::PathBuf;
 /// The options of `detente check`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Options {
-    /// Scenario files.
+    /// Scenario files to check.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }

@@ -1,4 +1,6 @@
-//! `detente compare`: proposals side by side, here or at a server.
+//! `detente compare`: proposals side by side.
+//!
+//! Owns the choice of proposals. Must not know how they are compared.
 
 use crate::cli::args::inputs::Inputs;
 use crate::cli::args::parsers::date;
@@ -25,7 +27,7 @@ Examples:
 /// The options of `detente compare`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Options {
-    /// Reference proposals' names, or YAML or JSON files (as for `evaluate`), at most 50.
+    /// Ids of reference proposals, or YAML or JSON files (as for `evaluate`), up to 50.
     /// [default: all reference proposals]
     #[arg(value_name = "PROPOSAL")]
     proposals: Vec<String>,
@@ -33,28 +35,28 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     target: Target,
 
-    /// The day to evaluate. [default: the scenario's]
+    /// Day to evaluate. [default: the day of the scenario]
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: Option<Date>,
 
     #[command(flatten)]
     assumptions: Assumptions,
 
-    /// How to print the answer.
+    /// Format of the answer.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let answerer = options.target.open()?;
-    let scenario = answerer.get_scenario(options.target.scenario_name())?;
+    let backend = options.target.open()?;
+    let scenario = backend.get_scenario(options.target.scenario_name())?;
     let inputs = Inputs::of(&scenario);
     let proposals = match options.proposals.as_slice() {
-        [] => all(&answerer, &scenario.name)?,
+        [] => all(&backend, &scenario.name)?,
         named => named.iter().map(|name| one(name, &scenario, &inputs)).collect::<Result<_>>()?,
     };
-    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
-    let response = answerer.compare(v1::CompareProposalsRequest {
+    let (circumstances, hypotheses) = options.assumptions.read(&backend, &scenario, &inputs)?;
+    let response = backend.compare(v1::CompareProposalsRequest {
         scenario: scenario.name,
         proposals,
         as_of: options.as_of.map(from_date),
@@ -72,7 +74,7 @@ fn one(name: &str, scenario: &v1::Scenario, inputs: &Inputs) -> Result<v1::Compa
     Ok(match read_proposal(name, scenario, inputs)? {
         ProposalSource::Named(name) => named(name),
         ProposalSource::Own(proposal) => {
-            // The file's name, not the way to it; a label is one line of so many characters.
+            // The label is the name of the file without its folder, cut to the length that the service accepts.
             let file = Path::new(name).file_name().map_or_else(String::new, |file| file.to_string_lossy().into_owned());
             let label = file.chars().filter(|c| !c.is_control()).take(MAX_LABEL).collect();
             let subject = Some(Subject::Proposal(proposal));
@@ -85,12 +87,18 @@ fn named(name: String) -> v1::ComparedProposal {
     v1::ComparedProposal { subject: Some(Subject::ProposalName(name)), ..v1::ComparedProposal::default() }
 }
 
-/// All reference proposals, or the first so many that are compared at once.
-fn all(answerer: &Backend, scenario: &str) -> Result<Vec<v1::ComparedProposal>> {
-    let page = answerer.list_proposals(scenario, i32::try_from(MAX_COMPARED).unwrap_or(i32::MAX))?;
+/// All reference proposals, up to the number that the service compares at once.
+///
+/// Reports on standard error if some are left out.
+fn all(backend: &Backend, scenario: &str) -> Result<Vec<v1::ComparedProposal>> {
+    let page = backend.list_proposals(scenario, i32::try_from(MAX_COMPARED).unwrap_or(i32::MAX))?;
     let left_out = usize::try_from(page.total_size).unwrap_or_default().saturating_sub(page.proposals.len());
     if left_out > 0 {
-        anstream::eprintln!("the first {} proposals; name others to compare them", page.proposals.len());
+        anstream::eprintln!(
+            "comparing the first {} of {} proposals; name proposals to compare others",
+            page.proposals.len(),
+            page.total_size
+        );
     }
     Ok(page.proposals.into_iter().map(|proposal| named(proposal.name)).collect())
 }

@@ -1,4 +1,6 @@
-//! `detente history`: one proposal on every day between two, here or at a server.
+//! `detente history`: evaluates one proposal on every day of a period.
+//!
+//! Owns the rendering of spans and of the changes between them. Must not know how they are found.
 
 use crate::cli::args::parsers::date;
 use crate::cli::args::question::Question;
@@ -26,34 +28,34 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     question: Question,
 
-    /// The first day. [default: the first that the scenario covers]
+    /// First day. [default: the first day that the scenario covers]
     #[arg(long, value_name = "DATE", value_parser = date)]
     from: Option<Date>,
 
-    /// The last day. [default: the scenario's]
+    /// Last day. [default: the day of the scenario]
     #[arg(long, value_name = "DATE", value_parser = date)]
     to: Option<Date>,
 
-    /// Show why and who says so, and tell of changes in clear and not recorded lines and in inputs too.
+    /// Also show reasons, evidence, and changes in inputs and in red lines that are clear or not recorded.
     #[arg(long)]
     full: bool,
 
-    /// How to print the answer.
+    /// Format of the answer.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let asked = options.question.open()?;
+    let question = options.question.prepare()?;
     let view = if options.full { v1::EvaluationView::Full } else { v1::EvaluationView::Basic };
-    let response = asked.answerer.history(v1::EvaluateHistoryRequest {
-        scenario: asked.scenario.name.clone(),
-        subject: Some(asked.proposal.unwrap_or_default().into()),
-        overrides: asked.overrides,
-        cleared_issues: asked.cleared_issues,
+    let response = question.backend.history(v1::EvaluateHistoryRequest {
+        scenario: question.scenario.name.clone(),
+        subject: Some(question.proposal.unwrap_or_default().into()),
+        overrides: question.overrides,
+        cleared_issues: question.cleared_issues,
         from: options.from.map(from_date),
-        circumstances: asked.circumstances,
-        hypotheses: asked.hypotheses,
+        circumstances: question.circumstances,
+        hypotheses: question.hypotheses,
         view: view.into(),
         revision: String::new(),
         to: options.to.map(from_date),
@@ -64,7 +66,7 @@ pub(super) fn run(options: &Options) -> Result<Report> {
     }))
 }
 
-/// A history as a text of at most 100 columns: a line a stretch of days, and below it what changed.
+/// A history as a text of up to 100 columns, with one line per span of days and the changes below it.
 fn history_text(name: &str, response: &v1::EvaluateHistoryResponse, full: bool) -> String {
     let day = |date: Option<&_>| date.map(iso).unwrap_or_default();
     let spans = &response.spans;
@@ -75,7 +77,7 @@ fn history_text(name: &str, response: &v1::EvaluateHistoryResponse, full: bool) 
     let suppositions = spans.iter().find_map(|span| supposing(&span.evaluation.as_ref()?.suppositions));
     out += &suppositions.map_or_else(String::new, |supposing| wrapped(&supposing, 0));
     let _ = writeln!(out, "{DIM}{}, revision {revision}{DIM:#}\n", response.scenario);
-    // The width of the longest verdict, so that histories read alike.
+    // The column has the width of the longest verdict, so that all histories have the same columns.
     let _ = writeln!(out, "{HEAD}FROM        TO          VERDICT        COULD BECOME{HEAD:#}");
     let mut before: Option<&v1::Evaluation> = None;
     for span in spans {
@@ -94,7 +96,7 @@ fn history_text(name: &str, response: &v1::EvaluateHistoryResponse, full: bool) 
     out
 }
 
-/// What is otherwise than in the stretch before: parties, then red lines, then the rest.
+/// The differences from the span before: stances, then red lines, then everything else.
 fn changed(before: &v1::Evaluation, after: &v1::Evaluation, changes: &[v1::FindingChange], full: bool) -> String {
     let mut out = String::new();
     for (was, is) in before.stances.iter().zip(&after.stances) {
@@ -105,14 +107,14 @@ fn changed(before: &v1::Evaluation, after: &v1::Evaluation, changes: &[v1::Findi
     }
     for change in changes {
         let (was, is) = (change.before.unwrap_or_default(), change.after.unwrap_or_default());
-        let what = match (was == is, is.status()) {
+        let difference = match (was == is, is.status()) {
             (false, _) => format!("{} -> {}", outline_words(&was), outline_words(&is)),
             (true, v1::RedLineStatus::Undetermined) => {
-                format!("still {}, but other answers would settle it", outline_words(&is))
+                format!("still {}, but different answers would settle it", outline_words(&is))
             }
-            (true, _) => format!("still {}, but for other reasons", outline_words(&is)),
+            (true, _) => format!("still {}, but for different reasons", outline_words(&is)),
         };
-        out += &wrapped(&format!("{}, {}: {what}", last_segment(&change.red_line), change.party), 2);
+        out += &wrapped(&format!("{}, {}: {difference}", last_segment(&change.red_line), change.party), 2);
         let found = after.findings.iter().find(|finding| finding.red_line == change.red_line);
         match found {
             Some(finding) if full => particulars(&mut out, finding, 4),
@@ -120,12 +122,12 @@ fn changed(before: &v1::Evaluation, after: &v1::Evaluation, changes: &[v1::Findi
             _ => {}
         }
     }
-    for (differ, what) in [
-        (before.warnings != after.warnings, "how it contradicts itself"),
-        (before.cautions != after.cautions, "what is said of such deals"),
+    for (differ, part) in [
+        (before.warnings != after.warnings, "contradictions in the proposal"),
+        (before.cautions != after.cautions, "cautions"),
     ] {
         if differ {
-            let _ = writeln!(out, "  changed: {what}");
+            let _ = writeln!(out, "  changed: {part}");
         }
     }
     for (was, is) in before.inputs.iter().zip(&after.inputs).filter(|(was, is)| was != is) {
@@ -145,5 +147,5 @@ fn id(input: &v1::EffectiveInput) -> &str {
 
 fn effective(input: &v1::EffectiveInput) -> String {
     let answer = input.term.as_ref().map_or_else(String::new, answer);
-    format!("{answer} (because of {})", origin(input.origin()))
+    format!("{answer} (from {})", origin(input.origin()))
 }

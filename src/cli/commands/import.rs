@@ -1,4 +1,6 @@
-//! `detente import`: other people's formats, turned into scenario files.
+//! `detente import`: converts other formats into scenario files.
+//!
+//! Owns reading and writing the files. Must not know the formats.
 
 use crate::cli::args::parsers::date;
 use crate::cli::render::text::{count, thousands};
@@ -20,7 +22,7 @@ Examples:
 /// The formats that can be imported.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Format {
-    /// A negotiation domain of GENIUS (ANAC), with additive utilities, into a scenario file.
+    /// Convert a negotiation domain of GENIUS (ANAC) with additive utilities.
     #[command(after_help = GENIUS_EXAMPLES)]
     Genius(GeniusOptions),
 }
@@ -28,38 +30,38 @@ pub(in crate::cli) enum Format {
 /// The options of `detente import genius`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct GeniusOptions {
-    /// The domain: an XML file with issues and options.
+    /// Domain: an XML file with issues and options.
     #[arg(value_name = "DOMAIN")]
     domain: PathBuf,
 
-    /// The parties' profiles: an XML file each, with weights and evaluations. Its name becomes the party's.
+    /// Profiles of the parties: one XML file each, with weights and evaluations. Its name becomes the name of the party.
     #[arg(value_name = "PROFILE", required = true)]
     profiles: Vec<PathBuf>,
 
-    /// Write to this file. [default: standard output]
+    /// File to write the scenario to. [default: standard output]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Replace the output file if it is there.
+    /// Replace the output file if it exists.
     #[arg(long, requires = "output")]
     force: bool,
 
-    /// The scenario's id, kebab-case. [default: from the name of the domain's file]
+    /// Id of the scenario, in kebab-case. [default: derived from the name of the domain file]
     #[arg(long, value_name = "ID", value_parser = scenario_id)]
     id: Option<String>,
 
-    /// Divide the evaluations of each discrete issue by the highest of them, as GENIUS does.
+    /// Divide the evaluations of each discrete issue by its highest evaluation, as GENIUS does.
     #[arg(long)]
     normalized: bool,
 
-    /// The day that the scenario covers: a scenario has one, the XML files state none.
+    /// Day that the scenario covers. A scenario needs a day, and the XML files state none.
     #[arg(long, value_name = "DATE", value_parser = date, default_value = "2010-01-01")]
     date: Date,
 }
 
 fn scenario_id(text: &str) -> Result<String, String> {
-    let refused = || "an id is of lower-case letters, digits and `-`, a letter first, 63 at most".to_owned();
-    is_scenario_id(text).then(|| text.to_owned()).ok_or_else(refused)
+    let error = || "expected lower-case letters, digits and `-`, a letter first, up to 63 characters".to_owned();
+    is_scenario_id(text).then(|| text.to_owned()).ok_or_else(error)
 }
 
 pub(super) fn run(format: &Format) -> Result<Report> {
@@ -74,18 +76,18 @@ fn import_genius(options: &GeniusOptions) -> Result<Report> {
         .collect();
     let texts = paths.iter().map(|(_, path)| read(path)).collect::<Result<Vec<String>>>()?;
     let files: Vec<XmlFile> = paths.iter().zip(&texts).map(|((path, _), text)| XmlFile { path, text }).collect();
-    let (domain, profiles) = files.split_first().ok_or_else(|| anyhow!("there is no domain"))?;
+    let (domain, profiles) = files.split_first().ok_or_else(|| anyhow!("no domain file is given"))?;
     let convention = if options.normalized { Convention::Normalized } else { Convention::AsPublished };
     let yaml =
         genius::import(*domain, profiles, &genius::Options { id: options.id.clone(), date: options.date, convention })?;
-    // What is written must load: that it does is looked at before, not believed.
-    let loaded = scenario::load("the scenario that was made of the files", &yaml)?;
+    // The result is loaded before it is written, so that a file that is written always loads.
+    let loaded = scenario::load("the converted scenario", &yaml)?;
     let Some(output) = &options.output else { return Ok(Report::of(yaml)) };
     write(output, &yaml, options.force)?;
     Ok(Report::of(summary(output, &loaded)))
 }
 
-/// "laptop.yaml: 3 issues, 2 parties, 27 possible deals".
+/// The result in words, like "laptop.yaml: 3 issues, 2 parties, 27 possible deals".
 fn summary(output: &Path, scenario: &Scenario) -> String {
     let issues = scenario.issues();
     let deals = issues.iter().try_fold(1u64, |deals, issue| deals.checked_mul(issue.domain.entries().len() as u64));
@@ -97,17 +99,17 @@ fn summary(output: &Path, scenario: &Scenario) -> String {
     format!("{}: {}, {parties}, {deals}\n", output.display(), count(issues.len(), "issue", "issues"))
 }
 
-/// A file's text, and no more than is read of one.
+/// Reads the text of a file, up to one byte more than the importer accepts.
 fn read(path: &Path) -> Result<String> {
     let mut bytes = Vec::new();
-    // One byte more, so that what is too large is told as such.
-    let most = MAX_FILE_BYTES as u64 + 1;
-    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    // One byte more than the limit, so that the importer can report a file that is too large.
+    let limit = MAX_FILE_BYTES as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
     let read = read.and_then(|_| match String::from_utf8(bytes) {
         Ok(text) => Ok(text),
-        // Cut in the middle of a character, maybe.
-        Err(error) if error.as_bytes().len() as u64 == most => Ok(String::from_utf8_lossy(error.as_bytes()).into()),
-        Err(error) => Err(io::Error::new(ErrorKind::InvalidData, format!("it is not UTF-8: {}", error.utf8_error()))),
+        // The limit may have cut a character in two.
+        Err(error) if error.as_bytes().len() as u64 == limit => Ok(String::from_utf8_lossy(error.as_bytes()).into()),
+        Err(error) => Err(io::Error::new(ErrorKind::InvalidData, format!("not UTF-8: {}", error.utf8_error()))),
     });
     read.with_context(|| format!("{} cannot be read", path.display()))
 }
@@ -117,7 +119,7 @@ fn write(path: &Path, text: &str, force: bool) -> Result<()> {
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
     match written {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Err(UsageError(format!("{} is there already; --force replaces it", path.display())).into())
+            Err(UsageError(format!("{} already exists; --force replaces it", path.display())).into())
         }
         written => written.with_context(|| format!("{} cannot be written", path.display())),
     }

@@ -1,4 +1,4 @@
-//! The commands: one file each.
+//! The commands, with one file each. Owns the list that `detente --help` prints.
 
 mod amend;
 mod check;
@@ -17,7 +17,7 @@ mod sweep;
 mod test;
 
 use crate::cli::report::{Report, pretty};
-use crate::cli::{Cli, ended, print, started};
+use crate::cli::{Cli, finish, finish_serving, print};
 use clap::{CommandFactory, Subcommand};
 use clap_complete::Shell;
 use serve::ServeOptions;
@@ -25,68 +25,68 @@ use std::process::ExitCode;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Serve scenarios over gRPC (the default).
+    /// Serve scenarios over gRPC. This is the default command.
     #[command(after_help = "Example: detente serve --listen 127.0.0.1:6000 --scenario reservoir.yaml")]
     Serve(Box<ServeOptions>),
-    /// Check scenario files: every fault is told, with its place.
+    /// Check scenario files and report every fault with its position.
     #[command(after_help = "Example: detente check scenarios/ukraine-2025.yaml")]
     Check(check::Options),
-    /// Show what changed between two scenario files, and what follows for their reference proposals.
+    /// Show what changed between two versions of a scenario, and how its reference proposals are affected.
     #[command(after_help = diff::EXAMPLES)]
     Diff(diff::Options),
-    /// Run the test cases of scenarios.
+    /// Run the test cases of a scenario.
     #[command(after_help = "Example: detente test scenarios/ukraine-2025_test.yaml")]
     Test(test::Options),
-    /// Evaluate a proposal.
+    /// Evaluate a proposal: which red lines it crosses, whose and why.
     #[command(after_help = evaluate::EXAMPLES)]
     Evaluate(evaluate::Options),
-    /// Evaluate a proposal on every day between two: when something changed, and what.
+    /// Evaluate a proposal on every day of a period, and show when and how the answer changed.
     #[command(after_help = history::EXAMPLES)]
     History(history::Options),
-    /// Put proposals side by side: everyone's stance on each, and the red lines in which they differ.
+    /// Compare proposals: the stance of every party on each, and the red lines on which they differ.
     #[command(after_help = compare::EXAMPLES)]
     Compare(compare::Options),
-    /// Find what would have to change in a proposal for every red line that counts to be clear.
+    /// Find the smallest changes after which a proposal crosses no red line that counts.
     #[command(after_help = amend::EXAMPLES)]
     Amend(amend::Options),
-    /// Count the packages that no red line that counts forbids, and show some.
+    /// Count the packages that cross no red line that counts, and show some of them.
     #[command(after_help = packages::EXAMPLES)]
     Packages(packages::Options),
-    /// Explain why no package passes: which red lines conflict, and what would have to give.
+    /// Explain why no package passes: which red lines conflict, and which concessions would help.
     #[command(after_help = impasse::EXAMPLES)]
     Impasse(impasse::Options),
-    /// Weigh how probable it is that no binding red line is crossed, by probabilities that you state.
+    /// Compute, from probabilities that you state, how probable it is that no binding red line is crossed.
     #[command(after_help = robustness::EXAMPLES)]
     Robustness(robustness::Options),
-    /// Evaluate any number of proposals: JSON lines in, JSON lines out.
+    /// Evaluate any number of proposals, read and written as JSON lines.
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(sweep::Options),
-    /// Ask again what a log of decisions says was asked, and tell what is answered differently now.
+    /// Re-evaluate a decision log and report what changed.
     #[command(after_help = replay::EXAMPLES)]
     Replay(replay::Options),
-    /// List red lines, or show one.
+    /// List red lines, or show one in full.
     #[command(after_help = red_lines::EXAMPLES)]
     RedLines(red_lines::Options),
-    /// Turn another format into a scenario file.
+    /// Convert another format into a scenario file.
     Import {
         #[command(subcommand)]
         format: import::Format,
     },
     /// Print the JSON Schema of the scenario format, for editors.
     Schema,
-    /// Print completions for a shell.
+    /// Print the completion script of a shell.
     #[command(after_help = "Example: detente completions bash > ~/.local/share/bash-completion/completions/detente")]
     Completions {
-        /// The shell.
+        /// Shell to complete commands in.
         shell: Shell,
     },
 }
 
 impl Command {
-    /// Runs it, and gives the code to exit with.
+    /// Runs the command. Returns the exit code.
     pub(super) fn run(self) -> ExitCode {
         let report = match self {
-            Command::Serve(options) => return started(serve::run(&options)),
+            Command::Serve(options) => return finish_serving(serve::run(&options)),
             Command::Check(options) => Ok(check::run(&options)),
             Command::Diff(options) => diff::run(&options),
             Command::Test(options) => Ok(test::run(&options)),
@@ -97,8 +97,8 @@ impl Command {
             Command::Packages(options) => packages::run(&options),
             Command::Impasse(options) => impasse::run(&options),
             Command::Robustness(options) => robustness::run(&options),
-            Command::Sweep(options) => return ended(sweep::run(&options)),
-            Command::Replay(options) => return ended(replay::run(&options)),
+            Command::Sweep(options) => return finish(sweep::run(&options)),
+            Command::Replay(options) => return finish(replay::run(&options)),
             Command::RedLines(options) => red_lines::run(&options),
             Command::Import { format } => import::run(&format),
             Command::Schema => pretty(&detente_core::scenario::schema()).map(Report::of),
@@ -108,6 +108,6 @@ impl Command {
                 Ok(Report::of(String::from_utf8_lossy(&script).into_owned()))
             }
         };
-        ended(report.map(|report| print(&report)))
+        finish(report.map(|report| print(&report)))
     }
 }

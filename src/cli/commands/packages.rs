@@ -1,4 +1,6 @@
-//! `detente packages`: how many packages pass, some of them, and the efficient ones, here or at a server.
+//! `detente packages`: counts the packages that pass, and shows some of them and the efficient ones.
+//!
+//! Must not know how packages are found.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::inputs::Inputs;
@@ -22,9 +24,9 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   detente packages --goal 'ceasefire_scope == \"all_fronts\"'
   detente packages --pin nato_path=open --max 3 --diverse
-  detente packages --scenario laptop.yaml --max 0 --efficient --disagreement buyer=0 --disagreement seller=0";
+  detente packages --scenario laptop.yaml --efficient --disagreement buyer=0 --disagreement seller=0";
 
-/// Stands for the parties' reservation values.
+/// The value of `--disagreement` that stands for the parties' reservation values.
 const RESERVATION: &str = "reservation";
 
 /// The options of `detente packages`.
@@ -33,7 +35,7 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     target: Target,
 
-    /// The day. [default: the scenario's]
+    /// Day to evaluate. [default: the day of the scenario]
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: Option<Date>,
 
@@ -43,44 +45,45 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     aim: AimOptions,
 
-    /// The most packages to show, at most 1,000. All are counted.
+    /// Highest number of packages to show, 0 to 1,000. All packages are counted.
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=1000))]
     max: i32,
 
-    /// Show packages unlike each other, rather than in a stable order.
+    /// Show packages that differ from each other, in place of the first ones in a stable order.
     #[arg(long)]
     diverse: bool,
 
-    /// Show the packages that no other dominates, by the scenario's preferences.
+    /// Show the packages that no other package dominates by the preferences of the scenario.
     #[arg(long)]
     efficient: bool,
 
-    /// What a party has without a deal, in the units of its numbers: for all that have numbers, it asks for the
-    /// bargaining solutions of Nash and of Kalai and Smorodinsky. May be repeated. `reservation`: the parties'
-    /// reservation values.
+    /// Utility of a party without a deal, or `reservation` for the reservation values of all parties. Repeatable.
+    ///
+    /// It is in the units of the party's preferences. If all parties with numeric preferences have one, the bargaining
+    /// solutions of Nash and of Kalai and Smorodinsky are shown.
     #[arg(long = "disagreement", value_name = "PARTY=NUMBER or reservation")]
     disagreement: Vec<String>,
 
-    /// How to print the answer.
+    /// Format of the answer.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let named = options.disagreement.iter().filter(|text| *text != RESERVATION);
-    let mut disagreement = named.map(|text| utility(text)).collect::<Result<Vec<_>, _>>()?;
-    let answerer = options.target.open()?;
-    let scenario = answerer.get_scenario(options.target.scenario_name())?;
+    let stated = options.disagreement.iter().filter(|text| *text != RESERVATION);
+    let mut disagreement = stated.map(|text| utility(text)).collect::<Result<Vec<_>, _>>()?;
+    let backend = options.target.open()?;
+    let scenario = backend.get_scenario(options.target.scenario_name())?;
     if options.disagreement.iter().any(|text| text == RESERVATION) {
         let reserved = scenario.parties.iter().filter_map(|party| Some((&party.id, party.reservation_value?)));
         for (party, utility) in reserved {
-            if disagreement.iter().all(|stated| stated.party != *party) {
+            if disagreement.iter().all(|other| other.party != *party) {
                 disagreement.push(v1::PartyUtility { party: party.clone(), utility });
             }
         }
     }
     let inputs = Inputs::of(&scenario);
-    let (circumstances, hypotheses) = options.assumptions.read(&answerer, &scenario, &inputs)?;
+    let (circumstances, hypotheses) = options.assumptions.read(&backend, &scenario, &inputs)?;
     let order = if options.diverse { v1::PackageOrder::Diverse } else { v1::PackageOrder::Stable };
     let request = v1::FindPackagesRequest {
         scenario: scenario.name.clone(),
@@ -94,8 +97,8 @@ pub(super) fn run(options: &Options) -> Result<Report> {
         disagreement: (!disagreement.is_empty()).then_some(v1::DisagreementPoint { utilities: disagreement }),
         revision: String::new(),
     };
-    let parts = answerer.find_packages(request, options.aim.timeout)?;
-    let mut found = Found::default();
+    let parts = backend.find_packages(request, options.aim.timeout)?;
+    let mut found = SearchResult::default();
     for part in parts.into_iter().filter_map(|response| response.part) {
         match part {
             Part::Progress(_) => {}
@@ -112,20 +115,23 @@ pub(super) fn run(options: &Options) -> Result<Report> {
 
 fn utility(text: &str) -> Result<v1::PartyUtility, UsageError> {
     let read = text.split_once('=').and_then(|(party, number)| Some((party.trim(), number.trim().parse().ok()?)));
-    let (party, utility) =
-        read.ok_or_else(|| UsageError(format!("--disagreement {text}: write PARTY=NUMBER, like buyer=0.5")))?;
+    let (party, utility) = read.ok_or_else(|| {
+        UsageError(format!(
+            "`{text}` is not a value of --disagreement; expected PARTY=NUMBER, like buyer=0.5, or `reservation`"
+        ))
+    })?;
     Ok(v1::PartyUtility { party: party.to_owned(), utility })
 }
 
-/// All parts of the answer.
+/// All parts of the response except progress.
 #[derive(Default)]
-struct Found {
+struct SearchResult {
     packages: Vec<v1::Package>,
     efficient: Vec<v1::EfficientPackage>,
     summary: Option<v1::PackagesSummary>,
 }
 
-impl Found {
+impl SearchResult {
     fn json(&self) -> Result<Value> {
         let packages = self.packages.iter().map(|package| to_json("Package", package));
         let efficient = self.efficient.iter().map(|package| to_json("EfficientPackage", package));
@@ -137,16 +143,19 @@ impl Found {
     }
 
     fn text(&self, options: &Options, scenario: &v1::Scenario) -> Result<String> {
-        let summary = self.summary.as_ref().ok_or_else(|| anyhow!("the answer ended before its summary"))?;
+        let summary = self.summary.as_ref().ok_or_else(|| anyhow!("the response ended before its summary"))?;
         let of = (summary.scenario.as_str(), summary.revision.as_str());
         let mut out = head("Packages", &options.aim, summary.as_of.as_ref(), of, &summary.suppositions);
         out += &wrapped(&summary.summary, 0);
         if summary.packages != summary.packages_by_integer {
-            out += &wrapped(&format!("With every integer told apart: {}.", summary.packages_by_integer), 0);
+            out += &wrapped(
+                &format!("Counted with every integer as a package of its own: {}.", summary.packages_by_integer),
+                0,
+            );
         }
         if !summary.left_out.is_empty() {
-            let left = format!("Nothing depends on these issues, which are left out: {}.", summary.left_out.join(", "));
-            out += &wrapped(&left, 0);
+            let left_out = format!("Issues left out because nothing depends on them: {}.", summary.left_out.join(", "));
+            out += &wrapped(&left_out, 0);
         }
         for (at, package) in self.packages.iter().enumerate() {
             out += &format!("\n{HEAD}Package {}{HEAD:#}\n", at + 1);
@@ -160,8 +169,8 @@ impl Found {
         let mut out = String::new();
         if !summary.efficient_points.is_empty() {
             let text = format!(
-                "Efficient: {} at {} by the scenario's preferences. None of these is dominated by another; which is \
-                 better they do not say.",
+                "Efficient: {} at {} by the scenario's preferences. No package dominates any of these, and the \
+                 preferences do not say which of them is better.",
                 packages_word(&summary.efficient_packages),
                 points_word(&summary.efficient_points)
             );
@@ -199,12 +208,12 @@ fn points_word(count: &str) -> String {
 pub(super) fn package_text(package: &v1::Package) -> String {
     let mut out = wrapped(&settled_terms(&package.terms), 2);
     if !package.crosses.is_empty() {
-        out += &wrapped(&format!("crosses, which does not count: {}", mentions(&package.crosses)), 2);
+        out += &wrapped(&format!("crossed but not counted: {}", mentions(&package.crosses)), 2);
     }
     out
 }
 
-/// Points with what each party has there, and the first package at each.
+/// A table of points: the utility or rank of each party there, and the first package at the point.
 fn efficient_table(efficient: &[v1::EfficientPackage], scenario: &v1::Scenario) -> String {
     let Some(first) = efficient.first() else { return String::new() };
     let parties: Vec<&str> = first.utilities.iter().map(|utility| utility.party.as_str()).collect();
@@ -217,15 +226,15 @@ fn efficient_table(efficient: &[v1::EfficientPackage], scenario: &v1::Scenario) 
             }
             seen
         });
-    let head: Vec<&str> = parties.into_iter().chain(ranked).chain(["PACKAGES", "THE FIRST OF THEM"]).collect();
+    let head: Vec<&str> = parties.into_iter().chain(ranked).chain(["PACKAGES", "FIRST PACKAGE"]).collect();
     let rows: Vec<Vec<String>> = efficient
         .iter()
         .map(|point| {
             let terms = point.package.iter().flat_map(|package| &package.terms);
-            let told: Vec<v1::Term> = terms.filter(|term| issues.contains(&term.issue.as_str())).cloned().collect();
+            let shown: Vec<v1::Term> = terms.filter(|term| issues.contains(&term.issue.as_str())).cloned().collect();
             let utilities = point.utilities.iter().map(|utility| utility.utility.to_string());
-            let places = point.ranks.iter().map(|rank| (rank.rank + 1).to_string());
-            utilities.chain(places).chain([point.packages.clone(), settled_terms(&told)]).collect()
+            let ranks = point.ranks.iter().map(|rank| (rank.rank + 1).to_string());
+            utilities.chain(ranks).chain([point.packages.clone(), settled_terms(&shown)]).collect()
         })
         .collect();
     table(&head, &rows)

@@ -1,4 +1,6 @@
-//! `detente red-lines`: the API's list and one line whole.
+//! `detente red-lines`: lists red lines, or shows one in full.
+//!
+//! Owns their rendering. Must not know how the service filters and orders them.
 
 use crate::cli::args::parsers::date;
 use crate::cli::backend::{Backend, Target};
@@ -24,38 +26,39 @@ Examples:
 /// The options of `detente red-lines`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Options {
-    /// One red line's id, to show it whole with its evidence.
+    /// Id of a red line, to show it in full with its evidence. [default: a list of red lines]
     #[arg(value_name = "ID")]
     id: Option<String>,
 
     #[command(flatten)]
     target: Target,
 
-    /// Those of one party.
+    /// List only the red lines of this party.
     #[arg(long, value_name = "PARTY")]
     party: Option<String>,
 
-    /// Those that an issue or circumstance decides.
+    /// List only the red lines that depend on this issue or circumstance.
     #[arg(long, value_name = "ISSUE")]
     issue: Option<String>,
 
-    /// Those held at least so firmly, waivers aside.
+    /// List only red lines of at least this firmness, without regard to waivers.
     #[arg(long, value_enum, value_name = "FIRMNESS")]
     firmness_at_least: Option<Firmness>,
 
-    /// Those held on a day.
+    /// List only the red lines that are held on this day.
     #[arg(long, value_name = "DATE", value_parser = date)]
     held_on: Option<Date>,
 
-    /// Those with a text in their id, title, statements, quotes or speakers.
+    /// List only the red lines with this text in their id, title, statements, quotes or speakers.
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 
-    /// Comma-separated fields, each with an optional ` desc`: id, party, firmness. [default: the scenario's order]
+    /// Order by these fields: id, party, firmness, separated by commas, each with an optional ` desc`. [default: the
+    /// order of the scenario]
     #[arg(long, value_name = "FIELDS")]
     order_by: Option<String>,
 
-    /// How to print the answer.
+    /// Format of the answer.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
 }
@@ -69,28 +72,28 @@ enum Firmness {
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
-    let answerer = options.target.open()?;
+    let backend = options.target.open()?;
     match &options.id {
-        Some(id) => one(options, &answerer, id),
-        None => many(options, &answerer),
+        Some(id) => show_one(options, &backend, id),
+        None => list(options, &backend),
     }
 }
 
-fn one(options: &Options, answerer: &Backend, id: &str) -> Result<Report> {
+fn show_one(options: &Options, backend: &Backend, id: &str) -> Result<Report> {
     let name = if id.starts_with("scenarios/") {
         id.to_owned()
     } else {
-        let scenario = answerer.get_scenario(options.target.scenario_name())?;
+        let scenario = backend.get_scenario(options.target.scenario_name())?;
         format!("{}/redLines/{id}", scenario.name)
     };
-    let red_line = answerer.get_red_line(v1::GetRedLineRequest { name, revision: String::new() })?;
+    let red_line = backend.get_red_line(v1::GetRedLineRequest { name, revision: String::new() })?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("RedLine", &red_line)?)?,
-        OutputFormat::Table => whole(&red_line),
+        OutputFormat::Table => details(&red_line),
     }))
 }
 
-fn many(options: &Options, answerer: &Backend) -> Result<Report> {
+fn list(options: &Options, backend: &Backend) -> Result<Report> {
     let firmness = options.firmness_at_least.map_or(v1::Firmness::Unspecified, |firmness| match firmness {
         Firmness::Tentative => v1::Firmness::Tentative,
         Firmness::Negotiable => v1::Firmness::Negotiable,
@@ -104,7 +107,7 @@ fn many(options: &Options, answerer: &Backend) -> Result<Report> {
         held_on: options.held_on.map(from_date),
         text: options.text.clone().unwrap_or_default(),
     };
-    let all = answerer.all_red_lines(v1::ListRedLinesRequest {
+    let all = backend.all_red_lines(v1::ListRedLinesRequest {
         parent: options.target.scenario_name(),
         filter: Some(filter),
         order_by: options.order_by.clone().unwrap_or_default(),
@@ -112,12 +115,12 @@ fn many(options: &Options, answerer: &Backend) -> Result<Report> {
     })?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("ListRedLinesResponse", &all)?)?,
-        OutputFormat::Table if all.red_lines.is_empty() => "No red line passes the filter.\n".to_owned(),
+        OutputFormat::Table if all.red_lines.is_empty() => "No red line matches the filter.\n".to_owned(),
         OutputFormat::Table => {
             let rows: Vec<Vec<String>> = all.red_lines.iter().map(row).collect();
             table(&["RED LINE", "PARTY", "FIRMNESS", "HELD"], &rows)
                 + &format!(
-                    "\n{}; `detente red-lines ID` shows one whole.\n",
+                    "\n{}; `detente red-lines ID` shows one in full.\n",
                     count(rows.len(), "red line", "red lines")
                 )
         }
@@ -135,7 +138,7 @@ fn row(red_line: &v1::RedLine) -> Vec<String> {
     ]
 }
 
-/// "from 2024-06-14", "recorded from 2025-03-06", "from 2022-02-24 until 2024-02-24".
+/// A period in words, like "from 2022-02-24 until 2024-02-24" or "recorded from 2025-03-06".
 fn span(span: &v1::Span) -> String {
     let from = span.from.as_ref().map(iso).unwrap_or_default();
     let lead = if span.first_recorded { "recorded from" } else { "from" };
@@ -143,7 +146,7 @@ fn span(span: &v1::Span) -> String {
     format!("{lead} {from}{until}")
 }
 
-fn whole(red_line: &v1::RedLine) -> String {
+fn details(red_line: &v1::RedLine) -> String {
     let mut out = String::new();
     let id = last_segment(&red_line.name);
     let _ = writeln!(out, "{HEAD}{id}{HEAD:#}, {} ({})", red_line.party, firmness_word(red_line.firmness()));

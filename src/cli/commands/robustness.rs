@@ -1,4 +1,6 @@
-//! `detente robustness`: how probable it is that no binding red line is crossed, here or at a server.
+//! `detente robustness`: how probable it is that no binding red line is crossed.
+//!
+//! Owns the rendering. Must not know how probabilities are computed.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::parsers::date;
@@ -21,8 +23,10 @@ use jiff::civil::Date;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   detente robustness jeddah-ceasefire --probability absolute=1 --probability firm=0.9
-  detente robustness guarantors-2022 --probability firm=0.8 --probability absolute=1 --sweep guarantors_willing
-  detente robustness --probability firm=0.9 --probability absolute=1 --probability ru-no-nato-forces=0.99";
+  detente robustness guarantors-2022 --sweep guarantors_willing \\
+      --probability firm=0.8 --probability absolute=1
+  detente robustness --probability firm=0.9 --probability absolute=1 \\
+      --probability ru-no-nato-forces=0.99";
 
 /// The options of `detente robustness`.
 #[derive(Args, Debug)]
@@ -30,44 +34,46 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     question: Question,
 
-    /// The day. [default: the scenario's]
+    /// Day to evaluate. [default: the day of the scenario]
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: Option<Date>,
 
     #[command(flatten)]
     aim: AimOptions,
 
-    /// How probable it is, as you take it, that a red line binds, or that any of a firmness does (of a lower priority
-    /// than the scenario's own): 0 to 1. Every red line that counts needs one. May be repeated.
+    /// Probability from 0 to 1, in your judgement, that a red line binds. Repeatable.
+    ///
+    /// FIRMNESS=P applies to red lines of that firmness that have no probability of their own, neither from this option
+    /// nor from the scenario. Every red line that counts needs a probability.
     #[arg(long = "probability", value_name = "RED_LINE=P or FIRMNESS=P")]
     probabilities: Vec<String>,
 
-    /// Answer for every value of a circumstance. May be repeated.
+    /// Circumstance whose values are all assessed, one after the other. Repeatable.
     #[arg(long, value_name = "CIRCUMSTANCE")]
     sweep: Vec<String>,
 
-    /// How to print the answer.
+    /// Format of the answer.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
     let probabilities = options.probabilities.iter().map(|text| probability(text)).collect::<Result<Vec<_>, _>>()?;
-    let asked = options.question.open()?;
+    let question = options.question.prepare()?;
     let request = v1::AssessRobustnessRequest {
-        scenario: asked.scenario.name.clone(),
-        subject: asked.proposal.map(Into::into),
-        overrides: asked.overrides,
-        cleared_issues: asked.cleared_issues,
+        scenario: question.scenario.name.clone(),
+        subject: question.proposal.map(Into::into),
+        overrides: question.overrides,
+        cleared_issues: question.cleared_issues,
         as_of: options.as_of.map(from_date),
-        circumstances: asked.circumstances,
-        hypotheses: asked.hypotheses,
-        aim: Some(options.aim.read(&asked.inputs)?),
+        circumstances: question.circumstances,
+        hypotheses: question.hypotheses,
+        aim: Some(options.aim.read(&question.inputs)?),
         probabilities,
         sweep: options.sweep.clone(),
         revision: String::new(),
     };
-    let response = asked.answerer.assess_robustness(request, options.aim.timeout)?;
+    let response = question.backend.assess_robustness(request, options.aim.timeout)?;
     Ok(Report::of(match options.output {
         OutputFormat::Json => pretty(&to_json("AssessRobustnessResponse", &response)?)?,
         OutputFormat::Table => robustness_text(options, &response),
@@ -76,8 +82,12 @@ pub(super) fn run(options: &Options) -> Result<Report> {
 
 fn probability(text: &str) -> Result<v1::BindingProbability, UsageError> {
     let read = text.split_once('=').and_then(|(of, number)| Some((of.trim(), number.trim().parse().ok()?)));
-    let wrong = || UsageError(format!("--probability {text}: write RED_LINE=P or FIRMNESS=P, P from 0 to 1"));
-    let (of, probability) = read.ok_or_else(wrong)?;
+    let error = || {
+        UsageError(format!(
+            "`{text}` is not a value of --probability; expected RED_LINE=P or FIRMNESS=P, with P from 0 to 1"
+        ))
+    };
+    let (of, probability) = read.ok_or_else(error)?;
     let of = match firmness(of) {
         Ok(firmness) => Of::Firmness(from_firmness(firmness).into()),
         Err(_) => Of::RedLine(of.to_owned()),
@@ -87,9 +97,9 @@ fn probability(text: &str) -> Result<v1::BindingProbability, UsageError> {
 
 fn robustness_text(options: &Options, response: &v1::AssessRobustnessResponse) -> String {
     let title = if response.proposal.is_some() {
-        format!("How robust {} is", options.question.name())
+        format!("Robustness of {}", options.question.name())
     } else {
-        "How robust the best package is".to_owned()
+        "Robustness of the best package".to_owned()
     };
     let of = (response.scenario.as_str(), response.revision.as_str());
     let mut out = head(&title, &options.aim, response.as_of.as_ref(), of, &response.suppositions);
@@ -105,13 +115,13 @@ fn robustness_text(options: &Options, response: &v1::AssessRobustnessResponse) -
         out += &package_text(package);
         let could_cross = response.best.as_ref().map_or(&[][..], |best| &best.could_cross);
         if !could_cross.is_empty() {
-            out += &wrapped(&format!("crosses, or could cross, what counts: {}", mentions(could_cross)), 2);
+            out += &wrapped(&format!("crosses or could cross red lines that count: {}", mentions(could_cross)), 2);
         }
     }
     if !response.importance.is_empty() {
         let of_proposal = response.proposal.is_some();
         out += &format!(
-            "\n{}, if one red line were certain to bind, or not to:\n",
+            "\n{} if one red line were certain to bind, or certain not to:\n",
             if of_proposal { "The proposal's probability" } else { "The best package's probability" }
         );
         let rows: Vec<Vec<String>> = response
@@ -136,10 +146,10 @@ fn robustness_text(options: &Options, response: &v1::AssessRobustnessResponse) -
                 ]
             })
             .collect();
-        out += &table(&["RED LINE", "STATED", "BINDS", "DOES NOT"], &rows);
+        out += &table(&["RED LINE", "STATED", "IF IT BINDS", "IF NOT"], &rows);
     }
     if !response.sweep.is_empty() {
-        out += "\nBy circumstances:\n";
+        out += "\nBy circumstance:\n";
         let rows: Vec<Vec<String>> = response
             .sweep
             .iter()
@@ -156,7 +166,7 @@ fn robustness_text(options: &Options, response: &v1::AssessRobustnessResponse) -
     out
 }
 
-/// "0.4305", "0.2 to 0.4305"; a dash where there is none.
+/// A probability in words, like "0.4305" or "0.2 to 0.4305"; a dash for `None`.
 fn range_words(range: Option<&v1::ProbabilityRange>) -> String {
     match range {
         None => "-".to_owned(),

@@ -1,4 +1,6 @@
-//! `detente test`: a scenario's test cases.
+//! `detente test`: runs the test cases of a scenario.
+//!
+//! Must not know how an expectation is checked.
 
 use crate::cli::render::text::{BAD, GOOD, count};
 use crate::cli::report::Report;
@@ -13,11 +15,11 @@ use std::path::{Path, PathBuf};
 /// The options of `detente test`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Options {
-    /// Test files (NAME_test.yaml).
+    /// Test files to run (NAME_test.yaml).
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Name the cases that hold too.
+    /// Also print the names of the cases that hold.
     #[arg(long, short)]
     verbose: bool,
 }
@@ -26,11 +28,11 @@ pub(super) fn run(options: &Options) -> Report {
     let mut report = Report::of(String::new());
     for path in &options.files {
         if let Err(error) = run_file(path, options.verbose, &mut report) {
-            let told = match crate::cli::faults(&error) {
+            let text = match crate::cli::faults(&error) {
                 Some(faults) => faults.render(std::io::stdout().is_terminal()),
                 None => format!("{BAD}error:{BAD:#} {error:#}"),
             };
-            let _ = writeln!(report.text, "{told}");
+            let _ = writeln!(report.text, "{text}");
             report.holds = false;
         }
     }

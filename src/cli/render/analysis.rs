@@ -1,11 +1,11 @@
-//! Parts that the answers of analyses share: the head, and mentions of red lines.
+//! The parts that the answers of all analyses share: the head, and mentions of red lines.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::render::text::{DIM, HEAD, wrapped};
 use crate::cli::render::words::{firmness_word, iso, last_segment, supposing};
 use crate::schema::proto::{Date, v1};
 
-/// The head of an answer: what was asked, of which scenario.
+/// The head of an answer: title, day, aim, hypotheses, scenario and revision.
 pub(crate) fn head(
     title: &str,
     aim: &AimOptions,
@@ -21,12 +21,12 @@ pub(crate) fn head(
     out + &format!("{DIM}{scenario}, revision {revision}{DIM:#}\n\n")
 }
 
-/// "ru-four-regions (negotiable)".
+/// A red line with its firmness, like "ru-four-regions (negotiable)".
 pub(crate) fn mention(line: &v1::RedLineMention) -> String {
     format!("{} ({})", last_segment(&line.red_line), firmness_word(line.firmness()))
 }
 
-/// Several, with commas.
+/// Mentions of several red lines, separated by commas.
 pub(crate) fn mentions(lines: &[v1::RedLineMention]) -> String {
     lines.iter().map(mention).collect::<Vec<_>>().join(", ")
 }

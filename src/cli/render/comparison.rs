@@ -1,4 +1,4 @@
-//! A comparison for people, from the API's messages: proposals are columns, in blocks where they do not fit.
+//! A comparison as text for people. Proposals are columns, in several blocks if they do not fit into one.
 
 use crate::cli::render::text::{DIM, HEAD, WIDTH, count, table, wrapped};
 use crate::cli::render::words::{
@@ -8,18 +8,18 @@ use crate::convert::wording::list;
 use crate::schema::proto::v1;
 use std::fmt::Write;
 
-/// So few proposals are told in words, where these fit.
+/// Highest number of proposals whose stances are written in words, if the words fit.
 const FEW: usize = 3;
-/// A label of the caller's may be longer than any id: the legend shows so many characters.
+/// Number of characters of a label that the legend shows. A label may be longer than any id.
 const LABEL_WIDTH: usize = 66;
 
 const STANCE_KEY: &str = "REJ rejects, RES resists, MAY may resist, ? undecided, - no stated objection (which is not \
                           consent); * could become worse";
-const FINDING_KEY: &str = "A absolute, F firm, N negotiable, T tentative: crossed, and counts so";
-const OPEN_KEY: &str = "; ?N: undetermined, and would count so";
-const WAIVED_KEY: &str = "; N/F: as negotiable, and as firm at worst";
+const FINDING_KEY: &str = "A absolute, F firm, N negotiable, T tentative: crossed with this firmness";
+const OPEN_KEY: &str = "; ?N undetermined, and negotiable if crossed";
+const WAIVED_KEY: &str = "; N/F negotiable, firm at worst";
 
-/// A comparison as a text of at most 100 columns.
+/// A comparison as a text of up to 100 columns.
 pub(crate) fn comparison_text(response: &v1::CompareProposalsResponse) -> String {
     let proposals = count(response.verdicts.len(), "proposal", "proposals");
     let day = response.as_of.as_ref().map_or_else(String::new, |day| format!(" on {}", iso(day)));
@@ -29,31 +29,31 @@ pub(crate) fn comparison_text(response: &v1::CompareProposalsResponse) -> String
     let _ = writeln!(out, "{DIM}{}, revision {revision}{DIM:#}\n", response.scenario);
     out += &legend(&response.verdicts);
 
-    let (astir, calm): (Vec<_>, Vec<_>) = response.parties.iter().partition(|party| !is_calm(party));
+    let (objecting, silent): (Vec<_>, Vec<_>) = response.parties.iter().partition(|party| !is_silent(party));
     let labels: Vec<String> = response.verdicts.iter().map(|verdict| verdict.label.clone()).collect();
-    let worded = Grids::new(response, &astir, labels, &|stance| stance_cell_in_words(*stance), &outline_words);
-    let in_words = response.verdicts.len() <= FEW && worded.fit();
+    let worded = Grids::new(response, &objecting, labels, &|stance| stance_cell_in_words(*stance), &outline_words);
+    let in_words = response.verdicts.len() <= FEW && worded.fits();
     let grids = if in_words {
         worded
     } else {
         let numbers = (1..=response.verdicts.len()).map(|number| number.to_string()).collect();
-        Grids::new(response, &astir, numbers, &|stance| stance_cell(*stance), &finding_cell)
+        Grids::new(response, &objecting, numbers, &|stance| stance_cell(*stance), &finding_cell)
     };
     let key = |key: &str| if in_words { String::new() } else { wrapped(key, 0) };
-    if !astir.is_empty() {
+    if !objecting.is_empty() {
         out.push('\n');
         out += &grids.stances.text("PARTY", grids.widths());
         out += &key(STANCE_KEY);
     }
-    if !calm.is_empty() {
-        let parties: Vec<String> = calm.iter().map(|party| party.party.clone()).collect();
-        let text = format!("No stated objection to any of them, which is not consent: {}.", list(&parties));
+    if !silent.is_empty() {
+        let parties: Vec<String> = silent.iter().map(|party| party.party.clone()).collect();
+        let text = format!("No stated objection to any proposal, which is not consent: {}.", list(&parties));
         out.push('\n');
         out += &wrapped(&text, 0);
     }
     out.push('\n');
     if response.differences.is_empty() {
-        out += "There is no red line to which they do different things.\n";
+        out += "No red line differs between these proposals.\n";
     } else {
         out += &grids.findings.text("RED LINE", grids.widths());
         let used = |mark: char, key: &'static str| if grids.findings.has(mark) { key } else { "" };
@@ -81,9 +81,9 @@ fn legend(verdicts: &[v1::ComparedVerdict]) -> String {
     table(head.get(..if changes { 4 } else { 3 }).unwrap_or(&head), &rows)
 }
 
-fn is_calm(party: &v1::ComparedParty) -> bool {
-    let at_rest = v1::Stance::NoStatedObjection;
-    party.stances.iter().all(|stance| stance.stance() == at_rest && stance.could_become() == at_rest)
+fn is_silent(party: &v1::ComparedParty) -> bool {
+    let no_objection = v1::Stance::NoStatedObjection;
+    party.stances.iter().all(|stance| stance.stance() == no_objection && stance.could_become() == no_objection)
 }
 
 fn stance_cell(stance: v1::ComparedStance) -> String {
@@ -122,7 +122,7 @@ fn finding_cell(finding: &v1::FindingOutline) -> String {
     }
 }
 
-/// Both tables, of the same columns.
+/// The tables of stances and of red lines, with the same columns.
 struct Grids {
     stances: Grid,
     findings: Grid,
@@ -131,13 +131,13 @@ struct Grids {
 impl Grids {
     fn new(
         response: &v1::CompareProposalsResponse,
-        astir: &[&v1::ComparedParty],
+        objecting: &[&v1::ComparedParty],
         columns: Vec<String>,
         stance: &dyn Fn(&v1::ComparedStance) -> String,
         finding: &dyn Fn(&v1::FindingOutline) -> String,
     ) -> Self {
         let mut stances = Grid { columns: columns.clone(), rows: Vec::new() };
-        for party in astir {
+        for party in objecting {
             stances.push(party.party.clone(), party.stances.iter().map(stance).collect());
         }
         let mut findings = Grid { columns, rows: Vec::new() };
@@ -155,19 +155,19 @@ impl Grids {
         Self { stances, findings }
     }
 
-    /// The widths of labels and of a column in both, so that the columns of one stand below those of the other.
+    /// The widths of the labels and of a column, shared so that the columns of both tables are aligned.
     fn widths(&self) -> (usize, usize) {
         let (stances, findings) = (self.stances.widths(), self.findings.widths());
         (stances.0.max(findings.0), stances.1.max(findings.1))
     }
 
-    fn fit(&self) -> bool {
+    fn fits(&self) -> bool {
         let (labels, cell) = self.widths();
         labels + self.stances.columns.len() * (GAP + cell) <= WIDTH
     }
 }
 
-/// Rows of labelled cells, in columns of one width.
+/// Rows of labelled cells, in columns of the same width.
 struct Grid {
     columns: Vec<String>,
     rows: Vec<(String, Vec<String>)>,
@@ -184,7 +184,7 @@ impl Grid {
         self.rows.iter().flat_map(|(_, cells)| cells).any(|cell| cell.contains(mark))
     }
 
-    /// The widths of the labels and of a column.
+    /// The widths of the labels and of a column, in characters.
     fn widths(&self) -> (usize, usize) {
         let widest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|text| text.chars().count()).max();
         let labels = widest(&mut self.rows.iter().map(|(label, _)| label)).unwrap_or(0);
@@ -192,7 +192,7 @@ impl Grid {
         (labels.max("RED LINE".len()), widest(&mut cells.into_iter()).unwrap_or(0))
     }
 
-    /// As many columns at a time as fit; one at least.
+    /// The table as text, in blocks of as many columns as fit, but at least one.
     fn text(&self, head: &str, (labels, cell): (usize, usize)) -> String {
         let at_a_time = (WIDTH.saturating_sub(labels) / (GAP + cell)).max(1);
         let line = |label: &str, cells: &[String], from: usize| {

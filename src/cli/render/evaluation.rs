@@ -1,4 +1,4 @@
-//! An evaluation for people, from the API's messages.
+//! An evaluation as text for people.
 
 use crate::cli::render::text::{BAD, DIM, HEAD, OPEN, count, table, wrapped};
 use crate::cli::render::words::{
@@ -9,7 +9,7 @@ use crate::schema::proto::v1;
 use anstyle::Style;
 use std::fmt::Write;
 
-/// An evaluation as a text of at most 100 columns.
+/// An evaluation as a text of up to 100 columns.
 pub(crate) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
     let mut out = String::new();
     let style = verdict_style(evaluation.verdict());
@@ -41,7 +41,7 @@ pub(crate) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
         found.iter().for_each(|found| finding(&mut out, found));
     }
     if !evaluation.warnings.is_empty() {
-        let _ = writeln!(out, "\n{OPEN}The proposal contradicts itself{OPEN:#}");
+        let _ = writeln!(out, "\n{OPEN}Contradictions in the proposal{OPEN:#}");
     }
     for warning in &evaluation.warnings {
         out += &wrapped(
@@ -51,10 +51,10 @@ pub(crate) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
         reasons(&mut out, &warning.reasons, 4);
     }
     if !evaluation.cautions.is_empty() {
-        let _ = writeln!(out, "\n{HEAD}Said of such deals{HEAD:#}");
+        let _ = writeln!(out, "\n{HEAD}Cautions{HEAD:#}");
     }
     for caution in &evaluation.cautions {
-        let possible = if caution.certainty() == v1::Certainty::Possible { " (if so settled)" } else { "" };
+        let possible = if caution.certainty() == v1::Certainty::Possible { " (possible)" } else { "" };
         out += &wrapped(&format!("{}{possible}", caution.text), 2);
         caution.evidence.iter().for_each(|piece| evidence(&mut out, piece, 4));
     }
@@ -68,26 +68,28 @@ pub(crate) fn evaluation_text(scenario: &v1::Scenario, evaluation: &v1::Evaluati
                 Some(vec![term.issue.clone(), answer(term), origin(input.origin()).to_owned()])
             })
             .collect();
-        out += &table(&["INPUT", "TAKEN TO BE", "BECAUSE OF"], &rows);
+        out += &table(&["INPUT", "VALUE", "SOURCE"], &rows);
     }
     out
 }
 
-/// How a verdict is shown.
+/// The style of a verdict.
 pub(crate) fn verdict_style(verdict: v1::Verdict) -> Style {
     match verdict {
         v1::Verdict::Blocked | v1::Verdict::Undeliverable => BAD,
-        // Not in green: it is no approval.
+        // Not green, because unopposed is not an approval.
         v1::Verdict::Unopposed => HEAD,
         _ => OPEN,
     }
 }
 
 fn stances(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
-    let at_rest = v1::Stance::NoStatedObjection;
-    let (astir, calm): (Vec<_>, Vec<_>) =
-        evaluation.stances.iter().partition(|party| party.stance() != at_rest || party.could_become() != at_rest);
-    let rows: Vec<Vec<String>> = astir
+    let no_objection = v1::Stance::NoStatedObjection;
+    let (objecting, silent): (Vec<_>, Vec<_>) = evaluation
+        .stances
+        .iter()
+        .partition(|party| party.stance() != no_objection || party.could_become() != no_objection);
+    let rows: Vec<Vec<String>> = objecting
         .iter()
         .map(|party| {
             let worst = if party.could_become() == party.stance() { "" } else { stance_words(party.could_become()) };
@@ -101,14 +103,14 @@ fn stances(scenario: &v1::Scenario, evaluation: &v1::Evaluation) -> String {
         })
         .collect();
     let mut out = String::new();
-    // Where nothing could become worse, there is no column for it.
+    // The last column is left out if no stance could become worse.
     let changes = rows.iter().any(|row| row.last().is_some_and(|worst| !worst.is_empty()));
     let head = if changes { &["PARTY", "ROLE", "STANCE", "COULD BECOME"][..] } else { &["PARTY", "ROLE", "STANCE"] };
     if !rows.is_empty() {
         out += &table(head, &rows);
     }
-    if !calm.is_empty() {
-        let parties: Vec<String> = calm.iter().map(|party| party.party.clone()).collect();
+    if !silent.is_empty() {
+        let parties: Vec<String> = silent.iter().map(|party| party.party.clone()).collect();
         out += &wrapped(&format!("No stated objection, which is not consent: {}.", list(&parties)), 0);
     }
     out
@@ -122,7 +124,7 @@ fn finding(out: &mut String, finding: &v1::Finding) {
     particulars(out, finding, 4);
 }
 
-/// Why a finding is what it is, what would decide it, and who says so.
+/// The reasons, waivers, open inputs and evidence of a finding.
 pub(crate) fn particulars(out: &mut String, finding: &v1::Finding, indent: usize) {
     out.push_str(&wrapped(&finding.title, indent));
     reasons(out, &finding.reasons, indent);
@@ -171,7 +173,7 @@ fn more(out: &mut String, all: usize, (singular, plural): (&str, &str), indent: 
     }
 }
 
-/// Who says so, in one paragraph.
+/// One piece of evidence as a paragraph: the statement, then the speaker and the source.
 pub(crate) fn evidence(out: &mut String, evidence: &v1::Evidence, indent: usize) {
     let kind = match evidence.kind() {
         v1::EvidenceKind::OnRecord => "on record",
@@ -184,11 +186,11 @@ pub(crate) fn evidence(out: &mut String, evidence: &v1::Evidence, indent: usize)
     let quote = if evidence.quote.is_empty() { String::new() } else { format!(" \"{}\"", evidence.quote) };
     let day = evidence.date.as_ref().map_or_else(String::new, |day| format!(", {}", iso(day)));
     let row = if evidence.row.is_empty() { String::new() } else { format!(", {}", evidence.row) };
-    let who = format!("{} ({kind}{day}; {}{row})", evidence.speaker, evidence.source);
-    out.push_str(&wrapped(&format!("- {against}{}{quote} -- {who}", evidence.statement), indent));
+    let speaker = format!("{} ({kind}{day}; {}{row})", evidence.speaker, evidence.source);
+    out.push_str(&wrapped(&format!("- {against}{}{quote} -- {speaker}", evidence.statement), indent));
 }
 
-/// What a term says.
+/// The answer of a term, in the notation of answers.
 pub(crate) fn answer(term: &v1::Term) -> String {
     use v1::term::Value;
     let none = |values: &[String]| if values.is_empty() { "(none)".to_owned() } else { values.join(", ") };
@@ -207,17 +209,17 @@ pub(crate) fn answer(term: &v1::Term) -> String {
     }
 }
 
-/// Where the value of an input comes from.
+/// The source of the value of an input, with the flag for values from the command line.
 pub(crate) fn origin(origin: v1::InputOrigin) -> &'static str {
     match origin {
         v1::InputOrigin::Unspecified => "",
         v1::InputOrigin::Proposal => "the proposal",
-        v1::InputOrigin::Override => "an override",
+        v1::InputOrigin::Override => "--set",
         v1::InputOrigin::StatusQuo => "the status quo",
         v1::InputOrigin::Silence => "silence",
-        v1::InputOrigin::Circumstance => "the request",
+        v1::InputOrigin::Circumstance => "--given",
         v1::InputOrigin::Assumed => "the scenario's assumption",
-        v1::InputOrigin::Unknown => "ignorance: nobody says",
-        v1::InputOrigin::Hypothesis => "a hypothesis",
+        v1::InputOrigin::Unknown => "nobody has stated it",
+        v1::InputOrigin::Hypothesis => "--suppose",
     }
 }

@@ -1,4 +1,6 @@
-//! Rendering for people: tables, sentences, colours.
+//! Rendering for people: tables, sentences and colours.
+//!
+//! Knows only the messages of the API, so that answers of a file and of a server look the same.
 
 pub(crate) mod analysis;
 pub(crate) mod comparison;

@@ -1,22 +1,22 @@
-//! Text for people: styles, tables, wrapping.
+//! Styles, tables, wrapping and numbers of texts for people.
 
 use anstyle::{AnsiColor, Style};
 
-/// The width that answers are wrapped to.
+/// Number of columns that texts are wrapped to.
 pub(crate) const WIDTH: usize = 100;
 
 /// A check that holds.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// What somebody resists, or is open.
+/// Something resisted or undetermined.
 pub(crate) const OPEN: Style = AnsiColor::Yellow.on_default();
-/// What is crossed, wrong or failed.
+/// Something crossed, wrong or failed.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Headings.
 pub(crate) const HEAD: Style = Style::new().bold();
-/// What stands beside.
+/// Secondary text, such as revisions.
 pub(crate) const DIM: Style = Style::new().dimmed();
 
-/// Rows in aligned columns under a head.
+/// A table with aligned columns below a head.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
@@ -35,7 +35,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
-/// Wraps a text, each line indented; further lines by two more.
+/// Wraps a text to [`WIDTH`]. Lines after the first are indented by two more columns.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 2));
     let options = textwrap::Options::new(WIDTH)
@@ -46,12 +46,12 @@ pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     textwrap::fill(text, options) + "\n"
 }
 
-/// "3 issues", "1 issue".
+/// A number with its noun, like "3 issues" or "1 issue".
 pub(crate) fn count(number: usize, singular: &str, plural: &str) -> String {
     if number == 1 { format!("1 {singular}") } else { format!("{number} {plural}") }
 }
 
-/// "1,000,000".
+/// A number with separators, like "1,000,000".
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();

@@ -1,8 +1,8 @@
-//! The API's values in words for people: one place, so that every command says the same.
+//! The values of the API in words for people, in one place so that all commands use the same words.
 
 use crate::schema::proto::{Date, v1};
 
-/// A verdict in a word.
+/// A verdict in words.
 pub(crate) const fn verdict_words(verdict: v1::Verdict) -> &'static str {
     match verdict {
         v1::Verdict::Unspecified => "no verdict",
@@ -14,7 +14,7 @@ pub(crate) const fn verdict_words(verdict: v1::Verdict) -> &'static str {
     }
 }
 
-/// A stance in a word or three.
+/// A stance in words.
 pub(crate) const fn stance_words(stance: v1::Stance) -> &'static str {
     match stance {
         v1::Stance::Unspecified => "",
@@ -26,7 +26,7 @@ pub(crate) const fn stance_words(stance: v1::Stance) -> &'static str {
     }
 }
 
-/// A status in a word or two.
+/// The status of a red line in words.
 pub(crate) const fn status_words(status: v1::RedLineStatus) -> &'static str {
     match status {
         v1::RedLineStatus::Unspecified => "",
@@ -38,7 +38,7 @@ pub(crate) const fn status_words(status: v1::RedLineStatus) -> &'static str {
     }
 }
 
-/// A firmness in a word; none where there is no crossing.
+/// A firmness as a word; empty without a crossing.
 pub(crate) const fn firmness_word(firmness: v1::Firmness) -> &'static str {
     match firmness {
         v1::Firmness::Unspecified => "",
@@ -49,7 +49,7 @@ pub(crate) const fn firmness_word(firmness: v1::Firmness) -> &'static str {
     }
 }
 
-/// In every completion, or in some.
+/// A certainty as a word: certain in every completion, possible in some.
 pub(crate) const fn certainty_word(certainty: v1::Certainty) -> &'static str {
     match certainty {
         v1::Certainty::Unspecified => "",
@@ -58,7 +58,7 @@ pub(crate) const fn certainty_word(certainty: v1::Certainty) -> &'static str {
     }
 }
 
-/// " (negotiable, firm at worst)"; nothing where there is no crossing.
+/// The firmness in brackets, like " (negotiable, firm at worst)"; empty without a crossing.
 pub(crate) fn in_brackets(lowest: v1::Firmness, highest: v1::Firmness) -> String {
     match (firmness_word(lowest), firmness_word(highest)) {
         ("", _) => String::new(),
@@ -67,22 +67,22 @@ pub(crate) fn in_brackets(lowest: v1::Firmness, highest: v1::Firmness) -> String
     }
 }
 
-/// "crossed (negotiable, firm at worst)".
+/// A status with its firmness, like "crossed (negotiable, firm at worst)".
 pub(crate) fn outline_words(outline: &v1::FindingOutline) -> String {
     status_words(outline.status()).to_owned() + &in_brackets(outline.firmness(), outline.firmness_at_worst())
 }
 
-/// What is supposed; nothing where nothing is.
+/// The hypotheses of an answer in one sentence; `None` if there are none.
 pub(crate) fn supposing(suppositions: &[String]) -> Option<String> {
     (!suppositions.is_empty()).then(|| format!("Supposing: {}, which nobody has stated", suppositions.join("; ")))
 }
 
-/// The id at the end of a resource's name.
+/// The id at the end of a resource name.
 pub(crate) fn last_segment(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or_default()
 }
 
-/// A date as people here write it.
+/// A date in the form YYYY-MM-DD.
 pub(crate) fn iso(date: &Date) -> String {
     format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
 }

@@ -1,4 +1,4 @@
-//! The whole text of answers: as kept in tests/golden, and as README.md and docs/command-line.md show it.
+//! The text of whole answers, compared with tests/golden and with the outputs in README.md and docs/command-line.md.
 
 use crate::support::binary::{Folder, command, prints, refuses, reservoir, run};
 use serde_json::Value;
@@ -7,16 +7,16 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-/// Set it to write what is answered as what is expected.
+/// If this variable is set and not empty, the test writes the golden files instead of comparing them.
 const UPDATE: &str = "UPDATE_GOLDEN";
 
-/// The reference proposals, as the scenario lists them.
+/// The ids of the reference proposals, in the order of the scenario.
 fn proposals() -> Vec<String> {
     let (_, list) = include_str!("../../../scenarios/ukraine-2025.yaml").split_once("\nproposals:\n").unwrap();
     list.lines().filter_map(|line| line.strip_prefix("  - id: ")).map(str::to_owned).collect()
 }
 
-/// A scenario's revision is in every answer, and changes with every word of the file.
+/// An answer without its revision, because the revision changes with every word of the scenario file.
 fn without_revision(text: &str) -> String {
     let (before, after) = text.split_once(", revision ").unwrap();
     let (revision, rest) = after.split_once('\n').unwrap();
@@ -24,43 +24,43 @@ fn without_revision(text: &str) -> String {
     format!("{before}, revision ...\n{rest}")
 }
 
-/// The files in tests/golden, each with the command whose answer it keeps.
-fn kept() -> Vec<(String, Vec<String>)> {
+/// The files in tests/golden, each with the command whose answer it holds.
+fn golden_files() -> Vec<(String, Vec<String>)> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let mut kept = vec![("compare.txt".to_owned(), words(&["compare"]))];
+    let mut files = vec![("compare.txt".to_owned(), words(&["compare"]))];
     let all_fronts = ["--goal", "ceasefire_scope == \"all_fronts\""];
     for floor in ["tentative", "negotiable"] {
         let arguments = [&["impasse", "--floor", floor][..], &all_fronts].concat();
-        kept.push((format!("impasse-{floor}.txt"), words(&arguments)));
+        files.push((format!("impasse-{floor}.txt"), words(&arguments)));
     }
-    kept.push(("amend-european-force.txt".to_owned(), words(&["amend", "european-force", "--max", "20"])));
-    kept.push((
+    files.push(("amend-european-force.txt".to_owned(), words(&["amend", "european-force", "--max", "20"])));
+    files.push((
         "amend-moscow-june-2024.txt".to_owned(),
         words(&["amend", "moscow-june-2024", "--floor", "negotiable"]),
     ));
     let packages = [&["packages", "--max", "2", "--efficient"][..], &all_fronts].concat();
-    kept.push(("packages.txt".to_owned(), words(&packages)));
+    files.push(("packages.txt".to_owned(), words(&packages)));
     let robustness = ["robustness", "guarantors-2022", "--sweep", "guarantors_willing"];
     let probabilities = ["--probability", "firm=0.8", "--probability", "absolute=1"];
-    kept.push(("robustness.txt".to_owned(), words(&[&robustness[..], &probabilities].concat())));
+    files.push(("robustness.txt".to_owned(), words(&[&robustness[..], &probabilities].concat())));
     let robustness = ["robustness", "--floor", "negotiable", "--probability", "negotiable=0.3"];
     let robustness = [&robustness[..], &probabilities, &all_fronts].concat();
-    kept.push(("robustness-best.txt".to_owned(), words(&robustness)));
+    files.push(("robustness-best.txt".to_owned(), words(&robustness)));
     for proposal in proposals() {
-        kept.push((format!("{proposal}.txt"), words(&["evaluate", &proposal])));
-        // Over the whole span that is covered.
-        kept.push((format!("history-{proposal}.txt"), words(&["history", &proposal])));
+        files.push((format!("{proposal}.txt"), words(&["evaluate", &proposal])));
+        // Without options, a history covers all days of the scenario.
+        files.push((format!("history-{proposal}.txt"), words(&["history", &proposal])));
     }
-    kept
+    files
 }
 
 #[test]
-fn every_reference_proposal_is_answered_as_kept() {
+fn answers_match_their_golden_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let update = std::env::var_os(UPDATE).is_some_and(|set| !set.is_empty());
     assert_eq!(proposals().len(), 11);
     let mut differing = Vec::new();
-    for (file, arguments) in &kept() {
+    for (file, arguments) in &golden_files() {
         let path = folder.join(file);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let found = without_revision(&prints(&arguments));
@@ -68,40 +68,40 @@ fn every_reference_proposal_is_answered_as_kept() {
             fs::create_dir_all(&folder).unwrap();
             fs::write(&path, &found).unwrap();
         }
-        let kept = fs::read_to_string(&path).unwrap_or_default();
-        if kept != found {
-            let same = kept.lines().zip(found.lines()).take_while(|(kept, found)| kept == found).count();
+        let golden = fs::read_to_string(&path).unwrap_or_default();
+        if golden != found {
+            let same = golden.lines().zip(found.lines()).take_while(|(golden, found)| golden == found).count();
             let line = |text: &str| text.lines().nth(same).unwrap_or("(the end)").to_owned();
-            let (kept, found) = (line(&kept), line(&found));
-            differing.push(format!("{}:{}:\n  kept:  {kept}\n  found: {found}", path.display(), same + 1));
+            let (golden, found) = (line(&golden), line(&found));
+            differing.push(format!("{}:{}:\n  golden: {golden}\n  found:  {found}", path.display(), same + 1));
         }
     }
-    let told = differing.join("\n");
+    let report = differing.join("\n");
     assert!(
         differing.is_empty(),
-        "{told}\nIf that is meant: {UPDATE}=1 cargo test --test it cli::answers, and read the diff"
+        "{report}\nTo accept the changes: {UPDATE}=1 cargo test --test it cli::answers, then read the diff"
     );
     let files = fs::read_dir(&folder).unwrap();
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    let mut expected: Vec<_> = kept().into_iter().map(|(file, _)| file).collect();
+    let mut expected: Vec<_> = golden_files().into_iter().map(|(file, _)| file).collect();
     files.sort();
     expected.sort();
-    assert_eq!(files, expected, "tests/golden holds what is kept, and nothing else");
+    assert_eq!(files, expected, "tests/golden has exactly one file per command");
 }
 
-/// Whether a text is what is shown of it, where `...` stands for anything.
+/// Asserts that a page shows the text, where `...` on the page stands for any text.
 fn assert_shows(shown: &str, text: &str) {
     let mut rest = text;
     for (at, part) in shown.split("...").enumerate() {
         let part = if at == 0 { part } else { part.trim_start_matches('\n') };
-        let Some(found) = rest.find(part) else { panic!("the page shows\n{part}\nbut the program says\n{rest}") };
-        assert!(at > 0 || found == 0, "the page shows\n{part}\nbut the program says\n{rest}");
+        let Some(found) = rest.find(part) else { panic!("the page shows\n{part}\nbut the program prints\n{rest}") };
+        assert!(at > 0 || found == 0, "the page shows\n{part}\nbut the program prints\n{rest}");
         rest = &rest[found + part.len()..];
     }
     assert!(shown.trim_end().ends_with("...") || rest.is_empty(), "the page leaves out\n{rest}");
 }
 
-/// The words of a command as the pages write it: single quotes keep a word together.
+/// The words of a command on a page. Single quotes keep a word together.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (at, part) in line.split('\'').enumerate() {
@@ -114,7 +114,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_pages_show_what_is_printed() {
+fn pages_show_the_printed_output() {
     let pages = concat!(include_str!("../../../README.md"), include_str!("../../../docs/command-line.md"));
     let folder = Folder::new("readme");
     folder.write("reservoir.yaml", reservoir());
@@ -139,7 +139,7 @@ fn the_pages_show_what_is_printed() {
 }
 
 #[test]
-fn a_view_in_full_says_all_of_the_basic_one_and_more() {
+fn full_view_adds_to_the_basic_view() {
     for proposal in &proposals() {
         let (basic, full) = (prints(&["evaluate", proposal]), prints(&["evaluate", proposal, "--full"]));
         let mut rest = full.lines();
@@ -157,8 +157,8 @@ fn a_view_in_full_says_all_of_the_basic_one_and_more() {
     let inputs = prints(&[&["evaluate", "european-force"], &options[..]].concat());
     for row in [
         ["ceasefire_scope", "all_fronts", "the proposal"],
-        ["us_backs_force", "true", "an override"],
-        ["guarantors_willing", "true", "the request"],
+        ["us_backs_force", "true", "--set"],
+        ["guarantors_willing", "true", "--given"],
         ["sanctions", "keep", "the status quo"],
         ["root_causes", "unsettled", "silence"],
     ] {
@@ -168,16 +168,16 @@ fn a_view_in_full_says_all_of_the_basic_one_and_more() {
 }
 
 #[test]
-fn a_proposal_that_contradicts_itself_is_told_so() {
+fn contradictions_in_a_proposal_are_reported() {
     let text = prints(&["evaluate", "--set", "force_contributors=[france]"]);
-    let (_, told) = text.split_once("\nThe proposal contradicts itself\n").unwrap();
-    assert!(told.starts_with("  force-without-mandate (certain): "), "{told}");
+    let (_, warnings) = text.split_once("\nContradictions in the proposal\n").unwrap();
+    assert!(warnings.starts_with("  force-without-mandate (certain): "), "{warnings}");
     let open = prints(&["evaluate", "--set", "force_contributors=[france]", "--set", "force_mandate=unsettled"]);
     assert!(open.contains("\n  force-without-mandate (possible): "), "{open}");
 }
 
 #[test]
-fn red_lines_are_filtered_and_ordered_as_asked() {
+fn red_lines_are_filtered_and_ordered() {
     let ids = |options: &[&str]| -> Vec<String> {
         let all = [&["red-lines", "--output", "json"], options].concat();
         let json: Value = serde_json::from_str(&prints(&all)).unwrap();
@@ -199,7 +199,7 @@ fn red_lines_are_filtered_and_ordered_as_asked() {
 }
 
 #[test]
-fn case_files_that_cannot_be_run_end_with_one_and_the_others_run() {
+fn faulty_case_files_exit_with_one_and_other_files_run() {
     let folder = Folder::new("cases");
     folder.write("reservoir.yaml", reservoir());
     let case = |scenario: &str, rest: &str| format!("scenario: {scenario}\ncases:\n  - name: one\n{rest}");
@@ -208,7 +208,7 @@ fn case_files_that_cannot_be_run_end_with_one_and_the_others_run() {
     assert!(prints(&["test", &good]).ends_with("good_test.yaml: 1 case, all hold\n"));
     assert!(prints(&["test", "-v", &good]).starts_with("holds  one\n"));
     folder.write("broken.yaml", &reservoir().replace("firmness: firm\n", "firmness: frim\n"));
-    for (name, text, told) in [
+    for (name, text, expected) in [
         ("elsewhere", case("elsewhere.yaml", fine), "elsewhere.yaml cannot be read"),
         ("broken", case("broken.yaml", fine), "did you mean `firm`?"),
         ("proposal", case("reservoir.yaml", &fine.replace("draft", "drafd")), "did you mean `draft`?"),
@@ -220,39 +220,39 @@ fn case_files_that_cannot_be_run_end_with_one_and_the_others_run() {
         let file = folder.write(&format!("{name}_test.yaml"), &text);
         let (code, stdout, stderr) = run(&["test", &file, &good]);
         assert_eq!((code, stderr.as_str()), (1, ""), "{name}: {stdout}");
-        assert!(stdout.contains(told), "{name}: {told}: {stdout}");
+        assert!(stdout.contains(expected), "{name}: {expected}: {stdout}");
         assert_eq!(stdout.matches("error:").count(), 1, "{name}: {stdout}");
         assert!(stdout.ends_with("good_test.yaml: 1 case, all hold\n"), "{name}: {stdout}");
     }
 }
 
 #[test]
-fn faults_are_told_once_with_their_place() {
+fn faults_are_reported_once_with_their_position() {
     let folder = Folder::new("once");
     let faulty = folder.write("faulty.yaml", &reservoir().replace("release >= 40", "relese >= 40"));
     let api = folder.write("api.json", r#"{"terms":[{"isue":"sanctions","choice":"lift"}]}"#);
     let yaml = folder.write("terms.yaml", "terms:\n  sanctoins: lift\n");
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&["evaluate", "draft", "--scenario", &faulty][..], "faulty.yaml:17:"),
         (&["red-lines", "--scenario", &faulty], "faulty.yaml:17:"),
-        (&["evaluate", &api], "api.json is not the API's Proposal: unrecognized field name 'isue'"),
+        (&["evaluate", &api], "api.json is not a Proposal of the API: unrecognized field name 'isue'"),
         (&["evaluate", &yaml], "terms.yaml:2:"),
         (&["evaluate", "--set", "sanctoins=lift"], "--set:1:"),
     ] {
         let (code, stderr) = refuses(arguments);
         assert!(code > 0);
-        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
         assert_eq!(stderr.matches("error:").count(), 1, "{arguments:?}: {stderr}");
-        assert!(stderr.matches("at line 1").count() <= 1, "said twice: {stderr}");
+        assert!(stderr.matches("at line 1").count() <= 1, "repeated: {stderr}");
     }
 }
 
 #[test]
-fn a_reader_may_stop_after_a_line() {
+fn a_reader_may_close_the_pipe_after_a_line() {
     for arguments in [&["evaluate", "european-force", "--full"][..], &["red-lines", "--output", "json"], &["schema"]] {
         let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        // As `head -1` does: one line, then gone.
+        // Like `head -1`: reads one line, then closes the pipe.
         BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(!line.is_empty());

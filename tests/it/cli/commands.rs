@@ -1,4 +1,4 @@
-//! The real binary: exit codes, what it prints, and what it refuses.
+//! Exit codes, outputs and error messages of the real binary.
 
 use crate::support::binary::{Folder, command, prints, refuses, reservoir, run};
 use std::path::Path;
@@ -19,7 +19,7 @@ const PROPOSALS: [&str; 11] = [
 ];
 
 #[test]
-fn the_bundled_scenario_is_good_and_its_cases_hold() {
+fn the_bundled_scenario_is_valid_and_its_cases_hold() {
     let checked = prints(&["check", "scenarios/ukraine-2025.yaml"]);
     let row: Vec<&str> = checked.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(row[..6], ["scenarios/ukraine-2025.yaml", "ukraine-2025", "10", "24", "24", "11"]);
@@ -30,10 +30,10 @@ fn the_bundled_scenario_is_good_and_its_cases_hold() {
 }
 
 #[test]
-fn every_wrong_expectation_is_told() {
+fn every_wrong_expectation_is_reported() {
     let folder = Folder::new("expectations");
     let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/ukraine-2025.yaml");
-    for (expectation, told) in [
+    for (expectation, expected) in [
         ("verdict: blocked", "verdict: expected blocked, found contested"),
         ("could_become: blocked", "could become: expected blocked, found contested"),
         ("stances: {russia: rejects}", "russia's stance: expected rejects, found resists"),
@@ -74,32 +74,32 @@ fn every_wrong_expectation_is_told() {
         let file = folder.write("wrong_test.yaml", &text);
         let (code, stdout, _) = run(&["test", &file]);
         assert_eq!(code, 1, "{expectation}");
-        assert!(stdout.contains(told), "{expectation}: {stdout}");
+        assert!(stdout.contains(expected), "{expectation}: {stdout}");
         assert!(stdout.ends_with("1 case, 1 failed\n"), "{stdout}");
     }
 }
 
 #[test]
-fn faults_of_all_files_are_shown_and_end_with_one() {
+fn faults_of_all_files_are_reported_and_exit_with_one() {
     let folder = Folder::new("faults");
     let good = include_str!("../../../scenarios/ukraine-2025.yaml");
     let first = folder.write("first.yaml", &good.replacen("firmness: negotiable", "firmness: negotible", 1));
     let second = folder.write("second.yaml", &good.replacen("party: russia", "party: rusia", 1));
     let (code, stdout, _) = run(&["check", &first, "scenarios/ukraine-2025.yaml", &second, "nowhere.yaml"]);
     assert_eq!(code, 1);
-    for told in [
+    for expected in [
         "did you mean `negotiable`?",
         "there is no party `rusia`; did you mean `russia`?",
         "nowhere.yaml cannot be read",
         "1 fault in ",
         "ukraine-2025  10",
     ] {
-        assert!(stdout.contains(told), "{told}: {stdout}");
+        assert!(stdout.contains(expected), "{expected}: {stdout}");
     }
 }
 
 #[test]
-fn usage_ends_with_two_and_refusals_with_one() {
+fn wrong_usage_exits_with_two_and_rejected_requests_with_one() {
     for usage in [
         &["check"][..],
         &["test"],
@@ -127,7 +127,7 @@ fn usage_ends_with_two_and_refusals_with_one() {
         assert_eq!(code, 2, "{usage:?}: {stderr}");
         assert!(!stderr.is_empty());
     }
-    for (refused, told) in [
+    for (refused, expected) in [
         (&["evaluate", "jedda-ceasefire"][..], "did you mean `scenarios/ukraine-2025/proposals/jeddah-ceasefire`?"),
         (&["evaluate", "nowhere.yaml"], "nowhere.yaml cannot be read"),
         (&["evaluate", "jeddah-ceasefire", "--as-of", "2025-03-15"], "outside the days that the scenario covers"),
@@ -140,7 +140,7 @@ fn usage_ends_with_two_and_refusals_with_one() {
     ] {
         let (code, stderr) = refuses(refused);
         assert_eq!(code, 1, "{refused:?}");
-        assert!(stderr.contains(told) && !stderr.contains("error: error"), "{refused:?}: {stderr}");
+        assert!(stderr.contains(expected) && !stderr.contains("error: error"), "{refused:?}: {stderr}");
     }
     let (_, stderr) = refuses(&["evaluate", "--set", "sanctions=lfit"]);
     assert!(stderr.contains("`sanctions` has no option `lfit`; did you mean `lift`?"), "{stderr}");
@@ -163,7 +163,7 @@ fn answers_fit_a_hundred_columns_and_claim_no_consent() {
 }
 
 #[test]
-fn json_is_the_apis() {
+fn json_is_the_response_of_the_api() {
     let json: serde_json::Value =
         serde_json::from_str(&prints(&["evaluate", "european-force", "--output", "json"])).unwrap();
     assert_eq!(json["evaluation"]["verdict"], "VERDICT_BLOCKED");
@@ -174,7 +174,7 @@ fn json_is_the_apis() {
 }
 
 #[test]
-fn a_proposal_is_a_name_a_file_or_options() {
+fn a_proposal_is_an_id_a_file_or_options() {
     let folder = Folder::new("proposals");
     let verdict = |arguments: &[&str]| {
         let all: Vec<&str> = ["evaluate"].iter().chain(arguments).chain(&["--output", "json"]).copied().collect();
@@ -207,14 +207,14 @@ fn red_lines_are_listed_filtered_and_shown() {
     let firm = prints(&["red-lines", "--party", "russia", "--firmness-at-least", "firm"]);
     assert!(firm.contains("ru-no-nato-forces") && firm.contains("ru-no-foreign-forces") && !firm.contains("ru-kursk"));
     let whole = prints(&["red-lines", "ru-no-foreign-forces"]);
-    for told in ["firm", "waiver un-force-from-china", "P51", "E19", "rejects:", "recorded from 2025-03-14"] {
-        assert!(whole.contains(told), "{told}: {whole}");
+    for expected in ["firm", "waiver un-force-from-china", "P51", "E19", "rejects:", "recorded from 2025-03-14"] {
+        assert!(whole.contains(expected), "{expected}: {whole}");
     }
-    assert_eq!(prints(&["red-lines", "--text", "no such text"]), "No red line passes the filter.\n");
+    assert_eq!(prints(&["red-lines", "--text", "no such text"]), "No red line matches the filter.\n");
 }
 
 #[test]
-fn help_version_and_completions() {
+fn help_version_and_completions_are_printed() {
     assert_eq!(prints(&["--version"]), format!("detente {}\n", env!("CARGO_PKG_VERSION")));
     for command in [
         "serve",
@@ -238,7 +238,7 @@ fn help_version_and_completions() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_is_no_fault() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child = command(&["schema"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();

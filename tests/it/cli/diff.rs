@@ -1,11 +1,11 @@
-//! `detente diff`, by the real binary: the whole text as kept in tests/diff, the JSON, exit codes and refusals.
+//! `detente diff`, run as the real binary: the text in tests/diff, the JSON, exit codes and errors.
 
 use crate::support::binary::{Folder, prints, refuses, reservoir, run};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-/// Set it to write what is answered as what is expected.
+/// If this variable is set and not empty, the test writes the golden file instead of comparing it.
 const UPDATE: &str = "UPDATE_GOLDEN";
 const BUNDLED: &str = "scenarios/ukraine-2025.yaml";
 
@@ -16,7 +16,7 @@ fn replaced(text: &str, edits: &[(&str, &str)]) -> String {
     })
 }
 
-/// A version of the bundled scenario with changes of many kinds, invented.
+/// The bundled scenario with invented changes of many kinds.
 fn other_version() -> String {
     let text = include_str!("../../../scenarios/ukraine-2025.yaml");
     let (before, after) = text.split_once("  - id: ru-kursk\n").unwrap();
@@ -61,7 +61,7 @@ fn without_revisions(text: &str) -> String {
 }
 
 #[test]
-fn a_version_with_many_changes_is_told_as_kept() {
+fn many_changes_match_the_golden_file() {
     let folder = Folder::new("diff-golden");
     let found = without_revisions(&prints(&["diff", BUNDLED, &folder.write("other.yaml", &other_version())]));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/ukraine-2025.txt");
@@ -69,17 +69,17 @@ fn a_version_with_many_changes_is_told_as_kept() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &found).unwrap();
     }
-    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let golden = fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        kept == found,
-        "kept:\n{kept}\nfound:\n{found}\nIf that is meant: {UPDATE}=1 cargo test --test it cli::diff"
+        golden == found,
+        "golden:\n{golden}\nfound:\n{found}\nTo accept the changes: {UPDATE}=1 cargo test --test it cli::diff"
     );
     let widest = found.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= 100, "{widest} columns");
 }
 
 #[test]
-fn the_command_line_page_shows_what_is_printed() {
+fn the_command_line_page_shows_the_printed_output() {
     let folder = Folder::new("diff-readme");
     let (before, after) = (
         folder.write("reservoir.yaml", reservoir()),
@@ -92,7 +92,7 @@ fn the_command_line_page_shows_what_is_printed() {
 }
 
 #[test]
-fn no_difference_is_said_with_the_revision() {
+fn equal_versions_are_reported_with_their_revision() {
     let folder = Folder::new("diff-none");
     let formatted = folder
         .write("formatted.yaml", &format!("# A remark.\n\n{}", include_str!("../../../scenarios/ukraine-2025.yaml")));
@@ -107,7 +107,7 @@ fn no_difference_is_said_with_the_revision() {
 }
 
 #[test]
-fn json_says_the_same_for_programs() {
+fn json_holds_the_same_changes_as_the_text() {
     let folder = Folder::new("diff-json");
     let before = folder.write("before.yaml", reservoir());
     let after = folder.write(
@@ -160,7 +160,7 @@ fn json_says_the_same_for_programs() {
 }
 
 #[test]
-fn stances_and_red_lines_are_told_where_the_verdict_stays() {
+fn changed_stances_and_red_lines_are_shown_for_an_unchanged_verdict() {
     let folder = Folder::new("diff-stances");
     let before = folder.write("before.yaml", reservoir());
     let edit = ("firmness: negotiable", "firmness: firm");
@@ -178,14 +178,14 @@ fn stances_and_red_lines_are_told_where_the_verdict_stays() {
         prints(&["diff", &before, &folder.write("day.yaml", &text)])
     };
     let early = ended("2025-05-01");
-    assert!(early.contains("\nThe reference proposals (before: on 2025-06-30, after: on 2025-05-01)\n"), "{early}");
-    // On that day the line is not recorded, which is not the same as clear.
+    assert!(early.contains("\nReference proposals (before: on 2025-06-30, after: on 2025-05-01)\n"), "{early}");
+    // The red line is not recorded on that day, which is not the same as clear.
     assert!(early.contains("not held or not recorded  draft"), "{early}");
     assert!(early.ends_with("Where nobody has stated an objection, that is not consent.\n"), "{early}");
 }
 
 #[test]
-fn exit_codes_are_those_asked_for() {
+fn differences_change_the_exit_code_only_with_its_flag() {
     let folder = Folder::new("diff-codes");
     let before = folder.write("before.yaml", reservoir());
     let after = folder.write("after.yaml", &replaced(reservoir(), &[("First draft", "A draft")]));
@@ -201,7 +201,7 @@ fn exit_codes_are_those_asked_for() {
     }
     let first = folder.write("first.yaml", &reservoir().replace("firmness: firm\n", "firmness: frim\n"));
     let second = folder.write("second.yaml", &reservoir().replace("release >= 40", "relese >= 40"));
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&["diff", &first, &before][..], &["first.yaml:18:", "did you mean `firm`?"][..]),
         (&["diff", &before, &second, "--output", "json"], &["second.yaml:17:"]),
         (&["diff", &first, &second], &["first.yaml:18:", "second.yaml:17:"]),
@@ -209,6 +209,6 @@ fn exit_codes_are_those_asked_for() {
     ] {
         let (code, stderr) = refuses(arguments);
         assert_eq!(code, 1);
-        assert!(told.iter().all(|told| stderr.contains(told)), "{arguments:?}: {stderr}");
+        assert!(expected.iter().all(|expected| stderr.contains(expected)), "{arguments:?}: {stderr}");
     }
 }

@@ -1,4 +1,4 @@
-//! `detente import`: what it writes, where, and what it refuses to.
+//! `detente import`: the scenario that it writes, where it writes it, and its errors.
 
 use crate::support::binary::{Folder, prints, refuses};
 use std::fs;
@@ -16,7 +16,7 @@ fn with<'a>(options: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_scenario_goes_to_standard_output_and_is_good() {
+fn the_scenario_is_printed_and_is_valid() {
     let folder = Folder::new("import-stdout");
     for (options, kept) in [
         (&[][..], include_str!("../../data/genius/market.yaml")),
@@ -30,7 +30,7 @@ fn the_scenario_goes_to_standard_output_and_is_good() {
 }
 
 #[test]
-fn the_guide_shows_what_is_written() {
+fn the_guide_shows_the_written_scenario() {
     let (_, shown) = include_str!("../../../docs/genius.md").split_once("```yaml\n").unwrap();
     let mut rest = include_str!("../../data/genius/market.yaml");
     for part in shown.split_once("```").unwrap().0.split("...") {
@@ -40,49 +40,49 @@ fn the_guide_shows_what_is_written() {
 }
 
 #[test]
-fn a_file_is_written_once() {
+fn an_existing_file_is_replaced_only_with_force() {
     let folder = Folder::new("import-file");
     let file = folder.0.join("market.yaml").display().to_string();
-    let told = format!("{file}: 4 issues, 2 parties, 72 possible deals\n");
-    assert_eq!(prints(&with(&["--output", &file])), told);
+    let expected = format!("{file}: 4 issues, 2 parties, 72 possible deals\n");
+    assert_eq!(prints(&with(&["--output", &file])), expected);
     assert_eq!(fs::read_to_string(&file).unwrap(), include_str!("../../data/genius/market.yaml"));
     fs::write(&file, "mine").unwrap();
     let (code, refused) = refuses(&with(&["--output", &file]));
-    assert_eq!((code, refused), (2, format!("error: {file} is there already; --force replaces it\n")));
+    assert_eq!((code, refused), (2, format!("error: {file} already exists; --force replaces it\n")));
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
-    assert_eq!(prints(&with(&["--output", &file, "--force"])), told);
+    assert_eq!(prints(&with(&["--output", &file, "--force"])), expected);
     assert_eq!(fs::read_to_string(&file).unwrap(), include_str!("../../data/genius/market.yaml"));
 }
 
 #[test]
-fn the_id_and_the_day_are_held_to_their_forms() {
+fn the_id_and_the_day_must_be_well_formed() {
     let printed = prints(&with(&["--id", "stall-2", "--date", "2011-06-30"]));
     assert!(printed.contains("scenario: stall-2\n") && printed.contains("as_of: 2011-06-30\n"));
-    for (options, told) in [
-        (&["--id", "Stall"][..], "an id is of lower-case letters, digits and `-`"),
+    for (options, expected) in [
+        (&["--id", "Stall"][..], "expected lower-case letters, digits and `-`"),
         (&["--date", "2011-6-30"], "2011-6-30"),
         (&["--force"], "--output"),
     ] {
         let (code, refused) = refuses(&with(options));
-        assert!(code == 2 && refused.contains(told), "{refused}");
+        assert!(code == 2 && refused.contains(expected), "{refused}");
     }
     assert_eq!(refuses(&MARKET[..3]).0, 2, "a domain without a profile");
 }
 
 #[test]
-fn what_cannot_be_read_is_told() {
+fn unreadable_files_are_reported() {
     let folder = Folder::new("import-refused");
     let latin = folder.0.join("latin.xml");
     fs::write(&latin, b"<a b='\xe9'/>").unwrap();
     let large = folder.write("large.xml", &"\u{e9}".repeat(4 * 1024 * 1024));
     let dtd = folder.write("dtd.xml", "<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>\n<a>&x;</a>");
-    for (file, told) in [
+    for (file, expected) in [
         (folder.0.join("none.xml").display().to_string(), "cannot be read"),
-        (latin.display().to_string(), "cannot be read: it is not UTF-8"),
+        (latin.display().to_string(), "cannot be read: not UTF-8"),
         (large, ":1:1: the file has more than 4194304 bytes"),
         (dtd, ":1:1: a document type, and with it entities, are not read"),
     ] {
         let (code, refused) = refuses(&[MARKET[0], MARKET[1], MARKET[2], &file]);
-        assert!(code == 1 && refused.contains(&file) && refused.contains(told), "{refused}");
+        assert!(code == 1 && refused.contains(&file) && refused.contains(expected), "{refused}");
     }
 }

@@ -1,4 +1,4 @@
-//! The commands, run as the real binary.
+//! The commands of the real binary.
 
 mod answers;
 mod commands;

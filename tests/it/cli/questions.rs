@@ -1,4 +1,4 @@
-//! The commands that ask more than one evaluation: histories, comparisons, and what is supposed.
+//! Histories, comparisons and hypotheses.
 
 use crate::support::binary;
 use crate::support::binary::{Folder, prints, refuses, reservoir};
@@ -17,15 +17,15 @@ fn fits(text: &str) {
     }
 }
 
-/// A stretch of a history that begins on a day, as text: its line, and what changed.
-fn stretch<'a>(text: &'a str, from: &str) -> (&'a str, Vec<&'a str>) {
+/// The span of a history that begins on a day: its line, and the lines of its changes.
+fn span<'a>(text: &'a str, from: &str) -> (&'a str, Vec<&'a str>) {
     let mut lines = text.lines().skip_while(|line| !line.starts_with(from));
-    let head = lines.next().unwrap_or_else(|| panic!("no stretch from {from}:\n{text}"));
+    let head = lines.next().unwrap_or_else(|| panic!("no span from {from}:\n{text}"));
     (head, lines.take_while(|line| line.starts_with("  ")).collect())
 }
 
 #[test]
-fn kyiv_no_longer_rejects_a_ceasefire_from_the_day_of_jeddah_on() {
+fn kyiv_no_longer_rejects_a_ceasefire_from_the_day_of_jeddah() {
     let history = json(&["history", "jeddah-ceasefire"]);
     let spans = history["spans"].as_array().unwrap();
     let begins = spans.iter().position(|span| span["from"] == serde_json::json!({"year": 2025, "month": 3, "day": 11}));
@@ -46,51 +46,51 @@ fn kyiv_no_longer_rejects_a_ceasefire_from_the_day_of_jeddah_on() {
     assert_eq!(change("ua-reciprocity"), ["RED_LINE_STATUS_NOT_HELD", "RED_LINE_STATUS_CLEAR"]);
 
     let text = prints(&["history", "jeddah-ceasefire"]);
-    let (line, changed) = stretch(&text, "2025-03-11");
+    let (line, changed) = span(&text, "2025-03-11");
     assert_eq!(line, "2025-03-11  2025-03-12  contested");
-    for told in [
+    for expected in [
         "  ukraine: rejects -> no stated objection",
         "  ua-no-regrouping-pause, ukraine: crossed (firm) -> not held",
         "  ua-reciprocity, ukraine: not held -> clear",
     ] {
-        assert!(changed.contains(&told), "{told}: {changed:?}");
+        assert!(changed.contains(&expected), "{expected}: {changed:?}");
     }
 }
 
 #[test]
-fn a_history_has_the_days_it_is_asked_for() {
+fn a_history_covers_the_requested_days() {
     let text = prints(&["history", "jeddah-ceasefire", "--from", "2025-03-11", "--to", "2025-03-13"]);
     assert!(text.starts_with("jeddah-ceasefire from 2025-03-11 to 2025-03-13\n"), "{text}");
-    let (_, changed) = stretch(&text, "2025-03-11");
-    assert!(changed.is_empty(), "nothing is before the first stretch: {changed:?}");
-    let (_, changed) = stretch(&text, "2025-03-13");
+    let (_, changed) = span(&text, "2025-03-11");
+    assert!(changed.is_empty(), "the first span has no changes: {changed:?}");
+    let (_, changed) = span(&text, "2025-03-13");
     assert_eq!(changed.len(), 3, "{changed:?}");
     assert!(prints(&["history"]).starts_with("the status quo from 2022-02-24 to 2025-03-14\n"));
-    for (options, told) in [
+    for (options, expected) in [
         (&["--from", "2025-03-14", "--to", "2025-03-01"][..], "2025-03-01 is before 2025-03-14"),
         (&["--to", "2031-01-01"], "outside the days that the scenario covers"),
         (&["--clear", "sanction"], "did you mean `sanctions`?"),
     ] {
         let (code, stderr) = refuses(&[&["history", "jeddah-ceasefire"], options].concat());
         assert_eq!(code, 1, "{options:?}");
-        assert!(stderr.contains(told), "{options:?}: {stderr}");
+        assert!(stderr.contains(expected), "{options:?}: {stderr}");
     }
     assert_eq!(refuses(&["history", "--from", "yesterday"]).0, 2);
 }
 
 #[test]
-fn a_history_in_full_says_why_and_who_says_so() {
+fn a_full_history_has_reasons_and_evidence() {
     let full = prints(&["history", "jeddah-ceasefire", "--full"]);
     fits(&full);
-    let (_, changed) = stretch(&full, "2025-03-11");
-    for told in ["  ua-reciprocity, ukraine: not held -> clear", "    because ", "    - "] {
-        assert!(changed.iter().any(|line| line.starts_with(told)), "{told}: {changed:?}");
+    let (_, changed) = span(&full, "2025-03-11");
+    for expected in ["  ua-reciprocity, ukraine: not held -> clear", "    because ", "    - "] {
+        assert!(changed.iter().any(|line| line.starts_with(expected)), "{expected}: {changed:?}");
     }
     let set = ["--set", "sanctions=lift", "--given", "guarantors_willing=false", "--full"];
     fits(&prints(&[&["history", "guarantors-2022"], &set[..]].concat()));
 }
 
-/// A scenario in which the reasons of a line change, and nothing else.
+/// A scenario in which only the reasons of a red line change.
 fn dated() -> String {
     let status_quo = "status_quo: upstream}";
     let dated = "status_quo: [{from: 2025-01-01, value: upstream}, {from: 2025-08-01, value: joint}]}";
@@ -110,13 +110,13 @@ proposals:
 }
 
 #[test]
-fn where_only_reasons_change_it_is_said() {
+fn changes_of_reasons_alone_are_reported() {
     let folder = Folder::new("reasons");
     let file = folder.write("dated.yaml", &dated());
     let options = ["--scenario", &file, "--set", "release=70"];
     let text = prints(&[&["history"], &options[..]].concat());
-    let (_, changed) = stretch(&text, "2025-08-01");
-    assert!(changed.contains(&"  up-any, upstream: still crossed (firm), but for other reasons"), "{text}");
+    let (_, changed) = span(&text, "2025-08-01");
+    assert!(changed.contains(&"  up-any, upstream: still crossed (firm), but for different reasons"), "{text}");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_comparison_has_a_column_for_each_proposal() {
     assert!(two.contains("\nPARTY                   jeddah-ceasefire           european-force\n"), "{two}");
     assert!(two.contains("\n  ru-no-nato-forces     clear                      crossed (absolute)\n"), "{two}");
     let same = prints(&["compare", "jeddah-ceasefire", "jeddah-ceasefire"]);
-    assert!(same.contains("There is no red line to which they do different things.\n"), "{same}");
+    assert!(same.contains("No red line differs between these proposals.\n"), "{same}");
     let past = prints(&["compare", "jeddah-ceasefire", "strong-army", "--as-of", "2024-06-30"]);
     assert!(past.starts_with("2 proposals on 2024-06-30\n"), "{past}");
     let (code, stderr) = refuses(&["compare", "jedda-ceasefire"]);
@@ -153,7 +153,10 @@ fn a_comparison_that_is_too_wide_is_broken_into_blocks() {
     }
     let file = folder.write("wide.yaml", &scenario);
     let (code, text, stderr) = binary::run(&["compare", "--scenario", &file]);
-    assert_eq!((code, stderr.as_str()), (0, "the first 50 proposals; name others to compare them\n"));
+    assert_eq!(
+        (code, stderr.as_str()),
+        (0, "comparing the first 50 of 61 proposals; name proposals to compare others\n")
+    );
     fits(&text);
     let columns: Vec<&str> = text
         .lines()
@@ -163,7 +166,7 @@ fn a_comparison_that_is_too_wide_is_broken_into_blocks() {
     assert_eq!(columns, (1..=50).map(|number| number.to_string()).collect::<Vec<_>>());
     let rows = text.lines().filter(|line| line.trim_start().starts_with(long)).count();
     assert_eq!(rows, text.lines().filter(|line| line.starts_with("RED LINE")).count());
-    // A file is called as the file; a long name is cut in the legend.
+    // The label of a file is its name, which the legend cuts if it is long.
     let name = format!("{}.yaml", "x".repeat(120));
     let own = folder.write(&name, "terms: {release: 5}\n");
     let text = prints(&["compare", "draft", &own, "--scenario", &file]);
@@ -172,7 +175,7 @@ fn a_comparison_that_is_too_wide_is_broken_into_blocks() {
 }
 
 #[test]
-fn hypotheses_are_supposed_in_their_order_and_marked() {
+fn hypotheses_apply_in_order_and_are_marked() {
     let text = prints(&[
         "evaluate",
         "european-force",
@@ -188,17 +191,17 @@ fn hypotheses_are_supposed_in_their_order_and_marked() {
         "guarantors_willing=unknown",
     ]);
     fits(&text);
-    let told: String = text.lines().skip(1).take_while(|line| !line.starts_with("scenarios/")).collect();
-    let told: Vec<&str> = told.split_whitespace().collect();
+    let head: String = text.lines().skip(1).take_while(|line| !line.starts_with("scenarios/")).collect();
+    let head: Vec<&str> = head.split_whitespace().collect();
     assert_eq!(
-        told.join(" "),
+        head.join(" "),
         "Supposing: ru-no-nato-forces is not held; ru-no-foreign-forces is held as negotiable; ukraine rejects \
          force_mandate == \"coalition\" (tentative), as supposed-1; ukraine requires sanctions == \"keep\" || \
          ceasefire_scope != \"all_fronts\" (firm), as supposed-2; guarantors_willing is unknown, which nobody has stated"
     );
     assert!(text.contains("\n  ru-no-foreign-forces, russia (negotiable) (hypothetical)\n"), "{text}");
     assert!(text.contains("\n  uk-needs-us-backing, united_kingdom (firm)\n"), "{text}");
-    // Each applies to what the ones before it left.
+    // A hypothesis applies to the result of the hypotheses before it.
     let again = ["--suppose", "ru-no-nato-forces=firm", "--suppose", "drop ru-no-nato-forces"];
     prints(&[&["evaluate", "european-force"], &again[..]].concat());
     let reversed = [again[0], again[3], again[2], again[1]];
@@ -207,7 +210,7 @@ fn hypotheses_are_supposed_in_their_order_and_marked() {
 }
 
 #[test]
-fn circumstances_are_supposed_over_what_is_given() {
+fn supposed_circumstances_override_given_ones() {
     let verdict = |options: &[&str]| {
         let json = json(&[&["evaluate", "guarantors-2022"], options].concat());
         json["evaluation"]["verdict"].as_str().unwrap().to_owned()
@@ -217,14 +220,11 @@ fn circumstances_are_supposed_over_what_is_given() {
     assert_eq!(verdict(&[&given[..], &["--suppose", "guarantors_willing=false"]].concat()), "VERDICT_UNDELIVERABLE");
     let unknown = [&given[..], &["--suppose", "guarantors_willing=unknown", "--full"]].concat();
     let text = prints(&[&["evaluate", "guarantors-2022"], &unknown[..]].concat());
-    assert!(
-        text.lines().any(|line| line.starts_with("guarantors_willing") && line.ends_with("a hypothesis")),
-        "{text}"
-    );
+    assert!(text.lines().any(|line| line.starts_with("guarantors_willing") && line.ends_with("--suppose")), "{text}");
 }
 
 #[test]
-fn histories_and_comparisons_are_supposed_too() {
+fn hypotheses_apply_to_histories_and_comparisons() {
     let drop = ["--suppose", "drop ua-no-regrouping-pause"];
     let text = prints(&[&["history", "jeddah-ceasefire"], &drop[..]].concat());
     assert!(text.starts_with(
@@ -238,27 +238,33 @@ fn histories_and_comparisons_are_supposed_too() {
 }
 
 #[test]
-fn a_hypothesis_that_cannot_be_read_is_told_with_the_nearest_name() {
-    for (hypothesis, told) in [
-        ("dorp ru-kursk", "write `drop RED_LINE`"),
-        ("", "write `drop RED_LINE`"),
-        ("ru-kursk=", "write `drop RED_LINE`"),
+fn unreadable_hypotheses_are_reported_with_the_nearest_name() {
+    for (hypothesis, expected) in [
+        ("dorp ru-kursk", "expected `drop RED_LINE`"),
+        ("", "expected `drop RED_LINE`"),
+        ("ru-kursk=", "expected `drop RED_LINE`"),
         ("drop ru-kursc", "there is no red line or circumstance `ru-kursc`; did you mean `ru-kursk`?"),
         ("ru-kursc=firm", "did you mean `ru-kursk`?"),
-        ("ru-kursk=frim", "`frim` is no firmness: tentative, negotiable, firm, absolute; did you mean `firm`?"),
+        (
+            "ru-kursk=frim",
+            "`frim` is not a firmness; expected one of tentative, negotiable, firm, absolute; did you mean `firm`?",
+        ),
         ("guarantors_wiling=true", "did you mean `guarantors_willing`?"),
         ("guarantors_willing=perhaps", "true or false is expected"),
-        ("sanctions=lift", "`sanctions` is an issue, which a proposal settles: --set sanctions=ANSWER"),
+        ("sanctions=lift", "`sanctions` is an issue, which a proposal settles; use --set sanctions=ANSWER"),
         ("rusia rejects sanctions == \"lift\"", "there is no party `rusia`; did you mean `russia`?"),
-        ("russia hard rejects sanctions == \"lift\"", "`hard` is no firmness"),
+        ("russia hard rejects sanctions == \"lift\"", "`hard` is not a firmness"),
     ] {
         for command in ["evaluate", "history", "compare"] {
             let (code, stderr) = refuses(&[command, "--suppose", hypothesis]);
             assert_eq!(code, 2, "{command} {hypothesis}: {stderr}");
-            assert!(stderr.contains(told), "{command} {hypothesis}: {stderr}");
+            assert!(stderr.contains(expected), "{command} {hypothesis}: {stderr}");
         }
     }
-    // What the service finds wrong is refused as any request is.
+    // Faults in conditions are found by the service, so the request is rejected with exit code 1.
     let (code, stderr) = refuses(&["evaluate", "--suppose", "russia rejects sanctoins == \"lift\""]);
-    assert!(code == 1 && stderr.contains("did you mean `sanctions`?"), "{stderr}");
+    assert!(
+        code == 1 && stderr.starts_with("error: --suppose: ") && stderr.contains("did you mean `sanctions`?"),
+        "{stderr}"
+    );
 }

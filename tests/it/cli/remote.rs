@@ -1,11 +1,11 @@
-//! The real binary as a server, and the commands that ask it.
+//! The real binary as a server, and the commands with `--server`.
 
 use crate::support::binary::{Folder, command, prints, refuses, reservoir, run};
 use crate::support::served::Server;
 use std::net::TcpListener;
 
 #[test]
-fn a_server_answers_what_files_answer() {
+fn a_server_and_a_file_give_the_same_answers() {
     let folder = Folder::new("same");
     let yaml = folder.write("force.yaml", "terms: {force_contributors: {includes: [france]}, sanctions: unsettled}\n");
     let server = Server::start(&[]);
@@ -57,9 +57,10 @@ fn scenario_files_are_served_and_the_first_is_the_default() {
     let folder = Folder::new("served");
     let file = folder.write("reservoir.yaml", reservoir());
     let server = Server::start(&["--scenario", &file, "--scenario", "scenarios/ukraine-2025.yaml"]);
-    for told in ["scenarios/reservoir", "default=true parties=2", "scenarios/ukraine-2025", "default=false parties=10"]
+    for expected in
+        ["scenarios/reservoir", "default=true parties=2", "scenarios/ukraine-2025", "default=false parties=10"]
     {
-        assert!(server.told.contains(told), "{told}: {}", server.told);
+        assert!(server.told.contains(expected), "{expected}: {}", server.told);
     }
     let there = prints(&["evaluate", "draft", "--server", &server.url]);
     assert!(there.starts_with("UNDETERMINED (could become blocked) on 2025-06-30\nscenarios/reservoir"), "{there}");
@@ -78,15 +79,15 @@ fn scenario_files_are_served_and_the_first_is_the_default() {
 }
 
 #[test]
-fn the_environment_says_what_flags_do_not() {
+fn variables_set_what_flags_leave_out() {
     let folder = Folder::new("environment");
     let first = folder.write("reservoir.yaml", reservoir());
     let second = folder.write("lake.yaml", &reservoir().replace("scenario: reservoir", "scenario: lake"));
     let mut bare = command(&[]);
     bare.env("DETENTE_LISTEN", "127.0.0.1:0").env("DETENTE_SCENARIO", format!("{first},{second}"));
     let server = Server::spawn(bare);
-    let told = &server.told;
-    assert!(told.contains("scenarios/reservoir ") && told.contains("scenarios/lake "), "{told}");
+    let log = &server.told;
+    assert!(log.contains("scenarios/reservoir ") && log.contains("scenarios/lake "), "{log}");
     prints(&["evaluate", "draft", "--server", &server.url, "--scenario-name", "lake"]);
 
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -105,24 +106,24 @@ fn the_environment_says_what_flags_do_not() {
 }
 
 #[test]
-fn a_server_that_cannot_start_says_why() {
+fn a_server_that_cannot_start_reports_the_reason() {
     let folder = Folder::new("unable");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let faulty = folder.write("faulty.yaml", &reservoir().replace("release >= 40", "relese >= 40"));
     let good = folder.write("good.yaml", reservoir());
-    for (options, told) in [
-        (&["--listen", &address][..], &["is taken, perhaps by another instance: choose another", "--listen"][..]),
+    for (options, expected) in [
+        (&["--listen", &address][..], &["is in use, perhaps by another instance; choose another", "--listen"][..]),
         (&["--listen", "here"], &["`here` is not an address", "127.0.0.1:50051"]),
         (&["--scenario", "nowhere.yaml"], &["nowhere.yaml cannot be read"]),
         (&["--scenario", &good, "--scenario", &good], &["`reservoir`"]),
         (&["--scenario", &faulty], &["did you mean `release`?", "faulty.yaml:17:", "relese >= 40", "1 fault in "]),
     ] {
-        // Whichever comes first, none of them gets as far as to listen.
+        // Each of these errors occurs before the server listens.
         let (code, stderr) = refuses(&[&["serve"], options].concat());
         assert_eq!(code, 2, "{options:?}: {stderr}");
-        for told in told {
-            assert!(stderr.contains(told), "{options:?}: {told}: {stderr}");
+        for expected in expected {
+            assert!(stderr.contains(expected), "{options:?}: {expected}: {stderr}");
         }
         assert_eq!(stderr.matches("error:").count(), 1, "{stderr}");
         assert!(!stderr.contains("listening on"), "{stderr}");
@@ -130,7 +131,7 @@ fn a_server_that_cannot_start_says_why() {
 }
 
 #[test]
-fn a_server_ends_well_when_it_is_asked_to_and_is_then_missed() {
+fn a_server_exits_with_zero_on_sigterm_and_clients_report_that_it_is_gone() {
     let server = Server::start(&["--drain-pause", "0s"]);
     let url = server.url.clone();
     prints(&["evaluate", "--server", &url]);
@@ -146,15 +147,15 @@ fn a_server_ends_well_when_it_is_asked_to_and_is_then_missed() {
 }
 
 #[test]
-fn logs_for_machines_are_json() {
+fn json_logs_are_one_object_per_line() {
     let mut served = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
     served.env("DETENTE_LOG", "info,detente::call=debug");
     let server = Server::spawn(served);
     prints(&["evaluate", "european-force", "--server", &server.url]);
-    let told = server.told.clone();
+    let start = server.told.clone();
     let (_, rest) = server.terminate();
     let events: Vec<serde_json::Value> =
-        (told + &rest).lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+        (start + &rest).lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
     assert!(events.iter().any(|event| event["red_lines"] == 24 && event["message"] == "scenarios/ukraine-2025"));
     assert!(events.iter().any(|event| event["target"] == "detente::call"), "{events:?}");
 }

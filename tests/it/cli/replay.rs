@@ -1,4 +1,4 @@
-//! `detente replay`: what changed since a log was written, what can't be asked again, and how it ends.
+//! `detente replay`: changes since a log was written, lines that cannot be replayed, and exit codes.
 
 use crate::support::binary::{Folder, command, refuses, run};
 use crate::support::served::Server;
@@ -21,7 +21,7 @@ fn requests() -> Vec<Value> {
     ]
 }
 
-/// Lines as a server would have logged them, by what the program answers with the scenario as it is.
+/// The lines that a server with the bundled scenario would log, built from the answers of `detente sweep`.
 fn log(folder: &Folder) -> Vec<Value> {
     let lines = requests().into_iter().map(|request| json!({ "request": request }).to_string() + "\n");
     let (code, answers, _) = run(&["sweep", &folder.write("requests.jsonl", &lines.collect::<String>())]);
@@ -34,7 +34,7 @@ fn log(folder: &Folder) -> Vec<Value> {
         let crossed = findings.iter().filter(|finding| finding["status"] == "RED_LINE_STATUS_CROSSED");
         let crossed = crossed.map(|finding| json!({"red_line": finding["redLine"], "firmness": finding["firmness"]}));
         let day = &evaluation["asOf"];
-        // A pin of a revision that nobody holds any more.
+        // A pinned revision that no server has any more.
         request["revision"] = "0123456789abcdef".into();
         json!({
             "time": format!("2026-11-23T12:00:0{at}.123456Z"),
@@ -69,8 +69,7 @@ fn changed(folder: &Folder, replaced: &[(&str, &str)]) -> String {
     folder.write("changed.yaml", &text)
 }
 
-/// What the scenario becomes: a red line that never binds, one that is firm, and a
-/// proposal of another name.
+/// The bundled scenario with one red line that never binds, one that is firm, and a renamed proposal.
 fn other(folder: &Folder) -> String {
     let nato = "rejects: force_contributors.exists(m, m in european_and_nato_states)";
     let kursk = "rejects: 'ceasefire_scope != \"none\" && kursk_allegations == \"unaddressed\"'\n    firmness: ";
@@ -89,13 +88,13 @@ fn json_lines(text: &str) -> (Vec<Value>, Value) {
 }
 
 #[test]
-fn what_is_answered_as_it_was_is_no_change() {
+fn the_same_answers_are_not_a_change() {
     let folder = Folder::new("replay-same");
     let file = folder.write("decisions.jsonl", &text(&log(&folder)));
     let (code, stdout, stderr) = run(&["replay", &file]);
     assert_eq!((code, stderr.as_str()), (0, ""));
-    let (told, revision) = stdout.split_once('\n').unwrap();
-    assert_eq!(told, "6 decisions replayed: 6 the same, 0 changed, 0 refused now");
+    let (head, revision) = stdout.split_once('\n').unwrap();
+    assert_eq!(head, "6 decisions replayed: 6 the same, 0 changed, 0 refused");
     assert!(revision.starts_with("scenarios/ukraine-2025, revision ") && revision.ends_with('\n'), "{stdout}");
     let (code, stdout, _) = run(&["replay", &file, "--output", "json", "--scenario", SCENARIO]);
     let (changes, summary) = json_lines(&stdout);
@@ -103,10 +102,10 @@ fn what_is_answered_as_it_was_is_no_change() {
 }
 
 #[test]
-fn what_changed_is_told_with_its_red_lines() {
+fn changes_are_reported_with_their_red_lines() {
     let folder = Folder::new("replay-changed");
     let mut lines = log(&folder);
-    // As if another line had been crossed, one had not, and one less firmly.
+    // The log differs from the answers in one red line more, one less, and one with a lower firmness.
     let crossed = lines[3]["crossed"].as_array_mut().unwrap();
     crossed.clear();
     crossed.push(json!({"red_line": "scenarios/ukraine-2025/redLines/gone", "firmness": "FIRMNESS_FIRM"}));
@@ -116,9 +115,9 @@ fn what_changed_is_told_with_its_red_lines() {
     let scenario = other(&folder);
     let (code, stdout, stderr) = run(&["replay", &file, "--scenario", &scenario]);
     assert_eq!((code, stderr.as_str()), (1, ""));
-    let (told, revision) = stdout.split_once("\nscenarios/ukraine-2025, revision ").unwrap();
+    let (head, revision) = stdout.split_once("\nscenarios/ukraine-2025, revision ").unwrap();
     assert!(revision.len() == 13, "{stdout}");
-    assert_eq!(told, GOLDEN.trim_end());
+    assert_eq!(head, GOLDEN.trim_end());
 
     let (code, stdout, _) = run(&["replay", &file, "--scenario", &scenario, "--output", "json"]);
     let (changes, summary) = json_lines(&stdout);
@@ -145,7 +144,7 @@ TIME                         WAS            IS             REQUEST
 2026-11-23T12:00:00.123456Z  blocked        blocked        r-0 of dashboards (line 1)
     newly crossed: ru-army-reduced (tentative)
     no longer crossed: ru-no-nato-forces (absolute)
-    crossed with another firmness: ru-no-foreign-forces (firm, was tentative)
+    crossed with a different firmness: ru-no-foreign-forces (firm, was tentative)
 2026-11-23T12:00:01.123456Z  contested      contested      r-1 of dashboards (line 2)
     could become blocked, was contested
 2026-11-23T12:00:02.123456Z  contested      refused        r-2 of dashboards (line 3)
@@ -154,10 +153,10 @@ TIME                         WAS            IS             REQUEST
 2026-11-23T12:00:03.123456Z  unopposed      unopposed      r-3 of dashboards (line 4)
     no longer crossed: gone (firm)
 
-6 decisions replayed: 2 the same, 3 changed, 1 refused now";
+6 decisions replayed: 2 the same, 3 changed, 1 refused";
 
 #[test]
-fn a_default_day_that_has_moved_is_no_change() {
+fn a_later_default_day_is_not_a_change() {
     let folder = Folder::new("replay-day");
     let nato = "rejects: force_contributors.exists(m, m in european_and_nato_states)\n    firmness: absolute\n    held: [{first_recorded: 2025-03-06";
     let scenario = changed(
@@ -178,7 +177,7 @@ fn a_default_day_that_has_moved_is_no_change() {
 }
 
 #[test]
-fn lines_that_cannot_be_asked_again_are_counted_by_their_reasons() {
+fn lines_that_cannot_be_replayed_are_counted_by_reason() {
     let folder = Folder::new("replay-unfit");
     let good = log(&folder).remove(0);
     let with = |field: &str, value: Value| {
@@ -215,38 +214,38 @@ fn lines_that_cannot_be_asked_again_are_counted_by_their_reasons() {
     let file = file.display().to_string();
     let (code, stdout, stderr) = run(&["replay", &file]);
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
-    assert!(stdout.starts_with("3 decisions replayed: 3 the same, 0 changed, 0 refused now\n"), "{stdout}");
-    let (_, rest) = stdout.split_once("\n1 line of other scenarios left out\n\n14 lines not replayed\n").unwrap();
+    assert!(stdout.starts_with("3 decisions replayed: 3 the same, 0 changed, 0 refused\n"), "{stdout}");
+    let (_, rest) = stdout.split_once("\n1 line on other scenarios left out\n\n14 lines not replayed\n").unwrap();
     let rows: Vec<String> = rest.replace(&file, "LOG").lines().map(str::to_owned).collect();
-    for (row, told) in rows.iter().zip([
-        "LINES  BECAUSE                                FIRST",
-        "1      the line cannot be read                LOG, line 6: it is longer than the 4194304 bytes",
-        "2      the line is not JSON                   LOG, line 3: expected ident at line 1 column 2",
-        "1      the line has no end                    LOG, line 19: EOF while parsing",
-        "4      the line is no decision                LOG, line 5: not an object",
-        "3      what is needed is masked               LOG, line 10: `request`",
-        "1      the request is not there               LOG, line 14: the line would have 2000000 bytes",
-        "1      the request is none of this version's  LOG, line 15: unrecognized field name 'proposals'",
-        "1      the day is not there                   LOG, line 16: `as_of` is `yesterday`",
+    for (row, expected) in rows.iter().zip([
+        "LINES  REASON                             FIRST",
+        "1      the line cannot be read            LOG, line 6: the line is longer than 4194304 bytes, the limit for a decision",
+        "2      the line is not JSON               LOG, line 3: expected ident at line 1 column 2",
+        "1      the line is cut off                LOG, line 19: EOF while parsing",
+        "4      the line is not a decision         LOG, line 5: not an object",
+        "3      a needed value is masked           LOG, line 10: `request`",
+        "1      the request is missing             LOG, line 14: the line would have 2000000 bytes",
+        "1      the request is of another version  LOG, line 15: unrecognized field name 'proposals'",
+        "1      the day is missing                 LOG, line 16: `as_of` is `yesterday`",
     ]) {
-        assert!(row.starts_with(told), "{row}\n{told}");
+        assert!(row.starts_with(expected), "{row}\n{expected}");
     }
     assert_eq!(rows.len(), 9, "{rest}");
     let (_, summary) = json_lines(&run(&["replay", &file, "--output", "json"]).1);
     assert_eq!((&summary["not_replayable"], &summary["other_scenarios"]), (&json!(14), &json!(1)));
     assert_eq!(summary["reasons"][4]["first"]["line"], 10);
-    // What another wrote is never an order to the terminal.
+    // Control characters of a log never reach the terminal.
     let (code, stdout, _) = run(&["replay", &file, "--scenario", &other(&folder)]);
     assert!(code == 1 && stdout.contains("\u{fffd}[2J\u{fffd}"), "{stdout}");
 }
 
 #[test]
-fn nothing_is_nothing_to_replay() {
+fn an_empty_log_has_nothing_to_replay() {
     let folder = Folder::new("replay-empty");
     let empty = folder.write("empty.jsonl", "");
     let (code, stdout, stderr) = run(&["replay", &empty]);
     assert_eq!((code, stderr.as_str()), (0, ""));
-    assert!(stdout.starts_with("Nothing to replay: there is no line\nscenarios/ukraine-2025, revision "), "{stdout}");
+    assert!(stdout.starts_with("Nothing to replay: the log is empty\nscenarios/ukraine-2025, revision "), "{stdout}");
     let (changes, summary) = json_lines(&run(&["replay", &empty, "--output", "json"]).1);
     assert!(changes.is_empty() && summary["replayed"] == 0);
     let mut masked = log(&folder);
@@ -259,7 +258,7 @@ fn nothing_is_nothing_to_replay() {
 }
 
 #[test]
-fn several_logs_standard_input_and_a_server_come_to_the_same() {
+fn logs_standard_input_and_a_server_give_the_same_report() {
     let folder = Folder::new("replay-server");
     let lines = log(&folder);
     let many: String = (0..200).map(|_| text(&lines)).collect();
@@ -282,7 +281,7 @@ fn several_logs_standard_input_and_a_server_come_to_the_same() {
 }
 
 #[test]
-fn what_cannot_be_asked_or_read_is_told() {
+fn unreadable_logs_and_unreachable_servers_are_reported() {
     let folder = Folder::new("replay-refused");
     let file = folder.write("decisions.jsonl", &text(&log(&folder)));
     assert_eq!(refuses(&["replay"]).0, 2);
@@ -294,5 +293,5 @@ fn what_cannot_be_asked_or_read_is_told() {
     assert!(code == 1 && stderr.contains("no server answers"), "{stderr}");
     let folder = folder.0.display().to_string();
     let (code, stderr) = refuses(&["replay", &folder]);
-    assert!(code == 1 && stderr.contains("broke off after 0 decisions"), "{stderr}");
+    assert!(code == 1 && stderr.contains("replay stopped after 0 decisions"), "{stderr}");
 }

@@ -1,4 +1,4 @@
-//! `detente sweep`: order, errors in place, going on after a break, and the same answers here and from a server.
+//! `detente sweep`: the order of answers, errors in their place, resuming, and equal answers with and without a server.
 
 use crate::support::binary::{Folder, command, refuses, reservoir, run};
 use crate::support::served::Server;
@@ -14,7 +14,7 @@ fn named(id: &str, proposal: &str) -> String {
     format!(r#"{{"id":"{id}","request":{{"proposalName":"scenarios/ukraine-2025/proposals/{proposal}"}}}}"#)
 }
 
-/// Lines of every kind: answers, faulty requests, and what is no request.
+/// Input lines of every kind: requests, faulty requests, and lines that are not requests.
 fn mixed() -> String {
     [
         named("a", "jeddah-ceasefire"),
@@ -45,7 +45,7 @@ fn many(count: usize) -> String {
 }
 
 #[test]
-fn lines_are_answered_in_their_order_and_faults_in_their_place() {
+fn answers_and_errors_are_in_the_order_of_the_lines() {
     let folder = Folder::new("sweep-order");
     let file = folder.write("in.jsonl", &mixed());
     let (code, stdout, stderr) = run(&["sweep", &file]);
@@ -54,7 +54,7 @@ fn lines_are_answered_in_their_order_and_faults_in_their_place() {
     let ids: Vec<&str> = answers.iter().map(|answer| answer["id"].as_str().unwrap_or("")).collect();
     let long = "é".repeat(128);
     assert_eq!(ids, ["a", "b", "c", "d", "", "", &long, "e", "", "f\"\u{7}ö"]);
-    let told = |at: usize| answers[at]["error"]["details"].to_string();
+    let details = |at: usize| answers[at]["error"]["details"].to_string();
     for (at, fault) in [
         (3, "line 6"),
         (3, "it is not a StreamEvaluateProposalsRequest: unrecognized field name 'reqest'"),
@@ -63,7 +63,7 @@ fn lines_are_answered_in_their_order_and_faults_in_their_place() {
         (6, "the id has 400 bytes"),
         (7, "give a request"),
     ] {
-        assert!(told(at).contains(fault), "{fault}: {}", answers[at]);
+        assert!(details(at).contains(fault), "{fault}: {}", answers[at]);
         assert_eq!(answers[at]["error"]["code"], 3, "{}", answers[at]);
     }
     assert_eq!(answers[1]["error"]["code"], 5);
@@ -75,7 +75,7 @@ fn lines_are_answered_in_their_order_and_faults_in_their_place() {
 }
 
 #[test]
-fn a_server_answers_byte_for_byte_what_files_answer() {
+fn a_server_and_a_file_give_answers_with_the_same_bytes() {
     let folder = Folder::new("sweep-same");
     let file = folder.write("in.jsonl", &(mixed() + "\n" + &many(500)));
     let (code, here, _) = run(&["sweep", &file]);
@@ -90,7 +90,7 @@ fn a_server_answers_byte_for_byte_what_files_answer() {
 }
 
 #[test]
-fn a_sweep_goes_on_after_a_torn_line() {
+fn a_sweep_resumes_after_a_line_that_was_cut_off() {
     let folder = Folder::new("sweep-resume");
     let text = mixed() + "\n" + &many(100);
     let file = folder.write("in.jsonl", &text);
@@ -107,25 +107,25 @@ fn a_sweep_goes_on_after_a_torn_line() {
         let (code, stdout, stderr) = run(&[&["sweep", &file, "--out", &out, "--resume"], &server[..]].concat());
         assert_eq!((code, stdout.as_str()), (0, ""), "{answered}, {torn}: {stderr}");
         assert!(stderr.starts_with(&format!("{} answered", 110 - answered)), "{stderr}");
-        assert_eq!(stderr.contains(&format!("; {answered} were before")), answered > 0, "{stderr}");
+        assert_eq!(stderr.contains(&format!("; {answered} already answered")), answered > 0, "{stderr}");
         assert!(fs::read_to_string(&out).unwrap() == whole, "{answered}, {torn}");
     }
-    // What is not there yet is begun.
+    // With --resume, a file that does not exist is created.
     let new = folder.0.join("new.jsonl").display().to_string();
     assert_eq!(run(&["sweep", &file, "--out", &new, "--resume"]).0, 0);
     assert!(fs::read_to_string(&new).unwrap() == whole);
 }
 
 #[test]
-fn answers_of_something_else_are_not_gone_on_with_nor_written_over() {
+fn a_file_of_other_answers_is_neither_resumed_nor_overwritten() {
     let folder = Folder::new("sweep-refused");
     let file = folder.write("in.jsonl", &many(3));
     let (_, whole, _) = run(&["sweep", &file]);
     let shorter = folder.write("shorter.jsonl", &many(2));
     let other = folder.write("other.jsonl", &many(3).replace("\"n1\"", "\"x\""));
-    for (input, text, options, told) in [
-        (&file, whole.as_str(), &[][..], "is not empty: give --resume"),
-        (&file, "x", &[], "is not empty: give --resume"),
+    for (input, text, options, expected) in [
+        (&file, whole.as_str(), &[][..], "is not empty; add --resume"),
+        (&file, "x", &[], "is not empty; add --resume"),
         (&shorter, &whole, &["--resume"], "it has more answers than"),
         (&other, &(whole.clone() + "torn"), &["--resume"], "its line 2 answers `n1`, but line 2 of"),
         (&file, &many(3), &["--resume"], "its line 1 is not an answer of a sweep"),
@@ -133,8 +133,8 @@ fn answers_of_something_else_are_not_gone_on_with_nor_written_over() {
     ] {
         let out = folder.write("out.jsonl", text);
         let (code, stderr) = refuses(&[&["sweep", input, "--out", &out], options].concat());
-        assert_eq!(code, 2, "{told}: {stderr}");
-        assert!(stderr.starts_with("error: ") && stderr.contains(told), "{told}: {stderr}");
+        assert_eq!(code, 2, "{expected}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{expected}: {stderr}");
         assert_eq!(fs::read_to_string(&out).unwrap(), *text, "it is left as it was");
     }
     for usage in [&["sweep"][..], &["sweep", &file, "--resume"]] {
@@ -149,7 +149,7 @@ fn answers_of_something_else_are_not_gone_on_with_nor_written_over() {
 }
 
 #[test]
-fn a_broken_stream_keeps_what_was_answered_and_is_gone_on_with() {
+fn a_broken_stream_keeps_its_answers_and_can_be_resumed() {
     let folder = Folder::new("sweep-broken");
     let text = many(40);
     let (first, rest) = text.split_at(text.match_indices('\n').nth(9).unwrap().0 + 1);
@@ -159,7 +159,7 @@ fn a_broken_stream_keeps_what_was_answered_and_is_gone_on_with() {
     let mut child = command(&arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     input.write_all(first.as_bytes()).unwrap();
-    // What is answered is there to be read, though more may come.
+    // Answers are written at once, without waiting for the next request.
     while fs::read_to_string(&out).map_or(0, |text| text.lines().count()) < 10 {
         assert!(child.try_wait().unwrap().is_none());
         thread::sleep(Duration::from_millis(10));
@@ -170,9 +170,7 @@ fn a_broken_stream_keeps_what_was_answered_and_is_gone_on_with() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(
-        stderr.starts_with(
-            "error: broke off after 10 answers; run it again with --resume to go on\n  the server is about"
-        ),
+        stderr.starts_with("error: sweep stopped after 10 answers; add --resume to continue\n  the server is about"),
         "{stderr}"
     );
     drop(input);
@@ -182,7 +180,7 @@ fn a_broken_stream_keeps_what_was_answered_and_is_gone_on_with() {
 }
 
 #[test]
-fn a_stream_that_idles_or_is_cut_says_so() {
+fn an_idle_or_cut_stream_is_reported() {
     let folder = Folder::new("sweep-cut");
     let server = Server::start(&["--stream-idle", "1s"]);
     let mut child = command(&["sweep", "-", "--server", &server.url])
@@ -198,11 +196,11 @@ fn a_stream_that_idles_or_is_cut_says_so() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert_eq!(lines(&String::from_utf8(output.stdout).unwrap()).len(), 2);
     assert!(
-        stderr.contains("broke off after 2 answers; with --out FILE") && stderr.contains("no request came for"),
+        stderr.contains("sweep stopped after 2 answers; with --out FILE") && stderr.contains("no request came for"),
         "{stderr}"
     );
 
-    // Somebody who listens, and is gone in the middle.
+    // A server that accepts the connection and then closes it.
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", deaf.local_addr().unwrap());
     let gone = thread::spawn(move || {
@@ -230,7 +228,7 @@ fn the_scenario_of_a_server_can_be_named() {
 }
 
 #[test]
-fn nothing_is_an_answer_to_nothing_and_a_reader_may_stop() {
+fn empty_input_has_no_answers_and_a_reader_may_close_the_pipe() {
     let folder = Folder::new("sweep-ends");
     let empty = folder.write("empty.jsonl", "\n \n");
     assert_eq!(run(&["sweep", &empty]), (0, String::new(), "0 answered\n".to_owned()));

@@ -1,11 +1,11 @@
-//! What `detente serve` refuses at its start, how it says it, and what its help says.
+//! `detente serve` rejects wrong settings at its start, and its help lists all settings.
 
 use crate::support::binary::{Folder, command, prints, refuses};
 use crate::support::credentials::{Authorities, entry};
 use std::collections::BTreeSet;
 
 #[test]
-fn a_wrong_setting_is_an_error_at_the_start() {
+fn wrong_settings_are_errors_at_the_start() {
     let folder = Folder::new("settings");
     let file = |name: &str, text: &str| folder.write(name, text);
     let authority = Authorities::new("authority");
@@ -17,7 +17,7 @@ fn a_wrong_setting_is_an_error_at_the_start() {
     let empty = folder.0.join("empty");
     std::fs::create_dir_all(&empty).unwrap();
     let empty = empty.display().to_string();
-    for (arguments, wanted) in [
+    for (arguments, expected) in [
         (vec!["--listen", "nowhere"], "--listen"),
         (vec!["--listen", "0.0.0.0:0"], "--allow-plaintext"),
         (vec!["--listen", "0.0.0.0:0", "--allow-plaintext"], "--allow-anonymous"),
@@ -27,9 +27,9 @@ fn a_wrong_setting_is_an_error_at_the_start() {
         (vec!["--tls-cert", &cert], "--tls-key"),
         (vec!["--tls-key", &key], "--tls-cert"),
         (vec!["--tls-client-ca", &cert], "--tls-cert"),
-        (vec!["--tls-cert", &missing, "--tls-key", &key], "missing can't be read"),
-        (vec!["--tls-cert", &cert, "--tls-key", &other_key], "TLS can't be had"),
-        (vec!["--tls-cert", &key, "--tls-key", &cert], "TLS can't be had"),
+        (vec!["--tls-cert", &missing, "--tls-key", &key], "missing cannot be read"),
+        (vec!["--tls-cert", &cert, "--tls-key", &other_key], "cannot set up TLS"),
+        (vec!["--tls-cert", &key, "--tls-key", &cert], "cannot set up TLS"),
         (vec!["--tokens", &missing], "--tokens"),
         (vec!["--tokens", &tokens], "line 2"),
         (vec!["--jwks", &keys], "--jwt-issuer"),
@@ -49,14 +49,14 @@ fn a_wrong_setting_is_an_error_at_the_start() {
         (vec!["--max-request-bytes", "65MiB"], "1KiB to 64MiB"),
         (vec!["--receive-timeout", "10ms"], "at least a second"),
         (vec!["--max-connection-age", "25h"], "at most a day"),
-        (vec!["--caller-burst", "5"], "--caller-rate"),
+        (vec!["--caller-burst", "5"], "--caller-burst requires --caller-rate"),
         (vec!["--otlp-endpoint", "collector:4317"], "http://127.0.0.1:4317"),
         (vec!["--otlp-endpoint", "http://127.0.0.1:99999"], "http://127.0.0.1:4317"),
         #[cfg(not(feature = "otlp"))]
         (vec!["--otlp-endpoint", "http://127.0.0.1:4317"], "build with `--features otlp`"),
         (vec!["--trace-sample", "1.1"], "from 0 to 1"),
         (vec!["--decision-log", "/no/such/folder/log"], "--decision-log"),
-        (vec!["--decision-log-mask", "caller"], "--decision-log"),
+        (vec!["--decision-log-mask", "caller"], "--decision-log-mask requires --decision-log"),
         (vec!["--decision-log", "-", "--decision-log-mask", "nobody"], "nobody"),
         (vec!["--decision-log-max-bytes", "1"], "64KiB"),
         (vec!["--reload-interval=-1s"], "negative"),
@@ -66,19 +66,19 @@ fn a_wrong_setting_is_an_error_at_the_start() {
         let all: Vec<&str> =
             ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(arguments.iter().copied()).collect();
         let all = if arguments[0] == "--listen" { [&["serve"], &arguments[..]].concat() } else { all };
-        let (code, told) = refuses(&all);
-        assert_eq!(code, 2, "{arguments:?}: {told}");
-        assert!(told.contains(wanted), "{arguments:?}: {told}");
+        let (code, stderr) = refuses(&all);
+        assert_eq!(code, 2, "{arguments:?}: {stderr}");
+        assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
 }
 
 #[test]
-fn each_setting_is_in_the_help_with_its_variable_and_its_group() {
+fn the_help_lists_every_setting_in_its_group_with_its_variable() {
     let help = prints(&["serve", "--help"]);
     let groups: Vec<&str> = help.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
     assert_eq!(
         groups,
-        ["Options:", "Listening:", "Scenarios:", "TLS:", "Callers:", "Limits:", "Observability:", "End:"]
+        ["Options:", "Listening:", "Scenarios:", "TLS:", "Callers:", "Limits:", "Observability:", "Shutdown:"]
     );
     let flags: BTreeSet<String> = help
         .lines()
@@ -93,16 +93,16 @@ fn each_setting_is_in_the_help_with_its_variable_and_its_group() {
 }
 
 #[test]
-fn variables_are_heeded_and_flags_override_them() {
-    let told = |arguments: &[&str], variables: &[(&str, &str)]| {
+fn variables_are_read_and_flags_override_them() {
+    let start = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut command = command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
         let output = command.envs(variables.iter().copied()).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    let (code, said) = told(&[], &[("DETENTE_MAX_CALLS", "none")]);
-    assert!(code == Some(2) && said.contains("--max-calls"), "{said}");
-    let (code, said) = told(&["--drain-timeout", "never"], &[("DETENTE_DRAIN_TIMEOUT", "1s")]);
-    assert!(code == Some(2) && said.contains("never"), "{said}");
-    let (code, said) = told(&[], &[("DETENTE_ALLOW_PLAINTEXT", "perhaps")]);
-    assert!(code == Some(2) && said.contains("true, false"), "{said}");
+    let (code, stderr) = start(&[], &[("DETENTE_MAX_CALLS", "none")]);
+    assert!(code == Some(2) && stderr.contains("--max-calls"), "{stderr}");
+    let (code, stderr) = start(&["--drain-timeout", "never"], &[("DETENTE_DRAIN_TIMEOUT", "1s")]);
+    assert!(code == Some(2) && stderr.contains("never"), "{stderr}");
+    let (code, stderr) = start(&[], &[("DETENTE_ALLOW_PLAINTEXT", "perhaps")]);
+    assert!(code == Some(2) && stderr.contains("true, false"), "{stderr}");
 }

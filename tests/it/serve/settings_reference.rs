@@ -1,5 +1,5 @@
-//! `docs/settings.md` is what the options of the program say: every setting with its flag, its environment variable, its
-//! default and its help.
+//! docs/settings.md is generated from the options of the program: each setting with its flag, environment variable,
+//! default and help.
 
 use clap::{Arg, Command, CommandFactory};
 use detente::cli::Cli;
@@ -8,13 +8,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// Set to anything but nothing, this variable has the test write the file that it otherwise compares.
+/// If this variable is set and not empty, the test writes the file instead of comparing it.
 const UPDATE: &str = "UPDATE_GOLDEN";
 
 const HEAD: &str = "\
 # Settings
 
-<!-- Written from the help of the options, by a test: edit the options, then run `just golden`. -->
+<!-- Generated from the help of the options: edit the options, then run `just golden`. -->
 
 `detente serve` takes each setting as a flag or as an environment variable. A flag overrides its variable. A wrong
 setting is an error at the start (exit code 2), never a warning.
@@ -49,7 +49,7 @@ impl Row {
     }
 }
 
-/// How a value follows its flag: ` NAME`, or `[=NAME]` where the flag may stand alone.
+/// The value after a flag: ` NAME`, or `[=NAME]` for a flag whose value is optional.
 fn value(option: &Arg) -> String {
     let name = option.get_value_names().unwrap().first().unwrap();
     match option.get_num_args() {
@@ -58,7 +58,7 @@ fn value(option: &Arg) -> String {
     }
 }
 
-/// The help in one line, and its `[default: ...]`, in words, where the option says it that way.
+/// The help in one line, and its default in words (`[default: ...]`) if the help has one.
 fn split_default(help: &str) -> (String, Option<String>) {
     let mut default = None;
     let mut about = String::new();
@@ -85,14 +85,14 @@ fn default_values(option: &Arg) -> String {
     if values.is_empty() { "none".to_owned() } else { format!("`{}`", values.join(",")) }
 }
 
-/// The words that an option takes, with what each means, for options that list them.
+/// The values of an option with their meanings, for options that document their values.
 fn choices(option: &Arg) -> String {
-    let mut said = String::new();
+    let mut text = String::new();
     for choice in option.get_possible_values().iter().filter(|choice| choice.get_help().is_some()) {
         let about = choice.get_help().unwrap().to_string();
-        let _ = write!(said, " `{}`: {}.", choice.get_name(), about.trim_end_matches('.'));
+        let _ = write!(text, " `{}`: {}.", choice.get_name(), about.trim_end_matches('.'));
     }
-    said
+    text
 }
 
 fn table(rows: &[Row]) -> String {
@@ -103,18 +103,18 @@ fn table(rows: &[Row]) -> String {
     table
 }
 
-/// The flags of a command, without those that every command has.
+/// The flags of a command except `--help` and `--version`.
 fn options(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_opts().filter(|option| option.get_long().is_some_and(|name| name != "help" && name != "version"))
 }
 
-/// The document: a table for each group of the settings of the server, in the order of its help, and the variables that
-/// other commands read.
+/// The document: a table for each group of settings in the order of the help, and the variables that other commands
+/// read.
 fn document(program: &Command) -> String {
     let serve = program.find_subcommand("serve").unwrap();
     let mut groups: Vec<(String, Vec<Row>)> = Vec::new();
     for option in options(serve) {
-        let heading = option.get_help_heading().unwrap_or_else(|| panic!("{option} is in no group"));
+        let heading = option.get_help_heading().unwrap_or_else(|| panic!("{option} has no group"));
         if groups.last().is_none_or(|(group, _)| group != heading) {
             groups.push((heading.to_owned(), Vec::new()));
         }
@@ -135,13 +135,13 @@ fn document(program: &Command) -> String {
     document.push_str("\n## Other commands\n");
     for (row, commands) in others.into_values() {
         let names: Vec<_> = commands.iter().map(|name| format!("`detente {name}`")).collect();
-        let _ = write!(document, "Of {}:\n\n{}", names.join(", "), table(&[row]));
+        let _ = write!(document, "Read by {}:\n\n{}", names.join(", "), table(&[row]));
     }
     document
 }
 
 #[test]
-fn the_settings_reference_is_what_the_options_say() {
+fn the_settings_reference_matches_the_options() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
     let mut program = Cli::command();
     program.build();
@@ -149,11 +149,11 @@ fn the_settings_reference_is_what_the_options_say() {
     if std::env::var_os(UPDATE).is_some_and(|set| !set.is_empty()) {
         fs::write(&path, &found).unwrap();
     }
-    let kept = fs::read_to_string(&path).unwrap_or_default();
-    let at = kept.lines().zip(found.lines()).take_while(|(kept, found)| kept == found).count();
+    let golden = fs::read_to_string(&path).unwrap_or_default();
+    let at = golden.lines().zip(found.lines()).take_while(|(golden, found)| golden == found).count();
     assert!(
-        kept == found,
-        "{}:{}: the options say\n  {}\nTo write the file again: {UPDATE}=1 cargo test settings_reference",
+        golden == found,
+        "{}:{}: expected from the options:\n  {}\nTo regenerate the file: {UPDATE}=1 cargo test --test it settings_reference",
         path.display(),
         at + 1,
         found.lines().nth(at).unwrap_or("(the end)")
@@ -161,7 +161,7 @@ fn the_settings_reference_is_what_the_options_say() {
 }
 
 #[test]
-fn every_setting_says_its_variable_and_its_meaning() {
+fn every_setting_has_its_variable_and_help() {
     let mut program = Cli::command();
     program.build();
     let serve = program.find_subcommand("serve").unwrap();

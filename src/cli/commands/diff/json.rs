@@ -1,6 +1,6 @@
-//! Differences as JSON. Its keys are told by `detente diff --help`, and stay.
+//! Differences as JSON. `detente diff --help` documents the keys, and programs rely on them.
 
-use crate::cli::commands::diff::verdicts::{Bounded, Finding, Pair, Proposal};
+use crate::cli::commands::diff::verdicts::{Finding, Outlook, Pair, Proposal};
 use crate::cli::commands::diff::{Difference, Version};
 use detente_core::scenario::diff::{Change, Content, Meaning, Part, Stated, What};
 use serde_json::{Map, Value, json};
@@ -83,7 +83,7 @@ fn stated(stated: &Stated) -> Value {
     json!({ stated.key: stated.text })
 }
 
-/// A part by the keys of the file format; what says nothing is left out.
+/// A part as an object with the keys of the file format, without empty fields.
 fn part(part: &Part) -> Value {
     let mut object = Map::new();
     if !part.id.is_empty() {
@@ -102,7 +102,7 @@ fn part(part: &Part) -> Value {
 }
 
 fn proposal(proposal: &Proposal) -> Value {
-    let verdict = |verdict: &Bounded| json!({ "verdict": key(verdict.is), "couldBecome": key(verdict.could_become) });
+    let verdict = |verdict: &Outlook| json!({ "verdict": key(verdict.is), "couldBecome": key(verdict.could_become) });
     json!({
         "proposal": proposal.id,
         "before": proposal.before.as_ref().map(verdict),
@@ -112,16 +112,16 @@ fn proposal(proposal: &Proposal) -> Value {
     })
 }
 
-fn both<T>(key: &str, pair: &Pair<T>, told: impl Fn(&T) -> Value) -> Value {
-    json!({ key: pair.id, "before": pair.before.as_ref().map(&told), "after": pair.after.as_ref().map(&told) })
+fn both<T>(key: &str, pair: &Pair<T>, text: impl Fn(&T) -> Value) -> Value {
+    json!({ key: pair.id, "before": pair.before.as_ref().map(&text), "after": pair.after.as_ref().map(&text) })
 }
 
-/// Words as the keys of test files write them.
+/// Words of a verdict, stance or status as a key, like `may_resist`.
 fn key(words: &str) -> String {
     words.replace(' ', "_")
 }
 
-fn stance(stance: &Bounded) -> Value {
+fn stance(stance: &Outlook) -> Value {
     json!({ "stance": key(stance.is), "couldBecome": key(stance.could_become) })
 }
 

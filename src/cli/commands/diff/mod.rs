@@ -1,4 +1,6 @@
-//! `detente diff`: what changed between two scenario files, and what follows for the reference proposals.
+//! `detente diff`: what changed between two versions of a scenario, and how the reference proposals are affected.
+//!
+//! Must not know how scenarios are compared or proposals evaluated.
 
 mod json;
 mod text;
@@ -22,54 +24,56 @@ Examples:
   detente diff <(git show main:scenarios/ukraine-2025.yaml) scenarios/ukraine-2025.yaml
   detente diff --exit-code --output json old.yaml new.yaml
 
-A part is known by its id: one that got another id counts as removed and added. Formatting and comments don't count.
+Parts are matched by their ids, so a part with a new id counts as removed and added. Formatting and
+comments are not compared.
 
-With --output json, an object of
-  before, after  each with scenario, revision and asOf
-  changes        each with section, path (from the part inwards, each step with list and id), field
-                 (null: the part as a whole, or the order of parts) and change, which is
-                   added, removed      with the part, by the keys of the file format
+--output json prints an object with these keys:
+  before, after  the versions: scenario, revision and asOf
+  changes        a list; each change has section, path (steps from the part inwards, each with list
+                 and id), field (null: the whole part, or the order of parts) and change:
+                   added, removed      with part, in the keys of the file format
                    changed, reordered  with before and after
                    entries             with removed and added
-                   condition           with before, after, and meaning: same, more, fewer or other
-                                       cases; null: not compared
-  verdicts       unchanged (how many proposals), and proposals (the others), each with proposal,
-                 before and after (verdict and couldBecome; null: no such proposal), stances (party,
-                 before, after) and redLines (redLine, before, after)";
+                   condition           with before, after and meaning: same, more, fewer or other
+                                       cases (null: not compared)
+  verdicts       unchanged (the number of proposals without changes) and proposals (a list of the
+                 others), each with proposal, before and after (verdict and couldBecome; null: this
+                 version has no such proposal), stances (party, before, after) and redLines
+                 (redLine, before, after)";
 
 /// The options of `detente diff`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Options {
-    /// The scenario file as it was.
+    /// Earlier version of the scenario file.
     #[arg(value_name = "BEFORE")]
     before: PathBuf,
 
-    /// The scenario file as it is.
+    /// Later version of the scenario file.
     #[arg(value_name = "AFTER")]
     after: PathBuf,
 
-    /// End with 1 if there are differences.
+    /// Exit with 1 if there are differences.
     #[arg(long)]
     exit_code: bool,
 
-    /// How to print the differences.
+    /// Format of the differences.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
 }
 
-/// One of the two versions.
+/// One of the two versions, and a service that holds it.
 struct Version {
     scenario: Arc<Scenario>,
-    answerer: Backend,
+    backend: Backend,
 }
 
 impl Version {
     fn of(compiled: Compiled) -> Result<Self> {
-        Ok(Self { scenario: Arc::clone(compiled.scenario()), answerer: Backend::of(vec![compiled])? })
+        Ok(Self { scenario: Arc::clone(compiled.scenario()), backend: Backend::of(vec![compiled])? })
     }
 }
 
-/// Everything there is to tell.
+/// The two versions, their differences, and the effect on the reference proposals.
 struct Difference {
     before: Version,
     after: Version,
@@ -90,12 +94,12 @@ pub(super) fn run(options: &Options) -> Result<Report> {
     Ok(Report { text, holds: !options.exit_code || difference.changes.is_empty() })
 }
 
-/// Both files. Where both cannot be used, both are told.
+/// Loads both files. If both are faulty, prints the error of the first and returns that of the second.
 fn load(options: &Options) -> Result<(Compiled, Compiled), SourceError> {
     match (source::load_one(&options.before), source::load_one(&options.after)) {
         (Ok(before), Ok(after)) => Ok((before, after)),
         (Err(before), Err(after)) => {
-            crate::cli::tell(&before.into());
+            crate::cli::report_error(&before.into());
             Err(after)
         }
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),

@@ -1,6 +1,6 @@
-//! Differences for people.
+//! Differences as text for people.
 
-use crate::cli::commands::diff::verdicts::{Bounded, Finding, Pair, Proposal, Verdicts};
+use crate::cli::commands::diff::verdicts::{Finding, Outlook, Pair, Proposal, Verdicts};
 use crate::cli::commands::diff::{Difference, Version};
 use crate::cli::render::text::{BAD, DIM, GOOD, HEAD, OPEN, count, table, wrapped};
 use crate::cli::render::words::{stance_words, verdict_words};
@@ -10,12 +10,12 @@ use detente_core::scenario::diff::{Change, Content, Field, Meaning, Part, Place,
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// How many words of what stays stand around what changed in a text.
+/// Number of unchanged words that are shown on either side of a change in a text.
 const CONTEXT: usize = 6;
-/// What nothing is said of.
+/// The value of a field that a version does not have.
 const NOT_GIVEN: &str = "(not given)";
 
-/// A difference as a text of at most 100 columns.
+/// A difference as a text of up to 100 columns.
 pub(super) fn of(difference: &Difference) -> String {
     let Difference { before, after, changes, verdicts } = difference;
     if changes.is_empty() {
@@ -33,7 +33,7 @@ pub(super) fn of(difference: &Difference) -> String {
         }
         self::change(&mut out, change);
     }
-    out + &follows(before, after, verdicts)
+    out + &consequences(before, after, verdicts)
 }
 
 fn name(version: &Version) -> String {
@@ -46,7 +46,7 @@ fn revision(version: &Version) -> String {
 
 fn heading(section: Section) -> &'static str {
     match section {
-        Section::Scenario => "The scenario itself",
+        Section::Scenario => "Scenario",
         Section::Sources => "Sources",
         Section::Parties => "Parties",
         Section::Groups => "Groups",
@@ -67,7 +67,7 @@ enum Mark {
     Changed,
 }
 
-/// A wrapped text behind its mark.
+/// A wrapped text after its mark: `+`, `-` or `~`.
 fn marked(mark: Mark, text: &str, indent: usize) -> String {
     let (sign, style): (char, Style) = match mark {
         Mark::Added => ('+', GOOD),
@@ -77,7 +77,7 @@ fn marked(mark: Mark, text: &str, indent: usize) -> String {
     wrapped(&format!("{sign} {text}"), indent).replacen(sign, &format!("{style}{sign}{style:#}"), 1)
 }
 
-/// "down-forty, waiver in-drought, evidence P1".
+/// The place of a part in words, like "down-forty, waiver in-drought, evidence P1".
 fn path(place: &Place) -> String {
     let mut steps = place.path.iter();
     let mut text = steps.next().map_or_else(String::new, |part| part.id.clone());
@@ -94,7 +94,7 @@ fn path(place: &Place) -> String {
     text
 }
 
-/// A key of the file format as people say it.
+/// A key of the file format in words.
 fn word(key: &str) -> String {
     key.replace('_', " ")
 }
@@ -119,15 +119,15 @@ fn change(out: &mut String, change: &Change) {
             }
         }
         What::Word { before, after } => {
-            let said = |text: &str| if text.is_empty() { NOT_GIVEN.to_owned() } else { text.to_owned() };
-            // A term is nothing but its answer.
+            let shown = |text: &str| if text.is_empty() { NOT_GIVEN.to_owned() } else { text.to_owned() };
+            // A term has no field but its answer, so the name of the field would say nothing.
             let field = if field == "answer" { String::new() } else { field + " " };
-            say(Mark::Changed, &about(&format!("{field}{} -> {}", said(before), said(after))), 2);
+            say(Mark::Changed, &about(&format!("{field}{} -> {}", shown(before), shown(after))), 2);
         }
         What::Text { before, after } => {
             let (old, new) = excerpts(before, after);
             let same_words = before.split_whitespace().eq(after.split_whitespace());
-            let white_space = if same_words { ", in its white space only" } else { "" };
+            let white_space = if same_words { ", white space only" } else { "" };
             say(Mark::Changed, &about(&format!("{field}{white_space}")), 2);
             for (mark, text) in [(Mark::Removed, old), (Mark::Added, new)] {
                 if !text.is_empty() && white_space.is_empty() {
@@ -136,20 +136,20 @@ fn change(out: &mut String, change: &Change) {
             }
         }
         What::Entries { removed, added } => {
-            let told = match (removed.as_slice(), added.as_slice()) {
+            let text = match (removed.as_slice(), added.as_slice()) {
                 ([before], [after]) => format!("{field} {before} -> {after}"),
                 (removed, []) => format!("{field}: removed {}", removed.join("; ")),
                 ([], added) => format!("{field}: added {}", added.join("; ")),
                 (removed, added) => format!("{field}: removed {}; added {}", removed.join("; "), added.join("; ")),
             };
-            say(Mark::Changed, &about(&told), 2);
+            say(Mark::Changed, &about(&text), 2);
         }
         What::Reordered { .. } if steps.is_empty() => {
-            say(Mark::Changed, "in another order, which is that of answers and changes no verdict", 2);
+            say(Mark::Changed, "reordered; answers use the new order, and no verdict changes", 2);
         }
-        What::Reordered { .. } => say(Mark::Changed, &about(&format!("{field} in another order")), 2),
+        What::Reordered { .. } => say(Mark::Changed, &about(&format!("{field} reordered")), 2),
         What::Condition { before, after, meaning } => {
-            say(Mark::Changed, &about(&meant(before, after, *meaning)), 2);
+            say(Mark::Changed, &about(&meaning_text(before, after, *meaning)), 2);
             if before != after {
                 say(Mark::Removed, &format!("{}: {}", before.key, before.text), 6);
                 say(Mark::Added, &format!("{}: {}", after.key, after.text), 6);
@@ -158,25 +158,26 @@ fn change(out: &mut String, change: &Change) {
     }
 }
 
-/// How the meaning of a condition changed, in words.
-fn meant(before: &Stated, after: &Stated, meaning: Option<Meaning>) -> String {
+/// The change in the meaning of a condition, in words.
+fn meaning_text(before: &Stated, after: &Stated, meaning: Option<Meaning>) -> String {
     let happens = match after.key {
         "rejects" | "requires" => "crossed",
         "forbids" => "broken",
         _ => "applies",
     };
     let cases = match meaning {
-        Some(Meaning::Same) => return "written differently, means the same".to_owned(),
-        None => return "written differently; the meanings are not compared".to_owned(),
+        Some(Meaning::Same) => return "rewritten with the same meaning".to_owned(),
+        None => return "rewritten; the meanings are not compared".to_owned(),
         Some(Meaning::More) => "in more cases",
         Some(Meaning::Fewer) => "in fewer cases",
-        Some(Meaning::Other) => "in other cases",
+        Some(Meaning::Other) => "in different cases",
     };
-    let same_words = if before == after { ", in the same words: what they name has changed" } else { "" };
+    let same_words =
+        if before == after { " with the same text: the definition of a name in it has changed" } else { "" };
     format!("{happens} {cases}{same_words}")
 }
 
-/// Both texts; of long ones only what differs, and a few words around it.
+/// Both texts, or for long texts only the words that differ and a few around them.
 fn excerpts(before: &str, after: &str) -> (String, String) {
     let (before, after): (Vec<&str>, Vec<&str>) =
         (before.split_whitespace().collect(), after.split_whitespace().collect());
@@ -193,7 +194,7 @@ fn excerpts(before: &str, after: &str) -> (String, String) {
     (excerpt(&before), excerpt(&after))
 }
 
-/// What a part is called, or all there is to say of it.
+/// The title, name, text or answer of a part, or an empty text.
 fn headline(part: &Part) -> &str {
     let named = part.fields.iter().find(|field| HEADLINES.contains(&field.key));
     match named.map(|field| &field.content) {
@@ -204,10 +205,10 @@ fn headline(part: &Part) -> &str {
 
 const HEADLINES: [&str; 4] = ["title", "name", "text", "answer"];
 
-/// All else that a part says.
+/// All fields of a part except the headline.
 fn outline(out: &mut String, part: &Part, indent: usize) {
-    let said = part.fields.iter().filter(|field| !field.content.is_empty() && !HEADLINES.contains(&field.key));
-    for Field { key, content } in said {
+    let fields = part.fields.iter().filter(|field| !field.content.is_empty() && !HEADLINES.contains(&field.key));
+    for Field { key, content } in fields {
         let name = word(key);
         match content {
             Content::Word(text) | Content::Text(text) => *out += &wrapped(&format!("{name}: {text}"), indent),
@@ -233,9 +234,9 @@ fn outline(out: &mut String, part: &Part, indent: usize) {
     }
 }
 
-/// A piece of evidence as answers show it: what was said, then who says so.
+/// A piece of evidence as answers show it: the statement, then the speaker and the source.
 fn evidence(piece: &Part) -> String {
-    let said = |key: &str| {
+    let text_of = |key: &str| {
         let field = piece.fields.iter().find(|field| field.key == key).map(|field| &field.content);
         if let Some(Content::Word(text) | Content::Text(text)) = field { text.as_str() } else { "" }
     };
@@ -243,15 +244,16 @@ fn evidence(piece: &Part) -> String {
         "" => String::new(),
         text => format!("{lead}{text}{end}"),
     };
-    let against = if said("speaks") == "against" { "against: " } else { "" };
+    let against = if text_of("speaks") == "against" { "against: " } else { "" };
     let (quote, date, row) =
-        (with(" \"", said("quote"), "\""), with(", ", said("date"), ""), with(", ", said("row"), ""));
-    let (statement, speaker, kind, source) = (said("statement"), said("speaker"), word(said("kind")), said("source"));
+        (with(" \"", text_of("quote"), "\""), with(", ", text_of("date"), ""), with(", ", text_of("row"), ""));
+    let (statement, speaker, kind, source) =
+        (text_of("statement"), text_of("speaker"), word(text_of("kind")), text_of("source"));
     format!("{against}{statement}{quote} -- {speaker} ({kind}{date}; {source}{row})")
 }
 
-/// What follows for the reference proposals.
-fn follows(before: &Version, after: &Version, verdicts: &Verdicts) -> String {
+/// The changes in the verdicts, stances and red lines of the reference proposals.
+fn consequences(before: &Version, after: &Version, verdicts: &Verdicts) -> String {
     let Verdicts { unchanged, proposals } = verdicts;
     if proposals.is_empty() && *unchanged == 0 {
         return String::new();
@@ -260,11 +262,11 @@ fn follows(before: &Version, after: &Version, verdicts: &Verdicts) -> String {
         (day, same) if day == same => format!("on {day}"),
         (day, other) => format!("(before: on {day}, after: on {other})"),
     };
-    let mut out = format!("\n{HEAD}The reference proposals {days}{HEAD:#}\n");
+    let mut out = format!("\n{HEAD}Reference proposals {days}{HEAD:#}\n");
     let verdicts: Vec<Vec<String>> = proposals
         .iter()
         .filter(|proposal| proposal.before != proposal.after)
-        .map(|Proposal { id, before, after, .. }| vec![id.clone(), bounded(before.as_ref()), bounded(after.as_ref())])
+        .map(|Proposal { id, before, after, .. }| vec![id.clone(), outlook(before.as_ref()), outlook(after.as_ref())])
         .collect();
     if !verdicts.is_empty() {
         out += &table(&["PROPOSAL", "VERDICT BEFORE", "AFTER"], &verdicts);
@@ -272,11 +274,11 @@ fn follows(before: &Version, after: &Version, verdicts: &Verdicts) -> String {
     let details = details(proposals);
     if !details.is_empty() {
         let gap = if verdicts.is_empty() { "" } else { "\n" };
-        out += &format!("{gap}{}", table(&["PARTY OR RED LINE", "BEFORE", "AFTER", "OF PROPOSAL"], &details));
+        out += &format!("{gap}{}", table(&["PARTY OR RED LINE", "BEFORE", "AFTER", "PROPOSAL"], &details));
     }
     if *unchanged > 0 {
         let others = count(*unchanged, "proposal", "proposals");
-        let _ = writeln!(out, "{others} with the same verdict, stances, and red lines crossed or open.");
+        let _ = writeln!(out, "Unchanged in verdict, stances, and crossed or undetermined red lines: {others}.");
     }
     if verdicts.iter().chain(&details).flatten().any(|cell| SILENT.iter().any(|silent| cell.starts_with(silent))) {
         out += "Where nobody has stated an objection, that is not consent.\n";
@@ -284,10 +286,10 @@ fn follows(before: &Version, after: &Version, verdicts: &Verdicts) -> String {
     out
 }
 
-/// Words that must not be taken for consent.
+/// Verdicts and stances that a reader must not take for consent.
 const SILENT: [&str; 2] = [verdict_words(v1::Verdict::Unopposed), stance_words(v1::Stance::NoStatedObjection)];
 
-/// What changed behind the verdicts: one row a change, however many proposals it shows in.
+/// The changed stances and red lines, with one row per change and the proposals that show it.
 fn details(proposals: &[Proposal]) -> Vec<Vec<String>> {
     let mut rows: Vec<(Vec<String>, Vec<&str>)> = Vec::new();
     let mut known: HashMap<Vec<String>, usize> = HashMap::new();
@@ -300,7 +302,7 @@ fn details(proposals: &[Proposal]) -> Vec<Vec<String>> {
     };
     for Proposal { id: proposal, stances, .. } in proposals {
         for Pair { id, before, after } in stances {
-            add(vec![id.clone(), bounded(before.as_ref()), bounded(after.as_ref())], proposal.as_str());
+            add(vec![id.clone(), outlook(before.as_ref()), outlook(after.as_ref())], proposal.as_str());
         }
     }
     for Proposal { id: proposal, red_lines, .. } in proposals {
@@ -308,28 +310,28 @@ fn details(proposals: &[Proposal]) -> Vec<Vec<String>> {
             add(vec![id.clone(), finding(before.as_ref()), finding(after.as_ref())], proposal.as_str());
         }
     }
-    let told = |(mut row, proposals): (Vec<String>, Vec<&str>)| {
-        let named = match proposals.len() {
+    let named = |(mut row, proposals): (Vec<String>, Vec<&str>)| {
+        let names = match proposals.len() {
             0..=MOST_NAMED => proposals.join(", "),
             many => format!("{many} proposals"),
         };
-        row.push(named);
+        row.push(names);
         row
     };
-    rows.into_iter().map(told).collect()
+    rows.into_iter().map(named).collect()
 }
 
-/// How many proposals are named in a row; of more, how many they are.
+/// Highest number of proposals that a row names; for more, the row has their number.
 const MOST_NAMED: usize = 2;
 
-/// What a version without such a part says of it.
-const NOT_THERE: &str = "(not there)";
+/// The cell of a version that does not have the part.
+const NOT_THERE: &str = "(absent)";
 
-fn bounded(bounded: Option<&Bounded>) -> String {
-    match bounded {
+fn outlook(outlook: Option<&Outlook>) -> String {
+    match outlook {
         None => NOT_THERE.to_owned(),
-        Some(Bounded { is, could_become }) if is == could_become => (*is).to_owned(),
-        Some(Bounded { is, could_become }) => format!("{is} (could become {could_become})"),
+        Some(Outlook { is, could_become }) if is == could_become => (*is).to_owned(),
+        Some(Outlook { is, could_become }) => format!("{is} (could become {could_become})"),
     }
 }
 

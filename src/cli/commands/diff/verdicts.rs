@@ -1,4 +1,4 @@
-//! The reference proposals of two versions, asked of the service, each on its version's own day.
+//! The reference proposals of both versions, evaluated by the service, each on the day of its own version.
 
 use crate::cli::commands::diff::Version;
 use crate::cli::render::words::{firmness_word, last_segment, stance_words, status_words, verdict_words};
@@ -9,68 +9,68 @@ use detente_core::scenario::Scenario;
 use detente_core::scenario::model::RedLine;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// What follows for the reference proposals.
+/// The reference proposals, compared between the two versions.
 pub(super) struct Verdicts {
-    /// How many are answered as before.
+    /// Number of proposals without changes.
     pub(super) unchanged: usize,
-    /// The others.
+    /// The proposals with changes, and those of one version only.
     pub(super) proposals: Vec<Proposal>,
 }
 
-/// One that is answered otherwise, or that only one version has.
+/// A reference proposal with changes, or one that only one version has.
 pub(super) struct Proposal {
     pub(super) id: String,
     pub(super) before: Option<Verdict>,
     pub(super) after: Option<Verdict>,
     /// The parties whose stances differ.
-    pub(super) stances: Vec<Pair<Bounded>>,
+    pub(super) stances: Vec<Pair<Outlook>>,
     /// The red lines whose findings differ.
     pub(super) red_lines: Vec<Pair<Finding>>,
 }
 
-/// Something of one proposal's two answers; `None` where a version has no such part.
+/// A party or red line in the answers of both versions; `None` if a version has no such part.
 pub(super) struct Pair<T> {
     pub(super) id: String,
     pub(super) before: Option<T>,
     pub(super) after: Option<T>,
 }
 
-/// A verdict or stance, and what it could become, in words.
+/// A verdict or stance and the worst that it could become, in words.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bounded {
+pub(super) struct Outlook {
     pub(super) is: &'static str,
     pub(super) could_become: &'static str,
 }
 
-pub(super) type Verdict = Bounded;
+pub(super) type Verdict = Outlook;
 
-/// What is found of a red line.
+/// The finding on a red line, in words.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) status: &'static str,
-    /// Of a crossing; else empty.
+    /// The firmness of a crossing; empty for any other status.
     pub(super) firmness: &'static str,
     pub(super) firmness_at_worst: &'static str,
 }
 
-/// One answer.
+/// One version's answer on one proposal.
 struct Answer {
     verdict: Verdict,
-    /// In the scenario's order.
+    /// Ids in the order of the scenario.
     parties: Vec<String>,
-    stances: HashMap<String, Bounded>,
-    /// By red line, those that are crossed or undetermined.
-    astir: BTreeMap<String, Finding>,
+    stances: HashMap<String, Outlook>,
+    /// Findings by the id of the red line, only for those crossed, undetermined or not held.
+    notable: BTreeMap<String, Finding>,
 }
 
 impl Verdicts {
     pub(super) fn compare(before: &Version, after: &Version) -> Result<Self> {
         let mut verdicts = Self { unchanged: 0, proposals: Vec::new() };
-        // One content has one answer to everything.
+        // The same revision has the same content, and therefore the same answers.
         if before.scenario.revision == after.scenario.revision {
             return Ok(Self { unchanged: after.scenario.proposals.len(), ..verdicts });
         }
-        let (known_before, known_after) = (Known::of(&before.scenario), Known::of(&after.scenario));
+        let (known_before, known_after) = (ScenarioIndex::of(&before.scenario), ScenarioIndex::of(&after.scenario));
         for proposal in &after.scenario.proposals {
             let found = ask(after, &proposal.id)?;
             if !known_before.proposals.contains(&*proposal.id) {
@@ -94,14 +94,14 @@ impl Verdicts {
     }
 }
 
-/// What a scenario knows, by id.
-struct Known<'a> {
+/// The proposals and red lines of a scenario, by id.
+struct ScenarioIndex<'a> {
     proposals: HashSet<&'a str>,
-    /// With whether it is held on the scenario's day.
+    /// Whether each red line is held on the day of the scenario.
     red_lines: HashMap<&'a str, bool>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> ScenarioIndex<'a> {
     fn of(scenario: &'a Scenario) -> Self {
         let is_held = |line: &RedLine| line.held.iter().any(|span| span.contains(scenario.as_of));
         Self {
@@ -128,9 +128,9 @@ fn ask(version: &Version, proposal: &str) -> Result<Answer> {
         scenario,
         ..v1::EvaluateProposalRequest::default()
     };
-    let evaluation = version.answerer.evaluate(request)?.evaluation;
-    let evaluation = evaluation.ok_or_else(|| anyhow!("the answer on {proposal} holds no evaluation"))?;
-    let astir = evaluation.findings.iter().map(|finding| {
+    let evaluation = version.backend.evaluate(request)?.evaluation;
+    let evaluation = evaluation.ok_or_else(|| anyhow!("the response for {proposal} has no evaluation"))?;
+    let notable = evaluation.findings.iter().map(|finding| {
         let id = last_segment(&finding.red_line).to_owned();
         let status = match finding.status() {
             v1::RedLineStatus::NotRecorded | v1::RedLineStatus::NotHeld => NOT_HELD,
@@ -141,29 +141,29 @@ fn ask(version: &Version, proposal: &str) -> Result<Answer> {
         (id, Finding { status, firmness, firmness_at_worst })
     });
     Ok(Answer {
-        verdict: Bounded {
+        verdict: Outlook {
             is: verdict_words(evaluation.verdict()),
             could_become: verdict_words(evaluation.could_become()),
         },
-        astir: astir.collect(),
+        notable: notable.collect(),
         parties: evaluation.stances.iter().map(|party| party.party.clone()).collect(),
         stances: evaluation.stances.iter().map(stance).collect(),
     })
 }
 
-fn stance(party: &v1::PartyStance) -> (String, Bounded) {
+fn stance(party: &v1::PartyStance) -> (String, Outlook) {
     let (is, could_become) = (stance_words(party.stance()), stance_words(party.could_become()));
-    (party.party.clone(), Bounded { is, could_become })
+    (party.party.clone(), Outlook { is, could_become })
 }
 
 const CLEAR: &str = status_words(v1::RedLineStatus::Clear);
-/// A line that is no longer held, not yet held, or not yet recorded, which is not the same.
+/// The status of a red line that is not held or not recorded, which differ, but basic answers list neither.
 const NOT_HELD: &str = "not held or not recorded";
 
-fn compared(before: (&Known, &Answer), after: (&Known, &Answer)) -> Proposal {
+fn compared(before: (&ScenarioIndex, &Answer), after: (&ScenarioIndex, &Answer)) -> Proposal {
     let ((known_before, before), (known_after, after)) = (before, after);
-    // A party that is new, or gone, shows where it has something to say.
-    let silent = |pair: &Pair<Bounded>| {
+    // A party that only one version has is shown only if it objects or may object.
+    let silent = |pair: &Pair<Outlook>| {
         [pair.before, pair.after].into_iter().flatten().all(|stance| stance == NO_STATED_OBJECTION)
     };
     let gone = before.parties.iter().filter(|party| !after.stances.contains_key(*party));
@@ -172,7 +172,7 @@ fn compared(before: (&Known, &Answer), after: (&Known, &Answer)) -> Proposal {
         before: before.stances.get(id).copied(),
         after: after.stances.get(id).copied(),
     });
-    let mut red_lines: Vec<&String> = after.astir.keys().chain(before.astir.keys()).collect();
+    let mut red_lines: Vec<&String> = after.notable.keys().chain(before.notable.keys()).collect();
     red_lines.sort_unstable();
     red_lines.dedup();
     let red_lines = red_lines.into_iter().map(|id| Pair {
@@ -189,15 +189,16 @@ fn compared(before: (&Known, &Answer), after: (&Known, &Answer)) -> Proposal {
     }
 }
 
-const NO_STATED_OBJECTION: Bounded = Bounded {
+const NO_STATED_OBJECTION: Outlook = Outlook {
     is: stance_words(v1::Stance::NoStatedObjection),
     could_become: stance_words(v1::Stance::NoStatedObjection),
 };
 
-/// What is found of a red line; `None` where the scenario has no such line. Answers leave out what is neither crossed
-/// nor open: clear, if it is held on the day.
-fn finding(known: &Known, answer: &Answer, id: &str) -> Option<Finding> {
+/// The finding on a red line; `None` if the scenario has no such red line.
+///
+/// Basic answers leave out red lines that are neither crossed nor undetermined: they are clear if held on the day.
+fn finding(known: &ScenarioIndex, answer: &Answer, id: &str) -> Option<Finding> {
     let status = if *known.red_lines.get(id)? { CLEAR } else { NOT_HELD };
-    let calm = Finding { status, firmness: "", firmness_at_worst: "" };
-    Some(answer.astir.get(id).copied().unwrap_or(calm))
+    let unlisted = Finding { status, firmness: "", firmness_at_worst: "" };
+    Some(answer.notable.get(id).copied().unwrap_or(unlisted))
 }

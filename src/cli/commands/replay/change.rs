@@ -1,20 +1,22 @@
-//! How a decision differs from the one in the log.
+//! The difference between a logged decision and the answer of today.
 
-use crate::cli::commands::replay::decision::Found;
+use crate::cli::commands::replay::decision::EvaluationSummary;
 use crate::error::Refusal;
 use crate::schema::proto::v1;
 
-/// A decision that is another now.
+/// A decision whose answer is different now.
 pub(super) enum Change<'a> {
     Changed(Difference<'a>),
     Refused(&'a Refusal),
 }
 
-/// What is answered now, and how that differs. Red lines by their names, with their firmness.
+/// The answer of today, and its differences from the log.
+///
+/// Red lines have their full names and their firmness.
 pub(super) struct Difference<'a> {
-    pub(super) is: &'a Found,
+    pub(super) is: &'a EvaluationSummary,
     pub(super) newly_crossed: Vec<(&'a str, v1::Firmness)>,
     pub(super) no_longer_crossed: Vec<(&'a str, v1::Firmness)>,
-    /// As they were, and as they are.
+    /// Red lines that are still crossed, with their firmness in the log and now.
     pub(super) other_firmness: Vec<(&'a str, v1::Firmness, v1::Firmness)>,
 }

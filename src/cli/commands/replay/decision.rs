@@ -1,9 +1,11 @@
-//! Lines of a log, as questions to be asked again and what was answered then.
+//! Reads the lines of decision logs: the request to evaluate again, and the answer that was logged.
+//!
+//! Owns which lines cannot be replayed, and why. Must not know how answers are compared or printed.
 
 use crate::cli::args::parsers::date;
 use crate::cli::client::Turn;
-use crate::cli::commands::replay::Stop;
-use crate::cli::line_reader::{Input, Line};
+use crate::cli::commands::replay::ReplayError;
+use crate::cli::line_reader::{Line, LineReader};
 use crate::convert::date::from_date;
 use crate::schema::json::{JsonError, JsonForm};
 use crate::schema::proto::v1;
@@ -12,38 +14,38 @@ use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a log has in the place of a masked value.
+/// The text that a log has in place of a masked value.
 const MASKED: &str = "masked";
-/// More of a text that a log brings is not shown.
+/// Number of characters of a text from a log that are shown.
 const MAX_SHOWN: usize = 80;
 
-/// What is found of a proposal, as far as it is compared.
+/// The parts of an evaluation that a replay compares.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct EvaluationSummary {
     pub(super) verdict: v1::Verdict,
     pub(super) could_become: v1::Verdict,
-    /// By their names.
+    /// The firmness of each crossed red line, by its full name.
     pub(super) crossed: BTreeMap<String, v1::Firmness>,
 }
 
-/// A decision as it was.
+/// A decision in a log, and its position.
 #[derive(Clone, Debug)]
-pub(super) struct Was {
+pub(super) struct LoggedDecision {
     pub(super) log: Arc<str>,
     pub(super) line: u64,
     pub(super) time: String,
     pub(super) request_id: String,
     pub(super) caller: String,
     pub(super) item: String,
-    pub(super) found: Found,
+    pub(super) evaluation: EvaluationSummary,
 }
 
-/// Why a line is not asked again.
+/// The reason why a line is not replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Unfit {
+pub(super) enum SkipReason {
     Unreadable,
     NotJson,
-    Torn,
+    CutOff,
     NoDecision,
     Masked,
     NoRequest,
@@ -51,76 +53,80 @@ pub(super) enum Unfit {
     NoDay,
 }
 
-impl Unfit {
+impl SkipReason {
     pub(super) const fn words(self) -> &'static str {
         match self {
-            Unfit::Unreadable => "the line cannot be read",
-            Unfit::NotJson => "the line is not JSON",
-            Unfit::Torn => "the line has no end",
-            Unfit::NoDecision => "the line is no decision",
-            Unfit::Masked => "what is needed is masked",
-            Unfit::NoRequest => "the request is not there",
-            Unfit::OtherRequest => "the request is none of this version's",
-            Unfit::NoDay => "the day is not there",
+            SkipReason::Unreadable => "the line cannot be read",
+            SkipReason::NotJson => "the line is not JSON",
+            SkipReason::CutOff => "the line is cut off",
+            SkipReason::NoDecision => "the line is not a decision",
+            SkipReason::Masked => "a needed value is masked",
+            SkipReason::NoRequest => "the request is missing",
+            SkipReason::OtherRequest => "the request is of another version",
+            SkipReason::NoDay => "the day is missing",
         }
     }
 }
 
-/// Lines of one kind that are not asked again.
+/// The lines that are not replayed for one reason.
 #[derive(Clone, Debug)]
-pub(super) struct Unfits {
+pub(super) struct SkippedLines {
     pub(super) count: u64,
-    /// The first one: its log, its line, and what more there is to say of it.
+    /// The first of these lines: its log, its number, and details of the reason.
     pub(super) log: Arc<str>,
     pub(super) line: u64,
     pub(super) detail: String,
 }
 
-/// What the reader of lines leaves for whoever takes the answers.
+/// State that the reader of the logs and the receiver of the answers share.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
-    /// In the order of what is asked; no more than are read ahead.
-    asked: VecDeque<Was>,
+pub(super) struct ReplayState {
+    /// Decisions whose requests are not answered yet, in order.
+    pending: VecDeque<LoggedDecision>,
     pub(super) other_scenarios: u64,
-    pub(super) unfit: BTreeMap<Unfit, Unfits>,
+    pub(super) skipped: BTreeMap<SkipReason, SkippedLines>,
 }
 
-pub(super) fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn locked(state: &Mutex<ReplayState>) -> MutexGuard<'_, ReplayState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shared {
-    /// The decision whose request is answered next.
-    pub(super) fn answered(&mut self) -> Option<Was> {
-        self.asked.pop_front()
+impl ReplayState {
+    /// Takes the decision whose request is answered next.
+    pub(super) fn next_pending(&mut self) -> Option<LoggedDecision> {
+        self.pending.pop_front()
     }
 }
 
-/// The decisions of logs, one after the other.
+/// Reads the decisions of several logs, one after the other.
 pub(super) struct Decisions {
-    /// The one that is read, and those after it; the first is the last one.
-    logs: Vec<(Input, Arc<str>)>,
+    /// The logs that are not read to the end, in reverse order: the current one is last.
+    logs: Vec<(LineReader, Arc<str>)>,
     scenario: String,
     form: JsonForm,
-    shared: Arc<Mutex<Shared>>,
+    state: Arc<Mutex<ReplayState>>,
 }
 
-/// A line that is asked again, or why it isn't: `None` for another scenario's.
-type Read = Result<(v1::EvaluateProposalRequest, Was), Option<(Unfit, String)>>;
+/// A request to replay and its decision, or the reason to skip the line; `None` for another scenario.
+type ReadDecision = Result<(v1::EvaluateProposalRequest, LoggedDecision), Option<(SkipReason, String)>>;
 
 impl Decisions {
-    pub(super) fn new(logs: Vec<Input>, scenario: String, shared: Arc<Mutex<Shared>>) -> Result<Self, JsonError> {
-        let named = |log: Input| {
+    pub(super) fn new(
+        logs: Vec<LineReader>,
+        scenario: String,
+        state: Arc<Mutex<ReplayState>>,
+    ) -> Result<Self, JsonError> {
+        let named = |log: LineReader| {
             let name = shown(log.name()).into();
             (log, name)
         };
         let logs = logs.into_iter().rev().map(named).collect();
-        Ok(Self { logs, scenario, form: JsonForm::of("EvaluateProposalRequest")?, shared })
+        Ok(Self { logs, scenario, form: JsonForm::of("EvaluateProposalRequest")?, state })
     }
 
-    /// Whether the next line is not there yet in full.
-    pub(super) fn may_wait(&self) -> bool {
-        self.logs.last().is_some_and(|(log, _)| log.may_wait())
+    /// Whether reading the next line may block.
+    pub(super) fn may_block(&self) -> bool {
+        self.logs.last().is_some_and(|(log, _)| log.may_block())
     }
 
     fn read(&mut self) -> Result<Option<Turn>> {
@@ -131,22 +137,23 @@ impl Decisions {
                 continue;
             };
             let read = match line {
-                Line::Unreadable(why) => Err(Some((Unfit::Unreadable, why))),
+                Line::Unreadable(why) => Err(Some((SkipReason::Unreadable, why))),
                 Line::Text(text) => decision(text, &self.form, &self.scenario),
             };
             let number = log.number();
-            let mut shared = locked(&self.shared);
+            let mut state = locked(&self.state);
             match read {
                 Ok((request, was)) => {
-                    shared.asked.push_back(Was { log: name.clone(), line: number, ..was });
+                    state.pending.push_back(LoggedDecision { log: name.clone(), line: number, ..was });
                     let message = v1::StreamEvaluateProposalsRequest { id: String::new(), request: Some(request) };
                     return Ok(Some(Turn::Ask(message)));
                 }
-                Err(None) => shared.other_scenarios += 1,
-                Err(Some((unfit, detail))) => {
-                    let unfit = if unfit == Unfit::NotJson && !log.has_ended() { Unfit::Torn } else { unfit };
-                    let first = || Unfits { count: 0, log: name.clone(), line: number, detail: shown(&detail) };
-                    shared.unfit.entry(unfit).or_insert_with(first).count += 1;
+                Err(None) => state.other_scenarios += 1,
+                Err(Some((reason, detail))) => {
+                    let is_cut_off = reason == SkipReason::NotJson && !log.has_ended();
+                    let reason = if is_cut_off { SkipReason::CutOff } else { reason };
+                    let first = || SkippedLines { count: 0, log: name.clone(), line: number, detail: shown(&detail) };
+                    state.skipped.entry(reason).or_insert_with(first).count += 1;
                 }
             }
         }
@@ -154,21 +161,21 @@ impl Decisions {
 }
 
 impl Iterator for Decisions {
-    type Item = Result<Turn, Stop>;
+    type Item = Result<Turn, ReplayError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().map_err(Stop::Failed).transpose()
+        self.read().map_err(ReplayError::Failed).transpose()
     }
 }
 
-/// Reads a line of a log.
-fn decision(text: &str, form: &JsonForm, scenario: &str) -> Read {
-    let unfit = |unfit: Unfit, detail: String| Some((unfit, detail));
-    let line = serde_json::from_str::<Value>(text).map_err(|error| unfit(Unfit::NotJson, error.to_string()))?;
-    let Value::Object(mut fields) = line else { return Err(unfit(Unfit::NoDecision, "not an object".to_owned())) };
-    let masked = |field: &str| unfit(Unfit::Masked, format!("`{field}`"));
+/// Reads a line of a log as a request to replay.
+fn decision(text: &str, form: &JsonForm, scenario: &str) -> ReadDecision {
+    let skip = |reason: SkipReason, detail: String| Some((reason, detail));
+    let line = serde_json::from_str::<Value>(text).map_err(|error| skip(SkipReason::NotJson, error.to_string()))?;
+    let Value::Object(mut fields) = line else { return Err(skip(SkipReason::NoDecision, "not an object".to_owned())) };
+    let masked = |field: &str| skip(SkipReason::Masked, format!("`{field}`"));
     for field in ["verdict", "could_become", "scenario", "crossed"] {
-        let value = fields.get(field).ok_or_else(|| unfit(Unfit::NoDecision, format!("it has no `{field}`")))?;
+        let value = fields.get(field).ok_or_else(|| skip(SkipReason::NoDecision, format!("no `{field}`")))?;
         if is_masked(value) {
             return Err(masked(field));
         }
@@ -177,39 +184,39 @@ fn decision(text: &str, form: &JsonForm, scenario: &str) -> Read {
     if of("scenario") != scenario {
         return Err(None);
     }
-    let unknown = |field: &str| unfit(Unfit::NoDecision, format!("its `{field}` is none that is known"));
+    let unknown = |field: &str| skip(SkipReason::NoDecision, format!("unknown value of `{field}`"));
     let verdict = |field: &str| v1::Verdict::from_str_name(of(field)).ok_or_else(|| unknown(field));
-    let found = Found {
+    let evaluation = EvaluationSummary {
         verdict: verdict("verdict")?,
         could_become: verdict("could_become")?,
         crossed: fields.get("crossed").and_then(crossed).ok_or_else(|| unknown("crossed"))?,
     };
     let text = |field: &str| shown(of(field));
     let (time, request_id, caller) = (text("time"), text("request_id"), text("caller"));
-    // A batch's items are numbered, a stream's are named.
+    // The items of a batch have numbers, those of a stream have ids.
     let item = fields.get("item").and_then(Value::as_u64).map_or_else(|| text("item"), |item| item.to_string());
     let day = of("as_of").to_owned();
     let left_out = text("left_out");
-    let request = fields.remove("request").ok_or_else(|| unfit(Unfit::NoRequest, left_out))?;
+    let request = fields.remove("request").ok_or_else(|| skip(SkipReason::NoRequest, left_out))?;
     if is_masked(&request) {
         return Err(masked("request"));
     }
     let read = form.of_value::<v1::EvaluateProposalRequest>(request);
-    let mut request = read.map_err(|error| unfit(Unfit::OtherRequest, error.to_string()))?;
+    let mut request = read.map_err(|error| skip(SkipReason::OtherRequest, error.to_string()))?;
     if request.as_of.is_none() {
         if day == MASKED {
             return Err(masked("as_of"));
         }
-        let day = date(&day).map_err(|_| unfit(Unfit::NoDay, format!("`as_of` is `{day}`")))?;
+        let day = date(&day).map_err(|_| skip(SkipReason::NoDay, format!("`as_of` is `{day}`")))?;
         request.as_of = Some(from_date(day));
     }
     if request.scenario.is_empty() {
         scenario.clone_into(&mut request.scenario);
     }
     request.revision.clear();
-    // What is crossed is in either view.
+    // The basic view has all crossed red lines.
     request.set_view(v1::EvaluationView::Basic);
-    Ok((request, Was { log: "".into(), line: 0, time, request_id, caller, item, found }))
+    Ok((request, LoggedDecision { log: "".into(), line: 0, time, request_id, caller, item, evaluation }))
 }
 
 fn crossed(value: &Value) -> Option<BTreeMap<String, v1::Firmness>> {
@@ -220,7 +227,7 @@ fn crossed(value: &Value) -> Option<BTreeMap<String, v1::Firmness>> {
     lines.collect()
 }
 
-/// Whether it is masked, or anything in it.
+/// Whether a value is masked or contains a masked value.
 fn is_masked(value: &Value) -> bool {
     match value {
         Value::String(text) => text == MASKED,
@@ -230,7 +237,9 @@ fn is_masked(value: &Value) -> bool {
     }
 }
 
-/// A text of somebody else's, for a terminal: a line of it, and nothing that the terminal would take for an order.
+/// An untrusted text in a form that is safe to print: one short line without control characters.
+///
+/// A log may contain escape sequences, which a terminal would execute.
 pub(super) fn shown(text: &str) -> String {
     let safe = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
     text.chars().take(MAX_SHOWN).map(safe).collect()

@@ -1,7 +1,7 @@
-//! `detente replay`: what a log of decisions says was asked is asked again, and what is answered differently is told.
+//! `detente replay`: evaluates the requests of a decision log again and reports what changed.
 //!
-//! Owns what counts as a change. Memory is constant: a line at a time here, a bounded number ahead of the answers with
-//! a server.
+//! Owns what counts as a change. Must not know how proposals are evaluated. Memory is bounded: one line at a time
+//! without a server, a bounded number of requests read ahead with a server.
 
 mod change;
 mod decision;
@@ -9,14 +9,14 @@ mod outcome;
 mod output;
 
 use crate::cli::backend::{Backend, Target};
-use crate::cli::client::{Sink, Turn, Unfinished};
-use crate::cli::line_reader::Input;
+use crate::cli::client::{Sink, StreamError, Turn};
+use crate::cli::line_reader::LineReader;
 use crate::cli::report::OutputFormat;
 use crate::error::Refusal;
 use crate::services::RedLines;
 use anyhow::{Error, Result, anyhow};
 use clap::Args;
-use decision::{Decisions, Shared};
+use decision::{Decisions, ReplayState};
 use outcome::Outcomes;
 use output::Output;
 use std::io::ErrorKind;
@@ -25,25 +25,29 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 pub(super) const EXAMPLES: &str = "\
-A LOG is what `detente serve --decision-log` writes. Every request in it is asked again, of the
-scenario as it is now: the revision that a request pinned is passed over. A request that named no
-day is asked of the day that it was answered for, so that a default day that has moved is no change.
+LOG is a file that `detente serve --decision-log` writes. Each request in it is evaluated again
+with the scenario as it is now, even if the request pins an older revision. A request that names
+no day is evaluated on the day of the logged decision, so that a later default day does not count
+as a change.
 
-A decision has changed if its verdict has, or what it could become, or which red lines are crossed,
-or how firmly. One that is refused now has, too. Lines without a request, with masked values that
-are needed, or that are no decisions are counted, with the first of each kind; so are those of
-other scenarios than the one that is asked.
+A decision counts as changed if the verdict, the verdict that it could become, the set of crossed
+red lines or the firmness of one of them differs, or if the request is now refused. Lines that
+cannot be replayed (not a decision, without a request, with masked values that are needed) are
+counted by reason, with the first line of each. Decisions on other scenarios are counted, too.
 
-Ends with 0 if nothing changed; with 1 if something did, or if it breaks off; with 2 on wrong usage.
+Exit codes: 0, nothing changed; 1, something changed, or the replay stopped early; 2, wrong usage.
 
-With --output json, a line for each decision that changed:
-  change             changed or refused
-  time, request_id, caller, item, log, line      where it is
-  was, is            verdict and could_become; without `is`, reason and message: it is refused
-  newly_crossed, no_longer_crossed               each with red_line and firmness
-  firmness           red_line, was and is of what is crossed with another firmness
-and a last one, {\"summary\":{...}}, with scenario, revision, replayed, same, changed, refused,
-other_scenarios, not_replayable, and reasons (reason, count, and log, line and detail of the first).
+--output json prints one line per changed decision:
+  change                            changed or refused
+  time, request_id, caller, item    the logged call
+  log, line                         the position in the logs
+  was, is                           verdict and could_become in the log and now
+  reason, message                   in place of `is`: why the request is refused
+  newly_crossed, no_longer_crossed  lists of red_line and firmness
+  firmness                          list of red_line, was and is, for a different firmness
+and a last line {\"summary\":{...}} with scenario, revision, replayed, same, changed, refused,
+other_scenarios, not_replayable, and reasons (reason, count, and the log, line and detail of the
+first line).
 
 Examples:
   detente replay decisions.jsonl.2 decisions.jsonl.1 decisions.jsonl --scenario new.yaml
@@ -56,59 +60,59 @@ const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 /// The options of `detente replay`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Options {
-    /// Logs of decisions, in their order; `-` is standard input.
+    /// Decision logs, from the oldest to the newest; `-` is standard input.
     #[arg(value_name = "LOG", required = true)]
     logs: Vec<PathBuf>,
 
     #[command(flatten)]
     target: Target,
 
-    /// How to print what changed.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
 }
 
-/// Why a replay ends before its last line.
+/// A replay ended before its last line.
 #[derive(Debug)]
-enum Stop {
-    /// Who reads what changed has seen enough.
+enum ReplayError {
+    /// The reader of standard output closed it.
     ReaderGone,
     Failed(Error),
 }
 
-/// It breaks off, or something changed.
+/// Exit code if something changed.
 const CHANGED: u8 = 1;
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
-    // All are opened first: a name that is wrong is told before anything is done.
-    let open = |path: &PathBuf| Input::open(path, MAX_LINE_BYTES, "a decision");
+    // All logs are opened first, so that a wrong name is reported before any work is done.
+    let open = |path: &PathBuf| LineReader::open(path, MAX_LINE_BYTES, "a decision");
     let logs = options.logs.iter().map(open).collect::<Result<Vec<_>>>()?;
-    let answerer = options.target.open()?;
-    let scenario = answerer.get_scenario(options.target.scenario_name())?;
-    let shared = Arc::new(Mutex::new(Shared::default()));
-    let decisions = Decisions::new(logs, scenario.name.clone(), shared.clone())?;
-    let mut outcomes = Outcomes::new(shared, Output::new(options.output, options.logs.len() > 1));
-    let ended = match &answerer {
-        Backend::Here(service) => answer_here(service, decisions, &mut outcomes),
-        Backend::There(client) => {
+    let backend = options.target.open()?;
+    let scenario = backend.get_scenario(options.target.scenario_name())?;
+    let state = Arc::new(Mutex::new(ReplayState::default()));
+    let decisions = Decisions::new(logs, scenario.name.clone(), state.clone())?;
+    let mut outcomes = Outcomes::new(state, Output::new(options.output, options.logs.len() > 1));
+    let ended = match &backend {
+        Backend::Local(service) => answer_locally(service, decisions, &mut outcomes),
+        Backend::Remote(client) => {
             client.evaluate_stream(decisions, &mut outcomes).map_err(|unfinished| match unfinished {
-                Unfinished::Broken(status) => Stop::Failed(Refusal::from(status).into()),
-                Unfinished::Stopped(stop) => stop,
+                StreamError::Server(status) => ReplayError::Failed(Refusal::from(status).into()),
+                StreamError::Local(error) => error,
             })
         }
     };
-    // What was found is told, however it ended.
-    let told = outcomes.end(&scenario, ended.is_ok());
-    match ended.and(told) {
-        Ok(()) | Err(Stop::ReaderGone) if outcomes.has_changed() => Ok(ExitCode::from(CHANGED)),
-        Ok(()) | Err(Stop::ReaderGone) => Ok(ExitCode::SUCCESS),
-        Err(Stop::Failed(error)) => Err(anyhow!("broke off after {}\n  {error:#}", outcomes.replayed())),
+    // The changes found so far are printed even if the replay failed.
+    let printed = outcomes.end(&scenario, ended.is_ok());
+    match ended.and(printed) {
+        Ok(()) | Err(ReplayError::ReaderGone) if outcomes.has_changed() => Ok(ExitCode::from(CHANGED)),
+        Ok(()) | Err(ReplayError::ReaderGone) => Ok(ExitCode::SUCCESS),
+        Err(ReplayError::Failed(error)) => Err(anyhow!("replay stopped after {}\n  {error:#}", outcomes.replayed())),
     }
 }
 
-fn answer_here(service: &RedLines, mut decisions: Decisions, outcomes: &mut Outcomes) -> Result<(), Stop> {
+fn answer_locally(service: &RedLines, mut decisions: Decisions, outcomes: &mut Outcomes) -> Result<(), ReplayError> {
     loop {
-        if decisions.may_wait() {
+        if decisions.may_block() {
             outcomes.flush()?;
         }
         match decisions.next().transpose()? {
@@ -119,11 +123,11 @@ fn answer_here(service: &RedLines, mut decisions: Decisions, outcomes: &mut Outc
     }
 }
 
-impl From<std::io::Error> for Stop {
+impl From<std::io::Error> for ReplayError {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            ErrorKind::BrokenPipe => Stop::ReaderGone,
-            _ => Stop::Failed(anyhow!("standard output cannot be written: {error}")),
+            ErrorKind::BrokenPipe => ReplayError::ReaderGone,
+            _ => ReplayError::Failed(anyhow!("cannot write to standard output: {error}")),
         }
     }
 }

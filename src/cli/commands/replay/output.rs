@@ -1,7 +1,11 @@
-//! What changed, for people and for programs.
+//! Prints the changes and the summary of a replay, as text or as JSON.
+//!
+//! Owns the layout. The keys of the JSON are documented in `detente replay --help`, and programs rely on them.
 
 use crate::cli::commands::replay::change::{Change, Difference};
-use crate::cli::commands::replay::decision::{Found, Shared, Was, shown};
+use crate::cli::commands::replay::decision::{
+    EvaluationSummary, LoggedDecision, ReplayState, SkipReason, SkippedLines, shown,
+};
 use crate::cli::render::evaluation::verdict_style;
 use crate::cli::render::text::{BAD, DIM, HEAD, table, thousands, wrapped};
 use crate::cli::render::words::{firmness_word, last_segment, verdict_words};
@@ -11,11 +15,11 @@ use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Write};
 
 const WRITE_BYTES: usize = 64 * 1024;
-/// As long as times in logs are, and verdicts.
+/// Widths of the columns: those of a time in a log, and of the longest verdict.
 const TIME: usize = 27;
 const VERDICT: usize = 13;
 
-/// How many decisions came out how.
+/// The numbers of decisions by outcome.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     pub(super) same: u64,
@@ -29,11 +33,11 @@ impl Totals {
     }
 }
 
-/// Standard output.
+/// Writes to standard output.
 pub(super) struct Output {
     format: OutputFormat,
     out: BufWriter<Box<dyn Write>>,
-    /// Whether it must be said in which log something is.
+    /// Whether positions name the log, because there are several.
     names_logs: bool,
     has_head: bool,
 }
@@ -48,8 +52,8 @@ impl Output {
         self.out.flush()
     }
 
-    /// A decision that is another now.
-    pub(super) fn change(&mut self, was: &Was, change: &Change<'_>) -> io::Result<()> {
+    /// Writes a decision whose answer is different now.
+    pub(super) fn change(&mut self, was: &LoggedDecision, change: &Change<'_>) -> io::Result<()> {
         match self.format {
             OutputFormat::Json => writeln!(self.out, "{}", change_json(was, change)),
             OutputFormat::Table => {
@@ -64,20 +68,20 @@ impl Output {
         }
     }
 
-    /// How it all came out.
-    pub(super) fn summary(&mut self, scenario: &v1::Scenario, totals: &Totals, shared: &Shared) -> io::Result<()> {
+    /// Writes the totals and the lines that were not replayed.
+    pub(super) fn summary(&mut self, scenario: &v1::Scenario, totals: &Totals, state: &ReplayState) -> io::Result<()> {
         match self.format {
-            OutputFormat::Json => writeln!(self.out, "{}", summary_json(scenario, totals, shared)),
+            OutputFormat::Json => writeln!(self.out, "{}", summary_json(scenario, totals, state)),
             OutputFormat::Table => {
                 let space = if self.has_head { "\n" } else { "" };
-                write!(self.out, "{space}{}", summary_text(scenario, totals, shared))
+                write!(self.out, "{space}{}", summary_text(scenario, totals, state))
             }
         }
     }
 }
 
-fn change_text(was: &Was, change: &Change<'_>, names_log: bool) -> String {
-    let before = was.found.verdict;
+fn change_text(was: &LoggedDecision, change: &Change<'_>, names_log: bool) -> String {
+    let before = was.evaluation.verdict;
     let (style, now) = match change {
         Change::Changed(difference) => (verdict_style(difference.is.verdict), verdict_words(difference.is.verdict)),
         Change::Refused(_) => (BAD, "refused"),
@@ -94,17 +98,17 @@ fn change_text(was: &Was, change: &Change<'_>, names_log: bool) -> String {
             out += &wrapped(&format!("{}: {}", shown(refusal.reason()), message.join("; ")), 4);
         }
         Change::Changed(Difference { is, newly_crossed, no_longer_crossed, other_firmness }) => {
-            if was.found.could_become != is.could_become {
-                let (was, is) = (verdict_words(was.found.could_become), verdict_words(is.could_become));
+            if was.evaluation.could_become != is.could_become {
+                let (was, is) = (verdict_words(was.evaluation.could_become), verdict_words(is.could_become));
                 out += &wrapped(&format!("could become {is}, was {was}"), 4);
             }
             let named = |lines: &[(&str, v1::Firmness)]| {
                 let lines = lines.iter().map(|(line, firmness)| format!("{} ({})", id(line), firmness_word(*firmness)));
                 lines.collect::<Vec<_>>().join(", ")
             };
-            for (told, lines) in [("newly crossed", newly_crossed), ("no longer crossed", no_longer_crossed)] {
+            for (label, lines) in [("newly crossed", newly_crossed), ("no longer crossed", no_longer_crossed)] {
                 if !lines.is_empty() {
-                    out += &wrapped(&format!("{told}: {}", named(lines)), 4);
+                    out += &wrapped(&format!("{label}: {}", named(lines)), 4);
                 }
             }
             let firmness = other_firmness
@@ -112,7 +116,7 @@ fn change_text(was: &Was, change: &Change<'_>, names_log: bool) -> String {
                 .map(|(line, was, is)| format!("{} ({}, was {})", id(line), firmness_word(*is), firmness_word(*was)));
             let firmness: Vec<String> = firmness.collect();
             if !firmness.is_empty() {
-                out += &wrapped(&format!("crossed with another firmness: {}", firmness.join(", ")), 4);
+                out += &wrapped(&format!("crossed with a different firmness: {}", firmness.join(", ")), 4);
             }
         }
     }
@@ -123,39 +127,41 @@ fn id(line: &str) -> String {
     shown(last_segment(line))
 }
 
-/// A server's words: of any length, but in one line.
+/// An untrusted text of any length in a form that is safe to print, without control characters.
 fn shown_whole(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
-fn summary_text(scenario: &v1::Scenario, totals: &Totals, shared: &Shared) -> String {
+fn summary_text(scenario: &v1::Scenario, totals: &Totals, state: &ReplayState) -> String {
     let Totals { same, changed, refused } = totals;
     let revision: String = scenario.revision.chars().take(12).collect();
-    let unfit: u64 = shared.unfit.values().map(|unfits| unfits.count).sum();
-    let mut out = if totals.replayed() + unfit + shared.other_scenarios == 0 {
-        "Nothing to replay: there is no line\n".to_owned()
+    let skipped: u64 = state.skipped.values().map(|lines| lines.count).sum();
+    let mut out = if totals.replayed() + skipped + state.other_scenarios == 0 {
+        "Nothing to replay: the log is empty\n".to_owned()
     } else if totals.replayed() == 0 {
         format!("{HEAD}Nothing to replay{HEAD:#}\n")
     } else {
-        let (one, all) = (thousands(totals.replayed()), (thousands(*same), thousands(*changed), thousands(*refused)));
         let s = if totals.replayed() == 1 { "" } else { "s" };
         format!(
-            "{HEAD}{one} decision{s} replayed{HEAD:#}: {} the same, {} changed, {} refused now\n",
-            all.0, all.1, all.2
+            "{HEAD}{} decision{s} replayed{HEAD:#}: {} the same, {} changed, {} refused\n",
+            thousands(totals.replayed()),
+            thousands(*same),
+            thousands(*changed),
+            thousands(*refused)
         )
     };
     out += &format!("{DIM}{}, revision {revision}{DIM:#}\n", scenario.name);
-    if shared.other_scenarios > 0 {
-        out += &format!("{} of other scenarios left out\n", lines(shared.other_scenarios));
+    if state.other_scenarios > 0 {
+        out += &format!("{} on other scenarios left out\n", lines(state.other_scenarios));
     }
-    if unfit > 0 {
-        out += &format!("\n{} not replayed\n", lines(unfit));
-        let rows = shared.unfit.iter().map(|(unfit, unfits)| {
-            let detail = if unfits.detail.is_empty() { String::new() } else { format!(": {}", unfits.detail) };
-            let first = format!("{}, line {}{detail}", unfits.log, unfits.line);
-            vec![thousands(unfits.count), unfit.words().to_owned(), first]
+    if skipped > 0 {
+        out += &format!("\n{} not replayed\n", lines(skipped));
+        let rows = state.skipped.iter().map(|(reason, skipped)| {
+            let detail = if skipped.detail.is_empty() { String::new() } else { format!(": {}", skipped.detail) };
+            let first = format!("{}, line {}{detail}", skipped.log, skipped.line);
+            vec![thousands(skipped.count), reason.words().to_owned(), first]
         });
-        out += &table(&["LINES", "BECAUSE", "FIRST"], &rows.collect::<Vec<_>>());
+        out += &table(&["LINES", "REASON", "FIRST"], &rows.collect::<Vec<_>>());
     }
     out
 }
@@ -164,7 +170,7 @@ fn lines(number: u64) -> String {
     format!("{} line{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
-fn change_json(was: &Was, change: &Change<'_>) -> Value {
+fn change_json(was: &LoggedDecision, change: &Change<'_>) -> Value {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
     put("change", if matches!(change, Change::Refused(_)) { "refused" } else { "changed" }.into());
@@ -177,7 +183,7 @@ fn change_json(was: &Was, change: &Change<'_>) -> Value {
     }
     put("log", was.log.as_ref().into());
     put("line", was.line.into());
-    put("was", verdicts(&was.found));
+    put("was", verdicts(&was.evaluation));
     match change {
         Change::Refused(refusal) => {
             put("reason", refusal.reason().into());
@@ -200,17 +206,14 @@ fn change_json(was: &Was, change: &Change<'_>) -> Value {
     Value::Object(object)
 }
 
-fn verdicts(found: &Found) -> Value {
+fn verdicts(found: &EvaluationSummary) -> Value {
     json!({ "verdict": found.verdict.as_str_name(), "could_become": found.could_become.as_str_name() })
 }
 
-fn summary_json(scenario: &v1::Scenario, totals: &Totals, shared: &Shared) -> Value {
-    let reason = |(unfit, unfits): (
-        &crate::cli::commands::replay::decision::Unfit,
-        &crate::cli::commands::replay::decision::Unfits,
-    )| {
-        let first = json!({ "log": &*unfits.log, "line": unfits.line, "detail": unfits.detail });
-        json!({ "reason": unfit.words(), "count": unfits.count, "first": first })
+fn summary_json(scenario: &v1::Scenario, totals: &Totals, state: &ReplayState) -> Value {
+    let row = |(reason, skipped): (&SkipReason, &SkippedLines)| {
+        let first = json!({ "log": &*skipped.log, "line": skipped.line, "detail": skipped.detail });
+        json!({ "reason": reason.words(), "count": skipped.count, "first": first })
     };
     json!({ "summary": {
         "scenario": scenario.name,
@@ -219,8 +222,8 @@ fn summary_json(scenario: &v1::Scenario, totals: &Totals, shared: &Shared) -> Va
         "same": totals.same,
         "changed": totals.changed,
         "refused": totals.refused,
-        "other_scenarios": shared.other_scenarios,
-        "not_replayable": shared.unfit.values().map(|unfits| unfits.count).sum::<u64>(),
-        "reasons": shared.unfit.iter().map(reason).collect::<Vec<_>>(),
+        "other_scenarios": state.other_scenarios,
+        "not_replayable": state.skipped.values().map(|skipped| skipped.count).sum::<u64>(),
+        "reasons": state.skipped.iter().map(row).collect::<Vec<_>>(),
     }})
 }

@@ -1,4 +1,6 @@
 //! The files of certificates, tokens and keys: read at the start, and again when they may have changed.
+//!
+//! Owns when their contents come into force. Must not know how connections and callers are authenticated.
 
 use crate::access::{Authority, JwtRules, Keys, Tokens};
 use crate::cli::commands::serve::options::{Callers, TlsOptions};
@@ -14,48 +16,49 @@ use std::thread::sleep;
 use std::time::Duration;
 use tracing::info;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of the log events of this module. Log filters name it, so it must not change.
 const LOG_TARGET: &str = "detente::cli::serve::credentials";
 
-/// The largest of these files, in bytes.
+/// Size limit of each file, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
-/// Files that have changed are read once more after this time, until they are twice the same.
+/// Time between two reads of changed files, which are used once two reads agree.
 const SETTLING: Duration = Duration::from_millis(500);
-/// How often at the most.
+/// Number of such reads before a reload gives up until the next one.
 const MAX_READS: usize = 10;
 
-/// Files that are read again.
-type Files = Arc<dyn Reload>;
-/// What is done with the contents of files.
+/// Files that can be reloaded.
+type ReloadableFiles = Arc<dyn Reload>;
+/// Brings the contents of the files into force, or returns a message that says why not.
 type Apply = dyn Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync;
 
-/// Files that are read together, and what is done with them.
+/// Files that are reloaded together, such as a certificate and its key.
 struct Credentials {
     what: &'static str,
     paths: Vec<PathBuf>,
-    seen: Mutex<Seen>,
+    last_read: Mutex<LastRead>,
     apply: Box<Apply>,
 }
 
-/// What they held when they were last looked at, and what was wrong with it.
+/// The hash of the contents that were last read, and the fault that they had.
 #[derive(Default)]
-struct Seen {
+struct LastRead {
     hash: Option<[u8; 32]>,
     fault: Option<Fault>,
 }
 
 impl Credentials {
-    /// Those that were read as `contents`, and are in force.
+    /// Credentials whose `contents` are already in force.
     fn in_force(
         what: &'static str,
         paths: Vec<PathBuf>,
         contents: &[Vec<u8>],
         apply: impl Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync + 'static,
-    ) -> Files {
-        let seen = Mutex::new(Seen { hash: Some(hash(contents)), fault: None });
-        Arc::new(Self { what, paths, seen, apply: Box::new(apply) })
+    ) -> ReloadableFiles {
+        let last_read = Mutex::new(LastRead { hash: Some(hash(contents)), fault: None });
+        Arc::new(Self { what, paths, last_read, apply: Box::new(apply) })
     }
 
+    /// The paths of all files, for messages.
     fn all(&self) -> String {
         let names: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
         names.join(", ")
@@ -72,37 +75,37 @@ impl Reload for Credentials {
     }
 
     fn reload(&self) -> Outcome {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = Vec::new();
-        match settled(&self.paths, seen.hash) {
+        match read_settled(&self.paths, last_read.hash) {
             Err((path, error)) => {
-                let message = format!("can't be read: {error}");
-                *seen = Seen { hash: None, fault: Some(Fault { file: path.display().to_string(), message }) };
+                let message = format!("cannot be read: {error}");
+                *last_read = LastRead { hash: None, fault: Some(Fault { file: path.display().to_string(), message }) };
             }
-            // It is being written all the time: next time, perhaps.
+            // The files kept changing. The contents in force stay until the next reload.
             Ok(None) => {}
-            Ok(Some(contents)) if seen.hash == Some(hash(&contents)) => {}
+            Ok(Some(contents)) if last_read.hash == Some(hash(&contents)) => {}
             Ok(Some(contents)) => {
                 let fault = (self.apply)(&contents).err().map(|message| Fault { file: self.all(), message });
                 if fault.is_none() {
-                    changed.push(format!("{} as {} has it now", self.what, self.all()));
+                    changed.push(format!("{} from {}", self.what, self.all()));
                 }
-                *seen = Seen { hash: Some(hash(&contents)), fault };
+                *last_read = LastRead { hash: Some(hash(&contents)), fault };
             }
         }
-        Outcome { changed, faults: seen.fault.iter().cloned().collect() }
+        Outcome { changed, faults: last_read.fault.iter().cloned().collect() }
     }
 }
 
-/// TLS as it is asked for, and its files.
-pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, Files)>, UsageError> {
+/// TLS as the options set it up, and its files; `None` without a certificate.
+pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, ReloadableFiles)>, UsageError> {
     let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
     let mut paths = vec![certificate.clone(), key.clone()];
     paths.extend(options.tls_client_ca.clone());
     let flags = if paths.len() == 3 { "--tls-cert, --tls-key, --tls-client-ca" } else { "--tls-cert, --tls-key" };
-    let contents = first(&paths, flags)?;
+    let contents = read_required(&paths, flags)?;
     let tls =
-        Tls::new(&files(&contents)).map_err(|error| UsageError(format!("TLS can't be had ({flags}): {error}")))?;
+        Tls::new(&files(&contents)).map_err(|error| UsageError(format!("cannot set up TLS ({flags}): {error}")))?;
     let replaced = tls.clone();
     let reload = Credentials::in_force("tls", paths, &contents, move |contents| {
         replaced.replace(&files(contents)).map_err(|error| error.to_string())
@@ -115,15 +118,15 @@ fn files(contents: &[Vec<u8>]) -> TlsFiles {
     TlsFiles { certificate: file(0).unwrap_or_default(), key: file(1).unwrap_or_default(), client_authorities: file(2) }
 }
 
-/// Who is known, and the files that say it.
-pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Files>), UsageError> {
+/// The authority that identifies callers, and its files.
+pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<ReloadableFiles>), UsageError> {
     let mut reloads: Vec<(&'static str, PathBuf, Vec<Vec<u8>>)> = Vec::new();
-    let refused = |path: &Path, error: &dyn std::fmt::Display| UsageError(format!("{}: {error}", path.display()));
+    let invalid = |path: &Path, error: &dyn std::fmt::Display| UsageError(format!("{}: {error}", path.display()));
     let tokens = match &options.tokens {
         None => None,
         Some(path) => {
-            let contents = first(std::slice::from_ref(path), "--tokens")?;
-            let tokens = read_tokens(&contents).map_err(|error| refused(path, &error))?;
+            let contents = read_required(std::slice::from_ref(path), "--tokens")?;
+            let tokens = read_tokens(&contents).map_err(|error| invalid(path, &error))?;
             reloads.push(("tokens", path.clone(), contents));
             Some(tokens)
         }
@@ -136,8 +139,8 @@ pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Files>),
     let keys = match &options.jwks {
         None => None,
         Some(path) => {
-            let contents = first(std::slice::from_ref(path), "--jwks")?;
-            let keys = read_keys(path, &contents, &rules).map_err(|error| refused(path, &error))?;
+            let contents = read_required(std::slice::from_ref(path), "--jwks")?;
+            let keys = read_keys(path, &contents, &rules).map_err(|error| invalid(path, &error))?;
             reloads.push(("jwks", path.clone(), contents));
             Some(keys)
         }
@@ -160,7 +163,7 @@ pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Files>),
 
 fn text(contents: &[Vec<u8>]) -> Result<&str, String> {
     let bytes = contents.first().map_or(&[][..], Vec::as_slice);
-    std::str::from_utf8(bytes).map_err(|_| "it is not text (UTF-8)".to_owned())
+    std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8 text".to_owned())
 }
 
 fn read_tokens(contents: &[Vec<u8>]) -> Result<Tokens, String> {
@@ -170,35 +173,37 @@ fn read_tokens(contents: &[Vec<u8>]) -> Result<Tokens, String> {
 fn read_keys(path: &Path, contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys, String> {
     let keys = Keys::read(text(contents)?, rules.clone()).map_err(|error| error.to_string())?;
     for why in keys.skipped_keys() {
-        info!(target: LOG_TARGET, file = %path.display(), "a key is not used: {why}");
+        info!(target: LOG_TARGET, file = %path.display(), "ignoring a key: {why}");
     }
     Ok(keys)
 }
 
-/// The files at the start: what is asked for must be there.
-fn first(paths: &[PathBuf], flags: &str) -> Result<Vec<Vec<u8>>, UsageError> {
-    read_all(paths).map_err(|(path, error)| UsageError(format!("{} can't be read ({flags}): {error}", path.display())))
+/// Reads files at the start, when a missing file is an error.
+fn read_required(paths: &[PathBuf], flags: &str) -> Result<Vec<Vec<u8>>, UsageError> {
+    read_all(paths).map_err(|(path, error)| UsageError(format!("{} cannot be read ({flags}): {error}", path.display())))
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
     let read = |path: &PathBuf| -> io::Result<Vec<u8>> {
-        // A pipe would never end, or never begin.
+        // Reading a pipe could block forever.
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(io::Error::other("it is no regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         let mut contents = Vec::new();
         let bytes = File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut contents)?;
         if bytes as u64 > MAX_FILE_BYTES {
-            return Err(io::Error::other(format!("it has more than {MAX_FILE_BYTES} bytes")));
+            return Err(io::Error::other(format!("larger than {MAX_FILE_BYTES} bytes")));
         }
         Ok(contents)
     };
     paths.iter().map(|path| read(path).map_err(|error| (path, error))).collect()
 }
 
-/// The same, once it is twice the same: someone may be writing it, and half of a file may be a file. That would be another
-/// one: of a caller who is confined, the half may say that it isn't.
-fn settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Option<Vec<Vec<u8>>>, (&PathBuf, io::Error)> {
+/// Reads files until two reads agree; `None` if they keep changing.
+///
+/// The first half of a file that is being written may be a valid file. Half of a file of tokens could grant a caller
+/// more than the whole file does, because a restriction is missing.
+fn read_settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Option<Vec<Vec<u8>>>, (&PathBuf, io::Error)> {
     let mut last = read_all(paths)?;
     for _ in 0..MAX_READS {
         if known == Some(hash(&last)) {

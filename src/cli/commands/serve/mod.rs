@@ -1,4 +1,6 @@
-//! `detente serve`: reads what it is asked for, binds, serves, drains.
+//! `detente serve`: reads the settings and files, binds the listeners, serves, and drains on a signal.
+//!
+//! Owns the order of these steps and the log lines about them. Must not know how a call is answered.
 
 mod credentials;
 mod options;
@@ -23,43 +25,43 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::runtime::Builder;
 use tracing::{info, warn};
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of the log events of this module. Log filters name it, so it must not change.
 const LOG_TARGET: &str = "detente::cli::serve";
 
-/// Ended by a second signal, or with calls cut.
+/// Exit code after a second signal, or if calls were cut.
 const UNCLEAN: u8 = 1;
-/// At the end, how long the decision log may take to write what waits.
+/// Time that the decision log has on shutdown to write its queue.
 const LAST_DECISIONS: Duration = Duration::from_secs(2);
-/// What turns the admin listener off.
+/// The value of `--admin-listen` that disables the admin listener.
 const OFF: &str = "off";
 
 /// Runs the server until a signal ends it.
 ///
 /// # Errors
-/// If what is asked for can't be had.
+/// If a setting is wrong, or a file or address cannot be used.
 pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
     options.check().map_err(UsageError)?;
     let threads = match options.limits.threads {
         0 => available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    // Always given: without a number tokio reads a variable of its own, and panics if it is unfit.
+    // The number is always set. Otherwise tokio reads TOKIO_WORKER_THREADS, and panics if its value is not a number.
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
-    let runtime = runtime.context("the runtime can't be started")?;
-    let within = runtime.enter();
+    let runtime = runtime.context("the runtime cannot start")?;
+    let entered = runtime.enter();
     let otlp = options.otlp();
     let observability = &options.observability;
     let telemetry = telemetry::init(observability.log_format, &observability.log, otlp.as_ref())?;
     let code = runtime.block_on(serve(options));
-    drop((telemetry, within));
-    // Connections that were cut are left to the operating system.
+    drop((telemetry, entered));
+    // Does not wait for the tasks of cut connections. The operating system closes their sockets.
     runtime.shutdown_background();
     code
 }
 
 async fn serve(options: &ServeOptions) -> Result<ExitCode> {
-    let signals = Signals::new().context("signals can't be watched")?;
-    let (place, default) = options.place();
+    let signals = Signals::new().context("cannot handle signals")?;
+    let (place, default) = options.scenario_location();
     let scenarios = Arc::new(ScenarioFiles::load(place, default).map_err(faulty)?);
     let store = scenarios.store().clone();
     let mut sources: Vec<Arc<dyn Reload>> = Vec::new();
@@ -67,19 +69,19 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     sources.extend(files);
     let (authority, files) = credentials::callers(&options.callers)?;
     sources.extend(files);
-    // Last: who is let in no longer must not wait for a thousand files.
+    // Scenarios come last, so that a revoked credential does not stay valid while a thousand files are read.
     sources.push(scenarios);
     let reloads = Reloads::new(sources);
     let interval = Some(options.scenarios.reload_interval).filter(|interval| !interval.is_zero());
     let watch = Watch::new(&reloads.folders(), interval)?;
     let decisions = options.decisions().map(DecisionLog::open).transpose();
-    let decisions = decisions
-        .map_err(|error| UsageError(format!("the decision log can't be written (--decision-log): {error}")))?;
+    let decisions =
+        decisions.map_err(|error| UsageError(format!("cannot write the decision log (--decision-log): {error}")))?;
     let metrics = Metrics::new(options.otlp().as_ref())?;
 
-    let is_private = options.tls.tls_cert.is_some();
-    let is_known = authority.is_needed() || options.tls.tls_client_ca.is_some();
-    let listener = bind(&options.listening, is_private, is_known).await?;
+    let is_encrypted = options.tls.tls_cert.is_some();
+    let is_authenticated = authority.is_needed() || options.tls.tls_client_ca.is_some();
+    let listener = bind(&options.listening, is_encrypted, is_authenticated).await?;
     let admin = match options.listening.admin_listen.as_str() {
         OFF => None,
         address => {
@@ -87,7 +89,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
             Some(bind_to(address, &resolve(address, flag, variable).await?, flag, variable).await?)
         }
     };
-    announce(&listener.local_addr()?, options, &store, is_known);
+    announce(&listener.local_addr()?, options, &store, is_authenticated);
     if let Some(admin) = &admin {
         let address = admin.local_addr()?;
         info!(
@@ -104,18 +106,18 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
         .with_decisions(decisions.clone())
         .with_metrics(metrics.clone())
         .with_reloads(reloads, watch);
-    let ended = signals.run_until_signal(|stop| async {
-        // The signals' end of it never goes first.
+    let drained = signals.run_until_signal(|stop| async {
+        // The sender outlives this future, so the default is never used.
         server.run(async { stop.await.unwrap_or_default() }).await
     });
-    let ended = ended.await.transpose()?;
-    if ended.is_some() {
+    let drained = drained.await.transpose()?;
+    if drained.is_some() {
         if let Some(decisions) = decisions {
             decisions.end(LAST_DECISIONS);
         }
         metrics.end();
     }
-    Ok(match ended {
+    Ok(match drained {
         Some(DrainOutcome::Complete) => {
             info!(target: LOG_TARGET, "ended");
             ExitCode::SUCCESS
@@ -128,7 +130,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     })
 }
 
-/// Faults of a scenario file are shown with their places; the rest is a sentence.
+/// Turns an error of loading into wrong usage, except faults of a file, which keep their positions.
 fn faulty(error: LoadError) -> anyhow::Error {
     match error {
         LoadError::File(error) => error.into(),
@@ -136,22 +138,24 @@ fn faulty(error: LoadError) -> anyhow::Error {
     }
 }
 
-/// Binds the main listener, unless that would show to others what nobody said they may see.
-async fn bind(listening: &Listening, is_private: bool, is_known: bool) -> Result<TcpListener> {
+/// Binds the main listener.
+///
+/// Rejects an address that other machines can reach without TLS or authentication, unless the settings allow it.
+async fn bind(listening: &Listening, is_encrypted: bool, is_authenticated: bool) -> Result<TcpListener> {
     let address = &listening.listen;
     let resolved = resolve(address, "--listen", "DETENTE_LISTEN").await?;
     if resolved.iter().any(|address| !address.ip().is_loopback()) {
-        if !is_private && !listening.allow_plaintext {
+        if !is_encrypted && !listening.allow_plaintext {
             let text = format!(
-                "{address} is reached from the network, and TLS is not set up: give --tls-cert and --tls-key, or say \
+                "{address} is reachable from the network, and TLS is not set up; set --tls-cert and --tls-key, or \
                  --allow-plaintext (DETENTE_ALLOW_PLAINTEXT=true)"
             );
             return Err(UsageError(text).into());
         }
-        if !is_known && !listening.allow_anonymous {
+        if !is_authenticated && !listening.allow_anonymous {
             let text = format!(
-                "{address} is reached from the network, and everyone could ask everything: give --tokens, --jwks or \
-                 --tls-client-ca, or say --allow-anonymous (DETENTE_ALLOW_ANONYMOUS=true)"
+                "{address} is reachable from the network, and callers are not identified; set --tokens, --jwks or \
+                 --tls-client-ca, or --allow-anonymous (DETENTE_ALLOW_ANONYMOUS=true)"
             );
             return Err(UsageError(text).into());
         }
@@ -159,15 +163,17 @@ async fn bind(listening: &Listening, is_private: bool, is_known: bool) -> Result
     bind_to(address, &resolved, "--listen", "DETENTE_LISTEN").await
 }
 
-/// Once: what is bound is what was looked at.
+/// Resolves an address once, so that the addresses that were checked are the ones that are bound.
 async fn resolve(address: &str, flag: &str, variable: &str) -> Result<Vec<SocketAddr>> {
     match lookup_host(address).await {
         Ok(resolved) => Ok(resolved.collect()),
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
-            let text = format!("`{address}` is not an address: give {flag} ({variable}) one like 127.0.0.1:50051");
+            let text = format!(
+                "`{address}` is not an address; expected HOST:PORT for {flag} ({variable}), like 127.0.0.1:50051"
+            );
             Err(UsageError(text).into())
         }
-        Err(error) => Err(UsageError(format!("{address} can't be resolved ({flag}, {variable}): {error}")).into()),
+        Err(error) => Err(UsageError(format!("cannot resolve {address} ({flag}, {variable}): {error}")).into()),
     }
 }
 
@@ -176,29 +182,36 @@ async fn bind_to(address: &str, resolved: &[SocketAddr], flag: &str, variable: &
         let text = match error.kind() {
             ErrorKind::AddrInUse => {
                 format!(
-                    "{address} is taken, perhaps by another instance: choose another address with {flag} ({variable})"
+                    "{address} is in use, perhaps by another instance; choose another address with {flag} ({variable})"
                 )
             }
-            _ => format!("can't listen on {address} ({flag}, {variable}): {error}"),
+            _ => format!("cannot listen on {address} ({flag}, {variable}): {error}"),
         };
         UsageError(text).into()
     })
 }
 
-fn announce(address: &SocketAddr, options: &ServeOptions, store: &Store, is_known: bool) {
+fn announce(address: &SocketAddr, options: &ServeOptions, store: &Store, is_authenticated: bool) {
     for compiled in store.list() {
         log_scenario(&compiled, store.default_id().as_ref() == Some(&compiled.scenario().id));
     }
-    let how = match (&options.tls.tls_cert, &options.tls.tls_client_ca) {
+    let transport = match (&options.tls.tls_cert, &options.tls.tls_client_ca) {
         (None, _) => "in plaintext",
         (Some(_), None) => "over TLS",
         (Some(_), Some(_)) => "over mutual TLS",
     };
-    let whom = if is_known { "to known callers" } else { "to everyone" };
+    let callers = if is_authenticated { "to authenticated callers" } else { "to everyone" };
     let reflection = options.listening.reflection;
-    info!(target: LOG_TARGET, %address, reflection, "listening on {address}: gRPC {how}, {whom}, {}", reach(address));
+    info!(
+        target: LOG_TARGET,
+        %address,
+        reflection,
+        "listening on {address}: gRPC {transport}, {callers}, {}",
+        reach(address)
+    );
 }
 
+/// Where an address can be reached from, for log lines.
 fn reach(address: &SocketAddr) -> &'static str {
     if address.ip().is_loopback() { "from this machine only" } else { "from the network" }
 }

@@ -1,8 +1,10 @@
-//! Requests from JSON lines, one at a time.
+//! Reads requests from JSON lines, one at a time.
+//!
+//! Owns the answers to lines that are not requests. Must not know how requests are answered.
 
 use crate::cli::client::Turn;
-use crate::cli::commands::sweep::Stop;
-use crate::cli::line_reader::{Input, Line};
+use crate::cli::commands::sweep::SweepError;
+use crate::cli::line_reader::{Line, LineReader};
 use crate::error::{ApiError, Violations};
 use crate::schema::json::{JsonError, JsonForm};
 use crate::schema::proto::v1;
@@ -13,37 +15,37 @@ use anyhow::Result;
 use serde_json::Value;
 
 impl Line<'_> {
-    /// The id that its answer repeats, where one can be made out.
+    /// The `id` of the line, which its answer repeats; empty if the line has none or is not JSON.
     pub(super) fn id(&self) -> String {
         let Line::Text(text) = self else { return String::new() };
         let value = serde_json::from_str::<Value>(text).ok();
         value.as_ref().and_then(|value| value.get("id")?.as_str()).unwrap_or_default().to_owned()
     }
 
-    /// Whether an answer with this id may be this line's.
+    /// Whether an answer with this id may be the answer to this line.
     pub(super) fn is_answered_by(&self, answered: &str) -> bool {
         let id = self.id();
-        // Of an id that is too long, enough to be recognised is repeated.
+        // An answer repeats only the beginning of an id that is too long.
         id == answered || (id.len() > MAX_STREAM_ID_BYTES && !answered.is_empty() && id.starts_with(answered))
     }
 }
 
-/// Requests, each to be asked, or answered already since it can't be.
+/// Reads the input: requests to send, and error answers for lines that are not requests.
 pub(super) struct Requests {
-    input: Input,
+    input: LineReader,
     form: JsonForm,
-    /// For requests that name none.
+    /// The scenario of requests that name none.
     scenario: String,
 }
 
 impl Requests {
-    pub(super) fn new(input: Input, scenario: String) -> Result<Self, JsonError> {
+    pub(super) fn new(input: LineReader, scenario: String) -> Result<Self, JsonError> {
         Ok(Self { input, form: JsonForm::of("StreamEvaluateProposalsRequest")?, scenario })
     }
 
-    /// Whether the next line is not there yet in full.
-    pub(super) fn may_wait(&self) -> bool {
-        self.input.may_wait()
+    /// Whether reading the next line may block.
+    pub(super) fn may_block(&self) -> bool {
+        self.input.may_block()
     }
 
     fn read(&mut self) -> Result<Option<Turn>> {
@@ -55,7 +57,7 @@ impl Requests {
                     name_scenario(&self.scenario, &mut message);
                     return Ok(Some(Turn::Ask(message)));
                 }
-                Err(error) => format!("it is not a StreamEvaluateProposalsRequest: {error}"),
+                Err(error) => format!("the line is not a StreamEvaluateProposalsRequest: {error}"),
             },
         };
         let mut id = line.id();
@@ -66,14 +68,14 @@ impl Requests {
 }
 
 impl Iterator for Requests {
-    type Item = Result<Turn, Stop>;
+    type Item = Result<Turn, SweepError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().map_err(Stop::Failed).transpose()
+        self.read().map_err(SweepError::Failed).transpose()
     }
 }
 
-/// The name of a reference proposal says its scenario; whatever else is asked is asked of the one that is named.
+/// Sets the scenario of a request that names neither a scenario nor a reference proposal.
 fn name_scenario(scenario: &str, message: &mut v1::StreamEvaluateProposalsRequest) {
     if let Some(request) = &mut message.request {
         let is_named = !request.scenario.is_empty() || matches!(request.subject, Some(Subject::ProposalName(_)));

@@ -1,14 +1,14 @@
-//! `detente sweep`: any number of proposals from a file of JSON lines, here or through one stream of a server.
+//! `detente sweep`: evaluates any number of proposals from a file of JSON lines.
 //!
-//! Owns the order of lines and where they go. Memory is constant: a line at a time here, a bounded number ahead of the
-//! answers with a server.
+//! Owns the order of the answers. Must not know how proposals are evaluated. Memory is bounded: one line at a time
+//! without a server, a bounded number of requests read ahead through one stream of a server.
 
 mod input;
 mod output;
 
 use crate::cli::backend::{Backend, Target};
-use crate::cli::client::{Sink, Turn, Unfinished};
-use crate::cli::line_reader::Input;
+use crate::cli::client::{Sink, StreamError, Turn};
+use crate::cli::line_reader::LineReader;
 use crate::cli::render::text::thousands;
 use crate::error::Refusal;
 use crate::services::{MAX_REQUEST_BYTES, RedLines};
@@ -21,14 +21,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub(super) const EXAMPLES: &str = "\
-A line of FILE is a StreamEvaluateProposalsRequest of the API:
+Each line of FILE is a StreamEvaluateProposalsRequest of the API:
   {\"id\":\"a\",\"request\":{\"proposalName\":\"scenarios/ukraine-2025/proposals/jeddah-ceasefire\"}}
   {\"id\":\"b\",\"request\":{\"proposal\":{\"terms\":[{\"issue\":\"sanctions\",\"choice\":\"lift\"}]}}}
-and its answer, in its place, a StreamEvaluateProposalsResponse with the same id. A line that
-cannot be read, or is longer than 1 MiB, is answered by an error; blank lines are not answered.
+Each answer is a StreamEvaluateProposalsResponse with the same id, in the order of the requests. A
+line that is not a request, or is longer than 1 MiB, is answered with an error; blank lines are
+skipped.
 
-Ends with 0 if all lines are answered, with errors or without; with 1 if it breaks off; with 2
-on wrong usage.
+Exit codes: 0, all lines are answered, even if with errors; 1, the sweep stopped early; 2, wrong
+usage.
 
 Examples:
   detente sweep drafts.jsonl --out answers.jsonl
@@ -38,48 +39,48 @@ Examples:
 /// The options of `detente sweep`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Options {
-    /// Requests as JSON lines; `-` is standard input.
+    /// File of requests as JSON lines; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
     #[command(flatten)]
     target: Target,
 
-    /// Write the answers to a file. [default: standard output]
+    /// File to write the answers to. [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Go on after the answers that the file given with --out has already.
+    /// Continue an interrupted sweep after the answers that the file of `--out` already has.
     #[arg(long, requires = "out")]
     resume: bool,
 }
 
-/// Why a sweep ends before its last line.
+/// A sweep ended before its last line.
 #[derive(Debug)]
-enum Stop {
-    /// Who reads the answers has seen enough.
+enum SweepError {
+    /// The reader of standard output closed it.
     ReaderGone,
     Failed(Error),
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
-    let mut input = Input::open(&options.file, MAX_REQUEST_BYTES, "a request")?;
+    let mut input = LineReader::open(&options.file, MAX_REQUEST_BYTES, "a request")?;
     let (mut output, resumed) = match &options.out {
         None => (Output::to_stdout()?, Resumed::default()),
         Some(path) => Output::to_file(path, options.resume, &mut input)?,
     };
-    let answerer = options.target.open()?;
+    let backend = options.target.open()?;
     let requests = Requests::new(input, options.target.scenario_name())?;
-    let ended = match &answerer {
-        Backend::Here(service) => answer_here(service, requests, &mut output),
-        Backend::There(client) => {
+    let ended = match &backend {
+        Backend::Local(service) => answer_locally(service, requests, &mut output),
+        Backend::Remote(client) => {
             client.evaluate_stream(requests, &mut output).map_err(|unfinished| match unfinished {
-                Unfinished::Broken(status) => Stop::Failed(Refusal::from(status).into()),
-                Unfinished::Stopped(stop) => stop,
+                StreamError::Server(status) => SweepError::Failed(Refusal::from(status).into()),
+                StreamError::Local(error) => error,
             })
         }
     };
-    // What was answered is kept, however it ended.
+    // The answers so far are written even if the sweep failed.
     let ended = ended.and(output.flush());
     output.clear_progress();
     match ended {
@@ -87,21 +88,21 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
             anstream::eprintln!("{}", output.summary(&resumed));
             Ok(ExitCode::SUCCESS)
         }
-        Err(Stop::ReaderGone) => Ok(ExitCode::SUCCESS),
-        Err(Stop::Failed(error)) => {
+        Err(SweepError::ReaderGone) => Ok(ExitCode::SUCCESS),
+        Err(SweepError::Failed(error)) => {
             let answered = thousands(output.answered() + resumed.answered);
-            let again = match options.out {
-                Some(_) => "run it again with --resume to go on",
-                None => "with --out FILE it can go on where it broke off (--resume)",
+            let advice = match options.out {
+                Some(_) => "add --resume to continue",
+                None => "with --out FILE, an interrupted sweep can continue (--resume)",
             };
-            Err(anyhow!("broke off after {answered} answers; {again}\n  {error:#}"))
+            Err(anyhow!("sweep stopped after {answered} answers; {advice}\n  {error:#}"))
         }
     }
 }
 
-fn answer_here(service: &RedLines, mut requests: Requests, output: &mut Output) -> Result<(), Stop> {
+fn answer_locally(service: &RedLines, mut requests: Requests, output: &mut Output) -> Result<(), SweepError> {
     loop {
-        if requests.may_wait() {
+        if requests.may_block() {
             output.flush()?;
         }
         match requests.next().transpose()? {
@@ -112,11 +113,11 @@ fn answer_here(service: &RedLines, mut requests: Requests, output: &mut Output) 
     }
 }
 
-impl From<std::io::Error> for Stop {
+impl From<std::io::Error> for SweepError {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            ErrorKind::BrokenPipe => Stop::ReaderGone,
-            _ => Stop::Failed(error.into()),
+            ErrorKind::BrokenPipe => SweepError::ReaderGone,
+            _ => SweepError::Failed(error.into()),
         }
     }
 }

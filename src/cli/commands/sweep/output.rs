@@ -1,9 +1,11 @@
-//! Answers as JSON lines, and how to go on with a file of them.
+//! Writes answers as JSON lines, and continues a file of answers.
+//!
+//! Owns the output file. Must not know how requests are read or answered.
 
 use crate::cli::client::Sink;
-use crate::cli::commands::sweep::Stop;
-use crate::cli::line_reader::Input;
-use crate::cli::progress_counter::counting;
+use crate::cli::commands::sweep::SweepError;
+use crate::cli::line_reader::LineReader;
+use crate::cli::progress_counter::start_counter;
 use crate::cli::render::text::{count, thousands};
 use crate::cli::render::words::verdict_words;
 use crate::cli::report::UsageError;
@@ -18,21 +20,21 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Seek, 
 use std::path::Path;
 
 const WRITE_BYTES: usize = 64 * 1024;
-/// So much of an answer is looked at for its id: more than any id takes that is escaped.
+/// Number of bytes of an answer that are searched for its id, which is longer than any escaped id.
 const HEAD_BYTES: usize = 4 * 1024;
-/// The verdicts so far are told every so many answers.
-const TELL_EVERY: u64 = 500;
+/// Number of answers between two updates of the verdicts in the progress display.
+const MESSAGE_EVERY: u64 = 500;
 
-/// What a file of answers has already.
+/// The answers that an output file had before this run.
 #[derive(Debug, Default)]
 pub(super) struct Resumed {
     pub(super) answered: u64,
 }
 
-/// Where answers go.
+/// Writes the answers to standard output or a file, and counts them.
 pub(super) struct Output {
     writer: BufWriter<Box<dyn Write>>,
-    /// In errors.
+    /// Name of the file, for messages.
     name: String,
     form: JsonForm,
     line: Vec<u8>,
@@ -45,18 +47,20 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn to_stdout() -> Result<Self, JsonError> {
         let stdout = io::stdout();
-        // Where answers are read on the terminal itself, nothing is drawn between them.
-        let progress = counting("answered", !stdout.is_terminal());
+        // Without progress if the answers go to the terminal, because it would be drawn between them.
+        let progress = start_counter("answered", !stdout.is_terminal());
         Self::new(Box::new(stdout), "standard output", progress)
     }
 
-    /// To a file: a new or empty one, or one that `resume` goes on with, after as many lines of the input.
-    pub(super) fn to_file(path: &Path, resume: bool, input: &mut Input) -> Result<(Self, Resumed)> {
+    /// Opens an output file, which must be empty or new unless `resume` is set.
+    ///
+    /// With `resume`, the input skips the requests that the file already has answers to.
+    pub(super) fn to_file(path: &Path, resume: bool, input: &mut LineReader) -> Result<(Self, Resumed)> {
         let name = path.display().to_string();
-        let cannot = || format!("{name} cannot be written");
+        let error = || format!("{name} cannot be written");
         let open = OpenOptions::new().read(resume).write(true).create(true).truncate(false).open(path);
-        let mut file = open.with_context(cannot)?;
-        // Not every file can be locked; that two sweeps write to one is told where it can.
+        let mut file = open.with_context(error)?;
+        // Two sweeps would mix their answers. File systems without locks do not report it.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(anyhow!("another sweep is writing to {name}"));
         }
@@ -64,18 +68,18 @@ impl Output {
         if resume {
             let (answered, end) = skip_answered(&file, &name, input)?;
             resumed.answered = answered;
-            let metadata = file.metadata().with_context(cannot)?;
+            let metadata = file.metadata().with_context(error)?;
             if metadata.len() > end {
-                file.set_len(end).with_context(cannot)?;
+                file.set_len(end).with_context(error)?;
             }
             if metadata.is_file() {
-                file.seek(SeekFrom::Start(end)).with_context(cannot)?;
+                file.seek(SeekFrom::Start(end)).with_context(error)?;
             }
-        } else if file.metadata().with_context(cannot)?.len() > 0 {
-            let text = format!("{name} is not empty: give --resume to go on with it, or the name of another file");
+        } else if file.metadata().with_context(error)?.len() > 0 {
+            let text = format!("{name} is not empty; add --resume to continue it, or choose another file");
             return Err(UsageError(text).into());
         }
-        let progress = counting("answered", true);
+        let progress = start_counter("answered", true);
         progress.set_position(resumed.answered);
         progress.reset_eta();
         Ok((Self::new(Box::new(file), &name, progress)?, resumed))
@@ -94,17 +98,17 @@ impl Output {
         })
     }
 
-    /// In this run.
+    /// Number of answers in this run.
     pub(super) fn answered(&self) -> u64 {
         self.answered
     }
 
-    /// "1,000,000 answered, 3 with errors".
+    /// The totals in words, like "1,000,000 answered, 3 with errors".
     pub(super) fn summary(&self, resumed: &Resumed) -> String {
         let errors = if self.errors > 0 { format!(", {} with errors", thousands(self.errors)) } else { String::new() };
         let before = match resumed.answered {
             0 => String::new(),
-            answered => format!("; {} were before", thousands(answered)),
+            answered => format!("; {} already answered", thousands(answered)),
         };
         format!("{} answered{errors}{before}", thousands(self.answered))
     }
@@ -113,13 +117,13 @@ impl Output {
         self.progress.finish_and_clear();
     }
 
-    /// An answer as JSON, the same whenever it is written.
+    /// Appends an answer as JSON. The same answer always has the same text.
     fn write(&mut self, answer: &v1::StreamEvaluateProposalsResponse) -> Result<()> {
         if !matches!(answer.result, Some(Item::Error(_))) {
             return Ok(self.form.append(answer, &mut self.line)?);
         }
         let mut value = self.form.value(answer)?;
-        // Metadata of errors are a map, and maps come in any order.
+        // The metadata of an error is a map without a fixed order, so its keys are sorted.
         if let Some(details) = value.pointer_mut("/error/details") {
             details.sort_all_objects();
         }
@@ -133,66 +137,69 @@ impl Output {
             Some(Item::Error(_)) | None => self.errors += 1,
         }
         self.progress.inc(1);
-        if self.answered % TELL_EVERY == 1 && !self.progress.is_hidden() {
+        if self.answered % MESSAGE_EVERY == 1 && !self.progress.is_hidden() {
             let verdicts = self.verdicts.iter();
-            let told = verdicts.map(|(verdict, number)| format!("{} {}", thousands(*number), verdict_words(*verdict)));
+            let counts =
+                verdicts.map(|(verdict, number)| format!("{} {}", thousands(*number), verdict_words(*verdict)));
             let errors =
                 (self.errors > 0).then(|| count(usize::try_from(self.errors).unwrap_or(usize::MAX), "error", "errors"));
-            self.progress.set_message(told.chain(errors).collect::<Vec<_>>().join(", "));
+            self.progress.set_message(counts.chain(errors).collect::<Vec<_>>().join(", "));
         }
     }
 
-    fn failed(&self, error: io::Error) -> Stop {
+    fn failed(&self, error: io::Error) -> SweepError {
         match error.kind() {
-            ErrorKind::BrokenPipe => Stop::ReaderGone,
-            _ => Stop::Failed(anyhow!("{} cannot be written: {error}", self.name)),
+            ErrorKind::BrokenPipe => SweepError::ReaderGone,
+            _ => SweepError::Failed(anyhow!("{} cannot be written: {error}", self.name)),
         }
     }
 }
 
 impl Sink for Output {
-    type Error = Stop;
+    type Error = SweepError;
 
-    fn put(&mut self, answer: v1::StreamEvaluateProposalsResponse) -> Result<(), Stop> {
+    fn put(&mut self, answer: v1::StreamEvaluateProposalsResponse) -> Result<(), SweepError> {
         self.line.clear();
-        self.write(&answer).map_err(Stop::Failed)?;
+        self.write(&answer).map_err(SweepError::Failed)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line).map_err(|error| self.failed(error))?;
         self.note(&answer);
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), Stop> {
+    fn flush(&mut self) -> Result<(), SweepError> {
         self.writer.flush().map_err(|error| self.failed(error))
     }
 }
 
-/// Counts the whole lines of a file of answers, each of which must be of the input's line in its place. Gives their
-/// number, and where they end: what follows was torn off.
-fn skip_answered(file: &File, name: &str, input: &mut Input) -> Result<(u64, u64)> {
+/// Counts the complete lines of a file of answers, and checks each against the input line in its place.
+///
+/// Returns their number and the offset of their end. Anything after that is a line that was cut off.
+fn skip_answered(file: &File, name: &str, input: &mut LineReader) -> Result<(u64, u64)> {
     let mut lines = BufReader::with_capacity(WRITE_BYTES, file);
     let (mut answered, mut end) = (0, 0);
     let mut head = Vec::new();
     while let Some(bytes) = read_head(&mut lines, &mut head).with_context(|| format!("{name} cannot be read"))? {
         let place = answered + 1;
-        let other = |why: String| UsageError(format!("{name} cannot be gone on with: {why}"));
-        let id = answered_id(&head).ok_or_else(|| other(format!("its line {place} is not an answer of a sweep")))?;
-        let asked = input.name().to_owned();
+        let mismatch = |why: String| UsageError(format!("cannot resume from {name}: {why}"));
+        let id = answered_id(&head).ok_or_else(|| mismatch(format!("its line {place} is not an answer of a sweep")))?;
+        let input_name = input.name().to_owned();
         let Some(line) = input.next_line()? else {
-            return Err(other(format!("it has more answers than {asked} has requests")).into());
+            return Err(mismatch(format!("it has more answers than {input_name} has requests")).into());
         };
         if !line.is_answered_by(&id) {
-            let (wanted, number) = (line.id(), input.number());
-            let why = format!("its line {place} answers `{id}`, but line {number} of {asked} is `{wanted}`");
-            return Err(other(why).into());
+            let (expected, number) = (line.id(), input.number());
+            let why = format!("its line {place} answers `{id}`, but line {number} of {input_name} is `{expected}`");
+            return Err(mismatch(why).into());
         }
         (answered, end) = (place, end + bytes);
     }
     Ok((answered, end))
 }
 
-/// Reads the head of a line, and over the rest of it. Gives the line's bytes, its end included; `None` where no line
-/// has an end any more.
+/// Reads the head of a line and skips the rest.
+///
+/// Returns the length of the line with its newline, or `None` if there is no further complete line.
 fn read_head(lines: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<Option<u64>> {
     head.clear();
     let mut bytes = 0;
@@ -216,7 +223,7 @@ fn read_head(lines: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<Option<
     }
 }
 
-/// The id of an answer as this program writes it; `None` for anything else.
+/// The id of an answer in the form that this program writes; `None` for anything else.
 fn answered_id(head: &[u8]) -> Option<String> {
     let object = head.strip_prefix(b"{")?;
     let (id, rest) = match object.strip_prefix(b"\"id\":") {

@@ -1,10 +1,12 @@
-//! The settings of `detente serve`: flags, or environment variables (`DETENTE_*`), which flags override. docs/settings.md
-//! is written from the help of these options, so the reason for a default is the second paragraph of its option.
+//! The settings of `detente serve`: flags, or environment variables (`DETENTE_*`), which flags override.
+//!
+//! docs/settings.md is generated from the help of these options. The first paragraph of an option gives its meaning, the
+//! second the reason for its default. Must not know how settings take effect.
 
 mod values;
 
 use crate::access::JwtAlgorithm;
-use crate::cli::args::parsers::{duration, patience};
+use crate::cli::args::parsers::{duration, long_duration};
 use crate::server::Settings;
 use crate::serving::DecisionTarget as Target;
 use crate::serving::{DecisionSettings, Mask, Where};
@@ -21,43 +23,43 @@ use values::{count, endpoint, file_size, filter, header_size, message_size, shar
 /// The options of `detente serve`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ServeOptions {
-    /// Where to listen, and to whom.
+    /// Addresses and access to them.
     #[command(flatten)]
     pub(crate) listening: Listening,
-    /// What to serve.
+    /// Scenario files.
     #[command(flatten)]
     pub(crate) scenarios: Scenarios,
-    /// How to be spoken to in private.
+    /// TLS certificates.
     #[command(flatten)]
     pub(crate) tls: TlsOptions,
-    /// Who may call.
+    /// Authentication of callers.
     #[command(flatten)]
     pub(crate) callers: Callers,
-    /// What is too much.
+    /// Limits on connections, calls, memory and time.
     #[command(flatten)]
     pub(crate) limits: Limits,
-    /// What to tell those who look after it.
+    /// Logs, traces, metrics and the decision log.
     #[command(flatten)]
     pub(crate) observability: Observability,
-    /// How to end.
+    /// Times of a shutdown.
     #[command(flatten)]
-    pub(crate) end: End,
+    pub(crate) shutdown: ShutdownOptions,
 }
 
-/// Where to listen, and to whom.
+/// The addresses to listen on, and the conditions for addresses beyond this machine.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub(crate) struct Listening {
     /// Address on which to serve callers. Port 0 takes any free port, which the log names.
     ///
-    /// The default accepts callers of this machine only, until somebody decides otherwise.
+    /// The default accepts only callers on this machine.
     #[arg(long, env = "DETENTE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:50051")]
     pub(crate) listen: String,
 
     /// Address for probes and scrapers, always in plaintext: `grpc.health.v1.Health`, `/livez`, `/readyz`, `/metrics`,
     /// `/version`. `off` disables it.
     ///
-    /// The metrics name scenarios: keep the address to those who may know the names.
+    /// The metrics contain the names of scenarios: restrict the address to clients that may know them.
     #[arg(long, env = "DETENTE_ADMIN_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:50052")]
     pub(crate) admin_listen: String,
 
@@ -68,7 +70,7 @@ pub(crate) struct Listening {
         default_missing_value = "true", num_args = 0..=1, require_equals = true)]
     pub(crate) allow_plaintext: bool,
 
-    /// Serve beyond this machine without identifying callers: anyone may ask everything.
+    /// Serve beyond this machine without identifying callers: anyone may send any request.
     ///
     /// Required to listen on an address other than loopback without `--tokens`, `--jwks` or `--tls-client-ca`.
     #[arg(long, env = "DETENTE_ALLOW_ANONYMOUS", value_name = "BOOL", action = ArgAction::Set, default_value_t = false,
@@ -82,7 +84,7 @@ pub(crate) struct Listening {
     pub(crate) reflection: bool,
 }
 
-/// What to serve.
+/// The scenario files to serve.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Scenarios")]
 pub(crate) struct Scenarios {
@@ -112,7 +114,7 @@ pub(crate) struct Scenarios {
     pub(crate) reload_interval: Duration,
 }
 
-/// How to be spoken to in private.
+/// The certificates of TLS and mutual TLS.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsOptions {
@@ -132,7 +134,7 @@ pub(crate) struct TlsOptions {
     pub(crate) tls_client_ca: Option<PathBuf>,
 }
 
-/// Who may call.
+/// The files and rules that authenticate callers.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Callers")]
 pub(crate) struct Callers {
@@ -158,7 +160,7 @@ pub(crate) struct Callers {
 
     /// Algorithms with which a JSON Web Token may be signed, separated by commas.
     ///
-    /// The default is what issuers commonly use, restricted to asymmetric algorithms: a verifier's key cannot sign
+    /// The default has the algorithms that issuers commonly use, all of them asymmetric: the key of a verifier cannot sign
     /// tokens.
     #[arg(
         long,
@@ -170,7 +172,7 @@ pub(crate) struct Callers {
     pub(crate) jwt_algorithms: Vec<JwtAlgorithm>,
 }
 
-/// What is too much.
+/// Limits on connections, calls, memory and time.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct Limits {
@@ -186,7 +188,7 @@ pub(crate) struct Limits {
     /// Clients then look up the address again and find new replicas. The random tenth keeps them from reconnecting all
     /// at once.
     #[arg(long, env = "DETENTE_MAX_CONNECTION_AGE", value_name = "DURATION", default_value = "30m",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) max_connection_age: Duration,
 
     /// Number of calls that one connection may have open at a time.
@@ -205,38 +207,38 @@ pub(crate) struct Limits {
 
     /// Idle time before a keepalive ping.
     #[arg(long, env = "DETENTE_KEEPALIVE_INTERVAL", value_name = "DURATION", default_value = "60s",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) keepalive_interval: Duration,
 
     /// Time that a client has to answer a keepalive ping before its connection is closed.
     #[arg(long, env = "DETENTE_KEEPALIVE_TIMEOUT", value_name = "DURATION", default_value = "20s",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) keepalive_timeout: Duration,
 
     /// Time that a new connection has to begin HTTP/2, TLS handshake included.
     #[arg(long, env = "DETENTE_HANDSHAKE_TIMEOUT", value_name = "DURATION", default_value = "10s",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) handshake_timeout: Duration,
 
     /// Time that a request has to arrive in full; streams are exempt.
     ///
     /// A mebibyte in ten seconds is the speed of a slow mobile network.
     #[arg(long, env = "DETENTE_RECEIVE_TIMEOUT", value_name = "DURATION", default_value = "10s",
-        value_parser = patience)]
+        value_parser = long_duration)]
     pub(crate) receive_timeout: Duration,
 
     /// Time that a client may leave an answer unread before the call is reset.
-    #[arg(long, env = "DETENTE_STALL", value_name = "DURATION", default_value = "60s", value_parser = patience)]
+    #[arg(long, env = "DETENTE_STALL", value_name = "DURATION", default_value = "60s", value_parser = long_duration)]
     pub(crate) stall: Duration,
 
-    /// Time that a stream of evaluations may go without a request before it is ended.
-    #[arg(long, env = "DETENTE_STREAM_IDLE", value_name = "DURATION", default_value = "60s", value_parser = patience)]
+    /// Time that a stream of evaluations may go without a request before the server ends it.
+    #[arg(long, env = "DETENTE_STREAM_IDLE", value_name = "DURATION", default_value = "60s", value_parser = long_duration)]
     pub(crate) stream_idle: Duration,
 
-    /// Number of calls, and of messages of streams, that are worked on at a time over all connections; further ones are
+    /// Number of calls, and of messages of streams, that are processed at a time over all connections; further ones are
     /// rejected at once.
     ///
-    /// Beyond this number, waiting would only add to everyone's latency.
+    /// Beyond this number, waiting would only increase the latency of all calls.
     #[arg(long, env = "DETENTE_MAX_CALLS", value_name = "COUNT", default_value_t = 1024,
         value_parser = count(1, 1_000_000))]
     pub(crate) max_calls: usize,
@@ -288,16 +290,16 @@ pub(crate) struct Limits {
 
     /// Longest time that one analysis may take, whatever deadline its caller sets.
     ///
-    /// An analysis that takes longer is answered with what it found, and its answer says so.
-    #[arg(long, env = "DETENTE_ANALYSIS_TIME", value_name = "DURATION", default_value = "30s", value_parser = patience)]
+    /// An analysis that takes longer answers with its results so far, and marks them as incomplete.
+    #[arg(long, env = "DETENTE_ANALYSIS_TIME", value_name = "DURATION", default_value = "30s", value_parser = long_duration)]
     pub(crate) analysis_time: Duration,
 }
 
-/// What to tell those who look after it.
+/// Logs, traces, metrics and the decision log.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Observability")]
 pub(crate) struct Observability {
-    /// What to log: a level (error, warn, info, debug, trace), or levels by target. `info,detente::call=debug` logs
+    /// Log filter: a level (error, warn, info, debug, trace), or levels by target. `info,detente::call=debug` logs
     /// every call.
     #[arg(long, env = "DETENTE_LOG", value_name = "FILTER", default_value = "info", value_parser = filter)]
     pub(crate) log: String,
@@ -308,7 +310,7 @@ pub(crate) struct Observability {
     #[arg(long, env = "DETENTE_LOG_FORMAT", value_enum, default_value_t)]
     pub(crate) log_format: LogFormat,
 
-    /// Whether logs and traces of evaluations contain what was proposed.
+    /// Whether logs and traces of evaluations contain the proposals.
     ///
     /// Off by default because drafts are confidential.
     #[arg(long, env = "DETENTE_LOG_CONTENT", value_name = "BOOL", action = ArgAction::Set, default_value_t = false)]
@@ -322,7 +324,7 @@ pub(crate) struct Observability {
     pub(crate) otlp_endpoint: Option<String>,
 
     /// Interval at which the collector receives the metrics.
-    #[arg(long, env = "DETENTE_OTLP_INTERVAL", value_name = "DURATION", default_value = "30s", value_parser = patience)]
+    #[arg(long, env = "DETENTE_OTLP_INTERVAL", value_name = "DURATION", default_value = "30s", value_parser = long_duration)]
     pub(crate) otlp_interval: Duration,
 
     /// Share of calls that are traced, among calls whose callers do not decide it (W3C `traceparent`).
@@ -357,25 +359,25 @@ pub(crate) struct Observability {
     pub(crate) decision_log_queue: usize,
 }
 
-/// How to end.
+/// The times of a shutdown.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "End")]
-pub(crate) struct End {
-    /// Time on shutdown during which health checks answer NOT_SERVING before clients are told to go (GOAWAY).
+#[command(next_help_heading = "Shutdown")]
+pub(crate) struct ShutdownOptions {
+    /// Time on shutdown during which health checks answer NOT_SERVING before the server sends GOAWAY.
     ///
-    /// Behind a load balancer, set the time that the load balancer takes to notice.
+    /// Behind a load balancer, set the time that the load balancer takes to stop sending calls.
     #[arg(long, env = "DETENTE_DRAIN_PAUSE", value_name = "DURATION", default_value = "500ms", value_parser = duration)]
     pub(crate) drain_pause: Duration,
 
     /// Time that open calls have to finish on shutdown, after `--drain-pause`; calls that take longer are cut.
     ///
-    /// Halfway through, analyses are told to answer with what they have found.
+    /// After half of it, analyses stop and answer with their results so far.
     #[arg(long, env = "DETENTE_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) drain_timeout: Duration,
 }
 
 impl ServeOptions {
-    /// What the server is to be.
+    /// The settings of the server.
     pub(crate) fn settings(&self) -> Settings {
         let limits = &self.limits;
         let quota = NonZeroU32::new(limits.caller_rate)
@@ -401,55 +403,55 @@ impl ServeOptions {
             analyses: limits.analyses,
             analysis_time: limits.analysis_time,
             content: self.observability.log_content,
-            drain: Drain { pause: self.end.drain_pause, timeout: self.end.drain_timeout },
+            drain: Drain { pause: self.shutdown.drain_pause, timeout: self.shutdown.drain_timeout },
         }
     }
 
-    /// Where the scenarios come from, and which answers requests that name none.
-    pub(crate) fn place(&self) -> (Where, Option<Id>) {
+    /// The location of the scenario files, and the default scenario if it is set.
+    pub(crate) fn scenario_location(&self) -> (Where, Option<Id>) {
         let scenarios = &self.scenarios;
-        let place = match &scenarios.folder {
+        let location = match &scenarios.folder {
             Some(folder) => Where::Folder(folder.clone()),
             None => Where::Files(scenarios.files.clone()),
         };
-        (place, scenarios.default_scenario.as_deref().map(Id::from))
+        (location, scenarios.default_scenario.as_deref().map(Id::from))
     }
 
-    /// The collector.
+    /// The settings of the OpenTelemetry collector; `None` without `--otlp-endpoint`.
     pub(crate) fn otlp(&self) -> Option<Otlp> {
         let Observability { otlp_endpoint, otlp_interval, trace_sample, .. } = &self.observability;
         let endpoint = otlp_endpoint.clone()?;
         Some(Otlp { endpoint, interval: *otlp_interval, sample: *trace_sample })
     }
 
-    /// The decision log.
+    /// The settings of the decision log; `None` without `--decision-log`.
     pub(crate) fn decisions(&self) -> Option<DecisionSettings> {
-        let chosen = &self.observability;
-        let target = chosen.decision_log.clone()?;
+        let options = &self.observability;
+        let target = options.decision_log.clone()?;
         Some(DecisionSettings {
             target: if target.as_os_str() == "-" { Target::Stdout } else { Target::File(target) },
-            max_bytes: chosen.decision_log_max_bytes,
-            keep: chosen.decision_log_keep,
-            sample: chosen.decision_log_sample,
-            mask: chosen.decision_log_mask.clone(),
-            queue: chosen.decision_log_queue,
+            max_bytes: options.decision_log_max_bytes,
+            keep: options.decision_log_keep,
+            sample: options.decision_log_sample,
+            mask: options.decision_log_mask.clone(),
+            queue: options.decision_log_queue,
         })
     }
 }
 
 impl ServeOptions {
-    /// Settings that don't go together.
+    /// Checks settings that depend on each other, beyond what clap checks.
     ///
     /// # Errors
-    /// What is wrong, and what to say instead.
+    /// A message that names the flag that is missing.
     pub(crate) fn check(&self) -> Result<(), String> {
         let Limits { caller_rate, caller_burst, .. } = self.limits;
         if caller_rate == 0 && caller_burst > 0 {
-            return Err("--caller-burst is of no use without --caller-rate: give both, or neither".to_owned());
+            return Err("--caller-burst requires --caller-rate".to_owned());
         }
         let observability = &self.observability;
         if observability.decision_log.is_none() && !observability.decision_log_mask.is_empty() {
-            return Err("--decision-log-mask is of no use without --decision-log".to_owned());
+            return Err("--decision-log-mask requires --decision-log".to_owned());
         }
         Ok(())
     }

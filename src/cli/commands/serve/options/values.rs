@@ -1,31 +1,33 @@
-//! How settings are written: durations, sizes, shares, addresses.
+//! Parsers of the values of settings: counts, sizes, shares, URLs and log filters.
+//!
+//! Their errors follow the value and the flag, which clap prints.
 
 use crate::telemetry::check_filter;
 use clap::builder::RangedU64ValueParser;
 
-/// A number within bounds.
+/// A number from `least` to `most`.
 pub(super) fn count(least: u64, most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..=most)
 }
 
-/// The same of 32 bits.
+/// A number of 32 bits from `least` to `most`.
 pub(super) fn small_count(least: u64, most: u64) -> RangedU64ValueParser<u32> {
     RangedU64ValueParser::new().range(least..=most)
 }
 
-/// A part of one.
+/// A share from 0 to 1.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err("write a share from 0 to 1, like `0.1`".to_owned()),
+        _ => Err("expected a share from 0 to 1, like `0.1`".to_owned()),
     }
 }
 
-/// A collector's URL.
+/// The URL of a collector: http, with a host.
 pub(super) fn endpoint(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").unwrap_or_default();
     match text.parse::<http::Uri>() {
-        // A port that is none is no port to the parser.
+        // `http::Uri` accepts a port that is not a number or too large, and then reports that there is no port.
         Ok(uri)
             if uri.host().is_some()
                 && uri.authority().is_some_and(|all| all.port_u16().is_some() || !all.as_str().contains(':'))
@@ -37,33 +39,33 @@ pub(super) fn endpoint(text: &str) -> Result<String, String> {
                 Err("this build has no OTLP support; build with `--features otlp`".to_owned())
             }
         }
-        _ => Err("write a collector's URL like `http://127.0.0.1:4317` (gRPC, in plaintext)".to_owned()),
+        _ => Err("expected the URL of a collector like `http://127.0.0.1:4317` (gRPC, in plaintext)".to_owned()),
     }
 }
 
-/// The size of headers: HTTP/2 counts it in 32 bits.
+/// A size of headers from 1 KiB to 1 MiB. HTTP/2 limits it to 32 bits.
 pub(super) fn header_size(text: &str) -> Result<u32, String> {
     match u32::try_from(size(text)?) {
         Ok(bytes) if (1024..=1024 * 1024).contains(&bytes) => Ok(bytes),
-        _ => Err("1KiB to 1MiB".to_owned()),
+        _ => Err("expected a size from 1KiB to 1MiB".to_owned()),
     }
 }
 
-/// The size of a message.
+/// A size of a message from 1 KiB to 64 MiB.
 pub(super) fn message_size(text: &str) -> Result<usize, String> {
     match usize::try_from(size(text)?) {
         Ok(bytes) if (1024..=64 * 1024 * 1024).contains(&bytes) => Ok(bytes),
-        _ => Err("1KiB to 64MiB".to_owned()),
+        _ => Err("expected a size from 1KiB to 64MiB".to_owned()),
     }
 }
 
-/// The size of a file that is written.
+/// A size of a file of at least 64 KiB.
 pub(super) fn file_size(text: &str) -> Result<u64, String> {
     let bytes = size(text)?;
-    if bytes < 64 * 1024 { Err("at least 64KiB".to_owned()) } else { Ok(bytes) }
+    if bytes < 64 * 1024 { Err("expected a size of at least 64KiB".to_owned()) } else { Ok(bytes) }
 }
 
-/// A number of bytes, with or without a unit.
+/// A number of bytes up to 64 GiB, with or without a unit.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
     let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
@@ -72,11 +74,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     let size = number.and_then(|number| number.checked_mul(bytes));
     match size {
         Some(size) if size <= 64 << 30 => Ok(size),
-        Some(_) => Err("at most 64GiB".to_owned()),
-        None => Err("write a size like `32MiB`, `512KiB` or `0`".to_owned()),
+        Some(_) => Err("expected a size of at most 64GiB".to_owned()),
+        None => Err("expected a size like `32MiB`, `512KiB` or `0`".to_owned()),
     }
 }
 
+/// A filter of log lines, like `info,detente::call=debug`.
 pub(super) fn filter(text: &str) -> Result<String, String> {
     check_filter(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
