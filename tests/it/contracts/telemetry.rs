@@ -345,7 +345,8 @@ async fn log_targets_are_those_of_earlier_versions() {
     let (mut uncached, mut cached) = (logged("0").await, cached);
     // Counts of the cache are only logged where there is one.
     let counts = "INFO hits, misses, evictions, entries, bytes";
-    let remove = |log: &mut BTreeMap<String, BTreeSet<String>>| log.get_mut("detente::grpc::server").unwrap().remove(counts);
+    let remove =
+        |log: &mut BTreeMap<String, BTreeSet<String>>| log.get_mut("detente::grpc::server").unwrap().remove(counts);
     assert!(remove(&mut cached) && !remove(&mut uncached));
     let (uncached, cached) = (table(&uncached), table(&cached));
     assert_same("the log without a cache", &uncached, &cached);

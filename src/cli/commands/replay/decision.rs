@@ -12,7 +12,7 @@ use crate::schema::proto::v1;
 use anyhow::Result;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The text that a log has in place of a masked value.
 const MASKED: &str = "masked";
@@ -88,7 +88,7 @@ pub(super) struct ReplayState {
 }
 
 pub(super) fn locked(state: &Mutex<ReplayState>) -> MutexGuard<'_, ReplayState> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+    crate::locks::lock(state)
 }
 
 impl ReplayState {

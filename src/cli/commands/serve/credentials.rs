@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
 use tracing::info;
@@ -75,7 +75,7 @@ impl Reload for Credentials {
     }
 
     fn reload(&self) -> Outcome {
-        let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_read = crate::locks::lock(&self.last_read);
         let mut changed = Vec::new();
         match read_settled(&self.paths, last_read.hash) {
             Err((path, error)) => {
