@@ -250,7 +250,7 @@ fn unreadable_hypotheses_are_reported_with_the_nearest_name() {
             "`frim` is not a firmness; expected one of tentative, negotiable, firm, absolute; did you mean `firm`?",
         ),
         ("guarantors_wiling=true", "did you mean `guarantors_willing`?"),
-        ("guarantors_willing=perhaps", "true or false is expected"),
+        ("guarantors_willing=perhaps", "expected true or false"),
         ("sanctions=lift", "`sanctions` is an issue, which a proposal settles; use --set sanctions=ANSWER"),
         ("rusia rejects sanctions == \"lift\"", "there is no party `rusia`; did you mean `russia`?"),
         ("russia hard rejects sanctions == \"lift\"", "`hard` is not a firmness"),

@@ -57,9 +57,9 @@ fn answers_and_errors_are_in_the_order_of_the_lines() {
     let details = |at: usize| answers[at]["error"]["details"].to_string();
     for (at, fault) in [
         (3, "line 6"),
-        (3, "it is not a StreamEvaluateProposalsRequest: unrecognized field name 'reqest'"),
+        (3, "the line is not a StreamEvaluateProposalsRequest: unrecognized field name 'reqest'"),
         (4, "line 7"),
-        (5, "it is longer than the 1048576 bytes that are read of a request"),
+        (5, "the line is longer than 1048576 bytes, the limit for a request"),
         (6, "the id has 400 bytes"),
         (7, "give a request"),
     ] {
