@@ -30,6 +30,7 @@ mod fault;
 mod formula;
 mod limits;
 mod nearest;
+mod operand;
 mod parse;
 mod scan;
 mod space;

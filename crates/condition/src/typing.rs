@@ -9,6 +9,7 @@ use super::fault::{ConditionError, ConditionErrorKind};
 use super::formula::{Atom, Formula, Numbers};
 use super::limits::{MAX_CONDITION_FAULTS, MAX_FORMULA_NODES};
 use super::nearest::nearest_within;
+use super::operand::{Constant, Operand, Text};
 use super::parse::parse;
 use super::vocabulary::{Name, Vocabulary};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
@@ -42,50 +43,6 @@ pub(super) fn read_within(
     match formula {
         Some(formula) if faults.is_empty() => Ok(formula),
         _ => Err(faults),
-    }
-}
-
-/// The type and value of an expression.
-#[derive(Clone)]
-enum Operand<'a> {
-    Truth(Formula),
-    Choice(&'a str, InputId, &'a Domain),
-    Members(&'a str, InputId, &'a Domain),
-    Quantity(InputId, i64, i64),
-    Size(InputId, usize),
-    Text(Text),
-    Number(i64),
-    List(Vec<Constant>),
-}
-
-/// A literal, or the value of a macro variable.
-#[derive(Clone)]
-enum Constant {
-    Text(Text),
-    Number(i64),
-}
-
-#[derive(Clone)]
-struct Text {
-    text: Arc<str>,
-    /// Whether the condition contains the string itself, so that an unknown one is an error.
-    ///
-    /// The elements of a group need not all be members of the input in which they are looked up.
-    literal: bool,
-}
-
-impl Operand<'_> {
-    fn describe(&self) -> &'static str {
-        match self {
-            Operand::Truth(_) => "a condition",
-            Operand::Choice(..) => "a choice",
-            Operand::Members(..) => "a set of members",
-            Operand::Quantity(..) => "a quantity",
-            Operand::Size(..) => "a number of members",
-            Operand::Text(_) => "a string",
-            Operand::Number(_) => "a number",
-            Operand::List(_) => "a list",
-        }
     }
 }
 
