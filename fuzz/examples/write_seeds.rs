@@ -3,13 +3,13 @@
 //! `cargo run --manifest-path fuzz/Cargo.toml --example write_seeds`, after a change of the schema or of the bundled
 //! scenario. The numbers of the requests are those of `fuzz_targets/request.rs`.
 
-use detente_core::engine::Compiled;
 use detente::schema::json::from_json;
-use detente::services::page_token::{PageToken, QueryHash};
 use detente::schema::proto::v1;
 use detente::services::RedLines;
-use detente_core::scenario;
+use detente::services::page_token::{PageToken, QueryHash};
 use detente::serving::Store;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
 use prost::Message;
 use std::fs;
 use std::path::{Path, PathBuf};

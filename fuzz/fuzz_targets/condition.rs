@@ -6,7 +6,10 @@
 
 #![no_main]
 
-use detente_condition::{Answer, Atom, ConditionError, ConditionErrorKind, Cubes, Decision, Domain, Formula, InputId, Space, Value, Vocabulary, WorkBudget, read};
+use detente_condition::{
+    Answer, Atom, ConditionError, ConditionErrorKind, Cubes, Decision, Domain, Formula, InputId, Space, Value,
+    Vocabulary, WorkBudget, read,
+};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};

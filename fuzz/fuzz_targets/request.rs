@@ -5,14 +5,14 @@
 
 #![no_main]
 
-use detente_analysis::Budget;
-use detente_core::engine::Compiled;
 use detente::error::ApiError;
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::ErrorReason;
 use detente::services::{AnalysisRequest, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines};
-use detente_core::scenario;
 use detente::serving::{Cache, Store};
+use detente_analysis::Budget;
+use detente_core::engine::Compiled;
+use detente_core::scenario;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use prost::Message;
 use std::sync::{Arc, LazyLock};
