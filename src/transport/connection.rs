@@ -55,7 +55,7 @@ const MAX_ERROR_RESETS: usize = 1024;
 /// h2 charges every DATA frame below 256 bytes with the missing bytes. If the charges exceed half of the connection's
 /// window, h2 closes the connection (GOAWAY, `too_many_data_frames`), and with it every other call. A stream of
 /// evaluations is read no faster than it is answered, so its window is often full of small frames. The windows and the
-/// number of streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](crate::services::MAX_STREAMS_OF_EVALUATIONS)) are
+/// number of streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](crate::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS)) are
 /// therefore set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the
 /// window.
 const STREAM_WINDOW: u32 = 64 * 1024;
