@@ -103,8 +103,8 @@ fn service() -> RedLines {
     record.metrics = Some(Metrics::new(None).unwrap());
     RedLines::new(Arc::new(Store::new(vec![bundled()]).unwrap()))
         .with_cache(Arc::new(Cache::new(settings.cache_bytes)))
-        .with_places(ConcurrencyLimit::new(settings.max_calls))
-        .with_room(ResponseBudget::new(128 * 1024 * 1024))
+        .with_concurrency_limit(ConcurrencyLimit::new(settings.max_calls))
+        .with_response_budget(ResponseBudget::new(128 * 1024 * 1024))
         .with_record(record)
 }
 

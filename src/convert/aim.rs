@@ -1,10 +1,12 @@
-//! Requests of the analysis service in: what is asked, of what, with which aim.
+//! Validates the requests of the analysis service: the proposal, the circumstances and the aim.
+//!
+//! Must not know how a question is solved.
 
 use crate::convert::date::to_date;
 use crate::convert::hypotheses::to_supposition;
 use crate::convert::red_line::to_firmness;
 use crate::convert::request::{Subject, to_circumstances, to_given};
-use crate::convert::term::{Names, to_answers};
+use crate::convert::term::{InputKind, to_answers};
 use crate::error::{ApiError, Violations, quoted};
 use crate::schema::proto::Date as ProtoDate;
 use crate::schema::proto::v1;
@@ -16,49 +18,49 @@ use detente_core::scenario::model::{Firmness, Role};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What the requests of this service have in common.
+/// The fields that the requests of the analysis service have in common.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Fields<'a> {
-    /// The proposal, where one is given.
+pub struct CommonFields<'a> {
+    /// The proposal, if the request gives one.
     pub subject: Option<Subject<'a>>,
-    /// Terms that replace the proposal's.
+    /// Terms that replace the proposal's terms on their issues.
     pub overrides: &'a [v1::Term],
-    /// Issues taken out of the proposal.
+    /// Ids of issues whose terms are removed from the proposal.
     pub cleared_issues: &'a [String],
-    /// The day.
+    /// The day; `None` for the scenario's default day.
     pub as_of: Option<&'a ProtoDate>,
-    /// Circumstances.
+    /// Values of circumstances.
     pub circumstances: &'a [v1::Term],
-    /// Hypotheses.
+    /// Hypotheses, in the order in which they apply.
     pub hypotheses: &'a [v1::Hypothesis],
-    /// The aim.
+    /// The aim; `None` for the default aim.
     pub aim: Option<&'a v1::Aim>,
 }
 
-/// What a request asks, validated.
+/// A validated request of the analysis service.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    /// What all questions have in common.
+pub struct ValidatedRequest {
+    /// The question to solve, without the proposal.
     pub question: Question,
-    /// The proposal's terms, where there is one.
+    /// The proposal's terms, if the request gives a proposal.
     pub terms: Option<Vec<Given>>,
-    /// What is supposed, in words.
+    /// The hypotheses in words, in the order given.
     pub suppositions: Vec<String>,
 }
 
-impl Asked {
-    /// The question ready to be solved.
+impl ValidatedRequest {
+    /// Prepares the question to be solved.
     ///
     /// # Errors
-    /// Quantities that conditions and pins cut into too many intervals.
+    /// If conditions and pins cut a quantity into too many intervals, or if the scenario does not cover the day.
     pub fn problem(&self) -> Result<Problem, ApiError> {
         self.ready(Problem::new(self.question.clone()))
     }
 
-    /// The same for comparing packages by preferences.
+    /// Prepares the question for comparing packages by preferences, which cut quantities too.
     ///
     /// # Errors
-    /// As [`Asked::problem`].
+    /// The errors of [`ValidatedRequest::problem`].
     pub fn comparing(&self) -> Result<Problem, ApiError> {
         self.ready(Problem::comparing(self.question.clone()))
     }
@@ -84,12 +86,17 @@ impl Asked {
     }
 }
 
-/// Reads what requests have in common. Faults are added to `violations`, which the caller turns into an error together
-/// with its own.
+/// Validates the fields that requests have in common.
+///
+/// Faults are added to `violations`. The calling function adds its own and returns all of them as one error.
 ///
 /// # Errors
-/// The reference proposal that is not there, a day that is not covered.
-pub fn to_asked(compiled: &Arc<Compiled>, fields: Fields<'_>, violations: &mut Violations) -> Result<Asked, ApiError> {
+/// If the reference proposal does not exist, or the scenario does not cover the day.
+pub fn to_validated(
+    compiled: &Arc<Compiled>,
+    fields: CommonFields<'_>,
+    violations: &mut Violations,
+) -> Result<ValidatedRequest, ApiError> {
     let scenario = &**compiled.scenario();
     let changes = (fields.overrides, fields.cleared_issues);
     let terms = match fields.subject {
@@ -109,7 +116,7 @@ pub fn to_asked(compiled: &Arc<Compiled>, fields: Fields<'_>, violations: &mut V
     compiled.check_covered(day).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause })?;
     let supposition = to_supposition(compiled, fields.hypotheses, (day, day), violations);
     let aim = to_aim(compiled, fields.aim, violations);
-    Ok(Asked {
+    Ok(ValidatedRequest {
         question: Question {
             compiled: compiled.clone(),
             day,
@@ -135,7 +142,7 @@ fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violation
         let text = format!("{} is no firmness; give one from 1 (tentative) to 4 (absolute)", aim.floor);
         violations.add("aim.floor", text);
     }
-    let pins = to_answers(scenario, &aim.pins, Names::Issues, "aim.pins", violations);
+    let pins = to_answers(scenario, &aim.pins, InputKind::Issues, "aim.pins", violations);
     for (at, pin) in aim.pins.iter().enumerate() {
         if matches!(pin.value, Some(v1::term::Value::Unsettled(_))) {
             violations.add(format!("aim.pins[{at}].unsettled"), "a package settles what is pinned: give an answer");
@@ -174,7 +181,7 @@ fn to_goal(compiled: &Compiled, goal: &str, violations: &mut Violations) -> Opti
     }
 }
 
-/// Of each party, whether its red lines count.
+/// Returns for each party, in the scenario's order, whether its red lines count.
 fn to_counts(scenario: &Scenario, named: Option<&v1::PartyList>, violations: &mut Violations) -> Vec<bool> {
     let Some(named) = named else { return vec![true; scenario.parties.len()] };
     let mut counts: Vec<bool> = scenario.parties.iter().map(|party| party.role == Role::Principal).collect();
@@ -199,7 +206,7 @@ fn to_counts(scenario: &Scenario, named: Option<&v1::PartyList>, violations: &mu
     counts
 }
 
-/// The position of a party that a caller names.
+/// Returns the position of a party by its id; adds a fault if the scenario has no such party.
 pub fn to_party(scenario: &Scenario, id: &str, field: &str, violations: &mut Violations) -> Option<usize> {
     let found = scenario.party(id);
     if found.is_none() {
@@ -210,7 +217,7 @@ pub fn to_party(scenario: &Scenario, id: &str, field: &str, violations: &mut Vio
     found
 }
 
-/// A number of results: 0 is the default.
+/// Validates a number of results from 0 to `most`. 0 stands for `default`.
 pub fn to_most(asked: i32, default: usize, most: usize, field: &str, violations: &mut Violations) -> usize {
     match usize::try_from(asked) {
         Ok(0) => default,
@@ -222,16 +229,16 @@ pub fn to_most(asked: i32, default: usize, most: usize, field: &str, violations:
     }
 }
 
-/// The proposal's terms as pins, those of the aim besides; an issue in both is a fault.
-pub fn fix(asked: &mut Asked, violations: &mut Violations) {
-    let pins = &mut asked.question.aim.pins;
-    for given in asked.terms.iter().flatten() {
+/// Adds the proposal's terms to the aim's pins. An issue that has both a term and a pin is a fault.
+pub fn pin_terms(validated: &mut ValidatedRequest, violations: &mut Violations) {
+    let pins = &mut validated.question.aim.pins;
+    for given in validated.terms.iter().flatten() {
         if matches!(given.answer, Answer::Unsettled) {
             continue;
         }
         let pinned = |(input, _): &(InputId, Answer)| *input == given.input;
         if pins.iter().any(pinned) {
-            let scenario = asked.question.compiled.scenario();
+            let scenario = validated.question.compiled.scenario();
             let name = scenario.inputs.get(given.input.index()).map_or("", |input| &*input.id);
             violations.add("aim.pins", format!("`{name}` is pinned, and a term of the proposal fixes it, too"));
             continue;

@@ -1,4 +1,6 @@
-//! What the analysis service found, out.
+//! Converts the results of analyses to messages and sentences.
+//!
+//! Must not know how a result is computed, or what the request contained beside the question.
 
 use crate::convert::red_line::from_firmness;
 use crate::convert::term::{entry_id, from_answer};
@@ -14,7 +16,7 @@ use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Firmness;
 use std::collections::BTreeSet;
 
-/// Why an answer is not the whole one.
+/// Converts the reason why an answer is incomplete.
 pub fn from_cut(cut: Option<CutShort>) -> v1::CutShort {
     match cut {
         None => v1::CutShort::Unspecified,
@@ -24,7 +26,7 @@ pub fn from_cut(cut: Option<CutShort>) -> v1::CutShort {
     }
 }
 
-/// The same in words, for the end of a sentence.
+/// Returns a sentence that says why an answer is incomplete, with a leading space; empty for a complete answer.
 pub fn cut_text(cut: Option<CutShort>) -> &'static str {
     match cut {
         None => "",
@@ -36,7 +38,7 @@ pub fn cut_text(cut: Option<CutShort>) -> &'static str {
     }
 }
 
-/// A red line in brief, with the firmness that is meant.
+/// Converts the red line at `position` to its brief form, with `firmness` as its firmness.
 pub fn mention(question: &Question, position: usize, firmness: Firmness) -> Option<v1::RedLineMention> {
     let scenario = question.compiled.scenario();
     let red_line = question.red_line(position)?;
@@ -48,18 +50,18 @@ pub fn mention(question: &Question, position: usize, firmness: Firmness) -> Opti
     })
 }
 
-/// Counted lines, by their places.
+/// Converts counted red lines, given as indices into [`Problem::lines`], to their brief form.
 pub fn lines(problem: &Problem, places: &[usize]) -> Vec<v1::RedLineMention> {
     let found = places.iter().filter_map(|place| problem.lines.get(*place));
     found.filter_map(|line| mention(&problem.question, line.position, line.firmness)).collect()
 }
 
-/// The red lines that would count, were they recorded already.
+/// Converts the red lines that would count but are not yet recorded on the day.
 pub fn not_recorded(question: &Question) -> Vec<v1::RedLineMention> {
     crossed(question, &question.not_recorded())
 }
 
-/// The same in a sentence; nothing where there are none.
+/// Returns a sentence about the red lines that are not yet recorded, with a leading space; empty if there are none.
 pub fn not_recorded_text(question: &Question) -> String {
     match question.not_recorded().len() {
         0 => String::new(),
@@ -72,12 +74,12 @@ pub fn not_recorded_text(question: &Question) -> String {
     }
 }
 
-/// Lines with the firmness that is meant, by position.
+/// Converts red lines, given as positions with the firmness of the crossing.
 fn crossed(question: &Question, crossed: &[(usize, Firmness)]) -> Vec<v1::RedLineMention> {
     crossed.iter().filter_map(|(position, firmness)| mention(question, *position, *firmness)).collect()
 }
 
-/// The ids of the parties of counted lines, in the scenario's order.
+/// Returns the ids of the parties that hold the given counted lines, in the scenario's order.
 fn parties(problem: &Problem, places: &[usize]) -> Vec<String> {
     let of: BTreeSet<usize> =
         places.iter().filter_map(|place| problem.lines.get(*place)).map(|line| line.party).collect();
@@ -90,7 +92,7 @@ fn terms_of(scenario: &Scenario, answers: &[(InputId, Answer)]) -> Vec<v1::Term>
     found.map(|(input, answer)| from_answer(input, answer)).collect()
 }
 
-/// A package out.
+/// Converts a package.
 pub fn from_package(question: &Question, package: &Package) -> v1::Package {
     v1::Package {
         terms: terms_of(question.compiled.scenario(), &package.answers),
@@ -98,7 +100,7 @@ pub fn from_package(question: &Question, package: &Package) -> v1::Package {
     }
 }
 
-/// An efficient package out.
+/// Converts an efficient package.
 pub fn from_efficient(question: &Question, efficient: &Efficient) -> v1::EfficientPackage {
     let scenario = question.compiled.scenario();
     let ranks = efficient.places.iter().filter_map(|(party, issue, place)| {
@@ -116,7 +118,7 @@ pub fn from_efficient(question: &Question, efficient: &Efficient) -> v1::Efficie
     }
 }
 
-/// Parties' numbers out.
+/// Converts parties' utilities.
 pub fn from_utilities(scenario: &Scenario, utilities: &[(usize, f64)]) -> Vec<v1::PartyUtility> {
     let found = utilities.iter().filter_map(|(party, utility)| {
         Some(v1::PartyUtility { party: scenario.parties.get(*party)?.id.to_string(), utility: *utility })
@@ -134,7 +136,7 @@ fn from_distance(distance: &Distance) -> v1::AmendmentDistance {
     }
 }
 
-/// An amendment out. `terms` are the proposal's.
+/// Converts an amendment. `terms` are the terms of the proposal before the amendment.
 pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amended) -> v1::Amendment {
     let question = &problem.question;
     let scenario = question.compiled.scenario();
@@ -176,8 +178,8 @@ fn from_step(problem: &Problem, step: &Step) -> Option<v1::AmendmentChange> {
             (amendment_change::Step::DropMember(id), text)
         }
         StepKind::Set(answer) => {
-            let told = wording::answer(input, &answer);
-            let value = told.strip_prefix(&format!("{} is ", input.id)).unwrap_or(&told);
+            let sentence = wording::answer(input, &answer);
+            let value = sentence.strip_prefix(&format!("{} is ", input.id)).unwrap_or(&sentence);
             let text = if step.settles_open {
                 format!("settle {} as {value}", input.id)
             } else {
@@ -209,7 +211,7 @@ fn from_step(problem: &Problem, step: &Step) -> Option<v1::AmendmentChange> {
     })
 }
 
-/// An impasse out.
+/// Converts an impasse.
 pub fn from_impasse(problem: &Problem, impasse: &Impasse) -> v1::Impasse {
     let conflicts = impasse
         .conflicts
@@ -269,7 +271,7 @@ fn impasse_summary(problem: &Problem, impasse: &Impasse) -> String {
     lead + &not_recorded_text(&problem.question) + cut
 }
 
-/// "1 conflict", "3 conflicts".
+/// Returns a count with its noun: "1 conflict", "3 conflicts".
 pub fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -1,15 +1,17 @@
-//! Civil dates.
+//! Converts civil dates between `google.type.Date` and the core's type.
 
 use crate::error::Violations;
 use crate::schema::proto::Date as ProtoDate;
 use jiff::civil::Date;
 
-/// A date out.
+/// Converts a date to a message.
 pub fn from_date(date: Date) -> ProtoDate {
     ProtoDate { year: i32::from(date.year()), month: i32::from(date.month()), day: i32::from(date.day()) }
 }
 
-/// A date in. Half a date (a year, say) and a day that no calendar has are faults.
+/// Validates a date; `None` if it is absent or has a fault.
+///
+/// A date without year, month or day, and a day that is not in the calendar, are faults.
 pub fn to_date(date: Option<&ProtoDate>, field: &str, violations: &mut Violations) -> Option<Date> {
     let date = date?;
     let parts = (i16::try_from(date.year), i8::try_from(date.month), i8::try_from(date.day));

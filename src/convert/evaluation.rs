@@ -1,4 +1,6 @@
-//! Evaluations out.
+//! Converts evaluations, findings, stances and verdicts to messages.
+//!
+//! Must not know how an evaluation is computed.
 
 use crate::convert::date::from_date;
 use crate::convert::red_line::{from_evidence, from_firmness};
@@ -15,14 +17,14 @@ use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Evidence, Firmness, RedLine};
 use std::collections::BTreeMap;
 
-/// An evaluation as a message. `suppositions` are the hypotheses in words.
+/// Converts an evaluation. `suppositions` are the hypotheses in words.
 pub fn from_evaluation(
     scenario: &Scenario,
     evaluation: &Evaluation,
     detail: Detail,
     suppositions: &[String],
 ) -> v1::Evaluation {
-    let out = Out { scenario, evaluation, full: detail == Detail::Full };
+    let converter = EvaluationConverter { scenario, evaluation, full: detail == Detail::Full };
     let stances = scenario.parties.iter().zip(&evaluation.stances).map(|(party, found)| v1::PartyStance {
         party: party.id.to_string(),
         stance: from_stance(found.stance).into(),
@@ -34,7 +36,7 @@ pub fn from_evaluation(
             constraint: constraint.id.to_string(),
             title: constraint.title.clone(),
             certainty: from_certainty(warning.certainty).into(),
-            reasons: out.reasons(evaluation.sighting_reasons(warning)),
+            reasons: converter.reasons(evaluation.sighting_reasons(warning)),
         })
     });
     let cautions = evaluation.cautions.iter().filter_map(|notice| {
@@ -54,22 +56,22 @@ pub fn from_evaluation(
         could_become: from_verdict(evaluation.could_become).into(),
         summary: wording::summary(scenario, evaluation, suppositions.len()),
         stances: stances.collect(),
-        findings: evaluation.findings.iter().filter_map(|finding| out.finding(finding)).collect(),
-        unsettled: out.unsettled(),
+        findings: evaluation.findings.iter().filter_map(|finding| converter.finding(finding)).collect(),
+        unsettled: converter.unsettled(),
         warnings: warnings.collect(),
         cautions: cautions.collect(),
-        inputs: if out.full { out.effective_inputs() } else { Vec::new() },
+        inputs: if converter.full { converter.effective_inputs() } else { Vec::new() },
         suppositions: suppositions.to_vec(),
     }
 }
 
-struct Out<'a> {
+struct EvaluationConverter<'a> {
     scenario: &'a Scenario,
     evaluation: &'a Evaluation,
     full: bool,
 }
 
-impl Out<'_> {
+impl EvaluationConverter<'_> {
     fn finding(&self, finding: &Finding) -> Option<v1::Finding> {
         let red_line = self.evaluation.red_line(self.scenario, finding)?;
         let space = self.evaluation.space(self.scenario, finding);
@@ -146,7 +148,7 @@ impl Out<'_> {
         settlements.map(settlement).collect()
     }
 
-    /// What an opening asks for, as terms: several for a quantity with gaps between the numbers that serve.
+    /// Converts an opening to terms: several if the numbers of a quantity that serve have gaps between them.
     fn further_terms(&self, space: &Space, opening: &Opening) -> Vec<v1::Term> {
         let scenario = self.scenario;
         let (Some(input), Some(axis)) = (scenario.inputs.get(opening.input.index()), space.axis(opening.input)) else {
@@ -172,7 +174,8 @@ impl Out<'_> {
         values.into_iter().map(|value| v1::Term { issue: input.id.to_string(), value: Some(value) }).collect()
     }
 
-    /// A term on members replaces the one before it whole: so it repeats the members that are settled already.
+    /// Adds the members that are settled already to a partial term, because a term on members replaces the previous
+    /// term as a whole.
     fn add_what_is_settled(&self, term: &mut v1::Term) {
         let Some((id, input)) = self.scenario.input(&term.issue) else { return };
         let settled = self.evaluation.inputs.get(id.index()).map(|effective| effective.answer);
@@ -184,7 +187,7 @@ impl Out<'_> {
         }
     }
 
-    /// Runs of intervals as ranges of numbers, within what the request left possible.
+    /// Joins adjacent intervals to ranges of numbers, within the range that the request gives.
     fn ranges(&self, input: InputId, axis: &Axis, left: u128) -> Vec<term::Value> {
         let given = match self.evaluation.inputs.get(input.index()).map(|effective| effective.answer) {
             Some(Answer::Range { min, max }) => (min, max),
@@ -233,7 +236,7 @@ impl Out<'_> {
     }
 }
 
-/// A finding in brief, as a message.
+/// Converts a finding in brief. A red line without a status is not held on the day.
 pub fn from_outline(outline: FindingOutline) -> v1::FindingOutline {
     let (lowest, highest) = from_firmnesses(outline.firmness);
     v1::FindingOutline {
@@ -243,12 +246,12 @@ pub fn from_outline(outline: FindingOutline) -> v1::FindingOutline {
     }
 }
 
-/// The lowest and the highest firmness of crossings; unspecified where there is no crossing.
+/// Converts the lowest and the highest firmness of crossings; both are unspecified if there is no crossing.
 fn from_firmnesses(firmness: Option<(Firmness, Firmness)>) -> (v1::Firmness, v1::Firmness) {
     firmness.map_or_else(Default::default, |(lowest, highest)| (from_firmness(lowest), from_firmness(highest)))
 }
 
-/// A verdict out.
+/// Converts a verdict.
 pub fn from_verdict(verdict: Verdict) -> v1::Verdict {
     match verdict {
         Verdict::Blocked => v1::Verdict::Blocked,
@@ -259,7 +262,7 @@ pub fn from_verdict(verdict: Verdict) -> v1::Verdict {
     }
 }
 
-/// A stance out.
+/// Converts a stance.
 pub fn from_stance(stance: Stance) -> v1::Stance {
     match stance {
         Stance::Rejects => v1::Stance::Rejects,
@@ -270,7 +273,7 @@ pub fn from_stance(stance: Stance) -> v1::Stance {
     }
 }
 
-/// A status out.
+/// Converts a red line's status.
 pub fn from_status(status: Status) -> v1::RedLineStatus {
     match status {
         Status::Crossed => v1::RedLineStatus::Crossed,

@@ -1,10 +1,10 @@
-//! Hypotheses in: applied in the order given, each to what the ones before it left.
+//! Validates hypotheses and applies them in the order given, each to the result of the previous ones.
 //!
-//! Compiling the condition of a supposed red line takes milliseconds: a request with hypotheses is read on a thread
-//! that may be held up.
+//! Compiling the condition of a supposed red line takes milliseconds. A request with hypotheses must therefore be read
+//! on a worker thread, not on a thread that serves connections. Must not know how a hypothesis changes an evaluation.
 
 use crate::convert::red_line::to_firmness;
-use crate::convert::term::{Names, to_answers, to_input};
+use crate::convert::term::{InputKind, to_answers, to_input};
 use crate::convert::wording;
 use crate::error::{Violations, quoted};
 use crate::schema::names;
@@ -19,22 +19,22 @@ use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The most hypotheses of a call.
+/// Hypotheses that one call may have.
 pub const MAX_HYPOTHESES: usize = 32;
 
-/// What a request supposes.
+/// The hypotheses of a request, validated.
 #[derive(Clone, Debug, Default)]
 pub struct Supposition {
-    /// Of red lines.
+    /// Changes to red lines; `None` without hypotheses.
     pub supposed: Option<Arc<Supposed>>,
-    /// Of circumstances.
+    /// Values of circumstances that hypotheses set or unset.
     circumstances: Vec<Given>,
-    /// In words, in the order given.
+    /// The hypotheses in words, in the order given.
     pub texts: Vec<String>,
 }
 
 impl Supposition {
-    /// What is given of all inputs: a circumstance that is supposed is not what the request states besides.
+    /// Merges terms, circumstances and hypotheses. A hypothesis about a circumstance replaces its value in the request.
     pub fn given_over(&self, terms: Vec<Given>, circumstances: Vec<Given>) -> Vec<Given> {
         let supposed = |given: &Given| self.circumstances.iter().any(|supposed| supposed.input == given.input);
         let mut given = terms;
@@ -44,7 +44,7 @@ impl Supposition {
     }
 }
 
-/// Reads hypotheses about an evaluation on these days, ends included.
+/// Validates hypotheses for evaluations from the first to the last of `days`, both included.
 pub fn to_supposition(
     compiled: &Compiled,
     hypotheses: &[v1::Hypothesis],
@@ -66,17 +66,17 @@ pub fn to_supposition(
     reader.finish()
 }
 
-/// What is supposed so far.
+/// The combined effect of the hypotheses read so far.
 #[derive(Default)]
 struct Draft<'a> {
     dropped: BTreeSet<usize>,
     firmness: BTreeMap<usize, Firmness>,
     circumstances: BTreeMap<InputId, Answer>,
-    /// With the field of the condition, its text, and whether it was dropped again.
-    added: Vec<Added<'a>>,
+    /// Added red lines, in the order given, those included that a later hypothesis drops.
+    added: Vec<AddedRedLine<'a>>,
 }
 
-struct Added<'a> {
+struct AddedRedLine<'a> {
     id: &'a str,
     party: usize,
     title: String,
@@ -119,7 +119,7 @@ impl<'a> Reader<'a, '_> {
             Some(Kind::SetCircumstance(term)) => self.set_circumstance(term, &format!("{field}.set_circumstance")),
             Some(Kind::UnsetCircumstance(name)) => {
                 let field = format!("{field}.unset_circumstance");
-                let input = to_input(self.scenario(), name, Names::Circumstances, &field, self.violations);
+                let input = to_input(self.scenario(), name, InputKind::Circumstances, &field, self.violations);
                 if let Some(input) = input {
                     self.draft.circumstances.insert(input, Answer::Unsettled);
                     self.texts.push(format!("{name} is unknown"));
@@ -156,9 +156,9 @@ impl<'a> Reader<'a, '_> {
     fn set_circumstance(&mut self, term: &'a v1::Term, field: &str) {
         let scenario = self.scenario();
         let term = std::slice::from_ref(term);
-        // The list of one is this field.
+        // The path of the only element of the list is the path of this field.
         let mut found = Violations::default();
-        let answers = to_answers(scenario, term, Names::Circumstances, "", &mut found);
+        let answers = to_answers(scenario, term, InputKind::Circumstances, "", &mut found);
         for (path, description) in found.iter() {
             let path = path.strip_prefix("[0]").unwrap_or(&path);
             self.violations.add(format!("{field}{path}"), description);
@@ -197,8 +197,8 @@ impl<'a> Reader<'a, '_> {
             Some(supposed_red_line::Condition::Requires(text)) => Some((true, text, "requires")),
         };
         let Some((requires, condition, word)) = condition else { return };
-        // With another fault the condition is read all the same, so that its faults are told too.
-        self.draft.added.push(Added {
+        // The condition is compiled even if the red line has another fault, so that its own faults are listed too.
+        self.draft.added.push(AddedRedLine {
             id: id.unwrap_or_default(),
             party: party.unwrap_or_default(),
             title: if line.title.is_empty() { on_one_line(condition) } else { line.title.clone() },
@@ -214,7 +214,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// An id that no red line has, hypothetical ones included.
+    /// Validates the id of an added red line. No recorded or added red line may have it.
     fn new_id(&mut self, id: &'a str, field: &str) -> Option<&'a str> {
         let looks_right = id.starts_with(|first: char| first.is_ascii_lowercase())
             && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
@@ -234,7 +234,7 @@ impl<'a> Reader<'a, '_> {
         Some(id)
     }
 
-    /// A red line that is held on one of the days, and was not dropped.
+    /// Finds a red line that is held on at least one of the days and that no previous hypothesis dropped.
     fn red_line(&mut self, name: &'a str, field: &str) -> Option<(&'a str, Line)> {
         let scenario = self.scenario();
         let id = match names::parse_red_line(name) {
@@ -339,7 +339,7 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
-/// A condition as a line of text: as much of it as a title may have, and nothing that steers a terminal.
+/// Returns a condition as one line without control characters, cut to the length of a title.
 fn on_one_line(condition: &str) -> String {
     let words: Vec<&str> = condition.split(|c: char| c.is_whitespace() || c.is_control()).collect();
     let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");

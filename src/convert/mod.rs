@@ -1,4 +1,8 @@
-//! Between the schema's messages and the engine's types: in with every fault named, out exhaustively.
+//! Converts between the schema's messages and the types of the core crates.
+//!
+//! Functions named `to_*` validate a part of a request and add every fault to [`Violations`](crate::error::Violations).
+//! Functions named `from_*` build a part of an answer, with a match that lists every variant. Owns every sentence that
+//! an answer contains. Must not know which method is called, or how an answer is sent.
 
 pub mod aim;
 pub mod analysis;
@@ -16,7 +20,7 @@ use crate::schema::names;
 use detente_condition::nearest;
 use detente_core::scenario::Scenario;
 
-/// The error for a reference proposal that is not there.
+/// Returns the error for a reference proposal that does not exist, with the most similar known name.
 pub fn missing_proposal(scenario: &Scenario, id: &str) -> ApiError {
     let known = scenario.proposals.iter().map(|proposal| &*proposal.id);
     ApiError::ProposalNotFound {
@@ -25,7 +29,7 @@ pub fn missing_proposal(scenario: &Scenario, id: &str) -> ApiError {
     }
 }
 
-/// The error for a red line that is not there.
+/// Returns the error for a red line that does not exist, with the most similar known name.
 pub fn missing_red_line(scenario: &Scenario, id: &str) -> ApiError {
     let known = scenario.red_lines.iter().map(|red_line| &*red_line.id);
     ApiError::RedLineNotFound {

@@ -1,4 +1,6 @@
-//! Red lines and their evidence out.
+//! Converts red lines, their evidence and their firmness.
+//!
+//! Must not know how a red line is evaluated.
 
 use crate::convert::date::from_date;
 use crate::schema::names;
@@ -7,7 +9,7 @@ use detente_condition::InputId;
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Evidence, EvidenceKind, Firmness, RedLine, Span, Waiver};
 
-/// A red line out. `deciding` are the inputs that decide it.
+/// Converts a red line. `deciding` are the inputs that decide it.
 pub fn from_red_line(scenario: &Scenario, red_line: &RedLine, deciding: &[InputId]) -> v1::RedLine {
     let text = red_line.condition.text.clone();
     let ids = |issues: bool| {
@@ -53,7 +55,7 @@ fn from_span(span: &Span) -> v1::Span {
     }
 }
 
-/// Evidence out.
+/// Converts evidence.
 pub fn from_evidence(scenario: &Scenario, evidence: &Evidence) -> v1::Evidence {
     let kind = match evidence.kind {
         EvidenceKind::OnRecord => v1::EvidenceKind::OnRecord,
@@ -74,7 +76,7 @@ pub fn from_evidence(scenario: &Scenario, evidence: &Evidence) -> v1::Evidence {
     }
 }
 
-/// Firmness out.
+/// Converts a firmness to a message.
 pub fn from_firmness(firmness: Firmness) -> v1::Firmness {
     match firmness {
         Firmness::Tentative => v1::Firmness::Tentative,
@@ -84,7 +86,7 @@ pub fn from_firmness(firmness: Firmness) -> v1::Firmness {
     }
 }
 
-/// Firmness in; `None` where it is unspecified.
+/// Converts a firmness from a message; `None` if it is unspecified.
 pub fn to_firmness(firmness: v1::Firmness) -> Option<Firmness> {
     match firmness {
         v1::Firmness::Unspecified => None,

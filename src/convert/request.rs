@@ -1,8 +1,10 @@
-//! Evaluating requests in.
+//! Validates requests for evaluations: proposal, overrides, circumstances, day, hypotheses and view.
+//!
+//! Must not know how an evaluation is computed.
 
 use crate::convert::date::to_date;
 use crate::convert::hypotheses::{Supposition, to_supposition};
-use crate::convert::term::{Names, to_answers, to_input};
+use crate::convert::term::{InputKind, to_answers, to_input};
 use crate::error::{ApiError, Violations, quoted};
 use crate::schema::names;
 use crate::schema::proto::v1;
@@ -10,29 +12,29 @@ use detente_core::engine::{Compiled, Detail, Given, Origin};
 use detente_core::scenario::Scenario;
 use jiff::civil::Date;
 
-/// What an evaluating request asks, validated.
+/// A validated request for an evaluation.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// What is given of each input, at most once an input.
+    /// Values of inputs, at most one for each input.
     pub given: Vec<Given>,
-    /// The day, if one is asked for.
+    /// The day; `None` for the scenario's default day.
     pub day: Option<Date>,
-    /// How much to answer.
+    /// How much the answer contains.
     pub detail: Detail,
-    /// What is supposed.
+    /// The hypotheses.
     pub supposition: Supposition,
 }
 
-/// What a request gives to evaluate.
+/// The proposal that a request is about.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
-    /// A proposal of the caller's own.
+    /// A proposal written in the request.
     Own(&'a v1::Proposal),
     /// A reference proposal, by name.
     Named(&'a str),
 }
 
-/// From the `oneof` of each kind of request.
+/// Implements the conversion from the `oneof` of each request type.
 macro_rules! subjects {
     ($($oneof:path),+) => {$(
         impl<'a> From<&'a $oneof> for Subject<'a> {
@@ -56,18 +58,18 @@ subjects!(
     v1::assess_robustness_request::Subject
 );
 
-/// Reads a request against the scenario that it names.
+/// Validates a request against the scenario that it names.
 ///
 /// # Errors
-/// All faults at once; or the one thing that is not there.
+/// All faults at once; or the error for a reference proposal that does not exist or a day that is not covered.
 pub fn to_question(compiled: &Compiled, request: &v1::EvaluateProposalRequest) -> Result<Question, ApiError> {
     to_question_with(compiled, request, Violations::default())
 }
 
-/// The same, for one request among many: `violations` may have no more suggestions to give.
+/// Validates one request of a batch, whose `violations` may be out of suggestions.
 ///
 /// # Errors
-/// All faults at once; or the one thing that is not there.
+/// The errors of [`to_question`].
 pub fn to_question_with(
     compiled: &Compiled,
     request: &v1::EvaluateProposalRequest,
@@ -80,7 +82,7 @@ pub fn to_question_with(
     let day = to_date(request.as_of.as_ref(), "as_of", &mut violations);
     let detail = to_detail(request.view, &mut violations);
     let on = day.unwrap_or(scenario.as_of);
-    // Which red lines there are depends on the day.
+    // Hypotheses name red lines, and which red lines are held depends on the day.
     let covered = compiled.check_covered(on).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause });
     let supposition = match covered {
         Ok(()) => to_supposition(compiled, &request.hypotheses, (on, on), &mut violations),
@@ -91,7 +93,7 @@ pub fn to_question_with(
     Ok(Question { given: supposition.given_over(terms, circumstances), day, detail, supposition })
 }
 
-/// How much to answer.
+/// Converts a view to the level of detail of the answer.
 pub fn to_detail(view: i32, violations: &mut Violations) -> Detail {
     match v1::EvaluationView::try_from(view) {
         Ok(v1::EvaluationView::Unspecified | v1::EvaluationView::Basic) => Detail::Basic,
@@ -103,16 +105,18 @@ pub fn to_detail(view: i32, violations: &mut Violations) -> Detail {
     }
 }
 
-/// What the caller takes circumstances to be.
+/// Validates the circumstances of a request.
 pub fn to_circumstances(scenario: &Scenario, terms: &[v1::Term], violations: &mut Violations) -> Vec<Given> {
-    let answers = to_answers(scenario, terms, Names::Circumstances, "circumstances", violations);
+    let answers = to_answers(scenario, terms, InputKind::Circumstances, "circumstances", violations);
     answers.into_iter().map(|(input, answer)| Given { input, answer, origin: Origin::Circumstance }).collect()
 }
 
-/// What is given of issues: the subject's terms, but for those overridden or cleared. `prefix` leads to the fields.
+/// Returns the values of issues: the subject's terms except on overridden or cleared issues, then the overrides.
+///
+/// `prefix` is the path of the message that has the fields.
 ///
 /// # Errors
-/// The reference proposal that is not there.
+/// If the reference proposal does not exist.
 pub fn to_given(
     scenario: &Scenario,
     subject: Option<Subject<'_>>,
@@ -129,14 +133,14 @@ pub fn to_given(
         Some(Subject::Own(proposal)) => {
             own_name(scenario, &proposal.name, prefix, violations);
             let field = format!("{prefix}proposal.terms");
-            to_answers(scenario, &proposal.terms, Names::Issues, &field, violations)
+            to_answers(scenario, &proposal.terms, InputKind::Issues, &field, violations)
         }
         Some(Subject::Named(name)) => {
             let found = reference(scenario, name, prefix, violations)?;
             found.into_iter().flatten().map(|term| (term.issue, term.answer)).collect()
         }
     };
-    let overrides = to_answers(scenario, overrides, Names::Issues, &format!("{prefix}overrides"), violations);
+    let overrides = to_answers(scenario, overrides, InputKind::Issues, &format!("{prefix}overrides"), violations);
     let mut cleared = Vec::new();
     let most = detente_core::scenario::limits::MAX_ISSUES;
     if cleared_issues.len() > most {
@@ -146,7 +150,7 @@ pub fn to_given(
     }
     for (at, name) in cleared_issues.iter().take(most).enumerate() {
         let field = format!("{prefix}cleared_issues[{at}]");
-        let Some(input) = to_input(scenario, name, Names::Issues, &field, violations) else { continue };
+        let Some(input) = to_input(scenario, name, InputKind::Issues, &field, violations) else { continue };
         if cleared.contains(&input) {
             violations.add(field, format!("`{name}` is named already"));
         } else if overrides.iter().any(|(overridden, _)| *overridden == input) {
@@ -162,7 +166,7 @@ pub fn to_given(
     Ok(given)
 }
 
-/// The name of a proposal of the caller's own: none, or one in this scenario.
+/// Validates the name of a proposal that is written in the request: empty, or a name within this scenario.
 fn own_name(scenario: &Scenario, name: &str, prefix: &str, violations: &mut Violations) {
     if name.is_empty() {
         return;

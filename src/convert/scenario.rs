@@ -1,4 +1,6 @@
-//! Scenarios and reference proposals out.
+//! Converts scenarios, reference proposals and stale files to messages.
+//!
+//! Must not know which callers may see a scenario.
 
 use crate::convert::date::from_date;
 use crate::convert::red_line::from_evidence;
@@ -10,8 +12,8 @@ use detente_condition::Domain;
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Input, Preference, Proposal, Ranking, Role, Source};
 
-/// A scenario out, without its lists.
-pub fn in_brief(scenario: &Scenario, is_default: bool) -> v1::Scenario {
+/// Converts a scenario without its lists.
+pub fn from_scenario_in_brief(scenario: &Scenario, is_default: bool) -> v1::Scenario {
     let count = |items: usize| i32::try_from(items).unwrap_or(i32::MAX);
     v1::Scenario {
         name: names::scenario(&scenario.id),
@@ -28,8 +30,8 @@ pub fn in_brief(scenario: &Scenario, is_default: bool) -> v1::Scenario {
     }
 }
 
-/// A scenario out, whole.
-pub fn whole(scenario: &Scenario, is_default: bool) -> v1::Scenario {
+/// Converts a scenario with its lists.
+pub fn from_scenario(scenario: &Scenario, is_default: bool) -> v1::Scenario {
     let parties = scenario.parties.iter().map(|party| v1::Party {
         id: party.id.to_string(),
         display_name: party.name.clone(),
@@ -67,7 +69,7 @@ pub fn whole(scenario: &Scenario, is_default: bool) -> v1::Scenario {
         cautions: cautions.collect(),
         preferences: scenario.preferences.iter().filter_map(|item| from_preference(scenario, item)).collect(),
         sources: scenario.sources.iter().map(from_source).collect(),
-        ..in_brief(scenario, is_default)
+        ..from_scenario_in_brief(scenario, is_default)
     }
 }
 
@@ -150,7 +152,7 @@ fn from_source(source: &Source) -> v1::Source {
     }
 }
 
-/// A reference proposal out.
+/// Converts a reference proposal.
 pub fn from_proposal(scenario: &Scenario, proposal: &Proposal) -> v1::Proposal {
     let terms = proposal.terms.iter().filter_map(|term| {
         let input = scenario.inputs.get(term.issue.index())?;
@@ -166,10 +168,10 @@ pub fn from_proposal(scenario: &Scenario, proposal: &Proposal) -> v1::Proposal {
     }
 }
 
-/// The longest diagnostics that are told, in bytes.
+/// Length to which diagnostics are cut, in bytes.
 const MAX_DIAGNOSTICS_BYTES: usize = 64 * 1024;
 
-/// A file that can't be used.
+/// Converts a scenario file that the server cannot use as it is now. Long diagnostics are cut.
 pub fn from_stale_file(stale: StaleFile) -> v1::StaleFile {
     let StaleFile { file, since, mut diagnostics } = stale;
     let end = (0..=MAX_DIAGNOSTICS_BYTES.min(diagnostics.len())).rev().find(|at| diagnostics.is_char_boundary(*at));

@@ -1,4 +1,6 @@
-//! Terms: answers to issues, and states of circumstances.
+//! Converts terms: answers to issues, and values of circumstances.
+//!
+//! Must not know where in a request a term is.
 
 use crate::error::{Violations, quoted};
 use crate::schema::proto::v1::{self, term};
@@ -8,47 +10,47 @@ use detente_core::scenario::model::Input;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Which inputs a list of terms may name.
+/// The kind of inputs that a list of terms may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// Issues.
+pub enum InputKind {
+    /// Only issues.
     Issues,
-    /// Circumstances.
+    /// Only circumstances.
     Circumstances,
 }
 
-impl Names {
+impl InputKind {
     fn word(self) -> &'static str {
         match self {
-            Names::Issues => "issue",
-            Names::Circumstances => "circumstance",
+            InputKind::Issues => "issue",
+            InputKind::Circumstances => "circumstance",
         }
     }
 }
 
-/// Finds the input that a caller names; a fault otherwise.
+/// Finds an input by its id; adds a fault if it does not exist or is of the other kind.
 pub fn to_input(
     scenario: &Scenario,
     name: &str,
-    names: Names,
+    names: InputKind,
     field: &str,
     violations: &mut Violations,
 ) -> Option<InputId> {
     let found = scenario.input(name);
     match found {
-        Some((input, _)) if scenario.is_issue(input) == (names == Names::Issues) => return Some(input),
+        Some((input, _)) if scenario.is_issue(input) == (names == InputKind::Issues) => return Some(input),
         Some((_, _)) => {
             let (other, place) = match names {
-                Names::Issues => ("a circumstance, not an issue", "`circumstances`"),
-                Names::Circumstances => ("an issue, not a circumstance", "a proposal's terms or `overrides`"),
+                InputKind::Issues => ("a circumstance, not an issue", "`circumstances`"),
+                InputKind::Circumstances => ("an issue, not a circumstance", "a proposal's terms or `overrides`"),
             };
             violations.add(field, format!("`{}` is {other}; it goes into {place}", quoted(name)));
         }
         None if name.is_empty() => violations.add(field, format!("name the {}", names.word())),
         None => {
             let known = match names {
-                Names::Issues => scenario.issues(),
-                Names::Circumstances => scenario.circumstances(),
+                InputKind::Issues => scenario.issues(),
+                InputKind::Circumstances => scenario.circumstances(),
             };
             let hint = hint(violations.nearest(name, known.iter().map(|input| &*input.id)));
             violations.add(field, format!("there is no {} `{}`{hint}", names.word(), quoted(name)));
@@ -61,11 +63,11 @@ fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }
 
-/// Terms in, each issue at most once. What cannot be read is named and left out.
+/// Validates a list of terms, at most one for each input. Terms with a fault are left out of the result.
 pub fn to_answers(
     scenario: &Scenario,
     terms: &[v1::Term],
-    names: Names,
+    names: InputKind,
     field: &str,
     violations: &mut Violations,
 ) -> Vec<(InputId, Answer)> {
@@ -171,7 +173,7 @@ fn to_answer(domain: &Domain, term: &v1::Term, field: &str, violations: &mut Vio
     Some(answer)
 }
 
-/// The mask of named options or members; every unknown or repeated one is a fault.
+/// Returns a mask of the named options or members. Every unknown or repeated id is a fault.
 fn entries(domain: &Domain, issue: &str, ids: &[String], field: &str, violations: &mut Violations) -> Option<u64> {
     if ids.len() > detente_condition::MAX_ENTRIES {
         violations.add(field, format!("{} ids are given; `{issue}` has {}", ids.len(), domain.entries().len()));
@@ -204,7 +206,7 @@ fn unknown(domain: &Domain, issue: &str, id: &str, violations: &mut Violations) 
     format!("`{issue}` has no {what} `{}`{hint}", quoted(id))
 }
 
-/// Some names, for a message.
+/// Lists up to eight ids for a message, and counts the rest.
 fn listed(entries: &[Arc<str>]) -> String {
     const MOST: usize = 8;
     let shown: Vec<String> = entries.iter().take(MOST).map(|entry| format!("`{entry}`")).collect();
@@ -235,7 +237,7 @@ fn field_name(value: &term::Value) -> &'static str {
     }
 }
 
-/// An answer out.
+/// Converts an answer to a term.
 pub fn from_answer(input: &Input, answer: &Answer) -> v1::Term {
     let value = match answer {
         Answer::Exact(value) => return from_value(input, value),
@@ -250,7 +252,7 @@ pub fn from_answer(input: &Input, answer: &Answer) -> v1::Term {
     v1::Term { issue: input.id.to_string(), value: Some(value) }
 }
 
-/// A value out.
+/// Converts an exact value to a term.
 pub fn from_value(input: &Input, value: &Value) -> v1::Term {
     let value = match value {
         Value::Flag(flag) => term::Value::Flag(*flag),
@@ -261,13 +263,13 @@ pub fn from_value(input: &Input, value: &Value) -> v1::Term {
     v1::Term { issue: input.id.to_string(), value: Some(value) }
 }
 
-/// The ids of the set bits.
+/// Returns the ids of the options or members whose bits are set in `mask`.
 pub fn ids(domain: &Domain, mask: u64) -> Vec<String> {
     let entries = (0u32..).zip(domain.entries());
     entries.filter(|(at, _)| mask.checked_shr(*at).unwrap_or(0) & 1 == 1).map(|(_, id)| id.to_string()).collect()
 }
 
-/// The id of an option or member.
+/// Returns the id of the option or member at `position`; empty if the domain has none there.
 pub fn entry_id(domain: &Domain, position: u8) -> String {
     domain.entries().get(usize::from(position)).map_or_else(String::new, |id| id.to_string())
 }

@@ -1,4 +1,7 @@
-//! The one mapping from what can go wrong to a gRPC status with its details.
+//! The errors of the API and their one mapping to gRPC statuses with details.
+//!
+//! Owns the code, the reason, the message and the metadata of every refused call. Must not know how requests are read
+//! or evaluated.
 
 mod refusal;
 mod violations;
@@ -18,141 +21,141 @@ use tonic_types::{ErrorDetails, FieldViolation, Status as RpcStatus, StatusExt};
 /// The domain of every `google.rpc.ErrorInfo` of this service.
 pub const ERROR_DOMAIN: &str = "detente.dev";
 
-/// When a caller may try again that was turned away.
+/// Milliseconds after which a caller may retry when the server is overloaded.
 const RETRY_AFTER_MS: &str = "200";
 
-/// Why a call is not answered.
+/// An error that is answered in place of a response, or in place of one item of a batch or stream.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ApiError {
-    /// The request has faults: all of them.
+    /// The request has faults. All of them are listed.
     #[error("{0}")]
     InvalidRequest(Violations),
-    /// The day is outside of what the scenario covers.
+    /// The day is outside the days that the scenario covers.
     #[error("{cause}")]
     DateNotCovered {
-        /// Where the request names the day.
+        /// The field that names the day.
         field: &'static str,
-        /// The day, and what is covered.
+        /// The day, and the first and last day covered.
         cause: detente_core::engine::NotCoveredError,
     },
-    /// Not a page token of this service, or changed on its way.
+    /// The page token was not issued by this service, or was altered.
     #[error("the page token is not one that this service gave out; start again without one")]
     PageTokenInvalid,
-    /// A page token of another request.
+    /// The page token belongs to a request with different fields.
     #[error("the page token belongs to another request; keep parent, filter, order and revision as they were")]
     PageTokenMismatch,
-    /// No such scenario.
+    /// The scenario does not exist, or the caller may not see it.
     #[error("there is no scenario `{name}`{}", hint(nearest))]
     ScenarioNotFound {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The nearest known name.
+        /// The most similar known name, if one is similar enough.
         nearest: Option<String>,
     },
-    /// No such red line.
+    /// The red line does not exist in the scenario.
     #[error("there is no red line `{name}`{}", hint(nearest))]
     RedLineNotFound {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The nearest known name.
+        /// The most similar known name, if one is similar enough.
         nearest: Option<String>,
     },
-    /// No such reference proposal.
+    /// The reference proposal does not exist in the scenario.
     #[error("there is no proposal `{name}`{}", hint(nearest))]
     ProposalNotFound {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The nearest known name.
+        /// The most similar known name, if one is similar enough.
         nearest: Option<String>,
     },
-    /// The revision asked for is not held.
+    /// The server does not hold the requested revision.
     #[error("revision `{requested}` is not held; the current one is `{current}`")]
     RevisionNotHeld {
-        /// The revision asked for.
+        /// The requested revision.
         requested: String,
-        /// The current one.
+        /// The current revision.
         current: String,
     },
-    /// The answer would be too large.
+    /// The answer would exceed the size limit.
     #[error(
         "the answer would have {bytes} bytes; at most {limit} are sent. Ask for the basic view, or for less at once"
     )]
     AnswerTooLarge {
-        /// Its size.
+        /// Size of the answer, in bytes.
         bytes: usize,
-        /// The limit.
+        /// Limit, in bytes.
         limit: usize,
     },
-    /// The answer would have too many parts.
+    /// The evaluations of a batch or history together would exceed the size limit.
     #[error(
         "only the first {fitting} of the evaluations asked for fit into the {limit} bytes that are sent at most. Ask \
          for the basic view, or for less at once"
     )]
     TooManyAnswers {
-        /// How many fit.
+        /// Number of evaluations that fit.
         fitting: usize,
-        /// The limit, in bytes.
+        /// Limit, in bytes.
         limit: usize,
     },
-    /// Too many streams of evaluations on one connection.
+    /// The connection has as many streams of evaluations as it may have.
     #[error("a connection has at most {limit} streams of evaluations at a time: end one, or use another connection")]
     TooManyStreams {
-        /// The limit.
+        /// Streams that a connection may have at a time.
         limit: usize,
     },
-    /// Nothing came in for too long.
+    /// A stream of evaluations received no request within its idle time.
     #[error("no request came for {seconds} seconds; all that were read are answered, send the rest in a new stream")]
     StreamIdle {
-        /// How long the server waits.
+        /// The idle time.
         seconds: u64,
     },
-    /// The server is about to end.
+    /// The server is shutting down.
     #[error("the server is about to end; all requests that were read are answered, ask another one for the rest")]
     ShuttingDown,
-    /// The caller's deadline, or the longest that the server works on one question, passed without an answer.
+    /// The caller's deadline, or the server's own time limit for one question, passed before the answer was ready.
     #[error("the deadline passed before the answer was there")]
     Late,
-    /// As many calls as the server takes are under way, or waiting for longer work.
+    /// The server is at its concurrency limit, or the queue for longer work is full.
     #[error("this server has as many calls as it takes; try again")]
     Overloaded,
-    /// The connection's client reads too little.
+    /// The answers that the client has not read yet fill the connection's response budget.
     #[error("answers of {limit} bytes wait on this connection to be read: read them, then ask again")]
     AnswersUnread {
-        /// How much may wait.
+        /// The budget, in bytes.
         limit: usize,
     },
-    /// The caller is not known.
+    /// The call has no credentials, or credentials that are not valid.
     #[error("{denied}")]
     Unauthenticated {
-        /// Why, as far as a stranger may know.
+        /// The reason, without anything that would help an attacker.
         denied: String,
     },
-    /// The caller is known, but may not do this.
+    /// The caller is identified, but its role does not allow the request.
     #[error("{what} need the role `analyst`; yours is `reader`")]
     RoleNotEnough {
-        /// What.
+        /// The part of the API that needs the role, in the plural.
         what: &'static str,
     },
-    /// The caller asks too much in too short a time.
+    /// The caller's quota is used up for the moment.
     #[error("your quota of calls is used up; come back in {} ms", retry_after.as_millis() + 1)]
     QuotaExceeded {
-        /// Until there is room again.
+        /// Time until the quota allows the next call.
         retry_after: Duration,
     },
-    /// The caller asks for more at once than its quota ever holds.
+    /// One call asks for more evaluations than the quota allows in one burst.
     #[error(
         "{asked} evaluations are asked for at once, and your quota holds {burst} at the most: ask for fewer at once"
     )]
     BeyondBurst {
-        /// How many.
+        /// Evaluations requested.
         asked: u32,
-        /// How many there may be.
+        /// Evaluations that the quota allows in one burst.
         burst: u32,
     },
-    /// The request did not come whole in time.
+    /// The server did not receive the whole request in time.
     #[error("the request did not come whole within {seconds} seconds")]
     RequestTooSlow {
-        /// How long the server waits.
+        /// Time that the server waits for a whole request.
         seconds: u64,
     },
 }
@@ -162,17 +165,17 @@ fn hint(nearest: &Option<String>) -> String {
 }
 
 impl Violations {
-    /// Nothing, or the error.
+    /// Returns an error if there is at least one fault.
     ///
     /// # Errors
-    /// If there is a fault.
+    /// [`ApiError::InvalidRequest`] with all faults.
     pub fn into_result(self) -> Result<(), ApiError> {
         if self.is_empty() { Ok(()) } else { Err(ApiError::InvalidRequest(self)) }
     }
 }
 
 impl ApiError {
-    /// The reason of the documented enum.
+    /// Returns the reason that the schema's `ErrorReason` documents.
     pub fn reason(&self) -> ErrorReason {
         match self {
             ApiError::InvalidRequest(violations) if !violations.limits.is_empty() => ErrorReason::LimitExceeded,
@@ -198,7 +201,7 @@ impl ApiError {
         }
     }
 
-    /// The limits beyond which the request is, by name.
+    /// Returns the names of the limits that the request exceeds.
     pub fn limits(&self) -> &[&'static str] {
         match self {
             ApiError::InvalidRequest(violations) => &violations.limits,
@@ -286,7 +289,8 @@ impl From<ApiError> for Status {
             ApiError::InvalidRequest(violations) => {
                 let listed: Vec<_> =
                     violations.iter().map(|(field, description)| FieldViolation::new(field, description)).collect();
-                // The message repeats one fault only: both are headers, and clients bound their sum.
+                // The message repeats only the first fault, because message and details both travel in trailers, and
+                // clients limit their total size.
                 if let ([first, _, ..], count) = (listed.as_slice(), violations.listed.len() + violations.unlisted) {
                     message =
                         format!("the request has {count} faults; the first: {}: {}", first.field, first.description);
@@ -306,7 +310,7 @@ impl From<ApiError> for Status {
         }
         let mut metadata = MetadataMap::new();
         if error == ApiError::Overloaded {
-            // What gRPC clients heed when they retry; they ignore RetryInfo.
+            // gRPC clients obey this trailer when they retry (gRFC A6). They ignore RetryInfo.
             metadata.insert("grpc-retry-pushback-ms", MetadataValue::from_static(RETRY_AFTER_MS));
         }
         Status::with_error_details_and_metadata(error.code(), message, details, metadata)
@@ -314,7 +318,7 @@ impl From<ApiError> for Status {
 }
 
 impl From<ApiError> for RpcStatus {
-    /// As an item among others carries it.
+    /// Converts the error for one item of a batch or stream.
     fn from(error: ApiError) -> Self {
         let status = Status::from(error);
         // INVARIANT: the details of our statuses are an encoded `google.rpc.Status`.
@@ -326,18 +330,18 @@ impl From<ApiError> for RpcStatus {
     }
 }
 
-/// A reason as it is sent: without the enum's prefix.
+/// Returns a reason as it is sent: without the prefix `ERROR_REASON_`.
 pub fn reason_name(reason: ErrorReason) -> &'static str {
     let name = reason.as_str_name();
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
 }
 
-/// A reason's name that is one of ours, as it is sent.
+/// The name of a reason of this service, as it is sent: without the prefix `ERROR_REASON_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReasonName(pub &'static str);
 
 impl ReasonName {
-    /// The reason of this name.
+    /// Parses a name; `None` if the service has no such reason.
     pub fn read(name: &str) -> Option<Self> {
         ErrorReason::from_str_name(&format!("ERROR_REASON_{name}")).map(|reason| Self(reason_name(reason)))
     }

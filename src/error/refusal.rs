@@ -1,4 +1,6 @@
-//! A refused call as people read it.
+//! Refused calls as text for people.
+//!
+//! Owns how the command line shows a status. Must not know where the call was answered.
 
 use super::ApiError;
 use prost::Message;
@@ -6,23 +8,23 @@ use thiserror::Error;
 use tonic::{Code, Status};
 use tonic_types::{Status as RpcStatus, StatusExt};
 
-/// A refused call as people read it: what the server says, and every fault on a line of its own.
+/// A refused call as text: the server's message, then one line for each fault.
 #[derive(Clone, Debug, Error)]
 #[error("{message}{}", faults.iter().map(|(field, fault)| format!("\n  {field}: {fault}")).collect::<String>())]
 pub struct Refusal {
-    /// An `ErrorReason`, where the server gives one.
+    /// The `ErrorReason` if the server gives one, else the status code's name.
     reason: String,
     message: String,
     faults: Vec<(String, String)>,
 }
 
 impl Refusal {
-    /// The `ErrorReason` without its prefix, or the status code's name.
+    /// Returns the `ErrorReason` without its prefix, or the status code's name.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// The faults of the request, each with the path of its field; empty if the server lists none.
+    /// Returns the faults as (field path, description); empty if the server lists none.
     pub fn faults(&self) -> &[(String, String)] {
         &self.faults
     }
@@ -45,7 +47,7 @@ impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
         let violations = status.get_details_bad_request().map(|request| request.field_violations).unwrap_or_default();
         let faults: Vec<_> = violations.into_iter().map(|violation| (violation.field, violation.description)).collect();
-        // The message repeats the first fault; the list says it with its field.
+        // The server's message repeats the first fault, which the list below shows together with its field.
         let message = match faults.len() {
             0 => status.message().to_owned(),
             1 => "the request has a fault".to_owned(),
@@ -58,8 +60,10 @@ impl From<Status> for Refusal {
     }
 }
 
-/// A status code as the command line prints it. Scripts read it in the answers of `sweep` and `replay`, so it is spelt
-/// out here and does not follow from what tonic calls its variants.
+/// Returns a status code as the command line prints it.
+///
+/// Scripts read it in the output of `sweep` and `replay`. It is spelt out here so that it does not change with the
+/// names of tonic's variants.
 fn code_text(code: Code) -> &'static str {
     match code {
         Code::Ok => "Ok",

@@ -1,18 +1,21 @@
-//! Field violations: every fault of a request, bounded by what trailers can carry.
+//! Field violations: all faults of a request, up to the size that trailers can carry.
+//!
+//! Owns how much of a caller's input an error repeats, how many faults it lists, and how many suggestions it makes.
+//! Must not know which fields requests have.
 
 use detente_condition::nearest;
 use std::fmt;
 
-/// Details travel in the trailers, which clients bound to 8 KiB or so, in base64: more than this is not listed.
+/// Bytes of faults that are listed. Details travel in trailers in base64, and clients limit trailers to about 8 KiB.
 const MAX_VIOLATION_BYTES: usize = 4 * 1024;
 
-/// The most suggestions in one answer.
+/// Suggestions that one answer may contain.
 const MAX_HINTS: usize = 16;
 
-/// What a caller wrote is repeated in an error up to this many characters.
+/// Characters of a caller's text that an error repeats.
 const MAX_QUOTED_CHARACTERS: usize = 64;
 
-/// What a caller wrote, fit to be repeated in a message.
+/// Returns a caller's text in a form that a message may repeat: escaped, and at most 64 characters.
 pub fn quoted(text: &str) -> String {
     let mut quoted: String = text.chars().take(MAX_QUOTED_CHARACTERS).flat_map(char::escape_debug).collect();
     if text.chars().nth(MAX_QUOTED_CHARACTERS).is_some() {
@@ -21,7 +24,7 @@ pub fn quoted(text: &str) -> String {
     quoted
 }
 
-/// The faults of a request, each with its field path.
+/// The faults of a request, each with its field path, and the limits that it exceeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violations {
     pub(crate) listed: Vec<(String, String)>,
@@ -32,19 +35,19 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// One fault.
+    /// Creates a list with one fault.
     pub fn one(field: impl Into<String>, description: impl Into<String>) -> Self {
         let mut violations = Self::default();
         violations.add(field, description);
         violations
     }
 
-    /// None yet, and without suggestions: they cost more than all else.
+    /// Creates an empty list that makes no suggestions, because finding them costs more than all other checks.
     pub fn without_suggestions() -> Self {
         Self { hints: MAX_HINTS, ..Self::default() }
     }
 
-    /// Adds a fault. Faults beyond what trailers can carry are counted, and the count is said.
+    /// Adds a fault. Faults beyond the size that trailers can carry are only counted; [`Self::iter`] reports the count.
     pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
         let (field, description) = (field.into(), description.into());
         self.bytes += field.len() + description.len();
@@ -55,7 +58,7 @@ impl Violations {
         }
     }
 
-    /// Adds a fault that is one of how much may be asked: beyond the limit of this name.
+    /// Adds the fault that the request exceeds the limit named `limit`.
     pub fn over(&mut self, limit: &'static str, field: impl Into<String>, description: impl Into<String>) {
         if !self.limits.contains(&limit) {
             self.limits.push(limit);
@@ -63,7 +66,9 @@ impl Violations {
         self.add(field, description);
     }
 
-    /// The nearest known name, for the first few faults: looking for one costs more than all else in a request.
+    /// Returns the most similar known name.
+    ///
+    /// Always `None` after the first 16 searches, because a search costs more than all other checks of a request.
     pub fn nearest<'a>(&mut self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
         if self.hints >= MAX_HINTS || self.bytes > MAX_VIOLATION_BYTES {
             return None;
@@ -72,12 +77,12 @@ impl Violations {
         nearest(name, known)
     }
 
-    /// Whether there is none.
+    /// Whether the list has no faults.
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty() && self.unlisted == 0
     }
 
-    /// All faults, as (field, description).
+    /// Iterates over the faults as (field, description). The last item says how many faults are not listed.
     pub fn iter(&self) -> impl Iterator<Item = (String, String)> {
         let more =
             (self.unlisted > 0).then(|| ("...".to_owned(), format!("{} more faults are not listed", self.unlisted)));

@@ -1,16 +1,18 @@
-//! Protobuf, with buffers that fit usual messages.
+//! The protobuf codec, with buffers that fit usual messages.
+//!
+//! Owns the buffer sizes. Must not know what messages contain.
 
 use prost::Message;
 use std::marker::PhantomData;
 use tonic::codec::{BufferSettings, Codec};
 use tonic_prost::ProstCodec;
 
-/// What is allocated for a message at first: most are shorter, and longer ones let it grow.
+/// Initial buffer size for a message, in bytes. Most messages are shorter; the buffer grows for longer ones.
 const BUFFER_BYTES: usize = 1024;
-/// Answers of a stream are collected up to this size before they are handed to the transport.
+/// Bytes of a stream's answers that are collected before the transport receives them.
 const YIELD_BYTES: usize = 32 * 1024;
 
-/// Protobuf messages in and out, as tonic's own codec does it but for the size of its buffers (8 KiB each).
+/// Decodes and encodes protobuf messages like tonic's own codec, which allocates buffers of 8 KiB instead of 1 KiB.
 #[derive(Clone, Copy, Debug)]
 pub struct SmallBuffers<Out, In>(PhantomData<(Out, In)>);
 

@@ -1,11 +1,11 @@
-//! Answers that are encoded already.
+//! Responses around an evaluation that is already encoded.
 //!
-//! On the wire, a message within a message and a field of bytes are the same: a tag, a length, the bytes. So an
-//! evaluation that was encoded once is sent again as it is.
+//! On the wire, a nested message and a `bytes` field look alike: a tag, a length, the bytes. The cache can therefore
+//! send an encoded evaluation again without encoding it again.
 
 use bytes::Bytes;
 
-/// `detente.v1.EvaluateProposalResponse`, with its evaluation encoded.
+/// `detente.v1.EvaluateProposalResponse` with an encoded evaluation.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct EvaluateProposalResponse {
     /// An encoded `detente.v1.Evaluation`.

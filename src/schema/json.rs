@@ -1,4 +1,6 @@
-//! Messages as protobuf JSON: what grpcurl prints and takes.
+//! Conversion between messages and protobuf JSON, the format that grpcurl prints and reads.
+//!
+//! Owns the JSON form of every message of the schema. Must not know what messages mean.
 
 use crate::schema::proto::DESCRIPTORS;
 use prost::Message;
@@ -9,54 +11,54 @@ use thiserror::Error;
 
 static POOL: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).ok());
 
-/// Why a message has no JSON form, or a text is not a message.
+/// An error of a conversion between a message and JSON.
 #[derive(Debug, Error)]
 pub enum JsonError {
-    /// The schema has no message of that name.
+    /// The schema has no message with this name.
     #[error("the schema has no message `{0}`")]
     UnknownMessage(String),
-    /// The bytes and the schema disagree.
+    /// The encoded message does not match the schema.
     #[error("the message cannot be read by the schema")]
     Decode(#[from] prost::DecodeError),
-    /// Not JSON, or not of that message.
+    /// The text is not JSON, or does not match the message.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
 }
 
-/// A kind of message of `detente.v1`, looked up once for any number of conversions.
+/// The JSON form of one message type of `detente.v1`, looked up once for any number of conversions.
 #[derive(Clone, Debug)]
 pub struct JsonForm(MessageDescriptor);
 
 impl JsonForm {
-    /// The form of the message of that name, without the package.
+    /// Looks up a message type by its name without the package, for example `Evaluation`.
     ///
     /// # Errors
-    /// A name that the schema does not have.
+    /// If the schema has no message with this name.
     pub fn of(name: &str) -> Result<Self, JsonError> {
         let found = POOL.as_ref().and_then(|pool| pool.get_message_by_name(&format!("detente.v1.{name}")));
         found.map(Self).ok_or_else(|| JsonError::UnknownMessage(name.to_owned()))
     }
 
-    /// A message as a JSON value.
+    /// Converts a message to a JSON value.
     ///
     /// # Errors
-    /// A message of another kind.
+    /// If the message has a different type.
     pub fn value(&self, message: &impl Message) -> Result<Value, JsonError> {
         Ok(self.dynamic(message)?.serialize_with_options(serde_json::value::Serializer, &options())?)
     }
 
-    /// A message as JSON on one line, put at the end of a text.
+    /// Appends a message to `text` as JSON on one line.
     ///
     /// # Errors
-    /// A message of another kind.
+    /// If the message has a different type.
     pub fn append(&self, message: &impl Message, text: &mut Vec<u8>) -> Result<(), JsonError> {
         Ok(self.dynamic(message)?.serialize_with_options(&mut serde_json::Serializer::new(text), &options())?)
     }
 
-    /// A message from JSON. Unknown fields are refused.
+    /// Parses a message from JSON text. Unknown fields are errors.
     ///
     /// # Errors
-    /// Text that is not JSON, or not this message.
+    /// If the text is not JSON, or does not match the message type.
     pub fn read<M: Message + Default>(&self, text: &str) -> Result<M, JsonError> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let dynamic = DynamicMessage::deserialize(self.0.clone(), &mut deserializer)?;
@@ -64,10 +66,10 @@ impl JsonForm {
         Ok(dynamic.transcode_to()?)
     }
 
-    /// A message from a JSON value. Unknown fields are refused.
+    /// Converts a JSON value to a message. Unknown fields are errors.
     ///
     /// # Errors
-    /// A value that is not this message.
+    /// If the value does not match the message type.
     pub fn of_value<M: Message + Default>(&self, value: Value) -> Result<M, JsonError> {
         Ok(DynamicMessage::deserialize(self.0.clone(), value)?.transcode_to()?)
     }
@@ -83,18 +85,18 @@ fn options() -> SerializeOptions {
     SerializeOptions::new().skip_default_fields(true)
 }
 
-/// A message of `detente.v1` as JSON. `name` is its name without the package.
+/// Converts a message of `detente.v1` to JSON. `name` is the message's name without the package.
 ///
 /// # Errors
-/// A name that is not the message's.
+/// If `name` is not the name of the message's type.
 pub fn to_json(name: &str, message: &impl Message) -> Result<Value, JsonError> {
     JsonForm::of(name)?.value(message)
 }
 
-/// A message of `detente.v1` from JSON. Unknown fields are refused.
+/// Parses the message `name` of `detente.v1` from JSON text. Unknown fields are errors.
 ///
 /// # Errors
-/// Text that is not JSON, or not this message.
+/// If the text is not JSON, or does not match the message type.
 pub fn from_json<M: Message + Default>(name: &str, text: &str) -> Result<M, JsonError> {
     JsonForm::of(name)?.read(text)
 }

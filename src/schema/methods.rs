@@ -1,9 +1,9 @@
-//! The methods that are served, as paths name them without their first slash.
+//! The methods that the server offers, as request paths name them, without the leading slash.
 
 use crate::schema::proto::DESCRIPTORS;
 use prost_reflect::DescriptorPool;
 
-/// All of them: this schema's, health's and reflection's.
+/// Returns the methods of this schema, of the health service and of the reflection service.
 pub(crate) fn all() -> Vec<String> {
     let sets = [
         DESCRIPTORS,
@@ -23,7 +23,7 @@ pub(crate) fn all() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn all_services_are_there() {
+    fn lists_the_methods_of_every_service() {
         let all = crate::schema::methods::all();
         for method in [
             "detente.v1.RedLineService/EvaluateProposal",

@@ -1,32 +1,34 @@
 //! Resource names: `scenarios/{scenario}`, `scenarios/{scenario}/redLines/{red_line}` and
 //! `scenarios/{scenario}/proposals/{proposal}`.
+//!
+//! Owns how names are written and parsed. Must not know which resources exist.
 
-/// The name of a scenario.
+/// Returns the name of a scenario.
 pub fn scenario(id: &str) -> String {
     format!("scenarios/{id}")
 }
 
-/// The name of a red line.
+/// Returns the name of a red line.
 pub fn red_line(scenario: &str, id: &str) -> String {
     format!("scenarios/{scenario}/redLines/{id}")
 }
 
-/// The name of a reference proposal.
+/// Returns the name of a reference proposal.
 pub fn proposal(scenario: &str, id: &str) -> String {
     format!("scenarios/{scenario}/proposals/{id}")
 }
 
-/// The id in a scenario's name.
+/// Returns the id in a scenario's name; `None` if the text is not such a name.
 pub fn parse_scenario(name: &str) -> Option<&str> {
     name.strip_prefix("scenarios/").filter(|id| is_segment(id))
 }
 
-/// The ids of the scenario and of the red line in a red line's name.
+/// Returns the ids of the scenario and of the red line in a red line's name.
 pub fn parse_red_line(name: &str) -> Option<(&str, &str)> {
     parse_child(name, "/redLines/")
 }
 
-/// The ids of the scenario and of the proposal in a proposal's name.
+/// Returns the ids of the scenario and of the proposal in a proposal's name.
 pub fn parse_proposal(name: &str) -> Option<(&str, &str)> {
     parse_child(name, "/proposals/")
 }

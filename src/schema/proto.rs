@@ -1,4 +1,4 @@
-//! The generated types of the schema, and its descriptors.
+//! The generated types of the schema and the schema's descriptors.
 
 #![expect(missing_docs, clippy::all, reason = "generated code; the schema's comments are its documentation")]
 

@@ -146,8 +146,8 @@ impl Server {
             (decisions.clone(), Some(metrics.clone()), settings.content);
         let mut red_lines = RedLines::new(store.clone())
             .with_streams(Streams { idle: settings.stream_idle, ending: ending.clone() })
-            .with_places(concurrency.clone())
-            .with_room(ResponseBudget::new(MAX_UNREAD_BYTES))
+            .with_concurrency_limit(concurrency.clone())
+            .with_response_budget(ResponseBudget::new(MAX_UNREAD_BYTES))
             .with_record(record.clone());
         if let Some(cache) = &cache {
             red_lines = red_lines.with_cache(cache.clone());

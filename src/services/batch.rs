@@ -1,11 +1,13 @@
-//! BatchEvaluateProposals: several proposals on one revision of one scenario.
+//! `BatchEvaluateProposals`: several proposals on one revision of one scenario.
+//!
+//! Owns the size of a batch and of its answer. Must not know how a proposal is evaluated.
 
 use crate::convert::request::to_question_with;
 use crate::error::{ApiError, Violations, quoted};
 use crate::middleware::quota::Quota;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, evaluation_result};
-use crate::services::decision_record::Evaluated;
+use crate::services::decision_record::EvaluationRecord;
 use crate::services::evaluate;
 use crate::services::{MAX_ANSWER_BYTES, RedLines};
 use detente_core::engine::{Compiled, Evaluation};
@@ -14,19 +16,20 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::task::yield_now;
 
-/// The most requests of a batch.
+/// Requests that a batch may contain.
 pub const MAX_BATCH: usize = 1_000;
-/// So many faulty items come with suggestions of what was meant: looking for them costs more than all else.
+/// Faulty items whose errors suggest similar names. Finding them costs more than all other checks.
 const ITEMS_WITH_SUGGESTIONS: usize = 16;
-/// What the answer's list adds to each item, and the answer to its list, at most.
+/// Upper bound of the bytes that the list of results adds to each result.
 const AROUND_ITEM: usize = 8;
+/// Upper bound of the bytes that the response adds to the list of results.
 const AROUND_ANSWER: usize = 256;
 
 impl RedLines {
-    /// Several proposals' evaluations, on one revision of one scenario.
+    /// Evaluates several proposals on one revision of one scenario.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them; those of single requests are in the answer.
+    /// The errors that `ErrorReason` in the schema documents. Errors of single requests are in the response.
     pub fn batch(
         &self,
         request: &v1::BatchEvaluateProposalsRequest,
@@ -38,7 +41,7 @@ impl RedLines {
         Ok(batch.finish())
     }
 
-    /// The same, in turns with others; what hypotheses cost is paid apart.
+    /// Evaluates a batch, yields to other tasks before each item, and runs items with hypotheses on worker threads.
     pub(super) async fn batch_in_turns(
         &self,
         mut request: v1::BatchEvaluateProposalsRequest,
@@ -46,24 +49,24 @@ impl RedLines {
     ) -> Result<v1::BatchEvaluateProposalsResponse, ApiError> {
         let mut batch = self.begin(&request)?;
         if let Some(quota) = quota {
-            // The call itself took one.
+            // The access layer already charged the quota for the first item.
             quota.take(u32::try_from(request.requests.len() - 1).unwrap_or(u32::MAX))?;
         }
         for (at, item) in std::mem::take(&mut request.requests).into_iter().enumerate() {
-            // Others have their turn, and a caller who has left is noticed.
+            // Lets other tasks run, and lets the runtime drop this one if the client has cancelled the call.
             yield_now().await;
             let begun = Instant::now();
             let (result, item) = match self.may_suppose(&item.hypotheses) {
                 Err(error) => (Err(error), item),
                 Ok(()) if item.hypotheses.is_empty() => (batch.evaluate(&item), item),
                 Ok(()) => {
-                    let (compiled, violations, asked) = (batch.compiled.clone(), batch.violations(), item.clone());
-                    (self.apart_in_turn(move |_| evaluate(&compiled, &asked, violations)).await, item)
+                    let (compiled, violations, request) = (batch.compiled.clone(), batch.violations(), item.clone());
+                    (self.run_on_worker_in_turn(move |_| evaluate(&compiled, &request, violations)).await, item)
                 }
             };
             match &result {
-                Ok((_, found)) => self.record_found(
-                    Evaluated {
+                Ok((_, found)) => self.record_evaluation(
+                    EvaluationRecord {
                         method: "BatchEvaluateProposals",
                         item: Some(at.to_string()),
                         cached: false,
@@ -73,7 +76,7 @@ impl RedLines {
                     &batch.compiled,
                     found,
                 ),
-                Err(error) => self.refused_item(error),
+                Err(error) => self.count_refused_item(error),
             }
             batch.add(result.map(|(message, _)| message))?;
         }
@@ -98,7 +101,7 @@ impl RedLines {
     }
 }
 
-/// A batch on its way.
+/// A batch while it is evaluated: the results so far and their size.
 struct Batch {
     compiled: Arc<Compiled>,
     results: Vec<v1::EvaluationResult>,
@@ -115,7 +118,10 @@ impl Batch {
         if self.faulty < ITEMS_WITH_SUGGESTIONS { Violations::default() } else { Violations::without_suggestions() }
     }
 
-    /// Adds a result, as long as all of them fit.
+    /// Adds a result.
+    ///
+    /// # Errors
+    /// [`ApiError::TooManyAnswers`] if the results together exceed the size of an answer.
     fn add(&mut self, result: Result<v1::Evaluation, ApiError>) -> Result<(), ApiError> {
         let result = match result {
             Ok(evaluation) => evaluation_result::Result::Evaluation(evaluation),
@@ -127,7 +133,7 @@ impl Batch {
         let mut result = v1::EvaluationResult { result: Some(result) };
         let bytes = result.encoded_len() + AROUND_ANSWER;
         if bytes > MAX_ANSWER_BYTES {
-            // It would be refused alone, too.
+            // EvaluateProposal would answer the same error.
             let error = ApiError::AnswerTooLarge { bytes, limit: MAX_ANSWER_BYTES };
             result.result = Some(evaluation_result::Result::Error(error.into()));
         }
@@ -149,7 +155,7 @@ impl Batch {
     }
 }
 
-/// One of the batch's: of this scenario and revision, whatever it leaves out.
+/// Evaluates one request of the batch. Its scenario and revision are empty or equal to those of the batch.
 fn evaluate(
     compiled: &Compiled,
     request: &v1::EvaluateProposalRequest,

@@ -1,4 +1,6 @@
-//! CompareProposals: several proposals side by side.
+//! `CompareProposals`: several proposals side by side.
+//!
+//! Owns the number of proposals and their labels. Must not know how a proposal is evaluated.
 
 use crate::convert::date::{from_date, to_date};
 use crate::convert::evaluation::{from_outline, from_stance, from_verdict};
@@ -8,23 +10,23 @@ use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1::{self, compared_proposal, evaluate_proposal_request};
-use crate::services::decision_record::Evaluated;
+use crate::services::decision_record::EvaluationRecord;
 use crate::services::{RedLines, bounded};
 use detente_core::engine::{Compiled, Detail, Evaluation, Given, differing_lines};
 use detente_core::scenario::Scenario;
 use jiff::civil::Date;
 use std::time::Instant;
 
-/// The most proposals of a comparison.
+/// Proposals that a comparison may contain.
 pub const MAX_COMPARED: usize = 50;
-/// The longest label, in characters.
+/// Maximum length of a label, in characters.
 pub const MAX_LABEL: usize = 100;
 
 impl RedLines {
-    /// Several proposals side by side.
+    /// Compares several proposals side by side.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn compare_proposals(
         &self,
         request: &v1::CompareProposalsRequest,
@@ -74,7 +76,7 @@ impl RedLines {
 }
 
 impl RedLines {
-    /// Each of those compared is an evaluation.
+    /// Records one evaluation for each compared proposal.
     fn record_comparison(
         &self,
         request: &v1::CompareProposalsRequest,
@@ -98,17 +100,22 @@ impl RedLines {
                 hypotheses: request.hypotheses.clone(),
                 ..v1::EvaluateProposalRequest::default()
             };
-            let evaluated =
-                Evaluated { method: "CompareProposals", item: Some(label.clone()), cached: false, begun, request };
-            self.record_found(evaluated, compiled, evaluation);
+            let evaluated = EvaluationRecord {
+                method: "CompareProposals",
+                item: Some(label.clone()),
+                cached: false,
+                begun,
+                request,
+            };
+            self.record_evaluation(evaluated, compiled, evaluation);
         }
     }
 }
 
-/// A validated request.
+/// A validated request for a comparison.
 struct Comparison {
     labels: Vec<String>,
-    /// For each proposal.
+    /// The values of inputs, for each proposal.
     given: Vec<Vec<Given>>,
     day: Date,
     supposition: Supposition,
@@ -147,7 +154,7 @@ impl Comparison {
     }
 }
 
-/// What a proposal is called in the answer.
+/// Returns the label of a proposal in the answer: the request's, else the reference proposal's id, else its position.
 fn label(proposal: &v1::ComparedProposal, at: usize, prefix: &str, violations: &mut Violations) -> String {
     let label = &proposal.label;
     if label.chars().count() > MAX_LABEL || label.chars().any(char::is_control) {
@@ -162,7 +169,7 @@ fn label(proposal: &v1::ComparedProposal, at: usize, prefix: &str, violations: &
     }
 }
 
-/// The red lines to which the proposals do different things.
+/// Returns the red lines whose findings differ between the proposals.
 fn differences(scenario: &Scenario, evaluations: &[Evaluation]) -> Vec<v1::ComparedRedLine> {
     let compared = differing_lines(scenario, evaluations).into_iter().filter_map(|line| {
         Some(v1::ComparedRedLine {

@@ -1,4 +1,6 @@
-//! A call of the service: who makes it, what it may see, and what is told of it.
+//! The context of one call: its caller, its permits, the scenarios that the caller may see, and its summary.
+//!
+//! Must not know which method is called.
 
 use crate::access::Role;
 use crate::error::ApiError;
@@ -14,51 +16,57 @@ use std::time::SystemTime;
 use tonic::{Request, Response, Status};
 
 impl RedLines {
-    /// The service for the call of a request, with a place, and its message.
+    /// Takes a permit and returns the service for the request's call, and the request's message.
     ///
     /// # Errors
-    /// If as many are worked on as may be.
-    pub(super) fn called<T>(&self, request: Request<T>) -> Result<(Self, T), ApiError> {
-        let service = self.of_call(request.extensions());
-        let place = self.shared.places.as_ref().map(ConcurrencyLimit::take).transpose()?.map(Arc::new);
-        Ok((Self { _place: place, ..service }, request.into_inner()))
+    /// [`ApiError::Overloaded`] if the server is at its concurrency limit.
+    pub(super) fn for_call<T>(&self, request: Request<T>) -> Result<(Self, T), ApiError> {
+        let service = self.with_call(request.extensions());
+        let permit = self.shared.concurrency_limit.as_ref().map(ConcurrencyLimit::take).transpose()?.map(Arc::new);
+        Ok((Self { _permit: permit, ..service }, request.into_inner()))
     }
 
-    /// The service for the call of these extensions.
-    pub(super) fn of_call(&self, extensions: &Extensions) -> Self {
-        Self { shared: self.shared.clone(), call: Call::of(extensions), _place: None }
+    /// Returns the service for the call that the extensions belong to, without a permit.
+    pub(super) fn with_call(&self, extensions: &Extensions) -> Self {
+        Self { shared: self.shared.clone(), call: Call::of(extensions), _permit: None }
     }
 
-    /// An answer, with the room that it takes until it is read.
+    /// Makes a response that holds its part of the response budget until the client has read it.
+    ///
+    /// # Errors
+    /// The error of `answer`, or the error of a budget that is exhausted.
     pub(super) fn respond<M: Message>(&self, answer: Result<M, ApiError>) -> Result<Response<M>, Status> {
         let answer = answer?;
-        let room = self
+        let permit = self
             .shared
-            .room
+            .response_budget
             .as_ref()
-            .map(|room| room.take(answer.encoded_len(), self.call.connection_budget()))
+            .map(|budget| budget.take(answer.encoded_len(), self.call.connection_budget()))
             .transpose()?;
         let mut response = Response::new(answer);
-        if let Some(room) = room {
-            response.extensions_mut().insert(room);
+        if let Some(permit) = permit {
+            response.extensions_mut().insert(permit);
         }
         self.call.mark_answered();
         Ok(response)
     }
 
-    /// Whether the caller may know of a scenario.
+    /// Whether the caller may see a scenario.
     pub(super) fn may_see(&self, id: &str) -> bool {
         self.call.caller().is_none_or(|caller| caller.may_see(id))
     }
 
-    /// The scenarios that the caller may know of, in order of id.
+    /// Returns the scenarios that the caller may see, ordered by id.
     pub(super) fn visible(&self) -> Vec<Arc<Compiled>> {
         let mut list = self.shared.store.list();
         list.retain(|compiled| self.may_see(&compiled.scenario().id));
         list
     }
 
-    /// Refuses hypotheses to those who may not suppose.
+    /// Checks that the caller may use hypotheses, if the request has any.
+    ///
+    /// # Errors
+    /// [`ApiError::RoleNotEnough`] if the caller is a reader.
     pub(super) fn may_suppose(&self, hypotheses: &[v1::Hypothesis]) -> Result<(), ApiError> {
         let is_reader = self.call.caller().is_some_and(|caller| caller.role() < Role::Analyst);
         match hypotheses {
@@ -67,8 +75,11 @@ impl RedLines {
         }
     }
 
-    /// Whether the caller is still who it was when the call began: its token may have been revoked since.
-    pub(super) fn still_known(&self) -> Result<(), ApiError> {
+    /// Checks that the caller's credentials are still valid: they may expire or be revoked while a stream is open.
+    ///
+    /// # Errors
+    /// [`ApiError::Unauthenticated`] if they are not.
+    pub(super) fn check_credentials(&self) -> Result<(), ApiError> {
         match self.call.caller() {
             Some(caller) if !caller.is_valid_at(SystemTime::now()) => {
                 Err(ApiError::Unauthenticated { denied: "the credentials of this call are of no more use".to_owned() })
@@ -77,14 +88,15 @@ impl RedLines {
         }
     }
 
-    pub(super) fn tell_scenario(&self, compiled: &Compiled) {
+    /// Records the scenario and the revision in the call's summary.
+    pub(super) fn record_scenario(&self, compiled: &Compiled) {
         let scenario = compiled.scenario();
-        let mut told = self.call.summary();
-        if told.scenario.as_deref() != Some(&*scenario.id) {
-            told.scenario = Some(Arc::from(&*scenario.id));
+        let mut summary = self.call.summary();
+        if summary.scenario.as_deref() != Some(&*scenario.id) {
+            summary.scenario = Some(Arc::from(&*scenario.id));
         }
-        if told.revision.as_deref() != Some(scenario.revision.as_str()) {
-            told.revision = Some(scenario.revision.as_str().into());
+        if summary.revision.as_deref() != Some(scenario.revision.as_str()) {
+            summary.revision = Some(scenario.revision.as_str().into());
         }
     }
 }

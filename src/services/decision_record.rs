@@ -1,4 +1,6 @@
-//! The decision record: what is counted and written down of each evaluation besides its answer.
+//! The record of each evaluation: the counts of verdicts, the call's summary and the line in the decision log.
+//!
+//! Must not know how an evaluation is computed, or where the decision log is written.
 
 use crate::convert::evaluation::from_verdict;
 use crate::convert::red_line::from_firmness;
@@ -18,24 +20,24 @@ use std::time::{Instant, SystemTime};
 
 static REQUEST: LazyLock<Option<JsonForm>> = LazyLock::new(|| JsonForm::of("EvaluateProposalRequest").ok());
 
-/// What becomes of evaluations besides their answers.
+/// Where evaluations are recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// Where each is written down.
+    /// The decision log, if one is written.
     pub decisions: Option<DecisionLog>,
-    /// Where errors of single items are counted.
+    /// The metrics that count errors of single items.
     pub metrics: Option<Metrics>,
-    /// Whether requests are told with their calls, in the log and in spans.
+    /// Whether the log and the spans of calls contain the requests.
     pub content: bool,
     verdicts: Arc<[AtomicU64; VERDICTS.len()]>,
 }
 
-/// The verdicts, in the order in which they are counted.
+/// The verdicts, in the order of their counters.
 const VERDICTS: [Verdict; 5] =
     [Verdict::Blocked, Verdict::Undeliverable, Verdict::Contested, Verdict::Undetermined, Verdict::Unopposed];
 
 impl Record {
-    /// How many evaluations came to each verdict.
+    /// Returns the number of answered evaluations for each verdict.
     pub fn verdicts(&self) -> Vec<(&'static str, u64)> {
         let counted = VERDICTS.iter().zip(self.verdicts.iter());
         counted.map(|(verdict, count)| (verdict_name(*verdict), count.load(Relaxed))).collect()
@@ -49,51 +51,53 @@ fn count(verdicts: &[AtomicU64], verdict: Verdict) {
     }
 }
 
-/// A verdict as the API and the logs name it.
+/// Returns a verdict's name in the API and in logs.
 fn verdict_name(verdict: Verdict) -> &'static str {
     from_verdict(verdict).as_str_name()
 }
 
-/// Which evaluation of which call.
-pub(super) struct Evaluated<'a> {
+/// One evaluation of a call.
+pub(super) struct EvaluationRecord<'a> {
     /// The method's name.
     pub(super) method: &'static str,
-    /// Of several in one call: the message's id, or its place.
+    /// Identifies the evaluation if the call makes several: the message's id, the label, or the index.
     pub(super) item: Option<String>,
+    /// Whether the answer came from the cache.
     pub(super) cached: bool,
+    /// When the work on the evaluation began.
     pub(super) begun: Instant,
-    /// What was asked.
+    /// The request for this evaluation alone.
     pub(super) request: &'a v1::EvaluateProposalRequest,
 }
 
 impl RedLines {
-    /// Whether what was found needs to be known in brief.
+    /// Whether the cache or the decision log needs the outline of an evaluation.
     pub(super) fn needs_outline(&self) -> bool {
         self.shared.cache.is_some() || self.shared.record.decisions.is_some()
     }
 
-    /// Counts and writes down what was evaluated, once it is answered.
-    pub(super) fn record(&self, evaluated: Evaluated<'_>, verdict: Verdict, outline: Option<Arc<Outline>>) {
+    /// Records an evaluation: its summary now, its count and its line in the decision log once the call is answered.
+    pub(super) fn record(&self, evaluated: EvaluationRecord<'_>, verdict: Verdict, outline: Option<Arc<Outline>>) {
         let record = &self.shared.record;
         let verdicts = record.verdicts.clone();
         self.call.when_answered(move || count(&*verdicts, verdict));
-        let mut told = self.call.summary();
+        let mut summary = self.call.summary();
         match evaluated.item {
-            None => (told.verdict, told.cached) = (Some(verdict_name(verdict)), Some(evaluated.cached)),
-            Some(_) => told.evaluations += 1,
+            None => (summary.verdict, summary.cached) = (Some(verdict_name(verdict)), Some(evaluated.cached)),
+            Some(_) => summary.evaluations += 1,
         }
         if record.content && evaluated.item.is_none() {
             let form = REQUEST.as_ref().and_then(|form| form.value(evaluated.request).ok());
-            told.content = form.map(|form| form.to_string());
+            summary.content = form.map(|form| form.to_string());
         }
-        drop(told);
+        drop(summary);
         let (Some(decisions), Some(outline)) = (&record.decisions, outline) else { return };
         if !decisions.wants() {
             return;
         }
         let (time, took) = (SystemTime::now(), evaluated.begun.elapsed());
         let (call, request) = (self.call.clone(), evaluated.request.clone());
-        let Evaluated { method, item, cached, .. } = evaluated;
+        let EvaluationRecord { method, item, cached, .. } = evaluated;
         let (decisions, bytes) = (decisions.clone(), request.encoded_len());
         let line = move || {
             let mut line = Map::new();
@@ -123,14 +127,14 @@ impl RedLines {
         self.call.when_answered(move || decisions.offer_holding(bytes, line));
     }
 
-    /// Counts and writes down an evaluation that did not come from the cache.
-    pub(super) fn record_found(&self, evaluated: Evaluated<'_>, compiled: &Compiled, found: &Evaluation) {
+    /// Records an evaluation that did not come from the cache.
+    pub(super) fn record_evaluation(&self, evaluated: EvaluationRecord<'_>, compiled: &Compiled, found: &Evaluation) {
         let outline = self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(compiled, found)));
         self.record(evaluated, found.verdict, outline);
     }
 
-    /// Counts an error that is answered for one item among others.
-    pub(super) fn refused_item(&self, error: &ApiError) {
+    /// Counts an error of one item of a batch or stream.
+    pub(super) fn count_refused_item(&self, error: &ApiError) {
         if let Some(metrics) = &self.shared.record.metrics {
             metrics.refused(reason_name(error.reason()));
             error.limits().iter().for_each(|limit| metrics.over_limit(limit));
@@ -138,7 +142,7 @@ impl RedLines {
     }
 }
 
-/// An evaluation in brief.
+/// Returns an evaluation in brief, as the decision log records it.
 pub(super) fn outline(compiled: &Compiled, found: &Evaluation) -> Outline {
     let scenario = compiled.scenario();
     let crossed = found.findings.iter().filter(|finding| finding.status == Status::Crossed);

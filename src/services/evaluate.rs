@@ -1,4 +1,6 @@
-//! EvaluateProposal.
+//! `EvaluateProposal`: one proposal, from the cache if it has the answer.
+//!
+//! Must not know how an evaluation is computed.
 
 use crate::convert::evaluation::from_evaluation;
 use crate::convert::request::{Question, to_question};
@@ -7,7 +9,7 @@ use crate::schema::encoded::EvaluateProposalResponse;
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::evaluate_proposal_request::Subject;
-use crate::services::decision_record::{Evaluated, outline};
+use crate::services::decision_record::{EvaluationRecord, outline};
 use crate::services::{MAX_ANSWER_BYTES, RedLines, bounded};
 use crate::serving::{CachedAnswer, Key};
 use bytes::Bytes;
@@ -16,45 +18,48 @@ use prost::Message;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// An answer, with what it says in the engine's terms.
-pub(super) struct Answered {
+/// An answer, together with the evaluation that it was made from.
+pub(super) struct EvaluatedProposal {
     pub(super) response: v1::EvaluateProposalResponse,
     pub(super) compiled: Arc<Compiled>,
     pub(super) found: Evaluation,
 }
 
 impl RedLines {
-    /// Does this proposal cross anyone's red line, whose, why, and who says so?
+    /// Evaluates one proposal without the cache: which red lines it crosses, whose, why, and who says so.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn evaluate(&self, request: &v1::EvaluateProposalRequest) -> Result<v1::EvaluateProposalResponse, ApiError> {
         self.evaluate_uncached(request).map(|answered| answered.response)
     }
 
-    /// Evaluates without the cache.
-    pub(super) fn evaluate_uncached(&self, request: &v1::EvaluateProposalRequest) -> Result<Answered, ApiError> {
+    /// Evaluates one proposal without the cache, and returns the engine's evaluation too.
+    pub(super) fn evaluate_uncached(
+        &self,
+        request: &v1::EvaluateProposalRequest,
+    ) -> Result<EvaluatedProposal, ApiError> {
         self.may_suppose(&request.hypotheses)?;
-        let compiled = self.of_request(request)?;
+        let compiled = self.scenario_of_request(request)?;
         let question = to_question(&compiled, request)?;
         let found = evaluate(&compiled, &question)?;
         let evaluation = Some(message(&compiled, &question, &found));
-        Ok(Answered { response: bounded(v1::EvaluateProposalResponse { evaluation })?, compiled, found })
+        Ok(EvaluatedProposal { response: bounded(v1::EvaluateProposalResponse { evaluation })?, compiled, found })
     }
 
-    /// The same, encoded, and from the cache where it has the answer.
+    /// Evaluates one proposal, or takes the encoded answer from the cache, and records the evaluation.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn evaluate_encoded(
         &self,
         request: &v1::EvaluateProposalRequest,
     ) -> Result<EvaluateProposalResponse, ApiError> {
         let begun = Instant::now();
         self.may_suppose(&request.hypotheses)?;
-        let compiled = self.of_request(request)?;
+        let compiled = self.scenario_of_request(request)?;
         let question = to_question(&compiled, request)?;
-        // What is supposed is asked once and never again.
+        // Answers to hypotheses are not cached, because requests with hypotheses rarely repeat.
         let cache = self.shared.cache.as_ref().filter(|_| question.supposition.supposed.is_none());
         let key = cache.map(|_| Key::new(compiled.scenario(), &question.given, question.day, question.detail));
         let kept = cache.zip(key.as_ref()).and_then(|(cache, key)| cache.get(key));
@@ -71,22 +76,22 @@ impl RedLines {
                 (evaluation, found.verdict, outline)
             }
         };
-        let evaluated = Evaluated { method: "EvaluateProposal", item: None, cached, begun, request };
+        let evaluated = EvaluationRecord { method: "EvaluateProposal", item: None, cached, begun, request };
         self.record(evaluated, verdict, outline);
         Ok(EvaluateProposalResponse { evaluation: Some(evaluation) })
     }
 
-    /// The scenario that a request is about.
-    fn of_request(&self, request: &v1::EvaluateProposalRequest) -> Result<Arc<Compiled>, ApiError> {
+    /// Returns the scenario that a request is about.
+    fn scenario_of_request(&self, request: &v1::EvaluateProposalRequest) -> Result<Arc<Compiled>, ApiError> {
         let named = match &request.subject {
             Some(Subject::ProposalName(name)) => name,
             _ => "",
         };
-        self.of_subject(&request.scenario, named, &request.revision)
+        self.scenario_of_subject(&request.scenario, named, &request.revision)
     }
 
-    /// The scenario that is named; without a name, that of the reference proposal.
-    pub(super) fn of_subject(
+    /// Returns the scenario named `scenario`; if the name is empty, the scenario of the reference proposal.
+    pub(super) fn scenario_of_subject(
         &self,
         scenario: &str,
         proposal_name: &str,
@@ -107,13 +112,13 @@ pub(super) fn evaluate(compiled: &Compiled, question: &Question) -> Result<Evalu
         .map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause })
 }
 
-/// The message for what was found.
+/// Converts an evaluation to a message.
 pub(super) fn message(compiled: &Compiled, question: &Question, found: &Evaluation) -> v1::Evaluation {
     from_evaluation(compiled.scenario(), found, question.detail, &question.supposition.texts)
 }
 
 fn encoded(evaluation: &v1::Evaluation) -> Result<Bytes, ApiError> {
-    // What the response adds around the evaluation.
+    // Bytes that the response adds to the evaluation.
     const AROUND: usize = 8;
     match evaluation.encoded_len() + AROUND {
         bytes if bytes > MAX_ANSWER_BYTES => Err(ApiError::AnswerTooLarge { bytes, limit: MAX_ANSWER_BYTES }),

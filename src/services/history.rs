@@ -1,4 +1,6 @@
-//! EvaluateHistory: one proposal, edition by edition, unchanged stretches of days together.
+//! `EvaluateHistory`: one proposal on every day between two days, with unchanged days joined to spans.
+//!
+//! Owns how much one call may compute. Must not know how an evaluation is computed.
 
 use crate::convert::date::{from_date, to_date};
 use crate::convert::evaluation::from_outline;
@@ -7,7 +9,7 @@ use crate::convert::request::{Question, Subject, to_circumstances, to_detail, to
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1::{self, evaluate_history_request, evaluate_proposal_request};
-use crate::services::decision_record::Evaluated;
+use crate::services::decision_record::EvaluationRecord;
 use crate::services::evaluate::message;
 use crate::services::{MAX_ANSWER_BYTES, RedLines};
 use detente_core::engine::{Compiled, FindingChange, HistorySpan};
@@ -15,18 +17,20 @@ use jiff::civil::Date;
 use prost::Message;
 use std::time::Instant;
 
-/// The most red lines times editions that one call looks at: a second or two. An added line, whose condition is the
-/// caller's, counts by the steps that its cubes take.
+/// Red lines times editions that one call may evaluate: one or two seconds of work.
+///
+/// An added red line has a condition of the caller's and counts by the steps that its cubes take.
 pub const MAX_HISTORY_FINDINGS: usize = 1_000_000;
-/// What the answer adds to its spans, and each span to its parts, at most.
+/// Upper bound of the bytes that the response adds to its spans.
 const AROUND_ANSWER: usize = 256;
+/// Upper bound of the bytes that the list of spans adds to each span.
 const AROUND_SPAN: usize = 64;
 
 impl RedLines {
-    /// What is found of one proposal between two days.
+    /// Evaluates one proposal on every day between two days.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn evaluate_history(
         &self,
         request: &v1::EvaluateHistoryRequest,
@@ -37,10 +41,10 @@ impl RedLines {
             Some(evaluate_history_request::Subject::ProposalName(name)) => name,
             _ => "",
         };
-        let compiled = self.of_subject(&request.scenario, named, &request.revision)?;
+        let compiled = self.scenario_of_subject(&request.scenario, named, &request.revision)?;
         let (question, days) = read(&compiled, request)?;
         let supposed = question.supposition.supposed.as_ref();
-        let mut asked = asked_of_a_day(request);
+        let mut day_request = request_for_a_day(request);
         let mut bytes = AROUND_ANSWER;
         let mut spans = Vec::new();
         let mut found = Vec::new();
@@ -55,9 +59,10 @@ impl RedLines {
             found.push(span.evaluation);
         }
         for (at, found) in found.iter().enumerate() {
-            asked.as_of = Some(from_date(found.day));
+            day_request.as_of = Some(from_date(found.day));
             let (method, item) = ("EvaluateHistory", Some(at.to_string()));
-            self.record_found(Evaluated { method, item, cached: false, begun, request: &asked }, &compiled, found);
+            let evaluated = EvaluationRecord { method, item, cached: false, begun, request: &day_request };
+            self.record_evaluation(evaluated, &compiled, found);
         }
         let scenario = compiled.scenario();
         Ok(v1::EvaluateHistoryResponse {
@@ -68,8 +73,8 @@ impl RedLines {
     }
 }
 
-/// The request of one day of a history, which the decision log records for each span.
-fn asked_of_a_day(request: &v1::EvaluateHistoryRequest) -> v1::EvaluateProposalRequest {
+/// Returns the request for one day of a history, which the decision log records for each span.
+fn request_for_a_day(request: &v1::EvaluateHistoryRequest) -> v1::EvaluateProposalRequest {
     use evaluate_proposal_request::Subject;
     v1::EvaluateProposalRequest {
         scenario: request.scenario.clone(),

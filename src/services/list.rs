@@ -1,8 +1,10 @@
-//! ListRedLines, ListScenarios, ListProposals.
+//! `ListRedLines`, `ListScenarios`, `ListProposals`: filters, orders and pages.
+//!
+//! Must not know how page tokens are encoded.
 
 use crate::convert::date::to_date;
 use crate::convert::red_line::{from_red_line, to_firmness};
-use crate::convert::scenario::{from_proposal, in_brief};
+use crate::convert::scenario::{from_proposal, from_scenario_in_brief};
 use crate::error::{ApiError, Violations, quoted};
 use crate::schema::proto::v1;
 use crate::services::RedLines;
@@ -15,29 +17,29 @@ use jiff::civil::Date;
 use prost::Message;
 use std::cmp::Ordering;
 
-/// The longest text that a filter looks for, in bytes.
+/// Maximum length of the text of a filter, in bytes.
 const MAX_FILTER_TEXT_BYTES: usize = 200;
-/// The longest `order_by`, in bytes.
+/// Maximum length of `order_by`, in bytes.
 const MAX_ORDER_BYTES: usize = 200;
 
 impl RedLines {
-    /// The red lines of a scenario, filtered, ordered, in pages.
+    /// Returns a page of a scenario's red lines, filtered and ordered.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, ApiError> {
         let id = self.scenario_id(&request.parent, "parent")?;
         let mut violations = Violations::default();
-        let size = sized(request.page_size, &mut violations);
+        let size = to_page_size(request.page_size, &mut violations);
         let unfiltered = v1::RedLineFilter::default();
-        let asked = request.filter.as_ref().unwrap_or(&unfiltered);
+        let requested = request.filter.as_ref().unwrap_or(&unfiltered);
         let order = read_order(&request.order_by, &mut violations);
         let order_text: String = order.iter().map(|(key, falling)| format!("{}{falling}", key.token_text())).collect();
-        let query = QueryHash::of(&[b"ListRedLines", id.as_bytes(), &asked.encode_to_vec(), order_text.as_bytes()]);
-        let going_on = Cursor::read(&request.page_token, query, &request.revision)?;
-        let compiled = self.held(&id, &going_on.revision)?;
+        let query = QueryHash::of(&[b"ListRedLines", id.as_bytes(), &requested.encode_to_vec(), order_text.as_bytes()]);
+        let cursor = Cursor::read(&request.page_token, query, &request.revision)?;
+        let compiled = self.scenario_by_id(&id, &cursor.revision)?;
         let scenario = compiled.scenario();
-        let filter = Filter::read(&compiled, asked, &mut violations);
+        let filter = Filter::read(&compiled, requested, &mut violations);
         violations.into_result()?;
         if let Some(day) = filter.held_on {
             let covered = compiled.check_covered(day);
@@ -50,69 +52,70 @@ impl RedLines {
             numbered.filter(|(position, red_line)| filter.passes(&compiled, *position, red_line)).collect();
         found.sort_by(|(_, a), (_, b)| compare(&compiled, &order, a, b));
         let total_size = i32::try_from(found.len()).unwrap_or(i32::MAX);
-        let (red_lines, next) = page(&found, going_on.start, size, |(position, red_line)| {
+        let (red_lines, next) = page(&found, cursor.start, size, |(position, red_line)| {
             from_red_line(scenario, red_line, compiled.deciding_inputs(*position))
         })?;
-        let next_page_token = token(next, query, revision);
+        let next_page_token = next_token(next, query, revision);
         Ok(v1::ListRedLinesResponse { red_lines, next_page_token, total_size, revision: revision.to_owned() })
     }
 
-    /// The scenarios that are held, in brief.
+    /// Returns a page of the scenarios that the caller may see, in brief.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn list_scenarios(&self, request: v1::ListScenariosRequest) -> Result<v1::ListScenariosResponse, ApiError> {
         let mut violations = Violations::default();
-        let size = sized(request.page_size, &mut violations);
+        let size = to_page_size(request.page_size, &mut violations);
         violations.into_result()?;
         let query = QueryHash::of(&[b"ListScenarios"]);
-        let going_on = Cursor::read(&request.page_token, query, "")?;
+        let cursor = Cursor::read(&request.page_token, query, "")?;
         let list = self.visible();
         let revision = &list_revision(&list);
-        if going_on.start > 0 && going_on.revision != *revision {
-            let (requested, current) = (going_on.revision, revision.clone());
+        if cursor.start > 0 && cursor.revision != *revision {
+            let (requested, current) = (cursor.revision, revision.clone());
             return Err(ApiError::RevisionNotHeld { requested, current });
         }
-        let (scenarios, next) =
-            page(&list, going_on.start, size, |compiled| in_brief(compiled.scenario(), self.is_default(compiled)))?;
-        let next_page_token = token(next, query, revision);
+        let (scenarios, next) = page(&list, cursor.start, size, |compiled| {
+            from_scenario_in_brief(compiled.scenario(), self.is_default(compiled))
+        })?;
+        let next_page_token = next_token(next, query, revision);
         Ok(v1::ListScenariosResponse { scenarios, next_page_token, revision: revision.to_owned() })
     }
 
-    /// The reference proposals of a scenario, in pages.
+    /// Returns a page of a scenario's reference proposals.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn list_proposals(&self, request: v1::ListProposalsRequest) -> Result<v1::ListProposalsResponse, ApiError> {
         let id = self.scenario_id(&request.parent, "parent")?;
         let mut violations = Violations::default();
-        let size = sized(request.page_size, &mut violations);
+        let size = to_page_size(request.page_size, &mut violations);
         violations.into_result()?;
         let query = QueryHash::of(&[b"ListProposals", id.as_bytes()]);
-        let going_on = Cursor::read(&request.page_token, query, &request.revision)?;
-        let compiled = self.held(&id, &going_on.revision)?;
+        let cursor = Cursor::read(&request.page_token, query, &request.revision)?;
+        let compiled = self.scenario_by_id(&id, &cursor.revision)?;
         let scenario = compiled.scenario();
         let revision = scenario.revision.as_str();
         let (proposals, next) =
-            page(&scenario.proposals, going_on.start, size, |proposal| from_proposal(scenario, proposal))?;
+            page(&scenario.proposals, cursor.start, size, |proposal| from_proposal(scenario, proposal))?;
         let total_size = i32::try_from(scenario.proposals.len()).unwrap_or(i32::MAX);
-        let next_page_token = token(next, query, revision);
+        let next_page_token = next_token(next, query, revision);
         Ok(v1::ListProposalsResponse { proposals, next_page_token, total_size, revision: revision.to_owned() })
     }
 }
 
-fn sized(asked: i32, violations: &mut Violations) -> usize {
+fn to_page_size(asked: i32, violations: &mut Violations) -> usize {
     page_size(asked).unwrap_or_else(|| {
         violations.add("page_size", format!("{asked} is negative"));
         0
     })
 }
 
-/// Where a list goes on.
+/// The position at which a page begins.
 struct Cursor {
-    /// How many items come before.
+    /// Number of items on the previous pages.
     start: usize,
-    /// The revision that is listed, by the page token or by a pin; empty: the current one.
+    /// The revision of the page token or of the request; empty for the current one.
     revision: String,
 }
 
@@ -129,18 +132,18 @@ impl Cursor {
     }
 }
 
-fn token(next: Option<u32>, query: QueryHash, revision: &str) -> String {
+fn next_token(next: Option<u32>, query: QueryHash, revision: &str) -> String {
     next.map_or_else(String::new, |position| PageToken { revision: revision.to_owned(), query, position }.encode())
 }
 
-/// One page from `start` on, and where the next begins, if there is one.
+/// Returns the page that begins at `start`, and the position at which the next page begins, if there is one.
 fn page<T, M: Message>(
     items: &[T],
     start: usize,
     size: usize,
     convert: impl Fn(&T) -> M,
 ) -> Result<(Vec<M>, Option<u32>), ApiError> {
-    // A token is only given out for a place within the list.
+    // The server issues tokens only for positions within the list.
     let rest = match items.get(start..) {
         Some(rest) if start == 0 || !rest.is_empty() => rest,
         _ => return Err(ApiError::PageTokenInvalid),
@@ -170,40 +173,41 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(compiled: &Compiled, asked: &v1::RedLineFilter, violations: &mut Violations) -> Self {
+    fn read(compiled: &Compiled, requested: &v1::RedLineFilter, violations: &mut Violations) -> Self {
         let scenario = compiled.scenario();
         let mut filter = Self::default();
         let unknown = |what: &str, name: &str, nearest: Option<&str>| {
             let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
             format!("there is no {what} `{}`{hint}", quoted(name))
         };
-        if !asked.party.is_empty() {
-            filter.party = scenario.party(&asked.party);
+        if !requested.party.is_empty() {
+            filter.party = scenario.party(&requested.party);
             if filter.party.is_none() {
-                let nearest = violations.nearest(&asked.party, scenario.parties.iter().map(|party| &*party.id));
-                violations.add("filter.party", unknown("party", &asked.party, nearest));
+                let nearest = violations.nearest(&requested.party, scenario.parties.iter().map(|party| &*party.id));
+                violations.add("filter.party", unknown("party", &requested.party, nearest));
             }
         }
-        if !asked.issue.is_empty() {
-            filter.input = scenario.input(&asked.issue).map(|(input, _)| input);
+        if !requested.issue.is_empty() {
+            filter.input = scenario.input(&requested.issue).map(|(input, _)| input);
             if filter.input.is_none() {
-                let nearest = violations.nearest(&asked.issue, scenario.inputs.iter().map(|input| &*input.id));
-                violations.add("filter.issue", unknown("issue or circumstance", &asked.issue, nearest));
+                let nearest = violations.nearest(&requested.issue, scenario.inputs.iter().map(|input| &*input.id));
+                violations.add("filter.issue", unknown("issue or circumstance", &requested.issue, nearest));
             }
         }
-        match v1::Firmness::try_from(asked.firmness_at_least) {
+        match v1::Firmness::try_from(requested.firmness_at_least) {
             Ok(firmness) => filter.firmness_at_least = to_firmness(firmness),
             Err(_) => violations.add(
                 "filter.firmness_at_least",
-                format!("there is no firmness {}; 1 is tentative, 4 is absolute", asked.firmness_at_least),
+                format!("there is no firmness {}; 1 is tentative, 4 is absolute", requested.firmness_at_least),
             ),
         }
-        filter.held_on = to_date(asked.held_on.as_ref(), "filter.held_on", violations);
-        if asked.text.len() > MAX_FILTER_TEXT_BYTES {
-            let text = format!("{} bytes are given; at most {MAX_FILTER_TEXT_BYTES} are looked for", asked.text.len());
+        filter.held_on = to_date(requested.held_on.as_ref(), "filter.held_on", violations);
+        if requested.text.len() > MAX_FILTER_TEXT_BYTES {
+            let text =
+                format!("{} bytes are given; at most {MAX_FILTER_TEXT_BYTES} are looked for", requested.text.len());
             violations.over("filter_text", "filter.text", text);
         } else {
-            filter.text = asked.text.to_lowercase();
+            filter.text = requested.text.to_lowercase();
         }
         filter
     }
@@ -217,7 +221,7 @@ impl Filter {
     }
 }
 
-/// Whether a red line's texts hold this text, which is in lower case.
+/// Whether a red line's texts contain `text`, which is in lower case.
 fn mentions(red_line: &RedLine, text: &str) -> bool {
     let holds = |haystack: &str| haystack.to_lowercase().contains(text);
     let says = |evidence: &Evidence| holds(&evidence.statement) || holds(&evidence.quote) || holds(&evidence.speaker);
@@ -230,7 +234,7 @@ fn mentions(red_line: &RedLine, text: &str) -> bool {
             .any(|waiver| holds(&waiver.id) || holds(&waiver.title) || waiver.evidence.iter().any(says))
 }
 
-/// What red lines can be ordered by.
+/// A field by which red lines can be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
     Id,
@@ -239,8 +243,9 @@ enum Key {
 }
 
 impl Key {
-    /// The key's text in a page token's query hash. A token that one replica makes must continue on a replica of
-    /// another version, so the text stays whatever the variant is called.
+    /// Returns the key's text in a page token's query hash.
+    ///
+    /// A replica of another version must accept the token, so the text must not change with the variant's name.
     fn token_text(self) -> &'static str {
         match self {
             Self::Id => "Id",
@@ -250,7 +255,7 @@ impl Key {
     }
 }
 
-/// Reads `order_by` (AIP-132): keys with whether they fall.
+/// Parses `order_by` (AIP-132): the keys, each with whether it is descending.
 fn read_order(text: &str, violations: &mut Violations) -> Vec<(Key, bool)> {
     const FIELD: &str = "order_by";
     let mut order: Vec<(Key, bool)> = Vec::new();

@@ -1,7 +1,8 @@
-//! Page tokens: where a list goes on, of which revision, for which question.
+//! Page tokens: the position at which the next page of a list begins, its revision, and the hash of its query.
 //!
-//! A token is self-contained, so that any replica that holds the revision continues any list. It is checked, not
-//! secret: the checksum keeps out accidents, and forging one gives nothing that asking for a page would not.
+//! A token is self-contained: any replica that holds the revision can continue the list. The checksum detects
+//! accidental changes. It does not authenticate a token, because a forged token gives access to nothing that a request
+//! without a token does not. Must not know what is listed.
 
 use crate::error::ApiError;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -12,14 +13,14 @@ const HASH_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 8;
 const TOKEN_BYTES: usize = 1 + HASH_BYTES + HASH_BYTES + 4 + CHECKSUM_BYTES;
 
-/// The pages' default size.
+/// Items on a page if the request does not say how many.
 pub const DEFAULT_PAGE_SIZE: usize = 50;
-/// The largest page.
+/// Items that a page may contain.
 pub const MAX_PAGE_SIZE: usize = 1_000;
-/// A page ends before its items pass this many bytes (but holds one item at least): clients accept 4 MiB by default.
+/// Bytes of items on a page, because clients accept 4 MiB by default. A larger item is on a page of its own.
 pub const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
 
-/// The hash of what a list was asked: method, parent, filter, order.
+/// The hash of a list's query: method, parent, filter and order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueryHash([u8; HASH_BYTES]);
 
@@ -35,19 +36,19 @@ impl QueryHash {
     }
 }
 
-/// A place in a list.
+/// A position in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageToken {
-    /// The revision listed: 32 hexadecimal digits.
+    /// The revision of the scenario or of the list of scenarios: 32 hexadecimal digits.
     pub revision: String,
-    /// What was asked.
+    /// The hash of the list's query.
     pub query: QueryHash,
-    /// How many items come before.
+    /// Number of items on the previous pages.
     pub position: u32,
 }
 
 impl PageToken {
-    /// The token as it is sent.
+    /// Encodes the token as base64url text.
     pub fn encode(&self) -> String {
         let mut bytes = Vec::with_capacity(TOKEN_BYTES);
         bytes.push(VERSION);
@@ -58,16 +59,16 @@ impl PageToken {
         BASE64URL_NOPAD.encode(&bytes)
     }
 
-    /// Reads a token.
+    /// Decodes a token.
     ///
     /// # Errors
-    /// Anything but the exact text of a token of this version.
+    /// [`ApiError::PageTokenInvalid`] if the text is not a token of this version with the right checksum.
     pub fn decode(text: &str) -> Result<Self, ApiError> {
         Self::read(text).ok_or(ApiError::PageTokenInvalid)
     }
 
     fn read(text: &str) -> Option<Self> {
-        // Longer texts are not even decoded.
+        // Rejects long texts before the work of decoding them.
         if text.len() > TOKEN_BYTES * 2 {
             return None;
         }
@@ -84,7 +85,9 @@ impl PageToken {
     }
 }
 
-/// How many items a page may hold, by what was asked; `None` for a negative size.
+/// Returns the number of items on a page for a requested size: 0 means 50, and the maximum is 1,000.
+///
+/// `None` if the size is negative.
 pub fn page_size(asked: i32) -> Option<usize> {
     match usize::try_from(asked).ok()? {
         0 => Some(DEFAULT_PAGE_SIZE),

@@ -1,4 +1,4 @@
-//! GetRedLine, GetScenario, GetProposal.
+//! `GetRedLine`, `GetScenario`, `GetProposal`.
 
 use crate::convert::scenario as convert_scenario;
 use crate::convert::{missing_proposal, missing_red_line, red_line};
@@ -8,47 +8,48 @@ use crate::schema::proto::v1;
 use crate::services::{RedLines, bounded};
 
 impl RedLines {
-    /// One red line, evidence included.
+    /// Returns one red line with its evidence.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn get_red_line(&self, request: v1::GetRedLineRequest) -> Result<v1::RedLine, ApiError> {
         let (scenario_id, id) = names::parse_red_line(&request.name).ok_or_else(|| {
             ApiError::InvalidRequest(Violations::one("name", "write `scenarios/{scenario}/redLines/{red_line}`"))
         })?;
-        let compiled = self.held(scenario_id, &request.revision)?;
+        let compiled = self.scenario_by_id(scenario_id, &request.revision)?;
         let scenario = compiled.scenario();
         let position = scenario.red_line(id).ok_or_else(|| missing_red_line(scenario, id))?;
         let found = scenario.red_lines.get(position).ok_or_else(|| missing_red_line(scenario, id))?;
         bounded(red_line::from_red_line(scenario, found, compiled.deciding_inputs(position)))
     }
 
-    /// One scenario whole.
+    /// Returns one scenario with its lists, and with diagnostics if its file cannot be used as it is now.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn get_scenario(&self, request: v1::GetScenarioRequest) -> Result<v1::Scenario, ApiError> {
         let compiled = self.scenario(&request.name, "name", &request.revision)?;
         let mut stale = self.shared.store.stale(&compiled.scenario().id);
-        // What is being written may be of another scenario, and it is quoted.
+        // Diagnostics quote the file. While the file is being edited, it may contain text of a scenario that the caller
+        // may not see.
         if let Some(stale) = &mut stale
             && self.call.caller().is_some_and(|caller| !caller.sees_all())
         {
             stale.diagnostics = "the file can't be used; what is wrong is in the server's log".to_owned();
         }
-        let scenario = convert_scenario::whole(compiled.scenario(), self.is_default(&compiled));
+        let scenario = convert_scenario::from_scenario(compiled.scenario(), self.is_default(&compiled));
         bounded(v1::Scenario { stale_file: stale.map(convert_scenario::from_stale_file), ..scenario })
     }
 
-    /// One reference proposal.
+    /// Returns one reference proposal.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn get_proposal(&self, request: v1::GetProposalRequest) -> Result<v1::Proposal, ApiError> {
         let (scenario_id, id) = names::parse_proposal(&request.name).ok_or_else(|| {
             ApiError::InvalidRequest(Violations::one("name", "write `scenarios/{scenario}/proposals/{proposal}`"))
         })?;
-        let compiled = self.held(scenario_id, &request.revision)?;
+        let compiled = self.scenario_by_id(scenario_id, &request.revision)?;
         let scenario = compiled.scenario();
         let proposal = scenario.proposal(id).ok_or_else(|| missing_proposal(scenario, id))?;
         bounded(convert_scenario::from_proposal(scenario, proposal))

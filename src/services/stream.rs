@@ -1,16 +1,16 @@
-//! StreamEvaluateProposals: one request after the other, for as long as the client likes.
+//! `StreamEvaluateProposals`: any number of requests over one stream, answered in order.
 //!
-//! A request is read when the transport asks for an answer, and it asks when the client reads: nothing is queued here,
-//! and between two requests no scenario is held. What a client that doesn't read can make the server keep is what the
-//! transport has already been given.
+//! A request is read when the transport asks for the next answer, which it does when the client reads. Nothing is
+//! queued here, and no scenario is held between two requests. A client that does not read its answers therefore makes
+//! the server keep only the answers that the transport already has. Must not know how an evaluation is computed.
 
 use crate::error::{ApiError, Violations};
 use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::quota::Quota;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::stream_evaluate_proposals_response::Result as ItemResult;
-use crate::services::decision_record::Evaluated;
-use crate::services::evaluate::Answered;
+use crate::services::decision_record::EvaluationRecord;
+use crate::services::evaluate::EvaluatedProposal;
 use crate::services::{RedLines, Streams, bounded};
 use detente_core::engine::{Compiled, Evaluation};
 use futures_util::stream::unfold;
@@ -24,35 +24,35 @@ use tokio::time::timeout;
 use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
-/// The longest id, in bytes.
+/// Maximum length of a message's id, in bytes.
 pub const MAX_STREAM_ID_BYTES: usize = 256;
 
-/// After an item that took so long, others have their turn at once.
+/// Time after which an item counts as long. The task yields to other tasks right after a long item.
 const LONG_ITEM: Duration = Duration::from_micros(200);
-/// The answer to an item; and where the item is evaluated, its scenario and what was found.
+/// The answer to a message and, if the message was evaluated, its scenario and the evaluation.
 type Item = (v1::StreamEvaluateProposalsResponse, Option<(Arc<Compiled>, Evaluation)>);
 
-/// Answers, one a request.
+/// A stream with one answer for each request.
 pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
 
-/// The answers to a stream of requests, which has its place for as long as it lasts.
+/// Answers a stream of requests. The stream holds its permit until it ends.
 pub(super) fn answers(
     service: RedLines,
     requests: Streaming<v1::StreamEvaluateProposalsRequest>,
     quota: Option<Quota>,
-    place: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 ) -> Answers {
-    Box::pin(unfold(Some((service, requests, quota, place)), |open| async {
-        let (service, mut requests, quota, place) = open?;
+    Box::pin(unfold(Some((service, requests, quota, permit)), |open| async {
+        let (service, mut requests, quota, permit) = open?;
         let next = next(&service.shared.streams, &mut requests).await;
-        match next.and_then(|request| service.still_known().map(|()| request).map_err(Status::from)) {
+        match next.and_then(|request| service.check_credentials().map(|()| request).map_err(Status::from)) {
             Ok(Some(request)) => {
                 let begun = Instant::now();
                 let answer = service.admitted(request, quota.as_ref()).await;
                 if begun.elapsed() > LONG_ITEM {
                     yield_now().await;
                 }
-                Some((Ok(answer), Some((service, requests, quota, place))))
+                Some((Ok(answer), Some((service, requests, quota, permit))))
             }
             Ok(None) => None,
             Err(status) => Some((Err(status), None)),
@@ -60,12 +60,13 @@ pub(super) fn answers(
     }))
 }
 
-/// The next request; `None` where the client has no more.
+/// Reads the next request; `None` if the client has ended its side of the stream.
 async fn next(
     streams: &Streams,
     requests: &mut Streaming<v1::StreamEvaluateProposalsRequest>,
 ) -> Result<Option<v1::StreamEvaluateProposalsRequest>, Status> {
-    // A client that is always ahead would keep its thread: after a number of requests others have their turn.
+    // A client that always sends the next request in time would occupy its thread: this yields to other tasks after a
+    // number of requests.
     consume_budget().await;
     tokio::select! {
         biased;
@@ -78,12 +79,12 @@ async fn next(
 }
 
 impl RedLines {
-    /// What a stream answers to one of its requests.
+    /// Answers one message of a stream. Errors are in the answer.
     pub fn stream_item(&self, message: v1::StreamEvaluateProposalsRequest) -> v1::StreamEvaluateProposalsResponse {
         self.answer_item(message).0
     }
 
-    /// The answer to an item; and where the item is evaluated, what was found.
+    /// Answers one message of a stream, and returns the evaluation too.
     fn answer_item(&self, message: v1::StreamEvaluateProposalsRequest) -> Item {
         let v1::StreamEvaluateProposalsRequest { mut id, request } = message;
         let answered = if id.len() > MAX_STREAM_ID_BYTES {
@@ -99,15 +100,15 @@ impl RedLines {
             }
         };
         let (result, found) = match answered {
-            Ok(Answered { response, compiled, found }) => {
+            Ok(EvaluatedProposal { response, compiled, found }) => {
                 (response.evaluation.map(ItemResult::Evaluation), Some((compiled, found)))
             }
             Err(error) => {
-                self.refused_item(&error);
+                self.count_refused_item(&error);
                 (Some(ItemResult::Error(error.into())), None)
             }
         };
-        // An answer that is small enough by itself may be too large with its id, and would end the stream.
+        // An evaluation within the size limit may exceed it together with its id, which would end the stream.
         match bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result }) {
             Ok(answer) => (answer, found),
             Err(error) => {
@@ -117,7 +118,7 @@ impl RedLines {
         }
     }
 
-    /// The same within the server's bounds and the caller's, counted and written down.
+    /// Answers one message within the server's concurrency limit and the caller's quota, and records the evaluation.
     async fn admitted(
         &self,
         message: v1::StreamEvaluateProposalsRequest,
@@ -125,41 +126,42 @@ impl RedLines {
     ) -> v1::StreamEvaluateProposalsResponse {
         let begun = Instant::now();
         let quota = quota.map_or(Ok(()), |quota| quota.take(1));
-        let place = quota.and_then(|()| self.shared.places.as_ref().map(ConcurrencyLimit::take).transpose());
-        let _place = match place {
-            Ok(place) => place,
+        let limit = self.shared.concurrency_limit.as_ref();
+        let permit = quota.and_then(|()| limit.map(ConcurrencyLimit::take).transpose());
+        let _permit = match permit {
+            Ok(permit) => permit,
             Err(error) => return self.refused(message.id, error),
         };
-        let asked = self.shared.record.decisions.as_ref().and(message.request.clone());
+        let recorded = self.shared.record.decisions.as_ref().and(message.request.clone());
         let (answer, found) = self.item(message).await;
         if let Some((compiled, found)) = &found {
-            let request = &asked.unwrap_or_default();
+            let request = &recorded.unwrap_or_default();
             let item = Some(answer.id.clone());
             let method = "StreamEvaluateProposals";
-            self.record_found(Evaluated { method, item, cached: false, begun, request }, compiled, found);
+            self.record_evaluation(EvaluationRecord { method, item, cached: false, begun, request }, compiled, found);
             self.call.mark_answered();
         }
         answer
     }
 
     fn refused(&self, mut id: String, error: ApiError) -> v1::StreamEvaluateProposalsResponse {
-        self.refused_item(&error);
+        self.count_refused_item(&error);
         shorten(&mut id);
         v1::StreamEvaluateProposalsResponse { id, result: Some(ItemResult::Error(error.into())) }
     }
 
-    /// Answers an item; one with hypotheses on a worker thread.
+    /// Answers one message. Messages with hypotheses are answered on a worker thread.
     async fn item(&self, message: v1::StreamEvaluateProposalsRequest) -> Item {
         if message.request.as_ref().is_none_or(|request| request.hypotheses.is_empty()) {
             return self.answer_item(message);
         }
         let id = message.id.clone();
-        let answered = self.apart_in_turn(move |service| Ok(service.answer_item(message))).await;
+        let answered = self.run_on_worker_in_turn(move |service| Ok(service.answer_item(message))).await;
         answered.unwrap_or_else(|error| (self.refused(id, error), None))
     }
 }
 
-/// Leaves enough of an id to be recognised.
+/// Cuts an id to 256 bytes, at a character boundary, so that the client can still recognise it.
 fn shorten(id: &mut String) {
     id.truncate((0..=MAX_STREAM_ID_BYTES).rev().find(|at| id.is_char_boundary(*at)).unwrap_or(0));
 }

@@ -1,4 +1,6 @@
-//! Findings in words. No sentence here may say more than the finding does: absence of an objection is not consent.
+//! Puts evaluations and findings into words.
+//!
+//! No sentence here may say more than the finding does: absence of an objection is not consent.
 
 use crate::convert::term::{entry_id, ids};
 use crate::schema::proto::v1::{self, term};
@@ -7,7 +9,7 @@ use detente_core::engine::{Cause, EffectiveInput, Evaluation, Finding, Origin, S
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Input;
 
-/// "a", "a and b", "a, b and c".
+/// Joins parts to a list: "a", "a and b", "a, b and c".
 pub fn list(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
@@ -16,7 +18,7 @@ pub fn list(parts: &[String]) -> String {
     }
 }
 
-/// A reason in words: its causes, those on one input together.
+/// Puts a reason into words. Causes on the same input form one phrase.
 pub fn reason(scenario: &Scenario, inputs: &[EffectiveInput], causes: &[Cause]) -> String {
     let mut phrases: Vec<String> = Vec::new();
     let mut rest = causes;
@@ -62,7 +64,7 @@ fn origin(origin: Origin) -> &'static str {
     }
 }
 
-/// What an input is taken to be.
+/// Puts the answer of an input into words.
 pub fn answer(input: &Input, answer: &Answer) -> String {
     let id = &input.id;
     let unit =
@@ -80,7 +82,7 @@ pub fn answer(input: &Input, answer: &Answer) -> String {
     }
 }
 
-/// Further answers in words. Terms on one issue are alternatives.
+/// Puts further answers into words. Terms on the same issue are alternatives.
 pub fn settlement(terms: &[v1::Term]) -> String {
     let mut phrases: Vec<String> = Vec::new();
     let mut rest = terms;
@@ -94,7 +96,7 @@ pub fn settlement(terms: &[v1::Term]) -> String {
     phrases.join(", and ")
 }
 
-/// A probability in words: nothing is told as certain, or as impossible, that is not.
+/// Puts a probability into words. Only exactly 0 and 1 read as "0" and "1".
 pub fn probability(probability: f64) -> String {
     match probability {
         0.0 => "0".to_owned(),
@@ -105,13 +107,13 @@ pub fn probability(probability: f64) -> String {
     }
 }
 
-/// A range of probabilities in words.
+/// Puts a range of probabilities into words.
 pub fn probability_range(low: f64, high: f64) -> String {
     let (least, most) = (probability(low), probability(high));
     if least == most { least } else { format!("{least} to {most}") }
 }
 
-/// Terms in words, one after the other.
+/// Puts terms into words, separated by semicolons.
 pub fn settled_terms(terms: &[v1::Term]) -> String {
     let one = |term: &v1::Term| match &term.value {
         Some(term::Value::Members(members)) if members.values.is_empty() => format!("{} is empty", term.issue),
@@ -141,7 +143,7 @@ fn further_answer(term: &v1::Term) -> String {
     }
 }
 
-/// The verdict in a sentence or two. `supposed`: how many hypotheses it rests on.
+/// Puts a verdict into one or two sentences. `supposed` is the number of hypotheses that it rests on.
 pub fn summary(scenario: &Scenario, evaluation: &Evaluation, supposed: usize) -> String {
     let decisive: &[(Stance, &str)] = match evaluation.verdict {
         Verdict::Blocked | Verdict::Undeliverable => &[(Stance::Rejects, "rejects it by")],
@@ -184,7 +186,7 @@ pub fn summary(scenario: &Scenario, evaluation: &Evaluation, supposed: usize) ->
     lead + &outlook + &unrecorded + &supposed
 }
 
-/// The lines that give a party its stance, by falling firmness: "x and y (firm), z (negotiable)".
+/// Lists the red lines that give a party its stance, firmest first: "x (firm), y (firm) and 2 more".
 fn lines(scenario: &Scenario, evaluation: &Evaluation, party: &str, stance: Stance) -> String {
     const MOST: usize = 4;
     let belongs = |finding: &&Finding| {
@@ -223,13 +225,13 @@ fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// With a capital at the beginning.
+/// Returns the text with its first letter in upper case.
 pub fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// The name of an input as requests write it.
+/// Returns the id of an input, as requests write it.
 pub fn input_id(scenario: &Scenario, input: InputId) -> String {
     scenario.inputs.get(input.index()).map_or_else(String::new, |input| input.id.to_string())
 }

@@ -1,6 +1,8 @@
-//! SuggestAmendments.
+//! `SuggestAmendments`: the passing packages nearest to a proposal.
+//!
+//! Must not know how packages are searched for.
 
-use crate::convert::aim::{to_asked, to_most};
+use crate::convert::aim::{to_most, to_validated};
 use crate::convert::analysis::{
     counted, cut_text, from_amended, from_cut, from_impasse, not_recorded, not_recorded_text,
 };
@@ -13,15 +15,15 @@ use detente_analysis::{Amendments, Budget, CutShort, MAX_AMENDMENTS};
 use detente_core::engine::Compiled;
 use std::sync::Arc;
 
-/// How many amendments are answered by default.
+/// Amendments in an answer if the request does not say how many.
 const DEFAULT_AMENDMENTS: usize = 3;
-/// How many conflicts and concessions explain that there is none.
+/// Conflicts, and concessions, in the explanation that no package passes.
 const EXPLAINED: usize = 20;
 
-/// The passing packages nearest to a proposal.
+/// Finds the passing packages nearest to a proposal; explains the impasse if no package passes.
 ///
 /// # Errors
-/// As `ErrorReason` in the schema documents them.
+/// The errors that `ErrorReason` in the schema documents.
 pub(super) fn suggest_amendments(
     compiled: &Arc<Compiled>,
     request: &v1::SuggestAmendmentsRequest,
@@ -31,16 +33,16 @@ pub(super) fn suggest_amendments(
     if request.subject.is_none() {
         violations.add("subject", "give a `proposal` of your own, or a reference proposal's `proposal_name`");
     }
-    let asked = to_asked(compiled, request.fields(), &mut violations)?;
+    let validated = to_validated(compiled, request.fields(), &mut violations)?;
     let most = to_most(request.max_amendments, DEFAULT_AMENDMENTS, MAX_AMENDMENTS, "max_amendments", &mut violations);
     violations.into_result()?;
-    let terms = asked.terms.clone().unwrap_or_default();
-    let problem = asked.problem()?;
+    let terms = validated.terms.clone().unwrap_or_default();
+    let problem = validated.problem()?;
     let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
     let found = problem.amendments(&terms, most, budget).map_err(not_covered)?;
     let impasse = (found.any == Some(false)).then(|| problem.impasse(EXPLAINED, budget));
-    let (scenario, day) = (compiled.scenario(), asked.question.day);
-    // That there is none is the whole answer, even where its reasons are not all told.
+    let (scenario, day) = (compiled.scenario(), validated.question.day);
+    // "No package passes" is the complete answer even if the search for the reasons was cut short.
     let cut_short = found.cut_short;
     Ok(v1::SuggestAmendmentsResponse {
         scenario: names::scenario(&scenario.id),
@@ -50,7 +52,7 @@ pub(super) fn suggest_amendments(
         impasse: impasse.as_ref().map(|impasse| from_impasse(&problem, impasse)),
         complete: cut_short.is_none(),
         cut_short: from_cut(cut_short).into(),
-        suppositions: asked.suppositions.clone(),
+        suppositions: validated.suppositions.clone(),
         summary: summary(&found, &not_recorded_text(&problem.question), cut_short),
         not_recorded: not_recorded(&problem.question),
     })

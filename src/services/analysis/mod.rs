@@ -1,4 +1,7 @@
-//! `AnalysisService`: questions that take milliseconds to seconds, on threads of their own, each bounded and shared.
+//! `AnalysisService`: questions that take milliseconds to seconds.
+//!
+//! Owns how a request becomes a question for the analysis crate. Must not know how questions are solved, or how their
+//! threads are shared.
 
 mod amend;
 mod impasse;
@@ -14,7 +17,7 @@ use impasse::explain_impasse;
 use packages::find_packages;
 use robustness::assess_robustness;
 
-use crate::convert::aim::Fields;
+use crate::convert::aim::CommonFields;
 use crate::convert::request::Subject;
 use crate::error::ApiError;
 use crate::schema::proto::v1;
@@ -24,24 +27,24 @@ use detente_core::engine::Compiled;
 use prost::Message;
 use std::sync::Arc;
 
-/// A request of this service.
+/// A request of `AnalysisService`.
 pub trait AnalysisRequest: Message + Clone + 'static {
-    /// What answers it.
+    /// The type of the response.
     type Answer: Clone + Send + Sync + 'static;
 
-    /// The method's name: equal requests of different methods are different questions.
+    /// Name of the method. It distinguishes requests of different methods that encode to the same bytes.
     const METHOD: &'static str;
 
-    /// The scenario's name and the revision, as far as the request gives them.
+    /// Returns the scenario's name and the revision; each is empty if the request does not give it.
     fn scenario(&self) -> (&str, &str);
 
-    /// What it has in common with the others.
-    fn fields(&self) -> Fields<'_>;
+    /// Returns the fields that all requests of the service have in common.
+    fn fields(&self) -> CommonFields<'_>;
 
-    /// The answer.
+    /// Computes the answer, cut short when `budget` is used up.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     fn answer(&self, compiled: &Arc<Compiled>, budget: &Budget<'_>) -> Result<Self::Answer, ApiError>;
 }
 
@@ -55,16 +58,16 @@ macro_rules! request {
                 (&self.scenario, &self.revision)
             }
 
-            fn fields(&self) -> Fields<'_> {
-                let fields = Fields {
+            fn fields(&self) -> CommonFields<'_> {
+                let fields = CommonFields {
                     as_of: self.as_of.as_ref(),
                     circumstances: &self.circumstances,
                     hypotheses: &self.hypotheses,
                     aim: self.aim.as_ref(),
-                    ..Fields::default()
+                    ..CommonFields::default()
                 };
                 $(
-                    let fields = Fields {
+                    let fields = CommonFields {
                         subject: self.$subject.as_ref().map(Subject::from),
                         overrides: &self.overrides,
                         cleared_issues: &self.cleared_issues,
@@ -87,21 +90,21 @@ request!(ExplainImpasseRequest, "ExplainImpasse", v1::ExplainImpasseResponse, ex
 request!(AssessRobustnessRequest, "AssessRobustness", v1::AssessRobustnessResponse, assess_robustness, subject);
 
 impl RedLines {
-    /// Answers a question of the analysis service, here and now.
+    /// Answers a request of `AnalysisService` on the calling thread.
     ///
     /// # Errors
-    /// As `ErrorReason` in the schema documents them.
+    /// The errors that `ErrorReason` in the schema documents.
     pub fn analyse<R: AnalysisRequest>(&self, request: &R, budget: &Budget<'_>) -> Result<R::Answer, ApiError> {
-        request.answer(&self.about(request)?, budget)
+        request.answer(&self.scenario_of_analysis(request)?, budget)
     }
 
-    /// The scenario that a request of the analysis service is about.
-    pub(super) fn about<R: AnalysisRequest>(&self, request: &R) -> Result<Arc<Compiled>, ApiError> {
+    /// Returns the scenario that a request of `AnalysisService` is about.
+    pub(super) fn scenario_of_analysis<R: AnalysisRequest>(&self, request: &R) -> Result<Arc<Compiled>, ApiError> {
         let (scenario, revision) = request.scenario();
         let proposal_name = match request.fields().subject {
             Some(Subject::Named(name)) => name,
             _ => "",
         };
-        self.of_subject(scenario, proposal_name, revision)
+        self.scenario_of_subject(scenario, proposal_name, revision)
     }
 }

@@ -1,6 +1,8 @@
-//! FindPackages.
+//! `FindPackages`: how many packages pass, some of them, the efficient ones, and bargaining solutions.
+//!
+//! Must not know how packages are searched for.
 
-use crate::convert::aim::{Asked, to_asked, to_party};
+use crate::convert::aim::{ValidatedRequest, to_party, to_validated};
 use crate::convert::analysis::{
     cut_text, from_cut, from_efficient, from_package, from_utilities, not_recorded, not_recorded_text,
 };
@@ -18,23 +20,23 @@ use detente_core::scenario::model::Ranking;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// How many packages are sent by default.
+/// Packages that are sent if the request does not say how many.
 const DEFAULT_PACKAGES: usize = 10;
 
-/// What passes: packages, efficient packages, and last the summary.
+/// Finds packages. The parts are packages, then efficient packages, then one summary.
 ///
 /// # Errors
-/// As `ErrorReason` in the schema documents them.
+/// The errors that `ErrorReason` in the schema documents.
 pub(super) fn find_packages(
     compiled: &Arc<Compiled>,
     request: &v1::FindPackagesRequest,
     budget: &Budget<'_>,
 ) -> Result<Vec<v1::FindPackagesResponse>, ApiError> {
     let mut violations = Violations::default();
-    let asked = to_asked(compiled, request.fields(), &mut violations)?;
+    let validated = to_validated(compiled, request.fields(), &mut violations)?;
     let wanted = to_wanted(compiled.scenario(), request, &mut violations);
     violations.into_result()?;
-    let problem = asked.comparing()?;
+    let problem = validated.comparing()?;
     let found = problem.packages(&wanted, budget).map_err(|cause| match cause {
         NotFound::Numbers(cause) => {
             let field = if request.disagreement.is_some() { "disagreement" } else { "efficient" };
@@ -42,10 +44,10 @@ pub(super) fn find_packages(
         }
         NotFound::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
     })?;
-    let packages = found.packages.iter().map(|package| Part::Package(from_package(&asked.question, package)));
+    let packages = found.packages.iter().map(|package| Part::Package(from_package(&validated.question, package)));
     let efficient = found.efficient.iter();
-    let efficient = efficient.map(|efficient| Part::EfficientPackage(from_efficient(&asked.question, efficient)));
-    let parts = packages.chain(efficient).chain([Part::Summary(summary(&asked, &wanted, &found))]);
+    let efficient = efficient.map(|efficient| Part::EfficientPackage(from_efficient(&validated.question, efficient)));
+    let parts = packages.chain(efficient).chain([Part::Summary(summary(&validated, &wanted, &found))]);
     Ok(parts.map(|part| v1::FindPackagesResponse { part: Some(part) }).collect())
 }
 
@@ -73,7 +75,7 @@ fn to_wanted(scenario: &Scenario, request: &v1::FindPackagesRequest, violations:
     Wanted { most, order, efficient: request.efficient, disagreement }
 }
 
-/// What each party has without a deal: stated for all that have numbers, and for no other.
+/// Validates the disagreement point. It must state one number for each party that has numbers, and for no other party.
 fn to_disagreement(
     scenario: &Scenario,
     point: &v1::DisagreementPoint,
@@ -110,8 +112,8 @@ fn to_disagreement(
     stated
 }
 
-fn summary(asked: &Asked, wanted: &Wanted, found: &Found) -> v1::PackagesSummary {
-    let scenario = asked.question.compiled.scenario();
+fn summary(validated: &ValidatedRequest, wanted: &Wanted, found: &Found) -> v1::PackagesSummary {
+    let scenario = validated.question.compiled.scenario();
     let ids = |is_found: bool| -> Vec<String> {
         let issues = (0..).map(InputId).zip(scenario.issues());
         issues
@@ -131,20 +133,20 @@ fn summary(asked: &Asked, wanted: &Wanted, found: &Found) -> v1::PackagesSummary
         sent: i32::try_from(found.packages.len()).unwrap_or(i32::MAX),
         efficient_points: digits(compared.then(|| found.efficient_points.to_string())),
         efficient_packages: digits(compared.then(|| found.efficient_packages.to_string())),
-        bargaining: found.bargain.as_ref().map(|bargain| from_bargaining(asked, bargain)),
+        bargaining: found.bargain.as_ref().map(|bargain| from_bargaining(validated, bargain)),
         complete: found.cut_short.is_none(),
         cut_short: from_cut(found.cut_short).into(),
-        suppositions: asked.suppositions.clone(),
-        summary: sentence(asked, found),
-        as_of: Some(from_date(asked.question.day)),
-        not_recorded: not_recorded(&asked.question),
+        suppositions: validated.suppositions.clone(),
+        summary: sentence(validated, found),
+        as_of: Some(from_date(validated.question.day)),
+        not_recorded: not_recorded(&validated.question),
     }
 }
 
-fn from_bargaining(asked: &Asked, bargain: &Bargaining) -> v1::BargainingPoints {
-    let scenario = asked.question.compiled.scenario();
+fn from_bargaining(validated: &ValidatedRequest, bargain: &Bargaining) -> v1::BargainingPoints {
+    let scenario = validated.question.compiled.scenario();
     let all = |efficient: &[detente_analysis::Efficient]| {
-        efficient.iter().map(|efficient| from_efficient(&asked.question, efficient)).collect()
+        efficient.iter().map(|efficient| from_efficient(&validated.question, efficient)).collect()
     };
     v1::BargainingPoints {
         nash: all(&bargain.nash),
@@ -154,8 +156,8 @@ fn from_bargaining(asked: &Asked, bargain: &Bargaining) -> v1::BargainingPoints 
     }
 }
 
-fn sentence(asked: &Asked, found: &Found) -> String {
-    let floor = asked.question.aim.floor.word();
+fn sentence(validated: &ValidatedRequest, found: &Found) -> String {
+    let floor = validated.question.aim.floor.word();
     let lead = match &found.count {
         None => "How many packages pass was not found out.".to_owned(),
         Some(count) if count.bits() == 0 => {
@@ -166,5 +168,5 @@ fn sentence(asked: &Asked, found: &Found) -> String {
         }
         Some(count) => format!("{count} packages pass at the floor `{floor}`. That is not consent."),
     };
-    lead + &not_recorded_text(&asked.question) + cut_text(found.cut_short)
+    lead + &not_recorded_text(&validated.question) + cut_text(found.cut_short)
 }

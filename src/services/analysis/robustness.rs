@@ -1,10 +1,12 @@
-//! AssessRobustness.
+//! `AssessRobustness`: how probable it is that no binding red line is crossed.
+//!
+//! Owns which probability each red line gets. Must not know how probabilities are combined.
 
-use crate::convert::aim::{Asked, to_asked};
+use crate::convert::aim::{ValidatedRequest, to_validated};
 use crate::convert::analysis::{cut_text, from_cut, from_package, lines, mention, not_recorded, not_recorded_text};
 use crate::convert::date::from_date;
 use crate::convert::red_line::to_firmness;
-use crate::convert::term::{Names, from_answer, to_input};
+use crate::convert::term::{InputKind, from_answer, to_input};
 use crate::convert::wording::probability_range;
 use crate::error::{ApiError, Violations, quoted};
 use crate::schema::names;
@@ -18,31 +20,31 @@ use detente_core::scenario::model::Firmness;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// The most combinations of values of a sweep.
+/// Combinations of values that a sweep may have.
 pub const MAX_SWEEP: usize = 64;
-/// The most probabilities of a request.
+/// Probabilities that a request may state.
 const MAX_PROBABILITIES: usize = 20_000;
 
-/// How probable it is that no binding red line is crossed.
+/// Computes how probable it is that no binding red line is crossed, for the proposal and for the best package.
 ///
 /// # Errors
-/// As `ErrorReason` in the schema documents them.
+/// The errors that `ErrorReason` in the schema documents.
 pub(super) fn assess_robustness(
     compiled: &Arc<Compiled>,
     request: &v1::AssessRobustnessRequest,
     budget: &Budget<'_>,
 ) -> Result<v1::AssessRobustnessResponse, ApiError> {
     let mut violations = Violations::default();
-    let asked = to_asked(compiled, request.fields(), &mut violations)?;
-    let stated = Stated::read(&asked.question, &request.probabilities, &mut violations);
-    let sweep = to_sweep(&asked.question, &request.sweep, &mut violations);
+    let validated = to_validated(compiled, request.fields(), &mut violations)?;
+    let stated = StatedProbabilities::read(&validated.question, &request.probabilities, &mut violations);
+    let sweep = to_sweep(&validated.question, &request.sweep, &mut violations);
     violations.into_result()?;
-    let problem = asked.problem()?;
+    let problem = validated.problem()?;
     let used = stated.of(&problem)?;
     let cases = combinations(&problem, &sweep)?;
     let probabilities: Vec<f64> = used.iter().map(|(probability, _)| *probability).collect();
     let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
-    let terms = asked.terms.as_deref();
+    let terms = validated.terms.as_deref();
     let found = problem.robustness(terms, &probabilities, true, budget).map_err(not_covered)?;
     let mut cut_short = found.cut_short;
     let mut swept = Vec::with_capacity(cases.len());
@@ -50,9 +52,10 @@ pub(super) fn assess_robustness(
         if cut_short.is_some() {
             break;
         }
-        let under = Question { circumstances: with(&asked.question.circumstances, case), ..asked.question.clone() };
-        let under = Asked { question: under, terms: None, suppositions: Vec::new() }.problem()?;
-        // The same lines in the same order: only circumstances differ.
+        let under =
+            Question { circumstances: with(&validated.question.circumstances, case), ..validated.question.clone() };
+        let under = ValidatedRequest { question: under, terms: None, suppositions: Vec::new() }.problem()?;
+        // Only circumstances differ, so `under` has the same red lines in the same order as `probabilities`.
         let found = under.robustness(terms, &probabilities, false, budget).map_err(not_covered)?;
         cut_short = found.cut_short;
         if cut_short.is_none() {
@@ -63,7 +66,7 @@ pub(super) fn assess_robustness(
     Ok(v1::AssessRobustnessResponse {
         scenario: names::scenario(&scenario.id),
         revision: scenario.revision.to_string(),
-        as_of: Some(from_date(asked.question.day)),
+        as_of: Some(from_date(validated.question.day)),
         proposal: found.proposal.map(from_range),
         best: found.best.as_ref().map(|best| from_best(&problem, best)),
         importance: importance(&problem, &found),
@@ -72,23 +75,23 @@ pub(super) fn assess_robustness(
         assumptions: assumptions(&used),
         complete: cut_short.is_none(),
         cut_short: from_cut(cut_short).into(),
-        suppositions: asked.suppositions,
+        suppositions: validated.suppositions,
         summary: summary(&found, &not_recorded_text(&problem.question), cut_short),
         not_recorded: not_recorded(&problem.question),
     })
 }
 
-/// Who states a probability.
-type Used = (f64, v1::ProbabilityOrigin);
+/// The probability of one counted red line, and who states it.
+type SourcedProbability = (f64, v1::ProbabilityOrigin);
 
-/// What the request states.
+/// The probabilities that the request states: by position of a red line, and by firmness.
 #[derive(Default)]
-struct Stated {
+struct StatedProbabilities {
     by_line: BTreeMap<usize, f64>,
     by_firmness: BTreeMap<Firmness, f64>,
 }
 
-impl Stated {
+impl StatedProbabilities {
     fn read(question: &Question, given: &[v1::BindingProbability], violations: &mut Violations) -> Self {
         let mut stated = Self::default();
         let lines = &question.compiled.scenario().red_lines;
@@ -129,8 +132,14 @@ impl Stated {
         stated
     }
 
-    /// The probability of each counted line: of the request, else of the scenario, else of the request for its firmness.
-    fn of(&self, problem: &Problem) -> Result<Vec<Used>, ApiError> {
+    /// Returns the probability of each counted red line, in order.
+    ///
+    /// The request's probability for the line takes precedence over the scenario's, which takes precedence over the
+    /// request's probability for the firmness.
+    ///
+    /// # Errors
+    /// If nobody states a probability for a counted red line.
+    fn of(&self, problem: &Problem) -> Result<Vec<SourcedProbability>, ApiError> {
         use v1::ProbabilityOrigin as By;
         let mut violations = Violations::default();
         let mut used = Vec::with_capacity(problem.lines.len());
@@ -157,7 +166,7 @@ impl Stated {
     }
 }
 
-/// The position of a red line that a caller names.
+/// Returns the position of a red line by its name or id, those that hypotheses add included.
 fn to_position(
     (question, known): (&Question, &HashMap<&str, usize>),
     name: &str,
@@ -188,7 +197,7 @@ fn to_position(
     found
 }
 
-/// The circumstances of a sweep.
+/// Validates the ids of the circumstances of a sweep.
 fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) -> Vec<InputId> {
     let scenario = question.compiled.scenario();
     let mut inputs = Vec::new();
@@ -201,7 +210,7 @@ fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) 
     }
     for (at, name) in sweep.iter().take(MAX_SWEEP).enumerate() {
         let field = format!("sweep[{at}]");
-        let Some(input) = to_input(scenario, name, Names::Circumstances, &field, violations) else { continue };
+        let Some(input) = to_input(scenario, name, InputKind::Circumstances, &field, violations) else { continue };
         if inputs.contains(&input) {
             violations.add(field, format!("`{name}` is named already"));
         }
@@ -212,7 +221,10 @@ fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) 
 
 type Case = Vec<(InputId, Answer)>;
 
-/// All combinations of what is possible of the circumstances of a sweep.
+/// Returns all combinations of the possible values of a sweep's circumstances.
+///
+/// # Errors
+/// If there are more than 64 combinations.
 fn combinations(problem: &Problem, sweep: &[InputId]) -> Result<Vec<Case>, ApiError> {
     let mut cases: Vec<Case> = if sweep.is_empty() { Vec::new() } else { vec![Vec::new()] };
     for input in sweep {
@@ -231,7 +243,9 @@ fn combinations(problem: &Problem, sweep: &[InputId]) -> Result<Vec<Case>, ApiEr
     Ok(cases)
 }
 
-/// The values of a circumstance that conditions can tell apart; more than can be swept over are not listed.
+/// Returns the values of a circumstance that conditions can distinguish.
+///
+/// A list of sets of members is cut at 65, one more than a sweep may have.
 fn answers(problem: &Problem, input: InputId) -> Vec<Answer> {
     let scenario = problem.question.compiled.scenario();
     let is_flag = scenario.inputs.get(input.index()).is_some_and(|input| input.domain.kind() == "flag");
@@ -299,7 +313,7 @@ fn importance(problem: &Problem, found: &Robustness) -> Vec<v1::RedLineImportanc
     listed.collect()
 }
 
-fn from_used(problem: &Problem, used: &[Used]) -> Vec<v1::UsedProbability> {
+fn from_used(problem: &Problem, used: &[SourcedProbability]) -> Vec<v1::UsedProbability> {
     let each = problem.lines.iter().zip(used);
     each.map(|(line, (probability, origin))| v1::UsedProbability {
         red_line: mention(&problem.question, line.position, line.firmness),
@@ -309,7 +323,7 @@ fn from_used(problem: &Problem, used: &[Used]) -> Vec<v1::UsedProbability> {
     .collect()
 }
 
-fn assumptions(used: &[Used]) -> Vec<String> {
+fn assumptions(used: &[SourcedProbability]) -> Vec<String> {
     let by = |origin| used.iter().filter(|(_, by)| *by == origin).count();
     let (request, firmness, author) = (
         by(v1::ProbabilityOrigin::Request),
@@ -328,20 +342,20 @@ fn assumptions(used: &[Used]) -> Vec<String> {
 
 fn summary(found: &Robustness, unrecorded: &str, cut: Option<CutShort>) -> String {
     let mut sentences = Vec::new();
-    let told = |range: Range| probability_range(range.low, range.high);
+    let in_words = |range: Range| probability_range(range.low, range.high);
     let lead = |of: &str, range: Range| {
-        let range = told(range);
+        let range = in_words(range);
         format!("By the probabilities stated, the probability that {of} crosses no binding red line is {range}.")
     };
     sentences.extend(found.proposal.map(|range| lead("the proposal", range)));
     match &found.best {
         Some(best) if sentences.is_empty() => sentences.push(lead("the best package", best.probability)),
-        Some(best) => sentences.push(format!("That of the best package is {}.", told(best.probability))),
+        Some(best) => sentences.push(format!("That of the best package is {}.", in_words(best.probability))),
         None if found.cut_short.is_none() => {
             sentences.push("No package meets pins, goal and constraints.".to_owned());
         }
         None => {}
     }
-    let told = sentences.join(" ") + unrecorded + cut_text(cut);
-    told.trim_start().to_owned()
+    let text = sentences.join(" ") + unrecorded + cut_text(cut);
+    text.trim_start().to_owned()
 }

@@ -1,4 +1,7 @@
-//! The service itself: each question on the threads for analyses, shared with whoever asks the same.
+//! The gRPC handlers of `AnalysisService`.
+//!
+//! Owns the key under which equal requests share one computation, and the stream of a search's parts. Must not know how
+//! a question is solved, or how threads are scheduled.
 
 use crate::error::ApiError;
 use crate::middleware::deadline::Deadline;
@@ -20,16 +23,16 @@ use tokio::time::timeout_at;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-/// The least time between two reports of progress.
+/// Minimum time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 
-/// What a question of any kind comes to: a `Result<R::Answer, ApiError>` of its request.
+/// The outcome of a request of any type `R`: a `Result<R::Answer, ApiError>`.
 type Outcome = Box<dyn Any + Send + Sync>;
 
 /// The threads for analyses.
 pub type AnalysisThreads = Analyses<Outcome, v1::SearchProgress>;
 
-/// The service over a store of scenarios.
+/// `AnalysisService` over a store of scenarios.
 #[derive(Clone)]
 pub struct Analyst {
     scenarios: RedLines,
@@ -37,30 +40,30 @@ pub struct Analyst {
 }
 
 impl Analyst {
-    /// Answers from these scenarios, on these threads.
+    /// Creates a service that answers from `scenarios` and computes on `threads`.
     pub fn new(scenarios: RedLines, threads: AnalysisThreads) -> Self {
         Self { scenarios, threads }
     }
 
-    /// As a tonic service that reads messages of up to so many bytes.
+    /// Converts to a tonic service that reads messages of up to `max_request_bytes`.
     pub fn into_server(self, max_request_bytes: usize) -> AnalysisServiceServer<Self> {
         AnalysisServiceServer::new(self)
             .max_decoding_message_size(max_request_bytes)
             .max_encoding_message_size(MAX_ANSWER_BYTES)
     }
 
-    /// Asks, or joins those who ask the same.
-    fn ask<R: AnalysisRequest>(&self, request: Request<R>) -> Result<Asked, ApiError> {
+    /// Starts a computation, or joins the running computation of an equal request.
+    fn ask<R: AnalysisRequest>(&self, request: Request<R>) -> Result<PendingAnalysis, ApiError> {
         let deadline = request.extensions().get::<Deadline>().map(|Deadline(at)| *at);
-        let (service, request) = self.scenarios.called(request)?;
-        let compiled = service.about(&request)?;
+        let (service, request) = self.scenarios.for_call(request)?;
+        let compiled = service.scenario_of_analysis(&request)?;
         let key = key(&compiled, &request);
-        let job = move |going: &JobHandle<'_, v1::SearchProgress>| -> Outcome {
-            let stop = || going.stopped().is_some();
+        let job = move |handle: &JobHandle<'_, v1::SearchProgress>| -> Outcome {
+            let stop = || handle.stopped().is_some();
             let report = |phase: &'static str, done: u64, total: u64| {
                 let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
                 let (done, total) = (number(done), number(total));
-                going.report(v1::SearchProgress { phase: phase.to_owned(), done, total });
+                handle.report(v1::SearchProgress { phase: phase.to_owned(), done, total });
             };
             Box::new(request.answer(&compiled, &Budget::new(&stop, &report)))
         };
@@ -68,15 +71,17 @@ impl Analyst {
             WorkersError::Busy => ApiError::Overloaded,
             WorkersError::Ending => ApiError::ShuttingDown,
         })?;
-        Ok(Asked { ticket, _place: service })
+        Ok(PendingAnalysis { ticket, _service: service })
     }
 
-    async fn answered<R: AnalysisRequest>(&self, request: Request<R>) -> Result<R::Answer, ApiError> {
+    async fn answer<R: AnalysisRequest>(&self, request: Request<R>) -> Result<R::Answer, ApiError> {
         self.ask(request)?.answer().await
     }
 }
 
-/// The whole question: the method, the revision, and the request as it is encoded when everything in it is known.
+/// Returns the key of a question: the method, the scenario, the revision and the encoded request.
+///
+/// The request is encoded again from its decoded form, which drops unknown fields.
 fn key<R: AnalysisRequest>(compiled: &Compiled, request: &R) -> Bytes {
     let scenario = compiled.scenario();
     let mut key = BytesMut::new();
@@ -88,15 +93,15 @@ fn key<R: AnalysisRequest>(compiled: &Compiled, request: &R) -> Bytes {
     key.freeze()
 }
 
-/// A question that was asked.
-struct Asked {
+/// A request whose analysis has not been answered yet.
+struct PendingAnalysis {
     ticket: Ticket<Outcome, v1::SearchProgress>,
-    /// The service for this call, which has its place.
-    _place: RedLines,
+    /// The service for this call, which holds the call's permit.
+    _service: RedLines,
 }
 
-impl Asked {
-    /// The outcome, shared with whoever asked the same.
+impl PendingAnalysis {
+    /// Waits for the outcome, which is shared with equal requests.
     async fn outcome(&mut self) -> Result<Arc<Outcome>, ApiError> {
         self.ticket.answer().await.map_err(|failed| match failed {
             AnalysisError::NotBegun | AnalysisError::Late => ApiError::Late,
@@ -110,55 +115,57 @@ impl Asked {
     }
 }
 
-/// What an outcome is.
+/// Returns the answer in an outcome of a request with answers of type `A`.
 fn answer_in<A: Send + Sync + 'static>(outcome: &Arc<Outcome>) -> &Result<A, ApiError> {
     let outcome: &(dyn Any + Send + Sync) = &***outcome;
-    // INVARIANT: the key names the method, so that whoever shares an outcome shares its kind.
+    // INVARIANT: the key contains the method, so all requests that share an outcome have the same type of answer.
     match outcome.downcast_ref::<Result<A, ApiError>>() {
         Some(answer) => answer,
         None => unreachable!("an outcome of another method"),
     }
 }
 
-/// The parts of an answer, as they come.
+/// The stream of the parts of an answer.
 type Parts = Pin<Box<dyn Stream<Item = Result<v1::FindPackagesResponse, Status>> + Send>>;
 
-/// Where a stream of parts stands. What is sent is shared until its turn comes: many may have asked the same.
-enum Standing {
-    Searching { asked: Asked, told: Instant },
+/// The state of a stream of parts.
+///
+/// The parts stay in the shared outcome until each is sent, because many requests may share it.
+enum StreamState {
+    Searching { pending: PendingAnalysis, reported: Instant },
     Sending { outcome: Arc<Outcome>, next: usize },
     Over,
 }
 
-fn parts(asked: Asked) -> Parts {
-    let begun = Standing::Searching { asked, told: Instant::now() };
-    Box::pin(unfold(begun, |standing| async {
-        let (outcome, next) = match standing {
-            Standing::Over => return None,
-            Standing::Sending { outcome, next } => (outcome, next),
-            Standing::Searching { mut asked, told } => {
-                let answered = match timeout_at((told + BETWEEN_REPORTS).into(), asked.outcome()).await {
+fn parts(pending: PendingAnalysis) -> Parts {
+    let begun = StreamState::Searching { pending, reported: Instant::now() };
+    Box::pin(unfold(begun, |state| async {
+        let (outcome, next) = match state {
+            StreamState::Over => return None,
+            StreamState::Sending { outcome, next } => (outcome, next),
+            StreamState::Searching { mut pending, reported } => {
+                let answered = match timeout_at((reported + BETWEEN_REPORTS).into(), pending.outcome()).await {
                     Ok(answered) => answered,
-                    // It takes longer: what was last told of it is passed on, or else what is told next.
-                    Err(_) => match asked.ticket.progress().await {
+                    // The search continues: sends the latest progress, or waits for the next report.
+                    Err(_) => match pending.ticket.progress().await {
                         Some(progress) => {
                             let part = v1::FindPackagesResponse { part: Some(Part::Progress(progress)) };
-                            return Some((Ok(part), Standing::Searching { asked, told: Instant::now() }));
+                            return Some((Ok(part), StreamState::Searching { pending, reported: Instant::now() }));
                         }
-                        None => asked.outcome().await,
+                        None => pending.outcome().await,
                     },
                 };
                 match answered {
                     Ok(outcome) => (outcome, 0),
-                    Err(error) => return Some((Err(error.into()), Standing::Over)),
+                    Err(error) => return Some((Err(error.into()), StreamState::Over)),
                 }
             }
         };
         let part = match answer_in::<Vec<v1::FindPackagesResponse>>(&outcome) {
             Ok(all) => all.get(next)?.clone(),
-            Err(error) => return Some((Err(error.clone().into()), Standing::Over)),
+            Err(error) => return Some((Err(error.clone().into()), StreamState::Over)),
         };
-        Some((bounded(part).map_err(Status::from), Standing::Sending { outcome, next: next + 1 }))
+        Some((bounded(part).map_err(Status::from), StreamState::Sending { outcome, next: next + 1 }))
     }))
 }
 
@@ -170,8 +177,8 @@ impl AnalysisService for Analyst {
         &self,
         request: Request<v1::SuggestAmendmentsRequest>,
     ) -> Result<Response<v1::SuggestAmendmentsResponse>, Status> {
-        let service = self.scenarios.of_call(request.extensions());
-        service.respond(self.answered(request).await.and_then(bounded))
+        let service = self.scenarios.with_call(request.extensions());
+        service.respond(self.answer(request).await.and_then(bounded))
     }
 
     async fn find_packages(
@@ -185,15 +192,15 @@ impl AnalysisService for Analyst {
         &self,
         request: Request<v1::ExplainImpasseRequest>,
     ) -> Result<Response<v1::ExplainImpasseResponse>, Status> {
-        let service = self.scenarios.of_call(request.extensions());
-        service.respond(self.answered(request).await.and_then(bounded))
+        let service = self.scenarios.with_call(request.extensions());
+        service.respond(self.answer(request).await.and_then(bounded))
     }
 
     async fn assess_robustness(
         &self,
         request: Request<v1::AssessRobustnessRequest>,
     ) -> Result<Response<v1::AssessRobustnessResponse>, Status> {
-        let service = self.scenarios.of_call(request.extensions());
-        service.respond(self.answered(request).await.and_then(bounded))
+        let service = self.scenarios.with_call(request.extensions());
+        service.respond(self.answer(request).await.and_then(bounded))
     }
 }

@@ -1,6 +1,7 @@
-//! Questions in flight: who waits for each, and what they are told in the end.
+//! Questions in flight: the waiters of each question, and the outcome that all of them receive.
 //!
-//! Owns that an equal question is found while its computation goes on, and no longer. Must not know who may ask.
+//! Owns that an equal question finds a running computation, and only a running one. Must not know which callers may
+//! ask.
 
 use crate::serving::analyses::threads::{Job, Threads};
 use crate::serving::analyses::waiters::{JobHandle, Stop, Waiter, Waiters};
@@ -15,38 +16,38 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::Span;
 
-/// An analysis without an answer.
+/// Why an analysis has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AnalysisError {
-    /// There was no thread for it before it would have been too late to begin. Known ahead of the deadline, by as
-    /// much as is kept for sending an answer.
+    /// No thread became free before it was too late to begin. The waiter learns this before its deadline, by the time
+    /// that is reserved for sending an answer.
     #[error("there was no turn for the analysis in time")]
     NotBegun,
-    /// The deadline of this waiter passed. The analysis may go on for others.
+    /// The deadline of this waiter passed. The analysis may continue for other waiters.
     #[error("the deadline passed before the analysis was done")]
     Late,
-    /// The program ends, and the analysis had not begun.
+    /// The program is shutting down, and the analysis had not begun.
     #[error("the program is about to end")]
     Ending,
 }
 
-/// What was asked and answered so far.
+/// Counts of running and waiting analyses, and of questions so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AnalysisCounts {
-    /// Jobs that run now, those included that were told to stop and have not noticed yet.
+    /// Jobs that run now, including jobs that must stop but have not noticed yet.
     pub running: usize,
     /// Jobs that wait for a thread now.
     pub waiting: usize,
     /// Questions that joined the computation of an equal one.
     pub shared: u64,
-    /// Questions that were refused because as many as may were waiting.
+    /// Questions that were rejected because the queue was full.
     pub refused: u64,
-    /// Computations that were given up because everyone who waited for them had left.
+    /// Computations that were stopped because all their waiters had left.
     pub abandoned: u64,
 }
 
 pub(super) struct Shared<T, P> {
-    /// Those that go on; and, until their places are taken or they are done, those that were told to stop.
+    /// Questions in flight by key. A question that must stop remains until it is done or another one replaces it.
     pub(super) in_flight: DashMap<Bytes, Arc<InFlight<T, P>>>,
     pub(super) threads: Arc<Threads>,
     pub(super) longest: Duration,
@@ -59,55 +60,60 @@ pub(super) struct Shared<T, P> {
 /// A question in flight.
 pub(super) struct InFlight<T, P> {
     pub(super) key: Bytes,
-    /// In the queue.
+    /// Identifies the job in the queue.
     pub(super) number: u64,
     pub(super) waiters: Waiters,
-    pub(super) told: watch::Sender<Option<Told<T>>>,
+    /// The outcome, once there is one.
+    pub(super) outcome: watch::Sender<Option<JobOutcome<T>>>,
+    /// The latest progress that the job reported.
     pub(super) progress: watch::Sender<Option<P>>,
+    /// The payload of the job's panic, until a waiter takes it.
     pub(super) panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// What those who wait are told in the end.
-pub(super) enum Told<T> {
+/// The outcome of a job, which all its waiters receive.
+pub(super) enum JobOutcome<T> {
     Answer(Arc<T>),
     Failed(AnalysisError),
     Panicked,
 }
 
 impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Shared<T, P> {
-    /// What is done when its turn comes.
+    /// Returns the job that a thread runs when the question's turn comes.
     pub(super) fn job(
         self: &Arc<Self>,
         asked: &Arc<InFlight<T, P>>,
         job: impl FnOnce(&JobHandle<'_, P>) -> T + Send + 'static,
     ) -> Job {
         let (inner, asked, span) = (Arc::clone(self), Arc::clone(asked), Span::current());
-        Box::new(move |place| {
-            let told = match asked.waiters.begin(Instant::now()) {
+        Box::new(move |slot| {
+            let outcome = match asked.waiters.begin(Instant::now()) {
                 Ok(()) => {
-                    let going = JobHandle { waiters: &asked.waiters, progress: &asked.progress };
-                    match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| job(&going)))) {
-                        Ok(answer) => Told::Answer(Arc::new(answer)),
+                    let handle = JobHandle { waiters: &asked.waiters, progress: &asked.progress };
+                    match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| job(&handle)))) {
+                        Ok(answer) => JobOutcome::Answer(Arc::new(answer)),
                         Err(payload) => {
                             *asked.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
-                            Told::Panicked
+                            JobOutcome::Panicked
                         }
                     }
                 }
-                Err(Stop::Ending) => Told::Failed(AnalysisError::Ending),
-                // Nobody hears of those that were abandoned.
-                Err(Stop::Deadline | Stop::Abandoned) => Told::Failed(AnalysisError::NotBegun),
+                Err(Stop::Ending) => JobOutcome::Failed(AnalysisError::Ending),
+                // An abandoned job has no waiters, so nobody receives its outcome.
+                Err(Stop::Deadline | Stop::Abandoned) => JobOutcome::Failed(AnalysisError::NotBegun),
             };
-            // Who has the answer and asks again finds neither this question nor its place taken.
+            // The order matters: a waiter that has the answer and asks again must neither find this question nor
+            // count its running slot as taken.
             asked.waiters.close();
             inner.forget(&asked);
-            drop(place);
-            asked.told.send_replace(Some(told));
+            drop(slot);
+            asked.outcome.send_replace(Some(outcome));
         })
     }
 }
 
 impl<T, P> Shared<T, P> {
+    /// Removes a waiter. If it was the last one, abandons the question and takes its job out of the queue.
     pub(super) fn leave(&self, asked: &Arc<InFlight<T, P>>, waiter: Waiter) {
         if asked.waiters.leave(waiter) {
             self.forget(asked);
@@ -116,7 +122,7 @@ impl<T, P> Shared<T, P> {
         }
     }
 
-    /// Takes it out of the map, unless its place there was taken.
+    /// Removes a question from the map, unless another question with the same key has replaced it.
     pub(super) fn forget(&self, asked: &Arc<InFlight<T, P>>) {
         self.in_flight.remove_if(&asked.key, |_, there| Arc::ptr_eq(there, asked));
     }
@@ -130,7 +136,7 @@ impl<T, P> Shared<T, P> {
 
 impl<T, P> Drop for Shared<T, P> {
     fn drop(&mut self) {
-        // Nobody can ask any more.
+        // No `Analyses`, ticket or job is left, so nobody can ask another question.
         self.threads.end();
     }
 }
@@ -138,12 +144,12 @@ impl<T, P> Drop for Shared<T, P> {
 impl<T, P> InFlight<T, P> {
     pub(super) fn new(inner: &Shared<T, P>, key: Bytes, now: Instant, stop: Instant) -> (Self, Waiter) {
         let (waiters, first) = Waiters::new(now, stop, Arc::clone(&inner.threads.ending));
-        let (told, progress) = (watch::Sender::new(None), watch::Sender::new(None));
+        let (outcome, progress) = (watch::Sender::new(None), watch::Sender::new(None));
         let number = inner.asked.fetch_add(1, Relaxed);
-        (Self { key, number, waiters, told, progress, panic: Mutex::default() }, first)
+        (Self { key, number, waiters, outcome, progress, panic: Mutex::default() }, first)
     }
 
-    /// What the job panicked with, for the first who takes it; the others say whose panic it was.
+    /// Returns the payload of the job's panic to the first waiter, and a text that explains the panic to the others.
     pub(super) fn panic(&self) -> Box<dyn Any + Send> {
         let payload = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         payload.unwrap_or_else(|| Box::new("the analysis that this call shared with another panicked"))

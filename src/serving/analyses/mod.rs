@@ -1,16 +1,15 @@
-//! Analyses, which take milliseconds to seconds of a processor: apart from the threads that serve, a bounded number at
-//! a time, and equal questions that are asked at once computed once.
+//! Runs analyses, which take milliseconds to seconds of processor time, on a bounded number of threads of their own.
 //!
-//! Owns the questions in flight, how long each may take, and who is told what. The first who asks begins a
-//! computation; whoever asks the same while it goes on joins it. It stops in time for the last of them, or when the last
-//! one leaves. Nothing is kept: what is asked after it is done, or was told to stop, is computed anew. Must not know
-//! what is computed, nor of the wire.
+//! Owns the questions in flight, how long each may take, and which outcome each waiter receives. The first caller of a
+//! question starts a computation, and callers with an equal question join it while it runs. The computation stops early
+//! enough to answer the waiter with the latest deadline, or when the last waiter leaves. Nothing is cached: a question
+//! that is asked after the computation has finished, or must stop, is computed again. Must not know what is computed,
+//! or how answers are sent.
 //!
-//! The jobs have threads of their own rather than those of `spawn_blocking`: whoever asks, from whichever runtime, needs
-//! no task of that runtime for a job to get its turn, and no runtime waits for a job when it shuts down.
+//! Jobs do not use the threads of `spawn_blocking`, for two reasons: a job gets its turn without a task of the runtime
+//! from which the question was asked, and no runtime waits for a job when it shuts down.
 //!
-//! Locks are taken in this order, and none is held across an await: the map's part, then a question's waiters or the
-//! queue.
+//! Lock order: the map's shard, then a question's waiters or the queue. No lock is held across an await.
 
 mod in_flight;
 mod threads;
@@ -30,14 +29,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use threads::Threads;
 
-/// The least that is kept of a caller's time for sending the answer.
+/// Minimum time that is reserved for sending the answer before a caller's deadline.
 const LEAST_RESERVE: Duration = Duration::from_millis(50);
-/// What is kept of it for a caller with much time: a twentieth.
+/// The reserve of a caller with more time, as a divisor: 20 stands for a twentieth of the time.
 const RESERVED_SHARE: u32 = 20;
-/// The most that may be set as the longest: clocks end somewhere.
+/// Maximum waiting time that can be set. It keeps additions to an instant from overflowing.
 const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The threads for analyses with answers `T`, and what is asked of them. A clone is the same ones.
+/// The threads for analyses with answers of type `T` and progress of type `P`. Clones share them.
 ///
 /// ```
 /// # use bytes::Bytes;
@@ -48,14 +47,14 @@ const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// let analyses: Analyses<u64, u64> = Analyses::new(1, 8, Duration::from_secs(10));
 /// let deadline = Instant::now() + Duration::from_secs(5);
 /// let mut ticket = analyses
-///     .ask(Bytes::from_static(b"the whole question"), Some(deadline), |going| {
+///     .ask(Bytes::from_static(b"the whole question"), Some(deadline), |handle| {
 ///         let mut sum = 0;
 ///         for part in 0..1_000 {
-///             if going.stopped().is_some() {
+///             if handle.stopped().is_some() {
 ///                 break; // The answer says that it was cut short.
 ///             }
 ///             sum += part;
-///             going.report(part);
+///             handle.report(part);
 ///         }
 ///         sum
 ///     })
@@ -69,8 +68,9 @@ pub struct Analyses<T, P> {
 }
 
 impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
-    /// So many jobs at a time (at least one), so many waiting, and how long anyone waits at the most, from asking to the
-    /// answer (a day at the most).
+    /// Creates threads for `running` jobs at a time (at least one), with a queue for `waiting` more.
+    ///
+    /// `longest` is the maximum time from a question to its answer; values above one day count as one day.
     pub fn new(running: usize, waiting: usize, longest: Duration) -> Self {
         let inner = Shared {
             in_flight: DashMap::new(),
@@ -84,15 +84,16 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Joins the computation of an equal question, or begins one. `key` is the whole question in canonical form, since
-    /// equal keys share one answer. `job` asks every few milliseconds whether it must stop, and then returns what it
-    /// has, labelled as cut short.
+    /// Joins the running computation of an equal question, or starts one.
     ///
-    /// The job is told to stop ahead of the deadline of the last who waits, by 50 ms or by a twentieth of the time which
-    /// that one gave, whichever is more, but never by more than half of that time. Time in the queue counts.
+    /// `key` must be the whole question in canonical form, because questions with equal keys share one answer. `job`
+    /// must check every few milliseconds whether it must stop, and must then return what it has, marked as cut short.
+    ///
+    /// The job must stop before the latest deadline of its waiters, by 50 ms or by a twentieth of that waiter's time,
+    /// whichever is longer, but at most by half of that time. Time in the queue counts.
     ///
     /// # Errors
-    /// If it can neither be joined nor begun.
+    /// [`WorkersError::Busy`] if the queue is full, [`WorkersError::Ending`] if the program is shutting down.
     pub fn ask(
         &self,
         key: Bytes,
@@ -103,7 +104,7 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
         let now = Instant::now();
         let given = deadline.map_or(inner.longest, |deadline| deadline.saturating_duration_since(now));
         let given = given.min(inner.longest);
-        // Of little time at most a half is kept: most questions take a millisecond.
+        // At most half of a short time is reserved, because most questions take only a millisecond.
         let reserve = LEAST_RESERVE.max(given / RESERVED_SHARE).min(given / 2);
         let (stop, deadline) = (now + given.saturating_sub(reserve), now + given);
         let begin = || {
@@ -117,7 +118,7 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
                     inner.shared.fetch_add(1, Relaxed);
                     return Ok(Ticket::new(Arc::clone(inner), Arc::clone(entry.get()), waiter, deadline));
                 }
-                // It does not go on: its place is taken.
+                // The computation has finished or must stop: the new question replaces it in the map.
                 None => begin().inspect(|(asked, _)| drop(entry.insert(Arc::clone(asked)))),
             },
             Entry::Vacant(entry) => begin().inspect(|(asked, _)| drop(entry.insert(Arc::clone(asked)))),
@@ -130,13 +131,14 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
         Ok(Ticket::new(Arc::clone(inner), asked, first, deadline))
     }
 
-    /// The program ends: nothing more is begun, what waits for a thread has failed, and running jobs are told to stop.
-    /// What they have is still answered.
+    /// Shuts down: no job begins any more, waiting jobs fail, and running jobs must stop.
+    ///
+    /// Waiters still receive the answers of running jobs.
     pub fn end(&self) {
         self.inner.threads.end();
     }
 
-    /// What was asked and answered so far. The numbers are each right, but not of one moment.
+    /// Returns the counts. Each is right, but they are not read at the same moment.
     pub fn counts(&self) -> AnalysisCounts {
         self.inner.counts()
     }

@@ -1,7 +1,7 @@
-//! A bounded number of threads, and a bounded queue before them.
+//! A bounded number of threads with a bounded queue.
 //!
-//! Owns the order in which jobs get their turn. A thread is started when there is first work for it, and kept until
-//! the end: a start may take as long as a short job. Must not know what a job is, who waits for it, or until when.
+//! Owns the order in which jobs run. A thread starts when there is work for it and stays until the shutdown, because
+//! starting a thread may take as long as a short job. Must not know what a job computes, or its waiters and deadlines.
 
 use crate::serving::WorkersError;
 use std::collections::VecDeque;
@@ -10,34 +10,35 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
-/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+/// The target of this module's log events. Log filters name it, so it must not change when the module moves.
 const LOG_TARGET: &str = "detente::serving::analyses::threads";
 
-/// What is done when its turn comes. It gives its place back before it tells anyone that it is done: who then asks
-/// again finds the place free.
-pub(super) type Job = Box<dyn FnOnce(Place) + Send>;
+/// The work of one analysis.
+///
+/// A job must drop its slot before it publishes its outcome, so that a waiter that then asks again finds a free slot.
+pub(super) type Job = Box<dyn FnOnce(RunningSlot) + Send>;
 
 /// The threads and their queue.
 #[derive(Debug)]
 pub(super) struct Threads {
-    /// The most jobs at a time.
+    /// Maximum number of running jobs.
     running: usize,
-    /// The most that wait.
+    /// Maximum number of jobs in the queue.
     waiting: usize,
-    /// That nothing more begins.
+    /// Whether the shutdown has begun, after which no job begins.
     pub(super) ending: Arc<AtomicBool>,
     state: Mutex<State>,
-    /// That there is something in the queue, or that the end has come.
-    news: Condvar,
+    /// Signals that the queue has a job, or that the shutdown has begun.
+    wake: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// In order of arrival.
+    /// Waiting jobs in order of arrival, each with the number of its question.
     queue: VecDeque<(u64, Job)>,
-    /// Jobs that hold a place.
+    /// Jobs that hold a slot.
     running: usize,
-    /// Threads that run a job, or wait for one.
+    /// Threads that run a job or wait for one.
     threads: usize,
 }
 
@@ -47,11 +48,11 @@ impl std::fmt::Debug for State {
     }
 }
 
-/// The place of a job that runs, given back when dropped.
+/// The slot of a running job, released when dropped.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Threads>);
+pub(super) struct RunningSlot(Arc<Threads>);
 
-impl Drop for Place {
+impl Drop for RunningSlot {
     fn drop(&mut self) {
         self.0.state().running -= 1;
     }
@@ -59,16 +60,19 @@ impl Drop for Place {
 
 impl Threads {
     pub(super) fn new(running: usize, waiting: usize) -> Self {
-        Self { running: running.max(1), waiting, ending: Arc::default(), state: Mutex::default(), news: Condvar::new() }
+        Self { running: running.max(1), waiting, ending: Arc::default(), state: Mutex::default(), wake: Condvar::new() }
     }
 
-    /// Puts a job into the queue. It needs a [`Threads::start`] afterwards.
+    /// Adds a job to the queue. The calling function must call [`Threads::start`] afterwards.
+    ///
+    /// # Errors
+    /// If the queue is full, or the shutdown has begun.
     pub(super) fn admit(&self, number: u64, job: Job) -> Result<(), WorkersError> {
         let mut state = self.state();
         if self.ending.load(SeqCst) {
             return Err(WorkersError::Ending);
         }
-        // Free threads take what is in the queue: what is beyond them waits.
+        // Free threads take jobs out of the queue at once, so only the jobs beyond the free threads count as waiting.
         if state.running + state.queue.len() >= self.running + self.waiting {
             return Err(WorkersError::Busy);
         }
@@ -76,9 +80,9 @@ impl Threads {
         Ok(())
     }
 
-    /// Has what is in the queue begun: by a thread that waits, or by one more, if there may be one more.
+    /// Wakes a thread for the queue, and starts another thread if one is needed and allowed.
     pub(super) fn start(self: &Arc<Self>) {
-        self.news.notify_one();
+        self.wake.notify_one();
         let mut state = self.state();
         if state.threads >= self.running.min(state.running + state.queue.len()) {
             return;
@@ -88,47 +92,48 @@ impl Threads {
         let threads = Arc::clone(self);
         if let Err(error) = Builder::new().name("analysis".to_owned()).spawn(move || threads.work()) {
             self.state().threads -= 1;
-            // Those who wait have their deadlines, and the next question tries again.
+            // Waiters still end at their deadlines, and the next question tries to start a thread again.
             tracing::error!(target: LOG_TARGET, %error, "no thread for an analysis could be started");
         }
     }
 
-    /// Takes a job out of the queue, if it is still there.
+    /// Removes a job from the queue, if it is still there.
     pub(super) fn withdraw(&self, number: u64) -> Option<Job> {
         let mut state = self.state();
         let at = state.queue.iter().position(|(queued, _)| *queued == number)?;
         state.queue.remove(at).map(|(_, job)| job)
     }
 
-    /// Nothing more is admitted. What is in the queue gets its turn at once, to find that it must not begin. Threads end
-    /// once they have nothing to do.
+    /// Begins the shutdown: admits no more jobs, and ends threads that have nothing to do.
+    ///
+    /// Waiting jobs are run here so that each finds that it must not begin, and fails.
     pub(super) fn end(self: &Arc<Self>) {
         self.ending.store(true, SeqCst);
         loop {
-            // The lock is not held while the job has its turn.
+            // The lock is released before the job runs.
             let next = self.next(&mut self.state());
-            let Some((job, place)) = next else { break };
-            job(place);
+            let Some((job, slot)) = next else { break };
+            job(slot);
         }
-        // The lock was taken since it is known: who did not know then waits by now.
-        self.news.notify_all();
+        // The loop has taken the lock after `ending` was set: a thread that read the old value is waiting by now.
+        self.wake.notify_all();
     }
 
-    /// How many jobs run, and how many wait.
+    /// Returns the number of running jobs and of waiting jobs.
     pub(super) fn counts(&self) -> (usize, usize) {
         let state = self.state();
         (state.running, state.queue.len())
     }
 
     fn work(self: Arc<Self>) {
-        while let Some((job, place)) = self.wait() {
-            // Jobs answer for their panics; what is left is a value that panics when it is dropped.
-            let _ = catch_unwind(AssertUnwindSafe(|| job(place)));
+        while let Some((job, slot)) = self.wait() {
+            // A job catches its own panics. A panic that gets here comes from a value that panics when it is dropped.
+            let _ = catch_unwind(AssertUnwindSafe(|| job(slot)));
         }
     }
 
-    /// The next job, or `None` at the end.
-    fn wait(self: &Arc<Self>) -> Option<(Job, Place)> {
+    /// Waits for the next job; `None` after the shutdown has begun.
+    fn wait(self: &Arc<Self>) -> Option<(Job, RunningSlot)> {
         let mut state = self.state();
         loop {
             let next = self.next(&mut state);
@@ -139,18 +144,18 @@ impl Threads {
                 state.threads -= 1;
                 return None;
             }
-            state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn next(self: &Arc<Self>, state: &mut State) -> Option<(Job, Place)> {
+    fn next(self: &Arc<Self>, state: &mut State) -> Option<(Job, RunningSlot)> {
         let (_, job) = state.queue.pop_front()?;
         state.running += 1;
-        Some((job, Place(Arc::clone(self))))
+        Some((job, RunningSlot(Arc::clone(self))))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
+        // No code panics while it holds this lock, so the state is consistent even if the lock is poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

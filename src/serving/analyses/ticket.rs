@@ -1,8 +1,8 @@
-//! What one who waits for an analysis holds.
+//! The ticket of one waiter of an analysis.
 //!
-//! Owns that each is answered by their own deadline, whatever the job does. Must not know how jobs get their turn.
+//! Owns that each waiter gets a result by its own deadline, whatever the job does. Must not know how jobs are queued.
 
-use crate::serving::analyses::in_flight::{AnalysisError, InFlight, Shared, Told};
+use crate::serving::analyses::in_flight::{AnalysisError, InFlight, JobOutcome, Shared};
 use crate::serving::analyses::waiters::Waiter;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-/// One who waits for an analysis. Whoever drops it leaves: when the last one leaves the job is told to stop, and one
-/// that has not begun never begins.
+/// One waiter of an analysis.
 ///
-/// Waiting is for a tokio runtime with timers; both calls may be dropped at any await and made again.
-#[must_use = "who drops it leaves"]
+/// Dropping the ticket removes the waiter. When the last waiter is removed, a running job must stop, and a waiting job
+/// never begins. Both async methods need a tokio runtime with timers, and both are cancel safe.
+#[must_use = "dropping the ticket gives up the analysis"]
 pub struct Ticket<T, P> {
     analyses: Arc<Shared<T, P>>,
     asked: Arc<InFlight<T, P>>,
     waiter: Waiter,
     deadline: Instant,
-    told: watch::Receiver<Option<Told<T>>>,
+    outcome: watch::Receiver<Option<JobOutcome<T>>>,
     progress: watch::Receiver<Option<P>>,
 }
 
@@ -31,25 +31,27 @@ impl<T, P> Ticket<T, P> {
         waiter: Waiter,
         deadline: Instant,
     ) -> Self {
-        let (told, mut progress) = (asked.told.subscribe(), asked.progress.subscribe());
-        // Who joins late is told at once how far it has come.
+        let (outcome, mut progress) = (asked.outcome.subscribe(), asked.progress.subscribe());
+        // A waiter that joins a running job sees the job's latest progress at once.
         progress.mark_changed();
-        Self { analyses, asked, waiter, deadline, told, progress }
+        Self { analyses, asked, waiter, deadline, outcome, progress }
     }
 
-    /// The answer, once it is there: at the latest at this waiter's deadline, or after the longest that is waited. A
-    /// job that panicked makes each of its waiters panic here in its stead.
+    /// Waits for the answer, at most until this waiter's deadline or the maximum waiting time.
     ///
     /// # Errors
-    /// If there is none.
+    /// If the analysis did not begin, the deadline passed, or the program is shutting down.
+    ///
+    /// # Panics
+    /// If the job panicked: each of its waiters then panics here.
     pub async fn answer(&mut self) -> Result<Arc<T>, AnalysisError> {
         let answered = async {
-            // The sender is in what this ticket holds: it does not go away.
-            let told = self.told.wait_for(Option::is_some).await;
-            match told.as_deref() {
-                Ok(Some(Told::Answer(answer))) => Some(Ok(Arc::clone(answer))),
-                Ok(Some(Told::Panicked)) => None,
-                Ok(Some(Told::Failed(failed))) => Some(Err(*failed)),
+            // The ticket holds the question and thereby the sender, so the channel cannot be closed.
+            let outcome = self.outcome.wait_for(Option::is_some).await;
+            match outcome.as_deref() {
+                Ok(Some(JobOutcome::Answer(answer))) => Some(Ok(Arc::clone(answer))),
+                Ok(Some(JobOutcome::Panicked)) => None,
+                Ok(Some(JobOutcome::Failed(failed))) => Some(Err(*failed)),
                 Ok(None) | Err(_) => Some(Err(AnalysisError::Ending)),
             }
         };
@@ -58,12 +60,13 @@ impl<T, P> Ticket<T, P> {
             answer = answered => answer,
             failed = out_of_time(&self.asked, self.waiter, self.deadline) => Some(Err(failed)),
         };
-        // There is one place where a panic becomes an answer.
+        // The panic continues in the handler, because only the panics layer turns panics into statuses.
         answer.unwrap_or_else(|| resume_unwind(self.asked.panic()))
     }
 
-    /// How far the job has come: at once if it has told since this was last asked, else when it tells. `None` when
-    /// there is nothing to wait for but what [`Ticket::answer`] then gives.
+    /// Returns the job's latest progress, or waits for the next report if this waiter has seen the latest.
+    ///
+    /// `None` if the result of [`Ticket::answer`] is ready.
     pub async fn progress(&mut self) -> Option<P>
     where
         P: Clone,
@@ -71,7 +74,7 @@ impl<T, P> Ticket<T, P> {
         loop {
             tokio::select! {
                 biased;
-                _ = self.told.wait_for(Option::is_some) => return None,
+                _ = self.outcome.wait_for(Option::is_some) => return None,
                 changed = self.progress.changed() => changed.ok()?,
                 _ = out_of_time(&self.asked, self.waiter, self.deadline) => return None,
             }
@@ -83,7 +86,7 @@ impl<T, P> Ticket<T, P> {
     }
 }
 
-/// Ends when this waiter's time is over.
+/// Completes when this waiter's time is over.
 async fn out_of_time<T, P>(asked: &InFlight<T, P>, waiter: Waiter, deadline: Instant) -> AnalysisError {
     sleep_until(waiter.stop.into()).await;
     if !asked.waiters.begun() {

@@ -1,8 +1,8 @@
-//! Whether a computation goes on.
+//! The waiters of a computation, and whether the computation must stop.
 //!
-//! Owns who waits for it and until when, and the one lock under which they join, leave, and it is told to stop: whoever
-//! joins finds either a computation that goes on for them too, or one that has been told to stop, and begins another.
-//! Must not know of queues, of threads, or of answers.
+//! Owns the waiters' times, and the one lock under which waiters join and leave and the decision to stop is made. A
+//! waiter that joins therefore finds either a computation that continues for it too, or one that must stop, and then
+//! starts another. Must not know queues, threads or answers.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -13,15 +13,15 @@ use tokio::sync::watch;
 /// Why a computation must stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// What is there must be sent now for the last of those who wait to get it in time.
+    /// The waiter with the latest deadline gets an answer in time only if the job returns now.
     Deadline,
-    /// Nobody waits any more.
+    /// All waiters have left.
     Abandoned,
-    /// The program ends.
+    /// The program is shutting down.
     Ending,
 }
 
-/// What a running job is told, and where it tells how far it has come.
+/// A running job's access to the decision to stop and to the report of its progress.
 #[derive(Debug)]
 pub struct JobHandle<'a, P> {
     pub(super) waiters: &'a Waiters,
@@ -29,49 +29,50 @@ pub struct JobHandle<'a, P> {
 }
 
 impl<P> JobHandle<'_, P> {
-    /// Why the job must stop, if it must: from then on always the same reason. Costs three atomic loads and a look at
-    /// the clock.
+    /// Returns why the job must stop; `None` while it may continue.
+    ///
+    /// The first reason never changes. A call costs three atomic loads and one reading of the clock.
     pub fn stopped(&self) -> Option<Stop> {
         self.waiters.stopped(Instant::now())
     }
 
-    /// Tells those who wait how far the job has come. They see the latest, not each: who wants fewer asks less often.
+    /// Reports progress to the waiters, which see the latest report and may miss earlier ones.
     pub fn report(&self, progress: P) {
         self.progress.send_replace(Some(progress));
     }
 }
 
-/// One who waits.
+/// One waiter of a computation, ordered by its stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Waiter {
-    /// When the computation must stop for this one to be answered in time.
+    /// When the computation must stop to answer this waiter in time.
     pub(super) stop: Instant,
     number: u64,
 }
 
-/// Those who wait for one computation.
+/// The waiters of one computation.
 #[derive(Debug)]
 pub(super) struct Waiters {
     asked: Instant,
-    /// The latest stop of all who wait, in nanoseconds since it was asked. Changed under the lock.
+    /// The latest stop of all waiters, in nanoseconds since `asked`. Changed only under the lock.
     until: AtomicU64,
-    /// That it does not go on, once and for all: stopped for a reason, or done. Set under the lock.
+    /// Set once when the computation is over: the reason to stop, or `None` if it is done. Set only under the lock.
     over: OnceLock<Option<Stop>>,
-    /// That the program ends.
+    /// Whether the program is shutting down.
     ending: Arc<AtomicBool>,
     waiting: Mutex<Waiting>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    /// By their stops.
+    /// All waiters, ordered by their stops.
     all: BTreeSet<Waiter>,
     joined: u64,
     begun: bool,
 }
 
 impl Waiters {
-    /// The first one, who asks now.
+    /// Creates the waiters of a computation that is asked for at `asked`, with the first waiter.
     pub(super) fn new(asked: Instant, stop: Instant, ending: Arc<AtomicBool>) -> (Self, Waiter) {
         let first = Waiter { stop, number: 0 };
         let waiting = Mutex::new(Waiting { all: BTreeSet::from([first]), joined: 1, begun: false });
@@ -80,7 +81,7 @@ impl Waiters {
         (waiters, first)
     }
 
-    /// One more, unless it does not go on.
+    /// Adds a waiter; `None` if the computation is over.
     pub(super) fn join(&self, stop: Instant) -> Option<Waiter> {
         let mut waiting = self.waiting();
         if self.over.get().is_some() || self.ending.load(Relaxed) {
@@ -93,7 +94,7 @@ impl Waiters {
         Some(waiter)
     }
 
-    /// One less. Whether it was abandoned by that.
+    /// Removes a waiter. Returns whether this abandons the computation.
     pub(super) fn leave(&self, waiter: Waiter) -> bool {
         let mut waiting = self.waiting();
         waiting.all.remove(&waiter);
@@ -101,7 +102,10 @@ impl Waiters {
         waiting.all.is_empty() && self.over.set(Some(Stop::Abandoned)).is_ok()
     }
 
-    /// It begins now, unless it must not.
+    /// Marks the computation as begun.
+    ///
+    /// # Errors
+    /// The reason why the computation must not begin.
     pub(super) fn begin(&self, now: Instant) -> Result<(), Stop> {
         let mut waiting = self.waiting();
         if let Some(stop) = self.decide(now, &waiting) {
@@ -115,10 +119,10 @@ impl Waiters {
         self.waiting().begun
     }
 
-    /// It is done: nobody joins from here on.
+    /// Marks the computation as done, after which no waiter can join.
     pub(super) fn close(&self) {
         let _waiting = self.waiting();
-        // Whether it was stopped before makes no difference any more.
+        // If a reason to stop is set already, waiters cannot join either, so the error does not matter.
         let _ = self.over.set(None);
     }
 
@@ -129,7 +133,7 @@ impl Waiters {
         if !self.ending.load(Relaxed) && self.since(now) < self.until.load(Relaxed) {
             return None;
         }
-        // Under the lock: another may just have joined, who waits longer.
+        // Decides again under the lock, because a waiter with a later deadline may just have joined.
         self.decide(now, &self.waiting())
     }
 
@@ -141,7 +145,7 @@ impl Waiters {
         } else {
             None
         };
-        // The first reason stands.
+        // The first reason never changes.
         reason.map_or_else(|| self.over.get().copied().flatten(), |reason| *self.over.get_or_init(|| Some(reason)))
     }
 
@@ -160,7 +164,7 @@ impl Waiters {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while it is held.
+        // No code panics while it holds this lock, so the state is consistent even if the lock is poisoned.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,11 @@
-//! Many at once.
+//! Many concurrent waiters.
 
 use super::*;
 
 const ASKERS: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_hundred_who_ask_the_same_are_answered_by_one_computation() {
+async fn two_hundred_equal_questions_share_one_computation() {
     let analyses = Numbers::new(2, 10, LONG);
     let (ran, (release, held)) = (Arc::new(AtomicUsize::new(0)), channel::<u64>());
     let held = Arc::new(Mutex::new(held));
@@ -35,7 +35,7 @@ async fn two_hundred_who_ask_the_same_are_answered_by_one_computation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn when_all_two_hundred_leave_the_job_stops_within_a_second() {
+async fn the_job_stops_within_a_second_after_all_two_hundred_waiters_leave() {
     let analyses = Numbers::new(2, 10, LONG);
     let (stopped, stops) = channel();
     let begun = Arc::new(AtomicBool::new(false));
@@ -43,10 +43,10 @@ async fn when_all_two_hundred_leave_the_job_stops_within_a_second() {
         .map(|_| {
             let (analyses, stopped, begun) = (analyses.clone(), stopped.clone(), begun.clone());
             tokio::spawn(async move {
-                let job = move |going: &JobHandle<'_, u64>| {
+                let job = move |handle: &JobHandle<'_, u64>| {
                     begun.store(true, SeqCst);
-                    until("told to stop", || going.stopped().is_some());
-                    let _ = stopped.send((going.stopped(), Instant::now()));
+                    until("told to stop", || handle.stopped().is_some());
+                    let _ = stopped.send((handle.stopped(), Instant::now()));
                     0
                 };
                 let mut ticket = analyses.ask(key(1), None, job).unwrap();
@@ -70,10 +70,10 @@ async fn when_all_two_hundred_leave_the_job_stops_within_a_second() {
     assert_eq!(analyses.counts().abandoned, 1);
 }
 
-/// Askers of few keys join and leave all the time: whoever stays has the whole answer, never one that was cut short
-/// because others left.
+/// Waiters of few keys join and leave all the time. A waiter that stays gets the complete answer, never one that was
+/// cut short because others left.
 #[test]
-fn whoever_stays_is_answered_while_others_come_and_go() {
+fn waiters_that_stay_are_answered_while_others_join_and_leave() {
     const THREADS: usize = 8;
     const ROUNDS: usize = 4_000;
     const KEYS: usize = 3;
@@ -91,15 +91,15 @@ fn whoever_stays_is_answered_while_others_come_and_go() {
                         random ^= random >> 7;
                         random ^= random << 17;
                         let number = (random >> 8) as usize % KEYS;
-                        let job = move |going: &JobHandle<'_, ()>| {
+                        let job = move |handle: &JobHandle<'_, ()>| {
                             for _ in 0..200 {
-                                if let Some(stop) = going.stopped() {
+                                if let Some(stop) = handle.stopped() {
                                     return (number, Some(stop));
                                 }
                             }
                             (number, None)
                         };
-                        // As many have places as there are threads, besides jobs that have not noticed yet.
+                        // The queue has a slot for each thread, but abandoned jobs that still run may fill it.
                         let Ok(mut ticket) = analyses.ask(key(number), None, job) else { continue };
                         match (random >> 32) % 4 {
                             0 => drop(ticket),

@@ -1,4 +1,4 @@
-//! The bounds of analyses, and what their waiters are told when something goes wrong.
+//! The limits of analyses, and the errors that their waiters receive.
 
 mod crowd;
 mod time;
@@ -21,7 +21,7 @@ fn key(number: usize) -> Bytes {
     Bytes::from(number.to_le_bytes().to_vec())
 }
 
-/// Waits, in real time.
+/// Waits in real time until `holds` returns true; fails after 20 seconds.
 fn until(what: &str, holds: impl Fn() -> bool) {
     let started = Instant::now();
     while !holds() {
@@ -30,7 +30,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Nothing is left behind.
+/// Waits until no job runs or waits and no question is in flight.
 fn until_idle<T: Send + Sync + 'static, P: Send + Sync + 'static>(analyses: &Analyses<T, P>) {
     until("idle", || {
         let counts = analyses.counts();
@@ -38,7 +38,9 @@ fn until_idle<T: Send + Sync + 'static, P: Send + Sync + 'static>(analyses: &Ana
     });
 }
 
-/// Begins a job that runs, deaf to all, until the sender is used or dropped; returns once it runs.
+/// Starts a job that ignores the request to stop and runs until the sender is used or dropped.
+///
+/// Returns once the job runs.
 fn hold(analyses: &Numbers, number: usize, deadline: Option<Instant>) -> (Ticket<u64, u64>, Sender<u64>) {
     let (release, held) = channel();
     let (begun, begins): (Sender<()>, Receiver<()>) = channel();
@@ -56,7 +58,7 @@ async fn answer(ticket: &mut Ticket<u64, u64>) -> Result<u64, AnalysisError> {
 }
 
 #[tokio::test]
-async fn as_many_run_and_wait_as_may_and_one_more_is_refused() {
+async fn a_question_beyond_the_running_and_waiting_limits_is_rejected() {
     let analyses = Numbers::new(2, 2, LONG);
     let (_first, first) = hold(&analyses, 1, None);
     let (_second, second) = hold(&analyses, 2, None);
@@ -65,7 +67,7 @@ async fn as_many_run_and_wait_as_may_and_one_more_is_refused() {
     let counts = analyses.counts();
     assert_eq!((counts.running, counts.waiting, counts.refused), (2, 2, 0));
     assert_eq!(analyses.ask(key(5), None, |_| 5).unwrap_err(), WorkersError::Busy);
-    // Whoever joins takes no place.
+    // A waiter that joins takes no slot.
     let mut joined = analyses.ask(key(4), None, |_| 44).unwrap();
     let counts = analyses.counts();
     assert_eq!((counts.running, counts.waiting, counts.refused, counts.shared), (2, 2, 1, 1));
@@ -77,7 +79,7 @@ async fn as_many_run_and_wait_as_may_and_one_more_is_refused() {
 }
 
 #[tokio::test]
-async fn no_more_run_at_a_time_than_may() {
+async fn the_number_of_running_jobs_never_exceeds_the_limit() {
     let analyses = Numbers::new(3, 100, LONG);
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let tickets: Vec<_> = (0..60)
@@ -99,7 +101,7 @@ async fn no_more_run_at_a_time_than_may() {
 }
 
 #[tokio::test]
-async fn who_came_first_has_their_turn_first() {
+async fn jobs_run_in_order_of_arrival() {
     let analyses = Numbers::new(1, 10, LONG);
     let order = Arc::new(Mutex::new(Vec::new()));
     let (_held, release) = hold(&analyses, 100, None);
@@ -121,7 +123,7 @@ async fn who_came_first_has_their_turn_first() {
 }
 
 #[tokio::test]
-async fn whoever_has_an_answer_finds_its_place_free() {
+async fn a_slot_is_free_as_soon_as_its_answer_arrives() {
     let analyses = Numbers::new(1, 0, LONG);
     for number in 0..200 {
         let mut ticket = analyses.ask(key(number), None, move |_| number as u64).unwrap();
@@ -130,7 +132,7 @@ async fn whoever_has_an_answer_finds_its_place_free() {
 }
 
 #[tokio::test]
-async fn a_queued_job_whose_waiters_left_makes_room_at_once_and_never_runs() {
+async fn a_queued_job_without_waiters_leaves_the_queue_at_once_and_never_runs() {
     let analyses = Numbers::new(1, 1, LONG);
     let (mut held, release) = hold(&analyses, 1, None);
     let ran = Arc::new(AtomicBool::new(false));
@@ -155,25 +157,25 @@ async fn a_queued_job_whose_waiters_left_makes_room_at_once_and_never_runs() {
 }
 
 #[tokio::test]
-async fn what_is_asked_after_an_answer_is_computed_anew() {
+async fn a_question_after_an_answer_is_computed_again() {
     let analyses = Numbers::new(1, 1, LONG);
     let mut first = analyses.ask(key(1), None, |_| 1).unwrap();
     assert_eq!(answer(&mut first).await, Ok(1));
     let mut second = analyses.ask(key(1), None, |_| 2).unwrap();
     assert_eq!(answer(&mut second).await, Ok(2));
-    // What was told stays told.
+    // The first ticket keeps its answer.
     assert_eq!(answer(&mut first).await, Ok(1));
     assert_eq!(analyses.counts().shared, 0);
 }
 
 #[tokio::test]
-async fn what_was_abandoned_and_has_not_noticed_is_neither_joined_nor_in_the_way() {
+async fn an_abandoned_job_that_still_runs_is_neither_joined_nor_in_the_way() {
     let analyses = Numbers::new(2, 0, LONG);
     let (left, first) = hold(&analyses, 1, None);
     drop(left);
     let (mut ticket, second) = hold(&analyses, 1, None);
     assert_eq!((analyses.counts().running, analyses.counts().shared), (2, 0));
-    // When it ends at last, what has taken its place stays.
+    // When the first job ends, the question that replaced it stays in the map.
     drop(first);
     until("the first has ended", || analyses.counts().running == 1);
     let mut joined = analyses.ask(key(1), None, |_| 0).unwrap();
@@ -185,7 +187,7 @@ async fn what_was_abandoned_and_has_not_noticed_is_neither_joined_nor_in_the_way
 }
 
 #[tokio::test]
-async fn a_job_that_panics_makes_its_waiters_panic_and_nobody_else() {
+async fn a_job_that_panics_makes_only_its_waiters_panic() {
     let analyses = Numbers::new(2, 100, LONG);
     for round in 0..10 {
         let (go, wait) = channel::<()>();
@@ -208,7 +210,7 @@ async fn a_job_that_panics_makes_its_waiters_panic_and_nobody_else() {
         assert_eq!(texts, ["on purpose", "the analysis that this call shared with another panicked"]);
         assert!(analyses.inner.in_flight.is_empty());
     }
-    // As many run at a time as before.
+    // The panics have not reduced the number of threads.
     let both = Arc::new(Barrier::new(2));
     let tickets = [2, 3].map(|number| {
         let both = both.clone();
@@ -224,13 +226,13 @@ async fn a_job_that_panics_makes_its_waiters_panic_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn at_the_end_running_jobs_are_told_and_nothing_more_begins() {
+async fn a_shutdown_stops_running_jobs_and_no_job_begins() {
     let analyses: Analyses<Option<Stop>, ()> = Analyses::new(1, 1, LONG);
     let (begun, begins) = channel();
-    let job = move |going: &JobHandle<'_, ()>| {
+    let job = move |handle: &JobHandle<'_, ()>| {
         let _ = begun.send(());
-        until("told to stop", || going.stopped().is_some());
-        going.stopped()
+        until("told to stop", || handle.stopped().is_some());
+        handle.stopped()
     };
     let mut running = analyses.ask(key(1), None, job).unwrap();
     begins.recv_timeout(PATIENCE).unwrap();
@@ -254,13 +256,13 @@ async fn at_the_end_running_jobs_are_told_and_nothing_more_begins() {
 }
 
 #[test]
-fn threads_are_kept_while_someone_may_ask_and_end_when_nobody_can() {
+fn threads_stay_while_questions_are_possible_and_end_afterwards() {
     let analyses = Numbers::new(2, 2, LONG);
     let held = [1, 2].map(|number| hold(&analyses, number, None));
     drop(held);
     until_idle(&analyses);
     let threads = Arc::downgrade(&analyses.inner.threads);
-    until("this one's and those of two threads are left", || threads.strong_count() == 3);
+    until("this reference and those of two threads are left", || threads.strong_count() == 3);
     drop(analyses);
     until("no thread is left", || threads.strong_count() == 0);
 }

@@ -1,5 +1,5 @@
-//! Deadlines. Where tokio's clock is paused, it moves to the next timer as soon as every task waits, and stands still
-//! while this thread is blocked; the jobs' clock is the real one.
+//! Deadlines. tokio's paused clock jumps to the next timer as soon as every task waits, and does not move while this
+//! thread is blocked. Jobs read the real clock.
 
 use super::*;
 use crate::serving::analyses::waiters::Waiters;
@@ -10,11 +10,11 @@ fn tokio_now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// A job that runs until it is told to stop, and then says why and when.
+/// Starts a job that runs until it must stop, and then returns why and when.
 fn obedient(analyses: &Analyses<(Stop, Instant), u64>, deadline: Option<Instant>) -> Ticket<(Stop, Instant), u64> {
-    let job = |going: &JobHandle<'_, u64>| {
+    let job = |handle: &JobHandle<'_, u64>| {
         loop {
-            if let Some(stop) = going.stopped() {
+            if let Some(stop) = handle.stopped() {
                 return (stop, Instant::now());
             }
             std::thread::sleep(MS);
@@ -24,18 +24,18 @@ fn obedient(analyses: &Analyses<(Stop, Instant), u64>, deadline: Option<Instant>
 }
 
 #[test]
-fn a_computation_goes_on_until_the_latest_stop_of_those_who_wait() {
+fn a_computation_continues_until_the_latest_stop_of_its_waiters() {
     let now = Instant::now();
     let (waiters, first) = Waiters::new(now, now + 10 * MS, Arc::default());
     assert_eq!(waiters.begin(now), Ok(()));
     let third = waiters.join(now + 30 * MS).unwrap();
     let second = waiters.join(now + 20 * MS).unwrap();
     assert_eq!(waiters.stopped(now + 29 * MS), None);
-    // Who leaves no longer counts.
+    // A waiter that has left no longer counts.
     assert!(!waiters.leave(third));
     assert_eq!(waiters.stopped(now + 19 * MS), None);
     assert_eq!(waiters.stopped(now + 20 * MS), Some(Stop::Deadline));
-    // Once told, it stays so, and nobody joins.
+    // The reason to stop never changes, and no waiter can join.
     assert_eq!(waiters.stopped(now), Some(Stop::Deadline));
     assert_eq!(waiters.join(now + 60 * MS), None);
     assert!(!waiters.leave(first));
@@ -44,7 +44,7 @@ fn a_computation_goes_on_until_the_latest_stop_of_those_who_wait() {
 }
 
 #[test]
-fn nobody_joins_or_begins_what_was_abandoned() {
+fn an_abandoned_computation_cannot_be_joined_or_begun() {
     let now = Instant::now();
     let (waiters, first) = Waiters::new(now, now + 10 * MS, Arc::default());
     let second = waiters.join(now + 20 * MS).unwrap();
@@ -56,7 +56,7 @@ fn nobody_joins_or_begins_what_was_abandoned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_waiter_is_answered_by_their_own_deadline_though_the_job_goes_on() {
+async fn each_waiter_gets_a_result_by_its_own_deadline_while_the_job_continues() {
     let analyses = Numbers::new(1, 0, LONG);
     let deadlines = [2, 5, 300].map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let (held, release) = hold(&analyses, 1, Some(deadlines[2]));
@@ -74,7 +74,7 @@ async fn each_waiter_is_answered_by_their_own_deadline_though_the_job_goes_on() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_longer_than_the_longest() {
+async fn no_waiter_waits_longer_than_the_maximum_time() {
     let analyses = Numbers::new(1, 0, Duration::from_secs(30));
     let asked = Instant::now();
     let (mut without, _release) = hold(&analyses, 1, None);
@@ -88,19 +88,19 @@ async fn nobody_waits_longer_than_the_longest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_no_turn_in_time_knows_ahead_of_the_deadline() {
+async fn a_waiter_whose_job_cannot_begin_in_time_learns_it_before_the_deadline() {
     let analyses = Numbers::new(1, 1, LONG);
     let (_held, _release) = hold(&analyses, 1, None);
     let deadline = Instant::now() + Duration::from_secs(40);
     let mut queued = analyses.ask(key(2), Some(deadline), |_| 2).unwrap();
     assert_eq!(queued.answer().await.unwrap_err(), AnalysisError::NotBegun);
-    // A twentieth is kept.
+    // A twentieth of the time is reserved.
     assert!(tokio_now() <= deadline - Duration::from_secs(2) + 50 * MS);
     assert!(tokio_now() >= deadline - Duration::from_secs(2) - 50 * MS);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_whose_time_passed_in_the_queue_never_runs() {
+async fn a_job_whose_deadline_passes_in_the_queue_never_runs() {
     let analyses = Numbers::new(1, 1, LONG);
     let (_held, release) = hold(&analyses, 1, None);
     let ran = Arc::new(AtomicBool::new(false));
@@ -121,20 +121,20 @@ async fn a_job_whose_time_passed_in_the_queue_never_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_is_told_early_enough_to_answer() {
+async fn a_job_must_stop_early_enough_to_answer() {
     let analyses = Analyses::new(1, 0, LONG);
     let deadline = Instant::now() + 2_000 * MS;
     let mut ticket = obedient(&analyses, Some(deadline));
     until_idle(&analyses);
-    // tokio's clock has stood still: the answer is in time.
+    // tokio's clock has not moved, so the answer is in time.
     let answer = ticket.answer().await.unwrap();
     assert_eq!(answer.0, Stop::Deadline);
-    // Not before the twentieth that is kept; how long after is up to the machine.
+    // The job stopped no earlier than a twentieth before the deadline. How much later depends on the machine.
     assert!(answer.1 >= deadline - 101 * MS);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_joins_with_a_later_deadline_extends_and_who_leaves_takes_it_back() {
+async fn joining_with_a_later_deadline_extends_the_time_and_leaving_takes_it_back() {
     let analyses = Analyses::new(1, 0, LONG);
     let mut first = obedient(&analyses, Some(Instant::now() + 1_000 * MS));
     let second = obedient(&analyses, Some(Instant::now() + LONG));
@@ -150,14 +150,14 @@ async fn who_joins_with_a_later_deadline_extends_and_who_leaves_takes_it_back() 
 }
 
 #[tokio::test]
-async fn the_last_who_leaves_stops_the_job() {
+async fn the_job_stops_when_the_last_waiter_leaves() {
     let analyses: Analyses<(), ()> = Analyses::new(1, 0, LONG);
     let (stopped, stops) = channel();
     let (begun, begins) = channel();
-    let job = move |going: &JobHandle<'_, ()>| {
+    let job = move |handle: &JobHandle<'_, ()>| {
         let _ = begun.send(());
-        until("told to stop", || going.stopped().is_some());
-        let _ = stopped.send(going.stopped());
+        until("told to stop", || handle.stopped().is_some());
+        let _ = stopped.send(handle.stopped());
     };
     let first = analyses.ask(key(1), None, job).unwrap();
     let second = analyses.ask(key(1), None, |_| ()).unwrap();
@@ -171,13 +171,13 @@ async fn the_last_who_leaves_stops_the_job() {
 }
 
 #[tokio::test]
-async fn who_asks_for_progress_sees_the_latest_and_the_end() {
+async fn progress_returns_the_latest_report_and_then_none() {
     let analyses = Numbers::new(1, 0, LONG);
     let (next, told) = channel();
     let (reported, reports) = channel();
-    let job = move |going: &JobHandle<'_, u64>| {
+    let job = move |handle: &JobHandle<'_, u64>| {
         while let Ok(progress) = told.recv() {
-            going.report(progress);
+            handle.report(progress);
             let _ = reported.send(());
         }
         9
@@ -188,9 +188,9 @@ async fn who_asks_for_progress_sees_the_latest_and_the_end() {
         reports.recv_timeout(PATIENCE).unwrap();
     }
     assert_eq!(timeout(PATIENCE, ticket.progress()).await.unwrap(), Some(3));
-    // Nothing new.
+    // There is no new report.
     assert!(timeout(20 * MS, ticket.progress()).await.is_err());
-    // Who joins sees what there was before.
+    // A waiter that joins sees the latest report.
     let mut joined = analyses.ask(key(1), None, |_| 0).unwrap();
     assert_eq!(timeout(PATIENCE, joined.progress()).await.unwrap(), Some(3));
     next.send(4).unwrap();
