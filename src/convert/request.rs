@@ -30,7 +30,7 @@ pub struct Question {
 pub enum Subject<'a> {
     /// A proposal written in the request.
     Own(&'a v1::Proposal),
-    /// A reference proposal, by name.
+    /// The name of a reference proposal.
     Named(&'a str),
 }
 

@@ -321,7 +321,7 @@ impl From<ApiError> for RpcStatus {
     /// Converts the error for one item of a batch or stream.
     fn from(error: ApiError) -> Self {
         let status = Status::from(error);
-        // INVARIANT: the details of our statuses are an encoded `google.rpc.Status`.
+        // INVARIANT: the details of every `Status` made from an `ApiError` are an encoded `google.rpc.Status`.
         RpcStatus::decode(status.details()).unwrap_or_else(|_| RpcStatus {
             code: status.code().into(),
             message: status.message().to_owned(),

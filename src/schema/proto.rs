@@ -24,5 +24,5 @@ pub use schema::detente::v1;
 pub use schema::google::r#type::Date;
 pub use services::{analysis_service_server, red_line_service_server};
 
-/// The encoded `FileDescriptorSet` of the whole schema, imports included.
+/// The encoded `FileDescriptorSet` of the schema and its imports.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -32,7 +32,7 @@ impl RedLines {
         request: &v1::CompareProposalsRequest,
     ) -> Result<v1::CompareProposalsResponse, ApiError> {
         let begun = Instant::now();
-        self.may_suppose(&request.hypotheses)?;
+        self.check_may_suppose(&request.hypotheses)?;
         let compiled = self.scenario(&request.scenario, "scenario", &request.revision)?;
         let comparison = Comparison::read(&compiled, request)?;
         let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };

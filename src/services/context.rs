@@ -67,7 +67,7 @@ impl RedLines {
     ///
     /// # Errors
     /// [`ApiError::RoleNotEnough`] if the caller is a reader.
-    pub(super) fn may_suppose(&self, hypotheses: &[v1::Hypothesis]) -> Result<(), ApiError> {
+    pub(super) fn check_may_suppose(&self, hypotheses: &[v1::Hypothesis]) -> Result<(), ApiError> {
         let is_reader = self.call.caller().is_some_and(|caller| caller.role() < Role::Analyst);
         match hypotheses {
             [_, ..] if is_reader => Err(ApiError::RoleNotEnough { what: "hypotheses" }),

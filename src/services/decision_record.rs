@@ -58,7 +58,7 @@ fn verdict_name(verdict: Verdict) -> &'static str {
 
 /// One evaluation of a call.
 pub(super) struct EvaluationRecord<'a> {
-    /// The method's name.
+    /// The name of the method, without the service.
     pub(super) method: &'static str,
     /// Identifies the evaluation if the call makes several: the message's id, the label, or the index.
     pub(super) item: Option<String>,

@@ -39,7 +39,7 @@ impl RedLines {
         &self,
         request: &v1::EvaluateProposalRequest,
     ) -> Result<EvaluatedProposal, ApiError> {
-        self.may_suppose(&request.hypotheses)?;
+        self.check_may_suppose(&request.hypotheses)?;
         let compiled = self.scenario_of_request(request)?;
         let question = to_question(&compiled, request)?;
         let found = evaluate(&compiled, &question)?;
@@ -56,7 +56,7 @@ impl RedLines {
         request: &v1::EvaluateProposalRequest,
     ) -> Result<EvaluateProposalResponse, ApiError> {
         let begun = Instant::now();
-        self.may_suppose(&request.hypotheses)?;
+        self.check_may_suppose(&request.hypotheses)?;
         let compiled = self.scenario_of_request(request)?;
         let question = to_question(&compiled, request)?;
         // Answers to hypotheses are not cached, because requests with hypotheses rarely repeat.
@@ -104,7 +104,10 @@ impl RedLines {
     }
 }
 
-/// Evaluates a question.
+/// Evaluates a validated request.
+///
+/// # Errors
+/// [`ApiError::DateNotCovered`] if the scenario does not cover the day.
 pub(super) fn evaluate(compiled: &Compiled, question: &Question) -> Result<Evaluation, ApiError> {
     let supposed = question.supposition.supposed.as_ref();
     compiled

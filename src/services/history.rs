@@ -36,7 +36,7 @@ impl RedLines {
         request: &v1::EvaluateHistoryRequest,
     ) -> Result<v1::EvaluateHistoryResponse, ApiError> {
         let begun = Instant::now();
-        self.may_suppose(&request.hypotheses)?;
+        self.check_may_suppose(&request.hypotheses)?;
         let named = match &request.subject {
             Some(evaluate_history_request::Subject::ProposalName(name)) => name,
             _ => "",

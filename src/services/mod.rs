@@ -201,7 +201,7 @@ impl RedLines {
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let service = self.clone();
-        done(self.shared.workers.run(move || work(&service)).await)
+        flatten_worker_result(self.shared.workers.run(move || work(&service)).await)
     }
 
     /// Runs one item of a batch or stream on a worker thread. It waits for a worker instead of failing.
@@ -210,11 +210,11 @@ impl RedLines {
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let service = self.clone();
-        done(self.shared.workers.run_in_turn(move || work(&service)).await)
+        flatten_worker_result(self.shared.workers.run_in_turn(move || work(&service)).await)
     }
 }
 
-fn done<T>(work: Result<Result<T, ApiError>, WorkersError>) -> Result<T, ApiError> {
+fn flatten_worker_result<T>(work: Result<Result<T, ApiError>, WorkersError>) -> Result<T, ApiError> {
     work.unwrap_or_else(|refused| match refused {
         WorkersError::Busy => Err(ApiError::Overloaded),
         WorkersError::Ending => Err(ApiError::ShuttingDown),

@@ -25,7 +25,7 @@ pub const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
 pub struct QueryHash([u8; HASH_BYTES]);
 
 impl QueryHash {
-    /// Hashes the parts, each with its length.
+    /// Hashes the parts. The length of each part is hashed too, so that parts cannot run into each other.
     pub fn of(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {

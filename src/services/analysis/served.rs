@@ -29,7 +29,7 @@ const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 /// The outcome of a request of any type `R`: a `Result<R::Answer, ApiError>`.
 type Outcome = Box<dyn Any + Send + Sync>;
 
-/// The threads for analyses.
+/// The threads for the analyses of `AnalysisService`, which report `SearchProgress`.
 pub type AnalysisThreads = Analyses<Outcome, v1::SearchProgress>;
 
 /// `AnalysisService` over a store of scenarios.
