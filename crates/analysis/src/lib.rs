@@ -13,6 +13,7 @@
         clippy::panic,
         clippy::string_slice,
         clippy::todo,
+        clippy::too_many_lines,
         clippy::unimplemented,
         clippy::unreachable,
         clippy::unwrap_used
