@@ -7,6 +7,7 @@ pub use refusal::Refusal;
 pub use violations::{Violations, quoted};
 
 use crate::schema::proto::v1::ErrorReason;
+use detente_condition::did_you_mean;
 use prost::Message;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -42,7 +43,7 @@ pub enum ApiError {
     #[error("the page token belongs to another request; keep parent, filter, order and revision as they were")]
     PageTokenMismatch,
     /// No such scenario.
-    #[error("there is no scenario `{name}`{}", hint(nearest))]
+    #[error("there is no scenario `{name}`{}", did_you_mean(nearest.as_deref()))]
     ScenarioNotFound {
         /// The name asked for.
         name: String,
@@ -50,7 +51,7 @@ pub enum ApiError {
         nearest: Option<String>,
     },
     /// No such red line.
-    #[error("there is no red line `{name}`{}", hint(nearest))]
+    #[error("there is no red line `{name}`{}", did_you_mean(nearest.as_deref()))]
     RedLineNotFound {
         /// The name asked for.
         name: String,
@@ -58,7 +59,7 @@ pub enum ApiError {
         nearest: Option<String>,
     },
     /// No such reference proposal.
-    #[error("there is no proposal `{name}`{}", hint(nearest))]
+    #[error("there is no proposal `{name}`{}", did_you_mean(nearest.as_deref()))]
     ProposalNotFound {
         /// The name asked for.
         name: String,
@@ -155,10 +156,6 @@ pub enum ApiError {
         /// How long the server waits.
         seconds: u64,
     },
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 impl Violations {
