@@ -2,8 +2,8 @@
 //!
 //! Owns the distance between a proposal and a package: four numbers, compared in turn. The search minimizes one number
 //! after another; it raises a bound from below until the solver finds a package, with the earlier numbers held at their
-//! minimum. What the proposal leaves open may stay open if the package passes however it is settled. Must not know of
-//! decision diagrams.
+//! minimum. An issue that the proposal leaves open may stay open if the package passes for each of its possible
+//! answers. Must not know of decision diagrams.
 
 use super::budget::{Budget, CutShort, SearchError};
 use super::encoding::{Encoding, IssueLiterals, Open};
@@ -25,7 +25,8 @@ pub const MAX_AMENDMENTS: usize = 20;
 pub struct Distance {
     /// The number of issues whose new answer is outside of the old one.
     ///
-    /// Such an issue had another exact answer, or a bracket that does not contain the new answer.
+    /// An issue counts if its exact answer changes, if its new answer is outside of its bracket, or if a certain member
+    /// is toggled.
     pub terms_changed: usize,
     /// The number of open issues that are settled within the values that were possible.
     pub terms_settled: usize,
@@ -65,8 +66,8 @@ pub struct Step {
     /// The red lines that do not count and that the amended proposal newly crosses because of this step.
     ///
     /// The amended proposal certainly crosses them, and neither the proposal nor the amended proposal without this step
-    /// does. They are below the floor, or held by parties whose red lines do not count. Each comes as its position and
-    /// the lowest firmness with which the crossing counts.
+    /// does. They are below the floor, or held by parties whose red lines do not count. Each entry is the position of
+    /// the red line and the lowest firmness with which the crossing counts.
     pub newly_crosses: Vec<(usize, Firmness)>,
 }
 
@@ -81,8 +82,8 @@ pub struct Amended {
     pub steps: Vec<Step>,
     /// The red lines that the amended proposal certainly crosses although they do not count.
     ///
-    /// They are below the floor, or held by parties whose red lines do not count. Each comes as its position and the
-    /// lowest firmness with which the crossing counts.
+    /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
+    /// line and the lowest firmness with which the crossing counts.
     pub crosses: Vec<(usize, Firmness)>,
 }
 
@@ -93,9 +94,9 @@ pub struct Amendments {
     ///
     /// None of them changes all the issues that an earlier one changes.
     pub found: Vec<Amended>,
-    /// Whether any package passes; `None` if the search was cut short before it knew.
+    /// Whether any package passes; `None` if the search was cut short before it found out.
     pub any: Option<bool>,
-    /// The reason for which there may be more amendments; `None` if the search ended.
+    /// The reason for which there may be more amendments; `None` if these are all.
     pub cut_short: Option<CutShort>,
 }
 
@@ -152,7 +153,7 @@ impl Problem {
             let kept = terms.iter().filter(|term| answers.iter().all(|(input, _)| *input != term.input)).copied();
             kept.chain(answers.iter().map(|(input, answer)| given(*input, *answer))).collect()
         };
-        // Exclude every line that the proposal crosses, also one that counted before and no longer counts.
+        // Exclude every line that the proposal crosses, including one that counted before and no longer counts.
         let crossed_before = self.question.certain_crossings(terms)?;
         let crosses = self.question.uncounted_crossings(&with(chosen))?;
         let newly: Vec<(usize, Firmness)> =
@@ -179,7 +180,7 @@ impl Problem {
         Ok(Amended { distance, answers: chosen.to_vec(), steps, crosses })
     }
 
-    /// Returns the reasons for which answers might not pass, for some value of what is open.
+    /// Returns the reasons for which answers might not pass, for some value of the open inputs.
     fn runs_into(&self, before: &[Answer], answers: &[(InputId, Answer)]) -> Vec<Blame> {
         let mut state = self.state(before);
         for (input, answer) in answers {
@@ -202,7 +203,8 @@ impl Problem {
 
     /// Returns the possible values of each input.
     ///
-    /// The answers decide those of an issue, what is known of a circumstance decides those of a circumstance.
+    /// For an issue, these are the values that its answer allows; for a circumstance, all values that are not ruled
+    /// out.
     fn state(&self, answers: &[Answer]) -> Vec<u128> {
         let mut state = self.full.clone();
         for ((mask, answer), axis) in
@@ -268,7 +270,7 @@ struct NearestSearch<'a> {
     before: &'a [Answer],
     solver: Solver<'a>,
     encoding: Encoding,
-    /// A literal for each issue that holds if the answer of the issue changes.
+    /// One literal for each issue, which holds if the answer of the issue changes.
     touched: Vec<Lit>,
     /// The literals of the four numbers of a [`Distance`], in their order.
     measures: [CountedLiterals; 4],

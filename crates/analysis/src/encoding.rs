@@ -130,7 +130,7 @@ fn members(count: usize, pinned: u128, open: Option<Open>, solver: &mut Solver<'
         None => inside.iter().map(|literal| !*literal).collect(),
         Some(_) => (0..count).map(|_| solver.literal()).collect(),
     };
-    // The literals of which one holds if the issue does not stay as it is.
+    // At least one of these literals holds unless the issue stays as it is.
     let mut changes: Vec<Lit> = Vec::new();
     for (bit, (is_in, is_out)) in inside.iter().zip(&outside).enumerate() {
         if pinned >> bit & 1 == 0 {

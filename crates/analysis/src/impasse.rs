@@ -18,7 +18,7 @@ pub const MAX_IMPASSE_RESULTS: usize = 1_000;
 /// A set of lines holds indices of [`Problem::lines`], ascending.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Impasse {
-    /// Whether no package passes; `None` if the search was cut short before it knew.
+    /// Whether no package passes; `None` if the search was cut short before it found out.
     pub is_impasse: Option<bool>,
     /// Whether no package meets the pins, the goal and the constraints, even without red lines.
     pub is_contradiction: bool,

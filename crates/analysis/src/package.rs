@@ -16,8 +16,8 @@ pub struct Package {
     pub answers: Vec<(InputId, Answer)>,
     /// The red lines that the package certainly crosses although they do not count.
     ///
-    /// They are below the floor, or held by parties whose red lines do not count. Each comes as its position and the
-    /// lowest firmness with which the crossing counts.
+    /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
+    /// line and the lowest firmness with which the crossing counts.
     pub crosses: Vec<(usize, Firmness)>,
 }
 

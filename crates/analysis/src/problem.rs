@@ -3,8 +3,9 @@
 //! Owns the common space of these cubes, which distinguishes what the conditions of the scenario, the conditions of the
 //! request and its pins distinguish. Must not know of solvers or diagrams.
 //!
-//! A package must pass for every value of an unknown circumstance. It is exact to leave a cube's tests of circumstances
-//! out as long as some possible value passes them, because a cube is a product of independent tests.
+//! A package must pass for every value of an unknown circumstance. If some possible value passes a cube's tests of
+//! circumstances, the package must therefore break the cube's tests of issues: the cube is a product of independent
+//! tests, so dropping its tests of circumstances is exact.
 
 use detente_condition::{Answer, Axis, Cubes, Decision, InputId, Literal, Space, TooManyCutsError, Value};
 use detente_core::engine::{Compiled, Given, NotCoveredError, Supposed};
@@ -96,7 +97,7 @@ pub struct Problem {
     pub(super) hard: Vec<(Blame, Vec<Cube>)>,
     /// The possible values of each input.
     ///
-    /// The pins limit those of an issue, what is known of a circumstance limits those of a circumstance.
+    /// For an issue, these are the values that its pins allow; for a circumstance, all values that are not ruled out.
     pub(super) possible: Vec<u128>,
     /// The possible values of each input before any pin or proposal: for an issue, all values.
     pub(super) full: Vec<u128>,
@@ -183,7 +184,9 @@ impl Problem {
         }
     }
 
-    /// Converts cubes to this problem's space, and drops those that no possible value passes.
+    /// Converts cubes to this problem's space.
+    ///
+    /// The result omits the cubes that no possible value of a circumstance passes.
     fn cubes(&self, cubes: &Cubes, space: &Space) -> Vec<Cube> {
         let refined = |literal: &Literal| {
             let (ours, theirs) = (self.space.axis(literal.input)?, space.axis(literal.input)?);
@@ -243,7 +246,7 @@ impl Problem {
 impl Question {
     /// Returns the red lines that would count if they were already recorded on the day.
     ///
-    /// Each comes as its position and its firmness.
+    /// Each entry is the position and the firmness of a red line.
     pub fn not_recorded(&self) -> Vec<(usize, Firmness)> {
         let lines = self.compiled.not_recorded(self.day, self.supposed.as_deref());
         lines

@@ -114,7 +114,7 @@ impl Problem {
 
     /// Returns the possible values of each input.
     ///
-    /// The terms decide those of an issue, what is known of a circumstance decides those of a circumstance.
+    /// For an issue, these are the values that the terms allow; for a circumstance, all values that are not ruled out.
     fn given_state(&self, terms: &[Given]) -> Result<Vec<u128>, NotCoveredError> {
         let inputs = self.question.compiled.effective_inputs(terms, Some(self.question.day))?;
         let mut state = self.full.clone();

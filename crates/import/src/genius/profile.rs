@@ -38,7 +38,7 @@ pub(super) struct Worth {
 /// Reads the profile of a party.
 ///
 /// # Errors
-/// Returns the first fault of the file, also where it does not match the issues of the domain.
+/// Returns the first fault of the file, including a mismatch with the issues of the domain.
 pub(super) fn read(xml: &Xml, issues: &[Issue], convention: Convention) -> Result<Profile, ImportError> {
     let (space, objective) = xml.objective()?;
     let elements = issue_elements(objective, issues)?;

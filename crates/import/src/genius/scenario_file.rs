@@ -161,7 +161,7 @@ fn quoted(text: &str) -> String {
     for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
-            // YAML reads U+2028 and U+2029 as line breaks, and U+FEFF is invisible.
+            // U+2028 and U+2029 are line separators, and U+FEFF is invisible.
             '\u{2028}' | '\u{2029}' | '\u{feff}' => {
                 let _ = write!(out, "\\u{:04X}", u32::from(character));
             }

@@ -156,7 +156,9 @@ fn without_place(error: &Error) -> String {
     what.strip_suffix(&format!(" at {}", error.pos())).unwrap_or(&what).to_owned()
 }
 
-/// Returns the part of a text that an error message quotes: 40 characters, without control characters.
+/// Returns the part of a text that an error message quotes.
+///
+/// The part has at most 40 characters; spaces replace control characters.
 pub(super) fn excerpt(text: &str) -> String {
     text.chars().take(40).map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
