@@ -1,7 +1,7 @@
 //! Decimal numbers with exact sums and products, and with exact text.
 //!
-//! Owns the parsing and the arithmetic of the numbers in GENIUS files. Doubles are not exact: 0.1 times 3 is not 0.3, so
-//! deals that are equally good would compare as different. Must not know of issues or profiles.
+//! Owns the parsing and the arithmetic of the numbers in GENIUS files. Doubles are not exact: 0.1 times 3 is not 0.3,
+//! so deals that are equally good would compare as different. Must not know of issues or profiles.
 
 use super::MAX_DIGITS;
 use super::fault::Cause;
