@@ -111,10 +111,10 @@ pub enum ApiError {
     #[error("the server is about to end; all requests that were read are answered, ask another one for the rest")]
     ShuttingDown,
     /// The caller's deadline, or the longest that the server works on one question, passed without an answer.
-    #[error("the deadline passed before the answer was there")]
+    #[error("deadline exceeded before the response was ready")]
     Late,
     /// As many calls as the server takes are under way, or waiting for longer work.
-    #[error("this server has as many calls as it takes; try again")]
+    #[error("the server is at its concurrency limit; retry later")]
     Overloaded,
     /// The connection's client reads too little.
     #[error("answers of {limit} bytes wait on this connection to be read: read them, then ask again")]
