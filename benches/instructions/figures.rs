@@ -139,7 +139,7 @@ impl Figures {
         }
         println!(
             "An operation may take {} % or {MORE} more instructions than recorded, whichever is more, and as many more \
-             bytes, but no more allocations. If the change is worth the cost, run `cargo bench --bench instructions -- \
+             bytes, but no more allocations than 0.1. If the change is worth the cost, run `cargo bench --bench instructions -- \
              --record`, and commit {PATH} with the change and the reason.",
             MORE_SHARE * 100.0
         );

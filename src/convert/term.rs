@@ -4,7 +4,7 @@
 
 use crate::error::{Violations, quoted};
 use crate::schema::proto::v1::{self, term};
-use detente_condition::{Answer, Domain, InputId, Value};
+use detente_condition::{Answer, Domain, InputId, Value, did_you_mean};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Input;
 use std::collections::BTreeSet;
@@ -52,15 +52,11 @@ pub fn to_input(
                 InputKind::Issues => scenario.issues(),
                 InputKind::Circumstances => scenario.circumstances(),
             };
-            let hint = hint(violations.nearest(name, known.iter().map(|input| &*input.id)));
+            let hint = did_you_mean(violations.nearest(name, known.iter().map(|input| &*input.id)));
             violations.add(field, format!("there is no {} `{}`{hint}", names.word(), quoted(name)));
         }
     }
     None
-}
-
-fn hint(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }
 
 /// Validates a list of terms, at most one for each input. Terms with a fault are left out of the result.
@@ -199,10 +195,9 @@ fn entries(domain: &Domain, issue: &str, ids: &[String], field: &str, violations
 
 fn unknown(domain: &Domain, issue: &str, id: &str, violations: &mut Violations) -> String {
     let what = if matches!(domain, Domain::Members(_)) { "member" } else { "option" };
-    let hint = violations.nearest(id, domain.entries().iter().map(|entry| &**entry)).map_or_else(
-        || format!("; it has {}", listed(domain.entries())),
-        |nearest| format!("; did you mean `{nearest}`?"),
-    );
+    let hint = violations
+        .nearest(id, domain.entries().iter().map(|entry| &**entry))
+        .map_or_else(|| format!("; it has {}", listed(domain.entries())), |nearest| did_you_mean(Some(nearest)));
     format!("`{issue}` has no {what} `{}`{hint}", quoted(id))
 }
 

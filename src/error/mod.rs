@@ -10,6 +10,7 @@ pub use refusal::Refusal;
 pub use violations::{Violations, quoted};
 
 use crate::schema::proto::v1::ErrorReason;
+use detente_condition::did_you_mean;
 use prost::Message;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub enum ApiError {
     #[error("the page token belongs to another request; keep parent, filter, order and revision as they were")]
     PageTokenMismatch,
     /// The scenario does not exist, or the caller may not see it.
-    #[error("there is no scenario `{name}`{}", hint(nearest))]
+    #[error("there is no scenario `{name}`{}", did_you_mean(nearest.as_deref()))]
     ScenarioNotFound {
         /// The requested name.
         name: String,
@@ -53,7 +54,7 @@ pub enum ApiError {
         nearest: Option<String>,
     },
     /// The red line does not exist in the scenario.
-    #[error("there is no red line `{name}`{}", hint(nearest))]
+    #[error("there is no red line `{name}`{}", did_you_mean(nearest.as_deref()))]
     RedLineNotFound {
         /// The requested name.
         name: String,
@@ -61,7 +62,7 @@ pub enum ApiError {
         nearest: Option<String>,
     },
     /// The reference proposal does not exist in the scenario.
-    #[error("there is no proposal `{name}`{}", hint(nearest))]
+    #[error("there is no proposal `{name}`{}", did_you_mean(nearest.as_deref()))]
     ProposalNotFound {
         /// The requested name.
         name: String,
@@ -113,10 +114,10 @@ pub enum ApiError {
     #[error("the server is about to end; all requests that were read are answered, ask another one for the rest")]
     ShuttingDown,
     /// The caller's deadline, or the server's own time limit for one question, passed before the answer was ready.
-    #[error("the deadline passed before the answer was there")]
+    #[error("deadline exceeded before the response was ready")]
     Late,
     /// The server is at its concurrency limit, or the queue for longer work is full.
-    #[error("this server has as many calls as it takes; try again")]
+    #[error("the server is at its concurrency limit; retry later")]
     Overloaded,
     /// The answers that the client has not read yet fill the connection's response budget.
     #[error("answers of {limit} bytes wait on this connection to be read: read them, then ask again")]
@@ -158,10 +159,6 @@ pub enum ApiError {
         /// Time that the server waits for a whole request.
         seconds: u64,
     },
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 impl Violations {

@@ -5,17 +5,17 @@
 
 /// Returns the name of a scenario.
 pub fn scenario(id: &str) -> String {
-    format!("scenarios/{id}")
+    ["scenarios/", id].concat()
 }
 
 /// Returns the name of a red line.
 pub fn red_line(scenario: &str, id: &str) -> String {
-    format!("scenarios/{scenario}/redLines/{id}")
+    ["scenarios/", scenario, "/redLines/", id].concat()
 }
 
 /// Returns the name of a reference proposal.
 pub fn proposal(scenario: &str, id: &str) -> String {
-    format!("scenarios/{scenario}/proposals/{id}")
+    ["scenarios/", scenario, "/proposals/", id].concat()
 }
 
 /// Returns the id in a scenario's name; `None` if the text is not such a name.

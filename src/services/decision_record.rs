@@ -129,8 +129,12 @@ impl RedLines {
 
     /// Records an evaluation that did not come from the cache.
     pub(super) fn record_evaluation(&self, evaluated: EvaluationRecord<'_>, compiled: &Compiled, found: &Evaluation) {
-        let outline = self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(compiled, found)));
-        self.record(evaluated, found.verdict, outline);
+        self.record(evaluated, found.verdict, self.outline_of(compiled, found));
+    }
+
+    /// Returns the outline of an evaluation; `None` without a decision log.
+    pub(super) fn outline_of(&self, compiled: &Compiled, found: &Evaluation) -> Option<Arc<Outline>> {
+        self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(compiled, found)))
     }
 
     /// Counts an error of one item of a batch or stream.

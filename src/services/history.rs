@@ -47,7 +47,7 @@ impl RedLines {
         let mut day_request = request_for_a_day(request);
         let mut bytes = AROUND_ANSWER;
         let mut spans = Vec::new();
-        let mut found = Vec::new();
+        let mut decisions = Vec::new();
         for span in compiled.history(&question.given, days, question.detail, supposed) {
             let span = span.map_err(|cause| ApiError::DateNotCovered { field: "from", cause })?;
             let message = from_span(&compiled, &question, &span);
@@ -56,13 +56,15 @@ impl RedLines {
                 return Err(ApiError::TooManyAnswers { fitting: spans.len(), limit: MAX_ANSWER_BYTES });
             }
             spans.push(message);
-            found.push(span.evaluation);
+            // Keeps only the outline, because a full evaluation has a finding for every red line.
+            decisions.push((span.from, span.evaluation.verdict, self.outline_of(&compiled, &span.evaluation)));
         }
-        for (at, found) in found.iter().enumerate() {
-            day_request.as_of = Some(from_date(found.day));
+        // A history that fails is not recorded, so the records are made after the last span.
+        for (at, (day, verdict, outline)) in decisions.into_iter().enumerate() {
+            day_request.as_of = Some(from_date(day));
             let (method, item) = ("EvaluateHistory", Some(at.to_string()));
             let evaluated = EvaluationRecord { method, item, cached: false, begun, request: &day_request };
-            self.record_evaluation(evaluated, &compiled, found);
+            self.record(evaluated, verdict, outline);
         }
         let scenario = compiled.scenario();
         Ok(v1::EvaluateHistoryResponse {
