@@ -1,4 +1,4 @@
-//! The nearest passing packages.
+//! The nearest passing packages, compared with brute force.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::nearest::{Way, nearest};
@@ -19,7 +19,7 @@ pub(crate) struct Seen {
     moved: usize,
     stays_open: usize,
     newly_crossing: usize,
-    /// Sets of members of which some were settled, and the others stay open.
+    /// Cases in which some members of a set were settled and the others stay open.
     partly: usize,
 }
 
@@ -54,8 +54,9 @@ fn check_one(
     let touched: Vec<usize> = amended.answers.iter().map(|(issue, _)| issue.index()).collect();
     let expected: Vec<usize> = (0..way.choices.len()).filter(|issue| way.choices[*issue].is_some()).collect();
     assert_eq!(touched, expected, "{:?} against {way:?}", amended.answers);
-    // Of equally near ways brute force takes the first that settles whole sets; members may stay open one by one, so that
-    // another way comes first where a set was open. How near it is, and that it is needed, is checked all the same.
+    // Among equally near amendments, brute force takes the first one that settles whole sets. The analysis may leave
+    // single members open, so for an open set it may return a different amendment; its distance and its necessity are
+    // still checked.
     let is_open_set = |issue: &usize| {
         matches!(case.world.inputs[*issue].kind, InputKind::Members(_)) && !matches!(before[*issue], Known::Exactly(_))
     };
@@ -110,7 +111,7 @@ fn check_one(
     seen.stays_open += (0..way.choices.len()).filter(stays).count();
 }
 
-/// Whether a step settles what was open, of members that one.
+/// Whether a step settles an open issue, or, for a set of members, an open member.
 fn settles_open(before: &Known, kind: StepKind) -> bool {
     match (before, kind) {
         (Known::Exactly(_), _) => false,
@@ -121,7 +122,7 @@ fn settles_open(before: &Known, kind: StepKind) -> bool {
     }
 }
 
-/// The steps of an issue's change, each with what the issue would be without it.
+/// The steps of an issue's change, each with the state of the issue without that step.
 fn steps_of(case: &Case, before: &Known, issue: InputId, answer: &Answer) -> Vec<(StepKind, Known)> {
     let InputKind::Members(count) = case.world.inputs[issue.index()].kind else {
         return vec![(StepKind::Set(*answer), before.clone())];

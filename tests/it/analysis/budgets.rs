@@ -1,4 +1,4 @@
-//! Whatever little time or work there is: what is answered is right, and it is told if it is not all.
+//! However small the budget of time or work, each answer is correct and says whether it is complete.
 
 use super::robustness::probabilities;
 use crate::oracle::case::{Case, Kind, for_seeds};
@@ -12,11 +12,11 @@ struct Seen {
     cut_short: BTreeMap<&'static str, usize>,
     partly: BTreeMap<&'static str, usize>,
     most_asks: usize,
-    /// For each bound.
+    /// How many answers each bound cut short.
     by_bound: [usize; 8],
 }
 
-/// All answers to one question.
+/// The answers of all analyses for one case.
 struct Answers {
     amendments: Amendments,
     packages: Vec<Found>,
@@ -33,7 +33,7 @@ struct Asked<'a> {
 
 const MOST: usize = 4;
 
-/// One of the bounds.
+/// Selects one of the bounds.
 type Bound = fn(&mut Bounds) -> &mut usize;
 
 impl Asked<'_> {
@@ -52,7 +52,7 @@ impl Asked<'_> {
     }
 }
 
-/// Whether something is not known, or known as it is.
+/// Fails unless the value is absent or equals the complete answer's value.
 fn absent_or_equal<T: PartialEq + std::fmt::Debug>(found: &Option<T>, whole: &Option<T>) {
     assert!(found.is_none() || found == whole, "{found:?} against {whole:?}");
 }
@@ -132,7 +132,7 @@ fn check(found: &Answers, whole: &Answers, cut: CutShort, seen: &mut Seen) {
 }
 
 #[test]
-fn what_is_cut_short_is_right_and_told() {
+fn answers_cut_short_are_correct_and_marked() {
     let mut seen = Seen::default();
     let all = for_seeds(50_000..50_060, &[], |seed| {
         let mut kind = Kind { preferences: 4, pins: 8, floors: 3, ..Kind::of(seed) };
@@ -163,7 +163,7 @@ fn what_is_cut_short_is_right_and_told() {
         assert!(!matches!(whole.impasse.cut_short, Some(CutShort::Work | CutShort::Deadline)));
         let most_asks = most_asks.get();
         seen.most_asks = seen.most_asks.max(most_asks);
-        // Every ask up to some hundreds, then now and then.
+        // Stop at each of the first 120 checks of the budget, and then at regular intervals.
         let few = (0..=most_asks.min(120)).chain((120..=most_asks).step_by(1 + most_asks / 40));
         for left in few {
             let stop = || {

@@ -1,4 +1,4 @@
-//! The efficient packages and the bargaining solutions, against exact arithmetic in tenths.
+//! The efficient packages and the bargaining solutions, compared with exact arithmetic in tenths.
 
 use super::packages::{cell_of, cells};
 use crate::oracle::case::{Case, Kind, for_seeds};
@@ -23,11 +23,12 @@ struct Seen {
     irrational: usize,
 }
 
-/// By what packages are compared: more is better in all of it.
+/// The criteria by which packages are compared. A greater value is better in each of them.
 struct Criteria {
-    /// The parties with numbers, whose sums in tenths come first.
+    /// The parties with numeric preferences. Their sums, in tenths, come first.
     parties: Vec<usize>,
-    /// Party and issue of each order; its places come after the sums, the best being 0 and every further one less.
+    /// Party and issue of each ordinal preference. Its ranks follow the sums: 0 is the best, and each further rank is
+    /// less.
     orders: Vec<(usize, InputId)>,
 }
 
@@ -60,7 +61,7 @@ impl Criteria {
     }
 }
 
-/// Points with the number of packages at each.
+/// Points, with the number of packages at each.
 type Points = BTreeMap<Vec<i64>, usize>;
 
 fn is_dominated(point: &[i64], by: &[i64]) -> bool {
@@ -90,7 +91,7 @@ fn check_point(
     assert_eq!(amounts_of.get(&cell).map(Vec::as_slice), Some(point), "the package at a point");
 }
 
-/// Those of the efficient points that are as good as the best of all points, by a comparison of gains.
+/// The efficient points that are as good as the best of all points, by a comparison of gains.
 fn best_of<'a>(
     all: &[Vec<i64>],
     efficient: &[&'a Vec<i64>],
@@ -181,9 +182,9 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
     let only: Vec<&Vec<i64>> = efficient.iter().map(|(point, _)| *point).collect();
     let product = |gains: &[i64]| gains.iter().map(|gain| i128::from(*gain)).product::<i128>();
     let nash: Vec<_> = best_of(&all, &only, gains, |one, other| product(one).cmp(&product(other)));
-    // Where somebody gains nothing at every point, no product is greater than another.
+    // If a party gains nothing at every point, all products are 0.
     let nash = if rational.iter().all(|gains| product(gains) == 0) { Vec::new() } else { nash };
-    // The least of gain over most, over all who can gain, on their common denominator.
+    // The smallest ratio of gain to greatest gain, over all parties that can gain, on a common denominator.
     let denominator: i128 = most.iter().filter(|most| **most > 0).map(|most| i128::from(*most)).product();
     let share = |gains: &[i64]| {
         let shares = gains.iter().zip(&most).filter(|(_, most)| **most > 0);
@@ -205,7 +206,7 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
 }
 
 #[test]
-fn efficient_packages_are_those_that_none_dominates() {
+fn efficient_packages_are_exactly_the_undominated_ones() {
     let mut seen = Seen::default();
     let all = for_seeds(30_000..31_500, &[], |seed| {
         let disagreement =

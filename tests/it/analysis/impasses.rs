@@ -1,4 +1,4 @@
-//! Why nothing passes: minimal conflicts and minimal concessions.
+//! The minimal conflicts and minimal concessions of an impasse, compared with brute force.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, members, minimal};
@@ -18,12 +18,12 @@ pub(crate) struct Seen {
     most_lines: usize,
 }
 
-/// What is to be found, from trying every set of lines.
+/// The expected impasse, computed by trying every set of red lines.
 fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     let lines = case.counted();
     assert!(lines.len() <= 12, "all sets of lines are tried");
     let all: Vec<usize> = (0..lines.len()).collect();
-    // What is crossed where everything else is met.
+    // The sets of red lines crossed by the assignments that meet everything else.
     let crossed: BTreeSet<u32> =
         search.met.iter().filter(|met| met.is_admissible()).map(crate::oracle::search::Met::crossed_somehow).collect();
     let every_line = (1u32 << lines.len()) - 1;
@@ -69,7 +69,7 @@ pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
     let found = problem.impasse(MAX_IMPASSE_RESULTS, &Budget::unhurried());
     assert_eq!(found, expected);
 
-    // With room for few: the first few, and it is told that there are more.
+    // With a small limit the first few are returned, and the answer says that there are more.
     let found = problem.impasse(most, &Budget::unhurried());
     assert_eq!(found.conflicts, expected.conflicts[..most.min(expected.conflicts.len())]);
     assert_eq!(found.concessions, expected.concessions[..most.min(expected.concessions.len())]);
@@ -95,7 +95,7 @@ pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
 }
 
 #[test]
-fn impasses_are_explained_by_all_that_is_minimal() {
+fn impasses_are_explained_by_all_minimal_conflicts_and_concessions() {
     let mut seen = Seen::default();
     let all = for_seeds(20_000..21_200, &[], |seed| {
         let mut kind = Kind { floors: 4, ..Kind::of(seed) };

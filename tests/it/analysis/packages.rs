@@ -1,4 +1,4 @@
-//! What passes, how many, and what does not matter to it.
+//! The passing packages, their number, and the issues that do not matter to them, compared with brute force.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, place_of_answer};
@@ -8,7 +8,7 @@ use detente_condition::InputId;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How far checks got, so that none is empty.
+/// How many cases reached each kind of check, so that no check is vacuous.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     none: usize,
@@ -19,8 +19,8 @@ pub(crate) struct Seen {
     crossing: usize,
 }
 
-/// The cells of issues that matter, and whether they pass. Fails if what is left out, or an integer within an interval,
-/// makes a difference.
+/// The cells of the issues that matter, and whether each cell passes. Fails if an omitted issue, or an integer within
+/// an interval, makes a difference.
 pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputId]) -> BTreeMap<Vec<usize>, bool> {
     let mut cells: BTreeMap<Vec<usize>, bool> = BTreeMap::new();
     for (assignment, met) in search.met.iter().enumerate() {
@@ -31,7 +31,7 @@ pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputId]) 
     cells
 }
 
-/// A package's cell; what it says that it crosses besides is checked.
+/// The cell of a package. Fails unless the crossings that the package lists are the ones that are certain.
 pub(crate) fn cell_of(case: &Case, problem: &Problem, issues: &[InputId], package: &Package) -> Vec<usize> {
     let named: Vec<InputId> = package.answers.iter().map(|(issue, _)| *issue).collect();
     assert_eq!(named, issues, "the issues of a package");
@@ -47,7 +47,8 @@ pub(crate) fn wanted(most: usize, order: Order) -> Wanted {
     Wanted { most, order, efficient: false, disagreement: None }
 }
 
-/// Each package takes the answers that appear least, in sum, in those before it; members count one by one.
+/// Checks that each package takes the answers that occur least often, in sum, in the packages before it. Members of a
+/// set count separately.
 fn check_unlike(case: &Case, issues: &[InputId], passing: &BTreeSet<&Vec<usize>>, unlike: &[Vec<usize>]) {
     let answers = |cell: &[usize]| -> Vec<(usize, usize, usize)> {
         let each = issues.iter().zip(cell).flat_map(|(issue, place)| {
@@ -116,7 +117,7 @@ pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
 }
 
 #[test]
-fn packages_are_those_that_pass() {
+fn packages_are_exactly_the_passing_ones() {
     let mut seen = Seen::default();
     let all = for_seeds(5_000..5_900, &[], |seed| {
         let (case, most) = Case::with_choices(seed, &Kind::of(seed), |choices| choices.below(12));

@@ -1,4 +1,4 @@
-//! How probable it is that no binding red line is crossed: to 1e-9, and exactly where all probabilities are quarters.
+//! The probability that no binding red line is crossed: to 1e-9, and exactly if all probabilities are multiples of 1/4.
 
 use super::packages::cell_of;
 use crate::oracle::case::{Case, Kind, for_seeds};
@@ -19,12 +19,12 @@ pub(crate) struct Seen {
 
 const EXACT: f64 = 1e-9;
 
-/// The probability that no line of a set binds, lines being independent.
+/// The probability that none of the crossed red lines binds, red lines being independent.
 fn spared(crossed: u32, probabilities: &[f64]) -> f64 {
     members(crossed).into_iter().map(|line| 1.0 - probabilities[line]).product()
 }
 
-/// The least and the greatest over assignments and the values of circumstances.
+/// The least and the greatest probability over assignments and the values of circumstances.
 fn range<'a>(met: impl Iterator<Item = &'a Met>, probabilities: &[f64]) -> Option<Range> {
     let each: Vec<f64> =
         met.flat_map(|met| met.crossed.iter().map(|crossed| spared(*crossed, probabilities))).collect();
@@ -32,7 +32,7 @@ fn range<'a>(met: impl Iterator<Item = &'a Met>, probabilities: &[f64]) -> Optio
     Some(Range { low, high: each.into_iter().fold(low, f64::max) })
 }
 
-/// The range of the package with the greatest least probability; of several, the one with the greatest greatest.
+/// The range of the package with the greatest lower bound; among equals, the one with the greatest upper bound.
 fn best(search: &Search<'_>, probabilities: &[f64]) -> Option<Range> {
     let admissible = search.met.iter().filter(|met| met.is_admissible());
     let ranges = admissible.filter_map(|met| range(std::iter::once(met), probabilities));
@@ -43,7 +43,7 @@ fn is_near(one: Range, other: Range) -> bool {
     (one.low - other.low).abs() < EXACT && (one.high - other.high).abs() < EXACT
 }
 
-/// Whether a range is that of some best package: rounding may prefer one that is as good.
+/// Whether a range is that of some best package: rounding may prefer a package that is equally good.
 fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<Range>) -> bool {
     let (Some(found), Some(best)) = (found, best(search, probabilities)) else {
         return found.is_none() && best(search, probabilities).is_none();
@@ -85,7 +85,7 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
             terms[issue.index()] = Some(Known::from(*answer));
         }
         cell_of(case, &problem, &problem.issues(), &best.package);
-        // Any answer to what is left out is as good.
+        // Any answer to an omitted issue is equally good.
         let mut known: Vec<Known> = terms.into_iter().map(|term| term.unwrap_or(Known::Nothing)).collect();
         known.truncate(search.domains.len());
         for assignment in search.within(&known) {
@@ -136,7 +136,7 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
     }
 }
 
-/// One for each line, and whether they are all quarters: sums and products of few of these are exact.
+/// A probability for each red line, and whether all are quarters: sums and products of a few quarters are exact.
 pub(crate) fn probabilities(choices: &mut Choices) -> (Vec<f64>, bool) {
     let quarters = choices.one_in(2);
     let from = if quarters { [0.0, 0.25, 0.5, 0.75, 1.0] } else { [0.0, 0.1, 0.37, 0.9, 1.0] };

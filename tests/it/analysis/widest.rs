@@ -1,4 +1,4 @@
-//! Domains as wide as they may be: a choice of 64 options, a quantity that conditions cut into 128 intervals.
+//! Domains of the maximum width: a choice of 64 options, and a quantity that conditions cut into 128 intervals.
 
 use super::{amendments, impasses, packages, robustness};
 use crate::oracle::case::Case;
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const NUMBERS: i64 = 128;
 const OPTIONS: u32 = 64;
 
-/// Deals on two issues: of the first only odd numbers at the ends, of the second only options at the ends pass.
+/// A case with two issues: only odd numbers at the ends of the first, and options at the ends of the second, pass.
 fn case(terms: [Option<Known>; 2], pins: Vec<(usize, Known)>) -> Case {
     let input = |index: usize, kind: Kind| Input { index, kind, is_issue: true, defaults: Vec::new() };
     let line = |condition: Expression, firmness: Firmness| RedLine {
@@ -60,7 +60,7 @@ fn case(terms: [Option<Known>; 2], pins: Vec<(usize, Known)>) -> Case {
 }
 
 #[test]
-fn the_widest_domains_are_told_apart_to_their_ends() {
+fn the_widest_domains_are_resolved_to_their_ends() {
     let number = |number| Some(Known::Exactly(Value::Quantity(number)));
     let option = |option| Some(Known::Exactly(Value::Choice(option)));
     let questions = [

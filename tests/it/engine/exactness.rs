@@ -26,7 +26,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_minimal_reason_is_missing(bytes in bytes()) {
+    fn all_minimal_reasons_are_reported(bytes in bytes()) {
         let mut choices = Choices::new(&bytes);
         let world = generate::world(&mut choices);
         let given = generate::given(&world, &mut choices);
@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn a_further_red_line_never_improves_a_verdict(bytes in bytes()) {
+    fn adding_a_red_line_never_improves_a_verdict(bytes in bytes()) {
         let mut choices = Choices::new(&bytes);
         let world = generate::world(&mut choices);
         let given = world.given(&generate::given(&world, &mut choices));
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn every_condition_means_what_the_cel_interpreter_says(bytes in bytes()) {
+    fn conditions_agree_with_the_cel_interpreter(bytes in bytes()) {
         let mut choices = Choices::new(&bytes);
         let world = generate::world(&mut choices);
         let compiled = compile(&world.yaml(&in_order(&world)));

@@ -1,4 +1,4 @@
-//! Every call: its id, its deadline, its panics. Around services that are slow or broken on purpose.
+//! What the middleware adds to each call (id, deadline, panic handling), tested around slow and broken services.
 
 use crate::support::{Answer, Client, LIST, Server, frame};
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-/// What the broken service does, by path.
+/// A service that misbehaves in a way that the path selects.
 async fn misbehave(request: Request<TimedBody<Incoming>>) -> Result<Response<Strange>, Infallible> {
     let body = match request.uri().path() {
         "/slow" => {
@@ -97,7 +97,7 @@ fn is_made(id: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_callers_request_id_is_returned_and_seen_inside() {
+async fn a_callers_request_id_is_returned_and_passed_to_the_service() {
     let longest = "x".repeat(128);
     for id in ["a", "order 66/!~", &longest] {
         let answer = strange("/extensions", &[("x-request-id", id)]).await;
@@ -161,7 +161,7 @@ async fn a_deadline_bounds_a_request_that_never_ends() {
 }
 
 #[tokio::test]
-async fn no_time_at_all_is_exceeded() {
+async fn a_timeout_of_zero_is_exceeded() {
     for timeout in ["0n", "0S", "1n"] {
         assert_exceeded(&strange("/slow", &[("grpc-timeout", timeout)]).await);
     }
@@ -174,7 +174,7 @@ fn assert_exceeded(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_deadline_is_seen_inside() {
+async fn the_deadline_is_passed_to_the_service() {
     let timeouts =
         [("1H", "3599"), ("2M", "119"), ("30S", "29"), ("90000m", "89"), ("90000000u", "89"), ("99999999n", "0")];
     for (timeout, seconds) in timeouts {
@@ -185,7 +185,7 @@ async fn a_deadline_is_seen_inside() {
 }
 
 #[tokio::test]
-async fn a_malformed_deadline_is_refused() {
+async fn a_malformed_deadline_is_rejected() {
     for timeout in ["", "S", "1", "-1S", "+1S", "1.5S", "1s", "1 S", " 1S", "123456789S", "١S", "1SS"] {
         let answer = strange("/extensions", &[("grpc-timeout", timeout)]).await;
         assert_eq!(answer.code(), Code::InvalidArgument, "{timeout:?}: {answer:?}");
@@ -198,7 +198,7 @@ async fn a_malformed_deadline_is_refused() {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_internal_error_with_an_incident() {
+async fn a_panic_becomes_an_internal_error_with_an_incident() {
     let address = strange_server().await;
     let client = Client::connect(address).await;
     for path in ["/panic", "/panic-later"] {
@@ -214,9 +214,9 @@ async fn a_panic_is_an_internal_error_with_an_incident() {
 }
 
 #[tokio::test]
-async fn a_message_is_escaped_no_more_than_grpc_asks_for() {
+async fn a_message_is_escaped_only_as_far_as_grpc_requires() {
     let server = Server::start().await;
-    // GetScenario of a name that is near to a known one, with a `%` and a letter beyond ASCII.
+    // GetScenario with a name that resembles an existing one and contains a `%` and a non-ASCII letter.
     let name = "scenarios/ukraine-2025%ö";
     let request: Vec<u8> =
         std::iter::once(0x0a).chain(std::iter::once(u8::try_from(name.len()).unwrap())).chain(name.bytes()).collect();
