@@ -1,6 +1,6 @@
-//! Any text as a scenario file: it loads, or its faults can be told; nothing panics on the way.
+//! Any text as a scenario file: it loads or has faults that can be printed, and nothing panics.
 //!
-//! Of a file that loads: a second reading gives the same revision, and the status quo of every edition can be
+//! A file that loads has the same revision when it is loaded again, and the status quo of every edition can be
 //! evaluated, in both views.
 
 #![no_main]
