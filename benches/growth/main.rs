@@ -83,7 +83,8 @@ fn row(issues: u64, red_lines: u64) {
     let text = generated(issues, red_lines, 1);
     let amend = measured(&text, &amend(), |answer: &v1::SuggestAmendmentsResponse| {
         let outcome = answer.amendments.first().and_then(|amendment| amendment.distance);
-        let nearest = outcome.map_or_else(|| "none".to_owned(), |distance| format!("nearest {}", distance.terms_changed));
+        let nearest =
+            outcome.map_or_else(|| "none".to_owned(), |distance| format!("nearest {}", distance.terms_changed));
         labelled(&nearest, answer.cut_short())
     });
     let count = measured(&text, &packages(), |answer: &Vec<v1::FindPackagesResponse>| {

@@ -1,4 +1,4 @@
-//! The engine against the oracle: one world and one proposal, everything that an evaluation says.
+//! Compares everything that an evaluation says with the oracle, for one world and one proposal.
 
 use super::world::{Kind, Known, RedLine, Value, World};
 use detente_condition::InputId;
@@ -20,7 +20,7 @@ pub fn in_order(world: &World) -> Vec<usize> {
     (0..world.red_lines.len()).collect()
 }
 
-/// What is left known if only some causes are kept: members count one by one.
+/// The knowledge that remains if only some causes are kept. Members of a set count separately.
 fn keep_only(world: &World, known: &[Known], causes: &[Cause]) -> Vec<Known> {
     let each = world.inputs.iter().zip(known).map(|(input, known)| {
         let mine = causes.iter().filter(|cause| cause.input.index() == input.index);
@@ -45,7 +45,7 @@ fn keep_only(world: &World, known: &[Known], causes: &[Cause]) -> Vec<Known> {
     each.collect()
 }
 
-/// Everything settled, one by one: inputs, and members of inputs.
+/// Everything that is settled, item by item: inputs, and members of inputs.
 fn settled(world: &World, known: &[Known]) -> Vec<Cause> {
     let mut causes = Vec::new();
     for (input, known) in world.inputs.iter().zip(known) {
@@ -69,7 +69,7 @@ fn status_of(world: &World, position: usize, known: &[Known]) -> Status {
     world.judge(&world.red_lines[position], &world.completions(known)).0
 }
 
-/// Whether a completion gives the answers that an opening asks for.
+/// Whether a completion gives the answers that an opening requires.
 fn gives(compiled: &Compiled, values: &[Value], opening: &Opening) -> bool {
     let known: Vec<Known> = values.iter().map(|value| Known::Exactly(*value)).collect();
     let axis = compiled.scenario().space.axis(opening.input).unwrap();
@@ -93,7 +93,7 @@ fn check_openings<'a>(
     }
     for set in &openings {
         for (at, opening) in set.iter().enumerate() {
-            // Asked for less, some completion would slip through. Members count one by one.
+            // If the opening required less, some completion would not be decided. Members count separately.
             let bits = (0..128).map(|bit| 1u128 << bit).filter(|bit| opening.rules_out & bit != 0);
             for bit in bits {
                 let mut weaker: Vec<Opening> = set.to_vec();
@@ -130,7 +130,7 @@ fn check_reasons(world: &World, known: &[Known], evaluation: &Evaluation, findin
     if !complete || all.len() > 7 {
         return;
     }
-    // Each minimal deciding set, found by trying all sets, is among the reasons.
+    // Each minimal deciding set, found by trying all sets, is among the reported reasons.
     let decides: Vec<bool> = (0..1usize << all.len())
         .map(|set| {
             let causes: Vec<Cause> =
@@ -154,8 +154,8 @@ fn check_reasons(world: &World, known: &[Known], evaluation: &Evaluation, findin
     }
 }
 
-/// Every finding, stance, verdict and warning of a world against the oracle's; with `complete_reasons`, also that no
-/// minimal reason is missing, which takes trying all sets of causes.
+/// Compares every finding, stance, verdict and warning of a world with the oracle. With `complete_reasons`, also checks
+/// that all minimal reasons are reported, which requires trying all sets of causes.
 pub fn check_everything(world: &World, known_given: &[Option<Known>], complete_reasons: bool) {
     let compiled = compile(&world.yaml(&in_order(world)));
     let given = world.given(known_given);
@@ -205,7 +205,7 @@ pub fn check_everything(world: &World, known_given: &[Option<Known>], complete_r
         assert_eq!(full.warnings.iter().find(|w| w.position == at).map(|w| w.certainty), expected);
     }
 
-    // The basic view is the full one without what is clear or not recorded.
+    // The basic view is the full view without the red lines that are clear or not yet recorded.
     let basic = compiled.evaluate(&given, day(world), Detail::Basic).unwrap();
     let told = |evaluation: &Evaluation, finding: &Finding| {
         let reasons: Vec<Vec<Cause>> = evaluation.reasons(finding).map(<[Cause]>::to_vec).collect();

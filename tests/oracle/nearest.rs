@@ -1,18 +1,18 @@
-//! The nearest passing packages by trying every way to keep or change each issue.
+//! The nearest passing packages, by trying every way to keep or change each issue.
 
 use super::search::{Search, place};
 use super::world::{Known, Value};
 use detente_analysis::Distance;
 use detente_condition::Space;
 
-/// What is done with an issue: kept as it is, or given a value.
+/// The choice for an issue: `None` keeps it, `Some` gives it a value.
 pub type Choice = Option<Value>;
 
-/// A way to answer all issues, as far from the proposal as it is.
+/// A choice for each issue, with its distance from the proposal.
 #[derive(Clone, Debug)]
 pub struct Way {
     pub numbers: [usize; 4],
-    /// Its place among ways that are as near: issue by issue.
+    /// The rank among ways with equal distance: issue by issue.
     key: Vec<Vec<usize>>,
     pub touched: u32,
     pub choices: Vec<Choice>,
@@ -25,7 +25,7 @@ impl Way {
     }
 }
 
-/// The four numbers of giving an issue a value, as the documentation defines them.
+/// The four parts of the distance if an issue gets a value, as the documentation defines them.
 fn numbers(space: &Space, input: usize, before: &Known, value: Value) -> [usize; 4] {
     let is_open = !matches!(before, Known::Exactly(_));
     if before.admits(value) {
@@ -46,8 +46,8 @@ fn numbers(space: &Space, input: usize, before: &Known, value: Value) -> [usize;
     [1, 0, toggled.count_ones() as usize, moved]
 }
 
-/// The place of what is done with an issue among all that can be: what stays first, then by options, of quantities the
-/// nearest, of members one by one.
+/// The rank of a choice for an issue: an unchanged issue comes first, then options in order, quantities by distance,
+/// and sets member by member.
 fn key(space: &Space, input: usize, before: &Known, choice: Choice) -> Vec<usize> {
     let is_open = !matches!(before, Known::Exactly(_));
     let value = match (choice, before) {
@@ -89,7 +89,7 @@ fn ways(search: &Search<'_>, space: &Space, before: &[Known]) -> Vec<Way> {
         for (way, within) in &pending {
             let keeps = domain.iter().enumerate().filter(|(_, value)| known.admits(**value)).map(|(at, _)| at);
             let sets = domain.iter().enumerate().map(|(at, value)| (Some(*value), vec![at]));
-            // An exact answer is not given once more.
+            // Giving an issue the exact value that it has is the same as keeping it.
             let sets = sets.filter(|(value, _)| value.map(Known::Exactly).as_ref() != Some(known));
             for (choice, places) in std::iter::once((None, keeps.collect::<Vec<_>>())).chain(sets) {
                 let mut way = way.clone();
@@ -111,7 +111,7 @@ fn ways(search: &Search<'_>, space: &Space, before: &[Known]) -> Vec<Way> {
     pending.into_iter().filter(|(_, within)| passes(within)).map(|(way, _)| way).collect()
 }
 
-/// Up to `most` nearest ways, each touching not all that one before it does.
+/// Up to `most` nearest ways. None changes a superset of the issues that an earlier one changes.
 pub fn nearest(search: &Search<'_>, space: &Space, before: &[Known], most: usize) -> Vec<Way> {
     let mut left = ways(search, space, before);
     let mut found: Vec<Way> = Vec::new();

@@ -1,4 +1,4 @@
-//! A small negotiation, its completions, and what follows from them by the definitions alone.
+//! A small negotiation, its completions, and their consequences by the definitions alone.
 
 use super::expression::Expression;
 use detente_condition::{Answer, InputId};
@@ -22,7 +22,7 @@ pub enum Kind {
     Quantity(i64, i64),
 }
 
-/// A day of the little calendar: `n` is the n-th of January 2025.
+/// A day of January 2025, from 1.
 pub type Day = u8;
 /// The last day that worlds cover.
 pub const LAST_DAY: Day = 20;
@@ -59,7 +59,7 @@ pub struct Input {
     pub index: usize,
     pub kind: Kind,
     pub is_issue: bool,
-    /// From each day on (the first: from the beginning) what holds when nothing is said.
+    /// The status quo from each day on (the first: from the beginning).
     pub defaults: Vec<(Option<Day>, Value)>,
 }
 
@@ -83,7 +83,7 @@ impl Input {
 pub struct Waiver {
     pub when: Expression,
     pub firmness: Firmness,
-    /// Empty: whenever the line is held.
+    /// Empty: whenever the red line is held.
     pub held: Vec<Span>,
 }
 
@@ -98,7 +98,7 @@ pub struct RedLine {
 }
 
 impl RedLine {
-    /// Whether it is held, not yet recorded (`Some(false)`), or neither.
+    /// Whether it is held (`Some(true)`), not yet recorded (`Some(false)`), or neither (`None`).
     pub fn held_on(&self, day: Day) -> Option<bool> {
         if self.held.iter().any(|span| span.contains(day)) {
             return Some(true);
@@ -114,7 +114,7 @@ impl RedLine {
     }
 }
 
-/// What a party prefers on an issue.
+/// The preference of a party on an issue.
 #[derive(Clone, Debug)]
 pub struct Preference {
     pub party: usize,
@@ -162,11 +162,11 @@ pub struct World {
     pub red_lines: Vec<RedLine>,
     pub constraints: Vec<Expression>,
     pub preferences: Vec<Preference>,
-    /// The day evaluated.
+    /// The day of the evaluation.
     pub day: Day,
 }
 
-/// What is known of an input, in the oracle's own terms.
+/// The knowledge about an input, in the oracle's own terms.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Known {
     Nothing,
@@ -231,7 +231,7 @@ impl From<Answer> for Known {
 pub type Judgement = (Status, Option<(Firmness, Firmness)>);
 
 impl World {
-    /// What is known of every input, from what is given (by input) and the defaults.
+    /// The knowledge about every input, from the given values (by input) and the status quo.
     pub fn known(&self, given: &[Option<Known>]) -> Vec<Known> {
         let default = |input: &Input| {
             let mut begun = input.defaults.iter().filter(|(from, _)| from.is_none_or(|from| from <= self.day));
@@ -240,7 +240,7 @@ impl World {
         self.inputs.iter().zip(given).map(|(input, given)| given.clone().unwrap_or_else(|| default(input))).collect()
     }
 
-    /// Every way to settle everything.
+    /// Every combination of values that the knowledge permits.
     pub fn completions(&self, known: &[Known]) -> Vec<Vec<Value>> {
         let mut completions = vec![Vec::new()];
         for (input, known) in self.inputs.iter().zip(known) {
@@ -280,7 +280,7 @@ impl World {
         (status, lowest.zip(firmness.max()))
     }
 
-    /// Whether a waiver lowers every crossing, or some; `None` where it lowers none.
+    /// Whether a waiver lowers every crossing, or some; `None` if it lowers none.
     pub fn judge_waiver(&self, red_line: &RedLine, waiver: &Waiver, completions: &[Vec<Value>]) -> Option<Certainty> {
         if !waiver.held.is_empty() && !waiver.held.iter().any(|span| span.contains(self.day)) {
             return None;
@@ -294,7 +294,7 @@ impl World {
         }
     }
 
-    /// Stances and verdict, each with what it could become, from the judgements of all red lines that are held.
+    /// The stances and the verdict, each as it is and as it could become, from the judgements of all held red lines.
     pub fn conclude(&self, judgements: &[Option<Judgement>]) -> (Vec<(Stance, Stance)>, Verdict, Verdict) {
         let of = |firmness: Firmness| match firmness {
             Firmness::Absolute | Firmness::Firm => Stance::Rejects,
