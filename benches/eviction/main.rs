@@ -135,14 +135,14 @@ fn memory(operations: usize) {
     print_row("", MAPS.map(|(name, _)| name.to_owned()));
     print_rule();
     for (length, bytes) in [("short", ANSWER_BYTES), ("long", LONG_ANSWER_BYTES)] {
-        let told = [0, 1, 2].map(|at: usize| {
+        let figures = [0, 1, 2].map(|at: usize| {
             let mut command = Command::new(std::env::current_exe().unwrap());
             let output =
                 command.args(["--held", &at.to_string(), length, &operations.to_string()]).output().unwrap().stdout;
             String::from_utf8(output).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
         });
         for (at, name) in ["weight", "weight at most", "memory", "memory at most"].iter().enumerate() {
-            print_row(&format!("{name}, {bytes} bytes"), [0, 1, 2].map(|map: usize| told[map][at].clone()));
+            print_row(&format!("{name}, {bytes} bytes"), [0, 1, 2].map(|map: usize| figures[map][at].clone()));
         }
     }
 }

@@ -398,9 +398,9 @@ fn errors_of_token_files_give_the_reason_and_quote_no_content() {
         (format!("tokens:\n{}", good.repeat(10_001)), "limit is 10000"),
         ("#".repeat(4 * 1024 * 1024 + 1), "exceeds"),
     ] {
-        let told = Tokens::read(&text).unwrap_err().to_string();
-        assert!(told.contains(wanted), "{}: {told}", text.get(..80).unwrap_or(&text));
-        assert!(!told.contains(secret), "{told}");
+        let message = Tokens::read(&text).unwrap_err().to_string();
+        assert!(message.contains(wanted), "{}: {message}", text.get(..80).unwrap_or(&text));
+        assert!(!message.contains(secret), "{message}");
     }
 }
 
@@ -630,9 +630,9 @@ fn a_caller_removed_from_the_token_file_is_revoked() {
         ])),
         None,
     );
-    let who = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
-    let [stays, leaves, rises] = ["1", "2", "3"].map(|token| who(token).unwrap());
-    let others = ["4", "5", "6"].map(|token| who(token).unwrap());
+    let identify = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
+    let [stays, leaves, rises] = ["1", "2", "3"].map(|token| identify(token).unwrap());
+    let others = ["4", "5", "6"].map(|token| identify(token).unwrap());
     authority.replace_tokens(tokens(&[
         entry("stays", "1", "reader", ""),
         entry("rises", "3", "analyst", ""),
@@ -643,13 +643,13 @@ fn a_caller_removed_from_the_token_file_is_revoked() {
     for before in others {
         assert!(!before.is_valid_at(now), "{} is somebody else now", before.name());
     }
-    assert!(who("4").unwrap().may_see("two") && !who("5").unwrap().may_see("two"));
-    assert_eq!(who("6").unwrap().name(), "has-changed-hands");
-    assert!(stays.is_valid_at(now) && who("1").unwrap().is_valid_at(now));
+    assert!(identify("4").unwrap().may_see("two") && !identify("5").unwrap().may_see("two"));
+    assert_eq!(identify("6").unwrap().name(), "has-changed-hands");
+    assert!(stays.is_valid_at(now) && identify("1").unwrap().is_valid_at(now));
     assert!(!leaves.is_valid_at(now), "a token that was revoked is still good");
-    assert_eq!(who("2").unwrap_err(), AuthenticationError::UnknownToken);
+    assert_eq!(identify("2").unwrap_err(), AuthenticationError::UnknownToken);
     assert!(!rises.is_valid_at(now), "what it may is otherwise than it was");
-    assert_eq!(who("3").unwrap().role(), Role::Analyst);
+    assert_eq!(identify("3").unwrap().role(), Role::Analyst);
     // Replace the file once more: an identity carried over by the first replacement is revoked by the second.
     authority.replace_tokens(tokens(&[entry("rises", "3", "analyst", "")]));
     assert!(!stays.is_valid_at(now));
@@ -660,21 +660,21 @@ fn removing_a_key_revokes_the_tokens_it_signed() {
     let now = SystemTime::now();
     let (old, new) = (Signer::new("old", Algorithm::ES256), Signer::new("new", Algorithm::ES256));
     let authority = Authority::new(None, Some(keys(&[&old], &["ES256"])));
-    let who = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
+    let identify = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
     let by_old = old.sign(&claims(now));
-    let before = who(&by_old).unwrap();
+    let before = identify(&by_old).unwrap();
     authority.replace_keys(keys(&[&old, &new], &["ES256"]));
     assert!(before.is_valid_at(now));
-    assert!(who(&by_old).is_ok() && who(&new.sign(&claims(now))).is_ok());
+    assert!(identify(&by_old).is_ok() && identify(&new.sign(&claims(now))).is_ok());
     authority.replace_keys(keys(&[&new], &["ES256"]));
     assert!(!before.is_valid_at(now));
-    assert_eq!(who(&by_old).unwrap_err(), AuthenticationError::UnknownKey);
+    assert_eq!(identify(&by_old).unwrap_err(), AuthenticationError::UnknownKey);
     // A different key under a name that was used before revokes the tokens of the earlier key.
-    let before = who(&new.sign(&claims(now))).unwrap();
+    let before = identify(&new.sign(&claims(now))).unwrap();
     let renewed = Signer::new("new", Algorithm::ES256);
     authority.replace_keys(keys(&[&renewed], &["ES256"]));
-    assert!(!before.is_valid_at(now) && who(&renewed.sign(&claims(now))).is_ok());
-    assert_eq!(who(&new.sign(&claims(now))).unwrap_err(), AuthenticationError::BadSignature);
+    assert!(!before.is_valid_at(now) && identify(&renewed.sign(&claims(now))).is_ok());
+    assert_eq!(identify(&new.sign(&claims(now))).unwrap_err(), AuthenticationError::BadSignature);
 }
 
 #[test]
@@ -685,23 +685,23 @@ fn the_authorization_header_is_parsed_strictly() {
     // Two of the listed tokens resemble a JWT but do not have its form.
     let listed = ["secret", "eyJsecret", "a.secret.b"].map(|token| entry("a", token, "reader", ""));
     let both = Authority::new(Some(tokens(&listed)), Some(keys(&[&signer], &["ES256"])));
-    let who = |header: &str| both.identify(Some(header.as_bytes()), now).map(|caller| caller.name().to_owned());
+    let identify = |header: &str| both.identify(Some(header.as_bytes()), now).map(|caller| caller.name().to_owned());
     for accepted in
         ["Bearer secret", "bearer secret", "BEARER  secret", "Bearer secret ", "Bearer eyJsecret", "Bearer a.secret.b"]
     {
-        assert_eq!(who(accepted).as_deref(), Ok("a"), "{accepted}");
+        assert_eq!(identify(accepted).as_deref(), Ok("a"), "{accepted}");
     }
-    assert_eq!(who(&format!("Bearer {jwt}")).as_deref(), Ok("service-a"));
+    assert_eq!(identify(&format!("Bearer {jwt}")).as_deref(), Ok("service-a"));
     for refused in ["Basic secret", "Digest secret", "secret", "Bearersecret", "", "Bearer", "Token secret"] {
-        assert_eq!(who(refused).unwrap_err(), AuthenticationError::NotBearer, "{refused}");
+        assert_eq!(identify(refused).unwrap_err(), AuthenticationError::NotBearer, "{refused}");
     }
-    assert_eq!(who("Bearer ").unwrap_err(), AuthenticationError::UnknownToken);
+    assert_eq!(identify("Bearer ").unwrap_err(), AuthenticationError::UnknownToken);
     assert_eq!(both.identify(None, now).unwrap_err(), AuthenticationError::NoCredentials);
     assert!(both.is_needed() && !Authority::none().is_needed());
     // Neither `Debug` output nor error messages contain a secret or distinguish one refusal from another.
     let shown = format!("{both:?}");
     assert!(!shown.contains("secret") && !shown.contains("2bb80d53"), "{shown}");
-    let told: std::collections::BTreeSet<String> = [
+    let messages: std::collections::BTreeSet<String> = [
         AuthenticationError::UnknownToken,
         AuthenticationError::Expired,
         AuthenticationError::BadSignature,
@@ -710,7 +710,7 @@ fn the_authorization_header_is_parsed_strictly() {
     ]
     .map(|denied| denied.to_string())
     .into();
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(messages.len(), 1, "{messages:?}");
 }
 
 proptest! {

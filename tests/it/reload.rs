@@ -88,9 +88,9 @@ fn unusable_files_are_reported_and_replace_nothing() {
         assert_eq!(outcome.faults.len(), 1);
         assert_eq!(outcome.faults[0].file, path);
         assert_eq!(titles(&files), ["a=A1"]);
-        let told = stale().unwrap();
-        assert_eq!(told.file, "a.yaml", "where it is, is nobody's business");
-        assert!(!told.diagnostics.is_empty() && told.since.is_some());
+        let stale_file = stale().unwrap();
+        assert_eq!(stale_file.file, "a.yaml", "the path of the folder is not disclosed");
+        assert!(!stale_file.diagnostics.is_empty() && stale_file.since.is_some());
         // The next reload reports the same outcome.
         assert_eq!(files.reload(), outcome);
     }
@@ -179,7 +179,7 @@ fn a_partially_written_file_is_not_served() {
     });
     while !writer.is_finished() {
         let outcome = files.reload();
-        assert!(outcome.faults.is_empty(), "half a file is told as a faulty one: {outcome:?}");
+        assert!(outcome.faults.is_empty(), "half a file is reported as faulty: {outcome:?}");
     }
     writer.join().unwrap();
     files.reload();

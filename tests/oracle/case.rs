@@ -5,7 +5,7 @@
 use super::agreement::{compile, day, in_order};
 use super::expression::Expression;
 use super::generate::{self, Choices, Size};
-use super::world::{Known, LAST_DAY, Preference, Ranking, RedLine, Span, Value, World};
+use super::world::{Knowledge, LAST_DAY, Preference, Ranking, RedLine, Span, Value, World};
 use detente_analysis::{Aim, Goal, Problem, ProblemError, Question};
 use detente_condition::{Answer, CallConditions, InputId, compile_for_call};
 use detente_core::engine::{Compiled, Given, Origin, Status, Supposed};
@@ -21,10 +21,10 @@ pub struct Case {
     pub seed: u64,
     pub world: World,
     /// The given circumstances, by input.
-    pub circumstances: Vec<Option<Known>>,
+    pub circumstances: Vec<Option<Knowledge>>,
     /// The terms of a proposal, by input.
-    pub terms: Vec<Option<Known>>,
-    pub pins: Vec<(usize, Known)>,
+    pub terms: Vec<Option<Knowledge>>,
+    pub pins: Vec<(usize, Knowledge)>,
     pub goal: Option<Expression>,
     pub floor: Firmness,
     pub counts: Vec<bool>,
@@ -181,15 +181,15 @@ impl Case {
     }
 
     /// The knowledge about all inputs, from these terms and the case's circumstances.
-    pub fn known(&self, terms: &[Option<Known>]) -> Vec<Known> {
-        let given: Vec<Option<Known>> =
+    pub fn known(&self, terms: &[Option<Knowledge>]) -> Vec<Knowledge> {
+        let given: Vec<Option<Knowledge>> =
             terms.iter().zip(&self.circumstances).map(|(term, given)| term.clone().or(given.clone())).collect();
         self.world.known(&given)
     }
 
     /// The red lines that are certainly crossed: the positions of all of them, and, with their firmness, those that the
     /// answer lists besides because they do not count.
-    pub fn crossed_for_certain(&self, terms: &[Option<Known>]) -> (Vec<usize>, Vec<(usize, Firmness)>) {
+    pub fn crossed_for_certain(&self, terms: &[Option<Knowledge>]) -> (Vec<usize>, Vec<(usize, Firmness)>) {
         let completions = self.world.completions(&self.known(terms));
         let (mut all, mut besides) = (Vec::new(), Vec::new());
         for (position, line) in self.held() {
@@ -244,7 +244,7 @@ impl Case {
         });
         let supposed = Supposed::new(self.dropped.clone(), self.firmness.clone(), added.collect(), space);
         let supposes = !(self.dropped.is_empty() && self.firmness.is_empty() && self.added.is_empty());
-        let pin = |(input, known): &(usize, Known)| (id(*input), known.answer());
+        let pin = |(input, known): &(usize, Knowledge)| (id(*input), known.answer());
         let mut circumstances = self.world.given(&self.circumstances);
         circumstances.iter_mut().for_each(|given| given.origin = Origin::Circumstance);
         let question = Question {
@@ -303,7 +303,7 @@ pub fn id(input: usize) -> InputId {
 }
 
 /// The given values of issues only, or of circumstances only.
-fn of_kind(world: &World, given: Vec<Option<Known>>, issues: bool) -> Vec<Option<Known>> {
+fn of_kind(world: &World, given: Vec<Option<Knowledge>>, issues: bool) -> Vec<Option<Knowledge>> {
     let each = given.into_iter().zip(&world.inputs);
     each.map(|(given, input)| given.filter(|_| input.is_issue == issues)).collect()
 }

@@ -2,7 +2,7 @@
 //! in its smallest form. Missing bytes are read as zero, which is the simplest choice everywhere.
 
 use super::expression::{Expression, Op, Quantifier};
-use super::world::{Day, Input, Kind, Known, LAST_DAY, RedLine, Span, Value, Waiver, World};
+use super::world::{Day, Input, Kind, Knowledge, LAST_DAY, RedLine, Span, Value, Waiver, World};
 use detente_core::scenario::model::Firmness;
 
 pub struct Choices<'a> {
@@ -122,7 +122,7 @@ pub fn world_of(choices: &mut Choices, size: &Size) -> World {
 }
 
 fn everything(world: &World) -> Vec<Vec<Value>> {
-    world.completions(&vec![Known::Nothing; world.inputs.len()])
+    world.completions(&vec![Knowledge::Nothing; world.inputs.len()])
 }
 
 pub fn is_constant(world: &World, holds: impl Fn(&[Value]) -> bool) -> bool {
@@ -264,38 +264,38 @@ fn bits(mask: u32, count: u32) -> Vec<u32> {
 }
 
 /// The statements of a proposal and its circumstances about each input.
-pub fn given(world: &World, choices: &mut Choices) -> Vec<Option<Known>> {
+pub fn given(world: &World, choices: &mut Choices) -> Vec<Option<Knowledge>> {
     let each = world.inputs.iter().map(|input| match choices.below(6) {
         0 => None,
-        1 => Some(Known::Nothing),
+        1 => Some(Knowledge::Nothing),
         2 | 3 => Some(exactly(input, choices)),
         _ => Some(bracketed(input, choices)),
     });
     each.collect()
 }
 
-pub fn exactly(input: &Input, choices: &mut Choices) -> Known {
+pub fn exactly(input: &Input, choices: &mut Choices) -> Knowledge {
     let domain = input.domain();
-    Known::Exactly(domain[choices.below(domain.len())])
+    Knowledge::Exactly(domain[choices.below(domain.len())])
 }
 
 /// Several values of an input; one value if it is a flag.
-pub fn bracketed(input: &Input, choices: &mut Choices) -> Known {
+pub fn bracketed(input: &Input, choices: &mut Choices) -> Knowledge {
     match input.kind {
         Kind::Flag => exactly(input, choices),
         Kind::Choice(options) => {
             let some = bits(choices.mask(options), options);
-            Known::OneOf(if some.is_empty() { vec![0] } else { some })
+            Knowledge::OneOf(if some.is_empty() { vec![0] } else { some })
         }
         Kind::Members(members) => {
             let (includes, out) = (choices.mask(members), choices.mask(members));
-            Known::Partly { includes, excludes: out & !includes }
+            Knowledge::Partly { includes, excludes: out & !includes }
         }
         Kind::Quantity(min, max) => {
             let span = usize::try_from(max - min).unwrap() + 1;
             let low = min + i64::try_from(choices.below(span)).unwrap();
             let rest = usize::try_from(max - low).unwrap() + 1;
-            Known::Between(low, low + i64::try_from(choices.below(rest)).unwrap())
+            Knowledge::Between(low, low + i64::try_from(choices.below(rest)).unwrap())
         }
     }
 }

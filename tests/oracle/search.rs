@@ -1,7 +1,7 @@
 //! Every assignment of all issues, and what prevents it from being a package, by the definitions alone.
 
 use super::case::Case;
-use super::world::{Kind, Known, Value};
+use super::world::{Kind, Knowledge, Value};
 use detente_analysis::Blame;
 use detente_condition::{Answer, InputId, Space};
 use std::collections::BTreeSet;
@@ -55,7 +55,7 @@ impl<'a> Search<'a> {
         // circumstances.
         let mut first = case.known(&vec![None; world.inputs.len()]);
         for (known, domain) in first.iter_mut().zip(&domains) {
-            *known = Known::Exactly(domain[0]);
+            *known = Knowledge::Exactly(domain[0]);
         }
         let settings = world.completions(&first);
         let lines = case.counted();
@@ -90,7 +90,7 @@ impl<'a> Search<'a> {
     }
 
     /// The assignments that are possible with this knowledge about the issues.
-    pub fn within(&self, known: &[Known]) -> Vec<usize> {
+    pub fn within(&self, known: &[Knowledge]) -> Vec<usize> {
         let mut within = vec![0];
         for ((domain, stride), known) in self.domains.iter().zip(&self.strides).zip(known) {
             let places = domain.iter().enumerate().filter(|(_, value)| known.admits(**value));
@@ -102,7 +102,7 @@ impl<'a> Search<'a> {
 
     /// The obstacles of the possible assignments, in the order of the documentation: red lines, constraints, goal,
     /// pins.
-    pub fn runs_into(&self, known: &[Known]) -> Vec<Blame> {
+    pub fn runs_into(&self, known: &[Knowledge]) -> Vec<Blame> {
         let met: Vec<&Met> = self.within(known).into_iter().map(|assignment| &self.met[assignment]).collect();
         let crossed = met.iter().fold(0, |all, met| all | met.crossed_somehow());
         let broken = met.iter().fold(0, |all, met| all | met.broken);
@@ -124,7 +124,7 @@ impl<'a> Search<'a> {
     pub fn check_intervals(&self, space: &Space) {
         let world = &self.case.world;
         let held = self.case.held();
-        let everything = world.completions(&vec![Known::Nothing; world.inputs.len()]);
+        let everything = world.completions(&vec![Knowledge::Nothing; world.inputs.len()]);
         for input in world.inputs.iter().filter(|input| matches!(input.kind, Kind::Quantity(..))) {
             for values in &everything {
                 let Value::Quantity(number) = values[input.index] else { unreachable!("a quantity has a number") };
@@ -164,15 +164,15 @@ pub fn place(space: &Space, input: usize, value: Value) -> usize {
 
 /// The position of an answer that is one value, or all numbers of one interval.
 pub fn place_of_answer(space: &Space, input: InputId, answer: &Answer) -> usize {
-    match Known::from(*answer) {
-        Known::Exactly(value) => {
+    match Knowledge::from(*answer) {
+        Knowledge::Exactly(value) => {
             let at = place(space, input.index(), value);
             if let Value::Quantity(number) = value {
                 assert_eq!(space.axis(input).unwrap().interval(at), Some((number, number)), "a number of several");
             }
             at
         }
-        Known::Between(low, high) => {
+        Knowledge::Between(low, high) => {
             let at = place(space, input.index(), Value::Quantity(low));
             assert_eq!(space.axis(input).unwrap().interval(at), Some((low, high)), "a range that is no interval");
             at

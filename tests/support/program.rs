@@ -32,8 +32,8 @@ impl Program {
                 break address.parse().unwrap();
             }
         };
-        let told = log.clone();
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| told.lock().unwrap().push(line)));
+        let shared_log = log.clone();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared_log.lock().unwrap().push(line)));
         Self { child, address, log }
     }
 

@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Coverage {
     none: usize,
     several: usize,
     most: usize,
@@ -104,7 +104,7 @@ fn best_of<'a>(
     efficient.iter().copied().filter(|point| is_best(point)).collect()
 }
 
-fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
+fn check(case: &Case, disagreement: &[i64], coverage: &mut Coverage) {
     let problem = case.problem();
     let search = Search::new(case);
     let criteria = Criteria::new(case);
@@ -157,10 +157,10 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
         assert!(first.is_some() || found.packages.len() == MAX_PACKAGES, "all are listed, if they are few");
     }
     check_points(&found.efficient, &efficient);
-    seen.none += usize::from(efficient.is_empty());
-    seen.several += usize::from(efficient.len() > 1);
-    seen.most = seen.most.max(efficient.len());
-    seen.shared += usize::from(efficient.iter().any(|(_, packages)| *packages > 1));
+    coverage.none += usize::from(efficient.is_empty());
+    coverage.several += usize::from(efficient.len() > 1);
+    coverage.most = coverage.most.max(efficient.len());
+    coverage.shared += usize::from(efficient.iter().any(|(_, packages)| *packages > 1));
 
     let Some(bargain) = found.bargain else {
         assert!(stated.is_empty());
@@ -199,15 +199,15 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
         let expected = with_packages(expected);
         check_points(found_points, &expected.iter().map(|(packages, point)| (point, *packages)).collect::<Vec<_>>());
     }
-    seen.nash += usize::from(nash.len() == 1);
-    seen.ties += usize::from(nash.len() > 1 || smorodinsky.len() > 1);
-    seen.apart += usize::from(nash != smorodinsky);
-    seen.irrational += usize::from(nash.is_empty() && !efficient.is_empty());
+    coverage.nash += usize::from(nash.len() == 1);
+    coverage.ties += usize::from(nash.len() > 1 || smorodinsky.len() > 1);
+    coverage.apart += usize::from(nash != smorodinsky);
+    coverage.irrational += usize::from(nash.is_empty() && !efficient.is_empty());
 }
 
 #[test]
 fn efficient_packages_are_exactly_the_undominated_ones() {
-    let mut seen = Seen::default();
+    let mut coverage = Coverage::default();
     let all = for_seeds(30_000..31_500, &[], |seed| {
         let disagreement =
             |choices: &mut Choices| [(); 3].map(|()| [0, -3, -10, 3, 7, -20, 1][choices.below(7)]).to_vec();
@@ -216,18 +216,18 @@ fn efficient_packages_are_exactly_the_undominated_ones() {
         kind.size.constraints = 1;
         let (case, disagreement) = Case::with_choices(seed, &kind, disagreement);
         if !case.world.preferences.is_empty() {
-            check(&case, &disagreement, &mut seen);
+            check(&case, &disagreement, &mut coverage);
         }
     });
-    println!("{seen:?}");
+    println!("{coverage:?}");
     assert!(
-        !all || (seen.none > 100
-            && seen.several > 100
-            && seen.shared > 100
-            && seen.nash > 100
-            && seen.ties > 10
-            && seen.apart > 10
-            && seen.irrational > 50),
-        "{seen:?}"
+        !all || (coverage.none > 100
+            && coverage.several > 100
+            && coverage.shared > 100
+            && coverage.nash > 100
+            && coverage.ties > 10
+            && coverage.apart > 10
+            && coverage.irrational > 50),
+        "{coverage:?}"
     );
 }

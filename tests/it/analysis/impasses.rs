@@ -6,7 +6,7 @@ use detente_analysis::{Budget, CutShort, Impasse, MAX_IMPASSE_RESULTS};
 use std::collections::BTreeSet;
 
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Coverage {
     open: usize,
     contradictions: usize,
     impasses: usize,
@@ -63,7 +63,7 @@ fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     }
 }
 
-pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     let problem = case.problem();
     let expected = expected(case, &Search::new(case));
     let found = problem.impasse(MAX_IMPASSE_RESULTS, &Budget::unhurried());
@@ -83,35 +83,35 @@ pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
     let concessions = &expected.concessions;
     let firmest =
         |set: &Vec<usize>| set.iter().map(|line| problem.lines[*line].firmness).max().expect("a line to soften");
-    seen.open += usize::from(expected.is_impasse == Some(false));
-    seen.contradictions += usize::from(expected.is_contradiction && !problem.lines.is_empty());
-    seen.impasses += usize::from(!concessions.is_empty());
-    seen.several += usize::from(concessions.len() > 1 && expected.conflicts.len() > 1);
-    seen.in_every += usize::from(expected.in_every.is_some_and(|lines| !lines.is_empty()));
-    seen.levels += usize::from(concessions.iter().map(firmest).collect::<BTreeSet<_>>().len() > 1);
-    seen.most_conflicts = seen.most_conflicts.max(expected.conflicts.len());
-    seen.most_concessions = seen.most_concessions.max(concessions.len());
-    seen.most_lines = seen.most_lines.max(problem.lines.len());
+    coverage.open += usize::from(expected.is_impasse == Some(false));
+    coverage.contradictions += usize::from(expected.is_contradiction && !problem.lines.is_empty());
+    coverage.impasses += usize::from(!concessions.is_empty());
+    coverage.several += usize::from(concessions.len() > 1 && expected.conflicts.len() > 1);
+    coverage.in_every += usize::from(expected.in_every.is_some_and(|lines| !lines.is_empty()));
+    coverage.levels += usize::from(concessions.iter().map(firmest).collect::<BTreeSet<_>>().len() > 1);
+    coverage.most_conflicts = coverage.most_conflicts.max(expected.conflicts.len());
+    coverage.most_concessions = coverage.most_concessions.max(concessions.len());
+    coverage.most_lines = coverage.most_lines.max(problem.lines.len());
 }
 
 #[test]
 fn impasses_are_explained_by_all_minimal_conflicts_and_concessions() {
-    let mut seen = Seen::default();
+    let mut coverage = Coverage::default();
     let all = for_seeds(20_000..21_200, &[], |seed| {
         let mut kind = Kind { floors: 4, ..Kind::of(seed) };
         kind.size.red_lines = 10;
         kind.size.depth = 2 - (seed % 2) as usize;
         let (case, most) = Case::with_choices(seed, &kind, |choices| choices.below(9));
-        check(&case, most, &mut seen);
+        check(&case, most, &mut coverage);
     });
-    println!("{seen:?}");
+    println!("{coverage:?}");
     assert!(
-        !all || (seen.open > 100
-            && seen.contradictions > 100
-            && seen.impasses > 200
-            && seen.several > 50
-            && seen.in_every > 100
-            && seen.levels > 50),
-        "{seen:?}"
+        !all || (coverage.open > 100
+            && coverage.contradictions > 100
+            && coverage.impasses > 200
+            && coverage.several > 50
+            && coverage.in_every > 100
+            && coverage.levels > 50),
+        "{coverage:?}"
     );
 }

@@ -4,11 +4,11 @@ use super::packages::cell_of;
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::generate::Choices;
 use crate::oracle::search::{Met, Search, members};
-use crate::oracle::world::Known;
+use crate::oracle::world::Knowledge;
 use detente_analysis::{Budget, Range};
 
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Coverage {
     no_package: usize,
     between: usize,
     apart: usize,
@@ -53,7 +53,7 @@ fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<Range>) -> 
         && admissible.any(|met| range(std::iter::once(met), probabilities).is_some_and(|of| is_near(of, found)))
 }
 
-pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool, coverage: &mut Coverage) {
     let problem = case.problem();
     let search = Search::new(case);
     let probabilities = &given[..problem.lines.len()];
@@ -80,13 +80,13 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
     assert!(same(found.proposal, expected), "{:?} against {expected:?}", found.proposal);
     check_best(found.best.as_ref().map(|best| best.probability), probabilities);
     if let Some(best) = &found.best {
-        let mut terms: Vec<Option<Known>> = vec![None; case.world.inputs.len()];
+        let mut terms: Vec<Option<Knowledge>> = vec![None; case.world.inputs.len()];
         for (issue, answer) in &best.package.answers {
-            terms[issue.index()] = Some(Known::from(*answer));
+            terms[issue.index()] = Some(Knowledge::from(*answer));
         }
         cell_of(case, &problem, &problem.issues(), &best.package);
         // Any answer to an omitted issue is equally good.
-        let mut known: Vec<Known> = terms.into_iter().map(|term| term.unwrap_or(Known::Nothing)).collect();
+        let mut known: Vec<Knowledge> = terms.into_iter().map(|term| term.unwrap_or(Knowledge::Nothing)).collect();
         known.truncate(search.domains.len());
         for assignment in search.within(&known) {
             let met = &search.met[assignment];
@@ -126,13 +126,13 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
     assert_eq!((silent.proposal, &silent.best), (found.proposal, &found.best));
     assert!(silent.importance.is_empty());
 
-    seen.no_package += usize::from(found.best.is_none());
-    seen.between += usize::from(found.proposal.is_some_and(|range| range.low > 0.0 && range.low < 1.0));
-    seen.apart += usize::from(found.proposal.is_some_and(|range| range.low < range.high));
-    seen.important += usize::from(changes.first().is_some_and(|change| *change > 0.0));
+    coverage.no_package += usize::from(found.best.is_none());
+    coverage.between += usize::from(found.proposal.is_some_and(|range| range.low > 0.0 && range.low < 1.0));
+    coverage.apart += usize::from(found.proposal.is_some_and(|range| range.low < range.high));
+    coverage.important += usize::from(changes.first().is_some_and(|change| *change > 0.0));
     if let Some(best) = found.best {
-        seen.best_apart += usize::from(best.probability.low < best.probability.high);
-        seen.besides += usize::from(!best.package.crosses.is_empty());
+        coverage.best_apart += usize::from(best.probability.low < best.probability.high);
+        coverage.besides += usize::from(!best.package.crosses.is_empty());
     }
 }
 
@@ -145,22 +145,22 @@ pub(crate) fn probabilities(choices: &mut Choices) -> (Vec<f64>, bool) {
 
 #[test]
 fn probabilities_are_exact() {
-    let mut seen = Seen::default();
+    let mut coverage = Coverage::default();
     let all = for_seeds(40_000..42_000, &[171_798_691_840_672], |seed| {
         let mut kind = Kind { floors: 3, ..Kind::of(seed) };
         kind.size.red_lines = 7;
         let (case, ((given, quarters), with_terms)) =
             Case::with_choices(seed, &kind, |choices| (probabilities(choices), !choices.one_in(4)));
-        check(&case, &given, quarters, with_terms, &mut seen);
+        check(&case, &given, quarters, with_terms, &mut coverage);
     });
-    println!("{seen:?}");
+    println!("{coverage:?}");
     assert!(
-        !all || (seen.no_package > 100
-            && seen.between > 100
-            && seen.apart > 100
-            && seen.best_apart > 20
-            && seen.important > 100
-            && seen.besides > 50),
-        "{seen:?}"
+        !all || (coverage.no_package > 100
+            && coverage.between > 100
+            && coverage.apart > 100
+            && coverage.best_apart > 20
+            && coverage.important > 100
+            && coverage.besides > 50),
+        "{coverage:?}"
     );
 }

@@ -2,7 +2,7 @@
 
 use crate::oracle::agreement::{check_everything, compile, day, in_order};
 use crate::oracle::generate::{self, Choices};
-use crate::oracle::world::{Known, Value};
+use crate::oracle::world::{Knowledge, Value};
 use detente_core::engine::{Cause, Detail, Status};
 use proptest::prelude::*;
 
@@ -89,7 +89,7 @@ proptest! {
                 };
                 context.add_variable_from_value(input.name(), value);
             }
-            let known: Vec<Option<Known>> = values.iter().map(|value| Some(Known::Exactly(*value))).collect();
+            let known: Vec<Option<Knowledge>> = values.iter().map(|value| Some(Knowledge::Exactly(*value))).collect();
             let evaluation = compiled.evaluate(&world.given(&known), day(&world), Detail::Full).unwrap();
             for finding in &evaluation.findings {
                 let red_line = &compiled.scenario().red_lines[finding.red_line];

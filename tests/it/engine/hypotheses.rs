@@ -2,7 +2,7 @@
 //! cannot apply is rejected with the reason.
 
 use crate::oracle::generate::{self, Choices};
-use crate::oracle::world::{Known, RedLine, Span, Value, World};
+use crate::oracle::world::{Knowledge, RedLine, Span, Value, World};
 use detente::error::ApiError;
 use detente::schema::proto::Date;
 use detente::schema::proto::v1;
@@ -42,27 +42,27 @@ fn firmness(firmness: Firmness) -> i32 {
     .into()
 }
 
-fn term(world: &World, input: usize, known: &Known) -> v1::Term {
+fn term(world: &World, input: usize, known: &Knowledge) -> v1::Term {
     let entries = |mask: u32| (0..32).filter(|bit| mask >> bit & 1 == 1).map(|bit| format!("e{bit}")).collect();
     let value = match known {
-        Known::Nothing => TermValue::Unsettled(v1::Unsettled {}),
-        Known::Exactly(Value::Flag(flag)) => TermValue::Flag(*flag),
-        Known::Exactly(Value::Choice(option)) => TermValue::Choice(format!("e{option}")),
-        Known::Exactly(Value::Members(members)) => TermValue::Members(v1::Members { values: entries(*members) }),
-        Known::Exactly(Value::Quantity(number)) => TermValue::Quantity(*number),
-        Known::OneOf(options) => {
+        Knowledge::Nothing => TermValue::Unsettled(v1::Unsettled {}),
+        Knowledge::Exactly(Value::Flag(flag)) => TermValue::Flag(*flag),
+        Knowledge::Exactly(Value::Choice(option)) => TermValue::Choice(format!("e{option}")),
+        Knowledge::Exactly(Value::Members(members)) => TermValue::Members(v1::Members { values: entries(*members) }),
+        Knowledge::Exactly(Value::Quantity(number)) => TermValue::Quantity(*number),
+        Knowledge::OneOf(options) => {
             let values = options.iter().map(|option| format!("e{option}")).collect();
             TermValue::AnyOf(v1::AnyOf { values })
         }
-        Known::Between(min, max) => TermValue::Range(v1::Range { min: Some(*min), max: Some(*max) }),
-        Known::Partly { includes, excludes } => {
+        Knowledge::Between(min, max) => TermValue::Range(v1::Range { min: Some(*min), max: Some(*max) }),
+        Knowledge::Partly { includes, excludes } => {
             TermValue::Partial(v1::Partial { includes: entries(*includes), excludes: entries(*excludes) })
         }
     };
     v1::Term { issue: world.inputs[input].name(), value: Some(value) }
 }
 
-fn request(world: &World, given: &[Option<Known>], view: v1::EvaluationView) -> v1::EvaluateProposalRequest {
+fn request(world: &World, given: &[Option<Knowledge>], view: v1::EvaluationView) -> v1::EvaluateProposalRequest {
     let terms = |issues: bool| {
         let each = world.inputs.iter().zip(given).filter(move |(input, _)| input.is_issue == issues);
         each.filter_map(|(input, known)| Some(term(world, input.index, known.as_ref()?))).collect::<Vec<_>>()
@@ -176,11 +176,11 @@ proptest! {
             match choices.below(4) {
                 0 => {
                     kinds.push(Kind::UnsetCircumstance(input.name()));
-                    as_stated[input.index] = Some(Known::Nothing);
+                    as_stated[input.index] = Some(Knowledge::Nothing);
                 }
                 1 => {
                     let domain = input.domain();
-                    let known = Known::Exactly(domain[choices.below(domain.len())]);
+                    let known = Knowledge::Exactly(domain[choices.below(domain.len())]);
                     kinds.push(Kind::SetCircumstance(term(&world, input.index, &known)));
                     as_stated[input.index] = Some(known);
                 }

@@ -121,8 +121,8 @@ fn reservation_values_are_kept_and_discount_factors_reported() {
         let scenario = load(&market(convention));
         let values: Vec<_> = scenario.parties.iter().map(|party| party.reservation_value).collect();
         assert_eq!(values, [Some(0.75), None]);
-        let told = detente::convert::scenario::whole(&scenario, true).parties;
-        assert_eq!(told.iter().map(|party| party.reservation_value).collect::<Vec<_>>(), values);
+        let parties = detente::convert::scenario::whole(&scenario, true).parties;
+        assert_eq!(parties.iter().map(|party| party.reservation_value).collect::<Vec<_>>(), values);
         assert!(scenario.description.ends_with("Discount factors are not modelled."));
         assert!(scenario.parties[0].description.starts_with("Its discount factor, 0.9, is not modelled."));
         assert_eq!(scenario.parties[1].description, "");

@@ -19,7 +19,7 @@ use std::sync::Arc;
 type Point = [i128; 2];
 const PLACES: usize = 24;
 
-struct Known {
+struct PublishedDomain {
     folder: &'static str,
     /// The files: the domain, then the profiles.
     files: [&'static str; 3],
@@ -30,15 +30,15 @@ struct Known {
     nash: [&'static str; 2],
 }
 
-const KNOWN: [Known; 4] = [
-    Known {
+const PUBLISHED: [PublishedDomain; 4] = [
+    PublishedDomain {
         folder: "Laptop",
         files: ["laptop_domain.xml", "laptop_buyer_utility.xml", "laptop_seller_utility.xml"],
         deals: 27,
         efficient: [4, 4],
         nash: ["25.549", "16.213"],
     },
-    Known {
+    PublishedDomain {
         folder: "EnglandZimbabwe",
         files: ["EnglandZimbabwe_domain.xml", "England.xml", "Zimbabwe.xml"],
         deals: 576,
@@ -46,14 +46,14 @@ const KNOWN: [Known; 4] = [
         nash: ["8.207494", "8.544397"],
     },
     // Summed in doubles there would be 55 as published: two of them are only efficient because the sums are rounded.
-    Known {
+    PublishedDomain {
         folder: "Car",
         files: ["adg.xml", "adg_deal.xml", "adg_deal2.xml"],
         deals: 15_625,
         efficient: [53, 53],
         nash: ["94.03", "92.96"],
     },
-    Known {
+    PublishedDomain {
         folder: "Travel",
         files: ["travel_domain.xml", "travel_chox.xml", "travel_fanny.xml"],
         deals: 188_160,
@@ -169,7 +169,7 @@ fn deals_efficient_points_and_nash_points_match_the_published_ones() {
         eprintln!("the published domains are not here: nothing is compared");
         return;
     }
-    for Known { folder: name, files, deals, efficient: known, nash } in KNOWN {
+    for PublishedDomain { folder: name, files, deals, efficient: known, nash } in PUBLISHED {
         let files = files.map(|file| {
             let path = folder.join(name).join(file);
             (path.display().to_string(), fs::read_to_string(&path).unwrap())
@@ -183,20 +183,20 @@ fn deals_efficient_points_and_nash_points_match_the_published_ones() {
         let gain = |point: &Point| (point[0] - disagreement[0]) as f64 * (point[1] - disagreement[1]) as f64;
         let best = found.iter().max_by(|one, other| gain(one).total_cmp(&gain(other))).unwrap();
         assert_eq!([0, 1].map(|party| rounded(best[party], nash[party])), nash, "{name}");
-        let told = search(published, disagreement);
-        assert_eq!(told.0, (deals.to_string(), known[0].to_string()), "{name}");
+        let answer = search(published, disagreement);
+        assert_eq!(answer.0, (deals.to_string(), known[0].to_string()), "{name}");
         assert_eq!(
-            told.1,
+            answer.1,
             found.iter().map(as_answered).collect::<Vec<_>>(),
             "{name}: the same points, by falling utilities"
         );
-        assert_eq!(told.2, as_answered(best), "{name}: Nash's");
+        assert_eq!(answer.2, as_answered(best), "{name}: Nash's");
         let normalized = imported(&files, Convention::Normalized);
         let (all, disagreement) = points(&normalized);
         let found = efficient(all);
         assert_eq!(found.len(), known[1], "{name}, normalized");
-        let told = search(normalized, disagreement);
-        assert_eq!(told.0.1, known[1].to_string(), "{name}, normalized");
-        assert_eq!(told.1, found.iter().map(as_answered).collect::<Vec<_>>(), "{name}, normalized");
+        let answer = search(normalized, disagreement);
+        assert_eq!(answer.0.1, known[1].to_string(), "{name}, normalized");
+        assert_eq!(answer.1, found.iter().map(as_answered).collect::<Vec<_>>(), "{name}, normalized");
     }
 }

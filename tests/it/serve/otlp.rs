@@ -24,7 +24,7 @@ fn proposal() -> Vec<u8> {
 }
 
 fn attributes(span: &Span) -> BTreeMap<&str, String> {
-    let told = span.attributes.iter().map(|attribute| {
+    let pairs = span.attributes.iter().map(|attribute| {
         let value = attribute.value.as_ref().and_then(|value| value.value.as_ref());
         let value = match value {
             Some(Value::StringValue(text)) => text.clone(),
@@ -33,7 +33,7 @@ fn attributes(span: &Span) -> BTreeMap<&str, String> {
         };
         (attribute.key.as_str(), value)
     });
-    told.collect()
+    pairs.collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,7 +63,7 @@ async fn calls_are_traced_as_children_of_their_callers() {
         (TRACE.to_owned(), PARENT.to_owned())
     );
     assert_eq!((span.name.as_str(), span.kind()), ("detente.v1.RedLineService/EvaluateProposal", SpanKind::Server));
-    let told = attributes(span);
+    let found = attributes(span);
     for (name, wanted) in [
         ("rpc.system", "grpc"),
         ("scenario", "ukraine-2025"),
@@ -72,10 +72,13 @@ async fn calls_are_traced_as_children_of_their_callers() {
         ("status", "OK"),
         ("caller", "anonymous"),
     ] {
-        assert_eq!(told.get(name).map(String::as_str), Some(wanted), "{told:#?}");
+        assert_eq!(found.get(name).map(String::as_str), Some(wanted), "{found:#?}");
     }
-    assert_eq!(told["revision"].len(), 32);
-    assert!(!told.values().any(|value| value.contains("european-force")), "what was proposed is told: {told:#?}");
+    assert_eq!(found["revision"].len(), 32);
+    assert!(
+        !found.values().any(|value| value.contains("european-force")),
+        "the span contains the proposal: {found:#?}"
+    );
     let other = spans.iter().find(|span| attributes(span).contains_key("reason")).unwrap();
     assert_eq!(attributes(other)["reason"], "INVALID_REQUEST");
     // The collector receives the same values as a Prometheus scrape.

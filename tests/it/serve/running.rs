@@ -66,14 +66,14 @@ async fn files_are_reloaded_on_sighup() {
     // An unusable file is reported once, and its previous content stays in use.
     folder.write("tokens.yaml", "tokens: broken");
     fs::write(scenarios.join("b.yaml"), "broken").unwrap();
-    program.until("the fault is told", async |program| program.logged("cannot be used, the previous content")).await;
+    program.until("the fault is logged", async |program| program.logged("cannot be used, the previous content")).await;
     assert_eq!(listed(&program, "new").await.code(), Code::Ok);
     for _ in 0..3 {
         program.signal("-HUP");
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    let told = program.log.lock().unwrap().iter().filter(|line| line.contains("cannot be used")).count();
-    assert_eq!(told, 2, "{:#?}", program.log.lock().unwrap());
+    let reports = program.log.lock().unwrap().iter().filter(|line| line.contains("cannot be used")).count();
+    assert_eq!(reports, 2, "{:#?}", program.log.lock().unwrap());
 }
 
 #[tokio::test]
@@ -139,8 +139,8 @@ async fn every_evaluation_is_in_the_decision_log_and_can_be_replayed() {
     assert_eq!(binary::run(&["replay", &place]).0, 0);
     let changed = source::EMBEDDED.replacen("firmness: absolute", "firmness: tentative", 1);
     let changed = folder.write("changed.yaml", &changed);
-    let (code, told, _) = binary::run(&["replay", "--scenario", &changed, &place]);
-    assert_eq!(code, 1, "{told}");
+    let (code, output, _) = binary::run(&["replay", "--scenario", &changed, &place]);
+    assert_eq!(code, 1, "{output}");
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn a_full_disk_under_the_decision_log_is_reported_and_delays_no_call() {
     for _ in 0..200 {
         assert_eq!(client.call(EVALUATE, &[], frame(&proposal("european-force"))).await.code(), Code::Ok);
     }
-    program.until("it is told", async |program| program.logged("decision")).await;
+    program.until("the error is logged", async |program| program.logged("decision")).await;
 }
 
 #[tokio::test]
@@ -202,14 +202,14 @@ async fn unread_logs_and_decisions_do_not_delay_calls() {
 
 #[tokio::test]
 async fn proposal_contents_are_logged_only_if_enabled() {
-    for (asked, told) in [("false", false), ("true", true)] {
+    for (asked, expected) in [("false", false), ("true", true)] {
         let mut program = Program::start(&["--log", "info,detente::call=debug", "--log-content", asked]);
         let answer = program.client().await.call(EVALUATE, &[], frame(&proposal("strong-army"))).await;
         assert!(EvaluateProposalResponse::decode(&answer.data[5..]).unwrap().evaluation.is_some());
         program.signal("-TERM");
         assert_eq!(program.ended(), Some(0));
         assert!(program.logged("VERDICT_CONTESTED") && program.logged("\"scenario\":\"ukraine-2025\""));
-        assert_eq!(program.logged("strong-army"), told, "{:#?}", program.log.lock().unwrap());
+        assert_eq!(program.logged("strong-army"), expected, "{:#?}", program.log.lock().unwrap());
     }
 }
 
@@ -238,15 +238,15 @@ async fn the_network_setup_of_the_readme_works_with_the_commands() {
     let url = format!("https://localhost:{}", program.address.port());
     let (ca, token) = (folder.write("ca.crt", &authority.pem()), folder.write("token", "secret\n"));
     let asked = ["evaluate", "european-force", "--server", &url, "--ca", &ca];
-    let told = binary::prints(&[&asked[..], &["--token-file", &token]].concat());
-    assert!(told.starts_with("BLOCKED"), "{told}");
+    let output = binary::prints(&[&asked[..], &["--token-file", &token]].concat());
+    assert!(output.starts_with("BLOCKED"), "{output}");
     // Calls without the token, without the certificate authority, and with a role that is not enough.
-    let (code, told) = binary::refuses(&asked);
-    assert!(code == 1 && told.contains("authorization"), "{told}");
-    let (code, told) = binary::refuses(&["evaluate", "european-force", "--server", &url, "--token-file", &token]);
-    assert!(code == 1 && told.contains(&url), "{told}");
-    let (code, told) = binary::refuses(&["impasse", "--server", &url, "--ca", &ca, "--token-file", &token]);
-    assert!(code == 1 && told.contains("`analyst`"), "{told}");
+    let (code, output) = binary::refuses(&asked);
+    assert!(code == 1 && output.contains("authorization"), "{output}");
+    let (code, output) = binary::refuses(&["evaluate", "european-force", "--server", &url, "--token-file", &token]);
+    assert!(code == 1 && output.contains(&url), "{output}");
+    let (code, output) = binary::refuses(&["impasse", "--server", &url, "--ca", &ca, "--token-file", &token]);
+    assert!(code == 1 && output.contains("`analyst`"), "{output}");
     program.signal("-TERM");
     assert_eq!(program.ended(), Some(0));
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
@@ -277,7 +277,7 @@ async fn certificates_are_reloaded_only_as_matching_pairs() {
     // The certificate has been replaced, and its key has not been yet.
     folder.write("tls.crt", &two.certificate);
     program
-        .until("it is told", async |program| program.logged("cannot use the certificate with the private key"))
+        .until("the error is logged", async |program| program.logged("cannot use the certificate with the private key"))
         .await;
     assert_eq!(shown(&program, &authority).await, first);
     folder.write("tls.key", &two.key);

@@ -147,11 +147,11 @@ async fn scenarios_outside_of_a_callers_list_are_reported_as_not_found() {
     let (never, hidden) =
         (ask(&server, GET_SCENARIO, Some("c"), &never).await, ask(&server, GET_SCENARIO, Some("c"), &hidden).await);
     // The answers for a missing and for a hidden scenario differ in the requested name only.
-    let told = |answer: &Answer, name: &str| {
+    let describe = |answer: &Answer, name: &str| {
         let details = answer.status().get_error_details();
         format!("{:?} {} {details:?}", answer.code(), answer.status().message()).replace(name, "NAME")
     };
-    assert_eq!(told(&never, "never-was"), told(&hidden, "ukraine-2025"));
+    assert_eq!(describe(&never, "never-was"), describe(&hidden, "ukraine-2025"));
     assert_refused(&hidden, Code::NotFound, "SCENARIO_NOT_FOUND");
     // The suggestion of a similar name does not reveal a hidden scenario either.
     let near = GetScenarioRequest { name: "scenarios/ukraine-2024".to_owned(), ..GetScenarioRequest::default() };

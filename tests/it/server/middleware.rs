@@ -210,7 +210,7 @@ async fn a_panic_becomes_an_internal_error_with_an_incident() {
         assert!(answer.status().message().contains(&info.metadata["incident"]));
         assert!(!answer.status().message().contains("secret"));
     }
-    assert_eq!(client.call("/fine", &[], frame(&[])).await.code(), Code::Ok, "the connection goes on");
+    assert_eq!(client.call("/fine", &[], frame(&[])).await.code(), Code::Ok, "the connection stays open");
 }
 
 #[tokio::test]

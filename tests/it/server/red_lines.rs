@@ -190,11 +190,11 @@ async fn two_wrong_terms_give_two_violations_with_paths_and_suggestions() {
     let request = own(vec![choice("sanctions", "lfit"), members("force_contributers", &["france"])]);
     let (code, reason, violations) = refuse(&mut client, request).await;
     assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "INVALID_REQUEST"));
-    let told = [
+    let expected = [
         ("proposal.terms[0].choice", "`sanctions` has no option `lfit`; did you mean `lift`?"),
         ("proposal.terms[1].issue", "there is no issue `force_contributers`; did you mean `force_contributors`?"),
     ];
-    assert_eq!(violations, told.map(|(field, text)| (field.to_owned(), text.to_owned())));
+    assert_eq!(violations, expected.map(|(field, text)| (field.to_owned(), text.to_owned())));
 }
 
 #[tokio::test]
@@ -330,8 +330,8 @@ async fn thousands_of_faults_fit_into_the_trailers() {
 
     let terms: Vec<v1::Term> = (0..501).map(|_| choice("sanctions", "lift")).collect();
     let (_, _, violations) = refuse(&mut client, own(terms)).await;
-    let told = ("proposal.terms".to_owned(), "501 terms are given; at most 500 are read".to_owned());
-    assert_eq!(violations, [told]);
+    let expected = ("proposal.terms".to_owned(), "501 terms are given; at most 500 are read".to_owned());
+    assert_eq!(violations, [expected]);
     server.assert_answers().await;
 }
 

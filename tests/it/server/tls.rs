@@ -206,8 +206,8 @@ async fn removing_an_authority_closes_the_connections_of_its_clients() {
     }
     let taken = std::time::Instant::now();
     tls.replace(&with(&format!("{}{}", staying.pem(), third.pem()))).unwrap();
-    let told = async { while idle.try_call(LIST, frame(&[])).await.is_some() {} };
-    timeout(PATIENCE, told).await.unwrap();
+    let closed = async { while idle.try_call(LIST, frame(&[])).await.is_some() {} };
+    timeout(PATIENCE, closed).await.unwrap();
     assert!(answers(&server, config(&leaving)).await.is_err());
     // An open stream gets a grace period. It then ends even if its client does nothing.
     assert!(timeout(PATIENCE, answers_gone.message()).await.unwrap().is_err());

@@ -148,7 +148,7 @@ fn ten_thousand_calls_that_differ_in_one_field_get_their_own_answers() {
         assert_eq!(v1::EvaluateProposalResponse::decode(&*first).unwrap(), plain.evaluate(request).unwrap());
         (expected, hit)
     };
-    let (mut calls, mut told_apart, mut recognised) = (0, 0, 0);
+    let (mut calls, mut distinguished, mut recognised) = (0, 0, 0);
     while calls < 10_000 {
         let request = base(&scenario, &mut chance);
         let (answer, _) = ask(&request);
@@ -160,12 +160,15 @@ fn ten_thousand_calls_that_differ_in_one_field_get_their_own_answers() {
                 assert_eq!(answer, other_answer);
                 recognised += 1;
             }
-            told_apart += usize::from(answer != other_answer);
+            distinguished += usize::from(answer != other_answer);
             calls += 1;
         }
     }
     // Otherwise the calls were too similar to prove anything.
-    assert!(told_apart > calls / 3 && recognised > calls / 10, "{told_apart} told apart, {recognised} recognised");
+    assert!(
+        distinguished > calls / 3 && recognised > calls / 10,
+        "{distinguished} distinguished, {recognised} recognised"
+    );
     assert!(cache.counts().bytes <= 64 * 1024 * 1024);
 }
 

@@ -110,7 +110,7 @@ fn a_page_token_outlives_a_reload_and_holds_on_every_replica() {
     let first = page(&service, "").unwrap();
     store.put(edited(1));
     let second = page(&service, &first.next_page_token).unwrap();
-    assert_eq!(second.revision, first.revision, "a list goes on in the revision in which it began");
+    assert_eq!(second.revision, first.revision, "a list stays on the revision in which it began");
     assert_eq!(page(&other, &first.next_page_token).unwrap(), second);
     let third = page(&service, &second.next_page_token).unwrap();
     let count = first.red_lines.len() + second.red_lines.len() + third.red_lines.len();

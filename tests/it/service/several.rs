@@ -289,19 +289,19 @@ fn a_comparison_agrees_with_an_evaluation_of_each_proposal() {
     let mut differing = 0;
     for line in lines {
         let expected: Vec<_> = evaluations.iter().map(|evaluation| outline(evaluation, line).unwrap()).collect();
-        let told = answer.differences.iter().find(|difference| difference.red_line == line);
+        let found = answer.differences.iter().find(|difference| difference.red_line == line);
         if expected.iter().all(|outline| *outline == expected[0]) {
-            assert!(told.is_none(), "{line} is the same for all");
+            assert!(found.is_none(), "{line} is the same for all");
             continue;
         }
         differing += 1;
-        let told: Vec<_> = told
+        let found: Vec<_> = found
             .unwrap()
             .findings
             .iter()
-            .map(|found| (found.status, found.firmness, found.firmness_at_worst))
+            .map(|finding| (finding.status, finding.firmness, finding.firmness_at_worst))
             .collect();
-        assert_eq!(told, expected, "{line}");
+        assert_eq!(found, expected, "{line}");
     }
     assert_eq!(answer.differences.len(), differing);
     assert!(differing > 10);
