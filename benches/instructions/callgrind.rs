@@ -28,7 +28,7 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    pub(crate) fn look() -> Result<Self, String> {
+    pub(crate) fn detect() -> Result<Self, String> {
         let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
         Ok(Self { rustc: version(&rustc, "")?, valgrind: version("valgrind", "; install the package valgrind")? })
     }

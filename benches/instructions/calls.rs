@@ -35,8 +35,8 @@ pub(crate) fn frame(message: &impl Message) -> Bytes {
     framed.into()
 }
 
-pub(crate) fn http_request(path: &'static str, message: Bytes) -> Request<Whole> {
-    Request::post(path).header("content-type", "application/grpc").body(Whole(Some(message))).unwrap()
+pub(crate) fn http_request(path: &'static str, message: Bytes) -> Request<SingleFrame> {
+    Request::post(path).header("content-type", "application/grpc").body(SingleFrame(Some(message))).unwrap()
 }
 
 /// The body of the response to a call, which must succeed.
@@ -78,9 +78,9 @@ where
 }
 
 /// A body of one frame.
-pub(crate) struct Whole(Option<Bytes>);
+pub(crate) struct SingleFrame(Option<Bytes>);
 
-impl Body for Whole {
+impl Body for SingleFrame {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -87,7 +87,7 @@ fn count(options: &Options, chosen: &[&'static Operation]) -> Result<ExitCode, S
     if cfg!(debug_assertions) {
         return Err("built without optimisation; run `cargo bench --bench instructions` without --profile".to_owned());
     }
-    let key = Key::of(&Tools::look()?);
+    let key = Key::of(&Tools::detect()?);
     let counted: Vec<(&str, Counts)> = callgrind::count_all(chosen)?;
     let mut figures = Figures::read()?;
     if options.record {

@@ -1,6 +1,6 @@
 //! The counted operations. Each is prepared once, and called repeatedly.
 
-use super::calls::{Messages, Whole, answer, finish, frame, http_request, next_data};
+use super::calls::{Messages, SingleFrame, answer, finish, frame, http_request, next_data};
 use bytes::Bytes;
 use detente::access::Authority;
 use detente::convert::request::to_question;
@@ -124,7 +124,7 @@ fn cache_hits() -> Call {
 
 fn hits_of<S, B>(mut server: S) -> Call
 where
-    S: Service<http::Request<Whole>, Response = http::Response<B>, Error = Infallible> + Send + 'static,
+    S: Service<http::Request<SingleFrame>, Response = http::Response<B>, Error = Infallible> + Send + 'static,
     B: Body<Data = Bytes>,
     B::Error: Debug,
 {

@@ -51,7 +51,7 @@ fn reason(status: &Status) -> String {
     status.get_error_details().error_info().map_or_else(String::new, |info| info.reason.clone())
 }
 
-fn patient(stall: Duration) -> ConnectionLimits {
+fn limits_with_stall(stall: Duration) -> ConnectionLimits {
     ConnectionLimits { stall, ..ConnectionLimits::default() }
 }
 
@@ -130,7 +130,7 @@ async fn a_stream_ends_when_the_server_shuts_down() {
 }
 
 /// A client with a small receive window, which reads only when the test tells it to.
-async fn unwilling_reader(server: &Server) -> SendRequest<Bytes> {
+async fn slow_reader(server: &Server) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(server.address).await.unwrap();
     // With Nagle's algorithm, each window update would wait for an acknowledgement.
     stream.set_nodelay(true).unwrap();
@@ -141,7 +141,7 @@ async fn unwilling_reader(server: &Server) -> SendRequest<Bytes> {
 
 /// Opens a stream and sends requests until the server accepts no more. Returns their number and both halves of the
 /// stream.
-async fn stuff(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2::RecvStream) {
+async fn send_until_blocked(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2::RecvStream) {
     let head = http::Request::post(format!("http://detente{STREAM}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -169,8 +169,9 @@ async fn stuff(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2:
 
 #[tokio::test]
 async fn a_client_that_pauses_reading_gets_every_answer() {
-    let server = Server::with(Settings { connection: patient(PATIENCE), drain: quick(), ..Settings::default() }).await;
-    let (sent, mut send, mut body) = stuff(unwilling_reader(&server).await).await;
+    let server =
+        Server::with(Settings { connection: limits_with_stall(PATIENCE), drain: quick(), ..Settings::default() }).await;
+    let (sent, mut send, mut body) = send_until_blocked(slow_reader(&server).await).await;
     server.assert_answers().await;
     send.send_data(Bytes::new(), true).unwrap();
     let (mut data, mut answered) = (BytesMut::new(), 0);
@@ -195,10 +196,11 @@ async fn a_client_that_pauses_reading_gets_every_answer() {
 #[tokio::test]
 async fn a_client_that_never_reads_is_reset_without_affecting_others() {
     let stall = Duration::from_secs(1);
-    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
-    let reader = unwilling_reader(&server).await;
+    let server =
+        Server::with(Settings { connection: limits_with_stall(stall), drain: quick(), ..Settings::default() }).await;
+    let reader = slow_reader(&server).await;
     let begun = Instant::now();
-    let (_, mut send, _body) = stuff(reader.clone()).await;
+    let (_, mut send, _body) = send_until_blocked(reader.clone()).await;
     let reset = timeout(PATIENCE, std::future::poll_fn(|cx| send.poll_reset(cx))).await.expect("a reset").unwrap();
     assert_eq!(reset, h2::Reason::CANCEL);
     assert!(begun.elapsed() >= stall);
@@ -210,11 +212,12 @@ async fn a_client_that_never_reads_is_reset_without_affecting_others() {
 
 #[tokio::test]
 async fn every_stream_of_a_connection_may_be_unread() {
-    let server = Server::with(Settings { connection: patient(PATIENCE), drain: quick(), ..Settings::default() }).await;
-    let reader = unwilling_reader(&server).await;
+    let server =
+        Server::with(Settings { connection: limits_with_stall(PATIENCE), drain: quick(), ..Settings::default() }).await;
+    let reader = slow_reader(&server).await;
     let mut open = Vec::new();
     for _ in 0..MAX_STREAMS_OF_EVALUATIONS {
-        open.push(stuff(reader.clone()).await);
+        open.push(send_until_blocked(reader.clone()).await);
     }
     let one_more = || {
         let head = http::Request::post(format!("http://detente{STREAM}")).header("content-type", "application/grpc");
@@ -238,7 +241,8 @@ async fn every_stream_of_a_connection_may_be_unread() {
 #[tokio::test]
 async fn a_stream_waiting_for_requests_is_not_treated_as_unread() {
     let stall = Duration::from_secs(1);
-    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
+    let server =
+        Server::with(Settings { connection: limits_with_stall(stall), drain: quick(), ..Settings::default() }).await;
     let (send, mut answers) = open(&server).await;
     send.send(request("first")).await.unwrap();
     assert_eq!(next(&mut answers).await.unwrap().unwrap().id, "first");
@@ -252,8 +256,8 @@ async fn clients_that_die_leave_nothing_behind() {
     let drain = Drain { pause: Duration::ZERO, timeout: PATIENCE };
     let server = Server::with(Settings { drain, ..Settings::default() }).await;
     for _ in 0..20 {
-        let reader = unwilling_reader(&server).await;
-        let dying = tokio::spawn(stuff(reader));
+        let reader = slow_reader(&server).await;
+        let dying = tokio::spawn(send_until_blocked(reader));
         sleep(Duration::from_millis(20)).await;
         // Aborting its task drops the connection.
         dying.abort();
@@ -303,11 +307,12 @@ async fn a_batch_over_the_wire_answers_as_its_items_would_alone() {
 #[tokio::test]
 async fn an_unread_unary_answer_is_reset() {
     let stall = Duration::from_secs(1);
-    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
+    let server =
+        Server::with(Settings { connection: limits_with_stall(stall), drain: quick(), ..Settings::default() }).await;
     let mut full = request("").request.unwrap();
     full.view = v1::EvaluationView::Full.into();
     let asked = v1::BatchEvaluateProposalsRequest { requests: vec![full; 60], ..Default::default() };
-    let reader = unwilling_reader(&server).await;
+    let reader = slow_reader(&server).await;
     let head = http::Request::post("http://detente/detente.v1.RedLineService/BatchEvaluateProposals")
         .header("content-type", "application/grpc")
         .header("te", "trailers");

@@ -114,7 +114,7 @@ fn day_after(date: &Date) -> Date {
 }
 
 /// An evaluation without its day and the texts that contain the day.
-fn of_no_day(evaluation: v1::Evaluation) -> v1::Evaluation {
+fn without_day(evaluation: v1::Evaluation) -> v1::Evaluation {
     v1::Evaluation { as_of: None, summary: String::new(), ..evaluation }
 }
 
@@ -141,7 +141,11 @@ fn a_history_agrees_with_an_evaluation_of_each_day() {
             assert_eq!(found.as_of, span.from);
             loop {
                 let request = v1::EvaluateProposalRequest { as_of: Some(day), view: view.into(), ..named(name) };
-                assert_eq!(of_no_day(found.clone()), of_no_day(evaluation(&service, &request)), "{name} on {day:?}");
+                assert_eq!(
+                    without_day(found.clone()),
+                    without_day(evaluation(&service, &request)),
+                    "{name} on {day:?}"
+                );
                 let last = Some(day) == span.to;
                 day = day_after(&day);
                 if last {
