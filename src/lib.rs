@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::todo,
+    clippy::too_many_lines,
     clippy::unimplemented,
     clippy::unwrap_used
 )]

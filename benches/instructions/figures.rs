@@ -139,9 +139,9 @@ impl Figures {
             println!("FAILED: {excess}");
         }
         println!(
-            "An operation may take {} % or {MORE} more instructions than recorded, whichever is more, and as many more \
-             bytes, but no more allocations. If the change is worth the cost, run `cargo bench --bench instructions -- \
-             --record`, and commit {PATH} with the change and the reason.",
+            "An operation may take {} % or {MORE} more instructions than recorded, whichever is more, equally many more \
+             bytes, and {ALLOCATIONS_VARY} more allocations. If the change is worth the cost, run `cargo bench --bench \
+             instructions -- --record`, and commit {PATH} with the change and the reason.",
             MORE_SHARE * 100.0
         );
         false

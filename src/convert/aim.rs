@@ -9,7 +9,7 @@ use crate::error::{ApiError, Violations, quoted};
 use crate::schema::proto::Date as ProtoDate;
 use crate::schema::proto::v1;
 use detente_analysis::{Aim, Goal, Problem, ProblemError, Question};
-use detente_condition::{Answer, InputId, compile_for_call};
+use detente_condition::{Answer, InputId, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Firmness, Role};
@@ -204,7 +204,7 @@ pub fn to_party(scenario: &Scenario, id: &str, field: &str, violations: &mut Vio
     let found = scenario.party(id);
     if found.is_none() {
         let nearest = violations.nearest(id, scenario.parties.iter().map(|party| &*party.id));
-        let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+        let hint = did_you_mean(nearest);
         violations.add(field, format!("there is no party `{}`{hint}", quoted(id)));
     }
     found

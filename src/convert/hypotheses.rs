@@ -10,7 +10,7 @@ use crate::error::{Violations, quoted};
 use crate::schema::names;
 use crate::schema::proto::v1::hypothesis::Kind;
 use crate::schema::proto::v1::{self, supposed_red_line};
-use detente_condition::{Answer, InputId, compile_for_call};
+use detente_condition::{Answer, InputId, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin, Supposed};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::limits::{MAX_ID, MAX_LINE};
@@ -177,7 +177,7 @@ impl<'a> Reader<'a, '_> {
         let party = scenario.party(&line.party);
         if party.is_none() {
             let nearest = self.violations.nearest(&line.party, scenario.parties.iter().map(|party| &*party.id));
-            let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+            let hint = did_you_mean(nearest);
             let text = format!("there is no party `{}`{hint}", quoted(&line.party));
             self.violations.add(format!("{field}.party"), text);
         }
@@ -251,7 +251,7 @@ impl<'a> Reader<'a, '_> {
         let line = scenario.red_line(id).map(Line::Recorded).or(added.map(Line::Added));
         let Some(line) = line else {
             let nearest = self.violations.nearest(id, scenario.red_lines.iter().map(|red_line| &*red_line.id));
-            let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+            let hint = did_you_mean(nearest);
             self.violations.add(field, format!("there is no red line `{}`{hint}", quoted(id)));
             return None;
         };

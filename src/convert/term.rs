@@ -2,7 +2,7 @@
 
 use crate::error::{Violations, quoted};
 use crate::schema::proto::v1::{self, term};
-use detente_condition::{Answer, Domain, InputId, Value};
+use detente_condition::{Answer, Domain, InputId, Value, did_you_mean};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Input;
 use std::collections::BTreeSet;
@@ -50,15 +50,11 @@ pub fn to_input(
                 Names::Issues => scenario.issues(),
                 Names::Circumstances => scenario.circumstances(),
             };
-            let hint = hint(violations.nearest(name, known.iter().map(|input| &*input.id)));
+            let hint = did_you_mean(violations.nearest(name, known.iter().map(|input| &*input.id)));
             violations.add(field, format!("there is no {} `{}`{hint}", names.word(), quoted(name)));
         }
     }
     None
-}
-
-fn hint(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }
 
 /// Terms in, each issue at most once. What cannot be read is named and left out.
@@ -197,10 +193,9 @@ fn entries(domain: &Domain, issue: &str, ids: &[String], field: &str, violations
 
 fn unknown(domain: &Domain, issue: &str, id: &str, violations: &mut Violations) -> String {
     let what = if matches!(domain, Domain::Members(_)) { "member" } else { "option" };
-    let hint = violations.nearest(id, domain.entries().iter().map(|entry| &**entry)).map_or_else(
-        || format!("; it has {}", listed(domain.entries())),
-        |nearest| format!("; did you mean `{nearest}`?"),
-    );
+    let hint = violations
+        .nearest(id, domain.entries().iter().map(|entry| &**entry))
+        .map_or_else(|| format!("; it has {}", listed(domain.entries())), |nearest| did_you_mean(Some(nearest)));
     format!("`{issue}` has no {what} `{}`{hint}", quoted(id))
 }
 

@@ -7,6 +7,7 @@ pub use refusal::Refusal;
 pub use violations::{Violations, quoted};
 
 use crate::schema::proto::v1::ErrorReason;
+use detente_condition::did_you_mean;
 use prost::Message;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -42,7 +43,7 @@ pub enum ApiError {
     #[error("the page token belongs to another request; keep parent, filter, order and revision as they were")]
     PageTokenMismatch,
     /// No such scenario.
-    #[error("there is no scenario `{name}`{}", hint(nearest))]
+    #[error("there is no scenario `{name}`{}", did_you_mean(nearest.as_deref()))]
     ScenarioNotFound {
         /// The name asked for.
         name: String,
@@ -50,7 +51,7 @@ pub enum ApiError {
         nearest: Option<String>,
     },
     /// No such red line.
-    #[error("there is no red line `{name}`{}", hint(nearest))]
+    #[error("there is no red line `{name}`{}", did_you_mean(nearest.as_deref()))]
     RedLineNotFound {
         /// The name asked for.
         name: String,
@@ -58,7 +59,7 @@ pub enum ApiError {
         nearest: Option<String>,
     },
     /// No such reference proposal.
-    #[error("there is no proposal `{name}`{}", hint(nearest))]
+    #[error("there is no proposal `{name}`{}", did_you_mean(nearest.as_deref()))]
     ProposalNotFound {
         /// The name asked for.
         name: String,
@@ -110,10 +111,10 @@ pub enum ApiError {
     #[error("the server is about to end; all requests that were read are answered, ask another one for the rest")]
     ShuttingDown,
     /// The caller's deadline, or the longest that the server works on one question, passed without an answer.
-    #[error("the deadline passed before the answer was there")]
+    #[error("deadline exceeded before the response was ready")]
     Late,
     /// As many calls as the server takes are under way, or waiting for longer work.
-    #[error("this server has as many calls as it takes; try again")]
+    #[error("the server is at its concurrency limit; retry later")]
     Overloaded,
     /// The connection's client reads too little.
     #[error("answers of {limit} bytes wait on this connection to be read: read them, then ask again")]
@@ -155,10 +156,6 @@ pub enum ApiError {
         /// How long the server waits.
         seconds: u64,
     },
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 impl Violations {

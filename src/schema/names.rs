@@ -3,17 +3,17 @@
 
 /// The name of a scenario.
 pub fn scenario(id: &str) -> String {
-    format!("scenarios/{id}")
+    ["scenarios/", id].concat()
 }
 
 /// The name of a red line.
 pub fn red_line(scenario: &str, id: &str) -> String {
-    format!("scenarios/{scenario}/redLines/{id}")
+    ["scenarios/", scenario, "/redLines/", id].concat()
 }
 
 /// The name of a reference proposal.
 pub fn proposal(scenario: &str, id: &str) -> String {
-    format!("scenarios/{scenario}/proposals/{id}")
+    ["scenarios/", scenario, "/proposals/", id].concat()
 }
 
 /// The id in a scenario's name.

@@ -125,8 +125,12 @@ impl RedLines {
 
     /// Counts and writes down an evaluation that did not come from the cache.
     pub(super) fn record_found(&self, evaluated: Evaluated<'_>, compiled: &Compiled, found: &Evaluation) {
-        let outline = self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(compiled, found)));
-        self.record(evaluated, found.verdict, outline);
+        self.record(evaluated, found.verdict, self.outline_of(compiled, found));
+    }
+
+    /// The outline of an evaluation, if there is a decision log.
+    pub(super) fn outline_of(&self, compiled: &Compiled, found: &Evaluation) -> Option<Arc<Outline>> {
+        self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(compiled, found)))
     }
 
     /// Counts an error that is answered for one item among others.

@@ -43,7 +43,7 @@ impl RedLines {
         let mut asked = asked_of_a_day(request);
         let mut bytes = AROUND_ANSWER;
         let mut spans = Vec::new();
-        let mut found = Vec::new();
+        let mut decisions = Vec::new();
         for span in compiled.history(&question.given, days, question.detail, supposed) {
             let span = span.map_err(|cause| ApiError::DateNotCovered { field: "from", cause })?;
             let message = from_span(&compiled, &question, &span);
@@ -52,12 +52,14 @@ impl RedLines {
                 return Err(ApiError::TooManyAnswers { fitting: spans.len(), limit: MAX_ANSWER_BYTES });
             }
             spans.push(message);
-            found.push(span.evaluation);
+            // The outline alone is kept: a full evaluation has a finding for every red line.
+            decisions.push((span.from, span.evaluation.verdict, self.outline_of(&compiled, &span.evaluation)));
         }
-        for (at, found) in found.iter().enumerate() {
-            asked.as_of = Some(from_date(found.day));
+        // Only a history that is answered whole is recorded.
+        for (at, (day, verdict, outline)) in decisions.into_iter().enumerate() {
+            asked.as_of = Some(from_date(day));
             let (method, item) = ("EvaluateHistory", Some(at.to_string()));
-            self.record_found(Evaluated { method, item, cached: false, begun, request: &asked }, &compiled, found);
+            self.record(Evaluated { method, item, cached: false, begun, request: &asked }, verdict, outline);
         }
         let scenario = compiled.scenario();
         Ok(v1::EvaluateHistoryResponse {

@@ -8,7 +8,7 @@ use crate::schema::proto::v1;
 use crate::services::RedLines;
 use crate::services::page_token::{MAX_PAGE_BYTES, PageToken, QueryHash, page_size};
 use crate::serving::list_revision;
-use detente_condition::InputId;
+use detente_condition::{InputId, did_you_mean};
 use detente_core::engine::Compiled;
 use detente_core::scenario::model::{Evidence, Firmness, RedLine};
 use jiff::civil::Date;
@@ -174,7 +174,7 @@ impl Filter {
         let scenario = compiled.scenario();
         let mut filter = Self::default();
         let unknown = |what: &str, name: &str, nearest: Option<&str>| {
-            let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+            let hint = did_you_mean(nearest);
             format!("there is no {what} `{}`{hint}", quoted(name))
         };
         if !asked.party.is_empty() {

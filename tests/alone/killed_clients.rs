@@ -1,6 +1,5 @@
 //! Clients that are killed during an analysis leave neither a busy thread nor memory behind.
 
-use crate::support::PATIENCE;
 use crate::support::binary;
 use crate::support::pigeons;
 use crate::support::served::Server;
@@ -30,6 +29,9 @@ fn usage(process: u32) -> (u64, u64) {
     (ticks, memory.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
+/// The maximum time until the server has ended the work for disconnected clients.
+const AT_REST: Duration = Duration::from_secs(5);
+
 /// Resident memory, in KiB, once the process has used less than a quarter of a second of CPU time within a second.
 fn memory_at_rest(process: u32) -> u64 {
     let begun = Instant::now();
@@ -41,7 +43,7 @@ fn memory_at_rest(process: u32) -> u64 {
             return memory;
         }
         // Left alone, the analyses would take minutes: each may run for half a minute, and 64 wait.
-        assert!(begun.elapsed() < PATIENCE, "it still works, for {} of {TICKS} ticks a second", after - before);
+        assert!(begun.elapsed() < AT_REST, "it still works, for {} of {TICKS} ticks a second", after - before);
     }
 }
 
@@ -69,7 +71,7 @@ fn drop_clients(url: &str, clients: i32) {
     // Of 121 different requests two run and 64 wait. The others are rejected, the last one when all have arrived.
     let begun = Instant::now();
     while refused.load(Relaxed) < 121 - 2 - 64 {
-        assert!(begun.elapsed() < PATIENCE, "{} were refused", refused.load(Relaxed));
+        assert!(begun.elapsed() < AT_REST, "{} were refused", refused.load(Relaxed));
         sleep(Duration::from_millis(10));
     }
     // The connections close without a GOAWAY or a reset, as when a process is killed.

@@ -1,103 +1,115 @@
-//! The passing packages nearest to a proposal.
+//! The passing packages nearest to a proposal, and the reason for each of their changes.
 //!
-//! The distance is four numbers, compared one after the other: each is made least by asking the solver, from below,
-//! whether so many will do, with the ones before it held at their least. What the proposal leaves open may stay open
-//! where it passes whatever is settled there.
+//! Owns the distance between a proposal and a package: four numbers, compared in turn. The search minimizes one number
+//! after another; it raises a bound from below until the solver finds a package, with the earlier numbers held at their
+//! minimum. An issue that the proposal leaves open may stay open if the package passes for each of its possible
+//! answers. Must not know of decision diagrams.
 
-use super::budget::{Budget, CutShort, Halt};
+use super::budget::{Budget, CutShort, SearchError};
 use super::encoding::{Encoding, IssueLiterals, Open};
 use super::first::members_held;
 use super::package::{answer_of, given};
 use super::problem::{Answers, Blame, Problem, touches};
-use super::solver::{Counted, Solver};
+use super::solver::{CountedLiterals, Solver};
 use detente_condition::{Answer, Axis, InputId, Value};
 use detente_core::engine::{Given, NotCoveredError};
 use detente_core::scenario::model::Firmness;
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
 
-/// The most amendments of one answer.
+/// The maximum number of amendments in one result.
 pub const MAX_AMENDMENTS: usize = 20;
 
-/// How far an amended proposal is from the proposal; the first number counts before the second, and so on.
+/// The distance of an amended proposal from the proposal; earlier fields take precedence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Distance {
-    /// Issues on which what was settled is changed: an exact answer, or one within a bracket given up.
+    /// The number of issues whose new answer is outside of the old one.
+    ///
+    /// An issue counts if its exact answer changes, if its new answer is outside of its bracket, or if a certain member
+    /// is toggled.
     pub terms_changed: usize,
-    /// Issues that were open, and are settled within what was possible.
+    /// The number of open issues that are settled within the values that were possible.
     pub terms_settled: usize,
-    /// Members put in or taken out, of those that were certain.
+    /// The number of members put in or taken out whose state was certain.
     pub members_toggled: usize,
-    /// Over the quantities that are changed: how many cuts lie between before and after.
+    /// The number of cuts between the old and the new answer, summed over the changed quantities.
     pub cuts_moved: usize,
 }
 
-/// What a step does to its issue.
+/// The change that a step makes to its issue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum StepKind {
-    /// A member that was in or open is taken out, or one that was out or open is put in.
+    /// A member is put in or taken out.
     Member {
-        /// Its position.
+        /// The position of the member.
         member: u8,
-        /// Whether it is in now.
+        /// Whether the member is in after the step.
         inside: bool,
     },
-    /// The issue gets this answer.
+    /// The issue gets a new answer.
     Set(Answer),
 }
 
 /// One step of an amendment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// The issue.
+    /// The issue that the step changes.
     pub input: InputId,
-    /// What is done.
+    /// The change.
     pub kind: StepKind,
-    /// What the issue was taken to be.
+    /// The effective answer of the issue before the amendment.
     pub before: Answer,
-    /// Whether this settles what was open.
+    /// Whether the step settles an open issue or member.
     pub settles_open: bool,
-    /// What the amended proposal would run into if this step alone were taken back.
+    /// The reasons for which the amended proposal might not pass if this step alone were undone.
     pub needed_for: Vec<Blame>,
-    /// Red lines below the floor, or of parties that do not count, that the amended proposal crosses for certain, the
-    /// proposal does not, and it would not if this step alone were taken back. By position, with the firmness.
+    /// The red lines that do not count and that the amended proposal newly crosses because of this step.
+    ///
+    /// The amended proposal certainly crosses them, and neither the proposal nor the amended proposal without this step
+    /// does. They are below the floor, or held by parties whose red lines do not count. Each entry is the position of
+    /// the red line and the lowest firmness with which the crossing counts.
     pub newly_crosses: Vec<(usize, Firmness)>,
 }
 
 /// An amended proposal that passes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Amended {
-    /// How far it is.
+    /// The distance from the proposal.
     pub distance: Distance,
-    /// The issues with another answer than before, in the scenario's order.
+    /// The new answers of the changed issues, in the scenario's order.
     pub answers: Vec<(InputId, Answer)>,
-    /// The steps, in the scenario's order, members one by one.
+    /// The steps, in the scenario's order of issues and members; one step for each changed member.
     pub steps: Vec<Step>,
-    /// Red lines below the floor, or of parties that do not count, that it crosses for certain, by position.
+    /// The red lines that the amended proposal certainly crosses although they do not count.
+    ///
+    /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
+    /// line and the lowest firmness with which the crossing counts.
     pub crosses: Vec<(usize, Firmness)>,
 }
 
-/// The nearest passing packages.
+/// The passing packages nearest to a proposal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Amendments {
-    /// By distance; none changes all the issues that one before it does.
+    /// The amended proposals, by ascending distance.
+    ///
+    /// None of them changes all the issues that an earlier one changes.
     pub found: Vec<Amended>,
-    /// Whether any package passes; `None` if that was not found out.
+    /// Whether any package passes; `None` if the search was cut short before it found out.
     pub any: Option<bool>,
-    /// Why there may be more.
+    /// The reason for which there may be more amendments; `None` if these are all.
     pub cut_short: Option<CutShort>,
 }
 
 impl Problem {
-    /// Up to `most` passing packages nearest to what is given of issues.
+    /// Finds up to `most` passing packages nearest to a proposal, at most [`MAX_AMENDMENTS`].
     ///
     /// # Errors
-    /// A day that is not covered.
+    /// Returns the day if the scenario does not cover it.
     pub fn amendments(&self, terms: &[Given], most: usize, budget: &Budget<'_>) -> Result<Amendments, NotCoveredError> {
         let question = &self.question;
         let inputs = question.compiled.effective_inputs(terms, Some(question.day))?;
         let before: Vec<Answer> = inputs.iter().map(|input| input.answer).collect();
-        let mut search = Search::new(self, &before, budget);
+        let mut search = NearestSearch::new(self, &before, budget);
         let mut amendments = Amendments { found: Vec::new(), any: None, cut_short: None };
         match search.solver.solve(&[]) {
             Ok(any) => amendments.any = Some(any),
@@ -111,8 +123,8 @@ impl Problem {
                     least = distance;
                     match self.amended(terms, &before, distance, &chosen, budget) {
                         Ok(amended) => amendments.found.push(amended),
-                        Err(Halt::Day(day)) => return Err(day),
-                        Err(Halt::Cut(cut)) => {
+                        Err(SearchError::Day(day)) => return Err(day),
+                        Err(SearchError::Cut(cut)) => {
                             amendments.cut_short = Some(cut);
                             break;
                         }
@@ -128,7 +140,7 @@ impl Problem {
         Ok(amendments)
     }
 
-    /// An amended proposal with the reasons for each step.
+    /// Builds an amended proposal with the reasons for each step.
     fn amended(
         &self,
         terms: &[Given],
@@ -136,14 +148,14 @@ impl Problem {
         distance: Distance,
         chosen: &[(InputId, Answer)],
         budget: &Budget<'_>,
-    ) -> Result<Amended, Halt> {
+    ) -> Result<Amended, SearchError> {
         let with = |answers: &[(InputId, Answer)]| -> Vec<Given> {
             let kept = terms.iter().filter(|term| answers.iter().all(|(input, _)| *input != term.input)).copied();
             kept.chain(answers.iter().map(|(input, answer)| given(*input, *answer))).collect()
         };
-        // A line that counts less now than it did is not newly crossed.
-        let crossed_before = self.question.crossed_for_certain(terms)?;
-        let crosses = self.question.crossed_besides(&with(chosen))?;
+        // Exclude every line that the proposal crosses, including one that counted before and no longer counts.
+        let crossed_before = self.question.certain_crossings(terms)?;
+        let crosses = self.question.uncounted_crossings(&with(chosen))?;
         let newly: Vec<(usize, Firmness)> =
             crosses.iter().filter(|(line, _)| crossed_before.iter().all(|(old, _)| old != line)).copied().collect();
         let mut steps = Vec::new();
@@ -153,7 +165,7 @@ impl Problem {
                 budget.check()?;
                 let mut answers = chosen.to_vec();
                 answers.iter_mut().filter(|(of, _)| of == input).for_each(|(_, answer)| *answer = reverted);
-                let without = self.question.crossed_for_certain(&with(&answers))?;
+                let without = self.question.certain_crossings(&with(&answers))?;
                 let caused = newly.iter().filter(|(line, _)| without.iter().all(|(other, _)| other != line));
                 steps.push(Step {
                     input: *input,
@@ -168,7 +180,7 @@ impl Problem {
         Ok(Amended { distance, answers: chosen.to_vec(), steps, crosses })
     }
 
-    /// What answers could run into.
+    /// Returns the reasons for which answers might not pass, for some value of the open inputs.
     fn runs_into(&self, before: &[Answer], answers: &[(InputId, Answer)]) -> Vec<Blame> {
         let mut state = self.state(before);
         for (input, answer) in answers {
@@ -189,7 +201,10 @@ impl Problem {
         blames
     }
 
-    /// What is possible of each input: of issues by these answers, of circumstances by what is known.
+    /// Returns the possible values of each input.
+    ///
+    /// For an issue, these are the values that its answer allows; for a circumstance, all values that are not ruled
+    /// out.
     fn state(&self, answers: &[Answer]) -> Vec<u128> {
         let mut state = self.full.clone();
         for ((mask, answer), axis) in
@@ -205,8 +220,9 @@ fn is_settled(answer: &Answer) -> bool {
     matches!(answer, Answer::Exact(_))
 }
 
-/// The single steps from one answer to another: each with the answer that the issue would have without it, and whether it
-/// settles what was open.
+/// Returns the single steps from one answer of an issue to another.
+///
+/// Each step comes with the answer that the issue would have without it, and whether it settles what was open.
 fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> Vec<(StepKind, Answer, bool)> {
     let Some(Axis::Members { count }) = problem.space.axis(input) else {
         return vec![(StepKind::Set(*after), *was, !is_settled(was))];
@@ -222,7 +238,7 @@ fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> 
             continue;
         }
         let was_open = (was_in | was_out) & bit == 0;
-        // Without this step the member is what it was.
+        // Without this step, the member keeps its old state.
         let includes = now_in & !bit | was_in & bit;
         let excludes = now_out & !bit | was_out & bit;
         steps.push((StepKind::Member { member, inside }, members_answer(includes, excludes, all), was_open));
@@ -230,7 +246,7 @@ fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> 
     steps
 }
 
-/// The members that are certainly in, and certainly out.
+/// Returns the masks of the members that are certainly in, and certainly out.
 fn certain_members(answer: &Answer, all: u64) -> (u64, u64) {
     match answer {
         Answer::Exact(Value::Members(members)) => (*members, all & !*members),
@@ -239,7 +255,7 @@ fn certain_members(answer: &Answer, all: u64) -> (u64, u64) {
     }
 }
 
-/// Members that are in, and members that are out, of all there are.
+/// Returns the answer with these members in and out: exact if they are all members, otherwise partial.
 fn members_answer(includes: u64, excludes: u64, all: u64) -> Answer {
     if includes | excludes == all {
         Answer::Exact(Value::Members(includes))
@@ -248,18 +264,19 @@ fn members_answer(includes: u64, excludes: u64, all: u64) -> Answer {
     }
 }
 
-/// The solver, with what it counts.
-struct Search<'a> {
+/// The solver, with the literals that the distance counts.
+struct NearestSearch<'a> {
     problem: &'a Problem,
     before: &'a [Answer],
     solver: Solver<'a>,
     encoding: Encoding,
-    /// For each issue: that its answer is another.
+    /// One literal for each issue, which holds if the answer of the issue changes.
     touched: Vec<Lit>,
-    measures: [Counted; 4],
+    /// The literals of the four numbers of a [`Distance`], in their order.
+    measures: [CountedLiterals; 4],
 }
 
-impl<'a> Search<'a> {
+impl<'a> NearestSearch<'a> {
     fn new(problem: &'a Problem, before: &'a [Answer], budget: &'a Budget<'a>) -> Self {
         let mut solver = Solver::new(budget);
         let state = problem.state(before);
@@ -274,17 +291,19 @@ impl<'a> Search<'a> {
         let encoding = Encoding::new(problem, &mut solver, &left_open);
         encoding.add_hard(problem, &mut solver);
         encoding.add_lines(problem, &mut solver, None);
-        let mut measured = Measured::default();
+        let mut literals_of_distance = DistanceLiterals::default();
         for (input, literals, open) in encoding.issues() {
             let possible = state.get(input.index()).copied().unwrap_or(u128::MAX);
-            measured.issue(&mut solver, problem, (input, literals, open), possible);
+            literals_of_distance.add_issue(&mut solver, problem, (input, literals, open), possible);
         }
-        let Measured { touched, changed, settled, toggled, moved } = measured;
+        let DistanceLiterals { touched, changed, settled, toggled, moved } = literals_of_distance;
         let measures = [changed, settled, toggled, moved].map(|literals| literals.into_iter().collect());
         Self { problem, before, solver, encoding, touched, measures }
     }
 
-    /// The nearest package not found before, none nearer than `least`; `None` if there is none left.
+    /// Finds the nearest package that was not found before; `None` if no package is left.
+    ///
+    /// `least` is a lower bound on its distance.
     fn nearest(&mut self, least: Distance) -> Result<Option<(Distance, Answers)>, CutShort> {
         if !self.solver.solve(&[])? {
             return Ok(None);
@@ -293,7 +312,7 @@ impl<'a> Search<'a> {
         let mut held: Vec<Lit> = Vec::new();
         let mut reached = [0; 4];
         for (at, measure) in self.measures.iter_mut().enumerate() {
-            // As long as the numbers before are the least ones, this one is not smaller either.
+            // While all earlier numbers equal those of `least`, this number is not below its counterpart in `least`.
             let mut bound = if reached.iter().zip(floor).take(at).all(|(reached, floor)| *reached == floor) {
                 floor.get(at).copied().unwrap_or_default()
             } else {
@@ -314,7 +333,7 @@ impl<'a> Search<'a> {
             }
         }
         let chosen = self.first_in_order(held)?;
-        // What changes all of these issues, and more, is no other way.
+        // Rule out packages that change all of these issues: they are not a different way to pass.
         let touched = self.touched.iter().copied().filter(|touched| self.solver.held(*touched));
         let blocked: Vec<Lit> = touched.map(|touched| !touched).collect();
         self.solver.add(&blocked);
@@ -322,8 +341,10 @@ impl<'a> Search<'a> {
         Ok(Some((Distance { terms_changed, terms_settled, members_toggled, cuts_moved }, chosen)))
     }
 
-    /// Of the packages under these literals, the one that comes first: issue by issue what stays as it is before what
-    /// changes, then in the order of options, for quantities the nearest first. Leaves the solver's model there.
+    /// Returns the changed answers of the first package under the given literals.
+    ///
+    /// The solver keeps the model of this package. Packages are ordered issue by issue: an unchanged answer first, then
+    /// the options in their order, or the intervals of a quantity by their distance.
     fn first_in_order(&mut self, held: Vec<Lit>) -> Result<Answers, CutShort> {
         let mut preferred = Vec::new();
         for (input, literals, open) in self.encoding.issues() {
@@ -362,7 +383,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// An issue's literals in the order in which they are preferred, in groups of which one holds each.
+/// Returns the literals of an issue in order of preference; exactly one literal of each group holds.
 fn order_of(axis: &Axis, literals: &IssueLiterals, open: Option<&Open>, possible: u128) -> Vec<Vec<Lit>> {
     let stays = open.map(|open| open.stays);
     match literals {
@@ -371,18 +392,18 @@ fn order_of(axis: &Axis, literals: &IssueLiterals, open: Option<&Open>, possible
                 .iter()
                 .enumerate()
                 .map(|(value, literal)| match axis {
-                    Axis::Intervals { .. } => (apart(possible, value), value, *literal),
+                    Axis::Intervals { .. } => (cuts_between(possible, value), value, *literal),
                     _ => (u32::from(possible >> value & 1 == 0), value, *literal),
                 })
                 .collect();
-            order.sort_by_key(|(apart, value, _)| (*apart, *value));
+            order.sort_by_key(|(distance, value, _)| (*distance, *value));
             vec![stays.into_iter().chain(order.into_iter().map(|(_, _, literal)| literal)).collect()]
         }
         IssueLiterals::Members { inside, outside } => {
             let pairs = inside.iter().zip(outside).enumerate();
             let each = pairs.flat_map(|(member, (inside, outside))| {
                 match (possible >> member & 1 == 1, possible >> (64 + member) & 1 == 1) {
-                    // What is open stays so, where it can.
+                    // Prefer that an open member stays open.
                     (true, true) if open.is_some() => vec![vec![!*inside, *inside], vec![!*outside, *outside]],
                     (true, false) => vec![vec![*inside, *outside]],
                     _ => vec![vec![*outside, *inside]],
@@ -393,8 +414,8 @@ fn order_of(axis: &Axis, literals: &IssueLiterals, open: Option<&Open>, possible
     }
 }
 
-/// How many cuts lie between an interval and those that were possible.
-fn apart(possible: u128, value: usize) -> u32 {
+/// Returns the number of cuts between an interval and the nearest possible one.
+fn cuts_between(possible: u128, value: usize) -> u32 {
     let value = u32::try_from(value).unwrap_or(127);
     if possible >> value & 1 == 1 {
         return 0;
@@ -403,9 +424,9 @@ fn apart(possible: u128, value: usize) -> u32 {
     if value < first { first - value } else { value.saturating_sub(last).max(1) }
 }
 
-/// The literals that the four numbers count.
+/// The literals that the four numbers of a [`Distance`] count.
 #[derive(Default)]
-struct Measured {
+struct DistanceLiterals {
     touched: Vec<Lit>,
     changed: Vec<Lit>,
     settled: Vec<Lit>,
@@ -413,8 +434,9 @@ struct Measured {
     moved: Vec<Lit>,
 }
 
-impl Measured {
-    fn issue(
+impl DistanceLiterals {
+    /// Adds the literals and clauses of one issue.
+    fn add_issue(
         &mut self,
         solver: &mut Solver<'_>,
         problem: &Problem,
@@ -432,11 +454,11 @@ impl Measured {
                     .collect();
                 let is_within = |literal: &Lit| stay.contains(literal);
                 for literal in values {
-                    // Both ways: what is counted is also what makes one amendment another.
+                    // In both directions, because `changed` is counted and also distinguishes amendments.
                     solver.add(&if is_within(literal) { [!*literal, !changed] } else { [!*literal, changed] });
                 }
                 if let Some(Axis::Intervals { .. }) = problem.space.axis(input) {
-                    self.cuts(solver, values, possible);
+                    self.add_cuts(solver, values, possible);
                 }
             }
             IssueLiterals::Members { inside, outside } => {
@@ -469,11 +491,12 @@ impl Measured {
         self.touched.push(!*stays);
     }
 
-    /// For a quantity: a literal for each cut between what was possible and the interval chosen.
-    fn cuts(&mut self, solver: &mut Solver<'_>, values: &[Lit], possible: u128) {
+    /// Adds a literal for each cut that may be between the possible intervals and the chosen one.
+    fn add_cuts(&mut self, solver: &mut Solver<'_>, values: &[Lit], possible: u128) {
         let (first, last) =
             (possible.trailing_zeros() as usize, 127usize.saturating_sub(possible.leading_zeros() as usize));
-        // Above: "at least so high"; each holds where the next does.
+        // On each side, the literal of a cut holds if the chosen interval is beyond the cut, and implies the literal of
+        // the next nearer cut.
         let above: Vec<Lit> = values.iter().skip(last + 1).copied().collect();
         let below: Vec<Lit> = values.iter().take(first).rev().copied().collect();
         for side in [above, below] {

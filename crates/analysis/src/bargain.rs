@@ -1,22 +1,28 @@
-//! Bargaining solutions among the efficient points, over a disagreement point that the request states.
+//! Bargaining solutions among the efficient points, with a disagreement point that the request states.
+//!
+//! Owns the Nash and the Kalai-Smorodinsky solution over a finite set of points. Must not know of packages.
 
 use super::utilities::Utilities;
 use num_bigint::BigInt;
 
-/// Solutions, as places among the efficient points.
+/// The bargaining solutions, as indices of efficient points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bargain {
-    /// The greatest product of the gains (Nash 1950, "The bargaining problem").
+pub(super) struct SolutionIndices {
+    /// The points with the greatest product of gains (Nash 1950, "The bargaining problem").
     pub(super) nash: Vec<usize>,
-    /// The greatest least share of the gain that each party could have at most (Kalai and Smorodinsky 1975, "Other
+    /// The points at which the smallest share of a party is greatest.
+    ///
+    /// A share is a party's gain divided by the greatest gain that it could have (Kalai and Smorodinsky 1975, "Other
     /// solutions to Nash's bargaining problem", on a finite set).
     pub(super) kalai_smorodinsky: Vec<usize>,
-    /// What each party with numbers would have at most, on the scale of the utilities.
+    /// The greatest utility that each party with numbers could have, on the scale of the utilities.
     pub(super) ideal: Vec<i128>,
 }
 
-/// The solutions among points; nothing where no point gives every party at least what it has without a deal.
-pub(super) fn solutions(utilities: &Utilities, points: &[&[i128]]) -> Bargain {
+/// Finds the bargaining solutions among points.
+///
+/// There are none if no point gives every party at least its utility without a deal.
+pub(super) fn solutions(utilities: &Utilities, points: &[&[i128]]) -> SolutionIndices {
     let parties = utilities.disagreement.len();
     let gains = |point: &[i128]| -> Option<Vec<i128>> {
         let gains = point.iter().take(parties).zip(&utilities.disagreement).map(|(amount, without)| amount - without);
@@ -25,15 +31,15 @@ pub(super) fn solutions(utilities: &Utilities, points: &[&[i128]]) -> Bargain {
     let rational: Vec<(usize, Vec<i128>)> =
         points.iter().enumerate().filter_map(|(at, point)| Some((at, gains(point)?))).collect();
     if rational.is_empty() || parties == 0 {
-        return Bargain::default();
+        return SolutionIndices::default();
     }
     let most: Vec<i128> = (0..parties)
         .map(|party| rational.iter().filter_map(|(_, gains)| gains.get(party)).copied().max().unwrap_or(0))
         .collect();
     let product = |gains: &[i128]| gains.iter().map(|gain| BigInt::from(*gain)).product::<BigInt>();
-    let mut bargain = Bargain {
+    let mut bargain = SolutionIndices {
         ideal: most.iter().zip(&utilities.disagreement).map(|(gain, without)| gain + without).collect(),
-        ..Bargain::default()
+        ..SolutionIndices::default()
     };
     let mut best: Option<BigInt> = None;
     for (at, gains) in &rational {
@@ -45,7 +51,7 @@ pub(super) fn solutions(utilities: &Utilities, points: &[&[i128]]) -> Bargain {
         }
     }
     if best.is_some_and(|best| best == BigInt::ZERO) {
-        // Somebody gains nothing anywhere: the product singles nothing out.
+        // At every point some party gains nothing, so the product does not distinguish the points.
         bargain.nash.clear();
     }
     let mut best: Option<(i128, i128)> = None;
@@ -62,13 +68,13 @@ pub(super) fn solutions(utilities: &Utilities, points: &[&[i128]]) -> Bargain {
     bargain
 }
 
-/// The least of gain over most, as a fraction. A party that cannot gain anything does not count.
+/// Returns the smallest share of a party as a fraction; ignores parties that cannot gain anything.
 fn least_share(gains: &[i128], most: &[i128]) -> (i128, i128) {
     let shares = gains.iter().zip(most).filter(|(_, most)| **most > 0).map(|(gain, most)| (*gain, *most));
     shares.min_by(|one, other| compare(*one, *other)).unwrap_or((1, 1))
 }
 
-/// Compares fractions with denominators above zero.
+/// Compares two fractions; their denominators must be positive.
 fn compare(one: (i128, i128), other: (i128, i128)) -> std::cmp::Ordering {
     (BigInt::from(one.0) * other.1).cmp(&(BigInt::from(other.0) * one.1))
 }

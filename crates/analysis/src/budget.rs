@@ -1,30 +1,41 @@
-//! How much one question may take: the bounds, and whether there is time left.
+//! The bounds of one question, its remaining work, and the reasons for which a search stops early.
+//!
+//! Owns no clock: the caller's `stop` function says when to stop. Must not know of any particular question.
 
 use detente_core::engine::NotCoveredError;
 use std::cell::Cell;
 use thiserror::Error;
 
-/// How much one question may take; what it is by default is what the service grants.
+/// The limits on the work and memory of one question; the defaults are the limits of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The most nodes of one decision diagram.
+    /// The maximum number of nodes of one decision diagram; default 400,000.
     pub nodes: usize,
-    /// The most steps of one operation on diagrams. An operation cannot be interrupted: this bounds how long a worker
-    /// goes on after its callers have left, and what it takes in memory meanwhile.
+    /// The maximum number of steps of one operation on decision diagrams; default 2,000,000.
+    ///
+    /// An operation cannot be interrupted. This limit bounds how long a worker continues after its callers have left,
+    /// and the memory that the worker uses meanwhile.
     pub steps: usize,
-    /// The most bytes, about, that the values of one fold of a diagram take.
+    /// The approximate maximum size of the values of one fold of a diagram, in bytes; default 256 MiB.
     pub bytes: usize,
-    /// The most conflicts that the SAT solver meets.
+    /// The maximum number of conflicts of all SAT searches of the question; default 5,000,000.
     pub conflicts: usize,
-    /// The most that literals times bound may be where the SAT solver counts literals: as many clauses, about.
+    /// The maximum of literals times bound where the SAT solver counts literals; default 1,000,000.
+    ///
+    /// The product is about the number of clauses that the count adds to the solver.
     pub counting: usize,
-    /// The most concessions, or conflicts, of one size: they are put in order before the first is answered.
+    /// The maximum number of concessions, or of conflicts, of one size; default 5,000.
+    ///
+    /// All sets of one size are collected and sorted before the first of them is returned.
     pub of_one_size: usize,
-    /// The most numbers in one search for packages: one for each point that is compared, and for each of its criteria;
-    /// and sixteen for each answer, crossing and party's number of a package that is answered.
+    /// The maximum number of points that one search for packages may spend; default 16,000,000.
+    ///
+    /// A compared point costs one, plus one for each criterion. A returned package costs 16 for each answer, each
+    /// crossing and each number of a party.
     pub points: usize,
-    /// The most points that are put in order at once, which is not interrupted: they come as a few lists in order
-    /// already.
+    /// The maximum number of points that are sorted at once; default 200,000.
+    ///
+    /// The sort is not interrupted. It is fast, because the points are a concatenation of a few sorted lists.
     pub points_at_once: usize,
 }
 
@@ -43,57 +54,61 @@ impl Default for Bounds {
     }
 }
 
-/// Why a question was not answered to its end.
+/// The reason for which the result of a question is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CutShort {
-    /// There is no time left, or nobody waits any more.
+    /// The deadline passed, or no caller waits for the result.
     #[error("the time ran out")]
     Deadline,
-    /// It outgrew one of the bounds.
+    /// The question exceeded one of its [`Bounds`].
     #[error("the question outgrew the work that one question may take")]
     Work,
-    /// There is more than was asked for.
+    /// There are more results than the requested maximum.
     #[error("there is more than was asked for")]
     Results,
 }
 
-/// Why work ends before its end: cut short, with what was found until then, or for a day that is not covered.
+/// The reason for which a search stops before it is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum Halt {
-    /// What was found is answered.
+pub(super) enum SearchError {
+    /// The search was cut short: the results found so far are returned.
     #[error(transparent)]
     Cut(#[from] CutShort),
-    /// There is no answer.
+    /// The scenario does not cover the day: there is no result.
     #[error(transparent)]
     Day(#[from] NotCoveredError),
 }
 
-/// What one question may take.
+/// The bounds of one question, the work that is left of them, and its callbacks.
 pub struct Budget<'a> {
-    /// Whether the work must stop. Asked often.
+    /// Returns whether the work must stop. Called often, so it must be cheap.
     stop: &'a dyn Fn() -> bool,
-    /// Told how far the work has come: the phase, what is done, and of how much (0: unknown).
+    /// Receives the progress: the phase, the amount done, and the total (0 if unknown).
     report: &'a dyn Fn(&'static str, u64, u64),
     pub(super) bounds: Bounds,
-    /// Of the SAT solver's conflicts, and of the points, those that are left.
+    /// The remaining conflicts of the SAT solver.
     pub(super) conflicts: Cell<usize>,
+    /// The remaining points.
     points: Cell<usize>,
 }
 
 impl<'a> Budget<'a> {
-    /// The full bounds; `stop` says whether there is no time left, `report` is told how far the work has come.
+    /// Creates a budget with the default bounds.
+    ///
+    /// `stop` returns whether the work must stop. `report` receives the progress: the phase, the amount done, and the
+    /// total (0 if unknown).
     pub fn new(stop: &'a dyn Fn() -> bool, report: &'a dyn Fn(&'static str, u64, u64)) -> Self {
         let bounds = Bounds::default();
         let (conflicts, points) = (Cell::new(bounds.conflicts), Cell::new(bounds.points));
         Self { stop, report, bounds, conflicts, points }
     }
 
-    /// Unbounded in time, and telling nobody: for tests and benches.
+    /// Creates a budget without a time limit that reports no progress, for tests and benchmarks.
     pub fn unhurried() -> Budget<'static> {
         Budget::new(&|| false, &|_, _, _| {})
     }
 
-    /// The same with other bounds.
+    /// Replaces the bounds, and resets the remaining work to them.
     #[must_use]
     pub fn with_bounds(self, bounds: Bounds) -> Self {
         let (conflicts, points) = (Cell::new(bounds.conflicts), Cell::new(bounds.points));
@@ -112,7 +127,10 @@ impl<'a> Budget<'a> {
         (self.report)(phase, done as u64, total as u64);
     }
 
-    /// Takes so many of the points that are left.
+    /// Subtracts points from the remaining ones.
+    ///
+    /// # Errors
+    /// Returns [`CutShort::Work`] if fewer points are left.
     pub(super) fn spend_points(&self, points: usize) -> Result<(), CutShort> {
         let left = self.points.get().checked_sub(points).ok_or(CutShort::Work)?;
         self.points.set(left);

@@ -1,16 +1,17 @@
 //! The minimal concessions, in their order: the minimal correction sets of the counted lines.
 //!
-//! Level by level of firmness, and within a level by size: what is found then has no part that was not found before, so
-//! that every set is minimal, and the first few are the first of all.
+//! Owns the search by ascending firmness level and, within a level, by ascending size. In this order, a set's proper
+//! subsets are found first and then ruled out with all their supersets. So every set found is minimal, and a search
+//! that stops early returns the first sets of the order. Must not know of cubes or issues.
 
 use super::budget::{Budget, CutShort};
 use super::encoding::Encoding;
 use super::problem::Problem;
-use super::solver::{Counted, Solver};
+use super::solver::{CountedLiterals, Solver};
 use rustsat::types::Lit;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A solver in which each line is honoured where its literal holds.
+/// A solver in which a package must honour each counted line whose literal holds.
 pub(super) struct Softening<'a> {
     problem: &'a Problem,
     solver: Solver<'a>,
@@ -28,36 +29,37 @@ impl<'a> Softening<'a> {
         Self { problem, solver, honoured, budget }
     }
 
-    /// Whether a package passes where these lines are softened.
+    /// Returns whether a package passes if these lines are softened.
     pub(super) fn opens(&mut self, is_softened: impl Fn(usize) -> bool) -> Result<bool, CutShort> {
         let kept = self.honoured.iter().enumerate().filter(|(line, _)| !is_softened(*line));
         let assumptions: Vec<Lit> = kept.map(|(_, literal)| *literal).collect();
         self.solver.solve(&assumptions)
     }
 
-    /// The lines honoured where a package last passed: those asked for, and whatever else happens to be.
+    /// Returns the lines whose literals hold in the last model: the required ones, and possibly more.
     pub(super) fn honoured_last(&self) -> BTreeSet<usize> {
         let honoured = self.honoured.iter().enumerate().filter(|(_, literal)| self.solver.held(**literal));
         honoured.map(|(line, _)| line).collect()
     }
 
-    /// Finds concessions in their order, at most `most`; whether these are all. Those found stay found if it is cut
-    /// short.
+    /// Appends at most `most` minimal concessions to `found`, and returns whether these are all.
+    ///
+    /// If the search is cut short, `found` keeps the concessions found so far.
     pub(super) fn concessions(&mut self, most: usize, found: &mut Vec<Vec<usize>>) -> Result<bool, CutShort> {
-        // Found ones are ruled out here only: elsewhere anything may be softened.
+        // The clauses that rule out found concessions apply only while `searching` holds: `opens` may soften any line.
         let searching = self.solver.literal();
         let levels: BTreeSet<_> = self.problem.lines.iter().map(|line| line.firmness).collect();
         for level in levels {
             let softened: Vec<usize> =
                 (0..self.honoured.len()).filter(|line| self.firmness_of(*line) <= Some(level)).collect();
             let literals: Vec<Lit> = softened.iter().filter_map(|line| self.honoured.get(*line)).copied().collect();
-            let mut counted: Counted = literals.iter().map(|honoured| !*honoured).collect();
+            let mut counted: CountedLiterals = literals.iter().map(|honoured| !*honoured).collect();
             let firmer = (0..self.honoured.len()).filter(|line| self.firmness_of(*line) > Some(level));
             let mut base: Vec<Lit> = firmer.filter_map(|line| self.honoured.get(line)).copied().collect();
             base.push(searching);
             let mut size = 0;
             while self.solver.solve(&base)? {
-                // Some set is left at this level: of which size is the least?
+                // A concession is left at this level: find the size of the smallest.
                 let size_found = loop {
                     size += 1;
                     let mut assumptions = base.clone();
@@ -69,7 +71,7 @@ impl<'a> Softening<'a> {
                 let mut bounded = base.clone();
                 bounded.extend(self.solver.at_most(&mut counted, size_found)?);
                 let mut of_size: Vec<Vec<usize>> = Vec::new();
-                // All of this size, so that they can be put in order.
+                // Collect all concessions of this size, so that they can be sorted.
                 while self.solver.solve(&bounded)? {
                     let kept = self.honoured_last();
                     let set: Vec<usize> = softened.iter().copied().filter(|line| !kept.contains(line)).collect();

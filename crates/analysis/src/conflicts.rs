@@ -1,15 +1,19 @@
-//! The minimal conflicts by size: the smallest sets of lines that hit every concession known so far, until one cannot be
-//! honoured (Ignatiev, Previti, Liffiton and Marques-Silva 2015, "Smallest MUS extraction with minimal hitting set
-//! dualization"). A set that can be honoured gives one more concession to hit.
+//! The minimal conflicts, by ascending size.
+//!
+//! Owns the search by minimal hitting sets (Ignatiev, Previti, Liffiton and Marques-Silva 2015, "Smallest MUS
+//! extraction with minimal hitting set dualization"). It takes the smallest set of lines that hits every known
+//! concession. If no package honours this set, the set is a conflict; otherwise the set leads to one more concession to
+//! hit. Must not know of cubes or issues.
 
 use super::budget::{Budget, CutShort};
 use super::concessions::Softening;
 use super::problem::Problem;
-use super::solver::{Counted, Solver};
+use super::solver::{CountedLiterals, Solver};
 use rustsat::types::Lit;
 
-/// Finds conflicts in their order, at most `most`; whether these are all. `known` are concessions, `all_known` says
-/// whether they are all there are.
+/// Appends at most `most` minimal conflicts to `found`, and returns whether these are all.
+///
+/// `known` are minimal concessions; `all_known` says whether there are no others.
 pub(super) fn conflicts(
     problem: &Problem,
     softening: &mut Softening<'_>,
@@ -26,13 +30,13 @@ pub(super) fn conflicts(
     for concession in &known {
         hitting.add(&of(concession));
     }
-    let mut counted: Counted = taken.iter().copied().collect();
+    let mut counted: CountedLiterals = taken.iter().copied().collect();
     let mut size = 0;
     let mut of_size: Vec<Vec<usize>> = Vec::new();
     loop {
         let bound = hitting.at_most(&mut counted, size)?;
         if !hitting.solve(&bound)? {
-            // No more of this size.
+            // There is no further conflict of this size.
             of_size.sort_unstable();
             for set in of_size.drain(..) {
                 if found.len() == most {
@@ -57,7 +61,8 @@ pub(super) fn conflicts(
             }
             continue;
         }
-        // What can be honoured is honoured as far as it goes; what is left is a concession that was not hit.
+        // A package honours the set. Extend the honoured lines to a maximal set; the remaining lines are a minimal
+        // concession that the set does not hit.
         let mut kept = softening.honoured_last();
         for line in 0..count {
             if kept.contains(&line) {

@@ -1,35 +1,38 @@
-//! How many: exact, however many.
+//! Exact counts of the packages that a decision diagram admits.
+//!
+//! Owns the weights by which values are counted. Must not know of parties or red lines.
 
 use super::budget::{Budget, CutShort};
-use super::diagram::{Coordinate, Diagrams, Of};
+use super::diagram::{Coordinate, CoordinateKind, Diagrams};
 use super::fold::Algebra;
 use biodivine_lib_bdd::Bdd;
 use detente_condition::Space;
 use num_bigint::BigUint;
 
-/// How many a diagram admits.
+/// Counts the combinations of values that a diagram admits, each with its weight.
 pub(super) fn count(
     diagrams: &Diagrams<'_>,
     bdd: &Bdd,
     weights: &Weights,
     budget: &Budget<'_>,
 ) -> Result<BigUint, CutShort> {
-    let mut counting = Counting { diagrams, weights, budget };
-    Ok(diagrams.fold(bdd, &mut counting)?.unwrap_or_default())
+    let mut algebra = CountAlgebra { diagrams, weights, budget };
+    Ok(diagrams.fold(bdd, &mut algebra)?.unwrap_or_default())
 }
 
-/// What each value counts for.
+/// The weight of each value in a count.
 pub(super) enum Weights {
-    /// One.
+    /// Every value counts once.
     Values,
-    /// An interval for as many as it has numbers.
+    /// An interval counts once for each integer in it; any other value counts once.
     Integers(Space),
 }
 
 impl Weights {
+    /// Returns the weight of a value; `None` stands for 1.
     fn of(&self, coordinate: &Coordinate, value: usize) -> Option<u128> {
-        match (self, coordinate.of) {
-            (Weights::Integers(space), Of::Values(input)) => {
+        match (self, coordinate.kind) {
+            (Weights::Integers(space), CoordinateKind::Values(input)) => {
                 let (low, high) = space.axis(input)?.interval(value)?;
                 Some(u128::from(high.abs_diff(low)) + 1)
             }
@@ -38,13 +41,13 @@ impl Weights {
     }
 }
 
-struct Counting<'a> {
+struct CountAlgebra<'a> {
     diagrams: &'a Diagrams<'a>,
     weights: &'a Weights,
     budget: &'a Budget<'a>,
 }
 
-impl Algebra for Counting<'_> {
+impl Algebra for CountAlgebra<'_> {
     type Value = BigUint;
 
     fn admitted(&mut self) -> BigUint {

@@ -1,10 +1,14 @@
-//! Numbers of preferences, added exactly: the decimals that they are written as, not the binary fractions nearest to
-//! them. 0.1 and 0.2 are 0.3 then, and packages that are equally good are found to be so.
+//! The numbers of preferences as decimals, which are added exactly.
+//!
+//! Owns the conversion of an `f64` to the decimal in which a person wrote it, and back. With exact sums, 0.1 and 0.2
+//! make 0.3, so packages that are equally good compare as equal. Must not know of preferences or packages.
 
-/// The most digits of all numbers of one question on a common scale: their sums stay far below the largest integer.
-const MOST_DIGITS: usize = 30;
+/// The maximum number of digits of a number on the common scale of a question.
+///
+/// The limit keeps the sums of all numbers of a question far below `i128::MAX`.
+const MAX_DIGITS: usize = 30;
 
-/// A number as digits and the number of those after the point.
+/// A decimal number: its digits, and how many of them are after the decimal point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Decimal {
     digits: i128,
@@ -12,30 +16,30 @@ pub(super) struct Decimal {
 }
 
 impl Decimal {
-    /// The shortest decimal that is read as this number; `None` where it has too many digits.
+    /// Returns the shortest decimal that parses to this number; `None` if it has too many digits.
     pub(super) fn shortest(number: f64) -> Option<Self> {
-        // Never with an exponent, always the fewest digits that tell the number from its neighbours.
+        // `Display` of `f64` writes no exponent, and the fewest digits that distinguish the number from its neighbours.
         let text = format!("{number}");
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
         let written = format!("{whole}{fraction}");
-        let digits: i128 = (written.len() <= MOST_DIGITS).then(|| written.parse().ok()).flatten()?;
+        let digits: i128 = (written.len() <= MAX_DIGITS).then(|| written.parse().ok()).flatten()?;
         Some(Self { digits, places: fraction.len() })
     }
 
-    /// The number times ten to the power of `scale`; `None` where it has too many digits.
+    /// Returns the number times ten to the power of `scale`; `None` if the result has too many digits.
     pub(super) fn scaled(&self, scale: usize) -> Option<i128> {
         let factor = 10i128.checked_pow(u32::try_from(scale.checked_sub(self.places)?).ok()?)?;
         let scaled = self.digits.checked_mul(factor)?;
-        (scaled.unsigned_abs() < 10u128.pow(MOST_DIGITS as u32)).then_some(scaled)
+        (scaled.unsigned_abs() < 10u128.pow(MAX_DIGITS as u32)).then_some(scaled)
     }
 
-    /// How many digits are after the point.
+    /// Returns the number of digits after the decimal point.
     pub(super) fn places(&self) -> usize {
         self.places
     }
 }
 
-/// A sum on a scale as the number nearest to it.
+/// Converts a sum on a scale to the nearest `f64`.
 pub(super) fn to_f64(scaled: i128, scale: usize) -> f64 {
     let sign = if scaled < 0 { "-" } else { "" };
     format!("{sign}{}e-{scale}", scaled.unsigned_abs()).parse().unwrap_or(f64::NAN)

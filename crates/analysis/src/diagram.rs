@@ -1,8 +1,9 @@
-//! Decision diagrams over inputs: which answers to all issues break every cube.
+//! Decision diagrams over the answers to all issues, and over the inputs and bindings that decide a probability.
 //!
-//! An input with options or intervals takes as many bits as its number of values asks for, highest first, side by side;
-//! a member takes one. Codes that are no value are read as the last one, so that whatever a diagram admits, some values
-//! do.
+//! Owns the encoding of values as bits. An input with options or intervals takes as many adjacent bits as its number of
+//! values requires, the highest bit first; a member takes one bit. A code that stands for no value is read as the last
+//! value, so that every path to the admitting terminal stands for some values. Must not know of the question that is
+//! asked.
 
 use super::budget::{Budget, CutShort};
 use super::problem::Cube;
@@ -10,42 +11,42 @@ use biodivine_lib_bdd::{Bdd, BddPointer, BddVariable, BddVariableSet, op_functio
 use detente_condition::{Axis, InputId, Literal, Space};
 use std::collections::HashMap;
 
-/// What a coordinate stands for.
+/// The meaning of a coordinate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Of {
-    /// An input's options or intervals.
+pub(super) enum CoordinateKind {
+    /// The options or intervals of an input.
     Values(InputId),
-    /// One member: 0 is out, 1 is in.
+    /// One member of an input: 0 is out, 1 is in.
     Member(InputId, u8),
-    /// Whether a line binds, by its place: 1 if it does.
+    /// Whether a counted line binds, by its index in `Problem::lines`: 1 if it binds.
     Binding(usize),
 }
 
-/// A place in the order, with the bits that it takes.
+/// One position in the order of a diagram, with its bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Coordinate {
-    pub(super) of: Of,
-    /// How many values it has.
+    pub(super) kind: CoordinateKind,
+    /// The number of values.
     pub(super) count: usize,
     first: u16,
     bits: u16,
 }
 
 impl Coordinate {
-    /// The input whose it is.
+    /// Returns the input of the coordinate; `None` for a binding.
     pub(super) fn input(&self) -> Option<InputId> {
-        match self.of {
-            Of::Values(input) | Of::Member(input, _) => Some(input),
-            Of::Binding(_) => None,
+        match self.kind {
+            CoordinateKind::Values(input) | CoordinateKind::Member(input, _) => Some(input),
+            CoordinateKind::Binding(_) => None,
         }
     }
 
-    /// The values that a mask of the input leaves possible.
+    /// Returns the values of the coordinate that a mask of its input leaves possible.
     pub(super) fn admitted(&self, mask: u128) -> Vec<usize> {
         let is_set = |bit: usize| mask.checked_shr(u32::try_from(bit).unwrap_or(128)).unwrap_or(0) & 1 == 1;
-        match self.of {
-            Of::Values(_) => (0..self.count).filter(|value| is_set(*value)).collect(),
-            Of::Member(_, member) => {
+        match self.kind {
+            CoordinateKind::Values(_) => (0..self.count).filter(|value| is_set(*value)).collect(),
+            CoordinateKind::Member(_, member) => {
                 let member = usize::from(member);
                 [64 + member, member]
                     .iter()
@@ -54,15 +55,15 @@ impl Coordinate {
                     .map(|(value, _)| value)
                     .collect()
             }
-            Of::Binding(_) => vec![0, 1],
+            CoordinateKind::Binding(_) => vec![0, 1],
         }
     }
 }
 
-/// What diagrams are made of.
+/// The coordinates of a set of diagrams, and the operations on these diagrams.
 pub(super) struct Diagrams<'a> {
     pub(super) coordinates: Vec<Coordinate>,
-    /// For each bit, its coordinate.
+    /// The index of the coordinate of each bit.
     coordinate_of: Vec<usize>,
     variables: Vec<BddVariable>,
     set: BddVariableSet,
@@ -74,7 +75,12 @@ pub(super) struct Diagrams<'a> {
 }
 
 impl<'a> Diagrams<'a> {
-    /// Coordinates for these inputs, in this order; after each input, the lines whose binding is told there.
+    /// Creates the coordinates of the given inputs, in this order.
+    ///
+    /// The bindings of the lines listed with an input follow that input.
+    ///
+    /// # Errors
+    /// Returns [`CutShort::Work`] if there are more bits than the library has variables.
     pub(super) fn new(
         order: &[(InputId, Vec<usize>)],
         space: &Space,
@@ -82,22 +88,22 @@ impl<'a> Diagrams<'a> {
     ) -> Result<Self, CutShort> {
         let mut coordinates = Vec::new();
         let mut first = 0u16;
-        let mut push = |of: Of, count: usize| -> Result<(), CutShort> {
+        let mut push = |kind: CoordinateKind, count: usize| -> Result<(), CutShort> {
             let bits = u16::try_from(usize::BITS - count.saturating_sub(1).leading_zeros()).unwrap_or(u16::MAX);
-            coordinates.push(Coordinate { of, count, first, bits });
-            // The crate takes a few variables fewer than its numbers would allow.
+            coordinates.push(Coordinate { kind, count, first, bits });
+            // `biodivine_lib_bdd` supports a few variables fewer than `u16::MAX`.
             first = first.checked_add(bits).filter(|bits| *bits < u16::MAX - 8).ok_or(CutShort::Work)?;
             Ok(())
         };
         for (input, bindings) in order {
             match space.axis(*input) {
                 Some(Axis::Members { count }) => {
-                    (0..*count).try_for_each(|member| push(Of::Member(*input, member), 2))?;
+                    (0..*count).try_for_each(|member| push(CoordinateKind::Member(*input, member), 2))?;
                 }
-                Some(axis) => push(Of::Values(*input), axis.full().count_ones() as usize)?,
+                Some(axis) => push(CoordinateKind::Values(*input), axis.full().count_ones() as usize)?,
                 None => {}
             }
-            bindings.iter().try_for_each(|line| push(Of::Binding(*line), 2))?;
+            bindings.iter().try_for_each(|line| push(CoordinateKind::Binding(*line), 2))?;
         }
         let set = BddVariableSet::new_anonymous(first);
         let mut diagrams = Self {
@@ -113,10 +119,10 @@ impl<'a> Diagrams<'a> {
         };
         for (at, coordinate) in diagrams.coordinates.iter().enumerate() {
             diagrams.coordinate_of.extend(std::iter::repeat_n(at, usize::from(coordinate.bits)));
-            match coordinate.of {
-                Of::Values(input) => drop(diagrams.values.insert(input, at)),
-                Of::Member(input, member) => drop(diagrams.members.insert((input, member), at)),
-                Of::Binding(line) => drop(diagrams.bindings.insert(line, at)),
+            match coordinate.kind {
+                CoordinateKind::Values(input) => drop(diagrams.values.insert(input, at)),
+                CoordinateKind::Member(input, member) => drop(diagrams.members.insert((input, member), at)),
+                CoordinateKind::Binding(line) => drop(diagrams.bindings.insert(line, at)),
             }
         }
         Ok(diagrams)
@@ -134,7 +140,9 @@ impl<'a> Diagrams<'a> {
         self.apply(one, other, op_function::and_not)
     }
 
-    /// One operation, bounded in what it builds and in what it does: of the latter the crate's own limit knows nothing.
+    /// Applies an operation within the bounds on the nodes of its result and on its steps.
+    ///
+    /// The library's own limit counts only the nodes of the result, so a dry run checks the steps first.
     fn apply(
         &self,
         one: &Bdd,
@@ -142,7 +150,7 @@ impl<'a> Diagrams<'a> {
         operation: impl Fn(Option<bool>, Option<bool>) -> Option<bool> + Copy,
     ) -> Result<Bdd, CutShort> {
         self.budget.check()?;
-        // Every pair of nodes is met once at the most.
+        // An operation visits each pair of nodes at most once, so a small product needs no dry run.
         let bounds = &self.budget.bounds;
         if one.size().saturating_mul(other.size()) > bounds.steps {
             Bdd::check_binary_op(bounds.steps, one, other, operation).ok_or(CutShort::Work)?;
@@ -151,7 +159,7 @@ impl<'a> Diagrams<'a> {
         Bdd::binary_op_with_limit(bounds.nodes, one, other, operation).ok_or(CutShort::Work)
     }
 
-    /// Where some of the cubes hold.
+    /// Builds the diagram of "some of the cubes hold".
     pub(super) fn any_of(&mut self, cubes: &[Cube]) -> Result<Bdd, CutShort> {
         let mut any = self.set.mk_false();
         for cube in cubes {
@@ -165,7 +173,7 @@ impl<'a> Diagrams<'a> {
         Ok(any)
     }
 
-    /// Where all these values are taken.
+    /// Builds the diagram of "all these coordinates have these values".
     pub(super) fn exactly(&self, values: &[(usize, usize)]) -> Result<Bdd, CutShort> {
         let mut all = self.set.mk_true();
         for (at, value) in values {
@@ -181,7 +189,7 @@ impl<'a> Diagrams<'a> {
         Ok(all)
     }
 
-    /// Where a line does not bind, or is not crossed.
+    /// Builds the diagram of "the line does not bind, or is not crossed".
     pub(super) fn unless_binding(&self, line: usize, crossed: &Bdd) -> Result<Bdd, CutShort> {
         match self.bindings.get(&line).and_then(|at| self.coordinates.get(*at)) {
             Some(coordinate) => {
@@ -192,7 +200,9 @@ impl<'a> Diagrams<'a> {
         }
     }
 
-    /// Where all hold, taken together from the last coordinates up: what is below changes no more.
+    /// Builds the conjunction of the parts.
+    ///
+    /// It adds the parts from the last coordinates up, so that later steps do not rebuild the lower nodes.
     pub(super) fn all_of(&self, mut parts: Vec<Bdd>, phase: &'static str) -> Result<Bdd, CutShort> {
         if parts.iter().map(Bdd::size).sum::<usize>() > 4 * self.budget.bounds.nodes {
             return Err(CutShort::Work);
@@ -206,7 +216,7 @@ impl<'a> Diagrams<'a> {
         Ok(all)
     }
 
-    /// Where a mask's test is passed.
+    /// Builds the diagram of "the input passes the test", and caches it.
     fn test(&mut self, literal: &Literal) -> Bdd {
         if let Some(test) = self.tests.get(&(literal.input, literal.forbids)) {
             return test.clone();
@@ -225,14 +235,14 @@ impl<'a> Diagrams<'a> {
             let member = u8::try_from(bit % 64).unwrap_or(u8::MAX);
             let coordinate = self.members.get(&(literal.input, member)).and_then(|at| self.coordinates.get(*at));
             if let Some(coordinate) = coordinate {
-                // Forbidden to be in: it is out.
+                // A member that is forbidden to be in is out, and the reverse.
                 test = test.and(&self.bit(coordinate, 0, bit >= 64));
             }
         }
         test
     }
 
-    /// Where the values whose code begins with these bits are not forbidden.
+    /// Builds the diagram of "the value is not forbidden", for codes that begin with the bits of `prefix`.
     fn values_test(&self, coordinate: &Coordinate, forbids: u128, prefix: usize, bit: u16) -> Bdd {
         if bit == coordinate.bits {
             let value = prefix.min(coordinate.count.saturating_sub(1));
@@ -253,7 +263,7 @@ impl<'a> Diagrams<'a> {
         variable.map_or_else(|| self.set.mk_true(), |variable| self.set.mk_literal(variable, value))
     }
 
-    /// The coordinate that a node of a diagram tests; past the last one for the ends.
+    /// Returns the index of the coordinate that a node tests; the number of coordinates for a terminal.
     pub(super) fn coordinate_of(&self, bdd: &Bdd, node: BddPointer) -> usize {
         if node.is_terminal() {
             return self.coordinates.len();
@@ -261,7 +271,7 @@ impl<'a> Diagrams<'a> {
         self.coordinate_of.get(bdd.var_of(node).to_index()).copied().unwrap_or(self.coordinates.len())
     }
 
-    /// Where a value of a coordinate leads from a node.
+    /// Returns the node that a value of a coordinate leads to.
     pub(super) fn follow(&self, bdd: &Bdd, mut node: BddPointer, at: usize, value: usize) -> BddPointer {
         let Some(coordinate) = self.coordinates.get(at) else { return node };
         while self.coordinate_of(bdd, node) == at {

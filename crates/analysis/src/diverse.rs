@@ -1,4 +1,6 @@
-//! Packages unlike each other: each next one takes, as far as it can, the answers that appear least in those before it.
+//! Packages that differ from each other: each next package prefers the values that earlier packages use least.
+//!
+//! Owns the usage counts and the fold that minimizes them. Must not know of issues or red lines.
 
 use super::budget::{Budget, CutShort};
 use super::diagram::Diagrams;
@@ -6,11 +8,11 @@ use super::fold::Algebra;
 use biodivine_lib_bdd::Bdd;
 use std::collections::HashMap;
 
-/// What has been used so far: by coordinate and value, in how many packages.
+/// The number of earlier packages that have each value, by coordinate and value.
 #[derive(Debug, Default)]
-pub(super) struct Used(HashMap<(usize, usize), u64>);
+pub(super) struct UsageCounts(HashMap<(usize, usize), u64>);
 
-impl Used {
+impl UsageCounts {
     pub(super) fn add(&mut self, values: &[(usize, usize)]) {
         for value in values {
             *self.0.entry(*value).or_default() += 1;
@@ -18,31 +20,32 @@ impl Used {
     }
 }
 
-/// The package of a diagram whose values have been used least in sum, the first of equal ones, by coordinate.
+/// Returns the values, by coordinate, of the package with the least total usage (the first of equals).
 pub(super) fn least_used(
     diagrams: &Diagrams<'_>,
     bdd: &Bdd,
-    used: &Used,
+    used: &UsageCounts,
     budget: &Budget<'_>,
 ) -> Result<Option<Vec<(usize, usize)>>, CutShort> {
-    let mut search = Search { diagrams, used, budget, choices: Vec::new() };
-    let Some((_, mut next)) = diagrams.fold(bdd, &mut search)? else { return Ok(None) };
+    let mut algebra = LeastUsedAlgebra { diagrams, used, budget, choices: Vec::new() };
+    let Some((_, mut next)) = diagrams.fold(bdd, &mut algebra)? else { return Ok(None) };
     let mut values = Vec::new();
-    while let Some((coordinate, value, after)) = next.and_then(|at| search.choices.get(at)).copied() {
+    while let Some((coordinate, value, after)) = next.and_then(|at| algebra.choices.get(at)).copied() {
         values.push((coordinate, value));
         next = after;
     }
     Ok(Some(values))
 }
 
-struct Search<'a> {
+struct LeastUsedAlgebra<'a> {
     diagrams: &'a Diagrams<'a>,
-    used: &'a Used,
+    used: &'a UsageCounts,
     budget: &'a Budget<'a>,
+    /// The choices: coordinate, value, and the index of the choice at the next coordinate.
     choices: Vec<(usize, usize, Option<usize>)>,
 }
 
-impl Algebra for Search<'_> {
+impl Algebra for LeastUsedAlgebra<'_> {
     type Value = (u64, Option<usize>);
 
     fn admitted(&mut self) -> Self::Value {

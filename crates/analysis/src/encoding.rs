@@ -1,4 +1,6 @@
-//! Issues as literals: which answer an issue has, and that a cube is broken.
+//! Issues as SAT literals: the answer that an issue has, and the clause that breaks a cube.
+//!
+//! Owns the literals of the issues. Must not know of the question that is asked with them.
 
 use super::problem::{Blame, Cube, Problem};
 use super::solver::Solver;
@@ -6,32 +8,34 @@ use detente_condition::{Axis, InputId, Literal};
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
 
-/// An issue's literals.
+/// The literals of one issue.
 #[derive(Clone, Debug)]
 pub(super) enum IssueLiterals {
-    /// One for each option, or interval, of which one holds, unless the issue stays open.
+    /// One literal for each option or interval; exactly one holds, unless the issue stays open.
     Values(Vec<Lit>),
-    /// For each member: that it is in, and that it is out. Neither, only where it was open, and stays so.
+    /// Two literals for each member, "in" and "out"; neither holds if the member stays open.
     Members { inside: Vec<Lit>, outside: Vec<Lit> },
 }
 
-/// What an issue that is open may stay.
+/// The literal by which an open issue stays as open as it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
-    /// That it stays as it is.
+    /// Holds if the issue stays as it is.
     pub(super) stays: Lit,
-    /// What is possible then.
+    /// The mask of the values that are possible while the issue stays as it is.
     pub(super) possible: u128,
 }
 
-/// All issues' literals.
+/// The literals of all issues of a problem.
 pub(super) struct Encoding {
     issues: BTreeMap<InputId, (IssueLiterals, Option<Open>)>,
 }
 
 impl Encoding {
-    /// Literals for all issues on which something depends, within the pins. `left_open` says which issues may stay as
-    /// open as they are, and how open this is; their pins must leave room for all of it.
+    /// Creates literals for all issues on which something depends, and adds the clauses of the pins.
+    ///
+    /// `left_open` holds the issues that may stay as open as they are, with the mask of the values that are possible
+    /// then. An issue cannot stay open if its pin rules out one of these values.
     pub(super) fn new(problem: &Problem, solver: &mut Solver<'_>, left_open: &BTreeMap<InputId, u128>) -> Self {
         let mut encoding = Self { issues: BTreeMap::new() };
         for input in problem.issues() {
@@ -52,17 +56,17 @@ impl Encoding {
         encoding
     }
 
-    /// The issues with their literals, in the scenario's order.
+    /// Iterates over the issues with their literals, in the scenario's order.
     pub(super) fn issues(&self) -> impl Iterator<Item = (InputId, &IssueLiterals, Option<&Open>)> {
         self.issues.iter().map(|(input, (literals, open))| (*input, literals, open.as_ref()))
     }
 
-    /// The clause that a cube is broken, whatever is left open.
+    /// Returns the clause that a cube is broken, for every value of the issues that stay open.
     pub(super) fn broken(&self, cube: &Cube) -> Vec<Lit> {
         cube.iter().flat_map(|literal| self.outside(literal)).collect()
     }
 
-    /// What puts an answer outside of a test for certain.
+    /// Returns the literals of which each makes an answer fail a test for certain.
     fn outside(&self, literal: &Literal) -> Vec<Lit> {
         let Some((literals, open)) = self.issues.get(&literal.input) else { return Vec::new() };
         let is_set = |mask: u128, bit: usize| mask.checked_shr(u32::try_from(bit).unwrap_or(128)).unwrap_or(0) & 1 == 1;
@@ -80,7 +84,7 @@ impl Encoding {
         }
     }
 
-    /// Constraints and goal, as clauses.
+    /// Adds the clauses of the constraints and the goal.
     pub(super) fn add_hard(&self, problem: &Problem, solver: &mut Solver<'_>) {
         for (blame, cubes) in &problem.hard {
             debug_assert!(matches!(blame, Blame::Constraint(_) | Blame::Goal), "what every package meets");
@@ -90,7 +94,9 @@ impl Encoding {
         }
     }
 
-    /// Every counted line clear: always, or where its literal of `honoured` holds.
+    /// Adds the clauses that every counted line is clear.
+    ///
+    /// With `honoured`, a line must be clear only if its literal holds.
     pub(super) fn add_lines(&self, problem: &Problem, solver: &mut Solver<'_>, honoured: Option<&[Lit]>) {
         for (at, line) in problem.lines.iter().enumerate() {
             let given = honoured.and_then(|honoured| honoured.get(at)).copied();
@@ -124,8 +130,8 @@ fn members(count: usize, pinned: u128, open: Option<Open>, solver: &mut Solver<'
         None => inside.iter().map(|literal| !*literal).collect(),
         Some(_) => (0..count).map(|_| solver.literal()).collect(),
     };
-    // What would be otherwise if the issue did not stay as it is.
-    let mut otherwise: Vec<Lit> = Vec::new();
+    // At least one of these literals holds unless the issue stays as it is.
+    let mut changes: Vec<Lit> = Vec::new();
     for (bit, (is_in, is_out)) in inside.iter().zip(&outside).enumerate() {
         if pinned >> bit & 1 == 0 {
             solver.add(&[!*is_in]);
@@ -138,18 +144,18 @@ fn members(count: usize, pinned: u128, open: Option<Open>, solver: &mut Solver<'
         let (may_be_in, may_be_out) = (possible >> bit & 1 == 1, possible >> (64 + bit) & 1 == 1);
         let is_free = pinned >> bit & 1 == 1 && pinned >> (64 + bit) & 1 == 1;
         if !(may_be_in && may_be_out && is_free) {
-            // Only what was open may stay open, and only within the pins.
+            // A member stays open only if it was open and the pins allow both states.
             solver.add(&[*is_in, *is_out]);
         }
-        otherwise.extend(may_be_out.then_some(*is_in));
-        otherwise.extend(may_be_in.then_some(*is_out));
-        // While all stays as it is, what is certain is certain, and the rest is neither in nor out.
+        changes.extend(may_be_out.then_some(*is_in));
+        changes.extend(may_be_in.then_some(*is_out));
+        // While the issue stays as it is, certain members keep their state, and open members are neither in nor out.
         solver.add(&[!stays, if may_be_out { !*is_in } else { *is_in }]);
         solver.add(&[!stays, if may_be_in { !*is_out } else { *is_out }]);
     }
     if let Some(Open { stays, .. }) = open {
-        otherwise.push(stays);
-        solver.add(&otherwise);
+        changes.push(stays);
+        solver.add(&changes);
     }
     IssueLiterals::Members { inside, outside }
 }

@@ -1,4 +1,6 @@
-//! The first package that passes, in the scenario's order of issues and options.
+//! The first passing package, in the order of the scenario's issues and options.
+//!
+//! Owns the search for one package that crosses no counted red line. Must not know of distances or probabilities.
 
 use super::budget::{Budget, CutShort};
 use super::encoding::{Encoding, IssueLiterals};
@@ -9,8 +11,8 @@ use detente_condition::{Answer, Value};
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
 
-/// The answers of the first package; `None` if none passes.
-pub(super) fn passing(problem: &Problem, budget: &Budget<'_>) -> Result<Option<Answers>, CutShort> {
+/// Returns the answers of the first passing package; `None` if no package passes.
+pub(super) fn first_passing(problem: &Problem, budget: &Budget<'_>) -> Result<Option<Answers>, CutShort> {
     let mut solver = Solver::new(budget);
     let encoding = Encoding::new(problem, &mut solver, &BTreeMap::new());
     encoding.add_hard(problem, &mut solver);
@@ -40,7 +42,7 @@ pub(super) fn passing(problem: &Problem, budget: &Budget<'_>) -> Result<Option<A
     Ok(Some(answers.collect()))
 }
 
-/// The members that are in, as a mask.
+/// Returns the mask of the members whose `inside` literal holds in the model of the solver.
 pub(super) fn members_held(solver: &Solver<'_>, inside: &[Lit]) -> u64 {
     let held = (0u32..).zip(inside).filter(|(_, literal)| solver.held(**literal));
     held.fold(0, |all, (bit, _)| all | 1u64.checked_shl(bit).unwrap_or(0))

@@ -1,43 +1,49 @@
-//! Folding a diagram from its ends to its root: counting, weighing and ranking are folds of one diagram, with other
-//! algebras.
+//! Folds of a decision diagram from its terminals to its root.
+//!
+//! Owns the traversal, and the size limit on its intermediate values. Counting, weighing and ranking differ only in
+//! their [`Algebra`]; this module must not know of any of them.
 
 use super::budget::CutShort;
 use super::diagram::Diagrams;
 use biodivine_lib_bdd::{Bdd, BddPointer};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What a place in a map takes that grows by doubling, and a choice that an algebra may note for it.
-const BYTES_OF_A_PLACE: usize = 96;
+/// The assumed size of one map entry and of the choice that an algebra may record for it, in bytes.
+///
+/// The size allows for the unused capacity of a map that grows by doubling.
+const BYTES_PER_ENTRY: usize = 96;
 
-/// What a fold makes of a coordinate.
+/// The operations that give a fold its meaning.
 pub(super) trait Algebra {
-    /// What is known of a part of the diagram.
+    /// The value of a part of the diagram.
     type Value: Clone;
 
-    /// Of the end that admits.
+    /// Returns the value of the terminal that admits.
     fn admitted(&mut self) -> Self::Value;
 
-    /// Of a place before a coordinate: from what is known after it, for each value that leads anywhere. None: nowhere.
+    /// Returns the value before a coordinate, from the values after it; `None` if nothing is admitted.
+    ///
+    /// `after` has one entry for each value of the coordinate after which the diagram admits something.
     fn level(&mut self, coordinate: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort>;
 
-    /// About how many bytes a value takes, beside its place in a map.
+    /// Returns the approximate size of a value in bytes, without its map entry.
     fn bytes(&self, _value: &Self::Value) -> usize {
         size_of::<Self::Value>()
     }
 
-    /// The values of a coordinate that are looked at.
+    /// Returns the values of a coordinate that the fold visits.
     fn values(&self, coordinate: usize) -> Vec<usize>;
 }
 
 impl Diagrams<'_> {
-    /// Folds a diagram; `None` if it admits nothing.
+    /// Folds a diagram; returns `None` if the diagram admits nothing.
     pub(super) fn fold<A: Algebra>(&self, bdd: &Bdd, algebra: &mut A) -> Result<Option<A::Value>, CutShort> {
         let (known, lifted, end) = (HashMap::new(), HashMap::new(), algebra.admitted());
         let mut fold = Fold { diagrams: self, bdd, known, lifted, end, bytes: 0 };
         let values: Vec<Vec<usize>> = (0..self.coordinates.len()).map(|at| algebra.values(at)).collect();
         let of = |at: usize| values.get(at).map_or(&[][..], |values| values);
         let root = bdd.root_pointer();
-        // The nodes at which a coordinate begins, from the top.
+        // The nodes at which the bits of a coordinate begin, by coordinate, found from the root down.
         let mut begins: BTreeMap<usize, BTreeSet<BddPointer>> = BTreeMap::new();
         begins.entry(self.coordinate_of(bdd, root)).or_default().insert(root);
         for at in 0..self.coordinates.len() {
@@ -62,7 +68,7 @@ impl Diagrams<'_> {
                     }
                 }
                 let known = if after.is_empty() { None } else { algebra.level(*at, &after)? };
-                fold.make_room(known.as_ref(), algebra)?;
+                fold.reserve(known.as_ref(), algebra)?;
                 fold.known.insert(*node, known);
             }
         }
@@ -73,23 +79,27 @@ impl Diagrams<'_> {
 struct Fold<'a, V> {
     diagrams: &'a Diagrams<'a>,
     bdd: &'a Bdd,
-    /// Of the nodes at which a coordinate begins.
+    /// The value of each node at which the bits of a coordinate begin.
     known: HashMap<BddPointer, Option<V>>,
-    /// The same, from earlier coordinates on that the node does not test.
+    /// The value of a node seen from an earlier coordinate; the node tests no coordinate in between.
     lifted: HashMap<(BddPointer, usize), Option<V>>,
     end: V,
-    /// What all these take, about.
+    /// The approximate size of both maps in bytes.
     bytes: usize,
 }
 
 impl<V: Clone> Fold<'_, V> {
-    fn make_room<A: Algebra<Value = V>>(&mut self, value: Option<&V>, algebra: &A) -> Result<(), CutShort> {
+    /// Adds the size of a new map entry.
+    ///
+    /// # Errors
+    /// Returns [`CutShort::Work`] if the maps exceed their bound.
+    fn reserve<A: Algebra<Value = V>>(&mut self, value: Option<&V>, algebra: &A) -> Result<(), CutShort> {
         let value = value.map_or(0, |value| algebra.bytes(value));
-        self.bytes = self.bytes.saturating_add(BYTES_OF_A_PLACE).saturating_add(value);
+        self.bytes = self.bytes.saturating_add(BYTES_PER_ENTRY).saturating_add(value);
         if self.bytes > self.diagrams.budget.bounds.bytes { Err(CutShort::Work) } else { Ok(()) }
     }
 
-    /// What is known of a node from a coordinate on.
+    /// Returns the value of a node, seen from coordinate `from`.
     fn lifted<A: Algebra<Value = V>>(
         &mut self,
         node: BddPointer,
@@ -103,10 +113,10 @@ impl<V: Clone> Fold<'_, V> {
         }
         let mut at = own;
         let mut known = if node.is_one() { Some(self.end.clone()) } else { self.known.get(&node).cloned().flatten() };
-        // The nearest place that is known already.
-        for place in from..own {
-            if let Some(lifted) = self.lifted.get(&(node, place)) {
-                (at, known) = (place, lifted.clone());
+        // Start from the earliest coordinate whose value is cached.
+        for earlier in from..own {
+            if let Some(lifted) = self.lifted.get(&(node, earlier)) {
+                (at, known) = (earlier, lifted.clone());
                 break;
             }
         }
@@ -117,7 +127,7 @@ impl<V: Clone> Fold<'_, V> {
                 let after: Vec<(usize, V)> = all.iter().map(|value| (*value, below.clone())).collect();
                 known = if after.is_empty() { None } else { algebra.level(at, &after)? };
             }
-            self.make_room(known.as_ref(), algebra)?;
+            self.reserve(known.as_ref(), algebra)?;
             self.lifted.insert((node, at), known.clone());
         }
         Ok(known)

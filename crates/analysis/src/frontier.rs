@@ -1,5 +1,7 @@
-//! The efficient points: those that no other dominates, as a fold. What is dominated among the rest of the answers stays
-//! dominated whatever comes before them, since criteria add up.
+//! The efficient points, which no other point dominates, found by a fold over the diagram of all packages.
+//!
+//! Owns dominance. Criteria are sums, so a point that is dominated after some coordinate stays dominated whatever
+//! values precede it, and each step of the fold can drop it. Must not know of parties or of the meaning of criteria.
 
 use super::budget::{Budget, CutShort};
 use super::diagram::Diagrams;
@@ -9,27 +11,27 @@ use biodivine_lib_bdd::Bdd;
 use num_bigint::BigUint;
 use std::rc::Rc;
 
-/// Of so many points the time is asked for once.
-const BETWEEN_CHECKS: usize = 4_096;
+/// The number of points between two checks of the deadline.
+const POINTS_BETWEEN_CHECKS: usize = 4_096;
 
-/// A point that no other dominates.
+/// The amounts of one or more packages, which no other point dominates.
 #[derive(Clone, Debug)]
 pub(super) struct Point {
-    /// By each criterion.
+    /// The amount of each criterion.
     pub(super) amounts: Box<[i128]>,
-    /// How many packages are there.
+    /// The number of packages at this point.
     pub(super) packages: BigUint,
-    /// The first of them, by its last choice.
+    /// The index of the first package's choice at its first coordinate; `None` after the last coordinate.
     choice: Option<usize>,
 }
 
-/// All efficient points, by falling amounts.
+/// All efficient points, by descending amounts.
 pub(super) struct Frontier {
     pub(super) points: Vec<Point>,
     choices: Vec<Choice>,
 }
 
-/// A value taken at a coordinate, and the next choice.
+/// The value that a package has at a coordinate, and the index of its choice at the next coordinate.
 struct Choice {
     coordinate: usize,
     value: usize,
@@ -43,12 +45,12 @@ impl Frontier {
         utilities: &Utilities,
         budget: &Budget<'_>,
     ) -> Result<Self, CutShort> {
-        let mut ranking = Ranking { diagrams, utilities, budget, choices: Vec::new() };
-        let points = diagrams.fold(bdd, &mut ranking)?;
-        Ok(Self { points: points.map(|points| points.to_vec()).unwrap_or_default(), choices: ranking.choices })
+        let mut algebra = FrontierAlgebra { diagrams, utilities, budget, choices: Vec::new() };
+        let points = diagrams.fold(bdd, &mut algebra)?;
+        Ok(Self { points: points.map(|points| points.to_vec()).unwrap_or_default(), choices: algebra.choices })
     }
 
-    /// The values of a point's first package, by coordinate.
+    /// Returns the values of a point's first package, by coordinate.
     pub(super) fn values(&self, point: &Point) -> Vec<(usize, usize)> {
         let mut next = point.choice;
         let mut values = Vec::new();
@@ -60,14 +62,14 @@ impl Frontier {
     }
 }
 
-struct Ranking<'a> {
+struct FrontierAlgebra<'a> {
     diagrams: &'a Diagrams<'a>,
     utilities: &'a Utilities,
     budget: &'a Budget<'a>,
     choices: Vec<Choice>,
 }
 
-/// A point that may be dominated.
+/// A point that another point may dominate.
 struct Candidate {
     amounts: Box<[i128]>,
     packages: BigUint,
@@ -75,7 +77,7 @@ struct Candidate {
     next: Option<usize>,
 }
 
-impl Algebra for Ranking<'_> {
+impl Algebra for FrontierAlgebra<'_> {
     type Value = Rc<[Point]>;
 
     fn admitted(&mut self) -> Self::Value {
@@ -86,7 +88,7 @@ impl Algebra for Ranking<'_> {
     fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort> {
         self.budget.check()?;
         let Some(coordinate) = self.diagrams.coordinates.get(at) else { return Ok(None) };
-        // Before there is room for them: each takes a number a criterion.
+        // Spend the points before allocating them: each point holds one number for each criterion.
         let count: usize = after.iter().map(|(_, points)| points.len()).sum();
         self.budget.spend_points(count.saturating_mul(1 + self.utilities.criteria.len()))?;
         if count > self.budget.bounds.points_at_once {
@@ -96,7 +98,7 @@ impl Algebra for Ranking<'_> {
         for (value, points) in after {
             let added = coordinate.input().map_or(&[][..], |input| self.utilities.added(input, *value));
             for (at, point) in points.iter().enumerate() {
-                if at % BETWEEN_CHECKS == 0 {
+                if at % POINTS_BETWEEN_CHECKS == 0 {
                     self.budget.check()?;
                 }
                 let mut amounts = point.amounts.clone();
@@ -129,13 +131,13 @@ impl Algebra for Ranking<'_> {
     }
 }
 
-/// Those that no other dominates, by falling amounts; equal ones as one.
+/// Returns the candidates that no other dominates, by descending amounts; merges equal ones.
 fn efficient(mut candidates: Vec<Candidate>, budget: &Budget<'_>) -> Result<Vec<Candidate>, CutShort> {
-    // One that dominates comes before what it dominates.
+    // In this order, a candidate comes before every candidate that it dominates.
     candidates.sort_by(|one, other| other.amounts.cmp(&one.amounts).then(one.value.cmp(&other.value)));
     let mut kept: Vec<Candidate> = Vec::new();
     for (at, candidate) in candidates.into_iter().enumerate() {
-        if at % BETWEEN_CHECKS == 0 {
+        if at % POINTS_BETWEEN_CHECKS == 0 {
             budget.check()?;
         }
         if let Some(last) = kept.last_mut()
@@ -147,7 +149,7 @@ fn efficient(mut candidates: Vec<Candidate>, budget: &Budget<'_>) -> Result<Vec<
         let dominated = match (candidate.amounts.len(), kept.last()) {
             (_, None) => false,
             (0 | 1, Some(_)) => true,
-            // The last one kept has the most of the second so far.
+            // The last candidate kept has the greatest second amount so far.
             (2, Some(last)) => last.amounts.get(1) >= candidate.amounts.get(1),
             (_, Some(_)) => {
                 budget.check()?;

@@ -1,38 +1,43 @@
-//! Why no package passes: minimal conflicts and minimal concessions.
+//! The reasons for which no package passes: minimal conflicts and minimal concessions.
 //!
-//! The two are each other's minimal hitting sets (Reiter 1987, "A theory of diagnosis from first principles"): a
-//! concession takes a line out of every conflict. So a line is in every conflict if it is a concession by itself, and in
-//! none if it is in no concession.
+//! Owns the combination of both searches. The minimal conflicts and the minimal concessions are each other's minimal
+//! hitting sets (Reiter 1987, "A theory of diagnosis from first principles"): a concession takes a line out of every
+//! conflict. So a line is in every conflict if it is a concession by itself, and in no conflict if it is in no
+//! concession. Must not know of solvers.
 
 use super::budget::{Budget, CutShort};
 use super::concessions::Softening;
 use super::conflicts::conflicts;
 use super::problem::Problem;
 
-/// The most conflicts, and the most concessions, of one answer.
+/// The maximum number of conflicts, and of concessions, in one result.
 pub const MAX_IMPASSE_RESULTS: usize = 1_000;
 
-/// Why no package passes. Sets of lines are places among [`Problem::lines`], ascending.
+/// The reasons for which no package passes.
+///
+/// A set of lines holds indices of [`Problem::lines`], ascending.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Impasse {
-    /// Whether there is no passing package; `None` if that was not found out.
+    /// Whether no package passes; `None` if the search was cut short before it found out.
     pub is_impasse: Option<bool>,
-    /// Whether pins, goal and constraints have no package by themselves.
+    /// Whether no package meets the pins, the goal and the constraints, even without red lines.
     pub is_contradiction: bool,
     /// The minimal sets of lines that cannot be honoured together, by size, then in the scenario's order.
     pub conflicts: Vec<Vec<usize>>,
-    /// The minimal sets of lines whose softening opens a package, by their firmest member, size, and the scenario's order.
+    /// The minimal sets of lines whose softening lets a package pass.
+    ///
+    /// They are ordered by their firmest line, then by size, then in the scenario's order.
     pub concessions: Vec<Vec<usize>>,
-    /// The lines that are in every conflict; `None` if that was not found out.
+    /// The lines that are in every conflict; `None` if they are not known.
     pub in_every: Option<Vec<usize>>,
-    /// The lines that are in no conflict; `None` if that was not found out.
+    /// The lines that are in no conflict; `None` if they are not known.
     pub in_none: Option<Vec<usize>>,
-    /// Why there may be more.
+    /// The reason for which there may be more conflicts or concessions; `None` if these are all.
     pub cut_short: Option<CutShort>,
 }
 
 impl Problem {
-    /// All minimal conflicts and concessions, or the first `most` of each.
+    /// Finds the first `most` minimal conflicts and concessions, at most [`MAX_IMPASSE_RESULTS`] of each.
     pub fn impasse(&self, most: usize, budget: &Budget<'_>) -> Impasse {
         let mut impasse = Impasse::default();
         if let Err(cut) = self.explain(most.min(MAX_IMPASSE_RESULTS), budget, &mut impasse) {
@@ -60,7 +65,7 @@ impl Problem {
             }
         }
         impasse.in_every = Some(every);
-        // Too many concessions do not stand in the way of a few conflicts.
+        // Too many concessions end only the search for concessions: there may still be few conflicts.
         let (all_conceded, cut) = match softening.concessions(most, &mut impasse.concessions) {
             Ok(all) => (all, None),
             Err(CutShort::Work) => (false, Some(CutShort::Work)),

@@ -1,9 +1,10 @@
-//! The questions beyond one proposal: what passes, what is nearest to it, why nothing does, how sure it is.
+//! Searches over the packages of a scenario: amendments, passing packages, impasses and robustness.
 //!
-//! Owns the solver's view of a scenario's cubes. "Not crossed" is every cube broken, and a broken cube is a clause: what
-//! must be found one by one (nearest packages, minimal conflicts and concessions) is asked of a SAT solver, what must
-//! be counted, weighed or ranked is folded over a decision diagram. Pure: must not know of the wire, of async runtimes,
-//! of clocks or of files. Whether there is time left is asked of the [`Budget`] that comes with each question.
+//! Owns the form of a question that solvers work on: red lines, constraints and the goal as sets of cubes. A package
+//! crosses no red line if it breaks every cube, and "this cube is broken" is a clause. A SAT solver finds what must be
+//! found one by one (nearest packages, minimal conflicts and concessions); folds over a decision diagram count, weigh
+//! and rank. Must not know of the wire, async runtimes, clocks or files. The [`Budget`] of each question says whether
+//! there is time left.
 
 #![cfg_attr(
     not(test),
@@ -13,6 +14,7 @@
         clippy::panic,
         clippy::string_slice,
         clippy::todo,
+        clippy::too_many_lines,
         clippy::unimplemented,
         clippy::unreachable,
         clippy::unwrap_used

@@ -1,48 +1,50 @@
-//! The order of a diagram's inputs: those that are tested together stand together (FORCE: Aloul, Markov and Sakallah
-//! 2003, "FORCE: a fast and easy-to-implement variable-ordering heuristic"). The order decides how large a diagram
-//! becomes, never what it says.
+//! The order of the inputs of a decision diagram.
+//!
+//! Owns the FORCE heuristic, which places inputs that are tested together next to each other (Aloul, Markov and
+//! Sakallah 2003, "FORCE: a fast and easy-to-implement variable-ordering heuristic"). The order decides the size of the
+//! diagram, never its meaning. Must not know of cubes or diagrams.
 
 use detente_condition::InputId;
 use std::collections::BTreeMap;
 
-/// Rounds after which nothing is gained any more, as a rule.
-const MOST_ROUNDS: usize = 60;
+/// The maximum number of rounds; further rounds rarely improve the order.
+const MAX_ROUNDS: usize = 60;
 
-/// `inputs` in a better order; `together` are sets of inputs that are tested together.
-pub(super) fn ordered(inputs: &[InputId], together: &[Vec<InputId>]) -> Vec<InputId> {
-    let place_of = |order: &[InputId]| -> BTreeMap<InputId, usize> {
-        order.iter().enumerate().map(|(place, input)| (*input, place)).collect()
+/// Returns `inputs` in the best order found; each group is a set of inputs that are tested together.
+pub(super) fn order_inputs(inputs: &[InputId], groups: &[Vec<InputId>]) -> Vec<InputId> {
+    let positions_of = |order: &[InputId]| -> BTreeMap<InputId, usize> {
+        order.iter().enumerate().map(|(position, input)| (*input, position)).collect()
     };
-    let spans = |places: &BTreeMap<InputId, usize>| -> usize {
-        let span = |set: &Vec<InputId>| {
-            let at = || set.iter().filter_map(|input| places.get(input));
-            at().max().copied().unwrap_or(0) - at().min().copied().unwrap_or(0)
+    let total_span = |positions: &BTreeMap<InputId, usize>| -> usize {
+        let span = |group: &Vec<InputId>| {
+            let of_group = || group.iter().filter_map(|input| positions.get(input));
+            of_group().max().copied().unwrap_or(0) - of_group().min().copied().unwrap_or(0)
         };
-        together.iter().map(span).sum()
+        groups.iter().map(span).sum()
     };
     let mut order = inputs.to_vec();
-    let mut best = (spans(&place_of(&order)), order.clone());
-    for _ in 0..MOST_ROUNDS {
-        let places = place_of(&order);
-        // Each set pulls its inputs towards its middle.
+    let mut best = (total_span(&positions_of(&order)), order.clone());
+    for _ in 0..MAX_ROUNDS {
+        let positions = positions_of(&order);
+        // Each group pulls its inputs towards the mean of their positions.
         let mut pulls: BTreeMap<InputId, (f64, f64)> = BTreeMap::new();
-        for set in together {
-            let at: Vec<usize> = set.iter().filter_map(|input| places.get(input)).copied().collect();
-            if at.is_empty() {
+        for group in groups {
+            let of_group: Vec<usize> = group.iter().filter_map(|input| positions.get(input)).copied().collect();
+            if of_group.is_empty() {
                 continue;
             }
-            let middle = at.iter().map(|place| *place as f64).sum::<f64>() / at.len() as f64;
-            for input in set {
+            let middle = of_group.iter().map(|position| *position as f64).sum::<f64>() / of_group.len() as f64;
+            for input in group {
                 let pull = pulls.entry(*input).or_default();
                 (pull.0, pull.1) = (pull.0 + middle, pull.1 + 1.0);
             }
         }
-        let towards = |input: &InputId| {
-            let own = places.get(input).copied().unwrap_or(0) as f64;
+        let target = |input: &InputId| {
+            let own = positions.get(input).copied().unwrap_or(0) as f64;
             pulls.get(input).map_or(own, |(sum, count)| sum / count)
         };
-        order.sort_by(|one, other| towards(one).total_cmp(&towards(other)));
-        let span = spans(&place_of(&order));
+        order.sort_by(|one, other| target(one).total_cmp(&target(other)));
+        let span = total_span(&positions_of(&order));
         if span < best.0 {
             best = (span, order.clone());
         } else if span > best.0 + best.0 / 2 {

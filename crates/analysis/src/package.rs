@@ -1,51 +1,58 @@
-//! Answers to issues, and what they cross besides.
+//! Packages, and the red lines that a package crosses although they do not count.
+//!
+//! Owns the conversion of values of a problem to answers. Must not know of solvers or diagrams.
 
 use super::problem::{Problem, Question};
 use detente_condition::{Answer, Axis, InputId, Value};
 use detente_core::engine::{Detail, Given, NotCoveredError, Origin, Status};
 use detente_core::scenario::model::Firmness;
 
-/// An answer to every issue on which something depends.
+/// A deal that answers every issue on which the question depends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Package {
-    /// The answers, in the scenario's order. A quantity's is a range where its numbers are alike to all conditions.
+    /// The answers, in the scenario's order.
+    ///
+    /// The answer of a quantity is a range if no condition distinguishes the numbers in it.
     pub answers: Vec<(InputId, Answer)>,
-    /// The red lines below the floor, or of parties that do not count, that it crosses for certain, by position, with
-    /// the lowest firmness with which the crossing counts.
+    /// The red lines that the package certainly crosses although they do not count.
+    ///
+    /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
+    /// line and the lowest firmness with which the crossing counts.
     pub crosses: Vec<(usize, Firmness)>,
 }
 
-/// Red lines that are crossed, with the lowest and the highest firmness with which this counts.
+/// Crossed red lines by position, with the lowest and the highest firmness of each crossing.
 pub(super) type Crossings = Vec<(usize, (Firmness, Firmness))>;
 
 impl Package {
     pub(super) fn new(problem: &Problem, answers: Vec<(InputId, Answer)>) -> Result<Self, NotCoveredError> {
         let given: Vec<Given> = answers.iter().map(|(input, answer)| given(*input, *answer)).collect();
-        let crosses = problem.question.crossed_besides(&given)?;
+        let crosses = problem.question.uncounted_crossings(&given)?;
         Ok(Self { answers, crosses })
     }
 }
 
-/// A term of a proposal.
+/// Returns an answer as a term of a proposal.
 pub(super) fn given(input: InputId, answer: Answer) -> Given {
     Given { input, answer, origin: Origin::Proposal }
 }
 
 impl Question {
-    /// The red lines that terms cross for certain without their counting: below the floor, or of parties that do not
-    /// count. By position.
-    pub(super) fn crossed_besides(&self, terms: &[Given]) -> Result<Vec<(usize, Firmness)>, NotCoveredError> {
+    /// Returns the red lines that terms certainly cross although they do not count, by position.
+    ///
+    /// They are below the floor, or held by parties whose red lines do not count.
+    pub(super) fn uncounted_crossings(&self, terms: &[Given]) -> Result<Vec<(usize, Firmness)>, NotCoveredError> {
         let counts = |position: usize| {
             let party = self.red_line(position).map(|red_line| red_line.party);
             party.and_then(|party| self.aim.counts.get(party)).is_some_and(|counts| *counts)
         };
-        let crossed = self.crossed_for_certain(terms)?.into_iter();
+        let crossed = self.certain_crossings(terms)?.into_iter();
         let besides = crossed.filter(|(position, (_, highest))| *highest < self.aim.floor || !counts(*position));
         Ok(besides.map(|(position, (lowest, _))| (position, lowest)).collect())
     }
 
-    /// All red lines that terms cross for certain, by position.
-    pub(super) fn crossed_for_certain(&self, terms: &[Given]) -> Result<Crossings, NotCoveredError> {
+    /// Returns all red lines that terms certainly cross, by position.
+    pub(super) fn certain_crossings(&self, terms: &[Given]) -> Result<Crossings, NotCoveredError> {
         let mut all = terms.to_vec();
         all.extend(&self.circumstances);
         let evaluation =
@@ -58,7 +65,9 @@ impl Question {
     }
 }
 
-/// The answer that a value of an axis with options or intervals is, within what was possible of a quantity.
+/// Converts a value of an axis with options or intervals to an answer.
+///
+/// The range of a quantity is limited to `within` where the two overlap.
 pub(super) fn answer_of(problem: &Problem, input: InputId, value: usize, within: Option<&Answer>) -> Answer {
     match problem.space.axis(input) {
         Some(Axis::Intervals { .. }) => {

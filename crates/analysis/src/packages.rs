@@ -1,12 +1,15 @@
-//! What passes: how many packages, some of them, the efficient ones.
+//! The passing packages: their number, some of them, the efficient ones and the bargaining solutions.
+//!
+//! Owns the diagram of all passing packages and the listing of packages from it. Must not know of distances or
+//! probabilities.
 
-use super::bargain::{Bargain, solutions};
-use super::budget::{Budget, CutShort, Halt};
+use super::bargain::{SolutionIndices, solutions};
+use super::budget::{Budget, CutShort, SearchError};
 use super::count::{Weights, count};
-use super::diagram::{Diagrams, Of};
-use super::diverse::{Used, least_used};
+use super::diagram::{CoordinateKind, Diagrams};
+use super::diverse::{UsageCounts, least_used};
 use super::frontier::{Frontier, Point};
-use super::order::ordered;
+use super::order::order_inputs;
 use super::package::{Package, answer_of};
 use super::problem::{Cube, Problem};
 use super::utilities::{Criterion, NotExactError, Utilities};
@@ -16,104 +19,109 @@ use detente_core::engine::NotCoveredError;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most packages, and the most efficient points, of one answer.
+/// The maximum number of packages, and of efficient points, in one result.
 pub const MAX_PACKAGES: usize = 1_000;
-/// What an answer to an issue or about a member, a red line crossed besides and a party's number count in a package that
-/// is answered, among the points that a question may take: they take as much memory.
-const POINTS_OF_AN_ANSWER: usize = 16;
-/// The most solutions of a kind in one answer.
+/// The points that a returned package costs for each answer, each crossing and each number of a party.
+///
+/// The weight reflects the memory that such an entry takes in the result.
+const POINTS_PER_ENTRY: usize = 16;
+/// The maximum number of bargaining solutions of one kind in one result.
 pub const MAX_SOLUTIONS: usize = 20;
 
-/// In which order packages come.
+/// The order in which packages are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// The same for the same question.
+    /// A fixed order: equal questions list the same packages in the same order.
     Stable,
-    /// Each unlike those before it.
+    /// Each package prefers the values that the earlier packages use least.
     Diverse,
 }
 
-/// What is wanted of packages.
+/// The results that a search for packages must return.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// The most packages.
+    /// The maximum number of packages.
     pub most: usize,
-    /// Their order.
+    /// The order of the packages.
     pub order: Order,
-    /// Whether to find the efficient ones.
+    /// Whether to find the efficient packages.
     pub efficient: bool,
-    /// What each party with numbers has without a deal, by position: asks for the bargaining solutions.
+    /// The utility without a deal of each party with numbers, by position.
+    ///
+    /// `Some` requests the bargaining solutions.
     pub disagreement: Option<Vec<(usize, f64)>>,
 }
 
-/// A package that no other passing one dominates.
+/// A passing package that no other passing package dominates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Efficient {
-    /// The first of those at its point.
+    /// The first package at its efficient point.
     pub package: Package,
-    /// Of each party with numbers, by position: the sum.
+    /// The utility of each party with numbers, by position.
     pub utilities: Vec<(usize, f64)>,
-    /// Of each order, by party and issue: the place, 0 being the best.
+    /// The rank in each order of a party, as party, issue and rank; 0 is the best.
     pub places: Vec<(usize, InputId, usize)>,
-    /// How many packages are at this point.
+    /// The number of packages at this point.
     pub packages: BigUint,
 }
 
-/// What was found.
+/// The result of a search for packages.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// How many pass; `None` if that was not found out.
+    /// The number of passing packages; `None` if it was not computed in time.
     pub count: Option<BigUint>,
-    /// The same with every integer told apart.
+    /// The number of passing packages if every integer of a quantity makes a package of its own.
     pub by_integer: Option<BigUint>,
-    /// The issues on which something depends.
+    /// The issues that the packages answer.
     pub issues: Vec<InputId>,
-    /// Some packages, in the order wanted.
+    /// Some packages, in the requested order.
     pub packages: Vec<Package>,
-    /// The first efficient points, if they were asked for, by falling utilities and rising places: at most
-    /// [`MAX_PACKAGES`] of them.
+    /// The first efficient points, at most [`MAX_PACKAGES`]; empty if they were not requested.
+    ///
+    /// They are ordered by descending utilities and ascending ranks.
     pub efficient: Vec<Efficient>,
     /// Whether packages were compared.
     pub compared: bool,
-    /// How many efficient points there are.
+    /// The number of efficient points.
     pub efficient_points: usize,
-    /// How many packages are at efficient points.
+    /// The number of packages at efficient points.
     pub efficient_packages: BigUint,
-    /// The bargaining solutions, with all their efficient packages.
+    /// The bargaining solutions; `None` if they were not requested or not computed in time.
     pub bargain: Option<Bargaining>,
-    /// Why this is not all.
+    /// The reason for which the result is incomplete; `None` if it is complete.
     pub cut_short: Option<CutShort>,
 }
 
 /// Bargaining solutions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bargaining {
-    /// Nash's.
+    /// The Nash solutions.
     pub nash: Vec<Efficient>,
-    /// Kalai's and Smorodinsky's.
+    /// The Kalai-Smorodinsky solutions.
     pub kalai_smorodinsky: Vec<Efficient>,
-    /// What each party with numbers would have at most.
+    /// The greatest utility that each party with numbers could have, by position.
     pub ideal: Vec<(usize, f64)>,
-    /// The disagreement point.
+    /// The disagreement point: the utility without a deal of each party with numbers, by position.
     pub disagreement: Vec<(usize, f64)>,
 }
 
-/// Why packages could not be looked for.
+/// The reason for which a search for packages has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotFound {
-    /// Numbers that cannot be added exactly.
+    /// The numbers of the preferences cannot be added exactly.
     #[error(transparent)]
     Numbers(#[from] NotExactError),
-    /// The day is not covered.
+    /// The scenario does not cover the day.
     #[error(transparent)]
     Day(#[from] NotCoveredError),
 }
 
 impl Problem {
-    /// Looks for packages.
+    /// Counts, lists and compares the passing packages.
     ///
     /// # Errors
-    /// Numbers that cannot be added exactly.
+    /// Returns an error if the numbers of the preferences cannot be added exactly, or if the scenario does not cover
+    /// the day.
     pub fn packages(&self, wanted: &Wanted, budget: &Budget<'_>) -> Result<Found, NotFound> {
         let issues: BTreeSet<InputId> = self.issues().into_iter().chain(self.ranked()).collect();
         let mut found = Found { issues: issues.into_iter().collect(), ..Found::default() };
@@ -121,28 +129,28 @@ impl Problem {
         let scenario = self.question.compiled.scenario();
         let stated = wanted.disagreement.as_deref().unwrap_or_default();
         let utilities = compared.then(|| Utilities::new(scenario, &self.space, stated)).transpose()?;
-        let mut search = match Search::new(self, &found.issues, budget) {
+        let mut search = match PackageSearch::new(self, &found.issues, budget) {
             Ok(search) => search,
             Err(cut) => return Ok(Found { cut_short: Some(cut), ..found }),
         };
-        match search.look(wanted, utilities.as_ref(), &mut found) {
+        match search.run(wanted, utilities.as_ref(), &mut found) {
             Ok(()) => {}
-            Err(Halt::Cut(cut)) => found.cut_short = Some(cut),
-            Err(Halt::Day(day)) => return Err(NotFound::Day(day)),
+            Err(SearchError::Cut(cut)) => found.cut_short = Some(cut),
+            Err(SearchError::Day(day)) => return Err(NotFound::Day(day)),
         }
         Ok(found)
     }
 
-    /// The diagram's order: issues that are tested together stand together.
+    /// Orders inputs for a diagram, so that inputs that are tested together are next to each other.
     pub(super) fn order(&self, inputs: &[InputId], cubes: &[Vec<Cube>]) -> Vec<InputId> {
         let support = |cubes: &Vec<Cube>| -> Vec<InputId> {
             let inputs: BTreeSet<InputId> = cubes.iter().flatten().map(|literal| literal.input).collect();
             inputs.into_iter().collect()
         };
-        ordered(inputs, &cubes.iter().map(support).collect::<Vec<_>>())
+        order_inputs(inputs, &cubes.iter().map(support).collect::<Vec<_>>())
     }
 
-    /// What every package breaks, constraints, goal and pins, in turn.
+    /// Returns the cubes that every package must break: of the constraints, the goal and the pins.
     pub(super) fn hard_cubes(&self) -> Vec<Vec<Cube>> {
         let mut all: Vec<Vec<Cube>> = self.hard.iter().map(|(_, cubes)| cubes.clone()).collect();
         for (input, axis) in (0..).map(InputId).zip(self.space.axes()) {
@@ -152,7 +160,7 @@ impl Problem {
             }
             all.push(match axis {
                 detente_condition::Axis::Members { .. } => {
-                    // Each member that may not be in, or not out, by itself.
+                    // One cube for each state of a member that the pin rules out: the cube holds in this state.
                     let never = axis.full() & !possible;
                     let bits = (0..128).filter(|bit| never >> bit & 1 == 1);
                     bits.map(|bit: u32| vec![Literal { input, forbids: (1u128 << bit).rotate_left(64) }]).collect()
@@ -163,37 +171,37 @@ impl Problem {
         all
     }
 
-    /// Values by coordinate, as answers in the scenario's order.
+    /// Converts values by coordinate to answers, in the scenario's order.
     pub(super) fn answers(&self, diagrams: &Diagrams<'_>, values: &[(usize, usize)]) -> Vec<(InputId, Answer)> {
         let mut answers: BTreeMap<InputId, Answer> = BTreeMap::new();
         for (at, value) in values {
             let Some(coordinate) = diagrams.coordinates.get(*at) else { continue };
-            match coordinate.of {
-                Of::Values(input) => {
+            match coordinate.kind {
+                CoordinateKind::Values(input) => {
                     answers.insert(input, answer_of(self, input, *value, None));
                 }
-                Of::Member(input, member) => {
+                CoordinateKind::Member(input, member) => {
                     let entry = answers.entry(input).or_insert(Answer::Exact(Value::Members(0)));
                     if let (Answer::Exact(Value::Members(members)), 1) = (entry, *value) {
                         *members |= 1u64.checked_shl(u32::from(member)).unwrap_or(0);
                     }
                 }
-                Of::Binding(_) => {}
+                CoordinateKind::Binding(_) => {}
             }
         }
         answers.into_iter().filter(|(input, _)| self.is_issue(*input)).collect()
     }
 }
 
-/// The diagram of all packages.
-struct Search<'a> {
+/// The diagram of all passing packages.
+struct PackageSearch<'a> {
     problem: &'a Problem,
     diagrams: Diagrams<'a>,
     packages: Bdd,
     budget: &'a Budget<'a>,
 }
 
-impl<'a> Search<'a> {
+impl<'a> PackageSearch<'a> {
     fn new(problem: &'a Problem, issues: &[InputId], budget: &'a Budget<'a>) -> Result<Self, CutShort> {
         let mut cubes = problem.hard_cubes();
         cubes.extend(problem.lines.iter().map(|line| problem.crossed_somehow(line)));
@@ -208,14 +216,14 @@ impl<'a> Search<'a> {
         Ok(Self { problem, diagrams, packages, budget })
     }
 
-    fn look(&mut self, wanted: &Wanted, utilities: Option<&Utilities>, found: &mut Found) -> Result<(), Halt> {
+    fn run(&mut self, wanted: &Wanted, utilities: Option<&Utilities>, found: &mut Found) -> Result<(), SearchError> {
         self.budget.report("counting", 0, 0);
         found.count = Some(count(&self.diagrams, &self.packages, &Weights::Values, self.budget)?);
         let by_integer = Weights::Integers(self.problem.space.clone());
         found.by_integer = Some(count(&self.diagrams, &self.packages, &by_integer, self.budget)?);
         match wanted.order {
-            Order::Stable => self.stable(wanted.most, &mut found.packages)?,
-            Order::Diverse => self.diverse(wanted.most, &mut found.packages)?,
+            Order::Stable => self.list_stable(wanted.most, &mut found.packages)?,
+            Order::Diverse => self.list_diverse(wanted.most, &mut found.packages)?,
         }
         let Some(utilities) = utilities else { return Ok(()) };
         self.budget.report("comparing packages", 0, 0);
@@ -242,8 +250,13 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn bargaining(&self, utilities: &Utilities, frontier: &Frontier, bargain: &Bargain) -> Result<Bargaining, Halt> {
-        let all = |places: &[usize]| -> Result<Vec<Efficient>, Halt> {
+    fn bargaining(
+        &self,
+        utilities: &Utilities,
+        frontier: &Frontier,
+        bargain: &SolutionIndices,
+    ) -> Result<Bargaining, SearchError> {
+        let all = |places: &[usize]| -> Result<Vec<Efficient>, SearchError> {
             let points = places.iter().filter_map(|at| frontier.points.get(*at));
             points.take(MAX_SOLUTIONS).map(|point| self.efficient(utilities, frontier, point)).collect()
         };
@@ -262,15 +275,15 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn efficient(&self, utilities: &Utilities, frontier: &Frontier, point: &Point) -> Result<Efficient, Halt> {
+    fn efficient(&self, utilities: &Utilities, frontier: &Frontier, point: &Point) -> Result<Efficient, SearchError> {
         let package = self.package(&frontier.values(point))?;
-        self.budget.spend_points(utilities.criteria.len().saturating_mul(POINTS_OF_AN_ANSWER))?;
+        self.budget.spend_points(utilities.criteria.len().saturating_mul(POINTS_PER_ENTRY))?;
         let packages = point.packages.clone();
         let mut efficient = Efficient { package, utilities: Vec::new(), places: Vec::new(), packages };
         for (criterion, amount) in utilities.criteria.iter().zip(&point.amounts) {
             match criterion {
                 Criterion::Sum { party } => efficient.utilities.push((*party, utilities.number(*amount))),
-                Criterion::Place { party, input } => {
+                Criterion::Rank { party, input } => {
                     efficient.places.push((*party, *input, usize::try_from(-amount).unwrap_or(0)));
                 }
             }
@@ -278,46 +291,46 @@ impl<'a> Search<'a> {
         Ok(efficient)
     }
 
-    /// A package that is answered, if there is room for it.
-    fn package(&self, values: &[(usize, usize)]) -> Result<Package, Halt> {
+    /// Builds a package for the result, and spends its points.
+    fn package(&self, values: &[(usize, usize)]) -> Result<Package, SearchError> {
         self.budget.check()?;
-        self.budget.spend_points(values.len().saturating_mul(POINTS_OF_AN_ANSWER))?;
+        self.budget.spend_points(values.len().saturating_mul(POINTS_PER_ENTRY))?;
         let package = Package::new(self.problem, self.problem.answers(&self.diagrams, values))?;
-        self.budget.spend_points(package.crosses.len().saturating_mul(POINTS_OF_AN_ANSWER))?;
+        self.budget.spend_points(package.crosses.len().saturating_mul(POINTS_PER_ENTRY))?;
         Ok(package)
     }
 
-    /// The first packages, values ascending, the last coordinates varying fastest.
-    fn stable(&self, most: usize, listed: &mut Vec<Package>) -> Result<(), Halt> {
+    /// Lists the first packages, with ascending values; the last coordinates vary fastest.
+    fn list_stable(&self, most: usize, listed: &mut Vec<Package>) -> Result<(), SearchError> {
         let coordinates = &self.diagrams.coordinates;
-        // The way from the first coordinate on: at each the node, and the value to look at next.
-        let mut way: Vec<(BddPointer, usize)> = vec![(self.packages.root_pointer(), 0)];
-        while let Some((node, value)) = way.pop() {
+        // The path from the first coordinate: the node at each coordinate, and the value to try next.
+        let mut path: Vec<(BddPointer, usize)> = vec![(self.packages.root_pointer(), 0)];
+        while let Some((node, value)) = path.pop() {
             if node.is_zero() || listed.len() == most {
                 break;
             }
             self.budget.check()?;
-            let Some(coordinate) = coordinates.get(way.len()) else {
-                // Each place on the way is at the value after the one taken.
-                let values: Values = way.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect();
+            let Some(coordinate) = coordinates.get(path.len()) else {
+                // Each entry of the path holds the value after the one taken.
+                let values: Values = path.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect();
                 listed.push(self.package(&values)?);
                 continue;
             };
             if value >= coordinate.count {
                 continue;
             }
-            let next = self.diagrams.follow(&self.packages, node, way.len(), value);
-            way.push((node, value + 1));
+            let next = self.diagrams.follow(&self.packages, node, path.len(), value);
+            path.push((node, value + 1));
             if !next.is_zero() {
-                way.push((next, 0));
+                path.push((next, 0));
             }
         }
         Ok(())
     }
 
-    /// Packages unlike each other.
-    fn diverse(&mut self, most: usize, listed: &mut Vec<Package>) -> Result<(), Halt> {
-        let (mut used, mut left) = (Used::default(), self.packages.clone());
+    /// Lists packages that differ from each other.
+    fn list_diverse(&mut self, most: usize, listed: &mut Vec<Package>) -> Result<(), SearchError> {
+        let (mut used, mut left) = (UsageCounts::default(), self.packages.clone());
         while listed.len() < most {
             self.budget.report("looking for packages unlike each other", listed.len(), most);
             let Some(values) = least_used(&self.diagrams, &left, &used, self.budget)? else { break };
@@ -332,5 +345,5 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Values by coordinate.
+/// The values of a package, as pairs of coordinate index and value.
 pub(super) type Values = Vec<(usize, usize)>;

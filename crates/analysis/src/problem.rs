@@ -1,8 +1,11 @@
-//! What is asked, as sets of cubes to break: one set for each counted red line, and those that every package breaks.
+//! A question as sets of cubes that a package must break: one set for each counted red line, constraint and goal.
 //!
-//! All in one space, which tells apart what the scenario's conditions, the request's conditions and its pins do. What
-//! holds for every value of an unknown circumstance holds for a cube without its tests of circumstances, as long as some
-//! value passes these: a cube is a product, so that this is exact.
+//! Owns the common space of these cubes, which distinguishes what the conditions of the scenario, the conditions of the
+//! request and its pins distinguish. Must not know of solvers or diagrams.
+//!
+//! A package must pass for every value of an unknown circumstance. If some possible value passes a cube's tests of
+//! circumstances, the package must therefore break the cube's tests of issues: the cube is a product of independent
+//! tests, so dropping its tests of circumstances is exact.
 
 use detente_condition::{Answer, Axis, Cubes, Decision, InputId, Literal, Space, TooManyCutsError, Value};
 use detente_core::engine::{Compiled, Given, NotCoveredError, Supposed};
@@ -10,53 +13,53 @@ use detente_core::scenario::model::{Firmness, RedLine};
 use jiff::civil::Date;
 use std::sync::Arc;
 
-/// What every package must meet besides its pins, in a space of its own.
+/// A condition that every package must meet besides the pins, in a space of its own.
 #[derive(Clone, Debug)]
 pub struct Goal {
-    /// The space of its conditions.
+    /// The space of `decision`.
     pub space: Space,
-    /// Where it is met, and where it is not.
+    /// The prime implicants of "the goal is met" and of "the goal is missed".
     pub decision: Decision,
 }
 
-/// What is searched for, and whose red lines count.
+/// The packages that a question searches for, and the red lines that count.
 #[derive(Clone, Debug)]
 pub struct Aim {
-    /// What the package's answers lie within, at most one an issue.
+    /// The answers within which the answers of a package must lie; at most one for each issue.
     pub pins: Vec<(InputId, Answer)>,
-    /// What it must meet.
+    /// The condition that a package must meet; `None` if there is no condition.
     pub goal: Option<Goal>,
-    /// The least firmness with which a crossing counts.
+    /// The lowest firmness at which the crossing of a red line counts.
     pub floor: Firmness,
-    /// Of each party, in the scenario's order: whether its red lines count.
+    /// Whether the red lines of each party count, in the scenario's order of parties.
     pub counts: Vec<bool>,
 }
 
-/// What all four questions have in common.
+/// The input that amendments, packages, impasse and robustness have in common.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The scenario.
+    /// The compiled scenario.
     pub compiled: Arc<Compiled>,
-    /// The day.
+    /// The day for which the question is asked.
     pub day: Date,
-    /// What is supposed of red lines.
+    /// The hypotheses about red lines; `None` if there are none.
     pub supposed: Option<Arc<Supposed>>,
-    /// What is given of circumstances.
+    /// The answers that the request gives for circumstances.
     pub circumstances: Vec<Given>,
-    /// What is searched for.
+    /// The packages that the question searches for.
     pub aim: Aim,
 }
 
-/// Answers to inputs, in input order.
+/// Answers to inputs, in the order of the inputs.
 pub(super) type Answers = Vec<(InputId, Answer)>;
 
-/// A conjunction of tests, in input order.
+/// A conjunction of tests, in the order of the inputs.
 pub(super) type Cube = Vec<Literal>;
 
-/// What stands between an answer to all issues and a package.
+/// A reason for which answers to all issues are not a passing package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Blame {
-    /// A counted red line, by its place among [`Problem::lines`].
+    /// A counted red line, by its index in [`Problem::lines`].
     Line(usize),
     /// A constraint, by its position in the scenario.
     Constraint(usize),
@@ -66,57 +69,64 @@ pub enum Blame {
     Pins,
 }
 
-/// A red line that counts.
+/// A red line whose crossing counts.
 #[derive(Clone, Debug)]
 pub struct CountedLine {
-    /// Its position; hypothetical ones follow those of the scenario.
+    /// The position of the red line; hypothetical red lines follow those of the scenario.
     pub position: usize,
-    /// The position of its party.
+    /// The position of the party that holds the red line.
     pub party: usize,
-    /// How firmly it is held, without its waivers.
+    /// The firmness of the red line without its waivers.
     pub firmness: Firmness,
-    /// Where it is crossed at the floor, circumstances included.
+    /// The cubes in which the red line is crossed at the floor, tests of circumstances included.
     pub(super) crossed: Vec<Cube>,
 }
 
-/// The question, ready to be solved.
+/// A question in the form that the searches work on.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// The question.
+    /// The question as it was asked.
     pub question: Question,
-    /// The space of all masks.
+    /// The space of all masks and cubes of this problem.
     pub space: Space,
-    /// The red lines that count, in the scenario's order.
+    /// The red lines that count, by ascending position.
     pub lines: Vec<CountedLine>,
-    /// Where a constraint is broken or the goal missed for some value of the circumstances: tests of issues alone.
+    /// The cubes in which a constraint is broken or the goal is missed for some value of the circumstances.
+    ///
+    /// These cubes contain tests of issues only.
     pub(super) hard: Vec<(Blame, Vec<Cube>)>,
-    /// For each input, what is possible: of an issue what its pin leaves, of a circumstance what is known of it.
+    /// The possible values of each input.
+    ///
+    /// For an issue, these are the values that its pins allow; for a circumstance, all values that are not ruled out.
     pub(super) possible: Vec<u128>,
-    /// For each input, what is known of it before any pin or proposal: of an issue nothing.
+    /// The possible values of each input before any pin or proposal: for an issue, all values.
     pub(super) full: Vec<u128>,
-    /// Whether something depends on the input.
+    /// Whether a red line, a constraint, the goal or a pin depends on each input.
     pub(super) matters: Vec<bool>,
 }
 
 impl Problem {
-    /// Makes a question ready.
+    /// Converts a question to the form that the searches work on.
     ///
     /// # Errors
-    /// A quantity that all conditions and answers together cut into too many intervals; a day that is not covered.
+    /// Returns the quantities that the conditions and pins cut into too many intervals, or the day if the scenario does
+    /// not cover it.
     pub fn new(question: Question) -> Result<Self, ProblemError> {
-        Self::told_apart(question, Vec::new())
+        Self::with_cuts(question, Vec::new())
     }
 
-    /// The same for comparing packages: quantities are told apart where the numbers of preferences change, too.
+    /// Converts a question as [`Problem::new`] does, for a search that compares packages.
+    ///
+    /// Quantities are also cut where the numbers of the preferences change.
     ///
     /// # Errors
-    /// As [`Problem::new`].
+    /// Returns the same errors as [`Problem::new`].
     pub fn comparing(question: Question) -> Result<Self, ProblemError> {
         let cuts = super::utilities::cuts(question.compiled.scenario());
-        Self::told_apart(question, cuts)
+        Self::with_cuts(question, cuts)
     }
 
-    fn told_apart(question: Question, cuts: Vec<(InputId, i64)>) -> Result<Self, ProblemError> {
+    fn with_cuts(question: Question, cuts: Vec<(InputId, i64)>) -> Result<Self, ProblemError> {
         let compiled = question.compiled.clone();
         let scenario = &**compiled.scenario();
         let inputs = compiled.effective_inputs(&question.circumstances, Some(question.day))?;
@@ -150,7 +160,7 @@ impl Problem {
             })
             .collect();
         for cube in counted.iter().flat_map(|line| &line.crossed) {
-            mark(&mut problem.matters, cube);
+            mark_tested(&mut problem.matters, cube);
         }
         problem.lines = counted;
         for (position, constraint) in scenario.constraints.iter().enumerate() {
@@ -174,7 +184,9 @@ impl Problem {
         }
     }
 
-    /// Cubes in this problem's space, without those that no possible value of a circumstance passes.
+    /// Converts cubes to this problem's space.
+    ///
+    /// The result omits the cubes that no possible value of a circumstance passes.
     fn cubes(&self, cubes: &Cubes, space: &Space) -> Vec<Cube> {
         let refined = |literal: &Literal| {
             let (ours, theirs) = (self.space.axis(literal.input)?, space.axis(literal.input)?);
@@ -187,22 +199,22 @@ impl Problem {
     fn forbid(&mut self, blame: Blame, cubes: &[Cube]) {
         let cubes: Vec<Cube> = cubes.iter().map(|cube| self.on_issues(cube)).collect();
         for cube in &cubes {
-            mark(&mut self.matters, cube);
+            mark_tested(&mut self.matters, cube);
         }
         self.hard.push((blame, cubes));
     }
 
-    /// A cube's tests of issues.
+    /// Returns a cube without its tests of circumstances.
     pub(super) fn on_issues(&self, cube: &Cube) -> Cube {
         cube.iter().copied().filter(|literal| self.is_issue(literal.input)).collect()
     }
 
-    /// Where a line is crossed at the floor for some value of the circumstances.
+    /// Returns the cubes in which a line is crossed at the floor for some value of the circumstances.
     pub(super) fn crossed_somehow(&self, line: &CountedLine) -> Vec<Cube> {
         line.crossed.iter().map(|cube| self.on_issues(cube)).collect()
     }
 
-    /// Whether some of an answer is possible by what is known.
+    /// Whether the known values of an input leave some value of an answer possible.
     pub fn leaves_possible(&self, input: InputId, answer: &Answer) -> bool {
         let (axis, known) = (self.space.axis(input), self.full.get(input.index()));
         axis.zip(known).is_some_and(|(axis, known)| !axis.contradicts(axis.full() & !(axis.possible(answer) & known)))
@@ -212,25 +224,29 @@ impl Problem {
         self.question.compiled.scenario().is_issue(input)
     }
 
-    /// The issues that a party ranks: these matter where packages are compared.
+    /// Iterates over the issues with preferences; a comparison of packages depends on them.
     pub(super) fn ranked(&self) -> impl Iterator<Item = InputId> {
         self.question.compiled.scenario().preferences.iter().map(|preference| preference.issue)
     }
 
-    /// The issues on which something depends, in the scenario's order.
+    /// Returns the issues on which something depends, in the scenario's order.
+    ///
+    /// An issue is left out if no counted red line, constraint, goal or pin depends on it.
     pub fn issues(&self) -> Vec<InputId> {
         let issues = (0..).zip(&self.matters).map(|(at, matters)| (InputId(at), *matters));
         issues.filter(|(input, matters)| *matters && self.is_issue(*input)).map(|(input, _)| input).collect()
     }
 
-    /// A counted line's red line.
+    /// Returns the red line of a counted line.
     pub fn red_line(&self, line: &CountedLine) -> Option<&RedLine> {
         self.question.red_line(line.position)
     }
 }
 
 impl Question {
-    /// The red lines that would count, were they recorded on the day already: by position, with their firmness.
+    /// Returns the red lines that would count if they were already recorded on the day.
+    ///
+    /// Each entry is the position and the firmness of a red line.
     pub fn not_recorded(&self) -> Vec<(usize, Firmness)> {
         let lines = self.compiled.not_recorded(self.day, self.supposed.as_deref());
         lines
@@ -241,7 +257,7 @@ impl Question {
             .collect()
     }
 
-    /// The red line of a position: the scenario's, or a hypothesis.
+    /// Returns the red line at a position, from the scenario or from the hypotheses.
     pub fn red_line(&self, position: usize) -> Option<&RedLine> {
         let scenario = self.compiled.scenario();
         let supposed = || self.supposed.as_ref()?.red_line(scenario, position);
@@ -249,18 +265,18 @@ impl Question {
     }
 }
 
-/// Why a question cannot be made ready.
+/// The reason for which a question cannot be converted to a [`Problem`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProblemError {
-    /// Quantities that are cut into too many intervals.
+    /// The conditions and pins cut these quantities into too many intervals.
     #[error("a quantity is cut into too many intervals")]
     Cuts(Vec<TooManyCutsError>),
-    /// The day is not covered.
+    /// The scenario does not cover the day.
     #[error(transparent)]
     Day(#[from] NotCoveredError),
 }
 
-/// The space that tells apart what conditions and pins do, and these cuts.
+/// Creates the space in which all conditions and pins are exact, with the given cuts added.
 fn joined_space(question: &Question, mut cuts: Vec<(InputId, i64)>) -> Result<Space, ProblemError> {
     let scenario = question.compiled.scenario();
     let mut others = Vec::new();
@@ -271,7 +287,7 @@ fn joined_space(question: &Question, mut cuts: Vec<(InputId, i64)>) -> Result<Sp
     scenario.space.joined(&others, &cuts).map_err(ProblemError::Cuts)
 }
 
-/// Where a quantity must be cut so that the answer is a union of intervals.
+/// Returns the cuts of a quantity with which an answer is a union of intervals.
 fn cuts_of(input: InputId, answer: &Answer) -> impl Iterator<Item = (InputId, i64)> + use<> {
     let ends = match answer {
         Answer::Exact(Value::Quantity(number)) => Some((*number, *number)),
@@ -282,7 +298,7 @@ fn cuts_of(input: InputId, answer: &Answer) -> impl Iterator<Item = (InputId, i6
     cuts.map(move |cut| (input, cut))
 }
 
-/// Whether some of what is possible lies in a cube.
+/// Whether some of the possible values lie in a cube.
 pub(super) fn touches(space: &Space, possible: &[u128], cube: &[Literal]) -> bool {
     cube.iter().all(|literal| {
         let known = possible.get(literal.input.index()).copied().unwrap_or(u128::MAX);
@@ -290,7 +306,8 @@ pub(super) fn touches(space: &Space, possible: &[u128], cube: &[Literal]) -> boo
     })
 }
 
-fn mark(matters: &mut [bool], cube: &Cube) {
+/// Marks the inputs that a cube tests.
+fn mark_tested(matters: &mut [bool], cube: &Cube) {
     for literal in cube {
         if let Some(matters) = matters.get_mut(literal.input.index()) {
             *matters = true;

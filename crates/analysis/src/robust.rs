@@ -1,9 +1,12 @@
-//! How probable it is that no binding red line is crossed: weighted counting over which lines bind, by a fold of one
-//! diagram in which each line's binding is told right after the last input that decides whether it is crossed. What is
-//! open is the least and the greatest over all its values.
+//! The probability that a deal crosses no binding red line.
+//!
+//! Owns the weighted count over which counted lines bind. One decision diagram has a coordinate for the binding of each
+//! line, directly after the last input that decides whether the line is crossed; a fold weighs this coordinate with the
+//! probability of the line. Open inputs have no probability: the result is the least and the greatest over all their
+//! values. Must not know where the probabilities come from.
 
 use super::budget::{Budget, CutShort};
-use super::diagram::{Diagrams, Of};
+use super::diagram::{CoordinateKind, Diagrams};
 use super::fold::Algebra;
 use super::package::Package;
 use super::packages::Values;
@@ -13,61 +16,67 @@ use detente_condition::{Answer, InputId};
 use detente_core::engine::{Given, NotCoveredError};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// For each counted line, by its place: with which probability it binds.
+/// The probability with which each counted line binds, by its index in [`Problem::lines`].
 pub type Probabilities = [f64];
 
-/// The least and the greatest.
+/// A range of probabilities, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
-    /// The least.
+    /// The least probability.
     pub low: f64,
-    /// The greatest.
+    /// The greatest probability.
     pub high: f64,
 }
 
-/// Nothing is crossed.
+/// The probability of a deal that crosses no counted line.
 const CERTAIN: Range = Range { low: 1.0, high: 1.0 };
 
-/// The package with the greatest probability.
+/// The package with the greatest probability that no binding red line is crossed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Best {
-    /// The answers, and what it crosses without this counting.
+    /// The answers, and the crossed red lines that do not count.
     pub package: Package,
-    /// The counted lines that it crosses, or could cross by what circumstances are, by their places.
+    /// The counted lines that the package crosses for some value of the circumstances, by index.
     pub could_cross: Vec<usize>,
-    /// Over the values of unknown circumstances. The least is the greatest that any package has.
+    /// The probability over the values of unknown circumstances.
+    ///
+    /// No package has a greater `low`.
     pub probability: Range,
 }
 
-/// What certainty about one line would change.
+/// The change that certainty about one counted line would make.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Importance {
-    /// The line, by its place.
+    /// The index of the line in [`Problem::lines`].
     pub line: usize,
-    /// The proposal's probability if the line binds for certain, and if it certainly does not.
+    /// The probability of the proposal if the line certainly binds, and if it certainly does not.
     pub proposal: Option<(Range, Range)>,
-    /// The best package's, likewise; the best one may be another then.
+    /// The probability of the best package in both cases; each case may have a different best package.
     pub best: Option<(Range, Range)>,
 }
 
-/// How probable it is that no binding red line is crossed.
+/// The probabilities that a proposal and the best package cross no binding red line.
 #[derive(Clone, Debug, Default)]
 pub struct Robustness {
-    /// Of the proposal.
+    /// The probability of the proposal; `None` without a proposal, or if it was not computed in time.
     pub proposal: Option<Range>,
-    /// The best package; `None` where none meets pins, goal and constraints, or none was found in time.
+    /// The best package.
+    ///
+    /// `None` if no package meets the pins, the goal and the constraints, or if none was found in time.
     pub best: Option<Best>,
-    /// All lines, the one that changes most first.
+    /// The counted lines, by descending [`Importance::change`].
     pub importance: Vec<Importance>,
-    /// Why something is missing.
+    /// The reason for which a result is missing; `None` if the result is complete.
     pub cut_short: Option<CutShort>,
 }
 
 impl Problem {
-    /// Assesses what is given of issues (if anything) and the best package. `probabilities`: one a counted line.
+    /// Computes the probabilities of a proposal (if there is one) and of the best package.
+    ///
+    /// `probabilities` has one entry for each counted line.
     ///
     /// # Errors
-    /// A day that is not covered.
+    /// Returns the day if the scenario does not cover it.
     pub fn robustness(
         &self,
         terms: Option<&[Given]>,
@@ -91,7 +100,7 @@ impl Problem {
         Ok(found)
     }
 
-    /// The counted lines that answers cross for some value of the circumstances.
+    /// Returns the indices of the counted lines that answers cross for some value of the circumstances.
     fn could_cross(&self, answers: &[(InputId, Answer)]) -> Vec<usize> {
         let mut state = self.full.clone();
         for (input, answer) in answers {
@@ -103,7 +112,9 @@ impl Problem {
         (0..).zip(&self.lines).filter(|(_, line)| crossed(&line.crossed)).map(|(place, _)| place).collect()
     }
 
-    /// What is possible of each input: of issues by what is given, of circumstances by what is known.
+    /// Returns the possible values of each input.
+    ///
+    /// For an issue, these are the values that the terms allow; for a circumstance, all values that are not ruled out.
     fn given_state(&self, terms: &[Given]) -> Result<Vec<u128>, NotCoveredError> {
         let inputs = self.question.compiled.effective_inputs(terms, Some(self.question.day))?;
         let mut state = self.full.clone();
@@ -123,15 +134,15 @@ impl Problem {
         budget: &Budget<'_>,
         found: &mut Robustness,
     ) -> Result<Option<(Answers, Range)>, CutShort> {
-        let proposal = state.map(|state| Weighed::new(self, state, false, budget)).transpose()?;
+        let proposal = state.map(|state| WeightedDiagram::new(self, state, false, budget)).transpose()?;
         if let Some(proposal) = &proposal {
             found.proposal = proposal.range(probabilities)?;
         }
-        // Where a package passes, no line is crossed, whichever bind: no diagram is needed to say so.
-        let passing = super::first::passing(self, budget)?;
+        // A passing package crosses no counted line, whichever lines bind, so its probability needs no diagram.
+        let passing = super::first::first_passing(self, budget)?;
         let best = match passing {
             Some(_) => None,
-            None => Some(Weighed::new(self, &self.possible, true, budget)?),
+            None => Some(WeightedDiagram::new(self, &self.possible, true, budget)?),
         };
         let answer = match &best {
             Some(best) => best.best(probabilities)?,
@@ -142,24 +153,24 @@ impl Problem {
         } else {
             Ok(())
         };
-        // By what certainty would change; of equal ones the first line first.
+        // Descending by change; lines with equal changes keep the order of the problem.
         found.importance.sort_by(|one, other| other.change().total_cmp(&one.change()).then(one.line.cmp(&other.line)));
-        // What was found before stays found.
+        // A cut-short computation of the importance does not discard the other results.
         found.cut_short = weighed.err();
         Ok(answer)
     }
 
-    /// What certainty about each line would change.
+    /// Computes, for each counted line, the probabilities under certainty about the line.
     fn importance(
         &self,
-        (proposal, best): (Option<&Weighed<'_>>, Option<&Weighed<'_>>),
+        (proposal, best): (Option<&WeightedDiagram<'_>>, Option<&WeightedDiagram<'_>>),
         probabilities: &Probabilities,
         budget: &Budget<'_>,
         found: &mut Vec<Importance>,
     ) -> Result<(), CutShort> {
         for line in 0..self.lines.len() {
             budget.report("weighing each red line", line, self.lines.len());
-            let certain = |weighed: &Weighed<'_>| -> Result<Option<(Range, Range)>, CutShort> {
+            let certain = |weighed: &WeightedDiagram<'_>| -> Result<Option<(Range, Range)>, CutShort> {
                 let with = |probability: f64| -> Vec<f64> {
                     let each = probabilities.iter().enumerate();
                     each.map(|(at, stated)| if at == line { probability } else { *stated }).collect()
@@ -178,30 +189,37 @@ impl Problem {
 }
 
 impl Importance {
-    /// How far apart the probabilities are that certainty either way would give.
+    /// The greatest difference that certainty about the line makes to a probability.
+    ///
+    /// It is the difference for the proposal, or for the best package if there is no proposal.
     pub fn change(&self) -> f64 {
-        let apart = |(binding, not): (Range, Range)| (not.low - binding.low).abs().max((not.high - binding.high).abs());
-        self.proposal.or(self.best).map_or(0.0, apart)
+        let difference =
+            |(binding, not): (Range, Range)| (not.low - binding.low).abs().max((not.high - binding.high).abs());
+        self.proposal.or(self.best).map_or(0.0, difference)
     }
 }
 
-/// A diagram that can be weighed.
-struct Weighed<'a> {
+/// The diagram of "no binding line is crossed", ready to be weighed with probabilities.
+struct WeightedDiagram<'a> {
     problem: &'a Problem,
     diagrams: Diagrams<'a>,
     bdd: Bdd,
-    /// What is possible of each input.
+    /// The possible values of each input.
     state: Vec<u128>,
-    /// Lines that are crossed whatever is open.
+    /// The lines that are crossed for every value of the open inputs.
     crossed: Vec<usize>,
     budget: &'a Budget<'a>,
+    /// Whether the issues are chosen, as for the best package; otherwise open issues count as unknown.
     chooses: bool,
 }
 
-impl<'a> Weighed<'a> {
-    /// `chooses`: whether issues are chosen, as the best package does, within what is hard, or are just open.
+impl<'a> WeightedDiagram<'a> {
+    /// Builds the diagram.
+    ///
+    /// With `chooses`, the issues are chosen within the constraints, the goal and the pins; without it, open issues
+    /// count as unknown.
     fn new(problem: &'a Problem, state: &[u128], chooses: bool, budget: &'a Budget<'a>) -> Result<Self, CutShort> {
-        // A test that what is possible passes anyhow is none.
+        // Drop tests that every possible value passes, and cubes that no possible value passes.
         let left = |cube: &Cube| -> Option<Cube> {
             let open = |literal: &&detente_condition::Literal| {
                 state.get(literal.input.index()).is_none_or(|possible| possible & literal.forbids != 0)
@@ -220,21 +238,22 @@ impl<'a> Weighed<'a> {
         let all: Vec<InputId> = all.into_iter().collect();
         let together: Vec<Vec<Cube>> = lines.iter().chain(&hard).cloned().collect();
         let mut order = problem.order(&all, &together);
-        // Circumstances come last: a package is chosen before they are known.
+        // Circumstances come last, because a package is chosen before they are known.
         order.sort_by_key(|input| !problem.is_issue(*input));
         let place: BTreeMap<InputId, usize> = order.iter().enumerate().map(|(at, input)| (*input, at)).collect();
-        let mut told: Vec<(InputId, Vec<usize>)> = order.iter().map(|input| (*input, Vec::new())).collect();
+        let mut order_with_bindings: Vec<(InputId, Vec<usize>)> =
+            order.iter().map(|input| (*input, Vec::new())).collect();
         let mut crossed = Vec::new();
         for (line, cubes) in lines.iter().enumerate() {
             if cubes.iter().any(Vec::is_empty) {
                 crossed.push(line);
             } else if let Some(last) = inputs(cubes).iter().filter_map(|input| place.get(input)).max()
-                && let Some((_, lines)) = told.get_mut(*last)
+                && let Some((_, lines)) = order_with_bindings.get_mut(*last)
             {
                 lines.push(line);
             }
         }
-        let mut diagrams = Diagrams::new(&told, &problem.space, budget)?;
+        let mut diagrams = Diagrams::new(&order_with_bindings, &problem.space, budget)?;
         let mut parts = Vec::new();
         for (line, cubes) in lines.iter().enumerate() {
             if !crossed.contains(&line) && !cubes.is_empty() {
@@ -249,7 +268,7 @@ impl<'a> Weighed<'a> {
         Ok(Self { problem, diagrams, bdd, state: state.to_vec(), crossed, budget, chooses })
     }
 
-    /// The least and the greatest probability; where issues are chosen, of the best package.
+    /// Returns the range of the probability; if issues are chosen, the range of the best package.
     fn range(&self, probabilities: &Probabilities) -> Result<Option<Range>, CutShort> {
         Ok(self.weigh(probabilities)?.map(|(range, _)| range))
     }
@@ -260,10 +279,10 @@ impl<'a> Weighed<'a> {
     }
 
     fn weigh(&self, probabilities: &Probabilities) -> Result<Option<(Range, Values)>, CutShort> {
-        let mut weighing = Weighing { weighed: self, probabilities, choices: Vec::new() };
-        let Some((range, mut next)) = self.diagrams.fold(&self.bdd, &mut weighing)? else { return Ok(None) };
+        let mut algebra = ProbabilityAlgebra { weighed: self, probabilities, choices: Vec::new() };
+        let Some((range, mut next)) = self.diagrams.fold(&self.bdd, &mut algebra)? else { return Ok(None) };
         let mut values = Vec::new();
-        while let Some((coordinate, value, after)) = next.and_then(|at| weighing.choices.get(at)).copied() {
+        while let Some((coordinate, value, after)) = next.and_then(|at| algebra.choices.get(at)).copied() {
             values.push((coordinate, value));
             next = after;
         }
@@ -273,14 +292,14 @@ impl<'a> Weighed<'a> {
     }
 }
 
-struct Weighing<'a> {
-    weighed: &'a Weighed<'a>,
+struct ProbabilityAlgebra<'a> {
+    weighed: &'a WeightedDiagram<'a>,
     probabilities: &'a Probabilities,
-    /// Coordinate, value, and the next choice.
+    /// The choices: coordinate, value, and the index of the choice at the next chosen coordinate.
     choices: Vec<(usize, usize, Option<usize>)>,
 }
 
-impl Algebra for Weighing<'_> {
+impl Algebra for ProbabilityAlgebra<'_> {
     type Value = (Range, Option<usize>);
 
     fn admitted(&mut self) -> Self::Value {
@@ -290,12 +309,12 @@ impl Algebra for Weighing<'_> {
     fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort> {
         self.weighed.budget.check()?;
         let Some(coordinate) = self.weighed.diagrams.coordinates.get(at) else { return Ok(None) };
-        if let Of::Binding(line) = coordinate.of {
+        if let CoordinateKind::Binding(line) = coordinate.kind {
             let binds = self.probabilities.get(line).copied().unwrap_or(1.0);
             return Ok(match after {
-                // The same either way: the line is clear here.
+                // Whether the line binds makes no difference, so the line is clear here.
                 [(0, clear), (1, other)] if clear == other => Some(*clear),
-                // Where the line is crossed, only its not binding spares the deal.
+                // The line is crossed here: the deal holds only if the line does not bind.
                 [(0, (range, next)), ..] => {
                     Some((Range { low: range.low * (1.0 - binds), high: range.high * (1.0 - binds) }, *next))
                 }

@@ -1,5 +1,6 @@
-//! The SAT solver behind one small interface: clauses, cardinalities, answers, and a budget that is asked while it
-//! searches.
+//! The SAT solver behind a small interface: clauses, cardinality bounds, models, and a budget.
+//!
+//! Owns the use of `rustsat` and `batsat`. Must not know of issues or red lines.
 
 use super::budget::{Budget, CutShort};
 use batsat::{Callbacks, ClauseKind};
@@ -8,23 +9,23 @@ use rustsat::instances::{BasicVarManager, Cnf, ManageVars};
 use rustsat::solvers::{Solve, SolveIncremental, SolverResult};
 use rustsat::types::{Assignment, Clause, Lit, TernaryVal, Var};
 
-/// A solver for one question.
+/// A SAT solver with the clauses of one search.
 pub(super) struct Solver<'a> {
-    inner: rustsat_batsat::Solver<Watch<'a>>,
+    inner: rustsat_batsat::Solver<BudgetCallbacks<'a>>,
     variables: BasicVarManager,
     model: Assignment,
     budget: &'a Budget<'a>,
-    /// A clause could not be taken: nothing can be concluded any more.
-    broken: bool,
+    /// Whether the solver rejected a clause; no later result would be reliable.
+    has_failed: bool,
 }
 
-/// Asks the budget while the solver searches.
+/// Stops the solver when the budget is exhausted, and counts its conflicts.
 #[derive(Default)]
-struct Watch<'a> {
+struct BudgetCallbacks<'a> {
     budget: Option<&'a Budget<'a>>,
 }
 
-impl Callbacks for Watch<'_> {
+impl Callbacks for BudgetCallbacks<'_> {
     fn on_new_clause(&mut self, _: &[batsat::Lit], source: ClauseKind) {
         if let (Some(budget), ClauseKind::Learnt) = (self.budget, source) {
             budget.conflicts.set(budget.conflicts.get().saturating_sub(1));
@@ -38,9 +39,9 @@ impl Callbacks for Watch<'_> {
 
 impl<'a> Solver<'a> {
     pub(super) fn new(budget: &'a Budget<'a>) -> Self {
-        let mut inner = rustsat_batsat::Solver::<Watch<'a>>::default();
+        let mut inner = rustsat_batsat::Solver::<BudgetCallbacks<'a>>::default();
         inner.batsat_mut().cb_mut().budget = Some(budget);
-        Self { inner, variables: BasicVarManager::default(), model: Assignment::default(), budget, broken: false }
+        Self { inner, variables: BasicVarManager::default(), model: Assignment::default(), budget, has_failed: false }
     }
 
     pub(super) fn literal(&mut self) -> Lit {
@@ -48,10 +49,13 @@ impl<'a> Solver<'a> {
     }
 
     pub(super) fn add(&mut self, clause: &[Lit]) {
-        self.broken |= self.inner.add_clause(clause.iter().copied().collect::<Clause>()).is_err();
+        self.has_failed |= self.inner.add_clause(clause.iter().copied().collect::<Clause>()).is_err();
     }
 
-    /// At most one of them holds: pair by pair while they are few, else by a ladder of further literals.
+    /// Adds the clauses that at most one of the literals holds.
+    ///
+    /// Up to `FEW` literals exclude each other pair by pair; more use a ladder of auxiliary literals, which needs fewer
+    /// clauses.
     pub(super) fn at_most_one(&mut self, literals: &[Lit]) {
         const FEW: usize = 8;
         if literals.len() <= FEW {
@@ -62,7 +66,7 @@ impl<'a> Solver<'a> {
             }
             return;
         }
-        // `seen`: one of those so far holds.
+        // `seen` holds if one of the literals so far holds.
         let mut seen: Option<Lit> = None;
         for literal in literals {
             let next = self.literal();
@@ -75,10 +79,10 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Whether all clauses can be met together with these literals.
+    /// Returns whether all clauses are satisfiable together with these literals, and keeps the model.
     pub(super) fn solve(&mut self, assumptions: &[Lit]) -> Result<bool, CutShort> {
         self.budget.check()?;
-        if self.broken {
+        if self.has_failed {
             return Err(CutShort::Work);
         }
         match self.inner.solve_assumps(assumptions) {
@@ -95,13 +99,15 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Whether a literal held when all could last be met. One on which nothing hung did not.
+    /// Returns whether a literal holds in the last model; a literal without a value does not hold.
     pub(super) fn held(&self, literal: Lit) -> bool {
         self.model.lit_value(literal) == TernaryVal::True
     }
 
-    /// Makes the model the first in an order, under literals with which all clauses can be met, as the last model did: in
-    /// group after group, of which one holds each, the first literal that can.
+    /// Replaces the model by the first model in an order.
+    ///
+    /// Exactly one literal of each group holds; in group after group, the first literal that can hold is fixed. `held`
+    /// are literals that hold in the last model and must still hold.
     pub(super) fn prefer(&mut self, groups: &[Vec<Lit>], mut held: Vec<Lit>) -> Result<(), CutShort> {
         for literal_group in groups {
             for literal in literal_group {
@@ -116,31 +122,34 @@ impl<'a> Solver<'a> {
         self.solve(&held).map(|_| ())
     }
 
-    /// The literals under which at most so many of those counted hold.
-    pub(super) fn at_most(&mut self, counted: &mut Counted, bound: usize) -> Result<Vec<Lit>, CutShort> {
+    /// Returns the assumptions under which at most `bound` of the counted literals hold.
+    ///
+    /// # Errors
+    /// Returns [`CutShort::Work`] if the count would need too many clauses.
+    pub(super) fn at_most(&mut self, counted: &mut CountedLiterals, bound: usize) -> Result<Vec<Lit>, CutShort> {
         if bound >= counted.literals {
             return Ok(Vec::new());
         }
-        // A totalizer has about as many clauses as literals times the bound.
+        // A totalizer adds about as many clauses as the number of literals times the bound.
         if counted.literals.saturating_mul(bound) > self.budget.bounds.counting {
             return Err(CutShort::Work);
         }
         let mut clauses = Cnf::new();
         counted.totalizer.encode_ub_change(..=bound, &mut clauses, &mut self.variables).map_err(|_| CutShort::Work)?;
         for clause in clauses {
-            self.broken |= self.inner.add_clause(clause).is_err();
+            self.has_failed |= self.inner.add_clause(clause).is_err();
         }
         counted.totalizer.enforce_ub(bound).map_err(|_| CutShort::Work)
     }
 }
 
-/// Literals of which one may ask how many hold.
-pub(super) struct Counted {
+/// Literals with an encoding that bounds how many of them hold.
+pub(super) struct CountedLiterals {
     totalizer: Totalizer,
     literals: usize,
 }
 
-impl FromIterator<Lit> for Counted {
+impl FromIterator<Lit> for CountedLiterals {
     fn from_iter<T: IntoIterator<Item = Lit>>(literals: T) -> Self {
         let literals: Vec<Lit> = literals.into_iter().collect();
         Self { literals: literals.len(), totalizer: literals.into_iter().collect() }

@@ -1,5 +1,7 @@
-//! What parties prefer, as criteria by which packages are compared: a sum for each party with numbers, a place for each
-//! order of a party. More is better in all of them.
+//! The preferences of parties as criteria for comparing packages: sums and ranks.
+//!
+//! Owns the exact utilities on a common scale. Each party with numbers has one sum; each order of a party has one rank.
+//! More is better in all criteria. Must not know of packages or diagrams.
 
 use super::decimal::{Decimal, to_f64};
 use detente_condition::{Answer, InputId, Space, Value};
@@ -8,22 +10,22 @@ use detente_core::scenario::model::Ranking;
 use std::collections::HashMap;
 use thiserror::Error;
 
-/// Numbers that cannot be added exactly.
+/// The numbers of the preferences cannot be added exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the numbers of preferences differ too much in size, or have too many digits, to be added exactly")]
 pub struct NotExactError;
 
-/// By what packages are compared.
+/// A criterion by which packages are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Criterion {
-    /// The sum of a party's numbers.
+    /// The sum of the numbers of a party.
     Sum {
-        /// The party's position.
+        /// The position of the party.
         party: usize,
     },
-    /// The place in a party's order of an issue, the best being 0 and every further one less.
-    Place {
-        /// The party's position.
+    /// The rank in a party's order of an issue: 0 for the best option, then -1, -2, and so on.
+    Rank {
+        /// The position of the party.
         party: usize,
         /// The issue.
         input: InputId,
@@ -34,15 +36,21 @@ pub(super) enum Criterion {
 #[derive(Clone, Debug)]
 pub(super) struct Utilities {
     pub(super) criteria: Vec<Criterion>,
-    /// What a value of an input adds: criterion and amount.
+    /// The amounts that a value of an input adds, each with the index of its criterion.
     adds: HashMap<(InputId, usize), Vec<(usize, i128)>>,
-    /// What each party has without a deal, for those with numbers, in the order of the criteria.
+    /// The utility without a deal of each party with numbers, in the order of the criteria.
     pub(super) disagreement: Vec<i128>,
+    /// The number of decimal places of all amounts.
     scale: usize,
 }
 
 impl Utilities {
-    /// The preferences of a scenario, values told apart as in a space. `disagreement`: what parties have without a deal.
+    /// Converts the preferences of a scenario, with values numbered as on the axes of `space`.
+    ///
+    /// `disagreement` holds the utility of parties without a deal, by position; a missing one is 0.
+    ///
+    /// # Errors
+    /// Returns [`NotExactError`] if a number has too many digits for the common scale.
     pub(super) fn new(
         scenario: &Scenario,
         space: &Space,
@@ -63,17 +71,17 @@ impl Utilities {
         let all = decimals.iter().chain(stated.iter().map(|(_, number)| number));
         let scale = all.map(Decimal::places).max().unwrap_or(0);
         let mut utilities = Self { criteria: Vec::new(), adds: HashMap::new(), disagreement: Vec::new(), scale };
-        utilities.sums(scenario, space)?;
+        utilities.add_sums(scenario, space)?;
         for criterion in &utilities.criteria {
             let Criterion::Sum { party } = criterion else { continue };
             let number = stated.iter().find(|(of, _)| of == party).map(|(_, number)| number.scaled(scale));
             utilities.disagreement.push(number.unwrap_or(Some(0)).ok_or(NotExactError)?);
         }
-        utilities.places(scenario, space);
+        utilities.add_ranks(scenario, space);
         Ok(utilities)
     }
 
-    fn sums(&mut self, scenario: &Scenario, space: &Space) -> Result<(), NotExactError> {
+    fn add_sums(&mut self, scenario: &Scenario, space: &Space) -> Result<(), NotExactError> {
         for party in 0..scenario.parties.len() {
             let of_party = scenario.preferences.iter().filter(|preference| preference.party == party);
             let criterion = self.criteria.len();
@@ -83,8 +91,8 @@ impl Utilities {
                 any = true;
                 let mut seen = Vec::new();
                 for (value, number) in values {
-                    let Some(at) = place_of(space, preference.issue, *value) else { continue };
-                    // Numbers that are alike are one interval.
+                    let Some(at) = index_of(space, preference.issue, *value) else { continue };
+                    // Quantities in the same interval have the same number: count it once.
                     if seen.contains(&at) {
                         continue;
                     }
@@ -101,45 +109,45 @@ impl Utilities {
         Ok(())
     }
 
-    fn places(&mut self, scenario: &Scenario, space: &Space) {
+    fn add_ranks(&mut self, scenario: &Scenario, space: &Space) {
         for preference in &scenario.preferences {
             let Ranking::Ordinal(order) = &preference.ranking else { continue };
             let criterion = self.criteria.len();
-            self.criteria.push(Criterion::Place { party: preference.party, input: preference.issue });
-            for (place, value) in (0i128..).zip(order) {
-                if let Some(at) = place_of(space, preference.issue, *value) {
-                    self.adds.entry((preference.issue, at)).or_default().push((criterion, -place));
+            self.criteria.push(Criterion::Rank { party: preference.party, input: preference.issue });
+            for (rank, value) in (0i128..).zip(order) {
+                if let Some(at) = index_of(space, preference.issue, *value) {
+                    self.adds.entry((preference.issue, at)).or_default().push((criterion, -rank));
                 }
             }
         }
     }
 
-    /// What a value of an input adds.
+    /// Returns the amounts that a value of an input adds, each with the index of its criterion.
     pub(super) fn added(&self, input: InputId, value: usize) -> &[(usize, i128)] {
         self.adds.get(&(input, value)).map_or(&[], |adds| adds)
     }
 
-    /// A sum as a number.
+    /// Converts a sum on the common scale to a number.
     pub(super) fn number(&self, scaled: i128) -> f64 {
         to_f64(scaled, self.scale)
     }
 
-    /// The positions of the parties that have numbers.
+    /// Iterates over the positions of the parties that have numbers.
     pub(super) fn parties_with_numbers(&self) -> impl Iterator<Item = usize> {
         self.criteria.iter().filter_map(|criterion| match criterion {
             Criterion::Sum { party } => Some(*party),
-            Criterion::Place { .. } => None,
+            Criterion::Rank { .. } => None,
         })
     }
 }
 
-/// The position of a value on its axis.
-fn place_of(space: &Space, input: InputId, value: Value) -> Option<usize> {
+/// Returns the index of a value on its axis.
+fn index_of(space: &Space, input: InputId, value: Value) -> Option<usize> {
     let possible = space.axis(input)?.possible(&Answer::Exact(value));
     (possible.count_ones() == 1).then(|| possible.trailing_zeros() as usize)
 }
 
-/// Where the numbers of a quantity's preference change.
+/// Returns the cuts of quantities at which the numbers of a preference change.
 pub(super) fn cuts(scenario: &Scenario) -> Vec<(InputId, i64)> {
     let mut cuts = Vec::new();
     for preference in &scenario.preferences {

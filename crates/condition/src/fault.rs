@@ -2,6 +2,7 @@
 
 use super::budget::ComplexityError;
 use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};
+use super::nearest::did_you_mean;
 use thiserror::Error;
 
 /// A fault in a condition, with its position.
@@ -41,7 +42,7 @@ pub enum ConditionErrorKind {
     #[error(transparent)]
     TooComplex(#[from] ComplexityError),
     /// The vocabulary has no input or group with this name.
-    #[error("there is no issue, circumstance or group `{name}`{}", hint(nearest))]
+    #[error("there is no issue, circumstance or group `{name}`{}", did_you_mean(nearest.as_deref()))]
     UnknownName {
         /// The unknown name.
         name: String,
@@ -49,7 +50,7 @@ pub enum ConditionErrorKind {
         nearest: Option<String>,
     },
     /// The input has no option or member with this id.
-    #[error("`{input}` has no {what} `{name}`{}", hint(nearest))]
+    #[error("`{input}` has no {what} `{name}`{}", did_you_mean(nearest.as_deref()))]
     UnknownEntry {
         /// The name of the input.
         input: String,
@@ -61,7 +62,7 @@ pub enum ConditionErrorKind {
         nearest: Option<String>,
     },
     /// A string is not an option or member of any input or group.
-    #[error("no issue or circumstance has an option or member `{name}`{}", hint(nearest))]
+    #[error("no issue or circumstance has an option or member `{name}`{}", did_you_mean(nearest.as_deref()))]
     UnknownText {
         /// The unknown string.
         name: String,
@@ -98,8 +99,4 @@ impl ConditionErrorKind {
         use ConditionErrorKind::{TooComplex, TooDeep, TooLarge, TooLong, TooManyOperators};
         matches!(self, TooLong { .. } | TooDeep | TooManyOperators | TooLarge | TooComplex(_))
     }
-}
-
-fn hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

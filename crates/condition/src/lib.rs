@@ -14,6 +14,7 @@
         clippy::panic,
         clippy::string_slice,
         clippy::todo,
+        clippy::too_many_lines,
         clippy::unimplemented,
         clippy::unreachable,
         clippy::unwrap_used
@@ -45,7 +46,7 @@ pub use domain::{Answer, Domain, InputId, MAX_ENTRIES, Value};
 pub use fault::{ConditionError, ConditionErrorKind};
 pub use formula::{Atom, Formula, Numbers};
 pub use limits::{MAX_CONDITION_BYTES, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};
-pub use nearest::nearest;
+pub use nearest::{did_you_mean, nearest};
 pub use space::{Axis, MAX_INTERVALS, Space, TooManyCutsError};
 pub use typing::read;
 pub use vocabulary::Vocabulary;

@@ -9,6 +9,11 @@ const MAX_CANDIDATES: usize = 2_000;
 /// The maximum number of pairs of characters compared in one search or one condition: some milliseconds.
 pub(super) const MAX_PAIRS: usize = 500_000;
 
+/// Returns the suggestion at the end of an error message about an unknown name; empty without a similar name.
+pub fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+}
+
 /// Returns the candidate most similar to `name`, if one is similar enough to be what the author meant.
 ///
 /// A candidate is similar enough if at most a third of the characters differ (Damerau-Levenshtein distance), or if one

@@ -11,6 +11,7 @@
         clippy::panic,
         clippy::string_slice,
         clippy::todo,
+        clippy::too_many_lines,
         clippy::unimplemented,
         clippy::unreachable,
         clippy::unwrap_used

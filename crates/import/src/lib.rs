@@ -1,7 +1,7 @@
-//! Other people's formats, turned into scenario files.
+//! Imports of other negotiation formats as scenario files.
 //!
-//! Owns what another format says and how that is said in ours: text in, a scenario file's text out. Must not know of
-//! evaluation, of the wire, of clocks or of the file system.
+//! Owns the reading of other formats and their translation: text in, the text of a scenario file out. Must not know of
+//! evaluation, the wire, clocks or the file system.
 
 #![cfg_attr(
     not(test),
@@ -11,6 +11,7 @@
         clippy::panic,
         clippy::string_slice,
         clippy::todo,
+        clippy::too_many_lines,
         clippy::unimplemented,
         clippy::unreachable,
         clippy::unwrap_used

@@ -11,7 +11,7 @@ use crate::schema::proto::v1::hypothesis::Kind;
 use crate::schema::proto::v1::supposed_red_line::Condition;
 use crate::schema::proto::v1::{self, domain};
 use anyhow::Result;
-use detente_condition::nearest;
+use detente_condition::{did_you_mean, nearest};
 use detente_core::scenario::Diagnostics;
 use detente_core::scenario::model::Firmness;
 
@@ -114,7 +114,7 @@ impl HypothesisReader<'_> {
         let firmness = added.firmness.map_or(Ok(v1::Firmness::Firm), firmness)?;
         let parties = || self.scenario.parties.iter().map(|party| party.id.as_str());
         if !parties().any(|party| party == added.party) {
-            let hint = hint(nearest(added.party, parties()));
+            let hint = did_you_mean(nearest(added.party, parties()));
             return Err(HypothesisError::Invalid(format!("there is no party `{}`{hint}", added.party)));
         }
         let id = (1..)
@@ -142,7 +142,7 @@ impl HypothesisReader<'_> {
             return Ok(());
         }
         let circumstances = self.scenario.circumstances.iter().map(|known| known.id.as_str());
-        let hint = hint(nearest(name, self.red_lines.iter().map(String::as_str).chain(circumstances)));
+        let hint = did_you_mean(nearest(name, self.red_lines.iter().map(String::as_str).chain(circumstances)));
         Err(HypothesisError::Invalid(format!("there is no red line or circumstance `{name}`{hint}")))
     }
 }
@@ -185,7 +185,7 @@ fn firmness(word: &str) -> Result<v1::Firmness, HypothesisError> {
     let found = Firmness::ALL.into_iter().find(|firmness| firmness.word() == word);
     found.map(from_firmness).ok_or_else(|| {
         let words = Firmness::ALL.map(Firmness::word);
-        let hint = hint(nearest(word, words));
+        let hint = did_you_mean(nearest(word, words));
         HypothesisError::Invalid(format!("`{word}` is not a firmness; expected one of {}{hint}", words.join(", ")))
     })
 }
@@ -197,8 +197,4 @@ fn firmness(word: &str) -> Result<v1::Firmness, HypothesisError> {
 fn has_option(circumstance: &v1::Circumstance, option: &str) -> bool {
     let kind = circumstance.domain.as_ref().and_then(|domain| domain.kind.as_ref());
     matches!(kind, Some(domain::Kind::Choice(choice)) if choice.options.iter().any(|known| known.id == option))
-}
-
-fn hint(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }

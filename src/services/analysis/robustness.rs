@@ -12,7 +12,7 @@ use crate::schema::proto::v1;
 use crate::schema::proto::v1::binding_probability::Of;
 use crate::services::analysis::AnalysisRequest;
 use detente_analysis::{Best, Budget, CutShort, Problem, Question, Range, Robustness};
-use detente_condition::{Answer, Axis, InputId, Value};
+use detente_condition::{Answer, Axis, InputId, Value, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin};
 use detente_core::scenario::model::Firmness;
 use std::collections::{BTreeMap, HashMap};
@@ -182,7 +182,7 @@ fn to_position(
     let found = known.get(id).copied().or_else(supposed);
     if found.is_none() {
         let nearest = violations.nearest(id, scenario.red_lines.iter().map(|red_line| &*red_line.id));
-        let hint = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
+        let hint = did_you_mean(nearest);
         violations.add(field, format!("there is no red line `{}`{hint}", quoted(id)));
     }
     found

@@ -1,4 +1,4 @@
-//! One operation on diagrams stays within its bound, whatever it would build.
+//! Tests of the bound on the steps of one operation.
 
 use super::*;
 use detente_condition::Domain;
@@ -8,7 +8,7 @@ fn members(count: usize) -> Domain {
     Domain::Members((0..count).map(|member| Arc::from(format!("m{member}"))).collect())
 }
 
-/// Where the first `count` bits from `one` on equal those from `other` on.
+/// Builds the diagram of "the `count` bits from `one` on equal the `count` bits from `other` on".
 fn equal(diagrams: &Diagrams<'_>, one: usize, other: usize, count: usize) -> Bdd {
     let bit = |at: usize, value: bool| diagrams.set.mk_literal(diagrams.variables[at], value);
     let mut all = diagrams.set.mk_true();
@@ -20,19 +20,19 @@ fn equal(diagrams: &Diagrams<'_>, one: usize, other: usize, count: usize) -> Bdd
 }
 
 #[test]
-fn an_operation_whose_result_is_small_and_whose_way_is_long_is_not_begun() {
+fn an_operation_beyond_the_step_bound_is_rejected_although_its_result_is_small() {
     let budget = Budget::unhurried();
     let domains = [members(10), members(16), members(17)];
     let space = Space::new(&domains, []).unwrap();
     let order: Vec<(InputId, Vec<usize>)> = (0..3).map(|input| (InputId(input), Vec::new())).collect();
     let diagrams = Diagrams::new(&order, &space, &budget).unwrap();
     let top = diagrams.set.mk_literal(diagrams.variables[42], true);
-    // The one tests the first set against the third, the other the second: nearly every pair of their nodes is met, and
-    // in the end nothing is left.
+    // `one` compares the first set with the third, `other` the second set with the third. The conjunction visits nearly
+    // every pair of their nodes, and its result is empty.
     let one = equal(&diagrams, 0, 26, 10).and(&top.not());
     let other = equal(&diagrams, 10, 26, 16).and(&top);
     assert!(one.size() > 2_000 && other.size() > 100_000, "{} and {}", one.size(), other.size());
     assert_eq!(diagrams.and(&other, &one).err(), Some(CutShort::Work));
-    // What stays within it is done.
+    // An operation within the bound succeeds.
     assert!(diagrams.and(&one, &top).is_ok_and(|none| none.is_false()));
 }

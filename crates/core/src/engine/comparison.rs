@@ -60,6 +60,23 @@ impl Evaluation {
     ///
     /// Whether a red line is clear, not recorded or not held counts for every level of detail.
     pub fn says_the_same_as(&self, other: &Self, detail: Detail) -> bool {
+        // Every field is named, so that a new one is compared, or left out on purpose: the day, what follows from the
+        // findings (`unrecorded`), and the lists that findings refer to.
+        let Self {
+            day: _,
+            verdict: _,
+            could_become: _,
+            stances: _,
+            findings: _,
+            unrecorded: _,
+            warnings: _,
+            cautions: _,
+            inputs: _,
+            supposed: _,
+            waivers: _,
+            reasons: _,
+            openings: _,
+        } = self;
         let verdicts = |evaluation: &Self| (evaluation.verdict, evaluation.could_become);
         let outlines = |evaluation: &Self| -> Vec<(usize, FindingOutline)> {
             let findings = evaluation.findings.iter();

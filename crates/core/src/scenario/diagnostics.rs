@@ -4,7 +4,7 @@
 
 use super::limits::MAX_FAULTS;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
-use detente_condition::nearest;
+use detente_condition::{did_you_mean, nearest};
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -75,7 +75,7 @@ impl Faults {
         if self.faults.len() > MAX_FAULTS {
             return String::new();
         }
-        nearest(name, known).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+        did_you_mean(nearest(name, known))
     }
 
     /// Whether there is a fault within a range.

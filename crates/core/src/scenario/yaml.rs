@@ -117,9 +117,15 @@ impl<'a> Value<'a> {
 
     /// Whether the file ends immediately after this value, so that the value may be truncated.
     ///
-    /// True for an unquoted scalar on a last line without a line end.
+    /// True for an unquoted scalar on a last line without a line end, and for every block scalar (`|`, `>`), whose end
+    /// nothing marks.
     pub fn may_be_cut_off(&self) -> bool {
-        self.is_plain() && self.node.place.end >= self.document.characters.len()
+        match &self.node.content {
+            Content::Scalar { style: ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, .. } => false,
+            Content::Scalar { style: ScalarStyle::Plain, .. } => self.node.place.end >= self.document.characters.len(),
+            Content::Scalar { .. } => true,
+            _ => false,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
-//! Decimal numbers, added, multiplied and written exactly. Doubles would not do: 0.1 times 3 is not 0.3 in them, and
-//! deals that are equally good would be told apart.
+//! Decimal numbers with exact sums and products, and with exact text.
+//!
+//! Owns the parsing and the arithmetic of the numbers in GENIUS files. Doubles are not exact: 0.1 times 3 is not 0.3,
+//! so deals that are equally good would compare as different. Must not know of issues or profiles.
 
 use super::MAX_DIGITS;
 use super::fault::Cause;
@@ -7,11 +9,13 @@ use num_bigint::{BigInt, Sign};
 use std::cmp::Ordering;
 use std::fmt;
 
-/// The significant digits of a quotient that has more. 17 tell doubles apart, but a number that was rounded to 17 is
-/// not always read as the double nearest to what it was before: with 25 only one in millions is not.
+/// The number of significant digits to which a longer quotient is rounded.
+///
+/// 17 digits distinguish doubles, but a quotient rounded to 17 digits does not always parse to the double nearest to
+/// the exact quotient. With 25 digits, only one quotient in millions does not.
 const QUOTIENT_DIGITS: usize = 25;
 
-/// Digits, and how many of them are behind the point.
+/// A decimal number: its digits, and how many of them are after the decimal point.
 #[derive(Clone, Debug)]
 pub(super) struct Decimal {
     digits: BigInt,
@@ -31,7 +35,11 @@ impl Decimal {
         Self { digits: number.into(), places: 0 }
     }
 
-    /// A number as Java writes them: `0.25`, `12`, `1.0E-4`.
+    /// Parses a number as Java writes it: `0.25`, `12`, `1.0E-4`.
+    ///
+    /// # Errors
+    /// Returns an error if the text is not a decimal number, or has more than [`MAX_DIGITS`] digits before or after its
+    /// point.
     pub(super) fn read(text: &str) -> Result<Self, Cause> {
         let not_a_number = || Cause::NotANumber { found: text.chars().take(MAX_DIGITS).collect() };
         let (mantissa, exponent) = match text.trim().split_once(['e', 'E']) {
@@ -49,7 +57,7 @@ impl Decimal {
         if !all_digits(&digits) || !all_digits(exponent_digits) {
             return Err(not_a_number());
         }
-        // Both bounded before any power is taken.
+        // Limit both lengths before computing a power of ten, which bounds the size of the result.
         if digits.len() > 4 * MAX_DIGITS || exponent_digits.len() > 4 {
             return Err(Cause::LongNumber);
         }
@@ -72,7 +80,7 @@ impl Decimal {
         fits.then_some(number).ok_or(Cause::LongNumber)
     }
 
-    /// Without zeros at the end.
+    /// Removes trailing zeros after the decimal point.
     fn reduced(mut self) -> Self {
         while self.places > 0 && &self.digits % 10 == BigInt::ZERO {
             self.digits /= 10;
@@ -81,7 +89,7 @@ impl Decimal {
         self
     }
 
-    /// The digits on a common scale with those of another.
+    /// Returns the digits of both numbers on a common scale, and the scale.
     fn aligned(&self, other: &Self) -> (BigInt, BigInt, usize) {
         let places = self.places.max(other.places);
         let scaled = |number: &Self| &number.digits * power_of_ten(places - number.places);
@@ -97,7 +105,9 @@ impl Decimal {
         Self { digits: &self.digits * &other.digits, places: self.places + other.places }.reduced()
     }
 
-    /// The quotient, rounded half to even where it has more digits than [`QUOTIENT_DIGITS`]. `None`: by zero.
+    /// Divides two numbers; returns `None` for a division by zero.
+    ///
+    /// A quotient with more digits than [`QUOTIENT_DIGITS`] is rounded half to even.
     pub(super) fn over(&self, divisor: &Self) -> Option<Self> {
         let (dividend, divisor, _) = self.aligned(divisor);
         if divisor == BigInt::ZERO {
@@ -106,7 +116,7 @@ impl Decimal {
         let negative = (dividend.sign() == Sign::Minus) != (divisor.sign() == Sign::Minus);
         let dividend = BigInt::from(dividend.magnitude().clone());
         let divisor = BigInt::from(divisor.magnitude().clone());
-        // The quotient of numbers of m and n digits has m - n or m - n + 1 before its point.
+        // The quotient of numbers with m and n digits has m - n or m - n + 1 digits before its point.
         let digits_before = (count_digits(&dividend) + 1).saturating_sub(count_digits(&divisor));
         let leading_zeros = count_digits(&divisor).saturating_sub(count_digits(&dividend) + 1);
         let mut places = (QUOTIENT_DIGITS + leading_zeros + 2).saturating_sub(digits_before);
@@ -119,7 +129,7 @@ impl Decimal {
     }
 }
 
-/// A quotient of numbers above zero as the nearest whole number; of two, the even one.
+/// Divides two positive numbers and rounds to the nearest integer, half to even.
 fn rounded(dividend: &BigInt, divisor: &BigInt) -> BigInt {
     let (quotient, rest): (BigInt, BigInt) = (dividend / divisor, dividend % divisor);
     let is_odd = &quotient % 2 != BigInt::ZERO;
@@ -152,7 +162,7 @@ impl Ord for Decimal {
     }
 }
 
-/// All digits, never an exponent: `-0.0005`.
+/// Writes all digits and never an exponent, as in `-0.0005`.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.digits.sign() == Sign::Minus { "-" } else { "" };

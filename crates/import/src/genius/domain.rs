@@ -1,31 +1,35 @@
 //! A domain file: the issues and their options.
+//!
+//! Owns the kinds of issues, and the ids of issues and options. Must not know of parties or profiles.
 
 use super::MAX_OPTIONS;
 use super::fault::{Cause, ImportError};
 use super::ids::Ids;
-use super::xml::{Element, Xml, beginning};
+use super::xml::{Element, Xml, excerpt};
 use detente_core::scenario::limits::MAX_ISSUES;
 use detente_core::scenario::{is_word_of_answers, is_word_of_the_language};
 use std::collections::HashMap;
 
 /// An issue of a domain.
 pub(super) struct Issue<'a> {
-    /// By which profiles find it.
+    /// The index by which profiles refer to the issue.
     pub(super) index: u32,
     pub(super) id: String,
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) options: Vec<IssueOption<'a>>,
-    /// Where it is. Places are looked for only when something is wrong: that reads the file from its beginning.
+    /// The element of the issue.
+    ///
+    /// It is kept instead of its place, because computing a place reads the file from the start.
     pub(super) element: Element<'a>,
 }
 
-/// What an issue's options are.
+/// The kind of an issue, which determines its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Listed.
+    /// Options that the file lists.
     Discrete,
-    /// The whole numbers from one to another, both included.
+    /// The integers from `low` to `high`, both included.
     Integer { low: i64, high: i64 },
 }
 
@@ -36,17 +40,20 @@ pub(super) struct IssueOption<'a> {
     pub(super) element: Element<'a>,
 }
 
-/// The issues of a domain, in the order of the file.
+/// Reads the issues of a domain, in the order of the file.
+///
+/// # Errors
+/// Returns the first fault of the file.
 pub(super) fn read<'a>(xml: &'a Xml<'a>) -> Result<Vec<Issue<'a>>, ImportError> {
     let (_, objective) = xml.objective()?;
-    let count = objective.all("issue").count();
+    let count = objective.children_named("issue").count();
     if count > MAX_ISSUES {
         return Err(objective.fault(Cause::TooManyIssues { found: count }));
     }
     let mut ids = Ids::new("issue", '_', is_word_of_the_language);
     let mut found: HashMap<u32, Element> = HashMap::new();
     let mut issues = Vec::new();
-    for element in objective.all("issue") {
+    for element in objective.children_named("issue") {
         let index = element.index()?;
         if let Some(first) = found.insert(index, element) {
             return Err(element.fault(Cause::IssueTwice { index, first: first.place() }));
@@ -60,23 +67,26 @@ fn issue<'a>(element: Element<'a>, index: u32, ids: &mut Ids) -> Result<Issue<'a
     let name = element.title("name")?;
     let kind = kind(element)?;
     let options = match kind {
-        Kind::Discrete => listed(element, name)?,
-        Kind::Integer { low, high } => counted(element, name, low, high)?,
+        Kind::Discrete => discrete_options(element, name)?,
+        Kind::Integer { low, high } => integer_options(element, name, low, high)?,
     };
-    Ok(Issue { index, id: ids.of(name), name: name.to_owned(), kind, options, element })
+    Ok(Issue { index, id: ids.assign(name), name: name.to_owned(), kind, options, element })
 }
 
-/// The kind that an issue has, in a domain as in a profile; with it go the elements that it may have.
+/// Reads the kind of an issue element of a domain or a profile.
+///
+/// # Errors
+/// Returns an error for an unknown kind, and for a child element that the kind does not allow.
 pub(super) fn kind(issue: Element) -> Result<Kind, ImportError> {
-    let mut said = ["type", "vtype", "etype"].into_iter().filter_map(|attribute| issue.attribute(attribute));
-    let Some(word) = said.next() else { return Err(issue.fault(Cause::NoKind)) };
-    if let Some(other) = said.find(|other| *other != word) {
-        return Err(issue.fault(Cause::TwoKinds { one: beginning(word), other: beginning(other) }));
+    let mut stated = ["type", "vtype", "etype"].into_iter().filter_map(|attribute| issue.attribute(attribute));
+    let Some(word) = stated.next() else { return Err(issue.fault(Cause::NoKind)) };
+    if let Some(other) = stated.find(|other| *other != word) {
+        return Err(issue.fault(Cause::TwoKinds { one: excerpt(word), other: excerpt(other) }));
     }
     let (kind, known): (_, &[&str]) = match word {
         "discrete" => (Kind::Discrete, &["item", "similarity_function"]),
         "integer" => (bounds(issue)?, &["range", "evaluator"]),
-        other => return Err(issue.fault(Cause::UnreadKind { found: beginning(other) })),
+        other => return Err(issue.fault(Cause::UnreadKind { found: excerpt(other) })),
     };
     match issue.children().find(|child| !known.contains(&child.name())) {
         Some(child) => Err(child.unknown(issue)),
@@ -84,13 +94,13 @@ pub(super) fn kind(issue: Element) -> Result<Kind, ImportError> {
     }
 }
 
-/// The bounds of an integer issue: its own attributes, or those of a `range` within.
+/// Reads the bounds of an integer issue from its own attributes, or from those of its `range` child.
 fn bounds(issue: Element) -> Result<Kind, ImportError> {
     let range = issue.child("issue", "range")?;
     let holder = range.filter(|_| issue.attribute("lowerbound").is_none()).unwrap_or(issue);
     let bound = |name| {
         let text = holder.required(name)?;
-        text.trim().parse::<i64>().map_err(|_| holder.fault(Cause::Bound { found: beginning(text) }))
+        text.trim().parse::<i64>().map_err(|_| holder.fault(Cause::Bound { found: excerpt(text) }))
     };
     let (low, high) = (bound("lowerbound")?, bound("upperbound")?);
     if low > high {
@@ -99,34 +109,39 @@ fn bounds(issue: Element) -> Result<Kind, ImportError> {
     Ok(Kind::Integer { low, high })
 }
 
-fn hold_count(element: Element, name: &str, found: u128) -> Result<(), ImportError> {
+fn check_option_count(element: Element, name: &str, found: u128) -> Result<(), ImportError> {
     if (2..=MAX_OPTIONS as u128).contains(&found) {
         return Ok(());
     }
     Err(element.fault(Cause::OptionCount { issue: name.to_owned(), found }))
 }
 
-fn listed<'a>(element: Element<'a>, name: &str) -> Result<Vec<IssueOption<'a>>, ImportError> {
-    hold_count(element, name, element.all("item").count() as u128)?;
+fn discrete_options<'a>(element: Element<'a>, name: &str) -> Result<Vec<IssueOption<'a>>, ImportError> {
+    check_option_count(element, name, element.children_named("item").count() as u128)?;
     let mut ids = Ids::new("option", '_', is_word_of_answers);
     let mut options: Vec<IssueOption> = Vec::new();
-    for item in element.all("item") {
+    for item in element.children_named("item") {
         let name = item.title("value")?;
         if let Some(first) = options.iter().find(|option| option.name == name) {
             return Err(item.fault(Cause::OptionTwice { option: name.to_owned(), first: first.element.place() }));
         }
-        options.push(IssueOption { id: ids.of(name), name: name.to_owned(), element: item });
+        options.push(IssueOption { id: ids.assign(name), name: name.to_owned(), element: item });
     }
     Ok(options)
 }
 
-fn counted<'a>(element: Element<'a>, name: &str, low: i64, high: i64) -> Result<Vec<IssueOption<'a>>, ImportError> {
-    hold_count(element, name, u128::from(low.abs_diff(high)) + 1)?;
+fn integer_options<'a>(
+    element: Element<'a>,
+    name: &str,
+    low: i64,
+    high: i64,
+) -> Result<Vec<IssueOption<'a>>, ImportError> {
+    check_option_count(element, name, u128::from(low.abs_diff(high)) + 1)?;
     let mut ids = Ids::new("option", '_', is_word_of_answers);
     let options = (low..=high).map(|number| {
-        // In an id the sign is a word: else -1 and 1 would be told apart by their order alone.
+        // The sign becomes a word: ids drop the character `-`, so only a number would distinguish -1 from 1.
         let name = if number < 0 { format!("minus {}", number.unsigned_abs()) } else { number.to_string() };
-        IssueOption { id: ids.of(&name), name: number.to_string(), element }
+        IssueOption { id: ids.assign(&name), name: number.to_string(), element }
     });
     Ok(options.collect())
 }

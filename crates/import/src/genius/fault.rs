@@ -1,4 +1,6 @@
-//! Why files cannot be imported, and where.
+//! The reasons for which files cannot be imported, with their places.
+//!
+//! Owns the error messages of the import. Must not know of the reading itself.
 
 use super::{MAX_DEPTH, MAX_DIGITS, MAX_FILE_BYTES, MAX_NAME, MAX_NODES, MAX_OPTIONS, MAX_PROFILES, MAX_TAG_BYTES};
 use detente_core::scenario::limits::{MAX_ISSUES, MAX_PREFERENCES};
@@ -8,21 +10,21 @@ use thiserror::Error;
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The file's path.
+    /// The path of the file.
     pub file: String,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: u32,
-    /// The character in its line, from 1.
+    /// The character in the line, counted from 1.
     pub column: u32,
 }
 
 impl Place {
-    /// The beginning of a file.
+    /// Returns the place of the first character of a file.
     pub fn start_of(file: &str) -> Self {
         Self { file: file.to_owned(), line: 1, column: 1 }
     }
 
-    /// The place of a byte of a file's text.
+    /// Returns the place of a byte of a file's text.
     pub(super) fn of_byte(file: &str, text: &str, at: usize) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line_begins = before.rfind('\n').map_or(0, |end| end + 1);
@@ -39,13 +41,13 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why files cannot be imported.
+/// The first fault of the files, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{place}: {cause}")]
 pub struct ImportError {
-    /// Where.
+    /// The place of the fault.
     pub place: Place,
-    /// Why. Boxed: what goes well should not carry the room for it.
+    /// The cause, boxed so that a `Result` stays small.
     pub cause: Box<Cause>,
 }
 
@@ -55,9 +57,9 @@ impl ImportError {
     }
 }
 
-/// What is wrong.
+/// The cause of an [`ImportError`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[expect(missing_docs, reason = "the messages say it, and the fields are what they name")]
+#[expect(missing_docs, reason = "the messages describe the variants, and the names describe the fields")]
 pub enum Cause {
     #[error("the file has more than {MAX_FILE_BYTES} bytes")]
     TooLarge,

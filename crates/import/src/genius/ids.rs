@@ -1,12 +1,18 @@
 //! Ids from names: `Size of Fund` becomes `size_of_fund`.
+//!
+//! Owns the form and the uniqueness of ids. Must not know of XML.
 
 use detente_core::scenario::limits::MAX_ID;
 use std::collections::HashSet;
 
-/// Ids of one kind of thing, no two alike. Which name gets which id depends on the names and their order only.
+/// Assigns unique ids to the names of one kind of item.
+///
+/// The ids depend only on the names and their order.
 pub(super) struct Ids {
     separator: char,
-    /// What stands before a name that could be no id by itself, or in place of one without letters and digits.
+    /// The prefix of ids whose name alone is not a valid id.
+    ///
+    /// It is the whole id of a name without letters and digits.
     kind: &'static str,
     is_reserved: fn(&str) -> bool,
     taken: HashSet<String>,
@@ -17,8 +23,10 @@ impl Ids {
         Self { separator, kind, is_reserved, taken: HashSet::new() }
     }
 
-    /// The id for the next name. What a name before it became is told apart by a number: `good`, `good_2`.
-    pub(super) fn of(&mut self, name: &str) -> String {
+    /// Returns the id of the next name.
+    ///
+    /// A number distinguishes an id that an earlier name already has: `good`, `good_2`.
+    pub(super) fn assign(&mut self, name: &str) -> String {
         let id = self.well_formed(name);
         let separator = self.separator;
         let numbered = (2u32..).map(|number| {
@@ -27,7 +35,7 @@ impl Ids {
             shortened(&id, room, separator).to_owned() + &suffix
         });
         let found = std::iter::once(id.clone()).chain(numbered).find(|id| !self.taken.contains(id));
-        // INVARIANT: numbers do not run out.
+        // INVARIANT: there are more numbers than names, so a free id exists.
         let id = found.unwrap_or(id);
         self.taken.insert(id.clone());
         id
@@ -55,7 +63,7 @@ impl Ids {
     }
 }
 
-/// The first characters of an id, which are ASCII.
+/// Returns the first `most` bytes of an id, without a trailing separator; ids are ASCII.
 fn shortened(id: &str, most: usize, separator: char) -> &str {
     id.get(..most).unwrap_or(id).trim_end_matches(separator)
 }

@@ -1,21 +1,24 @@
-//! What is looked at before XML is parsed: that it cannot cost more than its size. A parser compares each attribute of
-//! a tag with the others, and carries namespaces from each element to those within; so tags are short here, elements
-//! nest little, and there are no namespaces and no entities.
+//! A check before an XML file is parsed, so that parsing costs no more than the size of the file justifies.
+//!
+//! Owns the bounds on tags and nesting. A parser compares each attribute of a tag with the others, and passes
+//! namespaces from each element to its children, so this check limits tags and depth, and rejects namespaces and
+//! entities. Must not know of GENIUS.
 
 use super::fault::Cause;
 use super::{MAX_DEPTH, MAX_TAG_BYTES};
 
-/// What stands between angle brackets.
+/// The kind of one piece of markup.
 enum Markup {
     Opening,
     Closing,
     /// An element without content, a comment, CDATA or an instruction.
-    Alone,
+    SelfContained,
 }
 
-/// What of a text's markup is beyond these bounds first, with its byte. What is ill-formed is left for the parser to
-/// tell.
-pub(super) fn beyond_bounds(text: &str) -> Option<(usize, Cause)> {
+/// Returns the first violation of the bounds in a text, with its byte offset.
+///
+/// The parser reports ill-formed markup.
+pub(super) fn find_violation(text: &str) -> Option<(usize, Cause)> {
     let (mut at, mut depth) = (0, 0usize);
     while let Some(start) = text.get(at..).and_then(|rest| rest.find('<')).map(|found| at + found) {
         let rest = text.get(start..).unwrap_or_default();
@@ -27,19 +30,19 @@ pub(super) fn beyond_bounds(text: &str) -> Option<(usize, Cause)> {
             Markup::Opening if depth == MAX_DEPTH => return Some((start, Cause::TooDeep)),
             Markup::Opening => depth += 1,
             Markup::Closing => depth = depth.saturating_sub(1),
-            Markup::Alone => {}
+            Markup::SelfContained => {}
         }
         at = start + length;
     }
     None
 }
 
-/// The markup that a text begins with, and its length.
+/// Returns the markup at the start of a text, and its length in bytes.
 fn markup(text: &str) -> Result<(usize, Markup), Cause> {
     for (opening, closing) in [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")] {
         if let Some(content) = text.strip_prefix(opening) {
             let end = content.find(closing).map_or(text.len(), |end| opening.len() + end + closing.len());
-            return Ok((end, Markup::Alone));
+            return Ok((end, Markup::SelfContained));
         }
     }
     if text.starts_with("<!") {
@@ -59,7 +62,7 @@ fn markup(text: &str) -> Result<(usize, Markup), Cause> {
             }
             (None, b'>') => {
                 let markup = match (before, text.as_bytes().get(1)) {
-                    (b'/', _) => Markup::Alone,
+                    (b'/', _) => Markup::SelfContained,
                     (_, Some(b'/')) => Markup::Closing,
                     _ => Markup::Opening,
                 };
@@ -69,5 +72,5 @@ fn markup(text: &str) -> Result<(usize, Markup), Cause> {
         }
         before = byte;
     }
-    Ok((text.len(), Markup::Alone))
+    Ok((text.len(), Markup::SelfContained))
 }

@@ -1,10 +1,13 @@
-//! Negotiation domains of GENIUS, the platform of the automated negotiation competitions (ANAC): a domain file with the
-//! issues, and a profile for each party with a weight for every issue and an evaluation for every option.
+//! Imports of negotiation domains of GENIUS, the platform of the automated negotiation competitions (ANAC).
+//!
+//! Owns the translation of a domain file with the issues, and of one profile for each party. A profile has a weight for
+//! every issue and an evaluation for every option.
 //!
 //! A party's utility of a deal is the sum over the issues of weight times evaluation (Lin et al., "Genius: an
 //! integrated environment for supporting the design of generic automated negotiators", Computational Intelligence 30,
-//! 2014). The products become the numbers of its cardinal preferences; they are computed exactly. What is not additive,
-//! or not over options that can be listed, is refused; nothing is guessed.
+//! 2014). The products, computed exactly, become the numbers of the party's cardinal preferences. The import rejects
+//! utilities that are not additive, and issues whose options cannot be listed; it guesses nothing. Must not know of
+//! files: the caller reads them.
 
 mod decimal;
 mod domain;
@@ -21,67 +24,70 @@ use detente_core::scenario::limits::MAX_PREFERENCES;
 use jiff::civil::Date;
 use xml::Xml;
 
-/// The most bytes of an XML file.
+/// The maximum size of an XML file, in bytes.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
-/// The deepest nesting of elements.
+/// The maximum nesting depth of elements.
 pub const MAX_DEPTH: usize = 16;
-/// The most elements and texts of a file.
+/// The maximum number of elements and texts in a file.
 pub const MAX_NODES: u32 = 500_000;
-/// The most bytes of a tag, with its attributes.
+/// The maximum size of a tag with its attributes, in bytes.
 pub const MAX_TAG_BYTES: usize = 8 * 1024;
-/// The most characters of the name of an issue or an option.
+/// The maximum length of the name of an issue, an option or a file, in characters.
 pub const MAX_NAME: usize = 200;
-/// The most options of an issue.
+/// The maximum number of options of an issue.
 pub const MAX_OPTIONS: usize = detente_condition::MAX_ENTRIES;
-/// The most profiles of a domain.
+/// The maximum number of profiles of a domain.
 pub const MAX_PROFILES: usize = 64;
-/// The most digits of a number before its point, and behind it.
+/// The maximum number of digits of a number before its decimal point, and after it.
 pub const MAX_DIGITS: usize = 40;
 
-/// An XML file.
+/// The path and the text of an XML file.
 #[derive(Clone, Copy, Debug)]
 pub struct XmlFile<'a> {
-    /// Its path, for messages; its last part names the party, and the scenario.
+    /// The path, for error messages; its last part names the party or the scenario.
     pub path: &'a str,
-    /// Its content.
+    /// The content of the file.
     pub text: &'a str,
 }
 
-/// How a party's number for an option follows from its weight and evaluation.
+/// The rule by which weight and evaluation make a party's number for an option.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Convention {
     /// Weight times evaluation, both as published.
     #[default]
     AsPublished,
-    /// Weight times evaluation, where the evaluations of a discrete issue are first divided by the highest of them: so
-    /// does GENIUS itself.
+    /// Weight times evaluation, divided by the highest evaluation of the issue if the issue is discrete.
+    ///
+    /// GENIUS itself uses this rule.
     Normalized,
 }
 
-/// What the files do not say.
+/// The parts of a scenario that the GENIUS files do not state.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The scenario's id; `None`: from the name of the domain's file.
+    /// The id of the scenario; `None` derives it from the name of the domain file.
     pub id: Option<String>,
-    /// The day that the scenario covers.
+    /// The one day that the scenario covers.
     pub date: Date,
-    /// How utilities are counted.
+    /// The rule for the numbers of preferences.
     pub convention: Convention,
 }
 
-/// Turns a domain and the profiles of its parties, in that order, into the text of a scenario file.
+/// Converts a domain and the profiles of its parties to the text of a scenario file.
+///
+/// The parties of the scenario have the order of `profiles`.
 ///
 /// # Errors
-/// The first thing in the files that cannot be had in a scenario, with its place.
+/// Returns the first fault in the files that prevents the import, with its place.
 pub fn import(domain: XmlFile, profiles: &[XmlFile], options: &Options) -> Result<String, ImportError> {
     let domain_xml = Xml::parse(domain)?;
     let issues = domain::read(&domain_xml)?;
-    let beyond = |cause| ImportError::new(Place::start_of(domain.path), cause);
+    let too_many = |cause| ImportError::new(Place::start_of(domain.path), cause);
     if profiles.len() > MAX_PROFILES {
-        return Err(beyond(Cause::TooManyProfiles { found: profiles.len() }));
+        return Err(too_many(Cause::TooManyProfiles { found: profiles.len() }));
     }
     if profiles.len() * issues.len() > MAX_PREFERENCES {
-        return Err(beyond(Cause::TooManyPreferences { found: profiles.len() * issues.len() }));
+        return Err(too_many(Cause::TooManyPreferences { found: profiles.len() * issues.len() }));
     }
     let mut parties = Vec::with_capacity(profiles.len());
     for file in profiles {
@@ -96,18 +102,20 @@ pub fn import(domain: XmlFile, profiles: &[XmlFile], options: &Options) -> Resul
     }))
 }
 
-/// The last part of a path.
+/// Returns the last part of a path.
 fn file_name(path: &str) -> Result<&str, ImportError> {
     printable(path, path.rsplit(['/', '\\']).next().unwrap_or(path))
 }
 
-/// The last part of a path, without the extension.
+/// Returns the last part of a path, without the extension.
 fn file_stem(path: &str) -> Result<&str, ImportError> {
     let name = file_name(path)?;
     Ok(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
 }
 
+/// Returns a file name if it can be a title: not empty, not too long, without control characters.
 fn printable<'a>(path: &str, name: &'a str) -> Result<&'a str, ImportError> {
-    let is_fit = !name.trim().is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
-    is_fit.then_some(name).ok_or_else(|| ImportError::new(Place::start_of(path), Cause::FileName))
+    let is_printable =
+        !name.trim().is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
+    is_printable.then_some(name).ok_or_else(|| ImportError::new(Place::start_of(path), Cause::FileName))
 }

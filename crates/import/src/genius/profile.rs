@@ -1,36 +1,44 @@
-//! A profile: what a party makes of each option, by the weight of the issue and the option's evaluation.
+//! The profile of a party: the utility of each option, from the weight of its issue and the option's evaluation.
+//!
+//! Owns the reading of a profile against the issues of its domain. Must not know of scenario files.
 
 use super::decimal::Decimal;
 use super::domain::{self, Issue, Kind};
 use super::fault::{Cause, ImportError};
-use super::xml::{Element, Xml, beginning};
+use super::xml::{Element, Xml, excerpt};
 use super::{Convention, file_name, file_stem};
 use std::collections::HashMap;
 
-/// A party's profile.
+/// The profile of a party.
 pub(super) struct Profile {
+    /// The name of the file.
     pub(super) file: String,
-    /// The file's name without its extension.
+    /// The name of the file without its extension.
     pub(super) name: String,
-    /// What it gets without a deal.
+    /// The utility of the party without a deal; `None` if the file does not state it.
     pub(super) reservation: Option<Decimal>,
-    /// By which GENIUS lowers utilities as time goes by.
+    /// The factor by which GENIUS lowers utilities over time; `None` if the file does not state it.
     pub(super) discount: Option<Decimal>,
-    /// Whether there are similarity functions, which say nothing of utilities.
+    /// Whether the profile has similarity functions, which do not affect utilities.
     pub(super) has_similarities: bool,
-    /// One for each issue of the domain, in its order.
+    /// The worth of each issue, in the order of the domain.
     pub(super) worths: Vec<Worth>,
 }
 
-/// What an issue is worth to a party.
+/// The worth of one issue to a party.
 pub(super) struct Worth {
+    /// The weight of the issue, as published.
     pub(super) weight: Decimal,
-    /// The evaluation by which all were divided, if they were.
+    /// The highest evaluation, by which all evaluations were divided; `None` if they were not divided.
     pub(super) divisor: Option<Decimal>,
-    /// One for each option, in the domain's order.
+    /// The utility of each option, in the order of the domain.
     pub(super) utilities: Vec<Decimal>,
 }
 
+/// Reads the profile of a party.
+///
+/// # Errors
+/// Returns the first fault of the file, including a mismatch with the issues of the domain.
 pub(super) fn read(xml: &Xml, issues: &[Issue], convention: Convention) -> Result<Profile, ImportError> {
     let (space, objective) = xml.objective()?;
     let elements = issue_elements(objective, issues)?;
@@ -47,7 +55,7 @@ pub(super) fn read(xml: &Xml, issues: &[Issue], convention: Convention) -> Resul
             let (issue, at) = (issue.name.clone(), issue.element.place());
             return Err(objective.fault(Cause::WeightMissing { issue, index, at }));
         };
-        has_similarities |= element.all("similarity_function").next().is_some();
+        has_similarities |= element.children_named("similarity_function").next().is_some();
         worths.push(worth(*element, issue, weight, convention)?);
     }
     let value = |name| space.child("utility_space", name)?.map(|element| number(element, "value")).transpose();
@@ -61,16 +69,16 @@ pub(super) fn read(xml: &Xml, issues: &[Issue], convention: Convention) -> Resul
     })
 }
 
-/// A number in an attribute.
+/// Reads a number from an attribute.
 fn number(element: Element, attribute: &'static str) -> Result<Decimal, ImportError> {
     Decimal::read(element.required(attribute)?).map_err(|cause| element.fault(cause))
 }
 
-/// The profile's issues by their indices: each one of the domain's, of the same name.
+/// Reads the issues of the profile, by index; each must have the name of its issue in the domain.
 fn issue_elements<'a>(objective: Element<'a>, issues: &[Issue]) -> Result<HashMap<u32, Element<'a>>, ImportError> {
     let known: HashMap<u32, &Issue> = issues.iter().map(|issue| (issue.index, issue)).collect();
     let mut elements: HashMap<u32, Element> = HashMap::new();
-    for element in objective.all("issue") {
+    for element in objective.children_named("issue") {
         let index = element.index()?;
         let Some(issue) = known.get(&index) else { return Err(element.fault(Cause::UnknownIssue { index })) };
         let name = element.title("name")?;
@@ -85,10 +93,10 @@ fn issue_elements<'a>(objective: Element<'a>, issues: &[Issue]) -> Result<HashMa
     Ok(elements)
 }
 
-/// The weights by the indices of their issues.
+/// Reads the weights, by the index of their issue.
 fn weights<'a>(objective: Element<'a>, issues: &[Issue]) -> Result<HashMap<u32, (Decimal, Element<'a>)>, ImportError> {
     let mut weights: HashMap<u32, (Decimal, Element)> = HashMap::new();
-    for element in objective.all("weight") {
+    for element in objective.children_named("weight") {
         let index = element.index()?;
         if !issues.iter().any(|issue| issue.index == index) {
             return Err(element.fault(Cause::UnknownIssue { index }));
@@ -104,41 +112,41 @@ fn weights<'a>(objective: Element<'a>, issues: &[Issue]) -> Result<HashMap<u32, 
 fn worth(element: Element, issue: &Issue, weight: &Decimal, convention: Convention) -> Result<Worth, ImportError> {
     let kind = domain::kind(element)?;
     if kind != issue.kind {
-        let (found, expected) = (words(kind), words(issue.kind));
+        let (found, expected) = (describe(kind), describe(issue.kind));
         let cause = Cause::OtherKind { issue: issue.name.clone(), found, expected, at: issue.element.place() };
         return Err(element.fault(cause));
     }
     let (evaluations, divisor) = match kind {
         Kind::Discrete => {
-            let evaluations = listed(element, issue)?;
+            let evaluations = discrete_evaluations(element, issue)?;
             let divisor = match convention {
                 Convention::AsPublished => None,
                 Convention::Normalized => divisor(element, issue, &evaluations)?,
             };
             (evaluations, divisor)
         }
-        // GENIUS holds these between 0 and 1 to begin with.
-        Kind::Integer { low, high } => (linear(element, low, high)?, None),
+        // The evaluations of integers are already between 0 and 1, so GENIUS does not divide them.
+        Kind::Integer { low, high } => (integer_evaluations(element, low, high)?, None),
     };
     let utilities = evaluations.iter().map(|evaluation| {
         let product = weight.times(evaluation);
-        // INVARIANT: a divisor is above zero.
+        // INVARIANT: a divisor is above zero, so the quotient exists.
         divisor.as_ref().and_then(|divisor| product.over(divisor)).unwrap_or(product)
     });
     Ok(Worth { weight: weight.clone(), utilities: utilities.collect(), divisor })
 }
 
-fn words(kind: Kind) -> String {
+fn describe(kind: Kind) -> String {
     match kind {
         Kind::Discrete => "discrete".to_owned(),
         Kind::Integer { low, high } => format!("an integer from {low} to {high}"),
     }
 }
 
-/// The evaluations that items state, in the order of the domain's options, which are known by their values.
-fn listed(element: Element, issue: &Issue) -> Result<Vec<Decimal>, ImportError> {
+/// Reads the evaluations of the items, in the order of the options of the domain.
+fn discrete_evaluations(element: Element, issue: &Issue) -> Result<Vec<Decimal>, ImportError> {
     let mut items: HashMap<&str, Element> = HashMap::new();
-    for item in element.all("item") {
+    for item in element.children_named("item") {
         let name = item.title("value")?;
         if !issue.options.iter().any(|option| option.name == name) {
             let (issue, option, at) = (issue.name.clone(), name.to_owned(), issue.element.place());
@@ -158,7 +166,9 @@ fn listed(element: Element, issue: &Issue) -> Result<Vec<Decimal>, ImportError> 
     evaluations.collect()
 }
 
-/// What the evaluations of an issue are divided by. `None`: all are zero, and stay so, as in GENIUS.
+/// Returns the number by which the evaluations of an issue are divided.
+///
+/// `None` if all evaluations are zero: they stay zero, as in GENIUS.
 fn divisor(element: Element, issue: &Issue, evaluations: &[Decimal]) -> Result<Option<Decimal>, ImportError> {
     let zero = Decimal::whole(0);
     let Some(highest) = evaluations.iter().max() else { return Ok(None) };
@@ -172,12 +182,13 @@ fn divisor(element: Element, issue: &Issue, evaluations: &[Decimal]) -> Result<O
     Err(element.fault(Cause::NothingToDivideBy { issue, highest }))
 }
 
-/// The evaluations of whole numbers: offset + slope x (number - the least one). GENIUS cuts them to 0 and 1; those that
-/// it would have to cut are refused.
-fn linear(element: Element, low: i64, high: i64) -> Result<Vec<Decimal>, ImportError> {
+/// Computes the evaluations of integers: offset + slope x (number - lowest number).
+///
+/// GENIUS limits evaluations to the range from 0 to 1; this function rejects evaluations outside of that range.
+fn integer_evaluations(element: Element, low: i64, high: i64) -> Result<Vec<Decimal>, ImportError> {
     let evaluator = element.only_child("issue", "evaluator")?;
     if let Some(found) = evaluator.attribute("ftype").filter(|ftype| *ftype != "linear") {
-        return Err(evaluator.fault(Cause::NotLinear { found: beginning(found) }));
+        return Err(evaluator.fault(Cause::NotLinear { found: excerpt(found) }));
     }
     let (slope, offset) = (number(evaluator, "slope")?, number(evaluator, "offset")?);
     let evaluations = (low..=high).enumerate().map(|(steps, value)| {

@@ -1,4 +1,6 @@
-//! The scenario file that a domain and its profiles make.
+//! The text of the scenario file for a domain and its profiles.
+//!
+//! Owns the wording and the YAML form of an imported scenario. Must not know of XML.
 
 use super::decimal::Decimal;
 use super::domain::Issue;
@@ -8,27 +10,28 @@ use super::{Convention, Options};
 use detente_core::scenario::is_word_of_the_language;
 use std::fmt::Write;
 
-/// What is written.
+/// The content of a scenario file.
 pub(super) struct Content<'a> {
-    /// The name of the domain's file, without its extension.
+    /// The name of the domain file without its extension.
     pub(super) domain: &'a str,
+    /// The name of the domain file.
     pub(super) domain_file: &'a str,
     pub(super) issues: &'a [Issue<'a>],
     pub(super) parties: &'a [Profile],
     pub(super) options: &'a Options,
 }
 
-/// The YAML text.
+/// Returns the YAML text of a scenario file.
 pub(super) fn write(content: &Content) -> String {
     let Content { domain, domain_file, issues, parties, options } = content;
     let mut source_ids = Ids::new("source", '-', |_| false);
-    let domain_source = source_ids.of(domain);
+    let domain_source = source_ids.assign(domain);
     let mut party_ids = Ids::new("party", '_', is_word_of_the_language);
     let parties: Vec<Party> = parties
         .iter()
-        .map(|profile| Party { profile, id: party_ids.of(&profile.name), source: source_ids.of(&profile.name) })
+        .map(|profile| Party { profile, id: party_ids.assign(&profile.name), source: source_ids.assign(&profile.name) })
         .collect();
-    let id = options.id.clone().unwrap_or_else(|| Ids::new("scenario", '-', |_| false).of(domain));
+    let id = options.id.clone().unwrap_or_else(|| Ids::new("scenario", '-', |_| false).assign(domain));
     let date = options.date;
     let mut out =
         String::from("# Written by `detente import genius`: docs/genius.md says what of the files is here.\n");
@@ -47,7 +50,7 @@ pub(super) fn write(content: &Content) -> String {
     }
     out += "issues:\n";
     issues.iter().for_each(|item| issue(&mut out, item));
-    // What a scenario must say, even if it is nothing.
+    // A scenario file must have `red_lines`, even if the list is empty.
     out += "red_lines: []\npreferences:\n";
     for party in &parties {
         for (item, worth) in issues.iter().zip(&party.profile.worths) {
@@ -78,7 +81,7 @@ fn source(out: &mut String, id: &str, file: &str, note: &str) {
     let _ = writeln!(out, "  - id: {id}\n    title: {file}\n    publisher: not stated in the file\n    note: {note}");
 }
 
-/// A party with its ids.
+/// A party with its id and the id of its source.
 struct Party<'a> {
     profile: &'a Profile,
     id: String,
@@ -134,7 +137,7 @@ fn preference(out: &mut String, party: &Party, issue: &Issue, worth: &Worth) {
              the evaluations, divided by the highest."
         ),
     };
-    // A domain's author gives parties their numbers: nobody said them for himself.
+    // The authors of a domain assign the numbers, so the evidence is an assessment and not a statement of the party.
     let _ = writeln!(
         out,
         "    evidence:\n      - {{source: {}, kind: assessed, speaker: The authors of the domain, statement: {}}}",
@@ -143,7 +146,7 @@ fn preference(out: &mut String, party: &Party, issue: &Issue, worth: &Worth) {
     );
 }
 
-/// An id. Some are truths or nothing to other readers of YAML, unless they are quoted.
+/// Returns an id as YAML text; quotes it if YAML 1.1 parsers would read it as a boolean or null.
 fn plain(id: &str) -> String {
     if matches!(id, "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null") {
         quoted(id)
@@ -152,13 +155,13 @@ fn plain(id: &str) -> String {
     }
 }
 
-/// A text in double quotes.
+/// Returns a text in double quotes, with YAML escapes.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for character in text.chars() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
-            // Line ends of other kinds, and marks that nobody sees.
+            // U+2028 and U+2029 are line separators, and U+FEFF is invisible.
             '\u{2028}' | '\u{2029}' | '\u{feff}' => {
                 let _ = write!(out, "\\u{:04X}", u32::from(character));
             }

@@ -1,16 +1,19 @@
 //! XML files, read within bounds, whose elements know their places.
+//!
+//! Owns the use of `roxmltree`, and the elements that a domain file and a profile have in common. Must not know of
+//! scenarios.
 
 use super::fault::{Cause, ImportError, Place};
 use super::{MAX_FILE_BYTES, MAX_NAME, MAX_NODES, XmlFile, markup};
 use roxmltree::{Document, Error, Node, ParsingOptions};
 
-/// A file's elements.
+/// A parsed XML file.
 pub(super) struct Xml<'a> {
     pub(super) path: &'a str,
     document: Document<'a>,
 }
 
-/// An element.
+/// An element of an XML file, which knows its place.
 #[derive(Clone, Copy)]
 pub(super) struct Element<'a> {
     path: &'a str,
@@ -23,9 +26,9 @@ impl<'a> Xml<'a> {
         if text.len() > MAX_FILE_BYTES {
             return Err(ImportError::new(Place::start_of(path), Cause::TooLarge));
         }
-        // Some editors of another system put it first.
+        // Some editors write a byte order mark at the start of a file.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if let Some((at, cause)) = markup::beyond_bounds(text) {
+        if let Some((at, cause)) = markup::find_violation(text) {
             return Err(ImportError::new(Place::of_byte(path, text, at), cause));
         }
         let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
@@ -45,7 +48,7 @@ impl<'a> Xml<'a> {
         Element { path: self.path, node: self.document.root_element() }
     }
 
-    /// The one objective that holds the issues, and the utility space around it.
+    /// Returns the utility space and its one objective, which holds the issues.
     pub(super) fn objective(&'a self) -> Result<(Element<'a>, Element<'a>), ImportError> {
         let root = self.root();
         let space = match root.name() {
@@ -84,7 +87,7 @@ impl<'a> Element<'a> {
         ImportError::new(self.place(), cause)
     }
 
-    /// This element within another that does not have such ones.
+    /// Returns the error that this element is not allowed in its parent.
     pub(super) fn unknown(self, parent: Self) -> ImportError {
         self.fault(Cause::UnknownElement { parent: parent.name().to_owned(), found: self.name().to_owned() })
     }
@@ -93,20 +96,20 @@ impl<'a> Element<'a> {
         self.node.children().filter(Node::is_element).map(move |node| Self { path: self.path, node })
     }
 
-    /// The children of a name.
-    pub(super) fn all(self, name: &'static str) -> impl Iterator<Item = Self> {
+    /// Iterates over the children with a name.
+    pub(super) fn children_named(self, name: &'static str) -> impl Iterator<Item = Self> {
         self.children().filter(move |child| child.name() == name)
     }
 
-    /// The child of a name, where there is at most one.
+    /// Returns the child with a name; fails if there are more than one.
     pub(super) fn child(self, parent: &'static str, name: &'static str) -> Result<Option<Self>, ImportError> {
-        match self.all(name).count() {
-            0 | 1 => Ok(self.all(name).next()),
+        match self.children_named(name).count() {
+            0 | 1 => Ok(self.children_named(name).next()),
             found => Err(self.fault(Cause::OneExpected { parent, child: name, found })),
         }
     }
 
-    /// The child of a name, of which there must be one.
+    /// Returns the child with a name; fails unless there is exactly one.
     pub(super) fn only_child(self, parent: &'static str, name: &'static str) -> Result<Self, ImportError> {
         let child = self.child(parent, name)?;
         child.ok_or_else(|| self.fault(Cause::OneExpected { parent, child: name, found: 0 }))
@@ -121,13 +124,16 @@ impl<'a> Element<'a> {
         self.attribute(name).ok_or_else(|| self.fault(missing()))
     }
 
-    /// The `index` by which issues, weights and profiles find each other.
+    /// Reads the `index` that connects issues, weights and profiles.
     pub(super) fn index(self) -> Result<u32, ImportError> {
         let text = self.required("index")?;
-        text.trim().parse().map_err(|_| self.fault(Cause::Index { found: beginning(text) }))
+        text.trim().parse().map_err(|_| self.fault(Cause::Index { found: excerpt(text) }))
     }
 
-    /// An attribute that is shown to people: a line of bounded length.
+    /// Reads an attribute that becomes a title.
+    ///
+    /// # Errors
+    /// Returns an error if it is missing, empty, longer than [`MAX_NAME`], or has a control character.
     pub(super) fn title(self, attribute: &'static str) -> Result<&'a str, ImportError> {
         let title = self.required(attribute)?.trim();
         let length = title.chars().count();
@@ -144,13 +150,15 @@ impl<'a> Element<'a> {
     }
 }
 
-/// What the parser says. It ends with the place, most often, which is told already.
+/// Returns the message of the parser without its place, which an [`ImportError`] states itself.
 fn without_place(error: &Error) -> String {
     let what = error.to_string();
     what.strip_suffix(&format!(" at {}", error.pos())).unwrap_or(&what).to_owned()
 }
 
-/// As much of a text as a message shows.
-pub(super) fn beginning(text: &str) -> String {
+/// Returns the part of a text that an error message quotes.
+///
+/// The part has at most 40 characters; spaces replace control characters.
+pub(super) fn excerpt(text: &str) -> String {
     text.chars().take(40).map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

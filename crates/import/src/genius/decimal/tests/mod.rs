@@ -1,3 +1,5 @@
+//! Tests of the parsing, the arithmetic and the text of decimals.
+
 use super::Decimal;
 use crate::genius::{Cause, MAX_DIGITS};
 use proptest::prelude::*;
@@ -7,7 +9,7 @@ fn number(text: &str) -> Decimal {
 }
 
 #[test]
-fn numbers_are_read_as_java_writes_them() {
+fn numbers_in_java_notation_are_parsed() {
     for (text, plain) in [
         ("0", "0"),
         ("-0.0", "0"),
@@ -29,10 +31,10 @@ fn numbers_are_read_as_java_writes_them() {
 }
 
 #[test]
-fn what_is_no_number_or_too_long_is_refused() {
+fn malformed_and_too_long_numbers_are_rejected() {
     for text in ["", " ", ".", "-", "e5", "1e", "1e+", "1,5", "0x10", "NaN", "Infinity", "1.2.3", "--1", "1 2", "١"] {
-        let refused = Decimal::read(text).unwrap_err();
-        assert_eq!(refused, Cause::NotANumber { found: text.to_owned() }, "{text}");
+        let error = Decimal::read(text).unwrap_err();
+        assert_eq!(error, Cause::NotANumber { found: text.to_owned() }, "{text}");
     }
     let (longest, longer) = ("9".repeat(MAX_DIGITS), "9".repeat(MAX_DIGITS + 1));
     for text in [&longest, &format!("0.{longest}"), &format!("{longest}.{longest}"), "1e39", "1e-40"] {
@@ -63,7 +65,7 @@ fn quotients_are_exact_or_rounded_half_to_even() {
         ("0", "7", "0"),
         ("1e-30", "3", "0.0000000000000000000000000000003333333333333333333333333"),
         ("1e39", "1", "1000000000000000000000000000000000000000"),
-        // Halves, above an even and an odd digit.
+        // Halfway cases, after an even and an odd digit.
         ("1.0000000000000000000000005", "1", "1"),
         ("1.0000000000000000000000015", "1", "1.000000000000000000000002"),
     ] {
@@ -77,12 +79,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_panics(text in "[-+.eE0-9]{0,50}") {
+    fn parsing_never_panics(text in "[-+.eE0-9]{0,50}") {
         let _ = Decimal::read(&text);
     }
 
     #[test]
-    fn what_is_written_is_read_again(digits in any::<i64>(), exponent in -20i32..20) {
+    fn written_decimals_parse_to_the_same_number(digits in any::<i64>(), exponent in -20i32..20) {
         let first = number(&format!("{digits}e{exponent}"));
         prop_assert_eq!(&number(&first.to_string()), &first);
         let double: f64 = format!("{digits}e{exponent}").parse().unwrap();
