@@ -1,5 +1,5 @@
-//! Compiles the schema: Rust types and services, and the whole descriptor set for reflection and JSON. Protox does it
-//! in Rust, so that a build needs no protoc.
+//! Compiles the schema to Rust types and services, and to the complete descriptor set for reflection and JSON. Protox
+//! is a compiler written in Rust, so that a build does not need protoc.
 
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs, io};
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
 
-    // Code only for what the program names; the rest is for clients that read the descriptors.
+    // Generate code only for the files that the program uses. The others are for clients that read the descriptors.
     let mut generated = compiler.file_descriptor_set();
     generated.file.retain(|file| {
         matches!(file.package(), "detente.v1" | "google.type") || file.name().ends_with("/timestamp.proto")
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_file("schema.rs")
         .compile_fds(generated.clone())?;
 
-    // The server names another type where an answer may be encoded already, and has a codec of its own.
+    // In the server, a response may already be encoded, so it has a type and a codec of its own.
     let server = out.join("server");
     fs::create_dir_all(&server)?;
     tonic_prost_build::configure()

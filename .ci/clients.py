@@ -5,9 +5,9 @@ of docs/clients and proto/; localhost:50051 stands for the address of a real ser
 own, so this script makes and activates the virtual environment. The output must equal the `text` block of
 docs/clients/README.md. Each client is checked in three situations:
 
-  it waits for the server    The client starts before the server, and must print everything when the server is ready.
-  it tries again             The first call is lost. A retry must succeed, and the client must print everything.
-  it gives up                Every call is lost. The client must fail after the attempts that its service config allows.
+  waits for the server       The client starts before the server, and must print everything when the server is ready.
+  retries a lost call        The first call is lost. A retry must succeed, and the client must print everything.
+  gives up                   Every call is lost. The client must fail after the attempts that its service config allows.
 """
 
 import argparse
@@ -35,7 +35,7 @@ PREFACE_BYTES, FRAME_HEAD_BYTES, HEADERS_FRAME = 24, 9, 1
 
 
 class Relay:
-    """A network that loses calls: relays connections to a server, and cuts the first `cuts` at their first call."""
+    """A relay that loses calls: forwards connections to a server, and cuts the first `cuts` at their first call."""
 
     def __init__(self, port, cuts):
         self.server_port, self.cuts, self.lost = port, cuts, 0
@@ -145,9 +145,9 @@ class Runner:
             return
         if not self.check(f"{client}: set up", self.set_up, client, setup):
             return
-        self.check(f"{client}: it waits for the server", self.waits, client, program, expected)
-        self.check(f"{client}: it tries again", self.tries_again, client, program, expected)
-        self.check(f"{client}: it gives up", self.gives_up, client, program)
+        self.check(f"{client}: waits for the server", self.waits, client, program, expected)
+        self.check(f"{client}: retries a lost call", self.tries_again, client, program, expected)
+        self.check(f"{client}: gives up", self.gives_up, client, program)
 
     def set_up(self, client, setup):
         for command in setup:
@@ -178,7 +178,7 @@ class Runner:
         with self.start(client, program, self.server.port) as process:
             time.sleep(HEAD_START_SECONDS)
             if process.poll() is not None:
-                raise Failure(f"it did not wait, but exited with {process.returncode}\n{process.stdout.read()}")
+                raise Failure(f"the client did not wait, but exited with {process.returncode}\n{process.stdout.read()}")
             try:
                 self.server.start()
             except Failure:

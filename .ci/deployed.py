@@ -1,4 +1,4 @@
-"""What the checks of deploy/ share: building the manifests, finding things in them, asking a server, counting."""
+"""Helpers of the checks of deploy/: build manifests, find objects in them, call a server, and count results."""
 
 import json
 import os
@@ -30,11 +30,11 @@ sys.path.insert(0, str(ROOT / "proto"))
 
 
 class Failure(Exception):
-    """What does not hold, in a sentence."""
+    """A failed check. The text is a sentence that says what is wrong."""
 
 
 class Checks:
-    """Runs checks and counts: a line for each that fails, and at the end a short list of those that held."""
+    """Runs and counts checks. Prints a line for each failed check, and at the end the list of passed checks."""
 
     def __init__(self, name):
         self.name, self.held, self.failed = name, [], 0
@@ -44,7 +44,7 @@ class Checks:
             function(*arguments)
         except (Failure, AssertionError, OSError, grpc.RpcError, subprocess.SubprocessError) as failure:
             self.fail(what, failure)
-        except Exception:  # a fault of the check must not hide the others
+        except Exception:  # an exception in one check must not hide the results of the others
             self.fail(what, traceback.format_exc())
         else:
             self.held.append(what)
@@ -54,7 +54,7 @@ class Checks:
         print(f"FAIL  {what}\n" + re.sub("(?m)^", "        ", str(failure).strip()), flush=True)
 
     def end(self):
-        """Prints the counts, and says with which code to exit."""
+        """Prints the counts, and returns the exit code."""
         print("ok    " + "; ".join(self.held))
         print(f"{self.name}: {len(self.held)} passed, {self.failed} failed")
         return 1 if self.failed else 0
@@ -71,22 +71,22 @@ def skip(reason):
 
 
 def run(*command, **options):
-    """What a command prints; if it fails, a Failure with all that it said."""
+    """The output of a command. If the command fails, the Failure contains its whole output."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
     if done.returncode:
-        raise Failure(f"`{shlex.join(map(str, command))}` ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        raise Failure(f"`{shlex.join(map(str, command))}` exited with {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
 def kustomize():
-    """The command that builds manifests: what KUSTOMIZE says (`kustomize build`), or kubectl's, if new enough."""
+    """The command that builds manifests: the one in KUSTOMIZE (`kustomize build`), or kubectl's if new enough."""
     if "KUSTOMIZE" in os.environ:
         return shlex.split(os.environ["KUSTOMIZE"])
     if shutil.which("kubectl"):
         version = json.loads(run("kubectl", "version", "--client", "-o", "json")).get("kustomizeVersion", "v0")
         if int(version.lstrip("v").split(".")[0]) >= KUSTOMIZE_MAJOR:
             return ["kubectl", "kustomize"]
-    skip(f"neither KUSTOMIZE names a kustomize nor is there a kubectl that has kustomize {KUSTOMIZE_MAJOR}")
+    skip(f"KUSTOMIZE is not set, and there is no kubectl with kustomize {KUSTOMIZE_MAJOR}")
 
 
 def build(folder):
@@ -111,7 +111,7 @@ def container(objects):
 
 
 def environment(objects):
-    """The container's variables; only literal values are in use."""
+    """The container's environment variables. The manifests use literal values only."""
     return {each["name"]: each["value"] for each in container(objects).get("env", [])}
 
 
@@ -122,7 +122,7 @@ def port_of(address):
 def seconds(text):
     """A duration as the program and systemd write it: 500ms, 5s, 2m."""
     matched = re.fullmatch(r"(\d+)(ms|s|m|h)", text)
-    must(matched, f"`{text}` is no duration")
+    must(matched, f"`{text}` is not a duration")
     return int(matched[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[matched[2]]
 
 
@@ -145,7 +145,7 @@ def wait_until(holds, what, limit=START_SECONDS):
 
 
 def channel(port, certificate=None, options=()):
-    """To this machine, encrypted if there is a certificate, which then is the only one trusted."""
+    """A channel to this machine. With a certificate it is encrypted and trusts only that certificate."""
     options = [("grpc.enable_http_proxy", 0), *options]
     if certificate is None:
         return grpc.insecure_channel(f"127.0.0.1:{port}", options=options)
@@ -155,9 +155,9 @@ def channel(port, certificate=None, options=()):
 
 
 def health(port):
-    """What a kubelet's gRPC probe learns: SERVING, NOT_SERVING, or a code."""
+    """The health that a kubelet's gRPC probe sees: SERVING, NOT_SERVING, or a gRPC code."""
     with channel(port) as admin:
-        # Bytes in, bytes out: an empty HealthCheckRequest, and a response whose field 1 is the status.
+        # The call has no generated code: an empty HealthCheckRequest, and a response whose field 1 is the status.
         check = admin.unary_unary("/grpc.health.v1.Health/Check")
         try:
             return {b"\x08\x01": SERVING, b"\x08\x02": NOT_SERVING}.get(check(b"", timeout=1), "UNKNOWN")
@@ -166,7 +166,7 @@ def health(port):
 
 
 def http_get(port, path, limit=2):
-    """Code and body; (0, reason) if there is no answer."""
+    """The status code and the body; (0, reason) if there is no response."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"http://127.0.0.1:{port}{path}", timeout=limit) as answer:
@@ -178,30 +178,30 @@ def http_get(port, path, limit=2):
 
 
 def probe(definition, ports):
-    """Tries a probe as a kubelet does; `ports` has the real ports by name and by the number that manifests give."""
+    """Runs a probe as a kubelet does. `ports` maps names, and the numbers in the manifests, to the real ports."""
     if "grpc" in definition:
         status = health(ports[definition["grpc"]["port"]])
-        must(status == SERVING, f"the gRPC probe was told {status}")
+        must(status == SERVING, f"the gRPC probe got {status}")
     else:
         at = definition["httpGet"]
         code, body = http_get(ports[at["port"]], at["path"])
-        must(200 <= code < 400, f"GET {at['path']} was answered {code}: {body[:200]}")
-        # gRPC's own answer to a path that it doesn't know is 200, and empty.
-        must(body.strip(), f"GET {at['path']} was answered with nothing")
+        must(200 <= code < 400, f"GET {at['path']} returned {code}: {body[:200]}")
+        # A gRPC listener answers an unknown path with 200 and an empty body.
+        must(body.strip(), f"GET {at['path']} returned an empty body")
 
 
 def api():
-    """The messages and stubs of both services."""
+    """The generated messages and stubs of both services."""
     messages, stubs = grpc.protos_and_services("detente/v1/red_line_service.proto")
     analyses, analysis_stubs = grpc.protos_and_services("detente/v1/analysis_service.proto")
     return messages, stubs, analyses, analysis_stubs
 
 
 def evaluate(to, token=None, proposal="european-force", **options):
-    """The revision with which one of the bundled proposals is evaluated, over a channel."""
+    """Evaluates a bundled proposal over a channel, and returns the revision of the evaluation."""
     messages, stubs, _, _ = api()
     metadata = [("authorization", f"Bearer {token}")] if token else None
     request = messages.EvaluateProposalRequest(proposal_name=f"scenarios/ukraine-2025/proposals/{proposal}")
     answer = stubs.RedLineServiceStub(to).EvaluateProposal(request, metadata=metadata, timeout=CALL_SECONDS, **options)
-    must(answer.evaluation.scenario == "scenarios/ukraine-2025", f"an odd answer:\n{answer}")
+    must(answer.evaluation.scenario == "scenarios/ukraine-2025", f"an unexpected answer:\n{answer}")
     return answer.evaluation.revision

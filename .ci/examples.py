@@ -5,7 +5,7 @@ language is `json` or `text`, or if it has none. `<!-- not run: REASON -->` on t
 
 In a shown output, `...` stands for what the page leaves out:
   json    Each key that is shown must be in the real output with an equal value; other keys may be left out. Lists are
-          compared element by element, and a list that goes on ends with `...`. As a value, `...` matches any value;
+          compared element by element, and an abridged list ends with `...`. As a value, `...` matches any value;
           inside a string, it matches any text. The messages of a stream are compared like the elements of a list.
   text    The whole output must be equal, apart from trailing spaces. A line `...` matches any number of lines, also
           none; within a line, `...` matches any text.

@@ -1,15 +1,15 @@
-"""Builds the image's last stage for real, and runs it from the development overlay.
+"""Builds the image's last stage, and runs it from the development overlay.
 
-The program and its licences come from outside, as the build stage's result (`buildah --build-context build=...`), because no registry
-of images is asked here; everything else is deploy/Containerfile's own. Of the overlay `podman kube play` is given the
-Deployment and the ConfigMap, in which is changed only:
+The program and its licences replace the build stage (`buildah --build-context build=...`), because this script uses no
+image registry; everything else is built as deploy/Containerfile says. `podman kube play` gets the overlay's Deployment
+and ConfigMap, with these changes:
 
-  image         the one that was built
-  network       the machine's own, since networks of containers need what is not everywhere, and so free ports
-  probes        left out: podman would run them in the container, where there is no curl. They are tried from here
+  image         the image that was built
+  network       the host's network, because container networks do not work everywhere; therefore also free ports
+  probes        removed: podman would run them in the container, which has no curl. This script runs them instead
 
-Then the same image runs once under the system calls that deploy/systemd/detente.service allows. Needs root, buildah,
-podman, runc and catatonit; where they can't work, it says why, and exits with 77.
+Then the image runs once with only the system calls that deploy/systemd/detente.service allows. Needs root, buildah,
+podman, runc and catatonit. If they cannot run here, the script prints the reason and exits with 77.
 """
 
 import argparse
@@ -57,7 +57,8 @@ from deployed import (
 SIZE_MOST = 25 * 1024 * 1024
 IMAGE, TRIAL = "localhost/detente:development", "localhost/detente-trial:1"
 NEEDED = ("buildah", "podman", "runc")
-# runc, because crun wants a newer kernel's features in some sandboxes; limits that need no more rights than are here.
+# runc, because crun needs kernel features that some sandboxes lack. The limits need no privileges that are missing
+# here.
 CONTAINERS_CONF = """
 [engine]
 runtime = "runc"
@@ -69,7 +70,7 @@ default_ulimits = ["nofile=16384:16384", "nproc=8192:8192"]
 
 
 class Machine:
-    """Images and containers in a folder of their own, which leaves nothing behind."""
+    """Images and containers in a folder of their own, which is removed at the end."""
 
     def __init__(self, home):
         self.home = home
@@ -86,9 +87,9 @@ class Machine:
         os.environ["CONTAINERS_STORAGE_CONF"] = str(storage)
 
     def try_out(self, binary):
-        """Whether images can be built and run here at all, by the smallest trial; else skips, with what was said."""
+        """Builds and runs a minimal image. Returns the storage driver that works, or skips with the last error."""
         if os.geteuid() != 0:
-            skip("only root is sure to be able to run containers")
+            skip("containers need root here")
         missing = [name for name in NEEDED if shutil.which(name) is None]
         if missing:
             skip(f"{', '.join(missing)} not found")
@@ -106,7 +107,7 @@ class Machine:
                 return driver
             except Failure as failure:
                 said = str(failure)
-        skip(f"containers can't be run here: {said}")
+        skip(f"containers cannot run here: {said}")
 
     def clear(self):
         for command in (("podman", "pod", "rm", "--all", "--force"), ("podman", "rm", "--all", "--force")):
@@ -148,7 +149,7 @@ def inspect(what, *options):
 
 
 def check_contents(licences, home):
-    """The program, its licences, and what an image says of itself."""
+    """The program, its licences, and the labels and settings of the image."""
     image = inspect(IMAGE, "image")
     must(image["Size"] < SIZE_MOST, f"{image['Size']} bytes, more than {SIZE_MOST}")
     settings = image["Config"]
@@ -158,12 +159,12 @@ def check_contents(licences, home):
     must(set(settings["ExposedPorts"]) == {"50051/tcp", "50052/tcp"}, f"{settings['ExposedPorts']}")
     labels = {name.removeprefix("org.opencontainers.image."): value for name, value in settings["Labels"].items()}
     for name in ("title", "description", "licenses", "version", "revision", "created"):
-        must(labels.get(name), f"no label {name}")
+        must(labels.get(name), f"the image has no label {name}")
     must(labels["version"] == cargo_version(), f"version {labels['version']}")
     run("podman", "create", "--name", "contents", "--network=host", IMAGE)
     run("podman", "export", "--output", home / "contents.tar", "contents")
     run("podman", "rm", "contents")
-    # The folders are podman's own, for what it mounts.
+    # The folders are mount points that podman adds.
     listed = run("tar", "--list", "--file", home / "contents.tar").split()
     files = [name for name in listed if not name.endswith("/")]
     must(
@@ -177,7 +178,7 @@ def check_contents(licences, home):
 
 
 def adapted(objects, ports):
-    """What `podman kube play` is given: see above."""
+    """The objects for `podman kube play`, with the changes listed at the top of this file."""
     deployment = find(objects, "Deployment")
     only, spec = container(objects), pod_spec(objects)
     for each in only["env"]:
@@ -214,7 +215,7 @@ class Played:
 
         def serving():
             state = inspect(self.name, "container")["State"]
-            must(state["Running"], f"it ended with {state['ExitCode']}\n{self.log()}")
+            must(state["Running"], f"the container ended with {state['ExitCode']}\n{self.log()}")
             return health(self.ports["admin"]) == SERVING
 
         wait_until(serving, "SERVING on the admin port")
@@ -232,7 +233,7 @@ class Played:
             return evaluate(to)
 
     def confined(self):
-        """What the kernel says of the process, rather than what was asked for."""
+        """Checks the confinement in /proc, which shows what is in effect, not what was requested."""
         state = inspect(self.name, "container")
         status = Path(f"/proc/{state['State']['Pid']}/status").read_text()
         for line in (
@@ -244,15 +245,15 @@ class Played:
             r"Seccomp:\t2",
         ):
             must(re.search(rf"(?m)^{line}$", status), f"no line {line} in\n{status}")
-        must(state["HostConfig"]["ReadonlyRootfs"], "its root can be written")
+        must(state["HostConfig"]["ReadonlyRootfs"], "the root file system is writable")
         must(state["HostConfig"]["Memory"] == 512 * 1024 * 1024, f"memory limit {state['HostConfig']['Memory']}")
 
     def no_shell(self):
         done = subprocess.run(["podman", "exec", self.name, "/bin/sh", "-c", "true"], capture_output=True, text=True)
-        must(done.returncode != 0, "there is a shell in it")
+        must(done.returncode != 0, "the image contains a shell")
 
     def reloads(self):
-        """An edited ConfigMap. podman copies it into a volume: plain files, and not a kubelet's links."""
+        """Edits the ConfigMap's files. podman mounts plain files, not links as a kubelet does."""
         before = self.evaluate()
         (mount,) = (
             each for each in inspect(self.name, "container")["Mounts"] if each["Destination"].endswith("scenarios")
@@ -266,11 +267,11 @@ class Played:
         run("podman", "pod", "stop", "--time", self.grace, self.pod)
         state = inspect(self.name, "container")["State"]
         must(state["ExitCode"] == 0, f"exit code {state['ExitCode']}\n{self.log()}")
-        must(time.monotonic() - started < self.grace, "it took the whole grace period")
+        must(time.monotonic() - started < self.grace, "the shutdown took the whole grace period")
 
 
 def allowed_calls():
-    """The system calls that the unit's filters leave, as a seccomp profile. What is left out fails with EPERM."""
+    """A seccomp profile of the system calls that the unit's filters allow. All others fail with EPERM."""
 
     def expand(name):
         lines = run("systemd-analyze", "syscall-filter", name).splitlines()[1:]
@@ -281,7 +282,7 @@ def allowed_calls():
     for each in running.unit()["Service"]["SystemCallFilter"]:
         sets = [call for name in each.lstrip("~").split() for call in expand(name)]
         allowed = allowed - set(sets) if each.startswith("~") else allowed | set(sets)
-    # What runc itself needs before the program, with the filter in place already.
+    # runc itself needs these after the filter is in place and before it starts the program.
     allowed |= {"capset", "capget", "setgroups", "setgid", "setuid", "setresuid", "setresgid"}
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
@@ -291,7 +292,7 @@ def allowed_calls():
 
 
 def check_system_calls(home):
-    """Under the unit's filter, and with a collector that is named: a static program must find names by itself."""
+    """Runs under the unit's filter, with a collector given by name: a static program must resolve names itself."""
     profile = home / "seccomp.json"
     profile.write_text(json.dumps(allowed_calls()))
     port, admin = free_port(), free_port()
@@ -326,7 +327,7 @@ def check_system_calls(home):
         try:
 
             def serving():
-                must(process.poll() is None, f"ended with {process.returncode}\n{(home / 'filtered.log').read_text()}")
+                must(process.poll() is None, f"exited with {process.returncode}\n{(home / 'filtered.log').read_text()}")
                 return health(admin) == SERVING
 
             wait_until(serving, "SERVING")
@@ -335,7 +336,7 @@ def check_system_calls(home):
             try:
                 collector.accept()[0].close()
             except TimeoutError:
-                raise Failure("it has not connected to the collector at http://localhost") from None
+                raise Failure("the program has not connected to the collector at http://localhost") from None
             process.send_signal(signal.SIGTERM)
             must(process.wait(CALL_SECONDS * 4) == 0, f"exit code {process.returncode}")
         finally:
@@ -356,7 +357,7 @@ def check_all(checks, binary, licences, home):
     if shutil.which("systemd-analyze"):
         checks.check("system calls of the unit", check_system_calls, home)
     else:
-        print("not checked: the unit's system calls, which systemd-analyze would list")
+        print("not checked: the unit's system calls, because systemd-analyze is not installed")
 
 
 def main():

@@ -1,21 +1,21 @@
-"""Holds deploy/ to itself, to docs/operations.md and to the real program.
+"""Checks deploy/ for consistency with itself, with docs/operations.md and with the real program.
 
-Here is what can be told from the files alone:
+This file contains the checks that need only the files:
 
-  kustomize          the base and both overlays build, every object is valid by Kubernetes' own schemas, nothing unknown
-                     in it (kinds of Prometheus' operator: by the schema in operator_schema.json), and every pod meets
-                     the Pod Security Standard `restricted`
-  ports, mounts      what Services, probes, NetworkPolicies and monitors name is what the server is told to bind; every
-                     file that a setting names is mounted, as a folder
-  image, unit        the Containerfile's user, ports and versions are those of the manifests and of Cargo.toml; systemd
-                     finds the unit free of faults; whoever ends the server waits longer than it may take
-  alerts, dashboard  their PromQL parses, the alerts do what alerts_test.yaml says, every one has a runbook
-  audit data         the program says what it was built of
-  service config     it names every method, and retries none that streams
+  kustomize          the base and both overlays build, every object is valid by Kubernetes' own schemas and has no
+                     unknown field (kinds of Prometheus' operator: by the schema in operator_schema.json), and every pod
+                     meets the Pod Security Standard `restricted`
+  ports, mounts      Services, probes, NetworkPolicies and monitors name the ports that the settings bind; every file
+                     that a setting names is mounted, as a folder
+  image, unit        the Containerfile's user, ports and versions equal those of the manifests and of Cargo.toml;
+                     systemd finds no fault in the unit; Kubernetes and systemd wait longer than the drain may take
+  alerts, dashboard  their PromQL parses, the alerts pass alerts_test.yaml, and each alert has a runbook
+  audit data         the program contains the list of its dependencies
+  service config     it names every method, and does not retry the methods that stream
 
-and in running.py what takes the program: that it has every flag and setting, takes every value, starts in each
-deployment, answers its probes, has every metric and label, and ends in time; and that clients retry by the service
-config.
+running.py contains the checks that need the program: it has every flag and setting, accepts every value, starts in each
+deployment, answers its probes, has every metric and label, and shuts down in time; and clients retry as the service
+config says.
 """
 
 import argparse
@@ -54,7 +54,7 @@ from deployed import (
 )
 from examples import headings
 
-# The oldest Kubernetes for which the manifests are meant, and the newest that the validator knows.
+# The oldest supported version of Kubernetes, and the newest that the validator knows.
 KUBERNETES = ("1.31", kubernetes_validate.latest_version())
 OPERATOR_KINDS = ("ServiceMonitor", "PrometheusRule")
 SELECT_PODS = ("Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget")
@@ -80,7 +80,7 @@ def validate(objects):
 
 
 def restricted(objects):
-    """The Pod Security Standard `restricted`, beside a root file system that can't be written and no API token."""
+    """The Pod Security Standard `restricted`, a read-only root file system, and no API token."""
     spec, only = pod_spec(objects), container(objects)
     pod, own = spec["securityContext"], only["securityContext"]
     for holds, what in (
@@ -96,7 +96,7 @@ def restricted(objects):
         (find(objects, "ServiceAccount")["automountServiceAccountToken"] is False, "that of the ServiceAccount"),
         (set(only["resources"]) == {"requests", "limits"}, "resources"),
     ):
-        must(holds, f"not as it must be: {what}")
+        must(holds, f"the pod violates: {what}")
     for item in objects:
         if item["kind"] == "Namespace":
             must(
@@ -106,7 +106,7 @@ def restricted(objects):
 
 
 def selectors(objects):
-    """Whatever selects pods selects these, and monitors a Service that there is."""
+    """Every object that selects pods selects the Deployment's, and the monitor selects an existing Service."""
     labels = find(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
     for item in objects:
         spec, kind = item.get("spec", {}), item["kind"]
@@ -120,15 +120,15 @@ def selectors(objects):
 
 
 def ports(objects):
-    """What is bound is what is named, everywhere."""
+    """All objects name the ports that the settings bind."""
     settings, only = environment(objects), container(objects)
     bound = {"grpc": port_of(settings["DETENTE_LISTEN"]), "admin": port_of(settings["DETENTE_ADMIN_LISTEN"])}
     named = {each["name"]: each["containerPort"] for each in only["ports"]}
-    must(named == bound, f"ports {named}, where the settings bind {bound}")
+    must(named == bound, f"the container names the ports {named}, but the settings bind {bound}")
     for what in ("startupProbe", "readinessProbe", "livenessProbe"):
         probe = only[what]
         asked = probe["grpc"]["port"] if "grpc" in probe else bound[probe["httpGet"]["port"]]
-        must(asked == bound["admin"], f"{what} asks {asked}, not the admin port")
+        must(asked == bound["admin"], f"{what} uses port {asked}, not the admin port")
     services = {}
     for item in objects:
         if item["kind"] == "Service":
@@ -142,13 +142,13 @@ def ports(objects):
                     item["spec"]["selector"]["matchLabels"].items() <= target.items(),
                     "the ServiceMonitor finds no Service",
                 )
-                must(target[item["spec"]["jobLabel"]] == "detente", "the alerts ask for job=detente")
+                must(target[item["spec"]["jobLabel"]] == "detente", "the job label is not `detente`")
     opened = [port["port"] for rule in find(objects, "NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]]
     must(sorted(opened) == sorted(bound.values()), f"the NetworkPolicy opens {opened}")
 
 
 def mounts(objects):
-    """Every path in a setting is below a mount, every mount is a whole volume, every volume's source is known."""
+    """Each path in a setting is below a mount, each mount is a whole volume, each volume's source is documented."""
     spec, only = pod_spec(objects), container(objects)
     mounted = {each["mountPath"]: each for each in only["volumeMounts"]}
     for name, value in environment(objects).items():
@@ -156,7 +156,7 @@ def mounts(objects):
             must(any(f"{value}/".startswith(f"{path}/") for path in mounted), f"{name}: {value} is not mounted")
     for each in mounted.values():
         must("subPath" not in each, f"{each['mountPath']} is a subPath, which is never updated")
-        must(each.get("readOnly"), f"{each['mountPath']} can be written")
+        must(each.get("readOnly"), f"{each['mountPath']} is writable")
     volumes = {each["name"]: each for each in spec["volumes"]}
     must({each["name"] for each in mounted.values()} == set(volumes), "volumes and mounts differ")
     for each in volumes.values():
@@ -164,7 +164,7 @@ def mounts(objects):
             find(objects, "ConfigMap", each["configMap"]["name"])
         else:
             secret = each["secret"]["secretName"]
-            must(secret in running.SECRETS, f"nothing says how to make the Secret `{secret}`")
+            must(secret in running.SECRETS, f"the Secret `{secret}` is not documented")
             must(secret in (ROOT / "docs/operations.md").read_text(), f"docs/operations.md does not name `{secret}`")
 
 
@@ -175,7 +175,7 @@ def times(objects):
 
 
 def disruptions(objects):
-    """The autoscaler's least must leave the budget something to evict."""
+    """With the autoscaler's minimum of pods, the disruption budget must still permit an eviction."""
     budget, scaler = find(objects, "PodDisruptionBudget")["spec"], find(objects, "HorizontalPodAutoscaler")["spec"]
     must(len({"minAvailable", "maxUnavailable"} & set(budget)) == 1, "one of minAvailable and maxUnavailable, not both")
     must(
@@ -238,9 +238,9 @@ def alerts(production):
 def dashboard_queries():
     board = json.loads((DEPLOY / "grafana/detente.json").read_text())
     ids = [panel["id"] for panel in board["panels"]]
-    must(len(set(ids)) == len(ids), "two panels have one id")
+    must(len(set(ids)) == len(ids), "two panels have the same id")
     queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
-    must(queries, "the dashboard asks nothing")
+    must(queries, "the dashboard has no query")
     for name, value in REPLACED_BY_GRAFANA.items():
         queries = [query.replace(name, value) for query in queries]
     return queries
@@ -260,16 +260,16 @@ def runbooks(production):
 
 
 def memory_alert(production):
-    """The alert on memory is about the container's limit."""
+    """The alert on memory uses the container's memory limit."""
     (alert,) = (each for each in alerts(production) if each["alert"] == "DetenteMemoryHigh")
     limit = re.search(r"\* (\d+) \* 1024 \* 1024", alert["expr"])[1]
-    must(container(production)["resources"]["limits"]["memory"] == f"{limit}Mi", "the limit is another one")
+    must(container(production)["resources"]["limits"]["memory"] == f"{limit}Mi", "the container has a different limit")
 
 
 def promtool(tool, production):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # A recorded rule is a place where a query can stand.
+        # promtool checks rules only, so wrap each query in a recording rule.
         recorded = [{"record": f"query{n}", "expr": query} for n, query in enumerate(dashboard_queries())]
         (folder / "dashboard.yaml").write_text(yaml.safe_dump({"groups": [{"name": "all", "rules": recorded}]}))
         (folder / "alerts.yaml").write_text(yaml.safe_dump(rules(production)))
@@ -287,18 +287,18 @@ def service_config():
     named = [name for entry in config["methodConfig"] for name in entry["name"]]
     named = [(name["service"], name["method"]) for name in named]
     must(len(set(named)) == len(named), "a method is named twice")
-    must(set(named) <= set(streams), f"no such methods: {set(named) - set(streams)}")
+    must(set(named) <= set(streams), f"these methods do not exist: {set(named) - set(streams)}")
     unary = {method for method, streaming in streams.items() if not streaming}
-    must(unary <= set(named), f"not named: {unary - set(named)}")
+    must(unary <= set(named), f"these methods are missing: {unary - set(named)}")
     for entry in config["methodConfig"]:
-        must(float(entry["timeout"].rstrip("s")) >= TIMEOUT_LEAST, f"{entry['timeout']} is nothing in gRPC's C core")
+        must(float(entry["timeout"].rstrip("s")) >= TIMEOUT_LEAST, f"{entry['timeout']} is too short")
         for name in entry["name"]:
             retried = "retryPolicy" in entry
             must(retried != streams[name["service"], name["method"]], f"{name['method']}: retried is {retried}")
 
 
 def audit_data(binary):
-    """cargo-auditable's list, which scanners of images read: what was built in, in the versions of Cargo.lock."""
+    """The dependencies that cargo-auditable lists for image scanners have the versions in Cargo.lock."""
     with tempfile.TemporaryDirectory() as folder:
         section = Path(folder) / "section"
         run("objcopy", "--dump-section", f".dep-v0={section}", binary, Path(folder) / "copy")
@@ -333,13 +333,13 @@ def check_files(checks, tool, binary):
     if shutil.which("systemd-analyze"):
         checks.check("systemd-analyze", systemd_analyze, binary)
     else:
-        print("not checked: the unit by systemd-analyze, which is not here")
+        print("not checked: the unit, because systemd-analyze is not installed")
     checks.check("runbooks", runbooks, overlays[PRODUCTION])
     checks.check("alert on memory", memory_alert, overlays[PRODUCTION])
     if tool:
         checks.check("promtool", promtool, tool, overlays[PRODUCTION])
     else:
-        print("not checked: alerts and dashboard by promtool, which is not here")
+        print("not checked: the PromQL of alerts and dashboard, because promtool is not installed")
     checks.check("service config", service_config)
     checks.check("audit data", audit_data, binary)
     return overlays

@@ -1,7 +1,7 @@
-"""Starts the program as each deployment would, with its own settings and arguments, and holds it to what they say.
+"""Starts the program with the settings and arguments of each deployment, and checks that it behaves as deployed.
 
-Of a deployment only what can't be had twice on one machine is replaced: ports by free ones, and the folders that would
-be mounted by temporary ones in the kubelet's own layout (files as links through `..data`, which one rename replaces).
+The checks replace only what cannot exist twice on one machine: ports by free ports, and mounted folders by temporary
+folders in the kubelet's layout (files are links through `..data`, which one rename replaces).
 """
 
 import base64
@@ -46,10 +46,10 @@ from deployed import (
 )
 
 UNIT = DEPLOY / "systemd/detente.service"
-# The Secrets that docs/operations.md says how to make, and their files.
+# The Secrets that docs/operations.md describes, and their files.
 SECRETS = {"detente-tls": ("tls.crt", "tls.key"), "detente-tokens": ("tokens.yaml",)}
 WRONG_SETTING = 2
-# Given by Prometheus and its operator, and not by the program.
+# These labels and metrics come from Prometheus and its operator, not from the program.
 TARGET_LABELS = {"namespace", "pod", "job", "instance", "le"}
 GIVEN_METRICS = {"up"}
 PROMQL_WORDS = set(
@@ -59,7 +59,7 @@ PROMQL_WORDS = set(
 
 
 def unit():
-    """Sections, settings, and all values of each."""
+    """The sections of the unit, with all values of each setting."""
     sections, here = {}, None
     for line in UNIT.read_text().splitlines():
         if re.fullmatch(r"\[\w+\]", line):
@@ -89,7 +89,7 @@ def methods():
 
 
 def help_of(binary):
-    """Flags and variables that `detente serve` has."""
+    """The flags and variables in the help of `detente serve`."""
     text = run(binary, "serve", "--help")
     return set(re.findall(r"(?m)^ +(?:-\w, )?(--[a-z-]+)", text)), set(re.findall(r"\[env: (\w+)=", text))
 
@@ -98,7 +98,7 @@ def knows(binary, arguments, settings):
     flags, variables = help_of(binary)
     unknown = {each.split("=")[0] for each in arguments if each.startswith("--")} - flags
     unknown |= {each for each in settings if each.startswith("DETENTE_")} - variables
-    must(not unknown, f"`detente serve --help` knows no {', '.join(sorted(unknown))}")
+    must(not unknown, f"`detente serve --help` does not list {', '.join(sorted(unknown))}")
 
 
 class Folder:
@@ -150,12 +150,12 @@ def make_certificate(folder):
 
 
 def make_token(folder):
-    """By the very command that docs/operations.md shows."""
+    """Makes a token with the command that docs/operations.md shows."""
     command = re.search(r"(?m)^head -c 32 .*sha256sum$", (ROOT / "docs/operations.md").read_text())[0]
     printed = run("bash", "-euo", "pipefail", "-c", command, cwd=folder).split()[0]
     token = (folder / "token").read_text().strip()
-    must(hashlib.sha256(token.encode()).hexdigest() == printed, f"`{command}` prints another hash than the token's")
-    must(len(base64.b64decode(token)) == 32, f"an odd token: {token}")
+    must(hashlib.sha256(token.encode()).hexdigest() == printed, f"`{command}` prints a hash that is not the token's")
+    must(len(base64.b64decode(token)) == 32, f"not a token of 32 bytes: {token}")
     return token
 
 
@@ -165,7 +165,7 @@ def token_file(token, role="analyst"):
 
 
 class Deployment:
-    """The program, started as a deployment says."""
+    """The program, started with the settings of a deployment."""
 
     def __init__(self, binary, name, arguments, settings, home):
         self.binary, self.name, self.home, self.process = binary, name, home, None
@@ -181,7 +181,7 @@ class Deployment:
         self.folders = {}
 
     def fill(self, mounts):
-        """Makes the folders, by path, and has the settings name them."""
+        """Makes the folders, by mount path, and changes the settings to name them."""
         for path, files in mounts.items():
             self.folders[path] = Folder(self.home / path.strip("/%"), files)
             for name, value in self.settings.items():
@@ -189,7 +189,7 @@ class Deployment:
                     self.settings[name] = str(self.home / path.strip("/%")) + value.removeprefix(path)
 
     def start(self):
-        # Nothing but the deployment's own: no PATH, no HOME, as in an image from scratch.
+        # The environment contains only the deployment's settings: no PATH and no HOME, as in an image from scratch.
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [self.binary, *self.arguments],
@@ -203,7 +203,7 @@ class Deployment:
 
     def is_serving(self):
         if self.process.poll() is not None:
-            raise Failure(f"ended with {self.process.returncode}: {shlex.join(self.arguments)}\n{self.log.read_text()}")
+            raise Failure(f"exit {self.process.returncode}: {shlex.join(self.arguments)}\n{self.log.read_text()}")
         return health(self.ports["admin"]) == SERVING
 
     def channel(self, **options):
@@ -215,19 +215,19 @@ class Deployment:
 
     def metrics(self):
         code, text = http_get(self.ports["admin"], "/metrics")
-        must(code == 200, f"GET /metrics was answered {code}: {text[:200]}")
+        must(code == 200, f"GET /metrics returned {code}: {text[:200]}")
         return text
 
     def end(self, limit):
-        """By SIGTERM, with a call or two while it drains."""
+        """Sends SIGTERM, checks health and calls during the drain, and waits for the exit."""
         started = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         if self.drain >= 2:
             time.sleep(self.drain / 2)
             status = health(self.ports["admin"])
-            must(status == NOT_SERVING, f"{self.drain / 2} s after SIGTERM its health is {status}")
+            must(status == NOT_SERVING, f"the health {self.drain / 2} s after SIGTERM is {status}")
             code, _ = http_get(self.ports["admin"], "/livez")
-            must(code == 200, f"/livez was answered {code} while draining: the kubelet would kill it")
+            must(code == 200, f"/livez returned {code} during the drain: the kubelet would kill the pod")
             self.evaluate()
         try:
             code = self.process.wait(limit - (time.monotonic() - started))
@@ -242,7 +242,7 @@ class Deployment:
 
 
 def of_kubernetes(binary, name, objects, home):
-    """A deployment of an overlay, with what its volumes would hold."""
+    """The deployment of an overlay, with the content of its volumes."""
     arguments = container(objects)["args"]
     deployment = Deployment(binary, name, arguments, environment(objects), home)
     volumes, mounts = {each["name"]: each for each in pod_spec(objects)["volumes"]}, {}
@@ -263,12 +263,12 @@ def make_secret(deployment, name):
     else:
         deployment.token = make_token(deployment.home)
         files = {"tokens.yaml": token_file(deployment.token)}
-    must(tuple(files) == SECRETS[name], f"the Secret {name} has other files")
+    must(tuple(files) == SECRETS[name], f"the Secret {name} has unexpected files")
     return files
 
 
 def of_systemd(binary, home):
-    """A deployment of the unit, with the files that docs/operations.md has installed."""
+    """The deployment of the systemd unit, with the files that docs/operations.md installs."""
     parsed = unit()
     arguments = shlex.split(parsed["Service"]["ExecStart"][0])[1:]
     deployment = Deployment(binary, "systemd", arguments, unit_environment(parsed), home)
@@ -290,13 +290,13 @@ def check_probes(deployment, objects):
         probe(only[what], deployment.ports)
     for path, sign in (("/readyz", ""), ("/version", "{"), ("/metrics", "# TYPE")):
         code, body = http_get(deployment.ports["admin"], path)
-        must(code == 200 and sign in body, f"GET {path} was answered {code}: {body[:200]}")
+        must(code == 200 and sign in body, f"GET {path} returned {code}: {body[:200]}")
 
 
 def check_scraped(deployment, objects):
     for endpoint in find(objects, "ServiceMonitor")["spec"]["endpoints"]:
         code, body = http_get(deployment.ports[endpoint["port"]], endpoint["path"])
-        must(code == 200 and "detente_build_info" in body, f"{endpoint['path']} was answered {code}")
+        must(code == 200 and "detente_build_info" in body, f"{endpoint['path']} returned {code}")
 
 
 def refused(what, code, function, *arguments, **options):
@@ -305,23 +305,23 @@ def refused(what, code, function, *arguments, **options):
     except grpc.RpcError as error:
         must(error.code() == code, f"{what}: {error.code().name} instead of {code.name}: {error.details()}")
         return
-    raise Failure(f"{what} was answered")
+    raise Failure(f"{what} succeeded")
 
 
 def check_refuses(binary, objects, home):
-    """The base by itself: a whole network, and nothing said of encryption and callers."""
+    """The base alone must not start: it listens on all interfaces without settings for TLS and callers."""
     deployment = of_kubernetes(binary, "base", objects, home)
     command = [binary, *deployment.arguments]
     try:
         done = subprocess.run(command, env=deployment.settings, capture_output=True, text=True, timeout=CALL_SECONDS)
     except subprocess.TimeoutExpired:
-        raise Failure("it started, without TLS or a word that there is none") from None
+        raise Failure("the server started without TLS and without --allow-plaintext") from None
     must(done.returncode == WRONG_SETTING, f"exit code {done.returncode}\n{done.stderr}")
-    must("allow-plaintext" in done.stderr, f"it does not say what to set:\n{done.stderr}")
+    must("allow-plaintext" in done.stderr, f"the error does not name the setting:\n{done.stderr}")
 
 
 def check_callers(deployment):
-    """Tokens and TLS: those who have both are answered, others not. Makes what the metrics must show, too."""
+    """Only calls with a token and over TLS are answered. The calls also create metrics for a later check."""
     for _ in range(2):
         deployment.evaluate()
     unknown = grpc.StatusCode.UNAUTHENTICATED
@@ -345,7 +345,7 @@ def check_callers(deployment):
 
 
 def check_reloads(deployment, objects):
-    """A ConfigMap that changes, and a Secret that is spoilt and mended, without a restart."""
+    """A changed ConfigMap, and a Secret that becomes invalid and is fixed, take effect without a restart."""
     before = deployment.evaluate()
     scenarios = deployment.folders["/etc/detente/scenarios"]
     files = dict(find(objects, "ConfigMap", "detente-scenarios")["data"])
@@ -358,7 +358,7 @@ def check_reloads(deployment, objects):
     tokens = deployment.folders["/etc/detente/tokens"]
     tokens.write({"tokens.yaml": "tokens: [{caller: nobody, sha256: short}]"})
     faulty = re.compile(r'(?m)^detente_faulty_files\{[^}]*what="tokens"[^}]*\} 1(\.0)?$')
-    wait_until(lambda: faulty.search(deployment.metrics()), "the spoilt tokens counted as faulty")
+    wait_until(lambda: faulty.search(deployment.metrics()), "the invalid token file counted as faulty")
     deployment.evaluate()
     other = make_token(deployment.home)
     tokens.write({"tokens.yaml": token_file(other)})
@@ -371,7 +371,7 @@ def check_reloads(deployment, objects):
         except grpc.RpcError:
             return False
 
-    wait_until(answered, "the new token taken")
+    wait_until(answered, "the new token accepted")
     with deployment.channel() as to:
         refused("the revoked token", grpc.StatusCode.UNAUTHENTICATED, evaluate, to, old)
 
@@ -381,11 +381,11 @@ def check_decisions(deployment):
     log = deployment.home / "var/log/detente/decisions.jsonl"
     wait_until(lambda: log.exists() and log.read_text().endswith("\n"), "a line in the decision log", CALL_SECONDS)
     line = json.loads(log.read_text().splitlines()[0])
-    must(line["caller"] == "dashboards" and line["method"] == "EvaluateProposal", f"an odd decision: {line}")
+    must(line["caller"] == "dashboards" and line["method"] == "EvaluateProposal", f"an unexpected decision: {line}")
 
 
 def parse_metrics(text):
-    """The values of each label of each metric."""
+    """The values of each label, by metric."""
     found = {}
     for line in text.splitlines():
         if matched := re.match(r"# TYPE (\w+) (\w+)", line):
@@ -401,12 +401,12 @@ def parse_metrics(text):
 
 
 def style(value):
-    """How a value is written: OK, lower_case, CamelCase."""
+    """The style of a label value: OK, lower_case or CamelCase."""
     return next(name for name in (r"[A-Z_]+", r"[a-z0-9_]+", r".*") if re.fullmatch(name, value))
 
 
 def check_expressions(expressions, texts):
-    """Every metric, label and literal value that alerts and dashboard name is the program's."""
+    """Every metric, label and literal value in the alerts and the dashboard exists in the program."""
     found = {}
     for text in texts:
         for metric, labels in parse_metrics(text).items():
@@ -433,7 +433,7 @@ def check_expressions(expressions, texts):
                 if values is None:
                     faults.add(f"{metric} has no label {label}")
                     continue
-                # Methods are called here; codes and reasons are too many to be.
+                # The checks call every named method, but cannot provoke every code and reason, so compare their style.
                 alike = (lambda value: value) if label == "method" else style
                 odd = [value for value in literal.split("|") if alike(value) not in set(map(alike, values))]
                 if odd:
@@ -442,7 +442,7 @@ def check_expressions(expressions, texts):
 
 
 def check_service_config(deployment):
-    """Clients that are given the service config try again, as often as it says, and streams are not retried."""
+    """Clients with the service config retry as often as it says, and do not retry streams."""
     config = [("grpc.service_config", (DEPLOY / "service-config.json").read_text())]
     unavailable = grpc.StatusCode.UNAVAILABLE
     with Relay(deployment.ports["grpc"], cuts=2) as relay, channel(relay.port, options=config) as to:
@@ -464,7 +464,7 @@ def check_service_config(deployment):
 
 
 def check_program(checks, binary, overlays, expressions):
-    """All checks that take the program. Each deployment has one run, in which its checks follow one another."""
+    """All checks that need the program. Each deployment runs once, and its checks follow one another."""
     texts = []
     service = unit()["Service"]
     for folder in (DEVELOPMENT, PRODUCTION):
@@ -493,7 +493,7 @@ def check_program(checks, binary, overlays, expressions):
 
 
 def check_deployment(checks, what, make, overlays, texts, service):
-    """One deployment, from its start to its end."""
+    """The checks of one deployment, from its start to its exit."""
     made = []
 
     def start():

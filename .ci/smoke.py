@@ -86,7 +86,7 @@ class Server:
     def is_serving(self):
         address = f"127.0.0.1:{self.port}"
         with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
-            # Without generated code: an empty HealthCheckRequest, and a response whose field 1 is SERVING.
+            # The call has no generated code: an empty HealthCheckRequest, and a response whose field 1 is SERVING.
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
             try:
                 return check(b"", timeout=1) == b"\x08\x01"
@@ -163,7 +163,7 @@ class Runner:
 
     def save_file(self, path, text):
         if path.exists():
-            raise Failure("there is such a file already")
+            raise Failure("the file exists already")
         path.parent.mkdir(exist_ok=True)
         path.write_text(self.with_real_address(text))
 

@@ -1,7 +1,8 @@
-//! What the questions beyond one proposal cost, without the wire.
+//! The cost of the analyses, without the network.
 //!
-//! `cargo bench --bench analysis`. Of the bundled scenario, with the compiling of the question, and of the file where it
-//! says so; and the exact count of a generated scenario with more than 1e30 packages, from its text.
+//! `cargo bench --bench analysis`. Measures the bundled scenario, including the compilation of the question and, where
+//! the name says so, of the file; and the exact count of a generated scenario with more than 1e30 packages, from its
+//! text.
 
 #[path = "growth/scenarios.rs"]
 mod scenarios;

@@ -1,6 +1,7 @@
-//! What an evaluation costs, without the wire.
+//! The cost of an evaluation, without the network.
 //!
-//! `cargo bench --bench engine`. The bundled scenario is the baseline of the generated ones: both run in one go.
+//! `cargo bench --bench engine`. Measures the bundled scenario, which is the baseline, and the generated ones in one
+//! run.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use detente_condition::{Answer, InputId, Value};
@@ -33,7 +34,7 @@ fn bundled(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// `red_lines` lines of which a proposal on the first issue touches 50, whatever their number.
+/// A scenario with `red_lines` red lines, of which a proposal on the first issue always affects 50.
 fn generated(red_lines: usize) -> String {
     const TOUCHED: usize = 50;
     const ISSUES: usize = 200;
@@ -52,7 +53,8 @@ fn generated(red_lines: usize) -> String {
     text += "red_lines:\n";
     for line in 0..red_lines {
         let party = if line % 2 == 0 { "alpha" } else { "beta" };
-        // The first fifty watch the issue that the proposal settles; the others share out the rest.
+        // The first fifty red lines test the issue that the proposal settles. The others are spread over the other
+        // issues.
         let issue = if line < TOUCHED { 0 } else { 1 + line % (ISSUES - 2) };
         let (option, other) = (["b", "c"][line % 2], ISSUES - 1);
         writeln!(

@@ -1,4 +1,4 @@
-//! What hostile conditions cost: the dearest of each family, in time on the processor and in memory.
+//! The cost of hostile conditions: the most expensive one of each family, in CPU time and in memory.
 //!
 //! `cargo bench --bench hostile`. The bound for each is 100 ms and 64 MiB.
 
@@ -17,7 +17,7 @@ fn cpu_ms() -> f64 {
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
-/// Milliseconds on the processor and MiB beyond what was there before.
+/// CPU time in milliseconds, and peak memory in MiB above the usage before.
 fn cost(work: impl FnOnce()) -> (f64, f64) {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -35,14 +35,14 @@ struct Worst {
 }
 
 fn main() {
-    // Other arguments are cargo's.
+    // Cargo may pass `--list`; it may also pass other arguments, which are ignored.
     if std::env::args().any(|argument| argument == "--list") {
         return;
     }
     let (vocabulary, domains) = conditions::vocabulary();
     let mut calls = [Worst::default(); conditions::FAMILIES.len()];
     let mut files = [Worst::default(); conditions::FAMILIES.len()];
-    // With `--quick`, which shows that the bench works, two sizes of each family.
+    // With `--quick`, which only checks that the bench works, two sizes of each family.
     let is_quick = std::env::args().any(|argument| argument == "--quick");
     let every = if is_quick { conditions::SIZES / 2 } else { 1 };
     for (family, text) in conditions::all().into_iter().step_by(every) {

@@ -1,9 +1,9 @@
-//! Whether evaluations notice that the analyses' threads are all busy: EvaluateProposal at a fixed rate, as callers who
-//! do not wait for each other, unloaded and beside as many analyses as the server takes.
+//! Whether busy analysis threads slow evaluations down: EvaluateProposal at a fixed rate from independent callers, on
+//! an idle server and beside the maximum number of analyses.
 //!
-//! `cargo bench --bench isolation`. The server runs on two processors where `taskset` can be had, this program on the
-//! others. Times count from when a call was due, not from when it was sent: a server that stalls is not spared the calls
-//! that it kept from being sent.
+//! `cargo bench --bench isolation`. If `taskset` is available, the server runs on two processors, and this program on
+//! the others. Times count from the moment at which a call was due, not from when it was sent, so that a stalled server
+//! is also charged for the calls that it delayed.
 
 #[path = "../tests/support/pigeons.rs"]
 mod pigeons;
@@ -21,13 +21,13 @@ use tokio::time::{sleep, sleep_until};
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
-/// Calls a second.
+/// Calls per second.
 const RATE: u32 = 1_000;
 const LASTING: Duration = Duration::from_secs(15);
-/// The same with `--quick`, which shows that the bench works.
+/// The duration with `--quick`, which only checks that the bench works.
 const QUICK_LASTING: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 8;
-/// One runs (on two processors), the others wait.
+/// One analysis runs (on two processors), the others wait.
 const ANALYSES: i32 = 65;
 
 #[tokio::main]
@@ -57,7 +57,7 @@ async fn channel(url: &str) -> Channel {
     Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap()
 }
 
-/// Keeps all threads and all places for analyses taken, with questions that take minutes.
+/// Keeps all analysis threads and the whole queue occupied, with requests whose analyses take minutes.
 async fn saturate(url: &str) -> JoinSet<()> {
     let mut asking = JoinSet::new();
     for number in 0..ANALYSES {
@@ -167,7 +167,7 @@ impl Server {
                 break format!("http://{}", after.split_once(": ").unwrap().0);
             }
         };
-        // A full pipe would make the server wait.
+        // If the pipe were full, the server would block.
         std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
         Self { child, url, on }
     }

@@ -1,8 +1,8 @@
-//! What streams cost the real program: a sweep of a million proposals, a client that stops reading for half a minute,
-//! clients that die. `cargo bench --bench sweeps`; the number of proposals and the seconds can be given as arguments, and
-//! `--quick` shows in seconds that the bench works.
+//! The cost of streams in the real program: a sweep of a million proposals, a client that stops reading for half a
+//! minute, and clients that die. `cargo bench --bench sweeps`; the number of proposals and the seconds can be given as
+//! arguments, and `--quick` only checks that the bench works, which takes seconds.
 //!
-//! It prints what it finds, and fails where an answer is missing, doubled, out of order or not that of its proposal.
+//! It prints its measurements, and fails if an answer is missing, duplicated, out of order or for a different proposal.
 
 #![allow(
     missing_docs,
@@ -79,7 +79,7 @@ impl Drop for Server {
     }
 }
 
-/// A proposal; after 43,800 of them they come again.
+/// The request at a position of the sweep. The proposals repeat after 43,800.
 fn request(at: usize) -> v1::StreamEvaluateProposalsRequest {
     let term = |issue: &str, value| v1::Term { issue: issue.to_owned(), value: Some(value) };
     let scopes = ["none", "air_and_sea", "all_fronts"];
@@ -129,8 +129,8 @@ async fn sweep(server: &Server, count: usize) {
     println!("  {rate:.0} evaluations a second; server memory {early} KiB after a twentieth, at most {highest} KiB");
 }
 
-/// Unary calls at a fixed rate for a while: microseconds each took, sorted. A hundred questions, so that the cache of
-/// answers grows no further.
+/// Unary calls at a fixed rate: sorted durations in microseconds. The calls repeat a hundred requests, so that the
+/// cache of answers does not grow further.
 async fn latencies(server: &Server, seconds: u64) -> Vec<u128> {
     let mut client = server.client().await;
     let mut ticks = interval(Duration::from_millis(2));
@@ -146,12 +146,12 @@ async fn latencies(server: &Server, seconds: u64) -> Vec<u128> {
     found
 }
 
-fn told(latencies: &[u128]) -> String {
+fn summary(latencies: &[u128]) -> String {
     let at = |share: f64| latencies[(latencies.len() as f64 * share) as usize];
     format!("p50 {} us, p99 {} us, of {} calls", at(0.5), at(0.99), latencies.len())
 }
 
-/// A stream that is sent requests until the server takes no more, and whose answers are not read.
+/// Sends requests on a stream until the server accepts no more, and reads no answer.
 async fn unread(server: &Server) -> (usize, h2::SendStream<Bytes>, h2::client::ResponseFuture) {
     let stream = TcpStream::connect(&server.address).await.unwrap();
     stream.set_nodelay(true).unwrap();
@@ -187,8 +187,8 @@ async fn stalled(server: &Server, seconds: u64) {
     let (sent, mut stream, answer) = unread(server).await;
     let during = latencies(server, seconds).await;
     println!("  it was taken {sent} requests; server memory grew by {} KiB", server.memory() - memory);
-    println!("  the others: {} before; {} meanwhile", told(&before), told(&during));
-    // It reads on, and gets all of it.
+    println!("  the others: {} before; {} meanwhile", summary(&before), summary(&during));
+    // The client resumes reading, and gets every answer.
     stream.send_data(Bytes::new(), true).unwrap();
     let mut body = answer.await.unwrap().into_body();
     let mut bytes = 0;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Packs a Debian package: the program, the systemd unit, completions and licences. Nothing is started by its installation,
-# because the server needs decisions first (docs/operations.md: TLS, callers, scenarios).
+# Packs a Debian package: the program, the systemd unit, completions and licences. Its installation does not start the
+# server, which must be configured first (docs/operations.md: TLS, callers, scenarios).
 #
 #   deploy/debian.sh FOLDER ARCHITECTURE 'MAINTAINER <ADDRESS>' OUTPUT.deb
 #
@@ -20,7 +20,7 @@ install -D -m 0644 -t "$package/usr/share/doc/detente" "$folder/LICENSE" "$folde
 install -D -m 0644 "$folder/completions/detente.bash" "$package/usr/share/bash-completion/completions/detente"
 install -D -m 0644 "$folder/completions/detente.fish" "$package/usr/share/fish/vendor_completions.d/detente.fish"
 install -D -m 0644 "$folder/completions/detente.zsh" "$package/usr/share/zsh/vendor-completions/_detente"
-# Packages keep to /usr/bin; the unit names the place of a program that is installed by hand.
+# A package installs into /usr/bin; the unit in deploy/ names the path of a manual installation.
 install -D -m 0644 "$root/deploy/systemd/detente.service" "$package/usr/lib/systemd/system/detente.service"
 sed -i 's|/usr/local/bin/detente|/usr/bin/detente|g' "$package/usr/lib/systemd/system/detente.service"
 grep -q '^ExecStart=/usr/bin/detente ' "$package/usr/lib/systemd/system/detente.service"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Writes the licences of everything that the shipped program contains besides Détente: crates, the Rust standard library,
-# and, because the program is linked statically, the GNU C Library.
+# Writes the licences of all third-party parts of the shipped program: crates, the Rust standard library, and, because
+# the program is linked statically, the GNU C Library.
 #
 #   deploy/licences.sh THIRD-PARTY-LICENSES.txt
 #
-# Needs cargo-about (https://crates.io/crates/cargo-about) and a Debian or Ubuntu with libc6-dev: their files are of the
-# library that is linked.
+# Needs cargo-about (https://crates.io/crates/cargo-about), and Debian or Ubuntu with libc6-dev, whose licence files are
+# those of the linked library.
 set -euo pipefail
 
 output=$1
@@ -14,7 +14,7 @@ readonly RUST_NOTICES=share/doc/rust/COPYRIGHT-library.html
 readonly GLIBC_NOTICES=/usr/share/doc/libc6-dev/copyright
 readonly LGPL=/usr/share/common-licenses/LGPL-2.1
 
-# text_of FILE: the text of an HTML file, with one empty line where it has many.
+# text_of FILE: prints the text of an HTML file, with repeated empty lines reduced to one.
 text_of() {
   sed -E 's/<[^>]*>//g; s/^[[:space:]]+$//; s/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&#3[49];/'\''/g; s/&amp;/\&/g' "$1" |
     cat -s
@@ -26,7 +26,7 @@ for file in "$sysroot/$RUST_NOTICES" "$GLIBC_NOTICES" "$LGPL"; do
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# --fail: a crate without a licence text is an error, not a gap.
+# With --fail, a crate without a licence text is an error instead of a gap.
 (cd "$root" && cargo about generate --locked --all-features --fail deploy/licences.hbs --output-file "$work/crates")
 
 {

@@ -1,8 +1,8 @@
-//! Which bounded map keeps the answers that are asked for again: shares of hits, times, and what is really held.
+//! A comparison of bounded maps for the cache of answers: hit rates, times and memory in use.
 //!
-//! `cargo bench --bench eviction`. Keys and answers have the sizes of real ones, all maps have the same bound in bytes,
-//! count the same weight for an entry, and hash alike. Every map runs the same operations; times are medians of rounds
-//! in turns.
+//! `cargo bench --bench eviction`. Keys and answers have realistic sizes. All maps have the same bound in bytes, count
+//! the same weight for an entry, and use the same hash function. Every map runs the same operations. The times are
+//! medians of rounds in which the maps take turns.
 
 mod maps;
 mod workloads;
@@ -16,19 +16,19 @@ use workloads::{KEYS, OPERATIONS, Operation};
 
 /// The default of `--cache`.
 const BOUND: u64 = 32 * 1024 * 1024;
-/// A short answer; and one about a proposal of several terms.
+/// The size of a short answer, and of an answer about a proposal of several terms.
 const ANSWER_BYTES: usize = 700;
 const LONG_ANSWER_BYTES: usize = 5_000;
 const THREADS: [usize; 2] = [1, 4];
 const ROUNDS: usize = 5;
-/// Timed operations, of all threads.
+/// The number of timed operations of all threads together.
 const TIMED: usize = 400_000;
-/// With `--quick`, which shows that the bench works, everything is this many times less.
+/// With `--quick`, which only checks that the bench works, the numbers of operations are divided by this.
 const QUICK: usize = 100;
-/// Entries of the maps of which only present keys are asked for: well within the bound.
+/// The number of entries in the maps that are queried for present keys only: well below the bound.
 const PRESENT: usize = 8_000;
 
-/// Of a bound in bytes.
+/// Makes a map with a bound in bytes.
 type New = fn(u64) -> Box<dyn Map>;
 
 const MAPS: [(&str, New); 3] = [
@@ -59,7 +59,7 @@ fn main() {
     memory(OPERATIONS / divisor);
 }
 
-/// Asks, and keeps what was not there: the share of hits among the operations that count.
+/// Looks each key up and inserts it if it is missing. Returns the share of hits among the operations that count.
 fn run(map: &dyn Map, operations: &[Operation], answer: fn() -> Bytes) -> f64 {
     let (mut counted, mut hits) = (0_u32, 0_u32);
     for operation in operations {
@@ -109,7 +109,7 @@ fn times(rounds: usize, operations: usize) {
     }
 }
 
-/// Nanoseconds of a thread's time for an operation, where each thread has a processor.
+/// Nanoseconds of a thread's time per operation, if each thread has a processor of its own.
 fn timed(threads: usize, operations: usize, operation: impl Fn(usize, usize) + Sync) -> f64 {
     let steps = operations / threads;
     let begun = Instant::now();
@@ -129,20 +129,20 @@ fn spread(mut figures: Vec<f64>) -> String {
     format!("{:.0} ({:.0}..{:.0})", figures[figures.len() / 2], figures[0], figures[figures.len() - 1])
 }
 
-/// Each in a process of its own, whose memory the kernel tells.
+/// Measures each map in a process of its own, whose memory is read from /proc.
 fn memory(operations: usize) {
     println!("\nHeld after Zipf 0.9, MiB (the bound: {})\n", BOUND >> 20);
     print_row("", MAPS.map(|(name, _)| name.to_owned()));
     print_rule();
     for (length, bytes) in [("short", ANSWER_BYTES), ("long", LONG_ANSWER_BYTES)] {
-        let told = [0, 1, 2].map(|at: usize| {
+        let figures = [0, 1, 2].map(|at: usize| {
             let mut command = Command::new(std::env::current_exe().unwrap());
             let output =
                 command.args(["--held", &at.to_string(), length, &operations.to_string()]).output().unwrap().stdout;
             String::from_utf8(output).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
         });
         for (at, name) in ["weight", "weight at most", "memory", "memory at most"].iter().enumerate() {
-            print_row(&format!("{name}, {bytes} bytes"), [0, 1, 2].map(|map: usize| told[map][at].clone()));
+            print_row(&format!("{name}, {bytes} bytes"), [0, 1, 2].map(|map: usize| figures[map][at].clone()));
         }
     }
 }

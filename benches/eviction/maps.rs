@@ -1,4 +1,4 @@
-//! The maps that are compared, behind what the cache of answers needs of one.
+//! The compared maps, behind the interface that the cache of answers needs.
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -8,14 +8,14 @@ use std::hash::RandomState;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-/// What an entry counts besides its key and its answer, as in the service.
+/// The bytes that an entry counts in addition to its key and answer, as in the service.
 const AROUND_ENTRY: usize = 128;
 const USUAL_ENTRY: u64 = 1_024;
 
 pub(crate) trait Map: Sync {
     fn get(&self, key: &[u8]) -> Option<Bytes>;
     fn insert(&self, key: &[u8], answer: Bytes);
-    /// By the map's own count.
+    /// The total weight by the map's own count.
     fn weight(&self) -> u64;
 }
 
@@ -23,7 +23,7 @@ fn weight(key: &[u8], answer: &Bytes) -> u64 {
     (key.len() + answer.len() + AROUND_ENTRY) as u64
 }
 
-/// quick_cache: S3-FIFO with ghosts, in shards.
+/// quick_cache: S3-FIFO with ghost entries, in shards.
 pub(crate) struct Quick(quick_cache::sync::Cache<Box<[u8]>, Bytes, Weigh, RandomState>);
 
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ impl Map for Quick {
     }
 
     fn insert(&self, key: &[u8], answer: Bytes) {
-        // The service hands one on, and keeps one.
+        // The service also returns one handle and keeps another one.
         self.0.insert(key.into(), answer.clone());
     }
 
@@ -58,7 +58,7 @@ impl Map for Quick {
     }
 }
 
-/// moka: W-TinyLFU, with queues that callers work off.
+/// moka: W-TinyLFU, with queues that the calling threads process.
 pub(crate) struct Moka(moka::sync::Cache<Box<[u8]>, Bytes, RandomState>);
 
 impl Moka {
@@ -82,14 +82,13 @@ impl Map for Moka {
     }
 
     fn weight(&self) -> u64 {
-        // Without this it tells what it knew when it last tidied up.
+        // Without this, the reported size is the one at the last run of the pending tasks.
         self.0.run_pending_tasks();
         self.0.weighted_size()
     }
 }
 
-/// DashMap with the simplest bound that knows what is used: a queue in which an entry that was found since its last
-/// turn gets another one.
+/// DashMap with the CLOCK algorithm: a queue in which an entry that was found since its last turn gets another turn.
 pub(crate) struct Clock {
     map: DashMap<Arc<[u8]>, Slot>,
     turns: Mutex<VecDeque<Arc<[u8]>>>,
@@ -123,7 +122,7 @@ impl Clock {
 impl Map for Clock {
     fn get(&self, key: &[u8]) -> Option<Bytes> {
         let slot = self.map.get(key)?;
-        // Only the first writes, so that readers don't take the line from each other.
+        // Only the first reader writes, so that readers do not invalidate each other's cache line.
         if !slot.found.load(Relaxed) {
             slot.found.store(true, Relaxed);
         }

@@ -1,23 +1,23 @@
-//! What is asked for, in which order. The same on every run.
+//! The workloads: which keys are looked up, in which order. They are equal on every run.
 
-/// Different keys that come back: ten times as many as the bound has room for.
+/// The number of recurring keys: ten times as many as the bound has room for.
 pub(crate) const KEYS: usize = 320_000;
-/// Operations of a workload.
+/// The number of operations of a workload.
 pub(crate) const OPERATIONS: usize = 1_200_000;
-/// One in so many operations of a workload, its first ones, fill the map and don't count.
+/// The first third of a workload's operations fills the map and does not count.
 const FILLING: usize = 3;
-/// A real key's length, more or less.
+/// The approximate length of a real key.
 const KEY_BYTES: usize = 200;
 
-/// One question.
+/// One lookup.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation {
     pub(crate) number: usize,
-    /// Whether it counts among hits and misses.
+    /// Whether the operation counts among hits and misses.
     pub(crate) counts: bool,
 }
 
-/// A key like real ones: most of it is the same in all.
+/// A key like real ones, which share most of their bytes.
 pub(crate) fn key(number: usize) -> [u8; KEY_BYTES] {
     let mut key = [b'k'; KEY_BYTES];
     let (_, end) = key.split_at_mut(KEY_BYTES - 8);
@@ -35,7 +35,7 @@ pub(crate) fn all(operations: usize) -> Vec<(&'static str, Vec<Operation>)> {
     ]
 }
 
-/// Keys by their ranks: the n-th is asked for in proportion to n^-s.
+/// Keys with Zipf's distribution: the key of rank n is looked up in proportion to n^-exponent.
 pub(crate) fn zipf(exponent: f64, operations: usize) -> Vec<Operation> {
     let numbers = zipf_numbers(exponent, operations);
     numbers.enumerate().map(|(at, number)| Operation { number, counts: at >= operations / FILLING }).collect()
@@ -55,17 +55,17 @@ fn zipf_numbers(exponent: f64, operations: usize) -> impl Iterator<Item = usize>
     (0..operations).map(move |_| {
         let drawn = random.share() * sum;
         let rank = sums.partition_point(|below| *below < drawn).min(KEYS - 1);
-        // The numbers of hot keys must not be neighbours.
+        // Hot keys must not have neighbouring numbers.
         rank * 7_919 % KEYS
     })
 }
 
-/// All keys in turn, again and again.
+/// All keys in turn, repeatedly.
 fn looped(keys: usize, operations: usize) -> Vec<Operation> {
     (0..operations).map(|at| Operation { number: at % keys, counts: at >= operations / FILLING }).collect()
 }
 
-/// One in so many is a key that never comes back, and does not count.
+/// One in `one_in` operations is for a key that never recurs, and does not count.
 fn swept(one_in: usize, operations: usize) -> Vec<Operation> {
     let zipf = zipf_numbers(0.9, operations).enumerate();
     zipf.map(|(at, number)| match at % one_in {
@@ -75,7 +75,7 @@ fn swept(one_in: usize, operations: usize) -> Vec<Operation> {
     .collect()
 }
 
-/// Now and then as many keys that never come back as the bound has room for, one after the other.
+/// Bursts of keys that never recur, each as long as the bound has room for.
 fn swept_in_bursts(operations: usize) -> Vec<Operation> {
     const BURST: usize = 32_000;
     let zipf = zipf_numbers(0.9, operations).enumerate();
@@ -86,11 +86,11 @@ fn swept_in_bursts(operations: usize) -> Vec<Operation> {
     .collect()
 }
 
-/// xorshift64*: fast, and the same everywhere.
+/// xorshift64*: fast, and equal on all machines.
 struct Random(u64);
 
 impl Random {
-    /// From 0 to below 1.
+    /// A number from 0 to below 1.
     fn share(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

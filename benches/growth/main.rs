@@ -1,8 +1,9 @@
-//! How the questions beyond one proposal grow: time and memory by issues and red lines, and where they stop being
-//! answered in ten seconds.
+//! The growth of the analyses: time and memory by the numbers of issues and red lines, and the sizes from which an
+//! analysis takes longer than ten seconds.
 //!
-//! `cargo bench --bench growth`. Prints the table of `docs/benchmarks.md`. The floor is tentative, so that every red line
-//! counts; the file is read and compiled within the time. Then, how long a worker goes on after its time was over.
+//! `cargo bench --bench growth`. Prints the table of `docs/benchmarks.md`. The floor is tentative, so that every red
+//! line counts. The time includes reading and compiling the file. It then prints how long a worker continues after its
+//! time.
 
 mod scenarios;
 
@@ -27,11 +28,11 @@ static MEMORY: PeakAlloc = PeakAlloc;
 const PATIENCE: Duration = Duration::from_secs(10);
 const ISSUES: [u64; 4] = [20, 50, 100, 200];
 const LINES: [u64; 5] = [50, 100, 200, 500, 1_000];
-/// After how many powers of two, in milliseconds, a question is stopped.
+/// The number of time limits at which an analysis is stopped: powers of two, in milliseconds.
 const STOPS: u32 = 13;
 
 fn main() {
-    // `--quick` shows that the bench works, with the smallest scenario.
+    // `--quick` checks that the bench works, with the smallest scenario.
     let is_quick = std::env::args().any(|argument| argument == "--quick");
     let (issues, lines, stops) =
         if is_quick { (&ISSUES[..1], &LINES[..1], 3) } else { (&ISSUES[..], &LINES[..], STOPS) };
@@ -61,7 +62,7 @@ fn main() {
     }
 }
 
-/// The longest that a question is worked on after its time is over.
+/// The longest time that an analysis continues after its time limit.
 fn overrun<R: AnalysisRequest>(service: &RedLines, request: &R, stops: u32) -> Duration {
     let times = (0..stops).map(|power| Duration::from_millis(1 << power));
     let overruns = times.map(|time| {
@@ -81,8 +82,9 @@ fn service(text: &str) -> RedLines {
 fn row(issues: u64, red_lines: u64) {
     let text = generated(issues, red_lines, 1);
     let amend = measured(&text, &amend(), |answer: &v1::SuggestAmendmentsResponse| {
-        let told = answer.amendments.first().and_then(|amendment| amendment.distance);
-        let nearest = told.map_or_else(|| "none".to_owned(), |distance| format!("nearest {}", distance.terms_changed));
+        let outcome = answer.amendments.first().and_then(|amendment| amendment.distance);
+        let nearest =
+            outcome.map_or_else(|| "none".to_owned(), |distance| format!("nearest {}", distance.terms_changed));
         labelled(&nearest, answer.cut_short())
     });
     let count = measured(&text, &packages(), |answer: &Vec<v1::FindPackagesResponse>| {
@@ -90,56 +92,56 @@ fn row(issues: u64, red_lines: u64) {
             return "no summary".to_owned();
         };
         let digits = summary.packages.len();
-        let told = if digits < 8 { summary.packages.clone() } else { format!("about 1e{}", digits - 1) };
-        labelled(&told, summary.cut_short())
+        let outcome = if digits < 8 { summary.packages.clone() } else { format!("about 1e{}", digits - 1) };
+        labelled(&outcome, summary.cut_short())
     });
     let impasse = measured(&text, &impasse(), |answer: &v1::ExplainImpasseResponse| {
         let impasse = answer.impasse.as_ref().unwrap();
-        let told = match impasse.is_impasse {
+        let outcome = match impasse.is_impasse {
             Some(true) => format!("{}/{}", impasse.conflicts.len(), impasse.concessions.len()),
             Some(false) => "none".to_owned(),
             None => "not known".to_owned(),
         };
-        labelled(&told, impasse.cut_short())
+        labelled(&outcome, impasse.cut_short())
     });
     let robust = measured(&text, &robustness(), |answer: &v1::AssessRobustnessResponse| {
-        let told = answer.best.as_ref().and_then(|best| best.probability);
-        let told = told.map_or_else(|| "none".to_owned(), |range| format!("best {:.3}", range.low));
-        labelled(&told, answer.cut_short())
+        let outcome = answer.best.as_ref().and_then(|best| best.probability);
+        let outcome = outcome.map_or_else(|| "none".to_owned(), |range| format!("best {:.3}", range.low));
+        labelled(&outcome, answer.cut_short())
     });
     println!(
         "{issues:>6} {red_lines:>9} | {:>9} {:>7.1} {:<14} | {:>9} {:>7.1} {:<28} | {:>9} {:>7.1} {:<20} | {:>9} {:>7.1} {}",
         amend.time,
         amend.mebibytes,
-        amend.told,
+        amend.outcome,
         count.time,
         count.mebibytes,
-        count.told,
+        count.outcome,
         impasse.time,
         impasse.mebibytes,
-        impasse.told,
+        impasse.outcome,
         robust.time,
         robust.mebibytes,
-        robust.told
+        robust.outcome
     );
 }
 
-fn labelled(told: &str, cut: v1::CutShort) -> String {
+fn labelled(outcome: &str, cut: v1::CutShort) -> String {
     match cut {
-        v1::CutShort::Unspecified => told.to_owned(),
-        v1::CutShort::Deadline => format!("{told} (10 s)"),
-        v1::CutShort::Work => format!("{told} (work)"),
-        v1::CutShort::Results => format!("{told} (first)"),
+        v1::CutShort::Unspecified => outcome.to_owned(),
+        v1::CutShort::Deadline => format!("{outcome} (10 s)"),
+        v1::CutShort::Work => format!("{outcome} (work)"),
+        v1::CutShort::Results => format!("{outcome} (first)"),
     }
 }
 
 struct Measured {
     time: String,
     mebibytes: f32,
-    told: String,
+    outcome: String,
 }
 
-fn measured<R: AnalysisRequest>(text: &str, request: &R, tell: impl Fn(&R::Answer) -> String) -> Measured {
+fn measured<R: AnalysisRequest>(text: &str, request: &R, describe: impl Fn(&R::Answer) -> String) -> Measured {
     MEMORY.reset_peak_usage();
     let (before, begun) = (MEMORY.current_usage_as_mb(), Instant::now());
     let service = service(text);
@@ -147,8 +149,8 @@ fn measured<R: AnalysisRequest>(text: &str, request: &R, tell: impl Fn(&R::Answe
     let budget = Budget::new(&stop, &|_, _, _| {});
     let answer: Result<R::Answer, ApiError> = service.analyse(request, &budget);
     let time = format!("{:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
-    let told = answer.as_ref().map_or_else(|error| error.to_string(), tell);
-    Measured { time, mebibytes: MEMORY.peak_usage_as_mb() - before, told }
+    let outcome = answer.as_ref().map_or_else(|error| error.to_string(), describe);
+    Measured { time, mebibytes: MEMORY.peak_usage_as_mb() - before, outcome }
 }
 
 fn aim() -> Option<v1::Aim> {

@@ -1,9 +1,9 @@
-//! Seeded scenarios of any size: each red line rejects a combination of two to four answers to issues that lie near each
-//! other, as a chapter's issues do.
+//! Seeded scenarios of any size. Each red line rejects a combination of answers to two to four neighbouring issues, as
+//! the issues of one chapter of an agreement depend on each other.
 
 use std::fmt::Write;
 
-/// A small generator of numbers (xorshift), so that a seed gives the same scenario for ever.
+/// A small random number generator (xorshift). A seed always gives the same scenario.
 pub(crate) struct Numbers(u64);
 
 impl Numbers {
@@ -19,7 +19,7 @@ impl Numbers {
     }
 }
 
-/// How far apart the issues of one red line lie at most.
+/// The greatest distance between the issues of one red line.
 const CHAPTER: u64 = 8;
 
 pub(crate) fn generated(issues: u64, red_lines: u64, seed: u64) -> String {

@@ -1,4 +1,4 @@
-//! Runs operations under callgrind, in surroundings that are the same everywhere.
+//! Runs operations under callgrind, in an environment that is equal on all machines.
 
 use super::figures::Counts;
 use super::operations::Operation;
@@ -9,32 +9,32 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-/// What glibc would otherwise choose by the processor: its copying and comparing of memory (without the wider
-/// instructions, which not every processor has, and by these sizes of caches), and where the allocator's thresholds
-/// move as it goes.
+/// Settings that glibc would otherwise choose by the processor: how it copies and compares memory (without the wider
+/// instructions, which some processors lack, and for these cache sizes), and the thresholds of the allocator, which
+/// change while the program runs.
 const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM,-RTM:\
      glibc.cpu.x86_data_cache_size=32768:glibc.cpu.x86_shared_cache_size=1048576:\
      glibc.cpu.x86_non_temporal_threshold=786432:glibc.malloc.arena_max=8:glibc.malloc.mmap_threshold=1048576:\
      glibc.malloc.trim_threshold=1073741824:glibc.rtld.optional_static_tls=512";
 
-/// Each operation runs in so many processes, and the mean counts. Hash tables are keyed by chance in each process, and
-/// so collide a little more in one than in another.
+/// The number of processes for each operation, whose mean counts. Hash tables have random keys in each process, so the
+/// number of collisions varies a little.
 const PROCESSES: usize = 5;
 
-/// The tools that figures depend on.
+/// The versions of the tools that the figures depend on.
 pub(crate) struct Tools {
     pub(crate) rustc: String,
     pub(crate) valgrind: String,
 }
 
 impl Tools {
-    pub(crate) fn look() -> Result<Self, String> {
+    pub(crate) fn detect() -> Result<Self, String> {
         let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
         Ok(Self { rustc: version(&rustc, "")?, valgrind: version("valgrind", "; install the package valgrind")? })
     }
 }
 
-/// What `--version` prints after the program's name.
+/// The version in the output of `--version`, after the program's name.
 fn version(program: &str, remedy: &str) -> Result<String, String> {
     let output = Command::new(program).arg("--version").output();
     let output = output.map_err(|error| format!("cannot run {program}: {error}{remedy}"))?;
@@ -43,7 +43,7 @@ fn version(program: &str, remedy: &str) -> Result<String, String> {
     version.map(str::to_owned).ok_or_else(|| format!("`{program} --version` printed `{}`, not a version", text.trim()))
 }
 
-/// Counts operations, as many at a time as there are processors. The counts do not depend on what else runs.
+/// Counts operations, as many at a time as there are processors. Other load does not change the counts.
 pub(crate) fn count_all(operations: &[&'static Operation]) -> Result<Vec<(&'static str, Counts)>, String> {
     let folder = std::env::temp_dir().join(format!("detente-instructions-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
@@ -75,7 +75,7 @@ pub(crate) fn count_all(operations: &[&'static Operation]) -> Result<Vec<(&'stat
     Ok(means.collect())
 }
 
-/// Totals of one process, which runs on one processor only: the cache of answers is made of more parts where there are
+/// The totals of one process. It runs on one processor only, because the cache of answers has more shards if there are
 /// more processors.
 fn count(operation: &Operation, processor: &str, out: &Path) -> Result<Counts, String> {
     let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
@@ -109,7 +109,7 @@ fn count(operation: &Operation, processor: &str, out: &Path) -> Result<Counts, S
     }
 }
 
-/// The processors that this process may use, one by one.
+/// The processors that this process may use, one at a time.
 fn allowed_processors() -> Result<Vec<String>, String> {
     let status = fs::read_to_string("/proc/self/status").map_err(|error| format!("/proc/self/status: {error}"))?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or("0").trim();

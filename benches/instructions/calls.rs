@@ -1,5 +1,5 @@
-//! gRPC calls without sockets, tasks or threads: a request's bytes go to the service as an HTTP body, and the answer's
-//! body is read to its trailers.
+//! gRPC calls without sockets, tasks or threads: the bytes of a request go to the service as an HTTP body, and the body
+//! of the response is read to its trailers.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,11 +10,11 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-/// Some operations step back for others now and then. One that is not ready after so many polls waits for something
-/// that will not come here.
+/// The maximum number of polls of an operation. Some operations yield to other tasks now and then. An operation that is
+/// not ready after this many polls waits for an event that never happens here.
 const MAX_POLLS: usize = 100_000;
 
-/// Polls a future until it is ready.
+/// Polls a future until it is ready. Panics after [`MAX_POLLS`] polls.
 pub(crate) fn finish<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -26,7 +26,7 @@ pub(crate) fn finish<F: Future>(future: F) -> F::Output {
     panic!("the operation waits for something outside it");
 }
 
-/// A message with gRPC's prefix: not compressed, its length.
+/// A message with gRPC's prefix: uncompressed, and its length.
 pub(crate) fn frame(message: &impl Message) -> Bytes {
     let length = u32::try_from(message.encoded_len()).unwrap();
     let mut framed = vec![0];
@@ -35,11 +35,11 @@ pub(crate) fn frame(message: &impl Message) -> Bytes {
     framed.into()
 }
 
-pub(crate) fn http_request(path: &'static str, message: Bytes) -> Request<Whole> {
-    Request::post(path).header("content-type", "application/grpc").body(Whole(Some(message))).unwrap()
+pub(crate) fn http_request(path: &'static str, message: Bytes) -> Request<SingleFrame> {
+    Request::post(path).header("content-type", "application/grpc").body(SingleFrame(Some(message))).unwrap()
 }
 
-/// Completes a call, which must succeed.
+/// The body of the response to a call, which must succeed.
 pub(crate) fn answer<B: Body<Data = Bytes>>(call: impl Future<Output = Result<Response<B>, Infallible>>)
 where
     B::Error: std::fmt::Debug,
@@ -58,7 +58,7 @@ where
             }
         }
     }
-    // An answer shorter than this says nothing about red lines.
+    // A shorter response does not contain red lines.
     assert!(bytes > 1_000, "{bytes} bytes are no answer");
 }
 
@@ -78,9 +78,9 @@ where
 }
 
 /// A body of one frame.
-pub(crate) struct Whole(Option<Bytes>);
+pub(crate) struct SingleFrame(Option<Bytes>);
 
-impl Body for Whole {
+impl Body for SingleFrame {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -89,7 +89,7 @@ impl Body for Whole {
     }
 }
 
-/// A body that gives the same message without end, each time after it was once not ready.
+/// A body that repeats one message without end, and is pending once before each message.
 pub(crate) struct Messages {
     message: Bytes,
     is_ready: bool,

@@ -1,4 +1,4 @@
-//! The file of figures: what each operation cost when it was last recorded, by the tools that counted it.
+//! The file of figures: the recorded cost of each operation, with the versions of the tools that counted it.
 
 use super::callgrind::Tools;
 use serde::{Deserialize, Serialize};
@@ -8,24 +8,24 @@ use std::fmt::{self, Display, Formatter, Write};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the root of the repository.
+/// The path of the file, from the root of the repository.
 pub(crate) const PATH: &str = "benches/instructions/figures.json";
-/// How much more an operation may cost than recorded: this share, or this many instructions or bytes, whichever is more.
+/// The permitted increase over the recorded cost: this share, or this many instructions or bytes, whichever is more.
 const MORE_SHARE: f64 = 0.03;
 const MORE: f64 = 200.0;
-/// Allocations are recorded in hundredths, because some happen once in several calls.
+/// Allocations are recorded in hundredths, because some happen only once in several calls.
 const HUNDREDTHS: f64 = 100.0;
-/// Which call that is differs from process to process, so their number is only right to this. A hash table that grows
-/// within the measured calls is one.
+/// The precision of the number of allocations. Some allocations, such as the growth of a hash table, may or may not
+/// happen within the measured calls, which differs from process to process.
 const ALLOCATIONS_VARY: f64 = 0.1;
 
-/// What one item of an operation costs.
+/// The cost of one item of an operation.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) instructions: f64,
-    /// How often memory was allocated or grown.
+    /// The number of allocations and reallocations.
     pub(crate) allocations: f64,
-    /// By how many bytes.
+    /// The allocated bytes.
     pub(crate) bytes: f64,
 }
 
@@ -36,7 +36,7 @@ impl Counts {
         self.bytes += other.bytes;
     }
 
-    /// Each divided by a number of items, and rounded to what is recorded.
+    /// The counts divided by a number of items, and rounded to the recorded precision.
     pub(crate) fn per_item(&self, items: f64) -> Self {
         Self {
             instructions: (self.instructions / items).round(),
@@ -45,7 +45,7 @@ impl Counts {
         }
     }
 
-    /// What costs more than it may, in words.
+    /// The names of the costs that exceed the permitted increase.
     fn excesses(&self, recorded: &Self) -> Vec<&'static str> {
         let limit = |figure: f64| figure + (figure * MORE_SHARE).max(MORE);
         let all = [
@@ -57,7 +57,7 @@ impl Counts {
     }
 }
 
-/// Counts differ between versions of these, so only those of one key are held against each other.
+/// The versions of the tools. Counts differ between versions, so only counts with equal keys are compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Key {
     rustc: String,
@@ -78,7 +78,7 @@ impl Display for Key {
     }
 }
 
-/// All that is recorded under one key.
+/// The figures recorded under one key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Recorded {
     #[serde(flatten)]
@@ -86,7 +86,7 @@ struct Recorded {
     operations: BTreeMap<String, Counts>,
 }
 
-/// The file. The newest record is first.
+/// The content of the file. The newest record comes first.
 pub(crate) struct Figures(Vec<Recorded>);
 
 impl Figures {
@@ -98,7 +98,7 @@ impl Figures {
         serde_json::from_str(&text).map(Self).map_err(|error| format!("{PATH} is not a list of figures: {error}"))
     }
 
-    /// Replaces what is recorded under `key`.
+    /// Replaces the figures recorded under `key`.
     pub(crate) fn record(&mut self, key: &Key, counted: &[(&str, Counts)]) {
         let operations = counted.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect();
         self.0.retain(|recorded| recorded.key != *key);
@@ -111,8 +111,9 @@ impl Figures {
             .map_err(|error| format!("cannot write {PATH}: {error}"))
     }
 
-    /// Prints what was counted beside what is recorded. Returns whether it may pass: with figures of this key, whether
-    /// nothing is dearer than it may be; without, always. `is_all` says that no operation was left out on purpose.
+    /// Prints the counts beside the recorded ones. Returns whether the comparison passes: with figures of this key,
+    /// whether no cost exceeds the permitted increase; without, always. `is_all` means that no operation was left out
+    /// on purpose.
     pub(crate) fn compare(&self, key: &Key, counted: &[(&str, Counts)], is_all: bool) -> bool {
         let same = self.0.iter().find(|recorded| recorded.key == *key);
         let Some(recorded) = same.or(self.0.first()) else {
@@ -138,9 +139,9 @@ impl Figures {
             println!("FAILED: {excess}");
         }
         println!(
-            "An operation may take {} % or {MORE} more instructions than recorded, whichever is more, and as many more \
-             bytes, but no more allocations than 0.1. If the change is worth the cost, run `cargo bench --bench instructions -- \
-             --record`, and commit {PATH} with the change and the reason.",
+            "An operation may take {} % or {MORE} more instructions than recorded, whichever is more, equally many more \
+             bytes, and {ALLOCATIONS_VARY} more allocations. If the change is worth the cost, run `cargo bench --bench \
+             instructions -- --record`, and commit {PATH} with the change and the reason.",
             MORE_SHARE * 100.0
         );
         false
@@ -148,7 +149,7 @@ impl Figures {
 }
 
 impl Recorded {
-    /// One line an operation. Returns what costs more than it may.
+    /// Prints one line per operation. Returns the costs that exceed the permitted increase.
     fn print(&self, counted: &[(&str, Counts)]) -> Vec<String> {
         println!(
             "\n| {:<32} | {:>12} | {:>12} | {:>9} | {:>11} | {:>8} | {:>9} |",
@@ -181,7 +182,7 @@ impl Recorded {
         excesses
     }
 
-    /// One line an operation, so that a change of one figure is a change of one line.
+    /// Writes one line per operation, so that the change of one figure is the change of one line.
     fn to_json(&self) -> String {
         let Key { rustc, target, valgrind } = &self.key;
         let mut text = format!(

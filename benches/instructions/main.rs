@@ -1,7 +1,7 @@
-//! Instructions, allocations and bytes a call, counted rather than timed: figures that repeat on any machine.
+//! Instructions, allocations and bytes per call, counted rather than timed, so that they repeat on any machine.
 //!
-//! `cargo bench --bench instructions` compares what it counts with `figures.json` and fails where a call has become
-//! dearer; `-- --record` writes the file anew. docs/benchmarks.md says how to read it and when to record.
+//! `cargo bench --bench instructions` compares its counts with `figures.json` and fails if a call has become more
+//! expensive; `-- --record` writes the file. docs/benchmarks.md explains the figures and when to record them.
 //!
 //! Each operation runs in a process of its own under valgrind's callgrind, which counts only within
 //! [`measured_region`]: loading a scenario and the first calls, which fill buffers and caches, do not count.
@@ -28,26 +28,26 @@ use std::alloc::System;
 use std::process::ExitCode;
 use std::thread;
 
-/// Counts allocations on their way to the system's allocator. The program itself allocates with mimalloc, whose
+/// Counts allocations and passes them on to the system's allocator. The shipped program allocates with mimalloc, whose
 /// instructions are therefore not in these figures.
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 #[derive(Parser)]
 struct Options {
-    /// Write what is counted to the file of figures, in place of those of the same key.
+    /// Write the counts to the file of figures, in place of the ones with the same key
     #[arg(long, conflicts_with_all = ["quick", "only"])]
     record: bool,
-    /// Run each operation a few times without valgrind, and compare nothing: shows that the bench works.
+    /// Run each operation a few times without valgrind and compare nothing, to check that the bench works
     #[arg(long)]
     quick: bool,
-    /// Only the operations whose names contain this.
+    /// Run only the operations whose names contain this text
     #[arg(long, default_value = "")]
     only: String,
-    /// Run one operation in this process, and print its allocations.
+    /// Run one operation in this process, and print its allocations
     #[arg(long, hide = true)]
     operation: Option<String>,
-    /// Given by cargo.
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -87,7 +87,7 @@ fn count(options: &Options, chosen: &[&'static Operation]) -> Result<ExitCode, S
     if cfg!(debug_assertions) {
         return Err("built without optimisation; run `cargo bench --bench instructions` without --profile".to_owned());
     }
-    let key = Key::of(&Tools::look()?);
+    let key = Key::of(&Tools::detect()?);
     let counted: Vec<(&str, Counts)> = callgrind::count_all(chosen)?;
     let mut figures = Figures::read()?;
     if options.record {
@@ -99,14 +99,14 @@ fn count(options: &Options, chosen: &[&'static Operation]) -> Result<ExitCode, S
     Ok(if figures.compare(&key, &counted, options.only.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Prepares an operation, warms it up, and runs `calls` of it in the measured region. Returns how often memory was
-/// allocated or grown there, and by how many bytes.
+/// Prepares an operation, warms it up, and runs `calls` of it in the measured region. Returns the number of allocations
+/// and reallocations there, and the allocated bytes.
 ///
-/// The calls run on a thread of their own, for which the system's allocator has memory of its own. On the thread that
-/// prepared the operation it would have to look for room between what is left of loading a scenario, which takes longer
-/// in one process than in another.
+/// The calls run on a thread of their own, for which the system's allocator has a separate arena. On the thread that
+/// prepared the operation, the allocator would have to search the fragments that loading a scenario leaves, which takes
+/// longer in one process than in another.
 fn run(operation: &Operation, calls: u32) -> (usize, usize) {
-    // Some calls set timers, which need a runtime to belong to. Nothing runs on it.
+    // Some calls set timers, which need a runtime. Nothing runs on this one.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let entered = runtime.enter();
     let mut call = (operation.prepare)(operations::WARM_UP + calls);
@@ -124,7 +124,7 @@ fn run(operation: &Operation, calls: u32) -> (usize, usize) {
     thread::scope(|scope| scope.spawn(measure).join().unwrap())
 }
 
-/// The one function within which callgrind counts; it knows it by its name.
+/// The function within which callgrind counts. `--toggle-collect` refers to it by this name.
 #[inline(never)]
 fn measured_region(call: &mut dyn FnMut(), calls: u32) {
     for _ in 0..calls {

@@ -1,6 +1,6 @@
-//! The operations that are counted. Each is prepared once, and called again and again.
+//! The counted operations. Each is prepared once, and called repeatedly.
 
-use super::calls::{Messages, Whole, answer, finish, frame, http_request, next_data};
+use super::calls::{Messages, SingleFrame, answer, finish, frame, http_request, next_data};
 use bytes::Bytes;
 use detente::access::Authority;
 use detente::convert::request::to_question;
@@ -32,24 +32,24 @@ use std::sync::Arc;
 use tonic::service::Routes;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
-/// One call of an operation. It runs on another thread than the one that prepares it.
+/// One call of an operation. It does not run on the thread that prepares it.
 pub(crate) type Call = Box<dyn FnMut() + Send>;
 
-/// One operation: `prepare` is told how many calls it must be good for.
+/// One operation. The argument of `prepare` is the number of calls that will follow.
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    /// Calls in the measured region.
+    /// The number of calls in the measured region.
     pub(crate) calls: u32,
-    /// How many items a call answers; figures are for one item.
+    /// The number of items that a call answers. The figures are for one item.
     pub(crate) items: u32,
     pub(crate) prepare: fn(u32) -> Call,
 }
 
-/// Calls before the measured region, which fill lazily made tables and the allocator's lists.
+/// The number of calls before the measured region, which fill lazily created tables and the allocator's free lists.
 pub(crate) const WARM_UP: u32 = 20;
 
 const BATCH: u32 = 50;
-/// Proposals whose answers are in the cache.
+/// The number of proposals whose answers are in the cache.
 const CACHED: u32 = 50;
 const PAGE: i32 = 20;
 const EVALUATE: &str = "/detente.v1.RedLineService/EvaluateProposal";
@@ -96,7 +96,7 @@ fn conversion() -> Call {
     })
 }
 
-/// The service as the server assembles it: with its cache, and with room and places as many as are never short.
+/// The service as the server assembles it, with its cache and with budgets and limits that are never exhausted.
 fn service() -> RedLines {
     let settings = Settings::default();
     let mut record = Record::default();
@@ -108,7 +108,7 @@ fn service() -> RedLines {
         .with_record(record)
 }
 
-/// A unary call: bytes in, decoding, handler, encoding, bytes out.
+/// A unary call: decoding the bytes, the handler, encoding the response.
 fn unary(path: &'static str, request: &impl Message) -> Call {
     let (mut server, message) = (service().into_server(1024 * 1024), frame(request));
     Box::new(move || {
@@ -116,15 +116,15 @@ fn unary(path: &'static str, request: &impl Message) -> Call {
     })
 }
 
-/// The calls ask about a number of proposals in turn, all of which are in the cache: one alone would be found by luck
-/// at once in one process, and after others in the next.
+/// The calls use several proposals in turn, all of whose answers are in the cache. The lookup of a single proposal
+/// would by chance take one probe in one process and several in the next.
 fn cache_hits() -> Call {
     hits_of(service().into_server(1024 * 1024))
 }
 
 fn hits_of<S, B>(mut server: S) -> Call
 where
-    S: Service<http::Request<Whole>, Response = http::Response<B>, Error = Infallible> + Send + 'static,
+    S: Service<http::Request<SingleFrame>, Response = http::Response<B>, Error = Infallible> + Send + 'static,
     B: Body<Data = Bytes>,
     B::Error: Debug,
 {
@@ -139,7 +139,7 @@ where
     })
 }
 
-/// Each call asks about a proposal that no call before it asked about.
+/// Each call uses a proposal that no earlier call used.
 fn cache_misses(calls: u32) -> Call {
     let mut server = service().into_server(1024 * 1024);
     let mut messages = different_proposals(calls).map(|request| frame(&request)).collect::<Vec<_>>().into_iter();
@@ -148,7 +148,7 @@ fn cache_misses(calls: u32) -> Call {
     })
 }
 
-/// The items of one open stream, each of which comes when the one before it is answered.
+/// The items of one open stream. Each arrives when the one before it has been answered.
 fn stream_items() -> Call {
     let item = v1::StreamEvaluateProposalsRequest { id: "00000001".to_owned(), request: Some(own_proposal()) };
     let mut server = service().into_server(1024 * 1024);
@@ -163,7 +163,7 @@ fn stream_items() -> Call {
     })
 }
 
-/// The layers and routes that a call passes in the server, in its order, without a connection around them.
+/// The layers and routes that a call passes in the server, in the same order, without a connection.
 fn through_layers() -> Call {
     let settings = Settings::default();
     let routes = Routes::new(service().into_server(settings.max_request_bytes)).prepare();
@@ -193,7 +193,7 @@ fn compiling() -> Call {
     })
 }
 
-/// The ceasefire of Jeddah as a caller's own proposal.
+/// The Jeddah ceasefire as a caller's own proposal.
 fn own_proposal() -> v1::EvaluateProposalRequest {
     let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
     let service = RedLines::new(Arc::new(Store::new(vec![bundled()]).unwrap()));
@@ -205,8 +205,8 @@ fn own_proposal() -> v1::EvaluateProposalRequest {
     }
 }
 
-/// The same proposals with ceasefires of different lengths: none decides anything, and each takes two bytes on the wire,
-/// so that all are answered alike.
+/// The same proposal with ceasefires of different lengths. The length decides nothing and takes two bytes on the wire,
+/// so that all responses are alike.
 fn different_proposals(count: u32) -> impl Iterator<Item = v1::EvaluateProposalRequest> {
     const SHORTEST: i64 = 128;
     let request = own_proposal();

@@ -1,6 +1,6 @@
-"""The efficient points of an additive outcome space by full enumeration: every outcome's utilities by broadcasting, then
-sort and scan. Reads {"tables": [[numbers of party 1 by option, ...], [party 2 ...]]} as integers; prints how many points
-and how many seconds the best of three runs took.
+"""Finds the efficient points of an additive outcome space by full enumeration: computes the utilities of every outcome
+by broadcasting, then sorts and scans. Reads {"tables": [[values of party 1 by option, ...], [party 2 ...]]} as integers.
+Prints the number of points and the seconds that the best of three runs took.
 """
 
 import json

@@ -1,7 +1,8 @@
-//! The efficient points of additive profiles, beside a vectorised full enumeration of the same outcomes in numpy.
+//! The efficient points of additive profiles, compared with a vectorised full enumeration of the same outcomes in
+//! numpy.
 //!
-//! `cargo bench --bench pareto`. Needs a Python with numpy: `PYTHON=/path/to/python3`, else `python3`; without one it says
-//! so and measures this side alone. Both find the same number of points, or it fails.
+//! `cargo bench --bench pareto`. Needs a Python with numpy: `PYTHON=/path/to/python3`, by default `python3`. Without
+//! numpy it prints so and measures Détente alone. It fails if the two find different numbers of points.
 
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::find_packages_response::Part;
@@ -22,14 +23,14 @@ const RUNS: usize = 5;
 
 fn main() {
     println!("{:>10} {:>7} {:>7} {:>12} {:>12} {:>7}", "outcomes", "issues", "points", "here", "numpy", "ratio");
-    // `--quick` shows that the bench works, with the smallest space.
+    // `--quick` checks that the bench works, with the smallest space.
     let is_quick = std::env::args().any(|argument| argument == "--quick");
     for options in SPACES.into_iter().take(if is_quick { 1 } else { SPACES.len() }) {
         measure(options);
     }
 }
 
-/// Two parties' numbers, in hundredths, by issue and option.
+/// Two parties' values, in hundredths, by issue and option.
 fn tables(options: &[usize]) -> [Vec<Vec<i64>>; 2] {
     let mut state = 0x9E37_79B9_7F4A_7C15u64 ^ options.len() as u64;
     let mut next = move || {
@@ -66,7 +67,7 @@ fn measure(options: &[usize]) {
     println!("{outcomes:>10} {:>7} {points:>7} {:>9.2} ms {numpy:>12} {ratio:>7}", options.len(), here * 1e3);
 }
 
-/// The numbers as a scenario's preferences.
+/// A scenario with the values as preferences.
 fn profile([one, other]: &[Vec<Vec<i64>>; 2]) -> String {
     let mut text = String::from(
         "scenario: profile\ntitle: Profile\ncovers: {from: 2025-01-01, to: 2025-12-31}\nas_of: 2025-06-01\nsources:\n\
@@ -102,7 +103,7 @@ fn hundredths(number: i64) -> String {
     format!("{}.{:02}", number / 100, number % 100)
 }
 
-/// How many points numpy finds, and in how many seconds.
+/// The number of points that numpy finds, and the seconds that it takes; `None` without numpy.
 fn enumerated(tables: &[Vec<Vec<i64>>; 2]) -> Option<(String, f64)> {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/pareto/enumerate.py");

@@ -1,4 +1,4 @@
-//! The servers: processes of their own, ended with this one, whose CPU time and memory the kernel tells.
+//! The measured servers: child processes, ended with this one, whose CPU time and memory are read from /proc.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// The kernel's clock for CPU time, a second: the same on all Linux machines that are met today.
+/// Ticks of the kernel's CPU clock per second, which is 100 on all common Linux systems.
 const TICKS: u64 = 100;
 
 pub(crate) struct Server {
@@ -19,20 +19,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The real binary, with the scenario that comes with it.
+    /// The real binary with the bundled scenario.
     pub(crate) fn detente(binary: &Path, cache: &str) -> Self {
         let mut command = Command::new(binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--cache", cache]);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DETENTE_")) {
             command.env_remove(name);
         }
-        // Several servers run at a time, and the admin listener has one port by default. As a variable, because older
-        // builds that `--also` names may not know it.
+        // Several servers run at a time and cannot share the default admin port. The port is set by a variable, because
+        // older builds that `--also` names may not know the flag.
         command.env("DETENTE_ADMIN_LISTEN", "off");
         Self::start(format!("{} --cache {cache}", binary.display()), command, &[])
     }
 
-    /// This program again, as the stock server.
+    /// This program as the stock server.
     pub(crate) fn echo(evaluation: &[u8]) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg("--echo");
@@ -54,7 +54,7 @@ impl Server {
             }
             seen += &line;
         };
-        // A full pipe would make the server wait.
+        // If the pipe were full, the server would block.
         thread::spawn(move || log.read_to_end(&mut Vec::new()));
         Self { name, child, address }
     }
@@ -63,11 +63,11 @@ impl Server {
         cpu(&self.child.id().to_string())
     }
 
-    /// Nanoseconds that each of its threads was on a processor so far, by the scheduler's own clock.
+    /// The nanoseconds for which each thread has been on a processor, by the scheduler's clock.
     pub(crate) fn time_on_processors(&self) -> BTreeMap<String, u64> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let time = |task: fs::DirEntry| {
-            // A thread may end in between.
+            // A thread may end between the listing and the read.
             let schedstat = fs::read_to_string(task.path().join("schedstat")).ok()?;
             let nanos = schedstat.split_whitespace().next()?.parse().ok()?;
             Some((task.file_name().to_string_lossy().into_owned(), nanos))
@@ -75,7 +75,7 @@ impl Server {
         tasks.filter_map(|task| time(task.unwrap())).collect()
     }
 
-    /// What all threads took beyond `before`. Those that have ended since do not count: they are ones that were idle.
+    /// The processor time of all threads since `before`. Threads that have ended since do not count; they were idle.
     pub(crate) fn time_on_processors_after(&self, before: &BTreeMap<String, u64>) -> Duration {
         let now = self.time_on_processors();
         let nanos = now.iter().map(|(thread, nanos)| nanos - before.get(thread).copied().unwrap_or_default()).sum();
@@ -83,7 +83,7 @@ impl Server {
         Duration::from_nanos(nanos)
     }
 
-    /// What it holds now, and held at most.
+    /// The current and the highest resident memory.
     pub(crate) fn memory(&self) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let of = |name: &str| {
@@ -106,10 +106,10 @@ pub(crate) fn own_cpu() -> Duration {
     cpu("self")
 }
 
-/// User and system time of all threads.
+/// The user and system time of all threads.
 fn cpu(process: &str) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    // After the name, which may hold anything, from the third field on; the two times are the 14th and 15th.
+    // The fields after the name, which may contain anything, start with the third; the times are the 14th and 15th.
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let ticks: u64 = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 1_000 / TICKS)

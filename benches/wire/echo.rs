@@ -1,6 +1,6 @@
-//! The stock server: tonic as it comes, with the codec that tonic generates code for, and an answer that is ready.
+//! The stock server: unmodified tonic, with the codec that tonic generates code for, and a prepared answer.
 //!
-//! It reads as little of a question as a message can be read: its outermost field.
+//! It decodes only the outermost field of a request, which is the least that a server can do.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -18,7 +18,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-/// `detente.v1.EvaluateProposalRequest`, as far as the load fills it.
+/// `detente.v1.EvaluateProposalRequest`, with the fields that the load sets.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 struct Question {
     #[prost(bytes = "bytes", tag = "2")]
@@ -50,7 +50,7 @@ struct StreamAnswer {
     evaluation: Bytes,
 }
 
-/// Serves the evaluation that standard input gives, for ever.
+/// Serves the evaluation that it reads from standard input, until it is killed.
 pub(crate) async fn serve() {
     let mut evaluation = Vec::new();
     std::io::stdin().read_to_end(&mut evaluation).unwrap();
@@ -69,7 +69,7 @@ impl NamedService for Echo {
     const NAME: &'static str = "detente.v1.RedLineService";
 }
 
-/// As tonic generates it.
+/// The code that tonic generates.
 impl Service<Request<Body>> for Echo {
     type Response = Response<Body>;
     type Error = Infallible;

@@ -1,4 +1,4 @@
-//! The load: calls that carry bytes as they are, so that it costs the same whoever answers.
+//! The load: calls whose messages are plain bytes, so that the client costs the same for every server.
 
 use bytes::{Buf, BufMut, Bytes};
 use detente::schema::proto::v1;
@@ -22,31 +22,31 @@ use tonic::{Request, Status};
 pub(crate) const UNARY: &str = "/detente.v1.RedLineService/EvaluateProposal";
 pub(crate) const STREAM: &str = "/detente.v1.RedLineService/StreamEvaluateProposals";
 
-/// Calls at a time, and the connections that share them.
+/// The number of concurrent calls, and of the connections that share them.
 const CONCURRENT: usize = 64;
 const CONNECTIONS: usize = 4;
-/// Requests of a stream that wait for their answers.
+/// The maximum number of unanswered requests of a stream.
 const WINDOW: usize = 256;
 
-/// Which proposals are asked about.
+/// Which proposals the calls use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Questions {
-    /// The same again and again.
+    /// One proposal, repeated.
     One,
-    /// A thousand, in a circle.
+    /// A thousand proposals in turn.
     Thousand,
-    /// None twice in this run.
+    /// A new proposal for each call of the run.
     EverNew,
 }
 
-/// What was answered.
+/// The measured answers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) calls: u64,
     pub(crate) bytes: u64,
 }
 
-/// The ceasefire of Jeddah as a caller's own proposal, with its terms.
+/// The Jeddah ceasefire as a caller's own proposal, with its terms.
 pub(crate) fn jeddah(service: &RedLines) -> v1::EvaluateProposalRequest {
     let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
     let terms = service.get_proposal(v1::GetProposalRequest { name, ..Default::default() }).unwrap().terms;
@@ -57,9 +57,9 @@ pub(crate) fn jeddah(service: &RedLines) -> v1::EvaluateProposalRequest {
     }
 }
 
-/// The same with a ceasefire of another length, which decides nothing: all are answered alike.
+/// The same proposal with a ceasefire of another length, which decides nothing, so that all responses are alike.
 fn other_length(mut request: v1::EvaluateProposalRequest, number: u64) -> v1::EvaluateProposalRequest {
-    // Two bytes a number on the wire, whichever it is.
+    // Each of these numbers takes two bytes on the wire.
     const SHORTEST: i64 = 128;
     const LENGTHS: i64 = 3_650 - SHORTEST;
     let number = i64::try_from(number).unwrap();
@@ -77,7 +77,7 @@ fn other_length(mut request: v1::EvaluateProposalRequest, number: u64) -> v1::Ev
 pub(crate) struct Connections {
     channels: Vec<Channel>,
     question: v1::EvaluateProposalRequest,
-    /// How many new proposals were asked about.
+    /// The number of new proposals used so far.
     asked: Arc<AtomicU64>,
 }
 
@@ -96,7 +96,7 @@ impl Connections {
         call(&mut Grpc::new(self.channels[0].clone()), self.question.encode_to_vec().into()).await
     }
 
-    /// Calls for as long as it is said, each followed by another.
+    /// Sends calls for the given time, each slot one after the other.
     pub(crate) async fn unary(&self, questions: Questions, lasting: Duration) -> Measured {
         let thousand: Arc<[Bytes]> = match questions {
             Questions::One => [self.question.encode_to_vec().into()].into(),
@@ -112,7 +112,7 @@ impl Connections {
             let (thousand, asked, question) = (thousand.clone(), self.asked.clone(), self.question.clone());
             callers.spawn(async move {
                 let mut measured = Measured::default();
-                // Callers are spread over the circle.
+                // The callers start at different positions of the circle.
                 let mut next = caller * thousand.len() / CONCURRENT;
                 while Instant::now() < end {
                     let question = match thousand.get(next) {
@@ -134,7 +134,7 @@ impl Connections {
         sum
     }
 
-    /// One stream, with so many requests ahead of their answers.
+    /// Sends one stream for the given time, with up to [`WINDOW`] unanswered requests.
     pub(crate) async fn stream(&self, lasting: Duration) -> Measured {
         let window = Arc::new(Semaphore::new(WINDOW));
         let end = Instant::now() + lasting;
@@ -155,7 +155,7 @@ impl Connections {
         let mut measured = Measured::default();
         while let Some(answer) = answers.message().await.unwrap() {
             window.add_permits(1);
-            // A short answer is an error.
+            // A response this short is an error.
             assert!(answer.starts_with(b"\x0a\x08") && answer.len() > 256, "{answer:?}");
             measured.calls += 1;
             measured.bytes += answer.len() as u64;
@@ -170,7 +170,7 @@ async fn call(client: &mut Grpc<Channel>, question: Bytes) -> Bytes {
     client.unary(Request::new(question), path, Raw).await.unwrap().into_inner()
 }
 
-/// Bytes as they are.
+/// A codec that passes bytes through.
 #[derive(Clone, Copy, Debug)]
 struct Raw;
 

@@ -1,8 +1,8 @@
-//! What a call costs over a socket, beside a stock tonic server that answers the same bytes.
+//! The cost of a call over a socket, compared with a stock tonic server that returns the same bytes.
 //!
-//! `cargo bench --bench wire`; `-- --help` names what can be chosen. Each server is a process of its own, so that its
-//! CPU time can be read apart from the load's. All are measured in turns, round after round, so that whatever else the
-//! machine does meets all of them; the figures are medians of the rounds, with the least and the most.
+//! `cargo bench --bench wire`; `-- --help` lists the options. Each server is a process of its own, so that its CPU time
+//! is separate from the load's. All are measured in turns, round after round, so that other activity of the machine
+//! affects all of them. The figures are medians of the rounds, with the minimum and the maximum.
 
 mod children;
 mod echo;
@@ -24,39 +24,39 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// How long each server is loaded in each round where it is not said, in seconds.
+/// The default time for which each server is loaded in each round, in seconds.
 const SECONDS: f64 = 2.0;
 
 #[derive(Parser)]
 struct Options {
-    /// How many rounds are counted; one more, shorter, warms up.
+    /// The number of counted rounds, after a shorter one for warming up
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// How long each server is loaded in each round, in seconds; 2 by default, or 1 in pairs.
+    /// The time for which each server is loaded in each round, in seconds [default: 2, in pairs 1]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Other builds of the binary, to compare with this one in the same turns: `label=path`.
+    /// Other builds of the binary to compare with this one in the same rounds: `label=path`
     #[arg(long, value_parser = labelled)]
     also: Vec<(String, PathBuf)>,
-    /// Compare two builds instead, in pairs of turns: given twice, the old one and the new one.
+    /// Compare two builds in pairs of turns instead; given twice, first the old build, then the new one
     #[arg(long, num_args = 1, conflicts_with_all = ["also", "rounds"])]
     binary: Vec<PathBuf>,
-    /// How many pairs.
+    /// The number of pairs
     #[arg(long, default_value_t = 30, requires = "binary")]
     pairs: usize,
-    /// Fail unless each ratio's interval, new to old, lies below this.
+    /// Fail unless the interval of each ratio, new to old, is below this value
     #[arg(long, requires = "binary")]
     at_most: Option<f64>,
-    /// One short round: shows that the bench works.
+    /// Run one short round, to check that the bench works
     #[arg(long)]
     quick: bool,
-    /// Only the measurements whose names contain this.
+    /// Run only the measurements whose names contain this text
     #[arg(long, default_value = "")]
     only: String,
-    /// Be the stock server.
+    /// Run as the stock server
     #[arg(long, hide = true)]
     echo: bool,
-    /// Given by cargo.
+    /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -88,7 +88,7 @@ impl Load {
     }
 }
 
-/// What one turn gave.
+/// The measurements of one turn.
 struct Round {
     calls_a_second: f64,
     server_micros: f64,
@@ -121,7 +121,7 @@ fn main() -> ExitCode {
 }
 
 async fn measure(options: &Options, service: &RedLines, question: v1::EvaluateProposalRequest) {
-    // What a stock server can't compute, it is told.
+    // The stock server cannot compute an evaluation, so it gets the answer to return.
     let evaluation = service.evaluate_encoded(&question).unwrap().evaluation.unwrap();
     let answer = Bytes::from(service.evaluate(&question).unwrap().encode_to_vec());
 
@@ -160,7 +160,7 @@ async fn measure(options: &Options, service: &RedLines, question: v1::EvaluatePr
         let lasting = Duration::from_secs_f64(if round == 0 { seconds / 2.0 } else { seconds });
         for cell in &mut cells {
             let measured = turn(&servers[cell.server], &connections[cell.server], &cell.load, lasting).await;
-            // The first warms up.
+            // The first round warms up.
             if round > 0 {
                 cell.rounds.push(measured);
             }
@@ -207,7 +207,7 @@ fn print_table(cells: &[Cell]) {
     }
 }
 
-/// Median, least, most.
+/// The median, the minimum and the maximum.
 fn spread(mut figures: Vec<f64>) -> (f64, f64, f64) {
     figures.sort_by(f64::total_cmp);
     (figures[figures.len() / 2], figures[0], figures[figures.len() - 1])

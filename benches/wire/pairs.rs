@@ -1,8 +1,9 @@
-//! Two builds of the binary against each other, in pairs of turns.
+//! A comparison of two builds of the binary, in pairs of turns.
 //!
-//! A pair starts both binaries afresh, so that what chance does to a process (addresses, seeds of hash tables) differs
-//! from pair to pair, and loads one right after the other. Which goes first alternates. The logarithm of the ratio of the
-//! server's processor time a call is one observation for each pair; a t-interval over the pairs says how sure it is.
+//! Each pair starts both binaries anew, so that random properties of a process (addresses, seeds of hash tables) vary
+//! from pair to pair, and loads one directly after the other. The order alternates. The logarithm of the ratio of the
+//! servers' CPU times per call is one observation for each pair; a t-interval over the pairs is the confidence
+//! interval.
 
 use super::children::Server;
 use super::load::{Connections, Measured, Questions};
@@ -11,9 +12,9 @@ use detente::schema::proto::v1;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a turn takes where it is not said, in seconds.
+/// The default duration of a turn, in seconds.
 const SECONDS: f64 = 1.0;
-/// This share of a turn goes before it and does not count.
+/// The warm-up before each turn, as a share of the turn. It does not count.
 const WARM_UP: f64 = 0.25;
 /// The 97.5th percentile of the normal distribution.
 const NORMAL: f64 = 1.959_963_985;
@@ -21,7 +22,7 @@ const NORMAL: f64 = 1.959_963_985;
 const CACHE: &str = "32MiB";
 const NO_CACHE: &str = "0";
 
-/// What is measured: the cache's size, and the load.
+/// The measurements: the name, the size of the cache, and the load.
 const LOADS: [(&str, &str, Load); 6] = [
     ("unary: no cache, one proposal", NO_CACHE, Load::Unary(Questions::One)),
     ("unary: no cache, ever new proposals", NO_CACHE, Load::Unary(Questions::EverNew)),
@@ -31,13 +32,13 @@ const LOADS: [(&str, &str, Load); 6] = [
     ("stream: evaluations", NO_CACHE, Load::Stream),
 ];
 
-/// What was observed of one load: microseconds a call, old and new, by pair.
+/// The observations for one load: microseconds per call, old and new, for each pair.
 struct Observed {
     name: &'static str,
     pairs: Vec<[f64; 2]>,
 }
 
-/// Measures and prints. Returns whether every interval lies below `--at-most`.
+/// Measures and prints. Returns whether every interval is below `--at-most`.
 pub(crate) async fn compare(options: &Options, question: &v1::EvaluateProposalRequest) -> bool {
     let [old, new] = options.binary.as_slice() else { panic!("give --binary twice: the old build, then the new one") };
     let lasting = Duration::from_secs_f64(options.seconds.unwrap_or(SECONDS));
@@ -61,7 +62,7 @@ pub(crate) async fn compare(options: &Options, question: &v1::EvaluateProposalRe
     print(&observed, options.at_most)
 }
 
-/// Microseconds of the server's processor time a call.
+/// Microseconds of the server's CPU time per call.
 async fn turn(
     binary: &Path,
     cache: &str,
@@ -123,7 +124,7 @@ fn log_ratio([old, new]: &[f64; 2]) -> f64 {
     (new / old).ln()
 }
 
-/// The mean ratio and its 95 % interval, of logarithms of ratios.
+/// The mean ratio and its 95 % confidence interval, from logarithms of ratios.
 fn interval(logs: &[f64]) -> (f64, f64, f64) {
     #[expect(clippy::cast_precision_loss, reason = "a few dozen pairs")]
     let count = logs.len() as f64;
@@ -133,8 +134,8 @@ fn interval(logs: &[f64]) -> (f64, f64, f64) {
     (mean.exp(), (mean - half).exp(), (mean + half).exp())
 }
 
-/// The 97.5th percentile of Student's distribution, by its expansion around the normal one (Abramowitz and Stegun,
-/// 26.7.5): right to 0.01 for 4 degrees of freedom, to 0.0001 for 10 and more.
+/// The 97.5th percentile of Student's t-distribution, by its expansion around the normal distribution (Abramowitz and
+/// Stegun, 26.7.5): accurate to 0.01 for 4 degrees of freedom, and to 0.0001 for 10 and more.
 fn student(freedom: f64) -> f64 {
     let z = NORMAL;
     z + (z.powi(3) + z) / (4.0 * freedom)

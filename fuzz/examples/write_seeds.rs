@@ -1,7 +1,7 @@
-//! Writes the seeds that are not texts: encoded requests, page tokens, and bytes for the oracle.
+//! Writes the binary seeds: encoded requests, page tokens, and bytes for the oracle.
 //!
 //! `cargo run --manifest-path fuzz/Cargo.toml --example write_seeds`, after a change of the schema or of the bundled
-//! scenario. The numbers of the requests are those of `fuzz_targets/request.rs`.
+//! scenario. The numbers of the requests are those in `fuzz_targets/request.rs`.
 
 use detente::schema::json::from_json;
 use detente::schema::proto::v1;
@@ -109,7 +109,7 @@ fn several() {
     request::<v1::CompareProposalsRequest>(10, "compare", "CompareProposalsRequest", compare);
 }
 
-/// Questions beyond one proposal.
+/// Requests of the analyses.
 fn analyses() {
     let aim = r#""aim":{"goal":"ceasefire_scope == \"all_fronts\"","floor":"FIRMNESS_NEGOTIABLE",
         "pins":[{"issue":"ceasefire_days","range":{"min":"30"}}],"thirdParties":{"parties":["china"]}}"#;
@@ -149,7 +149,7 @@ fn page_tokens() {
     write("page_token", "short", b"AQAA");
 }
 
-/// Bytes are choices: these lead to worlds of some size.
+/// The oracle reads bytes as choices. These bytes lead to worlds of some size.
 fn worlds() {
     for step in [1u8, 3, 7, 11, 29, 53, 101, 173] {
         let bytes: Vec<u8> = (0..160u8).map(|at| at.wrapping_mul(step) ^ (at >> 3)).collect();

@@ -1,8 +1,8 @@
-//! Any text as a condition over a small vocabulary: it is refused with faults that lie within it, or compiles to a
-//! decision that agrees with its formula, taken word by word, on complete points.
+//! Any text as a condition over a small vocabulary. It is rejected with faults whose positions lie within the text, or
+//! it compiles to a decision that agrees with a direct evaluation of its formula on complete points.
 //!
-//! The points are the values at which something changes: every flag, option and set of members, and the numbers at the
-//! ends of what the formula allows. All combinations of them are tried where they are few, else some.
+//! The points are made of the values at which the result may change: every flag, option and set of members, and the
+//! numbers at the ends of the ranges in the formula. If the combinations are few, all are tried, otherwise a sample.
 
 #![no_main]
 
@@ -14,11 +14,11 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-/// The most points that are tried.
+/// The maximum number of points that are tried.
 const MAX_POINTS: usize = 1_000;
-/// The most parts of a formula that are evaluated, over all points: the loader admits formulas of 20,000 parts.
+/// The maximum number of parts evaluated over all points: the loader accepts formulas of 20,000 parts.
 const MAX_STEPS: usize = 500_000;
-/// Shares no factor with any number of points, so that its multiples visit each of them once.
+/// A prime that divides no number of points, so that its multiples visit each point once.
 const STRIDE: usize = 1_000_003;
 
 static DOMAINS: LazyLock<Vec<(&str, Domain)>> = LazyLock::new(|| {
@@ -74,15 +74,15 @@ fn check_faults(text: &str, faults: &[ConditionError]) -> Corpus {
         assert!(text.is_char_boundary(fault.at), "{fault:?} lies outside of the text");
         assert!(!fault.kind.to_string().is_empty());
     }
-    // There are many more ways to break the syntax than to keep it: kept, they would leave no time for the rest.
+    // Most mutations break the syntax. Keeping them in the corpus would leave no time for the others.
     let broken = faults.iter().any(|fault| matches!(fault.kind, ConditionErrorKind::Syntax { .. }));
     if broken { Corpus::Reject } else { Corpus::Keep }
 }
 
-/// What a formula consists of.
+/// The number of parts of a formula, and the numbers at which its result may change.
 struct Facts {
     parts: usize,
-    /// For each input the numbers on both sides of every change.
+    /// For each input, the numbers on both sides of every change.
     numbers: Vec<BTreeSet<i64>>,
 }
 
@@ -117,7 +117,7 @@ impl Facts {
     }
 }
 
-/// The `number`-th combination.
+/// The combination with this number.
 fn point(values: &[Vec<Value>], mut number: usize) -> Vec<Value> {
     let each = values.iter().map(|values| {
         let value = values[number % values.len()];
@@ -127,7 +127,7 @@ fn point(values: &[Vec<Value>], mut number: usize) -> Vec<Value> {
     each.collect()
 }
 
-/// What a formula says, taken word by word.
+/// Evaluates a formula directly.
 fn holds(formula: &Formula, point: &[Value]) -> bool {
     match formula {
         Formula::Constant(truth) => *truth,

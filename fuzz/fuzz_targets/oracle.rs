@@ -1,6 +1,6 @@
-//! Bytes to a small negotiation and a proposal: the engine finds what an oracle finds that enumerates every completion.
+//! Bytes as a small negotiation and a proposal: the engine agrees with an oracle that enumerates every completion.
 //!
-//! The same worlds and the same agreement as in `tests/it/engine/exactness.rs`; here the bytes are chosen by what they reach.
+//! The worlds and checks are those of `tests/it/engine/exactness.rs`; here coverage guides the choice of the bytes.
 
 #![no_main]
 

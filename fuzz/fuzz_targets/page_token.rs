@@ -1,7 +1,7 @@
-//! Any text as a page token: what decodes encodes to the very same text.
+//! Any text as a page token: a token that decodes is encoded to the same text again.
 //!
-//! The bytes also make a token as the service gives them out. It decodes to what it was made of, and with one character
-//! changed it is refused.
+//! The bytes also make a valid token, as the service issues it. It decodes to its parts, and with one character changed
+//! it is rejected.
 
 #![no_main]
 
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(PageToken::decode(&changed).is_ok(), changed == text, "{changed} for {text}");
 });
 
-/// The first bytes, zeros where there are too few, and the rest.
+/// The first bytes, padded with zeros, and the rest.
 fn take<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
     let (first, rest) = bytes.split_at(bytes.len().min(N));
     let mut taken = [0; N];

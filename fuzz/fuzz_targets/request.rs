@@ -1,7 +1,7 @@
-//! Any bytes as a request to the bundled scenario, as the service answers it behind the transport: it never panics.
+//! Any bytes as a request to the bundled scenario, answered by the service without the transport: it never panics.
 //!
-//! A refusal has a reason and fits into the trailers that clients accept; an answer is one that may be sent, and the
-//! same from the cache as without. The first byte says which request the rest is.
+//! A rejection has a reason and fits into the trailers that clients accept. An answer is within the size limit, and the
+//! cached answer equals the uncached one. The first byte selects the type of the request in the other bytes.
 
 #![no_main]
 
@@ -19,13 +19,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tonic::Status;
 
-/// What clients bound the headers of an answer to, unless told otherwise.
+/// The default limit of clients on the size of the trailers.
 const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
-/// Little, so that answers are also thrown out again.
+/// Small, so that the cache also evicts answers.
 const CACHE_BYTES: u64 = 256 * 1024;
 
-/// For one analysis.
+/// The time for one analysis.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 static SERVICE: LazyLock<RedLines> = LazyLock::new(|| {
@@ -38,7 +38,7 @@ static SERVICE: LazyLock<RedLines> = LazyLock::new(|| {
 fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
     let Some((kind, bytes)) = bytes.split_first() else { return Corpus::Reject };
     let service = &*SERVICE;
-    // Seeds hold these numbers: a new one goes to the end.
+    // The seeds contain these numbers, so a new request type is added at the end.
     match kind {
         0 => answer(bytes, |request| evaluate(service, &request)),
         1 => answer(bytes, |request| service.list_red_lines(request)),
@@ -54,7 +54,7 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
         11 => answer(bytes, |request: v1::SuggestAmendmentsRequest| analyse(service, &request)),
         12 => answer(bytes, |request: v1::FindPackagesRequest| {
             let parts = analyse(service, &request)?;
-            // The last part is the summary; each is sent by itself.
+            // The last part is the summary. The service sends each part as a message of its own.
             Ok(parts.into_iter().max_by_key(Message::encoded_len).unwrap_or_default())
         }),
         13 => answer(bytes, |request: v1::ExplainImpasseRequest| analyse(service, &request)),
@@ -63,15 +63,15 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
     }
 });
 
-/// An analysis, cut short where it takes long: then it says so.
+/// Runs an analysis, which is cut short and marked as such if it takes too long.
 fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R) -> Result<R::Answer, ApiError> {
     let begun = Instant::now();
     let stop = || begun.elapsed() > PATIENCE;
     service.analyse(request, &Budget::new(&stop, &|_, _, _| {}))
 }
 
-/// The answer, which the cache must not change: neither when it is put in nor when it is found there. What is found may
-/// be what an earlier input put in, so that such a failure takes both.
+/// Compares the uncached answer with the cached one, both when the cache inserts it and when the cache finds it. An
+/// earlier input may have inserted the answer, in which case the failure needs both inputs.
 fn evaluate(
     service: &RedLines,
     request: &v1::EvaluateProposalRequest,
@@ -85,7 +85,7 @@ fn evaluate(
     answer
 }
 
-/// Has one kind of request answered, and holds the answer to what it promises.
+/// Answers one type of request, and checks the size of the answer or the form of the error.
 fn answer<Q: Message + Default, A: Message>(bytes: &[u8], service: impl FnOnce(Q) -> Result<A, ApiError>) -> Corpus {
     if bytes.len() > MAX_REQUEST_BYTES {
         return Corpus::Reject;

@@ -1,6 +1,6 @@
-//! Any text as a scenario file: it loads, or its faults can be told; nothing panics on the way.
+//! Any text as a scenario file: it loads or has faults that can be printed, and nothing panics.
 //!
-//! Of a file that loads: a second reading gives the same revision, and the status quo of every edition can be
+//! A file that loads has the same revision when it is loaded again, and the status quo of every edition can be
 //! evaluated, in both views.
 
 #![no_main]
@@ -14,7 +14,7 @@ fuzz_target!(|text: &str| {
     let scenario = match scenario::load("scenario.yaml", text) {
         Ok(scenario) => scenario,
         Err(faults) => {
-            assert!(!faults.to_string().is_empty(), "a refused file has a fault that is told");
+            assert!(!faults.to_string().is_empty(), "a rejected file has a fault with a message");
             return;
         }
     };
@@ -23,8 +23,8 @@ fuzz_target!(|text: &str| {
     match Compiled::new(Arc::new(scenario)) {
         Ok(compiled) => evaluate_status_quo(&compiled),
         Err(faults) => {
-            let told: Vec<_> = faults.iter().map(|fault| (fault.red_line.clone(), fault.cause.to_string())).collect();
-            assert!(!scenario::red_line_faults("scenario.yaml", text, &told).to_string().is_empty());
+            let causes: Vec<_> = faults.iter().map(|fault| (fault.red_line.clone(), fault.cause.to_string())).collect();
+            assert!(!scenario::red_line_faults("scenario.yaml", text, &causes).to_string().is_empty());
         }
     }
 });

@@ -1,5 +1,5 @@
-//! Conditions that were written to do harm neither crash nor take more than their share: on a stack of 2 MiB, as
-//! blocking threads have it, within 64 MiB and within their budget of steps. `benches/hostile.rs` has the times.
+//! Hostile conditions neither crash the compiler nor exceed their limits: 2 MiB of stack, which tokio's blocking
+//! threads have, 64 MiB of memory, and the budget of steps. `benches/hostile.rs` measures the times.
 
 use crate::support::hostile;
 use crate::turn;
@@ -16,7 +16,7 @@ fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap().join().unwrap();
 }
 
-/// What the work answers; it must not need too much memory.
+/// The result of the work, which must stay within [`MOST_BYTES`] of memory.
 fn bounded<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -26,7 +26,7 @@ fn bounded<T>(what: &str, work: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// One test, because memory is counted for the whole process.
+/// All conditions are in one test, because memory is counted for the whole process.
 #[test]
 fn hostile_conditions_stay_within_their_bounds() {
     let _turn = turn();
@@ -52,7 +52,7 @@ fn hostile_conditions_stay_within_their_bounds() {
             let read: Option<Formula> = bounded(&what, || read(&text, &vocabulary).ok());
             drop(read);
         }
-        // Else the families would be on one side of the limits only.
+        // Otherwise the families would lie on one side of the limits only.
         assert!(compiled > 150 && refused > 500, "{compiled} compiled, {refused} refused");
 
         let texts: Vec<String> = hostile::all().into_iter().map(|(_, text)| text).collect();

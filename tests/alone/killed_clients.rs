@@ -1,4 +1,4 @@
-//! Clients who are killed amid an analysis leave nothing behind: no thread at work, no memory.
+//! Clients that are killed during an analysis leave neither a busy thread nor memory behind.
 
 use crate::support::binary;
 use crate::support::pigeons;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tonic::transport::Endpoint;
 
-/// The kernel's clock for CPU time, a second: the same on all Linux machines that are met today.
+/// Ticks of the kernel's CPU clock per second, which is 100 on all common Linux systems.
 const TICKS: u64 = 100;
 
 /// CPU time, in ticks, and resident memory, in KiB.
@@ -29,7 +29,7 @@ fn usage(process: u32) -> (u64, u64) {
     (ticks, memory.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
-/// The time within which the work for clients that are gone has ended.
+/// The maximum time until the server has ended the work for disconnected clients.
 const AT_REST: Duration = Duration::from_secs(5);
 
 /// Resident memory, in KiB, once the process has used less than a quarter of a second of CPU time within a second.
@@ -42,13 +42,13 @@ fn memory_at_rest(process: u32) -> u64 {
         if after - before < TICKS / 4 {
             return memory;
         }
-        // By themselves, the analyses would go on for minutes: each has half a minute, and 64 wait.
+        // Left alone, the analyses would take minutes: each may run for half a minute, and 64 wait.
         assert!(begun.elapsed() < AT_REST, "it still works, for {} of {TICKS} ticks a second", after - before);
     }
 }
 
-/// So many clients ask, each on a connection of its own, and are gone while their answers are looked for.
-fn killed(url: &str, clients: i32) {
+/// Sends a request from each of `clients` connections, and drops all connections while the analyses run.
+fn drop_clients(url: &str, clients: i32) {
     let refused = Arc::new(AtomicUsize::new(0));
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for number in 0..clients {
@@ -56,7 +56,7 @@ fn killed(url: &str, clients: i32) {
         let refused = Arc::clone(&refused);
         runtime.spawn(async move {
             let mut client = AnalysisServiceClient::new(endpoint.connect().await.unwrap());
-            // Some ask the same, most do not.
+            // Some requests are equal, most are different.
             let goal = format!("i0 != \"town_{}\" && i1 != \"town_{}\"", number % 11, number / 11 % 11);
             let request = v1::SuggestAmendmentsRequest {
                 subject: Some(Subject::Proposal(v1::Proposal::default())),
@@ -68,34 +68,34 @@ fn killed(url: &str, clients: i32) {
             }
         });
     }
-    // Of 121 different questions two are worked on and 64 wait. The others are refused, the last when all have come.
+    // Of 121 different requests two run and 64 wait. The others are rejected, the last one when all have arrived.
     let begun = Instant::now();
     while refused.load(Relaxed) < 121 - 2 - 64 {
         assert!(begun.elapsed() < AT_REST, "{} were refused", refused.load(Relaxed));
         sleep(Duration::from_millis(10));
     }
-    // Nothing says goodbye: the sockets are closed, as when a process is killed.
+    // The connections close without a GOAWAY or a reset, as when a process is killed.
     runtime.shutdown_background();
 }
 
 #[test]
-fn two_hundred_killed_clients_leave_no_thread_at_work_and_no_memory_behind() {
+fn two_hundred_killed_clients_leave_no_busy_thread_and_no_memory_behind() {
     let _turn = turn();
     let folder = binary::Folder::new("killed");
     let scenario = folder.write("pigeons.yaml", &pigeons::pigeons(12, 11));
-    // Nobody reads its log.
+    // The test does not read the log, so the log of calls is off.
     let server = Server::start(&["--scenario", &scenario, "--analyses", "2", "--log", "info,detente::call=off"]);
     let process = server.id();
-    // What the program allocates once for good it allocates now.
-    killed(&server.url, 200);
+    // The first round makes the program allocate its permanent memory.
+    drop_clients(&server.url, 200);
     let before = memory_at_rest(process);
     for _ in 0..3 {
-        killed(&server.url, 200);
+        drop_clients(&server.url, 200);
     }
     let after = memory_at_rest(process);
     assert!(after < before + 16 * 1024, "memory: {before} KiB, then {after} KiB");
     println!("memory {before} KiB, then {after} KiB");
-    // It was alive, and is.
+    // The server has survived.
     let status = Command::new("kill").args(["-0", &process.to_string()]).status().unwrap();
     assert!(status.success());
 }

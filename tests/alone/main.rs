@@ -1,6 +1,6 @@
-//! Tests that own the process: they replace its allocator, or measure memory and CPU time.
+//! Tests that need a process without other running tests: they replace the allocator, or measure memory and CPU time.
 //!
-//! Each takes its turn with [`turn`], because a neighbour would change what it measures.
+//! Each test takes its turn with [`turn`], because a test in parallel would change the measurements.
 
 mod hostile_conditions;
 mod killed_clients;
@@ -13,12 +13,13 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Waits until no other test of this program runs. A test holds the guard until it ends.
 ///
-/// A test that panics poisons the mutex. The next test starts all the same, because it shares nothing with the failed one.
+/// A test that panics poisons the mutex. The next test starts all the same, because it shares nothing with the failed
+/// one.
 fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A test that forgets its turn would make the measurements of the others wrong now and then.
+/// A test that does not take its turn would occasionally distort the measurements of the others.
 #[test]
 fn every_test_takes_its_turn() {
     let _turn = turn();

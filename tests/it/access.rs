@@ -1,4 +1,4 @@
-//! Who is let in, and who is not: tokens from a file, and JSON Web Tokens with everything wrong that can be.
+//! Authentication: bearer tokens from a file, JSON Web Tokens with every kind of defect, and certificates.
 
 use crate::support::credentials::{Signer, claims, entry, jwks, rules, seconds};
 use data_encoding::BASE64URL_NOPAD;
@@ -19,7 +19,7 @@ fn base64(text: &str) -> String {
 }
 
 #[test]
-fn a_token_that_says_everything_is_accepted_by_each_algorithm() {
+fn a_complete_token_is_accepted_with_each_algorithm() {
     let now = SystemTime::now();
     for (algorithm, name) in [
         (Algorithm::ES256, "ES256"),
@@ -99,14 +99,14 @@ fn each_claim_is_checked() {
 }
 
 #[test]
-fn no_algorithm_but_the_keys_own_is_accepted() {
+fn only_the_algorithm_of_the_key_is_accepted() {
     let now = SystemTime::now();
     let (rsa, ec) = (Signer::new("rsa", Algorithm::RS256), Signer::new("ec", Algorithm::ES256));
     let all = keys(&[&rsa, &ec], &["RS256", "PS256", "ES256"]);
     let claims = claims(now);
     let body = base64(&claims.to_string());
 
-    // Not signed at all, however it is spelt.
+    // Unsigned tokens are rejected, however the algorithm `none` is spelt.
     for none in ["none", "None", "NONE", "nOnE"] {
         for name in [json!({"alg": none}), json!({"alg": none, "kid": "rsa", "typ": "JWT"})] {
             let header = base64(&name.to_string());
@@ -114,7 +114,7 @@ fn no_algorithm_but_the_keys_own_is_accepted() {
             assert_eq!(all.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), AuthenticationError::Malformed);
         }
     }
-    // Signed with the public key, which everybody has, as if it were a secret.
+    // An HMAC signature made with the public key, which everybody has, is rejected.
     for secret in
         [rsa.pair.public_key_pem().into_bytes(), rsa.pair.subject_public_key_info(), rsa.jwk().to_string().into_bytes()]
     {
@@ -122,12 +122,12 @@ fn no_algorithm_but_the_keys_own_is_accepted() {
         let forged = encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap();
         assert_eq!(all.verify(&forged, now).unwrap_err(), AuthenticationError::AlgorithmNotAllowed);
     }
-    // An RSA key for another padding than the one it names, and another key's name.
+    // A token whose algorithm is not the one of the key it names is rejected.
     let padded = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::PS256) };
     assert_eq!(all.verify(&rsa.sign_with(&padded, &claims), now).unwrap_err(), AuthenticationError::WrongKey);
     let renamed = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::ES256) };
     assert_eq!(all.verify(&ec.sign_with(&renamed, &claims), now).unwrap_err(), AuthenticationError::WrongKey);
-    // A curve for another than its own.
+    // A token for another curve than the key's is rejected.
     let larger = Keys::read(&jwks(&[ec.jwk()]), rules(&["ES256", "ES384"])).unwrap();
     let mut plain = ec.jwk();
     plain.as_object_mut().unwrap().remove("alg");
@@ -136,14 +136,14 @@ fn no_algorithm_but_the_keys_own_is_accepted() {
     for keys in [larger, unnamed] {
         assert_eq!(keys.verify(&format!("{header}.{body}.AAAA"), now).unwrap_err(), AuthenticationError::WrongKey);
     }
-    // Good by itself, but not on the list.
+    // A valid token is rejected if its algorithm is not on the list of allowed ones.
     let only_ec = Keys::read(&jwks(&[rsa.jwk(), ec.jwk()]), rules(&["ES256"])).unwrap();
     assert_eq!(only_ec.verify(&rsa.sign(&claims), now).unwrap_err(), AuthenticationError::AlgorithmNotAllowed);
     assert!(only_ec.verify(&ec.sign(&claims), now).is_ok());
 }
 
 #[test]
-fn a_key_is_named_or_the_only_one() {
+fn a_token_may_omit_the_key_id_only_if_there_is_one_key() {
     let now = SystemTime::now();
     let (one, two) = (Signer::new("one", Algorithm::ES256), Signer::new("two", Algorithm::ES256));
     let nameless = Header::new(Algorithm::ES256);
@@ -155,7 +155,7 @@ fn a_key_is_named_or_the_only_one() {
     assert_eq!(both.verify(&one.sign_with(&unknown, &claims(now)), now).unwrap_err(), AuthenticationError::UnknownKey);
     let other = Header { kid: Some("two".to_owned()), ..nameless.clone() };
     assert_eq!(both.verify(&one.sign_with(&other, &claims(now)), now).unwrap_err(), AuthenticationError::BadSignature);
-    // A key that comes with the token is none.
+    // A key that a token carries in its own header is ignored.
     let jwk = serde_json::from_value(one.jwk()).unwrap();
     let stranger = Signer::new("stranger", Algorithm::ES256);
     let brought = Header { kid: Some("one".to_owned()), jwk: Some(jwk), ..nameless.clone() };
@@ -171,7 +171,7 @@ fn a_key_is_named_or_the_only_one() {
 }
 
 #[test]
-fn what_is_changed_is_noticed() {
+fn modified_tokens_are_rejected() {
     let now = SystemTime::now();
     let signer = Signer::new("a", Algorithm::ES256);
     let keys = keys(&[&signer], &["ES256"]);
@@ -182,7 +182,7 @@ fn what_is_changed_is_noticed() {
     let changed = format!("{}.{}.{}", parts[0], base64(&more.to_string()), parts[2]);
     assert_eq!(keys.verify(&changed, now).unwrap_err(), AuthenticationError::BadSignature);
     let twice = claims(now).to_string().replacen('{', "{\"sub\":\"root\",", 1);
-    // What is signed is what is there: a claim that is there twice is refused all the same.
+    // A duplicate claim is rejected even if the signature is valid.
     let message = format!("{}.{}", parts[0], base64(&twice));
     let key = EncodingKey::from_ec_pem(signer.pair.serialize_pem().as_bytes()).unwrap();
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::ES256).unwrap();
@@ -205,7 +205,7 @@ fn what_is_changed_is_noticed() {
 }
 
 #[test]
-fn what_is_remembered_is_the_whole_token() {
+fn the_cache_of_verified_tokens_compares_the_whole_token() {
     let now = SystemTime::now();
     let (signer, stranger) = (Signer::new("a", Algorithm::ES256), Signer::new("a", Algorithm::ES256));
     let keys = keys(&[&signer], &["ES256"]);
@@ -229,7 +229,7 @@ fn what_is_remembered_is_the_whole_token() {
 }
 
 #[test]
-fn times_are_told_apart_to_the_second() {
+fn token_times_are_compared_to_the_second() {
     let now = std::time::UNIX_EPOCH + Duration::from_secs(seconds(SystemTime::now()));
     let signer = Signer::new("a", Algorithm::ES256);
     let keys = keys(&[&signer], &["ES256"]);
@@ -247,7 +247,7 @@ fn times_are_told_apart_to_the_second() {
 }
 
 #[test]
-fn a_token_that_was_verified_before_expires_all_the_same() {
+fn a_cached_token_still_expires() {
     let now = SystemTime::now();
     let signer = Signer::new("a", Algorithm::ES256);
     let keys = keys(&[&signer], &["ES256"]);
@@ -261,7 +261,7 @@ fn a_token_that_was_verified_before_expires_all_the_same() {
 }
 
 #[test]
-fn a_file_of_keys_is_refused_with_what_is_wrong() {
+fn invalid_key_files_are_rejected_with_the_reason() {
     let (one, rsa) = (Signer::new("one", Algorithm::ES256), Signer::new("rsa", Algorithm::RS256));
     let refused = |text: &str| Keys::read(text, rules(&["ES256", "RS256"])).unwrap_err().to_string();
     assert!(refused("keys").contains("not a JSON object"));
@@ -284,13 +284,13 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
     assert!(refused(&jwks(&[deriving.clone()])).contains("no usable key"));
     deriving["key_ops"] = json!(["verify"]);
     assert!(Keys::read(&jwks(&[deriving]), rules(&["ES256"])).is_ok());
-    // Of kinds, and named for algorithms, that are not allowed.
+    // Keys of types, or for algorithms, that are not allowed are rejected.
     assert!(
         Keys::read(&jwks(&[rsa.jwk()]), rules(&["ES256", "PS256"])).unwrap_err().to_string().contains("no usable key")
     );
     assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
     for (bits, fits) in [(1_024_usize, false), (2_047, false), (2_048, true), (8_192, true), (8_193, false)] {
-        // Its highest bit, and zeros before it that say nothing.
+        // The highest bit of the key, and leading zeros, which do not make a key longer.
         let (bytes, first) = (bits.div_ceil(8), 1 << ((bits - 1) % 8));
         let modulus = [&[0, first][..], &vec![0xff; bytes - 1]].concat();
         let key = json!({"kty": "RSA", "n": BASE64URL_NOPAD.encode(&modulus), "e": "AQAB"});
@@ -298,7 +298,7 @@ fn a_file_of_keys_is_refused_with_what_is_wrong() {
         assert_eq!(read.is_ok(), fits, "{bits}: {read:?}");
         assert!(fits || read.unwrap_err().contains(&format!("key 1 is an RSA key of {bits} bits")), "{bits}");
     }
-    // What another one can't read keeps nobody from the keys beside.
+    // A key that the program cannot read does not invalidate the other keys of the file.
     let strange = [
         json!({"kty": "RSA"}),
         json!({"kty": "RSA", "n": "\n", "e": "AQAB"}),
@@ -319,11 +319,11 @@ fn tokens(entries: &[String]) -> Tokens {
 }
 
 #[test]
-fn a_token_is_found_by_what_it_hashes_to() {
+fn a_token_is_found_by_its_hash() {
     let read = tokens(&[
         entry("dashboards", "secret-1", "reader", ", scenarios: [one, two]"),
         entry("desk", "secret-2", "analyst", ""),
-        // Two of one caller, while one is rotated.
+        // One caller may have two tokens, so that tokens can be rotated.
         entry("desk", "secret-3", "analyst", ""),
     ]);
     assert_eq!(read.len(), 3);
@@ -334,26 +334,26 @@ fn a_token_is_found_by_what_it_hashes_to() {
     for unknown in [&b"secret-4"[..], b"", b"secret-1 ", b"SECRET-1"] {
         assert!(read.find(unknown).is_none());
     }
-    // As JSON, too.
+    // A token file may also be JSON, which is a subset of YAML.
     let json = json!({"tokens": [{"caller": "a", "sha256": "0".repeat(64), "role": "reader", "scenarios": "all"}]});
     assert_eq!(Tokens::read(&json.to_string()).unwrap().len(), 1);
 }
 
 #[test]
-fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
+fn errors_of_token_files_give_the_reason_and_quote_no_content() {
     let secret = "a-token-in-plain-text-by-mistake";
     let good = entry("a", "x", "reader", "");
     for (text, wanted) in [
         (String::new(), "`tokens`"),
         ("tokens: []".to_owned(), "no token"),
         (format!("tokens:\n{good}{good}"), "token 2 (a): an earlier entry has the same token"),
-        // `Bearer` and nothing would be let in by it.
+        // This is the hash of the empty token: it would authenticate a bare `Bearer`.
         (format!("tokens:\n{}", entry("a", "", "reader", "")), "token 1 (a): `sha256` is the hash of an empty token"),
         (
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, expires: 2030-01-01")),
             "invalid token file",
         ),
-        // Of two that contradict each other none is taken.
+        // Entries that contradict each other are all rejected.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, role: analyst")), "invalid token file"),
         (
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [one], scenarios: [two]")),
@@ -383,10 +383,10 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: none")),
             "`scenarios` is neither `all` nor a list",
         ),
-        // Half of an entry must not say more than all of it.
+        // A truncated entry must not grant more than the complete entry.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: x").replace(", scenario: x", "")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenario: one")), "invalid token file"),
-        // Commented out to the last one: nobody may be let into everything by that.
+        // A list of scenarios whose entries are all commented out must not grant access to all scenarios.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: null")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ~")), "scenarios"),
@@ -398,15 +398,15 @@ fn a_file_of_tokens_is_refused_with_what_is_wrong_and_quotes_nothing() {
         (format!("tokens:\n{}", good.repeat(10_001)), "limit is 10000"),
         ("#".repeat(4 * 1024 * 1024 + 1), "exceeds"),
     ] {
-        let told = Tokens::read(&text).unwrap_err().to_string();
-        assert!(told.contains(wanted), "{}: {told}", text.get(..80).unwrap_or(&text));
-        assert!(!told.contains(secret), "{told}");
+        let message = Tokens::read(&text).unwrap_err().to_string();
+        assert!(message.contains(wanted), "{}: {message}", text.get(..80).unwrap_or(&text));
+        assert!(!message.contains(secret), "{message}");
     }
 }
 
-/// Files of the same two tokens, `secret-1` for an analyst who sees all and `secret-2` for a reader of two scenarios,
-/// each with another key last.
-fn files_of_tokens() -> Vec<String> {
+/// Token files with the same two entries, each file with another key last: `secret-1` for an analyst who may see all
+/// scenarios, and `secret-2` for a reader of two.
+fn token_files() -> Vec<String> {
     let one = ["caller: desk-2", "role: analyst", "scenarios: all"].map(str::to_owned);
     let two = ["caller: dashboards", "role: reader", "scenarios: [one-2025, two-2025]"].map(str::to_owned);
     let hash =
@@ -450,7 +450,7 @@ fn a_token_file_cut_off_at_any_byte_never_widens_rights() {
     let ids = ["one-2025", "two-2025", "three"];
     let ids: Vec<&str> = ids.iter().flat_map(|id| (1..=id.len()).map(|end| &id[..end])).collect();
     let mut narrower = 0;
-    for file in files_of_tokens() {
+    for file in token_files() {
         let whole = Tokens::read(&file).unwrap_or_else(|error| panic!("{error}:\n{file}"));
         assert_eq!(whole.len(), 2, "{file}");
         for end in 0..file.len() {
@@ -471,7 +471,7 @@ fn a_token_file_cut_off_at_any_byte_never_widens_rights() {
 }
 
 #[test]
-fn a_token_file_is_plain_yaml_without_anything_to_expand() {
+fn a_token_file_is_plain_yaml_without_anchors_or_tags() {
     let hash = "0123456789abcdef".repeat(4);
     let entry = |keys: &str| format!("tokens:\n- {}\n", keys.replace("HASH", &hash));
     let plain = "{caller: a, sha256: HASH, role: reader, scenarios: [one]}";
@@ -583,7 +583,7 @@ fn a_token_file_is_plain_yaml_without_anything_to_expand() {
     ] {
         assert!(read(&text).is_err(), "{}", text.get(..200).unwrap_or(&text));
     }
-    // What says the same in other words is the same.
+    // A different spelling of the same value is accepted.
     for text in [
         format!("---\n{good}"),
         format!("--- # now\n{good}...\n"),
@@ -606,7 +606,7 @@ fn a_token_file_is_plain_yaml_without_anything_to_expand() {
 }
 
 #[test]
-fn who_shows_a_certificate_stands_until_it_expires() {
+fn a_certificate_caller_is_valid_until_the_certificate_expires() {
     let now = SystemTime::now();
     let desk = Caller::with_certificate("desk", now);
     assert_eq!((desk.name(), desk.role(), desk.is_known()), ("desk", Role::Analyst, true));
@@ -617,7 +617,7 @@ fn who_shows_a_certificate_stands_until_it_expires() {
 }
 
 #[test]
-fn who_is_taken_out_of_the_file_no_longer_stands() {
+fn a_caller_removed_from_the_token_file_is_revoked() {
     let now = SystemTime::now();
     let authority = Authority::new(
         Some(tokens(&[
@@ -630,9 +630,9 @@ fn who_is_taken_out_of_the_file_no_longer_stands() {
         ])),
         None,
     );
-    let who = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
-    let [stays, leaves, rises] = ["1", "2", "3"].map(|token| who(token).unwrap());
-    let others = ["4", "5", "6"].map(|token| who(token).unwrap());
+    let identify = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
+    let [stays, leaves, rises] = ["1", "2", "3"].map(|token| identify(token).unwrap());
+    let others = ["4", "5", "6"].map(|token| identify(token).unwrap());
     authority.replace_tokens(tokens(&[
         entry("stays", "1", "reader", ""),
         entry("rises", "3", "analyst", ""),
@@ -643,65 +643,65 @@ fn who_is_taken_out_of_the_file_no_longer_stands() {
     for before in others {
         assert!(!before.is_valid_at(now), "{} is somebody else now", before.name());
     }
-    assert!(who("4").unwrap().may_see("two") && !who("5").unwrap().may_see("two"));
-    assert_eq!(who("6").unwrap().name(), "has-changed-hands");
-    assert!(stays.is_valid_at(now) && who("1").unwrap().is_valid_at(now));
+    assert!(identify("4").unwrap().may_see("two") && !identify("5").unwrap().may_see("two"));
+    assert_eq!(identify("6").unwrap().name(), "has-changed-hands");
+    assert!(stays.is_valid_at(now) && identify("1").unwrap().is_valid_at(now));
     assert!(!leaves.is_valid_at(now), "a token that was revoked is still good");
-    assert_eq!(who("2").unwrap_err(), AuthenticationError::UnknownToken);
+    assert_eq!(identify("2").unwrap_err(), AuthenticationError::UnknownToken);
     assert!(!rises.is_valid_at(now), "what it may is otherwise than it was");
-    assert_eq!(who("3").unwrap().role(), Role::Analyst);
-    // The same once more, so that what was carried over is carried on.
+    assert_eq!(identify("3").unwrap().role(), Role::Analyst);
+    // Replace the file once more: an identity carried over by the first replacement is revoked by the second.
     authority.replace_tokens(tokens(&[entry("rises", "3", "analyst", "")]));
     assert!(!stays.is_valid_at(now));
 }
 
 #[test]
-fn what_a_key_signed_goes_with_the_key() {
+fn removing_a_key_revokes_the_tokens_it_signed() {
     let now = SystemTime::now();
     let (old, new) = (Signer::new("old", Algorithm::ES256), Signer::new("new", Algorithm::ES256));
     let authority = Authority::new(None, Some(keys(&[&old], &["ES256"])));
-    let who = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
+    let identify = |token: &str| authority.identify(Some(format!("Bearer {token}").as_bytes()), now);
     let by_old = old.sign(&claims(now));
-    let before = who(&by_old).unwrap();
+    let before = identify(&by_old).unwrap();
     authority.replace_keys(keys(&[&old, &new], &["ES256"]));
     assert!(before.is_valid_at(now));
-    assert!(who(&by_old).is_ok() && who(&new.sign(&claims(now))).is_ok());
+    assert!(identify(&by_old).is_ok() && identify(&new.sign(&claims(now))).is_ok());
     authority.replace_keys(keys(&[&new], &["ES256"]));
     assert!(!before.is_valid_at(now));
-    assert_eq!(who(&by_old).unwrap_err(), AuthenticationError::UnknownKey);
-    // Another key under a name that was there before.
-    let before = who(&new.sign(&claims(now))).unwrap();
+    assert_eq!(identify(&by_old).unwrap_err(), AuthenticationError::UnknownKey);
+    // A different key under a name that was used before revokes the tokens of the earlier key.
+    let before = identify(&new.sign(&claims(now))).unwrap();
     let renewed = Signer::new("new", Algorithm::ES256);
     authority.replace_keys(keys(&[&renewed], &["ES256"]));
-    assert!(!before.is_valid_at(now) && who(&renewed.sign(&claims(now))).is_ok());
-    assert_eq!(who(&new.sign(&claims(now))).unwrap_err(), AuthenticationError::BadSignature);
+    assert!(!before.is_valid_at(now) && identify(&renewed.sign(&claims(now))).is_ok());
+    assert_eq!(identify(&new.sign(&claims(now))).unwrap_err(), AuthenticationError::BadSignature);
 }
 
 #[test]
-fn the_header_is_read_strictly() {
+fn the_authorization_header_is_parsed_strictly() {
     let now = SystemTime::now();
     let signer = Signer::new("a", Algorithm::ES256);
     let jwt = signer.sign(&claims(now));
-    // Two of the file's have something of a JWT, but not its form.
+    // Two of the listed tokens resemble a JWT but do not have its form.
     let listed = ["secret", "eyJsecret", "a.secret.b"].map(|token| entry("a", token, "reader", ""));
     let both = Authority::new(Some(tokens(&listed)), Some(keys(&[&signer], &["ES256"])));
-    let who = |header: &str| both.identify(Some(header.as_bytes()), now).map(|caller| caller.name().to_owned());
+    let identify = |header: &str| both.identify(Some(header.as_bytes()), now).map(|caller| caller.name().to_owned());
     for accepted in
         ["Bearer secret", "bearer secret", "BEARER  secret", "Bearer secret ", "Bearer eyJsecret", "Bearer a.secret.b"]
     {
-        assert_eq!(who(accepted).as_deref(), Ok("a"), "{accepted}");
+        assert_eq!(identify(accepted).as_deref(), Ok("a"), "{accepted}");
     }
-    assert_eq!(who(&format!("Bearer {jwt}")).as_deref(), Ok("service-a"));
+    assert_eq!(identify(&format!("Bearer {jwt}")).as_deref(), Ok("service-a"));
     for refused in ["Basic secret", "Digest secret", "secret", "Bearersecret", "", "Bearer", "Token secret"] {
-        assert_eq!(who(refused).unwrap_err(), AuthenticationError::NotBearer, "{refused}");
+        assert_eq!(identify(refused).unwrap_err(), AuthenticationError::NotBearer, "{refused}");
     }
-    assert_eq!(who("Bearer ").unwrap_err(), AuthenticationError::UnknownToken);
+    assert_eq!(identify("Bearer ").unwrap_err(), AuthenticationError::UnknownToken);
     assert_eq!(both.identify(None, now).unwrap_err(), AuthenticationError::NoCredentials);
     assert!(both.is_needed() && !Authority::none().is_needed());
-    // Nothing that is shown holds a secret, or tells one refusal from another.
+    // Neither `Debug` output nor error messages contain a secret or distinguish one refusal from another.
     let shown = format!("{both:?}");
     assert!(!shown.contains("secret") && !shown.contains("2bb80d53"), "{shown}");
-    let told: std::collections::BTreeSet<String> = [
+    let messages: std::collections::BTreeSet<String> = [
         AuthenticationError::UnknownToken,
         AuthenticationError::Expired,
         AuthenticationError::BadSignature,
@@ -710,7 +710,7 @@ fn the_header_is_read_strictly() {
     ]
     .map(|denied| denied.to_string())
     .into();
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(messages.len(), 1, "{messages:?}");
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! The integration tests, one module per behaviour, in one program.
 //!
-//! Tests run beside each other in one process. A test that disturbs its neighbours, or that they would disturb (global
-//! allocator, environment variables, process-wide subscribers, measured CPU time or memory), belongs to `tests/alone`.
+//! The tests run in parallel in one process. A test that would disturb others, or be disturbed by them (global
+//! allocator, environment variables, process-wide subscribers, measured CPU time or memory), belongs in `tests/alone`.
 
 mod access;
 mod analysis;

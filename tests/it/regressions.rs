@@ -1,26 +1,27 @@
-//! proptest keeps the seeds of failures in files and runs them again first. A file in the wrong place is never read, and
-//! nobody notices.
+//! The regression files of proptest, which hold the seeds of earlier failures and are replayed first, are in the places
+//! that proptest reads. It silently ignores a file in any other place.
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All files in and below a folder; none if there is no such folder.
+/// All files in and below a folder; empty if there is no such folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Whether a source file has a block of properties that does not switch the keeping of failures off.
-fn keeps_failures(source: &str) -> bool {
+/// Whether a source file has a block of properties that does not disable the recording of failures.
+fn records_failures(source: &str) -> bool {
     let begins = |line: &&str| ["proptest! {", "proptest::proptest! {"].iter().any(|begin| line.starts_with(begin));
     source.lines().map(str::trim).filter(begins).count() > source.matches("failure_persistence: None").count()
 }
 
-/// The file in which proptest keeps the seeds of a source file, by the rule of `FileFailurePersistence::SourceParallel`.
-fn kept_in(source: &Path) -> PathBuf {
+/// The file in which proptest records the seeds of a source file, by the rule of
+/// `FileFailurePersistence::SourceParallel`.
+fn regression_file(source: &Path) -> PathBuf {
     let is_root = |folder: &&Path| folder.join("lib.rs").is_file() || folder.join("main.rs").is_file();
     let root = source.ancestors().skip(1).find(is_root).unwrap();
     let within = source.strip_prefix(root).unwrap().with_extension("txt");
@@ -38,14 +39,14 @@ fn regression_files_are_where_proptest_reads_them() {
     let mut belonging = BTreeSet::new();
     let mut seeds = 0;
     for source in all.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
-        if !keeps_failures(&fs::read_to_string(source).unwrap()) {
+        if !records_failures(&fs::read_to_string(source).unwrap()) {
             continue;
         }
-        // Properties that never failed have no file.
-        let kept = kept_in(source);
+        // A property that never failed has no file.
+        let kept = regression_file(source);
         let Ok(text) = fs::read_to_string(&kept) else { continue };
         let written = text.lines().filter(|line| line.starts_with("cc ")).count();
-        // proptest takes only a name that lives as long as the program, as `file!()` does.
+        // proptest accepts only a `'static` name, as `file!()` returns.
         let name: &'static str = source.display().to_string().leak();
         let read = FileFailurePersistence::default().load_persisted_failures2(Some(name)).len();
         assert_eq!(read, written, "seeds that proptest reads of {} for {name}", kept.display());

@@ -1,5 +1,4 @@
-//! Scenarios that change while they are served: whatever is written into their folder, what can't be used never takes
-//! the place of what can.
+//! Reloading of scenario files: whatever is written into the folder, unusable content never replaces usable content.
 
 use crate::support::binary::Folder;
 use detente::schema::proto::v1::GetScenarioRequest;
@@ -23,7 +22,7 @@ fn load(folder: &Folder) -> Arc<ScenarioFiles> {
     Arc::new(ScenarioFiles::load(Where::Folder(folder.0.clone()), None).unwrap())
 }
 
-/// The scenarios that are served, with their titles.
+/// The scenarios that are being served, with their titles.
 fn served(files: &ScenarioFiles) -> Vec<(String, String)> {
     let list = files.store().list();
     list.iter().map(|held| (held.scenario().id.to_string(), held.scenario().title.clone())).collect()
@@ -34,7 +33,7 @@ fn titles(files: &ScenarioFiles) -> Vec<String> {
 }
 
 #[test]
-fn what_is_added_changed_and_removed_is_served_so() {
+fn additions_changes_and_removals_are_served() {
     let folder = Folder::new("reload-changes");
     folder.write("b.yaml", &text("b", "B1"));
     folder.write("a.yml", &text("a", "A1"));
@@ -53,7 +52,7 @@ fn what_is_added_changed_and_removed_is_served_so() {
     assert_eq!(outcome.changed.len(), 2, "{outcome:?}");
     assert!(outcome.changed[0].contains("scenarios/b: revision") && outcome.changed[0].contains(&before));
     assert_eq!(titles(&files), ["a=A1", "b=B2", "c=C1"]);
-    // Who has pinned the one before is still answered.
+    // A caller that has pinned the previous revision is still answered.
     assert!(files.store().revision_of("b", &before).is_ok());
 
     fs::remove_file(folder.0.join("a.yml")).unwrap();
@@ -61,7 +60,7 @@ fn what_is_added_changed_and_removed_is_served_so() {
     assert_eq!(outcome.changed, ["scenarios/a is no longer served because its file was removed"]);
     assert_eq!(titles(&files), ["b=B2", "c=C1"]);
     assert_eq!(files.store().default_id().as_deref(), Some("b"));
-    // Back as it was: the same revision, and nothing else.
+    // The file is restored: the revision is the same as before, and nothing else has changed.
     folder.write("b.yaml", &text("b", "B1"));
     files.reload();
     assert_eq!(files.store().get("b").unwrap().scenario().revision.as_str(), before);
@@ -69,7 +68,7 @@ fn what_is_added_changed_and_removed_is_served_so() {
 }
 
 #[test]
-fn what_cannot_be_used_leaves_what_was_there_and_is_named() {
+fn unusable_files_are_reported_and_replace_nothing() {
     let folder = Folder::new("reload-faults");
     let path = folder.write("a.yaml", &text("a", "A1"));
     let files = load(&folder);
@@ -89,13 +88,14 @@ fn what_cannot_be_used_leaves_what_was_there_and_is_named() {
         assert_eq!(outcome.faults.len(), 1);
         assert_eq!(outcome.faults[0].file, path);
         assert_eq!(titles(&files), ["a=A1"]);
-        let told = stale().unwrap();
-        assert_eq!(told.file, "a.yaml", "where it is, is nobody's business");
-        assert!(!told.diagnostics.is_empty() && told.since.is_some());
-        // The next look says the same.
+        let stale_file = stale().unwrap();
+        assert_eq!(stale_file.file, "a.yaml", "the path of the folder is not disclosed");
+        assert!(!stale_file.diagnostics.is_empty() && stale_file.since.is_some());
+        // The next reload reports the same outcome.
         assert_eq!(files.reload(), outcome);
     }
-    // Unreadable (not for root, who reads everything: then it is a folder instead), or gone in the meantime.
+    // An unreadable file (here a dangling link, because root may read every file), and a file that is gone during the
+    // reload.
     fs::remove_file(&path).unwrap();
     symlink(folder.0.join("nowhere"), &path).unwrap();
     let outcome = files.reload();
@@ -111,17 +111,17 @@ fn what_cannot_be_used_leaves_what_was_there_and_is_named() {
     assert!(files.reload().faults.is_empty());
     assert_eq!(titles(&files), ["a=A2"]);
     assert_eq!(stale(), None);
-    // What is no file is not waited for.
+    // A named pipe is not read, because reading it would block.
     let pipe = folder.0.join("pipe.yaml");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let outcome = files.reload();
     assert!(outcome.faults[0].message.contains("not a regular file"), "{outcome:?}");
     fs::remove_file(&pipe).unwrap();
-    // A fault of a file that never held anything is no scenario's.
+    // A fault of a file that never held a scenario is not attributed to any scenario.
     folder.write("new.yaml", "nothing");
     assert_eq!(files.reload().faults.len(), 1);
     assert_eq!((titles(&files), stale()), (vec!["a=A2".to_owned()], None));
-    // Nor may the folder be gone.
+    // A missing folder also leaves the scenarios in place.
     fs::rename(&folder.0, folder.0.with_extension("away")).unwrap();
     assert_eq!(files.reload().faults.len(), 1);
     assert_eq!(titles(&files), ["a=A2"]);
@@ -129,7 +129,7 @@ fn what_cannot_be_used_leaves_what_was_there_and_is_named() {
 }
 
 #[test]
-fn of_two_files_with_one_scenario_the_first_by_name_is_served_on_every_replica() {
+fn the_first_file_name_wins_if_two_files_hold_one_scenario() {
     let folder = Folder::new("reload-two");
     folder.write("m.yaml", &text("a", "first"));
     let files = load(&folder);
@@ -137,21 +137,21 @@ fn of_two_files_with_one_scenario_the_first_by_name_is_served_on_every_replica()
     let outcome = files.reload();
     assert!(outcome.faults[0].file.ends_with("n.yaml") && outcome.faults[0].message.contains("m.yaml"), "{outcome:?}");
     assert_eq!(titles(&files), ["a=first"]);
-    // Whatever was there before.
+    // The order of file names decides, whichever file was served before.
     folder.write("b.yaml", &text("a", "second"));
     fs::remove_file(folder.0.join("n.yaml")).unwrap();
     let outcome = files.reload();
     assert!(outcome.faults[0].file.ends_with("m.yaml") && outcome.faults[0].message.contains("b.yaml"), "{outcome:?}");
     assert_eq!(titles(&files), ["a=second"]);
-    // Moved: the other one takes over, and no call finds nothing.
+    // After the removal the other file takes over, and there is no moment at which the scenario is missing.
     fs::remove_file(folder.0.join("m.yaml")).unwrap();
     assert!(files.reload().faults.is_empty());
     assert_eq!(titles(&files), ["a=second"]);
-    // A file whose scenario gets another name is a removal and something new.
+    // A file whose scenario gets another id counts as a removal and an addition.
     folder.write("b.yaml", &text("z", "renamed"));
     assert_eq!(files.reload().changed.len(), 2);
     assert_eq!(titles(&files), ["z=renamed"]);
-    // Swapped: each holds now what the other one did.
+    // Two files are swapped: each now holds the scenario that the other one held.
     folder.write("c.yaml", &text("y", "Y"));
     files.reload();
     folder.write("b.yaml", &text("y", "Y2"));
@@ -161,14 +161,14 @@ fn of_two_files_with_one_scenario_the_first_by_name_is_served_on_every_replica()
 }
 
 #[test]
-fn a_file_that_is_being_written_is_waited_for() {
+fn a_partially_written_file_is_not_served() {
     let folder = Folder::new("reload-writing");
     folder.write("a.yaml", &text("a", "A1"));
     let files = load(&folder);
     let whole = text("a", "A2");
     let path = folder.0.join("a.yaml");
     fs::write(&path, "").unwrap();
-    // In pieces, each of which alone might be taken for all of it.
+    // Write the file in pieces, each of which could be mistaken for the whole file.
     let writer = std::thread::spawn(move || {
         use std::io::Write;
         let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
@@ -179,14 +179,15 @@ fn a_file_that_is_being_written_is_waited_for() {
     });
     while !writer.is_finished() {
         let outcome = files.reload();
-        assert!(outcome.faults.is_empty(), "half a file is told as a faulty one: {outcome:?}");
+        assert!(outcome.faults.is_empty(), "half a file is reported as faulty: {outcome:?}");
     }
     writer.join().unwrap();
     files.reload();
     assert_eq!(titles(&files), ["a=A2"]);
 }
 
-/// A folder as a ConfigMap is mounted: files are links into `..data`, a link to a folder that is swapped whole.
+/// Writes a folder as a kubelet mounts a ConfigMap: files are links into `..data`, a link to a folder that is replaced
+/// as a whole.
 fn swap(folder: &Path, version: usize, files: &[(&str, String)]) {
     let data = folder.join(format!("..2026_11_{version:02}"));
     fs::create_dir_all(&data).unwrap();
@@ -211,7 +212,7 @@ fn swap(folder: &Path, version: usize, files: &[(&str, String)]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_config_map_is_followed_by_what_the_system_tells_alone() {
+async fn a_config_map_is_followed_by_file_events_alone() {
     let folder = Folder::new("reload-map");
     swap(&folder.0, 1, &[("a.yaml", text("a", "A1")), ("b.yaml", text("b", "B1"))]);
     let files = load(&folder);
@@ -229,7 +230,7 @@ async fn a_config_map_is_followed_by_what_the_system_tells_alone() {
     next(&mut watch, &["a=A2", "b=B1"]).await;
     swap(&folder.0, 3, &[("a.yaml", text("a", "A3")), ("c.yaml", text("c", "C1"))]);
     next(&mut watch, &["a=A3", "c=C1"]).await;
-    // Half of a map is never seen, and a broken one changes nothing.
+    // A partial ConfigMap is never seen, and a faulty file changes nothing.
     swap(&folder.0, 4, &[("a.yaml", "broken".to_owned()), ("c.yaml", text("c", "C2"))]);
     next(&mut watch, &["a=A3", "c=C2"]).await;
     let counts = reloads.counts()["scenarios"];
@@ -241,7 +242,7 @@ async fn a_config_map_is_followed_by_what_the_system_tells_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_folder_that_takes_the_place_of_another_is_followed() {
+async fn a_replaced_folder_is_followed() {
     let around = Folder::new("reload-replaced");
     let place = around.0.join("scenarios");
     let make = |name: &str, title: &str| {
@@ -266,7 +267,7 @@ async fn a_folder_that_takes_the_place_of_another_is_followed() {
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
-        // And what is written into it then.
+        // A later change in the new folder is also noticed.
         let title = format!("A{round}b");
         fs::write(place.join("a.yaml"), text("a", &title)).unwrap();
         let wanted = [format!("a={title}")];
@@ -280,8 +281,8 @@ async fn a_folder_that_takes_the_place_of_another_is_followed() {
 }
 
 #[tokio::test]
-async fn a_folder_may_be_named_from_here() {
-    // The system tells of whole paths.
+async fn a_folder_may_be_given_as_a_relative_path() {
+    // File events contain absolute paths, and the folder is given as a relative one.
     let here = std::env::current_dir().unwrap();
     let folder = Folder(here.join("target").join(format!("reload-relative-{}", std::process::id())));
     fs::create_dir_all(&folder.0).unwrap();
@@ -316,7 +317,7 @@ fn a_file_that_is_moved_away_and_back_is_served_throughout() {
 }
 
 #[tokio::test]
-async fn looking_at_files_is_no_change_of_them() {
+async fn reading_files_does_not_trigger_a_reload() {
     let folder = Folder::new("reload-quiet");
     folder.write("a.yaml", &text("a", "A1"));
     let files = load(&folder);
@@ -324,13 +325,13 @@ async fn looking_at_files_is_no_change_of_them() {
     let mut watch = Watch::new(&reloads.folders(), None).unwrap();
     reloads.reload_in_background().await;
     assert!(timeout(Duration::from_millis(600), watch.next()).await.is_err(), "each look is followed by another");
-    // By time, and by nothing else.
+    // A watch of no folder reports by its interval only.
     let mut watch = Watch::new(&BTreeSet::new(), Some(Duration::from_millis(50))).unwrap();
     timeout(Duration::from_secs(5), watch.next()).await.unwrap();
 }
 
 #[test]
-fn what_a_server_starts_with_is_whole() {
+fn a_server_does_not_start_with_faulty_files() {
     let folder = Folder::new("reload-start");
     folder.write("a.yaml", &text("a", "A1"));
     folder.write("b.yaml", &text("a", "A2"));

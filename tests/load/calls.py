@@ -1,7 +1,7 @@
-"""Calls at a fixed rate, from processes of their own, whatever the server does.
+"""Sends calls at a fixed rate from separate processes, independently of the server's responses.
 
-The load is open: each call has its time, and its latency is counted from that, also if the caller came to it late.
-A server that stalls is thus asked as often as before, and its stalls are seen by all calls that would have been made.
+The load is open: each call has a due time, and its latency counts from that time, even if the call is sent late. A
+stalled server thus gets as many calls as before, and the stall delays every call that was due.
 """
 
 import asyncio
@@ -33,12 +33,12 @@ def text_field(number, text):
 
 
 def evaluate_request(name):
-    """An EvaluateProposalRequest for a proposal of that name."""
+    """An EvaluateProposalRequest for the proposal with this name."""
     return text_field(3, name)
 
 
 def fields(data):
-    """Numbers and values of a protobuf message's fields."""
+    """The numbers and values of the fields of a protobuf message."""
     at = 0
 
     def varint():
@@ -66,7 +66,7 @@ def fields(data):
 
 
 def answered(response):
-    """Scenario and revision of an EvaluateProposalResponse."""
+    """The scenario and the revision of an EvaluateProposalResponse."""
     number, evaluation = next(fields(response))
     if number != 1:
         raise ValueError("no evaluation")
@@ -79,7 +79,7 @@ def answered(response):
 
 @dataclass
 class Offer:
-    """What to ask, whom, how often."""
+    """The load: requests, their target and their rate."""
 
     target: str
     rate: float
@@ -91,7 +91,7 @@ class Offer:
 
 @dataclass
 class Figures:
-    """What came of the calls."""
+    """The results of the calls."""
 
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
@@ -99,11 +99,11 @@ class Figures:
     late: int = 0
     most_at_a_time: int = 0
     codes: Counter = field(default_factory=Counter)
-    # When (monotonic clock), code, details, seconds it took.
+    # For each failed call: end (monotonic clock), code, details, duration in seconds.
     failures: list = field(default_factory=list)
-    # Of each scenario and revision that answered: how often, and when the last such call was begun.
+    # For each scenario and revision: the number of answers, and the start of the last such call.
     revisions: dict = field(default_factory=dict)
-    # By address: attempts begun, and failed, as gRPC itself counts them; None if it doesn't tell.
+    # By address: the attempts that gRPC has started, and the failed ones; None if gRPC does not report them.
     attempts: dict | None = field(default_factory=dict)
 
     @property
@@ -137,7 +137,7 @@ class Figures:
 
 
 class Caller:
-    """One process's part of the load."""
+    """The part of the load that one process sends."""
 
     def __init__(self, pipe, offer):
         self.pipe, self.offer = pipe, offer
@@ -184,12 +184,12 @@ class Caller:
             if now - due > LATE_SECONDS:
                 self.figures.late += 1
             task = asyncio.create_task(self.call(method, requests[number % len(requests)], due))
-            # The loop holds tasks weakly.
+            # asyncio holds only weak references to tasks.
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             number += 1
             if number % 64 == 0:
-                # However late it is: answers are read too.
+                # Yield even if the next call is late, so that responses are read.
                 await asyncio.sleep(0)
         if tasks:
             await asyncio.wait(tasks)
@@ -239,8 +239,8 @@ class Caller:
         self.pipe.send((word, figures))
 
     def count_attempts(self):
-        """From gRPC's channelz, which has a count for each connection's maker; since the beginning. There is no public
-        way to it within the process: without this one, attempts are not told."""
+        """Reads the attempts since the start from gRPC's channelz, which counts them per subchannel. This private
+        module is the only way to read channelz within the process. Without it, attempts are not reported."""
         if self.subchannels is None:
             return
         try:
@@ -258,7 +258,7 @@ class Caller:
 
 def work(pipe, offer):
     ends_with_parent()
-    # What gRPC says of connections that end is no news here.
+    # The test closes connections on purpose, so gRPC's messages about them are not of interest.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     try:
         asyncio.run(Caller(pipe, offer).run())
@@ -267,16 +267,16 @@ def work(pipe, offer):
 
 
 class Callers:
-    """Several processes that offer a load together."""
+    """The processes that together send a load."""
 
     def __init__(self, offer, processes):
-        # gRPC and fork don't go together.
+        # gRPC does not work after a fork.
         context = multiprocessing.get_context("spawn")
         self.pipes, self.processes, self.counts = [], [], [(0, 0)] * processes
         each = Offer(**{**vars(offer), "rate": offer.rate / processes})
         for number in range(processes):
             ours, theirs = context.Pipe()
-            # Not all begin with the same question.
+            # Each process starts with a different request.
             turned = each.requests[number % len(each.requests) :] + each.requests[: number % len(each.requests)]
             arguments = (theirs, Offer(**{**vars(each), "requests": turned}))
             process = context.Process(target=work, args=arguments, daemon=True)
@@ -287,21 +287,21 @@ class Callers:
 
     def begin(self):
         self.collect("ready")
-        # Spread over the interval between two calls of one process.
+        # The start times are spread, so that the processes do not send at the same moment.
         start = time.monotonic() + 0.1
         for number, pipe in enumerate(self.pipes):
             pipe.send(start + number * 0.001)
         return start
 
     def collect(self, word):
-        """What each has to say under that word."""
+        """Waits for a message with this word from each process, and returns the contents."""
         found = []
         for number, pipe in enumerate(self.pipes):
             while True:
                 try:
                     said, what = pipe.recv()
                 except EOFError:
-                    raise RuntimeError("a caller has died") from None
+                    raise RuntimeError("a client process has died") from None
                 if said == word:
                     found.append(what)
                     break
@@ -309,14 +309,14 @@ class Callers:
         return found
 
     def counted(self):
-        """Calls and failures since the last time that figures were taken."""
+        """The numbers of calls and failures since the figures were last taken."""
         for number, pipe in enumerate(self.pipes):
             while pipe.poll():
                 _, self.counts[number] = pipe.recv()
         return tuple(map(sum, zip(*self.counts)))
 
     def take(self, word="taken", command="take"):
-        """The figures since the last time. Attempts are counted from the beginning, though."""
+        """The figures since they were last taken, except for attempts, which count from the start."""
         for pipe in self.pipes:
             pipe.send(command)
         first, *others = self.collect(word)

@@ -1,4 +1,4 @@
-"""Idle HTTP/2 connections, from processes of their own: opened, kept alive, and counted when they are lost."""
+"""Opens idle HTTP/2 connections from separate processes, keeps them alive, and counts the lost ones."""
 
 import multiprocessing
 import selectors
@@ -14,7 +14,7 @@ DATA_HEAD = 9
 SETTINGS, PING, GOAWAY = 4, 6, 7
 ACK = 1
 ANSWER_SECONDS = 10
-# One address has some 28,000 ports; with several nobody else on this machine goes short.
+# One address has about 28,000 ports. Several addresses leave enough ports for other programs.
 SOURCES = [f"127.0.0.{number}" for number in range(2, 10)]
 
 
@@ -23,11 +23,11 @@ def frame(kind, flags=0, payload=b""):
 
 
 class Idle:
-    """One connection."""
+    """One idle connection."""
 
     def __init__(self, port, source, context):
         self.socket = socket.socket()
-        # Leaves the choice of the port to connect, which knows more free ones.
+        # Leave the choice of the port to connect(), which can reuse ports that bind() cannot.
         self.socket.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
         self.socket.bind((source, 0))
         self.socket.settimeout(ANSWER_SECONDS)
@@ -43,7 +43,7 @@ class Idle:
             kinds |= {(kind, flags) for kind, flags in self.read() if kind == SETTINGS}
 
     def read(self):
-        """Kinds and flags of the frames that have come. Answers those that want an answer."""
+        """The kinds and flags of the received frames. Answers SETTINGS and PING frames."""
         data = self.socket.recv(16 * 1024)
         if not data:
             raise ConnectionError("closed")
@@ -56,7 +56,7 @@ class Idle:
             kind, flags = self.unread[3], self.unread[4]
             payload, self.unread = self.unread[DATA_HEAD : DATA_HEAD + size], self.unread[DATA_HEAD + size :]
             if kind == GOAWAY:
-                raise ConnectionError("told to go")
+                raise ConnectionError("GOAWAY")
             if kind == SETTINGS and not flags & ACK:
                 self.socket.sendall(frame(SETTINGS, ACK))
             if kind == PING and flags & ACK:
@@ -68,12 +68,12 @@ class Idle:
 
 
 def hold(pipe, port, count, encrypted):
-    """A process's part: opens them, then keeps them until told to end. On `ping` says how many answer."""
+    """The work of one process: opens connections and holds them until `end`. Replies to `ping` with the live ones."""
     ends_with_parent()
     allow_files(count + 200)
     context = None
     if encrypted:
-        # Whose certificate it is makes no difference here.
+        # The identity of the server is irrelevant here.
         context = ssl._create_unverified_context()
         context.set_alpn_protocols(["h2"])
     try:
@@ -88,7 +88,7 @@ def hold(pipe, port, count, encrypted):
     except (OSError, EOFError, KeyboardInterrupt) as error:
         try:
             pipe.send(("failed", f"{type(error).__name__}: {error}"))
-        except OSError:  # nobody listens any more
+        except OSError:  # the parent process has ended
             pass
 
 
@@ -123,7 +123,7 @@ def attend(connections, lost, patience):
 
 
 class Holders:
-    """Several processes that hold connections."""
+    """The processes that hold the connections."""
 
     def __init__(self, port, count, processes, encrypted):
         context = multiprocessing.get_context("spawn")
@@ -152,13 +152,13 @@ class Holders:
         try:
             word, what = pipe.recv()
         except EOFError:
-            word, what = "failed", "it has died"
+            word, what = "failed", "a process with connections has died"
         if word == "failed":
             raise ConnectionError(what)
         return word, what
 
     def alive(self):
-        """How many answer, and why others were lost."""
+        """The number of connections that answer a ping, and the reasons of the lost ones."""
         for pipe in self.pipes:
             pipe.send("ping")
         found = [self.receive(pipe)[1] for pipe in self.pipes]

@@ -1,13 +1,14 @@
-"""Ten thousand idle connections cost little memory, and slow nobody.
+"""Checks that ten thousand idle connections take little memory and do not slow other clients.
 
-A server is asked 500 times a second, first alone; then with 10,000 HTTP/2 connections that have said what they must and
-then ask nothing. Processes of their own hold them, from several loopback addresses, and answer the server's pings.
+A client sends 500 calls a second, first without the idle connections, then beside 10,000 HTTP/2 connections that have
+completed their handshake and send no request. Separate processes hold these connections from several loopback
+addresses, and answer the server's pings.
 
-It shows the server's memory before and with them (VmRSS and Pss), that by connection, and the latencies of those who
-do ask, side by side. At the end every connection must still answer a ping. With --tls all of it goes over TLS.
+The script prints the server's memory without and with the connections (VmRSS and Pss), the memory per connection, and
+the latencies of the calls. At the end every connection must still answer a ping. With --tls, everything runs over TLS.
 
-Needs: Python 3.11 with grpcio; leave to open 10,500 files (`ulimit -Hn`); for --tls openssl, and 1 GiB of memory
-for the connections' other ends.
+Needs: Python 3.11 with grpcio; a limit of at least 10,500 open files (`ulimit -Hn`); for --tls openssl, and 1 GiB of
+memory for the client ends of the connections.
 """
 
 import argparse
@@ -33,20 +34,20 @@ from report import MEBIBYTE, Progress, latencies, line, machine, mebibytes, perc
 PROPOSALS = ("european-force", "jeddah-ceasefire", "chinese-un-force", "withdrawal-first")
 WARM_SECONDS = 3
 OPEN_SECONDS = 300
-# The keys, buffers and states of TLS are some 10 KiB a connection.
+# The keys, buffers and state of TLS take about 10 KiB per connection.
 MOST_ADDED, MOST_ADDED_BY_TLS = 200 * MEBIBYTE, 300 * MEBIBYTE
-# Noise of a machine that does other things too: half more and a bit, twice and a bit.
+# The permitted increase allows for noise from other programs: a factor, and an absolute margin.
 P50_FACTOR, P99_FACTOR, MARGIN_SECONDS = 1.5, 2, 0.001
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=Path, default=Path("target/release/detente"))
-    parser.add_argument("--connections", type=int, default=10_000, help="idle ones (%(default)s)")
-    parser.add_argument("--hold", type=float, default=20, help="for how many seconds (%(default)s)")
+    parser.add_argument("--connections", type=int, default=10_000, help="number of idle connections (%(default)s)")
+    parser.add_argument("--hold", type=float, default=20, help="seconds of calls beside the connections (%(default)s)")
     parser.add_argument("--before", type=float, default=20, help="seconds of calls without them (%(default)s)")
     parser.add_argument("--rate", type=float, default=500, help="calls a second (%(default)s)")
-    parser.add_argument("--processes", type=int, default=4, help="that hold the connections (%(default)s)")
+    parser.add_argument("--processes", type=int, default=4, help="processes that hold the connections (%(default)s)")
     parser.add_argument("--tls", action="store_true")
     return parser.parse_args()
 
@@ -102,7 +103,7 @@ def measure(options, server, callers):
         try:
             opening_took = wait_until(are_open, "all connections open", OPEN_SECONDS)
         except ConnectionError as error:
-            must(False, f"a connection can't be opened: {error}")
+            must(False, f"cannot open a connection: {error}")
         opening = callers.take()
         spent.append(server.processor_seconds())
         rest(options.hold, "with them")
@@ -142,9 +143,9 @@ def measure(options, server, callers):
     most = MOST_ADDED_BY_TLS if options.tls else MOST_ADDED
     return verdict(
         [
-            (added[0] < most, f"they take less than {mebibytes(most)} together"),
-            (not slower(0.5, P50_FACTOR), f"p50 is at most {P50_FACTOR} times that before, and a millisecond"),
-            (not slower(0.99, P99_FACTOR), f"p99 is at most {P99_FACTOR} times that before, and a millisecond"),
+            (added[0] < most, f"the connections take less than {mebibytes(most)} in total"),
+            (not slower(0.5, P50_FACTOR), f"p50 is at most {P50_FACTOR} times the one alone, plus 1 ms"),
+            (not slower(0.99, P99_FACTOR), f"p99 is at most {P99_FACTOR} times the one alone, plus 1 ms"),
             (alive == options.connections, "all connections are still alive"),
             (failed == 0, "no call failed"),
         ]

@@ -1,4 +1,4 @@
-"""Servers and other children of a test: started, awaited, looked at in /proc, and gone at its end, however it ends."""
+"""Child processes of a test: starts them, waits for them, reads their /proc, and ends them with the test."""
 
 import ctypes
 import os
@@ -24,7 +24,7 @@ SERVING = b"\x08\x01"  # a HealthCheckResponse whose field 1 is SERVING
 
 
 class Failure(Exception):
-    """What does not hold, in a sentence."""
+    """A failed check. The text is a sentence that says what is wrong."""
 
 
 def must(holds, sentence):
@@ -33,7 +33,7 @@ def must(holds, sentence):
 
 
 def wait_until(holds, what, limit=START_SECONDS, pause=0.02):
-    """How long it took."""
+    """Waits until the condition holds, and returns the seconds that it took."""
     began = time.monotonic()
     while not holds():
         must(time.monotonic() - began < limit, f"{what}: not within {limit} s")
@@ -42,8 +42,8 @@ def wait_until(holds, what, limit=START_SECONDS, pause=0.02):
 
 
 def free_ports(count):
-    """Ports below those from which the system takes outgoing ones: a client's socket must not take a server's port
-    while the server is being started again."""
+    """Free ports below the range of outgoing connections, so that no client socket takes the port of a server while
+    that server restarts."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     ports, candidate = [], 20_000 + os.getpid() * 7 % 5_000
     while len(ports) < count:
@@ -60,7 +60,7 @@ def free_ports(count):
 
 
 def help_of(binary):
-    """The flags that `detente serve` has."""
+    """The flags in the help of `detente serve`."""
     done = subprocess.run([binary, "serve", "--help"], capture_output=True, text=True)
     must(done.returncode == 0, f"`{binary} serve --help` ended with {done.returncode}: {done.stderr}")
     return set(re.findall(r"(?m)^ +(?:-\w, )?(--[a-z-]+)", done.stdout))
@@ -72,27 +72,27 @@ def require_flags(binary, *flags):
 
 
 def ends_with_parent(by=signal.SIGKILL):
-    """For a child: gets this signal when the process that started it ends, even if that is killed itself."""
+    """For a child process: it gets this signal when its parent ends, even if the parent is killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, by)
 
 
 def allow_files(count):
-    """This process may have so many files open."""
+    """Raises this process's limit of open files to the given number."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def require_files(count):
-    """Fails unless a process may be allowed so many open files."""
+    """Fails if the hard limit of open files is below the given number."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     enough = hard == resource.RLIM_INFINITY or hard >= count
-    must(enough, f"a process must be allowed {count} open files, and `ulimit -Hn` says {hard}")
+    must(enough, f"the test needs {count} open files, and `ulimit -Hn` is {hard}")
 
 
 @contextmanager
 def stage(name):
-    """A temporary folder, and an end in order if the test is told to end."""
+    """A temporary folder, which is also removed if the test gets SIGTERM or SIGHUP."""
 
     def end(number, _):
         raise SystemExit(128 + number)
@@ -100,7 +100,7 @@ def stage(name):
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
     folder = Path(tempfile.mkdtemp(prefix=f"detente-{name}-"))
-    # For nginx, whose workers are another user.
+    # nginx reads the folder, and its workers run as a different user.
     folder.chmod(0o755)
     try:
         yield folder
@@ -109,8 +109,8 @@ def stage(name):
 
 
 def make_certificate(folder, name):
-    """Self-signed: certificate and key. The name is like `DNS:one.example`."""
-    must(shutil.which("openssl"), "there is no openssl, which makes the certificate")
+    """Makes a self-signed certificate and its key. The name has the form `DNS:one.example`."""
+    must(shutil.which("openssl"), "openssl is not installed; it makes the certificate")
     certificate, key = folder / "tls.crt", folder / "tls.key"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-days", "2", "-subj", "/CN=detente", "-addext", f"subjectAltName={name}"]
@@ -119,7 +119,7 @@ def make_certificate(folder, name):
 
 
 class Server:
-    """The program on a port of its own, which it keeps over restarts."""
+    """The program as a server. It keeps its port over restarts."""
 
     def __init__(self, binary, folder, name, port, options=(), certificate=None):
         self.binary, self.name, self.port, self.options = str(binary), name, port, list(options)
@@ -136,7 +136,7 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
     def start(self):
-        """How long it took to be ready."""
+        """Starts the server, and returns the seconds until it is ready."""
         began = time.monotonic()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DETENTE_")}
         with self.log.open("a") as log:
@@ -172,7 +172,7 @@ class Server:
                 return False
 
     def stop(self, limit=30):
-        """By SIGTERM; how long that took, and the exit code."""
+        """Stops the server with SIGTERM. Returns the seconds that it took and the exit code."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -182,7 +182,7 @@ class Server:
         return time.monotonic() - began, code
 
     def kill(self):
-        """As a crash would; how long that took, and the exit code."""
+        """Ends the server with SIGKILL, like a crash. Returns the seconds that it took and the exit code."""
         began = time.monotonic()
         self.process.kill()
         code = self.process.wait()
@@ -223,15 +223,15 @@ def http_get(port, path):
 
 
 def find_binary(path):
-    """The program, from the folder of the caller or of the project."""
+    """The path of the program, relative to the working directory or to the project."""
     for folder in (Path.cwd(), ROOT):
         if (folder / path).is_file():
             return (folder / path).resolve()
-    raise Failure(f"there is no {path}: build it by `cargo build --release`, or say where it is with --binary")
+    raise Failure(f"{path} does not exist; build it with `cargo build --release`, or give its path with --binary")
 
 
 def main(run):
-    """Runs a test: exit code 0 if what it promises holds, 1 if not."""
+    """Runs a test, and exits with 0 if its promises hold, otherwise with 1."""
     try:
         sys.exit(0 if run() else 1)
     except Failure as failure:

@@ -1,14 +1,15 @@
-"""A thousand reloads under load: no call fails, no answer is of a revision that is not (or no longer) served, no leak.
+"""Reloads scenarios a thousand times under load: no call fails, no answer has a wrong or outdated revision, no leak.
 
-A folder with three scenarios is served with `--scenarios DIR --reload-interval 0s`, so that changes are noticed because
-the system tells of them, or not at all. One scenario is a plain file that is replaced by a rename; the others are links
-through `..data`, as a ConfigMap is mounted, which one rename replaces. They take turns: each time another title and
-another first day, and then ListScenarios must show it. Every 50th time the file is first broken, which /metrics must
-tell while the last good one goes on being served. Every 100th time the third scenario is taken away, and comes back.
+The server runs with `--scenarios DIR --reload-interval 0s` on a folder with three scenarios, so it notices changes by
+file events only. One scenario is a plain file, which a rename replaces. The others are links through `..data`, as a
+ConfigMap is mounted, which one rename replaces. The scenarios take turns: each change writes a new title and a new
+first day, which ListScenarios must then show. Every 50th change first writes a broken file: /metrics must report it,
+and the last valid content must stay in use. Every 100th change removes the third scenario and adds it again.
 
-Meanwhile the other two are asked 1,000 times a second. Every answer must be of a revision that was written, and no call
-may be answered from one whose successor had already been shown when the call began. Memory, open files and threads at
-the end are compared with those after a tenth of all reloads, when as many past revisions are held as ever will be.
+Meanwhile clients send 1,000 calls a second for the other two scenarios. Every answer must have a revision that was
+written, and no call may be answered from a revision whose successor ListScenarios had shown before the call began.
+Memory, open files and threads at the end are compared with those after a tenth of the reloads, from when on the number
+of past revisions no longer grows.
 
 Needs: Python 3.11 with grpcio, Linux.
 """
@@ -30,10 +31,10 @@ PLAIN, LINKED, FLEETING = "plain-file", "linked-file", "fleeting-file"
 SPOILT_EVERY, REMOVED_EVERY, LOOK_EVERY = 50, 100, 100
 NOTICE_SECONDS = 15
 MOST_GROWTH = 20 * MEBIBYTE
-# What a connection that is just closing holds.
+# A connection to /metrics that is still closing may hold a file.
 SPARE_FILES = 2
 RATE_SHARE = 0.98
-# Answers of past revisions stay until there is no more room: little of it, so that it is soon full.
+# A small cache, because it keeps answers of past revisions until it is full.
 CACHE = "4MiB"
 
 
@@ -47,7 +48,7 @@ def arguments():
 
 
 class Folder:
-    """The scenarios' files."""
+    """The folder of the scenario files."""
 
     def __init__(self, path):
         self.path, self.versions = path, 0
@@ -61,14 +62,14 @@ class Folder:
         return re.sub(r"(?m)^covers: \{from: [-0-9]+", f"covers: {{from: {day}", text, count=1)
 
     def rename(self, name, text):
-        """Replaces a plain file as editors and tools do."""
+        """Replaces a plain file by a rename, as editors and tools do."""
         new = self.path / f".{name}.new"
         new.write_text(text)
         new.rename(self.path / f"{name}.yaml")
 
     def swap(self, name, text):
-        """Replaces all that is linked, as a kubelet does: the new versions first, then the link to them, then links to
-        new files, at last what is no longer there. Without a text the file goes."""
+        """Replaces all linked files as a kubelet does: writes the new versions, replaces the link to them, adds links
+        to new files, and removes old links. If `text` is None, the file is removed."""
         before = self.path / f"..version_{self.versions}"
         self.versions += 1
         if text is None:
@@ -97,19 +98,19 @@ class Folder:
 
 
 class Soak:
-    """The server, what was written, and what was shown of it."""
+    """The server, the changes that were written, and the revisions that it has shown."""
 
     def __init__(self, server, admin, folder, channel):
         self.server, self.admin, self.folder = server, admin, folder
         self.list = channel.unary_unary("/detente.v1.RedLineService/ListScenarios")
         self.turn = 0
-        # Of each scenario its revisions, in order, with when each was first known to be shown.
+        # The revisions of each scenario in order, with the time at which each was first seen.
         self.shown = {name: [] for name in (PLAIN, LINKED, FLEETING)}
         self.took, self.spoilt, self.removed = [], 0, 0
         self.looks = []
 
     def listed(self):
-        """Revision and title of each scenario."""
+        """The revision and the title of each scenario."""
         found = {}
         for number, scenario in fields(self.list(b"", timeout=5)):
             if number == 1:
@@ -132,7 +133,7 @@ class Soak:
         return heading, self.folder.scenario(name, heading, f"2022-02-{20 + self.turn % 5}")
 
     def expect(self, name, heading):
-        """Waits until it is shown; how long that took."""
+        """Waits until ListScenarios shows the title, and returns the seconds that it took."""
         current = {}
 
         def is_shown():
@@ -141,7 +142,7 @@ class Soak:
 
         took = wait_until(is_shown, f"`{heading}` in ListScenarios", NOTICE_SECONDS)
         revision = current[name][0]
-        must(all(revision != known for known, _ in self.shown[name]), f"`{heading}` has the revision of an older one")
+        must(all(revision != known for known, _ in self.shown[name]), f"`{heading}` has an earlier revision")
         self.shown[name].append((revision, time.monotonic()))
         return took
 
@@ -151,14 +152,14 @@ class Soak:
         self.took.append(self.expect(name, heading))
 
     def spoil(self, name):
-        """A file that can't be read: the last good one is served, and somebody is told."""
+        """Writes a broken file: the last valid content stays in use, and /metrics reports the file."""
         before = self.listed()[name]
         self.folder.write(name, self.new_text(name)[1].replace("\nparties:", "\nparties: {[", 1))
         wait_until(lambda: self.faulty() == 1, f"the broken file of {name} in /metrics", NOTICE_SECONDS)
         must(self.listed()[name] == before, f"{name} is not served as it was before its file was broken")
         self.spoilt += 1
         self.change(name)
-        wait_until(lambda: self.faulty() == 0, f"the mended file of {name} in /metrics", NOTICE_SECONDS)
+        wait_until(lambda: self.faulty() == 0, f"the fixed file of {name} in /metrics", NOTICE_SECONDS)
 
     def remove(self):
         self.folder.swap(FLEETING, None)
@@ -167,7 +168,7 @@ class Soak:
         self.change(FLEETING)
 
     def look(self, number):
-        # Until connections to /metrics are closed.
+        # Wait until connections to /metrics are closed.
         time.sleep(0.1)
         rss, _ = self.server.memory()
         self.looks.append((number, rss, self.server.files(), self.server.threads()))
@@ -206,7 +207,7 @@ def test(options, home):
             seconds = time.monotonic() - began
             figures = callers.stop()
         progress.clear()
-        return told(options, soak, figures, seconds)
+        return print_report(options, soak, figures, seconds)
 
 
 def one(soak, number):
@@ -219,7 +220,7 @@ def one(soak, number):
 
 
 def unknown_and_stale(soak, figures):
-    """Answers of revisions that nobody wrote; calls begun after the successor of what answered them was shown."""
+    """The number of answers with unknown revisions, and the revisions that answered after their successor was shown."""
     unknown, stale = 0, []
     for (scenario, revision), (count, last) in figures.revisions.items():
         shown = soak.shown[scenario.removeprefix("scenarios/")]
@@ -231,7 +232,7 @@ def unknown_and_stale(soak, figures):
     return unknown, stale
 
 
-def told(options, soak, figures, seconds):
+def print_report(options, soak, figures, seconds):
     unknown, stale = unknown_and_stale(soak, figures)
     title("Reloads")
     line("changes shown", len(soak.took))
@@ -262,11 +263,11 @@ def told(options, soak, figures, seconds):
     return verdict(
         [
             (figures.failed == 0, "no call failed"),
-            (unknown == 0, "every answer was of a revision that was written"),
+            (unknown == 0, "every answer has a revision that was written"),
             (not stale, "no call was answered from a revision whose successor was shown before it began"),
             (rss - warm[1] < MOST_GROWTH, f"memory grew by {growth}, less than {mebibytes(MOST_GROWTH)}"),
-            (files <= warm[2] + SPARE_FILES, "no file was left open"),
-            (threads <= most_threads, "no thread was left"),
+            (files <= warm[2] + SPARE_FILES, "no further file is open"),
+            (threads <= most_threads, "no further thread remains"),
             (figures.rate > RATE_SHARE * options.rate, "the rate was reached"),
         ]
     )

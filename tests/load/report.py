@@ -1,4 +1,4 @@
-"""What a test prints: a line of progress on terminals, aligned figures, and whether each promise holds."""
+"""The output of a test: a line of progress on terminals, aligned figures, and whether each promise holds."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class Progress:
-    """One line that is written over, on terminals only."""
+    """A line of progress that is overwritten. It is shown on terminals only."""
 
     def __init__(self):
         self.shown = sys.stdout.isatty()
@@ -33,14 +33,14 @@ def title(text):
 
 
 def machine():
-    """Figures mean little without it."""
+    """Prints the processors and the load of the machine, without which the figures mean little."""
     load = os.getloadavg()[0]
     count = len(os.sched_getaffinity(0))
     line("processors, load before", f"{count}, {load:.1f}")
 
 
 def verdict(promises):
-    """Prints each promise with whether it holds; says whether all do."""
+    """Prints whether each promise holds, and returns whether all do."""
     print()
     for holds, sentence in promises:
         print(f"{'ok  ' if holds else 'FAIL'}  {sentence}", flush=True)
@@ -48,14 +48,14 @@ def verdict(promises):
 
 
 def percentile(ordered, share):
-    """Of values in order: the smallest that so many are not above."""
+    """The percentile of sorted values: the smallest value that is not below the given share of them."""
     if not ordered:
         return float("nan")
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
 
 def latencies(values):
-    """p50, p99, p99.9 and the longest, in milliseconds."""
+    """The p50, p99, p99.9 and maximum of durations in seconds, as texts in milliseconds."""
     ordered = sorted(values)
     return [f"{percentile(ordered, share) * 1000:.2f} ms" for share in (0.5, 0.99, 0.999, 1)]
 

@@ -1,13 +1,12 @@
 """Replaces every replica, one after the other, under load: no call may fail.
 
-Three replicas serve; several client processes (Python grpcio, asyncio) offer a fixed rate of EvaluateProposal calls in
-all, with deploy/service-config.json. Each replica in turn gets SIGTERM, its end is awaited, it is started again, and
-awaited until its health is SERVING; then comes the next one, until all were replaced, twice. By default the clients
-reach them through nginx with deploy/nginx.conf, over TLS up to nginx; with --direct they balance themselves over the
-three addresses.
+Client processes (Python grpcio, asyncio) send EvaluateProposal calls at a fixed total rate to three replicas, with
+deploy/service-config.json. Each replica in turn gets SIGTERM, exits, is started again, and reports SERVING before the
+next one is replaced. Every replica is replaced twice. By default the clients connect over TLS to nginx with
+deploy/nginx.conf; with --direct they balance the load over the three addresses themselves.
 
-It shows calls that failed as the application sees them (which must be none), attempts that failed and were made good
-by a retry (of gRPC, or of nginx), latencies, and how long each restart took.
+The script prints the calls that failed for the application (which must be none), the failed attempts that a retry (of
+gRPC or of nginx) repaired, the latencies, and the duration of each restart.
 
 Needs: Python 3.11 with grpcio; without --direct, nginx 1.19.10 or later and openssl (Debian: nginx-light).
 """
@@ -43,9 +42,9 @@ SERVICE_CONFIG = ROOT / "deploy/service-config.json"
 NGINX = ROOT / "deploy/nginx.conf"
 NAME = "detente.internal"
 WARM_SECONDS = 3
-# gRPC waits a second before it tries again to reach a replica that refused it once, and two minutes in the end.
+# By default, gRPC waits one second before it reconnects to a replica that refused it, growing to two minutes.
 RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000)]
-# What is lost of a rate when two processes more than there are processors want to run.
+# The rate may fall slightly short, because there are two more busy processes than processors.
 RATE_SHARE = 0.98
 MAIN = """
 worker_processes 2;
@@ -71,25 +70,25 @@ http {{
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=Path, default=Path("target/release/detente"))
-    parser.add_argument("--direct", action="store_true", help="without nginx: clients balance themselves")
+    parser.add_argument("--direct", action="store_true", help="without nginx: the clients balance the load")
     parser.add_argument("--rate", type=float, default=2000, help="calls a second, in all (%(default)s)")
     parser.add_argument("--clients", type=int, default=4, help="client processes (%(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="how often each replica is replaced (%(default)s)")
     parser.add_argument("--settle", type=float, default=0, help="seconds from ready to the next restart (%(default)s)")
-    parser.add_argument("--drain-pause", default="500ms", help="of the replicas (%(default)s)")
-    parser.add_argument("--kill", action="store_true", help="replicas get SIGKILL: what retries are worth in a crash")
-    parser.add_argument("--no-retries", action="store_true", help="gRPC tries nothing again: attempts are calls")
+    parser.add_argument("--drain-pause", default="500ms", help="--drain-pause of the replicas (%(default)s)")
+    parser.add_argument("--kill", action="store_true", help="end replicas with SIGKILL, to test retries after a crash")
+    parser.add_argument("--no-retries", action="store_true", help="disable the retries of gRPC")
     parser.add_argument("--keep", type=Path, help="copy logs to this folder at the end")
     return parser.parse_args()
 
 
 class Nginx:
-    """nginx with deploy/nginx.conf, on other addresses."""
+    """nginx with deploy/nginx.conf, in which the addresses and paths are replaced."""
 
     def __init__(self, folder, port, replicas):
         self.folder, self.port = folder, port
         self.program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-        must(self.program, "there is no nginx (Debian: apt install nginx-light); --direct needs none")
+        must(self.program, "nginx is not installed (Debian: apt install nginx-light); --direct does not need it")
         self.certificate, key = make_certificate(folder, f"DNS:{NAME}")
         text = NGINX.read_text()
         for number, replica in enumerate(replicas, 1):
@@ -114,7 +113,7 @@ class Nginx:
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                # It has to end its workers.
+                # SIGTERM, not SIGKILL, because nginx has to end its workers.
                 preexec_fn=partial(ends_with_parent, signal.SIGTERM),
             )
         try:
@@ -137,7 +136,7 @@ class Nginx:
             self.process.wait()
 
     def attempts(self):
-        """From the log: calls, those passed on to another replica, what the first of those met, and gRPC's codes."""
+        """From the log: the calls, the calls passed on to another replica, their statuses, and gRPC's codes."""
         calls, passed, met, codes = 0, 0, Counter(), Counter()
         for entry in (self.folder / "access.log").read_text().splitlines():
             _, status, addresses, statuses, grpc_status, _ = entry.split("|")
@@ -149,7 +148,7 @@ class Nginx:
         return calls, passed, met, codes
 
     def errors(self):
-        """What it logged, without what differs from call to call."""
+        """The logged errors, without the parts that vary from call to call."""
         found = Counter()
         for entry in (self.folder / "nginx-error.log").read_text().splitlines():
             matched = re.search(r"\[(error|warn|crit|alert|emerg)\] \S+ (?:\*\d+ )?(.*?)(?:, client:|$)", entry)
@@ -159,14 +158,14 @@ class Nginx:
 
 
 def restart_all(replicas, options, callers, progress, start):
-    """Restarts each; when, which, and how long."""
+    """Restarts each replica. Returns name, time, durations and exit code of each restart."""
     restarts = []
     for turn in range(options.rounds):
         for replica in replicas:
             at = time.monotonic() - start
-            progress.show(tell(callers, f"round {turn + 1}, {replica.name}: ending"), now=True)
+            progress.show(progress_line(callers, f"round {turn + 1}, {replica.name}: ending"), now=True)
             took, code = replica.kill() if options.kill else replica.stop()
-            progress.show(tell(callers, f"round {turn + 1}, {replica.name}: starting"), now=True)
+            progress.show(progress_line(callers, f"round {turn + 1}, {replica.name}: starting"), now=True)
             until_ready = replica.start()
             restarts.append((replica.name, at, took, code, until_ready))
             rest(options.settle, callers, progress, f"round {turn + 1}, {replica.name}: back")
@@ -176,11 +175,11 @@ def restart_all(replicas, options, callers, progress, start):
 def rest(seconds, callers, progress, what):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        progress.show(tell(callers, what))
+        progress.show(progress_line(callers, what))
         time.sleep(min(0.1, seconds))
 
 
-def tell(callers, what):
+def progress_line(callers, what):
     calls, failed = callers.counted()
     return f"{what}; {calls} calls, {failed} failed"
 
@@ -198,7 +197,7 @@ def test(options, folder):
         rate=options.rate,
         requests=[evaluate_request(f"scenarios/ukraine-2025/proposals/{name}") for name in PROPOSALS],
         service_config=SERVICE_CONFIG.read_text(),
-        # Of several addresses gRPC would make one authority, with commas, which no server takes.
+        # Without this, gRPC sends the list of addresses as the authority, which is invalid.
         options=[("grpc.default_authority", NAME), *RECONNECT],
     )
     if options.no_retries:
@@ -224,16 +223,16 @@ def under_load(options, offer, replicas, nginx, progress, folder):
         figures = callers.stop()
     progress.clear()
     if nginx:
-        # It writes its log every second.
+        # nginx flushes its log every second.
         time.sleep(1.5)
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
         for log in folder.glob("*.log"):
             shutil.copy(log, options.keep)
-    return told(options, figures, restarts, nginx, start)
+    return print_report(options, figures, restarts, nginx, start)
 
 
-def told(options, figures, restarts, nginx, start):
+def print_report(options, figures, restarts, nginx, start):
     title("Restarts          at    SIGTERM to end   exit code   start to SERVING")
     for name, at, took, code, until_ready in restarts:
         print(f"  {name}  {at:7.1f} s  {took:12.2f} s  {code:10}  {until_ready:15.2f} s")
@@ -249,7 +248,7 @@ def told(options, figures, restarts, nginx, start):
         print(f"    at {ended - start:.3f} s, after {took * 1000:.0f} ms: {code}: {details[:200]}")
     title("Attempts")
     if figures.attempts is None:
-        line("of gRPC", "not told")
+        line("of gRPC", "not reported")
     else:
         begun, failed = map(sum, zip(*figures.attempts.values()))
         line("of gRPC: begun, failed", begun, failed)
@@ -273,7 +272,7 @@ def told(options, figures, restarts, nginx, start):
             (figures.failed == 0, "no call failed"),
             (all(code == expected for _, _, _, code, _ in restarts), f"every replica ended with {expected}"),
             (figures.rate > RATE_SHARE * options.rate, "the rate was reached"),
-            (len(figures.revisions) == 1, "every answer was of the one revision"),
+            (len(figures.revisions) == 1, "every answer has the same revision"),
         ]
     )
 

@@ -1,6 +1,6 @@
-//! The engine against the oracle: one world and one proposal, everything that an evaluation says.
+//! Compares everything that an evaluation says with the oracle, for one world and one proposal.
 
-use super::world::{Kind, Known, RedLine, Value, World};
+use super::world::{Kind, Knowledge, RedLine, Value, World};
 use detente_condition::InputId;
 use detente_core::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Opening, Status};
 use detente_core::scenario;
@@ -20,24 +20,24 @@ pub fn in_order(world: &World) -> Vec<usize> {
     (0..world.red_lines.len()).collect()
 }
 
-/// What is left known if only some causes are kept: members count one by one.
-fn keep_only(world: &World, known: &[Known], causes: &[Cause]) -> Vec<Known> {
+/// The knowledge that remains if only some causes are kept. Members of a set count separately.
+fn keep_only(world: &World, known: &[Knowledge], causes: &[Cause]) -> Vec<Knowledge> {
     let each = world.inputs.iter().zip(known).map(|(input, known)| {
         let mine = causes.iter().filter(|cause| cause.input.index() == input.index);
         let members: Vec<u8> = mine.clone().filter_map(|cause| cause.member).collect();
         if mine.count() == 0 {
-            return Known::Nothing;
+            return Knowledge::Nothing;
         }
         if members.is_empty() {
             return known.clone();
         }
         let kept = members.iter().fold(0u32, |mask, member| mask | 1 << member);
         match known {
-            Known::Exactly(Value::Members(inside)) => {
-                Known::Partly { includes: inside & kept, excludes: !inside & kept }
+            Knowledge::Exactly(Value::Members(inside)) => {
+                Knowledge::Partly { includes: inside & kept, excludes: !inside & kept }
             }
-            Known::Partly { includes, excludes } => {
-                Known::Partly { includes: includes & kept, excludes: excludes & kept }
+            Knowledge::Partly { includes, excludes } => {
+                Knowledge::Partly { includes: includes & kept, excludes: excludes & kept }
             }
             other => panic!("{other:?} has no members"),
         }
@@ -45,15 +45,15 @@ fn keep_only(world: &World, known: &[Known], causes: &[Cause]) -> Vec<Known> {
     each.collect()
 }
 
-/// Everything settled, one by one: inputs, and members of inputs.
-fn settled(world: &World, known: &[Known]) -> Vec<Cause> {
+/// Everything that is settled, item by item: inputs, and members of inputs.
+fn settled(world: &World, known: &[Knowledge]) -> Vec<Cause> {
     let mut causes = Vec::new();
     for (input, known) in world.inputs.iter().zip(known) {
         let id = InputId(u16::try_from(input.index).unwrap());
         let members = match (input.kind, known) {
-            (Kind::Members(count), Known::Exactly(_)) => (1u32 << count) - 1,
-            (_, Known::Partly { includes, excludes }) => includes | excludes,
-            (_, Known::Nothing) => continue,
+            (Kind::Members(count), Knowledge::Exactly(_)) => (1u32 << count) - 1,
+            (_, Knowledge::Partly { includes, excludes }) => includes | excludes,
+            (_, Knowledge::Nothing) => continue,
             _ => {
                 causes.push(Cause { input: id, member: None });
                 continue;
@@ -65,13 +65,13 @@ fn settled(world: &World, known: &[Known]) -> Vec<Cause> {
     causes
 }
 
-fn status_of(world: &World, position: usize, known: &[Known]) -> Status {
+fn status_of(world: &World, position: usize, known: &[Knowledge]) -> Status {
     world.judge(&world.red_lines[position], &world.completions(known)).0
 }
 
-/// Whether a completion gives the answers that an opening asks for.
+/// Whether a completion gives the answers that an opening requires.
 fn gives(compiled: &Compiled, values: &[Value], opening: &Opening) -> bool {
-    let known: Vec<Known> = values.iter().map(|value| Known::Exactly(*value)).collect();
+    let known: Vec<Knowledge> = values.iter().map(|value| Knowledge::Exactly(*value)).collect();
     let axis = compiled.scenario().space.axis(opening.input).unwrap();
     axis.possible(&known[opening.input.index()].answer()) & opening.rules_out == 0
 }
@@ -79,7 +79,7 @@ fn gives(compiled: &Compiled, values: &[Value], opening: &Opening) -> bool {
 fn check_openings<'a>(
     world: &World,
     compiled: &Compiled,
-    known: &[Known],
+    known: &[Knowledge],
     position: usize,
     crosses: bool,
     openings: impl Iterator<Item = &'a [Opening]>,
@@ -93,7 +93,7 @@ fn check_openings<'a>(
     }
     for set in &openings {
         for (at, opening) in set.iter().enumerate() {
-            // Asked for less, some completion would slip through. Members count one by one.
+            // If the opening required less, some completion would not be decided. Members count separately.
             let bits = (0..128).map(|bit| 1u128 << bit).filter(|bit| opening.rules_out & bit != 0);
             for bit in bits {
                 let mut weaker: Vec<Opening> = set.to_vec();
@@ -108,7 +108,7 @@ fn check_openings<'a>(
     }
 }
 
-fn check_reasons(world: &World, known: &[Known], evaluation: &Evaluation, finding: &Finding, complete: bool) {
+fn check_reasons(world: &World, known: &[Knowledge], evaluation: &Evaluation, finding: &Finding, complete: bool) {
     let position = finding.red_line;
     let reasons: Vec<Vec<Cause>> = evaluation.reasons(finding).map(<[Cause]>::to_vec).collect();
     if finding.status == Status::Undetermined {
@@ -130,7 +130,7 @@ fn check_reasons(world: &World, known: &[Known], evaluation: &Evaluation, findin
     if !complete || all.len() > 7 {
         return;
     }
-    // Each minimal deciding set, found by trying all sets, is among the reasons.
+    // Each minimal deciding set, found by trying all sets, is among the reported reasons.
     let decides: Vec<bool> = (0..1usize << all.len())
         .map(|set| {
             let causes: Vec<Cause> =
@@ -154,9 +154,9 @@ fn check_reasons(world: &World, known: &[Known], evaluation: &Evaluation, findin
     }
 }
 
-/// Every finding, stance, verdict and warning of a world against the oracle's; with `complete_reasons`, also that no
-/// minimal reason is missing, which takes trying all sets of causes.
-pub fn check_everything(world: &World, known_given: &[Option<Known>], complete_reasons: bool) {
+/// Compares every finding, stance, verdict and warning of a world with the oracle. With `complete_reasons`, also checks
+/// that all minimal reasons are reported, which requires trying all sets of causes.
+pub fn check_everything(world: &World, known_given: &[Option<Knowledge>], complete_reasons: bool) {
     let compiled = compile(&world.yaml(&in_order(world)));
     let given = world.given(known_given);
     let known = world.known(known_given);
@@ -205,15 +205,16 @@ pub fn check_everything(world: &World, known_given: &[Option<Known>], complete_r
         assert_eq!(full.warnings.iter().find(|w| w.position == at).map(|w| w.certainty), expected);
     }
 
-    // The basic view is the full one without what is clear or not recorded.
+    // The basic view is the full view without the red lines that are clear or not yet recorded.
     let basic = compiled.evaluate(&given, day(world), Detail::Basic).unwrap();
-    let told = |evaluation: &Evaluation, finding: &Finding| {
+    let outline = |evaluation: &Evaluation, finding: &Finding| {
         let reasons: Vec<Vec<Cause>> = evaluation.reasons(finding).map(<[Cause]>::to_vec).collect();
         (finding.red_line, finding.status, finding.firmness, reasons)
     };
-    let astir = |finding: &&Finding| matches!(finding.status, Status::Crossed | Status::Undetermined);
-    let expected: Vec<_> = full.findings.iter().filter(astir).map(|finding| told(&full, finding)).collect();
-    let found: Vec<_> = basic.findings.iter().map(|finding| told(&basic, finding)).collect();
+    let is_in_basic_view = |finding: &&Finding| matches!(finding.status, Status::Crossed | Status::Undetermined);
+    let expected: Vec<_> =
+        full.findings.iter().filter(is_in_basic_view).map(|finding| outline(&full, finding)).collect();
+    let found: Vec<_> = basic.findings.iter().map(|finding| outline(&basic, finding)).collect();
     assert_eq!(found, expected);
     assert_eq!((basic.verdict, basic.could_become, &basic.stances), (full.verdict, full.could_become, &full.stances));
 }

@@ -1,11 +1,11 @@
-//! A world with a question asked of it: from a seed, in the oracle's terms and in the engine's.
+//! A world with a question about it, generated from a seed, both in the oracle's and in the engine's terms.
 //!
-//! `ORACLE_SEED=20007 cargo test --test it analysis` asks one again; `ORACLE_TIMES=50` asks fifty times as many.
+//! `ORACLE_SEED=20007 cargo test --test it analysis` runs one seed; `ORACLE_TIMES=50` runs fifty times as many seeds.
 
 use super::agreement::{compile, day, in_order};
 use super::expression::Expression;
 use super::generate::{self, Choices, Size};
-use super::world::{Known, LAST_DAY, Preference, Ranking, RedLine, Span, Value, World};
+use super::world::{Knowledge, LAST_DAY, Preference, Ranking, RedLine, Span, Value, World};
 use detente_analysis::{Aim, Goal, Problem, ProblemError, Question};
 use detente_condition::{Answer, CallConditions, InputId, compile_for_call};
 use detente_core::engine::{Compiled, Given, Origin, Status, Supposed};
@@ -16,15 +16,15 @@ use std::env;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A question. Shown with its seed when a check of it fails.
+/// A question about a world. A failed check prints it with its seed.
 pub struct Case {
     pub seed: u64,
     pub world: World,
-    /// What is given of circumstances, by input.
-    pub circumstances: Vec<Option<Known>>,
-    /// A proposal, by input.
-    pub terms: Vec<Option<Known>>,
-    pub pins: Vec<(usize, Known)>,
+    /// The given circumstances, by input.
+    pub circumstances: Vec<Option<Knowledge>>,
+    /// The terms of a proposal, by input.
+    pub terms: Vec<Option<Knowledge>>,
+    pub pins: Vec<(usize, Knowledge)>,
     pub goal: Option<Expression>,
     pub floor: Firmness,
     pub counts: Vec<bool>,
@@ -33,21 +33,21 @@ pub struct Case {
     pub added: Vec<RedLine>,
 }
 
-/// What cases are like.
+/// How cases are generated.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
     pub size: Size,
-    /// One in so many issues is pinned.
+    /// One in this many issues is pinned.
     pub pins: usize,
-    /// One in so many pairs of a party and an issue has no preference; 0: none has.
+    /// One in this many pairs of a party and an issue has no preference; 0 generates no preferences.
     pub preferences: usize,
-    /// One in so many floors is any, the others are the lowest: the more lines count.
+    /// One in this many floors is chosen at random, the others are the lowest, so that more red lines count.
     pub floors: usize,
 }
 
 impl Kind {
-    /// The kind of a seed, of three: that of other tests; many issues, with red lines that each ask for little, so that
-    /// there are many answers, and many ways to come to one; choices of many options and quantities of many numbers.
+    /// One of three kinds, by the seed: that of other tests; many issues with red lines that each require little, so
+    /// that there are many packages and many ways to reach one; choices of many options and quantities of many numbers.
     pub fn of(seed: u64) -> Self {
         let size = Size { constraints: 2, ..Size::default() };
         match seed % 3 {
@@ -68,8 +68,8 @@ impl Kind {
     }
 }
 
-/// Runs a check for each seed, and for some others that found what few do; or for what the environment asks for. Whether
-/// these were all.
+/// Runs a check for each seed and for some additional seeds that once found rare faults; or for the seeds that the
+/// environment selects. Returns whether all seeds were run.
 pub fn for_seeds(seeds: Range<u64>, others: &[u64], mut check: impl FnMut(u64)) -> bool {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     if let Some(seed) = number("ORACLE_SEED") {
@@ -79,13 +79,13 @@ pub fn for_seeds(seeds: Range<u64>, others: &[u64], mut check: impl FnMut(u64)) 
         return false;
     }
     seeds.clone().chain(others.iter().copied()).for_each(&mut check);
-    // Further seeds tell in their upper half whose they are.
+    // The upper half of a further seed contains the start of its range, so that `ORACLE_SEED` finds the right test.
     let further = (number("ORACLE_TIMES").unwrap_or(1) - 1) * (seeds.end - seeds.start);
     (0..further).map(|at| seeds.start << 32 | at).for_each(check);
     true
 }
 
-/// Bytes of a seed, by SplitMix64.
+/// The bytes of a seed, by SplitMix64.
 fn bytes(seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut bytes = Vec::with_capacity(1 << 14);
@@ -104,7 +104,7 @@ impl Case {
         Self::with_choices(seed, kind, |_| ()).0
     }
 
-    /// A case, and what else is made of its seed's bytes.
+    /// A case, and a value that `also` makes of the remaining bytes of its seed.
     pub fn with_choices<T>(seed: u64, kind: &Kind, also: impl FnOnce(&mut Choices) -> T) -> (Self, T) {
         let bytes = bytes(seed);
         let choices = &mut Choices::new(&bytes);
@@ -153,7 +153,7 @@ impl Case {
         (case, also)
     }
 
-    /// The red lines that are held, hypotheses applied, with their positions.
+    /// The red lines that are held after the hypotheses, with their positions.
     pub fn held(&self) -> Vec<(usize, RedLine)> {
         let recorded = self
             .world
@@ -169,27 +169,27 @@ impl Case {
         recorded.chain(added).collect()
     }
 
-    /// Those of them that count at the floor.
+    /// The held red lines that count at the floor.
     pub fn counted(&self) -> Vec<(usize, RedLine)> {
         let counts = |line: &RedLine| self.counts[line.party] && line.firmness >= self.floor;
         self.held().into_iter().filter(|(_, line)| counts(line)).collect()
     }
 
-    /// Whether a line is crossed with a firmness of at least the floor.
+    /// Whether a red line is crossed with a firmness of at least the floor.
     pub fn is_crossed(&self, line: &RedLine, values: &[Value]) -> bool {
         self.world.crossed(line, values) && self.world.counts_as(line, values) >= self.floor
     }
 
-    /// What is known of all inputs where these terms are given of issues, and of circumstances what is given.
-    pub fn known(&self, terms: &[Option<Known>]) -> Vec<Known> {
-        let given: Vec<Option<Known>> =
+    /// The knowledge about all inputs, from these terms and the case's circumstances.
+    pub fn known(&self, terms: &[Option<Knowledge>]) -> Vec<Knowledge> {
+        let given: Vec<Option<Knowledge>> =
             terms.iter().zip(&self.circumstances).map(|(term, given)| term.clone().or(given.clone())).collect();
         self.world.known(&given)
     }
 
-    /// The red lines that are crossed for certain, with the firmness of this: all of them, and those that are told
-    /// besides, for they do not count.
-    pub fn crossed_for_certain(&self, terms: &[Option<Known>]) -> (Vec<usize>, Vec<(usize, Firmness)>) {
+    /// The red lines that are certainly crossed: the positions of all of them, and, with their firmness, those that the
+    /// answer lists besides because they do not count.
+    pub fn crossed_for_certain(&self, terms: &[Option<Knowledge>]) -> (Vec<usize>, Vec<(usize, Firmness)>) {
         let completions = self.world.completions(&self.known(terms));
         let (mut all, mut besides) = (Vec::new(), Vec::new());
         for (position, line) in self.held() {
@@ -202,7 +202,7 @@ impl Case {
         (all, besides)
     }
 
-    /// The proposal for the engine.
+    /// The case's proposal in the engine's terms.
     pub fn given(&self) -> Vec<Given> {
         self.world.given(&self.terms)
     }
@@ -211,7 +211,7 @@ impl Case {
         Arc::new(compile(&self.world.yaml(&in_order(&self.world))))
     }
 
-    /// Where quantities are told apart by preferences, too.
+    /// The problem, with quantities that are also cut by preferences.
     pub fn problem(&self) -> Problem {
         self.made_ready(Problem::comparing)
     }
@@ -244,7 +244,7 @@ impl Case {
         });
         let supposed = Supposed::new(self.dropped.clone(), self.firmness.clone(), added.collect(), space);
         let supposes = !(self.dropped.is_empty() && self.firmness.is_empty() && self.added.is_empty());
-        let pin = |(input, known): &(usize, Known)| (id(*input), known.answer());
+        let pin = |(input, known): &(usize, Knowledge)| (id(*input), known.answer());
         let mut circumstances = self.world.given(&self.circumstances);
         circumstances.iter_mut().for_each(|given| given.origin = Origin::Circumstance);
         let question = Question {
@@ -302,8 +302,8 @@ pub fn id(input: usize) -> InputId {
     InputId(u16::try_from(input).unwrap())
 }
 
-/// What is given of issues, or of circumstances, alone.
-fn of_kind(world: &World, given: Vec<Option<Known>>, issues: bool) -> Vec<Option<Known>> {
+/// The given values of issues only, or of circumstances only.
+fn of_kind(world: &World, given: Vec<Option<Knowledge>>, issues: bool) -> Vec<Option<Knowledge>> {
     let each = given.into_iter().zip(&world.inputs);
     each.map(|(given, input)| given.filter(|_| input.is_issue == issues)).collect()
 }
@@ -327,7 +327,7 @@ fn preferences(world: &World, choices: &mut Choices, sparse: usize) -> Vec<Prefe
                 Ranking::Order(order)
             }
             _ => {
-                // A quantity's numbers change now and then only.
+                // The preference for a quantity changes at some of its numbers only.
                 let changes = if matches!(input.kind, super::world::Kind::Quantity(..)) { 3 } else { 1 };
                 let mut last = 0;
                 let mut tenths = |choices: &mut Choices| {

@@ -1,4 +1,4 @@
-//! Conditions as the oracle sees them: written to CEL, and evaluated by their plain meaning.
+//! Conditions in the oracle's terms: written as CEL, and evaluated by their plain meaning.
 
 use super::world::{Kind, Value, World};
 
@@ -37,7 +37,7 @@ impl Op {
         }
     }
 
-    /// The operator that says the same with the sides exchanged.
+    /// The operator that is equivalent with the sides exchanged.
     fn mirrored(self) -> Op {
         match self {
             Op::Less => Op::Greater,
@@ -59,7 +59,7 @@ pub enum Expression {
     Member(usize, u32),
     Size(usize, Op, i64),
     Number(usize, Op, i64),
-    /// The literal on the left.
+    /// The literal is on the left side.
     MirroredNumber(usize, Op, i64),
     Numbers(usize, Vec<i64>),
     /// `x.exists(m, m in [..])`, `.all`, `.exists_one`.

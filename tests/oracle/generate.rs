@@ -1,8 +1,8 @@
-//! Worlds and proposals from bytes: the test framework makes and shrinks the bytes, so that a failure is shown in its
-//! smallest form. Exhausted bytes read as zero, which means the simplest choice everywhere.
+//! Worlds and proposals from bytes. The test framework generates and shrinks the bytes, so that a failure is reported
+//! in its smallest form. Missing bytes are read as zero, which is the simplest choice everywhere.
 
 use super::expression::{Expression, Op, Quantifier};
-use super::world::{Day, Input, Kind, Known, LAST_DAY, RedLine, Span, Value, Waiver, World};
+use super::world::{Day, Input, Kind, Knowledge, LAST_DAY, RedLine, Span, Value, Waiver, World};
 use detente_core::scenario::model::Firmness;
 
 pub struct Choices<'a> {
@@ -30,20 +30,21 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// How large worlds may become.
+/// The maximum size of worlds.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// The most values over all inputs together, so that enumerating stays cheap.
+    /// The maximum number of values over all inputs together, which keeps the enumeration cheap.
     pub completions: usize,
     pub inputs: usize,
     pub red_lines: usize,
-    /// How deep the conditions of red lines are.
+    /// The maximum depth of red lines' conditions.
     pub depth: usize,
     pub constraints: usize,
-    /// How many more options than two, and values than two, a choice and a quantity may have, plus one.
+    /// A choice has fewer than this many options beyond two; `numbers` is the equivalent limit for the numbers of a
+    /// quantity.
     pub options: usize,
     pub numbers: usize,
-    /// One in so many inputs need not be a flag.
+    /// One in this many inputs may be something else than a flag.
     pub flags: usize,
 }
 
@@ -82,13 +83,13 @@ pub fn world_of(choices: &mut Choices, size: &Size) -> World {
         }
         inputs.push(input);
     }
-    // The last inputs may be circumstances; one issue at least stays.
+    // The last inputs may be circumstances, but at least one issue remains.
     let circumstances = choices.below(inputs.len().min(3));
     let issues = inputs.len() - circumstances;
     for input in &mut inputs[issues..] {
         input.is_issue = false;
     }
-    // The status quo of an issue may change from day to day, or only begin on one.
+    // The status quo of an issue may change from day to day, or begin after the first day.
     for input in &mut inputs[..issues] {
         let domain = input.domain();
         if choices.one_in(4) {
@@ -121,7 +122,7 @@ pub fn world_of(choices: &mut Choices, size: &Size) -> World {
 }
 
 fn everything(world: &World) -> Vec<Vec<Value>> {
-    world.completions(&vec![Known::Nothing; world.inputs.len()])
+    world.completions(&vec![Knowledge::Nothing; world.inputs.len()])
 }
 
 pub fn is_constant(world: &World, holds: impl Fn(&[Value]) -> bool) -> bool {
@@ -130,7 +131,7 @@ pub fn is_constant(world: &World, holds: impl Fn(&[Value]) -> bool) -> bool {
     count == 0 || count == all.len()
 }
 
-/// A red line that a file may hold: neither always nor never crossed, and every waiver lowers some crossing.
+/// A red line that a file may hold: it is crossed sometimes but not always, and every waiver lowers some crossing.
 pub fn red_line(world: &World, choices: &mut Choices, depth: usize) -> Option<RedLine> {
     let condition = expression(world, choices, depth);
     if is_constant(world, |values| condition.holds(world, values)) {
@@ -154,7 +155,7 @@ pub fn red_line(world: &World, choices: &mut Choices, depth: usize) -> Option<Re
             red_line.waivers = with;
         }
     }
-    // One that stands alone may have days of its own, as long as some are the line's.
+    // A single waiver may have spans of its own that overlap with the red line's.
     if let [waiver] = red_line.waivers.as_mut_slice()
         && choices.one_in(2)
     {
@@ -169,7 +170,7 @@ pub fn red_line(world: &World, choices: &mut Choices, depth: usize) -> Option<Re
     Some(red_line)
 }
 
-/// One to three spans, in order and disjoint, each beginning on a day that is covered.
+/// One to three disjoint spans in order, each beginning on a covered day.
 fn held(choices: &mut Choices) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut earliest: Day = 1;
@@ -229,7 +230,7 @@ fn atom(world: &World, choices: &mut Choices) -> Expression {
             match choices.below(4) {
                 0 => Expression::Member(input, member),
                 1 => {
-                    // A count that its domain decides is refused: fall back to a member.
+                    // The format rejects a count that its domain decides, so fall back to a member.
                     let (op, count) = (Op::ALL[choices.below(6)], i64::try_from(choices.below(4)).unwrap());
                     let truths = (0..=i64::from(members)).filter(|size| op.holds(*size, count)).count();
                     let decided = truths == 0 || truths == members as usize + 1;
@@ -250,7 +251,7 @@ fn atom(world: &World, choices: &mut Choices) -> Expression {
                 1 => Expression::MirroredNumber(input, op, number),
                 _ => {
                     let other = min + i64::try_from(choices.below(span)).unwrap();
-                    // Both numbers of a domain of two would be all of it.
+                    // Both numbers of a domain of two numbers would be the whole domain.
                     Expression::Numbers(input, if span > 2 { vec![other, number] } else { vec![number] })
                 }
             }
@@ -262,39 +263,39 @@ fn bits(mask: u32, count: u32) -> Vec<u32> {
     (0..count).filter(|bit| mask >> bit & 1 == 1).collect()
 }
 
-/// What a proposal and its circumstances say of each input.
-pub fn given(world: &World, choices: &mut Choices) -> Vec<Option<Known>> {
+/// The statements of a proposal and its circumstances about each input.
+pub fn given(world: &World, choices: &mut Choices) -> Vec<Option<Knowledge>> {
     let each = world.inputs.iter().map(|input| match choices.below(6) {
         0 => None,
-        1 => Some(Known::Nothing),
+        1 => Some(Knowledge::Nothing),
         2 | 3 => Some(exactly(input, choices)),
         _ => Some(bracketed(input, choices)),
     });
     each.collect()
 }
 
-pub fn exactly(input: &Input, choices: &mut Choices) -> Known {
+pub fn exactly(input: &Input, choices: &mut Choices) -> Knowledge {
     let domain = input.domain();
-    Known::Exactly(domain[choices.below(domain.len())])
+    Knowledge::Exactly(domain[choices.below(domain.len())])
 }
 
-/// Several values; of a flag one.
-pub fn bracketed(input: &Input, choices: &mut Choices) -> Known {
+/// Several values of an input; one value if it is a flag.
+pub fn bracketed(input: &Input, choices: &mut Choices) -> Knowledge {
     match input.kind {
         Kind::Flag => exactly(input, choices),
         Kind::Choice(options) => {
             let some = bits(choices.mask(options), options);
-            Known::OneOf(if some.is_empty() { vec![0] } else { some })
+            Knowledge::OneOf(if some.is_empty() { vec![0] } else { some })
         }
         Kind::Members(members) => {
             let (includes, out) = (choices.mask(members), choices.mask(members));
-            Known::Partly { includes, excludes: out & !includes }
+            Knowledge::Partly { includes, excludes: out & !includes }
         }
         Kind::Quantity(min, max) => {
             let span = usize::try_from(max - min).unwrap() + 1;
             let low = min + i64::try_from(choices.below(span)).unwrap();
             let rest = usize::try_from(max - low).unwrap() + 1;
-            Known::Between(low, low + i64::try_from(choices.below(rest)).unwrap())
+            Knowledge::Between(low, low + i64::try_from(choices.below(rest)).unwrap())
         }
     }
 }

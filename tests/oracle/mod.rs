@@ -1,5 +1,5 @@
-//! A naive oracle: it enumerates all completions and shares nothing with the engine but the file format. `agreement`
-//! and `case` alone know both; the analyses are told apart by the intervals of the engine's space, which `search` checks.
+//! A naive oracle: it enumerates all completions and shares only the file format with the engine. Only `agreement` and
+//! `case` know both; the checks of the analyses use the intervals of the engine's space, which `search` verifies.
 
 #![allow(dead_code, unreachable_pub, reason = "the fuzz target uses a part of it")]
 

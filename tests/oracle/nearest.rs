@@ -1,18 +1,18 @@
-//! The nearest passing packages by trying every way to keep or change each issue.
+//! The nearest passing packages, by trying every way to keep or change each issue.
 
 use super::search::{Search, place};
-use super::world::{Known, Value};
+use super::world::{Knowledge, Value};
 use detente_analysis::Distance;
 use detente_condition::Space;
 
-/// What is done with an issue: kept as it is, or given a value.
+/// The choice for an issue: `None` keeps it, `Some` gives it a value.
 pub type Choice = Option<Value>;
 
-/// A way to answer all issues, as far from the proposal as it is.
+/// A choice for each issue, with its distance from the proposal.
 #[derive(Clone, Debug)]
 pub struct Way {
     pub numbers: [usize; 4],
-    /// Its place among ways that are as near: issue by issue.
+    /// The rank among ways with equal distance: issue by issue.
     key: Vec<Vec<usize>>,
     pub touched: u32,
     pub choices: Vec<Choice>,
@@ -25,34 +25,34 @@ impl Way {
     }
 }
 
-/// The four numbers of giving an issue a value, as the documentation defines them.
-fn numbers(space: &Space, input: usize, before: &Known, value: Value) -> [usize; 4] {
-    let is_open = !matches!(before, Known::Exactly(_));
+/// The four parts of the distance if an issue gets a value, as the documentation defines them.
+fn numbers(space: &Space, input: usize, before: &Knowledge, value: Value) -> [usize; 4] {
+    let is_open = !matches!(before, Knowledge::Exactly(_));
     if before.admits(value) {
         return [0, usize::from(is_open), 0, 0];
     }
     let toggled = match (before, value) {
-        (Known::Exactly(Value::Members(before)), Value::Members(after)) => before ^ after,
-        (Known::Partly { includes, excludes }, Value::Members(after)) => includes & !after | excludes & after,
+        (Knowledge::Exactly(Value::Members(before)), Value::Members(after)) => before ^ after,
+        (Knowledge::Partly { includes, excludes }, Value::Members(after)) => includes & !after | excludes & after,
         _ => 0,
     };
     let at = |number: i64| place(space, input, Value::Quantity(number));
     let moved = match (before, value) {
-        (Known::Exactly(Value::Quantity(before)), Value::Quantity(after)) => at(*before).abs_diff(at(after)),
-        (Known::Between(_, high), Value::Quantity(after)) if after > *high => at(after) - at(*high),
-        (Known::Between(low, _), Value::Quantity(after)) => at(*low) - at(after),
+        (Knowledge::Exactly(Value::Quantity(before)), Value::Quantity(after)) => at(*before).abs_diff(at(after)),
+        (Knowledge::Between(_, high), Value::Quantity(after)) if after > *high => at(after) - at(*high),
+        (Knowledge::Between(low, _), Value::Quantity(after)) => at(*low) - at(after),
         _ => 0,
     };
     [1, 0, toggled.count_ones() as usize, moved]
 }
 
-/// The place of what is done with an issue among all that can be: what stays first, then by options, of quantities the
-/// nearest, of members one by one.
-fn key(space: &Space, input: usize, before: &Known, choice: Choice) -> Vec<usize> {
-    let is_open = !matches!(before, Known::Exactly(_));
+/// The rank of a choice for an issue: an unchanged issue comes first, then options in order, quantities by distance,
+/// and sets member by member.
+fn key(space: &Space, input: usize, before: &Knowledge, choice: Choice) -> Vec<usize> {
+    let is_open = !matches!(before, Knowledge::Exactly(_));
     let value = match (choice, before) {
         (Some(value), _) => value,
-        (None, Known::Exactly(value)) => *value,
+        (None, Knowledge::Exactly(value)) => *value,
         (None, _) => return vec![0],
     };
     let mut key = vec![usize::from(is_open)];
@@ -61,8 +61,8 @@ fn key(space: &Space, input: usize, before: &Known, choice: Choice) -> Vec<usize
             for member in 0..8 {
                 let bit = 1 << member;
                 let was_in = match before {
-                    Known::Exactly(Value::Members(before)) => before & bit != 0,
-                    Known::Partly { includes, .. } => includes & bit != 0,
+                    Knowledge::Exactly(Value::Members(before)) => before & bit != 0,
+                    Knowledge::Partly { includes, .. } => includes & bit != 0,
                     _ => false,
                 };
                 key.push(usize::from(was_in != (members & bit != 0)));
@@ -81,7 +81,7 @@ fn key(space: &Space, input: usize, before: &Known, choice: Choice) -> Vec<usize
 }
 
 /// All ways that pass.
-fn ways(search: &Search<'_>, space: &Space, before: &[Known]) -> Vec<Way> {
+fn ways(search: &Search<'_>, space: &Space, before: &[Knowledge]) -> Vec<Way> {
     let mut pending = vec![(Way { numbers: [0; 4], key: Vec::new(), touched: 0, choices: Vec::new() }, vec![0])];
     for (issue, (domain, stride)) in search.domains.iter().zip(&search.strides).enumerate() {
         let known = &before[issue];
@@ -89,8 +89,8 @@ fn ways(search: &Search<'_>, space: &Space, before: &[Known]) -> Vec<Way> {
         for (way, within) in &pending {
             let keeps = domain.iter().enumerate().filter(|(_, value)| known.admits(**value)).map(|(at, _)| at);
             let sets = domain.iter().enumerate().map(|(at, value)| (Some(*value), vec![at]));
-            // An exact answer is not given once more.
-            let sets = sets.filter(|(value, _)| value.map(Known::Exactly).as_ref() != Some(known));
+            // Giving an issue the exact value that it has is the same as keeping it.
+            let sets = sets.filter(|(value, _)| value.map(Knowledge::Exactly).as_ref() != Some(known));
             for (choice, places) in std::iter::once((None, keeps.collect::<Vec<_>>())).chain(sets) {
                 let mut way = way.clone();
                 if let Some(value) = choice {
@@ -111,8 +111,8 @@ fn ways(search: &Search<'_>, space: &Space, before: &[Known]) -> Vec<Way> {
     pending.into_iter().filter(|(_, within)| passes(within)).map(|(way, _)| way).collect()
 }
 
-/// Up to `most` nearest ways, each touching not all that one before it does.
-pub fn nearest(search: &Search<'_>, space: &Space, before: &[Known], most: usize) -> Vec<Way> {
+/// Up to `most` nearest ways. None changes a superset of the issues that an earlier one changes.
+pub fn nearest(search: &Search<'_>, space: &Space, before: &[Knowledge], most: usize) -> Vec<Way> {
     let mut left = ways(search, space, before);
     let mut found: Vec<Way> = Vec::new();
     while found.len() < most {

@@ -1,17 +1,17 @@
-//! Every way to answer all issues, and what stands between it and a package, by the definitions alone.
+//! Every assignment of all issues, and what prevents it from being a package, by the definitions alone.
 
 use super::case::Case;
-use super::world::{Kind, Known, Value};
+use super::world::{Kind, Knowledge, Value};
 use detente_analysis::Blame;
 use detente_condition::{Answer, InputId, Space};
 use std::collections::BTreeSet;
 
-/// What an assignment meets, over all values of the circumstances that are not known.
+/// The result of an assignment, over all values of the unknown circumstances.
 #[derive(Clone, Debug)]
 pub struct Met {
-    /// For each value of the circumstances, which counted lines are crossed at the floor.
+    /// For each value of the circumstances, the counted red lines that are crossed at the floor.
     pub crossed: Vec<u32>,
-    /// Which constraints are broken for some value; after them, whether the goal is missed for some value.
+    /// The constraints that are broken for some value; the next bit is set if the goal is missed for some value.
     pub broken: u32,
     pub pinned: bool,
 }
@@ -22,7 +22,7 @@ impl Met {
         self.pinned && self.broken == 0
     }
 
-    /// Which counted lines are crossed for some value.
+    /// The counted red lines that are crossed for some value.
     pub fn crossed_somehow(&self) -> u32 {
         self.crossed.iter().fold(0, |all, some| all | some)
     }
@@ -36,7 +36,7 @@ impl Met {
 pub struct Search<'a> {
     pub case: &'a Case,
     pub domains: Vec<Vec<Value>>,
-    /// How far apart assignments are that differ by one place in an issue's domain.
+    /// The distance between assignments that differ by one position in an issue's domain.
     pub strides: Vec<usize>,
     pub met: Vec<Met>,
 }
@@ -51,10 +51,11 @@ impl<'a> Search<'a> {
             strides[at - 1] = strides[at] * domains[at].len();
         }
         let count: usize = domains.iter().map(Vec::len).product();
-        // Issues come before circumstances: of each completion, what follows the issues is a setting.
+        // Issues come before circumstances, so the part of each completion after the issues is a setting of
+        // circumstances.
         let mut first = case.known(&vec![None; world.inputs.len()]);
         for (known, domain) in first.iter_mut().zip(&domains) {
-            *known = Known::Exactly(domain[0]);
+            *known = Knowledge::Exactly(domain[0]);
         }
         let settings = world.completions(&first);
         let lines = case.counted();
@@ -78,7 +79,7 @@ impl<'a> Search<'a> {
         search
     }
 
-    /// An assignment's values, by issue.
+    /// The values of an assignment, by issue.
     pub fn values(&self, assignment: usize) -> Vec<Value> {
         let each = self.domains.iter().zip(&self.strides);
         each.map(|(domain, stride)| domain[assignment / stride % domain.len()]).collect()
@@ -88,8 +89,8 @@ impl<'a> Search<'a> {
         (0..self.met.len()).filter(|assignment| self.met[*assignment].passes())
     }
 
-    /// The assignments that what is known of issues leaves possible.
-    pub fn within(&self, known: &[Known]) -> Vec<usize> {
+    /// The assignments that are possible with this knowledge about the issues.
+    pub fn within(&self, known: &[Knowledge]) -> Vec<usize> {
         let mut within = vec![0];
         for ((domain, stride), known) in self.domains.iter().zip(&self.strides).zip(known) {
             let places = domain.iter().enumerate().filter(|(_, value)| known.admits(**value));
@@ -99,8 +100,9 @@ impl<'a> Search<'a> {
         within
     }
 
-    /// What answers could run into, in the order of the documentation: lines, constraints, goal, pins.
-    pub fn runs_into(&self, known: &[Known]) -> Vec<Blame> {
+    /// The obstacles of the possible assignments, in the order of the documentation: red lines, constraints, goal,
+    /// pins.
+    pub fn runs_into(&self, known: &[Knowledge]) -> Vec<Blame> {
         let met: Vec<&Met> = self.within(known).into_iter().map(|assignment| &self.met[assignment]).collect();
         let crossed = met.iter().fold(0, |all, met| all | met.crossed_somehow());
         let broken = met.iter().fold(0, |all, met| all | met.broken);
@@ -112,17 +114,17 @@ impl<'a> Search<'a> {
         lines.chain(hard).chain(goal).chain(pins).collect()
     }
 
-    /// An assignment as some issues see it, quantities by the intervals that are told apart.
+    /// The part of an assignment on some issues, with quantities by their intervals.
     pub fn cell(&self, space: &Space, issues: &[InputId], assignment: usize) -> Vec<usize> {
         let values = self.values(assignment);
         issues.iter().map(|issue| place(space, issue.index(), values[issue.index()])).collect()
     }
 
-    /// Fails if some condition, pin or number tells two neighbours in one interval apart.
+    /// Fails if a condition, pin or preference distinguishes two neighbouring numbers of one interval.
     pub fn check_intervals(&self, space: &Space) {
         let world = &self.case.world;
         let held = self.case.held();
-        let everything = world.completions(&vec![Known::Nothing; world.inputs.len()]);
+        let everything = world.completions(&vec![Knowledge::Nothing; world.inputs.len()]);
         for input in world.inputs.iter().filter(|input| matches!(input.kind, Kind::Quantity(..))) {
             for values in &everything {
                 let Value::Quantity(number) = values[input.index] else { unreachable!("a quantity has a number") };
@@ -147,7 +149,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// A value's place on its axis: of a quantity its interval, of a set of members the set.
+/// The position of a value on its axis: the interval of a quantity, the bit mask of a set of members.
 pub fn place(space: &Space, input: usize, value: Value) -> usize {
     match value {
         Value::Flag(flag) => usize::from(flag),
@@ -160,17 +162,17 @@ pub fn place(space: &Space, input: usize, value: Value) -> usize {
     }
 }
 
-/// The place of an answer that is one value, or all numbers of one interval.
+/// The position of an answer that is one value, or all numbers of one interval.
 pub fn place_of_answer(space: &Space, input: InputId, answer: &Answer) -> usize {
-    match Known::from(*answer) {
-        Known::Exactly(value) => {
+    match Knowledge::from(*answer) {
+        Knowledge::Exactly(value) => {
             let at = place(space, input.index(), value);
             if let Value::Quantity(number) = value {
                 assert_eq!(space.axis(input).unwrap().interval(at), Some((number, number)), "a number of several");
             }
             at
         }
-        Known::Between(low, high) => {
+        Knowledge::Between(low, high) => {
             let at = place(space, input.index(), Value::Quantity(low));
             assert_eq!(space.axis(input).unwrap().interval(at), Some((low, high)), "a range that is no interval");
             at
@@ -179,7 +181,7 @@ pub fn place_of_answer(space: &Space, input: InputId, answer: &Answer) -> usize 
     }
 }
 
-/// The sets of a family without a proper part in it; with a set, the family has all that are larger.
+/// The minimal sets of a family. The family contains every superset of its sets.
 pub fn minimal(family: &BTreeSet<u32>) -> Vec<u32> {
     let less = |set: u32| members(set).into_iter().map(move |at| set & !(1 << at));
     family.iter().copied().filter(|set| !less(*set).any(|part| family.contains(&part))).collect()

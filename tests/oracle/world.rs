@@ -1,4 +1,4 @@
-//! A small negotiation, its completions, and what follows from them by the definitions alone.
+//! A small negotiation, its completions, and their consequences by the definitions alone.
 
 use super::expression::Expression;
 use detente_condition::{Answer, InputId};
@@ -22,7 +22,7 @@ pub enum Kind {
     Quantity(i64, i64),
 }
 
-/// A day of the little calendar: `n` is the n-th of January 2025.
+/// A day of January 2025, from 1.
 pub type Day = u8;
 /// The last day that worlds cover.
 pub const LAST_DAY: Day = 20;
@@ -59,7 +59,7 @@ pub struct Input {
     pub index: usize,
     pub kind: Kind,
     pub is_issue: bool,
-    /// From each day on (the first: from the beginning) what holds when nothing is said.
+    /// The status quo from each day on (the first: from the beginning).
     pub defaults: Vec<(Option<Day>, Value)>,
 }
 
@@ -83,7 +83,7 @@ impl Input {
 pub struct Waiver {
     pub when: Expression,
     pub firmness: Firmness,
-    /// Empty: whenever the line is held.
+    /// Empty: whenever the red line is held.
     pub held: Vec<Span>,
 }
 
@@ -98,7 +98,7 @@ pub struct RedLine {
 }
 
 impl RedLine {
-    /// Whether it is held, not yet recorded (`Some(false)`), or neither.
+    /// Whether it is held (`Some(true)`), not yet recorded (`Some(false)`), or neither (`None`).
     pub fn held_on(&self, day: Day) -> Option<bool> {
         if self.held.iter().any(|span| span.contains(day)) {
             return Some(true);
@@ -108,13 +108,13 @@ impl RedLine {
     }
 
     fn waivers_on(&self, day: Day) -> impl Iterator<Item = &Waiver> {
-        let stands =
+        let is_held =
             move |waiver: &&Waiver| waiver.held.is_empty() || waiver.held.iter().any(|span| span.contains(day));
-        self.waivers.iter().filter(stands)
+        self.waivers.iter().filter(is_held)
     }
 }
 
-/// What a party prefers on an issue.
+/// The preference of a party on an issue.
 #[derive(Clone, Debug)]
 pub struct Preference {
     pub party: usize,
@@ -162,13 +162,13 @@ pub struct World {
     pub red_lines: Vec<RedLine>,
     pub constraints: Vec<Expression>,
     pub preferences: Vec<Preference>,
-    /// The day evaluated.
+    /// The day of the evaluation.
     pub day: Day,
 }
 
-/// What is known of an input, in the oracle's own terms.
+/// The knowledge about an input, in the oracle's own terms.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Known {
+pub enum Knowledge {
     Nothing,
     Exactly(Value),
     OneOf(Vec<u32>),
@@ -176,14 +176,14 @@ pub enum Known {
     Partly { includes: u32, excludes: u32 },
 }
 
-impl Known {
+impl Knowledge {
     pub fn admits(&self, value: Value) -> bool {
         match (self, value) {
-            (Known::Nothing, _) => true,
-            (Known::Exactly(known), value) => *known == value,
-            (Known::OneOf(options), Value::Choice(option)) => options.contains(&option),
-            (Known::Between(low, high), Value::Quantity(number)) => (*low..=*high).contains(&number),
-            (Known::Partly { includes, excludes }, Value::Members(members)) => {
+            (Knowledge::Nothing, _) => true,
+            (Knowledge::Exactly(known), value) => *known == value,
+            (Knowledge::OneOf(options), Value::Choice(option)) => options.contains(&option),
+            (Knowledge::Between(low, high), Value::Quantity(number)) => (*low..=*high).contains(&number),
+            (Knowledge::Partly { includes, excludes }, Value::Members(members)) => {
                 members & includes == *includes && members & excludes == 0
             }
             _ => false,
@@ -194,34 +194,34 @@ impl Known {
         use detente_condition::Value as Engine;
         let mask = |options: &[u32]| options.iter().fold(0u64, |mask, option| mask | 1 << option);
         match self {
-            Known::Nothing => Answer::Unsettled,
-            Known::Exactly(Value::Flag(flag)) => Answer::Exact(Engine::Flag(*flag)),
-            Known::Exactly(Value::Choice(option)) => Answer::Exact(Engine::Choice(u8::try_from(*option).unwrap())),
-            Known::Exactly(Value::Members(members)) => Answer::Exact(Engine::Members(u64::from(*members))),
-            Known::Exactly(Value::Quantity(number)) => Answer::Exact(Engine::Quantity(*number)),
-            Known::OneOf(options) => Answer::AnyOf(mask(options)),
-            Known::Between(min, max) => Answer::Range { min: *min, max: *max },
-            Known::Partly { includes, excludes } => {
+            Knowledge::Nothing => Answer::Unsettled,
+            Knowledge::Exactly(Value::Flag(flag)) => Answer::Exact(Engine::Flag(*flag)),
+            Knowledge::Exactly(Value::Choice(option)) => Answer::Exact(Engine::Choice(u8::try_from(*option).unwrap())),
+            Knowledge::Exactly(Value::Members(members)) => Answer::Exact(Engine::Members(u64::from(*members))),
+            Knowledge::Exactly(Value::Quantity(number)) => Answer::Exact(Engine::Quantity(*number)),
+            Knowledge::OneOf(options) => Answer::AnyOf(mask(options)),
+            Knowledge::Between(min, max) => Answer::Range { min: *min, max: *max },
+            Knowledge::Partly { includes, excludes } => {
                 Answer::Partial { includes: u64::from(*includes), excludes: u64::from(*excludes) }
             }
         }
     }
 }
 
-impl From<Answer> for Known {
+impl From<Answer> for Knowledge {
     fn from(answer: Answer) -> Self {
         use detente_condition::Value as Engine;
         let mask = |mask: u64| u32::try_from(mask).unwrap();
         match answer {
-            Answer::Unsettled => Known::Nothing,
-            Answer::Exact(Engine::Flag(flag)) => Known::Exactly(Value::Flag(flag)),
-            Answer::Exact(Engine::Choice(option)) => Known::Exactly(Value::Choice(u32::from(option))),
-            Answer::Exact(Engine::Members(members)) => Known::Exactly(Value::Members(mask(members))),
-            Answer::Exact(Engine::Quantity(number)) => Known::Exactly(Value::Quantity(number)),
-            Answer::AnyOf(options) => Known::OneOf((0..64).filter(|bit| options >> bit & 1 == 1).collect()),
-            Answer::Range { min, max } => Known::Between(min, max),
+            Answer::Unsettled => Knowledge::Nothing,
+            Answer::Exact(Engine::Flag(flag)) => Knowledge::Exactly(Value::Flag(flag)),
+            Answer::Exact(Engine::Choice(option)) => Knowledge::Exactly(Value::Choice(u32::from(option))),
+            Answer::Exact(Engine::Members(members)) => Knowledge::Exactly(Value::Members(mask(members))),
+            Answer::Exact(Engine::Quantity(number)) => Knowledge::Exactly(Value::Quantity(number)),
+            Answer::AnyOf(options) => Knowledge::OneOf((0..64).filter(|bit| options >> bit & 1 == 1).collect()),
+            Answer::Range { min, max } => Knowledge::Between(min, max),
             Answer::Partial { includes, excludes } => {
-                Known::Partly { includes: mask(includes), excludes: mask(excludes) }
+                Knowledge::Partly { includes: mask(includes), excludes: mask(excludes) }
             }
         }
     }
@@ -231,17 +231,17 @@ impl From<Answer> for Known {
 pub type Judgement = (Status, Option<(Firmness, Firmness)>);
 
 impl World {
-    /// What is known of every input, from what is given (by input) and the defaults.
-    pub fn known(&self, given: &[Option<Known>]) -> Vec<Known> {
+    /// The knowledge about every input, from the given values (by input) and the status quo.
+    pub fn known(&self, given: &[Option<Knowledge>]) -> Vec<Knowledge> {
         let default = |input: &Input| {
             let mut begun = input.defaults.iter().filter(|(from, _)| from.is_none_or(|from| from <= self.day));
-            begun.next_back().map_or(Known::Nothing, |(_, value)| Known::Exactly(*value))
+            begun.next_back().map_or(Knowledge::Nothing, |(_, value)| Knowledge::Exactly(*value))
         };
         self.inputs.iter().zip(given).map(|(input, given)| given.clone().unwrap_or_else(|| default(input))).collect()
     }
 
-    /// Every way to settle everything.
-    pub fn completions(&self, known: &[Known]) -> Vec<Vec<Value>> {
+    /// Every combination of values that the knowledge permits.
+    pub fn completions(&self, known: &[Knowledge]) -> Vec<Vec<Value>> {
         let mut completions = vec![Vec::new()];
         for (input, known) in self.inputs.iter().zip(known) {
             let values: Vec<Value> = input.domain().into_iter().filter(|value| known.admits(*value)).collect();
@@ -280,7 +280,7 @@ impl World {
         (status, lowest.zip(firmness.max()))
     }
 
-    /// Whether a waiver lowers every crossing, or some; `None` where it lowers none.
+    /// Whether a waiver lowers every crossing, or some; `None` if it lowers none.
     pub fn judge_waiver(&self, red_line: &RedLine, waiver: &Waiver, completions: &[Vec<Value>]) -> Option<Certainty> {
         if !waiver.held.is_empty() && !waiver.held.iter().any(|span| span.contains(self.day)) {
             return None;
@@ -294,7 +294,7 @@ impl World {
         }
     }
 
-    /// Stances and verdict, each with what it could become, from the judgements of all red lines that are held.
+    /// The stances and the verdict, each as it is and as it could become, from the judgements of all held red lines.
     pub fn conclude(&self, judgements: &[Option<Judgement>]) -> (Vec<(Stance, Stance)>, Verdict, Verdict) {
         let of = |firmness: Firmness| match firmness {
             Firmness::Absolute | Firmness::Firm => Stance::Rejects,
@@ -337,7 +337,7 @@ impl World {
         (stances, now, later)
     }
 
-    pub fn given(&self, given: &[Option<Known>]) -> Vec<Given> {
+    pub fn given(&self, given: &[Option<Knowledge>]) -> Vec<Given> {
         let each = self.inputs.iter().zip(given).filter_map(|(input, known)| {
             let origin = if input.is_issue { Origin::Proposal } else { Origin::Circumstance };
             let id = InputId(u16::try_from(input.index).unwrap());

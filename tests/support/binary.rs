@@ -1,15 +1,15 @@
-//! The real binary, as a shell runs it.
+//! The real binary, run as a shell runs it.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A folder of a test's own, gone at its end.
+/// A temporary folder of one test, removed when it is dropped.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
-    /// Two tests of one program may choose the same name: the number tells their folders apart.
+    /// Two tests of one program may choose the same name, so the folder's name also contains a counter.
     pub fn new(name: &str) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -34,7 +34,7 @@ impl Drop for Folder {
 /// Names another binary to test in place of the one that cargo built, such as the last release's.
 const TESTED_PROGRAM: &str = "TESTED_PROGRAM";
 
-/// The binary, without what this shell has set for it.
+/// A command that runs the binary, without the variables that the developer's shell has set for it.
 pub fn command(arguments: &[&str]) -> Command {
     let program = std::env::var_os(TESTED_PROGRAM).unwrap_or_else(|| env!("CARGO_BIN_EXE_detente").into());
     let mut command = Command::new(program);
@@ -43,12 +43,12 @@ pub fn command(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command.env_remove("CLICOLOR_FORCE");
-    // Several servers at a time: each would want the same port.
+    // Tests run several servers at a time, which cannot all listen on the default admin port.
     command.env("DETENTE_ADMIN_LISTEN", "off");
     command
 }
 
-/// Exit code, standard output and standard error, neither with colours.
+/// The exit code, standard output and standard error of the binary, without colours.
 pub fn run(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command(arguments).output().unwrap();
     let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
@@ -56,21 +56,21 @@ pub fn run(arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), stdout, stderr)
 }
 
-/// What a command prints that ends well.
+/// The standard output of a command, which must succeed.
 pub fn prints(arguments: &[&str]) -> String {
     let (code, stdout, stderr) = run(arguments);
     assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}: {stdout}");
     stdout
 }
 
-/// A refused command, with its code: nothing on standard output.
+/// The exit code and standard error of a command, which must fail and print nothing on standard output.
 pub fn refuses(arguments: &[&str]) -> (i32, String) {
     let (code, stdout, stderr) = run(arguments);
     assert_eq!(stdout, "", "{arguments:?}");
     (code, stderr)
 }
 
-/// The scenario that README.md tells to save.
+/// The example scenario that README.md asks the reader to save.
 pub fn reservoir() -> &'static str {
     let (_, after) = include_str!("../../README.md").split_once("```yaml\n# reservoir.yaml\n").unwrap();
     after.split_once("```").unwrap().0

@@ -1,4 +1,4 @@
-//! A collector of traces and metrics, on a free port.
+//! An OpenTelemetry collector of traces and metrics, on a free port.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-/// A collector that keeps what it gets.
+/// A collector that keeps the exported traces and metrics.
 #[derive(Clone, Default)]
 pub struct Collector {
     pub resources: Arc<Mutex<Vec<Resource>>>,
@@ -51,7 +51,7 @@ impl MetricsService for Collector {
     }
 }
 
-/// A collector, and its address.
+/// Starts a collector. Returns it and its address.
 pub async fn collector() -> (Collector, SocketAddr) {
     let collector = Collector::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

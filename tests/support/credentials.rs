@@ -1,4 +1,4 @@
-//! Keys, certificates and tokens, made anew for each test.
+//! Keys, certificates and tokens, generated for each test.
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use detente::access::{JwtAlgorithm, JwtRules};
@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const ISSUER: &str = "https://issuer.test";
 pub const AUDIENCE: &str = "detente";
 
-/// A private key, and how its public one is told.
+/// A private key for signing tokens, and the name of its public key.
 pub struct Signer {
     pub name: String,
     pub algorithm: Algorithm,
@@ -40,7 +40,7 @@ impl Signer {
         Self { name: name.to_owned(), algorithm, pair, key }
     }
 
-    /// Its public key, as a JWKS lists it.
+    /// The public key as a JWKS lists it.
     pub fn jwk(&self) -> Value {
         let mut jwk = match self.algorithm {
             Algorithm::EdDSA => {
@@ -77,21 +77,21 @@ pub fn seconds(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// Claims that are accepted, for ten minutes from `now`.
+/// Claims that are accepted for ten minutes from `now`.
 pub fn claims(now: SystemTime) -> Value {
     json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": "service-a", "exp": seconds(now) + 600, "detente_role": "analyst"
     })
 }
 
-/// A token's entry in the file.
+/// A token's entry in a token file. `more` follows the other keys.
 pub fn entry(caller: &str, token: &str, role: &str, more: &str) -> String {
     let hash = HEXLOWER.encode(&Sha256::digest(token.as_bytes()));
     let more = if more.is_empty() { ", scenarios: all" } else { more };
     format!("  - {{caller: {caller}, sha256: {hash}, role: {role}{more}}}\n")
 }
 
-/// An authority, and what it signed.
+/// A certificate authority.
 pub struct Authorities {
     issuer: Issuer<'static, KeyPair>,
     pub certificate: Certificate,
@@ -118,7 +118,7 @@ impl Authorities {
         self.certificate.pem()
     }
 
-    /// For a server on this machine, good until then.
+    /// A certificate for a server on localhost, valid until the given time.
     pub fn server_until(&self, until: SystemTime) -> Identity {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::IpAddress("127.0.0.1".parse().unwrap()));
@@ -136,7 +136,7 @@ impl Authorities {
         self.client_until(name, SystemTime::now() + Duration::from_secs(3_600))
     }
 
-    /// For a client, good until then.
+    /// A certificate for a client, valid until the given time.
     pub fn client_until(&self, name: &str, until: SystemTime) -> Identity {
         let mut params = CertificateParams::default();
         params.not_after = until.into();

@@ -1,19 +1,19 @@
 //! A thousand hostile conditions, and a vocabulary as large as a scenario may have.
 //!
-//! Every family grows in twenty sizes, from harmless to beyond the limits. All of it is the same on every run.
+//! Each family grows in twenty sizes, from harmless to beyond the limits. All conditions are the same on every run.
 
 use detente_condition::{Domain, InputId, MAX_CONDITION_BYTES, Vocabulary};
 use std::sync::Arc;
 
-/// How many sizes a family has.
+/// The number of sizes of each family.
 pub(crate) const SIZES: usize = 20;
 
-/// A family's name, and what it makes of a size.
+/// A family's name, and the function that makes a condition of a size.
 pub(crate) type Family = (&'static str, fn(usize) -> String);
 
-/// Flags, choices of 64 options, sets of 64 members and quantities; groups of 64. Short names leave most room to do
-/// harm within the bytes of a condition; the options' names are as long as they may be, so that they are dear to
-/// compare.
+/// Flags, choices of 64 options, sets of 64 members and quantities; groups of 64. The names of inputs are short, so
+/// that a condition of the maximum length has room for many of them; the options' names have the maximum length, so
+/// that comparing them is expensive.
 pub(crate) fn vocabulary() -> (Vocabulary, Vec<Domain>) {
     let entries = |prefix: &str| -> Vec<Arc<str>> { (0..64).map(|at| Arc::from(format!("{prefix}{at}"))).collect() };
     let mut vocabulary = Vocabulary::default();
@@ -43,7 +43,7 @@ fn kind(at: u16) -> char {
     }
 }
 
-/// Two characters, none of them a word of CEL's.
+/// A name of two characters that is not a word of CEL.
 fn input(at: u16) -> String {
     let first = b"ABCDEFGHIJKLMNOPQRST"[usize::from(at) / 30];
     let second = b"0123456789abcdefghijklmnopqrst"[usize::from(at) % 30];
@@ -66,12 +66,12 @@ fn scaled(size: usize, from: usize, to: usize) -> usize {
     (from as f64 * ratio).round() as usize
 }
 
-/// A unit so often that the bytes are from 40 to just beyond what a condition may have.
+/// A unit repeated until it has from 40 bytes to slightly more than a condition may have.
 fn repeated(unit: &str, size: usize) -> String {
     unit.repeat(scaled(size, 40, MAX_CONDITION_BYTES + 8).div_ceil(unit.len()))
 }
 
-/// As many as fit into the size's bytes, with something between.
+/// As many parts as fit into the size's bytes, with a separator between them.
 fn joined(size: usize, separator: &str, mut part: impl FnMut(usize) -> String) -> String {
     let bytes = scaled(size, 40, MAX_CONDITION_BYTES - 8);
     let mut text = part(0);
@@ -86,18 +86,18 @@ fn joined(size: usize, separator: &str, mut part: impl FnMut(usize) -> String) -
     text
 }
 
-/// Something within something, from two deep to beyond what is let through, on both sides of the bound.
+/// Nested pairs, from two levels to beyond the limit, so that sizes lie on both sides of it.
 fn nested(size: usize, open: &str, inner: &str, close: &str) -> String {
     let deep = if size < 14 { 2 * size + 1 } else { scaled(size, 3, 400) };
     format!("{}{inner}{}", open.repeat(deep), close.repeat(deep))
 }
 
-/// The same without what closes it.
+/// Opening units without the closing ones.
 fn open(size: usize, unit: &str) -> String {
     unit.repeat(if size < 14 { 2 * size + 1 } else { scaled(size, 3, MAX_CONDITION_BYTES / unit.len()) })
 }
 
-/// Numbers without a pattern, the same on every run (splitmix64).
+/// Random numbers that repeat on every run (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -109,7 +109,7 @@ impl Random {
     }
 }
 
-/// Tokens in any order.
+/// Tokens in random order.
 fn soup(size: usize) -> String {
     let tokens: Vec<&str> =
         "A0 A4 A5 g0 m 1 -1 1.5 0x1F 9u ( ) [ ] { } . , : ? ! - + * / % == != < <= in && || true null \
@@ -120,7 +120,7 @@ fn soup(size: usize) -> String {
     joined(size, " ", |_| tokens[random.below(tokens.len())].to_owned())
 }
 
-/// The same with brackets that fit, so that it gets past the scan.
+/// Tokens in random order with matching brackets, so that the condition passes the scan.
 fn balanced_soup(size: usize) -> String {
     let mut random = Random(size as u64 + 77);
     let mut open = Vec::new();
@@ -165,7 +165,7 @@ fn balanced_soup(size: usize) -> String {
     text
 }
 
-/// Flags in clauses of three, at random.
+/// Clauses of three flags each, chosen at random.
 fn random_clauses(size: usize) -> String {
     let mut random = Random(size as u64 + 1_000);
     let flags = 10 + 2 * size;
@@ -173,13 +173,13 @@ fn random_clauses(size: usize) -> String {
     joined(size, " && ", |_| format!("({} || {} || {})", literal(), literal(), literal()))
 }
 
-/// An odd number of flags.
+/// True if an odd number of the flags hold.
 fn parity(size: usize) -> String {
     let flags: Vec<String> = (0..2 + size / 2).map(flag).collect();
     flags.iter().skip(1).fold(flags[0].clone(), |odd, flag| format!("({flag} ? !{odd} : {odd})"))
 }
 
-/// An odd number of flags, halved and halved again: as long as can be written, not deep.
+/// Parity by repeated halving: as long as a condition may be, and not deep.
 fn halved_parity(size: usize) -> String {
     fn odd(from: usize, to: usize) -> String {
         if to - from == 1 {
@@ -191,7 +191,7 @@ fn halved_parity(size: usize) -> String {
     odd(0, 2 + size)
 }
 
-/// A long conjunction, then alternatives: every case carries the whole of it.
+/// A long conjunction, then alternatives: each case contains the whole conjunction.
 fn heavy_cases(size: usize) -> String {
     let carried: Vec<String> = (100..100 + scaled(size, 10, 200)).map(flag).collect();
     let choices: Vec<String> =
@@ -211,7 +211,7 @@ fn cuts(size: usize) -> String {
     format!("{} in [{}]", name('q', 0), numbers.join(", "))
 }
 
-/// Fifty families.
+/// The fifty families.
 pub(crate) const FAMILIES: [Family; 50] = [
     ("parentheses", |size| nested(size, "(", "A0", ")")),
     ("parentheses, open", |size| open(size, "(")),

@@ -1,4 +1,4 @@
-//! A server on a free port, and a client that says exactly what it is told to.
+//! A server on a free port, and a client that sends exactly the bytes and headers that a test gives it.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
@@ -33,16 +33,16 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_types::{ErrorInfo, StatusExt};
 
-/// The evaluation's path.
+/// The path of EvaluateProposal.
 pub const EVALUATE: &str = "/detente.v1.RedLineService/EvaluateProposal";
-/// A path that any server answers.
+/// The path of ListScenarios, which every server can answer.
 pub const LIST: &str = "/detente.v1.RedLineService/ListScenarios";
-/// The service's name.
+/// The full name of the service.
 pub const SERVICE: &str = "detente.v1.RedLineService";
-/// More than any test should wait.
+/// The longest time that a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running server.
+/// A running server in the test process.
 pub struct Server {
     pub address: SocketAddr,
     /// What it counts.
@@ -52,7 +52,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The real service with the scenario that comes with the program; no pause at the end.
+    /// Starts the real service with the bundled scenario and without a pause before the drain.
     pub async fn start() -> Self {
         Self::with(Settings { drain: quick(), ..Settings::default() }).await
     }
@@ -65,13 +65,13 @@ impl Server {
         Self::run(store, settings, |server| server).await
     }
 
-    /// The same, with more than settings.
+    /// Starts a server that `furnish` may configure beyond its settings.
     pub async fn run(
         store: Arc<Store>,
         settings: Settings,
         furnish: impl FnOnce(server::Server) -> server::Server,
     ) -> Self {
-        // The suite is run a second time with `DETENTE_CACHE=0`, which the program itself heeds, too.
+        // CI runs the suite a second time with `DETENTE_CACHE=0`, the variable that the program itself reads.
         let off = std::env::var("DETENTE_CACHE").is_ok_and(|cache| cache == "0");
         let settings = Settings { cache_bytes: if off { 0 } else { settings.cache_bytes }, ..settings };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -83,18 +83,18 @@ impl Server {
         Self { address, metrics, stop, task }
     }
 
-    /// Asks it to end; `ended` waits for it.
+    /// Starts the shutdown. The returned task ends with its outcome.
     pub fn stop(self) -> JoinHandle<Result<DrainOutcome, ServeError>> {
         let _ = self.stop.send(());
         self.task
     }
 
-    /// The value of a metric, as it is scraped; 0 if there is none.
+    /// The value of a metric in the text format for Prometheus; 0 if the metric is absent.
     pub fn value(&self, metric: &str) -> f64 {
         value(&self.metrics, metric)
     }
 
-    /// Waits until a metric has a value that the test needs before it goes on.
+    /// Waits until the value of a metric meets a condition. Panics after [`PATIENCE`].
     pub async fn until(&self, metric: &str, holds: impl Fn(f64) -> bool) {
         until(&self.metrics, metric, holds).await;
     }
@@ -113,13 +113,13 @@ impl Server {
     }
 }
 
-/// The value of a metric, as it is scraped; 0 if there is none.
+/// The value of a metric in the text format for Prometheus; 0 if the metric is absent.
 pub fn value(metrics: &Metrics, metric: &str) -> f64 {
     let text = metrics.text().unwrap();
     text.lines().find_map(|line| line.strip_prefix(metric)?.trim().parse().ok()).unwrap_or(0.0)
 }
 
-/// Waits until a metric has a value that the test needs before it goes on.
+/// Waits until the value of a metric meets a condition. Panics after [`PATIENCE`].
 pub async fn until(metrics: &Metrics, metric: &str, holds: impl Fn(f64) -> bool) {
     let begun = Instant::now();
     while !holds(value(metrics, metric)) {
@@ -128,7 +128,7 @@ pub async fn until(metrics: &Metrics, metric: &str, holds: impl Fn(f64) -> bool)
     }
 }
 
-/// A drain without a pause, cut after two seconds.
+/// A drain without a pause, which cuts calls off after two seconds.
 pub fn quick() -> Drain {
     Drain { pause: Duration::ZERO, timeout: Duration::from_secs(2) }
 }
@@ -137,12 +137,12 @@ pub async fn channel(address: SocketAddr) -> Channel {
     Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 
-/// A message as gRPC frames it, uncompressed.
+/// A message in gRPC's framing, uncompressed.
 pub fn frame(message: &[u8]) -> Bytes {
     flagged(0, message)
 }
 
-/// A message with its flag.
+/// A message in gRPC's framing, with the given compression flag.
 pub fn flagged(flag: u8, message: &[u8]) -> Bytes {
     let mut framed = BytesMut::new();
     framed.extend_from_slice(&[flag]);
@@ -151,7 +151,7 @@ pub fn flagged(flag: u8, message: &[u8]) -> Bytes {
     framed.freeze()
 }
 
-/// A client below gRPC.
+/// An HTTP/2 client that knows gRPC's headers but not its framing.
 #[derive(Clone)]
 pub struct Client {
     send: SendRequest<Bytes>,
@@ -162,12 +162,12 @@ impl Client {
         Self::over(TcpStream::connect(address).await.unwrap()).await.unwrap()
     }
 
-    /// On a connection that is there.
+    /// A client over an existing connection.
     pub async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
         Self::with_windows(stream, 8 * 1024 * 1024).await
     }
 
-    /// With room for so many bytes of an answer until it is read, in bytes.
+    /// A client that buffers up to `window` bytes of each unread response.
     pub async fn with_windows(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         window: u32,
@@ -181,13 +181,13 @@ impl Client {
         Ok(Self { send })
     }
 
-    /// Opens a call, if the connection bears it.
+    /// Opens a call, or returns the error of the connection.
     pub async fn try_open(&self, path: &str) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         let request = Request::post(format!("http://detente{path}")).header("content-type", "application/grpc");
         self.send.clone().ready().await?.send_request(request.body(()).unwrap(), false)
     }
 
-    /// Opens a call.
+    /// Opens a call. Panics if the connection fails.
     pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> (ResponseFuture, SendStream<Bytes>) {
         let mut request = Request::post(format!("http://detente{path}"))
             .header("content-type", "application/grpc")
@@ -199,23 +199,23 @@ impl Client {
         send.send_request(request.body(()).unwrap(), false).unwrap()
     }
 
-    /// The answer to a call, if the connection bears it.
+    /// The response to a call; `None` if the connection fails.
     pub async fn try_call(&self, path: &str, body: impl Into<Bytes>) -> Option<Answer> {
         self.send.clone().ready().await.ok()?;
         let answer = self.call(path, &[], body).await;
         answer.http.is_some().then_some(answer)
     }
 
-    /// Sends these bytes, and ends the request.
+    /// Sends the bytes as the whole request, and reads the response.
     pub async fn call(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let (answer, mut send) = self.open(path, headers).await;
-        // The server may have answered before it has read everything.
+        // The server may have responded, and reset the stream, before it has read everything.
         let _ = send.send_data(body.into(), true);
         Answer::read(answer).await
     }
 }
 
-/// What came back.
+/// A response as received.
 #[derive(Debug, Default)]
 pub struct Answer {
     pub http: Option<StatusCode>,
@@ -240,7 +240,7 @@ impl Answer {
         .expect("an answer in time")
     }
 
-    /// The rest of an answer whose headers are there.
+    /// Reads the body and trailers of a response whose headers have arrived.
     pub async fn rest(response: http::Response<RecvStream>) -> Self {
         let (parts, body) = response.into_parts();
         tokio::time::timeout(PATIENCE, Self::read_body(parts, body)).await.expect("an answer in time")

@@ -1,11 +1,11 @@
-//! A scenario whose questions take minutes: more parties' offices than towns, no two in one town.
+//! A scenario whose analyses take minutes: more party offices than towns, and no two offices in one town.
 
 #![allow(dead_code, unreachable_pub, reason = "each program uses a part")]
 
 use std::fmt::Write;
 
-/// So many issues with so many options; red lines for each two issues, which may not have the same answer. With more
-/// issues than options nothing passes, and no solver of this kind finds out soon.
+/// A scenario with this many issues and options, and with red lines against equal answers to any two issues. With more
+/// issues than options nothing passes, which a solver of this kind cannot prove soon (the pigeonhole principle).
 pub fn pigeons(issues: usize, options: usize) -> String {
     let options: Vec<String> = (0..options).map(|option| format!("town_{option}")).collect();
     let mut text = String::from(

@@ -1,4 +1,4 @@
-//! The program while it runs, with its log.
+//! A running program and its log.
 
 use super::{Client, PATIENCE, binary};
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A running program, ended with its test.
+/// A running program, killed when it is dropped.
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
@@ -19,7 +19,7 @@ impl Program {
         let listen = if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
         let all = [&["serve", "--log-format", "json"], listen, arguments].concat();
         let mut command = binary::command(&all);
-        // tokio would panic, if it read it.
+        // tokio would panic if the program read this variable.
         command.env("TOKIO_WORKER_THREADS", "0");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -32,12 +32,12 @@ impl Program {
                 break address.parse().unwrap();
             }
         };
-        let told = log.clone();
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| told.lock().unwrap().push(line)));
+        let shared_log = log.clone();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared_log.lock().unwrap().push(line)));
         Self { child, address, log }
     }
 
-    /// How many threads it has for calls.
+    /// The number of tokio's threads, both worker and blocking ones.
     pub fn threads(&self) -> usize {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
@@ -64,7 +64,7 @@ impl Program {
         Client::connect(self.address).await
     }
 
-    /// Until it holds, or the test has lost its patience.
+    /// Waits until the condition holds. Panics after [`PATIENCE`].
     pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
         let begun = Instant::now();
         while !holds(self).await {

@@ -1,14 +1,14 @@
-//! The real binary as a server.
+//! The real binary as a server, for tests that need its address only.
 
 use super::binary::command;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
-/// A server of a test's own, killed at its end.
+/// A running server of one test, killed when it is dropped.
 pub struct Server {
     child: Child,
     log: BufReader<ChildStderr>,
-    /// What it logged until it listened.
+    /// The log up to the line with the address.
     pub told: String,
     pub url: String,
 }
@@ -33,12 +33,12 @@ impl Server {
         server
     }
 
-    /// Its process.
+    /// The id of the server's process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks it to end as systems do; gives how it ended, and what it logged to the end.
+    /// Sends SIGTERM and waits. Returns the exit status and the rest of the log.
     pub fn terminate(mut self) -> (ExitStatus, String) {
         let kill = format!("kill {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());

@@ -1,14 +1,14 @@
-//! The nearest passing packages.
+//! The nearest passing packages, compared with brute force.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::nearest::{Way, nearest};
 use crate::oracle::search::{Search, place};
-use crate::oracle::world::{Kind as InputKind, Known, Value};
+use crate::oracle::world::{Kind as InputKind, Knowledge, Value};
 use detente_analysis::{Amended, Budget, MAX_AMENDMENTS, Problem, StepKind};
 use detente_condition::{Answer, InputId};
 
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Coverage {
     none: usize,
     as_it_is: usize,
     amended: usize,
@@ -19,11 +19,11 @@ pub(crate) struct Seen {
     moved: usize,
     stays_open: usize,
     newly_crossing: usize,
-    /// Sets of members of which some were settled, and the others stay open.
+    /// Cases in which some members of a set were settled and the others stay open.
     partly: usize,
 }
 
-pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     let problem = case.made_ready(Problem::new);
     let search = Search::new(case);
     let before = case.known(&case.terms);
@@ -34,40 +34,42 @@ pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
     let distances = |ways: &[Way]| ways.iter().map(Way::distance).collect::<Vec<_>>();
     assert_eq!(found.found.iter().map(|amended| amended.distance).collect::<Vec<_>>(), distances(&expected));
     for (amended, way) in found.found.iter().zip(&expected) {
-        check_one(case, &problem, &search, &before, amended, way, seen);
+        check_one(case, &problem, &search, &before, amended, way, coverage);
     }
-    seen.none += usize::from(expected.is_empty());
-    seen.as_it_is += usize::from(expected.first().is_some_and(|way| way.touched == 0));
-    seen.amended += usize::from(expected.first().is_some_and(|way| way.touched != 0));
-    seen.several += usize::from(expected.len() > 1);
+    coverage.none += usize::from(expected.is_empty());
+    coverage.as_it_is += usize::from(expected.first().is_some_and(|way| way.touched == 0));
+    coverage.amended += usize::from(expected.first().is_some_and(|way| way.touched != 0));
+    coverage.several += usize::from(expected.len() > 1);
 }
 
 fn check_one(
     case: &Case,
     problem: &Problem,
     search: &Search<'_>,
-    before: &[Known],
+    before: &[Knowledge],
     amended: &Amended,
     way: &Way,
-    seen: &mut Seen,
+    coverage: &mut Coverage,
 ) {
     let touched: Vec<usize> = amended.answers.iter().map(|(issue, _)| issue.index()).collect();
     let expected: Vec<usize> = (0..way.choices.len()).filter(|issue| way.choices[*issue].is_some()).collect();
     assert_eq!(touched, expected, "{:?} against {way:?}", amended.answers);
-    // Of equally near ways brute force takes the first that settles whole sets; members may stay open one by one, so that
-    // another way comes first where a set was open. How near it is, and that it is needed, is checked all the same.
+    // Among equally near amendments, brute force takes the first one that settles whole sets. The analysis may leave
+    // single members open, so for an open set it may return a different amendment; its distance and its necessity are
+    // still checked.
     let is_open_set = |issue: &usize| {
-        matches!(case.world.inputs[*issue].kind, InputKind::Members(_)) && !matches!(before[*issue], Known::Exactly(_))
+        matches!(case.world.inputs[*issue].kind, InputKind::Members(_))
+            && !matches!(before[*issue], Knowledge::Exactly(_))
     };
     let members_were_open = touched.iter().any(is_open_set);
     let mut after = before.to_vec();
     let mut terms = case.terms.clone();
     for (issue, answer) in &amended.answers {
         let issue = issue.index();
-        let known = Known::from(*answer);
+        let known = Knowledge::from(*answer);
         assert!(members_were_open || known.admits(way.choices[issue].unwrap()), "{known:?} against {way:?}");
-        seen.partly += usize::from(matches!(known, Known::Partly { .. }));
-        if let Known::Between(low, high) = known {
+        coverage.partly += usize::from(matches!(known, Knowledge::Partly { .. }));
+        if let Knowledge::Between(low, high) = known {
             let ends = [low, high].map(|number| place(&problem.space, issue, Value::Quantity(number)));
             assert_eq!(ends[0], ends[1], "a range of alike numbers");
             let within = |number| before[issue].admits(Value::Quantity(number));
@@ -97,42 +99,42 @@ fn check_one(
             assert_eq!(step.newly_crosses, newly, "of {step:?}");
             assert!(!needed_for.is_empty(), "{step:?} is needed for nothing");
             assert_eq!(step.settles_open, settles_open(&before[issue.index()], kind), "of {step:?}");
-            seen.newly_crossing += newly.len();
+            coverage.newly_crossing += newly.len();
         }
     }
     assert_eq!(steps.next(), None);
     let [changed, settled, toggled, moved] = way.numbers.map(|number| usize::from(number > 0));
-    seen.changed += changed;
-    seen.settled += settled;
-    seen.toggled += toggled;
-    seen.moved += moved;
-    let stays = |issue: &usize| !touched.contains(issue) && !matches!(before[*issue], Known::Exactly(_));
-    seen.stays_open += (0..way.choices.len()).filter(stays).count();
+    coverage.changed += changed;
+    coverage.settled += settled;
+    coverage.toggled += toggled;
+    coverage.moved += moved;
+    let stays = |issue: &usize| !touched.contains(issue) && !matches!(before[*issue], Knowledge::Exactly(_));
+    coverage.stays_open += (0..way.choices.len()).filter(stays).count();
 }
 
-/// Whether a step settles what was open, of members that one.
-fn settles_open(before: &Known, kind: StepKind) -> bool {
+/// Whether a step settles an open issue, or, for a set of members, an open member.
+fn settles_open(before: &Knowledge, kind: StepKind) -> bool {
     match (before, kind) {
-        (Known::Exactly(_), _) => false,
-        (Known::Partly { includes, excludes }, StepKind::Member { member, .. }) => {
+        (Knowledge::Exactly(_), _) => false,
+        (Knowledge::Partly { includes, excludes }, StepKind::Member { member, .. }) => {
             (includes | excludes) >> member & 1 == 0
         }
         _ => true,
     }
 }
 
-/// The steps of an issue's change, each with what the issue would be without it.
-fn steps_of(case: &Case, before: &Known, issue: InputId, answer: &Answer) -> Vec<(StepKind, Known)> {
+/// The steps of an issue's change, each with the state of the issue without that step.
+fn steps_of(case: &Case, before: &Knowledge, issue: InputId, answer: &Answer) -> Vec<(StepKind, Knowledge)> {
     let InputKind::Members(count) = case.world.inputs[issue.index()].kind else {
         return vec![(StepKind::Set(*answer), before.clone())];
     };
     let all = (1 << count) - 1;
-    let certain = |known: &Known| match known {
-        Known::Exactly(Value::Members(members)) => (*members, all & !members),
-        Known::Partly { includes, excludes } => (*includes, *excludes),
+    let certain = |known: &Knowledge| match known {
+        Knowledge::Exactly(Value::Members(members)) => (*members, all & !members),
+        Knowledge::Partly { includes, excludes } => (*includes, *excludes),
         _ => (0, 0),
     };
-    let ((was_in, was_out), (now_in, now_out)) = (certain(before), certain(&Known::from(*answer)));
+    let ((was_in, was_out), (now_in, now_out)) = (certain(before), certain(&Knowledge::from(*answer)));
     let mut steps = Vec::new();
     for member in 0..count {
         let bit = 1 << member;
@@ -143,9 +145,9 @@ fn steps_of(case: &Case, before: &Known, issue: InputId, answer: &Answer) -> Vec
         assert_ne!(now, (0, 0), "what was settled is not opened");
         let (includes, excludes) = (now_in & !bit | was.0, now_out & !bit | was.1);
         let reverted = if includes | excludes == all {
-            Known::Exactly(Value::Members(includes))
+            Knowledge::Exactly(Value::Members(includes))
         } else {
-            Known::Partly { includes, excludes }
+            Knowledge::Partly { includes, excludes }
         };
         steps.push((StepKind::Member { member: u8::try_from(member).unwrap(), inside: now.0 != 0 }, reverted));
     }
@@ -154,7 +156,7 @@ fn steps_of(case: &Case, before: &Known, issue: InputId, answer: &Answer) -> Vec
 
 #[test]
 fn amendments_are_the_nearest() {
-    let mut seen = Seen::default();
+    let mut coverage = Coverage::default();
     let all = for_seeds(10_000..12_500, &[42_949_672_976_901], |seed| {
         let most = |choices: &mut crate::oracle::generate::Choices| {
             if choices.one_in(2) { MAX_AMENDMENTS } else { choices.below(6) }
@@ -164,21 +166,21 @@ fn amendments_are_the_nearest() {
         kind.size.red_lines = 3 + (seed % 3) as usize;
         kind.size.constraints = 1;
         let (case, most) = Case::with_choices(seed, &kind, most);
-        check(&case, most, &mut seen);
+        check(&case, most, &mut coverage);
     });
-    println!("{seen:?}");
+    println!("{coverage:?}");
     assert!(
-        !all || (seen.none > 100
-            && seen.as_it_is > 100
-            && seen.amended > 100
-            && seen.several > 20
-            && seen.changed > 100
-            && seen.settled > 100
-            && seen.toggled > 50
-            && seen.moved > 50
-            && seen.stays_open > 100
-            && seen.partly > 20
-            && seen.newly_crossing > 20),
-        "{seen:?}"
+        !all || (coverage.none > 100
+            && coverage.as_it_is > 100
+            && coverage.amended > 100
+            && coverage.several > 20
+            && coverage.changed > 100
+            && coverage.settled > 100
+            && coverage.toggled > 50
+            && coverage.moved > 50
+            && coverage.stays_open > 100
+            && coverage.partly > 20
+            && coverage.newly_crossing > 20),
+        "{coverage:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! Answers that a bound cuts short: what is there is right, and they say so.
+//! Answers that a bound cuts short: the partial result is correct and is marked as cut short.
 
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::find_packages_response::Part;
@@ -40,7 +40,7 @@ fn too_many_concessions_do_not_hide_a_few_conflicts() {
             .unwrap();
         }
     }
-    // Of each pair one must give: 2^15 concessions of the same size, of which the first can only be told with all.
+    // One red line of each pair must give: 2^15 concessions of equal size, which can only be listed after finding all.
     let impasse = ask(&text, &v1::ExplainImpasseRequest::default()).impasse.unwrap();
     assert_eq!(impasse.is_impasse, Some(true));
     assert_eq!(impasse.conflicts.len(), 15);
@@ -49,7 +49,7 @@ fn too_many_concessions_do_not_hide_a_few_conflicts() {
     assert_eq!(impasse.cut_short(), v1::CutShort::Work);
 }
 
-/// A quantity whose every number a party values otherwise, beside a red line.
+/// A quantity for which a party values each number differently, beside a red line.
 fn valued(values: i64) -> String {
     let numbers: Vec<String> = (0..values).map(|value| format!("{value}: {}", value * 7 % 1000)).collect();
     format!(
@@ -64,11 +64,12 @@ fn valued(values: i64) -> String {
 }
 
 #[test]
-fn what_a_party_prefers_does_not_change_which_amendment_is_nearest() {
+fn preferences_do_not_change_the_nearest_amendment() {
     use v1::suggest_amendments_request::Subject;
     let subject = Some(Subject::Proposal(v1::Proposal::default()));
     let request = v1::SuggestAmendmentsRequest { subject, max_amendments: 1, ..Default::default() };
-    // 101 numbers cut it often, and 201 more often than can be told apart: of no matter to this question.
+    // The preferences cut 101 numbers into many intervals, and 201 into more than the limit. Neither affects this
+    // question.
     for values in [101, 201] {
         let response = ask(&valued(values), &request);
         assert_eq!(response.amendments[0].changes[0].issue, "weeks", "{values}");
@@ -77,7 +78,7 @@ fn what_a_party_prefers_does_not_change_which_amendment_is_nearest() {
 }
 
 #[test]
-fn more_ties_than_are_answered_are_told() {
+fn ties_beyond_the_answered_ones_are_reported() {
     // Two opposed parties, and a third that gains nothing anywhere: forty efficient points, all with a product of 0.
     let options: Vec<String> = (0..40).map(|option| format!("o{option}")).collect();
     let mut text = format!(
@@ -101,13 +102,13 @@ fn more_ties_than_are_answered_are_told() {
     assert_eq!(summary.efficient_points, "40");
     let bargaining = summary.bargaining.unwrap();
     assert!(bargaining.nash.is_empty(), "a product of 0 singles nothing out");
-    // The middle two give both 19 of 39, or 20.
+    // At each of the middle two points, one party gains 19 of 39 and the other gains 20.
     assert_eq!(bargaining.kalai_smorodinsky.len(), 2);
     assert!(summary.complete);
 }
 
 #[test]
-fn packages_of_many_members_are_not_sent_by_the_thousand() {
+fn packages_with_many_members_are_bounded_by_work() {
     let members: Vec<String> = (0..64).map(|member| format!("m{member}")).collect();
     let wide = |issues: usize| {
         let mut text = format!("{HEAD}issues:\n");
@@ -143,9 +144,9 @@ fn packages_of_many_members_are_not_sent_by_the_thousand() {
     }
 }
 
-/// When the time ends, what was found by then is answered.
+/// When the time ends, the packages found by then are answered.
 #[test]
-fn packages_that_were_found_when_the_time_ends_are_answered() {
+fn packages_found_before_the_time_limit_are_answered() {
     use std::cell::Cell;
     let compiled = source::load(&[]).unwrap();
     let service = RedLines::new(Arc::new(Store::new(compiled).unwrap()));

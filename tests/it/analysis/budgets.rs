@@ -1,4 +1,4 @@
-//! Whatever little time or work there is: what is answered is right, and it is told if it is not all.
+//! However small the budget of time or work, each answer is correct and says whether it is complete.
 
 use super::robustness::probabilities;
 use crate::oracle::case::{Case, Kind, for_seeds};
@@ -7,16 +7,16 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Coverage {
     answers: usize,
     cut_short: BTreeMap<&'static str, usize>,
     partly: BTreeMap<&'static str, usize>,
     most_asks: usize,
-    /// For each bound.
+    /// How many answers each bound cut short.
     by_bound: [usize; 8],
 }
 
-/// All answers to one question.
+/// The answers of all analyses for one case.
 struct Answers {
     amendments: Amendments,
     packages: Vec<Found>,
@@ -24,7 +24,7 @@ struct Answers {
     robustness: Robustness,
 }
 
-struct Asked<'a> {
+struct Questions<'a> {
     case: &'a Case,
     problem: Problem,
     wanted: Vec<Wanted>,
@@ -33,10 +33,10 @@ struct Asked<'a> {
 
 const MOST: usize = 4;
 
-/// One of the bounds.
+/// Selects one of the bounds.
 type Bound = fn(&mut Bounds) -> &mut usize;
 
-impl Asked<'_> {
+impl Questions<'_> {
     /// All answers, each within a budget of its own.
     fn answers<'b>(&self, budget: &dyn Fn() -> Budget<'b>) -> Answers {
         let packages = self.wanted.iter().map(|wanted| self.problem.packages(wanted, &budget()).unwrap());
@@ -52,7 +52,7 @@ impl Asked<'_> {
     }
 }
 
-/// Whether something is not known, or known as it is.
+/// Fails unless the value is absent or equals the complete answer's value.
 fn absent_or_equal<T: PartialEq + std::fmt::Debug>(found: &Option<T>, whole: &Option<T>) {
     assert!(found.is_none() || found == whole, "{found:?} against {whole:?}");
 }
@@ -78,8 +78,8 @@ fn check_packages(found: &Found, whole: &Found) -> (Option<CutShort>, bool) {
         assert!(found.efficient.is_empty() && found.bargain.is_none());
     }
     if found.cut_short.is_none() {
-        let told = |found: &Found| (found.count.clone(), found.packages.clone(), found.compared);
-        assert_eq!(told(found), told(whole));
+        let parts = |found: &Found| (found.count.clone(), found.packages.clone(), found.compared);
+        assert_eq!(parts(found), parts(whole));
         assert_eq!(
             (&found.efficient, &found.bargain, &found.by_integer),
             (&whole.efficient, &whole.bargain, &whole.by_integer)
@@ -112,28 +112,28 @@ fn check_robustness(found: &Robustness, whole: &Robustness) -> (Option<CutShort>
     (found.cut_short, found.proposal.is_some())
 }
 
-fn check(found: &Answers, whole: &Answers, cut: CutShort, seen: &mut Seen) {
-    let mut told = vec![
+fn check(found: &Answers, whole: &Answers, cut: CutShort, coverage: &mut Coverage) {
+    let mut results = vec![
         ("amendments", check_amendments(&found.amendments, &whole.amendments)),
         ("impasse", check_impasse(&found.impasse, &whole.impasse)),
         ("robustness", check_robustness(&found.robustness, &whole.robustness)),
     ];
     let packages = found.packages.iter().zip(&whole.packages);
-    told.extend(packages.map(|(found, whole)| ("packages", check_packages(found, whole))));
-    for (question, (cut_short, partly)) in told {
-        seen.answers += 1;
+    results.extend(packages.map(|(found, whole)| ("packages", check_packages(found, whole))));
+    for (question, (cut_short, partly)) in results {
+        coverage.answers += 1;
         let is_known = matches!(cut_short, None | Some(CutShort::Results)) || cut_short == Some(cut);
-        assert!(is_known, "{question}: {cut_short:?}, where {cut:?} is to be told");
+        assert!(is_known, "{question}: {cut_short:?}, where {cut:?} is expected");
         if cut_short == Some(cut) {
-            *seen.cut_short.entry(question).or_default() += 1;
-            *seen.partly.entry(question).or_default() += usize::from(partly);
+            *coverage.cut_short.entry(question).or_default() += 1;
+            *coverage.partly.entry(question).or_default() += usize::from(partly);
         }
     }
 }
 
 #[test]
-fn what_is_cut_short_is_right_and_told() {
-    let mut seen = Seen::default();
+fn answers_cut_short_are_correct_and_marked() {
+    let mut coverage = Coverage::default();
     let all = for_seeds(50_000..50_060, &[], |seed| {
         let mut kind = Kind { preferences: 4, pins: 8, floors: 3, ..Kind::of(seed) };
         kind.size.completions = 300;
@@ -148,7 +148,7 @@ fn what_is_cut_short_is_right_and_told() {
             disagreement: compared.then(Vec::new),
         };
         let wanted = vec![wanted(Order::Stable, true), wanted(Order::Diverse, false)];
-        let asked = Asked { case: &case, problem, wanted, probabilities };
+        let asked = Questions { case: &case, problem, wanted, probabilities };
         let asks = Cell::new(0usize);
         let most_asks = Cell::new(0usize);
         let never = || {
@@ -162,8 +162,8 @@ fn what_is_cut_short_is_right_and_told() {
         });
         assert!(!matches!(whole.impasse.cut_short, Some(CutShort::Work | CutShort::Deadline)));
         let most_asks = most_asks.get();
-        seen.most_asks = seen.most_asks.max(most_asks);
-        // Every ask up to some hundreds, then now and then.
+        coverage.most_asks = coverage.most_asks.max(most_asks);
+        // Stop at each of the first 120 checks of the budget, and then at regular intervals.
         let few = (0..=most_asks.min(120)).chain((120..=most_asks).step_by(1 + most_asks / 40));
         for left in few {
             let stop = || {
@@ -174,7 +174,7 @@ fn what_is_cut_short_is_right_and_told() {
                 asks.set(0);
                 Budget::new(&stop, &|_, _, _| {})
             });
-            check(&found, &whole, CutShort::Deadline, &mut seen);
+            check(&found, &whole, CutShort::Deadline, &mut coverage);
         }
         let each: [(Bound, usize); 8] = [
             (|bounds| &mut bounds.nodes, 1),
@@ -193,18 +193,21 @@ fn what_is_cut_short_is_right_and_told() {
                 *bound(&mut bounds) = size * unit;
                 *bound(&mut all_small) = size * unit;
                 let found = asked.answers(&|| Budget::unhurried().with_bounds(bounds));
-                let cut_before: usize = seen.cut_short.values().sum();
-                check(&found, &whole, CutShort::Work, &mut seen);
-                seen.by_bound[at] += seen.cut_short.values().sum::<usize>() - cut_before;
+                let cut_before: usize = coverage.cut_short.values().sum();
+                check(&found, &whole, CutShort::Work, &mut coverage);
+                coverage.by_bound[at] += coverage.cut_short.values().sum::<usize>() - cut_before;
             }
             let found = asked.answers(&|| Budget::unhurried().with_bounds(all_small));
-            check(&found, &whole, CutShort::Work, &mut seen);
+            check(&found, &whole, CutShort::Work, &mut coverage);
         }
     });
-    println!("{seen:?}");
+    println!("{coverage:?}");
     if all {
         let questions = ["amendments", "impasse", "packages", "robustness"];
-        assert!(questions.iter().all(|question| seen.partly.get(question).is_some_and(|some| *some > 100)), "{seen:?}");
-        assert!(seen.by_bound.iter().all(|some| *some > 10), "each bound cuts something short: {seen:?}");
+        assert!(
+            questions.iter().all(|question| coverage.partly.get(question).is_some_and(|some| *some > 100)),
+            "{coverage:?}"
+        );
+        assert!(coverage.by_bound.iter().all(|some| *some > 10), "each bound cuts something short: {coverage:?}");
     }
 }

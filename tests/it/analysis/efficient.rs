@@ -1,4 +1,4 @@
-//! The efficient packages and the bargaining solutions, against exact arithmetic in tenths.
+//! The efficient packages and the bargaining solutions, compared with exact arithmetic in tenths.
 
 use super::packages::{cell_of, cells};
 use crate::oracle::case::{Case, Kind, for_seeds};
@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Coverage {
     none: usize,
     several: usize,
     most: usize,
@@ -23,11 +23,12 @@ struct Seen {
     irrational: usize,
 }
 
-/// By what packages are compared: more is better in all of it.
+/// The criteria by which packages are compared. A greater value is better in each of them.
 struct Criteria {
-    /// The parties with numbers, whose sums in tenths come first.
+    /// The parties with numeric preferences. Their sums, in tenths, come first.
     parties: Vec<usize>,
-    /// Party and issue of each order; its places come after the sums, the best being 0 and every further one less.
+    /// Party and issue of each ordinal preference. Its ranks follow the sums: 0 is the best, and each further rank is
+    /// less.
     orders: Vec<(usize, InputId)>,
 }
 
@@ -60,7 +61,7 @@ impl Criteria {
     }
 }
 
-/// Points with the number of packages at each.
+/// Points, with the number of packages at each.
 type Points = BTreeMap<Vec<i64>, usize>;
 
 fn is_dominated(point: &[i64], by: &[i64]) -> bool {
@@ -90,7 +91,7 @@ fn check_point(
     assert_eq!(amounts_of.get(&cell).map(Vec::as_slice), Some(point), "the package at a point");
 }
 
-/// Those of the efficient points that are as good as the best of all points, by a comparison of gains.
+/// The efficient points that are as good as the best of all points, by a comparison of gains.
 fn best_of<'a>(
     all: &[Vec<i64>],
     efficient: &[&'a Vec<i64>],
@@ -103,7 +104,7 @@ fn best_of<'a>(
     efficient.iter().copied().filter(|point| is_best(point)).collect()
 }
 
-fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
+fn check(case: &Case, disagreement: &[i64], coverage: &mut Coverage) {
     let problem = case.problem();
     let search = Search::new(case);
     let criteria = Criteria::new(case);
@@ -156,10 +157,10 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
         assert!(first.is_some() || found.packages.len() == MAX_PACKAGES, "all are listed, if they are few");
     }
     check_points(&found.efficient, &efficient);
-    seen.none += usize::from(efficient.is_empty());
-    seen.several += usize::from(efficient.len() > 1);
-    seen.most = seen.most.max(efficient.len());
-    seen.shared += usize::from(efficient.iter().any(|(_, packages)| *packages > 1));
+    coverage.none += usize::from(efficient.is_empty());
+    coverage.several += usize::from(efficient.len() > 1);
+    coverage.most = coverage.most.max(efficient.len());
+    coverage.shared += usize::from(efficient.iter().any(|(_, packages)| *packages > 1));
 
     let Some(bargain) = found.bargain else {
         assert!(stated.is_empty());
@@ -181,9 +182,9 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
     let only: Vec<&Vec<i64>> = efficient.iter().map(|(point, _)| *point).collect();
     let product = |gains: &[i64]| gains.iter().map(|gain| i128::from(*gain)).product::<i128>();
     let nash: Vec<_> = best_of(&all, &only, gains, |one, other| product(one).cmp(&product(other)));
-    // Where somebody gains nothing at every point, no product is greater than another.
+    // If a party gains nothing at every point, all products are 0.
     let nash = if rational.iter().all(|gains| product(gains) == 0) { Vec::new() } else { nash };
-    // The least of gain over most, over all who can gain, on their common denominator.
+    // The smallest ratio of gain to greatest gain, over all parties that can gain, on a common denominator.
     let denominator: i128 = most.iter().filter(|most| **most > 0).map(|most| i128::from(*most)).product();
     let share = |gains: &[i64]| {
         let shares = gains.iter().zip(&most).filter(|(_, most)| **most > 0);
@@ -198,15 +199,15 @@ fn check(case: &Case, disagreement: &[i64], seen: &mut Seen) {
         let expected = with_packages(expected);
         check_points(found_points, &expected.iter().map(|(packages, point)| (point, *packages)).collect::<Vec<_>>());
     }
-    seen.nash += usize::from(nash.len() == 1);
-    seen.ties += usize::from(nash.len() > 1 || smorodinsky.len() > 1);
-    seen.apart += usize::from(nash != smorodinsky);
-    seen.irrational += usize::from(nash.is_empty() && !efficient.is_empty());
+    coverage.nash += usize::from(nash.len() == 1);
+    coverage.ties += usize::from(nash.len() > 1 || smorodinsky.len() > 1);
+    coverage.apart += usize::from(nash != smorodinsky);
+    coverage.irrational += usize::from(nash.is_empty() && !efficient.is_empty());
 }
 
 #[test]
-fn efficient_packages_are_those_that_none_dominates() {
-    let mut seen = Seen::default();
+fn efficient_packages_are_exactly_the_undominated_ones() {
+    let mut coverage = Coverage::default();
     let all = for_seeds(30_000..31_500, &[], |seed| {
         let disagreement =
             |choices: &mut Choices| [(); 3].map(|()| [0, -3, -10, 3, 7, -20, 1][choices.below(7)]).to_vec();
@@ -215,18 +216,18 @@ fn efficient_packages_are_those_that_none_dominates() {
         kind.size.constraints = 1;
         let (case, disagreement) = Case::with_choices(seed, &kind, disagreement);
         if !case.world.preferences.is_empty() {
-            check(&case, &disagreement, &mut seen);
+            check(&case, &disagreement, &mut coverage);
         }
     });
-    println!("{seen:?}");
+    println!("{coverage:?}");
     assert!(
-        !all || (seen.none > 100
-            && seen.several > 100
-            && seen.shared > 100
-            && seen.nash > 100
-            && seen.ties > 10
-            && seen.apart > 10
-            && seen.irrational > 50),
-        "{seen:?}"
+        !all || (coverage.none > 100
+            && coverage.several > 100
+            && coverage.shared > 100
+            && coverage.nash > 100
+            && coverage.ties > 10
+            && coverage.apart > 10
+            && coverage.irrational > 50),
+        "{coverage:?}"
     );
 }

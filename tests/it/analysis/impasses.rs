@@ -1,4 +1,4 @@
-//! Why nothing passes: minimal conflicts and minimal concessions.
+//! The minimal conflicts and minimal concessions of an impasse, compared with brute force.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, members, minimal};
@@ -6,7 +6,7 @@ use detente_analysis::{Budget, CutShort, Impasse, MAX_IMPASSE_RESULTS};
 use std::collections::BTreeSet;
 
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Coverage {
     open: usize,
     contradictions: usize,
     impasses: usize,
@@ -18,12 +18,12 @@ pub(crate) struct Seen {
     most_lines: usize,
 }
 
-/// What is to be found, from trying every set of lines.
+/// The expected impasse, computed by trying every set of red lines.
 fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     let lines = case.counted();
     assert!(lines.len() <= 12, "all sets of lines are tried");
     let all: Vec<usize> = (0..lines.len()).collect();
-    // What is crossed where everything else is met.
+    // The sets of red lines crossed by the assignments that meet everything else.
     let crossed: BTreeSet<u32> =
         search.met.iter().filter(|met| met.is_admissible()).map(crate::oracle::search::Met::crossed_somehow).collect();
     let every_line = (1u32 << lines.len()) - 1;
@@ -63,13 +63,13 @@ fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     }
 }
 
-pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     let problem = case.problem();
     let expected = expected(case, &Search::new(case));
     let found = problem.impasse(MAX_IMPASSE_RESULTS, &Budget::unhurried());
     assert_eq!(found, expected);
 
-    // With room for few: the first few, and it is told that there are more.
+    // With a small limit the first few are returned, and the answer says that there are more.
     let found = problem.impasse(most, &Budget::unhurried());
     assert_eq!(found.conflicts, expected.conflicts[..most.min(expected.conflicts.len())]);
     assert_eq!(found.concessions, expected.concessions[..most.min(expected.concessions.len())]);
@@ -83,35 +83,35 @@ pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
     let concessions = &expected.concessions;
     let firmest =
         |set: &Vec<usize>| set.iter().map(|line| problem.lines[*line].firmness).max().expect("a line to soften");
-    seen.open += usize::from(expected.is_impasse == Some(false));
-    seen.contradictions += usize::from(expected.is_contradiction && !problem.lines.is_empty());
-    seen.impasses += usize::from(!concessions.is_empty());
-    seen.several += usize::from(concessions.len() > 1 && expected.conflicts.len() > 1);
-    seen.in_every += usize::from(expected.in_every.is_some_and(|lines| !lines.is_empty()));
-    seen.levels += usize::from(concessions.iter().map(firmest).collect::<BTreeSet<_>>().len() > 1);
-    seen.most_conflicts = seen.most_conflicts.max(expected.conflicts.len());
-    seen.most_concessions = seen.most_concessions.max(concessions.len());
-    seen.most_lines = seen.most_lines.max(problem.lines.len());
+    coverage.open += usize::from(expected.is_impasse == Some(false));
+    coverage.contradictions += usize::from(expected.is_contradiction && !problem.lines.is_empty());
+    coverage.impasses += usize::from(!concessions.is_empty());
+    coverage.several += usize::from(concessions.len() > 1 && expected.conflicts.len() > 1);
+    coverage.in_every += usize::from(expected.in_every.is_some_and(|lines| !lines.is_empty()));
+    coverage.levels += usize::from(concessions.iter().map(firmest).collect::<BTreeSet<_>>().len() > 1);
+    coverage.most_conflicts = coverage.most_conflicts.max(expected.conflicts.len());
+    coverage.most_concessions = coverage.most_concessions.max(concessions.len());
+    coverage.most_lines = coverage.most_lines.max(problem.lines.len());
 }
 
 #[test]
-fn impasses_are_explained_by_all_that_is_minimal() {
-    let mut seen = Seen::default();
+fn impasses_are_explained_by_all_minimal_conflicts_and_concessions() {
+    let mut coverage = Coverage::default();
     let all = for_seeds(20_000..21_200, &[], |seed| {
         let mut kind = Kind { floors: 4, ..Kind::of(seed) };
         kind.size.red_lines = 10;
         kind.size.depth = 2 - (seed % 2) as usize;
         let (case, most) = Case::with_choices(seed, &kind, |choices| choices.below(9));
-        check(&case, most, &mut seen);
+        check(&case, most, &mut coverage);
     });
-    println!("{seen:?}");
+    println!("{coverage:?}");
     assert!(
-        !all || (seen.open > 100
-            && seen.contradictions > 100
-            && seen.impasses > 200
-            && seen.several > 50
-            && seen.in_every > 100
-            && seen.levels > 50),
-        "{seen:?}"
+        !all || (coverage.open > 100
+            && coverage.contradictions > 100
+            && coverage.impasses > 200
+            && coverage.several > 50
+            && coverage.in_every > 100
+            && coverage.levels > 50),
+        "{coverage:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! What the analyses answer, against brute force over all assignments: each scenario is made from a seed, and a failure
+//! The analyses compared with brute force over all assignments. Each scenario is generated from a seed, and a failure
 //! shows the scenario, the question and the seed.
 
 mod amendments;

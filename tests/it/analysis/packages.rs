@@ -1,16 +1,16 @@
-//! What passes, how many, and what does not matter to it.
+//! The passing packages, their number, and the issues that do not matter to them, compared with brute force.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, place_of_answer};
-use crate::oracle::world::{Kind as InputKind, Known};
+use crate::oracle::world::{Kind as InputKind, Knowledge};
 use detente_analysis::{Budget, MAX_PACKAGES, Order, Package, Problem, Wanted};
 use detente_condition::InputId;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How far checks got, so that none is empty.
+/// How many cases reached each kind of check, so that no check is vacuous.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Coverage {
     none: usize,
     some: usize,
     unknown_circumstances: usize,
@@ -19,8 +19,8 @@ pub(crate) struct Seen {
     crossing: usize,
 }
 
-/// The cells of issues that matter, and whether they pass. Fails if what is left out, or an integer within an interval,
-/// makes a difference.
+/// The cells of the issues that matter, and whether each cell passes. Fails if an omitted issue, or an integer within
+/// an interval, makes a difference.
 pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputId]) -> BTreeMap<Vec<usize>, bool> {
     let mut cells: BTreeMap<Vec<usize>, bool> = BTreeMap::new();
     for (assignment, met) in search.met.iter().enumerate() {
@@ -31,13 +31,13 @@ pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputId]) 
     cells
 }
 
-/// A package's cell; what it says that it crosses besides is checked.
+/// The cell of a package. Fails unless the crossings that the package lists are the ones that are certain.
 pub(crate) fn cell_of(case: &Case, problem: &Problem, issues: &[InputId], package: &Package) -> Vec<usize> {
     let named: Vec<InputId> = package.answers.iter().map(|(issue, _)| *issue).collect();
     assert_eq!(named, issues, "the issues of a package");
-    let mut terms: Vec<Option<Known>> = vec![None; case.world.inputs.len()];
+    let mut terms: Vec<Option<Knowledge>> = vec![None; case.world.inputs.len()];
     for (issue, answer) in &package.answers {
-        terms[issue.index()] = Some(Known::from(*answer));
+        terms[issue.index()] = Some(Knowledge::from(*answer));
     }
     assert_eq!(package.crosses, case.crossed_for_certain(&terms).1, "what {:?} crosses besides", package.answers);
     package.answers.iter().map(|(issue, answer)| place_of_answer(&problem.space, *issue, answer)).collect()
@@ -47,7 +47,8 @@ pub(crate) fn wanted(most: usize, order: Order) -> Wanted {
     Wanted { most, order, efficient: false, disagreement: None }
 }
 
-/// Each package takes the answers that appear least, in sum, in those before it; members count one by one.
+/// Checks that each package takes the answers that occur least often, in sum, in the packages before it. Members of a
+/// set count separately.
 fn check_unlike(case: &Case, issues: &[InputId], passing: &BTreeSet<&Vec<usize>>, unlike: &[Vec<usize>]) {
     let answers = |cell: &[usize]| -> Vec<(usize, usize, usize)> {
         let each = issues.iter().zip(cell).flat_map(|(issue, place)| {
@@ -72,7 +73,7 @@ fn check_unlike(case: &Case, issues: &[InputId], passing: &BTreeSet<&Vec<usize>>
     }
 }
 
-pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     let problem = case.problem();
     let search = Search::new(case);
     search.check_intervals(&problem.space);
@@ -107,29 +108,29 @@ pub(crate) fn check(case: &Case, most: usize, seen: &mut Seen) {
     let again = problem.packages(&wanted(most, Order::Diverse), &Budget::unhurried()).unwrap();
     assert_eq!(again.packages, diverse.packages);
 
-    seen.none += usize::from(passing.is_empty());
-    seen.some += usize::from(!passing.is_empty() && passing.len() < cells.len());
-    seen.unknown_circumstances += usize::from(search.met[0].crossed.len() > 1);
-    seen.left_out += usize::from(found.issues.len() < search.domains.len());
-    seen.intervals += usize::from(!passing.is_empty() && found.count != found.by_integer);
-    seen.crossing += found.packages.iter().filter(|package| !package.crosses.is_empty()).count();
+    coverage.none += usize::from(passing.is_empty());
+    coverage.some += usize::from(!passing.is_empty() && passing.len() < cells.len());
+    coverage.unknown_circumstances += usize::from(search.met[0].crossed.len() > 1);
+    coverage.left_out += usize::from(found.issues.len() < search.domains.len());
+    coverage.intervals += usize::from(!passing.is_empty() && found.count != found.by_integer);
+    coverage.crossing += found.packages.iter().filter(|package| !package.crosses.is_empty()).count();
 }
 
 #[test]
-fn packages_are_those_that_pass() {
-    let mut seen = Seen::default();
+fn packages_are_exactly_the_passing_ones() {
+    let mut coverage = Coverage::default();
     let all = for_seeds(5_000..5_900, &[], |seed| {
         let (case, most) = Case::with_choices(seed, &Kind::of(seed), |choices| choices.below(12));
-        check(&case, most, &mut seen);
+        check(&case, most, &mut coverage);
     });
-    println!("{seen:?}");
+    println!("{coverage:?}");
     assert!(
-        !all || (seen.none > 100
-            && seen.some > 100
-            && seen.unknown_circumstances > 100
-            && seen.left_out > 100
-            && seen.intervals > 10
-            && seen.crossing > 100),
-        "{seen:?}"
+        !all || (coverage.none > 100
+            && coverage.some > 100
+            && coverage.unknown_circumstances > 100
+            && coverage.left_out > 100
+            && coverage.intervals > 10
+            && coverage.crossing > 100),
+        "{coverage:?}"
     );
 }

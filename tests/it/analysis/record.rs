@@ -1,4 +1,4 @@
-//! What the bundled scenario answers beyond one proposal: the acceptance cases.
+//! Acceptance cases: the analyses of the bundled scenario.
 
 use detente::error::ApiError;
 use detente::schema::proto::v1;
@@ -36,13 +36,13 @@ fn impasse(floor: v1::Firmness) -> v1::Impasse {
 }
 
 #[test]
-fn four_regions_and_no_cession_cannot_both_be_honoured() {
+fn four_regions_and_no_cession_are_a_conflict() {
     let impasse = impasse(v1::Firmness::Negotiable);
     assert!(impasse.is_impasse == Some(true) && impasse.complete && !impasse.is_contradiction);
     let conflicts: Vec<Vec<&str>> = impasse.conflicts.iter().map(|conflict| ids(&conflict.red_lines)).collect();
     assert_eq!(conflicts, [["ru-four-regions", "ua-no-cession"]]);
     assert_eq!(impasse.conflicts[0].parties, ["ukraine", "russia"]);
-    // Russia's, which is negotiable, before Kyiv's, which is firm.
+    // Russia's red line, which is negotiable, comes before Kyiv's, which is firm.
     let concessions: Vec<Vec<&str>> = impasse.concessions.iter().map(|concession| ids(&concession.red_lines)).collect();
     assert_eq!(concessions, [["ru-four-regions"], ["ua-no-cession"]]);
     assert_eq!(impasse.concessions[0].firmest(), v1::Firmness::Negotiable);
@@ -52,7 +52,7 @@ fn four_regions_and_no_cession_cannot_both_be_honoured() {
 }
 
 #[test]
-fn softening_either_of_them_opens_a_package() {
+fn softening_either_red_line_of_the_conflict_opens_a_package() {
     for softened in ["ru-four-regions", "ua-no-cession"] {
         let kind = Kind::ChangeFirmness(v1::FirmnessChange {
             red_line: softened.to_owned(),
@@ -71,7 +71,7 @@ fn softening_either_of_them_opens_a_package() {
 }
 
 #[test]
-fn at_the_floor_of_the_tentative_the_armies_are_a_conflict_too() {
+fn at_the_tentative_floor_the_armies_are_also_a_conflict() {
     let impasse = impasse(v1::Firmness::Tentative);
     let conflicts: Vec<Vec<&str>> = impasse.conflicts.iter().map(|conflict| ids(&conflict.red_lines)).collect();
     assert_eq!(conflicts, [["ru-four-regions", "ua-no-cession"], ["ru-army-reduced", "ua-strong-army"]]);
@@ -80,7 +80,7 @@ fn at_the_floor_of_the_tentative_the_armies_are_a_conflict_too() {
 }
 
 #[test]
-fn at_the_floor_of_the_firm_there_is_no_impasse() {
+fn at_the_firm_floor_there_is_no_impasse() {
     let impasse = impasse(v1::Firmness::Firm);
     assert!(impasse.is_impasse == Some(false) && impasse.complete && impasse.conflicts.is_empty());
     assert!(impasse.summary.contains("not consent"), "{}", impasse.summary);
@@ -114,7 +114,7 @@ fn the_european_force_is_amended_by_dropping_both_its_members_and_its_mandate() 
 }
 
 #[test]
-fn us_backing_alone_is_no_amendment_of_the_european_force() {
+fn us_backing_alone_does_not_amend_the_european_force() {
     let response = ask(&european_force()).unwrap();
     let backs_only =
         |amendment: &v1::Amendment| amendment.changes.iter().all(|change| change.issue == "us_backs_force");
@@ -129,7 +129,7 @@ fn us_backing_alone_is_no_amendment_of_the_european_force() {
     assert!(response.amendments.is_empty() && response.complete, "{response:?}");
     let impasse = response.impasse.unwrap();
     assert_eq!(impasse.is_impasse, Some(true));
-    // A force of any contributors there must be: Moscow rejects every one.
+    // The pins still ask for a force, and Moscow rejects one of any contributors.
     let conflicts: Vec<Vec<&str>> = impasse.conflicts.iter().map(|conflict| ids(&conflict.red_lines)).collect();
     assert_eq!(conflicts, [["ru-no-foreign-forces"]]);
 }
@@ -145,7 +145,7 @@ fn a_proposal_that_passes_needs_no_amendment() {
 }
 
 #[test]
-fn every_probability_is_stated_by_somebody_or_named_as_missing() {
+fn every_probability_is_given_by_the_caller_or_listed_as_missing() {
     use v1::assess_robustness_request::Subject;
     let name = "scenarios/ukraine-2025/proposals/european-force".to_owned();
     let mut request = v1::AssessRobustnessRequest { subject: Some(Subject::ProposalName(name)), ..Default::default() };
@@ -215,7 +215,7 @@ fn the_best_package_says_which_counted_lines_it_crosses() {
 }
 
 #[test]
-fn what_is_not_yet_recorded_is_told_apart_from_clear() {
+fn not_yet_recorded_lines_are_distinguished_from_clear_ones() {
     use detente::schema::proto::Date;
     let as_of = Some(Date { year: 2024, month: 6, day: 30 });
     let request = v1::FindPackagesRequest { as_of, max_packages: Some(0), ..Default::default() };
@@ -229,7 +229,7 @@ fn what_is_not_yet_recorded_is_told_apart_from_clear() {
 }
 
 #[test]
-fn a_pin_that_settles_nothing_is_refused() {
+fn a_pin_that_settles_nothing_is_rejected() {
     let pin = term("nato_path", v1::term::Value::Unsettled(v1::Unsettled {}));
     let aim = Some(v1::Aim { pins: vec![pin], ..v1::Aim::default() });
     let ApiError::InvalidRequest(faults) = ask(&v1::FindPackagesRequest { aim, ..Default::default() }).unwrap_err()

@@ -1,14 +1,14 @@
-//! How probable it is that no binding red line is crossed: to 1e-9, and exactly where all probabilities are quarters.
+//! The probability that no binding red line is crossed: to 1e-9, and exactly if all probabilities are multiples of 1/4.
 
 use super::packages::cell_of;
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::generate::Choices;
 use crate::oracle::search::{Met, Search, members};
-use crate::oracle::world::Known;
+use crate::oracle::world::Knowledge;
 use detente_analysis::{Budget, Range};
 
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Coverage {
     no_package: usize,
     between: usize,
     apart: usize,
@@ -19,12 +19,12 @@ pub(crate) struct Seen {
 
 const EXACT: f64 = 1e-9;
 
-/// The probability that no line of a set binds, lines being independent.
+/// The probability that none of the crossed red lines binds, red lines being independent.
 fn spared(crossed: u32, probabilities: &[f64]) -> f64 {
     members(crossed).into_iter().map(|line| 1.0 - probabilities[line]).product()
 }
 
-/// The least and the greatest over assignments and the values of circumstances.
+/// The least and the greatest probability over assignments and the values of circumstances.
 fn range<'a>(met: impl Iterator<Item = &'a Met>, probabilities: &[f64]) -> Option<Range> {
     let each: Vec<f64> =
         met.flat_map(|met| met.crossed.iter().map(|crossed| spared(*crossed, probabilities))).collect();
@@ -32,7 +32,7 @@ fn range<'a>(met: impl Iterator<Item = &'a Met>, probabilities: &[f64]) -> Optio
     Some(Range { low, high: each.into_iter().fold(low, f64::max) })
 }
 
-/// The range of the package with the greatest least probability; of several, the one with the greatest greatest.
+/// The range of the package with the greatest lower bound; among equals, the one with the greatest upper bound.
 fn best(search: &Search<'_>, probabilities: &[f64]) -> Option<Range> {
     let admissible = search.met.iter().filter(|met| met.is_admissible());
     let ranges = admissible.filter_map(|met| range(std::iter::once(met), probabilities));
@@ -43,7 +43,7 @@ fn is_near(one: Range, other: Range) -> bool {
     (one.low - other.low).abs() < EXACT && (one.high - other.high).abs() < EXACT
 }
 
-/// Whether a range is that of some best package: rounding may prefer one that is as good.
+/// Whether a range is that of some best package: rounding may prefer a package that is equally good.
 fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<Range>) -> bool {
     let (Some(found), Some(best)) = (found, best(search, probabilities)) else {
         return found.is_none() && best(search, probabilities).is_none();
@@ -53,7 +53,7 @@ fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<Range>) -> 
         && admissible.any(|met| range(std::iter::once(met), probabilities).is_some_and(|of| is_near(of, found)))
 }
 
-pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool, seen: &mut Seen) {
+pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool, coverage: &mut Coverage) {
     let problem = case.problem();
     let search = Search::new(case);
     let probabilities = &given[..problem.lines.len()];
@@ -80,13 +80,13 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
     assert!(same(found.proposal, expected), "{:?} against {expected:?}", found.proposal);
     check_best(found.best.as_ref().map(|best| best.probability), probabilities);
     if let Some(best) = &found.best {
-        let mut terms: Vec<Option<Known>> = vec![None; case.world.inputs.len()];
+        let mut terms: Vec<Option<Knowledge>> = vec![None; case.world.inputs.len()];
         for (issue, answer) in &best.package.answers {
-            terms[issue.index()] = Some(Known::from(*answer));
+            terms[issue.index()] = Some(Knowledge::from(*answer));
         }
         cell_of(case, &problem, &problem.issues(), &best.package);
-        // Any answer to what is left out is as good.
-        let mut known: Vec<Known> = terms.into_iter().map(|term| term.unwrap_or(Known::Nothing)).collect();
+        // Any answer to an omitted issue is equally good.
+        let mut known: Vec<Knowledge> = terms.into_iter().map(|term| term.unwrap_or(Knowledge::Nothing)).collect();
         known.truncate(search.domains.len());
         for assignment in search.within(&known) {
             let met = &search.met[assignment];
@@ -126,17 +126,17 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
     assert_eq!((silent.proposal, &silent.best), (found.proposal, &found.best));
     assert!(silent.importance.is_empty());
 
-    seen.no_package += usize::from(found.best.is_none());
-    seen.between += usize::from(found.proposal.is_some_and(|range| range.low > 0.0 && range.low < 1.0));
-    seen.apart += usize::from(found.proposal.is_some_and(|range| range.low < range.high));
-    seen.important += usize::from(changes.first().is_some_and(|change| *change > 0.0));
+    coverage.no_package += usize::from(found.best.is_none());
+    coverage.between += usize::from(found.proposal.is_some_and(|range| range.low > 0.0 && range.low < 1.0));
+    coverage.apart += usize::from(found.proposal.is_some_and(|range| range.low < range.high));
+    coverage.important += usize::from(changes.first().is_some_and(|change| *change > 0.0));
     if let Some(best) = found.best {
-        seen.best_apart += usize::from(best.probability.low < best.probability.high);
-        seen.besides += usize::from(!best.package.crosses.is_empty());
+        coverage.best_apart += usize::from(best.probability.low < best.probability.high);
+        coverage.besides += usize::from(!best.package.crosses.is_empty());
     }
 }
 
-/// One for each line, and whether they are all quarters: sums and products of few of these are exact.
+/// A probability for each red line, and whether all are quarters: sums and products of a few quarters are exact.
 pub(crate) fn probabilities(choices: &mut Choices) -> (Vec<f64>, bool) {
     let quarters = choices.one_in(2);
     let from = if quarters { [0.0, 0.25, 0.5, 0.75, 1.0] } else { [0.0, 0.1, 0.37, 0.9, 1.0] };
@@ -145,22 +145,22 @@ pub(crate) fn probabilities(choices: &mut Choices) -> (Vec<f64>, bool) {
 
 #[test]
 fn probabilities_are_exact() {
-    let mut seen = Seen::default();
+    let mut coverage = Coverage::default();
     let all = for_seeds(40_000..42_000, &[171_798_691_840_672], |seed| {
         let mut kind = Kind { floors: 3, ..Kind::of(seed) };
         kind.size.red_lines = 7;
         let (case, ((given, quarters), with_terms)) =
             Case::with_choices(seed, &kind, |choices| (probabilities(choices), !choices.one_in(4)));
-        check(&case, &given, quarters, with_terms, &mut seen);
+        check(&case, &given, quarters, with_terms, &mut coverage);
     });
-    println!("{seen:?}");
+    println!("{coverage:?}");
     assert!(
-        !all || (seen.no_package > 100
-            && seen.between > 100
-            && seen.apart > 100
-            && seen.best_apart > 20
-            && seen.important > 100
-            && seen.besides > 50),
-        "{seen:?}"
+        !all || (coverage.no_package > 100
+            && coverage.between > 100
+            && coverage.apart > 100
+            && coverage.best_apart > 20
+            && coverage.important > 100
+            && coverage.besides > 50),
+        "{coverage:?}"
     );
 }

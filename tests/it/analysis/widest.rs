@@ -1,17 +1,17 @@
-//! Domains as wide as they may be: a choice of 64 options, a quantity that conditions cut into 128 intervals.
+//! Domains of the maximum width: a choice of 64 options, and a quantity that conditions cut into 128 intervals.
 
 use super::{amendments, impasses, packages, robustness};
 use crate::oracle::case::Case;
 use crate::oracle::expression::{Expression, Op};
-use crate::oracle::world::{Input, Kind, Known, RedLine, Span, Value, World};
+use crate::oracle::world::{Input, Kind, Knowledge, RedLine, Span, Value, World};
 use detente_core::scenario::model::Firmness;
 use std::collections::{BTreeMap, BTreeSet};
 
 const NUMBERS: i64 = 128;
 const OPTIONS: u32 = 64;
 
-/// Deals on two issues: of the first only odd numbers at the ends, of the second only options at the ends pass.
-fn case(terms: [Option<Known>; 2], pins: Vec<(usize, Known)>) -> Case {
+/// A case with two issues: only odd numbers at the ends of the first, and options at the ends of the second, pass.
+fn case(terms: [Option<Knowledge>; 2], pins: Vec<(usize, Knowledge)>) -> Case {
     let input = |index: usize, kind: Kind| Input { index, kind, is_issue: true, defaults: Vec::new() };
     let line = |condition: Expression, firmness: Firmness| RedLine {
         party: 0,
@@ -60,23 +60,26 @@ fn case(terms: [Option<Known>; 2], pins: Vec<(usize, Known)>) -> Case {
 }
 
 #[test]
-fn the_widest_domains_are_told_apart_to_their_ends() {
-    let number = |number| Some(Known::Exactly(Value::Quantity(number)));
-    let option = |option| Some(Known::Exactly(Value::Choice(option)));
+fn the_widest_domains_are_resolved_to_their_ends() {
+    let number = |number| Some(Knowledge::Exactly(Value::Quantity(number)));
+    let option = |option| Some(Knowledge::Exactly(Value::Choice(option)));
     let questions = [
         ([None, None], vec![]),
         ([number(0), option(0)], vec![]),
         ([number(NUMBERS - 1), option(OPTIONS - 1)], vec![]),
-        ([number(70), Some(Known::OneOf(vec![1, OPTIONS - 2, OPTIONS - 1]))], vec![]),
-        ([Some(Known::Between(60, NUMBERS - 2)), option(31)], vec![(1, Known::OneOf(vec![0, 5, OPTIONS - 1]))]),
-        ([number(64), None], vec![(0, Known::Between(3, NUMBERS - 4))]),
-        ([number(64), option(3)], vec![(0, Known::Between(NUMBERS - 1, NUMBERS - 1)), (1, Known::OneOf(vec![0, 63]))]),
+        ([number(70), Some(Knowledge::OneOf(vec![1, OPTIONS - 2, OPTIONS - 1]))], vec![]),
+        ([Some(Knowledge::Between(60, NUMBERS - 2)), option(31)], vec![(1, Knowledge::OneOf(vec![0, 5, OPTIONS - 1]))]),
+        ([number(64), None], vec![(0, Knowledge::Between(3, NUMBERS - 4))]),
+        (
+            [number(64), option(3)],
+            vec![(0, Knowledge::Between(NUMBERS - 1, NUMBERS - 1)), (1, Knowledge::OneOf(vec![0, 63]))],
+        ),
     ];
     for (terms, pins) in questions {
         let case = case(terms, pins);
-        packages::check(&case, 5, &mut packages::Seen::default());
-        amendments::check(&case, 5, &mut amendments::Seen::default());
-        impasses::check(&case, 5, &mut impasses::Seen::default());
-        robustness::check(&case, &[0.1, 0.37, 0.9, 0.5], false, true, &mut robustness::Seen::default());
+        packages::check(&case, 5, &mut packages::Coverage::default());
+        amendments::check(&case, 5, &mut amendments::Coverage::default());
+        impasses::check(&case, 5, &mut impasses::Coverage::default());
+        robustness::check(&case, &[0.1, 0.37, 0.9, 0.5], false, true, &mut robustness::Coverage::default());
     }
 }

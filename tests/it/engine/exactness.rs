@@ -2,7 +2,7 @@
 
 use crate::oracle::agreement::{check_everything, compile, day, in_order};
 use crate::oracle::generate::{self, Choices};
-use crate::oracle::world::{Known, Value};
+use crate::oracle::world::{Knowledge, Value};
 use detente_core::engine::{Cause, Detail, Status};
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_minimal_reason_is_missing(bytes in bytes()) {
+    fn all_minimal_reasons_are_reported(bytes in bytes()) {
         let mut choices = Choices::new(&bytes);
         let world = generate::world(&mut choices);
         let given = generate::given(&world, &mut choices);
@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn a_further_red_line_never_improves_a_verdict(bytes in bytes()) {
+    fn adding_a_red_line_never_improves_a_verdict(bytes in bytes()) {
         let mut choices = Choices::new(&bytes);
         let world = generate::world(&mut choices);
         let given = world.given(&generate::given(&world, &mut choices));
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn every_condition_means_what_the_cel_interpreter_says(bytes in bytes()) {
+    fn conditions_agree_with_the_cel_interpreter(bytes in bytes()) {
         let mut choices = Choices::new(&bytes);
         let world = generate::world(&mut choices);
         let compiled = compile(&world.yaml(&in_order(&world)));
@@ -89,7 +89,7 @@ proptest! {
                 };
                 context.add_variable_from_value(input.name(), value);
             }
-            let known: Vec<Option<Known>> = values.iter().map(|value| Some(Known::Exactly(*value))).collect();
+            let known: Vec<Option<Knowledge>> = values.iter().map(|value| Some(Knowledge::Exactly(*value))).collect();
             let evaluation = compiled.evaluate(&world.given(&known), day(&world), Detail::Full).unwrap();
             for finding in &evaluation.findings {
                 let red_line = &compiled.scenario().red_lines[finding.red_line];

@@ -1,7 +1,8 @@
-//! Hypotheses: what is supposed for a call is found as if the scenario's file said so; what can't be supposed is told.
+//! Hypotheses: a call that supposes something is answered as if the scenario file stated it, and a hypothesis that
+//! cannot apply is rejected with the reason.
 
 use crate::oracle::generate::{self, Choices};
-use crate::oracle::world::{Known, RedLine, Span, Value, World};
+use crate::oracle::world::{Knowledge, RedLine, Span, Value, World};
 use detente::error::ApiError;
 use detente::schema::proto::Date;
 use detente::schema::proto::v1;
@@ -41,27 +42,27 @@ fn firmness(firmness: Firmness) -> i32 {
     .into()
 }
 
-fn term(world: &World, input: usize, known: &Known) -> v1::Term {
+fn term(world: &World, input: usize, known: &Knowledge) -> v1::Term {
     let entries = |mask: u32| (0..32).filter(|bit| mask >> bit & 1 == 1).map(|bit| format!("e{bit}")).collect();
     let value = match known {
-        Known::Nothing => TermValue::Unsettled(v1::Unsettled {}),
-        Known::Exactly(Value::Flag(flag)) => TermValue::Flag(*flag),
-        Known::Exactly(Value::Choice(option)) => TermValue::Choice(format!("e{option}")),
-        Known::Exactly(Value::Members(members)) => TermValue::Members(v1::Members { values: entries(*members) }),
-        Known::Exactly(Value::Quantity(number)) => TermValue::Quantity(*number),
-        Known::OneOf(options) => {
+        Knowledge::Nothing => TermValue::Unsettled(v1::Unsettled {}),
+        Knowledge::Exactly(Value::Flag(flag)) => TermValue::Flag(*flag),
+        Knowledge::Exactly(Value::Choice(option)) => TermValue::Choice(format!("e{option}")),
+        Knowledge::Exactly(Value::Members(members)) => TermValue::Members(v1::Members { values: entries(*members) }),
+        Knowledge::Exactly(Value::Quantity(number)) => TermValue::Quantity(*number),
+        Knowledge::OneOf(options) => {
             let values = options.iter().map(|option| format!("e{option}")).collect();
             TermValue::AnyOf(v1::AnyOf { values })
         }
-        Known::Between(min, max) => TermValue::Range(v1::Range { min: Some(*min), max: Some(*max) }),
-        Known::Partly { includes, excludes } => {
+        Knowledge::Between(min, max) => TermValue::Range(v1::Range { min: Some(*min), max: Some(*max) }),
+        Knowledge::Partly { includes, excludes } => {
             TermValue::Partial(v1::Partial { includes: entries(*includes), excludes: entries(*excludes) })
         }
     };
     v1::Term { issue: world.inputs[input].name(), value: Some(value) }
 }
 
-fn request(world: &World, given: &[Option<Known>], view: v1::EvaluationView) -> v1::EvaluateProposalRequest {
+fn request(world: &World, given: &[Option<Knowledge>], view: v1::EvaluationView) -> v1::EvaluateProposalRequest {
     let terms = |issues: bool| {
         let each = world.inputs.iter().zip(given).filter(move |(input, _)| input.is_issue == issues);
         each.filter_map(|(input, known)| Some(term(world, input.index, known.as_ref()?))).collect::<Vec<_>>()
@@ -75,8 +76,8 @@ fn request(world: &World, given: &[Option<Known>], view: v1::EvaluationView) -> 
     }
 }
 
-/// An evaluation without what tells a hypothesis from a record, and with lists whose order has no meaning in order.
-fn told(mut evaluation: v1::Evaluation) -> v1::Evaluation {
+/// An evaluation without the fields that distinguish a hypothesis from a record, and with each unordered list sorted.
+fn without_provenance(mut evaluation: v1::Evaluation) -> v1::Evaluation {
     (evaluation.revision, evaluation.summary) = (String::new(), String::new());
     evaluation.suppositions.clear();
     for finding in &mut evaluation.findings {
@@ -115,16 +116,16 @@ fn told(mut evaluation: v1::Evaluation) -> v1::Evaluation {
 /// A red line as a file would have it if the hypothesis were true.
 fn as_if_stated(red_line: &mut RedLine, supposed: Firmness) {
     red_line.firmness = supposed;
-    // Those that lower nothing any more can't be written down.
+    // The format rejects a waiver that no longer lowers the firmness.
     red_line.waivers.retain(|waiver| waiver.firmness < supposed);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A scenario with hypotheses answers as the scenario does whose file says the same.
+    /// A scenario with hypotheses answers as a scenario does whose file states them.
     #[test]
-    fn what_is_supposed_is_found_as_if_it_were_stated(bytes in prop::collection::vec(any::<u8>(), 0..160)) {
+    fn supposed_changes_are_evaluated_as_if_stated(bytes in prop::collection::vec(any::<u8>(), 0..160)) {
         let mut choices = Choices::new(&bytes);
         let world = generate::world(&mut choices);
         let given = generate::given(&world, &mut choices);
@@ -175,19 +176,19 @@ proptest! {
             match choices.below(4) {
                 0 => {
                     kinds.push(Kind::UnsetCircumstance(input.name()));
-                    as_stated[input.index] = Some(Known::Nothing);
+                    as_stated[input.index] = Some(Knowledge::Nothing);
                 }
                 1 => {
                     let domain = input.domain();
-                    let known = Known::Exactly(domain[choices.below(domain.len())]);
+                    let known = Knowledge::Exactly(domain[choices.below(domain.len())]);
                     kinds.push(Kind::SetCircumstance(term(&world, input.index, &known)));
                     as_stated[input.index] = Some(known);
                 }
                 _ => {}
             }
         }
-        // A waiver that is left may be one that the format would not take: it lowers nothing that others don't.
-        // (Too many of them, and the test fails.)
+        // The format may reject a remaining waiver, because it lowers nothing that other waivers do not. Such cases are
+        // discarded; proptest fails the test if there are too many of them.
         let stated_so = scenario::load("stated.yaml", &stated.yaml(&order)).ok();
         let compiled = stated_so.and_then(|scenario| Compiled::new(Arc::new(scenario)).ok());
         prop_assume!(compiled.is_some());
@@ -200,7 +201,7 @@ proptest! {
         let found = serve(&world.yaml(&kept)).evaluate(&asked).unwrap();
         let (found, expected) = (found.evaluation.unwrap(), expected.evaluation.unwrap());
         prop_assert_eq!(found.suppositions.len(), count);
-        prop_assert_eq!(told(found), told(expected));
+        prop_assert_eq!(without_provenance(found), without_provenance(expected));
     }
 }
 
@@ -222,7 +223,7 @@ fn line(id: &str, rejects: &str) -> v1::SupposedRedLine {
     }
 }
 
-/// The faults of a refused request, as (field, description).
+/// The faults of a rejected request, as (field, description).
 fn faults(hypotheses: Vec<v1::Hypothesis>) -> Vec<(String, String)> {
     match bundled().evaluate(&asking(hypotheses)) {
         Err(ApiError::InvalidRequest(violations)) => violations.iter().collect(),
@@ -237,8 +238,8 @@ fn fault(kind: Kind) -> String {
 }
 
 #[test]
-fn an_added_line_is_told_as_hypothetical_and_tested_on_the_values_themselves() {
-    // The scenario's conditions may not tell 30 days from 31; this one does.
+fn an_added_line_is_marked_hypothetical_and_tested_on_exact_values() {
+    // The scenario's own conditions may not distinguish 30 days from 31, but this supposed red line does.
     let over = |days: i64| {
         let mut request = asking(supposing([Kind::AddRedLine(line("no-longer-than-thirty", "ceasefire_days > 30"))]));
         request.overrides =
@@ -279,7 +280,7 @@ fn hypotheses_apply_in_their_order() {
         fault_at(supposing([add("x"), add("x")]), 0),
         "hypotheses[1].add_red_line.id: there is a red line `x` already; give another id"
     );
-    // Dropped, its id is still taken: an answer must not be mistaken for the record's.
+    // The id of a dropped red line stays taken, because a finding must not be mistaken for the recorded red line's.
     assert!(fault_at(supposing([drop("ru-four-regions"), add("ru-four-regions")]), 0).contains("already"));
 }
 
@@ -289,7 +290,7 @@ fn fault_at(hypotheses: Vec<v1::Hypothesis>, at: usize) -> String {
 }
 
 #[test]
-fn what_is_not_there_or_not_held_cannot_be_supposed_otherwise() {
+fn unknown_or_not_held_red_lines_cannot_be_changed() {
     assert_eq!(
         fault(Kind::DropRedLine("ru-four-region".to_owned())),
         "hypotheses[0].drop_red_line: there is no red line `ru-four-region`; did you mean `ru-four-regions`?"
@@ -319,9 +320,9 @@ fn what_is_not_there_or_not_held_cannot_be_supposed_otherwise() {
     unheard_of.party = "rusia".to_owned();
     unheard_of.firmness = 9;
     unheard_of.id = "X".to_owned();
-    let told: Vec<String> = faults(supposing([Kind::AddRedLine(unheard_of)])).into_iter().map(|(f, _)| f).collect();
+    let fields: Vec<String> = faults(supposing([Kind::AddRedLine(unheard_of)])).into_iter().map(|(f, _)| f).collect();
     let path = |field: &str| format!("hypotheses[0].add_red_line.{field}");
-    assert_eq!(told, [path("id"), path("party"), path("firmness"), path("rejects")]);
+    assert_eq!(fields, [path("id"), path("party"), path("firmness"), path("rejects")]);
     assert!(fault(Kind::AddRedLine(line("x", "true"))).contains("always holds"));
     let mut nothing = line("x", "");
     nothing.condition = None;
@@ -330,7 +331,7 @@ fn what_is_not_there_or_not_held_cannot_be_supposed_otherwise() {
 }
 
 #[test]
-fn at_most_thirty_two_are_taken() {
+fn at_most_thirty_two_hypotheses_are_accepted() {
     let lines = |count: usize| {
         supposing(
             (0..count).map(|at| Kind::AddRedLine(line(&format!("x{at}"), &format!("ceasefire_days > {}", at + 1)))),
@@ -342,7 +343,7 @@ fn at_most_thirty_two_are_taken() {
 }
 
 #[test]
-fn a_day_that_is_not_covered_is_told_before_what_is_held_on_it() {
+fn an_uncovered_day_is_reported_before_hypotheses_are_checked() {
     let mut request = asking(supposing([Kind::DropRedLine("ru-four-regions".to_owned())]));
     request.as_of = Some(Date { year: 1999, month: 1, day: 1 });
     assert!(matches!(bundled().evaluate(&request), Err(ApiError::DateNotCovered { .. })));

@@ -1,4 +1,4 @@
-//! The engine against a naive oracle that enumerates all completions.
+//! The engine compared with a naive oracle that enumerates all completions.
 
 mod exactness;
 mod hypotheses;

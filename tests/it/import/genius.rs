@@ -1,4 +1,5 @@
-//! Negotiation domains of GENIUS become scenario files: a small one of our own, kept whole, and what is refused.
+//! GENIUS negotiation domains become scenario files: the golden output of a small domain, and the inputs that are
+//! rejected.
 
 use detente_core::scenario;
 use detente_core::scenario::Scenario;
@@ -23,7 +24,7 @@ fn load(yaml: &str) -> Scenario {
     scenario::load("market.yaml", yaml).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// The numbers that a party gives the options of an issue.
+/// The numbers that a party assigns to the options of an issue.
 fn numbers(scenario: &Scenario, party: &str, issue: &str) -> Vec<f64> {
     let (party, (issue, _)) = (scenario.party(party).unwrap(), scenario.input(issue).unwrap());
     let of_both = |preference: &&detente_core::scenario::model::Preference| {
@@ -35,9 +36,9 @@ fn numbers(scenario: &Scenario, party: &str, issue: &str) -> Vec<f64> {
     }
 }
 
-/// Kept whole, as `detente import genius tests/data/genius/market/{market,Anna,2nd party}.xml` writes it.
+/// The golden file, as `detente import genius tests/data/genius/market/{market,Anna,2nd party}.xml` writes it.
 #[test]
-fn the_scenario_file_is_kept() {
+fn the_scenario_file_matches_the_golden_file() {
     for (convention, kept) in [
         (Convention::AsPublished, include_str!("../../data/genius/market.yaml")),
         (Convention::Normalized, include_str!("../../data/genius/market-normalized.yaml")),
@@ -93,12 +94,12 @@ fn names_become_ids_and_stay_as_titles() {
 fn numbers_are_the_exact_products() {
     let scenario = load(&market(Convention::AsPublished));
     assert_eq!(numbers(&scenario, "anna", "days_hours"), [0.3, 0.7, 0.01]);
-    // As doubles, the weight times the evaluation is something else.
+    // In doubles, the weight times the evaluation would be a different number.
     assert_ne!([0.1 * 3.0, 0.1 * 7.0], [0.3, 0.7]);
-    // More digits than a double keeps: the one nearest to them is read.
+    // A number with more digits than a double holds is read as the nearest double.
     let products = ["0.93185515241938966", "0.34331505615451198", "0"].map(|product| product.parse::<f64>().unwrap());
     assert_eq!(numbers(&scenario, "anna", "issue_import"), products);
-    // An integer issue's line begins at its lower bound.
+    // The line of an integer issue begins at the issue's lower bound.
     assert_eq!(numbers(&scenario, "anna", "balance"), [0.14, 0.21, 0.28, 0.35]);
     assert_eq!(numbers(&scenario, "party_2nd_party", "issue_import"), [-0.3, 0.45, 0.9]);
     assert_eq!(numbers(&scenario, "party_2nd_party", "balance"), [0.2, 0.15, 0.1, 0.05]);
@@ -115,13 +116,13 @@ fn normalized_evaluations_are_divided_by_the_highest_of_their_issue() {
 }
 
 #[test]
-fn reservation_values_are_kept_and_discount_factors_told() {
+fn reservation_values_are_kept_and_discount_factors_reported() {
     for convention in [Convention::AsPublished, Convention::Normalized] {
         let scenario = load(&market(convention));
         let values: Vec<_> = scenario.parties.iter().map(|party| party.reservation_value).collect();
         assert_eq!(values, [Some(0.75), None]);
-        let told = detente::convert::scenario::from_scenario(&scenario, true).parties;
-        assert_eq!(told.iter().map(|party| party.reservation_value).collect::<Vec<_>>(), values);
+        let parties = detente::convert::scenario::from_scenario(&scenario, true).parties;
+        assert_eq!(parties.iter().map(|party| party.reservation_value).collect::<Vec<_>>(), values);
         assert!(scenario.description.ends_with("Discount factors are not modelled."));
         assert!(scenario.parties[0].description.starts_with("Its discount factor, 0.9, is not modelled."));
         assert_eq!(scenario.parties[1].description, "");
@@ -147,21 +148,21 @@ fn two_profiles_of_one_name_are_two_parties() {
     assert_eq!(scenario.sources.iter().map(|source| &*source.id).collect::<Vec<_>>(), ["market", "anna", "anna-2"]);
 }
 
-/// The message of an import of a domain and one profile, where `of_domain` says which was edited.
+/// The error message of an import of a domain and one profile. `of_domain` says whether `text` is the domain.
 fn message(of_domain: bool, text: &str) -> String {
     let (domain, profile) =
         if of_domain { (XmlFile { text, ..DOMAIN }, ANNA) } else { (DOMAIN, XmlFile { text, ..ANNA }) };
     genius::import(domain, &[profile], &options(Convention::Normalized)).unwrap_err().to_string()
 }
 
-/// A text with one stretch replaced, which must be there.
+/// A text with one stretch replaced. Panics if the stretch does not occur.
 fn edited(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "{from}");
     text.replacen(from, to, 1)
 }
 
 #[test]
-fn what_is_wrong_with_a_domain_is_told_with_its_place() {
+fn faults_of_a_domain_are_reported_with_their_position() {
     let items = |count: usize| (0..count).map(|at| format!("<item value=\"v{at}\"/>")).collect::<String>();
     let balance =
         "<issue index=\"4\" name=\"Balance\" type=\"integer\" vtype=\"integer\" lowerbound=\"-1\" upperbound=\"2\"/>";
@@ -275,7 +276,7 @@ fn what_is_wrong_with_a_domain_is_told_with_its_place() {
 }
 
 #[test]
-fn what_is_wrong_with_a_profile_is_told_with_both_places() {
+fn faults_of_a_profile_are_reported_with_both_positions() {
     for (from, to, expected) in [
         (
             "<weight index=\"7\" value=\"1.0E-4\"/>",
@@ -411,8 +412,8 @@ fn files_are_read_within_bounds() {
 }
 
 #[test]
-fn the_largest_files_are_read_soon() {
-    // Tags as long as they may be, each full of attributes: what costs a parser most.
+fn the_largest_files_are_read_quickly() {
+    // Tags of the maximum length, each full of attributes: the most expensive input for the parser.
     let attributes: String = (0..1_000).map(|at| format!(" a{at}=''")).collect();
     let tag = format!("<b{attributes}/>");
     let text = format!("<a>{}</a>", tag.repeat((MAX_FILE_BYTES - 7) / tag.len()));
@@ -422,8 +423,9 @@ fn the_largest_files_are_read_soon() {
 }
 
 #[test]
-fn the_largest_domains_are_imported_soon() {
-    // All on one line, in which a place takes long to find; and all of one name, so that ids are hard to tell apart.
+fn the_largest_domains_are_imported_quickly() {
+    // Everything on one line, where a position takes long to compute; and equal names, for which distinct ids are hard
+    // to make.
     let item = |at| format!("<item value=\"{at}\" evaluation=\"0.{at}1\"/>");
     let items: String = (0..64).map(item).collect();
     let issue = |at| {
@@ -438,7 +440,7 @@ fn the_largest_domains_are_imported_soon() {
     let yaml = genius::import(domain, &profiles, &options(Convention::Normalized)).unwrap();
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     assert_eq!(load(&yaml).preferences.len(), 2_500);
-    // As many issues as a file can have.
+    // The maximum number of issues of a file.
     let issue = |at| format!("<issue index=\"{at}\"/>");
     let text = format!(
         "<utility_space><objective>{}</objective></utility_space>",
@@ -462,7 +464,7 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 512, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn whatever_is_imported_loads(at in 0usize..3_000, length in 0usize..9, with in "[ -~\u{85}\u{2028}é]{0,5}", of_domain in proptest::bool::ANY) {
+    fn every_imported_file_loads(at in 0usize..3_000, length in 0usize..9, with in "[ -~\u{85}\u{2028}é]{0,5}", of_domain in proptest::bool::ANY) {
         let text = if of_domain { DOMAIN.text } else { ANNA.text };
         let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
         let start = boundary(at % text.len());

@@ -1,5 +1,5 @@
-//! Four published domains of GENIUS, imported, enumerated, and searched by FindPackages: their deals, efficient points and
-//! Nash points are known.
+//! Four published GENIUS domains, imported, enumerated, and searched by FindPackages. Their numbers of deals, efficient
+//! points and Nash points are known.
 
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::find_packages_response::Part;
@@ -15,45 +15,45 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Both parties' utilities of a deal, in units of 10^-PLACES: added exactly.
+/// Both parties' utilities of a deal, in units of 10^-PLACES, which add exactly.
 type Point = [i128; 2];
 const PLACES: usize = 24;
 
-struct Known {
+struct PublishedDomain {
     folder: &'static str,
-    /// The domain, then the profiles.
+    /// The files: the domain, then the profiles.
     files: [&'static str; 3],
     deals: usize,
-    /// How many points are Pareto-efficient: of the utilities as published, and normalized.
+    /// The number of Pareto-efficient points: of the utilities as published, and normalized.
     efficient: [usize; 2],
     /// The Nash point of the utilities as published.
     nash: [&'static str; 2],
 }
 
-const KNOWN: [Known; 4] = [
-    Known {
+const PUBLISHED: [PublishedDomain; 4] = [
+    PublishedDomain {
         folder: "Laptop",
         files: ["laptop_domain.xml", "laptop_buyer_utility.xml", "laptop_seller_utility.xml"],
         deals: 27,
         efficient: [4, 4],
         nash: ["25.549", "16.213"],
     },
-    Known {
+    PublishedDomain {
         folder: "EnglandZimbabwe",
         files: ["EnglandZimbabwe_domain.xml", "England.xml", "Zimbabwe.xml"],
         deals: 576,
         efficient: [23, 25],
         nash: ["8.207494", "8.544397"],
     },
-    // In sums of doubles there are 55 as published: two are no better than others but for the rounding of the sums.
-    Known {
+    // Summed in doubles there would be 55 as published: two of them are only efficient because the sums are rounded.
+    PublishedDomain {
         folder: "Car",
         files: ["adg.xml", "adg_deal.xml", "adg_deal2.xml"],
         deals: 15_625,
         efficient: [53, 53],
         nash: ["94.03", "92.96"],
     },
-    Known {
+    PublishedDomain {
         folder: "Travel",
         files: ["travel_domain.xml", "travel_chox.xml", "travel_fanny.xml"],
         deals: 188_160,
@@ -62,7 +62,7 @@ const KNOWN: [Known; 4] = [
     },
 ];
 
-/// A number as the shortest decimal that is read as it.
+/// A number as the shortest decimal that parses to the same double.
 fn exactly(number: f64) -> i128 {
     let text = number.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -76,8 +76,8 @@ fn imported(files: &[(String, String); 3], convention: Convention) -> Scenario {
     detente_core::scenario::load("imported.yaml", &yaml).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// The utilities of every deal, and what the parties get without one: their reservation value, or their least utility
-/// if that is more.
+/// The utilities of every deal, and of no deal: for each party its reservation value, or its least utility if that is
+/// greater.
 fn points(scenario: &Scenario) -> (Vec<Point>, Point) {
     let mut points = vec![[0, 0]];
     for issue in 0..scenario.issues().len() {
@@ -102,7 +102,7 @@ fn points(scenario: &Scenario) -> (Vec<Point>, Point) {
     (points, disagreement)
 }
 
-/// The distinct points that no other one betters for one party without loss to the other.
+/// The distinct points that no other point improves for one party without loss to the other.
 fn efficient(mut points: Vec<Point>) -> Vec<Point> {
     points.sort_unstable_by(|one, other| other.cmp(one));
     let mut efficient: Vec<Point> = Vec::new();
@@ -114,12 +114,12 @@ fn efficient(mut points: Vec<Point>) -> Vec<Point> {
     efficient
 }
 
-/// The doubles nearest to them.
+/// The nearest doubles, as an answer contains them.
 fn as_answered(point: &Point) -> [f64; 2] {
     point.map(|utility| format!("{utility}e-{PLACES}").parse().unwrap())
 }
 
-/// What FindPackages answers: how many packages, how many efficient points, these points, and Nash's.
+/// The answer of FindPackages: the numbers of packages and of efficient points, these points, and the Nash point.
 fn search(scenario: Scenario, disagreement: Point) -> ((String, String), Vec<[f64; 2]>, [f64; 2]) {
     let disagreement = as_answered(&disagreement);
     let utilities =
@@ -153,7 +153,7 @@ fn search(scenario: Scenario, disagreement: Point) -> ((String, String), Vec<[f6
     panic!("no summary");
 }
 
-/// A utility with as many places as it is published with.
+/// A utility rounded to the number of decimals with which it is published.
 fn rounded(utility: i128, like: &str) -> String {
     let digits = like.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let [number, _] = as_answered(&[utility, 0]);
@@ -161,14 +161,15 @@ fn rounded(utility: i128, like: &str) -> String {
 }
 
 #[test]
-fn deals_efficient_points_and_nash_points_are_those_that_are_known() {
-    // Not ours to hand on: beside the project where the data is worked on, not in a plain clone.
+fn deals_efficient_points_and_nash_points_match_the_published_ones() {
+    // The project may not redistribute these files. They lie beside it where the data is edited, but not in a plain
+    // clone.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/genius");
     if !folder.is_dir() {
         eprintln!("the published domains are not here: nothing is compared");
         return;
     }
-    for Known { folder: name, files, deals, efficient: known, nash } in KNOWN {
+    for PublishedDomain { folder: name, files, deals, efficient: known, nash } in PUBLISHED {
         let files = files.map(|file| {
             let path = folder.join(name).join(file);
             (path.display().to_string(), fs::read_to_string(&path).unwrap())
@@ -178,24 +179,24 @@ fn deals_efficient_points_and_nash_points_are_those_that_are_known() {
         assert_eq!(all.len(), deals, "{name}");
         let found = efficient(all);
         assert_eq!(found.len(), known[0], "{name}");
-        // What both gain, multiplied; doubles do for finding the greatest.
+        // The product of both gains. Doubles are precise enough to find the greatest.
         let gain = |point: &Point| (point[0] - disagreement[0]) as f64 * (point[1] - disagreement[1]) as f64;
         let best = found.iter().max_by(|one, other| gain(one).total_cmp(&gain(other))).unwrap();
         assert_eq!([0, 1].map(|party| rounded(best[party], nash[party])), nash, "{name}");
-        let told = search(published, disagreement);
-        assert_eq!(told.0, (deals.to_string(), known[0].to_string()), "{name}");
+        let answer = search(published, disagreement);
+        assert_eq!(answer.0, (deals.to_string(), known[0].to_string()), "{name}");
         assert_eq!(
-            told.1,
+            answer.1,
             found.iter().map(as_answered).collect::<Vec<_>>(),
             "{name}: the same points, by falling utilities"
         );
-        assert_eq!(told.2, as_answered(best), "{name}: Nash's");
+        assert_eq!(answer.2, as_answered(best), "{name}: Nash's");
         let normalized = imported(&files, Convention::Normalized);
         let (all, disagreement) = points(&normalized);
         let found = efficient(all);
         assert_eq!(found.len(), known[1], "{name}, normalized");
-        let told = search(normalized, disagreement);
-        assert_eq!(told.0.1, known[1].to_string(), "{name}, normalized");
-        assert_eq!(told.1, found.iter().map(as_answered).collect::<Vec<_>>(), "{name}, normalized");
+        let answer = search(normalized, disagreement);
+        assert_eq!(answer.0.1, known[1].to_string(), "{name}, normalized");
+        assert_eq!(answer.1, found.iter().map(as_answered).collect::<Vec<_>>(), "{name}, normalized");
     }
 }

@@ -1,17 +1,18 @@
-//! Each quote that the bundled scenario attributes to the article is in it, letter for letter.
+//! Each quote that the bundled scenario attributes to the article occurs in it, letter for letter.
 
 use detente::serving::source;
 use std::path::Path;
 
-/// Curly quotes straightened, white space folded.
+/// A text with straight quotes, and with each run of white space as one space.
 fn plain(text: &str) -> String {
     let straight = text.replace(['\u{2018}', '\u{2019}'], "'").replace(['\u{201c}', '\u{201d}'], "\"");
     straight.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn quotes_from_the_article_are_in_it() {
-    // The article is not ours to hand on: it is beside the project where the data is worked on, not in a plain clone.
+fn quotes_from_the_article_occur_in_it() {
+    // The project may not redistribute the article. It lies beside the project where the data is edited, not in a plain
+    // clone.
     let article = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/record/article.txt");
     let Ok(article) = std::fs::read_to_string(article) else {
         eprintln!("the article is not here: its quotes are not compared");

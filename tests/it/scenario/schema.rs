@@ -1,7 +1,7 @@
-//! The JSON Schema that editors use is the one that the reader's declarations give.
+//! docs/scenario.schema.json, which editors use, is the schema that the reader's declarations generate.
 
 #[test]
-fn the_kept_schema_is_the_generated_one() {
+fn the_committed_schema_is_the_generated_one() {
     let kept = include_str!("../../../docs/scenario.schema.json");
     let generated = serde_json::to_string_pretty(&detente_core::scenario::schema()).unwrap() + "\n";
     assert!(kept == generated, "run: detente schema > docs/scenario.schema.json");

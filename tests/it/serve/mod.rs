@@ -1,4 +1,4 @@
-//! `detente serve`, run as the real binary.
+//! `detente serve`, run as a process of the compiled binary.
 
 #[cfg(feature = "otlp")]
 mod otlp;

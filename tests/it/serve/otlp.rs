@@ -1,5 +1,5 @@
-//! Traces and metrics, sent to a collector; and a collector that isn't there, which harms nobody. Only a build with the
-//! feature `otlp` sends any: `cargo test --features otlp`.
+//! Traces and metrics are sent to a collector, and an unreachable collector does not affect calls. Only a build with
+//! the feature `otlp` exports anything: `cargo test --features otlp`.
 
 use crate::support::collector::collector;
 use crate::support::program::Program;
@@ -24,7 +24,7 @@ fn proposal() -> Vec<u8> {
 }
 
 fn attributes(span: &Span) -> BTreeMap<&str, String> {
-    let told = span.attributes.iter().map(|attribute| {
+    let pairs = span.attributes.iter().map(|attribute| {
         let value = attribute.value.as_ref().and_then(|value| value.value.as_ref());
         let value = match value {
             Some(Value::StringValue(text)) => text.clone(),
@@ -33,7 +33,7 @@ fn attributes(span: &Span) -> BTreeMap<&str, String> {
         };
         (attribute.key.as_str(), value)
     });
-    told.collect()
+    pairs.collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,7 +45,7 @@ async fn calls_are_traced_as_children_of_their_callers() {
     let sampled = format!("00-{TRACE}-{PARENT}-01");
     let headers = [("traceparent", sampled.as_str()), ("x-request-id", "traced")];
     assert_eq!(client.call(EVALUATE, &headers, frame(&proposal())).await.code(), Code::Ok);
-    // Not asked for by the caller, and none are by the server's share.
+    // Neither the caller nor the server's sampling ratio (0) asks for these traces.
     let unsampled = format!("00-{}-{PARENT}-00", "1".repeat(32));
     for headers in [&[("traceparent", unsampled.as_str())][..], &[]] {
         assert_eq!(client.call(EVALUATE, headers, frame(&proposal())).await.code(), Code::Ok);
@@ -63,7 +63,7 @@ async fn calls_are_traced_as_children_of_their_callers() {
         (TRACE.to_owned(), PARENT.to_owned())
     );
     assert_eq!((span.name.as_str(), span.kind()), ("detente.v1.RedLineService/EvaluateProposal", SpanKind::Server));
-    let told = attributes(span);
+    let found = attributes(span);
     for (name, wanted) in [
         ("rpc.system", "grpc"),
         ("scenario", "ukraine-2025"),
@@ -72,13 +72,16 @@ async fn calls_are_traced_as_children_of_their_callers() {
         ("status", "OK"),
         ("caller", "anonymous"),
     ] {
-        assert_eq!(told.get(name).map(String::as_str), Some(wanted), "{told:#?}");
+        assert_eq!(found.get(name).map(String::as_str), Some(wanted), "{found:#?}");
     }
-    assert_eq!(told["revision"].len(), 32);
-    assert!(!told.values().any(|value| value.contains("european-force")), "what was proposed is told: {told:#?}");
+    assert_eq!(found["revision"].len(), 32);
+    assert!(
+        !found.values().any(|value| value.contains("european-force")),
+        "the span contains the proposal: {found:#?}"
+    );
     let other = spans.iter().find(|span| attributes(span).contains_key("reason")).unwrap();
     assert_eq!(attributes(other)["reason"], "INVALID_REQUEST");
-    // The same numbers as Prometheus gets.
+    // The collector receives the same values as a Prometheus scrape.
     let metrics = collector.metrics.lock().unwrap();
     let metrics: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
     for name in ["detente_call_duration", "detente_refusals", "detente_evaluations", "detente_scenario_info"] {
@@ -87,10 +90,10 @@ async fn calls_are_traced_as_children_of_their_callers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collector_that_does_not_answer_holds_up_neither_calls_nor_the_end() {
-    // One that accepts and says nothing, and one that isn't there.
+async fn an_unresponsive_collector_delays_neither_calls_nor_shutdown() {
+    // One collector accepts connections and never answers, the other one does not exist.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    // Its port stays taken, so that no other test can listen there.
+    // The port stays bound, so that no other test can listen on it.
     let gone = TcpSocket::new_v4().unwrap();
     gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     for address in [silent.local_addr().unwrap(), gone.local_addr().unwrap()] {

@@ -1,4 +1,4 @@
-//! The program as it is run: files that change under it, signals, the decision log, a log that nobody reads.
+//! The running program: files that change, signals, the decision log, and logs that nobody reads.
 
 use crate::support;
 use crate::support::binary;
@@ -36,18 +36,18 @@ async fn listed(program: &Program, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn calls_have_as_many_threads_as_are_asked_for() {
+async fn the_threads_setting_sets_the_number_of_worker_threads() {
     for threads in [1, 16] {
         let program = Program::start(&["--threads", &threads.to_string()]);
         program.until("they run", async |program| program.threads() >= threads).await;
-        // Those that wait for files have the same name.
+        // The blocking threads of tokio, which read files, have the same name as its worker threads.
         assert!(program.threads() < threads + 8, "{}", program.threads());
         assert_eq!(program.client().await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
     }
 }
 
 #[tokio::test]
-async fn files_are_read_again_on_a_signal() {
+async fn files_are_reloaded_on_sighup() {
     let folder = Folder::new("serve-signal");
     let scenarios = folder.0.join("scenarios");
     fs::create_dir_all(&scenarios).unwrap();
@@ -56,28 +56,28 @@ async fn files_are_read_again_on_a_signal() {
     let place = scenarios.display().to_string();
     let program = Program::start(&["--scenarios", &place, "--tokens", &tokens, "--reload-interval", "0s"]);
     assert_eq!(listed(&program, "old").await.code(), Code::Ok);
-    // A token is revoked, and another one is good.
+    // One token is revoked, and another one becomes valid.
     folder.write("tokens.yaml", &format!("tokens:\n{}", entry("a", "new", "reader", "")));
     fs::write(scenarios.join("b.yaml"), source::EMBEDDED.replacen("scenario: ukraine-2025", "scenario: b", 1)).unwrap();
     program.signal("-HUP");
     program.until("the new token is good", async |program| listed(program, "new").await.code() == Code::Ok).await;
     assert_eq!(listed(&program, "old").await.code(), Code::Unauthenticated);
     program.until("the new scenario is served", async |program| program.logged("scenarios/b: revision")).await;
-    // What can't be used is told once, and what was there still is.
+    // An unusable file is reported once, and its previous content stays in use.
     folder.write("tokens.yaml", "tokens: broken");
     fs::write(scenarios.join("b.yaml"), "broken").unwrap();
-    program.until("the fault is told", async |program| program.logged("cannot be used, the previous content")).await;
+    program.until("the fault is logged", async |program| program.logged("cannot be used, the previous content")).await;
     assert_eq!(listed(&program, "new").await.code(), Code::Ok);
     for _ in 0..3 {
         program.signal("-HUP");
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    let told = program.log.lock().unwrap().iter().filter(|line| line.contains("cannot be used")).count();
-    assert_eq!(told, 2, "{:#?}", program.log.lock().unwrap());
+    let reports = program.log.lock().unwrap().iter().filter(|line| line.contains("cannot be used")).count();
+    assert_eq!(reports, 2, "{:#?}", program.log.lock().unwrap());
 }
 
 #[tokio::test]
-async fn every_evaluation_is_written_down_and_can_be_replayed() {
+async fn every_evaluation_is_in_the_decision_log_and_can_be_replayed() {
     let folder = Folder::new("serve-decisions");
     let log = folder.0.join("decisions.jsonl");
     let place = log.display().to_string();
@@ -89,7 +89,7 @@ async fn every_evaluation_is_written_down_and_can_be_replayed() {
         let headers = [("x-request-id", id), ("traceparent", trace), ("authorization", "Bearer t")];
         assert_eq!(client.call(EVALUATE, &headers, frame(&proposal(name))).await.code(), Code::Ok);
     }
-    // Several at a time, each by itself.
+    // A batch and a comparison write one line for each proposal.
     let asked = |name: &str| EvaluateProposalRequest::decode(&proposal(name)[..]).unwrap();
     let batch = BatchEvaluateProposalsRequest { requests: vec![asked("strong-army"); 2], ..Default::default() };
     let compared = |name: &str| ComparedProposal {
@@ -135,26 +135,26 @@ async fn every_evaluation_is_written_down_and_can_be_replayed() {
     assert_eq!(first["request"]["proposalName"], "scenarios/ukraine-2025/proposals/european-force");
     assert_eq!((&lines[0]["cached"], &lines[1]["cached"]), (&Value::Bool(false), &Value::Bool(true)));
     assert_eq!(lines[0]["crossed"], lines[1]["crossed"]);
-    // Nothing has changed since; with another scenario something has.
+    // With an unchanged scenario the replay finds no difference; with a changed one it does.
     assert_eq!(binary::run(&["replay", &place]).0, 0);
     let changed = source::EMBEDDED.replacen("firmness: absolute", "firmness: tentative", 1);
     let changed = folder.write("changed.yaml", &changed);
-    let (code, told, _) = binary::run(&["replay", "--scenario", &changed, &place]);
-    assert_eq!(code, 1, "{told}");
+    let (code, output, _) = binary::run(&["replay", "--scenario", &changed, &place]);
+    assert_eq!(code, 1, "{output}");
 }
 
 #[tokio::test]
-async fn a_full_disk_under_the_decision_log_slows_nobody_and_is_told() {
+async fn a_full_disk_under_the_decision_log_is_reported_and_delays_no_call() {
     let program = Program::start(&["--decision-log", "/dev/full", "--decision-log-queue", "8"]);
     let client = program.client().await;
     for _ in 0..200 {
         assert_eq!(client.call(EVALUATE, &[], frame(&proposal("european-force"))).await.code(), Code::Ok);
     }
-    program.until("it is told", async |program| program.logged("decision")).await;
+    program.until("the error is logged", async |program| program.logged("decision")).await;
 }
 
 #[tokio::test]
-async fn neither_a_log_nor_decisions_that_nobody_reads_hold_up_calls() {
+async fn unread_logs_and_decisions_do_not_delay_calls() {
     let all = [
         "serve",
         "--listen",
@@ -169,7 +169,7 @@ async fn neither_a_log_nor_decisions_that_nobody_reads_hold_up_calls() {
         "json",
     ];
     let mut child = binary::command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The address is read, and then nothing any more.
+    // Read the log up to the address, and then never again.
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     let address: SocketAddr = loop {
@@ -188,7 +188,7 @@ async fn neither_a_log_nor_decisions_that_nobody_reads_hold_up_calls() {
         slowest = slowest.max(begun.elapsed());
     }
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
-    // It ends all the same.
+    // The program still shuts down.
     let id = child.id().to_string();
     std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
     let begun = Instant::now();
@@ -201,20 +201,20 @@ async fn neither_a_log_nor_decisions_that_nobody_reads_hold_up_calls() {
 }
 
 #[tokio::test]
-async fn what_was_proposed_is_logged_only_where_somebody_asked() {
-    for (asked, told) in [("false", false), ("true", true)] {
+async fn proposal_contents_are_logged_only_if_enabled() {
+    for (asked, expected) in [("false", false), ("true", true)] {
         let mut program = Program::start(&["--log", "info,detente::call=debug", "--log-content", asked]);
         let answer = program.client().await.call(EVALUATE, &[], frame(&proposal("strong-army"))).await;
         assert!(EvaluateProposalResponse::decode(&answer.data[5..]).unwrap().evaluation.is_some());
         program.signal("-TERM");
         assert_eq!(program.ended(), Some(0));
         assert!(program.logged("VERDICT_CONTESTED") && program.logged("\"scenario\":\"ukraine-2025\""));
-        assert_eq!(program.logged("strong-army"), told, "{:#?}", program.log.lock().unwrap());
+        assert_eq!(program.logged("strong-army"), expected, "{:#?}", program.log.lock().unwrap());
     }
 }
 
 #[tokio::test]
-async fn what_readme_says_for_a_network_is_served_and_asked_by_the_commands() {
+async fn the_network_setup_of_the_readme_works_with_the_commands() {
     let folder = Folder::new("serve-network");
     let authority = Authorities::new("authority");
     let identity = authority.server();
@@ -238,21 +238,21 @@ async fn what_readme_says_for_a_network_is_served_and_asked_by_the_commands() {
     let url = format!("https://localhost:{}", program.address.port());
     let (ca, token) = (folder.write("ca.crt", &authority.pem()), folder.write("token", "secret\n"));
     let asked = ["evaluate", "european-force", "--server", &url, "--ca", &ca];
-    let told = binary::prints(&[&asked[..], &["--token-file", &token]].concat());
-    assert!(told.starts_with("BLOCKED"), "{told}");
-    // Without the token, and without the authority.
-    let (code, told) = binary::refuses(&asked);
-    assert!(code == 1 && told.contains("authorization"), "{told}");
-    let (code, told) = binary::refuses(&["evaluate", "european-force", "--server", &url, "--token-file", &token]);
-    assert!(code == 1 && told.contains(&url), "{told}");
-    let (code, told) = binary::refuses(&["impasse", "--server", &url, "--ca", &ca, "--token-file", &token]);
-    assert!(code == 1 && told.contains("`analyst`"), "{told}");
+    let output = binary::prints(&[&asked[..], &["--token-file", &token]].concat());
+    assert!(output.starts_with("BLOCKED"), "{output}");
+    // Calls without the token, without the certificate authority, and with a role that is not enough.
+    let (code, output) = binary::refuses(&asked);
+    assert!(code == 1 && output.contains("authorization"), "{output}");
+    let (code, output) = binary::refuses(&["evaluate", "european-force", "--server", &url, "--token-file", &token]);
+    assert!(code == 1 && output.contains(&url), "{output}");
+    let (code, output) = binary::refuses(&["impasse", "--server", &url, "--ca", &ca, "--token-file", &token]);
+    assert!(code == 1 && output.contains("`analyst`"), "{output}");
     program.signal("-TERM");
     assert_eq!(program.ended(), Some(0));
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
 }
 
-/// The certificate that a server shows.
+/// The certificate that a server presents.
 async fn shown(program: &Program, authority: &Authorities) -> Vec<u8> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.certificate.der().clone()).unwrap();
@@ -267,17 +267,17 @@ async fn shown(program: &Program, authority: &Authorities) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn certificates_are_read_again_and_only_whole_pairs_are_used() {
+async fn certificates_are_reloaded_only_as_matching_pairs() {
     let folder = Folder::new("serve-certificates");
     let authority = Authorities::new("authority");
     let (one, two) = (authority.server(), authority.server());
     let (cert, key) = (folder.write("tls.crt", &one.certificate), folder.write("tls.key", &one.key));
     let program = Program::start(&["--tls-cert", &cert, "--tls-key", &key, "--reload-interval", "0s"]);
     let first = shown(&program, &authority).await;
-    // The certificate has come, and its key not yet.
+    // The certificate has been replaced, and its key has not been yet.
     folder.write("tls.crt", &two.certificate);
     program
-        .until("it is told", async |program| program.logged("cannot use the certificate with the private key"))
+        .until("the error is logged", async |program| program.logged("cannot use the certificate with the private key"))
         .await;
     assert_eq!(shown(&program, &authority).await, first);
     folder.write("tls.key", &two.key);
@@ -286,7 +286,7 @@ async fn certificates_are_read_again_and_only_whole_pairs_are_used() {
 }
 
 #[tokio::test]
-async fn a_server_with_nothing_left_to_serve_wants_no_calls() {
+async fn a_server_without_scenarios_is_not_ready() {
     let folder = Folder::new("serve-nothing");
     let path = folder.write("a.yaml", source::EMBEDDED);
     let program = Program::start(&["--scenarios", &folder.0.display().to_string(), "--reload-interval", "0s"]);

@@ -5,7 +5,7 @@ use crate::support::credentials::{Authorities, entry};
 use std::collections::BTreeSet;
 
 #[test]
-fn wrong_settings_are_errors_at_the_start() {
+fn invalid_settings_are_rejected_at_startup() {
     let folder = Folder::new("settings");
     let file = |name: &str, text: &str| folder.write(name, text);
     let authority = Authorities::new("authority");

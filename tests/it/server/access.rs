@@ -1,4 +1,5 @@
-//! Callers over real sockets: who is let in, to what, and how it is said that somebody isn't.
+//! Authentication and authorization over real sockets: which callers are admitted, to what, and how others are
+//! rejected.
 
 use crate::support::credentials;
 use crate::support::credentials::{Signer, claims, entry, jwks, rules};
@@ -38,7 +39,7 @@ fn tokens() -> Tokens {
     Tokens::read(&format!("tokens:\n{}", entries.concat())).unwrap()
 }
 
-/// The bundled scenario, and a draft.
+/// A store with the bundled scenario and a draft.
 fn store() -> Arc<Store> {
     let draft = source::EMBEDDED.replacen("scenario: ukraine-2025", "scenario: draft", 1);
     let scenarios: Vec<Compiled> =
@@ -88,22 +89,22 @@ async fn without_credentials_only_health_is_answered() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_refused_before_its_body_is_read() {
+async fn an_unauthenticated_call_is_rejected_before_its_body_is_read() {
     let (server, _) = server(Authority::new(Some(tokens()), None)).await;
-    // What could not be parsed, or would be too large.
+    // Bodies that could not be parsed, or would be too large.
     for body in [frame(&[0xff; 64]), frame(&vec![0; 2 << 20]), bytes::Bytes::from_static(b"no frame")] {
         let answer = server.client().await.call(EVALUATE, &[], body.clone()).await;
         assert_refused(&answer, Code::Unauthenticated, "UNAUTHENTICATED");
         let known = server.client().await.call(EVALUATE, &[("authorization", "Bearer r")], body).await;
         assert!(matches!(known.code(), Code::Internal | Code::OutOfRange), "{known:?}");
     }
-    // Nothing of it has come yet.
+    // A call whose body has not arrived yet is rejected as well.
     let (answer, _body) = server.client().await.open(EVALUATE, &[]).await;
     assert_refused(&Answer::read(answer).await, Code::Unauthenticated, "UNAUTHENTICATED");
 }
 
 #[tokio::test]
-async fn two_headers_are_no_credentials() {
+async fn duplicate_authorization_headers_are_rejected() {
     let (server, _) = server(Authority::new(Some(tokens()), None)).await;
     let headers = [("authorization", "Bearer r"), ("authorization", "Bearer a")];
     let answer = server.client().await.call(LIST, &headers, frame(&[])).await;
@@ -111,7 +112,7 @@ async fn two_headers_are_no_credentials() {
 }
 
 #[tokio::test]
-async fn a_reader_evaluates_and_lists_and_no_more() {
+async fn a_reader_may_only_evaluate_and_list() {
     let (server, _) = server(Authority::new(Some(tokens()), None)).await;
     for (token, may) in [("r", false), ("a", true)] {
         assert_eq!(ask(&server, EVALUATE, Some(token), &proposal("ukraine-2025")).await.code(), Code::Ok);
@@ -124,7 +125,7 @@ async fn a_reader_evaluates_and_lists_and_no_more() {
             }
         }
     }
-    // In a batch, the one item that supposes is refused.
+    // In a batch, only the item with a hypothesis is rejected.
     let requests = vec![proposal("ukraine-2025"), supposing("ukraine-2025")];
     let batch = BatchEvaluateProposalsRequest { requests, ..BatchEvaluateProposalsRequest::default() };
     let answer = ask(&server, BATCH, Some("r"), &batch).await;
@@ -136,7 +137,7 @@ async fn a_reader_evaluates_and_lists_and_no_more() {
 }
 
 #[tokio::test]
-async fn to_who_is_confined_other_scenarios_do_not_exist() {
+async fn scenarios_outside_of_a_callers_list_are_reported_as_not_found() {
     let (server, _) = server(Authority::new(Some(tokens()), None)).await;
     let never = GetScenarioRequest { name: "scenarios/never-was".to_owned(), ..GetScenarioRequest::default() };
     let hidden = GetScenarioRequest { name: "scenarios/ukraine-2025".to_owned(), ..GetScenarioRequest::default() };
@@ -145,14 +146,14 @@ async fn to_who_is_confined_other_scenarios_do_not_exist() {
     assert_eq!(ask(&server, GET_SCENARIO, Some("a"), &hidden).await.code(), Code::Ok);
     let (never, hidden) =
         (ask(&server, GET_SCENARIO, Some("c"), &never).await, ask(&server, GET_SCENARIO, Some("c"), &hidden).await);
-    // Not told apart by anything but the name that was given.
-    let told = |answer: &Answer, name: &str| {
+    // The answers for a missing and for a hidden scenario differ in the requested name only.
+    let describe = |answer: &Answer, name: &str| {
         let details = answer.status().get_error_details();
         format!("{:?} {} {details:?}", answer.code(), answer.status().message()).replace(name, "NAME")
     };
-    assert_eq!(told(&never, "never-was"), told(&hidden, "ukraine-2025"));
+    assert_eq!(describe(&never, "never-was"), describe(&hidden, "ukraine-2025"));
     assert_refused(&hidden, Code::NotFound, "SCENARIO_NOT_FOUND");
-    // Nor by a name nearby.
+    // The suggestion of a similar name does not reveal a hidden scenario either.
     let near = GetScenarioRequest { name: "scenarios/ukraine-2024".to_owned(), ..GetScenarioRequest::default() };
     let near = ask(&server, GET_SCENARIO, Some("c"), &near).await;
     assert!(!near.status().message().contains("2025"), "{near:?}");
@@ -162,7 +163,7 @@ async fn to_who_is_confined_other_scenarios_do_not_exist() {
     assert_eq!(ask(&server, GET_RED_LINE, Some("c"), &red_line).await.code(), Code::NotFound);
     assert_eq!(ask(&server, EVALUATE, Some("c"), &proposal("ukraine-2025")).await.code(), Code::NotFound);
     assert_eq!(ask(&server, EVALUATE, Some("c"), &proposal("draft")).await.code(), Code::Ok);
-    // The default scenario is another's, and has no name.
+    // The default scenario is hidden from this caller, so its name is not disclosed.
     for path in [IMPASSE, EVALUATE, GET_SCENARIO, "/detente.v1.RedLineService/ListRedLines"] {
         let answer = ask(&server, path, Some("c"), &()).await;
         assert_refused(&answer, Code::NotFound, "SCENARIO_NOT_FOUND");
@@ -180,7 +181,7 @@ async fn to_who_is_confined_other_scenarios_do_not_exist() {
 }
 
 #[tokio::test]
-async fn jwts_are_verified_and_their_faults_refused_alike() {
+async fn jwts_are_verified_and_all_faults_get_the_same_answer() {
     let now = SystemTime::now();
     let (signer, stranger) = (Signer::new("one", Algorithm::ES256), Signer::new("one", Algorithm::ES256));
     let keys = Keys::read(&jwks(&[signer.jwk()]), rules(&["ES256"])).unwrap();
@@ -205,7 +206,7 @@ async fn jwts_are_verified_and_their_faults_refused_alike() {
         assert_refused(&answer, Code::Unauthenticated, "UNAUTHENTICATED");
         assert_eq!(answer.status().message(), "the credentials are not accepted");
     }
-    // Its key is taken back.
+    // The key that signed the token is removed.
     let good = signer.sign(&claims(now));
     assert_eq!(ask(&server, LIST, Some(&good), &()).await.code(), Code::Ok);
     let other = Signer::new("two", Algorithm::ES256);

@@ -1,4 +1,4 @@
-//! The admin listener: probes and metrics over real sockets, also where the main listener is closed to strangers.
+//! The admin listener over real sockets: probes and metrics, also if the main listener requires credentials.
 
 use crate::support::credentials::{Authorities, entry};
 use crate::support::{Client, EVALUATE, PATIENCE, Server, channel, frame, quick};
@@ -69,13 +69,13 @@ async fn probes_and_scrapers_are_answered_in_plaintext_and_without_a_token() {
     assert_eq!((status, version["version"].as_str()), (200, Some(env!("CARGO_PKG_VERSION"))));
     assert_eq!(get(address, "/metrics").await.0, 200);
     assert_eq!(get(address, "/nothing").await.0, 404);
-    // Calls are not answered here.
+    // The admin listener does not answer RPCs.
     let call = Client::connect(address).await.call(EVALUATE, &[], frame(&[])).await;
     assert!(call.http.is_some_and(|status| status != 200) || call.code() == Code::Unimplemented, "{call:?}");
 }
 
 #[tokio::test]
-async fn metrics_say_what_happened() {
+async fn metrics_count_calls_and_connections() {
     let (admin, address) = listener().await;
     let settings = Settings { drain: quick(), cache_bytes: 1 << 20, ..Settings::default() };
     let server = Server::run(store(), settings, |server| server.with_admin(Some(admin))).await;
@@ -120,7 +120,7 @@ async fn metrics_say_what_happened() {
 }
 
 #[tokio::test]
-async fn it_tells_of_the_end_and_answers_until_then() {
+async fn the_admin_listener_reports_the_drain_and_answers_until_its_end() {
     let (admin, address) = listener().await;
     let drain = Drain { pause: Duration::from_millis(600), timeout: PATIENCE };
     let server =
@@ -133,7 +133,7 @@ async fn it_tells_of_the_end_and_answers_until_then() {
     timeout(Duration::from_millis(500), not_ready).await.expect("not ready, and said so");
     assert_eq!(health(address).await, ServingStatus::NotServing);
     sleep(Duration::from_millis(700)).await;
-    // Draining: a call is still under way.
+    // The server is draining, because one call is still in progress.
     assert_eq!(get(address, "/livez").await.0, 200);
     assert_eq!(get(address, "/readyz").await.0, 503);
     drop((body, _answer, client));
@@ -142,7 +142,7 @@ async fn it_tells_of_the_end_and_answers_until_then() {
 }
 
 #[tokio::test]
-async fn connections_that_say_nothing_keep_no_probe_waiting() {
+async fn silent_connections_do_not_delay_probes() {
     let (admin, address) = listener().await;
     let settings = Settings { drain: quick(), ..Settings::default() };
     let _server = Server::run(store(), settings, |server| server.with_admin(Some(admin))).await;
@@ -158,7 +158,7 @@ async fn connections_that_say_nothing_keep_no_probe_waiting() {
 }
 
 #[tokio::test]
-async fn who_does_not_speak_is_closed() {
+async fn connections_with_unfinished_headers_are_closed() {
     let (admin, address) = listener().await;
     let _server = Server::run(store(), Settings { drain: quick(), ..Settings::default() }, |server| {
         server.with_admin(Some(admin))

@@ -1,4 +1,4 @@
-//! AnalysisService over sockets: its answers, its deadlines, its bounds, and callers who leave.
+//! AnalysisService over real sockets: answers, deadlines, limits, and callers that disconnect.
 
 use crate::support::pigeons::pigeons;
 use crate::support::{Server, channel, quick};
@@ -20,7 +20,7 @@ use tonic_types::StatusExt;
 
 type Client = AnalysisServiceClient<Channel>;
 
-/// With one thread for analyses, and a scenario whose questions take minutes.
+/// A server with one analysis thread and a scenario for which each analysis takes minutes.
 async fn hard(analysis_time: Duration) -> Server {
     let scenario = scenario::load("pigeons.yaml", &pigeons(12, 11)).unwrap();
     let store = Store::new(vec![Compiled::new(Arc::new(scenario)).unwrap()]).unwrap();
@@ -32,7 +32,7 @@ async fn client(server: &Server) -> Client {
     Client::new(server.channel().await)
 }
 
-/// Different numbers of amendments are different questions.
+/// A request whose analysis takes minutes. Each number makes a different request, so that none share an answer.
 fn question(number: i32) -> v1::SuggestAmendmentsRequest {
     let subject = Some(Subject::Proposal(v1::Proposal::default()));
     v1::SuggestAmendmentsRequest { subject, max_amendments: number, ..Default::default() }
@@ -51,7 +51,7 @@ fn reason(status: &Status) -> String {
 const ALL_FRONTS: &str = "ceasefire_scope == \"all_fronts\"";
 
 #[tokio::test]
-async fn packages_come_before_the_summary_which_is_the_last_part() {
+async fn packages_come_before_the_final_summary() {
     let server = Server::start().await;
     let aim = Some(v1::Aim { goal: ALL_FRONTS.to_owned(), ..v1::Aim::default() });
     let request = v1::FindPackagesRequest { aim, max_packages: Some(5), efficient: true, ..Default::default() };
@@ -76,7 +76,7 @@ async fn packages_come_before_the_summary_which_is_the_last_part() {
 }
 
 #[tokio::test]
-async fn faults_of_a_request_are_told_all_at_once() {
+async fn all_faults_of_a_request_are_reported_at_once() {
     let server = Server::start().await;
     let aim = v1::Aim {
         pins: vec![v1::Term { issue: "nato_pth".to_owned(), value: Some(v1::term::Value::Flag(true)) }],
@@ -105,7 +105,7 @@ async fn faults_of_a_request_are_told_all_at_once() {
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_answered_before_the_deadline_and_labelled() {
+async fn long_analyses_are_cut_short_before_the_deadline_and_marked() {
     let server = hard(Duration::from_secs(30)).await;
     let mut client = client(&server).await;
     let begun = Instant::now();
@@ -123,7 +123,7 @@ async fn what_takes_too_long_is_answered_before_the_deadline_and_labelled() {
 }
 
 #[tokio::test]
-async fn without_a_deadline_the_servers_own_bounds_the_work() {
+async fn without_a_deadline_the_servers_limit_applies() {
     let server = hard(Duration::from_secs(1)).await;
     let begun = Instant::now();
     let response = client(&server).await.suggest_amendments(question(1)).await.unwrap().into_inner();
@@ -131,9 +131,9 @@ async fn without_a_deadline_the_servers_own_bounds_the_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_questions_than_may_wait_are_turned_away_with_a_time_to_come_back() {
+async fn analyses_beyond_the_queue_are_rejected_with_a_retry_delay() {
     let server = hard(Duration::from_secs(30)).await;
-    // One runs, 64 wait, and five are too many; a goal of its own makes each another question.
+    // One analysis runs, 64 wait, and five are over the limit. The different goals make the requests different.
     let mut calls = JoinSet::new();
     for number in 0..70 {
         let mut client = client(&server).await;
@@ -151,9 +151,9 @@ async fn more_questions_than_may_wait_are_turned_away_with_a_time_to_come_back()
     assert!(sixth.is_err(), "the others wait");
 }
 
-/// What waits when the server ends is told so, and what runs is answered with what it has.
+/// At shutdown, a waiting analysis is rejected, and a running one returns its partial result.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_analysis_is_answered_when_the_server_ends() {
+async fn analyses_are_answered_at_shutdown() {
     let server = hard(Duration::from_secs(30)).await;
     let mut running = client(&server).await;
     let running = tokio::spawn(async move { running.suggest_amendments(question(1)).await });
@@ -170,7 +170,7 @@ async fn an_analysis_is_answered_when_the_server_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn packages_that_were_asked_for_together_are_those_asked_for_alone() {
+async fn concurrent_package_searches_return_the_same_as_single_ones() {
     let server = Server::start().await;
     let aim = Some(v1::Aim { goal: ALL_FRONTS.to_owned(), ..v1::Aim::default() });
     let request = v1::FindPackagesRequest { aim, max_packages: Some(216), efficient: true, ..Default::default() };
@@ -196,7 +196,7 @@ async fn packages_that_were_asked_for_together_are_those_asked_for_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_who_leave_free_the_thread() {
+async fn disconnected_callers_free_the_analysis_thread() {
     let server = hard(Duration::from_secs(30)).await;
     let mut gone = Vec::new();
     for number in 1..=20 {
@@ -207,7 +207,7 @@ async fn callers_who_leave_free_the_thread() {
     for call in gone {
         call.abort();
     }
-    // The one thread is free again soon: what is asked now is worked on until its own deadline.
+    // The only thread is free again soon: the next request is worked on until its own deadline.
     server.until("detente_analyses_waiting", |count| count == 0.0).await;
     server.until("detente_analyses_running", |count| count == 0.0).await;
     let begun = Instant::now();
@@ -218,10 +218,10 @@ async fn callers_who_leave_free_the_thread() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn equal_questions_asked_at_once_have_one_answer() {
+async fn equal_concurrent_requests_share_one_answer() {
     let server = hard(Duration::from_secs(30)).await;
     let mut asked = Vec::new();
-    // On one thread: one after the other they would take forty seconds.
+    // One after the other on the only thread, the calls would take forty seconds.
     let begun = Instant::now();
     for _ in 0..20 {
         let mut client = client(&server).await;
@@ -234,7 +234,7 @@ async fn equal_questions_asked_at_once_have_one_answer() {
     }
     let mut answers = Vec::new();
     for call in asked {
-        // Whose deadline is the first may be answered by it, without the others' work.
+        // A call whose deadline comes first may get DEADLINE_EXCEEDED before the shared result is ready.
         match call.await.unwrap() {
             Ok(answer) => answers.push(answer),
             Err(status) => assert_eq!(status.code(), Code::DeadlineExceeded),

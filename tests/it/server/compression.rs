@@ -1,4 +1,4 @@
-//! gzip and zstd: accepted, and answered in kind.
+//! Compression: requests in gzip or zstd are accepted, and their responses are compressed with the same encoding.
 
 use crate::support::{LIST, Server, flagged, frame};
 use detente::schema::proto::v1::EvaluateProposalRequest;
@@ -11,7 +11,7 @@ use tonic::Code;
 use tonic::codec::CompressionEncoding;
 
 #[tokio::test]
-async fn a_compressing_client_is_answered_in_kind() {
+async fn a_compressed_request_gets_a_response_with_the_same_encoding() {
     let server = Server::start().await;
     let proposal = Subject::ProposalName("scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned());
     let request = EvaluateProposalRequest { subject: Some(proposal), ..Default::default() };

@@ -1,4 +1,4 @@
-//! The life of a connection: the wait for its first words, signs of life, old age. On a clock that is wound forward.
+//! The life of a connection: handshake timeout, keepalive and maximum age, with tokio's clock paused and advanced.
 
 use crate::support::Server;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 const MINUTE: u64 = 60;
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_does_not_speak_is_closed() {
+async fn a_connection_without_a_complete_preface_is_closed() {
     let server = Server::start().await;
     for words in [&b""[..], b"PRI * HTTP/2"] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -21,7 +21,7 @@ async fn a_connection_that_does_not_speak_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_shows_no_sign_of_life_is_closed() {
+async fn a_connection_that_does_not_answer_pings_is_closed() {
     let server = Server::start().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
@@ -31,7 +31,7 @@ async fn a_connection_that_shows_no_sign_of_life_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_connections_are_told_to_go_but_not_all_at_once() {
+async fn old_connections_are_closed_at_staggered_times() {
     let server = Server::start().await;
     let begun = Instant::now();
     let mut ages = Vec::new();

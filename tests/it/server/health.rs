@@ -1,4 +1,4 @@
-//! The standard health service: NOT_SERVING until ready, SERVING, NOT_SERVING while draining.
+//! The standard health service: NOT_SERVING until the server is ready, then SERVING, then NOT_SERVING while it drains.
 
 use crate::support::{PATIENCE, SERVICE, Server, channel};
 use detente::server::health::Readiness;
@@ -22,7 +22,7 @@ async fn check(channel: &Channel, service: &str) -> Result<ServingStatus, Status
 }
 
 #[tokio::test]
-async fn nothing_serves_until_it_is_ready() {
+async fn services_are_not_serving_until_ready() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let readiness = Readiness::new().await;
@@ -51,7 +51,7 @@ async fn nothing_serves_until_it_is_ready() {
 }
 
 #[tokio::test]
-async fn the_real_server_is_ready_and_knows_its_names() {
+async fn known_services_are_serving_and_unknown_ones_not_found() {
     let server = Server::start().await;
     let channel = server.channel().await;
     for name in ["", SERVICE] {

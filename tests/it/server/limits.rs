@@ -1,4 +1,4 @@
-//! Every bound on what callers may ask of the server, from both sides; each with its reason and its count.
+//! Each limit on callers, tested just below and just above. A rejection has a reason and is counted.
 
 use crate::support::pigeons::pigeons;
 use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, frame, quick, until, value};
@@ -27,7 +27,7 @@ const AMEND: &str = "/detente.v1.AnalysisService/SuggestAmendments";
 const BATCH: &str = "/detente.v1.RedLineService/BatchEvaluateProposals";
 const COUNT: fn(u32) -> NonZeroU32 = |count| NonZeroU32::new(count).unwrap();
 
-/// A server, and what it counts.
+/// A server and its metrics.
 async fn counted(settings: Settings) -> (Server, Metrics) {
     let server = Server::with(Settings { drain: quick(), ..settings }).await;
     let metrics = server.metrics.clone();
@@ -47,7 +47,7 @@ fn reason(answer: &Answer) -> String {
     answer.error_info().reason
 }
 
-/// A server with the bundled scenario and one whose analyses take minutes, of which one is worked on at a time.
+/// A server with the bundled scenario and one whose analyses take minutes. It runs one analysis at a time.
 async fn slow(max_calls: usize) -> (Server, Metrics) {
     let hard = source::compile("pigeons.yaml", &pigeons(12, 11)).unwrap();
     let mut scenarios = source::load(&[]).unwrap();
@@ -58,7 +58,7 @@ async fn slow(max_calls: usize) -> (Server, Metrics) {
     (server, metrics)
 }
 
-/// A question that takes minutes; each number is another one.
+/// A request whose analysis takes minutes. Each number makes a different request.
 fn hard(number: i32) -> bytes::Bytes {
     let subject = Some(suggest_amendments_request::Subject::Proposal(Proposal::default()));
     let scenario = "scenarios/pigeons".to_owned();
@@ -73,10 +73,10 @@ async fn begin(client: &Client, number: i32) -> (h2::client::ResponseFuture, h2:
 }
 
 #[tokio::test]
-async fn one_call_more_than_may_be_is_shed_at_once_and_health_is_exempt() {
+async fn calls_beyond_the_limit_are_shed_at_once_except_health_checks() {
     let (server, metrics) = slow(2).await;
     let client = server.client().await;
-    // Two calls that are worked on, or wait for it, have both places.
+    // Two calls, one running and one waiting, hold both permits.
     let first = begin(&client, 1).await;
     let _second = begin(&client, 2).await;
     let shed = timeout(PATIENCE, async {
@@ -92,7 +92,7 @@ async fn one_call_more_than_may_be_is_shed_at_once_and_health_is_exempt() {
     assert!(shed.headers.contains_key("grpc-retry-pushback-ms"), "{shed:?}");
     assert!(refusals(&metrics, "OVERLOADED") >= 1.0);
     assert_eq!(client.call("/grpc.health.v1.Health/Check", &[], frame(&[])).await.code(), Code::Ok);
-    // A message of a stream is shed inside its stream, which goes on.
+    // A stream's message is rejected within the stream, which stays open.
     let mut streams = RedLineServiceClient::new(server.channel().await);
     let (send, requests) = tokio::sync::mpsc::channel(4);
     let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
@@ -102,7 +102,7 @@ async fn one_call_more_than_may_be_is_shed_at_once_and_health_is_exempt() {
     let answer = answers.message().await.unwrap().unwrap();
     let Some(Item::Error(error)) = answer.result else { panic!("{answer:?}") };
     assert_eq!((answer.id.as_str(), Code::from(error.code)), ("shed", Code::Unavailable));
-    // A place is free again when its caller leaves, and is taken again.
+    // A permit is released when its caller disconnects, and can be taken again.
     drop(first);
     let again = async {
         while client.call(EVALUATE, &[], frame(&proposal().encode_to_vec())).await.code() != Code::Ok {
@@ -116,7 +116,7 @@ async fn one_call_more_than_may_be_is_shed_at_once_and_health_is_exempt() {
 }
 
 #[tokio::test]
-async fn who_sends_slowly_takes_nobodys_place() {
+async fn slow_senders_hold_no_permits() {
     let (server, _) = counted(Settings { max_calls: 1, ..Settings::default() }).await;
     let slow = server.client().await;
     let mut open = Vec::new();
@@ -130,7 +130,7 @@ async fn who_sends_slowly_takes_nobodys_place() {
 }
 
 #[tokio::test]
-async fn a_caller_beyond_its_quota_is_told_when_to_come_back() {
+async fn a_caller_beyond_its_quota_gets_a_retry_delay() {
     let (server, metrics) = counted(Settings { quota: Some((COUNT(5), COUNT(3))), ..Settings::default() }).await;
     let client = server.client().await;
     for _ in 0..3 {
@@ -147,7 +147,7 @@ async fn a_caller_beyond_its_quota_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_batch_takes_as_much_of_a_quota_as_it_asks() {
+async fn a_batch_counts_each_of_its_requests_against_the_quota() {
     let (server, _) = counted(Settings { quota: Some((COUNT(1), COUNT(10))), ..Settings::default() }).await;
     let client = server.client().await;
     let batch = |count: usize| {
@@ -162,13 +162,13 @@ async fn a_batch_takes_as_much_of_a_quota_as_it_asks() {
 }
 
 #[tokio::test]
-async fn a_request_that_does_not_come_is_given_up() {
+async fn incomplete_requests_time_out() {
     let receive = Duration::from_millis(300);
     let (server, metrics) = counted(Settings { receive, ..Settings::default() }).await;
     let client = server.client().await;
     let request = frame(&proposal().encode_to_vec());
     let (answer, mut body) = client.open(EVALUATE, &[]).await;
-    // A byte now and then.
+    // Send the request one byte at a time.
     let begun = Instant::now();
     for byte in 0..request.len() {
         if body.send_data(request.slice(byte..=byte), false).is_err() || begun.elapsed() > receive * 2 {
@@ -179,7 +179,7 @@ async fn a_request_that_does_not_come_is_given_up() {
     let answer = Answer::read(answer).await;
     assert_eq!((answer.code(), reason(&answer).as_str()), (Code::DeadlineExceeded, "REQUEST_TOO_SLOW"));
     assert_eq!(refusals(&metrics, "REQUEST_TOO_SLOW"), 1.0);
-    // A slow one that comes in time is answered.
+    // A slow request that is complete in time is answered.
     let (answer, mut body) = client.open(EVALUATE, &[]).await;
     body.send_data(request.slice(..4), false).unwrap();
     sleep(receive / 3).await;
@@ -188,7 +188,7 @@ async fn a_request_that_does_not_come_is_given_up() {
 }
 
 #[tokio::test]
-async fn nobody_holds_a_connection_by_a_question_of_health_that_does_not_end() {
+async fn incomplete_health_requests_time_out() {
     let receive = Duration::from_millis(100);
     let (server, _) = counted(Settings { receive, ..Settings::default() }).await;
     let client = server.client().await;
@@ -202,14 +202,14 @@ async fn nobody_holds_a_connection_by_a_question_of_health_that_does_not_end() {
     sleep(receive * 3).await;
     body.send_data(frame(&[]), true).unwrap();
     assert_eq!(Answer::read(answer).await.code(), Code::Ok);
-    // Who asked in time watches as long as it likes.
+    // A watch whose request came in time stays open without a limit.
     let (answer, mut body) = client.open("/grpc.health.v1.Health/Watch", &[]).await;
     body.send_data(frame(&[]), true).unwrap();
     assert!(timeout(receive * 3, Answer::read(answer)).await.is_err());
 }
 
 #[tokio::test]
-async fn a_message_is_as_large_as_may_be_and_no_larger() {
+async fn messages_up_to_the_size_limit_are_accepted() {
     let max_request_bytes = 2048;
     let (server, metrics) = counted(Settings { max_request_bytes, ..Settings::default() }).await;
     let client = server.client().await;
@@ -228,7 +228,7 @@ async fn a_message_is_as_large_as_may_be_and_no_larger() {
 }
 
 #[tokio::test]
-async fn limits_on_what_is_asked_are_named_and_counted() {
+async fn exceeded_request_limits_are_named_and_counted() {
     let (server, metrics) = counted(Settings::default()).await;
     let client = server.client().await;
     let term = Term { issue: "sanctions".to_owned(), ..Term::default() };
@@ -246,13 +246,13 @@ async fn limits_on_what_is_asked_are_named_and_counted() {
         assert_eq!(value(&metrics, &format!("detente_limits_exceeded_total{{limit=\"{limit}\"}}")), 1.0, "{limit}");
     }
     assert_eq!(refusals(&metrics, "LIMIT_EXCEEDED"), 2.0);
-    // Other faults are no limits.
+    // Other faults are not counted as limits.
     let wrong = EvaluateProposalRequest { cleared_issues: vec!["no-such".to_owned()], ..proposal() };
     assert_eq!(reason(&client.call(EVALUATE, &[], frame(&wrong.encode_to_vec())).await), "INVALID_REQUEST");
 }
 
 #[tokio::test]
-async fn connections_that_never_speak_are_closed_and_counted() {
+async fn connections_without_a_preface_are_closed_and_counted() {
     let connection = ConnectionLimits { handshake: Duration::from_millis(200), ..ConnectionLimits::default() };
     let (server, metrics) = counted(Settings { connection, ..Settings::default() }).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
@@ -275,7 +275,7 @@ async fn connections_that_never_speak_are_closed_and_counted() {
 }
 
 #[tokio::test]
-async fn connections_of_an_age_are_asked_to_go_and_their_calls_are_finished() {
+async fn connections_at_their_maximum_age_finish_their_calls_and_close() {
     let connection = ConnectionLimits { max_age: Duration::from_millis(300), ..ConnectionLimits::default() };
     let (server, _) = counted(Settings { connection, ..Settings::default() }).await;
     let client = server.client().await;
@@ -289,7 +289,7 @@ async fn connections_of_an_age_are_asked_to_go_and_their_calls_are_finished() {
 }
 
 #[tokio::test]
-async fn it_is_counted_how_connections_end() {
+async fn ends_of_connections_are_counted_by_reason() {
     let counts = async |metrics: &Metrics, reason: &str| {
         let metric = format!("detente_connections_ended_total{{reason=\"{reason}\"}}");
         until(metrics, &metric, |count| count >= 1.0).await;
@@ -308,7 +308,7 @@ async fn it_is_counted_how_connections_end() {
     counts(&metrics, "left").await;
     let mut stream = begun(&server).await;
     for id in (1..40_000_u32).step_by(2) {
-        // A call that is reset at once: POST, http, the path, all by the static table.
+        // A call that is reset at once: POST, http and the path, all from the static table of HPACK.
         let call = [&[0, 0, 3, 1, 4][..], &id.to_be_bytes(), &[0x83, 0x86, 0x84]].concat();
         let reset = [&[0, 0, 4, 3, 0][..], &id.to_be_bytes(), &8_u32.to_be_bytes()].concat();
         if stream.write_all(&[call, reset].concat()).await.is_err() {
@@ -335,17 +335,17 @@ async fn it_is_counted_how_connections_end() {
 }
 
 #[tokio::test]
-async fn one_connection_has_as_many_calls_as_may_be() {
+async fn the_number_of_calls_on_one_connection_is_limited() {
     let connection = ConnectionLimits { max_streams: 3, ..ConnectionLimits::default() };
     let (server, _) = counted(Settings { connection, ..Settings::default() }).await;
     let client = server.client().await;
-    // From its first answer on, it knows how many.
+    // From the first response on, the client knows the limit.
     assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
     let mut open = Vec::new();
     for _ in 0..3 {
         open.push(client.open(EVALUATE, &[]).await);
     }
-    // The client knows, and waits; its next call is answered when one has ended.
+    // The client respects the limit: its next call waits, and is answered when another one has ended.
     let next = tokio::spawn({
         let client = client.clone();
         async move { client.call(LIST, &[], frame(&[])).await.code() }
@@ -357,7 +357,7 @@ async fn one_connection_has_as_many_calls_as_may_be() {
 }
 
 #[tokio::test]
-async fn headers_are_as_large_as_may_be() {
+async fn headers_up_to_the_size_limit_are_accepted() {
     let connection = ConnectionLimits { max_header_bytes: 4096, ..ConnectionLimits::default() };
     let (server, _) = counted(Settings { connection, ..Settings::default() }).await;
     let client = server.client().await;
@@ -376,12 +376,12 @@ async fn calls_that_are_reset_at_once_leave_nothing_behind() {
     for _ in 0..2_000 {
         match client.try_open(EVALUATE).await {
             Ok((answer, mut body)) => {
-                // Its headers have left.
+                // The client's task has sent the headers.
                 tokio::task::yield_now().await;
                 body.send_reset(h2::Reason::CANCEL);
                 drop(answer);
             }
-            // Too many at once end their connection, and no other.
+            // The server closes a connection with too many resets, and leaves the other connections open.
             Err(_) => client = server.client().await,
         }
     }
@@ -390,7 +390,7 @@ async fn calls_that_are_reset_at_once_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn connections_beyond_those_that_may_be_wait_and_it_is_counted() {
+async fn connections_beyond_the_limit_wait_and_are_counted() {
     let (server, metrics) = counted(Settings { max_connections: 2, ..Settings::default() }).await;
     let (first, second) = (server.client().await, server.client().await);
     for client in [&first, &second] {
@@ -405,7 +405,7 @@ async fn connections_beyond_those_that_may_be_wait_and_it_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_nobody_reads_are_bounded_and_take_nobodys_place() {
+async fn unread_responses_are_limited_and_hold_no_permits() {
     let (server, metrics) = counted(Settings { max_calls: 8, ..Settings::default() }).await;
     let full = EvaluateProposalRequest { view: EvaluationView::Full.into(), ..proposal() };
     let batch = BatchEvaluateProposalsRequest { requests: vec![full; 180], ..BatchEvaluateProposalsRequest::default() };
@@ -425,12 +425,12 @@ async fn answers_that_nobody_reads_are_bounded_and_take_nobodys_place() {
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "ANSWERS_UNREAD"));
     }
     assert_eq!(refusals(&metrics, "ANSWERS_UNREAD"), 20.0);
-    // Others have places and room.
+    // Other connections still get permits and response budget.
     let other = server.client().await;
     for _ in 0..10 {
         assert_eq!(other.call(BATCH, &[], batch.clone()).await.code(), Code::Ok);
     }
-    // And so has this one, when it has let go of one.
+    // So does this connection once it has dropped one unread response.
     drop(open.pop());
     let again = async {
         loop {

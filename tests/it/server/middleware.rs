@@ -1,4 +1,4 @@
-//! Every call: its id, its deadline, its panics. Around services that are slow or broken on purpose.
+//! What the middleware adds to each call (id, deadline, panic handling), tested around slow and broken services.
 
 use crate::support::{Answer, Client, LIST, Server, frame};
 use bytes::Bytes;
@@ -21,57 +21,57 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-/// What the broken service does, by path.
-async fn misbehave(request: Request<TimedBody<Incoming>>) -> Result<Response<Strange>, Infallible> {
+/// A service that misbehaves in a way that the path selects.
+async fn misbehave(request: Request<TimedBody<Incoming>>) -> Result<Response<TestBody>, Infallible> {
     let body = match request.uri().path() {
         "/slow" => {
             tokio::time::sleep(Duration::from_secs(60)).await;
-            Strange::Ends
+            TestBody::Ends
         }
-        "/endless" => Strange::Waits,
+        "/endless" => TestBody::Waits,
         "/panic" => panic!("secret of /panic"),
-        "/panic-later" => Strange::Panics,
+        "/panic-later" => TestBody::Panics,
         "/extensions" => {
             let id = request.extensions().get::<RequestId>().unwrap().as_str().to_owned();
             let left = request.extensions().get::<Deadline>().map(|deadline| deadline.0 - Instant::now());
             return Ok(Response::builder()
                 .header("seen-id", id)
                 .header("seen-seconds", left.map_or("none".to_owned(), |left| left.as_secs().to_string()))
-                .body(Strange::Ends)
+                .body(TestBody::Ends)
                 .unwrap());
         }
-        _ => Strange::Ends,
+        _ => TestBody::Ends,
     };
     Ok(Response::new(body))
 }
 
-enum Strange {
+enum TestBody {
     Ends,
     Waits,
     Panics,
     Over,
 }
 
-impl Body for Strange {
+impl Body for TestBody {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match *self {
-            Strange::Ends => {
-                *self = Strange::Over;
+            TestBody::Ends => {
+                *self = TestBody::Over;
                 let mut trailers = HeaderMap::new();
                 trailers.insert("grpc-status", "0".parse().unwrap());
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
-            Strange::Waits => Poll::Pending,
-            Strange::Panics => panic!("secret of the body"),
-            Strange::Over => Poll::Ready(None),
+            TestBody::Waits => Poll::Pending,
+            TestBody::Panics => panic!("secret of the body"),
+            TestBody::Over => Poll::Ready(None),
         }
     }
 }
 
-async fn strange_server() -> SocketAddr {
+async fn test_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let readiness = Readiness::new().await;
@@ -88,8 +88,8 @@ async fn strange_server() -> SocketAddr {
     address
 }
 
-async fn strange(path: &str, headers: &[(&str, &str)]) -> Answer {
-    Client::connect(strange_server().await).await.call(path, headers, frame(&[])).await
+async fn call_test_server(path: &str, headers: &[(&str, &str)]) -> Answer {
+    Client::connect(test_server().await).await.call(path, headers, frame(&[])).await
 }
 
 fn is_made(id: &str) -> bool {
@@ -97,10 +97,10 @@ fn is_made(id: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_callers_request_id_is_returned_and_seen_inside() {
+async fn a_callers_request_id_is_returned_and_passed_to_the_service() {
     let longest = "x".repeat(128);
     for id in ["a", "order 66/!~", &longest] {
-        let answer = strange("/extensions", &[("x-request-id", id)]).await;
+        let answer = call_test_server("/extensions", &[("x-request-id", id)]).await;
         assert_eq!(answer.request_id(), id);
         assert_eq!(answer.headers["seen-id"], id);
     }
@@ -111,7 +111,7 @@ async fn an_absent_or_unfit_request_id_is_replaced() {
     let long = "x".repeat(129);
     let mut seen = std::collections::HashSet::new();
     for headers in [&[][..], &[("x-request-id", "")], &[("x-request-id", long.as_str())], &[("x-request-id", "é")]] {
-        let answer = strange("/extensions", headers).await;
+        let answer = call_test_server("/extensions", headers).await;
         assert!(is_made(answer.request_id()), "{answer:?}");
         assert_eq!(answer.headers["seen-id"], answer.request_id());
         assert!(seen.insert(answer.request_id().to_owned()));
@@ -130,7 +130,7 @@ async fn errors_carry_the_request_id_too() {
         assert_eq!(answer.request_id(), "mine");
     }
     for path in ["/panic", "/slow"] {
-        let answer = strange(path, &[("x-request-id", "mine"), ("grpc-timeout", "50m")]).await;
+        let answer = call_test_server(path, &[("x-request-id", "mine"), ("grpc-timeout", "50m")]).await;
         assert_ne!(answer.code(), Code::Ok);
         assert_eq!(answer.request_id(), "mine");
     }
@@ -139,7 +139,7 @@ async fn errors_carry_the_request_id_too() {
 #[tokio::test]
 async fn a_deadline_is_exceeded_before_the_headers() {
     let begun = Instant::now();
-    let answer = strange("/slow", &[("grpc-timeout", "100m")]).await;
+    let answer = call_test_server("/slow", &[("grpc-timeout", "100m")]).await;
     assert_exceeded(&answer);
     assert!(answer.trailers.is_none(), "an error before the first message is in the headers");
     assert!((100..5_000).contains(&begun.elapsed().as_millis()));
@@ -147,7 +147,7 @@ async fn a_deadline_is_exceeded_before_the_headers() {
 
 #[tokio::test]
 async fn a_deadline_cuts_a_stream() {
-    let answer = strange("/endless", &[("grpc-timeout", "100m")]).await;
+    let answer = call_test_server("/endless", &[("grpc-timeout", "100m")]).await;
     assert_exceeded(&answer);
     assert!(answer.trailers.is_some());
 }
@@ -161,9 +161,9 @@ async fn a_deadline_bounds_a_request_that_never_ends() {
 }
 
 #[tokio::test]
-async fn no_time_at_all_is_exceeded() {
+async fn a_timeout_of_zero_is_exceeded() {
     for timeout in ["0n", "0S", "1n"] {
-        assert_exceeded(&strange("/slow", &[("grpc-timeout", timeout)]).await);
+        assert_exceeded(&call_test_server("/slow", &[("grpc-timeout", timeout)]).await);
     }
 }
 
@@ -174,32 +174,35 @@ fn assert_exceeded(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_deadline_is_seen_inside() {
+async fn the_deadline_is_passed_to_the_service() {
     let timeouts =
         [("1H", "3599"), ("2M", "119"), ("30S", "29"), ("90000m", "89"), ("90000000u", "89"), ("99999999n", "0")];
     for (timeout, seconds) in timeouts {
-        assert_eq!(strange("/extensions", &[("grpc-timeout", timeout)]).await.headers["seen-seconds"], seconds);
+        assert_eq!(
+            call_test_server("/extensions", &[("grpc-timeout", timeout)]).await.headers["seen-seconds"],
+            seconds
+        );
     }
-    assert_eq!(strange("/extensions", &[]).await.headers["seen-seconds"], "none");
-    assert_eq!(strange("/extensions", &[("grpc-timeout", "99999999H")]).await.code(), Code::Ok);
+    assert_eq!(call_test_server("/extensions", &[]).await.headers["seen-seconds"], "none");
+    assert_eq!(call_test_server("/extensions", &[("grpc-timeout", "99999999H")]).await.code(), Code::Ok);
 }
 
 #[tokio::test]
-async fn a_malformed_deadline_is_refused() {
+async fn a_malformed_deadline_is_rejected() {
     for timeout in ["", "S", "1", "-1S", "+1S", "1.5S", "1s", "1 S", " 1S", "123456789S", "١S", "1SS"] {
-        let answer = strange("/extensions", &[("grpc-timeout", timeout)]).await;
+        let answer = call_test_server("/extensions", &[("grpc-timeout", timeout)]).await;
         assert_eq!(answer.code(), Code::InvalidArgument, "{timeout:?}: {answer:?}");
         assert_eq!(answer.error_info().reason, "INVALID_REQUEST");
         let details = answer.status().get_error_details();
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, "grpc-timeout");
     }
-    let twice = strange("/extensions", &[("grpc-timeout", "1S"), ("grpc-timeout", "2S")]).await;
+    let twice = call_test_server("/extensions", &[("grpc-timeout", "1S"), ("grpc-timeout", "2S")]).await;
     assert_eq!(twice.code(), Code::InvalidArgument);
 }
 
 #[tokio::test]
-async fn a_panic_is_an_internal_error_with_an_incident() {
-    let address = strange_server().await;
+async fn a_panic_becomes_an_internal_error_with_an_incident() {
+    let address = test_server().await;
     let client = Client::connect(address).await;
     for path in ["/panic", "/panic-later"] {
         let answer = client.call(path, &[], frame(&[])).await;
@@ -210,13 +213,13 @@ async fn a_panic_is_an_internal_error_with_an_incident() {
         assert!(answer.status().message().contains(&info.metadata["incident"]));
         assert!(!answer.status().message().contains("secret"));
     }
-    assert_eq!(client.call("/fine", &[], frame(&[])).await.code(), Code::Ok, "the connection goes on");
+    assert_eq!(client.call("/fine", &[], frame(&[])).await.code(), Code::Ok, "the connection stays open");
 }
 
 #[tokio::test]
-async fn a_message_is_escaped_no_more_than_grpc_asks_for() {
+async fn a_message_is_escaped_only_as_far_as_grpc_requires() {
     let server = Server::start().await;
-    // GetScenario of a name that is near to a known one, with a `%` and a letter beyond ASCII.
+    // GetScenario with a name that resembles an existing one and contains a `%` and a non-ASCII letter.
     let name = "scenarios/ukraine-2025%ö";
     let request: Vec<u8> =
         std::iter::once(0x0a).chain(std::iter::once(u8::try_from(name.len()).unwrap())).chain(name.bytes()).collect();

@@ -1,4 +1,4 @@
-//! The server over real sockets, started within the test.
+//! The server over real sockets, started within the test process.
 
 mod access;
 mod admin;

@@ -1,4 +1,4 @@
-//! The service over a real socket: acceptance cases, every refusal with its details, pages.
+//! RedLineService over a real socket: acceptance cases, each kind of rejection with its details, and pagination.
 
 use crate::support::Server;
 use detente::schema::proto::Date;
@@ -170,7 +170,7 @@ async fn acceptance_cases_hold_over_the_wire() {
     assert!(alone.summary.contains("not consent"));
 }
 
-/// The code, the reason, and the violations of a refused call.
+/// The code, the reason, and the violations of a rejected call.
 fn refused(status: &Status) -> (Code, String, Vec<(String, String)>) {
     let details = status.get_error_details();
     let info = details.error_info().unwrap();
@@ -190,15 +190,15 @@ async fn two_wrong_terms_give_two_violations_with_paths_and_suggestions() {
     let request = own(vec![choice("sanctions", "lfit"), members("force_contributers", &["france"])]);
     let (code, reason, violations) = refuse(&mut client, request).await;
     assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "INVALID_REQUEST"));
-    let told = [
+    let expected = [
         ("proposal.terms[0].choice", "`sanctions` has no option `lfit`; did you mean `lift`?"),
         ("proposal.terms[1].issue", "there is no issue `force_contributers`; did you mean `force_contributors`?"),
     ];
-    assert_eq!(violations, told.map(|(field, text)| (field.to_owned(), text.to_owned())));
+    assert_eq!(violations, expected.map(|(field, text)| (field.to_owned(), text.to_owned())));
 }
 
 #[tokio::test]
-async fn every_fault_of_a_request_is_told_at_once() {
+async fn every_fault_of_a_request_is_reported_at_once() {
     let (_server, mut client) = client().await;
     let range = |min, max| term::Value::Range(v1::Range { min, max });
     let partial = |includes: &[&str], excludes: &[&str]| {
@@ -250,7 +250,7 @@ async fn every_fault_of_a_request_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn subjects_names_days_and_revisions_are_held_to_what_is_there() {
+async fn unknown_subjects_names_days_and_revisions_are_rejected() {
     let (_server, mut client) = client().await;
     let fields =
         |violations: &[(String, String)]| violations.iter().map(|(field, _)| field.clone()).collect::<Vec<_>>();
@@ -314,7 +314,7 @@ async fn subjects_names_days_and_revisions_are_held_to_what_is_there() {
 }
 
 #[tokio::test]
-async fn faults_by_the_thousand_fit_into_trailers() {
+async fn thousands_of_faults_fit_into_the_trailers() {
     let (server, mut client) = client().await;
     let terms: Vec<v1::Term> = (0..500).map(|at| choice(&format!("{}{at}", "x".repeat(900)), "y")).collect();
     let (code, _, violations) = refuse(&mut client, own(terms)).await;
@@ -330,8 +330,8 @@ async fn faults_by_the_thousand_fit_into_trailers() {
 
     let terms: Vec<v1::Term> = (0..501).map(|_| choice("sanctions", "lift")).collect();
     let (_, _, violations) = refuse(&mut client, own(terms)).await;
-    let told = ("proposal.terms".to_owned(), "501 terms are given; at most 500 are read".to_owned());
-    assert_eq!(violations, [told]);
+    let expected = ("proposal.terms".to_owned(), "501 terms are given; at most 500 are read".to_owned());
+    assert_eq!(violations, [expected]);
     server.assert_answers().await;
 }
 
@@ -340,7 +340,7 @@ async fn page(client: &mut Client, request: v1::ListRedLinesRequest) -> Result<v
 }
 
 #[tokio::test]
-async fn pages_join_to_the_whole_list() {
+async fn pages_add_up_to_the_whole_list() {
     let (_server, mut client) = client().await;
     let request = v1::ListRedLinesRequest { parent: SCENARIO.to_owned(), ..Default::default() };
     let whole = page(&mut client, request.clone()).await.unwrap();
@@ -388,13 +388,13 @@ async fn filters_and_orders() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_for_its_own_question_and_nothing_else() {
+async fn a_page_token_is_valid_for_its_own_list_only() {
     let (server, mut client) = client().await;
     let request = v1::ListRedLinesRequest { page_size: 5, ..Default::default() };
     let token = page(&mut client, request.clone()).await.unwrap().next_page_token;
     let with = |token: String| v1::ListRedLinesRequest { page_token: token, ..request.clone() };
     page(&mut client, with(token.clone())).await.unwrap();
-    // The size of a page may change on the way.
+    // The page size may change between pages.
     page(&mut client, v1::ListRedLinesRequest { page_size: 9, ..with(token.clone()) }).await.unwrap();
 
     let expect = |status: Status, code: Code, reason: &str| {
@@ -423,7 +423,7 @@ async fn a_token_is_good_for_its_own_question_and_nothing_else() {
     let negative = v1::ListRedLinesRequest { page_size: -1, ..request.clone() };
     expect(page(&mut client, negative).await.unwrap_err(), Code::InvalidArgument, "INVALID_REQUEST");
 
-    // Another revision of the same scenario, as another replica may hold it.
+    // Another revision of the same scenario, as another replica may serve it.
     let text = source::EMBEDDED.replacen("as_of: 2025-03-14", "as_of: 2025-03-13", 1);
     let scenario = detente_core::scenario::load("other.yaml", &text).unwrap();
     let compiled = detente_core::engine::Compiled::new(std::sync::Arc::new(scenario)).unwrap();
@@ -431,7 +431,7 @@ async fn a_token_is_good_for_its_own_question_and_nothing_else() {
     let replica = detente::services::RedLines::new(std::sync::Arc::new(store));
     let status = Status::from(replica.list_red_lines(with(token.clone())).unwrap_err());
     expect(status, Code::FailedPrecondition, "REVISION_NOT_HELD");
-    // A replica that holds the same goes on where this one stopped.
+    // A replica with the same revision continues the list at the same point.
     let store = detente::serving::Store::new(source::load(&[]).unwrap()).unwrap();
     let replica = detente::services::RedLines::new(std::sync::Arc::new(store));
     let there = replica.list_red_lines(with(token.clone())).unwrap();
@@ -440,7 +440,7 @@ async fn a_token_is_good_for_its_own_question_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_settlement_on_members_repeats_what_is_settled() {
+async fn a_settlement_on_members_repeats_the_settled_members() {
     let (_server, mut client) = client().await;
     let some = v1::Partial { includes: strings(&["luhansk"]), excludes: Vec::new() };
     let draft = || {
@@ -464,7 +464,7 @@ async fn a_settlement_on_members_repeats_what_is_settled() {
 }
 
 #[tokio::test]
-async fn what_is_not_yet_recorded_is_said_in_the_summary() {
+async fn red_lines_not_yet_recorded_are_in_the_summary() {
     let (_server, mut client) = client().await;
     let mut request = own(vec![members("force_contributors", &["china"]), choice("force_mandate", "un")]);
     request.as_of = day(2024, 6, 30);
@@ -474,7 +474,7 @@ async fn what_is_not_yet_recorded_is_said_in_the_summary() {
 }
 
 #[tokio::test]
-async fn filter_faults_are_told_at_once_with_the_nearest_names() {
+async fn all_filter_faults_are_reported_at_once_with_the_nearest_names() {
     let (_server, mut client) = client().await;
     let filter = v1::RedLineFilter {
         party: "rusia".to_owned(),
@@ -511,7 +511,7 @@ async fn filter_faults_are_told_at_once_with_the_nearest_names() {
 }
 
 #[tokio::test]
-async fn everything_behind_the_answers_can_be_read() {
+async fn every_resource_behind_an_answer_can_be_read() {
     let (_server, mut client) = client().await;
     let listed = client.list_scenarios(v1::ListScenariosRequest::default()).await.unwrap().into_inner();
     assert_eq!(listed.scenarios.len(), 1);
@@ -536,7 +536,7 @@ async fn everything_behind_the_answers_can_be_read() {
     for proposal in proposals.proposals {
         let request = v1::GetProposalRequest { name: proposal.name.clone(), revision: proposal.revision.clone() };
         assert_eq!(client.get_proposal(request).await.unwrap().into_inner(), proposal);
-        // A reference proposal sent back as one's own is evaluated alike.
+        // A reference proposal that is sent as the caller's own proposal is evaluated the same.
         let request =
             v1::EvaluateProposalRequest { subject: Some(Subject::Proposal(proposal.clone())), ..Default::default() };
         let id = proposal.name.rsplit('/').next().unwrap();
@@ -563,7 +563,7 @@ async fn everything_behind_the_answers_can_be_read() {
 }
 
 #[tokio::test]
-async fn answers_say_what_would_settle_an_open_line_in_terms_that_do() {
+async fn answers_list_terms_that_settle_an_open_red_line() {
     let (_server, mut client) = client().await;
     let open = evaluate(&mut client, named("air-and-sea-truce")).await;
     let undetermined: Vec<&v1::Finding> =

@@ -66,7 +66,7 @@ macro_rules! reflection_tests {
                     let file = file(&server, MessageRequest::FileContainingSymbol(symbol.to_owned())).await;
                     names.extend(file.dependency);
                 }
-                // As a client does: until nothing is missing.
+                // Follow the imports as a client does, until no file is missing.
                 let mut known = BTreeSet::new();
                 while let Some(name) = names.pop_first() {
                     let file = file(&server, MessageRequest::FileByFilename(name.clone())).await;

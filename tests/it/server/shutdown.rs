@@ -1,4 +1,4 @@
-//! The end: graceful, bounded, and of the real program by real signals.
+//! Shutdown: graceful and bounded in time, in the test process and in the real program by real signals.
 
 use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, channel, frame, quick};
 use detente::server::Settings;
@@ -21,11 +21,11 @@ async fn idle_and_silent_connections_do_not_delay_the_drain() {
     let settings = Settings { drain: Drain { pause: Duration::ZERO, timeout: PATIENCE }, ..Settings::default() };
     let server = Server::with(settings).await;
     let idle = server.client().await;
-    // A stream of reflection that its client leaves open.
+    // The client leaves a reflection stream open.
     let _stream = idle.open("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &[]).await;
     let _silent = TcpStream::connect(server.address).await.unwrap();
     let mut frozen = TcpStream::connect(server.address).await.unwrap();
-    // A client that speaks, and then neither reads nor answers.
+    // A client that sends the preface and then neither reads nor answers.
     tokio::io::AsyncWriteExt::write_all(&mut frozen, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
         .await
         .unwrap();
@@ -36,7 +36,7 @@ async fn idle_and_silent_connections_do_not_delay_the_drain() {
 }
 
 #[tokio::test]
-async fn calls_under_way_are_finished_and_new_ones_refused() {
+async fn calls_in_progress_finish_and_new_connections_are_refused() {
     let server = Server::start().await;
     let address = server.address;
     let client = server.client().await;
@@ -51,7 +51,7 @@ async fn calls_under_way_are_finished_and_new_ones_refused() {
 }
 
 #[tokio::test]
-async fn a_call_that_never_ends_is_cut() {
+async fn a_call_that_never_ends_is_cut_off() {
     let server = Server::with(Settings { drain: quick(), ..Settings::default() }).await;
     let client = server.client().await;
     let (_answer, _send) = client.open(LIST, &[]).await;
@@ -111,7 +111,7 @@ impl Drop for Program {
 }
 
 #[tokio::test]
-async fn a_signal_ends_the_program_with_zero() {
+async fn a_signal_ends_the_program_with_exit_code_zero() {
     for (signal, format) in [("-TERM", "human"), ("-INT", "json")] {
         let mut program = Program::start(&["--log-format", format]);
         let mut health = HealthClient::new(channel(program.address).await);
@@ -128,7 +128,7 @@ async fn a_signal_ends_the_program_with_zero() {
 }
 
 #[tokio::test]
-async fn calls_are_logged_with_their_ids_and_without_what_they_say() {
+async fn calls_are_logged_with_ids_and_without_contents() {
     let mut program = Program::start(&["--log-format", "json", "--log", "info,detente::call=debug"]);
     let client = Client::connect(program.address).await;
     client.call(LIST, &[("x-request-id", "good-1")], frame(&[])).await;
@@ -148,7 +148,7 @@ async fn calls_are_logged_with_their_ids_and_without_what_they_say() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_it_at_once_and_not_with_zero() {
+async fn a_second_signal_ends_the_program_at_once_with_an_error_code() {
     let mut program = Program::start(&["--drain-pause", "1m"]);
     let mut health = HealthClient::new(channel(program.address).await);
     let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
@@ -161,7 +161,7 @@ async fn a_second_signal_ends_it_at_once_and_not_with_zero() {
 }
 
 #[tokio::test]
-async fn a_taken_address_is_a_clear_error() {
+async fn an_address_in_use_is_a_clear_error() {
     let program = Program::start(&[]);
     let address = program.address.to_string();
     let second = Command::new(env!("CARGO_BIN_EXE_detente"))

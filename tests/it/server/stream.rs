@@ -1,4 +1,4 @@
-//! Streams of evaluations over a real socket: order, ends, and clients that don't read.
+//! Streams of evaluations over a real socket: order, how they end, and clients that do not read.
 
 use crate::support::{PATIENCE, Server, frame, quick};
 use bytes::{Buf, Bytes, BytesMut};
@@ -38,7 +38,7 @@ type Answers = Streaming<v1::StreamEvaluateProposalsResponse>;
 async fn open(server: &Server) -> (mpsc::Sender<v1::StreamEvaluateProposalsRequest>, Answers) {
     let (send, receive) = mpsc::channel(16);
     let mut client = RedLineServiceClient::new(server.channel().await);
-    // The answer's headers come with the first poll of the body.
+    // The server sends the response headers when it first polls the response body.
     let answers = client.stream_evaluate_proposals(ReceiverStream::new(receive)).await.unwrap();
     (send, answers.into_inner())
 }
@@ -51,7 +51,7 @@ fn reason(status: &Status) -> String {
     status.get_error_details().error_info().map_or_else(String::new, |info| info.reason.clone())
 }
 
-fn patient(stall: Duration) -> ConnectionLimits {
+fn limits_with_stall(stall: Duration) -> ConnectionLimits {
     ConnectionLimits { stall, ..ConnectionLimits::default() }
 }
 
@@ -100,11 +100,11 @@ async fn answers_come_in_order_with_their_ids_and_faulty_items_fail_alone() {
 }
 
 #[tokio::test]
-async fn a_stream_without_requests_ends_and_says_so() {
+async fn an_idle_stream_ends_with_a_reason() {
     let idle = Duration::from_secs(1);
     let server = Server::with(Settings { stream_idle: idle, drain: quick(), ..Settings::default() }).await;
     let (send, mut answers) = open(&server).await;
-    // Within the time, however long all of it takes.
+    // The idle limit allows this long per message, however long the whole stream takes.
     for at in 0..3 {
         sleep(idle / 2).await;
         send.send(request(&at.to_string())).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_stream_without_requests_ends_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_the_server_is_about_to_end() {
+async fn a_stream_ends_when_the_server_shuts_down() {
     let drain = Drain { pause: Duration::ZERO, timeout: PATIENCE };
     let server = Server::with(Settings { drain, ..Settings::default() }).await;
     let (send, mut answers) = open(&server).await;
@@ -129,18 +129,19 @@ async fn a_stream_ends_when_the_server_is_about_to_end() {
     assert_eq!(timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap(), DrainOutcome::Complete);
 }
 
-/// A client whose window for answers is small, and that reads only when it is told to.
-async fn unwilling_reader(server: &Server) -> SendRequest<Bytes> {
+/// A client with a small receive window, which reads only when the test tells it to.
+async fn slow_reader(server: &Server) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(server.address).await.unwrap();
-    // Else each update of its window waits for an acknowledgement.
+    // With Nagle's algorithm, each window update would wait for an acknowledgement.
     stream.set_nodelay(true).unwrap();
     let (send, connection) = h2::client::Builder::new().initial_window_size(16 * 1024).handshake(stream).await.unwrap();
     tokio::spawn(connection);
     send
 }
 
-/// Opens a stream and sends requests until the server takes no more; what was sent, and both ends.
-async fn stuff(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2::RecvStream) {
+/// Opens a stream and sends requests until the server accepts no more. Returns their number and both halves of the
+/// stream.
+async fn send_until_blocked(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2::RecvStream) {
     let head = http::Request::post(format!("http://detente{STREAM}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -167,9 +168,10 @@ async fn stuff(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2:
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_held_back_and_then_served_whole() {
-    let server = Server::with(Settings { connection: patient(PATIENCE), drain: quick(), ..Settings::default() }).await;
-    let (sent, mut send, mut body) = stuff(unwilling_reader(&server).await).await;
+async fn a_client_that_pauses_reading_gets_every_answer() {
+    let server =
+        Server::with(Settings { connection: limits_with_stall(PATIENCE), drain: quick(), ..Settings::default() }).await;
+    let (sent, mut send, mut body) = send_until_blocked(slow_reader(&server).await).await;
     server.assert_answers().await;
     send.send_data(Bytes::new(), true).unwrap();
     let (mut data, mut answered) = (BytesMut::new(), 0);
@@ -192,28 +194,30 @@ async fn a_client_that_does_not_read_is_held_back_and_then_served_whole() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_is_reset_and_nobody_else_notices() {
+async fn a_client_that_never_reads_is_reset_without_affecting_others() {
     let stall = Duration::from_secs(1);
-    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
-    let reader = unwilling_reader(&server).await;
+    let server =
+        Server::with(Settings { connection: limits_with_stall(stall), drain: quick(), ..Settings::default() }).await;
+    let reader = slow_reader(&server).await;
     let begun = Instant::now();
-    let (_, mut send, _body) = stuff(reader.clone()).await;
+    let (_, mut send, _body) = send_until_blocked(reader.clone()).await;
     let reset = timeout(PATIENCE, std::future::poll_fn(|cx| send.poll_reset(cx))).await.expect("a reset").unwrap();
     assert_eq!(reset, h2::Reason::CANCEL);
     assert!(begun.elapsed() >= stall);
     server.assert_answers().await;
-    // The connection itself lives on.
+    // The connection stays open.
     let head = http::Request::post(format!("http://detente{STREAM}")).body(()).unwrap();
     assert!(reader.ready().await.unwrap().send_request(head, true).unwrap().0.await.is_ok());
 }
 
 #[tokio::test]
-async fn as_many_streams_as_a_connection_may_have_can_all_be_unread() {
-    let server = Server::with(Settings { connection: patient(PATIENCE), drain: quick(), ..Settings::default() }).await;
-    let reader = unwilling_reader(&server).await;
+async fn every_stream_of_a_connection_may_be_unread() {
+    let server =
+        Server::with(Settings { connection: limits_with_stall(PATIENCE), drain: quick(), ..Settings::default() }).await;
+    let reader = slow_reader(&server).await;
     let mut open = Vec::new();
     for _ in 0..MAX_STREAMS_OF_EVALUATIONS {
-        open.push(stuff(reader.clone()).await);
+        open.push(send_until_blocked(reader.clone()).await);
     }
     let one_more = || {
         let head = http::Request::post(format!("http://detente{STREAM}")).header("content-type", "application/grpc");
@@ -222,7 +226,7 @@ async fn as_many_streams_as_a_connection_may_have_can_all_be_unread() {
     };
     let refused = Status::from_header_map(one_more().await.headers()).unwrap();
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
-    // None of the others is the worse for it, nor another connection; and a place that is left is free again.
+    // The other streams and other connections are unaffected, and a closed stream makes room for a new one.
     assert!(open.iter().all(|(sent, _, _)| *sent > 500));
     drop(open.pop());
     let again = async {
@@ -235,9 +239,10 @@ async fn as_many_streams_as_a_connection_may_have_can_all_be_unread() {
 }
 
 #[tokio::test]
-async fn a_stream_that_waits_for_its_client_is_not_taken_for_an_unread_one() {
+async fn a_stream_waiting_for_requests_is_not_treated_as_unread() {
     let stall = Duration::from_secs(1);
-    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
+    let server =
+        Server::with(Settings { connection: limits_with_stall(stall), drain: quick(), ..Settings::default() }).await;
     let (send, mut answers) = open(&server).await;
     send.send(request("first")).await.unwrap();
     assert_eq!(next(&mut answers).await.unwrap().unwrap().id, "first");
@@ -251,10 +256,10 @@ async fn clients_that_die_leave_nothing_behind() {
     let drain = Drain { pause: Duration::ZERO, timeout: PATIENCE };
     let server = Server::with(Settings { drain, ..Settings::default() }).await;
     for _ in 0..20 {
-        let reader = unwilling_reader(&server).await;
-        let dying = tokio::spawn(stuff(reader));
+        let reader = slow_reader(&server).await;
+        let dying = tokio::spawn(send_until_blocked(reader));
         sleep(Duration::from_millis(20)).await;
-        // With its task goes the connection.
+        // Aborting its task drops the connection.
         dying.abort();
     }
     let begun = Instant::now();
@@ -300,20 +305,21 @@ async fn a_batch_over_the_wire_answers_as_its_items_would_alone() {
 }
 
 #[tokio::test]
-async fn a_single_answer_that_is_left_unread_is_reset_too() {
+async fn an_unread_unary_answer_is_reset() {
     let stall = Duration::from_secs(1);
-    let server = Server::with(Settings { connection: patient(stall), drain: quick(), ..Settings::default() }).await;
+    let server =
+        Server::with(Settings { connection: limits_with_stall(stall), drain: quick(), ..Settings::default() }).await;
     let mut full = request("").request.unwrap();
     full.view = v1::EvaluationView::Full.into();
     let asked = v1::BatchEvaluateProposalsRequest { requests: vec![full; 60], ..Default::default() };
-    let reader = unwilling_reader(&server).await;
+    let reader = slow_reader(&server).await;
     let head = http::Request::post("http://detente/detente.v1.RedLineService/BatchEvaluateProposals")
         .header("content-type", "application/grpc")
         .header("te", "trailers");
     let (answer, mut send) = reader.ready().await.unwrap().send_request(head.body(()).unwrap(), false).unwrap();
     send.send_data(frame(&asked.encode_to_vec()), true).unwrap();
     let mut body = answer.await.unwrap().into_body();
-    // Its window is never given back: what comes is a window's worth, and then the reset.
+    // The client never grants more window: it receives one window of data, and then the reset.
     let reset = async {
         loop {
             match body.data().await {

@@ -1,4 +1,4 @@
-//! TLS and mutual TLS over real sockets: who is let in, and what is refused; a certificate that is rotated under load.
+//! TLS and mutual TLS over real sockets: accepted and rejected clients, and certificates that are rotated under load.
 
 use crate::support::credentials::{Authorities, Identity};
 use crate::support::{Client, LIST, PATIENCE, Server, frame, quick};
@@ -76,12 +76,12 @@ fn config_of(
 async fn connect(server: &Server, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(server.address).await?;
     let mut stream = TlsConnector::from(config).connect(ServerName::try_from("localhost").unwrap(), stream).await?;
-    // In TLS 1.3 a client is done before the server has looked at its certificate.
+    // In TLS 1.3 the client's handshake is complete before the server has checked the client's certificate.
     stream.flush().await?;
     Ok(stream)
 }
 
-/// Whether a call over it is answered.
+/// The code of a call over a new connection, or the error of the connection.
 async fn answers(server: &Server, config: Arc<ClientConfig>) -> Result<Code, String> {
     let stream = connect(server, config).await.map_err(|error| error.to_string())?;
     let call = async {
@@ -97,16 +97,16 @@ async fn calls_are_answered_over_tls() {
     let tls = Tls::new(&files(&authority.server(), None)).unwrap();
     let server = server(&tls).await;
     assert_eq!(answers(&server, config(&authority, None, &[b"h2"])).await, Ok(Code::Ok));
-    // Without ALPN it is tried all the same; with another protocol alone it is refused.
+    // A client without ALPN is accepted; a client that offers only another protocol is rejected.
     assert_eq!(answers(&server, config(&authority, None, &[])).await, Ok(Code::Ok));
     assert!(answers(&server, config(&authority, None, &[b"http/1.1"])).await.is_err());
-    // Who trusts somebody else doesn't speak to it.
+    // A client that trusts a different authority closes the connection.
     let other = Authorities::new("other");
     assert!(answers(&server, config(&other, None, &[b"h2"])).await.unwrap_err().contains("UnknownIssuer"));
 }
 
 #[tokio::test]
-async fn plaintext_is_not_spoken_where_tls_is() {
+async fn plaintext_is_rejected_on_a_tls_listener() {
     let authority = Authorities::new("authority");
     let server = server(&Tls::new(&files(&authority.server(), None)).unwrap()).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -117,7 +117,7 @@ async fn plaintext_is_not_spoken_where_tls_is() {
 }
 
 #[tokio::test]
-async fn under_mutual_tls_clients_show_a_certificate_of_the_right_authority() {
+async fn mutual_tls_requires_a_client_certificate_of_a_trusted_authority() {
     let (authority, clients, others) =
         (Authorities::new("servers"), Authorities::new("clients"), Authorities::new("others"));
     let server = server(&Tls::new(&files(&authority.server(), Some(&clients))).unwrap()).await;
@@ -125,19 +125,19 @@ async fn under_mutual_tls_clients_show_a_certificate_of_the_right_authority() {
     assert_eq!(answers(&server, with(Some(&clients.client("desk")))).await, Ok(Code::Ok));
     assert!(answers(&server, with(None)).await.is_err());
     assert!(answers(&server, with(Some(&others.client("desk")))).await.is_err());
-    // A certificate for servers is none for clients.
+    // A server certificate is not accepted from a client.
     assert!(answers(&server, with(Some(&clients.server()))).await.is_err());
 }
 
 #[tokio::test]
-async fn under_mutual_tls_every_connection_shows_its_certificate() {
+async fn mutual_tls_does_not_resume_sessions() {
     let authority = Authorities::new("authority");
     let identity = authority.client("desk");
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
         for (clients, again) in [(None, HandshakeKind::Resumed), (Some(&authority), HandshakeKind::Full)] {
             let server = server(&Tls::new(&files(&authority.server(), clients)).unwrap()).await;
             let config = config_of(&authority, Some(&identity), &[b"h2"], &[version]);
-            // What is needed to resume comes with the first answers.
+            // The session ticket arrives with the first response.
             assert_eq!(answers(&server, config.clone()).await, Ok(Code::Ok));
             let stream = connect(&server, config).await.unwrap();
             assert_eq!(stream.get_ref().1.handshake_kind(), Some(again), "{version:?}");
@@ -146,7 +146,7 @@ async fn under_mutual_tls_every_connection_shows_its_certificate() {
 }
 
 #[tokio::test]
-async fn a_client_is_known_until_its_certificate_expires() {
+async fn a_client_is_authenticated_until_its_certificate_expires() {
     let authority = Authorities::new("authority");
     let server = server(&Tls::new(&files(&authority.server(), Some(&authority))).unwrap()).await;
     let until = SystemTime::now() + Duration::from_secs(3);
@@ -160,7 +160,7 @@ async fn a_client_is_known_until_its_certificate_expires() {
     assert!(timeout(PATIENCE, idle.try_call(LIST, frame(&[]))).await.unwrap().is_none());
 }
 
-/// A stream of evaluations over a connection of its own, of which the first is answered.
+/// Opens a stream of evaluations on a connection of its own, and waits for its first answer.
 async fn stream(
     server: &Server,
     config: Arc<ClientConfig>,
@@ -181,7 +181,7 @@ async fn stream(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whose_authority_is_gone_is_told_to_go() {
+async fn removing_an_authority_closes_the_connections_of_its_clients() {
     let (servers, staying, leaving) =
         (Authorities::new("servers"), Authorities::new("staying"), Authorities::new("leaving"));
     let with = |authorities: &str| TlsFiles {
@@ -195,7 +195,7 @@ async fn whose_authority_is_gone_is_told_to_go() {
     let (send_stays, mut answers_stays) = stream(&server, config(&staying)).await;
     let idle = Client::over(connect(&server, config(&leaving)).await.unwrap()).await.unwrap();
     let (send_gone, mut answers_gone) = stream(&server, config(&leaving)).await;
-    // The server's own certificate is of no account to clients, nor is an authority that joins.
+    // Neither a new server certificate nor an added authority affects connected clients.
     let third = Authorities::new("third");
     for authorities in [both.clone(), format!("{both}{}", third.pem())] {
         tls.replace(&with(&authorities)).unwrap();
@@ -206,10 +206,10 @@ async fn whose_authority_is_gone_is_told_to_go() {
     }
     let taken = std::time::Instant::now();
     tls.replace(&with(&format!("{}{}", staying.pem(), third.pem()))).unwrap();
-    let told = async { while idle.try_call(LIST, frame(&[])).await.is_some() {} };
-    timeout(PATIENCE, told).await.unwrap();
+    let closed = async { while idle.try_call(LIST, frame(&[])).await.is_some() {} };
+    timeout(PATIENCE, closed).await.unwrap();
     assert!(answers(&server, config(&leaving)).await.is_err());
-    // A stream that is open has a little while; then it ends, though its client does nothing.
+    // An open stream gets a grace period. It then ends even if its client does nothing.
     assert!(timeout(PATIENCE, answers_gone.message()).await.unwrap().is_err());
     assert!(taken.elapsed() > Duration::from_secs(9), "{:?}", taken.elapsed());
     send_stays.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
@@ -233,7 +233,7 @@ async fn a_stream_that_outlives_its_connections_age_does_not_outlive_its_authori
 }
 
 #[test]
-fn files_that_cannot_be_used_are_refused() {
+fn unusable_files_are_rejected() {
     let authority = Authorities::new("authority");
     let (one, other) = (authority.server(), authority.server());
     let good = files(&one, Some(&authority));
@@ -255,12 +255,12 @@ fn files_that_cannot_be_used_are_refused() {
         refused(TlsFiles { client_authorities: Some(Vec::new()), ..good.clone() }),
         TlsError::Verifier(_)
     ));
-    // Neither is a key shown by anything.
+    // Debug output does not contain a private key either.
     assert!(!format!("{good:?}").contains("PRIVATE"));
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_leaves_what_was_there() {
+async fn unusable_files_leave_the_previous_certificate_in_use() {
     let authority = Authorities::new("authority");
     let tls = Tls::new(&files(&authority.server(), None)).unwrap();
     let server = server(&tls).await;
@@ -281,7 +281,7 @@ async fn a_certificate_is_rotated_under_load_and_no_call_is_lost() {
     let done = Arc::new(AtomicBool::new(false));
     let calls = Arc::new(AtomicUsize::new(0));
     let shown: Arc<Mutex<BTreeSet<Vec<u8>>>> = Arc::default();
-    // Some keep their connection, others open one for each few calls.
+    // One caller keeps its connection, the others open a new one every few calls.
     let callers: Vec<_> = [usize::MAX, 5, 5]
         .into_iter()
         .map(|calls_each| {

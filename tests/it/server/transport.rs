@@ -1,4 +1,5 @@
-//! What the transport answers by itself, as the documentation tables it; and that hostile callers harm no others.
+//! The errors that the transport itself returns, as docs/errors.md lists them, and hostile callers that affect no
+//! others.
 
 use crate::support;
 use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, flagged, frame};
@@ -50,7 +51,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Groups in groups of an unknown field: 99.
+/// Nested groups of the unknown field 99.
 fn nested(levels: usize) -> Vec<u8> {
     let (open, close) = ([0x9b, 0x06], [0x9c, 0x06]);
     [open.repeat(levels), close.repeat(levels)].concat()
@@ -91,7 +92,7 @@ async fn a_hundred_levels_of_nesting_are_read() {
 }
 
 #[tokio::test]
-async fn random_bytes_in_frames_harm_nobody() {
+async fn random_bytes_in_frames_affect_no_other_connection() {
     let server = Server::start().await;
     let client = server.client().await;
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -112,13 +113,13 @@ async fn random_bytes_in_frames_harm_nobody() {
 }
 
 #[tokio::test]
-async fn a_client_of_http1_is_told() {
+async fn an_http1_client_gets_an_http1_error() {
     let server = Server::start().await;
     for request in ["GET / HTTP/1.1\r\n\r\n", "POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc", "PUT"] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // The rest of the request was not read, so that the end may be a reset.
+        // The server does not read the rest of the request, so the connection may end with a reset.
         let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 505 "), "{answer:?}");
@@ -129,7 +130,7 @@ async fn a_client_of_http1_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_closed() {
+async fn a_connection_that_is_not_http_is_closed() {
     let server = Server::start().await;
     let tls_hello = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03];
     for noise in [&tls_hello[..], &[0; 64], &[0xff; 3]] {
@@ -141,7 +142,7 @@ async fn what_is_not_http_is_closed() {
 }
 
 #[tokio::test]
-async fn noise_after_a_good_preface_ends_that_connection_alone() {
+async fn noise_after_the_preface_ends_only_that_connection() {
     let server = Server::start().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
@@ -159,7 +160,7 @@ async fn assert_closes(mut stream: TcpStream) {
 }
 
 #[tokio::test]
-async fn a_preface_in_pieces_is_read() {
+async fn a_preface_in_pieces_is_accepted() {
     let server = Server::start().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     for piece in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".chunks(7) {
@@ -173,7 +174,7 @@ async fn a_preface_in_pieces_is_read() {
 }
 
 #[tokio::test]
-async fn connections_that_say_nothing_or_leave_harm_nobody() {
+async fn silent_and_aborted_connections_affect_no_others() {
     let server = Server::start().await;
     let mut silent = Vec::new();
     for _ in 0..50 {
@@ -185,11 +186,11 @@ async fn connections_that_say_nothing_or_leave_harm_nobody() {
 }
 
 #[tokio::test]
-async fn rapid_resets_end_their_connection_alone() {
+async fn rapid_resets_end_only_their_connection() {
     let server = Server::start().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
-    // POST, http, the path and the authority, as literals without an index.
+    // POST, http, the path and the authority, as literal headers that are not added to the HPACK table.
     let headers = [&[0x83, 0x86, 0x04, LIST.len() as u8], LIST.as_bytes(), &[0x01, 1, b'x']].concat();
     let mut flood = Vec::new();
     for id in (1..20_000_u32).step_by(2) {
@@ -200,7 +201,7 @@ async fn rapid_resets_end_their_connection_alone() {
         flood.extend(id.to_be_bytes());
         flood.extend(8_u32.to_be_bytes());
     }
-    // The server may close while it is still being written to.
+    // The server may close the connection during the write.
     let _ = stream.write_all(&flood).await;
     assert_closes(stream).await;
     server.assert_answers().await;

@@ -1,4 +1,4 @@
-//! Cached answers equal uncached ones to the byte, and no question gets another one's answer.
+//! A cached answer equals the uncached one byte for byte, and no request gets the answer of a different request.
 
 use detente::schema::proto::Date;
 use detente::schema::proto::v1;
@@ -10,10 +10,10 @@ use detente::serving::{Cache, Store};
 use prost::Message;
 use std::sync::Arc;
 
-/// Numbers that are the same in every run (SplitMix64, Steele, Lea and Flood 2014).
-struct Chance(u64);
+/// Random numbers that repeat on every run (SplitMix64, Steele, Lea and Flood 2014).
+struct Random(u64);
 
-impl Chance {
+impl Random {
     fn below(&mut self, count: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -27,7 +27,7 @@ fn domain(issue: &v1::Issue) -> &v1::domain::Kind {
     issue.domain.as_ref().unwrap().kind.as_ref().unwrap()
 }
 
-fn term(issue: &v1::Issue, chance: &mut Chance) -> v1::Term {
+fn term(issue: &v1::Issue, chance: &mut Random) -> v1::Term {
     let value = match domain(issue) {
         v1::domain::Kind::Flag(_) => Value::Flag(chance.below(2) == 1),
         v1::domain::Kind::Choice(choice) => {
@@ -51,7 +51,7 @@ fn own(request: &mut v1::EvaluateProposalRequest) -> &mut Vec<v1::Term> {
     }
 }
 
-fn base(scenario: &v1::Scenario, chance: &mut Chance) -> v1::EvaluateProposalRequest {
+fn base(scenario: &v1::Scenario, chance: &mut Random) -> v1::EvaluateProposalRequest {
     let terms = scenario.issues.iter().filter(|_| chance.below(3) == 0).collect::<Vec<_>>();
     let terms: Vec<v1::Term> = terms.into_iter().map(|issue| term(issue, chance)).collect();
     v1::EvaluateProposalRequest {
@@ -63,12 +63,12 @@ fn base(scenario: &v1::Scenario, chance: &mut Chance) -> v1::EvaluateProposalReq
 
 const WAYS: usize = 9;
 
-/// The same call but for one thing; whether it is the same question.
+/// Changes one thing in a request. The second value says whether the changed request is equivalent.
 fn variant(
     request: &v1::EvaluateProposalRequest,
     scenario: &v1::Scenario,
     way: usize,
-    chance: &mut Chance,
+    chance: &mut Random,
 ) -> (v1::EvaluateProposalRequest, bool) {
     let mut other = request.clone();
     let days = |terms: &mut Vec<v1::Term>, days: i64| {
@@ -76,18 +76,18 @@ fn variant(
         terms.push(v1::Term { issue: "ceasefire_days".to_owned(), value: Some(Value::Quantity(days)) });
     };
     let same = match way {
-        // Another day, mostly of the same edition.
+        // Another day, in most cases of the same edition.
         0 => {
             let day = other.as_of.as_mut().unwrap();
             day.day = if day.day == 14 { 13 } else { day.day + 1 };
             false
         }
-        // Numbers that no loaded condition need tell apart.
+        // Numbers that no condition of the scenario needs to distinguish.
         1 | 2 => {
             days(own(&mut other), if way == 1 { 30 } else { 31 });
             own(&mut other) == own(&mut request.clone())
         }
-        // A term that says what holds anyway.
+        // A term that repeats the status quo.
         3 => {
             let silent = scenario.issues.iter().filter(|issue| {
                 !issue.status_quo.is_empty() && own(&mut request.clone()).iter().all(|term| term.issue != issue.id)
@@ -101,25 +101,25 @@ fn variant(
             other.view = v1::EvaluationView::Full.into();
             false
         }
-        // Another order of terms.
+        // The terms in another order.
         5 => {
             own(&mut other).reverse();
             true
         }
-        // The same terms, said otherwise.
+        // The same terms as overrides.
         6 => {
             let terms = std::mem::take(own(&mut other));
             let none = terms.is_empty();
             other.overrides = terms;
             none
         }
-        // The default view by name, a scenario by name.
+        // The default view and the default scenario, both given explicitly.
         7 => {
             other.view = v1::EvaluationView::Basic.into();
             other.scenario = "scenarios/ukraine-2025".to_owned();
             true
         }
-        // A circumstance.
+        // An added circumstance.
         _ => {
             let issue = "guarantors_willing".to_owned();
             other.circumstances = vec![v1::Term { issue, value: Some(Value::Flag(chance.below(2) == 1)) }];
@@ -130,13 +130,13 @@ fn variant(
 }
 
 #[test]
-fn ten_thousand_calls_that_differ_in_one_thing_get_their_own_answers() {
+fn ten_thousand_calls_that_differ_in_one_field_get_their_own_answers() {
     let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
     let cache = Arc::new(Cache::new(64 * 1024 * 1024));
     let plain = RedLines::new(store.clone());
     let cached = RedLines::new(store).with_cache(cache.clone());
     let scenario = plain.get_scenario(v1::GetScenarioRequest::default()).unwrap();
-    let mut chance = Chance(20_250_314);
+    let mut chance = Random(20_250_314);
     let ask = |request: &v1::EvaluateProposalRequest| {
         let expected = plain.evaluate(request).unwrap().encode_to_vec();
         let before = cache.counts().hits;
@@ -148,7 +148,7 @@ fn ten_thousand_calls_that_differ_in_one_thing_get_their_own_answers() {
         assert_eq!(v1::EvaluateProposalResponse::decode(&*first).unwrap(), plain.evaluate(request).unwrap());
         (expected, hit)
     };
-    let (mut calls, mut told_apart, mut recognised) = (0, 0, 0);
+    let (mut calls, mut distinguished, mut recognised) = (0, 0, 0);
     while calls < 10_000 {
         let request = base(&scenario, &mut chance);
         let (answer, _) = ask(&request);
@@ -160,17 +160,20 @@ fn ten_thousand_calls_that_differ_in_one_thing_get_their_own_answers() {
                 assert_eq!(answer, other_answer);
                 recognised += 1;
             }
-            told_apart += usize::from(answer != other_answer);
+            distinguished += usize::from(answer != other_answer);
             calls += 1;
         }
     }
-    // Else the calls were too much alike to show anything.
-    assert!(told_apart > calls / 3 && recognised > calls / 10, "{told_apart} told apart, {recognised} recognised");
+    // Otherwise the calls were too similar to prove anything.
+    assert!(
+        distinguished > calls / 3 && recognised > calls / 10,
+        "{distinguished} distinguished, {recognised} recognised"
+    );
     assert!(cache.counts().bytes <= 64 * 1024 * 1024);
 }
 
 #[test]
-fn errors_and_hypotheses_are_never_kept() {
+fn errors_and_hypotheses_are_never_cached() {
     let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
     let cache = Arc::new(Cache::new(1024 * 1024));
     let cached = RedLines::new(store).with_cache(cache.clone());
@@ -194,13 +197,13 @@ fn errors_and_hypotheses_are_never_kept() {
 }
 
 #[test]
-fn what_is_kept_stays_within_its_bound() {
+fn the_cache_stays_within_its_limit() {
     let bound = 256 * 1024;
     let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
     let cache = Arc::new(Cache::new(bound));
     let cached = RedLines::new(store.clone()).with_cache(cache.clone());
     let scenario = cached.get_scenario(v1::GetScenarioRequest::default()).unwrap();
-    let mut chance = Chance(1);
+    let mut chance = Random(1);
     for _ in 0..2_000 {
         cached.evaluate_encoded(&base(&scenario, &mut chance)).unwrap();
         assert!(cache.counts().bytes <= bound);

@@ -1,4 +1,4 @@
-//! The service called as a library: what one RPC answers must agree with what another answers.
+//! The service called as a library: the answers of different RPCs must agree with each other.
 
 mod cache;
 mod revisions;

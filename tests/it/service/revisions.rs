@@ -1,4 +1,4 @@
-//! A revision that was replaced stays held for pins and page tokens, within bounds.
+//! Replaced revisions stay available for pins and page tokens, within limits.
 
 use detente::error::ApiError;
 use detente::schema::proto::v1;
@@ -11,7 +11,7 @@ use detente_core::scenario;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The bundled scenario in another revision: its title says which.
+/// The bundled scenario in another revision, with the number in its title.
 fn edited(number: usize) -> Compiled {
     let text = source::EMBEDDED.replacen("title: ", &format!("title: Edit {number}. "), 1);
     Compiled::new(Arc::new(scenario::load("edited.yaml", &text).unwrap())).unwrap()
@@ -51,7 +51,7 @@ fn a_pin_outlives_reloads_up_to_the_bound() {
             }
         }
     }
-    // A file that is changed back is the old revision again, and no past one of itself.
+    // A file that is changed back makes the old revision current again, and no longer a past one.
     store.put(edited(3));
     assert_eq!(service.evaluate(&pinned("")).unwrap().evaluation.unwrap().revision, revisions[3]);
     assert!(service.evaluate(&pinned(&revisions[5])).is_ok());
@@ -71,7 +71,7 @@ fn past_revisions_are_bounded_in_bytes() {
 }
 
 #[test]
-fn another_scenarios_revisions_are_left_alone() {
+fn past_revisions_of_other_scenarios_are_kept() {
     let other = |title: &str| {
         let yaml = format!(
             "scenario: other\ntitle: {title}\ncovers: {{from: 2025-01-01, to: 2025-01-31}}\nas_of: 2025-01-31\n\
@@ -89,7 +89,7 @@ fn another_scenarios_revisions_are_left_alone() {
         store.revision_of("ukraine-2025", &first).unwrap_err(),
         NotHeldError::Revision { current: revision(&edited(MAX_PAST_REVISIONS + 1)) }
     );
-    // What is let go is not counted against what is kept.
+    // A removed past revision no longer counts against the limit.
     let store = Store::new(vec![other("One"), edited(0)]).unwrap().with_max_past_bytes(edited(0).bytes() * 9 / 2);
     store.put(other("Two"));
     (1..=MAX_PAST_REVISIONS + 1).for_each(|number| store.put(edited(number)));
@@ -110,12 +110,12 @@ fn a_page_token_outlives_a_reload_and_holds_on_every_replica() {
     let first = page(&service, "").unwrap();
     store.put(edited(1));
     let second = page(&service, &first.next_page_token).unwrap();
-    assert_eq!(second.revision, first.revision, "a list goes on in the revision in which it began");
+    assert_eq!(second.revision, first.revision, "a list stays on the revision in which it began");
     assert_eq!(page(&other, &first.next_page_token).unwrap(), second);
     let third = page(&service, &second.next_page_token).unwrap();
     let count = first.red_lines.len() + second.red_lines.len() + third.red_lines.len();
     assert_eq!((count, third.next_page_token.as_str()), (24, ""));
-    // One that is pinned besides must be the token's.
+    // A request that pins a revision as well must pin the revision of the page token.
     let asked = |revision: &str| v1::ListRedLinesRequest {
         page_size: 10,
         page_token: first.next_page_token.clone(),
@@ -124,7 +124,7 @@ fn a_page_token_outlives_a_reload_and_holds_on_every_replica() {
     };
     assert_eq!(service.list_red_lines(asked(&first.revision)).unwrap(), second);
     assert_eq!(service.list_red_lines(asked(&revision(&edited(1)))).unwrap_err(), ApiError::PageTokenMismatch);
-    // Long after, it is told which revision is held no more.
+    // When the revision of the token is no longer available, the error names it.
     (2..=MAX_PAST_REVISIONS + 2).for_each(|number| store.put(edited(number)));
     let current = revision(&edited(MAX_PAST_REVISIONS + 2));
     let gone = ApiError::RevisionNotHeld { requested: first.revision.clone(), current };
@@ -132,7 +132,7 @@ fn a_page_token_outlives_a_reload_and_holds_on_every_replica() {
 }
 
 #[test]
-fn readers_always_find_a_revision_while_others_are_put() {
+fn readers_always_find_a_revision_during_replacements() {
     let store = store();
     let all: Vec<String> = (0..3).map(|number| revision(&edited(number))).collect();
     (1..3).for_each(|number| store.put(edited(number)));

@@ -1,4 +1,4 @@
-//! Batches, histories and comparisons say of each proposal and each day what an evaluation of its own says.
+//! Batches, histories and comparisons agree with a single evaluation of each proposal and each day.
 
 use detente::error::ApiError;
 use detente::schema::proto::Date;
@@ -50,7 +50,7 @@ fn fields(error: ApiError) -> Vec<String> {
 }
 
 #[test]
-fn a_batch_answers_in_order_and_a_faulty_item_fails_alone() {
+fn a_batch_answers_in_order_and_only_its_faulty_items_fail() {
     let service = bundled();
     let mut requests: Vec<_> = names(&service).iter().map(|name| named(name)).collect();
     let mut unknown = named(JEDDAH);
@@ -76,7 +76,7 @@ fn a_batch_answers_in_order_and_a_faulty_item_fails_alone() {
 }
 
 #[test]
-fn a_batch_takes_one_to_a_thousand() {
+fn a_batch_accepts_one_to_a_thousand_requests() {
     let service = bundled();
     let asked = |count: usize| {
         let proposal = v1::Proposal::default();
@@ -89,7 +89,7 @@ fn a_batch_takes_one_to_a_thousand() {
 }
 
 #[test]
-fn a_batch_whose_answer_does_not_fit_is_refused_and_says_how_many_would() {
+fn a_batch_with_too_large_an_answer_is_rejected_with_the_number_that_fits() {
     let service = bundled();
     let request = v1::EvaluateProposalRequest { view: v1::EvaluationView::Full.into(), ..named(JEDDAH) };
     let asked =
@@ -113,13 +113,13 @@ fn day_after(date: &Date) -> Date {
     Date { year: next.year().into(), month: next.month().into(), day: next.day().into() }
 }
 
-/// An evaluation without its day and the words that name it.
-fn of_no_day(evaluation: v1::Evaluation) -> v1::Evaluation {
+/// An evaluation without its day and the texts that contain the day.
+fn without_day(evaluation: v1::Evaluation) -> v1::Evaluation {
     v1::Evaluation { as_of: None, summary: String::new(), ..evaluation }
 }
 
 #[test]
-fn a_history_says_of_each_day_what_an_evaluation_of_that_day_says() {
+fn a_history_agrees_with_an_evaluation_of_each_day() {
     let service = bundled();
     let scenario = service.get_scenario(v1::GetScenarioRequest::default()).unwrap();
     let views = [v1::EvaluationView::Full, v1::EvaluationView::Basic];
@@ -141,7 +141,11 @@ fn a_history_says_of_each_day_what_an_evaluation_of_that_day_says() {
             assert_eq!(found.as_of, span.from);
             loop {
                 let request = v1::EvaluateProposalRequest { as_of: Some(day), view: view.into(), ..named(name) };
-                assert_eq!(of_no_day(found.clone()), of_no_day(evaluation(&service, &request)), "{name} on {day:?}");
+                assert_eq!(
+                    without_day(found.clone()),
+                    without_day(evaluation(&service, &request)),
+                    "{name} on {day:?}"
+                );
                 let last = Some(day) == span.to;
                 day = day_after(&day);
                 if last {
@@ -150,7 +154,7 @@ fn a_history_says_of_each_day_what_an_evaluation_of_that_day_says() {
             }
         }
         for pair in history.spans.windows(2) {
-            let [before, after] = [&pair[0], &pair[1]].map(|span| of_no_day(span.evaluation.clone().unwrap()));
+            let [before, after] = [&pair[0], &pair[1]].map(|span| without_day(span.evaluation.clone().unwrap()));
             assert!(!pair[1].changes.is_empty() || before != after, "{name}: {:?} is a span of its own", pair[1].from);
         }
         assert!(history.spans.len() > 5, "the bundled scenario changes on more days than that");
@@ -158,7 +162,7 @@ fn a_history_says_of_each_day_what_an_evaluation_of_that_day_says() {
 }
 
 #[test]
-fn what_is_not_recorded_is_kept_apart_from_what_is_clear_and_what_is_not_held() {
+fn not_recorded_clear_and_not_held_red_lines_are_distinguished() {
     let service = serve(
         "scenario: test\ntitle: T\ncovers: {from: 2025-01-01, to: 2025-01-31}\nas_of: 2025-01-31\n\
          sources: [{id: s, title: S, publisher: P}]\nparties: [{id: p, name: P, role: principal}]\n\
@@ -190,7 +194,7 @@ fn what_is_not_recorded_is_kept_apart_from_what_is_clear_and_what_is_not_held() 
         outlines(&asked),
         [(1, 9, None, None), (10, 19, Some(NotRecorded), Some(Crossed)), (20, 31, Some(Crossed), Some(NotHeld))]
     );
-    // Within one edition, and on one day.
+    // A period within one edition, and a period of one day.
     let day = |day| Some(Date { year: 2025, month: 1, day });
     (asked.from, asked.to) = (day(12), day(18));
     assert_eq!(outlines(&asked), [(12, 18, None, None)]);
@@ -200,11 +204,11 @@ fn what_is_not_recorded_is_kept_apart_from_what_is_clear_and_what_is_not_held() 
     assert_eq!(fields(service.evaluate_history(&asked).unwrap_err()), ["to"]);
     asked.from = Some(Date { year: 2024, month: 12, day: 31 });
     assert!(matches!(service.evaluate_history(&asked), Err(ApiError::DateNotCovered { field: "from", .. })));
-    // A red line must be held on one of the days.
+    // A red line can only be dropped if it is held on one of the days.
     let drop = v1::hypothesis::Kind::DropRedLine("x".to_owned());
     asked.hypotheses = vec![v1::Hypothesis { kind: Some(drop) }];
     (asked.from, asked.to) = (day(1), day(10));
-    // Dropped, it is not held on any day: nor is it one that nobody has recorded yet.
+    // A dropped red line is not held on any day, and does not count as not yet recorded either.
     asked.view = v1::EvaluationView::Full.into();
     let dropped = service.evaluate_history(&asked).unwrap();
     assert_eq!(dropped.spans.len(), 1, "{dropped:?}");
@@ -214,7 +218,7 @@ fn what_is_not_recorded_is_kept_apart_from_what_is_clear_and_what_is_not_held() 
     assert_eq!(fields(service.evaluate_history(&asked).unwrap_err()), ["hypotheses[0].drop_red_line"]);
 }
 
-/// A scenario with so many red lines, on each of so many days one begins.
+/// A scenario with `lines` red lines that begin on each of `days` days.
 fn busy(lines: usize, days: usize) -> RedLines {
     let mut yaml = String::from(
         "scenario: test\ntitle: T\ncovers: {from: 2020-01-01, to: 2025-01-31}\nas_of: 2025-01-31\n\
@@ -236,7 +240,7 @@ fn busy(lines: usize, days: usize) -> RedLines {
 }
 
 #[test]
-fn a_history_that_would_look_at_too_much_is_refused() {
+fn a_history_beyond_the_work_limit_is_rejected() {
     let asked = |to: Option<Date>| v1::EvaluateHistoryRequest {
         subject: Some(v1::evaluate_history_request::Subject::Proposal(v1::Proposal::default())),
         to,
@@ -244,14 +248,15 @@ fn a_history_that_would_look_at_too_much_is_refused() {
     };
     let service = busy(2_000, 501);
     assert_eq!(fields(service.evaluate_history(&asked(None)).unwrap_err()), ["to"]);
-    // A day less: 500 editions of 2,000 red lines are a million. All are clear, so that it fits.
+    // With one day less, 500 editions of 2,000 red lines are a million, which is the limit. All are clear, so the
+    // answer fits.
     let to = jiff::civil::date(2020, 1, 1) + jiff::Span::new().days(499);
     let to = Date { year: to.year().into(), month: to.month().into(), day: to.day().into() };
     assert_eq!(service.evaluate_history(&asked(Some(to))).unwrap().spans.len(), 500);
 }
 
 #[test]
-fn a_comparison_says_of_each_proposal_what_its_evaluation_says() {
+fn a_comparison_agrees_with_an_evaluation_of_each_proposal() {
     let service = bundled();
     let names = names(&service);
     let proposals = names.iter().map(|name| v1::ComparedProposal {
@@ -289,26 +294,26 @@ fn a_comparison_says_of_each_proposal_what_its_evaluation_says() {
     let mut differing = 0;
     for line in lines {
         let expected: Vec<_> = evaluations.iter().map(|evaluation| outline(evaluation, line).unwrap()).collect();
-        let told = answer.differences.iter().find(|difference| difference.red_line == line);
+        let found = answer.differences.iter().find(|difference| difference.red_line == line);
         if expected.iter().all(|outline| *outline == expected[0]) {
-            assert!(told.is_none(), "{line} is the same for all");
+            assert!(found.is_none(), "{line} is the same for all");
             continue;
         }
         differing += 1;
-        let told: Vec<_> = told
+        let found: Vec<_> = found
             .unwrap()
             .findings
             .iter()
-            .map(|found| (found.status, found.firmness, found.firmness_at_worst))
+            .map(|finding| (finding.status, finding.firmness, finding.firmness_at_worst))
             .collect();
-        assert_eq!(told, expected, "{line}");
+        assert_eq!(found, expected, "{line}");
     }
     assert_eq!(answer.differences.len(), differing);
     assert!(differing > 10);
 }
 
 #[test]
-fn a_comparison_takes_one_to_fifty_and_names_faults_by_proposal() {
+fn a_comparison_accepts_one_to_fifty_proposals_and_names_faults_by_proposal() {
     let service = bundled();
     let own = |terms| v1::ComparedProposal {
         subject: Some(v1::compared_proposal::Subject::Proposal(v1::Proposal { terms, ..Default::default() })),
@@ -345,14 +350,14 @@ fn a_history_counts_what_added_lines_cost() {
         }],
         ..Default::default()
     };
-    // 462 cubes and 330 of the opposite: some 39,000 steps on each of the days.
+    // The conditions have 462 cubes, and 330 negated: about 39,000 steps on each day.
     assert!(service.evaluate_history(&asked("size(m) >= 5", 20)).is_ok());
     assert_eq!(fields(service.evaluate_history(&asked("size(m) >= 5", 31)).unwrap_err()), ["to"]);
     assert!(service.evaluate_history(&asked("a", 31)).is_ok());
 }
 
 #[test]
-fn a_condition_is_told_on_one_line() {
+fn a_condition_is_quoted_on_one_line() {
     let condition = v1::supposed_red_line::Condition::Rejects(format!("a  ||\n\ta{}", " || a".repeat(100)));
     let line = v1::SupposedRedLine {
         id: "added".to_owned(),
@@ -374,7 +379,7 @@ fn a_condition_is_told_on_one_line() {
 }
 
 #[test]
-fn a_batch_gives_suggestions_for_a_few_items_only() {
+fn a_batch_gives_suggestions_for_a_limited_number_of_items() {
     let service = bundled();
     let mut request = named(JEDDAH);
     request.overrides = vec![v1::Term { issue: "sanctions".to_owned(), value: Some(Value::Choice("lfit".to_owned())) }];
