@@ -29,6 +29,7 @@ mod conflicts;
 mod count;
 mod decimal;
 mod diagram;
+mod distance;
 mod diverse;
 mod encoding;
 mod first;

@@ -3,6 +3,7 @@
 //! Owns that an equal question finds a running computation, and only a running one. Must not know which callers may
 //! ask.
 
+use crate::locks;
 use crate::serving::analyses::threads::{Job, Threads};
 use crate::serving::analyses::waiters::{JobHandle, Stop, Waiter, Waiters};
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use dashmap::DashMap;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -93,7 +94,7 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Shared<T, P> {
                     match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| job(&handle)))) {
                         Ok(answer) => JobOutcome::Answer(Arc::new(answer)),
                         Err(payload) => {
-                            *asked.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
+                            *locks::lock(&asked.panic) = Some(payload);
                             JobOutcome::Panicked
                         }
                     }
@@ -151,7 +152,7 @@ impl<T, P> InFlight<T, P> {
 
     /// Returns the payload of the job's panic to the first waiter, and a text that explains the panic to the others.
     pub(super) fn panic(&self) -> Box<dyn Any + Send> {
-        let payload = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let payload = locks::lock(&self.panic).take();
         payload.unwrap_or_else(|| Box::new("the analysis that this call shared with another panicked"))
     }
 }

@@ -3,11 +3,12 @@
 //! Owns the order in which jobs run. A thread starts when there is work for it and stays until the shutdown, because
 //! starting a thread may take as long as a short job. Must not know what a job computes, or its waiters and deadlines.
 
+use crate::locks;
 use crate::serving::WorkersError;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::Builder;
 
 /// The target of this module's log events. Log filters name it, so it must not change when the module moves.
@@ -144,7 +145,7 @@ impl Threads {
                 state.threads -= 1;
                 return None;
             }
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = locks::ignore_poison(self.wake.wait(state));
         }
     }
 
@@ -156,6 +157,6 @@ impl Threads {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds this lock, so the state is consistent even if the lock is poisoned.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locks::lock(&self.state)
     }
 }

@@ -4,9 +4,10 @@
 //! waiter that joins therefore finds either a computation that continues for it too, or one that must stop, and then
 //! starts another. Must not know queues, threads or answers.
 
+use crate::locks;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -165,6 +166,6 @@ impl Waiters {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // No code panics while it holds this lock, so the state is consistent even if the lock is poisoned.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        locks::lock(&self.waiting)
     }
 }
