@@ -8,7 +8,8 @@
 //! ```
 //!
 //! With `TESTED_PROGRAM=PATH` the tests run another binary in place of the one that cargo built, such as the last
-//! release's: what it gives must be the same. Only flags, variables and status codes come from this build's library.
+//! release's: what it gives must be the same. The tests of telemetry wait for log messages by their wording, so they
+//! need a program with the wording of this version. Only flags, variables and status codes come from this build's library.
 
 mod command_line;
 mod decisions;
