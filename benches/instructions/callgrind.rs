@@ -21,28 +21,6 @@ const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-AVX_Fast
 /// number of collisions varies a little.
 const PROCESSES: usize = 5;
 
-/// The versions of the tools that the figures depend on.
-pub(crate) struct Tools {
-    pub(crate) rustc: String,
-    pub(crate) valgrind: String,
-}
-
-impl Tools {
-    pub(crate) fn detect() -> Result<Self, String> {
-        let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-        Ok(Self { rustc: version(&rustc, "")?, valgrind: version("valgrind", "; install the package valgrind")? })
-    }
-}
-
-/// The version in the output of `--version`, after the program's name.
-fn version(program: &str, remedy: &str) -> Result<String, String> {
-    let output = Command::new(program).arg("--version").output();
-    let output = output.map_err(|error| format!("cannot run {program}: {error}{remedy}"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.trim().split([' ', '-']).nth(1);
-    version.map(str::to_owned).ok_or_else(|| format!("`{program} --version` printed `{}`, not a version", text.trim()))
-}
-
 /// Counts operations, as many at a time as there are processors. Other load does not change the counts.
 pub(crate) fn count_all(operations: &[&'static Operation]) -> Result<Vec<(&'static str, Counts)>, String> {
     let folder = std::env::temp_dir().join(format!("detente-instructions-{}", std::process::id()));

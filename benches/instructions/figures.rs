@@ -1,10 +1,9 @@
 //! The file of figures: the recorded cost of each operation, with the versions of the tools that counted it.
 
-use super::callgrind::Tools;
+use super::key::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::env::consts::{ARCH, OS};
-use std::fmt::{self, Display, Formatter, Write};
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -54,27 +53,6 @@ impl Counts {
             ("bytes", self.bytes > limit(recorded.bytes)),
         ];
         all.into_iter().filter(|(_, is_more)| *is_more).map(|(name, _)| name).collect()
-    }
-}
-
-/// The versions of the tools. Counts differ between versions, so only counts with equal keys are compared.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Key {
-    rustc: String,
-    target: String,
-    valgrind: String,
-}
-
-impl Key {
-    pub(crate) fn of(tools: &Tools) -> Self {
-        let abi = if cfg!(target_env = "gnu") { "gnu" } else { "other" };
-        Self { rustc: tools.rustc.clone(), target: format!("{ARCH}-{OS}-{abi}"), valgrind: tools.valgrind.clone() }
-    }
-}
-
-impl Display for Key {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "rustc {}, {}, valgrind {}", self.rustc, self.target, self.valgrind)
     }
 }
 

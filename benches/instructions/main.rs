@@ -17,11 +17,12 @@
 mod callgrind;
 mod calls;
 mod figures;
+mod key;
 mod operations;
 
-use callgrind::Tools;
 use clap::Parser;
-use figures::{Counts, Figures, Key};
+use figures::{Counts, Figures};
+use key::Key;
 use operations::Operation;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
@@ -87,7 +88,7 @@ fn count(options: &Options, chosen: &[&'static Operation]) -> Result<ExitCode, S
     if cfg!(debug_assertions) {
         return Err("built without optimisation; run `cargo bench --bench instructions` without --profile".to_owned());
     }
-    let key = Key::of(&Tools::detect()?);
+    let key = Key::detect()?;
     let counted: Vec<(&str, Counts)> = callgrind::count_all(chosen)?;
     let mut figures = Figures::read()?;
     if options.record {

@@ -1,60 +1,22 @@
-//! The record of each evaluation: the counts of verdicts, the call's summary and the line in the decision log.
+//! Records each evaluation: in the counts of verdicts, in the call's summary and in the decision log.
 //!
 //! Must not know how an evaluation is computed, or where the decision log is written.
 
-use crate::convert::evaluation::from_verdict;
 use crate::convert::red_line::from_firmness;
 use crate::error::{ApiError, reason_name};
 use crate::schema::json::JsonForm;
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::services::RedLines;
-use crate::serving::{DecisionLog, Outline};
-use crate::telemetry::Metrics;
+use crate::services::record::{count, verdict_name};
+use crate::serving::Outline;
 use detente_core::engine::{Compiled, Evaluation, Status, Verdict};
 use prost::Message;
 use serde_json::{Map, Value, json};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime};
 
 static REQUEST: LazyLock<Option<JsonForm>> = LazyLock::new(|| JsonForm::of("EvaluateProposalRequest").ok());
-
-/// Where evaluations are recorded.
-#[derive(Clone, Debug, Default)]
-pub struct Record {
-    /// The decision log, if one is written.
-    pub decisions: Option<DecisionLog>,
-    /// The metrics that count errors of single items.
-    pub metrics: Option<Metrics>,
-    /// Whether the log and the spans of calls contain the requests.
-    pub content: bool,
-    verdicts: Arc<[AtomicU64; VERDICTS.len()]>,
-}
-
-/// The verdicts, in the order of their counters.
-const VERDICTS: [Verdict; 5] =
-    [Verdict::Blocked, Verdict::Undeliverable, Verdict::Contested, Verdict::Undetermined, Verdict::Unopposed];
-
-impl Record {
-    /// Returns the number of answered evaluations for each verdict.
-    pub fn verdicts(&self) -> Vec<(&'static str, u64)> {
-        let counted = VERDICTS.iter().zip(self.verdicts.iter());
-        counted.map(|(verdict, count)| (verdict_name(*verdict), count.load(Relaxed))).collect()
-    }
-}
-
-fn count(verdicts: &[AtomicU64], verdict: Verdict) {
-    let counter = VERDICTS.iter().position(|counted| *counted == verdict).and_then(|at| verdicts.get(at));
-    if let Some(counter) = counter {
-        counter.fetch_add(1, Relaxed);
-    }
-}
-
-/// Returns a verdict's name in the API and in logs.
-fn verdict_name(verdict: Verdict) -> &'static str {
-    from_verdict(verdict).as_str_name()
-}
 
 /// One evaluation of a call.
 pub(super) struct EvaluationRecord<'a> {

@@ -9,9 +9,10 @@ use crate::convert::request::{Question, Subject, to_circumstances, to_detail, to
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1::{self, evaluate_history_request, evaluate_proposal_request};
+use crate::services::RedLines;
 use crate::services::decision_record::EvaluationRecord;
 use crate::services::evaluate::message;
-use crate::services::{MAX_ANSWER_BYTES, RedLines};
+use crate::services::size::MAX_ANSWER_BYTES;
 use detente_core::engine::{Compiled, FindingChange, HistorySpan};
 use jiff::civil::Date;
 use prost::Message;

@@ -5,7 +5,8 @@ use crate::convert::{missing_proposal, missing_red_line, red_line};
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
-use crate::services::{RedLines, bounded};
+use crate::services::RedLines;
+use crate::services::size::bounded;
 
 impl RedLines {
     /// Returns one red line with its evidence.

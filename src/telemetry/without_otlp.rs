@@ -2,7 +2,7 @@
 //!
 //! Must not know what a call does.
 
-use super::Otlp;
+use crate::telemetry::Otlp;
 use http::HeaderMap;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::MeterProviderBuilder;

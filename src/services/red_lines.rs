@@ -1,0 +1,183 @@
+//! [`RedLines`]: the state that all calls share, and how a call finds its scenario and runs longer work.
+//!
+//! Must not know which methods there are.
+
+use crate::error::{ApiError, Violations, quoted};
+use crate::middleware::admission::ConcurrencyLimit;
+use crate::middleware::call::Call;
+use crate::middleware::response_budget::ResponseBudget;
+use crate::schema::names;
+use crate::services::record::Record;
+use crate::serving::{Cache, NotHeldError, Store, Workers, WorkersError};
+use detente_condition::nearest;
+use detente_core::engine::Compiled;
+use detente_core::scenario::model::Id;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+/// `RedLineService` over a store of scenarios. Each call works with a copy that knows the call.
+#[derive(Clone, Debug)]
+pub struct RedLines {
+    pub(super) shared: Arc<Shared>,
+    pub(super) call: Call,
+    /// The call's permit, returned when the last clone is dropped.
+    pub(super) _permit: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// The state that all calls share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) store: Arc<Store>,
+    pub(super) cache: Option<Arc<Cache>>,
+    pub(super) workers: Workers,
+    pub(super) streams: Streams,
+    pub(super) concurrency_limit: Option<ConcurrencyLimit>,
+    pub(super) response_budget: Option<ResponseBudget>,
+    pub(super) record: Record,
+}
+
+/// When the server ends streams of evaluations that their clients keep open.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    /// Time after which a stream without a request ends.
+    pub idle: Duration,
+    /// Cancelled when the server begins to shut down.
+    pub ending: CancellationToken,
+}
+
+impl Default for Streams {
+    /// Creates settings with an idle time of one minute and without a shutdown.
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(60), ending: CancellationToken::new() }
+    }
+}
+
+impl RedLines {
+    /// Creates a service over the scenarios of `store`, without a cache, limits or a record.
+    pub fn new(store: Arc<Store>) -> Self {
+        let shared = Shared {
+            store,
+            cache: None,
+            workers: Workers::default(),
+            streams: Streams::default(),
+            concurrency_limit: None,
+            response_budget: None,
+            record: Record::default(),
+        };
+        Self { shared: Arc::new(shared), call: Call::default(), _permit: None }
+    }
+
+    /// Sets the cache of answers.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Arc<Cache>) -> Self {
+        Arc::make_mut(&mut self.shared).cache = Some(cache);
+        self
+    }
+
+    /// Sets when streams of evaluations end. The default idle time is one minute.
+    #[must_use]
+    pub fn with_streams(mut self, streams: Streams) -> Self {
+        Arc::make_mut(&mut self.shared).streams = streams;
+        self
+    }
+
+    /// Sets the limit of calls and of stream messages that are worked on at a time. The default is unlimited.
+    #[must_use]
+    pub fn with_concurrency_limit(mut self, limit: ConcurrencyLimit) -> Self {
+        Arc::make_mut(&mut self.shared).concurrency_limit = Some(limit);
+        self
+    }
+
+    /// Sets the budget for answers that clients have not read yet. The default is unlimited.
+    #[must_use]
+    pub fn with_response_budget(mut self, budget: ResponseBudget) -> Self {
+        Arc::make_mut(&mut self.shared).response_budget = Some(budget);
+        self
+    }
+
+    /// Sets where evaluations are recorded.
+    #[must_use]
+    pub fn with_record(mut self, record: Record) -> Self {
+        Arc::make_mut(&mut self.shared).record = record;
+        self
+    }
+
+    /// Returns the id in a scenario's name; for an empty name, the id of the default scenario. `field` has the name.
+    pub(super) fn scenario_id(&self, name: &str, field: &str) -> Result<Id, ApiError> {
+        match name {
+            "" => {
+                let default = self.shared.store.default_id().filter(|id| self.may_see(id));
+                default.ok_or_else(|| self.scenario_not_found(""))
+            }
+            name => names::parse_scenario(name)
+                .map(Id::from)
+                .ok_or_else(|| ApiError::InvalidRequest(Violations::one(field, "write `scenarios/{scenario}`"))),
+        }
+    }
+
+    /// Returns the scenario with this id, in the requested revision, or in the current one if `revision` is empty.
+    pub(super) fn scenario_by_id(&self, id: &str, revision: &str) -> Result<Arc<Compiled>, ApiError> {
+        // Scenarios that the caller may not see are reported as not found.
+        if !self.may_see(id) {
+            return Err(self.scenario_not_found(id));
+        }
+        let store = &self.shared.store;
+        let held = match revision {
+            "" => store.get(id).ok_or_else(|| self.scenario_not_found(id))?,
+            pinned => store.revision_of(id, pinned).map_err(|not_held| match not_held {
+                NotHeldError::Scenario => self.scenario_not_found(id),
+                NotHeldError::Revision { current } => ApiError::RevisionNotHeld { requested: quoted(pinned), current },
+            })?,
+        };
+        self.record_scenario(&held);
+        Ok(held)
+    }
+
+    /// Returns the scenario with this name, in the requested revision, or in the current one if `revision` is empty.
+    pub(super) fn scenario(&self, name: &str, field: &str, revision: &str) -> Result<Arc<Compiled>, ApiError> {
+        self.scenario_by_id(&self.scenario_id(name, field)?, revision)
+    }
+
+    pub(super) fn scenario_not_found(&self, id: &str) -> ApiError {
+        let held = self.visible();
+        let known = held.iter().map(|compiled| &*compiled.scenario().id);
+        ApiError::ScenarioNotFound {
+            name: if id.is_empty() { "(default)".to_owned() } else { names::scenario(&quoted(id)) },
+            nearest: nearest(id, known).map(names::scenario),
+        }
+    }
+
+    pub(super) fn is_default(&self, compiled: &Compiled) -> bool {
+        self.shared.store.default_id().is_some_and(|default| default == compiled.scenario().id)
+    }
+
+    /// Runs longer work on a worker thread, so that the threads that serve connections stay free.
+    ///
+    /// # Errors
+    /// The error of the work, or [`ApiError::Overloaded`] if too many jobs wait for a worker.
+    pub(super) async fn run_on_worker<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let service = self.clone();
+        flatten_worker_result(self.shared.workers.run(move || work(&service)).await)
+    }
+
+    /// Runs one item of a batch or stream on a worker thread. It waits for a worker instead of failing.
+    pub(super) async fn run_on_worker_in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let service = self.clone();
+        flatten_worker_result(self.shared.workers.run_in_turn(move || work(&service)).await)
+    }
+}
+
+fn flatten_worker_result<T>(work: Result<Result<T, ApiError>, WorkersError>) -> Result<T, ApiError> {
+    work.unwrap_or_else(|refused| match refused {
+        WorkersError::Busy => Err(ApiError::Overloaded),
+        WorkersError::Ending => Err(ApiError::ShuttingDown),
+    })
+}
