@@ -93,7 +93,7 @@ impl RedLines {
             violations.over(
                 "batch_items",
                 "requests",
-                format!("{count} are given; at most {MAX_BATCH} are taken, or any number in a stream"),
+                format!("{count} requests are given; the limit is {MAX_BATCH}, and streams have no limit"),
             );
         }
         violations.into_result()?;

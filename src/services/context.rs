@@ -81,9 +81,9 @@ impl RedLines {
     /// [`ApiError::Unauthenticated`] if they are not.
     pub(super) fn check_credentials(&self) -> Result<(), ApiError> {
         match self.call.caller() {
-            Some(caller) if !caller.is_valid_at(SystemTime::now()) => {
-                Err(ApiError::Unauthenticated { denied: "the credentials of this call are of no more use".to_owned() })
-            }
+            Some(caller) if !caller.is_valid_at(SystemTime::now()) => Err(ApiError::Unauthenticated {
+                denied: "the credentials have expired or were revoked; open a new stream".to_owned(),
+            }),
             _ => Ok(()),
         }
     }

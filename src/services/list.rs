@@ -203,8 +203,7 @@ impl Filter {
         }
         filter.held_on = to_date(requested.held_on.as_ref(), "filter.held_on", violations);
         if requested.text.len() > MAX_FILTER_TEXT_BYTES {
-            let text =
-                format!("{} bytes are given; at most {MAX_FILTER_TEXT_BYTES} are looked for", requested.text.len());
+            let text = format!("the text has {} bytes; the limit is {MAX_FILTER_TEXT_BYTES}", requested.text.len());
             violations.over("filter_text", "filter.text", text);
         } else {
             filter.text = requested.text.to_lowercase();
@@ -263,7 +262,7 @@ fn read_order(text: &str, violations: &mut Violations) -> Vec<(Key, bool)> {
         violations.over(
             "order_by",
             FIELD,
-            format!("{} bytes are given; at most {MAX_ORDER_BYTES} are read", text.len()),
+            format!("the text has {} bytes; the limit is {MAX_ORDER_BYTES}", text.len()),
         );
         return order;
     }
@@ -286,8 +285,7 @@ fn read_order(text: &str, violations: &mut Violations) -> Vec<(Key, bool)> {
             (None, _) | (Some("asc"), None) => false,
             (Some("desc"), None) => true,
             _ => {
-                violations
-                    .add(FIELD, format!("`{}`: after the field comes nothing, `asc` or `desc`", quoted(part.trim())));
+                violations.add(FIELD, format!("`{}`: only `asc` or `desc` may follow a field", quoted(part.trim())));
                 continue;
             }
         };
