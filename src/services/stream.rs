@@ -55,7 +55,7 @@ pub(super) fn answers(
                 Some((Ok(answer), Some((service, requests, quota, permit))))
             }
             Ok(None) => None,
-            Err(status) => Some((Err(status), None)),
+            Err(status) => Some((Err(service.call.ended_by(status)), None)),
         }
     }))
 }
@@ -88,7 +88,7 @@ impl RedLines {
     fn answer_item(&self, message: v1::StreamEvaluateProposalsRequest) -> Item {
         let v1::StreamEvaluateProposalsRequest { mut id, request } = message;
         let answered = if id.len() > MAX_STREAM_ID_BYTES {
-            let text = format!("the id has {} bytes; at most {MAX_STREAM_ID_BYTES} are repeated", id.len());
+            let text = format!("the id has {} bytes; the limit is {MAX_STREAM_ID_BYTES}", id.len());
             shorten(&mut id);
             let mut violations = Violations::default();
             violations.over("stream_id", "id", text);
