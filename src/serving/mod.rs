@@ -10,6 +10,7 @@ mod cache;
 mod decisions;
 mod reload;
 mod scenario_files;
+mod settled;
 pub mod source;
 mod store;
 mod watch;
@@ -23,6 +24,7 @@ pub use decisions::{
 };
 pub use reload::{Fault, Outcome, Reload, ReloadCounts, Reloads};
 pub use scenario_files::{LoadError, ScenarioFiles, Where};
+pub use settled::{ContentHash, Reading, SettleTime, read_settled};
 pub use store::{
     DefaultScenario, DuplicateScenarioError, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeldError, StaleFile, Store,
     list_revision,

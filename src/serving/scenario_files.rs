@@ -1,10 +1,11 @@
-//! Scenario files: loads and reloads them, and puts their scenarios into the store. store.
+//! Scenario files: loads and reloads them, and puts their scenarios into the store.
 //!
 //! Each file counts by itself. A file that cannot be used keeps its last valid scenario in the store. A file removed
 //! from a folder removes its scenario. Of two files with one scenario, the first by name is served. The same usable
 //! files give the same revisions on every replica, whatever was loaded before. Must not know who asks for scenarios.
 use crate::locks::lock;
 use crate::serving::reload::{Fault, Outcome, Reload};
+use crate::serving::settled::{ContentHash, Reading, SettleTime, read_settled};
 use crate::serving::source::{self, SourceError};
 use crate::serving::{DefaultScenario, StaleFile, Store};
 use detente_core::engine::Compiled;
@@ -20,12 +21,10 @@ use thiserror::Error;
 
 /// Scenario files in a folder.
 const MAX_FILES: usize = 1_000;
-/// Pause before a changed file is read again; two equal readings show that nobody is writing it.
-const SETTLE_TIME: Duration = Duration::from_millis(100);
+/// How long a changed file is re-read.
+const SETTLE_TIME: SettleTime = SettleTime { pause: Duration::from_millis(100), readings: 20 };
 /// Pause before a missing file is looked for once more.
 const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
-/// Readings of a file that keeps changing, before it is left for the next reload.
-const MAX_READS: usize = 20;
 
 /// The location of scenario files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +79,7 @@ pub struct ScenarioFiles {
 #[derive(Debug)]
 struct FileState {
     /// Hash of the file's bytes; `None` if it could not be read.
-    hash: Option<[u8; 32]>,
+    hash: Option<ContentHash>,
     /// The file's current scenario, or what is wrong with it.
     now: Result<Arc<Compiled>, String>,
     /// The last valid scenario.
@@ -164,8 +163,12 @@ impl ScenarioFiles {
         }
         let present: BTreeSet<&PathBuf> = paths.iter().collect();
         states.retain(|path, _| present.contains(path));
-        let hashes = |path: &PathBuf| states.get(path).and_then(|state| state.hash);
-        for (path, read) in read_settled(&paths, hashes) {
+        let read = |path: &PathBuf| match source::read_regular(path).map(|text| (hash(&text), text)) {
+            Ok((hash, _)) if states.get(path).is_some_and(|state| state.hash == Some(hash)) => Reading::Known,
+            Ok((hash, text)) => Reading::Unsettled(Some(hash), Ok((hash, text))),
+            Err(error) => Reading::Unsettled(None, Err(error)),
+        };
+        for (path, read) in read_settled(paths, SETTLE_TIME, read) {
             // Callers see the diagnostics, too, so these name the file without its path.
             let (hash, now) = match read {
                 Ok((hash, text)) => {
@@ -272,7 +275,7 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn hash(text: &str) -> [u8; 32] {
+fn hash(text: &str) -> ContentHash {
     Sha256::digest(text.as_bytes()).into()
 }
 
@@ -302,41 +305,4 @@ fn is_scenario_file(path: &Path) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     is_yaml && !stem.is_empty() && !stem.starts_with('.') && !stem.ends_with("_test")
-}
-
-type ReadResult = Result<([u8; 32], String), SourceError>;
-
-/// Reads the files that differ from their `known` hashes, until two readings in a row are equal.
-///
-/// Waits for all files together.
-fn read_settled(paths: &[PathBuf], known: impl Fn(&PathBuf) -> Option<[u8; 32]>) -> Vec<(PathBuf, ReadResult)> {
-    let read = |path: &PathBuf| source::read_regular(path).map(|text| (hash(&text), text));
-    let is_new = |path: &PathBuf, read: &ReadResult| !read.as_ref().is_ok_and(|(hash, _)| Some(*hash) == known(path));
-    let mut settled = Vec::new();
-    let first = paths.iter().map(|path| (path.clone(), read(path)));
-    let mut waiting: Vec<(PathBuf, ReadResult)> = first.filter(|(path, read)| is_new(path, read)).collect();
-    for _ in 0..MAX_READS {
-        if waiting.is_empty() {
-            break;
-        }
-        // One pause serves all files.
-        sleep(SETTLE_TIME);
-        let mut changing = Vec::new();
-        for (path, last) in waiting {
-            let again = read(&path);
-            let same = match (&last, &again) {
-                (Ok((before, _)), Ok((after, _))) => before == after,
-                (Err(_), Err(_)) => true,
-                _ => false,
-            };
-            match same {
-                true => settled.push((path, again)),
-                false if is_new(&path, &again) => changing.push((path, again)),
-                false => {}
-            }
-        }
-        waiting = changing;
-    }
-    // A file that never settles is left for the next reload.
-    settled
 }
