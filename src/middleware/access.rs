@@ -4,7 +4,7 @@
 //! that requires them; analyses need the role `analyst`. Must not know the contents of requests: the services decide
 //! which scenarios a caller sees and who may evaluate hypotheses.
 
-use crate::access::{Authority, Caller, Role};
+use crate::access::{Authority, Caller, CallerRole};
 use crate::error::ApiError;
 use crate::middleware::call::Call;
 use crate::middleware::connection_context::Peer;
@@ -74,7 +74,7 @@ impl Gate for Access {
         }
         let path = request.uri().path();
         let analysis = path.strip_prefix('/').and_then(|path| path.strip_prefix(analysis_service_server::SERVICE_NAME));
-        if analysis.is_some_and(|method| method.starts_with('/')) && caller.role() < Role::Analyst {
+        if analysis.is_some_and(|method| method.starts_with('/')) && caller.role() < CallerRole::Analyst {
             return Err(ApiError::RoleNotEnough { what: "analyses" });
         }
         Ok(())

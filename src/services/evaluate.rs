@@ -11,7 +11,7 @@ use crate::schema::proto::v1;
 use crate::schema::proto::v1::evaluate_proposal_request::Subject;
 use crate::services::decision_record::{EvaluationRecord, outline};
 use crate::services::{MAX_ANSWER_BYTES, RedLines, bounded};
-use crate::serving::{CachedAnswer, Key};
+use crate::serving::{CacheKey, CachedAnswer};
 use bytes::Bytes;
 use detente_core::engine::{Compiled, Evaluation};
 use prost::Message;
@@ -61,7 +61,7 @@ impl RedLines {
         let question = to_question(&compiled, request)?;
         // Answers to hypotheses are not cached, because requests with hypotheses rarely repeat.
         let cache = self.shared.cache.as_ref().filter(|_| question.supposition.supposed.is_none());
-        let key = cache.map(|_| Key::new(compiled.scenario(), &question.given, question.day, question.detail));
+        let key = cache.map(|_| CacheKey::new(compiled.scenario(), &question.given, question.day, question.detail));
         let kept = cache.zip(key.as_ref()).and_then(|(cache, key)| cache.get(key));
         let cached = kept.is_some();
         let (evaluation, verdict, outline) = match kept {

@@ -231,7 +231,7 @@ fn bounded<M: Message>(answer: M) -> Result<M, ApiError> {
 
 #[tonic::async_trait]
 impl RedLineService for RedLines {
-    type StreamEvaluateProposalsStream = stream::Answers;
+    type StreamEvaluateProposalsStream = stream::AnswerStream;
 
     async fn evaluate_proposal(
         &self,

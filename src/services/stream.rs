@@ -33,7 +33,7 @@ const LONG_ITEM: Duration = Duration::from_micros(200);
 type Item = (v1::StreamEvaluateProposalsResponse, Option<(Arc<Compiled>, Evaluation)>);
 
 /// A stream with one answer for each request.
-pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
+pub(super) type AnswerStream = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
 
 /// Answers a stream of requests. The stream holds its permit until it ends.
 pub(super) fn answers(
@@ -41,7 +41,7 @@ pub(super) fn answers(
     requests: Streaming<v1::StreamEvaluateProposalsRequest>,
     quota: Option<Quota>,
     permit: Option<OwnedSemaphorePermit>,
-) -> Answers {
+) -> AnswerStream {
     Box::pin(unfold(Some((service, requests, quota, permit)), |open| async {
         let (service, mut requests, quota, permit) = open?;
         let next = next(&service.shared.streams, &mut requests).await;

@@ -17,13 +17,13 @@ mod watch;
 mod workers;
 
 pub use analyses::{Analyses, AnalysisCounts, AnalysisError, JobHandle, Stop, Ticket};
-pub use cache::{Cache, CacheCounts, CachedAnswer, Key};
+pub use cache::{Cache, CacheCounts, CacheKey, CachedAnswer};
 pub use decisions::{
-    DecisionCounts, DecisionLog, DecisionSettings, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES, MAX_LINE_BYTES, Mask,
-    MaskError, Outline, Target as DecisionTarget,
+    DecisionCounts, DecisionLog, DecisionSettings, DecisionTarget, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES,
+    MAX_LINE_BYTES, Mask, MaskError, Outline,
 };
-pub use reload::{Fault, Outcome, Reload, ReloadCounts, Reloads};
-pub use scenario_files::{LoadError, ScenarioFiles, Where};
+pub use reload::{FileFault, Reload, ReloadCounts, ReloadOutcome, Reloads};
+pub use scenario_files::{LoadError, ScenarioFiles, ScenarioLocation};
 pub use settled::{ContentHash, Reading, SettleTime, read_settled};
 pub use store::{
     DefaultScenario, DuplicateScenarioError, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeldError, StaleFile, Store,

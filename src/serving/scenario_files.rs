@@ -4,7 +4,7 @@
 //! from a folder removes its scenario. Of two files with one scenario, the first by name is served. The same usable
 //! files give the same revisions on every replica, whatever was loaded before. Must not know who asks for scenarios.
 use crate::locks::lock;
-use crate::serving::reload::{Fault, Outcome, Reload};
+use crate::serving::reload::{FileFault, Reload, ReloadOutcome};
 use crate::serving::settled::{ContentHash, Reading, SettleTime, read_settled};
 use crate::serving::source::{self, SourceError};
 use crate::serving::{DefaultScenario, StaleFile, Store};
@@ -28,7 +28,7 @@ const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The location of scenario files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Where {
+pub enum ScenarioLocation {
     /// These files; if the list is empty, the scenario built into the program.
     Files(Vec<PathBuf>),
     /// The files `*.yaml` and `*.yml` of a folder, but not `*_test.*` or files with a leading dot.
@@ -70,7 +70,7 @@ pub enum LoadError {
 /// The scenario files, and the store of their scenarios.
 #[derive(Debug)]
 pub struct ScenarioFiles {
-    location: Where,
+    location: ScenarioLocation,
     store: Arc<Store>,
     states: Mutex<BTreeMap<PathBuf, FileState>>,
 }
@@ -94,14 +94,14 @@ impl ScenarioFiles {
     ///
     /// # Errors
     /// If any file cannot be used, because a server starts only with all of its scenarios.
-    pub fn load(location: Where, default: Option<Id>) -> Result<Self, LoadError> {
+    pub fn load(location: ScenarioLocation, default: Option<Id>) -> Result<Self, LoadError> {
         let paths = paths(&location)?;
         let (mut scenarios, mut read) = (Vec::new(), Vec::new());
         let mut files: BTreeMap<Id, String> = BTreeMap::new();
         if paths.is_empty() {
             match &location {
-                Where::Folder(folder) => return Err(LoadError::Empty(folder.display().to_string())),
-                Where::Files(_) => scenarios = source::load(&[])?,
+                ScenarioLocation::Folder(folder) => return Err(LoadError::Empty(folder.display().to_string())),
+                ScenarioLocation::Files(_) => scenarios = source::load(&[])?,
             }
         }
         for path in paths {
@@ -122,8 +122,8 @@ impl ScenarioFiles {
         match (default, &location) {
             (Some(id), _) if store.get(&id).is_none() => return Err(LoadError::NoDefault(id)),
             (Some(id), _) => store.set_default(DefaultScenario::Named(id)),
-            (None, Where::Folder(_)) => store.set_default(DefaultScenario::FirstById),
-            (None, Where::Files(_)) => {}
+            (None, ScenarioLocation::Folder(_)) => store.set_default(DefaultScenario::FirstById),
+            (None, ScenarioLocation::Files(_)) => {}
         }
         let states = read.into_iter().filter_map(|(path, hash, id)| {
             let held = store.get(&id)?;
@@ -138,8 +138,8 @@ impl ScenarioFiles {
     }
 
     /// Reads all files again, and puts the usable scenarios into the store.
-    fn reload_all(&self) -> Outcome {
-        let mut outcome = Outcome::default();
+    fn reload_all(&self) -> ReloadOutcome {
+        let mut outcome = ReloadOutcome::default();
         let mut states = lock(&self.states);
         let is_complete = |found: &Vec<PathBuf>| states.keys().all(|path| found.contains(path));
         let found = paths(&self.location).and_then(|found| match is_complete(&found) {
@@ -153,12 +153,12 @@ impl ScenarioFiles {
         let paths = match found {
             Ok(paths) => paths,
             Err(error) => {
-                outcome.faults.push(Fault { file: self.folder(), message: error.to_string() });
+                outcome.faults.push(FileFault { file: self.folder(), message: error.to_string() });
                 return outcome;
             }
         };
         // The built-in scenario does not change.
-        if paths.is_empty() && matches!(self.location, Where::Files(_)) {
+        if paths.is_empty() && matches!(self.location, ScenarioLocation::Files(_)) {
             return outcome;
         }
         let present: BTreeSet<&PathBuf> = paths.iter().collect();
@@ -187,7 +187,7 @@ impl ScenarioFiles {
     }
 
     /// Puts the last valid scenario of each file into the store, and removes the scenarios without a file.
-    fn serve(&self, states: &BTreeMap<PathBuf, FileState>, outcome: &mut Outcome) {
+    fn serve(&self, states: &BTreeMap<PathBuf, FileState>, outcome: &mut ReloadOutcome) {
         let mut served: BTreeMap<&Id, (&PathBuf, &Arc<Compiled>)> = BTreeMap::new();
         // Files that are usable now come first. Of two files with one scenario, every replica serves the first by name.
         let is_served = |compiled: &Arc<Compiled>| {
@@ -202,7 +202,7 @@ impl ScenarioFiles {
                 None => drop(served.insert(id, (path, compiled))),
                 // Another file contains this scenario now.
                 Some(_) if is_stale => {}
-                Some((other, _)) => outcome.faults.push(Fault {
+                Some((other, _)) => outcome.faults.push(FileFault {
                     file: path.display().to_string(),
                     message: format!(
                         "the file contains the scenario `{id}`, and so does {}; remove one of them",
@@ -240,15 +240,15 @@ impl ScenarioFiles {
         }
         for (path, state) in states {
             if let Err(message) = &state.now {
-                outcome.faults.push(Fault { file: path.display().to_string(), message: message.clone() });
+                outcome.faults.push(FileFault { file: path.display().to_string(), message: message.clone() });
             }
         }
     }
 
     fn folder(&self) -> String {
         match &self.location {
-            Where::Folder(folder) => folder.display().to_string(),
-            Where::Files(_) => String::new(),
+            ScenarioLocation::Folder(folder) => folder.display().to_string(),
+            ScenarioLocation::Files(_) => String::new(),
         }
     }
 }
@@ -260,12 +260,12 @@ impl Reload for ScenarioFiles {
 
     fn folders(&self) -> Vec<PathBuf> {
         match &self.location {
-            Where::Folder(folder) => vec![folder.clone()],
-            Where::Files(files) => files.iter().map(|file| crate::serving::watch::folder_of(file)).collect(),
+            ScenarioLocation::Folder(folder) => vec![folder.clone()],
+            ScenarioLocation::Files(files) => files.iter().map(|file| crate::serving::watch::folder_of(file)).collect(),
         }
     }
 
-    fn reload(&self) -> Outcome {
+    fn reload(&self) -> ReloadOutcome {
         self.reload_all()
     }
 }
@@ -280,10 +280,10 @@ fn hash(text: &str) -> ContentHash {
 }
 
 /// Lists the files; those of a folder in order of name.
-fn paths(location: &Where) -> Result<Vec<PathBuf>, LoadError> {
+fn paths(location: &ScenarioLocation) -> Result<Vec<PathBuf>, LoadError> {
     let folder = match location {
-        Where::Files(files) => return Ok(files.clone()),
-        Where::Folder(folder) => folder,
+        ScenarioLocation::Files(files) => return Ok(files.clone()),
+        ScenarioLocation::Folder(folder) => folder,
     };
     let refused = |cause| LoadError::Folder { folder: folder.display().to_string(), cause };
     let mut paths = Vec::new();

@@ -5,7 +5,7 @@
 use crate::access::{Authority, JwtRules, Keys, Tokens};
 use crate::cli::commands::serve::options::{Callers, TlsOptions};
 use crate::cli::report::UsageError;
-use crate::serving::{ContentHash, Fault, Outcome, Reading, Reload, SettleTime, read_settled};
+use crate::serving::{ContentHash, FileFault, Reading, Reload, ReloadOutcome, SettleTime, read_settled};
 use crate::transport::tls::{Tls, TlsFiles};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -40,7 +40,7 @@ struct Credentials {
 #[derive(Default)]
 struct LastRead {
     hash: Option<ContentHash>,
-    fault: Option<Fault>,
+    fault: Option<FileFault>,
 }
 
 impl Credentials {
@@ -71,7 +71,7 @@ impl Reload for Credentials {
         self.paths.iter().map(|path| crate::serving::folder_of(path)).collect()
     }
 
-    fn reload(&self) -> Outcome {
+    fn reload(&self) -> ReloadOutcome {
         let mut last_read = crate::locks::lock(&self.last_read);
         let mut changed = Vec::new();
         let known = last_read.hash;
@@ -87,17 +87,18 @@ impl Reload for Credentials {
             None => {}
             Some((_, Err((path, error)))) => {
                 let message = format!("cannot be read: {error}");
-                *last_read = LastRead { hash: None, fault: Some(Fault { file: path.display().to_string(), message }) };
+                *last_read =
+                    LastRead { hash: None, fault: Some(FileFault { file: path.display().to_string(), message }) };
             }
             Some((_, Ok((hash, contents)))) => {
-                let fault = (self.apply)(&contents).err().map(|message| Fault { file: self.all(), message });
+                let fault = (self.apply)(&contents).err().map(|message| FileFault { file: self.all(), message });
                 if fault.is_none() {
                     changed.push(format!("{} from {}", self.what, self.all()));
                 }
                 *last_read = LastRead { hash: Some(hash), fault };
             }
         }
-        Outcome { changed, faults: last_read.fault.iter().cloned().collect() }
+        ReloadOutcome { changed, faults: last_read.fault.iter().cloned().collect() }
     }
 }
 
