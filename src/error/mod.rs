@@ -3,12 +3,12 @@
 //! Owns the code, the reason, the message and the metadata of every refused call. Must not know how requests are read
 //! or evaluated.
 
+mod call_error;
 mod facts;
-mod refusal;
 mod status;
 mod violations;
 
-pub use refusal::Refusal;
+pub use call_error::CallError;
 pub use violations::{Violations, quoted};
 
 use crate::schema::proto::v1::ErrorReason;

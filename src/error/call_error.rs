@@ -10,14 +10,14 @@ use tonic_types::{BadRequest, ErrorInfo, RpcStatusExt, Status as RpcStatus, Stat
 /// A refused call as text: the server's message, then one line for each fault.
 #[derive(Clone, Debug, Error)]
 #[error("{message}{}", faults.iter().map(|(field, fault)| format!("\n  {field}: {fault}")).collect::<String>())]
-pub struct Refusal {
+pub struct CallError {
     /// The `ErrorReason` if the server gives one, else the status code's name.
     reason: String,
     message: String,
     faults: Vec<(String, String)>,
 }
 
-impl Refusal {
+impl CallError {
     /// Returns the `ErrorReason` without its prefix, or the status code's name.
     pub fn reason(&self) -> &str {
         &self.reason
@@ -43,20 +43,20 @@ impl Refusal {
     }
 }
 
-impl From<&RpcStatus> for Refusal {
+impl From<&RpcStatus> for CallError {
     fn from(error: &RpcStatus) -> Self {
         let (info, bad_request) = (error.get_details_error_info(), error.get_details_bad_request());
         Self::new(Code::from(error.code), &error.message, info, bad_request)
     }
 }
 
-impl From<ApiError> for Refusal {
+impl From<ApiError> for CallError {
     fn from(error: ApiError) -> Self {
         Self::from(&RpcStatus::from(error))
     }
 }
 
-impl From<Status> for Refusal {
+impl From<Status> for CallError {
     fn from(status: Status) -> Self {
         let (info, bad_request) = (status.get_details_error_info(), status.get_details_bad_request());
         Self::new(status.code(), status.message(), info, bad_request)
