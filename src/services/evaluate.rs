@@ -98,7 +98,7 @@ impl RedLines {
         revision: &str,
     ) -> Result<Arc<Compiled>, ApiError> {
         match names::parse_proposal(proposal_name) {
-            Some((of, _)) if scenario.is_empty() => self.scenario(&names::scenario(of), "proposal_name", revision),
+            Some((of, _)) if scenario.is_empty() => self.scenario_by_id(of, revision),
             _ => self.scenario(scenario, "scenario", revision),
         }
     }
