@@ -6,7 +6,7 @@
 //! algorithm that it names or, if it names none, the algorithms of its type; issuer, audience, expiry and subject are
 //! required; a token cannot supply a key.
 
-use crate::access::{AuthenticationError, Caller, CredentialFileError, Role};
+use crate::access::{AuthenticationError, Caller, CallerRole, CredentialFileError};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
@@ -73,12 +73,12 @@ pub struct JwtRules {
 /// The public keys with which tokens are verified, and a cache of verified tokens.
 pub struct Keys {
     rules: JwtRules,
-    keys: Vec<Key>,
+    keys: Vec<PublicKey>,
     skipped: Vec<String>,
     verified: Cache<[u8; 32], Caller>,
 }
 
-struct Key {
+struct PublicKey {
     jwk: Jwk,
     decoding: DecodingKey,
     algorithms: Vec<Algorithm>,
@@ -132,7 +132,7 @@ impl Keys {
         if list.len() > MAX_KEYS {
             return Err(CredentialFileError(format!("the file has {} keys; the limit is {MAX_KEYS}", list.len())));
         }
-        let (mut keys, mut skipped, mut names) = (Vec::<Key>::new(), Vec::new(), BTreeSet::new());
+        let (mut keys, mut skipped, mut names) = (Vec::<PublicKey>::new(), Vec::new(), BTreeSet::new());
         for (at, value) in list.into_iter().enumerate() {
             let place = at + 1;
             if PRIVATE_MEMBERS.iter().any(|part| value.get(part).is_some()) {
@@ -217,7 +217,7 @@ impl Keys {
         self.check(claims.claims, now, key)
     }
 
-    fn check(&self, claims: Claims, now: SystemTime, key: &Key) -> Result<Caller, AuthenticationError> {
+    fn check(&self, claims: Claims, now: SystemTime, key: &PublicKey) -> Result<Caller, AuthenticationError> {
         let at = |seconds: f64| {
             let is_in_range = (0.0..=MAX_TIMESTAMP).contains(&seconds);
             is_in_range.then(|| UNIX_EPOCH + Duration::from_secs_f64(seconds)).ok_or(AuthenticationError::Malformed)
@@ -247,7 +247,7 @@ impl Keys {
             return Err(AuthenticationError::NoSubject);
         }
         let role = match claims.detente_role {
-            None => Role::Reader,
+            None => CallerRole::Reader,
             Some(role) => serde_json::from_value(role).map_err(|_| AuthenticationError::UnknownRole)?,
         };
         let scenarios = claims
@@ -273,7 +273,7 @@ impl Keys {
 ///
 /// # Errors
 /// Why it cannot verify any.
-fn parse_key(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<Key, String> {
+fn parse_key(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<PublicKey, String> {
     let jwk: Jwk = serde_json::from_value(key).map_err(|_| "is not a JWK".to_owned())?;
     if !is_for_signatures(&jwk) {
         return Err("is not for signatures (`use`, `key_ops`)".to_owned());
@@ -291,7 +291,7 @@ fn parse_key(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<Key, St
         return Err(format!("is an RSA key of {bits} bits; use a key of {least} to {most} bits"));
     }
     let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| format!("cannot be read: {error}"))?;
-    Ok(Key { jwk, decoding, algorithms, revoked: Arc::default() })
+    Ok(PublicKey { jwk, decoding, algorithms, revoked: Arc::default() })
 }
 
 /// Returns the length of a big-endian number in bits, without leading zeros.

@@ -27,7 +27,7 @@ use thiserror::Error;
 /// What a caller may do. A later role includes the rights of the earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum CallerRole {
     /// May evaluate and list.
     Reader,
     /// May also run analyses and evaluate hypotheses.
@@ -68,7 +68,7 @@ pub struct Caller {
 #[derive(Debug)]
 struct Inner {
     name: Box<str>,
-    role: Role,
+    role: CallerRole,
     /// `None`: all scenarios.
     scenarios: Option<BTreeSet<Id>>,
     is_known: bool,
@@ -79,13 +79,13 @@ struct Inner {
 }
 
 impl Caller {
-    fn new(name: &str, role: Role, scenarios: Option<BTreeSet<Id>>, until: Option<SystemTime>) -> Self {
+    fn new(name: &str, role: CallerRole, scenarios: Option<BTreeSet<Id>>, until: Option<SystemTime>) -> Self {
         Self::signed(name, role, scenarios, until, Arc::default())
     }
 
     fn signed(
         name: &str,
-        role: Role,
+        role: CallerRole,
         scenarios: Option<BTreeSet<Id>>,
         until: Option<SystemTime>,
         revoked: Arc<AtomicBool>,
@@ -97,7 +97,7 @@ impl Caller {
     pub fn anonymous() -> Self {
         let inner = Inner {
             name: "anonymous".into(),
-            role: Role::Analyst,
+            role: CallerRole::Analyst,
             scenarios: None,
             is_known: false,
             until: None,
@@ -110,7 +110,7 @@ impl Caller {
     ///
     /// The caller is an analyst who sees every scenario.
     pub fn with_certificate(name: &str, until: SystemTime) -> Self {
-        Self::new(name, Role::Analyst, None, Some(until))
+        Self::new(name, CallerRole::Analyst, None, Some(until))
     }
 
     /// Returns the caller's name, used in logs and for quotas.
@@ -119,7 +119,7 @@ impl Caller {
     }
 
     /// Returns the caller's role.
-    pub fn role(&self) -> Role {
+    pub fn role(&self) -> CallerRole {
         self.inner.role
     }
 

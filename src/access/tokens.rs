@@ -2,7 +2,7 @@
 //!
 //! Must not know how tokens arrive.
 
-use crate::access::{Caller, CredentialFileError, MAX_SCENARIOS, Role};
+use crate::access::{Caller, CallerRole, CredentialFileError, MAX_SCENARIOS};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use detente_core::scenario::yaml::{Document, Value};
 use serde::Deserialize;
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Tokens {
 struct Entry<'a> {
     caller: &'a str,
     sha256: &'a str,
-    role: Role,
+    role: CallerRole,
     scenarios: ScenarioScope<'a>,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Entry<'a> {
             entry.fields(["caller", "sha256", "role", "scenarios"]).map_err(malformed)?;
         let word = role.text().ok_or_else(|| malformed(role.line()))?;
         let word = IntoDeserializer::<value::Error>::into_deserializer(word);
-        let role = Role::deserialize(word).map_err(|_| malformed(role.line()))?;
+        let role = CallerRole::deserialize(word).map_err(|_| malformed(role.line()))?;
         let scenarios = match scenarios.items() {
             Some(ids) => ScenarioScope::Ids(ids.map(|id| name(id, id.text())).collect::<Result<_, _>>()?),
             None => ScenarioScope::Word(scenarios.text().ok_or_else(|| malformed(scenarios.line()))?),

@@ -4,7 +4,7 @@
 
 use crate::cli::client::{Client, Credentials};
 use crate::cli::progress::Progress;
-use crate::error::Refusal;
+use crate::error::CallError;
 use crate::schema::proto::v1;
 use crate::services::{AnalysisRequest, RedLines};
 use crate::serving::Store;
@@ -87,27 +87,30 @@ impl Backend {
     pub(crate) fn evaluate(
         &self,
         request: v1::EvaluateProposalRequest,
-    ) -> Result<v1::EvaluateProposalResponse, Refusal> {
+    ) -> Result<v1::EvaluateProposalResponse, CallError> {
         match self {
-            Backend::Local(service) => service.evaluate(&request).map_err(Refusal::from),
-            Backend::Remote(client) => client.evaluate(request).map_err(Refusal::from),
+            Backend::Local(service) => service.evaluate(&request).map_err(CallError::from),
+            Backend::Remote(client) => client.evaluate(request).map_err(CallError::from),
         }
     }
 
-    pub(crate) fn history(&self, request: v1::EvaluateHistoryRequest) -> Result<v1::EvaluateHistoryResponse, Refusal> {
+    pub(crate) fn history(
+        &self,
+        request: v1::EvaluateHistoryRequest,
+    ) -> Result<v1::EvaluateHistoryResponse, CallError> {
         match self {
-            Backend::Local(service) => service.evaluate_history(&request).map_err(Refusal::from),
-            Backend::Remote(client) => client.evaluate_history(request).map_err(Refusal::from),
+            Backend::Local(service) => service.evaluate_history(&request).map_err(CallError::from),
+            Backend::Remote(client) => client.evaluate_history(request).map_err(CallError::from),
         }
     }
 
     pub(crate) fn compare(
         &self,
         request: v1::CompareProposalsRequest,
-    ) -> Result<v1::CompareProposalsResponse, Refusal> {
+    ) -> Result<v1::CompareProposalsResponse, CallError> {
         match self {
-            Backend::Local(service) => service.compare_proposals(&request).map_err(Refusal::from),
-            Backend::Remote(client) => client.compare_proposals(request).map_err(Refusal::from),
+            Backend::Local(service) => service.compare_proposals(&request).map_err(CallError::from),
+            Backend::Remote(client) => client.compare_proposals(request).map_err(CallError::from),
         }
     }
 
@@ -115,12 +118,12 @@ impl Backend {
         &self,
         request: v1::SuggestAmendmentsRequest,
         within: Duration,
-    ) -> Result<v1::SuggestAmendmentsResponse, Refusal> {
+    ) -> Result<v1::SuggestAmendmentsResponse, CallError> {
         match self {
             Backend::Local(service) => analyse(service, &request, within),
             Backend::Remote(client) => {
                 let _progress = Progress::new(within);
-                client.suggest_amendments(request, within).map_err(Refusal::from)
+                client.suggest_amendments(request, within).map_err(CallError::from)
             }
         }
     }
@@ -129,7 +132,7 @@ impl Backend {
         &self,
         request: v1::FindPackagesRequest,
         within: Duration,
-    ) -> Result<Vec<v1::FindPackagesResponse>, Refusal> {
+    ) -> Result<Vec<v1::FindPackagesResponse>, CallError> {
         match self {
             Backend::Local(service) => analyse(service, &request, within),
             Backend::Remote(client) => {
@@ -138,7 +141,7 @@ impl Backend {
                     let number = |number: i64| u64::try_from(number).unwrap_or(0);
                     progress.show(&state.phase, number(state.done), number(state.total));
                 };
-                client.find_packages(request, within, show).map_err(Refusal::from)
+                client.find_packages(request, within, show).map_err(CallError::from)
             }
         }
     }
@@ -147,12 +150,12 @@ impl Backend {
         &self,
         request: v1::ExplainImpasseRequest,
         within: Duration,
-    ) -> Result<v1::ExplainImpasseResponse, Refusal> {
+    ) -> Result<v1::ExplainImpasseResponse, CallError> {
         match self {
             Backend::Local(service) => analyse(service, &request, within),
             Backend::Remote(client) => {
                 let _progress = Progress::new(within);
-                client.explain_impasse(request, within).map_err(Refusal::from)
+                client.explain_impasse(request, within).map_err(CallError::from)
             }
         }
     }
@@ -161,12 +164,12 @@ impl Backend {
         &self,
         request: v1::AssessRobustnessRequest,
         within: Duration,
-    ) -> Result<v1::AssessRobustnessResponse, Refusal> {
+    ) -> Result<v1::AssessRobustnessResponse, CallError> {
         match self {
             Backend::Local(service) => analyse(service, &request, within),
             Backend::Remote(client) => {
                 let _progress = Progress::new(within);
-                client.assess_robustness(request, within).map_err(Refusal::from)
+                client.assess_robustness(request, within).map_err(CallError::from)
             }
         }
     }
@@ -175,7 +178,7 @@ impl Backend {
     pub(crate) fn all_red_lines(
         &self,
         mut request: v1::ListRedLinesRequest,
-    ) -> Result<v1::ListRedLinesResponse, Refusal> {
+    ) -> Result<v1::ListRedLinesResponse, CallError> {
         request.page_size = LARGEST_PAGE;
         let mut all = self.list_red_lines(request.clone())?;
         while !all.next_page_token.is_empty() {
@@ -187,43 +190,43 @@ impl Backend {
         Ok(all)
     }
 
-    fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, Refusal> {
+    fn list_red_lines(&self, request: v1::ListRedLinesRequest) -> Result<v1::ListRedLinesResponse, CallError> {
         match self {
-            Backend::Local(service) => service.list_red_lines(request).map_err(Refusal::from),
-            Backend::Remote(client) => client.list_red_lines(request).map_err(Refusal::from),
+            Backend::Local(service) => service.list_red_lines(request).map_err(CallError::from),
+            Backend::Remote(client) => client.list_red_lines(request).map_err(CallError::from),
         }
     }
 
     /// The first `max` reference proposals of a scenario, and the number of all of them.
-    pub(crate) fn list_proposals(&self, parent: &str, max: i32) -> Result<v1::ListProposalsResponse, Refusal> {
+    pub(crate) fn list_proposals(&self, parent: &str, max: i32) -> Result<v1::ListProposalsResponse, CallError> {
         let request = v1::ListProposalsRequest {
             parent: parent.to_owned(),
             page_size: max,
             ..v1::ListProposalsRequest::default()
         };
         match self {
-            Backend::Local(service) => service.list_proposals(request).map_err(Refusal::from),
-            Backend::Remote(client) => client.list_proposals(request).map_err(Refusal::from),
+            Backend::Local(service) => service.list_proposals(request).map_err(CallError::from),
+            Backend::Remote(client) => client.list_proposals(request).map_err(CallError::from),
         }
     }
 
-    pub(crate) fn get_red_line(&self, request: v1::GetRedLineRequest) -> Result<v1::RedLine, Refusal> {
+    pub(crate) fn get_red_line(&self, request: v1::GetRedLineRequest) -> Result<v1::RedLine, CallError> {
         match self {
-            Backend::Local(service) => service.get_red_line(request).map_err(Refusal::from),
-            Backend::Remote(client) => client.get_red_line(request).map_err(Refusal::from),
+            Backend::Local(service) => service.get_red_line(request).map_err(CallError::from),
+            Backend::Remote(client) => client.get_red_line(request).map_err(CallError::from),
         }
     }
 
-    pub(crate) fn get_scenario(&self, name: String) -> Result<v1::Scenario, Refusal> {
+    pub(crate) fn get_scenario(&self, name: String) -> Result<v1::Scenario, CallError> {
         let request = v1::GetScenarioRequest { name, revision: String::new() };
         match self {
-            Backend::Local(service) => service.get_scenario(request).map_err(Refusal::from),
-            Backend::Remote(client) => client.get_scenario(request).map_err(Refusal::from),
+            Backend::Local(service) => service.get_scenario(request).map_err(CallError::from),
+            Backend::Remote(client) => client.get_scenario(request).map_err(CallError::from),
         }
     }
 }
 
 /// Runs an analysis in this process for up to `within`, and shows its progress.
-fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R, within: Duration) -> Result<R::Answer, Refusal> {
-    Progress::new(within).during(|budget| service.analyse(request, budget)).map_err(Refusal::from)
+fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R, within: Duration) -> Result<R::Answer, CallError> {
+    Progress::new(within).during(|budget| service.analyse(request, budget)).map_err(CallError::from)
 }

@@ -5,16 +5,16 @@
 
 pub(crate) mod args;
 mod backend;
+mod call_error_text;
 mod client;
 mod commands;
 mod line_reader;
 mod progress;
 mod progress_counter;
-mod refusal_text;
 mod render;
 mod report;
 
-use crate::error::Refusal;
+use crate::error::CallError;
 use crate::serving::source::SourceError;
 use anyhow::Result;
 use clap::Parser;
@@ -76,9 +76,9 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
         None if error.is::<UsageError>() => (None, USAGE),
         None => (faults(error), FAILED),
     };
-    match (faults, error.downcast_ref::<Refusal>()) {
+    match (faults, error.downcast_ref::<CallError>()) {
         (Some(faults), _) => anstream::eprintln!("{}", faults.render(std::io::stderr().is_terminal())),
-        (None, Some(refusal)) => anstream::eprintln!("{BAD}error:{BAD:#} {}", refusal_text::refusal_text(refusal)),
+        (None, Some(error)) => anstream::eprintln!("{BAD}error:{BAD:#} {}", call_error_text::call_error_text(error)),
         (None, None) => anstream::eprintln!("{BAD}error:{BAD:#} {error:#}"),
     }
     ExitCode::from(code)

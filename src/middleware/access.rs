@@ -4,7 +4,7 @@
 //! that requires them; analyses need the role `analyst`. Must not know the contents of requests: the services decide
 //! which scenarios a caller sees and who may evaluate hypotheses.
 
-use crate::access::{Authority, Caller, Role};
+use crate::access::{Authority, Caller, CallerRole};
 use crate::error::ApiError;
 use crate::middleware::call::Call;
 use crate::middleware::connection_context::Peer;
@@ -15,7 +15,6 @@ use http::Request;
 use http::header::AUTHORIZATION;
 use std::sync::Arc;
 use std::time::SystemTime;
-use tonic::Status;
 use tracing::debug;
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
@@ -59,25 +58,24 @@ impl Access {
 }
 
 impl Gate for Access {
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Box<Status>> {
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), ApiError> {
         let path = request.uri().path();
         if path.starts_with("/grpc.health.v1.Health/") {
             return Ok(());
         }
-        let refused = |error: ApiError| Box::new(Status::from(error));
-        let caller = self.identify(request).map_err(refused)?;
+        let caller = self.identify(request)?;
         let call = Call::of(request.extensions());
         call.set_caller(caller.clone());
         if let Some(quotas) = &self.quotas {
             let address = request.extensions().get::<Peer>().map(|peer| peer.address);
             let quota = quotas.of(&caller, address);
-            quota.take(1).map_err(refused)?;
+            quota.take(1)?;
             request.extensions_mut().insert(quota);
         }
         let path = request.uri().path();
         let analysis = path.strip_prefix('/').and_then(|path| path.strip_prefix(analysis_service_server::SERVICE_NAME));
-        if analysis.is_some_and(|method| method.starts_with('/')) && caller.role() < Role::Analyst {
-            return Err(refused(ApiError::RoleNotEnough { what: "analyses" }));
+        if analysis.is_some_and(|method| method.starts_with('/')) && caller.role() < CallerRole::Analyst {
+            return Err(ApiError::RoleNotEnough { what: "analyses" });
         }
         Ok(())
     }

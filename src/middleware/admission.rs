@@ -13,7 +13,6 @@ use crate::schema::proto::red_line_service_server;
 use http::Request;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Status;
 
 /// The permits for calls. Clones share them.
 #[derive(Clone, Debug)]
@@ -40,9 +39,9 @@ impl ConcurrencyLimit {
 }
 
 impl Gate for ConcurrencyLimit {
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Box<Status>> {
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), ApiError> {
         match needs_permit(request.uri().path()) && self.available() == 0 {
-            true => Err(Box::new(ApiError::Overloaded.into())),
+            true => Err(ApiError::Overloaded),
             false => Ok(()),
         }
     }

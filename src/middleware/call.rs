@@ -6,11 +6,13 @@
 //! context of its own, which nothing reads. Must not know how a call is answered.
 
 use crate::access::Caller;
+use crate::error::ApiError;
 use crate::locks::lock;
 use crate::middleware::request_id::RequestId;
 use crate::middleware::response_budget::ConnectionBudget;
 use http::{Extensions, HeaderMap, HeaderName};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use tonic::Status;
 
 /// The trace-context header of the W3C.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -51,6 +53,8 @@ pub struct CallSummary {
     pub evaluations: u64,
     /// The request as JSON, if the operator enabled it.
     pub content: Option<String>,
+    /// The error that ends the call, if it ends in trailers: unlike a response, trailers carry no typed value.
+    pub error: Option<ApiError>,
 }
 
 impl std::fmt::Debug for Call {
@@ -105,6 +109,14 @@ impl Call {
     pub(crate) fn mark_answered(&self) {
         let actions = std::mem::take(&mut *lock(&self.inner.when_answered));
         actions.into_iter().for_each(|action| action());
+    }
+
+    /// Records the error with which a stream ends, and returns its status.
+    pub(crate) fn ended_by(&self, status: Status) -> Status {
+        if let Some(error) = ApiError::of(&status) {
+            self.summary().error = Some(error.clone());
+        }
+        status
     }
 
     /// Locks the summary, to read it or to add to it.

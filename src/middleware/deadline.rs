@@ -6,8 +6,11 @@
 //! thread. tonic's own transport has a deadline layer outside of all others, which answers CANCELLED and stops watching
 //! once the headers are sent; this server does not use it. Must not know how a call is answered.
 
-use crate::schema::proto::v1::ErrorReason;
+use crate::error::ApiError;
+use crate::middleware::call::Call;
+use crate::middleware::refusal::{OptionalBody, OrRefusal, refusal, refuse, trailers};
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{HeaderMap, HeaderName, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -15,9 +18,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::time::Sleep;
-use tonic::{Code, Status};
-use tonic_types::{FieldViolation, StatusExt};
+use tokio::time::{Sleep, sleep_until};
 use tower::{Layer, Service};
 
 /// The header in which a caller sets the time limit of a call.
@@ -48,24 +49,14 @@ fn parse(text: &[u8]) -> Option<Duration> {
 }
 
 /// Reads a call's deadline from its headers; `None` if there is no `grpc-timeout`.
-fn deadline(headers: &HeaderMap) -> Result<Option<Deadline>, Box<Status>> {
+fn deadline(headers: &HeaderMap) -> Result<Option<Deadline>, ApiError> {
     let mut values = headers.get_all(GRPC_TIMEOUT).iter();
     let Some(value) = values.next() else { return Ok(None) };
     match parse(value.as_bytes()) {
         // A timeout beyond the clock's range sets no deadline.
         Some(timeout) if values.next().is_none() => Ok(Instant::now().checked_add(timeout).map(Deadline)),
-        _ => {
-            let message = "`grpc-timeout` must occur once, with one to eight digits and a unit (H, M, S, m, u or n)";
-            let mut details = crate::middleware::details(ErrorReason::InvalidRequest, &[]);
-            details.set_bad_request(vec![FieldViolation::new(GRPC_TIMEOUT.as_str(), message)]);
-            Err(Box::new(Status::with_error_details(Code::InvalidArgument, message, details)))
-        }
+        _ => Err(ApiError::InvalidTimeout),
     }
-}
-
-fn exceeded() -> Status {
-    let message = "deadline exceeded before the response was ready";
-    crate::middleware::status(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, message, &[])
 }
 
 /// Layer that ends calls at their deadlines.
@@ -92,23 +83,39 @@ where
 {
     type Response = Response<DeadlineBody<R>>;
     type Error = S::Error;
-    type Future = DeadlineFuture<S::Future>;
+    type Future = OrRefusal<DeadlineFuture<S::Future>, DeadlineBody<R>, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match deadline(request.headers()) {
-            Ok(deadline) => {
-                if let Some(deadline) = deadline {
-                    request.extensions_mut().insert(deadline);
-                }
-                let sleep = deadline.map(|Deadline(at)| tokio::time::sleep_until(at.into()));
-                DeadlineFuture { inner: Some(self.inner.call(request)), sleep, refusal: None }
-            }
-            Err(status) => DeadlineFuture { inner: None, sleep: None, refusal: Some(status) },
-        }
+        let timer = match deadline(request.headers()) {
+            Ok(deadline) => deadline.map(|deadline| {
+                let extensions = request.extensions_mut();
+                extensions.insert(deadline);
+                Timer { sleep: sleep_until(deadline.0.into()), call: extensions.get::<Call>().cloned() }
+            }),
+            Err(error) => return refuse(error),
+        };
+        Either::Left(DeadlineFuture { inner: Some(self.inner.call(request)), timer })
+    }
+}
+
+pin_project! {
+    /// Ends a call at its deadline.
+    #[derive(Debug)]
+    struct Timer {
+        #[pin]
+        sleep: Sleep,
+        call: Option<Call>,
+    }
+}
+
+impl Timer {
+    /// Whether the deadline has passed.
+    fn has_passed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        self.project().sleep.poll(cx).is_ready()
     }
 }
 
@@ -119,8 +126,7 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         #[pin]
-        sleep: Option<Sleep>,
-        refusal: Option<Box<Status>>,
+        timer: Option<Timer>,
     }
 }
 
@@ -132,66 +138,66 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let status = match (this.refusal.take(), this.inner.as_mut().as_pin_mut()) {
-            (Some(status), _) => *status,
-            (None, None) => return Poll::Pending,
-            (None, Some(inner)) => match inner.poll(cx) {
-                Poll::Ready(answer) => {
-                    let deadline = this.sleep.as_pin_mut().map(|sleep| sleep.deadline());
-                    return Poll::Ready(answer.map(|response| {
-                        let sleep = deadline.map(tokio::time::sleep_until);
-                        response.map(|inner| DeadlineBody { inner: Some(inner), sleep })
-                    }));
-                }
-                Poll::Pending if has_passed(this.sleep.as_mut(), cx) => exceeded(),
-                Poll::Pending => return Poll::Pending,
-            },
-        };
-        this.inner.set(None);
-        let (parts, ()) = status.into_http().into_parts();
-        Poll::Ready(Ok(Response::from_parts(parts, DeadlineBody { inner: None, sleep: None })))
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
+        match inner.poll(cx) {
+            Poll::Ready(answer) => {
+                let timer = this.timer.as_pin_mut().map(|timer| {
+                    let timer = timer.project();
+                    Timer { sleep: sleep_until(timer.sleep.deadline()), call: timer.call.take() }
+                });
+                Poll::Ready(
+                    answer
+                        .map(|response| response.map(|inner| DeadlineBody { inner: OptionalBody::new(inner), timer })),
+                )
+            }
+            Poll::Pending if this.timer.as_pin_mut().is_some_and(|timer| timer.has_passed(cx)) => {
+                this.inner.set(None);
+                Poll::Ready(Ok(refusal(ApiError::Late)))
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
-}
-
-fn has_passed(sleep: Pin<&mut Option<Sleep>>, cx: &mut Context<'_>) -> bool {
-    sleep.as_pin_mut().is_some_and(|sleep| sleep.poll(cx).is_ready())
 }
 
 pin_project! {
-    /// The response body of [`DeadlineService`], which ends at the deadline; empty without an inner body.
+    /// The response body of [`DeadlineService`], which ends at the deadline.
     #[derive(Debug)]
     pub struct DeadlineBody<B> {
         #[pin]
-        inner: Option<B>,
+        inner: OptionalBody<B>,
         #[pin]
-        sleep: Option<Sleep>,
+        timer: Option<Timer>,
     }
 }
 
-impl<B> Body for DeadlineBody<B>
-where
-    B: Body<Data = Bytes>,
-{
+impl<B> Default for DeadlineBody<B> {
+    fn default() -> Self {
+        Self { inner: OptionalBody::default(), timer: None }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for DeadlineBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        match inner.poll_frame(cx) {
-            Poll::Pending if has_passed(this.sleep, cx) => {
-                this.inner.set(None);
-                Poll::Ready(Some(Ok(Frame::trailers(crate::middleware::trailers(&exceeded())))))
-            }
-            poll => poll,
+        let poll = this.inner.as_mut().poll_frame(cx);
+        if poll.is_pending()
+            && let Some(mut timer) = this.timer.as_pin_mut()
+            && timer.as_mut().has_passed(cx)
+        {
+            this.inner.end();
+            return Poll::Ready(Some(Ok(trailers(timer.call.as_ref(), ApiError::Late))));
         }
+        poll
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.size_hint()
     }
 }

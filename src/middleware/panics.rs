@@ -3,10 +3,12 @@
 //! Without this layer, a panic reaches the caller as a transport error without a status. The panic's message stays in
 //! the log, because it may quote data of other callers. Must not know what a handler does.
 
-use crate::middleware::request_id::RequestId;
-use crate::schema::proto::v1::ErrorReason;
+use crate::error::ApiError;
+use crate::middleware::call::Call;
+use crate::middleware::refusal::{OptionalBody, OrRefusal, refusal, refuse, trailers};
 use crate::telemetry::panic_text;
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -15,7 +17,6 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
@@ -30,17 +31,16 @@ fn catch_panic<T>(poll: impl FnOnce() -> T) -> Result<T, Payload> {
     catch_unwind(AssertUnwindSafe(poll))
 }
 
-/// Logs a panic, and creates the status for the caller.
-fn incident(payload: &Payload, request: Option<&RequestId>) -> Status {
-    let id = crate::middleware::random_id();
-    let request_id = request.map_or("", RequestId::as_str);
+/// Logs a panic, and returns the error for the caller.
+fn incident(payload: &Payload, call: Option<&Call>) -> ApiError {
+    let incident = crate::middleware::random_id();
+    let request_id = call.map_or("", Call::id);
     tracing::error!(
         target: LOG_TARGET,
-        incident = id, request_id, panic = panic_text(payload.as_ref()),
+        incident, request_id, panic = panic_text(payload.as_ref()),
         "a handler panicked"
     );
-    let text = format!("internal error; see incident {id} in the server log");
-    crate::middleware::status(Code::Internal, ErrorReason::Internal, text, &[("incident", &id)])
+    ApiError::Internal { incident }
 }
 
 /// Layer that answers INTERNAL if the inner service panics.
@@ -67,28 +67,28 @@ where
 {
     type Response = Response<PanicsBody<R>>;
     type Error = S::Error;
-    type Future = PanicsFuture<S::Future>;
+    type Future = OrRefusal<PanicsFuture<S::Future>, PanicsBody<R>, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let id = request.extensions().get::<RequestId>().cloned();
+        let call = request.extensions().get::<Call>().cloned();
         match catch_panic(|| self.inner.call(request)) {
-            Ok(inner) => PanicsFuture { inner: Some(inner), payload: None, id },
-            Err(payload) => PanicsFuture { inner: None, payload: Some(payload), id },
+            Ok(inner) => Either::Left(PanicsFuture { inner, call }),
+            Err(payload) => refuse(incident(&payload, call.as_ref())),
         }
     }
 }
 
 pin_project! {
     /// The response future of [`PanicsService`].
+    #[derive(Debug)]
     pub struct PanicsFuture<F> {
         #[pin]
-        inner: Option<F>,
-        payload: Option<Payload>,
-        id: Option<RequestId>,
+        inner: F,
+        call: Option<Call>,
     }
 }
 
@@ -99,56 +99,49 @@ where
     type Output = Result<Response<PanicsBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let payload = match (this.payload.take(), this.inner.as_mut().as_pin_mut()) {
-            (Some(payload), _) => payload,
-            (None, None) => return Poll::Pending,
-            (None, Some(inner)) => match catch_panic(|| inner.poll(cx)) {
-                Ok(poll) => {
-                    let id = this.id;
-                    return poll.map_ok(|answer| answer.map(|inner| PanicsBody { inner: Some(inner), id: id.take() }));
-                }
-                Err(payload) => payload,
-            },
-        };
-        let (parts, ()) = incident(&payload, this.id.as_ref()).into_http().into_parts();
-        Poll::Ready(Ok(Response::from_parts(parts, PanicsBody { inner: None, id: None })))
+        let this = self.project();
+        match catch_panic(|| this.inner.poll(cx)) {
+            Ok(poll) => poll.map_ok(|answer| {
+                answer.map(|inner| PanicsBody { inner: OptionalBody::new(inner), call: this.call.take() })
+            }),
+            Err(payload) => Poll::Ready(Ok(refusal(incident(&payload, this.call.as_ref())))),
+        }
     }
 }
 
 pin_project! {
     /// The response body of [`PanicsService`], which turns a panic into a status.
-    ///
-    /// It is empty without an inner body.
     #[derive(Debug)]
     pub struct PanicsBody<B> {
         #[pin]
-        inner: Option<B>,
-        id: Option<RequestId>,
+        inner: OptionalBody<B>,
+        call: Option<Call>,
     }
 }
 
-impl<B> Body for PanicsBody<B>
-where
-    B: Body<Data = Bytes>,
-{
+impl<B> Default for PanicsBody<B> {
+    fn default() -> Self {
+        Self { inner: OptionalBody::default(), call: None }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for PanicsBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        catch_panic(|| inner.poll_frame(cx)).unwrap_or_else(|payload| {
-            this.inner.set(None);
-            Poll::Ready(Some(Ok(Frame::trailers(crate::middleware::trailers(&incident(&payload, this.id.as_ref()))))))
+        catch_panic(|| this.inner.as_mut().poll_frame(cx)).unwrap_or_else(|payload| {
+            this.inner.end();
+            Poll::Ready(Some(Ok(trailers(this.call.as_ref(), incident(&payload, this.call.as_ref())))))
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.inner.size_hint()
     }
 }

@@ -8,6 +8,7 @@
 
 use crate::error::ApiError;
 use crate::middleware::admission::is_stream_of_evaluations;
+use crate::middleware::call::Call;
 use bytes::Bytes;
 use http::Request;
 use http_body::{Body, Frame, SizeHint};
@@ -25,7 +26,8 @@ pub fn with_time_limit<B>(request: Request<B>, within: Duration) -> Request<Time
     let path = request.uri().path();
     let open = is_stream_of_evaluations(path) || path.starts_with("/grpc.reflection.");
     let until = (!open).then(|| Instant::now() + within);
-    request.map(|inner| TimedBody { inner, until, within, sleep: None })
+    let call = request.extensions().get::<Call>().cloned();
+    request.map(|inner| TimedBody { inner, until, within, sleep: None, call })
 }
 
 pin_project! {
@@ -39,6 +41,8 @@ pin_project! {
         // Created only if the body has to be waited for; most bodies arrive at once.
         #[pin]
         sleep: Option<Sleep>,
+        // The router wraps the body's error, and tonic copies a wrapped status without its source.
+        call: Option<Call>,
     }
 }
 
@@ -63,6 +67,9 @@ where
             Some(Poll::Ready(())) => {
                 *this.until = None;
                 let error = ApiError::RequestTooSlow { seconds: this.within.as_secs() };
+                if let Some(call) = this.call {
+                    call.summary().error = Some(error.clone());
+                }
                 Poll::Ready(Some(Err(Box::new(Status::from(error)))))
             }
             _ => Poll::Pending,

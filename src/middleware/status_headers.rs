@@ -4,7 +4,7 @@
 //!
 //! Must not know how a call is answered.
 
-use crate::schema::proto::v1::ErrorReason;
+use crate::error::ApiError;
 use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
 
@@ -40,22 +40,22 @@ pub(super) fn make_plain(headers: &mut HeaderMap) {
 }
 
 /// Adds the reason and the limit to a status that tonic returned for a message that is too large.
-pub(super) fn explain(headers: &mut HeaderMap, max_request_bytes: usize) {
-    let code = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes()));
+///
+/// Returns the error that the headers then describe.
+pub(super) fn explain(headers: &mut HeaderMap, max_request_bytes: usize) -> Option<ApiError> {
+    let code = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes()))?;
     // Errors of this service always have details, and none is OUT_OF_RANGE, so a status without details is tonic's.
-    if !matches!(code, Some(Code::OutOfRange | Code::ResourceExhausted))
-        || headers.contains_key("grpc-status-details-bin")
+    if !matches!(code, Code::OutOfRange | Code::ResourceExhausted) || headers.contains_key(Status::GRPC_STATUS_DETAILS)
     {
-        return;
+        return None;
     }
-    let Some(status) = Status::from_header_map(headers) else { return };
-    let limit = max_request_bytes.to_string();
-    let reason = ErrorReason::MessageTooLarge;
-    let status = crate::middleware::status(status.code(), reason, status.message(), &[("limit", &limit)]);
+    let message = Status::from_header_map(headers)?.message().to_owned();
+    let error = ApiError::MessageTooLarge { code, message, limit: max_request_bytes };
     let mut explained = HeaderMap::new();
-    if status.add_header(&mut explained).is_ok() {
+    if Status::from(error.clone()).add_header(&mut explained).is_ok() {
         headers.extend(explained);
     }
+    Some(error)
 }
 
 /// Returns the name of a code as gRPC writes it.

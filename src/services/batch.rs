@@ -94,7 +94,7 @@ impl RedLines {
             violations.over(
                 "batch_items",
                 "requests",
-                format!("{count} are given; at most {MAX_BATCH} are taken, or any number in a stream"),
+                format!("{count} requests are given; the limit is {MAX_BATCH}, and streams have no limit"),
             );
         }
         violations.into_result()?;
@@ -164,7 +164,7 @@ fn evaluate(
 ) -> Result<(v1::Evaluation, Evaluation), ApiError> {
     let scenario = compiled.scenario();
     let mut mismatches = Violations::default();
-    if !request.scenario.is_empty() && request.scenario != names::scenario(&scenario.id) {
+    if !request.scenario.is_empty() && names::parse_scenario(&request.scenario) != Some(&*scenario.id) {
         let text = format!("the batch is about `scenarios/{}`, not `{}`", scenario.id, quoted(&request.scenario));
         mismatches.add("scenario", text);
     }

@@ -128,9 +128,9 @@ impl Comparison {
         let mut violations = Violations::default();
         let count = request.proposals.len();
         if count == 0 {
-            violations.add("proposals", format!("none are given; 1 to {MAX_COMPARED} are compared"));
+            violations.add("proposals", format!("no proposals are given; expected 1 to {MAX_COMPARED}"));
         } else if count > MAX_COMPARED {
-            let text = format!("{count} are given; 1 to {MAX_COMPARED} are compared");
+            let text = format!("{count} proposals are given; expected 1 to {MAX_COMPARED}");
             violations.over("compared_proposals", "proposals", text);
         }
         let (mut labels, mut terms) = (Vec::new(), Vec::new());

@@ -2,7 +2,7 @@
 //!
 //! Must not know which method is called.
 
-use crate::access::Role;
+use crate::access::CallerRole;
 use crate::error::ApiError;
 use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::call::Call;
@@ -68,7 +68,7 @@ impl RedLines {
     /// # Errors
     /// [`ApiError::RoleNotEnough`] if the caller is a reader.
     pub(super) fn check_may_suppose(&self, hypotheses: &[v1::Hypothesis]) -> Result<(), ApiError> {
-        let is_reader = self.call.caller().is_some_and(|caller| caller.role() < Role::Analyst);
+        let is_reader = self.call.caller().is_some_and(|caller| caller.role() < CallerRole::Analyst);
         match hypotheses {
             [_, ..] if is_reader => Err(ApiError::RoleNotEnough { what: "hypotheses" }),
             _ => Ok(()),
@@ -81,9 +81,9 @@ impl RedLines {
     /// [`ApiError::Unauthenticated`] if they are not.
     pub(super) fn check_credentials(&self) -> Result<(), ApiError> {
         match self.call.caller() {
-            Some(caller) if !caller.is_valid_at(SystemTime::now()) => {
-                Err(ApiError::Unauthenticated { denied: "the credentials of this call are of no more use".to_owned() })
-            }
+            Some(caller) if !caller.is_valid_at(SystemTime::now()) => Err(ApiError::Unauthenticated {
+                denied: "the credentials have expired or were revoked; open a new stream".to_owned(),
+            }),
             _ => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use crate::schema::proto::v1::evaluate_proposal_request::Subject;
 use crate::services::RedLines;
 use crate::services::decision_record::{EvaluationRecord, outline};
 use crate::services::size::{MAX_ANSWER_BYTES, bounded};
-use crate::serving::{CachedAnswer, Key};
+use crate::serving::{CacheKey, CachedAnswer};
 use bytes::Bytes;
 use detente_core::engine::{Compiled, Evaluation};
 use prost::Message;
@@ -62,7 +62,7 @@ impl RedLines {
         let question = to_question(&compiled, request)?;
         // Answers to hypotheses are not cached, because requests with hypotheses rarely repeat.
         let cache = self.shared.cache.as_ref().filter(|_| question.supposition.supposed.is_none());
-        let key = cache.map(|_| Key::new(compiled.scenario(), &question.given, question.day, question.detail));
+        let key = cache.map(|_| CacheKey::new(compiled.scenario(), &question.given, question.day, question.detail));
         let kept = cache.zip(key.as_ref()).and_then(|(cache, key)| cache.get(key));
         let cached = kept.is_some();
         let (evaluation, verdict, outline) = match kept {
@@ -99,7 +99,7 @@ impl RedLines {
         revision: &str,
     ) -> Result<Arc<Compiled>, ApiError> {
         match names::parse_proposal(proposal_name) {
-            Some((of, _)) if scenario.is_empty() => self.scenario(&names::scenario(of), "proposal_name", revision),
+            Some((of, _)) if scenario.is_empty() => self.scenario_by_id(of, revision),
             _ => self.scenario(scenario, "scenario", revision),
         }
     }

@@ -117,8 +117,8 @@ fn read(compiled: &Compiled, request: &v1::EvaluateHistoryRequest) -> Result<(Qu
     let looked_at = editions.saturating_mul(scenario.red_lines.len().saturating_add(added));
     if looked_at > MAX_HISTORY_FINDINGS {
         let text = format!(
-            "{looked_at} findings would be compared, red lines (added ones by their cases) times editions; at most \
-             {MAX_HISTORY_FINDINGS} are: ask for fewer days"
+            "the history has {looked_at} findings, red lines (added ones by their cases) times editions; the limit is \
+             {MAX_HISTORY_FINDINGS}. Request fewer days"
         );
         violations.over("history_findings", "to", text);
     }

@@ -203,8 +203,7 @@ impl Filter {
         }
         filter.held_on = to_date(requested.held_on.as_ref(), "filter.held_on", violations);
         if requested.text.len() > MAX_FILTER_TEXT_BYTES {
-            let text =
-                format!("{} bytes are given; at most {MAX_FILTER_TEXT_BYTES} are looked for", requested.text.len());
+            let text = format!("the text has {} bytes; the limit is {MAX_FILTER_TEXT_BYTES}", requested.text.len());
             violations.over("filter_text", "filter.text", text);
         } else {
             filter.text = requested.text.to_lowercase();
@@ -236,13 +235,13 @@ fn mentions(red_line: &RedLine, text: &str) -> bool {
 
 /// A field by which red lines can be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
+enum OrderKey {
     Id,
     Party,
     Firmness,
 }
 
-impl Key {
+impl OrderKey {
     /// Returns the key's text in a page token's query hash.
     ///
     /// A replica of another version must accept the token, so the text must not change with the variant's name.
@@ -256,14 +255,14 @@ impl Key {
 }
 
 /// Parses `order_by` (AIP-132): the keys, each with whether it is descending.
-fn read_order(text: &str, violations: &mut Violations) -> Vec<(Key, bool)> {
+fn read_order(text: &str, violations: &mut Violations) -> Vec<(OrderKey, bool)> {
     const FIELD: &str = "order_by";
-    let mut order: Vec<(Key, bool)> = Vec::new();
+    let mut order: Vec<(OrderKey, bool)> = Vec::new();
     if text.len() > MAX_ORDER_BYTES {
         violations.over(
             "order_by",
             FIELD,
-            format!("{} bytes are given; at most {MAX_ORDER_BYTES} are read", text.len()),
+            format!("the text has {} bytes; the limit is {MAX_ORDER_BYTES}", text.len()),
         );
         return order;
     }
@@ -273,9 +272,9 @@ fn read_order(text: &str, violations: &mut Violations) -> Vec<(Key, bool)> {
     for part in text.split(',') {
         let mut words = part.split_whitespace();
         let key = match words.next() {
-            Some("id") => Key::Id,
-            Some("party") => Key::Party,
-            Some("firmness") => Key::Firmness,
+            Some("id") => OrderKey::Id,
+            Some("party") => OrderKey::Party,
+            Some("firmness") => OrderKey::Firmness,
             other => {
                 let found = quoted(other.unwrap_or_default());
                 violations.add(FIELD, format!("there is no field `{found}`; order by `id`, `party` or `firmness`"));
@@ -286,8 +285,7 @@ fn read_order(text: &str, violations: &mut Violations) -> Vec<(Key, bool)> {
             (None, _) | (Some("asc"), None) => false,
             (Some("desc"), None) => true,
             _ => {
-                violations
-                    .add(FIELD, format!("`{}`: after the field comes nothing, `asc` or `desc`", quoted(part.trim())));
+                violations.add(FIELD, format!("`{}`: only `asc` or `desc` may follow a field", quoted(part.trim())));
                 continue;
             }
         };
@@ -299,13 +297,13 @@ fn read_order(text: &str, violations: &mut Violations) -> Vec<(Key, bool)> {
     order
 }
 
-fn compare(compiled: &Compiled, order: &[(Key, bool)], a: &RedLine, b: &RedLine) -> Ordering {
+fn compare(compiled: &Compiled, order: &[(OrderKey, bool)], a: &RedLine, b: &RedLine) -> Ordering {
     let party = |red_line: &RedLine| compiled.scenario().parties.get(red_line.party).map(|party| party.id.clone());
     order.iter().fold(Ordering::Equal, |so_far, (key, falling)| {
         let next = match key {
-            Key::Id => a.id.cmp(&b.id),
-            Key::Party => party(a).cmp(&party(b)),
-            Key::Firmness => a.firmness.cmp(&b.firmness),
+            OrderKey::Id => a.id.cmp(&b.id),
+            OrderKey::Party => party(a).cmp(&party(b)),
+            OrderKey::Firmness => a.firmness.cmp(&b.firmness),
         };
         so_far.then(if *falling { next.reverse() } else { next })
     })

@@ -36,7 +36,7 @@ impl RedLines {
         if let Some(stale) = &mut stale
             && self.call.caller().is_some_and(|caller| !caller.sees_all())
         {
-            stale.diagnostics = "the file can't be used; what is wrong is in the server's log".to_owned();
+            stale.diagnostics = "the file cannot be used; see the server log".to_owned();
         }
         let scenario = convert_scenario::from_scenario(compiled.scenario(), self.is_default(&compiled));
         bounded(v1::Scenario { stale_file: stale.map(convert_scenario::from_stale_file), ..scenario })

@@ -22,7 +22,7 @@ impl RedLines {
 
 #[tonic::async_trait]
 impl RedLineService for RedLines {
-    type StreamEvaluateProposalsStream = stream::Answers;
+    type StreamEvaluateProposalsStream = stream::AnswerStream;
 
     async fn evaluate_proposal(
         &self,

@@ -34,7 +34,7 @@ const LONG_ITEM: Duration = Duration::from_micros(200);
 type Item = (v1::StreamEvaluateProposalsResponse, Option<(Arc<Compiled>, Evaluation)>);
 
 /// A stream with one answer for each request.
-pub(super) type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
+pub(super) type AnswerStream = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
 
 /// Answers a stream of requests. The stream holds its permit until it ends.
 pub(super) fn answers(
@@ -42,7 +42,7 @@ pub(super) fn answers(
     requests: Streaming<v1::StreamEvaluateProposalsRequest>,
     quota: Option<Quota>,
     permit: Option<OwnedSemaphorePermit>,
-) -> Answers {
+) -> AnswerStream {
     Box::pin(unfold(Some((service, requests, quota, permit)), |open| async {
         let (service, mut requests, quota, permit) = open?;
         let next = next(&service.shared.streams, &mut requests).await;
@@ -56,7 +56,7 @@ pub(super) fn answers(
                 Some((Ok(answer), Some((service, requests, quota, permit))))
             }
             Ok(None) => None,
-            Err(status) => Some((Err(status), None)),
+            Err(status) => Some((Err(service.call.ended_by(status)), None)),
         }
     }))
 }
@@ -89,7 +89,7 @@ impl RedLines {
     fn answer_item(&self, message: v1::StreamEvaluateProposalsRequest) -> Item {
         let v1::StreamEvaluateProposalsRequest { mut id, request } = message;
         let answered = if id.len() > MAX_STREAM_ID_BYTES {
-            let text = format!("the id has {} bytes; at most {MAX_STREAM_ID_BYTES} are repeated", id.len());
+            let text = format!("the id has {} bytes; the limit is {MAX_STREAM_ID_BYTES}", id.len());
             shorten(&mut id);
             let mut violations = Violations::default();
             violations.over("stream_id", "id", text);

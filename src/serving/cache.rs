@@ -24,12 +24,12 @@ const USUAL_ENTRY: usize = 1024;
 
 /// A request in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key(Box<[u8]>);
+pub struct CacheKey(Box<[u8]>);
 
 /// Tag of the RPC whose answers are cached.
 const EVALUATE_PROPOSAL: u8 = 1;
 
-impl Key {
+impl CacheKey {
     /// Creates the key of an EvaluateProposal request; without `day`, the scenario's own date counts.
     pub fn new(scenario: &Scenario, given: &[Given], day: Option<Date>, detail: Detail) -> Self {
         let mut order: Vec<&Given> = given.iter().collect();
@@ -115,15 +115,15 @@ pub struct CachedAnswer {
 /// A cache of answers, bounded in bytes.
 #[derive(Debug)]
 pub struct Cache {
-    map: Map<Key, CachedAnswer, Weigh>,
+    map: Map<CacheKey, CachedAnswer, Weigh>,
     insertions: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Weigh;
 
-impl Weighter<Key, CachedAnswer> for Weigh {
-    fn weight(&self, key: &Key, cached: &CachedAnswer) -> u64 {
+impl Weighter<CacheKey, CachedAnswer> for Weigh {
+    fn weight(&self, key: &CacheKey, cached: &CachedAnswer) -> u64 {
         (key.0.len() + cached.answer.len() + cached.outline.bytes() + ENTRY_OVERHEAD) as u64
     }
 }
@@ -141,12 +141,12 @@ impl Cache {
     }
 
     /// Looks up the answer to a request.
-    pub fn get(&self, key: &Key) -> Option<CachedAnswer> {
+    pub fn get(&self, key: &CacheKey) -> Option<CachedAnswer> {
         self.map.get(key)
     }
 
     /// Inserts an answer; the cache may evict it at any time.
-    pub fn insert(&self, key: Key, cached: CachedAnswer) {
+    pub fn insert(&self, key: CacheKey, cached: CachedAnswer) {
         self.insertions.fetch_add(1, Relaxed);
         self.map.insert(key, cached);
     }

@@ -10,19 +10,21 @@ mod cache;
 mod decisions;
 mod reload;
 mod scenario_files;
+mod settled;
 pub mod source;
 mod store;
 mod watch;
 mod workers;
 
 pub use analyses::{Analyses, AnalysisCounts, AnalysisError, JobHandle, Stop, Ticket};
-pub use cache::{Cache, CacheCounts, CachedAnswer, Key};
+pub use cache::{Cache, CacheCounts, CacheKey, CachedAnswer};
 pub use decisions::{
-    DecisionCounts, DecisionLog, DecisionSettings, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES, MAX_LINE_BYTES, Mask,
-    MaskError, Outline, Target as DecisionTarget,
+    DecisionCounts, DecisionLog, DecisionSettings, DecisionTarget, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES,
+    MAX_LINE_BYTES, Mask, MaskError, Outline,
 };
-pub use reload::{Fault, Outcome, Reload, ReloadCounts, Reloads};
-pub use scenario_files::{LoadError, ScenarioFiles, Where};
+pub use reload::{FileFault, Reload, ReloadCounts, ReloadOutcome, Reloads};
+pub use scenario_files::{LoadError, ScenarioFiles, ScenarioLocation};
+pub use settled::{ContentHash, Reading, SettleTime, read_settled};
 pub use store::{
     DefaultScenario, DuplicateScenarioError, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeldError, StaleFile, Store,
     list_revision,

@@ -24,21 +24,21 @@ pub trait Reload: Send + Sync {
     fn folders(&self) -> Vec<PathBuf>;
 
     /// Reads the files again and uses their valid content. May block.
-    fn reload(&self) -> Outcome;
+    fn reload(&self) -> ReloadOutcome;
 }
 
 /// The result of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct ReloadOutcome {
     /// Changes now in use, in words; empty if nothing changed.
     pub changed: Vec<String>,
     /// Files that cannot be used in their current state.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<FileFault>,
 }
 
 /// A file that cannot be used in its current state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
+pub struct FileFault {
     /// Path of the file.
     pub file: String,
     /// What is wrong with the file.
@@ -66,7 +66,7 @@ struct Entry {
     files: Arc<dyn Reload>,
     changed: AtomicU64,
     failed: AtomicU64,
-    faults: Mutex<BTreeSet<Fault>>,
+    faults: Mutex<BTreeSet<FileFault>>,
 }
 
 impl Reloads {
@@ -100,12 +100,12 @@ impl Reloads {
     pub fn reload(&self) {
         for entry in self.entries.iter() {
             let what = entry.files.what();
-            let Outcome { changed, faults } = entry.files.reload();
+            let ReloadOutcome { changed, faults } = entry.files.reload();
             for change in &changed {
                 info!(target: LOG_TARGET, what, "reloaded: {change}");
             }
             entry.changed.fetch_add(u64::from(!changed.is_empty()), Relaxed);
-            let faults: BTreeSet<Fault> = faults.into_iter().collect();
+            let faults: BTreeSet<FileFault> = faults.into_iter().collect();
             let mut before = lock(&entry.faults);
             for fault in faults.difference(&before) {
                 entry.failed.fetch_add(1, Relaxed);

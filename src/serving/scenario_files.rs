@@ -1,10 +1,11 @@
-//! Scenario files: loads and reloads them, and puts their scenarios into the store. store.
+//! Scenario files: loads and reloads them, and puts their scenarios into the store.
 //!
 //! Each file counts by itself. A file that cannot be used keeps its last valid scenario in the store. A file removed
 //! from a folder removes its scenario. Of two files with one scenario, the first by name is served. The same usable
 //! files give the same revisions on every replica, whatever was loaded before. Must not know who asks for scenarios.
 use crate::locks::lock;
-use crate::serving::reload::{Fault, Outcome, Reload};
+use crate::serving::reload::{FileFault, Reload, ReloadOutcome};
+use crate::serving::settled::{ContentHash, Reading, SettleTime, read_settled};
 use crate::serving::source::{self, SourceError};
 use crate::serving::{DefaultScenario, StaleFile, Store};
 use detente_core::engine::Compiled;
@@ -20,16 +21,14 @@ use thiserror::Error;
 
 /// Scenario files in a folder.
 const MAX_FILES: usize = 1_000;
-/// Pause before a changed file is read again; two equal readings show that nobody is writing it.
-const SETTLE_TIME: Duration = Duration::from_millis(100);
+/// How long a changed file is re-read.
+const SETTLE_TIME: SettleTime = SettleTime { pause: Duration::from_millis(100), readings: 20 };
 /// Pause before a missing file is looked for once more.
 const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
-/// Readings of a file that keeps changing, before it is left for the next reload.
-const MAX_READS: usize = 20;
 
 /// The location of scenario files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Where {
+pub enum ScenarioLocation {
     /// These files; if the list is empty, the scenario built into the program.
     Files(Vec<PathBuf>),
     /// The files `*.yaml` and `*.yml` of a folder, but not `*_test.*` or files with a leading dot.
@@ -71,7 +70,7 @@ pub enum LoadError {
 /// The scenario files, and the store of their scenarios.
 #[derive(Debug)]
 pub struct ScenarioFiles {
-    location: Where,
+    location: ScenarioLocation,
     store: Arc<Store>,
     states: Mutex<BTreeMap<PathBuf, FileState>>,
 }
@@ -80,7 +79,7 @@ pub struct ScenarioFiles {
 #[derive(Debug)]
 struct FileState {
     /// Hash of the file's bytes; `None` if it could not be read.
-    hash: Option<[u8; 32]>,
+    hash: Option<ContentHash>,
     /// The file's current scenario, or what is wrong with it.
     now: Result<Arc<Compiled>, String>,
     /// The last valid scenario.
@@ -95,14 +94,14 @@ impl ScenarioFiles {
     ///
     /// # Errors
     /// If any file cannot be used, because a server starts only with all of its scenarios.
-    pub fn load(location: Where, default: Option<Id>) -> Result<Self, LoadError> {
+    pub fn load(location: ScenarioLocation, default: Option<Id>) -> Result<Self, LoadError> {
         let paths = paths(&location)?;
         let (mut scenarios, mut read) = (Vec::new(), Vec::new());
         let mut files: BTreeMap<Id, String> = BTreeMap::new();
         if paths.is_empty() {
             match &location {
-                Where::Folder(folder) => return Err(LoadError::Empty(folder.display().to_string())),
-                Where::Files(_) => scenarios = source::load(&[])?,
+                ScenarioLocation::Folder(folder) => return Err(LoadError::Empty(folder.display().to_string())),
+                ScenarioLocation::Files(_) => scenarios = source::load(&[])?,
             }
         }
         for path in paths {
@@ -123,8 +122,8 @@ impl ScenarioFiles {
         match (default, &location) {
             (Some(id), _) if store.get(&id).is_none() => return Err(LoadError::NoDefault(id)),
             (Some(id), _) => store.set_default(DefaultScenario::Named(id)),
-            (None, Where::Folder(_)) => store.set_default(DefaultScenario::FirstById),
-            (None, Where::Files(_)) => {}
+            (None, ScenarioLocation::Folder(_)) => store.set_default(DefaultScenario::FirstById),
+            (None, ScenarioLocation::Files(_)) => {}
         }
         let states = read.into_iter().filter_map(|(path, hash, id)| {
             let held = store.get(&id)?;
@@ -139,8 +138,8 @@ impl ScenarioFiles {
     }
 
     /// Reads all files again, and puts the usable scenarios into the store.
-    fn reload_all(&self) -> Outcome {
-        let mut outcome = Outcome::default();
+    fn reload_all(&self) -> ReloadOutcome {
+        let mut outcome = ReloadOutcome::default();
         let mut states = lock(&self.states);
         let is_complete = |found: &Vec<PathBuf>| states.keys().all(|path| found.contains(path));
         let found = paths(&self.location).and_then(|found| match is_complete(&found) {
@@ -154,18 +153,22 @@ impl ScenarioFiles {
         let paths = match found {
             Ok(paths) => paths,
             Err(error) => {
-                outcome.faults.push(Fault { file: self.folder(), message: error.to_string() });
+                outcome.faults.push(FileFault { file: self.folder(), message: error.to_string() });
                 return outcome;
             }
         };
         // The built-in scenario does not change.
-        if paths.is_empty() && matches!(self.location, Where::Files(_)) {
+        if paths.is_empty() && matches!(self.location, ScenarioLocation::Files(_)) {
             return outcome;
         }
         let present: BTreeSet<&PathBuf> = paths.iter().collect();
         states.retain(|path, _| present.contains(path));
-        let hashes = |path: &PathBuf| states.get(path).and_then(|state| state.hash);
-        for (path, read) in read_settled(&paths, hashes) {
+        let read = |path: &PathBuf| match source::read_regular(path).map(|text| (hash(&text), text)) {
+            Ok((hash, _)) if states.get(path).is_some_and(|state| state.hash == Some(hash)) => Reading::Known,
+            Ok((hash, text)) => Reading::Unsettled(Some(hash), Ok((hash, text))),
+            Err(error) => Reading::Unsettled(None, Err(error)),
+        };
+        for (path, read) in read_settled(paths, SETTLE_TIME, read) {
             // Callers see the diagnostics, too, so these name the file without its path.
             let (hash, now) = match read {
                 Ok((hash, text)) => {
@@ -184,7 +187,7 @@ impl ScenarioFiles {
     }
 
     /// Puts the last valid scenario of each file into the store, and removes the scenarios without a file.
-    fn serve(&self, states: &BTreeMap<PathBuf, FileState>, outcome: &mut Outcome) {
+    fn serve(&self, states: &BTreeMap<PathBuf, FileState>, outcome: &mut ReloadOutcome) {
         let mut served: BTreeMap<&Id, (&PathBuf, &Arc<Compiled>)> = BTreeMap::new();
         // Files that are usable now come first. Of two files with one scenario, every replica serves the first by name.
         let is_served = |compiled: &Arc<Compiled>| {
@@ -199,7 +202,7 @@ impl ScenarioFiles {
                 None => drop(served.insert(id, (path, compiled))),
                 // Another file contains this scenario now.
                 Some(_) if is_stale => {}
-                Some((other, _)) => outcome.faults.push(Fault {
+                Some((other, _)) => outcome.faults.push(FileFault {
                     file: path.display().to_string(),
                     message: format!(
                         "the file contains the scenario `{id}`, and so does {}; remove one of them",
@@ -237,15 +240,15 @@ impl ScenarioFiles {
         }
         for (path, state) in states {
             if let Err(message) = &state.now {
-                outcome.faults.push(Fault { file: path.display().to_string(), message: message.clone() });
+                outcome.faults.push(FileFault { file: path.display().to_string(), message: message.clone() });
             }
         }
     }
 
     fn folder(&self) -> String {
         match &self.location {
-            Where::Folder(folder) => folder.display().to_string(),
-            Where::Files(_) => String::new(),
+            ScenarioLocation::Folder(folder) => folder.display().to_string(),
+            ScenarioLocation::Files(_) => String::new(),
         }
     }
 }
@@ -257,12 +260,12 @@ impl Reload for ScenarioFiles {
 
     fn folders(&self) -> Vec<PathBuf> {
         match &self.location {
-            Where::Folder(folder) => vec![folder.clone()],
-            Where::Files(files) => files.iter().map(|file| crate::serving::watch::folder_of(file)).collect(),
+            ScenarioLocation::Folder(folder) => vec![folder.clone()],
+            ScenarioLocation::Files(files) => files.iter().map(|file| crate::serving::watch::folder_of(file)).collect(),
         }
     }
 
-    fn reload(&self) -> Outcome {
+    fn reload(&self) -> ReloadOutcome {
         self.reload_all()
     }
 }
@@ -272,15 +275,15 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn hash(text: &str) -> [u8; 32] {
+fn hash(text: &str) -> ContentHash {
     Sha256::digest(text.as_bytes()).into()
 }
 
 /// Lists the files; those of a folder in order of name.
-fn paths(location: &Where) -> Result<Vec<PathBuf>, LoadError> {
+fn paths(location: &ScenarioLocation) -> Result<Vec<PathBuf>, LoadError> {
     let folder = match location {
-        Where::Files(files) => return Ok(files.clone()),
-        Where::Folder(folder) => folder,
+        ScenarioLocation::Files(files) => return Ok(files.clone()),
+        ScenarioLocation::Folder(folder) => folder,
     };
     let refused = |cause| LoadError::Folder { folder: folder.display().to_string(), cause };
     let mut paths = Vec::new();
@@ -302,41 +305,4 @@ fn is_scenario_file(path: &Path) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     is_yaml && !stem.is_empty() && !stem.starts_with('.') && !stem.ends_with("_test")
-}
-
-type ReadResult = Result<([u8; 32], String), SourceError>;
-
-/// Reads the files that differ from their `known` hashes, until two readings in a row are equal.
-///
-/// Waits for all files together.
-fn read_settled(paths: &[PathBuf], known: impl Fn(&PathBuf) -> Option<[u8; 32]>) -> Vec<(PathBuf, ReadResult)> {
-    let read = |path: &PathBuf| source::read_regular(path).map(|text| (hash(&text), text));
-    let is_new = |path: &PathBuf, read: &ReadResult| !read.as_ref().is_ok_and(|(hash, _)| Some(*hash) == known(path));
-    let mut settled = Vec::new();
-    let first = paths.iter().map(|path| (path.clone(), read(path)));
-    let mut waiting: Vec<(PathBuf, ReadResult)> = first.filter(|(path, read)| is_new(path, read)).collect();
-    for _ in 0..MAX_READS {
-        if waiting.is_empty() {
-            break;
-        }
-        // One pause serves all files.
-        sleep(SETTLE_TIME);
-        let mut changing = Vec::new();
-        for (path, last) in waiting {
-            let again = read(&path);
-            let same = match (&last, &again) {
-                (Ok((before, _)), Ok((after, _))) => before == after,
-                (Err(_), Err(_)) => true,
-                _ => false,
-            };
-            match same {
-                true => settled.push((path, again)),
-                false if is_new(&path, &again) => changing.push((path, again)),
-                false => {}
-            }
-        }
-        waiting = changing;
-    }
-    // A file that never settles is left for the next reload.
-    settled
 }

@@ -2,7 +2,7 @@
 
 use crate::support::credentials::{Signer, claims, entry, jwks, rules, seconds};
 use data_encoding::BASE64URL_NOPAD;
-use detente::access::{AuthenticationError, Authority, Caller, Keys, Role, Tokens};
+use detente::access::{AuthenticationError, Authority, Caller, CallerRole, Keys, Tokens};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use proptest::prelude::*;
 use rcgen::PublicKeyData;
@@ -29,7 +29,7 @@ fn a_complete_token_is_accepted_with_each_algorithm() {
     ] {
         let signer = Signer::new("a", algorithm);
         let caller = keys(&[&signer], &[name]).verify(&signer.sign(&claims(now)), now).unwrap();
-        assert_eq!((caller.name(), caller.role()), ("service-a", Role::Analyst), "{name}");
+        assert_eq!((caller.name(), caller.role()), ("service-a", CallerRole::Analyst), "{name}");
         assert!(caller.may_see("anything") && caller.is_known());
     }
 }
@@ -92,7 +92,7 @@ fn each_claim_is_checked() {
     ] {
         assert!(with(name, value.clone()).is_ok(), "{name}: {value}");
     }
-    assert_eq!(with("detente_role", json!(null)).unwrap().role(), Role::Reader);
+    assert_eq!(with("detente_role", json!(null)).unwrap().role(), CallerRole::Reader);
     let confined = with("detente_scenarios", json!(["one", "two"])).unwrap();
     assert!(confined.may_see("one") && confined.may_see("two") && !confined.may_see("three"));
     assert!(!with("detente_scenarios", json!([])).unwrap().may_see("one"));
@@ -328,7 +328,7 @@ fn a_token_is_found_by_its_hash() {
     ]);
     assert_eq!(read.len(), 3);
     let dashboards = read.find(b"secret-1").unwrap();
-    assert_eq!((dashboards.name(), dashboards.role()), ("dashboards", Role::Reader));
+    assert_eq!((dashboards.name(), dashboards.role()), ("dashboards", CallerRole::Reader));
     assert!(dashboards.may_see("one") && !dashboards.may_see("three"));
     assert_eq!(read.find(b"secret-2").unwrap().name(), read.find(b"secret-3").unwrap().name());
     for unknown in [&b"secret-4"[..], b"", b"secret-1 ", b"SECRET-1"] {
@@ -609,10 +609,10 @@ fn a_token_file_is_plain_yaml_without_anchors_or_tags() {
 fn a_certificate_caller_is_valid_until_the_certificate_expires() {
     let now = SystemTime::now();
     let desk = Caller::with_certificate("desk", now);
-    assert_eq!((desk.name(), desk.role(), desk.is_known()), ("desk", Role::Analyst, true));
+    assert_eq!((desk.name(), desk.role(), desk.is_known()), ("desk", CallerRole::Analyst, true));
     assert!(desk.may_see("anything") && desk.is_valid_at(now - Duration::from_secs(1)) && !desk.is_valid_at(now));
     let anyone = Caller::anonymous();
-    assert_eq!((anyone.name(), anyone.role(), anyone.is_known()), ("anonymous", Role::Analyst, false));
+    assert_eq!((anyone.name(), anyone.role(), anyone.is_known()), ("anonymous", CallerRole::Analyst, false));
     assert!(anyone.may_see("anything") && anyone.is_valid_at(now));
 }
 
@@ -649,7 +649,7 @@ fn a_caller_removed_from_the_token_file_is_revoked() {
     assert!(!leaves.is_valid_at(now), "a token that was revoked is still good");
     assert_eq!(identify("2").unwrap_err(), AuthenticationError::UnknownToken);
     assert!(!rises.is_valid_at(now), "what it may is otherwise than it was");
-    assert_eq!(identify("3").unwrap().role(), Role::Analyst);
+    assert_eq!(identify("3").unwrap().role(), CallerRole::Analyst);
     // Replace the file once more: an identity carried over by the first replacement is revoked by the second.
     authority.replace_tokens(tokens(&[entry("rises", "3", "analyst", "")]));
     assert!(!stays.is_valid_at(now));

@@ -3,7 +3,7 @@
 use crate::support::binary::Folder;
 use detente::schema::proto::v1::GetScenarioRequest;
 use detente::services::RedLines;
-use detente::serving::{Outcome, Reload, Reloads, ScenarioFiles, Watch, Where, source};
+use detente::serving::{Reload, ReloadOutcome, Reloads, ScenarioFiles, ScenarioLocation, Watch, source};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,7 +19,7 @@ fn text(id: &str, title: &str) -> String {
 }
 
 fn load(folder: &Folder) -> Arc<ScenarioFiles> {
-    Arc::new(ScenarioFiles::load(Where::Folder(folder.0.clone()), None).unwrap())
+    Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), None).unwrap())
 }
 
 /// The scenarios that are being served, with their titles.
@@ -43,7 +43,7 @@ fn additions_changes_and_removals_are_served() {
     let files = load(&folder);
     assert_eq!(titles(&files), ["a=A1", "b=B1"]);
     assert_eq!(files.store().default_id().as_deref(), Some("a"));
-    assert_eq!(files.reload(), Outcome::default());
+    assert_eq!(files.reload(), ReloadOutcome::default());
 
     let before = files.store().get("b").unwrap().scenario().revision.to_string();
     folder.write("b.yaml", &text("b", "B2"));
@@ -252,7 +252,7 @@ async fn a_replaced_folder_is_followed() {
         folder
     };
     make("scenarios", "A1");
-    let files = Arc::new(ScenarioFiles::load(Where::Folder(place.clone()), None).unwrap());
+    let files = Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(place.clone()), None).unwrap());
     let reloads = Reloads::new(vec![files.clone()]);
     let mut watch = Watch::new(&reloads.folders(), None).unwrap();
     for round in 2..5 {
@@ -288,7 +288,7 @@ async fn a_folder_may_be_given_as_a_relative_path() {
     fs::create_dir_all(&folder.0).unwrap();
     folder.write("a.yaml", &text("a", "A1"));
     let relative = folder.0.strip_prefix(&here).unwrap().to_owned();
-    let files = Arc::new(ScenarioFiles::load(Where::Folder(relative), None).unwrap());
+    let files = Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(relative), None).unwrap());
     let reloads = Reloads::new(vec![files.clone()]);
     let mut watch = Watch::new(&reloads.folders(), None).unwrap();
     folder.write("a.yaml", &text("a", "A2"));
@@ -311,7 +311,7 @@ fn a_file_that_is_moved_away_and_back_is_served_throughout() {
         std::thread::sleep(Duration::from_millis(300));
         fs::rename(away, path).unwrap();
     });
-    assert_eq!(files.reload(), Outcome::default());
+    assert_eq!(files.reload(), ReloadOutcome::default());
     back.join().unwrap();
     assert_eq!(titles(&files), ["a=A1"]);
 }
@@ -335,12 +335,14 @@ fn a_server_does_not_start_with_faulty_files() {
     let folder = Folder::new("reload-start");
     folder.write("a.yaml", &text("a", "A1"));
     folder.write("b.yaml", &text("a", "A2"));
-    let load = || ScenarioFiles::load(Where::Folder(folder.0.clone()), None).map(|_| ()).unwrap_err().to_string();
+    let load =
+        || ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), None).map(|_| ()).unwrap_err().to_string();
     assert!(load().contains("b.yaml contains the scenario `a`, and so does"), "{}", load());
     folder.write("b.yaml", "broken");
     assert!(load().contains("fault"), "{}", load());
     fs::remove_file(folder.0.join("b.yaml")).unwrap();
-    let named = ScenarioFiles::load(Where::Folder(folder.0.clone()), Some("z".into())).map(|_| ()).unwrap_err();
+    let named =
+        ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), Some("z".into())).map(|_| ()).unwrap_err();
     assert!(named.to_string().contains("`z`"), "{named}");
     for at in 0..1_000 {
         fs::write(folder.0.join(format!("x{at}.yaml")), "").unwrap();

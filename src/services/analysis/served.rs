@@ -15,7 +15,7 @@ use crate::serving::{Analyses, AnalysisError, JobHandle, Ticket, WorkersError};
 use bytes::{BufMut, Bytes, BytesMut};
 use detente_analysis::Budget;
 use detente_core::engine::Compiled;
-use futures_util::stream::unfold;
+use futures_util::stream::{TryStreamExt, unfold};
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Analyst {
             WorkersError::Busy => ApiError::Overloaded,
             WorkersError::Ending => ApiError::ShuttingDown,
         })?;
-        Ok(PendingAnalysis { ticket, _service: service })
+        Ok(PendingAnalysis { ticket, service })
     }
 
     async fn answer<R: AnalysisRequest>(&self, request: Request<R>) -> Result<R::Answer, ApiError> {
@@ -98,7 +98,7 @@ fn key<R: AnalysisRequest>(compiled: &Compiled, request: &R) -> Bytes {
 struct PendingAnalysis {
     ticket: Ticket<Outcome, v1::SearchProgress>,
     /// The service for this call, which holds the call's permit.
-    _service: RedLines,
+    service: RedLines,
 }
 
 impl PendingAnalysis {
@@ -139,8 +139,9 @@ enum StreamState {
 }
 
 fn parts(pending: PendingAnalysis) -> Parts {
+    let call = pending.service.call.clone();
     let begun = StreamState::Searching { pending, reported: Instant::now() };
-    Box::pin(unfold(begun, |state| async {
+    let parts = unfold(begun, |state| async {
         let (outcome, next) = match state {
             StreamState::Over => return None,
             StreamState::Sending { outcome, next } => (outcome, next),
@@ -167,7 +168,8 @@ fn parts(pending: PendingAnalysis) -> Parts {
             Err(error) => return Some((Err(error.clone().into()), StreamState::Over)),
         };
         Some((bounded(part).map_err(Status::from), StreamState::Sending { outcome, next: next + 1 }))
-    }))
+    });
+    Box::pin(parts.map_err(move |status| call.ended_by(status)))
 }
 
 #[tonic::async_trait]

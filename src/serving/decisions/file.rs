@@ -29,7 +29,7 @@ pub(super) type WriteBytes = Box<dyn FnMut(&mut File, &[u8]) -> io::Result<usize
 pub(super) fn open(path: &Path, max_bytes: u64, keep: usize) -> io::Result<Box<dyn Sink>> {
     let (file, metadata) = open_file(path)?;
     if !metadata.is_file() {
-        return Ok(Box::new(Stream::new(file)));
+        return Ok(Box::new(AppendOnlySink::new(file)));
     }
     Ok(Box::new(LogFile::of(path, file, &metadata, max_bytes, keep)?))
 }
@@ -61,19 +61,19 @@ fn write_all(mut write: impl FnMut(&[u8]) -> io::Result<usize>, mut bytes: &[u8]
 const BLOCKED_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A stream that can only be appended to.
-pub(super) struct Stream<W> {
+pub(super) struct AppendOnlySink<W> {
     out: W,
     /// Whether the last line was written in part.
     partial: bool,
 }
 
-impl<W> Stream<W> {
+impl<W> AppendOnlySink<W> {
     pub(super) fn new(out: W) -> Self {
         Self { out, partial: false }
     }
 }
 
-impl<W: Write + Send> Sink for Stream<W> {
+impl<W: Write + Send> Sink for AppendOnlySink<W> {
     fn write_batch(&mut self, batch: &Batch) -> WriteOutcome {
         let (mut outcome, mut first) = (WriteOutcome::default(), 0);
         while first < batch.len() {

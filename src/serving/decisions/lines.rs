@@ -25,12 +25,12 @@ pub(super) struct Writer {
     sink: Box<dyn Sink>,
     mask: Vec<Mask>,
     batch: Batch,
-    faults: Faults,
+    faults: UnreportedFaults,
 }
 
 impl Writer {
     pub(super) fn new(name: String, queue: Arc<Queue>, sink: Box<dyn Sink>, mask: Vec<Mask>) -> Self {
-        Self { name, queue, sink, mask, batch: Batch::default(), faults: Faults::default() }
+        Self { name, queue, sink, mask, batch: Batch::default(), faults: UnreportedFaults::default() }
     }
 
     /// Writes lines until the queue ends.
@@ -97,7 +97,7 @@ impl Drop for Finish {
 
 /// Faults that have not been reported yet.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct UnreportedFaults {
     fault: Option<String>,
     /// Time of the last report, and the counts at that time.
     reported: Option<Instant>,
@@ -114,7 +114,7 @@ pub(super) struct FaultReport {
     pub(super) fault: Option<String>,
 }
 
-impl Faults {
+impl UnreportedFaults {
     pub(super) fn note(&mut self, fault: String) {
         self.fault = Some(fault);
     }

@@ -20,7 +20,7 @@ pub use mask::{FIELDS, Mask, MaskError};
 pub use outline::Outline;
 
 use batch::Sink;
-use file::Stream;
+use file::AppendOnlySink;
 use lines::Writer;
 use queue::Queue;
 use serde_json::Value;
@@ -44,7 +44,7 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The destination of the decision log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum DecisionTarget {
     /// A file, to which lines are appended.
     File(PathBuf),
     /// Standard output.
@@ -55,7 +55,7 @@ pub enum Target {
 #[derive(Clone, Debug)]
 pub struct DecisionSettings {
     /// Destination of the lines.
-    pub target: Target,
+    pub target: DecisionTarget,
     /// Size of the file, in bytes, beyond which it is rotated; 64 MiB by default.
     ///
     /// Standard output, devices and pipes are not rotated.
@@ -72,7 +72,7 @@ pub struct DecisionSettings {
 
 impl DecisionSettings {
     /// Creates the default settings for a destination.
-    pub fn to(target: Target) -> Self {
+    pub fn to(target: DecisionTarget) -> Self {
         Self { target, max_bytes: 64 * 1024 * 1024, keep: 5, sample: 1.0, mask: Vec::new(), queue: 4096 }
     }
 }
@@ -115,13 +115,13 @@ impl DecisionLog {
     pub fn open(settings: DecisionSettings) -> io::Result<Self> {
         let DecisionSettings { target, max_bytes, keep, sample, mask, queue } = settings;
         let (name, sink): (String, Box<dyn Sink>) = match target {
-            Target::Stdout => {
+            DecisionTarget::Stdout => {
                 // Bypass the buffer of the standard library, which would keep the rest of a line that could not be
                 // written.
                 let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-                ("standard output".to_owned(), Box::new(Stream::new(stdout)))
+                ("standard output".to_owned(), Box::new(AppendOnlySink::new(stdout)))
             }
-            Target::File(path) => (path.display().to_string(), file::open(&path, max_bytes, keep)?),
+            DecisionTarget::File(path) => (path.display().to_string(), file::open(&path, max_bytes, keep)?),
         };
         Self::start(name, sink, sample, mask, queue)
     }

@@ -196,7 +196,7 @@ fn an_idle_or_cut_stream_is_reported() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert_eq!(lines(&String::from_utf8(output.stdout).unwrap()).len(), 2);
     assert!(
-        stderr.contains("sweep stopped after 2 answers; with --out FILE") && stderr.contains("no request came for"),
+        stderr.contains("sweep stopped after 2 answers; with --out FILE") && stderr.contains("no request arrived for"),
         "{stderr}"
     );
 

@@ -4,7 +4,7 @@ use crate::contracts::golden::assert_golden;
 use crate::support::binary::{Folder, command, reservoir};
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use detente::cli::Cli;
-use detente::error::Refusal;
+use detente::error::CallError;
 use std::fmt::Write;
 use tonic::{Code, Status};
 
@@ -164,7 +164,7 @@ fn exit_codes_are_those_of_earlier_versions() {
 fn status_codes_are_written_as_by_earlier_versions() {
     let mut text = String::new();
     for number in 0..=16 {
-        let refusal = Refusal::from(Status::new(Code::from(number), "The message"));
+        let refusal = CallError::from(Status::new(Code::from(number), "The message"));
         let _ = writeln!(text, "{number}  {}  {refusal}", refusal.reason());
     }
     assert_golden("status-codes.txt", &text);

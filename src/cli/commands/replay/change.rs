@@ -1,13 +1,13 @@
 //! The difference between a logged decision and the answer of today.
 
 use crate::cli::commands::replay::decision::EvaluationSummary;
-use crate::error::Refusal;
+use crate::error::CallError;
 use crate::schema::proto::v1;
 
 /// A decision whose answer is different now.
 pub(super) enum Change<'a> {
     Changed(Difference<'a>),
-    Refused(&'a Refusal),
+    Refused(&'a CallError),
 }
 
 /// The answer of today, and its differences from the log.

@@ -12,7 +12,7 @@ use crate::cli::backend::{Backend, Target};
 use crate::cli::client::{Sink, StreamError, Turn};
 use crate::cli::line_reader::LineReader;
 use crate::cli::report::OutputFormat;
-use crate::error::Refusal;
+use crate::error::CallError;
 use crate::services::RedLines;
 use anyhow::{Error, Result, anyhow};
 use clap::Args;
@@ -96,7 +96,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         Backend::Local(service) => answer_locally(service, decisions, &mut outcomes),
         Backend::Remote(client) => {
             client.evaluate_stream(decisions, &mut outcomes).map_err(|unfinished| match unfinished {
-                StreamError::Server(status) => ReplayError::Failed(Refusal::from(status).into()),
+                StreamError::Server(status) => ReplayError::Failed(CallError::from(status).into()),
                 StreamError::Local(error) => error,
             })
         }

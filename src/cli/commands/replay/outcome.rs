@@ -7,7 +7,7 @@ use crate::cli::commands::replay::decision::{EvaluationSummary, LoggedDecision, 
 use crate::cli::commands::replay::output::{Output, Totals};
 use crate::cli::progress_counter::start_counter;
 use crate::cli::render::text::thousands;
-use crate::error::Refusal;
+use crate::error::CallError;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
 use anyhow::anyhow;
@@ -86,7 +86,7 @@ impl Sink for Outcomes {
                 }
             }
             Some(Item::Error(error)) => {
-                let refusal = Refusal::from(&error);
+                let refusal = CallError::from(&error);
                 if NOT_OF_THE_REQUEST.contains(&error.code) {
                     return Err(ReplayError::Failed(refusal.into()));
                 }

@@ -5,14 +5,13 @@
 use crate::access::{Authority, JwtRules, Keys, Tokens};
 use crate::cli::commands::serve::options::{Callers, TlsOptions};
 use crate::cli::report::UsageError;
-use crate::serving::{Fault, Outcome, Reload};
+use crate::serving::{ContentHash, FileFault, Reading, Reload, ReloadOutcome, SettleTime, read_settled};
 use crate::transport::tls::{Tls, TlsFiles};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread::sleep;
 use std::time::Duration;
 use tracing::info;
 
@@ -21,10 +20,8 @@ const LOG_TARGET: &str = "detente::cli::serve::credentials";
 
 /// Size limit of each file, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
-/// Time between two reads of changed files, which are used once two reads agree.
-const SETTLING: Duration = Duration::from_millis(500);
-/// Number of such reads before a reload gives up until the next one.
-const MAX_READS: usize = 10;
+/// How long changed files are re-read.
+const SETTLE_TIME: SettleTime = SettleTime { pause: Duration::from_millis(500), readings: 10 };
 
 /// Files that can be reloaded.
 type ReloadableFiles = Arc<dyn Reload>;
@@ -42,8 +39,8 @@ struct Credentials {
 /// The hash of the contents that were last read, and the fault that they had.
 #[derive(Default)]
 struct LastRead {
-    hash: Option<[u8; 32]>,
-    fault: Option<Fault>,
+    hash: Option<ContentHash>,
+    fault: Option<FileFault>,
 }
 
 impl Credentials {
@@ -74,26 +71,34 @@ impl Reload for Credentials {
         self.paths.iter().map(|path| crate::serving::folder_of(path)).collect()
     }
 
-    fn reload(&self) -> Outcome {
+    fn reload(&self) -> ReloadOutcome {
         let mut last_read = crate::locks::lock(&self.last_read);
         let mut changed = Vec::new();
-        match read_settled(&self.paths, last_read.hash) {
-            Err((path, error)) => {
+        let known = last_read.hash;
+        let read = |(): &()| match read_all(&self.paths) {
+            Err(error) => Reading::Final(Err(error)),
+            Ok(contents) => match hash(&contents) {
+                hash if known == Some(hash) => Reading::Known,
+                hash => Reading::Unsettled(Some(hash), Ok((hash, contents))),
+            },
+        };
+        match read_settled([()], SETTLE_TIME, read).pop() {
+            // The files did not change, or kept changing. The contents in force stay until the next reload.
+            None => {}
+            Some((_, Err((path, error)))) => {
                 let message = format!("cannot be read: {error}");
-                *last_read = LastRead { hash: None, fault: Some(Fault { file: path.display().to_string(), message }) };
+                *last_read =
+                    LastRead { hash: None, fault: Some(FileFault { file: path.display().to_string(), message }) };
             }
-            // The files kept changing. The contents in force stay until the next reload.
-            Ok(None) => {}
-            Ok(Some(contents)) if last_read.hash == Some(hash(&contents)) => {}
-            Ok(Some(contents)) => {
-                let fault = (self.apply)(&contents).err().map(|message| Fault { file: self.all(), message });
+            Some((_, Ok((hash, contents)))) => {
+                let fault = (self.apply)(&contents).err().map(|message| FileFault { file: self.all(), message });
                 if fault.is_none() {
                     changed.push(format!("{} from {}", self.what, self.all()));
                 }
-                *last_read = LastRead { hash: Some(hash(&contents)), fault };
+                *last_read = LastRead { hash: Some(hash), fault };
             }
         }
-        Outcome { changed, faults: last_read.fault.iter().cloned().collect() }
+        ReloadOutcome { changed, faults: last_read.fault.iter().cloned().collect() }
     }
 }
 
@@ -199,28 +204,7 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
     paths.iter().map(|path| read(path).map_err(|error| (path, error))).collect()
 }
 
-/// Reads files until two reads agree; `None` if they keep changing.
-///
-/// The first half of a file that is being written may be a valid file. Half of a file of tokens could grant a caller
-/// more than the whole file does, because a restriction is missing.
-fn read_settled(paths: &[PathBuf], known: Option<[u8; 32]>) -> Result<Option<Vec<Vec<u8>>>, (&PathBuf, io::Error)> {
-    let mut last = read_all(paths)?;
-    for _ in 0..MAX_READS {
-        if known == Some(hash(&last)) {
-            return Ok(Some(last));
-        }
-        sleep(SETTLING);
-        let again = read_all(paths)?;
-        let same = again == last;
-        last = again;
-        if same {
-            return Ok(Some(last));
-        }
-    }
-    Ok(None)
-}
-
-fn hash(contents: &[Vec<u8>]) -> [u8; 32] {
+fn hash(contents: &[Vec<u8>]) -> ContentHash {
     let mut hash = Sha256::new();
     for content in contents {
         hash.update((content.len() as u64).to_le_bytes());

@@ -10,7 +10,7 @@ use crate::cli::backend::{Backend, Target};
 use crate::cli::client::{Sink, StreamError, Turn};
 use crate::cli::line_reader::LineReader;
 use crate::cli::render::text::thousands;
-use crate::error::Refusal;
+use crate::error::CallError;
 use crate::services::{MAX_REQUEST_BYTES, RedLines};
 use anyhow::{Error, Result, anyhow};
 use clap::Args;
@@ -75,7 +75,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode> {
         Backend::Local(service) => answer_locally(service, requests, &mut output),
         Backend::Remote(client) => {
             client.evaluate_stream(requests, &mut output).map_err(|unfinished| match unfinished {
-                StreamError::Server(status) => SweepError::Failed(Refusal::from(status).into()),
+                StreamError::Server(status) => SweepError::Failed(CallError::from(status).into()),
                 StreamError::Local(error) => error,
             })
         }

@@ -232,7 +232,7 @@ fn a_partial_line_in_a_stream_is_ended() {
         }
     }
     let torn = Torn::default();
-    let outcome = Stream::new(torn.clone()).write_batch(&batch(1..7));
+    let outcome = AppendOnlySink::new(torn.clone()).write_batch(&batch(1..7));
     assert_eq!(outcome.written, 3);
     let text = String::from_utf8(torn.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text, "{\"request_id\":1}\n{\"r\n{\"request_id\":5}\n{\"request_id\":6}\n");

@@ -5,8 +5,8 @@ mod masks;
 
 use super::*;
 use crate::serving::decisions::batch::{Batch, Sink};
-use crate::serving::decisions::file::{LogFile, Stream, WriteBytes};
-use crate::serving::decisions::lines::{FaultReport, Faults, WARNING_INTERVAL};
+use crate::serving::decisions::file::{AppendOnlySink, LogFile, WriteBytes};
+use crate::serving::decisions::lines::{FaultReport, UnreportedFaults, WARNING_INTERVAL};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,7 @@ impl Drop for Folder {
 }
 
 fn settings(path: &Path) -> DecisionSettings {
-    DecisionSettings::to(Target::File(path.to_owned()))
+    DecisionSettings::to(DecisionTarget::File(path.to_owned()))
 }
 
 fn started(sink: impl Sink + 'static, most: usize) -> DecisionLog {
@@ -112,7 +112,7 @@ fn the_end_writes_the_waiting_lines_and_takes_no_more() {
 #[test]
 fn a_blocked_reader_does_not_delay_calls() {
     let (reader, pipe) = io::pipe().unwrap();
-    let log = started(Stream::new(pipe), 64);
+    let log = started(AppendOnlySink::new(pipe), 64);
     let long = "x".repeat(1000);
     let mut slowest = Duration::ZERO;
     for _ in 0..5000 {
@@ -137,7 +137,7 @@ fn a_blocked_reader_does_not_delay_calls() {
 #[test]
 fn lines_for_a_closed_pipe_count_as_failed() {
     let (reader, pipe) = io::pipe().unwrap();
-    let log = started(Stream::new(pipe), 64);
+    let log = started(AppendOnlySink::new(pipe), 64);
     offer(&log, 1);
     settle(&log, 1);
     drop(reader);
@@ -149,7 +149,7 @@ fn lines_for_a_closed_pipe_count_as_failed() {
 #[test]
 fn the_memory_of_waiting_lines_is_bounded() {
     let (_reader, pipe) = io::pipe().unwrap();
-    let log = started(Stream::new(pipe), 4096);
+    let log = started(AppendOnlySink::new(pipe), 4096);
     // The thread takes no line while it creates the first one.
     let (release, held) = mpsc::channel::<()>();
     log.offer(move || json!(held.recv().is_ok()));
@@ -213,7 +213,7 @@ fn a_line_that_is_too_long_lacks_its_request() {
 #[test]
 fn faults_are_reported_at_once_and_then_at_intervals() {
     let counts = |failed, dropped| DecisionCounts { failed, dropped, ..DecisionCounts::default() };
-    let mut faults = Faults::default();
+    let mut faults = UnreportedFaults::default();
     let begun = Instant::now();
     assert_eq!(faults.due(begun, counts(0, 0)), None);
     faults.note("full".to_owned());

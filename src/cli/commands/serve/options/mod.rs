@@ -8,8 +8,8 @@ mod values;
 use crate::access::JwtAlgorithm;
 use crate::cli::args::parsers::{duration, long_duration};
 use crate::server::Settings;
-use crate::serving::DecisionTarget as Target;
-use crate::serving::{DecisionSettings, Mask, Where};
+
+use crate::serving::{DecisionSettings, DecisionTarget, Mask, ScenarioLocation};
 use crate::shutdown::Drain;
 use crate::telemetry::{LogFormat, Otlp};
 use crate::transport::connection::ConnectionLimits;
@@ -408,11 +408,11 @@ impl ServeOptions {
     }
 
     /// The location of the scenario files, and the default scenario if it is set.
-    pub(crate) fn scenario_location(&self) -> (Where, Option<Id>) {
+    pub(crate) fn scenario_location(&self) -> (ScenarioLocation, Option<Id>) {
         let scenarios = &self.scenarios;
         let location = match &scenarios.folder {
-            Some(folder) => Where::Folder(folder.clone()),
-            None => Where::Files(scenarios.files.clone()),
+            Some(folder) => ScenarioLocation::Folder(folder.clone()),
+            None => ScenarioLocation::Files(scenarios.files.clone()),
         };
         (location, scenarios.default_scenario.as_deref().map(Id::from))
     }
@@ -429,7 +429,7 @@ impl ServeOptions {
         let options = &self.observability;
         let target = options.decision_log.clone()?;
         Some(DecisionSettings {
-            target: if target.as_os_str() == "-" { Target::Stdout } else { Target::File(target) },
+            target: if target.as_os_str() == "-" { DecisionTarget::Stdout } else { DecisionTarget::File(target) },
             max_bytes: options.decision_log_max_bytes,
             keep: options.decision_log_keep,
             sample: options.decision_log_sample,

@@ -2,7 +2,7 @@
 //!
 //! Must not know the commands. Fields without a flag keep their names.
 
-use crate::error::Refusal;
+use crate::error::CallError;
 
 /// Fields of requests, each with the flag or argument that sets it.
 ///
@@ -37,9 +37,9 @@ const FLAGS: [(&str, &str); 26] = [
 ];
 
 /// The text of a rejected request: each fault with the flag that caused it.
-pub(super) fn refusal_text(refusal: &Refusal) -> String {
-    match refusal.faults() {
-        [] => refusal.to_string(),
+pub(super) fn call_error_text(error: &CallError) -> String {
+    match error.faults() {
+        [] => error.to_string(),
         [(field, fault)] => format!("{}: {fault}", flag(field)),
         faults => {
             let lines = faults.iter().map(|(field, fault)| format!("\n  {}: {fault}", flag(field)));

@@ -3,22 +3,21 @@
 //! Owns how the command line shows a status. Must not know where the call was answered.
 
 use super::ApiError;
-use prost::Message;
 use thiserror::Error;
 use tonic::{Code, Status};
-use tonic_types::{Status as RpcStatus, StatusExt};
+use tonic_types::{BadRequest, ErrorInfo, RpcStatusExt, Status as RpcStatus, StatusExt};
 
 /// A refused call as text: the server's message, then one line for each fault.
 #[derive(Clone, Debug, Error)]
 #[error("{message}{}", faults.iter().map(|(field, fault)| format!("\n  {field}: {fault}")).collect::<String>())]
-pub struct Refusal {
+pub struct CallError {
     /// The `ErrorReason` if the server gives one, else the status code's name.
     reason: String,
     message: String,
     faults: Vec<(String, String)>,
 }
 
-impl Refusal {
+impl CallError {
     /// Returns the `ErrorReason` without its prefix, or the status code's name.
     pub fn reason(&self) -> &str {
         &self.reason
@@ -28,35 +27,39 @@ impl Refusal {
     pub fn faults(&self) -> &[(String, String)] {
         &self.faults
     }
-}
 
-impl From<&RpcStatus> for Refusal {
-    fn from(error: &RpcStatus) -> Self {
-        let code = Code::from(error.code);
-        Self::from(Status::with_details(code, error.message.clone(), error.encode_to_vec().into()))
-    }
-}
-
-impl From<ApiError> for Refusal {
-    fn from(error: ApiError) -> Self {
-        Self::from(Status::from(error))
-    }
-}
-
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
-        let violations = status.get_details_bad_request().map(|request| request.field_violations).unwrap_or_default();
+    fn new(code: Code, message: &str, info: Option<ErrorInfo>, bad_request: Option<BadRequest>) -> Self {
+        let violations = bad_request.map(|request| request.field_violations).unwrap_or_default();
         let faults: Vec<_> = violations.into_iter().map(|violation| (violation.field, violation.description)).collect();
         // The server's message repeats the first fault, which the list below shows together with its field.
         let message = match faults.len() {
-            0 => status.message().to_owned(),
+            0 if message.is_empty() => code.description().to_owned(),
+            0 => message.to_owned(),
             1 => "the request has a fault".to_owned(),
             count => format!("the request has {count} faults"),
         };
-        let message = if message.is_empty() { status.code().description().to_owned() } else { message };
-        let info = status.get_details_error_info();
-        let reason = info.map_or_else(|| code_text(status.code()).to_owned(), |info| info.reason);
-        Self { reason, message: format!("{message} ({})", code_text(status.code())), faults }
+        let reason = info.map_or_else(|| code_text(code).to_owned(), |info| info.reason);
+        Self { reason, message: format!("{message} ({})", code_text(code)), faults }
+    }
+}
+
+impl From<&RpcStatus> for CallError {
+    fn from(error: &RpcStatus) -> Self {
+        let (info, bad_request) = (error.get_details_error_info(), error.get_details_bad_request());
+        Self::new(Code::from(error.code), &error.message, info, bad_request)
+    }
+}
+
+impl From<ApiError> for CallError {
+    fn from(error: ApiError) -> Self {
+        Self::from(&RpcStatus::from(error))
+    }
+}
+
+impl From<Status> for CallError {
+    fn from(status: Status) -> Self {
+        let (info, bad_request) = (status.get_details_error_info(), status.get_details_bad_request());
+        Self::new(status.code(), status.message(), info, bad_request)
     }
 }
 

@@ -1,0 +1,118 @@
+//! What the API says about each error besides its message: code, reason, metadata and standard details.
+//!
+//! Owns the only match over all errors. Must not know how a status is encoded.
+
+use super::{ApiError, Violations};
+use crate::schema::proto::v1::ErrorReason;
+use std::time::Duration;
+use tonic::Code;
+
+/// The facts about an error.
+pub(super) struct ErrorFacts<'a> {
+    pub(super) code: Code,
+    pub(super) reason: ErrorReason,
+    /// The metadata of `google.rpc.ErrorInfo`.
+    pub(super) metadata: Vec<(&'static str, String)>,
+    pub(super) detail: Option<Detail<'a>>,
+}
+
+/// A standard detail besides `google.rpc.ErrorInfo`.
+pub(super) enum Detail<'a> {
+    /// `google.rpc.BadRequest` with these faults.
+    Faults(&'a Violations),
+    /// `google.rpc.BadRequest` with the error's message as the fault of this field.
+    FaultOf(&'static str),
+    /// `google.rpc.RetryInfo` with this delay.
+    RetryAfter(Duration),
+}
+
+impl<'a> ErrorFacts<'a> {
+    fn new(code: Code, reason: ErrorReason) -> Self {
+        Self { code, reason, metadata: Vec::new(), detail: None }
+    }
+
+    fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.metadata.push((key, value.to_string()));
+        self
+    }
+
+    fn with_name(self, name: &str, nearest: Option<&str>) -> Self {
+        let facts = self.with("name", name);
+        match nearest {
+            Some(nearest) => facts.with("nearest", nearest),
+            None => facts,
+        }
+    }
+
+    fn with_detail(mut self, detail: Detail<'a>) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+}
+
+impl ApiError {
+    pub(super) fn facts(&self) -> ErrorFacts<'_> {
+        use ErrorReason as Reason;
+        let facts = ErrorFacts::new;
+        match self {
+            Self::InvalidRequest(violations) => match violations.limits.as_slice() {
+                [] => facts(Code::InvalidArgument, Reason::InvalidRequest),
+                limits => facts(Code::InvalidArgument, Reason::LimitExceeded).with("limits", limits.join(",")),
+            }
+            .with_detail(Detail::Faults(violations)),
+            Self::InvalidTimeout => {
+                facts(Code::InvalidArgument, Reason::InvalidRequest).with_detail(Detail::FaultOf("grpc-timeout"))
+            }
+            Self::DateNotCovered { field, cause } => facts(Code::InvalidArgument, Reason::DateNotCovered)
+                .with(field.strip_prefix("filter.").unwrap_or(field), cause.day)
+                .with("covers_from", cause.from)
+                .with("covers_to", cause.to)
+                .with_detail(Detail::FaultOf(field)),
+            Self::PageTokenInvalid => {
+                facts(Code::InvalidArgument, Reason::PageTokenInvalid).with_detail(Detail::FaultOf("page_token"))
+            }
+            Self::PageTokenMismatch => {
+                facts(Code::InvalidArgument, Reason::PageTokenMismatch).with_detail(Detail::FaultOf("page_token"))
+            }
+            Self::ScenarioNotFound { name, nearest } => {
+                facts(Code::NotFound, Reason::ScenarioNotFound).with_name(name, nearest.as_deref())
+            }
+            Self::RedLineNotFound { name, nearest } => {
+                facts(Code::NotFound, Reason::RedLineNotFound).with_name(name, nearest.as_deref())
+            }
+            Self::ProposalNotFound { name, nearest } => {
+                facts(Code::NotFound, Reason::ProposalNotFound).with_name(name, nearest.as_deref())
+            }
+            Self::RevisionNotHeld { requested, current } => facts(Code::FailedPrecondition, Reason::RevisionNotHeld)
+                .with("requested", requested)
+                .with("current", current),
+            Self::MessageTooLarge { code, limit, .. } => facts(*code, Reason::MessageTooLarge).with("limit", limit),
+            Self::AnswerTooLarge { bytes, limit } => {
+                facts(Code::ResourceExhausted, Reason::AnswerTooLarge).with("bytes", bytes).with("limit", limit)
+            }
+            Self::TooManyAnswers { fitting, limit } => {
+                facts(Code::ResourceExhausted, Reason::AnswerTooLarge).with("fitting", fitting).with("limit", limit)
+            }
+            Self::TooManyStreams { limit } => {
+                facts(Code::ResourceExhausted, Reason::TooManyStreams).with("limit", limit)
+            }
+            Self::AnswersUnread { limit } => facts(Code::ResourceExhausted, Reason::AnswersUnread).with("limit", limit),
+            Self::QuotaExceeded { retry_after } => {
+                facts(Code::ResourceExhausted, Reason::QuotaExceeded).with_detail(Detail::RetryAfter(*retry_after))
+            }
+            Self::BeyondBurst { asked, burst } => {
+                facts(Code::ResourceExhausted, Reason::QuotaExceeded).with("asked", asked).with("limit", burst)
+            }
+            Self::StreamIdle { seconds } => facts(Code::DeadlineExceeded, Reason::StreamIdle).with("seconds", seconds),
+            Self::RequestTooSlow { seconds } => {
+                facts(Code::DeadlineExceeded, Reason::RequestTooSlow).with("seconds", seconds)
+            }
+            Self::Late => facts(Code::DeadlineExceeded, Reason::DeadlineExceeded),
+            Self::ShuttingDown => facts(Code::Unavailable, Reason::ShuttingDown),
+            Self::Overloaded => facts(Code::Unavailable, Reason::Overloaded),
+            Self::Unauthenticated { .. } => facts(Code::Unauthenticated, Reason::Unauthenticated),
+            Self::RoleNotEnough { .. } => facts(Code::PermissionDenied, Reason::RoleNotEnough),
+            Self::Internal { incident } => facts(Code::Internal, Reason::Internal).with("incident", incident),
+        }
+    }
+}

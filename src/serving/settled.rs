@@ -1,0 +1,103 @@
+//! Reads files that may be being written, until they stop changing.
+//!
+//! The first half of a file may be a valid file. Half of a scenario lacks red lines; half of a file of tokens can grant
+//! a caller more than the whole file does. Must not know what the files contain.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+/// The SHA-256 hash of the content of one file, or of files that are used together.
+pub type ContentHash = [u8; 32];
+
+/// One reading of a file, or of files that are used together.
+#[derive(Debug)]
+pub enum Reading<T> {
+    /// The content is the one already in use.
+    Known,
+    /// The result counts at once.
+    Final(T),
+    /// The result counts once a later reading has the same hash; `None` if the file cannot be read.
+    Unsettled(Option<ContentHash>, T),
+}
+
+/// Time between two readings, and the number of further readings before files that keep changing are left alone.
+#[derive(Clone, Copy, Debug)]
+pub struct SettleTime {
+    /// Pause before each further reading.
+    pub pause: Duration,
+    /// Maximum number of further readings.
+    pub readings: usize,
+}
+
+/// Reads each of `files` until two readings in a row agree, and returns the results that are not known.
+///
+/// One pause serves all files. Files that keep changing are missing in the result; the next reload reads them again.
+pub fn read_settled<F, T>(
+    files: impl IntoIterator<Item = F>,
+    time: SettleTime,
+    read: impl Fn(&F) -> Reading<T>,
+) -> Vec<(F, T)> {
+    let mut settled = Vec::new();
+    let mut waiting = Vec::new();
+    for file in files {
+        match read(&file) {
+            Reading::Known => {}
+            Reading::Final(content) => settled.push((file, content)),
+            Reading::Unsettled(hash, _) => waiting.push((file, hash)),
+        }
+    }
+    for _ in 0..time.readings {
+        if waiting.is_empty() {
+            break;
+        }
+        sleep(time.pause);
+        let mut changing = Vec::new();
+        for (file, before) in waiting {
+            match read(&file) {
+                Reading::Known => {}
+                Reading::Final(content) => settled.push((file, content)),
+                Reading::Unsettled(after, content) if after == before => settled.push((file, content)),
+                Reading::Unsettled(after, _) => changing.push((file, after)),
+            }
+        }
+        waiting = changing;
+    }
+    settled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    /// Reads one file whose readings are given in order.
+    fn read(readings: Vec<Reading<&'static str>>) -> (Vec<(u8, &'static str)>, usize) {
+        let readings = RefCell::new(VecDeque::from(readings));
+        let time = SettleTime { pause: Duration::ZERO, readings: 3 };
+        let settled = read_settled([0u8], time, |_| readings.borrow_mut().pop_front().unwrap());
+        (settled, readings.into_inner().len())
+    }
+
+    fn unsettled(hash: u8) -> Reading<&'static str> {
+        Reading::Unsettled(Some([hash; 32]), "content")
+    }
+
+    #[test]
+    fn a_file_settles_when_two_readings_in_a_row_agree() {
+        assert_eq!(read(vec![unsettled(1), unsettled(1)]), (vec![(0, "content")], 0));
+        assert_eq!(read(vec![unsettled(1), unsettled(2), unsettled(2)]), (vec![(0, "content")], 0));
+        assert_eq!(read(vec![unsettled(1), unsettled(2), unsettled(1), unsettled(3)]), (vec![], 0));
+        let missing = || Reading::Unsettled(None, "missing");
+        assert_eq!(read(vec![missing(), missing()]), (vec![(0, "missing")], 0));
+        assert_eq!(read(vec![missing(), unsettled(1), unsettled(1)]), (vec![(0, "content")], 0));
+    }
+
+    #[test]
+    fn known_content_is_left_out_and_a_final_result_needs_no_second_reading() {
+        assert_eq!(read(vec![Reading::Known, unsettled(1)]), (vec![], 1));
+        assert_eq!(read(vec![unsettled(1), Reading::Known]), (vec![], 0));
+        assert_eq!(read(vec![Reading::Final("error"), unsettled(1)]), (vec![(0, "error")], 1));
+        assert_eq!(read(vec![unsettled(1), Reading::Final("error")]), (vec![(0, "error")], 0));
+    }
+}
