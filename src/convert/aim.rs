@@ -10,7 +10,7 @@ use crate::convert::term::{InputKind, to_answers};
 use crate::error::{ApiError, Violations, quoted};
 use crate::schema::proto::Date as ProtoDate;
 use crate::schema::proto::v1;
-use detente_analysis::{Aim, Goal, Problem, ProblemError, Question};
+use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
 use detente_condition::{Answer, InputId, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given};
 use detente_core::scenario::Scenario;
@@ -41,7 +41,7 @@ pub struct CommonFields<'a> {
 #[derive(Clone, Debug)]
 pub struct ValidatedRequest {
     /// The question to solve, without the proposal.
-    pub question: Question,
+    pub question: SearchQuestion,
     /// The proposal's terms, if the request gives a proposal.
     pub terms: Option<Vec<Given>>,
     /// The hypotheses in words, in the order given.
@@ -117,7 +117,7 @@ pub fn to_validated(
     let supposition = to_supposition(compiled, fields.hypotheses, (day, day), violations);
     let aim = to_aim(compiled, fields.aim, violations);
     Ok(ValidatedRequest {
-        question: Question {
+        question: SearchQuestion {
             compiled: compiled.clone(),
             day,
             supposed: supposition.supposed.clone(),

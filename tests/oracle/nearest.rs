@@ -19,9 +19,9 @@ pub struct Way {
 }
 
 impl Way {
-    pub fn distance(&self) -> Distance {
+    pub fn distance(&self) -> AmendmentDistance {
         let [terms_changed, terms_settled, members_toggled, cuts_moved] = self.numbers;
-        Distance { terms_changed, terms_settled, members_toggled, cuts_moved }
+        AmendmentDistance { terms_changed, terms_settled, members_toggled, cuts_moved }
     }
 }
 

@@ -56,7 +56,7 @@ impl Default for Bounds {
 
 /// The reason for which the result of a question is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum CutShort {
+pub enum SearchLimit {
     /// The deadline passed, or no caller waits for the result.
     #[error("the time ran out")]
     Deadline,
@@ -73,7 +73,7 @@ pub enum CutShort {
 pub(super) enum SearchError {
     /// The search was cut short: the results found so far are returned.
     #[error(transparent)]
-    Cut(#[from] CutShort),
+    Cut(#[from] SearchLimit),
     /// The scenario does not cover the day: there is no result.
     #[error(transparent)]
     Day(#[from] NotCoveredError),
@@ -119,8 +119,8 @@ impl<'a> Budget<'a> {
         (self.stop)()
     }
 
-    pub(super) fn check(&self) -> Result<(), CutShort> {
-        if self.is_over() { Err(CutShort::Deadline) } else { Ok(()) }
+    pub(super) fn check(&self) -> Result<(), SearchLimit> {
+        if self.is_over() { Err(SearchLimit::Deadline) } else { Ok(()) }
     }
 
     pub(super) fn report(&self, phase: &'static str, done: usize, total: usize) {
@@ -130,9 +130,9 @@ impl<'a> Budget<'a> {
     /// Subtracts points from the remaining ones.
     ///
     /// # Errors
-    /// Returns [`CutShort::Work`] if fewer points are left.
-    pub(super) fn spend_points(&self, points: usize) -> Result<(), CutShort> {
-        let left = self.points.get().checked_sub(points).ok_or(CutShort::Work)?;
+    /// Returns [`SearchLimit::Work`] if fewer points are left.
+    pub(super) fn spend_points(&self, points: usize) -> Result<(), SearchLimit> {
+        let left = self.points.get().checked_sub(points).ok_or(SearchLimit::Work)?;
         self.points.set(left);
         Ok(())
     }

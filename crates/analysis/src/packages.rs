@@ -4,7 +4,7 @@
 //! probabilities.
 
 use super::bargain::{SolutionIndices, solutions};
-use super::budget::{Budget, CutShort, SearchError};
+use super::budget::{Budget, SearchError, SearchLimit};
 use super::count::{Weights, count};
 use super::diagram::{CoordinateKind, Diagrams};
 use super::diverse::{UsageCounts, least_used};
@@ -30,7 +30,7 @@ pub const MAX_SOLUTIONS: usize = 20;
 
 /// The order in which packages are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
+pub enum PackageOrder {
     /// A fixed order: equal questions list the same packages in the same order.
     Stable,
     /// Each package prefers the values that the earlier packages use least.
@@ -39,11 +39,11 @@ pub enum Order {
 
 /// The results that a search for packages must return.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct PackageQuery {
     /// The maximum number of packages.
     pub most: usize,
     /// The order of the packages.
-    pub order: Order,
+    pub order: PackageOrder,
     /// Whether to find the efficient packages.
     pub efficient: bool,
     /// The utility without a deal of each party with numbers, by position.
@@ -54,7 +54,7 @@ pub struct Wanted {
 
 /// A passing package that no other passing package dominates.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Efficient {
+pub struct EfficientPackage {
     /// The first package at its efficient point.
     pub package: Package,
     /// The utility of each party with numbers, by position.
@@ -67,7 +67,7 @@ pub struct Efficient {
 
 /// The result of a search for packages.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct PackageResults {
     /// The number of passing packages; `None` if it was not computed in time.
     pub count: Option<BigUint>,
     /// The number of passing packages if every integer of a quantity makes a package of its own.
@@ -79,7 +79,7 @@ pub struct Found {
     /// The first efficient points, at most [`MAX_PACKAGES`]; empty if they were not requested.
     ///
     /// They are ordered by descending utilities and ascending ranks.
-    pub efficient: Vec<Efficient>,
+    pub efficient: Vec<EfficientPackage>,
     /// Whether packages were compared.
     pub compared: bool,
     /// The number of efficient points.
@@ -87,18 +87,18 @@ pub struct Found {
     /// The number of packages at efficient points.
     pub efficient_packages: BigUint,
     /// The bargaining solutions; `None` if they were not requested or not computed in time.
-    pub bargain: Option<Bargaining>,
+    pub bargain: Option<BargainingSolutions>,
     /// The reason for which the result is incomplete; `None` if it is complete.
-    pub cut_short: Option<CutShort>,
+    pub cut_short: Option<SearchLimit>,
 }
 
 /// Bargaining solutions.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Bargaining {
+pub struct BargainingSolutions {
     /// The Nash solutions.
-    pub nash: Vec<Efficient>,
+    pub nash: Vec<EfficientPackage>,
     /// The Kalai-Smorodinsky solutions.
-    pub kalai_smorodinsky: Vec<Efficient>,
+    pub kalai_smorodinsky: Vec<EfficientPackage>,
     /// The greatest utility that each party with numbers could have, by position.
     pub ideal: Vec<(usize, f64)>,
     /// The disagreement point: the utility without a deal of each party with numbers, by position.
@@ -107,7 +107,7 @@ pub struct Bargaining {
 
 /// The reason for which a search for packages has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotFound {
+pub enum PackageSearchError {
     /// The numbers of the preferences cannot be added exactly.
     #[error(transparent)]
     Numbers(#[from] NotExactError),
@@ -122,21 +122,21 @@ impl Problem {
     /// # Errors
     /// Returns an error if the numbers of the preferences cannot be added exactly, or if the scenario does not cover
     /// the day.
-    pub fn packages(&self, wanted: &Wanted, budget: &Budget<'_>) -> Result<Found, NotFound> {
+    pub fn packages(&self, wanted: &PackageQuery, budget: &Budget<'_>) -> Result<PackageResults, PackageSearchError> {
         let issues: BTreeSet<InputId> = self.issues().into_iter().chain(self.ranked()).collect();
-        let mut found = Found { issues: issues.into_iter().collect(), ..Found::default() };
+        let mut found = PackageResults { issues: issues.into_iter().collect(), ..PackageResults::default() };
         let compared = wanted.efficient || wanted.disagreement.is_some();
         let scenario = self.question.compiled.scenario();
         let stated = wanted.disagreement.as_deref().unwrap_or_default();
         let utilities = compared.then(|| Utilities::new(scenario, &self.space, stated)).transpose()?;
         let mut search = match PackageSearch::new(self, &found.issues, budget) {
             Ok(search) => search,
-            Err(cut) => return Ok(Found { cut_short: Some(cut), ..found }),
+            Err(cut) => return Ok(PackageResults { cut_short: Some(cut), ..found }),
         };
         match search.run(wanted, utilities.as_ref(), &mut found) {
             Ok(()) => {}
             Err(SearchError::Cut(cut)) => found.cut_short = Some(cut),
-            Err(SearchError::Day(day)) => return Err(NotFound::Day(day)),
+            Err(SearchError::Day(day)) => return Err(PackageSearchError::Day(day)),
         }
         Ok(found)
     }
@@ -202,7 +202,7 @@ struct PackageSearch<'a> {
 }
 
 impl<'a> PackageSearch<'a> {
-    fn new(problem: &'a Problem, issues: &[InputId], budget: &'a Budget<'a>) -> Result<Self, CutShort> {
+    fn new(problem: &'a Problem, issues: &[InputId], budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
         let mut cubes = problem.hard_cubes();
         cubes.extend(problem.lines.iter().map(|line| problem.crossed_somehow(line)));
         let order: Vec<(InputId, Vec<usize>)> =
@@ -216,14 +216,19 @@ impl<'a> PackageSearch<'a> {
         Ok(Self { problem, diagrams, packages, budget })
     }
 
-    fn run(&mut self, wanted: &Wanted, utilities: Option<&Utilities>, found: &mut Found) -> Result<(), SearchError> {
+    fn run(
+        &mut self,
+        wanted: &PackageQuery,
+        utilities: Option<&Utilities>,
+        found: &mut PackageResults,
+    ) -> Result<(), SearchError> {
         self.budget.report("counting", 0, 0);
         found.count = Some(count(&self.diagrams, &self.packages, &Weights::Values, self.budget)?);
         let by_integer = Weights::Integers(self.problem.space.clone());
         found.by_integer = Some(count(&self.diagrams, &self.packages, &by_integer, self.budget)?);
         match wanted.order {
-            Order::Stable => self.list_stable(wanted.most, &mut found.packages)?,
-            Order::Diverse => self.list_diverse(wanted.most, &mut found.packages)?,
+            PackageOrder::Stable => self.list_stable(wanted.most, &mut found.packages)?,
+            PackageOrder::Diverse => self.list_diverse(wanted.most, &mut found.packages)?,
         }
         let Some(utilities) = utilities else { return Ok(()) };
         self.budget.report("comparing packages", 0, 0);
@@ -236,7 +241,7 @@ impl<'a> PackageSearch<'a> {
             let bargain = solutions(utilities, &amounts);
             found.bargain = Some(self.bargaining(utilities, &frontier, &bargain)?);
             if bargain.nash.len().max(bargain.kalai_smorodinsky.len()) > MAX_SOLUTIONS {
-                found.cut_short = Some(CutShort::Results);
+                found.cut_short = Some(SearchLimit::Results);
             }
         }
         if wanted.efficient {
@@ -244,7 +249,7 @@ impl<'a> PackageSearch<'a> {
                 found.efficient.push(self.efficient(utilities, &frontier, point)?);
             }
             if frontier.points.len() > MAX_PACKAGES {
-                found.cut_short = Some(CutShort::Results);
+                found.cut_short = Some(SearchLimit::Results);
             }
         }
         Ok(())
@@ -255,8 +260,8 @@ impl<'a> PackageSearch<'a> {
         utilities: &Utilities,
         frontier: &Frontier,
         bargain: &SolutionIndices,
-    ) -> Result<Bargaining, SearchError> {
-        let all = |places: &[usize]| -> Result<Vec<Efficient>, SearchError> {
+    ) -> Result<BargainingSolutions, SearchError> {
+        let all = |places: &[usize]| -> Result<Vec<EfficientPackage>, SearchError> {
             let points = places.iter().filter_map(|at| frontier.points.get(*at));
             points.take(MAX_SOLUTIONS).map(|point| self.efficient(utilities, frontier, point)).collect()
         };
@@ -267,7 +272,7 @@ impl<'a> PackageSearch<'a> {
                 .map(|(party, amount)| (party, utilities.number(*amount)))
                 .collect()
         };
-        Ok(Bargaining {
+        Ok(BargainingSolutions {
             nash: all(&bargain.nash)?,
             kalai_smorodinsky: all(&bargain.kalai_smorodinsky)?,
             ideal: numbers(&bargain.ideal),
@@ -275,11 +280,16 @@ impl<'a> PackageSearch<'a> {
         })
     }
 
-    fn efficient(&self, utilities: &Utilities, frontier: &Frontier, point: &Point) -> Result<Efficient, SearchError> {
+    fn efficient(
+        &self,
+        utilities: &Utilities,
+        frontier: &Frontier,
+        point: &Point,
+    ) -> Result<EfficientPackage, SearchError> {
         let package = self.package(&frontier.values(point))?;
         self.budget.spend_points(utilities.criteria.len().saturating_mul(POINTS_PER_ENTRY))?;
         let packages = point.packages.clone();
-        let mut efficient = Efficient { package, utilities: Vec::new(), places: Vec::new(), packages };
+        let mut efficient = EfficientPackage { package, utilities: Vec::new(), places: Vec::new(), packages };
         for (criterion, amount) in utilities.criteria.iter().zip(&point.amounts) {
             match criterion {
                 Criterion::Sum { party } => efficient.utilities.push((*party, utilities.number(*amount))),
@@ -312,7 +322,7 @@ impl<'a> PackageSearch<'a> {
             self.budget.check()?;
             let Some(coordinate) = coordinates.get(path.len()) else {
                 // Each entry of the path holds the value after the one taken.
-                let values: Values = path.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect();
+                let values: CoordinateValues = path.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect();
                 listed.push(self.package(&values)?);
                 continue;
             };
@@ -346,4 +356,4 @@ impl<'a> PackageSearch<'a> {
 }
 
 /// The values of a package, as pairs of coordinate index and value.
-pub(super) type Values = Vec<(usize, usize)>;
+pub(super) type CoordinateValues = Vec<(usize, usize)>;

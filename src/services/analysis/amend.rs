@@ -11,7 +11,7 @@ use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::services::analysis::AnalysisRequest;
-use detente_analysis::{Amendments, Budget, CutShort, MAX_AMENDMENTS};
+use detente_analysis::{Amendments, Budget, MAX_AMENDMENTS, SearchLimit};
 use detente_core::engine::Compiled;
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ pub(super) fn suggest_amendments(
     })
 }
 
-fn summary(found: &Amendments, unrecorded: &str, cut: Option<CutShort>) -> String {
+fn summary(found: &Amendments, unrecorded: &str, cut: Option<SearchLimit>) -> String {
     let lead = match (found.found.as_slice(), found.any) {
         (_, None) => "Whether a package passes was not found out.".to_owned(),
         (_, Some(false)) => "No package passes: no amendment helps; the impasse says why.".to_owned(),

@@ -12,7 +12,9 @@ use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::analysis::AnalysisRequest;
-use detente_analysis::{Bargaining, Budget, Found, MAX_PACKAGES, NotFound, Order, Wanted};
+use detente_analysis::{
+    BargainingSolutions, Budget, MAX_PACKAGES, PackageOrder, PackageQuery, PackageResults, PackageSearchError,
+};
 use detente_condition::InputId;
 use detente_core::engine::Compiled;
 use detente_core::scenario::Scenario;
@@ -38,11 +40,11 @@ pub(super) fn find_packages(
     violations.into_result()?;
     let problem = validated.comparing()?;
     let found = problem.packages(&wanted, budget).map_err(|cause| match cause {
-        NotFound::Numbers(cause) => {
+        PackageSearchError::Numbers(cause) => {
             let field = if request.disagreement.is_some() { "disagreement" } else { "efficient" };
             ApiError::InvalidRequest(Violations::one(field, cause.to_string()))
         }
-        NotFound::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
+        PackageSearchError::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
     })?;
     let packages = found.packages.iter().map(|package| Part::Package(from_package(&validated.question, package)));
     let efficient = found.efficient.iter();
@@ -51,7 +53,7 @@ pub(super) fn find_packages(
     Ok(parts.map(|part| v1::FindPackagesResponse { part: Some(part) }).collect())
 }
 
-fn to_wanted(scenario: &Scenario, request: &v1::FindPackagesRequest, violations: &mut Violations) -> Wanted {
+fn to_wanted(scenario: &Scenario, request: &v1::FindPackagesRequest, violations: &mut Violations) -> PackageQuery {
     let most = match request.max_packages.map(usize::try_from) {
         None => DEFAULT_PACKAGES,
         Some(Ok(most)) if most <= MAX_PACKAGES => most,
@@ -61,18 +63,18 @@ fn to_wanted(scenario: &Scenario, request: &v1::FindPackagesRequest, violations:
         }
     };
     let order = match v1::PackageOrder::try_from(request.order) {
-        Ok(v1::PackageOrder::Unspecified | v1::PackageOrder::Stable) => Order::Stable,
-        Ok(v1::PackageOrder::Diverse) => Order::Diverse,
+        Ok(v1::PackageOrder::Unspecified | v1::PackageOrder::Stable) => PackageOrder::Stable,
+        Ok(v1::PackageOrder::Diverse) => PackageOrder::Diverse,
         Err(_) => {
             violations.add("order", format!("there is no order {}; 1 is stable, 2 is diverse", request.order));
-            Order::Stable
+            PackageOrder::Stable
         }
     };
     if request.efficient && scenario.preferences.is_empty() {
         violations.add("efficient", "this scenario has no preferences by which packages could be compared");
     }
     let disagreement = request.disagreement.as_ref().map(|point| to_disagreement(scenario, point, violations));
-    Wanted { most, order, efficient: request.efficient, disagreement }
+    PackageQuery { most, order, efficient: request.efficient, disagreement }
 }
 
 /// Validates the disagreement point. It must state one number for each party that has numbers, and for no other party.
@@ -112,7 +114,7 @@ fn to_disagreement(
     stated
 }
 
-fn summary(validated: &ValidatedRequest, wanted: &Wanted, found: &Found) -> v1::PackagesSummary {
+fn summary(validated: &ValidatedRequest, wanted: &PackageQuery, found: &PackageResults) -> v1::PackagesSummary {
     let scenario = validated.question.compiled.scenario();
     let ids = |is_found: bool| -> Vec<String> {
         let issues = (0..).map(InputId).zip(scenario.issues());
@@ -143,9 +145,9 @@ fn summary(validated: &ValidatedRequest, wanted: &Wanted, found: &Found) -> v1::
     }
 }
 
-fn from_bargaining(validated: &ValidatedRequest, bargain: &Bargaining) -> v1::BargainingPoints {
+fn from_bargaining(validated: &ValidatedRequest, bargain: &BargainingSolutions) -> v1::BargainingPoints {
     let scenario = validated.question.compiled.scenario();
-    let all = |efficient: &[detente_analysis::Efficient]| {
+    let all = |efficient: &[EfficientPackage]| {
         efficient.iter().map(|efficient| from_efficient(&validated.question, efficient)).collect()
     };
     v1::BargainingPoints {
@@ -156,7 +158,7 @@ fn from_bargaining(validated: &ValidatedRequest, bargain: &Bargaining) -> v1::Ba
     }
 }
 
-fn sentence(validated: &ValidatedRequest, found: &Found) -> String {
+fn sentence(validated: &ValidatedRequest, found: &PackageResults) -> String {
     let floor = validated.question.aim.floor.word();
     let lead = match &found.count {
         None => "How many packages pass was not found out.".to_owned(),

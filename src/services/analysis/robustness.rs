@@ -13,7 +13,7 @@ use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::binding_probability::Of;
 use crate::services::analysis::AnalysisRequest;
-use detente_analysis::{Best, Budget, CutShort, Problem, Question, Range, Robustness};
+use detente_analysis::{BestPackage, Budget, ProbabilityRange, Problem, Robustness, SearchLimit, SearchQuestion};
 use detente_condition::{Answer, Axis, InputId, Value, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin};
 use detente_core::scenario::model::Firmness;
@@ -52,8 +52,10 @@ pub(super) fn assess_robustness(
         if cut_short.is_some() {
             break;
         }
-        let under =
-            Question { circumstances: with(&validated.question.circumstances, case), ..validated.question.clone() };
+        let under = SearchQuestion {
+            circumstances: with(&validated.question.circumstances, case),
+            ..validated.question.clone()
+        };
         let under = ValidatedRequest { question: under, terms: None, suppositions: Vec::new() }.problem()?;
         // Only circumstances differ, so `under` has the same red lines in the same order as `probabilities`.
         let found = under.robustness(terms, &probabilities, false, budget).map_err(not_covered)?;
@@ -92,7 +94,7 @@ struct StatedProbabilities {
 }
 
 impl StatedProbabilities {
-    fn read(question: &Question, given: &[v1::BindingProbability], violations: &mut Violations) -> Self {
+    fn read(question: &SearchQuestion, given: &[v1::BindingProbability], violations: &mut Violations) -> Self {
         let mut stated = Self::default();
         let lines = &question.compiled.scenario().red_lines;
         let known: HashMap<&str, usize> = lines.iter().enumerate().map(|(at, line)| (&*line.id, at)).collect();
@@ -168,7 +170,7 @@ impl StatedProbabilities {
 
 /// Returns the position of a red line by its name or id, those that hypotheses add included.
 fn to_position(
-    (question, known): (&Question, &HashMap<&str, usize>),
+    (question, known): (&SearchQuestion, &HashMap<&str, usize>),
     name: &str,
     field: &str,
     violations: &mut Violations,
@@ -198,7 +200,7 @@ fn to_position(
 }
 
 /// Validates the ids of the circumstances of a sweep.
-fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) -> Vec<InputId> {
+fn to_sweep(question: &SearchQuestion, sweep: &[String], violations: &mut Violations) -> Vec<InputId> {
     let scenario = question.compiled.scenario();
     let mut inputs = Vec::new();
     if sweep.len() > MAX_SWEEP {
@@ -274,11 +276,11 @@ fn with(circumstances: &[Given], case: &Case) -> Vec<Given> {
     kept.chain(swept).collect()
 }
 
-fn from_range(range: Range) -> v1::ProbabilityRange {
+fn from_range(range: ProbabilityRange) -> v1::ProbabilityRange {
     v1::ProbabilityRange { low: range.low, high: range.high }
 }
 
-fn from_best(problem: &Problem, best: &Best) -> v1::BestPackage {
+fn from_best(problem: &Problem, best: &BestPackage) -> v1::BestPackage {
     v1::BestPackage {
         package: Some(from_package(&problem.question, &best.package)),
         probability: Some(from_range(best.probability)),
@@ -340,10 +342,10 @@ fn assumptions(used: &[SourcedProbability]) -> Vec<String> {
     ]
 }
 
-fn summary(found: &Robustness, unrecorded: &str, cut: Option<CutShort>) -> String {
+fn summary(found: &Robustness, unrecorded: &str, cut: Option<SearchLimit>) -> String {
     let mut sentences = Vec::new();
-    let in_words = |range: Range| probability_range(range.low, range.high);
-    let lead = |of: &str, range: Range| {
+    let in_words = |range: ProbabilityRange| probability_range(range.low, range.high);
+    let lead = |of: &str, range: ProbabilityRange| {
         let range = in_words(range);
         format!("By the probabilities stated, the probability that {of} crosses no binding red line is {range}.")
     };
