@@ -54,7 +54,7 @@ impl ValidatedRequest {
     /// # Errors
     /// If conditions and pins cut a quantity into too many intervals, or if the scenario does not cover the day.
     pub fn problem(&self) -> Result<Problem, ApiError> {
-        self.ready(Problem::new(self.question.clone()))
+        Problem::new(self.question.clone()).map_err(|cause| self.not_ready(cause))
     }
 
     /// Prepares the question for comparing packages by preferences, which cut quantities too.
@@ -62,11 +62,12 @@ impl ValidatedRequest {
     /// # Errors
     /// The errors of [`ValidatedRequest::problem`].
     pub fn comparing(&self) -> Result<Problem, ApiError> {
-        self.ready(Problem::comparing(self.question.clone()))
+        Problem::comparing(self.question.clone()).map_err(|cause| self.not_ready(cause))
     }
 
-    fn ready(&self, problem: Result<Problem, ProblemError>) -> Result<Problem, ApiError> {
-        problem.map_err(|unready| match unready {
+    /// Returns the error of a question that cannot be prepared.
+    pub fn not_ready(&self, cause: ProblemError) -> ApiError {
+        match cause {
             ProblemError::Cuts(cuts) => {
                 let mut violations = Violations::default();
                 for cut in cuts {
@@ -82,7 +83,7 @@ impl ValidatedRequest {
                 ApiError::InvalidRequest(violations)
             }
             ProblemError::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
-        })
+        }
     }
 }
 

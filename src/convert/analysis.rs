@@ -1,15 +1,15 @@
-//! Converts the results of analyses to messages and sentences.
+//! Converts the results of searches to messages.
 //!
 //! Must not know how a result is computed, or what the request contained beside the question.
 
 use crate::convert::red_line::from_firmness;
 use crate::convert::term::{entry_id, from_answer};
-use crate::convert::wording::{self, capitalised, list};
+use crate::convert::wording;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, amendment_change};
 use detente_analysis::{
     Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, EfficientPackage, Impasse, Obstacle, Package,
-    Problem, SearchLimit, SearchQuestion,
+    Problem, SearchLimit, SearchProgress, SearchQuestion,
 };
 use detente_condition::{Answer, InputId};
 use detente_core::engine::Given;
@@ -27,16 +27,11 @@ pub fn from_cut(cut: Option<SearchLimit>) -> v1::CutShort {
     }
 }
 
-/// Returns a sentence that says why an answer is incomplete, with a leading space; empty for a complete answer.
-pub fn cut_text(cut: Option<SearchLimit>) -> &'static str {
-    match cut {
-        None => "",
-        Some(SearchLimit::Deadline) => " This is not the whole answer: the time ran out.",
-        Some(SearchLimit::Work) => {
-            " This is not the whole answer: the question outgrew the work that one question may take."
-        }
-        Some(SearchLimit::Results) => " This is not the whole answer: there is more than was asked for.",
-    }
+/// Converts a report of progress.
+pub fn from_progress(progress: SearchProgress) -> v1::SearchProgress {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let phase = wording::search::phase(progress.phase).to_owned();
+    v1::SearchProgress { phase, done: number(progress.done), total: number(progress.total) }
 }
 
 /// Converts the red line at `position` to its brief form, with `firmness` as its firmness.
@@ -60,19 +55,6 @@ pub fn lines(problem: &Problem, places: &[usize]) -> Vec<v1::RedLineMention> {
 /// Converts the red lines that would count but are not yet recorded on the day.
 pub fn not_recorded(question: &SearchQuestion) -> Vec<v1::RedLineMention> {
     crossed(question, &question.not_recorded())
-}
-
-/// Returns a sentence about the red lines that are not yet recorded, with a leading space; empty if there are none.
-pub fn not_recorded_text(question: &SearchQuestion) -> String {
-    match question.not_recorded().len() {
-        0 => String::new(),
-        1 => " 1 red line that would count is not yet recorded on that day, which is not the same as clear.".to_owned(),
-        count => {
-            format!(
-                " {count} red lines that would count are not yet recorded on that day, which is not the same as clear."
-            )
-        }
-    }
 }
 
 /// Converts red lines, given as positions with the firmness of the crossing.
@@ -149,11 +131,8 @@ pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amendment) -> 
         .collect();
     all.sort_by_key(|(input, _)| *input);
     let changes: Vec<v1::AmendmentChange> = amended.steps.iter().filter_map(|step| from_step(problem, step)).collect();
-    let texts: Vec<String> = changes.iter().map(|change| change.text.clone()).collect();
-    let summary = match texts.as_slice() {
-        [] => "The proposal passes as it is.".to_owned(),
-        texts => format!("{}.", capitalised(&texts.join("; "))),
-    };
+    let texts: Vec<&str> = changes.iter().map(|change| &*change.text).collect();
+    let summary = wording::amendments::amendment(&texts);
     v1::Amendment {
         distance: Some(from_distance(&amended.distance)),
         changes,
@@ -167,27 +146,14 @@ fn from_step(problem: &Problem, step: &AmendmentStep) -> Option<v1::AmendmentCha
     let question = &problem.question;
     let scenario = question.compiled.scenario();
     let input = scenario.inputs.get(step.input.index())?;
-    let (kind, text) = match step.kind {
+    let kind = match step.kind {
         AmendmentStepKind::Member { member, inside: true } => {
-            let id = entry_id(&input.domain, member);
-            let text = format!("add {id} to {}", input.id);
-            (amendment_change::Step::AddMember(id), text)
+            amendment_change::Step::AddMember(entry_id(&input.domain, member))
         }
         AmendmentStepKind::Member { member, inside: false } => {
-            let id = entry_id(&input.domain, member);
-            let text = format!("drop {id} from {}", input.id);
-            (amendment_change::Step::DropMember(id), text)
+            amendment_change::Step::DropMember(entry_id(&input.domain, member))
         }
-        AmendmentStepKind::Set(answer) => {
-            let sentence = wording::answer(input, &answer);
-            let value = sentence.strip_prefix(&format!("{} is ", input.id)).unwrap_or(&sentence);
-            let text = if step.settles_open {
-                format!("settle {} as {value}", input.id)
-            } else {
-                format!("set {} to {value}", input.id)
-            };
-            (amendment_change::Step::Set(from_answer(input, &answer)), text)
-        }
+        AmendmentStepKind::Set(answer) => amendment_change::Step::Set(from_answer(input, &answer)),
     };
     let places: Vec<usize> = step
         .needed_for
@@ -208,7 +174,7 @@ fn from_step(problem: &Problem, step: &AmendmentStep) -> Option<v1::AmendmentCha
         meets_goal: step.needed_for.contains(&Obstacle::Goal),
         meets_pin: step.needed_for.contains(&Obstacle::Pins),
         newly_crosses: crossed(question, &step.newly_crosses),
-        text,
+        text: wording::amendments::step(input, step),
     })
 }
 
@@ -235,44 +201,6 @@ pub fn from_impasse(problem: &Problem, impasse: &Impasse) -> v1::Impasse {
         in_no_conflict: lines(problem, impasse.in_none.as_deref().unwrap_or_default()),
         complete: impasse.cut_short.is_none(),
         cut_short: from_cut(impasse.cut_short).into(),
-        summary: impasse_summary(problem, impasse),
+        summary: wording::impasse::summary(problem, impasse),
     }
-}
-
-fn impasse_summary(problem: &Problem, impasse: &Impasse) -> String {
-    let floor = problem.question.aim.floor.word();
-    let cut = cut_text(impasse.cut_short);
-    let lead = match impasse.is_impasse {
-        None => "Whether a package passes was not found out.".to_owned(),
-        Some(false) => format!(
-            "No impasse: packages pass, with every counted red line clear at the floor `{floor}`. That is not consent."
-        ),
-        Some(true) if impasse.is_contradiction => "Pins, goal and constraints contradict each other: no package meets \
-                                                    them, whatever the red lines."
-            .to_owned(),
-        Some(true) => {
-            let single: Vec<String> = impasse
-                .in_every
-                .iter()
-                .flatten()
-                .filter_map(|place| problem.red_line(problem.lines.get(*place)?))
-                .map(|red_line| red_line.id.to_string())
-                .collect();
-            let opened = match single.as_slice() {
-                [] if impasse.in_every.is_some() => " No single red line's softening opens one.".to_owned(),
-                [] => String::new(),
-                [one] => format!(" The softening of {one} alone would open one."),
-                some => format!(" The softening of any one of {} alone would open one.", list(some)),
-            };
-            let (conflicts, concessions) =
-                (counted(impasse.conflicts.len(), "conflict"), counted(impasse.concessions.len(), "concession"));
-            format!("Impasse at the floor `{floor}`: no package passes. {conflicts}, {concessions}.{opened}")
-        }
-    };
-    lead + &not_recorded_text(&problem.question) + cut
-}
-
-/// Returns a count with its noun: "1 conflict", "3 conflicts".
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

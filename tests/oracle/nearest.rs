@@ -2,7 +2,7 @@
 
 use super::search::{Search, place};
 use super::world::{Knowledge, Value};
-use detente_analysis::Distance;
+use detente_analysis::AmendmentDistance;
 use detente_condition::Space;
 
 /// The choice for an issue: `None` keeps it, `Some` gives it a value.

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::world::{Kind, Knowledge, Value};
-use detente_analysis::Blame;
+use detente_analysis::Obstacle;
 use detente_condition::{Answer, InputId, Space};
 use std::collections::BTreeSet;
 

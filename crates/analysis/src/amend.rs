@@ -5,7 +5,7 @@
 //! minimum. An issue that the proposal leaves open may stay open if the package passes for each of its possible
 //! answers. Must not know of decision diagrams.
 
-use super::budget::{Budget, SearchError, SearchLimit};
+use super::budget::{Budget, SearchError, SearchLimit, SearchPhase};
 use super::distance::DistanceLiterals;
 use super::encoding::{Encoding, IssueLiterals, OpenIssue};
 use super::first::members_held;
@@ -118,7 +118,7 @@ impl Problem {
         }
         let mut least = AmendmentDistance::default();
         while amendments.any == Some(true) && amendments.found.len() < most.min(MAX_AMENDMENTS) {
-            budget.report("looking for the nearest packages", amendments.found.len(), most);
+            budget.report(SearchPhase::NearestPackages, amendments.found.len(), most);
             match search.nearest(least) {
                 Ok(Some((distance, chosen))) => {
                     least = distance;

@@ -4,7 +4,7 @@
 //! subsets are found first and then ruled out with all their supersets. So every set found is minimal, and a search
 //! that stops early returns the first sets of the order. Must not know of cubes or issues.
 
-use super::budget::{Budget, SearchLimit};
+use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::encoding::Encoding;
 use super::problem::Problem;
 use super::solver::{CountedLiterals, Solver};
@@ -80,7 +80,7 @@ impl<'a> Softening<'a> {
                     clause.push(!searching);
                     self.solver.add(&clause);
                     of_size.push(set);
-                    self.budget.report("looking for concessions", found.len() + of_size.len(), 0);
+                    self.budget.report(SearchPhase::Concessions, found.len() + of_size.len(), 0);
                     if of_size.len() > self.budget.bounds.of_one_size {
                         return Err(SearchLimit::Work);
                     }

@@ -5,7 +5,7 @@
 //! value, so that every path to the admitting terminal stands for some values. Must not know of the question that is
 //! asked.
 
-use super::budget::{Budget, SearchLimit};
+use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::problem::Cube;
 use biodivine_lib_bdd::{Bdd, BddPointer, BddVariable, BddVariableSet, op_function};
 use detente_condition::{Axis, InputId, Literal, Space};
@@ -203,7 +203,7 @@ impl<'a> Diagrams<'a> {
     /// Builds the conjunction of the parts.
     ///
     /// It adds the parts from the last coordinates up, so that later steps do not rebuild the lower nodes.
-    pub(super) fn all_of(&self, mut parts: Vec<Bdd>, phase: &'static str) -> Result<Bdd, SearchLimit> {
+    pub(super) fn all_of(&self, mut parts: Vec<Bdd>, phase: SearchPhase) -> Result<Bdd, SearchLimit> {
         if parts.iter().map(Bdd::size).sum::<usize>() > 4 * self.budget.bounds.nodes {
             return Err(SearchLimit::Work);
         }

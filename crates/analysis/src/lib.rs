@@ -39,19 +39,25 @@ mod impasse;
 mod order;
 mod package;
 mod packages;
+mod probabilities;
 mod problem;
 mod robust;
 mod solver;
+mod sweep;
 mod utilities;
 
 pub use amend::{Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, Amendments, MAX_AMENDMENTS};
-pub use budget::{Bounds, Budget, SearchLimit};
+pub use budget::{Bounds, Budget, SearchLimit, SearchPhase, SearchProgress};
 pub use impasse::{Impasse, MAX_IMPASSE_RESULTS};
 pub use package::Package;
 pub use packages::{
     BargainingSolutions, EfficientPackage, MAX_PACKAGES, MAX_SOLUTIONS, PackageOrder, PackageQuery, PackageResults,
     PackageSearchError,
 };
+pub use probabilities::{
+    BindingProbability, Probability, ProbabilityOrigin, StatedProbabilities, UnstatedProbabilitiesError,
+};
 pub use problem::{Aim, CountedLine, Goal, Obstacle, Problem, ProblemError, SearchQuestion};
 pub use robust::{BestPackage, BindingProbabilities, LineImportance, ProbabilityRange, Robustness};
+pub use sweep::{MAX_SWEEP, Sweep, SweptCase, TooManyCasesError};
 pub use utilities::NotExactError;

@@ -4,7 +4,7 @@
 //! probabilities.
 
 use super::bargain::{SolutionIndices, solutions};
-use super::budget::{Budget, SearchError, SearchLimit};
+use super::budget::{Budget, SearchError, SearchLimit, SearchPhase};
 use super::count::{Weights, count};
 use super::diagram::{CoordinateKind, Diagrams};
 use super::diverse::{UsageCounts, least_used};
@@ -212,7 +212,7 @@ impl<'a> PackageSearch<'a> {
         for cubes in &cubes {
             clear.push(diagrams.any_of(cubes)?.not());
         }
-        let packages = diagrams.all_of(clear, "taking the red lines together")?;
+        let packages = diagrams.all_of(clear, SearchPhase::CombiningRedLines)?;
         Ok(Self { problem, diagrams, packages, budget })
     }
 
@@ -222,7 +222,7 @@ impl<'a> PackageSearch<'a> {
         utilities: Option<&Utilities>,
         found: &mut PackageResults,
     ) -> Result<(), SearchError> {
-        self.budget.report("counting", 0, 0);
+        self.budget.report(SearchPhase::Counting, 0, 0);
         found.count = Some(count(&self.diagrams, &self.packages, &Weights::Values, self.budget)?);
         let by_integer = Weights::Integers(self.problem.space.clone());
         found.by_integer = Some(count(&self.diagrams, &self.packages, &by_integer, self.budget)?);
@@ -231,7 +231,7 @@ impl<'a> PackageSearch<'a> {
             PackageOrder::Diverse => self.list_diverse(wanted.most, &mut found.packages)?,
         }
         let Some(utilities) = utilities else { return Ok(()) };
-        self.budget.report("comparing packages", 0, 0);
+        self.budget.report(SearchPhase::Comparing, 0, 0);
         let frontier = Frontier::of(&self.diagrams, &self.packages, utilities, self.budget)?;
         found.compared = true;
         found.efficient_points = frontier.points.len();
@@ -342,7 +342,7 @@ impl<'a> PackageSearch<'a> {
     fn list_diverse(&mut self, most: usize, listed: &mut Vec<Package>) -> Result<(), SearchError> {
         let (mut used, mut left) = (UsageCounts::default(), self.packages.clone());
         while listed.len() < most {
-            self.budget.report("looking for packages unlike each other", listed.len(), most);
+            self.budget.report(SearchPhase::DiversePackages, listed.len(), most);
             let Some(values) = least_used(&self.diagrams, &left, &used, self.budget)? else { break };
             listed.push(self.package(&values)?);
             if listed.len() < most {

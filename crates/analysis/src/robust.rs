@@ -5,7 +5,7 @@
 //! probability of the line. Open inputs have no probability: the result is the least and the greatest over all their
 //! values. Must not know where the probabilities come from.
 
-use super::budget::{Budget, SearchLimit};
+use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::diagram::{CoordinateKind, Diagrams};
 use super::fold::Algebra;
 use super::package::Package;
@@ -169,7 +169,7 @@ impl Problem {
         found: &mut Vec<LineImportance>,
     ) -> Result<(), SearchLimit> {
         for line in 0..self.lines.len() {
-            budget.report("weighing each red line", line, self.lines.len());
+            budget.report(SearchPhase::WeighingRedLines, line, self.lines.len());
             let certain =
                 |weighed: &WeightedDiagram<'_>| -> Result<Option<(ProbabilityRange, ProbabilityRange)>, SearchLimit> {
                     let with = |probability: f64| -> Vec<f64> {
@@ -266,7 +266,7 @@ impl<'a> WeightedDiagram<'a> {
         for cubes in &hard {
             parts.push(diagrams.any_of(cubes)?.not());
         }
-        let bdd = diagrams.all_of(parts, "taking the red lines together")?;
+        let bdd = diagrams.all_of(parts, SearchPhase::CombiningRedLines)?;
         Ok(Self { problem, diagrams, bdd, state: state.to_vec(), crossed, budget, chooses })
     }
 

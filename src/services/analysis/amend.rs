@@ -3,15 +3,14 @@
 //! Must not know how packages are searched for.
 
 use crate::convert::aim::{to_most, to_validated};
-use crate::convert::analysis::{
-    counted, cut_text, from_amended, from_cut, from_impasse, not_recorded, not_recorded_text,
-};
+use crate::convert::analysis::{from_amended, from_cut, from_impasse, not_recorded};
 use crate::convert::date::from_date;
+use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::services::analysis::AnalysisRequest;
-use detente_analysis::{Amendments, Budget, MAX_AMENDMENTS, SearchLimit};
+use detente_analysis::{Budget, MAX_AMENDMENTS};
 use detente_core::engine::Compiled;
 use std::sync::Arc;
 
@@ -53,21 +52,7 @@ pub(super) fn suggest_amendments(
         complete: cut_short.is_none(),
         cut_short: from_cut(cut_short).into(),
         suppositions: validated.suppositions.clone(),
-        summary: summary(&found, &not_recorded_text(&problem.question), cut_short),
+        summary: wording::amendments::summary(&found, problem.question.not_recorded().len()),
         not_recorded: not_recorded(&problem.question),
     })
-}
-
-fn summary(found: &Amendments, unrecorded: &str, cut: Option<SearchLimit>) -> String {
-    let lead = match (found.found.as_slice(), found.any) {
-        (_, None) => "Whether a package passes was not found out.".to_owned(),
-        (_, Some(false)) => "No package passes: no amendment helps; the impasse says why.".to_owned(),
-        ([], Some(true)) => "Packages pass, but which is nearest, and why, was not found out.".to_owned(),
-        ([first, ..], _) if first.answers.is_empty() => "The proposal passes as it is. That is not consent.".to_owned(),
-        (all, _) => {
-            let ways = counted(all.len(), "nearest amendment");
-            format!("{ways}, by distance: nothing nearer passes. That they pass is not consent.")
-        }
-    };
-    lead + unrecorded + cut_text(cut)
 }

@@ -9,7 +9,7 @@ mod packages;
 mod robustness;
 mod served;
 
-pub use robustness::MAX_SWEEP;
+pub use detente_analysis::MAX_SWEEP;
 pub use served::{AnalysisThreads, Analyst};
 
 use amend::suggest_amendments;

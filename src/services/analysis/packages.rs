@@ -3,17 +3,17 @@
 //! Must not know how packages are searched for.
 
 use crate::convert::aim::{ValidatedRequest, to_party, to_validated};
-use crate::convert::analysis::{
-    cut_text, from_cut, from_efficient, from_package, from_utilities, not_recorded, not_recorded_text,
-};
+use crate::convert::analysis::{from_cut, from_efficient, from_package, from_utilities, not_recorded};
 use crate::convert::date::from_date;
+use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::analysis::AnalysisRequest;
 use detente_analysis::{
-    BargainingSolutions, Budget, MAX_PACKAGES, PackageOrder, PackageQuery, PackageResults, PackageSearchError,
+    BargainingSolutions, Budget, EfficientPackage, MAX_PACKAGES, PackageOrder, PackageQuery, PackageResults,
+    PackageSearchError,
 };
 use detente_condition::InputId;
 use detente_core::engine::Compiled;
@@ -139,7 +139,7 @@ fn summary(validated: &ValidatedRequest, wanted: &PackageQuery, found: &PackageR
         complete: found.cut_short.is_none(),
         cut_short: from_cut(found.cut_short).into(),
         suppositions: validated.suppositions.clone(),
-        summary: sentence(validated, found),
+        summary: wording::packages::summary(&validated.question, found),
         as_of: Some(from_date(validated.question.day)),
         not_recorded: not_recorded(&validated.question),
     }
@@ -156,19 +156,4 @@ fn from_bargaining(validated: &ValidatedRequest, bargain: &BargainingSolutions) 
         ideal: from_utilities(scenario, &bargain.ideal),
         disagreement: from_utilities(scenario, &bargain.disagreement),
     }
-}
-
-fn sentence(validated: &ValidatedRequest, found: &PackageResults) -> String {
-    let floor = validated.question.aim.floor.word();
-    let lead = match &found.count {
-        None => "How many packages pass was not found out.".to_owned(),
-        Some(count) if count.bits() == 0 => {
-            format!("No package passes at the floor `{floor}`. ExplainImpasse says why.")
-        }
-        Some(count) if count.to_string() == "1" => {
-            format!("1 package passes at the floor `{floor}`. That is not consent.")
-        }
-        Some(count) => format!("{count} packages pass at the floor `{floor}`. That is not consent."),
-    };
-    lead + &not_recorded_text(&validated.question) + cut_text(found.cut_short)
 }

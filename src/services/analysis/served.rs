@@ -3,6 +3,7 @@
 //! Owns the key under which equal requests share one computation, and the stream of a search's parts. Must not know how
 //! a question is solved, or how threads are scheduled.
 
+use crate::convert::analysis::from_progress;
 use crate::error::ApiError;
 use crate::middleware::deadline::Deadline;
 use crate::schema::proto::analysis_service_server::{AnalysisService, AnalysisServiceServer};
@@ -12,7 +13,7 @@ use crate::services::analysis::AnalysisRequest;
 use crate::services::{MAX_ANSWER_BYTES, RedLines, bounded};
 use crate::serving::{Analyses, AnalysisError, JobHandle, Ticket, WorkersError};
 use bytes::{BufMut, Bytes, BytesMut};
-use detente_analysis::Budget;
+use detente_analysis::{Budget, SearchProgress};
 use detente_core::engine::Compiled;
 use futures_util::stream::unfold;
 use std::any::Any;
@@ -60,11 +61,7 @@ impl Analyst {
         let key = key(&compiled, &request);
         let job = move |handle: &JobHandle<'_, v1::SearchProgress>| -> Outcome {
             let stop = || handle.stopped().is_some();
-            let report = |phase: &'static str, done: u64, total: u64| {
-                let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-                let (done, total) = (number(done), number(total));
-                handle.report(v1::SearchProgress { phase: phase.to_owned(), done, total });
-            };
+            let report = |progress: SearchProgress| handle.report(from_progress(progress));
             Box::new(request.answer(&compiled, &Budget::new(&stop, &report)))
         };
         let ticket = self.threads.ask(key, deadline, job).map_err(|refused| match refused {

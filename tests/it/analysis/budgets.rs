@@ -160,7 +160,7 @@ fn answers_cut_short_are_correct_and_marked() {
         };
         let whole = asked.answers(&|| {
             asks.set(0);
-            Budget::new(&never, &|_, _, _| {})
+            Budget::new(&never, &|_| {})
         });
         assert!(!matches!(whole.impasse.cut_short, Some(SearchLimit::Work | SearchLimit::Deadline)));
         let most_asks = most_asks.get();
@@ -174,7 +174,7 @@ fn answers_cut_short_are_correct_and_marked() {
             };
             let found = asked.answers(&|| {
                 asks.set(0);
-                Budget::new(&stop, &|_, _, _| {})
+                Budget::new(&stop, &|_| {})
             });
             check(&found, &whole, SearchLimit::Deadline, &mut coverage);
         }
