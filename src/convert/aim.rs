@@ -16,6 +16,7 @@ use detente_core::engine::{Compiled, Given};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Firmness, Role};
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The fields that the requests of the analysis service have in common.
@@ -42,13 +43,36 @@ pub struct CommonFields<'a> {
 pub struct ValidatedRequest {
     /// The question to solve, without the proposal.
     pub question: SearchQuestion,
-    /// The proposal's terms, if the request gives a proposal.
+    /// The text of the goal's condition; empty without a goal.
+    goal: String,
+    /// The proposal's terms, if the request gives a proposal, in the scenario's order.
     pub terms: Option<Vec<Given>>,
     /// The hypotheses in words, in the order given.
     pub suppositions: Vec<String>,
 }
 
 impl ValidatedRequest {
+    /// Returns what distinguishes the request from others: requests with equal identities have equal answers.
+    fn identity(&self) -> impl Eq + Hash + '_ {
+        let Self { question, goal, terms, suppositions } = self;
+        let SearchQuestion { compiled, day, supposed, circumstances, aim } = question;
+        // The text of the goal stands for the compiled condition.
+        let Aim { pins, goal: _, floor, counts } = aim;
+        let scenario = compiled.scenario();
+        // Suppositions name all changes of red lines, but shorten conditions and leave out titles.
+        let added = supposed.iter().flat_map(|supposed| {
+            let lines = (scenario.red_lines.len()..).map_while(|at| supposed.red_line(scenario, at));
+            lines.map(|line| (&*line.title, &*line.condition.text))
+        });
+        let added: Vec<(&str, &str)> = added.collect();
+        (
+            (&scenario.id, &scenario.revision, day),
+            (circumstances, terms),
+            (pins, goal, floor, counts),
+            (suppositions, added),
+        )
+    }
+
     /// Prepares the question to be solved.
     ///
     /// # Errors
@@ -87,6 +111,27 @@ impl ValidatedRequest {
     }
 }
 
+impl PartialEq for ValidatedRequest {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for ValidatedRequest {}
+
+impl Hash for ValidatedRequest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl CommonFields<'_> {
+    /// Whether the fields have conditions, which take milliseconds to compile.
+    pub fn have_conditions(&self) -> bool {
+        !self.hypotheses.is_empty() || self.aim.is_some_and(|aim| !aim.goal.is_empty())
+    }
+}
+
 /// Validates the fields that requests have in common.
 ///
 /// Faults are added to `violations`. The calling function adds its own and returns all of them as one error.
@@ -110,7 +155,7 @@ pub fn to_validated(
             }
             None
         }
-        subject => Some(to_given(scenario, subject, changes, "", violations)?),
+        subject => Some(in_order(to_given(scenario, subject, changes, "", violations)?)),
     };
     let circumstances = to_circumstances(scenario, fields.circumstances, violations);
     let day = to_date(fields.as_of, "as_of", violations).unwrap_or(scenario.as_of);
@@ -122,12 +167,19 @@ pub fn to_validated(
             compiled: compiled.clone(),
             day,
             supposed: supposition.supposed.clone(),
-            circumstances: supposition.given_over(Vec::new(), circumstances),
+            circumstances: in_order(supposition.given_over(Vec::new(), circumstances)),
             aim,
         },
+        goal: fields.aim.map_or_else(String::new, |aim| aim.goal.clone()),
         terms,
         suppositions: supposition.texts,
     })
+}
+
+/// Sorts values by input, so that requests that differ only in their order are equal.
+fn in_order(mut given: Vec<Given>) -> Vec<Given> {
+    given.sort_by_key(|given| given.input);
+    given
 }
 
 fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violations) -> Aim {
@@ -143,12 +195,13 @@ fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violation
         let text = format!("{} is no firmness; give one from 1 (tentative) to 4 (absolute)", aim.floor);
         violations.add("aim.floor", text);
     }
-    let pins = to_answers(scenario, &aim.pins, InputKind::Issues, "aim.pins", violations);
+    let mut pins = to_answers(scenario, &aim.pins, InputKind::Issues, "aim.pins", violations);
     for (at, pin) in aim.pins.iter().enumerate() {
         if matches!(pin.value, Some(v1::term::Value::Unsettled(_))) {
             violations.add(format!("aim.pins[{at}].unsettled"), "a package settles what is pinned: give an answer");
         }
     }
+    pins.sort_by_key(|(input, _)| *input);
     Aim {
         pins,
         goal: to_goal(compiled, &aim.goal, violations),

@@ -15,7 +15,7 @@ mod store;
 mod watch;
 mod workers;
 
-pub use analyses::{Analyses, AnalysisCounts, AnalysisError, JobHandle, Stop, Ticket};
+pub use analyses::{Analyses, AnalysisCounts, AnalysisError, AnalysisThreads, JobHandle, Stop, Ticket};
 pub use cache::{Cache, CacheCounts, CachedAnswer, Key};
 pub use decisions::{
     DecisionCounts, DecisionLog, DecisionSettings, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES, MAX_LINE_BYTES, Mask,

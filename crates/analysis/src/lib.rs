@@ -46,6 +46,9 @@ mod solver;
 mod sweep;
 mod utilities;
 
+#[cfg(test)]
+mod tests;
+
 pub use amend::{Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, Amendments, MAX_AMENDMENTS};
 pub use budget::{Bounds, Budget, SearchLimit, SearchPhase, SearchProgress};
 pub use impasse::{Impasse, MAX_IMPASSE_RESULTS};

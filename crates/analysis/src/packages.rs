@@ -18,6 +18,7 @@ use detente_condition::{Answer, InputId, Literal, Value};
 use detente_core::engine::NotCoveredError;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 
 /// The maximum number of packages, and of efficient points, in one result.
 pub const MAX_PACKAGES: usize = 1_000;
@@ -50,6 +51,31 @@ pub struct PackageQuery {
     ///
     /// `Some` requests the bargaining solutions.
     pub disagreement: Option<Vec<(usize, f64)>>,
+}
+
+impl PackageQuery {
+    fn identity(&self) -> impl Eq + Hash {
+        let Self { most, order, efficient, disagreement } = self;
+        let bits = |stated: &Vec<(usize, f64)>| -> Vec<(usize, u64)> {
+            stated.iter().map(|(party, utility)| (*party, utility.to_bits())).collect()
+        };
+        (*most, *order, *efficient, disagreement.as_ref().map(bits))
+    }
+}
+
+/// Utilities are compared bit by bit.
+impl PartialEq for PackageQuery {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for PackageQuery {}
+
+impl Hash for PackageQuery {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
 }
 
 /// A passing package that no other passing package dominates.

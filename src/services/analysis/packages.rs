@@ -25,23 +25,40 @@ use std::sync::Arc;
 /// Packages that are sent if the request does not say how many.
 const DEFAULT_PACKAGES: usize = 10;
 
+/// A request for packages, validated.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct PackageQuestion {
+    validated: ValidatedRequest,
+    query: PackageQuery,
+}
+
+/// Validates a request for packages.
+///
+/// # Errors
+/// The errors that `ErrorReason` in the schema documents.
+pub(super) fn to_package_question(
+    compiled: &Arc<Compiled>,
+    request: &v1::FindPackagesRequest,
+) -> Result<PackageQuestion, ApiError> {
+    let mut violations = Violations::default();
+    let validated = to_validated(compiled, request.fields(), &mut violations)?;
+    let query = to_query(compiled.scenario(), request, &mut violations);
+    violations.into_result()?;
+    Ok(PackageQuestion { validated, query })
+}
+
 /// Finds packages. The parts are packages, then efficient packages, then one summary.
 ///
 /// # Errors
 /// The errors that `ErrorReason` in the schema documents.
 pub(super) fn find_packages(
-    compiled: &Arc<Compiled>,
-    request: &v1::FindPackagesRequest,
+    PackageQuestion { validated, query }: &PackageQuestion,
     budget: &Budget<'_>,
 ) -> Result<Vec<v1::FindPackagesResponse>, ApiError> {
-    let mut violations = Violations::default();
-    let validated = to_validated(compiled, request.fields(), &mut violations)?;
-    let wanted = to_wanted(compiled.scenario(), request, &mut violations);
-    violations.into_result()?;
     let problem = validated.comparing()?;
-    let found = problem.packages(&wanted, budget).map_err(|cause| match cause {
+    let found = problem.packages(query, budget).map_err(|cause| match cause {
         PackageSearchError::Numbers(cause) => {
-            let field = if request.disagreement.is_some() { "disagreement" } else { "efficient" };
+            let field = if query.disagreement.is_some() { "disagreement" } else { "efficient" };
             ApiError::InvalidRequest(Violations::one(field, cause.to_string()))
         }
         PackageSearchError::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
@@ -49,11 +66,11 @@ pub(super) fn find_packages(
     let packages = found.packages.iter().map(|package| Part::Package(from_package(&validated.question, package)));
     let efficient = found.efficient.iter();
     let efficient = efficient.map(|efficient| Part::EfficientPackage(from_efficient(&validated.question, efficient)));
-    let parts = packages.chain(efficient).chain([Part::Summary(summary(&validated, &wanted, &found))]);
+    let parts = packages.chain(efficient).chain([Part::Summary(summary(validated, query, &found))]);
     Ok(parts.map(|part| v1::FindPackagesResponse { part: Some(part) }).collect())
 }
 
-fn to_wanted(scenario: &Scenario, request: &v1::FindPackagesRequest, violations: &mut Violations) -> PackageQuery {
+fn to_query(scenario: &Scenario, request: &v1::FindPackagesRequest, violations: &mut Violations) -> PackageQuery {
     let most = match request.max_packages.map(usize::try_from) {
         None => DEFAULT_PACKAGES,
         Some(Ok(most)) if most <= MAX_PACKAGES => most,
@@ -114,7 +131,7 @@ fn to_disagreement(
     stated
 }
 
-fn summary(validated: &ValidatedRequest, wanted: &PackageQuery, found: &PackageResults) -> v1::PackagesSummary {
+fn summary(validated: &ValidatedRequest, query: &PackageQuery, found: &PackageResults) -> v1::PackagesSummary {
     let scenario = validated.question.compiled.scenario();
     let ids = |is_found: bool| -> Vec<String> {
         let issues = (0..).map(InputId).zip(scenario.issues());
@@ -124,7 +141,7 @@ fn summary(validated: &ValidatedRequest, wanted: &PackageQuery, found: &PackageR
             .collect()
     };
     let digits = |number: Option<String>| number.unwrap_or_default();
-    let compared = (wanted.efficient || wanted.disagreement.is_some()) && found.compared;
+    let compared = (query.efficient || query.disagreement.is_some()) && found.compared;
     v1::PackagesSummary {
         scenario: names::scenario(&scenario.id),
         revision: scenario.revision.to_string(),

@@ -2,7 +2,7 @@
 //!
 //! Must not know how probabilities are combined.
 
-use crate::convert::aim::to_validated;
+use crate::convert::aim::{ValidatedRequest, to_validated};
 use crate::convert::analysis::{from_cut, not_recorded};
 use crate::convert::date::from_date;
 use crate::convert::robustness::{
@@ -13,29 +13,48 @@ use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::services::analysis::AnalysisRequest;
-use detente_analysis::{Budget, MAX_SWEEP, Sweep};
+use detente_analysis::{Budget, MAX_SWEEP, StatedProbabilities, Sweep};
+use detente_condition::InputId;
 use detente_core::engine::Compiled;
 use std::sync::Arc;
+
+/// A request for robustness, validated.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct RobustnessQuestion {
+    validated: ValidatedRequest,
+    stated: StatedProbabilities,
+    swept: Vec<InputId>,
+}
+
+/// Validates a request for robustness.
+///
+/// # Errors
+/// The errors that `ErrorReason` in the schema documents.
+pub(super) fn to_robustness_question(
+    compiled: &Arc<Compiled>,
+    request: &v1::AssessRobustnessRequest,
+) -> Result<RobustnessQuestion, ApiError> {
+    let mut violations = Violations::default();
+    let validated = to_validated(compiled, request.fields(), &mut violations)?;
+    let stated = to_stated(&validated.question, &request.probabilities, &mut violations);
+    let swept = to_sweep(&validated.question, &request.sweep, &mut violations);
+    violations.into_result()?;
+    Ok(RobustnessQuestion { validated, stated, swept })
+}
 
 /// Computes how probable it is that no binding red line is crossed, for the proposal and for the best package.
 ///
 /// # Errors
 /// The errors that `ErrorReason` in the schema documents.
 pub(super) fn assess_robustness(
-    compiled: &Arc<Compiled>,
-    request: &v1::AssessRobustnessRequest,
+    RobustnessQuestion { validated, stated, swept }: &RobustnessQuestion,
     budget: &Budget<'_>,
 ) -> Result<v1::AssessRobustnessResponse, ApiError> {
-    let mut violations = Violations::default();
-    let validated = to_validated(compiled, request.fields(), &mut violations)?;
-    let stated = to_stated(&validated.question, &request.probabilities, &mut violations);
-    let swept = to_sweep(&validated.question, &request.sweep, &mut violations);
-    violations.into_result()?;
     let problem = validated.problem()?;
     let used = problem
-        .binding_probabilities(&stated)
+        .binding_probabilities(stated)
         .map_err(|unstated_lines| ApiError::InvalidRequest(unstated(&problem, &unstated_lines)))?;
-    let cases = problem.combinations(&swept).map_err(|_| {
+    let cases = problem.combinations(swept).map_err(|_| {
         let text = format!("there are more than {MAX_SWEEP} combinations of values: sweep over fewer circumstances");
         ApiError::InvalidRequest(Violations::one("sweep", text))
     })?;
@@ -47,7 +66,7 @@ pub(super) fn assess_robustness(
         None => problem.sweep(terms, &probabilities, cases, budget).map_err(|cause| validated.not_ready(cause))?,
         cut_short => Sweep { cases: Vec::new(), cut_short },
     };
-    let (scenario, cut_short) = (compiled.scenario(), sweep.cut_short);
+    let (scenario, cut_short) = (validated.question.compiled.scenario(), sweep.cut_short);
     Ok(v1::AssessRobustnessResponse {
         scenario: names::scenario(&scenario.id),
         revision: scenario.revision.to_string(),
@@ -60,7 +79,7 @@ pub(super) fn assess_robustness(
         assumptions: wording::robustness::assumptions(&used),
         complete: cut_short.is_none(),
         cut_short: from_cut(cut_short).into(),
-        suppositions: validated.suppositions,
+        suppositions: validated.suppositions.clone(),
         summary: wording::robustness::summary(&found, problem.question.not_recorded().len(), cut_short),
         not_recorded: not_recorded(&problem.question),
     })
