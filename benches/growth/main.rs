@@ -68,7 +68,7 @@ fn overrun<R: AnalysisRequest>(service: &RedLines, request: &R, stops: u32) -> D
     let overruns = times.map(|time| {
         let begun = Instant::now();
         let stop = || begun.elapsed() > time;
-        let _ = service.analyse(request, &Budget::new(&stop, &|_, _, _| {}));
+        let _ = service.analyse(request, &Budget::new(&stop, &|_| {}));
         begun.elapsed().saturating_sub(time)
     });
     overruns.max().unwrap_or_default()
@@ -146,7 +146,7 @@ fn measured<R: AnalysisRequest>(text: &str, request: &R, describe: impl Fn(&R::A
     let (before, begun) = (MEMORY.current_usage_as_mb(), Instant::now());
     let service = service(text);
     let stop = || begun.elapsed() > PATIENCE;
-    let budget = Budget::new(&stop, &|_, _, _| {});
+    let budget = Budget::new(&stop, &|_| {});
     let answer: Result<R::Answer, ApiError> = service.analyse(request, &budget);
     let time = format!("{:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
     let outcome = answer.as_ref().map_or_else(|error| error.to_string(), describe);

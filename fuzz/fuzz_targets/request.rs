@@ -67,7 +67,7 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
 fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R) -> Result<R::Answer, ApiError> {
     let begun = Instant::now();
     let stop = || begun.elapsed() > PATIENCE;
-    service.analyse(request, &Budget::new(&stop, &|_, _, _| {}))
+    service.analyse(request, &Budget::new(&stop, &|_| {}))
 }
 
 /// Compares the uncached answer with the cached one, both when the cache inserts it and when the cache finds it. An

@@ -2,7 +2,8 @@
 //!
 //! Owns when and how it is drawn. Must not know the analyses.
 
-use detente_analysis::Budget;
+use crate::convert::wording::search::phase;
+use detente_analysis::{Budget, SearchProgress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -62,7 +63,7 @@ impl Progress {
     /// Runs `work` with a budget that ends after the timeout and reports to this display.
     pub(crate) fn during<T>(self, work: impl FnOnce(&Budget<'_>) -> T) -> T {
         let stop = || self.started.elapsed() > self.timeout;
-        let report = |phase: &'static str, done: u64, total: u64| self.show(phase, done, total);
+        let report = |progress: SearchProgress| self.show(phase(progress.phase), progress.done, progress.total);
         work(&Budget::new(&stop, &report))
     }
 }

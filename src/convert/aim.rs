@@ -10,12 +10,13 @@ use crate::convert::term::{InputKind, to_answers};
 use crate::error::{ApiError, Violations, quoted};
 use crate::schema::proto::Date as ProtoDate;
 use crate::schema::proto::v1;
-use detente_analysis::{Aim, Goal, Problem, ProblemError, Question};
+use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
 use detente_condition::{Answer, InputId, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Firmness, Role};
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The fields that the requests of the analysis service have in common.
@@ -41,20 +42,43 @@ pub struct CommonFields<'a> {
 #[derive(Clone, Debug)]
 pub struct ValidatedRequest {
     /// The question to solve, without the proposal.
-    pub question: Question,
-    /// The proposal's terms, if the request gives a proposal.
+    pub question: SearchQuestion,
+    /// The text of the goal's condition; empty without a goal.
+    goal: String,
+    /// The proposal's terms, if the request gives a proposal, in the scenario's order.
     pub terms: Option<Vec<Given>>,
     /// The hypotheses in words, in the order given.
     pub suppositions: Vec<String>,
 }
 
 impl ValidatedRequest {
+    /// Returns what distinguishes the request from others: requests with equal identities have equal answers.
+    fn identity(&self) -> impl Eq + Hash + '_ {
+        let Self { question, goal, terms, suppositions } = self;
+        let SearchQuestion { compiled, day, supposed, circumstances, aim } = question;
+        // The text of the goal stands for the compiled condition.
+        let Aim { pins, goal: _, floor, counts } = aim;
+        let scenario = compiled.scenario();
+        // Suppositions name all changes of red lines, but shorten conditions and leave out titles.
+        let added = supposed.iter().flat_map(|supposed| {
+            let lines = (scenario.red_lines.len()..).map_while(|at| supposed.red_line(scenario, at));
+            lines.map(|line| (&*line.title, &*line.condition.text))
+        });
+        let added: Vec<(&str, &str)> = added.collect();
+        (
+            (&scenario.id, &scenario.revision, day),
+            (circumstances, terms),
+            (pins, goal, floor, counts),
+            (suppositions, added),
+        )
+    }
+
     /// Prepares the question to be solved.
     ///
     /// # Errors
     /// If conditions and pins cut a quantity into too many intervals, or if the scenario does not cover the day.
     pub fn problem(&self) -> Result<Problem, ApiError> {
-        self.ready(Problem::new(self.question.clone()))
+        Problem::new(self.question.clone()).map_err(|cause| self.not_ready(cause))
     }
 
     /// Prepares the question for comparing packages by preferences, which cut quantities too.
@@ -62,11 +86,12 @@ impl ValidatedRequest {
     /// # Errors
     /// The errors of [`ValidatedRequest::problem`].
     pub fn comparing(&self) -> Result<Problem, ApiError> {
-        self.ready(Problem::comparing(self.question.clone()))
+        Problem::comparing(self.question.clone()).map_err(|cause| self.not_ready(cause))
     }
 
-    fn ready(&self, problem: Result<Problem, ProblemError>) -> Result<Problem, ApiError> {
-        problem.map_err(|unready| match unready {
+    /// Returns the error of a question that cannot be prepared.
+    pub fn not_ready(&self, cause: ProblemError) -> ApiError {
+        match cause {
             ProblemError::Cuts(cuts) => {
                 let mut violations = Violations::default();
                 for cut in cuts {
@@ -82,7 +107,28 @@ impl ValidatedRequest {
                 ApiError::InvalidRequest(violations)
             }
             ProblemError::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
-        })
+        }
+    }
+}
+
+impl PartialEq for ValidatedRequest {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for ValidatedRequest {}
+
+impl Hash for ValidatedRequest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl CommonFields<'_> {
+    /// Whether the fields have conditions, which take milliseconds to compile.
+    pub fn have_conditions(&self) -> bool {
+        !self.hypotheses.is_empty() || self.aim.is_some_and(|aim| !aim.goal.is_empty())
     }
 }
 
@@ -109,7 +155,7 @@ pub fn to_validated(
             }
             None
         }
-        subject => Some(to_given(scenario, subject, changes, "", violations)?),
+        subject => Some(in_order(to_given(scenario, subject, changes, "", violations)?)),
     };
     let circumstances = to_circumstances(scenario, fields.circumstances, violations);
     let day = to_date(fields.as_of, "as_of", violations).unwrap_or(scenario.as_of);
@@ -117,16 +163,23 @@ pub fn to_validated(
     let supposition = to_supposition(compiled, fields.hypotheses, (day, day), violations);
     let aim = to_aim(compiled, fields.aim, violations);
     Ok(ValidatedRequest {
-        question: Question {
+        question: SearchQuestion {
             compiled: compiled.clone(),
             day,
             supposed: supposition.supposed.clone(),
-            circumstances: supposition.given_over(Vec::new(), circumstances),
+            circumstances: in_order(supposition.given_over(Vec::new(), circumstances)),
             aim,
         },
+        goal: fields.aim.map_or_else(String::new, |aim| aim.goal.clone()),
         terms,
         suppositions: supposition.texts,
     })
+}
+
+/// Sorts values by input, so that requests that differ only in their order are equal.
+fn in_order(mut given: Vec<Given>) -> Vec<Given> {
+    given.sort_by_key(|given| given.input);
+    given
 }
 
 fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violations) -> Aim {
@@ -142,12 +195,13 @@ fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violation
         let text = format!("{} is no firmness; give one from 1 (tentative) to 4 (absolute)", aim.floor);
         violations.add("aim.floor", text);
     }
-    let pins = to_answers(scenario, &aim.pins, InputKind::Issues, "aim.pins", violations);
+    let mut pins = to_answers(scenario, &aim.pins, InputKind::Issues, "aim.pins", violations);
     for (at, pin) in aim.pins.iter().enumerate() {
         if matches!(pin.value, Some(v1::term::Value::Unsettled(_))) {
             violations.add(format!("aim.pins[{at}].unsettled"), "a package settles what is pinned: give an answer");
         }
     }
+    pins.sort_by_key(|(input, _)| *input);
     Aim {
         pins,
         goal: to_goal(compiled, &aim.goal, violations),

@@ -1,14 +1,15 @@
-//! Converts the results of analyses to messages and sentences.
+//! Converts the results of searches to messages.
 //!
 //! Must not know how a result is computed, or what the request contained beside the question.
 
 use crate::convert::red_line::from_firmness;
 use crate::convert::term::{entry_id, from_answer};
-use crate::convert::wording::{self, capitalised, list};
+use crate::convert::wording;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, amendment_change};
 use detente_analysis::{
-    Amended, Blame, CutShort, Distance, Efficient, Impasse, Package, Problem, Question, Step, StepKind,
+    Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, EfficientPackage, Impasse, Obstacle, Package,
+    Problem, SearchLimit, SearchProgress, SearchQuestion,
 };
 use detente_condition::{Answer, InputId};
 use detente_core::engine::Given;
@@ -17,29 +18,24 @@ use detente_core::scenario::model::Firmness;
 use std::collections::BTreeSet;
 
 /// Converts the reason why an answer is incomplete.
-pub fn from_cut(cut: Option<CutShort>) -> v1::CutShort {
+pub fn from_cut(cut: Option<SearchLimit>) -> v1::CutShort {
     match cut {
         None => v1::CutShort::Unspecified,
-        Some(CutShort::Deadline) => v1::CutShort::Deadline,
-        Some(CutShort::Work) => v1::CutShort::Work,
-        Some(CutShort::Results) => v1::CutShort::Results,
+        Some(SearchLimit::Deadline) => v1::CutShort::Deadline,
+        Some(SearchLimit::Work) => v1::CutShort::Work,
+        Some(SearchLimit::Results) => v1::CutShort::Results,
     }
 }
 
-/// Returns a sentence that says why an answer is incomplete, with a leading space; empty for a complete answer.
-pub fn cut_text(cut: Option<CutShort>) -> &'static str {
-    match cut {
-        None => "",
-        Some(CutShort::Deadline) => " This is not the whole answer: the time ran out.",
-        Some(CutShort::Work) => {
-            " This is not the whole answer: the question outgrew the work that one question may take."
-        }
-        Some(CutShort::Results) => " This is not the whole answer: there is more than was asked for.",
-    }
+/// Converts a report of progress.
+pub fn from_progress(progress: SearchProgress) -> v1::SearchProgress {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let phase = wording::search::phase(progress.phase).to_owned();
+    v1::SearchProgress { phase, done: number(progress.done), total: number(progress.total) }
 }
 
 /// Converts the red line at `position` to its brief form, with `firmness` as its firmness.
-pub fn mention(question: &Question, position: usize, firmness: Firmness) -> Option<v1::RedLineMention> {
+pub fn mention(question: &SearchQuestion, position: usize, firmness: Firmness) -> Option<v1::RedLineMention> {
     let scenario = question.compiled.scenario();
     let red_line = question.red_line(position)?;
     Some(v1::RedLineMention {
@@ -57,25 +53,12 @@ pub fn lines(problem: &Problem, places: &[usize]) -> Vec<v1::RedLineMention> {
 }
 
 /// Converts the red lines that would count but are not yet recorded on the day.
-pub fn not_recorded(question: &Question) -> Vec<v1::RedLineMention> {
+pub fn not_recorded(question: &SearchQuestion) -> Vec<v1::RedLineMention> {
     crossed(question, &question.not_recorded())
 }
 
-/// Returns a sentence about the red lines that are not yet recorded, with a leading space; empty if there are none.
-pub fn not_recorded_text(question: &Question) -> String {
-    match question.not_recorded().len() {
-        0 => String::new(),
-        1 => " 1 red line that would count is not yet recorded on that day, which is not the same as clear.".to_owned(),
-        count => {
-            format!(
-                " {count} red lines that would count are not yet recorded on that day, which is not the same as clear."
-            )
-        }
-    }
-}
-
 /// Converts red lines, given as positions with the firmness of the crossing.
-fn crossed(question: &Question, crossed: &[(usize, Firmness)]) -> Vec<v1::RedLineMention> {
+fn crossed(question: &SearchQuestion, crossed: &[(usize, Firmness)]) -> Vec<v1::RedLineMention> {
     crossed.iter().filter_map(|(position, firmness)| mention(question, *position, *firmness)).collect()
 }
 
@@ -93,7 +76,7 @@ fn terms_of(scenario: &Scenario, answers: &[(InputId, Answer)]) -> Vec<v1::Term>
 }
 
 /// Converts a package.
-pub fn from_package(question: &Question, package: &Package) -> v1::Package {
+pub fn from_package(question: &SearchQuestion, package: &Package) -> v1::Package {
     v1::Package {
         terms: terms_of(question.compiled.scenario(), &package.answers),
         crosses: crossed(question, &package.crosses),
@@ -101,7 +84,7 @@ pub fn from_package(question: &Question, package: &Package) -> v1::Package {
 }
 
 /// Converts an efficient package.
-pub fn from_efficient(question: &Question, efficient: &Efficient) -> v1::EfficientPackage {
+pub fn from_efficient(question: &SearchQuestion, efficient: &EfficientPackage) -> v1::EfficientPackage {
     let scenario = question.compiled.scenario();
     let ranks = efficient.places.iter().filter_map(|(party, issue, place)| {
         Some(v1::IssueRank {
@@ -126,7 +109,7 @@ pub fn from_utilities(scenario: &Scenario, utilities: &[(usize, f64)]) -> Vec<v1
     found.collect()
 }
 
-fn from_distance(distance: &Distance) -> v1::AmendmentDistance {
+fn from_distance(distance: &AmendmentDistance) -> v1::AmendmentDistance {
     let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     v1::AmendmentDistance {
         terms_changed: number(distance.terms_changed),
@@ -137,7 +120,7 @@ fn from_distance(distance: &Distance) -> v1::AmendmentDistance {
 }
 
 /// Converts an amendment. `terms` are the terms of the proposal before the amendment.
-pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amended) -> v1::Amendment {
+pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amendment) -> v1::Amendment {
     let question = &problem.question;
     let scenario = question.compiled.scenario();
     let mut all: Vec<(InputId, Answer)> = terms
@@ -148,11 +131,8 @@ pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amended) -> v1
         .collect();
     all.sort_by_key(|(input, _)| *input);
     let changes: Vec<v1::AmendmentChange> = amended.steps.iter().filter_map(|step| from_step(problem, step)).collect();
-    let texts: Vec<String> = changes.iter().map(|change| change.text.clone()).collect();
-    let summary = match texts.as_slice() {
-        [] => "The proposal passes as it is.".to_owned(),
-        texts => format!("{}.", capitalised(&texts.join("; "))),
-    };
+    let texts: Vec<&str> = changes.iter().map(|change| &*change.text).collect();
+    let summary = wording::amendments::amendment(&texts);
     v1::Amendment {
         distance: Some(from_distance(&amended.distance)),
         changes,
@@ -162,39 +142,26 @@ pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amended) -> v1
     }
 }
 
-fn from_step(problem: &Problem, step: &Step) -> Option<v1::AmendmentChange> {
+fn from_step(problem: &Problem, step: &AmendmentStep) -> Option<v1::AmendmentChange> {
     let question = &problem.question;
     let scenario = question.compiled.scenario();
     let input = scenario.inputs.get(step.input.index())?;
-    let (kind, text) = match step.kind {
-        StepKind::Member { member, inside: true } => {
-            let id = entry_id(&input.domain, member);
-            let text = format!("add {id} to {}", input.id);
-            (amendment_change::Step::AddMember(id), text)
+    let kind = match step.kind {
+        AmendmentStepKind::Member { member, inside: true } => {
+            amendment_change::Step::AddMember(entry_id(&input.domain, member))
         }
-        StepKind::Member { member, inside: false } => {
-            let id = entry_id(&input.domain, member);
-            let text = format!("drop {id} from {}", input.id);
-            (amendment_change::Step::DropMember(id), text)
+        AmendmentStepKind::Member { member, inside: false } => {
+            amendment_change::Step::DropMember(entry_id(&input.domain, member))
         }
-        StepKind::Set(answer) => {
-            let sentence = wording::answer(input, &answer);
-            let value = sentence.strip_prefix(&format!("{} is ", input.id)).unwrap_or(&sentence);
-            let text = if step.settles_open {
-                format!("settle {} as {value}", input.id)
-            } else {
-                format!("set {} to {value}", input.id)
-            };
-            (amendment_change::Step::Set(from_answer(input, &answer)), text)
-        }
+        AmendmentStepKind::Set(answer) => amendment_change::Step::Set(from_answer(input, &answer)),
     };
     let places: Vec<usize> = step
         .needed_for
         .iter()
-        .filter_map(|blame| if let Blame::Line(place) = blame { Some(*place) } else { None })
+        .filter_map(|blame| if let Obstacle::Line(place) = blame { Some(*place) } else { None })
         .collect();
     let constraints = step.needed_for.iter().filter_map(|blame| match blame {
-        Blame::Constraint(position) => Some(scenario.constraints.get(*position)?.id.to_string()),
+        Obstacle::Constraint(position) => Some(scenario.constraints.get(*position)?.id.to_string()),
         _ => None,
     });
     Some(v1::AmendmentChange {
@@ -204,10 +171,10 @@ fn from_step(problem: &Problem, step: &Step) -> Option<v1::AmendmentChange> {
         settles_open_term: step.settles_open,
         settles: lines(problem, &places),
         mends_constraints: constraints.collect(),
-        meets_goal: step.needed_for.contains(&Blame::Goal),
-        meets_pin: step.needed_for.contains(&Blame::Pins),
+        meets_goal: step.needed_for.contains(&Obstacle::Goal),
+        meets_pin: step.needed_for.contains(&Obstacle::Pins),
         newly_crosses: crossed(question, &step.newly_crosses),
-        text,
+        text: wording::amendments::step(input, step),
     })
 }
 
@@ -234,44 +201,6 @@ pub fn from_impasse(problem: &Problem, impasse: &Impasse) -> v1::Impasse {
         in_no_conflict: lines(problem, impasse.in_none.as_deref().unwrap_or_default()),
         complete: impasse.cut_short.is_none(),
         cut_short: from_cut(impasse.cut_short).into(),
-        summary: impasse_summary(problem, impasse),
+        summary: wording::impasse::summary(problem, impasse),
     }
-}
-
-fn impasse_summary(problem: &Problem, impasse: &Impasse) -> String {
-    let floor = problem.question.aim.floor.word();
-    let cut = cut_text(impasse.cut_short);
-    let lead = match impasse.is_impasse {
-        None => "Whether a package passes was not found out.".to_owned(),
-        Some(false) => format!(
-            "No impasse: packages pass, with every counted red line clear at the floor `{floor}`. That is not consent."
-        ),
-        Some(true) if impasse.is_contradiction => "Pins, goal and constraints contradict each other: no package meets \
-                                                    them, whatever the red lines."
-            .to_owned(),
-        Some(true) => {
-            let single: Vec<String> = impasse
-                .in_every
-                .iter()
-                .flatten()
-                .filter_map(|place| problem.red_line(problem.lines.get(*place)?))
-                .map(|red_line| red_line.id.to_string())
-                .collect();
-            let opened = match single.as_slice() {
-                [] if impasse.in_every.is_some() => " No single red line's softening opens one.".to_owned(),
-                [] => String::new(),
-                [one] => format!(" The softening of {one} alone would open one."),
-                some => format!(" The softening of any one of {} alone would open one.", list(some)),
-            };
-            let (conflicts, concessions) =
-                (counted(impasse.conflicts.len(), "conflict"), counted(impasse.concessions.len(), "concession"));
-            format!("Impasse at the floor `{floor}`: no package passes. {conflicts}, {concessions}.{opened}")
-        }
-    };
-    lead + &not_recorded_text(&problem.question) + cut
-}
-
-/// Returns a count with its noun: "1 conflict", "3 conflicts".
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -122,7 +122,7 @@ impl<'a> Reader<'a, '_> {
                 let input = to_input(self.scenario(), name, InputKind::Circumstances, &field, self.violations);
                 if let Some(input) = input {
                     self.draft.circumstances.insert(input, Answer::Unsettled);
-                    self.texts.push(format!("{name} is unknown"));
+                    self.texts.push(wording::hypotheses::unknown_circumstance(name));
                 }
             }
             Some(Kind::AddRedLine(line)) => self.add_red_line(line, &format!("{field}.add_red_line")),
@@ -137,7 +137,7 @@ impl<'a> Reader<'a, '_> {
             }
             Line::Added(at) => self.draft.added.get_mut(at).into_iter().for_each(|added| added.dropped = true),
         }
-        self.texts.push(format!("{id} is not held"));
+        self.texts.push(wording::hypotheses::dropped_red_line(id));
     }
 
     fn change_firmness(&mut self, change: &'a v1::FirmnessChange, field: &str) {
@@ -150,7 +150,7 @@ impl<'a> Reader<'a, '_> {
             }
             Line::Added(at) => self.draft.added.get_mut(at).into_iter().for_each(|added| added.firmness = firmness),
         }
-        self.texts.push(format!("{id} is held as {}", firmness.word()));
+        self.texts.push(wording::hypotheses::changed_firmness(id, firmness));
     }
 
     fn set_circumstance(&mut self, term: &'a v1::Term, field: &str) {
@@ -209,8 +209,8 @@ impl<'a> Reader<'a, '_> {
             dropped: false,
         });
         if let (Some(id), Some(firmness)) = (id, firmness) {
-            let (party, firmness) = (&line.party, firmness.word());
-            self.texts.push(format!("{party} {word} {} ({firmness}), as {id}", on_one_line(condition)));
+            let condition = on_one_line(condition);
+            self.texts.push(wording::hypotheses::added_red_line(id, &line.party, requires, &condition, firmness));
         }
     }
 

@@ -11,6 +11,7 @@ pub mod evaluation;
 pub mod hypotheses;
 pub mod red_line;
 pub mod request;
+pub mod robustness;
 pub mod scenario;
 pub mod term;
 pub mod wording;

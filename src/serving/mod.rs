@@ -16,7 +16,7 @@ mod store;
 mod watch;
 mod workers;
 
-pub use analyses::{Analyses, AnalysisCounts, AnalysisError, JobHandle, Stop, Ticket};
+pub use analyses::{Analyses, AnalysisCounts, AnalysisError, AnalysisThreads, JobHandle, Stop, Ticket};
 pub use cache::{Cache, CacheCounts, CacheKey, CachedAnswer};
 pub use decisions::{
     DecisionCounts, DecisionLog, DecisionSettings, DecisionTarget, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES,

@@ -6,7 +6,7 @@ use super::agreement::{compile, day, in_order};
 use super::expression::Expression;
 use super::generate::{self, Choices, Size};
 use super::world::{Knowledge, LAST_DAY, Preference, Ranking, RedLine, Span, Value, World};
-use detente_analysis::{Aim, Goal, Problem, ProblemError, Question};
+use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
 use detente_condition::{Answer, CallConditions, InputId, compile_for_call};
 use detente_core::engine::{Compiled, Given, Origin, Status, Supposed};
 use detente_core::scenario::model;
@@ -216,7 +216,7 @@ impl Case {
         self.made_ready(Problem::comparing)
     }
 
-    pub fn made_ready(&self, ready: impl FnOnce(Question) -> Result<Problem, ProblemError>) -> Problem {
+    pub fn made_ready(&self, ready: impl FnOnce(SearchQuestion) -> Result<Problem, ProblemError>) -> Problem {
         let compiled = self.compiled();
         let conditions = |texts: &[String]| -> CallConditions {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -247,7 +247,7 @@ impl Case {
         let pin = |(input, known): &(usize, Knowledge)| (id(*input), known.answer());
         let mut circumstances = self.world.given(&self.circumstances);
         circumstances.iter_mut().for_each(|given| given.origin = Origin::Circumstance);
-        let question = Question {
+        let question = SearchQuestion {
             day: day(&self.world).unwrap(),
             supposed: supposes.then(|| Arc::new(supposed)),
             circumstances,

@@ -2,7 +2,7 @@
 
 use super::search::{Search, place};
 use super::world::{Knowledge, Value};
-use detente_analysis::Distance;
+use detente_analysis::AmendmentDistance;
 use detente_condition::Space;
 
 /// The choice for an issue: `None` keeps it, `Some` gives it a value.
@@ -19,9 +19,9 @@ pub struct Way {
 }
 
 impl Way {
-    pub fn distance(&self) -> Distance {
+    pub fn distance(&self) -> AmendmentDistance {
         let [terms_changed, terms_settled, members_toggled, cuts_moved] = self.numbers;
-        Distance { terms_changed, terms_settled, members_toggled, cuts_moved }
+        AmendmentDistance { terms_changed, terms_settled, members_toggled, cuts_moved }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::world::{Kind, Knowledge, Value};
-use detente_analysis::Blame;
+use detente_analysis::Obstacle;
 use detente_condition::{Answer, InputId, Space};
 use std::collections::BTreeSet;
 
@@ -102,15 +102,15 @@ impl<'a> Search<'a> {
 
     /// The obstacles of the possible assignments, in the order of the documentation: red lines, constraints, goal,
     /// pins.
-    pub fn runs_into(&self, known: &[Knowledge]) -> Vec<Blame> {
+    pub fn runs_into(&self, known: &[Knowledge]) -> Vec<Obstacle> {
         let met: Vec<&Met> = self.within(known).into_iter().map(|assignment| &self.met[assignment]).collect();
         let crossed = met.iter().fold(0, |all, met| all | met.crossed_somehow());
         let broken = met.iter().fold(0, |all, met| all | met.broken);
         let constraints = self.case.world.constraints.len();
-        let lines = (0..32).filter(|at| crossed >> at & 1 == 1).map(Blame::Line);
-        let hard = (0..constraints).filter(|at| broken >> at & 1 == 1).map(Blame::Constraint);
-        let goal = (broken >> constraints & 1 == 1).then_some(Blame::Goal);
-        let pins = met.iter().any(|met| !met.pinned).then_some(Blame::Pins);
+        let lines = (0..32).filter(|at| crossed >> at & 1 == 1).map(Obstacle::Line);
+        let hard = (0..constraints).filter(|at| broken >> at & 1 == 1).map(Obstacle::Constraint);
+        let goal = (broken >> constraints & 1 == 1).then_some(Obstacle::Goal);
+        let pins = met.iter().any(|met| !met.pinned).then_some(Obstacle::Pins);
         lines.chain(hard).chain(goal).chain(pins).collect()
     }
 

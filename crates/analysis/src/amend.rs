@@ -5,12 +5,12 @@
 //! minimum. An issue that the proposal leaves open may stay open if the package passes for each of its possible
 //! answers. Must not know of decision diagrams.
 
-use super::budget::{Budget, CutShort, SearchError};
+use super::budget::{Budget, SearchError, SearchLimit, SearchPhase};
 use super::distance::DistanceLiterals;
-use super::encoding::{Encoding, IssueLiterals, Open};
+use super::encoding::{Encoding, IssueLiterals, OpenIssue};
 use super::first::members_held;
 use super::package::{answer_of, given};
-use super::problem::{Answers, Blame, Problem, touches};
+use super::problem::{Answers, Obstacle, Problem, touches};
 use super::solver::{CountedLiterals, Solver};
 use detente_condition::{Answer, Axis, InputId, Value};
 use detente_core::engine::{Given, NotCoveredError};
@@ -23,7 +23,7 @@ pub const MAX_AMENDMENTS: usize = 20;
 
 /// The distance of an amended proposal from the proposal; earlier fields take precedence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Distance {
+pub struct AmendmentDistance {
     /// The number of issues whose new answer is outside of the old one.
     ///
     /// An issue counts if its exact answer changes, if its new answer is outside of its bracket, or if a certain member
@@ -39,7 +39,7 @@ pub struct Distance {
 
 /// The change that a step makes to its issue.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum StepKind {
+pub enum AmendmentStepKind {
     /// A member is put in or taken out.
     Member {
         /// The position of the member.
@@ -53,17 +53,17 @@ pub enum StepKind {
 
 /// One step of an amendment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Step {
+pub struct AmendmentStep {
     /// The issue that the step changes.
     pub input: InputId,
     /// The change.
-    pub kind: StepKind,
+    pub kind: AmendmentStepKind,
     /// The effective answer of the issue before the amendment.
     pub before: Answer,
     /// Whether the step settles an open issue or member.
     pub settles_open: bool,
     /// The reasons for which the amended proposal might not pass if this step alone were undone.
-    pub needed_for: Vec<Blame>,
+    pub needed_for: Vec<Obstacle>,
     /// The red lines that do not count and that the amended proposal newly crosses because of this step.
     ///
     /// The amended proposal certainly crosses them, and neither the proposal nor the amended proposal without this step
@@ -74,13 +74,13 @@ pub struct Step {
 
 /// An amended proposal that passes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Amended {
+pub struct Amendment {
     /// The distance from the proposal.
-    pub distance: Distance,
+    pub distance: AmendmentDistance,
     /// The new answers of the changed issues, in the scenario's order.
     pub answers: Vec<(InputId, Answer)>,
     /// The steps, in the scenario's order of issues and members; one step for each changed member.
-    pub steps: Vec<Step>,
+    pub steps: Vec<AmendmentStep>,
     /// The red lines that the amended proposal certainly crosses although they do not count.
     ///
     /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
@@ -94,11 +94,11 @@ pub struct Amendments {
     /// The amended proposals, by ascending distance.
     ///
     /// None of them changes all the issues that an earlier one changes.
-    pub found: Vec<Amended>,
+    pub found: Vec<Amendment>,
     /// Whether any package passes; `None` if the search was cut short before it found out.
     pub any: Option<bool>,
     /// The reason for which there may be more amendments; `None` if these are all.
-    pub cut_short: Option<CutShort>,
+    pub cut_short: Option<SearchLimit>,
 }
 
 impl Problem {
@@ -116,9 +116,9 @@ impl Problem {
             Ok(any) => amendments.any = Some(any),
             Err(cut) => amendments.cut_short = Some(cut),
         }
-        let mut least = Distance::default();
+        let mut least = AmendmentDistance::default();
         while amendments.any == Some(true) && amendments.found.len() < most.min(MAX_AMENDMENTS) {
-            budget.report("looking for the nearest packages", amendments.found.len(), most);
+            budget.report(SearchPhase::NearestPackages, amendments.found.len(), most);
             match search.nearest(least) {
                 Ok(Some((distance, chosen))) => {
                     least = distance;
@@ -146,10 +146,10 @@ impl Problem {
         &self,
         terms: &[Given],
         before: &[Answer],
-        distance: Distance,
+        distance: AmendmentDistance,
         chosen: &[(InputId, Answer)],
         budget: &Budget<'_>,
-    ) -> Result<Amended, SearchError> {
+    ) -> Result<Amendment, SearchError> {
         let with = |answers: &[(InputId, Answer)]| -> Vec<Given> {
             let kept = terms.iter().filter(|term| answers.iter().all(|(input, _)| *input != term.input)).copied();
             kept.chain(answers.iter().map(|(input, answer)| given(*input, *answer))).collect()
@@ -168,7 +168,7 @@ impl Problem {
                 answers.iter_mut().filter(|(of, _)| of == input).for_each(|(_, answer)| *answer = reverted);
                 let without = self.question.certain_crossings(&with(&answers))?;
                 let caused = newly.iter().filter(|(line, _)| without.iter().all(|(other, _)| other != line));
-                steps.push(Step {
+                steps.push(AmendmentStep {
                     input: *input,
                     kind,
                     before: was,
@@ -178,11 +178,11 @@ impl Problem {
                 });
             }
         }
-        Ok(Amended { distance, answers: chosen.to_vec(), steps, crosses })
+        Ok(Amendment { distance, answers: chosen.to_vec(), steps, crosses })
     }
 
     /// Returns the reasons for which answers might not pass, for some value of the open inputs.
-    fn runs_into(&self, before: &[Answer], answers: &[(InputId, Answer)]) -> Vec<Blame> {
+    fn runs_into(&self, before: &[Answer], answers: &[(InputId, Answer)]) -> Vec<Obstacle> {
         let mut state = self.state(before);
         for (input, answer) in answers {
             if let (Some(mask), Some(axis)) = (state.get_mut(input.index()), self.space.axis(*input)) {
@@ -192,13 +192,13 @@ impl Problem {
         let mut blames = Vec::new();
         for (at, line) in self.lines.iter().enumerate() {
             if line.crossed.iter().any(|cube| touches(&self.space, &state, cube)) {
-                blames.push(Blame::Line(at));
+                blames.push(Obstacle::Line(at));
             }
         }
         let hard = self.hard.iter().filter(|(_, cubes)| cubes.iter().any(|cube| touches(&self.space, &state, cube)));
         blames.extend(hard.map(|(blame, _)| *blame));
         let outside = state.iter().zip(&self.possible).any(|(state, pinned)| state & !pinned != 0);
-        blames.extend(outside.then_some(Blame::Pins));
+        blames.extend(outside.then_some(Obstacle::Pins));
         blames
     }
 
@@ -224,9 +224,9 @@ fn is_settled(answer: &Answer) -> bool {
 /// Returns the single steps from one answer of an issue to another.
 ///
 /// Each step comes with the answer that the issue would have without it, and whether it settles what was open.
-fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> Vec<(StepKind, Answer, bool)> {
+fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> Vec<(AmendmentStepKind, Answer, bool)> {
     let Some(Axis::Members { count }) = problem.space.axis(input) else {
-        return vec![(StepKind::Set(*after), *was, !is_settled(was))];
+        return vec![(AmendmentStepKind::Set(*after), *was, !is_settled(was))];
     };
     let bits = (0..*count).map(|member| (member, 1u64.checked_shl(u32::from(member)).unwrap_or(0)));
     let all = bits.clone().fold(0, |all, (_, bit)| all | bit);
@@ -242,7 +242,7 @@ fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> 
         // Without this step, the member keeps its old state.
         let includes = now_in & !bit | was_in & bit;
         let excludes = now_out & !bit | was_out & bit;
-        steps.push((StepKind::Member { member, inside }, members_answer(includes, excludes, all), was_open));
+        steps.push((AmendmentStepKind::Member { member, inside }, members_answer(includes, excludes, all), was_open));
     }
     steps
 }
@@ -273,7 +273,7 @@ struct NearestSearch<'a> {
     encoding: Encoding,
     /// One literal for each issue, which holds if the answer of the issue changes.
     touched: Vec<Lit>,
-    /// The literals of the four numbers of a [`Distance`], in their order.
+    /// The literals of the four numbers of an [`AmendmentDistance`], in their order.
     measures: [CountedLiterals; 4],
 }
 
@@ -305,7 +305,7 @@ impl<'a> NearestSearch<'a> {
     /// Finds the nearest package that was not found before; `None` if no package is left.
     ///
     /// `least` is a lower bound on its distance.
-    fn nearest(&mut self, least: Distance) -> Result<Option<(Distance, Answers)>, CutShort> {
+    fn nearest(&mut self, least: AmendmentDistance) -> Result<Option<(AmendmentDistance, Answers)>, SearchLimit> {
         if !self.solver.solve(&[])? {
             return Ok(None);
         }
@@ -339,14 +339,14 @@ impl<'a> NearestSearch<'a> {
         let blocked: Vec<Lit> = touched.map(|touched| !touched).collect();
         self.solver.add(&blocked);
         let [terms_changed, terms_settled, members_toggled, cuts_moved] = reached;
-        Ok(Some((Distance { terms_changed, terms_settled, members_toggled, cuts_moved }, chosen)))
+        Ok(Some((AmendmentDistance { terms_changed, terms_settled, members_toggled, cuts_moved }, chosen)))
     }
 
     /// Returns the changed answers of the first package under the given literals.
     ///
     /// The solver keeps the model of this package. Packages are ordered issue by issue: an unchanged answer first, then
     /// the options in their order, or the intervals of a quantity by their distance.
-    fn first_in_order(&mut self, held: Vec<Lit>) -> Result<Answers, CutShort> {
+    fn first_in_order(&mut self, held: Vec<Lit>) -> Result<Answers, SearchLimit> {
         let mut preferred = Vec::new();
         for (input, literals, open) in self.encoding.issues() {
             let before = self.before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
@@ -385,7 +385,7 @@ impl<'a> NearestSearch<'a> {
 }
 
 /// Returns the literals of an issue in order of preference; exactly one literal of each group holds.
-fn order_of(axis: &Axis, literals: &IssueLiterals, open: Option<&Open>, possible: u128) -> Vec<Vec<Lit>> {
+fn order_of(axis: &Axis, literals: &IssueLiterals, open: Option<&OpenIssue>, possible: u128) -> Vec<Vec<Lit>> {
     let stays = open.map(|open| open.stays);
     match literals {
         IssueLiterals::Values(values) => {

@@ -56,15 +56,15 @@ impl Default for Bounds {
 
 /// The reason for which the result of a question is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum CutShort {
+pub enum SearchLimit {
     /// The deadline passed, or no caller waits for the result.
     #[error("the time ran out")]
     Deadline,
     /// The question exceeded one of its [`Bounds`].
-    #[error("the question outgrew the work that one question may take")]
+    #[error("the question exceeds the work that one question may take")]
     Work,
     /// There are more results than the requested maximum.
-    #[error("there is more than was asked for")]
+    #[error("there are more results than the maximum")]
     Results,
 }
 
@@ -73,18 +73,50 @@ pub enum CutShort {
 pub(super) enum SearchError {
     /// The search was cut short: the results found so far are returned.
     #[error(transparent)]
-    Cut(#[from] CutShort),
+    Cut(#[from] SearchLimit),
     /// The scenario does not cover the day: there is no result.
     #[error(transparent)]
     Day(#[from] NotCoveredError),
+}
+
+/// What a search does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchPhase {
+    /// Searches for the packages nearest to a proposal.
+    NearestPackages,
+    /// Combines the diagrams of the red lines to one.
+    CombiningRedLines,
+    /// Counts the passing packages.
+    Counting,
+    /// Compares packages by preferences.
+    Comparing,
+    /// Searches for packages that differ from each other.
+    DiversePackages,
+    /// Searches for minimal conflicts.
+    Conflicts,
+    /// Searches for minimal concessions.
+    Concessions,
+    /// Computes the probabilities under certainty about each red line.
+    WeighingRedLines,
+}
+
+/// A report of the progress of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchProgress {
+    /// What the search does.
+    pub phase: SearchPhase,
+    /// The steps of the phase that are done.
+    pub done: u64,
+    /// All steps of the phase; 0 if unknown.
+    pub total: u64,
 }
 
 /// The bounds of one question, the work that is left of them, and its callbacks.
 pub struct Budget<'a> {
     /// Returns whether the work must stop. Called often, so it must be cheap.
     stop: &'a dyn Fn() -> bool,
-    /// Receives the progress: the phase, the amount done, and the total (0 if unknown).
-    report: &'a dyn Fn(&'static str, u64, u64),
+    /// Receives the progress.
+    report: &'a dyn Fn(SearchProgress),
     pub(super) bounds: Bounds,
     /// The remaining conflicts of the SAT solver.
     pub(super) conflicts: Cell<usize>,
@@ -95,9 +127,8 @@ pub struct Budget<'a> {
 impl<'a> Budget<'a> {
     /// Creates a budget with the default bounds.
     ///
-    /// `stop` returns whether the work must stop. `report` receives the progress: the phase, the amount done, and the
-    /// total (0 if unknown).
-    pub fn new(stop: &'a dyn Fn() -> bool, report: &'a dyn Fn(&'static str, u64, u64)) -> Self {
+    /// `stop` returns whether the work must stop. `report` receives the progress.
+    pub fn new(stop: &'a dyn Fn() -> bool, report: &'a dyn Fn(SearchProgress)) -> Self {
         let bounds = Bounds::default();
         let (conflicts, points) = (Cell::new(bounds.conflicts), Cell::new(bounds.points));
         Self { stop, report, bounds, conflicts, points }
@@ -105,7 +136,7 @@ impl<'a> Budget<'a> {
 
     /// Creates a budget without a time limit that reports no progress, for tests and benchmarks.
     pub fn unhurried() -> Budget<'static> {
-        Budget::new(&|| false, &|_, _, _| {})
+        Budget::new(&|| false, &|_| {})
     }
 
     /// Replaces the bounds, and resets the remaining work to them.
@@ -119,20 +150,20 @@ impl<'a> Budget<'a> {
         (self.stop)()
     }
 
-    pub(super) fn check(&self) -> Result<(), CutShort> {
-        if self.is_over() { Err(CutShort::Deadline) } else { Ok(()) }
+    pub(super) fn check(&self) -> Result<(), SearchLimit> {
+        if self.is_over() { Err(SearchLimit::Deadline) } else { Ok(()) }
     }
 
-    pub(super) fn report(&self, phase: &'static str, done: usize, total: usize) {
-        (self.report)(phase, done as u64, total as u64);
+    pub(super) fn report(&self, phase: SearchPhase, done: usize, total: usize) {
+        (self.report)(SearchProgress { phase, done: done as u64, total: total as u64 });
     }
 
     /// Subtracts points from the remaining ones.
     ///
     /// # Errors
-    /// Returns [`CutShort::Work`] if fewer points are left.
-    pub(super) fn spend_points(&self, points: usize) -> Result<(), CutShort> {
-        let left = self.points.get().checked_sub(points).ok_or(CutShort::Work)?;
+    /// Returns [`SearchLimit::Work`] if fewer points are left.
+    pub(super) fn spend_points(&self, points: usize) -> Result<(), SearchLimit> {
+        let left = self.points.get().checked_sub(points).ok_or(SearchLimit::Work)?;
         self.points.set(left);
         Ok(())
     }

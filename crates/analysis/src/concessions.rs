@@ -4,7 +4,7 @@
 //! subsets are found first and then ruled out with all their supersets. So every set found is minimal, and a search
 //! that stops early returns the first sets of the order. Must not know of cubes or issues.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::encoding::Encoding;
 use super::problem::Problem;
 use super::solver::{CountedLiterals, Solver};
@@ -30,7 +30,7 @@ impl<'a> Softening<'a> {
     }
 
     /// Returns whether a package passes if these lines are softened.
-    pub(super) fn opens(&mut self, is_softened: impl Fn(usize) -> bool) -> Result<bool, CutShort> {
+    pub(super) fn opens(&mut self, is_softened: impl Fn(usize) -> bool) -> Result<bool, SearchLimit> {
         let kept = self.honoured.iter().enumerate().filter(|(line, _)| !is_softened(*line));
         let assumptions: Vec<Lit> = kept.map(|(_, literal)| *literal).collect();
         self.solver.solve(&assumptions)
@@ -45,7 +45,7 @@ impl<'a> Softening<'a> {
     /// Appends at most `most` minimal concessions to `found`, and returns whether these are all.
     ///
     /// If the search is cut short, `found` keeps the concessions found so far.
-    pub(super) fn concessions(&mut self, most: usize, found: &mut Vec<Vec<usize>>) -> Result<bool, CutShort> {
+    pub(super) fn concessions(&mut self, most: usize, found: &mut Vec<Vec<usize>>) -> Result<bool, SearchLimit> {
         // The clauses that rule out found concessions apply only while `searching` holds: `opens` may soften any line.
         let searching = self.solver.literal();
         let levels: BTreeSet<_> = self.problem.lines.iter().map(|line| line.firmness).collect();
@@ -80,9 +80,9 @@ impl<'a> Softening<'a> {
                     clause.push(!searching);
                     self.solver.add(&clause);
                     of_size.push(set);
-                    self.budget.report("looking for concessions", found.len() + of_size.len(), 0);
+                    self.budget.report(SearchPhase::Concessions, found.len() + of_size.len(), 0);
                     if of_size.len() > self.budget.bounds.of_one_size {
-                        return Err(CutShort::Work);
+                        return Err(SearchLimit::Work);
                     }
                 }
                 of_size.sort_unstable();

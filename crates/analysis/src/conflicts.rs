@@ -5,7 +5,7 @@
 //! concession. If no package honours this set, the set is a conflict; otherwise the set leads to one more concession to
 //! hit. Must not know of cubes or issues.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::concessions::Softening;
 use super::problem::Problem;
 use super::solver::{CountedLiterals, Solver};
@@ -22,7 +22,7 @@ pub(super) fn conflicts(
     most: usize,
     found: &mut Vec<Vec<usize>>,
     budget: &Budget<'_>,
-) -> Result<bool, CutShort> {
+) -> Result<bool, SearchLimit> {
     let count = problem.lines.len();
     let mut hitting = Solver::new(budget);
     let taken: Vec<Lit> = (0..count).map(|_| hitting.literal()).collect();
@@ -55,9 +55,9 @@ pub(super) fn conflicts(
         if all_known || !softening.opens(|line| set.binary_search(&line).is_err())? {
             hitting.add(&of(&set).into_iter().map(|literal| !literal).collect::<Vec<Lit>>());
             of_size.push(set);
-            budget.report("looking for conflicts", found.len() + of_size.len(), 0);
+            budget.report(SearchPhase::Conflicts, found.len() + of_size.len(), 0);
             if of_size.len() > budget.bounds.of_one_size {
-                return Err(CutShort::Work);
+                return Err(SearchLimit::Work);
             }
             continue;
         }

@@ -2,7 +2,7 @@
 //!
 //! Owns the weights by which values are counted. Must not know of parties or red lines.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit};
 use super::diagram::{Coordinate, CoordinateKind, Diagrams};
 use super::fold::Algebra;
 use biodivine_lib_bdd::Bdd;
@@ -15,7 +15,7 @@ pub(super) fn count(
     bdd: &Bdd,
     weights: &Weights,
     budget: &Budget<'_>,
-) -> Result<BigUint, CutShort> {
+) -> Result<BigUint, SearchLimit> {
     let mut algebra = CountAlgebra { diagrams, weights, budget };
     Ok(diagrams.fold(bdd, &mut algebra)?.unwrap_or_default())
 }
@@ -54,7 +54,7 @@ impl Algebra for CountAlgebra<'_> {
         BigUint::from(1u8)
     }
 
-    fn level(&mut self, at: usize, after: &[(usize, BigUint)]) -> Result<Option<BigUint>, CutShort> {
+    fn level(&mut self, at: usize, after: &[(usize, BigUint)]) -> Result<Option<BigUint>, SearchLimit> {
         self.budget.check()?;
         let Some(coordinate) = self.diagrams.coordinates.get(at) else { return Ok(None) };
         let mut sum = BigUint::default();

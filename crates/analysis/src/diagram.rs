@@ -5,7 +5,7 @@
 //! value, so that every path to the admitting terminal stands for some values. Must not know of the question that is
 //! asked.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::problem::Cube;
 use biodivine_lib_bdd::{Bdd, BddPointer, BddVariable, BddVariableSet, op_function};
 use detente_condition::{Axis, InputId, Literal, Space};
@@ -80,19 +80,19 @@ impl<'a> Diagrams<'a> {
     /// The bindings of the lines listed with an input follow that input.
     ///
     /// # Errors
-    /// Returns [`CutShort::Work`] if there are more bits than the library has variables.
+    /// Returns [`SearchLimit::Work`] if there are more bits than the library has variables.
     pub(super) fn new(
         order: &[(InputId, Vec<usize>)],
         space: &Space,
         budget: &'a Budget<'a>,
-    ) -> Result<Self, CutShort> {
+    ) -> Result<Self, SearchLimit> {
         let mut coordinates = Vec::new();
         let mut first = 0u16;
-        let mut push = |kind: CoordinateKind, count: usize| -> Result<(), CutShort> {
+        let mut push = |kind: CoordinateKind, count: usize| -> Result<(), SearchLimit> {
             let bits = u16::try_from(usize::BITS - count.saturating_sub(1).leading_zeros()).unwrap_or(u16::MAX);
             coordinates.push(Coordinate { kind, count, first, bits });
             // `biodivine_lib_bdd` supports a few variables fewer than `u16::MAX`.
-            first = first.checked_add(bits).filter(|bits| *bits < u16::MAX - 8).ok_or(CutShort::Work)?;
+            first = first.checked_add(bits).filter(|bits| *bits < u16::MAX - 8).ok_or(SearchLimit::Work)?;
             Ok(())
         };
         for (input, bindings) in order {
@@ -128,15 +128,15 @@ impl<'a> Diagrams<'a> {
         Ok(diagrams)
     }
 
-    pub(super) fn and(&self, one: &Bdd, other: &Bdd) -> Result<Bdd, CutShort> {
+    pub(super) fn and(&self, one: &Bdd, other: &Bdd) -> Result<Bdd, SearchLimit> {
         self.apply(one, other, op_function::and)
     }
 
-    fn or(&self, one: &Bdd, other: &Bdd) -> Result<Bdd, CutShort> {
+    fn or(&self, one: &Bdd, other: &Bdd) -> Result<Bdd, SearchLimit> {
         self.apply(one, other, op_function::or)
     }
 
-    pub(super) fn and_not(&self, one: &Bdd, other: &Bdd) -> Result<Bdd, CutShort> {
+    pub(super) fn and_not(&self, one: &Bdd, other: &Bdd) -> Result<Bdd, SearchLimit> {
         self.apply(one, other, op_function::and_not)
     }
 
@@ -148,19 +148,19 @@ impl<'a> Diagrams<'a> {
         one: &Bdd,
         other: &Bdd,
         operation: impl Fn(Option<bool>, Option<bool>) -> Option<bool> + Copy,
-    ) -> Result<Bdd, CutShort> {
+    ) -> Result<Bdd, SearchLimit> {
         self.budget.check()?;
         // An operation visits each pair of nodes at most once, so a small product needs no dry run.
         let bounds = &self.budget.bounds;
         if one.size().saturating_mul(other.size()) > bounds.steps {
-            Bdd::check_binary_op(bounds.steps, one, other, operation).ok_or(CutShort::Work)?;
+            Bdd::check_binary_op(bounds.steps, one, other, operation).ok_or(SearchLimit::Work)?;
             self.budget.check()?;
         }
-        Bdd::binary_op_with_limit(bounds.nodes, one, other, operation).ok_or(CutShort::Work)
+        Bdd::binary_op_with_limit(bounds.nodes, one, other, operation).ok_or(SearchLimit::Work)
     }
 
     /// Builds the diagram of "some of the cubes hold".
-    pub(super) fn any_of(&mut self, cubes: &[Cube]) -> Result<Bdd, CutShort> {
+    pub(super) fn any_of(&mut self, cubes: &[Cube]) -> Result<Bdd, SearchLimit> {
         let mut any = self.set.mk_false();
         for cube in cubes {
             let mut all = self.set.mk_true();
@@ -174,7 +174,7 @@ impl<'a> Diagrams<'a> {
     }
 
     /// Builds the diagram of "all these coordinates have these values".
-    pub(super) fn exactly(&self, values: &[(usize, usize)]) -> Result<Bdd, CutShort> {
+    pub(super) fn exactly(&self, values: &[(usize, usize)]) -> Result<Bdd, SearchLimit> {
         let mut all = self.set.mk_true();
         for (at, value) in values {
             let Some(coordinate) = self.coordinates.get(*at) else { continue };
@@ -190,7 +190,7 @@ impl<'a> Diagrams<'a> {
     }
 
     /// Builds the diagram of "the line does not bind, or is not crossed".
-    pub(super) fn unless_binding(&self, line: usize, crossed: &Bdd) -> Result<Bdd, CutShort> {
+    pub(super) fn unless_binding(&self, line: usize, crossed: &Bdd) -> Result<Bdd, SearchLimit> {
         match self.bindings.get(&line).and_then(|at| self.coordinates.get(*at)) {
             Some(coordinate) => {
                 let binds = self.bit(coordinate, 0, true);
@@ -203,9 +203,9 @@ impl<'a> Diagrams<'a> {
     /// Builds the conjunction of the parts.
     ///
     /// It adds the parts from the last coordinates up, so that later steps do not rebuild the lower nodes.
-    pub(super) fn all_of(&self, mut parts: Vec<Bdd>, phase: &'static str) -> Result<Bdd, CutShort> {
+    pub(super) fn all_of(&self, mut parts: Vec<Bdd>, phase: SearchPhase) -> Result<Bdd, SearchLimit> {
         if parts.iter().map(Bdd::size).sum::<usize>() > 4 * self.budget.bounds.nodes {
-            return Err(CutShort::Work);
+            return Err(SearchLimit::Work);
         }
         parts.sort_by_key(|part| std::cmp::Reverse(part.var_of(part.root_pointer()).to_index()));
         let (mut all, total) = (self.set.mk_true(), parts.len());

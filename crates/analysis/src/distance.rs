@@ -1,12 +1,12 @@
 //! The distance between a proposal and a package, as literals that a solver counts.
 
-use super::encoding::{IssueLiterals, Open};
+use super::encoding::{IssueLiterals, OpenIssue};
 use super::problem::Problem;
 use super::solver::Solver;
 use detente_condition::{Axis, InputId};
 use rustsat::types::Lit;
 
-/// The literals that the four numbers of a [`Distance`](super::Distance) count.
+/// The literals that the four numbers of an [`AmendmentDistance`](super::AmendmentDistance) count.
 #[derive(Default)]
 pub(super) struct DistanceLiterals {
     pub(super) touched: Vec<Lit>,
@@ -22,7 +22,7 @@ impl DistanceLiterals {
         &mut self,
         solver: &mut Solver<'_>,
         problem: &Problem,
-        (input, literals, open): (InputId, &IssueLiterals, Option<&Open>),
+        (input, literals, open): (InputId, &IssueLiterals, Option<&OpenIssue>),
         possible: u128,
     ) {
         let changed = solver.literal();
@@ -60,7 +60,7 @@ impl DistanceLiterals {
             }
         }
         self.changed.push(changed);
-        let Some(Open { stays, .. }) = open else {
+        let Some(OpenIssue { stays, .. }) = open else {
             self.touched.push(changed);
             return;
         };

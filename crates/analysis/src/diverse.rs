@@ -2,7 +2,7 @@
 //!
 //! Owns the usage counts and the fold that minimizes them. Must not know of issues or red lines.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit};
 use super::diagram::Diagrams;
 use super::fold::Algebra;
 use biodivine_lib_bdd::Bdd;
@@ -26,7 +26,7 @@ pub(super) fn least_used(
     bdd: &Bdd,
     used: &UsageCounts,
     budget: &Budget<'_>,
-) -> Result<Option<Vec<(usize, usize)>>, CutShort> {
+) -> Result<Option<Vec<(usize, usize)>>, SearchLimit> {
     let mut algebra = LeastUsedAlgebra { diagrams, used, budget, choices: Vec::new() };
     let Some((_, mut next)) = diagrams.fold(bdd, &mut algebra)? else { return Ok(None) };
     let mut values = Vec::new();
@@ -52,7 +52,7 @@ impl Algebra for LeastUsedAlgebra<'_> {
         (0, None)
     }
 
-    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort> {
+    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, SearchLimit> {
         self.budget.check()?;
         let of = |value: usize| self.used.0.get(&(at, value)).copied().unwrap_or(0);
         let least = after.iter().min_by_key(|(value, (used, _))| (used + of(*value), *value));

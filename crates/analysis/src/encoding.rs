@@ -2,7 +2,7 @@
 //!
 //! Owns the literals of the issues. Must not know of the question that is asked with them.
 
-use super::problem::{Blame, Cube, Problem};
+use super::problem::{Cube, Obstacle, Problem};
 use super::solver::Solver;
 use detente_condition::{Axis, InputId, Literal};
 use rustsat::types::Lit;
@@ -19,7 +19,7 @@ pub(super) enum IssueLiterals {
 
 /// The literal by which an open issue stays as open as it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Open {
+pub(super) struct OpenIssue {
     /// Holds if the issue stays as it is.
     pub(super) stays: Lit,
     /// The mask of the values that are possible while the issue stays as it is.
@@ -28,7 +28,7 @@ pub(super) struct Open {
 
 /// The literals of all issues of a problem.
 pub(super) struct Encoding {
-    issues: BTreeMap<InputId, (IssueLiterals, Option<Open>)>,
+    issues: BTreeMap<InputId, (IssueLiterals, Option<OpenIssue>)>,
 }
 
 impl Encoding {
@@ -41,7 +41,7 @@ impl Encoding {
         for input in problem.issues() {
             let Some(axis) = problem.space.axis(input) else { continue };
             let pinned = problem.possible.get(input.index()).copied().unwrap_or_else(|| axis.full());
-            let open = left_open.get(&input).map(|possible| Open { stays: solver.literal(), possible: *possible });
+            let open = left_open.get(&input).map(|possible| OpenIssue { stays: solver.literal(), possible: *possible });
             if let Some(open) = open
                 && open.possible & !pinned != 0
             {
@@ -57,7 +57,7 @@ impl Encoding {
     }
 
     /// Iterates over the issues with their literals, in the scenario's order.
-    pub(super) fn issues(&self) -> impl Iterator<Item = (InputId, &IssueLiterals, Option<&Open>)> {
+    pub(super) fn issues(&self) -> impl Iterator<Item = (InputId, &IssueLiterals, Option<&OpenIssue>)> {
         self.issues.iter().map(|(input, (literals, open))| (*input, literals, open.as_ref()))
     }
 
@@ -87,7 +87,7 @@ impl Encoding {
     /// Adds the clauses of the constraints and the goal.
     pub(super) fn add_hard(&self, problem: &Problem, solver: &mut Solver<'_>) {
         for (blame, cubes) in &problem.hard {
-            debug_assert!(matches!(blame, Blame::Constraint(_) | Blame::Goal), "what every package meets");
+            debug_assert!(matches!(blame, Obstacle::Constraint(_) | Obstacle::Goal), "what every package meets");
             for cube in cubes {
                 solver.add(&self.broken(cube));
             }
@@ -109,7 +109,7 @@ impl Encoding {
     }
 }
 
-fn values(axis: &Axis, pinned: u128, open: Option<Open>, solver: &mut Solver<'_>) -> IssueLiterals {
+fn values(axis: &Axis, pinned: u128, open: Option<OpenIssue>, solver: &mut Solver<'_>) -> IssueLiterals {
     let count = axis.full().count_ones();
     let values: Vec<Lit> = (0..count).map(|_| solver.literal()).collect();
     let mut one: Vec<Lit> = values.clone();
@@ -124,7 +124,7 @@ fn values(axis: &Axis, pinned: u128, open: Option<Open>, solver: &mut Solver<'_>
     IssueLiterals::Values(values)
 }
 
-fn members(count: usize, pinned: u128, open: Option<Open>, solver: &mut Solver<'_>) -> IssueLiterals {
+fn members(count: usize, pinned: u128, open: Option<OpenIssue>, solver: &mut Solver<'_>) -> IssueLiterals {
     let inside: Vec<Lit> = (0..count).map(|_| solver.literal()).collect();
     let outside: Vec<Lit> = match open {
         None => inside.iter().map(|literal| !*literal).collect(),
@@ -139,7 +139,7 @@ fn members(count: usize, pinned: u128, open: Option<Open>, solver: &mut Solver<'
         if pinned >> (64 + bit) & 1 == 0 {
             solver.add(&[!*is_out]);
         }
-        let Some(Open { stays, possible }) = open else { continue };
+        let Some(OpenIssue { stays, possible }) = open else { continue };
         solver.add(&[!*is_in, !*is_out]);
         let (may_be_in, may_be_out) = (possible >> bit & 1 == 1, possible >> (64 + bit) & 1 == 1);
         let is_free = pinned >> bit & 1 == 1 && pinned >> (64 + bit) & 1 == 1;
@@ -153,7 +153,7 @@ fn members(count: usize, pinned: u128, open: Option<Open>, solver: &mut Solver<'
         solver.add(&[!stays, if may_be_out { !*is_in } else { *is_in }]);
         solver.add(&[!stays, if may_be_in { !*is_out } else { *is_out }]);
     }
-    if let Some(Open { stays, .. }) = open {
+    if let Some(OpenIssue { stays, .. }) = open {
         changes.push(stays);
         solver.add(&changes);
     }

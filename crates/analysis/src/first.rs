@@ -2,7 +2,7 @@
 //!
 //! Owns the search for one package that crosses no counted red line. Must not know of distances or probabilities.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit};
 use super::encoding::{Encoding, IssueLiterals};
 use super::package::answer_of;
 use super::problem::{Answers, Problem};
@@ -12,7 +12,7 @@ use rustsat::types::Lit;
 use std::collections::BTreeMap;
 
 /// Returns the answers of the first passing package; `None` if no package passes.
-pub(super) fn first_passing(problem: &Problem, budget: &Budget<'_>) -> Result<Option<Answers>, CutShort> {
+pub(super) fn first_passing(problem: &Problem, budget: &Budget<'_>) -> Result<Option<Answers>, SearchLimit> {
     let mut solver = Solver::new(budget);
     let encoding = Encoding::new(problem, &mut solver, &BTreeMap::new());
     encoding.add_hard(problem, &mut solver);

@@ -3,7 +3,7 @@
 //! Owns the traversal, and the size limit on its intermediate values. Counting, weighing and ranking differ only in
 //! their [`Algebra`]; this module must not know of any of them.
 
-use super::budget::CutShort;
+use super::budget::SearchLimit;
 use super::diagram::Diagrams;
 use biodivine_lib_bdd::{Bdd, BddPointer};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,7 +24,7 @@ pub(super) trait Algebra {
     /// Returns the value before a coordinate, from the values after it; `None` if nothing is admitted.
     ///
     /// `after` has one entry for each value of the coordinate after which the diagram admits something.
-    fn level(&mut self, coordinate: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort>;
+    fn level(&mut self, coordinate: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, SearchLimit>;
 
     /// Returns the approximate size of a value in bytes, without its map entry.
     fn bytes(&self, _value: &Self::Value) -> usize {
@@ -37,7 +37,7 @@ pub(super) trait Algebra {
 
 impl Diagrams<'_> {
     /// Folds a diagram; returns `None` if the diagram admits nothing.
-    pub(super) fn fold<A: Algebra>(&self, bdd: &Bdd, algebra: &mut A) -> Result<Option<A::Value>, CutShort> {
+    pub(super) fn fold<A: Algebra>(&self, bdd: &Bdd, algebra: &mut A) -> Result<Option<A::Value>, SearchLimit> {
         let (known, lifted, end) = (HashMap::new(), HashMap::new(), algebra.admitted());
         let mut fold = Fold { diagrams: self, bdd, known, lifted, end, bytes: 0 };
         let values: Vec<Vec<usize>> = (0..self.coordinates.len()).map(|at| algebra.values(at)).collect();
@@ -92,11 +92,11 @@ impl<V: Clone> Fold<'_, V> {
     /// Adds the size of a new map entry.
     ///
     /// # Errors
-    /// Returns [`CutShort::Work`] if the maps exceed their bound.
-    fn reserve<A: Algebra<Value = V>>(&mut self, value: Option<&V>, algebra: &A) -> Result<(), CutShort> {
+    /// Returns [`SearchLimit::Work`] if the maps exceed their bound.
+    fn reserve<A: Algebra<Value = V>>(&mut self, value: Option<&V>, algebra: &A) -> Result<(), SearchLimit> {
         let value = value.map_or(0, |value| algebra.bytes(value));
         self.bytes = self.bytes.saturating_add(BYTES_PER_ENTRY).saturating_add(value);
-        if self.bytes > self.diagrams.budget.bounds.bytes { Err(CutShort::Work) } else { Ok(()) }
+        if self.bytes > self.diagrams.budget.bounds.bytes { Err(SearchLimit::Work) } else { Ok(()) }
     }
 
     /// Returns the value of a node, seen from coordinate `from`.
@@ -106,7 +106,7 @@ impl<V: Clone> Fold<'_, V> {
         from: usize,
         algebra: &mut A,
         values: &[Vec<usize>],
-    ) -> Result<Option<V>, CutShort> {
+    ) -> Result<Option<V>, SearchLimit> {
         let own = self.diagrams.coordinate_of(self.bdd, node);
         if node.is_zero() {
             return Ok(None);

@@ -3,7 +3,7 @@
 //! Owns dominance. Criteria are sums, so a point that is dominated after some coordinate stays dominated whatever
 //! values precede it, and each step of the fold can drop it. Must not know of parties or of the meaning of criteria.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit};
 use super::diagram::Diagrams;
 use super::fold::Algebra;
 use super::utilities::Utilities;
@@ -44,7 +44,7 @@ impl Frontier {
         bdd: &Bdd,
         utilities: &Utilities,
         budget: &Budget<'_>,
-    ) -> Result<Self, CutShort> {
+    ) -> Result<Self, SearchLimit> {
         let mut algebra = FrontierAlgebra { diagrams, utilities, budget, choices: Vec::new() };
         let points = diagrams.fold(bdd, &mut algebra)?;
         Ok(Self { points: points.map(|points| points.to_vec()).unwrap_or_default(), choices: algebra.choices })
@@ -85,14 +85,14 @@ impl Algebra for FrontierAlgebra<'_> {
         Rc::new([Point { amounts, packages: BigUint::from(1u8), choice: None }])
     }
 
-    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort> {
+    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, SearchLimit> {
         self.budget.check()?;
         let Some(coordinate) = self.diagrams.coordinates.get(at) else { return Ok(None) };
         // Spend the points before allocating them: each point holds one number for each criterion.
         let count: usize = after.iter().map(|(_, points)| points.len()).sum();
         self.budget.spend_points(count.saturating_mul(1 + self.utilities.criteria.len()))?;
         if count > self.budget.bounds.points_at_once {
-            return Err(CutShort::Work);
+            return Err(SearchLimit::Work);
         }
         let mut candidates = Vec::with_capacity(count);
         for (value, points) in after {
@@ -132,7 +132,7 @@ impl Algebra for FrontierAlgebra<'_> {
 }
 
 /// Returns the candidates that no other dominates, by descending amounts; merges equal ones.
-fn efficient(mut candidates: Vec<Candidate>, budget: &Budget<'_>) -> Result<Vec<Candidate>, CutShort> {
+fn efficient(mut candidates: Vec<Candidate>, budget: &Budget<'_>) -> Result<Vec<Candidate>, SearchLimit> {
     // In this order, a candidate comes before every candidate that it dominates.
     candidates.sort_by(|one, other| other.amounts.cmp(&one.amounts).then(one.value.cmp(&other.value)));
     let mut kept: Vec<Candidate> = Vec::new();

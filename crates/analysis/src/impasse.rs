@@ -5,7 +5,7 @@
 //! conflict. So a line is in every conflict if it is a concession by itself, and in no conflict if it is in no
 //! concession. Must not know of solvers.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit};
 use super::concessions::Softening;
 use super::conflicts::conflicts;
 use super::problem::Problem;
@@ -33,7 +33,7 @@ pub struct Impasse {
     /// The lines that are in no conflict; `None` if they are not known.
     pub in_none: Option<Vec<usize>>,
     /// The reason for which there may be more conflicts or concessions; `None` if these are all.
-    pub cut_short: Option<CutShort>,
+    pub cut_short: Option<SearchLimit>,
 }
 
 impl Problem {
@@ -46,7 +46,7 @@ impl Problem {
         impasse
     }
 
-    fn explain(&self, most: usize, budget: &Budget<'_>, impasse: &mut Impasse) -> Result<(), CutShort> {
+    fn explain(&self, most: usize, budget: &Budget<'_>, impasse: &mut Impasse) -> Result<(), SearchLimit> {
         let mut softening = Softening::new(self, budget);
         impasse.is_impasse = Some(!softening.opens(|_| false)?);
         if impasse.is_impasse == Some(false) {
@@ -68,7 +68,7 @@ impl Problem {
         // Too many concessions end only the search for concessions: there may still be few conflicts.
         let (all_conceded, cut) = match softening.concessions(most, &mut impasse.concessions) {
             Ok(all) => (all, None),
-            Err(CutShort::Work) => (false, Some(CutShort::Work)),
+            Err(SearchLimit::Work) => (false, Some(SearchLimit::Work)),
             Err(cut) => return Err(cut),
         };
         let known = impasse.concessions.clone();
@@ -79,7 +79,7 @@ impl Problem {
             impasse.in_none = Some((0..self.lines.len()).filter(|line| !in_some.contains(line)).collect());
         }
         if !(all_conceded && all_conflicts) {
-            impasse.cut_short = Some(cut.unwrap_or(CutShort::Results));
+            impasse.cut_short = Some(cut.unwrap_or(SearchLimit::Results));
         }
         Ok(())
     }

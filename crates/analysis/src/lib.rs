@@ -39,16 +39,28 @@ mod impasse;
 mod order;
 mod package;
 mod packages;
+mod probabilities;
 mod problem;
 mod robust;
 mod solver;
+mod sweep;
 mod utilities;
 
-pub use amend::{Amended, Amendments, Distance, MAX_AMENDMENTS, Step, StepKind};
-pub use budget::{Bounds, Budget, CutShort};
+#[cfg(test)]
+mod tests;
+
+pub use amend::{Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, Amendments, MAX_AMENDMENTS};
+pub use budget::{Bounds, Budget, SearchLimit, SearchPhase, SearchProgress};
 pub use impasse::{Impasse, MAX_IMPASSE_RESULTS};
 pub use package::Package;
-pub use packages::{Bargaining, Efficient, Found, MAX_PACKAGES, MAX_SOLUTIONS, NotFound, Order, Wanted};
-pub use problem::{Aim, Blame, CountedLine, Goal, Problem, ProblemError, Question};
-pub use robust::{Best, Importance, Probabilities, Range, Robustness};
+pub use packages::{
+    BargainingSolutions, EfficientPackage, MAX_PACKAGES, MAX_SOLUTIONS, PackageOrder, PackageQuery, PackageResults,
+    PackageSearchError,
+};
+pub use probabilities::{
+    BindingProbability, Probability, ProbabilityOrigin, StatedProbabilities, UnstatedProbabilitiesError,
+};
+pub use problem::{Aim, CountedLine, Goal, Obstacle, Problem, ProblemError, SearchQuestion};
+pub use robust::{BestPackage, BindingProbabilities, LineImportance, ProbabilityRange, Robustness};
+pub use sweep::{MAX_SWEEP, Sweep, SweptCase, TooManyCasesError};
 pub use utilities::NotExactError;

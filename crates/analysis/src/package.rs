@@ -2,7 +2,7 @@
 //!
 //! Owns the conversion of values of a problem to answers. Must not know of solvers or diagrams.
 
-use super::problem::{Problem, Question};
+use super::problem::{Problem, SearchQuestion};
 use detente_condition::{Answer, Axis, InputId, Value};
 use detente_core::engine::{Detail, Given, NotCoveredError, Origin, Status};
 use detente_core::scenario::model::Firmness;
@@ -37,7 +37,7 @@ pub(super) fn given(input: InputId, answer: Answer) -> Given {
     Given { input, answer, origin: Origin::Proposal }
 }
 
-impl Question {
+impl SearchQuestion {
     /// Returns the red lines that terms certainly cross although they do not count, by position.
     ///
     /// They are below the floor, or held by parties whose red lines do not count.

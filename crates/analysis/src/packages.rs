@@ -4,7 +4,7 @@
 //! probabilities.
 
 use super::bargain::{SolutionIndices, solutions};
-use super::budget::{Budget, CutShort, SearchError};
+use super::budget::{Budget, SearchError, SearchLimit, SearchPhase};
 use super::count::{Weights, count};
 use super::diagram::{CoordinateKind, Diagrams};
 use super::diverse::{UsageCounts, least_used};
@@ -18,6 +18,7 @@ use detente_condition::{Answer, InputId, Literal, Value};
 use detente_core::engine::NotCoveredError;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 
 /// The maximum number of packages, and of efficient points, in one result.
 pub const MAX_PACKAGES: usize = 1_000;
@@ -30,7 +31,7 @@ pub const MAX_SOLUTIONS: usize = 20;
 
 /// The order in which packages are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
+pub enum PackageOrder {
     /// A fixed order: equal questions list the same packages in the same order.
     Stable,
     /// Each package prefers the values that the earlier packages use least.
@@ -39,11 +40,11 @@ pub enum Order {
 
 /// The results that a search for packages must return.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct PackageQuery {
     /// The maximum number of packages.
     pub most: usize,
     /// The order of the packages.
-    pub order: Order,
+    pub order: PackageOrder,
     /// Whether to find the efficient packages.
     pub efficient: bool,
     /// The utility without a deal of each party with numbers, by position.
@@ -52,9 +53,34 @@ pub struct Wanted {
     pub disagreement: Option<Vec<(usize, f64)>>,
 }
 
+impl PackageQuery {
+    fn identity(&self) -> impl Eq + Hash {
+        let Self { most, order, efficient, disagreement } = self;
+        let bits = |stated: &Vec<(usize, f64)>| -> Vec<(usize, u64)> {
+            stated.iter().map(|(party, utility)| (*party, utility.to_bits())).collect()
+        };
+        (*most, *order, *efficient, disagreement.as_ref().map(bits))
+    }
+}
+
+/// Utilities are compared bit by bit.
+impl PartialEq for PackageQuery {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for PackageQuery {}
+
+impl Hash for PackageQuery {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
 /// A passing package that no other passing package dominates.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Efficient {
+pub struct EfficientPackage {
     /// The first package at its efficient point.
     pub package: Package,
     /// The utility of each party with numbers, by position.
@@ -67,7 +93,7 @@ pub struct Efficient {
 
 /// The result of a search for packages.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct PackageResults {
     /// The number of passing packages; `None` if it was not computed in time.
     pub count: Option<BigUint>,
     /// The number of passing packages if every integer of a quantity makes a package of its own.
@@ -79,7 +105,7 @@ pub struct Found {
     /// The first efficient points, at most [`MAX_PACKAGES`]; empty if they were not requested.
     ///
     /// They are ordered by descending utilities and ascending ranks.
-    pub efficient: Vec<Efficient>,
+    pub efficient: Vec<EfficientPackage>,
     /// Whether packages were compared.
     pub compared: bool,
     /// The number of efficient points.
@@ -87,18 +113,18 @@ pub struct Found {
     /// The number of packages at efficient points.
     pub efficient_packages: BigUint,
     /// The bargaining solutions; `None` if they were not requested or not computed in time.
-    pub bargain: Option<Bargaining>,
+    pub bargain: Option<BargainingSolutions>,
     /// The reason for which the result is incomplete; `None` if it is complete.
-    pub cut_short: Option<CutShort>,
+    pub cut_short: Option<SearchLimit>,
 }
 
 /// Bargaining solutions.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Bargaining {
+pub struct BargainingSolutions {
     /// The Nash solutions.
-    pub nash: Vec<Efficient>,
+    pub nash: Vec<EfficientPackage>,
     /// The Kalai-Smorodinsky solutions.
-    pub kalai_smorodinsky: Vec<Efficient>,
+    pub kalai_smorodinsky: Vec<EfficientPackage>,
     /// The greatest utility that each party with numbers could have, by position.
     pub ideal: Vec<(usize, f64)>,
     /// The disagreement point: the utility without a deal of each party with numbers, by position.
@@ -107,7 +133,7 @@ pub struct Bargaining {
 
 /// The reason for which a search for packages has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotFound {
+pub enum PackageSearchError {
     /// The numbers of the preferences cannot be added exactly.
     #[error(transparent)]
     Numbers(#[from] NotExactError),
@@ -122,21 +148,21 @@ impl Problem {
     /// # Errors
     /// Returns an error if the numbers of the preferences cannot be added exactly, or if the scenario does not cover
     /// the day.
-    pub fn packages(&self, wanted: &Wanted, budget: &Budget<'_>) -> Result<Found, NotFound> {
+    pub fn packages(&self, wanted: &PackageQuery, budget: &Budget<'_>) -> Result<PackageResults, PackageSearchError> {
         let issues: BTreeSet<InputId> = self.issues().into_iter().chain(self.ranked()).collect();
-        let mut found = Found { issues: issues.into_iter().collect(), ..Found::default() };
+        let mut found = PackageResults { issues: issues.into_iter().collect(), ..PackageResults::default() };
         let compared = wanted.efficient || wanted.disagreement.is_some();
         let scenario = self.question.compiled.scenario();
         let stated = wanted.disagreement.as_deref().unwrap_or_default();
         let utilities = compared.then(|| Utilities::new(scenario, &self.space, stated)).transpose()?;
         let mut search = match PackageSearch::new(self, &found.issues, budget) {
             Ok(search) => search,
-            Err(cut) => return Ok(Found { cut_short: Some(cut), ..found }),
+            Err(cut) => return Ok(PackageResults { cut_short: Some(cut), ..found }),
         };
         match search.run(wanted, utilities.as_ref(), &mut found) {
             Ok(()) => {}
             Err(SearchError::Cut(cut)) => found.cut_short = Some(cut),
-            Err(SearchError::Day(day)) => return Err(NotFound::Day(day)),
+            Err(SearchError::Day(day)) => return Err(PackageSearchError::Day(day)),
         }
         Ok(found)
     }
@@ -202,7 +228,7 @@ struct PackageSearch<'a> {
 }
 
 impl<'a> PackageSearch<'a> {
-    fn new(problem: &'a Problem, issues: &[InputId], budget: &'a Budget<'a>) -> Result<Self, CutShort> {
+    fn new(problem: &'a Problem, issues: &[InputId], budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
         let mut cubes = problem.hard_cubes();
         cubes.extend(problem.lines.iter().map(|line| problem.crossed_somehow(line)));
         let order: Vec<(InputId, Vec<usize>)> =
@@ -212,21 +238,26 @@ impl<'a> PackageSearch<'a> {
         for cubes in &cubes {
             clear.push(diagrams.any_of(cubes)?.not());
         }
-        let packages = diagrams.all_of(clear, "taking the red lines together")?;
+        let packages = diagrams.all_of(clear, SearchPhase::CombiningRedLines)?;
         Ok(Self { problem, diagrams, packages, budget })
     }
 
-    fn run(&mut self, wanted: &Wanted, utilities: Option<&Utilities>, found: &mut Found) -> Result<(), SearchError> {
-        self.budget.report("counting", 0, 0);
+    fn run(
+        &mut self,
+        wanted: &PackageQuery,
+        utilities: Option<&Utilities>,
+        found: &mut PackageResults,
+    ) -> Result<(), SearchError> {
+        self.budget.report(SearchPhase::Counting, 0, 0);
         found.count = Some(count(&self.diagrams, &self.packages, &Weights::Values, self.budget)?);
         let by_integer = Weights::Integers(self.problem.space.clone());
         found.by_integer = Some(count(&self.diagrams, &self.packages, &by_integer, self.budget)?);
         match wanted.order {
-            Order::Stable => self.list_stable(wanted.most, &mut found.packages)?,
-            Order::Diverse => self.list_diverse(wanted.most, &mut found.packages)?,
+            PackageOrder::Stable => self.list_stable(wanted.most, &mut found.packages)?,
+            PackageOrder::Diverse => self.list_diverse(wanted.most, &mut found.packages)?,
         }
         let Some(utilities) = utilities else { return Ok(()) };
-        self.budget.report("comparing packages", 0, 0);
+        self.budget.report(SearchPhase::Comparing, 0, 0);
         let frontier = Frontier::of(&self.diagrams, &self.packages, utilities, self.budget)?;
         found.compared = true;
         found.efficient_points = frontier.points.len();
@@ -236,7 +267,7 @@ impl<'a> PackageSearch<'a> {
             let bargain = solutions(utilities, &amounts);
             found.bargain = Some(self.bargaining(utilities, &frontier, &bargain)?);
             if bargain.nash.len().max(bargain.kalai_smorodinsky.len()) > MAX_SOLUTIONS {
-                found.cut_short = Some(CutShort::Results);
+                found.cut_short = Some(SearchLimit::Results);
             }
         }
         if wanted.efficient {
@@ -244,7 +275,7 @@ impl<'a> PackageSearch<'a> {
                 found.efficient.push(self.efficient(utilities, &frontier, point)?);
             }
             if frontier.points.len() > MAX_PACKAGES {
-                found.cut_short = Some(CutShort::Results);
+                found.cut_short = Some(SearchLimit::Results);
             }
         }
         Ok(())
@@ -255,8 +286,8 @@ impl<'a> PackageSearch<'a> {
         utilities: &Utilities,
         frontier: &Frontier,
         bargain: &SolutionIndices,
-    ) -> Result<Bargaining, SearchError> {
-        let all = |places: &[usize]| -> Result<Vec<Efficient>, SearchError> {
+    ) -> Result<BargainingSolutions, SearchError> {
+        let all = |places: &[usize]| -> Result<Vec<EfficientPackage>, SearchError> {
             let points = places.iter().filter_map(|at| frontier.points.get(*at));
             points.take(MAX_SOLUTIONS).map(|point| self.efficient(utilities, frontier, point)).collect()
         };
@@ -267,7 +298,7 @@ impl<'a> PackageSearch<'a> {
                 .map(|(party, amount)| (party, utilities.number(*amount)))
                 .collect()
         };
-        Ok(Bargaining {
+        Ok(BargainingSolutions {
             nash: all(&bargain.nash)?,
             kalai_smorodinsky: all(&bargain.kalai_smorodinsky)?,
             ideal: numbers(&bargain.ideal),
@@ -275,11 +306,16 @@ impl<'a> PackageSearch<'a> {
         })
     }
 
-    fn efficient(&self, utilities: &Utilities, frontier: &Frontier, point: &Point) -> Result<Efficient, SearchError> {
+    fn efficient(
+        &self,
+        utilities: &Utilities,
+        frontier: &Frontier,
+        point: &Point,
+    ) -> Result<EfficientPackage, SearchError> {
         let package = self.package(&frontier.values(point))?;
         self.budget.spend_points(utilities.criteria.len().saturating_mul(POINTS_PER_ENTRY))?;
         let packages = point.packages.clone();
-        let mut efficient = Efficient { package, utilities: Vec::new(), places: Vec::new(), packages };
+        let mut efficient = EfficientPackage { package, utilities: Vec::new(), places: Vec::new(), packages };
         for (criterion, amount) in utilities.criteria.iter().zip(&point.amounts) {
             match criterion {
                 Criterion::Sum { party } => efficient.utilities.push((*party, utilities.number(*amount))),
@@ -312,7 +348,7 @@ impl<'a> PackageSearch<'a> {
             self.budget.check()?;
             let Some(coordinate) = coordinates.get(path.len()) else {
                 // Each entry of the path holds the value after the one taken.
-                let values: Values = path.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect();
+                let values: CoordinateValues = path.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect();
                 listed.push(self.package(&values)?);
                 continue;
             };
@@ -332,7 +368,7 @@ impl<'a> PackageSearch<'a> {
     fn list_diverse(&mut self, most: usize, listed: &mut Vec<Package>) -> Result<(), SearchError> {
         let (mut used, mut left) = (UsageCounts::default(), self.packages.clone());
         while listed.len() < most {
-            self.budget.report("looking for packages unlike each other", listed.len(), most);
+            self.budget.report(SearchPhase::DiversePackages, listed.len(), most);
             let Some(values) = least_used(&self.diagrams, &left, &used, self.budget)? else { break };
             listed.push(self.package(&values)?);
             if listed.len() < most {
@@ -346,4 +382,4 @@ impl<'a> PackageSearch<'a> {
 }
 
 /// The values of a package, as pairs of coordinate index and value.
-pub(super) type Values = Vec<(usize, usize)>;
+pub(super) type CoordinateValues = Vec<(usize, usize)>;

@@ -37,7 +37,7 @@ pub struct Aim {
 
 /// The input that amendments, packages, impasse and robustness have in common.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct SearchQuestion {
     /// The compiled scenario.
     pub compiled: Arc<Compiled>,
     /// The day for which the question is asked.
@@ -58,7 +58,7 @@ pub(super) type Cube = Vec<Literal>;
 
 /// A reason for which answers to all issues are not a passing package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blame {
+pub enum Obstacle {
     /// A counted red line, by its index in [`Problem::lines`].
     Line(usize),
     /// A constraint, by its position in the scenario.
@@ -86,7 +86,7 @@ pub struct CountedLine {
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// The question as it was asked.
-    pub question: Question,
+    pub question: SearchQuestion,
     /// The space of all masks and cubes of this problem.
     pub space: Space,
     /// The red lines that count, by ascending position.
@@ -94,7 +94,7 @@ pub struct Problem {
     /// The cubes in which a constraint is broken or the goal is missed for some value of the circumstances.
     ///
     /// These cubes contain tests of issues only.
-    pub(super) hard: Vec<(Blame, Vec<Cube>)>,
+    pub(super) hard: Vec<(Obstacle, Vec<Cube>)>,
     /// The possible values of each input.
     ///
     /// For an issue, these are the values that its pins allow; for a circumstance, all values that are not ruled out.
@@ -111,7 +111,7 @@ impl Problem {
     /// # Errors
     /// Returns the quantities that the conditions and pins cut into too many intervals, or the day if the scenario does
     /// not cover it.
-    pub fn new(question: Question) -> Result<Self, ProblemError> {
+    pub fn new(question: SearchQuestion) -> Result<Self, ProblemError> {
         Self::with_cuts(question, Vec::new())
     }
 
@@ -121,12 +121,12 @@ impl Problem {
     ///
     /// # Errors
     /// Returns the same errors as [`Problem::new`].
-    pub fn comparing(question: Question) -> Result<Self, ProblemError> {
+    pub fn comparing(question: SearchQuestion) -> Result<Self, ProblemError> {
         let cuts = super::utilities::cuts(question.compiled.scenario());
         Self::with_cuts(question, cuts)
     }
 
-    fn with_cuts(question: Question, cuts: Vec<(InputId, i64)>) -> Result<Self, ProblemError> {
+    fn with_cuts(question: SearchQuestion, cuts: Vec<(InputId, i64)>) -> Result<Self, ProblemError> {
         let compiled = question.compiled.clone();
         let scenario = &**compiled.scenario();
         let inputs = compiled.effective_inputs(&question.circumstances, Some(question.day))?;
@@ -165,11 +165,11 @@ impl Problem {
         problem.lines = counted;
         for (position, constraint) in scenario.constraints.iter().enumerate() {
             let broken = problem.cubes(&constraint.forbids.decision.holds, &scenario.space);
-            problem.forbid(Blame::Constraint(position), &broken);
+            problem.forbid(Obstacle::Constraint(position), &broken);
         }
         if let Some(goal) = problem.question.aim.goal.clone() {
             let missed = problem.cubes(&goal.decision.fails, &goal.space);
-            problem.forbid(Blame::Goal, &missed);
+            problem.forbid(Obstacle::Goal, &missed);
         }
         Ok(problem)
     }
@@ -196,7 +196,7 @@ impl Problem {
         cubes.iter().map(refine).filter(|cube| touches(&self.space, &self.full, cube)).collect()
     }
 
-    fn forbid(&mut self, blame: Blame, cubes: &[Cube]) {
+    fn forbid(&mut self, blame: Obstacle, cubes: &[Cube]) {
         let cubes: Vec<Cube> = cubes.iter().map(|cube| self.on_issues(cube)).collect();
         for cube in &cubes {
             mark_tested(&mut self.matters, cube);
@@ -243,7 +243,7 @@ impl Problem {
     }
 }
 
-impl Question {
+impl SearchQuestion {
     /// Returns the red lines that would count if they were already recorded on the day.
     ///
     /// Each entry is the position and the firmness of a red line.
@@ -277,7 +277,7 @@ pub enum ProblemError {
 }
 
 /// Creates the space in which all conditions and pins are exact, with the given cuts added.
-fn joined_space(question: &Question, mut cuts: Vec<(InputId, i64)>) -> Result<Space, ProblemError> {
+fn joined_space(question: &SearchQuestion, mut cuts: Vec<(InputId, i64)>) -> Result<Space, ProblemError> {
     let scenario = question.compiled.scenario();
     let mut others = Vec::new();
     others.extend(question.supposed.as_ref().map(|supposed| supposed.space()));

@@ -5,11 +5,11 @@
 //! probability of the line. Open inputs have no probability: the result is the least and the greatest over all their
 //! values. Must not know where the probabilities come from.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::diagram::{CoordinateKind, Diagrams};
 use super::fold::Algebra;
 use super::package::Package;
-use super::packages::Values;
+use super::packages::CoordinateValues;
 use super::problem::{Answers, Cube, Problem, touches};
 use biodivine_lib_bdd::Bdd;
 use detente_condition::{Answer, InputId};
@@ -17,11 +17,11 @@ use detente_core::engine::{Given, NotCoveredError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The probability with which each counted line binds, by its index in [`Problem::lines`].
-pub type Probabilities = [f64];
+pub type BindingProbabilities = [f64];
 
 /// A range of probabilities, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range {
+pub struct ProbabilityRange {
     /// The least probability.
     pub low: f64,
     /// The greatest probability.
@@ -29,11 +29,11 @@ pub struct Range {
 }
 
 /// The probability of a deal that crosses no counted line.
-const CERTAIN: Range = Range { low: 1.0, high: 1.0 };
+const CERTAIN: ProbabilityRange = ProbabilityRange { low: 1.0, high: 1.0 };
 
 /// The package with the greatest probability that no binding red line is crossed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Best {
+pub struct BestPackage {
     /// The answers, and the crossed red lines that do not count.
     pub package: Package,
     /// The counted lines that the package crosses for some value of the circumstances, by index.
@@ -41,33 +41,33 @@ pub struct Best {
     /// The probability over the values of unknown circumstances.
     ///
     /// No package has a greater `low`.
-    pub probability: Range,
+    pub probability: ProbabilityRange,
 }
 
 /// The change that certainty about one counted line would make.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Importance {
+pub struct LineImportance {
     /// The index of the line in [`Problem::lines`].
     pub line: usize,
     /// The probability of the proposal if the line certainly binds, and if it certainly does not.
-    pub proposal: Option<(Range, Range)>,
+    pub proposal: Option<(ProbabilityRange, ProbabilityRange)>,
     /// The probability of the best package in both cases; each case may have a different best package.
-    pub best: Option<(Range, Range)>,
+    pub best: Option<(ProbabilityRange, ProbabilityRange)>,
 }
 
 /// The probabilities that a proposal and the best package cross no binding red line.
 #[derive(Clone, Debug, Default)]
 pub struct Robustness {
     /// The probability of the proposal; `None` without a proposal, or if it was not computed in time.
-    pub proposal: Option<Range>,
+    pub proposal: Option<ProbabilityRange>,
     /// The best package.
     ///
     /// `None` if no package meets the pins, the goal and the constraints, or if none was found in time.
-    pub best: Option<Best>,
-    /// The counted lines, by descending [`Importance::change`].
-    pub importance: Vec<Importance>,
+    pub best: Option<BestPackage>,
+    /// The counted lines, by descending [`LineImportance::change`].
+    pub importance: Vec<LineImportance>,
     /// The reason for which a result is missing; `None` if the result is complete.
-    pub cut_short: Option<CutShort>,
+    pub cut_short: Option<SearchLimit>,
 }
 
 impl Problem {
@@ -80,7 +80,7 @@ impl Problem {
     pub fn robustness(
         &self,
         terms: Option<&[Given]>,
-        probabilities: &Probabilities,
+        probabilities: &BindingProbabilities,
         with_importance: bool,
         budget: &Budget<'_>,
     ) -> Result<Robustness, NotCoveredError> {
@@ -95,7 +95,7 @@ impl Problem {
         };
         if let Some((answers, probability)) = best {
             let could_cross = self.could_cross(&answers);
-            found.best = Some(Best { package: Package::new(self, answers)?, could_cross, probability });
+            found.best = Some(BestPackage { package: Package::new(self, answers)?, could_cross, probability });
         }
         Ok(found)
     }
@@ -129,11 +129,11 @@ impl Problem {
     fn assess(
         &self,
         state: Option<&[u128]>,
-        probabilities: &Probabilities,
+        probabilities: &BindingProbabilities,
         with_importance: bool,
         budget: &Budget<'_>,
         found: &mut Robustness,
-    ) -> Result<Option<(Answers, Range)>, CutShort> {
+    ) -> Result<Option<(Answers, ProbabilityRange)>, SearchLimit> {
         let proposal = state.map(|state| WeightedDiagram::new(self, state, false, budget)).transpose()?;
         if let Some(proposal) = &proposal {
             found.proposal = proposal.range(probabilities)?;
@@ -164,37 +164,39 @@ impl Problem {
     fn importance(
         &self,
         (proposal, best): (Option<&WeightedDiagram<'_>>, Option<&WeightedDiagram<'_>>),
-        probabilities: &Probabilities,
+        probabilities: &BindingProbabilities,
         budget: &Budget<'_>,
-        found: &mut Vec<Importance>,
-    ) -> Result<(), CutShort> {
+        found: &mut Vec<LineImportance>,
+    ) -> Result<(), SearchLimit> {
         for line in 0..self.lines.len() {
-            budget.report("weighing each red line", line, self.lines.len());
-            let certain = |weighed: &WeightedDiagram<'_>| -> Result<Option<(Range, Range)>, CutShort> {
-                let with = |probability: f64| -> Vec<f64> {
-                    let each = probabilities.iter().enumerate();
-                    each.map(|(at, stated)| if at == line { probability } else { *stated }).collect()
+            budget.report(SearchPhase::WeighingRedLines, line, self.lines.len());
+            let certain =
+                |weighed: &WeightedDiagram<'_>| -> Result<Option<(ProbabilityRange, ProbabilityRange)>, SearchLimit> {
+                    let with = |probability: f64| -> Vec<f64> {
+                        let each = probabilities.iter().enumerate();
+                        each.map(|(at, stated)| if at == line { probability } else { *stated }).collect()
+                    };
+                    Ok(weighed.range(&with(1.0))?.zip(weighed.range(&with(0.0))?))
                 };
-                Ok(weighed.range(&with(1.0))?.zip(weighed.range(&with(0.0))?))
-            };
             let of_proposal = proposal.map(certain).transpose()?.flatten();
             let of_best = match best {
                 Some(best) => certain(best)?,
                 None => Some((CERTAIN, CERTAIN)),
             };
-            found.push(Importance { line, proposal: of_proposal, best: of_best });
+            found.push(LineImportance { line, proposal: of_proposal, best: of_best });
         }
         Ok(())
     }
 }
 
-impl Importance {
+impl LineImportance {
     /// The greatest difference that certainty about the line makes to a probability.
     ///
     /// It is the difference for the proposal, or for the best package if there is no proposal.
     pub fn change(&self) -> f64 {
-        let difference =
-            |(binding, not): (Range, Range)| (not.low - binding.low).abs().max((not.high - binding.high).abs());
+        let difference = |(binding, not): (ProbabilityRange, ProbabilityRange)| {
+            (not.low - binding.low).abs().max((not.high - binding.high).abs())
+        };
         self.proposal.or(self.best).map_or(0.0, difference)
     }
 }
@@ -218,7 +220,7 @@ impl<'a> WeightedDiagram<'a> {
     ///
     /// With `chooses`, the issues are chosen within the constraints, the goal and the pins; without it, open issues
     /// count as unknown.
-    fn new(problem: &'a Problem, state: &[u128], chooses: bool, budget: &'a Budget<'a>) -> Result<Self, CutShort> {
+    fn new(problem: &'a Problem, state: &[u128], chooses: bool, budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
         // Drop tests that every possible value passes, and cubes that no possible value passes.
         let left = |cube: &Cube| -> Option<Cube> {
             let open = |literal: &&detente_condition::Literal| {
@@ -264,21 +266,24 @@ impl<'a> WeightedDiagram<'a> {
         for cubes in &hard {
             parts.push(diagrams.any_of(cubes)?.not());
         }
-        let bdd = diagrams.all_of(parts, "taking the red lines together")?;
+        let bdd = diagrams.all_of(parts, SearchPhase::CombiningRedLines)?;
         Ok(Self { problem, diagrams, bdd, state: state.to_vec(), crossed, budget, chooses })
     }
 
     /// Returns the range of the probability; if issues are chosen, the range of the best package.
-    fn range(&self, probabilities: &Probabilities) -> Result<Option<Range>, CutShort> {
+    fn range(&self, probabilities: &BindingProbabilities) -> Result<Option<ProbabilityRange>, SearchLimit> {
         Ok(self.weigh(probabilities)?.map(|(range, _)| range))
     }
 
-    fn best(&self, probabilities: &Probabilities) -> Result<Option<(Answers, Range)>, CutShort> {
+    fn best(&self, probabilities: &BindingProbabilities) -> Result<Option<(Answers, ProbabilityRange)>, SearchLimit> {
         let weighed = self.weigh(probabilities)?;
         Ok(weighed.map(|(range, values)| (self.problem.answers(&self.diagrams, &values), range)))
     }
 
-    fn weigh(&self, probabilities: &Probabilities) -> Result<Option<(Range, Values)>, CutShort> {
+    fn weigh(
+        &self,
+        probabilities: &BindingProbabilities,
+    ) -> Result<Option<(ProbabilityRange, CoordinateValues)>, SearchLimit> {
         let mut algebra = ProbabilityAlgebra { weighed: self, probabilities, choices: Vec::new() };
         let Some((range, mut next)) = self.diagrams.fold(&self.bdd, &mut algebra)? else { return Ok(None) };
         let mut values = Vec::new();
@@ -288,25 +293,25 @@ impl<'a> WeightedDiagram<'a> {
         }
         let spared = |line: &usize| 1.0 - probabilities.get(*line).copied().unwrap_or(1.0);
         let factor: f64 = self.crossed.iter().map(spared).product();
-        Ok(Some((Range { low: range.low * factor, high: range.high * factor }, values)))
+        Ok(Some((ProbabilityRange { low: range.low * factor, high: range.high * factor }, values)))
     }
 }
 
 struct ProbabilityAlgebra<'a> {
     weighed: &'a WeightedDiagram<'a>,
-    probabilities: &'a Probabilities,
+    probabilities: &'a BindingProbabilities,
     /// The choices: coordinate, value, and the index of the choice at the next chosen coordinate.
     choices: Vec<(usize, usize, Option<usize>)>,
 }
 
 impl Algebra for ProbabilityAlgebra<'_> {
-    type Value = (Range, Option<usize>);
+    type Value = (ProbabilityRange, Option<usize>);
 
     fn admitted(&mut self) -> Self::Value {
-        (Range { low: 1.0, high: 1.0 }, None)
+        (ProbabilityRange { low: 1.0, high: 1.0 }, None)
     }
 
-    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, CutShort> {
+    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, SearchLimit> {
         self.weighed.budget.check()?;
         let Some(coordinate) = self.weighed.diagrams.coordinates.get(at) else { return Ok(None) };
         if let CoordinateKind::Binding(line) = coordinate.kind {
@@ -316,7 +321,7 @@ impl Algebra for ProbabilityAlgebra<'_> {
                 [(0, clear), (1, other)] if clear == other => Some(*clear),
                 // The line is crossed here: the deal holds only if the line does not bind.
                 [(0, (range, next)), ..] => {
-                    Some((Range { low: range.low * (1.0 - binds), high: range.high * (1.0 - binds) }, *next))
+                    Some((ProbabilityRange { low: range.low * (1.0 - binds), high: range.high * (1.0 - binds) }, *next))
                 }
                 _ => None,
             });
@@ -341,7 +346,7 @@ impl Algebra for ProbabilityAlgebra<'_> {
         }
         let lows = after.iter().map(|(_, (range, _))| range.low);
         let highs = after.iter().map(|(_, (range, _))| range.high);
-        let range = Range { low: lows.fold(f64::INFINITY, f64::min), high: highs.fold(0.0, f64::max) };
+        let range = ProbabilityRange { low: lows.fold(f64::INFINITY, f64::min), high: highs.fold(0.0, f64::max) };
         Ok(Some((range, after.first().and_then(|(_, (_, next))| *next))))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the use of `rustsat` and `batsat`. Must not know of issues or red lines.
 
-use super::budget::{Budget, CutShort};
+use super::budget::{Budget, SearchLimit};
 use batsat::{Callbacks, ClauseKind};
 use rustsat::encodings::card::{BoundUpper, BoundUpperIncremental, Totalizer};
 use rustsat::instances::{BasicVarManager, Cnf, ManageVars};
@@ -80,22 +80,22 @@ impl<'a> Solver<'a> {
     }
 
     /// Returns whether all clauses are satisfiable together with these literals, and keeps the model.
-    pub(super) fn solve(&mut self, assumptions: &[Lit]) -> Result<bool, CutShort> {
+    pub(super) fn solve(&mut self, assumptions: &[Lit]) -> Result<bool, SearchLimit> {
         self.budget.check()?;
         if self.has_failed {
-            return Err(CutShort::Work);
+            return Err(SearchLimit::Work);
         }
         match self.inner.solve_assumps(assumptions) {
             Ok(SolverResult::Sat) => {
                 let last = self.variables.max_var().unwrap_or(Var::new(0));
-                self.model = self.inner.solution(last).map_err(|_| CutShort::Work)?;
+                self.model = self.inner.solution(last).map_err(|_| SearchLimit::Work)?;
                 Ok(true)
             }
             Ok(SolverResult::Unsat) => Ok(false),
             Ok(SolverResult::Interrupted) => {
-                Err(if self.budget.conflicts.get() == 0 { CutShort::Work } else { CutShort::Deadline })
+                Err(if self.budget.conflicts.get() == 0 { SearchLimit::Work } else { SearchLimit::Deadline })
             }
-            Err(_) => Err(CutShort::Work),
+            Err(_) => Err(SearchLimit::Work),
         }
     }
 
@@ -108,7 +108,7 @@ impl<'a> Solver<'a> {
     ///
     /// Exactly one literal of each group holds; in group after group, the first literal that can hold is fixed. `held`
     /// are literals that hold in the last model and must still hold.
-    pub(super) fn prefer(&mut self, groups: &[Vec<Lit>], mut held: Vec<Lit>) -> Result<(), CutShort> {
+    pub(super) fn prefer(&mut self, groups: &[Vec<Lit>], mut held: Vec<Lit>) -> Result<(), SearchLimit> {
         for literal_group in groups {
             for literal in literal_group {
                 let holds_already = self.held(*literal);
@@ -125,21 +125,24 @@ impl<'a> Solver<'a> {
     /// Returns the assumptions under which at most `bound` of the counted literals hold.
     ///
     /// # Errors
-    /// Returns [`CutShort::Work`] if the count would need too many clauses.
-    pub(super) fn at_most(&mut self, counted: &mut CountedLiterals, bound: usize) -> Result<Vec<Lit>, CutShort> {
+    /// Returns [`SearchLimit::Work`] if the count would need too many clauses.
+    pub(super) fn at_most(&mut self, counted: &mut CountedLiterals, bound: usize) -> Result<Vec<Lit>, SearchLimit> {
         if bound >= counted.literals {
             return Ok(Vec::new());
         }
         // A totalizer adds about as many clauses as the number of literals times the bound.
         if counted.literals.saturating_mul(bound) > self.budget.bounds.counting {
-            return Err(CutShort::Work);
+            return Err(SearchLimit::Work);
         }
         let mut clauses = Cnf::new();
-        counted.totalizer.encode_ub_change(..=bound, &mut clauses, &mut self.variables).map_err(|_| CutShort::Work)?;
+        counted
+            .totalizer
+            .encode_ub_change(..=bound, &mut clauses, &mut self.variables)
+            .map_err(|_| SearchLimit::Work)?;
         for clause in clauses {
             self.has_failed |= self.inner.add_clause(clause).is_err();
         }
-        counted.totalizer.enforce_ub(bound).map_err(|_| CutShort::Work)
+        counted.totalizer.enforce_ub(bound).map_err(|_| SearchLimit::Work)
     }
 }
 

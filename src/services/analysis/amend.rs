@@ -2,16 +2,15 @@
 //!
 //! Must not know how packages are searched for.
 
-use crate::convert::aim::{to_most, to_validated};
-use crate::convert::analysis::{
-    counted, cut_text, from_amended, from_cut, from_impasse, not_recorded, not_recorded_text,
-};
+use crate::convert::aim::{ValidatedRequest, to_most, to_validated};
+use crate::convert::analysis::{from_amended, from_cut, from_impasse, not_recorded};
 use crate::convert::date::from_date;
+use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::services::analysis::AnalysisRequest;
-use detente_analysis::{Amendments, Budget, CutShort, MAX_AMENDMENTS};
+use detente_analysis::{Budget, MAX_AMENDMENTS};
 use detente_core::engine::Compiled;
 use std::sync::Arc;
 
@@ -20,15 +19,21 @@ const DEFAULT_AMENDMENTS: usize = 3;
 /// Conflicts, and concessions, in the explanation that no package passes.
 const EXPLAINED: usize = 20;
 
-/// Finds the passing packages nearest to a proposal; explains the impasse if no package passes.
+/// A request for amendments, validated.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct AmendmentQuestion {
+    validated: ValidatedRequest,
+    most: usize,
+}
+
+/// Validates a request for amendments.
 ///
 /// # Errors
 /// The errors that `ErrorReason` in the schema documents.
-pub(super) fn suggest_amendments(
+pub(super) fn to_amendment_question(
     compiled: &Arc<Compiled>,
     request: &v1::SuggestAmendmentsRequest,
-    budget: &Budget<'_>,
-) -> Result<v1::SuggestAmendmentsResponse, ApiError> {
+) -> Result<AmendmentQuestion, ApiError> {
     let mut violations = Violations::default();
     if request.subject.is_none() {
         violations.add("subject", "give a `proposal` of your own, or a reference proposal's `proposal_name`");
@@ -36,12 +41,23 @@ pub(super) fn suggest_amendments(
     let validated = to_validated(compiled, request.fields(), &mut violations)?;
     let most = to_most(request.max_amendments, DEFAULT_AMENDMENTS, MAX_AMENDMENTS, "max_amendments", &mut violations);
     violations.into_result()?;
+    Ok(AmendmentQuestion { validated, most })
+}
+
+/// Finds the passing packages nearest to a proposal; explains the impasse if no package passes.
+///
+/// # Errors
+/// The errors that `ErrorReason` in the schema documents.
+pub(super) fn suggest_amendments(
+    AmendmentQuestion { validated, most }: &AmendmentQuestion,
+    budget: &Budget<'_>,
+) -> Result<v1::SuggestAmendmentsResponse, ApiError> {
     let terms = validated.terms.clone().unwrap_or_default();
     let problem = validated.problem()?;
     let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
-    let found = problem.amendments(&terms, most, budget).map_err(not_covered)?;
+    let found = problem.amendments(&terms, *most, budget).map_err(not_covered)?;
     let impasse = (found.any == Some(false)).then(|| problem.impasse(EXPLAINED, budget));
-    let (scenario, day) = (compiled.scenario(), validated.question.day);
+    let (scenario, day) = (validated.question.compiled.scenario(), validated.question.day);
     // "No package passes" is the complete answer even if the search for the reasons was cut short.
     let cut_short = found.cut_short;
     Ok(v1::SuggestAmendmentsResponse {
@@ -53,21 +69,7 @@ pub(super) fn suggest_amendments(
         complete: cut_short.is_none(),
         cut_short: from_cut(cut_short).into(),
         suppositions: validated.suppositions.clone(),
-        summary: summary(&found, &not_recorded_text(&problem.question), cut_short),
+        summary: wording::amendments::summary(&found, problem.question.not_recorded().len()),
         not_recorded: not_recorded(&problem.question),
     })
-}
-
-fn summary(found: &Amendments, unrecorded: &str, cut: Option<CutShort>) -> String {
-    let lead = match (found.found.as_slice(), found.any) {
-        (_, None) => "Whether a package passes was not found out.".to_owned(),
-        (_, Some(false)) => "No package passes: no amendment helps; the impasse says why.".to_owned(),
-        ([], Some(true)) => "Packages pass, but which is nearest, and why, was not found out.".to_owned(),
-        ([first, ..], _) if first.answers.is_empty() => "The proposal passes as it is. That is not consent.".to_owned(),
-        (all, _) => {
-            let ways = counted(all.len(), "nearest amendment");
-            format!("{ways}, by distance: nothing nearer passes. That they pass is not consent.")
-        }
-    };
-    lead + unrecorded + cut_text(cut)
 }

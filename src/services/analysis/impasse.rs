@@ -2,7 +2,7 @@
 //!
 //! Must not know how conflicts are searched for.
 
-use crate::convert::aim::{pin_terms, to_most, to_validated};
+use crate::convert::aim::{ValidatedRequest, pin_terms, to_most, to_validated};
 use crate::convert::analysis::from_impasse;
 use crate::convert::date::from_date;
 use crate::error::{ApiError, Violations};
@@ -16,28 +16,45 @@ use std::sync::Arc;
 /// Conflicts, and concessions, in an answer if the request does not say how many.
 const DEFAULT_RESULTS: usize = 100;
 
-/// Explains why no package passes.
+/// A request for the explanation of an impasse, validated.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct ImpasseQuestion {
+    validated: ValidatedRequest,
+    most: usize,
+}
+
+/// Validates a request for the explanation of an impasse.
 ///
 /// # Errors
 /// The errors that `ErrorReason` in the schema documents.
-pub(super) fn explain_impasse(
+pub(super) fn to_impasse_question(
     compiled: &Arc<Compiled>,
     request: &v1::ExplainImpasseRequest,
-    budget: &Budget<'_>,
-) -> Result<v1::ExplainImpasseResponse, ApiError> {
+) -> Result<ImpasseQuestion, ApiError> {
     let mut violations = Violations::default();
     let mut validated = to_validated(compiled, request.fields(), &mut violations)?;
     let most = to_most(request.max_results, DEFAULT_RESULTS, MAX_IMPASSE_RESULTS, "max_results", &mut violations);
     pin_terms(&mut validated, &mut violations);
     violations.into_result()?;
+    Ok(ImpasseQuestion { validated, most })
+}
+
+/// Explains why no package passes.
+///
+/// # Errors
+/// The errors that `ErrorReason` in the schema documents.
+pub(super) fn explain_impasse(
+    ImpasseQuestion { validated, most }: &ImpasseQuestion,
+    budget: &Budget<'_>,
+) -> Result<v1::ExplainImpasseResponse, ApiError> {
     let problem = validated.problem()?;
-    let impasse = problem.impasse(most, budget);
-    let scenario = compiled.scenario();
+    let impasse = problem.impasse(*most, budget);
+    let scenario = validated.question.compiled.scenario();
     Ok(v1::ExplainImpasseResponse {
         scenario: names::scenario(&scenario.id),
         revision: scenario.revision.to_string(),
         as_of: Some(from_date(validated.question.day)),
         impasse: Some(from_impasse(&problem, &impasse)),
-        suppositions: validated.suppositions,
+        suppositions: validated.suppositions.clone(),
     })
 }

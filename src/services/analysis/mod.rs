@@ -9,13 +9,14 @@ mod packages;
 mod robustness;
 mod served;
 
-pub use robustness::MAX_SWEEP;
-pub use served::{AnalysisThreads, Analyst};
+pub use crate::serving::AnalysisThreads;
+pub use detente_analysis::MAX_SWEEP;
+pub use served::Analyst;
 
-use amend::suggest_amendments;
-use impasse::explain_impasse;
-use packages::find_packages;
-use robustness::assess_robustness;
+use amend::{AmendmentQuestion, suggest_amendments, to_amendment_question};
+use impasse::{ImpasseQuestion, explain_impasse, to_impasse_question};
+use packages::{PackageQuestion, find_packages, to_package_question};
+use robustness::{RobustnessQuestion, assess_robustness, to_robustness_question};
 
 use crate::convert::aim::CommonFields;
 use crate::convert::request::Subject;
@@ -25,15 +26,16 @@ use crate::services::RedLines;
 use detente_analysis::Budget;
 use detente_core::engine::Compiled;
 use prost::Message;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// A request of `AnalysisService`.
 pub trait AnalysisRequest: Message + Clone + 'static {
+    /// The validated request. Requests with equal questions share one computation.
+    type Question: Eq + Hash + Send + Sync + 'static;
+
     /// The type of the response.
     type Answer: Clone + Send + Sync + 'static;
-
-    /// Name of the method. It distinguishes requests of different methods that encode to the same bytes.
-    const METHOD: &'static str;
 
     /// Returns the scenario's name and the revision; each is empty if the request does not give it.
     fn scenario(&self) -> (&str, &str);
@@ -41,18 +43,24 @@ pub trait AnalysisRequest: Message + Clone + 'static {
     /// Returns the fields that all requests of the service have in common.
     fn fields(&self) -> CommonFields<'_>;
 
+    /// Validates the request against the scenario that it is about.
+    ///
+    /// # Errors
+    /// The errors that `ErrorReason` in the schema documents.
+    fn question(&self, compiled: &Arc<Compiled>) -> Result<Self::Question, ApiError>;
+
     /// Computes the answer, cut short when `budget` is used up.
     ///
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.
-    fn answer(&self, compiled: &Arc<Compiled>, budget: &Budget<'_>) -> Result<Self::Answer, ApiError>;
+    fn answer(question: &Self::Question, budget: &Budget<'_>) -> Result<Self::Answer, ApiError>;
 }
 
 macro_rules! request {
-    ($request:ident, $method:literal, $answer:ty, $function:path $(, $subject:ident)?) => {
+    ($request:ident, $convert:path => $question:ty, $answer:path => $response:ty $(, $subject:ident)?) => {
         impl AnalysisRequest for v1::$request {
-            type Answer = $answer;
-            const METHOD: &'static str = $method;
+            type Question = $question;
+            type Answer = $response;
 
             fn scenario(&self) -> (&str, &str) {
                 (&self.scenario, &self.revision)
@@ -77,17 +85,40 @@ macro_rules! request {
                 fields
             }
 
-            fn answer(&self, compiled: &Arc<Compiled>, budget: &Budget<'_>) -> Result<Self::Answer, ApiError> {
-                $function(compiled, self, budget)
+            fn question(&self, compiled: &Arc<Compiled>) -> Result<Self::Question, ApiError> {
+                $convert(compiled, self)
+            }
+
+            fn answer(question: &Self::Question, budget: &Budget<'_>) -> Result<Self::Answer, ApiError> {
+                $answer(question, budget)
             }
         }
     };
 }
 
-request!(SuggestAmendmentsRequest, "SuggestAmendments", v1::SuggestAmendmentsResponse, suggest_amendments, subject);
-request!(FindPackagesRequest, "FindPackages", Vec<v1::FindPackagesResponse>, find_packages);
-request!(ExplainImpasseRequest, "ExplainImpasse", v1::ExplainImpasseResponse, explain_impasse, subject);
-request!(AssessRobustnessRequest, "AssessRobustness", v1::AssessRobustnessResponse, assess_robustness, subject);
+request!(
+    SuggestAmendmentsRequest,
+    to_amendment_question => AmendmentQuestion,
+    suggest_amendments => v1::SuggestAmendmentsResponse,
+    subject
+);
+request!(
+    FindPackagesRequest,
+    to_package_question => PackageQuestion,
+    find_packages => Vec<v1::FindPackagesResponse>
+);
+request!(
+    ExplainImpasseRequest,
+    to_impasse_question => ImpasseQuestion,
+    explain_impasse => v1::ExplainImpasseResponse,
+    subject
+);
+request!(
+    AssessRobustnessRequest,
+    to_robustness_question => RobustnessQuestion,
+    assess_robustness => v1::AssessRobustnessResponse,
+    subject
+);
 
 impl RedLines {
     /// Answers a request of `AnalysisService` on the calling thread.
@@ -95,11 +126,16 @@ impl RedLines {
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.
     pub fn analyse<R: AnalysisRequest>(&self, request: &R, budget: &Budget<'_>) -> Result<R::Answer, ApiError> {
-        request.answer(&self.scenario_of_analysis(request)?, budget)
+        R::answer(&self.question_of_analysis(request)?, budget)
+    }
+
+    /// Validates a request of `AnalysisService`.
+    fn question_of_analysis<R: AnalysisRequest>(&self, request: &R) -> Result<R::Question, ApiError> {
+        request.question(&self.scenario_of_analysis(request)?)
     }
 
     /// Returns the scenario that a request of `AnalysisService` is about.
-    pub(super) fn scenario_of_analysis<R: AnalysisRequest>(&self, request: &R) -> Result<Arc<Compiled>, ApiError> {
+    fn scenario_of_analysis<R: AnalysisRequest>(&self, request: &R) -> Result<Arc<Compiled>, ApiError> {
         let (scenario, revision) = request.scenario();
         let proposal_name = match request.fields().subject {
             Some(Subject::Named(name)) => name,

@@ -3,16 +3,18 @@
 //! Must not know how packages are searched for.
 
 use crate::convert::aim::{ValidatedRequest, to_party, to_validated};
-use crate::convert::analysis::{
-    cut_text, from_cut, from_efficient, from_package, from_utilities, not_recorded, not_recorded_text,
-};
+use crate::convert::analysis::{from_cut, from_efficient, from_package, from_utilities, not_recorded};
 use crate::convert::date::from_date;
+use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::analysis::AnalysisRequest;
-use detente_analysis::{Bargaining, Budget, Found, MAX_PACKAGES, NotFound, Order, Wanted};
+use detente_analysis::{
+    BargainingSolutions, Budget, EfficientPackage, MAX_PACKAGES, PackageOrder, PackageQuery, PackageResults,
+    PackageSearchError,
+};
 use detente_condition::InputId;
 use detente_core::engine::Compiled;
 use detente_core::scenario::Scenario;
@@ -23,35 +25,52 @@ use std::sync::Arc;
 /// Packages that are sent if the request does not say how many.
 const DEFAULT_PACKAGES: usize = 10;
 
+/// A request for packages, validated.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct PackageQuestion {
+    validated: ValidatedRequest,
+    query: PackageQuery,
+}
+
+/// Validates a request for packages.
+///
+/// # Errors
+/// The errors that `ErrorReason` in the schema documents.
+pub(super) fn to_package_question(
+    compiled: &Arc<Compiled>,
+    request: &v1::FindPackagesRequest,
+) -> Result<PackageQuestion, ApiError> {
+    let mut violations = Violations::default();
+    let validated = to_validated(compiled, request.fields(), &mut violations)?;
+    let query = to_query(compiled.scenario(), request, &mut violations);
+    violations.into_result()?;
+    Ok(PackageQuestion { validated, query })
+}
+
 /// Finds packages. The parts are packages, then efficient packages, then one summary.
 ///
 /// # Errors
 /// The errors that `ErrorReason` in the schema documents.
 pub(super) fn find_packages(
-    compiled: &Arc<Compiled>,
-    request: &v1::FindPackagesRequest,
+    PackageQuestion { validated, query }: &PackageQuestion,
     budget: &Budget<'_>,
 ) -> Result<Vec<v1::FindPackagesResponse>, ApiError> {
-    let mut violations = Violations::default();
-    let validated = to_validated(compiled, request.fields(), &mut violations)?;
-    let wanted = to_wanted(compiled.scenario(), request, &mut violations);
-    violations.into_result()?;
     let problem = validated.comparing()?;
-    let found = problem.packages(&wanted, budget).map_err(|cause| match cause {
-        NotFound::Numbers(cause) => {
-            let field = if request.disagreement.is_some() { "disagreement" } else { "efficient" };
+    let found = problem.packages(query, budget).map_err(|cause| match cause {
+        PackageSearchError::Numbers(cause) => {
+            let field = if query.disagreement.is_some() { "disagreement" } else { "efficient" };
             ApiError::InvalidRequest(Violations::one(field, cause.to_string()))
         }
-        NotFound::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
+        PackageSearchError::Day(cause) => ApiError::DateNotCovered { field: "as_of", cause },
     })?;
     let packages = found.packages.iter().map(|package| Part::Package(from_package(&validated.question, package)));
     let efficient = found.efficient.iter();
     let efficient = efficient.map(|efficient| Part::EfficientPackage(from_efficient(&validated.question, efficient)));
-    let parts = packages.chain(efficient).chain([Part::Summary(summary(&validated, &wanted, &found))]);
+    let parts = packages.chain(efficient).chain([Part::Summary(summary(validated, query, &found))]);
     Ok(parts.map(|part| v1::FindPackagesResponse { part: Some(part) }).collect())
 }
 
-fn to_wanted(scenario: &Scenario, request: &v1::FindPackagesRequest, violations: &mut Violations) -> Wanted {
+fn to_query(scenario: &Scenario, request: &v1::FindPackagesRequest, violations: &mut Violations) -> PackageQuery {
     let most = match request.max_packages.map(usize::try_from) {
         None => DEFAULT_PACKAGES,
         Some(Ok(most)) if most <= MAX_PACKAGES => most,
@@ -61,18 +80,18 @@ fn to_wanted(scenario: &Scenario, request: &v1::FindPackagesRequest, violations:
         }
     };
     let order = match v1::PackageOrder::try_from(request.order) {
-        Ok(v1::PackageOrder::Unspecified | v1::PackageOrder::Stable) => Order::Stable,
-        Ok(v1::PackageOrder::Diverse) => Order::Diverse,
+        Ok(v1::PackageOrder::Unspecified | v1::PackageOrder::Stable) => PackageOrder::Stable,
+        Ok(v1::PackageOrder::Diverse) => PackageOrder::Diverse,
         Err(_) => {
             violations.add("order", format!("there is no order {}; 1 is stable, 2 is diverse", request.order));
-            Order::Stable
+            PackageOrder::Stable
         }
     };
     if request.efficient && scenario.preferences.is_empty() {
         violations.add("efficient", "this scenario has no preferences by which packages could be compared");
     }
     let disagreement = request.disagreement.as_ref().map(|point| to_disagreement(scenario, point, violations));
-    Wanted { most, order, efficient: request.efficient, disagreement }
+    PackageQuery { most, order, efficient: request.efficient, disagreement }
 }
 
 /// Validates the disagreement point. It must state one number for each party that has numbers, and for no other party.
@@ -112,7 +131,7 @@ fn to_disagreement(
     stated
 }
 
-fn summary(validated: &ValidatedRequest, wanted: &Wanted, found: &Found) -> v1::PackagesSummary {
+fn summary(validated: &ValidatedRequest, query: &PackageQuery, found: &PackageResults) -> v1::PackagesSummary {
     let scenario = validated.question.compiled.scenario();
     let ids = |is_found: bool| -> Vec<String> {
         let issues = (0..).map(InputId).zip(scenario.issues());
@@ -122,7 +141,7 @@ fn summary(validated: &ValidatedRequest, wanted: &Wanted, found: &Found) -> v1::
             .collect()
     };
     let digits = |number: Option<String>| number.unwrap_or_default();
-    let compared = (wanted.efficient || wanted.disagreement.is_some()) && found.compared;
+    let compared = (query.efficient || query.disagreement.is_some()) && found.compared;
     v1::PackagesSummary {
         scenario: names::scenario(&scenario.id),
         revision: scenario.revision.to_string(),
@@ -137,15 +156,15 @@ fn summary(validated: &ValidatedRequest, wanted: &Wanted, found: &Found) -> v1::
         complete: found.cut_short.is_none(),
         cut_short: from_cut(found.cut_short).into(),
         suppositions: validated.suppositions.clone(),
-        summary: sentence(validated, found),
+        summary: wording::packages::summary(&validated.question, found),
         as_of: Some(from_date(validated.question.day)),
         not_recorded: not_recorded(&validated.question),
     }
 }
 
-fn from_bargaining(validated: &ValidatedRequest, bargain: &Bargaining) -> v1::BargainingPoints {
+fn from_bargaining(validated: &ValidatedRequest, bargain: &BargainingSolutions) -> v1::BargainingPoints {
     let scenario = validated.question.compiled.scenario();
-    let all = |efficient: &[detente_analysis::Efficient]| {
+    let all = |efficient: &[EfficientPackage]| {
         efficient.iter().map(|efficient| from_efficient(&validated.question, efficient)).collect()
     };
     v1::BargainingPoints {
@@ -154,19 +173,4 @@ fn from_bargaining(validated: &ValidatedRequest, bargain: &Bargaining) -> v1::Ba
         ideal: from_utilities(scenario, &bargain.ideal),
         disagreement: from_utilities(scenario, &bargain.disagreement),
     }
-}
-
-fn sentence(validated: &ValidatedRequest, found: &Found) -> String {
-    let floor = validated.question.aim.floor.word();
-    let lead = match &found.count {
-        None => "How many packages pass was not found out.".to_owned(),
-        Some(count) if count.bits() == 0 => {
-            format!("No package passes at the floor `{floor}`. ExplainImpasse says why.")
-        }
-        Some(count) if count.to_string() == "1" => {
-            format!("1 package passes at the floor `{floor}`. That is not consent.")
-        }
-        Some(count) => format!("{count} packages pass at the floor `{floor}`. That is not consent."),
-    };
-    lead + &not_recorded_text(&validated.question) + cut_text(found.cut_short)
 }

@@ -1,8 +1,9 @@
 //! The gRPC handlers of `AnalysisService`.
 //!
-//! Owns the key under which equal requests share one computation, and the stream of a search's parts. Must not know how
+//! Owns which work is done before a request waits in the queue, and the stream of a search's parts. Must not know how
 //! a question is solved, or how threads are scheduled.
 
+use crate::convert::analysis::from_progress;
 use crate::error::ApiError;
 use crate::middleware::deadline::Deadline;
 use crate::schema::proto::analysis_service_server::{AnalysisService, AnalysisServiceServer};
@@ -11,12 +12,9 @@ use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::RedLines;
 use crate::services::analysis::AnalysisRequest;
 use crate::services::size::{MAX_ANSWER_BYTES, bounded};
-use crate::serving::{Analyses, AnalysisError, JobHandle, Ticket, WorkersError};
-use bytes::{BufMut, Bytes, BytesMut};
-use detente_analysis::Budget;
-use detente_core::engine::Compiled;
+use crate::serving::{Analyses, AnalysisError, AnalysisThreads, JobHandle, Ticket, WorkersError};
+use detente_analysis::{Budget, SearchProgress};
 use futures_util::stream::{TryStreamExt, unfold};
-use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,23 +25,32 @@ use tonic::{Request, Response, Status};
 /// Minimum time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 
-/// The outcome of a request of any type `R`: a `Result<R::Answer, ApiError>`.
-type Outcome = Box<dyn Any + Send + Sync>;
+/// The analyses of the requests of one method.
+type AnalysesOf<R> = Analyses<<R as AnalysisRequest>::Question, Outcome<R>, v1::SearchProgress>;
 
-/// The threads for the analyses of `AnalysisService`, which report `SearchProgress`.
-pub type AnalysisThreads = Analyses<Outcome, v1::SearchProgress>;
+/// The outcome of a request, which equal requests share.
+type Outcome<R> = Result<<R as AnalysisRequest>::Answer, ApiError>;
 
 /// `AnalysisService` over a store of scenarios.
 #[derive(Clone)]
 pub struct Analyst {
     scenarios: RedLines,
-    threads: AnalysisThreads,
+    amendments: AnalysesOf<v1::SuggestAmendmentsRequest>,
+    packages: AnalysesOf<v1::FindPackagesRequest>,
+    impasses: AnalysesOf<v1::ExplainImpasseRequest>,
+    robustness: AnalysesOf<v1::AssessRobustnessRequest>,
 }
 
 impl Analyst {
     /// Creates a service that answers from `scenarios` and computes on `threads`.
     pub fn new(scenarios: RedLines, threads: AnalysisThreads) -> Self {
-        Self { scenarios, threads }
+        Self {
+            scenarios,
+            amendments: threads.analyses(),
+            packages: threads.analyses(),
+            impasses: threads.analyses(),
+            robustness: threads.analyses(),
+        }
     }
 
     /// Converts to a tonic service that reads messages of up to `max_request_bytes`.
@@ -53,76 +60,57 @@ impl Analyst {
             .max_encoding_message_size(MAX_ANSWER_BYTES)
     }
 
-    /// Starts a computation, or joins the running computation of an equal request.
-    fn ask<R: AnalysisRequest>(&self, request: Request<R>) -> Result<PendingAnalysis, ApiError> {
+    /// Validates a request, and starts a computation or joins the running computation of an equal request.
+    async fn ask<R: AnalysisRequest>(
+        &self,
+        analyses: &AnalysesOf<R>,
+        request: Request<R>,
+    ) -> Result<PendingAnalysis<R>, ApiError> {
         let deadline = request.extensions().get::<Deadline>().map(|Deadline(at)| *at);
         let (service, request) = self.scenarios.for_call(request)?;
-        let compiled = service.scenario_of_analysis(&request)?;
-        let key = key(&compiled, &request);
-        let job = move |handle: &JobHandle<'_, v1::SearchProgress>| -> Outcome {
-            let stop = || handle.stopped().is_some();
-            let report = |phase: &'static str, done: u64, total: u64| {
-                let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-                let (done, total) = (number(done), number(total));
-                handle.report(v1::SearchProgress { phase: phase.to_owned(), done, total });
-            };
-            Box::new(request.answer(&compiled, &Budget::new(&stop, &report)))
+        let question = if request.fields().have_conditions() {
+            service.run_on_worker(move |service| service.question_of_analysis(&request)).await?
+        } else {
+            service.question_of_analysis(&request)?
         };
-        let ticket = self.threads.ask(key, deadline, job).map_err(|refused| match refused {
+        let question = Arc::new(question);
+        let asked = Arc::clone(&question);
+        let job = move |handle: &JobHandle<'_, v1::SearchProgress>| -> Outcome<R> {
+            let stop = || handle.stopped().is_some();
+            let report = |progress: SearchProgress| handle.report(from_progress(progress));
+            R::answer(&asked, &Budget::new(&stop, &report))
+        };
+        let ticket = analyses.ask(question, deadline, job).map_err(|refused| match refused {
             WorkersError::Busy => ApiError::Overloaded,
             WorkersError::Ending => ApiError::ShuttingDown,
         })?;
         Ok(PendingAnalysis { ticket, service })
     }
 
-    async fn answer<R: AnalysisRequest>(&self, request: Request<R>) -> Result<R::Answer, ApiError> {
-        self.ask(request)?.answer().await
+    async fn answer<R: AnalysisRequest>(
+        &self,
+        analyses: &AnalysesOf<R>,
+        request: Request<R>,
+    ) -> Result<R::Answer, ApiError> {
+        let outcome = self.ask(analyses, request).await?.outcome().await?;
+        (*outcome).clone()
     }
-}
-
-/// Returns the key of a question: the method, the scenario, the revision and the encoded request.
-///
-/// The request is encoded again from its decoded form, which drops unknown fields.
-fn key<R: AnalysisRequest>(compiled: &Compiled, request: &R) -> Bytes {
-    let scenario = compiled.scenario();
-    let mut key = BytesMut::new();
-    for part in [R::METHOD, &scenario.id, scenario.revision.as_str()] {
-        key.put_u64(part.len() as u64);
-        key.put_slice(part.as_bytes());
-    }
-    key.put_slice(&request.encode_to_vec());
-    key.freeze()
 }
 
 /// A request whose analysis has not been answered yet.
-struct PendingAnalysis {
-    ticket: Ticket<Outcome, v1::SearchProgress>,
+struct PendingAnalysis<R: AnalysisRequest> {
+    ticket: Ticket<R::Question, Outcome<R>, v1::SearchProgress>,
     /// The service for this call, which holds the call's permit.
     service: RedLines,
 }
 
-impl PendingAnalysis {
+impl<R: AnalysisRequest> PendingAnalysis<R> {
     /// Waits for the outcome, which is shared with equal requests.
-    async fn outcome(&mut self) -> Result<Arc<Outcome>, ApiError> {
+    async fn outcome(&mut self) -> Result<Arc<Outcome<R>>, ApiError> {
         self.ticket.answer().await.map_err(|failed| match failed {
             AnalysisError::NotBegun | AnalysisError::Late => ApiError::Late,
             AnalysisError::Ending => ApiError::ShuttingDown,
         })
-    }
-
-    async fn answer<A: Clone + Send + Sync + 'static>(&mut self) -> Result<A, ApiError> {
-        let outcome = self.outcome().await?;
-        answer_in::<A>(&outcome).clone()
-    }
-}
-
-/// Returns the answer in an outcome of a request with answers of type `A`.
-fn answer_in<A: Send + Sync + 'static>(outcome: &Arc<Outcome>) -> &Result<A, ApiError> {
-    let outcome: &(dyn Any + Send + Sync) = &***outcome;
-    // INVARIANT: the key contains the method, so all requests that share an outcome have the same type of answer.
-    match outcome.downcast_ref::<Result<A, ApiError>>() {
-        Some(answer) => answer,
-        None => unreachable!("an outcome of another method"),
     }
 }
 
@@ -133,12 +121,12 @@ type Parts = Pin<Box<dyn Stream<Item = Result<v1::FindPackagesResponse, Status>>
 ///
 /// The parts stay in the shared outcome until each is sent, because many requests may share it.
 enum StreamState {
-    Searching { pending: PendingAnalysis, reported: Instant },
-    Sending { outcome: Arc<Outcome>, next: usize },
+    Searching { pending: PendingAnalysis<v1::FindPackagesRequest>, reported: Instant },
+    Sending { outcome: Arc<Outcome<v1::FindPackagesRequest>>, next: usize },
     Over,
 }
 
-fn parts(pending: PendingAnalysis) -> Parts {
+fn parts(pending: PendingAnalysis<v1::FindPackagesRequest>) -> Parts {
     let call = pending.service.call.clone();
     let begun = StreamState::Searching { pending, reported: Instant::now() };
     let parts = unfold(begun, |state| async {
@@ -163,7 +151,7 @@ fn parts(pending: PendingAnalysis) -> Parts {
                 }
             }
         };
-        let part = match answer_in::<Vec<v1::FindPackagesResponse>>(&outcome) {
+        let part = match &*outcome {
             Ok(all) => all.get(next)?.clone(),
             Err(error) => return Some((Err(error.clone().into()), StreamState::Over)),
         };
@@ -181,14 +169,14 @@ impl AnalysisService for Analyst {
         request: Request<v1::SuggestAmendmentsRequest>,
     ) -> Result<Response<v1::SuggestAmendmentsResponse>, Status> {
         let service = self.scenarios.with_call(request.extensions());
-        service.respond(self.answer(request).await.and_then(bounded))
+        service.respond(self.answer(&self.amendments, request).await.and_then(bounded))
     }
 
     async fn find_packages(
         &self,
         request: Request<v1::FindPackagesRequest>,
     ) -> Result<Response<Self::FindPackagesStream>, Status> {
-        Ok(Response::new(parts(self.ask(request)?)))
+        Ok(Response::new(parts(self.ask(&self.packages, request).await?)))
     }
 
     async fn explain_impasse(
@@ -196,7 +184,7 @@ impl AnalysisService for Analyst {
         request: Request<v1::ExplainImpasseRequest>,
     ) -> Result<Response<v1::ExplainImpasseResponse>, Status> {
         let service = self.scenarios.with_call(request.extensions());
-        service.respond(self.answer(request).await.and_then(bounded))
+        service.respond(self.answer(&self.impasses, request).await.and_then(bounded))
     }
 
     async fn assess_robustness(
@@ -204,6 +192,6 @@ impl AnalysisService for Analyst {
         request: Request<v1::AssessRobustnessRequest>,
     ) -> Result<Response<v1::AssessRobustnessResponse>, Status> {
         let service = self.scenarios.with_call(request.extensions());
-        service.respond(self.answer(request).await.and_then(bounded))
+        service.respond(self.answer(&self.robustness, request).await.and_then(bounded))
     }
 }

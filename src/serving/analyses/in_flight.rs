@@ -6,9 +6,9 @@
 use crate::locks;
 use crate::serving::analyses::threads::{Job, Threads};
 use crate::serving::analyses::waiters::{JobHandle, Stop, Waiter, Waiters};
-use bytes::Bytes;
 use dashmap::DashMap;
 use std::any::Any;
+use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -47,20 +47,26 @@ pub struct AnalysisCounts {
     pub abandoned: u64,
 }
 
-pub(super) struct Shared<T, P> {
-    /// Questions in flight by key. A question that must stop remains until it is done or another one replaces it.
-    pub(super) in_flight: DashMap<Bytes, Arc<InFlight<T, P>>>,
+/// The threads of all kinds of questions, with their counters.
+pub(super) struct Pool {
     pub(super) threads: Arc<Threads>,
     pub(super) longest: Duration,
-    pub(super) asked: AtomicU64,
+    asked: AtomicU64,
     pub(super) shared: AtomicU64,
     pub(super) refused: AtomicU64,
-    pub(super) abandoned: AtomicU64,
+    abandoned: AtomicU64,
+}
+
+/// The questions of one kind that are in flight.
+pub(super) struct Shared<Q: Eq + Hash, T, P> {
+    /// A question that must stop remains until it is done or an equal one replaces it.
+    pub(super) in_flight: DashMap<Arc<Q>, Arc<InFlight<Q, T, P>>>,
+    pub(super) pool: Arc<Pool>,
 }
 
 /// A question in flight.
-pub(super) struct InFlight<T, P> {
-    pub(super) key: Bytes,
+pub(super) struct InFlight<Q, T, P> {
+    pub(super) question: Arc<Q>,
     /// Identifies the job in the queue.
     pub(super) number: u64,
     pub(super) waiters: Waiters,
@@ -79,11 +85,16 @@ pub(super) enum JobOutcome<T> {
     Panicked,
 }
 
-impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Shared<T, P> {
+impl<Q, T, P> Shared<Q, T, P>
+where
+    Q: Eq + Hash + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+    P: Send + Sync + 'static,
+{
     /// Returns the job that a thread runs when the question's turn comes.
     pub(super) fn job(
         self: &Arc<Self>,
-        asked: &Arc<InFlight<T, P>>,
+        asked: &Arc<InFlight<Q, T, P>>,
         job: impl FnOnce(&JobHandle<'_, P>) -> T + Send + 'static,
     ) -> Job {
         let (inner, asked, span) = (Arc::clone(self), Arc::clone(asked), Span::current());
@@ -113,19 +124,32 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Shared<T, P> {
     }
 }
 
-impl<T, P> Shared<T, P> {
+impl<Q: Eq + Hash, T, P> Shared<Q, T, P> {
     /// Removes a waiter. If it was the last one, abandons the question and takes its job out of the queue.
-    pub(super) fn leave(&self, asked: &Arc<InFlight<T, P>>, waiter: Waiter) {
+    pub(super) fn leave(&self, asked: &Arc<InFlight<Q, T, P>>, waiter: Waiter) {
         if asked.waiters.leave(waiter) {
             self.forget(asked);
-            self.threads.withdraw(asked.number);
-            self.abandoned.fetch_add(1, Relaxed);
+            self.pool.threads.withdraw(asked.number);
+            self.pool.abandoned.fetch_add(1, Relaxed);
         }
     }
 
-    /// Removes a question from the map, unless another question with the same key has replaced it.
-    pub(super) fn forget(&self, asked: &Arc<InFlight<T, P>>) {
-        self.in_flight.remove_if(&asked.key, |_, there| Arc::ptr_eq(there, asked));
+    /// Removes a question from the map, unless an equal question has replaced it.
+    pub(super) fn forget(&self, asked: &Arc<InFlight<Q, T, P>>) {
+        self.in_flight.remove_if(&asked.question, |_, there| Arc::ptr_eq(there, asked));
+    }
+}
+
+impl Pool {
+    pub(super) fn new(threads: Threads, longest: Duration) -> Self {
+        Self {
+            threads: Arc::new(threads),
+            longest,
+            asked: AtomicU64::default(),
+            shared: AtomicU64::default(),
+            refused: AtomicU64::default(),
+            abandoned: AtomicU64::default(),
+        }
     }
 
     pub(super) fn counts(&self) -> AnalysisCounts {
@@ -135,19 +159,19 @@ impl<T, P> Shared<T, P> {
     }
 }
 
-impl<T, P> Drop for Shared<T, P> {
+impl Drop for Pool {
     fn drop(&mut self) {
-        // No `Analyses`, ticket or job is left, so nobody can ask another question.
+        // Nothing that could ask another question is left.
         self.threads.end();
     }
 }
 
-impl<T, P> InFlight<T, P> {
-    pub(super) fn new(inner: &Shared<T, P>, key: Bytes, now: Instant, stop: Instant) -> (Self, Waiter) {
-        let (waiters, first) = Waiters::new(now, stop, Arc::clone(&inner.threads.ending));
+impl<Q, T, P> InFlight<Q, T, P> {
+    pub(super) fn new(pool: &Pool, question: Arc<Q>, now: Instant, stop: Instant) -> (Self, Waiter) {
+        let (waiters, first) = Waiters::new(now, stop, Arc::clone(&pool.threads.ending));
         let (outcome, progress) = (watch::Sender::new(None), watch::Sender::new(None));
-        let number = inner.asked.fetch_add(1, Relaxed);
-        (Self { key, number, waiters, outcome, progress, panic: Mutex::default() }, first)
+        let number = pool.asked.fetch_add(1, Relaxed);
+        (Self { question, number, waiters, outcome, progress, panic: Mutex::default() }, first)
     }
 
     /// Returns the payload of the job's panic to the first waiter, and a text that explains the panic to the others.

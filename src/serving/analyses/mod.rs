@@ -21,11 +21,11 @@ pub use in_flight::{AnalysisCounts, AnalysisError};
 pub use ticket::Ticket;
 
 use crate::serving::WorkersError;
-use bytes::Bytes;
 use dashmap::{DashMap, Entry};
-use in_flight::{InFlight, Shared};
+use in_flight::{InFlight, Pool, Shared};
+use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use threads::Threads;
 
@@ -36,18 +36,19 @@ const RESERVED_SHARE: u32 = 20;
 /// Maximum waiting time that can be set. It keeps additions to an instant from overflowing.
 const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The threads for analyses with answers of type `T` and progress of type `P`. Clones share them.
+/// The threads for analyses, which all kinds of questions share. Clones share them, too.
 ///
 /// ```
-/// # use bytes::Bytes;
-/// # use detente::serving::Analyses;
+/// # use detente::serving::{Analyses, AnalysisThreads};
+/// # use std::sync::Arc;
 /// # use std::time::{Duration, Instant};
 /// # let runtime = tokio::runtime::Runtime::new().unwrap();
 /// # runtime.block_on(async {
-/// let analyses: Analyses<u64, u64> = Analyses::new(1, 8, Duration::from_secs(10));
+/// let threads = AnalysisThreads::new(1, 8, Duration::from_secs(10));
+/// let analyses: Analyses<&str, u64, u64> = threads.analyses();
 /// let deadline = Instant::now() + Duration::from_secs(5);
 /// let mut ticket = analyses
-///     .ask(Bytes::from_static(b"the whole question"), Some(deadline), |handle| {
+///     .ask(Arc::new("the whole question"), Some(deadline), |handle| {
 ///         let mut sum = 0;
 ///         for part in 0..1_000 {
 ///             if handle.stopped().is_some() {
@@ -63,31 +64,62 @@ const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// assert_eq!(*ticket.answer().await.unwrap(), 499_500);
 /// # });
 /// ```
-pub struct Analyses<T, P> {
-    inner: Arc<Shared<T, P>>,
+#[derive(Clone)]
+pub struct AnalysisThreads {
+    pool: Arc<Pool>,
 }
 
-impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
+impl AnalysisThreads {
     /// Creates threads for `running` jobs at a time (at least one), with a queue for `waiting` more.
     ///
     /// `longest` is the maximum time from a question to its answer; values above one day count as one day.
     pub fn new(running: usize, waiting: usize, longest: Duration) -> Self {
-        let inner = Shared {
-            in_flight: DashMap::new(),
-            threads: Arc::new(Threads::new(running, waiting)),
-            longest: longest.min(MAX_LONGEST),
-            asked: AtomicU64::default(),
-            shared: AtomicU64::default(),
-            refused: AtomicU64::default(),
-            abandoned: AtomicU64::default(),
-        };
-        Self { inner: Arc::new(inner) }
+        Self { pool: Arc::new(Pool::new(Threads::new(running, waiting), longest.min(MAX_LONGEST))) }
     }
 
+    /// Returns the analyses of one kind of question, with answers of type `T` and progress of type `P`.
+    ///
+    /// Equal questions share a computation only within the returned value and its clones.
+    pub fn analyses<Q: Eq + Hash, T, P>(&self) -> Analyses<Q, T, P> {
+        Analyses { inner: Arc::new(Shared { in_flight: DashMap::new(), pool: Arc::clone(&self.pool) }) }
+    }
+
+    /// Shuts down: no job begins any more, waiting jobs fail, and running jobs must stop.
+    ///
+    /// Waiters still receive the answers of running jobs.
+    pub fn end(&self) {
+        self.pool.threads.end();
+    }
+
+    /// Returns the counts of all kinds of questions. Each is right, but they are not read at the same moment.
+    pub fn counts(&self) -> AnalysisCounts {
+        self.pool.counts()
+    }
+}
+
+impl std::fmt::Debug for AnalysisThreads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("AnalysisThreads").field(&self.counts()).finish()
+    }
+}
+
+/// The analyses of one kind of question `Q`, with answers of type `T` and progress of type `P`.
+///
+/// Clones share the questions in flight.
+pub struct Analyses<Q: Eq + Hash, T, P> {
+    inner: Arc<Shared<Q, T, P>>,
+}
+
+impl<Q, T, P> Analyses<Q, T, P>
+where
+    Q: Eq + Hash + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+    P: Send + Sync + 'static,
+{
     /// Joins the running computation of an equal question, or starts one.
     ///
-    /// `key` must be the whole question in canonical form, because questions with equal keys share one answer. `job`
-    /// must check every few milliseconds whether it must stop, and must then return what it has, marked as cut short.
+    /// `question` must be the whole question in canonical form, because equal questions share one answer. `job` must
+    /// check every few milliseconds whether it must stop, and must then return what it has, marked as cut short.
     ///
     /// The job must stop before the latest deadline of its waiters, by 50 ms or by a twentieth of that waiter's time,
     /// whichever is longer, but at most by half of that time. Time in the queue counts.
@@ -96,26 +128,26 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
     /// [`WorkersError::Busy`] if the queue is full, [`WorkersError::Ending`] if the program is shutting down.
     pub fn ask(
         &self,
-        key: Bytes,
+        question: Arc<Q>,
         deadline: Option<Instant>,
         job: impl FnOnce(&JobHandle<'_, P>) -> T + Send + 'static,
-    ) -> Result<Ticket<T, P>, WorkersError> {
-        let inner = &self.inner;
+    ) -> Result<Ticket<Q, T, P>, WorkersError> {
+        let (inner, pool) = (&self.inner, &*self.inner.pool);
         let now = Instant::now();
-        let given = deadline.map_or(inner.longest, |deadline| deadline.saturating_duration_since(now));
-        let given = given.min(inner.longest);
+        let given = deadline.map_or(pool.longest, |deadline| deadline.saturating_duration_since(now));
+        let given = given.min(pool.longest);
         // At most half of a short time is reserved, because most questions take only a millisecond.
         let reserve = LEAST_RESERVE.max(given / RESERVED_SHARE).min(given / 2);
         let (stop, deadline) = (now + given.saturating_sub(reserve), now + given);
         let begin = || {
-            let (asked, first) = InFlight::new(inner, key.clone(), now, stop);
+            let (asked, first) = InFlight::new(pool, Arc::clone(&question), now, stop);
             let asked = Arc::new(asked);
-            inner.threads.admit(asked.number, inner.job(&asked, job)).map(|()| (asked, first))
+            pool.threads.admit(asked.number, inner.job(&asked, job)).map(|()| (asked, first))
         };
-        let begun = match inner.in_flight.entry(key.clone()) {
+        let begun = match inner.in_flight.entry(Arc::clone(&question)) {
             Entry::Occupied(mut entry) => match entry.get().waiters.join(stop) {
                 Some(waiter) => {
-                    inner.shared.fetch_add(1, Relaxed);
+                    pool.shared.fetch_add(1, Relaxed);
                     return Ok(Ticket::new(Arc::clone(inner), Arc::clone(entry.get()), waiter, deadline));
                 }
                 // The computation has finished or must stop: the new question replaces it in the map.
@@ -124,35 +156,23 @@ impl<T: Send + Sync + 'static, P: Send + Sync + 'static> Analyses<T, P> {
             Entry::Vacant(entry) => begin().inspect(|(asked, _)| drop(entry.insert(Arc::clone(asked)))),
         };
         if begun.as_ref().is_err_and(|refused| *refused == WorkersError::Busy) {
-            inner.refused.fetch_add(1, Relaxed);
+            pool.refused.fetch_add(1, Relaxed);
         }
         let (asked, first) = begun?;
-        inner.threads.start();
+        pool.threads.start();
         Ok(Ticket::new(Arc::clone(inner), asked, first, deadline))
-    }
-
-    /// Shuts down: no job begins any more, waiting jobs fail, and running jobs must stop.
-    ///
-    /// Waiters still receive the answers of running jobs.
-    pub fn end(&self) {
-        self.inner.threads.end();
-    }
-
-    /// Returns the counts. Each is right, but they are not read at the same moment.
-    pub fn counts(&self) -> AnalysisCounts {
-        self.inner.counts()
     }
 }
 
-impl<T, P> Clone for Analyses<T, P> {
+impl<Q: Eq + Hash, T, P> Clone for Analyses<Q, T, P> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner) }
     }
 }
 
-impl<T, P> std::fmt::Debug for Analyses<T, P> {
+impl<Q: Eq + Hash, T, P> std::fmt::Debug for Analyses<Q, T, P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Analyses").field(&self.inner.counts()).finish()
+        f.debug_tuple("Analyses").field(&self.inner.pool.counts()).finish()
     }
 }
 

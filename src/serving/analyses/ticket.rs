@@ -4,6 +4,7 @@
 
 use crate::serving::analyses::in_flight::{AnalysisError, InFlight, JobOutcome, Shared};
 use crate::serving::analyses::waiters::Waiter;
+use std::hash::Hash;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,19 +16,19 @@ use tokio::time::sleep_until;
 /// Dropping the ticket removes the waiter. When the last waiter is removed, a running job must stop, and a waiting job
 /// never begins. Both async methods need a tokio runtime with timers, and both are cancel safe.
 #[must_use = "dropping the ticket gives up the analysis"]
-pub struct Ticket<T, P> {
-    analyses: Arc<Shared<T, P>>,
-    asked: Arc<InFlight<T, P>>,
+pub struct Ticket<Q: Eq + Hash, T, P> {
+    analyses: Arc<Shared<Q, T, P>>,
+    asked: Arc<InFlight<Q, T, P>>,
     waiter: Waiter,
     deadline: Instant,
     outcome: watch::Receiver<Option<JobOutcome<T>>>,
     progress: watch::Receiver<Option<P>>,
 }
 
-impl<T, P> Ticket<T, P> {
+impl<Q: Eq + Hash, T, P> Ticket<Q, T, P> {
     pub(super) fn new(
-        analyses: Arc<Shared<T, P>>,
-        asked: Arc<InFlight<T, P>>,
+        analyses: Arc<Shared<Q, T, P>>,
+        asked: Arc<InFlight<Q, T, P>>,
         waiter: Waiter,
         deadline: Instant,
     ) -> Self {
@@ -87,7 +88,7 @@ impl<T, P> Ticket<T, P> {
 }
 
 /// Completes when this waiter's time is over.
-async fn out_of_time<T, P>(asked: &InFlight<T, P>, waiter: Waiter, deadline: Instant) -> AnalysisError {
+async fn out_of_time<Q, T, P>(asked: &InFlight<Q, T, P>, waiter: Waiter, deadline: Instant) -> AnalysisError {
     sleep_until(waiter.stop.into()).await;
     if !asked.waiters.begun() {
         return AnalysisError::NotBegun;
@@ -96,13 +97,13 @@ async fn out_of_time<T, P>(asked: &InFlight<T, P>, waiter: Waiter, deadline: Ins
     AnalysisError::Late
 }
 
-impl<T, P> Drop for Ticket<T, P> {
+impl<Q: Eq + Hash, T, P> Drop for Ticket<Q, T, P> {
     fn drop(&mut self) {
         self.analyses.leave(&self.asked, self.waiter);
     }
 }
 
-impl<T, P> std::fmt::Debug for Ticket<T, P> {
+impl<Q: Eq + Hash, T, P> std::fmt::Debug for Ticket<Q, T, P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ticket").field("waiter", &self.waiter).field("deadline", &self.deadline).finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::nearest::{Way, nearest};
 use crate::oracle::search::{Search, place};
 use crate::oracle::world::{Kind as InputKind, Knowledge, Value};
-use detente_analysis::{Amended, Budget, MAX_AMENDMENTS, Problem, StepKind};
+use detente_analysis::{Amendment, AmendmentStepKind, Budget, MAX_AMENDMENTS, Problem};
 use detente_condition::{Answer, InputId};
 
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ fn check_one(
     problem: &Problem,
     search: &Search<'_>,
     before: &[Knowledge],
-    amended: &Amended,
+    amended: &Amendment,
     way: &Way,
     coverage: &mut Coverage,
 ) {
@@ -113,10 +113,10 @@ fn check_one(
 }
 
 /// Whether a step settles an open issue, or, for a set of members, an open member.
-fn settles_open(before: &Knowledge, kind: StepKind) -> bool {
+fn settles_open(before: &Knowledge, kind: AmendmentStepKind) -> bool {
     match (before, kind) {
         (Knowledge::Exactly(_), _) => false,
-        (Knowledge::Partly { includes, excludes }, StepKind::Member { member, .. }) => {
+        (Knowledge::Partly { includes, excludes }, AmendmentStepKind::Member { member, .. }) => {
             (includes | excludes) >> member & 1 == 0
         }
         _ => true,
@@ -124,9 +124,9 @@ fn settles_open(before: &Knowledge, kind: StepKind) -> bool {
 }
 
 /// The steps of an issue's change, each with the state of the issue without that step.
-fn steps_of(case: &Case, before: &Knowledge, issue: InputId, answer: &Answer) -> Vec<(StepKind, Knowledge)> {
+fn steps_of(case: &Case, before: &Knowledge, issue: InputId, answer: &Answer) -> Vec<(AmendmentStepKind, Knowledge)> {
     let InputKind::Members(count) = case.world.inputs[issue.index()].kind else {
-        return vec![(StepKind::Set(*answer), before.clone())];
+        return vec![(AmendmentStepKind::Set(*answer), before.clone())];
     };
     let all = (1 << count) - 1;
     let certain = |known: &Knowledge| match known {
@@ -149,7 +149,7 @@ fn steps_of(case: &Case, before: &Knowledge, issue: InputId, answer: &Answer) ->
         } else {
             Knowledge::Partly { includes, excludes }
         };
-        steps.push((StepKind::Member { member: u8::try_from(member).unwrap(), inside: now.0 != 0 }, reverted));
+        steps.push((AmendmentStepKind::Member { member: u8::try_from(member).unwrap(), inside: now.0 != 0 }, reverted));
     }
     steps
 }

@@ -164,7 +164,7 @@ fn packages_found_before_the_time_limit_are_answered() {
                 asked.set(asked.get() + 1);
                 asked.get() > most
             };
-            let parts = service.analyse(&request, &Budget::new(&stop, &|_, _, _| {})).unwrap();
+            let parts = service.analyse(&request, &Budget::new(&stop, &|_| {})).unwrap();
             let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else {
                 panic!("a summary")
             };

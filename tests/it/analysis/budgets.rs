@@ -2,7 +2,9 @@
 
 use super::robustness::probabilities;
 use crate::oracle::case::{Case, Kind, for_seeds};
-use detente_analysis::{Amendments, Bounds, Budget, CutShort, Found, Impasse, Order, Problem, Robustness, Wanted};
+use detente_analysis::{
+    Amendments, Bounds, Budget, Impasse, PackageOrder, PackageQuery, PackageResults, Problem, Robustness, SearchLimit,
+};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -19,7 +21,7 @@ struct Coverage {
 /// The answers of all analyses for one case.
 struct Answers {
     amendments: Amendments,
-    packages: Vec<Found>,
+    packages: Vec<PackageResults>,
     impasse: Impasse,
     robustness: Robustness,
 }
@@ -27,7 +29,7 @@ struct Answers {
 struct Questions<'a> {
     case: &'a Case,
     problem: Problem,
-    wanted: Vec<Wanted>,
+    wanted: Vec<PackageQuery>,
     probabilities: Vec<f64>,
 }
 
@@ -57,14 +59,14 @@ fn absent_or_equal<T: PartialEq + std::fmt::Debug>(found: &Option<T>, whole: &Op
     assert!(found.is_none() || found == whole, "{found:?} against {whole:?}");
 }
 
-fn check_amendments(found: &Amendments, whole: &Amendments) -> (Option<CutShort>, bool) {
+fn check_amendments(found: &Amendments, whole: &Amendments) -> (Option<SearchLimit>, bool) {
     absent_or_equal(&found.any, &whole.any);
     assert_eq!(found.found, whole.found[..found.found.len()], "the first of the same order");
     assert!(found.cut_short.is_some() || found == whole);
     (found.cut_short, found.any.is_some())
 }
 
-fn check_packages(found: &Found, whole: &Found) -> (Option<CutShort>, bool) {
+fn check_packages(found: &PackageResults, whole: &PackageResults) -> (Option<SearchLimit>, bool) {
     absent_or_equal(&found.count, &whole.count);
     absent_or_equal(&found.by_integer, &whole.by_integer);
     assert_eq!(found.issues, whole.issues);
@@ -78,7 +80,7 @@ fn check_packages(found: &Found, whole: &Found) -> (Option<CutShort>, bool) {
         assert!(found.efficient.is_empty() && found.bargain.is_none());
     }
     if found.cut_short.is_none() {
-        let parts = |found: &Found| (found.count.clone(), found.packages.clone(), found.compared);
+        let parts = |found: &PackageResults| (found.count.clone(), found.packages.clone(), found.compared);
         assert_eq!(parts(found), parts(whole));
         assert_eq!(
             (&found.efficient, &found.bargain, &found.by_integer),
@@ -88,20 +90,20 @@ fn check_packages(found: &Found, whole: &Found) -> (Option<CutShort>, bool) {
     (found.cut_short, found.count.is_some())
 }
 
-fn check_impasse(found: &Impasse, whole: &Impasse) -> (Option<CutShort>, bool) {
+fn check_impasse(found: &Impasse, whole: &Impasse) -> (Option<SearchLimit>, bool) {
     absent_or_equal(&found.is_impasse, &whole.is_impasse);
     absent_or_equal(&found.in_every, &whole.in_every);
     absent_or_equal(&found.in_none, &whole.in_none);
     assert!(!found.is_contradiction || whole.is_contradiction);
     assert_eq!(found.conflicts, whole.conflicts[..found.conflicts.len()], "the first of the same order");
     assert_eq!(found.concessions, whole.concessions[..found.concessions.len()], "the first of the same order");
-    if matches!(found.cut_short, None | Some(CutShort::Results)) {
+    if matches!(found.cut_short, None | Some(SearchLimit::Results)) {
         assert_eq!(found, whole);
     }
     (found.cut_short, found.is_impasse.is_some())
 }
 
-fn check_robustness(found: &Robustness, whole: &Robustness) -> (Option<CutShort>, bool) {
+fn check_robustness(found: &Robustness, whole: &Robustness) -> (Option<SearchLimit>, bool) {
     absent_or_equal(&found.proposal, &whole.proposal);
     absent_or_equal(&found.best, &whole.best);
     assert!(found.importance.iter().all(|importance| whole.importance.contains(importance)));
@@ -112,7 +114,7 @@ fn check_robustness(found: &Robustness, whole: &Robustness) -> (Option<CutShort>
     (found.cut_short, found.proposal.is_some())
 }
 
-fn check(found: &Answers, whole: &Answers, cut: CutShort, coverage: &mut Coverage) {
+fn check(found: &Answers, whole: &Answers, cut: SearchLimit, coverage: &mut Coverage) {
     let mut results = vec![
         ("amendments", check_amendments(&found.amendments, &whole.amendments)),
         ("impasse", check_impasse(&found.impasse, &whole.impasse)),
@@ -122,7 +124,7 @@ fn check(found: &Answers, whole: &Answers, cut: CutShort, coverage: &mut Coverag
     results.extend(packages.map(|(found, whole)| ("packages", check_packages(found, whole))));
     for (question, (cut_short, partly)) in results {
         coverage.answers += 1;
-        let is_known = matches!(cut_short, None | Some(CutShort::Results)) || cut_short == Some(cut);
+        let is_known = matches!(cut_short, None | Some(SearchLimit::Results)) || cut_short == Some(cut);
         assert!(is_known, "{question}: {cut_short:?}, where {cut:?} is expected");
         if cut_short == Some(cut) {
             *coverage.cut_short.entry(question).or_default() += 1;
@@ -141,13 +143,13 @@ fn answers_cut_short_are_correct_and_marked() {
         let (case, (mut probabilities, _)) = Case::with_choices(seed, &kind, probabilities);
         let problem = case.problem();
         probabilities.truncate(problem.lines.len());
-        let wanted = |order: Order, compared: bool| Wanted {
+        let wanted = |order: PackageOrder, compared: bool| PackageQuery {
             most: MOST,
             order,
             efficient: compared,
             disagreement: compared.then(Vec::new),
         };
-        let wanted = vec![wanted(Order::Stable, true), wanted(Order::Diverse, false)];
+        let wanted = vec![wanted(PackageOrder::Stable, true), wanted(PackageOrder::Diverse, false)];
         let asked = Questions { case: &case, problem, wanted, probabilities };
         let asks = Cell::new(0usize);
         let most_asks = Cell::new(0usize);
@@ -158,9 +160,9 @@ fn answers_cut_short_are_correct_and_marked() {
         };
         let whole = asked.answers(&|| {
             asks.set(0);
-            Budget::new(&never, &|_, _, _| {})
+            Budget::new(&never, &|_| {})
         });
-        assert!(!matches!(whole.impasse.cut_short, Some(CutShort::Work | CutShort::Deadline)));
+        assert!(!matches!(whole.impasse.cut_short, Some(SearchLimit::Work | SearchLimit::Deadline)));
         let most_asks = most_asks.get();
         coverage.most_asks = coverage.most_asks.max(most_asks);
         // Stop at each of the first 120 checks of the budget, and then at regular intervals.
@@ -172,9 +174,9 @@ fn answers_cut_short_are_correct_and_marked() {
             };
             let found = asked.answers(&|| {
                 asks.set(0);
-                Budget::new(&stop, &|_, _, _| {})
+                Budget::new(&stop, &|_| {})
             });
-            check(&found, &whole, CutShort::Deadline, &mut coverage);
+            check(&found, &whole, SearchLimit::Deadline, &mut coverage);
         }
         let each: [(Bound, usize); 8] = [
             (|bounds| &mut bounds.nodes, 1),
@@ -194,11 +196,11 @@ fn answers_cut_short_are_correct_and_marked() {
                 *bound(&mut all_small) = size * unit;
                 let found = asked.answers(&|| Budget::unhurried().with_bounds(bounds));
                 let cut_before: usize = coverage.cut_short.values().sum();
-                check(&found, &whole, CutShort::Work, &mut coverage);
+                check(&found, &whole, SearchLimit::Work, &mut coverage);
                 coverage.by_bound[at] += coverage.cut_short.values().sum::<usize>() - cut_before;
             }
             let found = asked.answers(&|| Budget::unhurried().with_bounds(all_small));
-            check(&found, &whole, CutShort::Work, &mut coverage);
+            check(&found, &whole, SearchLimit::Work, &mut coverage);
         }
     });
     println!("{coverage:?}");

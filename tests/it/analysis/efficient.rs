@@ -5,7 +5,7 @@ use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::generate::Choices;
 use crate::oracle::search::Search;
 use crate::oracle::world::{Ranking, Value};
-use detente_analysis::{Budget, Efficient, MAX_PACKAGES, Order, Package, Problem, Wanted};
+use detente_analysis::{Budget, EfficientPackage, MAX_PACKAGES, Package, PackageOrder, PackageQuery, Problem};
 use detente_condition::InputId;
 use num_bigint::BigUint;
 use std::cmp::Ordering;
@@ -74,7 +74,7 @@ fn check_point(
     criteria: &Criteria,
     issues: &[InputId],
     amounts_of: &BTreeMap<Vec<usize>, Vec<i64>>,
-    (efficient, point, packages): (&Efficient, &[i64], usize),
+    (efficient, point, packages): (&EfficientPackage, &[i64], usize),
 ) {
     let utilities: Vec<(usize, f64)> =
         criteria.parties.iter().zip(point).map(|(party, tenths)| (*party, *tenths as f64 / 10.0)).collect();
@@ -111,9 +111,9 @@ fn check(case: &Case, disagreement: &[i64], coverage: &mut Coverage) {
     let stated: Vec<(usize, i64)> = criteria.parties.iter().copied().zip(disagreement.iter().copied()).collect();
     let found = problem
         .packages(
-            &Wanted {
+            &PackageQuery {
                 most: MAX_PACKAGES,
-                order: Order::Stable,
+                order: PackageOrder::Stable,
                 efficient: true,
                 disagreement: (!stated.is_empty())
                     .then(|| stated.iter().map(|(party, tenths)| (*party, *tenths as f64 / 10.0)).collect()),
@@ -143,7 +143,7 @@ fn check(case: &Case, disagreement: &[i64], coverage: &mut Coverage) {
     assert!(found.compared);
     assert_eq!(found.efficient_points, efficient.len());
     assert_eq!(found.efficient_packages, BigUint::from(efficient.iter().map(|(_, packages)| packages).sum::<usize>()));
-    let check_points = |found_points: &[Efficient], expected: &[(&Vec<i64>, usize)]| {
+    let check_points = |found_points: &[EfficientPackage], expected: &[(&Vec<i64>, usize)]| {
         assert_eq!(found_points.len(), expected.len(), "{found_points:?} against {expected:?}");
         for (found_point, (point, packages)) in found_points.iter().zip(expected) {
             check_point(case, &problem, &criteria, &found.issues, &amounts_of, (found_point, point, *packages));

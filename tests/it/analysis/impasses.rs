@@ -2,7 +2,7 @@
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, members, minimal};
-use detente_analysis::{Budget, CutShort, Impasse, MAX_IMPASSE_RESULTS};
+use detente_analysis::{Budget, Impasse, MAX_IMPASSE_RESULTS, SearchLimit};
 use std::collections::BTreeSet;
 
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     assert_eq!(found.conflicts, expected.conflicts[..most.min(expected.conflicts.len())]);
     assert_eq!(found.concessions, expected.concessions[..most.min(expected.concessions.len())]);
     let more = expected.conflicts.len() > most || expected.concessions.len() > most;
-    assert_eq!(found.cut_short, more.then_some(CutShort::Results));
+    assert_eq!(found.cut_short, more.then_some(SearchLimit::Results));
     assert_eq!((found.is_impasse, found.is_contradiction), (expected.is_impasse, expected.is_contradiction));
     assert_eq!(found.in_every, expected.in_every);
     let known = expected.conflicts.len() <= most || expected.concessions.len() <= most;

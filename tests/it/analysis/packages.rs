@@ -3,7 +3,7 @@
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, place_of_answer};
 use crate::oracle::world::{Kind as InputKind, Knowledge};
-use detente_analysis::{Budget, MAX_PACKAGES, Order, Package, Problem, Wanted};
+use detente_analysis::{Budget, MAX_PACKAGES, Package, PackageOrder, PackageQuery, Problem};
 use detente_condition::InputId;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +43,8 @@ pub(crate) fn cell_of(case: &Case, problem: &Problem, issues: &[InputId], packag
     package.answers.iter().map(|(issue, answer)| place_of_answer(&problem.space, *issue, answer)).collect()
 }
 
-pub(crate) fn wanted(most: usize, order: Order) -> Wanted {
-    Wanted { most, order, efficient: false, disagreement: None }
+pub(crate) fn wanted(most: usize, order: PackageOrder) -> PackageQuery {
+    PackageQuery { most, order, efficient: false, disagreement: None }
 }
 
 /// Checks that each package takes the answers that occur least often, in sum, in the packages before it. Members of a
@@ -77,7 +77,7 @@ pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     let problem = case.problem();
     let search = Search::new(case);
     search.check_intervals(&problem.space);
-    let found = problem.packages(&wanted(MAX_PACKAGES, Order::Stable), &Budget::unhurried()).unwrap();
+    let found = problem.packages(&wanted(MAX_PACKAGES, PackageOrder::Stable), &Budget::unhurried()).unwrap();
     assert_eq!(found.cut_short, None);
     assert_eq!(found.issues.iter().filter(|issue| !problem.issues().contains(issue)).count(), 0, "no preferences");
     let cells = cells(&search, &problem, &found.issues);
@@ -97,15 +97,15 @@ pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     assert!(stable.iter().all(|cell| passing.contains(cell)), "what is listed passes");
     assert_eq!(stable.iter().collect::<BTreeSet<_>>().len(), stable.len(), "each once");
     assert_eq!(stable.len(), passing.len().min(MAX_PACKAGES), "all are listed");
-    let fewer = problem.packages(&wanted(most, Order::Stable), &Budget::unhurried()).unwrap();
+    let fewer = problem.packages(&wanted(most, PackageOrder::Stable), &Budget::unhurried()).unwrap();
     assert_eq!(fewer.packages, found.packages[..most.min(found.packages.len())], "the first of the same order");
-    let diverse = problem.packages(&wanted(most, Order::Diverse), &Budget::unhurried()).unwrap();
+    let diverse = problem.packages(&wanted(most, PackageOrder::Diverse), &Budget::unhurried()).unwrap();
     let unlike = listed(&diverse.packages);
     assert!(unlike.iter().all(|cell| passing.contains(cell)), "what is listed passes");
     assert_eq!(unlike.iter().collect::<BTreeSet<_>>().len(), unlike.len(), "each once");
     assert_eq!(unlike.len(), passing.len().min(most), "as many as there are");
     check_unlike(case, &found.issues, &passing, &unlike);
-    let again = problem.packages(&wanted(most, Order::Diverse), &Budget::unhurried()).unwrap();
+    let again = problem.packages(&wanted(most, PackageOrder::Diverse), &Budget::unhurried()).unwrap();
     assert_eq!(again.packages, diverse.packages);
 
     coverage.none += usize::from(passing.is_empty());

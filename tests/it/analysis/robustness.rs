@@ -5,7 +5,7 @@ use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::generate::Choices;
 use crate::oracle::search::{Met, Search, members};
 use crate::oracle::world::Knowledge;
-use detente_analysis::{Budget, Range};
+use detente_analysis::{Budget, ProbabilityRange};
 
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
@@ -25,26 +25,26 @@ fn spared(crossed: u32, probabilities: &[f64]) -> f64 {
 }
 
 /// The least and the greatest probability over assignments and the values of circumstances.
-fn range<'a>(met: impl Iterator<Item = &'a Met>, probabilities: &[f64]) -> Option<Range> {
+fn range<'a>(met: impl Iterator<Item = &'a Met>, probabilities: &[f64]) -> Option<ProbabilityRange> {
     let each: Vec<f64> =
         met.flat_map(|met| met.crossed.iter().map(|crossed| spared(*crossed, probabilities))).collect();
     let low = each.iter().copied().reduce(f64::min)?;
-    Some(Range { low, high: each.into_iter().fold(low, f64::max) })
+    Some(ProbabilityRange { low, high: each.into_iter().fold(low, f64::max) })
 }
 
 /// The range of the package with the greatest lower bound; among equals, the one with the greatest upper bound.
-fn best(search: &Search<'_>, probabilities: &[f64]) -> Option<Range> {
+fn best(search: &Search<'_>, probabilities: &[f64]) -> Option<ProbabilityRange> {
     let admissible = search.met.iter().filter(|met| met.is_admissible());
     let ranges = admissible.filter_map(|met| range(std::iter::once(met), probabilities));
     ranges.max_by(|one, other| one.low.total_cmp(&other.low).then(one.high.total_cmp(&other.high)))
 }
 
-fn is_near(one: Range, other: Range) -> bool {
+fn is_near(one: ProbabilityRange, other: ProbabilityRange) -> bool {
     (one.low - other.low).abs() < EXACT && (one.high - other.high).abs() < EXACT
 }
 
 /// Whether a range is that of some best package: rounding may prefer a package that is equally good.
-fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<Range>) -> bool {
+fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<ProbabilityRange>) -> bool {
     let (Some(found), Some(best)) = (found, best(search, probabilities)) else {
         return found.is_none() && best(search, probabilities).is_none();
     };
@@ -65,11 +65,11 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
     let of_proposal = |probabilities: &[f64]| {
         range(within.iter().map(|assignment| &search.met[*assignment]), probabilities).filter(|_| with_terms)
     };
-    let same = |found: Option<Range>, expected: Option<Range>| match (found, expected) {
+    let same = |found: Option<ProbabilityRange>, expected: Option<ProbabilityRange>| match (found, expected) {
         (Some(found), Some(expected)) => is_near(found, expected),
         (found, expected) => found == expected,
     };
-    let check_best = |found: Option<Range>, probabilities: &[f64]| {
+    let check_best = |found: Option<ProbabilityRange>, probabilities: &[f64]| {
         let expected = best(&search, probabilities);
         if quarters {
             assert_eq!(found, expected);
@@ -112,8 +112,9 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
         check_best(best_binding, &binding);
         check_best(best_not, &not);
         let pair = importance.proposal.or(importance.best);
-        let change =
-            |(binding, not): (Range, Range)| (not.low - binding.low).abs().max((not.high - binding.high).abs());
+        let change = |(binding, not): (ProbabilityRange, ProbabilityRange)| {
+            (not.low - binding.low).abs().max((not.high - binding.high).abs())
+        };
         changes.push(pair.map_or(0.0, change));
         lines.push(importance.line);
     }

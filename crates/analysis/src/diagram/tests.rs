@@ -32,7 +32,7 @@ fn an_operation_beyond_the_step_bound_is_rejected_although_its_result_is_small()
     let one = equal(&diagrams, 0, 26, 10).and(&top.not());
     let other = equal(&diagrams, 10, 26, 16).and(&top);
     assert!(one.size() > 2_000 && other.size() > 100_000, "{} and {}", one.size(), other.size());
-    assert_eq!(diagrams.and(&other, &one).err(), Some(CutShort::Work));
+    assert_eq!(diagrams.and(&other, &one).err(), Some(SearchLimit::Work));
     // An operation within the bound succeeds.
     assert!(diagrams.and(&one, &top).is_ok_and(|none| none.is_false()));
 }

@@ -28,7 +28,7 @@ pub enum Origin {
 }
 
 /// The answer that a request gives for one input.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Given {
     /// The input.
     pub input: InputId,

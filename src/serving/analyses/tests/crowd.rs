@@ -6,7 +6,7 @@ const ASKERS: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_equal_questions_share_one_computation() {
-    let analyses = Numbers::new(2, 10, LONG);
+    let analyses = numbers(2, 10, LONG);
     let (ran, (release, held)) = (Arc::new(AtomicUsize::new(0)), channel::<u64>());
     let held = Arc::new(Mutex::new(held));
     let askers: Vec<_> = (0..ASKERS)
@@ -22,7 +22,7 @@ async fn two_hundred_equal_questions_share_one_computation() {
             })
         })
         .collect();
-    until("all have asked", || analyses.counts().shared == ASKERS as u64 - 1);
+    until("all have asked", || counts(&analyses).shared == ASKERS as u64 - 1);
     release.send(5).unwrap();
     let mut answers = Vec::new();
     for asker in askers {
@@ -36,7 +36,7 @@ async fn two_hundred_equal_questions_share_one_computation() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_job_stops_within_a_second_after_all_two_hundred_waiters_leave() {
-    let analyses = Numbers::new(2, 10, LONG);
+    let analyses = numbers(2, 10, LONG);
     let (stopped, stops) = channel();
     let begun = Arc::new(AtomicBool::new(false));
     let askers: Vec<_> = (0..ASKERS)
@@ -54,7 +54,7 @@ async fn the_job_stops_within_a_second_after_all_two_hundred_waiters_leave() {
             })
         })
         .collect();
-    until("all have asked", || analyses.counts().shared == ASKERS as u64 - 1);
+    until("all have asked", || counts(&analyses).shared == ASKERS as u64 - 1);
     until("it runs", || begun.load(SeqCst));
     for asker in &askers {
         asker.abort();
@@ -67,7 +67,7 @@ async fn the_job_stops_within_a_second_after_all_two_hundred_waiters_leave() {
     assert_eq!(why, Some(Stop::Abandoned));
     assert!(when.saturating_duration_since(left) < Duration::from_secs(1));
     until_idle(&analyses);
-    assert_eq!(analyses.counts().abandoned, 1);
+    assert_eq!(counts(&analyses).abandoned, 1);
 }
 
 /// Waiters of few keys join and leave all the time. A waiter that stays gets the complete answer, never one that was
@@ -77,7 +77,7 @@ fn waiters_that_stay_are_answered_while_others_join_and_leave() {
     const THREADS: usize = 8;
     const ROUNDS: usize = 4_000;
     const KEYS: usize = 3;
-    let analyses: Analyses<(usize, Option<Stop>), ()> = Analyses::new(4, THREADS, LONG);
+    let analyses: Analyses<usize, (usize, Option<Stop>), ()> = analyses(4, THREADS, LONG);
     let answered: usize = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
@@ -121,7 +121,7 @@ fn waiters_that_stay_are_answered_while_others_join_and_leave() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     until_idle(&analyses);
-    let counts = analyses.counts();
+    let counts = counts(&analyses);
     assert!(answered > THREADS * ROUNDS / 4, "{answered} {counts:?}");
     assert!(counts.shared > 0 && counts.abandoned > 0, "{counts:?}");
 }

@@ -4,8 +4,7 @@ mod crowd;
 mod time;
 
 use crate::serving::WorkersError;
-use crate::serving::analyses::{Analyses, AnalysisError, JobHandle, Stop, Ticket};
-use bytes::Bytes;
+use crate::serving::analyses::{Analyses, AnalysisCounts, AnalysisError, AnalysisThreads, JobHandle, Stop, Ticket};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
@@ -15,10 +14,22 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(20);
 const LONG: Duration = Duration::from_secs(600);
 
-type Numbers = Analyses<u64, u64>;
+type Numbers = Analyses<usize, u64, u64>;
 
-fn key(number: usize) -> Bytes {
-    Bytes::from(number.to_le_bytes().to_vec())
+fn key(number: usize) -> Arc<usize> {
+    Arc::new(number)
+}
+
+fn analyses<T, P>(running: usize, waiting: usize, longest: Duration) -> Analyses<usize, T, P> {
+    AnalysisThreads::new(running, waiting, longest).analyses()
+}
+
+fn numbers(running: usize, waiting: usize, longest: Duration) -> Numbers {
+    analyses(running, waiting, longest)
+}
+
+fn counts<T, P>(analyses: &Analyses<usize, T, P>) -> AnalysisCounts {
+    analyses.inner.pool.counts()
 }
 
 /// Waits in real time until `holds` returns true; fails after 20 seconds.
@@ -31,17 +42,17 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// Waits until no job runs or waits and no question is in flight.
-fn until_idle<T: Send + Sync + 'static, P: Send + Sync + 'static>(analyses: &Analyses<T, P>) {
+fn until_idle<T, P>(analyses: &Analyses<usize, T, P>) {
     until("idle", || {
-        let counts = analyses.counts();
-        counts.running == 0 && counts.waiting == 0 && analyses.inner.in_flight.is_empty()
+        let counted = counts(analyses);
+        counted.running == 0 && counted.waiting == 0 && analyses.inner.in_flight.is_empty()
     });
 }
 
 /// Starts a job that ignores the request to stop and runs until the sender is used or dropped.
 ///
 /// Returns once the job runs.
-fn hold(analyses: &Numbers, number: usize, deadline: Option<Instant>) -> (Ticket<u64, u64>, Sender<u64>) {
+fn hold(analyses: &Numbers, number: usize, deadline: Option<Instant>) -> (Ticket<usize, u64, u64>, Sender<u64>) {
     let (release, held) = channel();
     let (begun, begins): (Sender<()>, Receiver<()>) = channel();
     let job = move |_: &JobHandle<'_, u64>| {
@@ -53,24 +64,24 @@ fn hold(analyses: &Numbers, number: usize, deadline: Option<Instant>) -> (Ticket
     (ticket, release)
 }
 
-async fn answer(ticket: &mut Ticket<u64, u64>) -> Result<u64, AnalysisError> {
+async fn answer(ticket: &mut Ticket<usize, u64, u64>) -> Result<u64, AnalysisError> {
     timeout(PATIENCE, ticket.answer()).await.unwrap().map(|answer| *answer)
 }
 
 #[tokio::test]
 async fn a_question_beyond_the_running_and_waiting_limits_is_rejected() {
-    let analyses = Numbers::new(2, 2, LONG);
+    let analyses = numbers(2, 2, LONG);
     let (_first, first) = hold(&analyses, 1, None);
     let (_second, second) = hold(&analyses, 2, None);
     let mut third = analyses.ask(key(3), None, |_| 3).unwrap();
     let mut fourth = analyses.ask(key(4), None, |_| 4).unwrap();
-    let counts = analyses.counts();
-    assert_eq!((counts.running, counts.waiting, counts.refused), (2, 2, 0));
+    let counted = counts(&analyses);
+    assert_eq!((counted.running, counted.waiting, counted.refused), (2, 2, 0));
     assert_eq!(analyses.ask(key(5), None, |_| 5).unwrap_err(), WorkersError::Busy);
     // A waiter that joins takes no slot.
     let mut joined = analyses.ask(key(4), None, |_| 44).unwrap();
-    let counts = analyses.counts();
-    assert_eq!((counts.running, counts.waiting, counts.refused, counts.shared), (2, 2, 1, 1));
+    let counted = counts(&analyses);
+    assert_eq!((counted.running, counted.waiting, counted.refused, counted.shared), (2, 2, 1, 1));
     drop((first, second));
     assert_eq!(answer(&mut third).await, Ok(3));
     assert_eq!(answer(&mut fourth).await, Ok(4));
@@ -80,7 +91,7 @@ async fn a_question_beyond_the_running_and_waiting_limits_is_rejected() {
 
 #[tokio::test]
 async fn the_number_of_running_jobs_never_exceeds_the_limit() {
-    let analyses = Numbers::new(3, 100, LONG);
+    let analyses = numbers(3, 100, LONG);
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let tickets: Vec<_> = (0..60)
         .map(|number| {
@@ -102,7 +113,7 @@ async fn the_number_of_running_jobs_never_exceeds_the_limit() {
 
 #[tokio::test]
 async fn jobs_run_in_order_of_arrival() {
-    let analyses = Numbers::new(1, 10, LONG);
+    let analyses = numbers(1, 10, LONG);
     let order = Arc::new(Mutex::new(Vec::new()));
     let (_held, release) = hold(&analyses, 100, None);
     let tickets: Vec<_> = (0..10)
@@ -124,7 +135,7 @@ async fn jobs_run_in_order_of_arrival() {
 
 #[tokio::test]
 async fn a_slot_is_free_as_soon_as_its_answer_arrives() {
-    let analyses = Numbers::new(1, 0, LONG);
+    let analyses = numbers(1, 0, LONG);
     for number in 0..200 {
         let mut ticket = analyses.ask(key(number), None, move |_| number as u64).unwrap();
         assert_eq!(answer(&mut ticket).await, Ok(number as u64));
@@ -133,7 +144,7 @@ async fn a_slot_is_free_as_soon_as_its_answer_arrives() {
 
 #[tokio::test]
 async fn a_queued_job_without_waiters_leaves_the_queue_at_once_and_never_runs() {
-    let analyses = Numbers::new(1, 1, LONG);
+    let analyses = numbers(1, 1, LONG);
     let (mut held, release) = hold(&analyses, 1, None);
     let ran = Arc::new(AtomicBool::new(false));
     let job = {
@@ -147,7 +158,7 @@ async fn a_queued_job_without_waiters_leaves_the_queue_at_once_and_never_runs() 
     drop(second);
     assert_eq!(analyses.ask(key(3), None, |_| 3).unwrap_err(), WorkersError::Busy);
     drop(joined);
-    assert_eq!((analyses.counts().waiting, analyses.counts().abandoned), (0, 1));
+    assert_eq!((counts(&analyses).waiting, counts(&analyses).abandoned), (0, 1));
     let mut third = analyses.ask(key(3), None, |_| 3).unwrap();
     release.send(1).unwrap();
     assert_eq!(answer(&mut held).await, Ok(1));
@@ -158,28 +169,28 @@ async fn a_queued_job_without_waiters_leaves_the_queue_at_once_and_never_runs() 
 
 #[tokio::test]
 async fn a_question_after_an_answer_is_computed_again() {
-    let analyses = Numbers::new(1, 1, LONG);
+    let analyses = numbers(1, 1, LONG);
     let mut first = analyses.ask(key(1), None, |_| 1).unwrap();
     assert_eq!(answer(&mut first).await, Ok(1));
     let mut second = analyses.ask(key(1), None, |_| 2).unwrap();
     assert_eq!(answer(&mut second).await, Ok(2));
     // The first ticket keeps its answer.
     assert_eq!(answer(&mut first).await, Ok(1));
-    assert_eq!(analyses.counts().shared, 0);
+    assert_eq!(counts(&analyses).shared, 0);
 }
 
 #[tokio::test]
 async fn an_abandoned_job_that_still_runs_is_neither_joined_nor_in_the_way() {
-    let analyses = Numbers::new(2, 0, LONG);
+    let analyses = numbers(2, 0, LONG);
     let (left, first) = hold(&analyses, 1, None);
     drop(left);
     let (mut ticket, second) = hold(&analyses, 1, None);
-    assert_eq!((analyses.counts().running, analyses.counts().shared), (2, 0));
+    assert_eq!((counts(&analyses).running, counts(&analyses).shared), (2, 0));
     // When the first job ends, the question that replaced it stays in the map.
     drop(first);
-    until("the first has ended", || analyses.counts().running == 1);
+    until("the first has ended", || counts(&analyses).running == 1);
     let mut joined = analyses.ask(key(1), None, |_| 0).unwrap();
-    assert_eq!(analyses.counts().shared, 1);
+    assert_eq!(counts(&analyses).shared, 1);
     second.send(2).unwrap();
     assert_eq!(answer(&mut ticket).await, Ok(2));
     assert_eq!(answer(&mut joined).await, Ok(2));
@@ -188,7 +199,7 @@ async fn an_abandoned_job_that_still_runs_is_neither_joined_nor_in_the_way() {
 
 #[tokio::test]
 async fn a_job_that_panics_makes_only_its_waiters_panic() {
-    let analyses = Numbers::new(2, 100, LONG);
+    let analyses = numbers(2, 100, LONG);
     for round in 0..10 {
         let (go, wait) = channel::<()>();
         let job = move |_: &JobHandle<'_, u64>| {
@@ -227,7 +238,7 @@ async fn a_job_that_panics_makes_only_its_waiters_panic() {
 
 #[tokio::test]
 async fn a_shutdown_stops_running_jobs_and_no_job_begins() {
-    let analyses: Analyses<Option<Stop>, ()> = Analyses::new(1, 1, LONG);
+    let analyses: Analyses<usize, Option<Stop>, ()> = analyses(1, 1, LONG);
     let (begun, begins) = channel();
     let job = move |handle: &JobHandle<'_, ()>| {
         let _ = begun.send(());
@@ -245,7 +256,7 @@ async fn a_shutdown_stops_running_jobs_and_no_job_begins() {
         }
     };
     let mut waiting = analyses.ask(key(2), None, job).unwrap();
-    analyses.end();
+    analyses.inner.pool.threads.end();
     assert_eq!(timeout(PATIENCE, waiting.answer()).await.unwrap(), Err(AnalysisError::Ending));
     assert_eq!(*timeout(PATIENCE, running.answer()).await.unwrap().unwrap(), Some(Stop::Ending));
     for number in [1, 2, 3] {
@@ -257,12 +268,27 @@ async fn a_shutdown_stops_running_jobs_and_no_job_begins() {
 
 #[test]
 fn threads_stay_while_questions_are_possible_and_end_afterwards() {
-    let analyses = Numbers::new(2, 2, LONG);
+    let analyses = numbers(2, 2, LONG);
     let held = [1, 2].map(|number| hold(&analyses, number, None));
     drop(held);
     until_idle(&analyses);
-    let threads = Arc::downgrade(&analyses.inner.threads);
+    let threads = Arc::downgrade(&analyses.inner.pool.threads);
     until("this reference and those of two threads are left", || threads.strong_count() == 3);
     drop(analyses);
     until("no thread is left", || threads.strong_count() == 0);
+}
+
+#[tokio::test]
+async fn kinds_of_questions_share_threads_queue_and_counts_but_no_answer() {
+    let threads = AnalysisThreads::new(1, 1, LONG);
+    let (numbers, texts): (Numbers, Analyses<usize, &str, ()>) = (threads.analyses(), threads.analyses());
+    let (mut held, release) = hold(&numbers, 1, None);
+    // An equal question of another kind is a question of its own, and takes the only place in the queue.
+    let mut waiting = texts.ask(key(1), None, |_| "one").unwrap();
+    assert_eq!(numbers.ask(key(2), None, |_| 2).unwrap_err(), WorkersError::Busy);
+    let counted = threads.counts();
+    assert_eq!((counted.running, counted.waiting, counted.refused, counted.shared), (1, 1, 1, 0));
+    release.send(1).unwrap();
+    assert_eq!(answer(&mut held).await, Ok(1));
+    assert_eq!(*timeout(PATIENCE, waiting.answer()).await.unwrap().unwrap(), "one");
 }

@@ -11,7 +11,10 @@ fn tokio_now() -> Instant {
 }
 
 /// Starts a job that runs until it must stop, and then returns why and when.
-fn obedient(analyses: &Analyses<(Stop, Instant), u64>, deadline: Option<Instant>) -> Ticket<(Stop, Instant), u64> {
+fn obedient(
+    analyses: &Analyses<usize, (Stop, Instant), u64>,
+    deadline: Option<Instant>,
+) -> Ticket<usize, (Stop, Instant), u64> {
     let job = |handle: &JobHandle<'_, u64>| {
         loop {
             if let Some(stop) = handle.stopped() {
@@ -57,7 +60,7 @@ fn an_abandoned_computation_cannot_be_joined_or_begun() {
 
 #[tokio::test(start_paused = true)]
 async fn each_waiter_gets_a_result_by_its_own_deadline_while_the_job_continues() {
-    let analyses = Numbers::new(1, 0, LONG);
+    let analyses = numbers(1, 0, LONG);
     let deadlines = [2, 5, 300].map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let (held, release) = hold(&analyses, 1, Some(deadlines[2]));
     let joined = deadlines.map(|deadline| analyses.ask(key(1), Some(deadline), |_| 0).unwrap());
@@ -66,7 +69,7 @@ async fn each_waiter_gets_a_result_by_its_own_deadline_while_the_job_continues()
         assert_eq!(ticket.answer().await.unwrap_err(), AnalysisError::Late);
         assert!(tokio_now() >= deadline && tokio_now() <= deadline + 50 * MS);
     }
-    assert_eq!(analyses.counts().running, 1);
+    assert_eq!(counts(&analyses).running, 1);
     release.send(7).unwrap();
     until_idle(&analyses);
     let mut held = held;
@@ -75,7 +78,7 @@ async fn each_waiter_gets_a_result_by_its_own_deadline_while_the_job_continues()
 
 #[tokio::test(start_paused = true)]
 async fn no_waiter_waits_longer_than_the_maximum_time() {
-    let analyses = Numbers::new(1, 0, Duration::from_secs(30));
+    let analyses = numbers(1, 0, Duration::from_secs(30));
     let asked = Instant::now();
     let (mut without, _release) = hold(&analyses, 1, None);
     let mut beyond = analyses.ask(key(1), Some(asked + LONG), |_| 0).unwrap();
@@ -89,7 +92,7 @@ async fn no_waiter_waits_longer_than_the_maximum_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_waiter_whose_job_cannot_begin_in_time_learns_it_before_the_deadline() {
-    let analyses = Numbers::new(1, 1, LONG);
+    let analyses = numbers(1, 1, LONG);
     let (_held, _release) = hold(&analyses, 1, None);
     let deadline = Instant::now() + Duration::from_secs(40);
     let mut queued = analyses.ask(key(2), Some(deadline), |_| 2).unwrap();
@@ -101,7 +104,7 @@ async fn a_waiter_whose_job_cannot_begin_in_time_learns_it_before_the_deadline()
 
 #[tokio::test(start_paused = true)]
 async fn a_job_whose_deadline_passes_in_the_queue_never_runs() {
-    let analyses = Numbers::new(1, 1, LONG);
+    let analyses = numbers(1, 1, LONG);
     let (_held, release) = hold(&analyses, 1, None);
     let ran = Arc::new(AtomicBool::new(false));
     let job = {
@@ -117,12 +120,12 @@ async fn a_job_whose_deadline_passes_in_the_queue_never_runs() {
     until_idle(&analyses);
     assert_eq!(queued.answer().await.unwrap_err(), AnalysisError::NotBegun);
     assert!(!ran.load(SeqCst));
-    assert_eq!(analyses.counts().abandoned, 0);
+    assert_eq!(counts(&analyses).abandoned, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_must_stop_early_enough_to_answer() {
-    let analyses = Analyses::new(1, 0, LONG);
+    let analyses = analyses(1, 0, LONG);
     let deadline = Instant::now() + 2_000 * MS;
     let mut ticket = obedient(&analyses, Some(deadline));
     until_idle(&analyses);
@@ -135,12 +138,12 @@ async fn a_job_must_stop_early_enough_to_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn joining_with_a_later_deadline_extends_the_time_and_leaving_takes_it_back() {
-    let analyses = Analyses::new(1, 0, LONG);
+    let analyses = analyses(1, 0, LONG);
     let mut first = obedient(&analyses, Some(Instant::now() + 1_000 * MS));
     let second = obedient(&analyses, Some(Instant::now() + LONG));
-    assert_eq!(analyses.counts().shared, 1, "this machine takes a second for two calls");
+    assert_eq!(counts(&analyses).shared, 1, "this machine takes a second for two calls");
     std::thread::sleep(1_200 * MS);
-    assert_eq!(analyses.counts().running, 1);
+    assert_eq!(counts(&analyses).running, 1);
     let left = Instant::now();
     drop(second);
     until_idle(&analyses);
@@ -151,7 +154,7 @@ async fn joining_with_a_later_deadline_extends_the_time_and_leaving_takes_it_bac
 
 #[tokio::test]
 async fn the_job_stops_when_the_last_waiter_leaves() {
-    let analyses: Analyses<(), ()> = Analyses::new(1, 0, LONG);
+    let analyses: Analyses<usize, (), ()> = analyses(1, 0, LONG);
     let (stopped, stops) = channel();
     let (begun, begins) = channel();
     let job = move |handle: &JobHandle<'_, ()>| {
@@ -167,12 +170,12 @@ async fn the_job_stops_when_the_last_waiter_leaves() {
     drop(second);
     assert_eq!(stops.recv_timeout(PATIENCE).unwrap(), Some(Stop::Abandoned));
     until_idle(&analyses);
-    assert_eq!(analyses.counts().abandoned, 1);
+    assert_eq!(counts(&analyses).abandoned, 1);
 }
 
 #[tokio::test]
 async fn progress_returns_the_latest_report_and_then_none() {
-    let analyses = Numbers::new(1, 0, LONG);
+    let analyses = numbers(1, 0, LONG);
     let (next, told) = channel();
     let (reported, reports) = channel();
     let job = move |handle: &JobHandle<'_, u64>| {

@@ -1,0 +1,40 @@
+use super::TooManyCasesError;
+use crate::Budget;
+use crate::tests::problem;
+use detente_condition::{Answer, InputId, Value};
+
+const DROUGHT: InputId = InputId(1);
+const RAIN: InputId = InputId(2);
+const GATES: InputId = InputId(3);
+
+#[test]
+fn combinations_are_the_products_of_what_conditions_distinguish() {
+    let problem = problem();
+    assert_eq!(problem.combinations(&[]).unwrap(), [[]; 0]);
+    let flag = |value| (DROUGHT, Answer::Exact(Value::Flag(value)));
+    let (little, much) = ((RAIN, Answer::Range { min: 0, max: 50 }), (RAIN, Answer::Range { min: 51, max: 100 }));
+    let expected = [[flag(false), little], [flag(false), much], [flag(true), little], [flag(true), much]];
+    assert_eq!(problem.combinations(&[DROUGHT, RAIN]).unwrap(), expected);
+    // Seven gates are 128 sets.
+    assert_eq!(problem.combinations(&[GATES]), Err(TooManyCasesError));
+}
+
+#[test]
+fn each_case_is_computed_under_its_own_circumstances() {
+    let problem = problem();
+    let cases = problem.combinations(&[DROUGHT]).unwrap();
+    let sweep = problem.sweep(Some(&[]), &[0.75, 0.5], cases, &Budget::unhurried()).unwrap();
+    let ranges: Vec<(f64, f64)> =
+        sweep.cases.iter().filter_map(|case| case.robustness.proposal).map(|range| (range.low, range.high)).collect();
+    // The proposal leaves open whether it pays. Without a drought, not paying crosses the first red line.
+    assert_eq!(ranges, [(0.25, 1.0), (0.5, 1.0)]);
+    assert_eq!(sweep.cut_short, None);
+}
+
+#[test]
+fn a_sweep_without_time_says_so_and_has_no_case() {
+    let problem = problem();
+    let cases = problem.combinations(&[DROUGHT]).unwrap();
+    let sweep = problem.sweep(None, &[0.25, 0.5], cases, &Budget::new(&|| true, &|_| {})).unwrap();
+    assert!(sweep.cases.is_empty() && sweep.cut_short.is_some());
+}
