@@ -10,7 +10,7 @@ use crate::schema::proto::v1::{self, amendment_change};
 use detente_analysis::{
     Amended, Blame, CutShort, Distance, Efficient, Impasse, Package, Problem, Question, Step, StepKind,
 };
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputIndex};
 use detente_core::engine::Given;
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Firmness;
@@ -87,7 +87,7 @@ fn parties(problem: &Problem, places: &[usize]) -> Vec<String> {
     of.into_iter().filter_map(|party| scenario.parties.get(party)).map(|party| party.id.to_string()).collect()
 }
 
-fn terms_of(scenario: &Scenario, answers: &[(InputId, Answer)]) -> Vec<v1::Term> {
+fn terms_of(scenario: &Scenario, answers: &[(InputIndex, Answer)]) -> Vec<v1::Term> {
     let found = answers.iter().filter_map(|(input, answer)| Some((scenario.inputs.get(input.index())?, answer)));
     found.map(|(input, answer)| from_answer(input, answer)).collect()
 }
@@ -140,7 +140,7 @@ fn from_distance(distance: &Distance) -> v1::AmendmentDistance {
 pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amended) -> v1::Amendment {
     let question = &problem.question;
     let scenario = question.compiled.scenario();
-    let mut all: Vec<(InputId, Answer)> = terms
+    let mut all: Vec<(InputIndex, Answer)> = terms
         .iter()
         .filter(|term| amended.answers.iter().all(|(input, _)| *input != term.input))
         .map(|term| (term.input, term.answer))

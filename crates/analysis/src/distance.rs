@@ -3,7 +3,7 @@
 use super::encoding::{IssueLiterals, Open};
 use super::problem::Problem;
 use super::solver::Solver;
-use detente_condition::{Axis, InputId};
+use detente_condition::{Axis, InputIndex};
 use rustsat::types::Lit;
 
 /// The literals that the four numbers of a [`Distance`](super::Distance) count.
@@ -22,7 +22,7 @@ impl DistanceLiterals {
         &mut self,
         solver: &mut Solver<'_>,
         problem: &Problem,
-        (input, literals, open): (InputId, &IssueLiterals, Option<&Open>),
+        (input, literals, open): (InputIndex, &IssueLiterals, Option<&Open>),
         possible: u128,
     ) {
         let changed = solver.literal();

@@ -13,7 +13,7 @@ use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::analysis::AnalysisRequest;
 use detente_analysis::{Bargaining, Budget, Found, MAX_PACKAGES, NotFound, Order, Wanted};
-use detente_condition::InputId;
+use detente_condition::InputIndex;
 use detente_core::engine::Compiled;
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Ranking;
@@ -115,7 +115,7 @@ fn to_disagreement(
 fn summary(validated: &ValidatedRequest, wanted: &Wanted, found: &Found) -> v1::PackagesSummary {
     let scenario = validated.question.compiled.scenario();
     let ids = |is_found: bool| -> Vec<String> {
-        let issues = (0..).map(InputId).zip(scenario.issues());
+        let issues = (0..).map(InputIndex).zip(scenario.issues());
         issues
             .filter(|(input, _)| found.issues.contains(input) == is_found)
             .map(|(_, issue)| issue.id.to_string())

@@ -14,7 +14,7 @@ use crate::schema::proto::v1;
 use crate::schema::proto::v1::binding_probability::Of;
 use crate::services::analysis::AnalysisRequest;
 use detente_analysis::{Best, Budget, CutShort, Problem, Question, Range, Robustness};
-use detente_condition::{Answer, Axis, InputId, Value, did_you_mean};
+use detente_condition::{Answer, Axis, InputIndex, Value, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin};
 use detente_core::scenario::model::Firmness;
 use std::collections::{BTreeMap, HashMap};
@@ -198,7 +198,7 @@ fn to_position(
 }
 
 /// Validates the ids of the circumstances of a sweep.
-fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) -> Vec<InputId> {
+fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) -> Vec<InputIndex> {
     let scenario = question.compiled.scenario();
     let mut inputs = Vec::new();
     if sweep.len() > MAX_SWEEP {
@@ -219,13 +219,13 @@ fn to_sweep(question: &Question, sweep: &[String], violations: &mut Violations) 
     inputs
 }
 
-type Case = Vec<(InputId, Answer)>;
+type Case = Vec<(InputIndex, Answer)>;
 
 /// Returns all combinations of the possible values of a sweep's circumstances.
 ///
 /// # Errors
 /// If there are more than 64 combinations.
-fn combinations(problem: &Problem, sweep: &[InputId]) -> Result<Vec<Case>, ApiError> {
+fn combinations(problem: &Problem, sweep: &[InputIndex]) -> Result<Vec<Case>, ApiError> {
     let mut cases: Vec<Case> = if sweep.is_empty() { Vec::new() } else { vec![Vec::new()] };
     for input in sweep {
         let answers: Vec<Answer> =
@@ -246,7 +246,7 @@ fn combinations(problem: &Problem, sweep: &[InputId]) -> Result<Vec<Case>, ApiEr
 /// Returns the values of a circumstance that conditions can distinguish.
 ///
 /// A list of sets of members is cut at 65, one more than a sweep may have.
-fn answers(problem: &Problem, input: InputId) -> Vec<Answer> {
+fn answers(problem: &Problem, input: InputIndex) -> Vec<Answer> {
     let scenario = problem.question.compiled.scenario();
     let is_flag = scenario.inputs.get(input.index()).is_some_and(|input| input.domain.kind() == "flag");
     match problem.space.axis(input) {

@@ -5,7 +5,7 @@ use crate::oracle::nearest::{Way, nearest};
 use crate::oracle::search::{Search, place};
 use crate::oracle::world::{Kind as InputKind, Knowledge, Value};
 use detente_analysis::{Amended, Budget, MAX_AMENDMENTS, Problem, StepKind};
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputIndex};
 
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
@@ -124,7 +124,7 @@ fn settles_open(before: &Knowledge, kind: StepKind) -> bool {
 }
 
 /// The steps of an issue's change, each with the state of the issue without that step.
-fn steps_of(case: &Case, before: &Knowledge, issue: InputId, answer: &Answer) -> Vec<(StepKind, Knowledge)> {
+fn steps_of(case: &Case, before: &Knowledge, issue: InputIndex, answer: &Answer) -> Vec<(StepKind, Knowledge)> {
     let InputKind::Members(count) = case.world.inputs[issue.index()].kind else {
         return vec![(StepKind::Set(*answer), before.clone())];
     };
