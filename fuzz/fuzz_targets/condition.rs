@@ -7,7 +7,7 @@
 #![no_main]
 
 use detente_condition::{
-    Answer, Atom, ConditionError, ConditionErrorKind, Cubes, Decision, Domain, Formula, InputId, Space, Value,
+    Answer, Atom, ConditionError, ConditionErrorKind, Cubes, Decision, Domain, Formula, InputIndex, Space, Value,
     Vocabulary, WorkBudget, read,
 };
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -34,7 +34,7 @@ static DOMAINS: LazyLock<Vec<(&str, Domain)>> = LazyLock::new(|| {
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
     let mut vocabulary = Vocabulary::default();
     for (at, (name, domain)) in (0..).zip(&*DOMAINS) {
-        vocabulary.add_input((*name).into(), InputId(at), domain.clone());
+        vocabulary.add_input((*name).into(), InputIndex(at), domain.clone());
     }
     vocabulary.add_group("nato".into(), ids(&["uk", "france", "denmark", "canada"]));
     vocabulary

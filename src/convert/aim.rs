@@ -11,7 +11,7 @@ use crate::error::{ApiError, Violations, quoted};
 use crate::schema::proto::Date as ProtoDate;
 use crate::schema::proto::v1;
 use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
-use detente_condition::{Answer, InputId, compile_for_call, did_you_mean};
+use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Firmness, Role};
@@ -290,7 +290,7 @@ pub fn pin_terms(validated: &mut ValidatedRequest, violations: &mut Violations) 
         if matches!(given.answer, Answer::Unsettled) {
             continue;
         }
-        let pinned = |(input, _): &(InputId, Answer)| *input == given.input;
+        let pinned = |(input, _): &(InputIndex, Answer)| *input == given.input;
         if pins.iter().any(pinned) {
             let scenario = validated.question.compiled.scenario();
             let name = scenario.inputs.get(given.input.index()).map_or("", |input| &*input.id);

@@ -11,7 +11,7 @@ use detente_analysis::{
     Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, EfficientPackage, Impasse, Obstacle, Package,
     Problem, SearchLimit, SearchProgress, SearchQuestion,
 };
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputIndex};
 use detente_core::engine::Given;
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Firmness;
@@ -70,7 +70,7 @@ fn parties(problem: &Problem, places: &[usize]) -> Vec<String> {
     of.into_iter().filter_map(|party| scenario.parties.get(party)).map(|party| party.id.to_string()).collect()
 }
 
-fn terms_of(scenario: &Scenario, answers: &[(InputId, Answer)]) -> Vec<v1::Term> {
+fn terms_of(scenario: &Scenario, answers: &[(InputIndex, Answer)]) -> Vec<v1::Term> {
     let found = answers.iter().filter_map(|(input, answer)| Some((scenario.inputs.get(input.index())?, answer)));
     found.map(|(input, answer)| from_answer(input, answer)).collect()
 }
@@ -123,7 +123,7 @@ fn from_distance(distance: &AmendmentDistance) -> v1::AmendmentDistance {
 pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amendment) -> v1::Amendment {
     let question = &problem.question;
     let scenario = question.compiled.scenario();
-    let mut all: Vec<(InputId, Answer)> = terms
+    let mut all: Vec<(InputIndex, Answer)> = terms
         .iter()
         .filter(|term| amended.answers.iter().all(|(input, _)| *input != term.input))
         .map(|term| (term.input, term.answer))

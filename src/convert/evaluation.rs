@@ -8,7 +8,7 @@ use crate::convert::term::{entry_id, from_answer, ids};
 use crate::convert::wording::{self, input_id};
 use crate::schema::names;
 use crate::schema::proto::v1::{self, term};
-use detente_condition::{Answer, Axis, Domain, InputId, Space};
+use detente_condition::{Answer, Axis, Domain, InputIndex, Space};
 use detente_core::engine::{
     Cause, Certainty, Detail, Evaluation, Finding, FindingOutline, Opening, Origin, Stance, Status, Verdict,
     WaiverFinding,
@@ -188,7 +188,7 @@ impl EvaluationConverter<'_> {
     }
 
     /// Joins adjacent intervals to ranges of numbers, within the range that the request gives.
-    fn ranges(&self, input: InputId, axis: &Axis, left: u128) -> Vec<term::Value> {
+    fn ranges(&self, input: InputIndex, axis: &Axis, left: u128) -> Vec<term::Value> {
         let given = match self.evaluation.inputs.get(input.index()).map(|effective| effective.answer) {
             Some(Answer::Range { min, max }) => (min, max),
             _ => (i64::MIN, i64::MAX),
@@ -213,7 +213,7 @@ impl EvaluationConverter<'_> {
     }
 
     fn unsettled(&self) -> Vec<v1::OpenInput> {
-        let mut open: BTreeMap<InputId, Vec<String>> = BTreeMap::new();
+        let mut open: BTreeMap<InputIndex, Vec<String>> = BTreeMap::new();
         for finding in &self.evaluation.findings {
             let Some(red_line) = self.evaluation.red_line(self.scenario, finding) else { continue };
             for input in self.evaluation.hangs_on(finding) {

@@ -10,7 +10,7 @@ use crate::error::{Violations, quoted};
 use crate::schema::names;
 use crate::schema::proto::v1::hypothesis::Kind;
 use crate::schema::proto::v1::{self, supposed_red_line};
-use detente_condition::{Answer, InputId, compile_for_call, did_you_mean};
+use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin, Supposed};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::limits::{MAX_ID, MAX_LINE};
@@ -71,7 +71,7 @@ pub fn to_supposition(
 struct Draft<'a> {
     dropped: BTreeSet<usize>,
     firmness: BTreeMap<usize, Firmness>,
-    circumstances: BTreeMap<InputId, Answer>,
+    circumstances: BTreeMap<InputIndex, Answer>,
     /// Added red lines, in the order given, those included that a later hypothesis drops.
     added: Vec<AddedRedLine<'a>>,
 }

@@ -5,12 +5,12 @@
 use crate::convert::date::from_date;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, red_line};
-use detente_condition::InputId;
+use detente_condition::InputIndex;
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Evidence, EvidenceKind, Firmness, RedLine, Span, Waiver};
 
 /// Converts a red line. `deciding` are the inputs that decide it.
-pub fn from_red_line(scenario: &Scenario, red_line: &RedLine, deciding: &[InputId]) -> v1::RedLine {
+pub fn from_red_line(scenario: &Scenario, red_line: &RedLine, deciding: &[InputIndex]) -> v1::RedLine {
     let text = red_line.condition.text.clone();
     let ids = |issues: bool| {
         let named = deciding.iter().filter(|input| scenario.is_issue(**input) == issues);

@@ -13,7 +13,7 @@ use detente_analysis::{
     BestPackage, BindingProbability, MAX_SWEEP, Probability, ProbabilityOrigin, ProbabilityRange, Problem, Robustness,
     SearchQuestion, StatedProbabilities, SweptCase, UnstatedProbabilitiesError,
 };
-use detente_condition::{InputId, did_you_mean};
+use detente_condition::{InputIndex, did_you_mean};
 use std::collections::HashMap;
 
 /// Probabilities that a request may state.
@@ -95,7 +95,7 @@ fn to_position(
 }
 
 /// Validates the ids of the circumstances of a sweep.
-pub fn to_sweep(question: &SearchQuestion, sweep: &[String], violations: &mut Violations) -> Vec<InputId> {
+pub fn to_sweep(question: &SearchQuestion, sweep: &[String], violations: &mut Violations) -> Vec<InputIndex> {
     let scenario = question.compiled.scenario();
     let mut inputs = Vec::new();
     if sweep.len() > MAX_SWEEP {

@@ -4,7 +4,7 @@
 
 use crate::error::{Violations, quoted};
 use crate::schema::proto::v1::{self, term};
-use detente_condition::{Answer, Domain, InputId, Value, did_you_mean};
+use detente_condition::{Answer, Domain, InputIndex, Value, did_you_mean};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Input;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub fn to_input(
     names: InputKind,
     field: &str,
     violations: &mut Violations,
-) -> Option<InputId> {
+) -> Option<InputIndex> {
     let found = scenario.input(name);
     match found {
         Some((input, _)) if scenario.is_issue(input) == (names == InputKind::Issues) => return Some(input),
@@ -66,7 +66,7 @@ pub fn to_answers(
     names: InputKind,
     field: &str,
     violations: &mut Violations,
-) -> Vec<(InputId, Answer)> {
+) -> Vec<(InputIndex, Answer)> {
     let most = detente_core::scenario::limits::MAX_ISSUES;
     if terms.len() > most {
         violations.over("terms", field, format!("{} terms are given; at most {most} are read", terms.len()));

@@ -10,7 +10,7 @@ use crate::schema::proto::v1;
 use crate::services::RedLines;
 use crate::services::page_token::{MAX_PAGE_BYTES, PageToken, QueryHash, page_size};
 use crate::serving::list_revision;
-use detente_condition::{InputId, did_you_mean};
+use detente_condition::{InputIndex, did_you_mean};
 use detente_core::engine::Compiled;
 use detente_core::scenario::model::{Evidence, Firmness, RedLine};
 use jiff::civil::Date;
@@ -166,7 +166,7 @@ fn page<T, M: Message>(
 #[derive(Default)]
 struct Filter {
     party: Option<usize>,
-    input: Option<InputId>,
+    input: Option<InputIndex>,
     firmness_at_least: Option<Firmness>,
     held_on: Option<Date>,
     text: String,

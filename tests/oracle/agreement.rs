@@ -1,7 +1,7 @@
 //! Compares everything that an evaluation says with the oracle, for one world and one proposal.
 
 use super::world::{Kind, Knowledge, RedLine, Value, World};
-use detente_condition::InputId;
+use detente_condition::InputIndex;
 use detente_core::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Opening, Status};
 use detente_core::scenario;
 use jiff::civil::Date;
@@ -49,7 +49,7 @@ fn keep_only(world: &World, known: &[Knowledge], causes: &[Cause]) -> Vec<Knowle
 fn settled(world: &World, known: &[Knowledge]) -> Vec<Cause> {
     let mut causes = Vec::new();
     for (input, known) in world.inputs.iter().zip(known) {
-        let id = InputId(u16::try_from(input.index).unwrap());
+        let id = InputIndex(u16::try_from(input.index).unwrap());
         let members = match (input.kind, known) {
             (Kind::Members(count), Knowledge::Exactly(_)) => (1u32 << count) - 1,
             (_, Knowledge::Partly { includes, excludes }) => includes | excludes,

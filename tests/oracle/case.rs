@@ -7,7 +7,7 @@ use super::expression::Expression;
 use super::generate::{self, Choices, Size};
 use super::world::{Knowledge, LAST_DAY, Preference, Ranking, RedLine, Span, Value, World};
 use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
-use detente_condition::{Answer, CallConditions, InputId, compile_for_call};
+use detente_condition::{Answer, CallConditions, InputIndex, compile_for_call};
 use detente_core::engine::{Compiled, Given, Origin, Status, Supposed};
 use detente_core::scenario::model;
 use detente_core::scenario::model::{Condition, Firmness};
@@ -252,7 +252,7 @@ impl Case {
             supposed: supposes.then(|| Arc::new(supposed)),
             circumstances,
             aim: Aim {
-                pins: self.pins.iter().map(pin).collect::<Vec<(InputId, Answer)>>(),
+                pins: self.pins.iter().map(pin).collect::<Vec<(InputIndex, Answer)>>(),
                 goal,
                 floor: self.floor,
                 counts: self.counts.clone(),
@@ -298,8 +298,8 @@ impl Drop for Case {
     }
 }
 
-pub fn id(input: usize) -> InputId {
-    InputId(u16::try_from(input).unwrap())
+pub fn id(input: usize) -> InputIndex {
+    InputIndex(u16::try_from(input).unwrap())
 }
 
 /// The given values of issues only, or of circumstances only.

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::world::{Kind, Knowledge, Value};
 use detente_analysis::Obstacle;
-use detente_condition::{Answer, InputId, Space};
+use detente_condition::{Answer, InputIndex, Space};
 use std::collections::BTreeSet;
 
 /// The result of an assignment, over all values of the unknown circumstances.
@@ -115,7 +115,7 @@ impl<'a> Search<'a> {
     }
 
     /// The part of an assignment on some issues, with quantities by their intervals.
-    pub fn cell(&self, space: &Space, issues: &[InputId], assignment: usize) -> Vec<usize> {
+    pub fn cell(&self, space: &Space, issues: &[InputIndex], assignment: usize) -> Vec<usize> {
         let values = self.values(assignment);
         issues.iter().map(|issue| place(space, issue.index(), values[issue.index()])).collect()
     }
@@ -163,7 +163,7 @@ pub fn place(space: &Space, input: usize, value: Value) -> usize {
 }
 
 /// The position of an answer that is one value, or all numbers of one interval.
-pub fn place_of_answer(space: &Space, input: InputId, answer: &Answer) -> usize {
+pub fn place_of_answer(space: &Space, input: InputIndex, answer: &Answer) -> usize {
     match Knowledge::from(*answer) {
         Knowledge::Exactly(value) => {
             let at = place(space, input.index(), value);

@@ -1,7 +1,7 @@
 //! A small negotiation, its completions, and their consequences by the definitions alone.
 
 use super::expression::Expression;
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputIndex};
 use detente_core::engine::{Certainty, Given, Origin, Stance, Status, Verdict};
 use detente_core::scenario::model::Firmness;
 use std::fmt::Write;
@@ -340,7 +340,7 @@ impl World {
     pub fn given(&self, given: &[Option<Knowledge>]) -> Vec<Given> {
         let each = self.inputs.iter().zip(given).filter_map(|(input, known)| {
             let origin = if input.is_issue { Origin::Proposal } else { Origin::Circumstance };
-            let id = InputId(u16::try_from(input.index).unwrap());
+            let id = InputIndex(u16::try_from(input.index).unwrap());
             Some(Given { input: id, answer: known.as_ref()?.answer(), origin })
         });
         each.collect()

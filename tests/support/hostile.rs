@@ -2,7 +2,7 @@
 //!
 //! Each family grows in twenty sizes, from harmless to beyond the limits. All conditions are the same on every run.
 
-use detente_condition::{Domain, InputId, MAX_CONDITION_BYTES, Vocabulary};
+use detente_condition::{Domain, InputIndex, MAX_CONDITION_BYTES, Vocabulary};
 use std::sync::Arc;
 
 /// The number of sizes of each family.
@@ -25,7 +25,7 @@ pub(crate) fn vocabulary() -> (Vocabulary, Vec<Domain>) {
             'm' => Domain::Members(entries("m")),
             _ => Domain::Quantity { min: -1_000_000, max: 1_000_000 },
         };
-        vocabulary.add_input(Arc::from(input(at)), InputId(at), domain.clone());
+        vocabulary.add_input(Arc::from(input(at)), InputIndex(at), domain.clone());
         domains.push(domain);
     }
     for at in 0..200 {

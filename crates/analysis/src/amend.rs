@@ -12,7 +12,7 @@ use super::first::members_held;
 use super::package::{answer_of, given};
 use super::problem::{Answers, Obstacle, Problem, touches};
 use super::solver::{CountedLiterals, Solver};
-use detente_condition::{Answer, Axis, InputId, Value};
+use detente_condition::{Answer, Axis, InputIndex, Value};
 use detente_core::engine::{Given, NotCoveredError};
 use detente_core::scenario::model::Firmness;
 use rustsat::types::Lit;
@@ -55,7 +55,7 @@ pub enum AmendmentStepKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct AmendmentStep {
     /// The issue that the step changes.
-    pub input: InputId,
+    pub input: InputIndex,
     /// The change.
     pub kind: AmendmentStepKind,
     /// The effective answer of the issue before the amendment.
@@ -78,7 +78,7 @@ pub struct Amendment {
     /// The distance from the proposal.
     pub distance: AmendmentDistance,
     /// The new answers of the changed issues, in the scenario's order.
-    pub answers: Vec<(InputId, Answer)>,
+    pub answers: Vec<(InputIndex, Answer)>,
     /// The steps, in the scenario's order of issues and members; one step for each changed member.
     pub steps: Vec<AmendmentStep>,
     /// The red lines that the amended proposal certainly crosses although they do not count.
@@ -147,10 +147,10 @@ impl Problem {
         terms: &[Given],
         before: &[Answer],
         distance: AmendmentDistance,
-        chosen: &[(InputId, Answer)],
+        chosen: &[(InputIndex, Answer)],
         budget: &Budget<'_>,
     ) -> Result<Amendment, SearchError> {
-        let with = |answers: &[(InputId, Answer)]| -> Vec<Given> {
+        let with = |answers: &[(InputIndex, Answer)]| -> Vec<Given> {
             let kept = terms.iter().filter(|term| answers.iter().all(|(input, _)| *input != term.input)).copied();
             kept.chain(answers.iter().map(|(input, answer)| given(*input, *answer))).collect()
         };
@@ -182,7 +182,7 @@ impl Problem {
     }
 
     /// Returns the reasons for which answers might not pass, for some value of the open inputs.
-    fn runs_into(&self, before: &[Answer], answers: &[(InputId, Answer)]) -> Vec<Obstacle> {
+    fn runs_into(&self, before: &[Answer], answers: &[(InputIndex, Answer)]) -> Vec<Obstacle> {
         let mut state = self.state(before);
         for (input, answer) in answers {
             if let (Some(mask), Some(axis)) = (state.get_mut(input.index()), self.space.axis(*input)) {
@@ -224,7 +224,12 @@ fn is_settled(answer: &Answer) -> bool {
 /// Returns the single steps from one answer of an issue to another.
 ///
 /// Each step comes with the answer that the issue would have without it, and whether it settles what was open.
-fn steps_of(problem: &Problem, input: InputId, was: &Answer, after: &Answer) -> Vec<(AmendmentStepKind, Answer, bool)> {
+fn steps_of(
+    problem: &Problem,
+    input: InputIndex,
+    was: &Answer,
+    after: &Answer,
+) -> Vec<(AmendmentStepKind, Answer, bool)> {
     let Some(Axis::Members { count }) = problem.space.axis(input) else {
         return vec![(AmendmentStepKind::Set(*after), *was, !is_settled(was))];
     };

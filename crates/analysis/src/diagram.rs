@@ -8,16 +8,16 @@
 use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::problem::Cube;
 use biodivine_lib_bdd::{Bdd, BddPointer, BddVariable, BddVariableSet, op_function};
-use detente_condition::{Axis, InputId, Literal, Space};
+use detente_condition::{Axis, InputIndex, Literal, Space};
 use std::collections::HashMap;
 
 /// The meaning of a coordinate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum CoordinateKind {
     /// The options or intervals of an input.
-    Values(InputId),
+    Values(InputIndex),
     /// One member of an input: 0 is out, 1 is in.
-    Member(InputId, u8),
+    Member(InputIndex, u8),
     /// Whether a counted line binds, by its index in `Problem::lines`: 1 if it binds.
     Binding(usize),
 }
@@ -34,7 +34,7 @@ pub(super) struct Coordinate {
 
 impl Coordinate {
     /// Returns the input of the coordinate; `None` for a binding.
-    pub(super) fn input(&self) -> Option<InputId> {
+    pub(super) fn input(&self) -> Option<InputIndex> {
         match self.kind {
             CoordinateKind::Values(input) | CoordinateKind::Member(input, _) => Some(input),
             CoordinateKind::Binding(_) => None,
@@ -67,10 +67,10 @@ pub(super) struct Diagrams<'a> {
     coordinate_of: Vec<usize>,
     variables: Vec<BddVariable>,
     set: BddVariableSet,
-    members: HashMap<(InputId, u8), usize>,
-    values: HashMap<InputId, usize>,
+    members: HashMap<(InputIndex, u8), usize>,
+    values: HashMap<InputIndex, usize>,
     bindings: HashMap<usize, usize>,
-    tests: HashMap<(InputId, u128), Bdd>,
+    tests: HashMap<(InputIndex, u128), Bdd>,
     pub(super) budget: &'a Budget<'a>,
 }
 
@@ -82,7 +82,7 @@ impl<'a> Diagrams<'a> {
     /// # Errors
     /// Returns [`SearchLimit::Work`] if there are more bits than the library has variables.
     pub(super) fn new(
-        order: &[(InputId, Vec<usize>)],
+        order: &[(InputIndex, Vec<usize>)],
         space: &Space,
         budget: &'a Budget<'a>,
     ) -> Result<Self, SearchLimit> {

@@ -3,7 +3,7 @@
 use super::encoding::{IssueLiterals, OpenIssue};
 use super::problem::Problem;
 use super::solver::Solver;
-use detente_condition::{Axis, InputId};
+use detente_condition::{Axis, InputIndex};
 use rustsat::types::Lit;
 
 /// The literals that the four numbers of an [`AmendmentDistance`](super::AmendmentDistance) count.
@@ -22,7 +22,7 @@ impl DistanceLiterals {
         &mut self,
         solver: &mut Solver<'_>,
         problem: &Problem,
-        (input, literals, open): (InputId, &IssueLiterals, Option<&OpenIssue>),
+        (input, literals, open): (InputIndex, &IssueLiterals, Option<&OpenIssue>),
         possible: u128,
     ) {
         let changed = solver.literal();

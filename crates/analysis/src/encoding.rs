@@ -4,7 +4,7 @@
 
 use super::problem::{Cube, Obstacle, Problem};
 use super::solver::Solver;
-use detente_condition::{Axis, InputId, Literal};
+use detente_condition::{Axis, InputIndex, Literal};
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub(super) struct OpenIssue {
 
 /// The literals of all issues of a problem.
 pub(super) struct Encoding {
-    issues: BTreeMap<InputId, (IssueLiterals, Option<OpenIssue>)>,
+    issues: BTreeMap<InputIndex, (IssueLiterals, Option<OpenIssue>)>,
 }
 
 impl Encoding {
@@ -36,7 +36,7 @@ impl Encoding {
     ///
     /// `left_open` holds the issues that may stay as open as they are, with the mask of the values that are possible
     /// then. An issue cannot stay open if its pin rules out one of these values.
-    pub(super) fn new(problem: &Problem, solver: &mut Solver<'_>, left_open: &BTreeMap<InputId, u128>) -> Self {
+    pub(super) fn new(problem: &Problem, solver: &mut Solver<'_>, left_open: &BTreeMap<InputIndex, u128>) -> Self {
         let mut encoding = Self { issues: BTreeMap::new() };
         for input in problem.issues() {
             let Some(axis) = problem.space.axis(input) else { continue };
@@ -57,7 +57,7 @@ impl Encoding {
     }
 
     /// Iterates over the issues with their literals, in the scenario's order.
-    pub(super) fn issues(&self) -> impl Iterator<Item = (InputId, &IssueLiterals, Option<&OpenIssue>)> {
+    pub(super) fn issues(&self) -> impl Iterator<Item = (InputIndex, &IssueLiterals, Option<&OpenIssue>)> {
         self.issues.iter().map(|(input, (literals, open))| (*input, literals, open.as_ref()))
     }
 

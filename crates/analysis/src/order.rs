@@ -4,19 +4,19 @@
 //! Sakallah 2003, "FORCE: a fast and easy-to-implement variable-ordering heuristic"). The order decides the size of the
 //! diagram, never its meaning. Must not know of cubes or diagrams.
 
-use detente_condition::InputId;
+use detente_condition::InputIndex;
 use std::collections::BTreeMap;
 
 /// The maximum number of rounds; further rounds rarely improve the order.
 const MAX_ROUNDS: usize = 60;
 
 /// Returns `inputs` in the best order found; each group is a set of inputs that are tested together.
-pub(super) fn order_inputs(inputs: &[InputId], groups: &[Vec<InputId>]) -> Vec<InputId> {
-    let positions_of = |order: &[InputId]| -> BTreeMap<InputId, usize> {
+pub(super) fn order_inputs(inputs: &[InputIndex], groups: &[Vec<InputIndex>]) -> Vec<InputIndex> {
+    let positions_of = |order: &[InputIndex]| -> BTreeMap<InputIndex, usize> {
         order.iter().enumerate().map(|(position, input)| (*input, position)).collect()
     };
-    let total_span = |positions: &BTreeMap<InputId, usize>| -> usize {
-        let span = |group: &Vec<InputId>| {
+    let total_span = |positions: &BTreeMap<InputIndex, usize>| -> usize {
+        let span = |group: &Vec<InputIndex>| {
             let of_group = || group.iter().filter_map(|input| positions.get(input));
             of_group().max().copied().unwrap_or(0) - of_group().min().copied().unwrap_or(0)
         };
@@ -27,7 +27,7 @@ pub(super) fn order_inputs(inputs: &[InputId], groups: &[Vec<InputId>]) -> Vec<I
     for _ in 0..MAX_ROUNDS {
         let positions = positions_of(&order);
         // Each group pulls its inputs towards the mean of their positions.
-        let mut pulls: BTreeMap<InputId, (f64, f64)> = BTreeMap::new();
+        let mut pulls: BTreeMap<InputIndex, (f64, f64)> = BTreeMap::new();
         for group in groups {
             let of_group: Vec<usize> = group.iter().filter_map(|input| positions.get(input)).copied().collect();
             if of_group.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn order_inputs(inputs: &[InputId], groups: &[Vec<InputId>]) -> Vec<I
                 (pull.0, pull.1) = (pull.0 + middle, pull.1 + 1.0);
             }
         }
-        let target = |input: &InputId| {
+        let target = |input: &InputIndex| {
             let own = positions.get(input).copied().unwrap_or(0) as f64;
             pulls.get(input).map_or(own, |(sum, count)| sum / count)
         };

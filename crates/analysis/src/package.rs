@@ -3,7 +3,7 @@
 //! Owns the conversion of values of a problem to answers. Must not know of solvers or diagrams.
 
 use super::problem::{Problem, SearchQuestion};
-use detente_condition::{Answer, Axis, InputId, Value};
+use detente_condition::{Answer, Axis, InputIndex, Value};
 use detente_core::engine::{Detail, Given, NotCoveredError, Origin, Status};
 use detente_core::scenario::model::Firmness;
 
@@ -13,7 +13,7 @@ pub struct Package {
     /// The answers, in the scenario's order.
     ///
     /// The answer of a quantity is a range if no condition distinguishes the numbers in it.
-    pub answers: Vec<(InputId, Answer)>,
+    pub answers: Vec<(InputIndex, Answer)>,
     /// The red lines that the package certainly crosses although they do not count.
     ///
     /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
@@ -25,7 +25,7 @@ pub struct Package {
 pub(super) type Crossings = Vec<(usize, (Firmness, Firmness))>;
 
 impl Package {
-    pub(super) fn new(problem: &Problem, answers: Vec<(InputId, Answer)>) -> Result<Self, NotCoveredError> {
+    pub(super) fn new(problem: &Problem, answers: Vec<(InputIndex, Answer)>) -> Result<Self, NotCoveredError> {
         let given: Vec<Given> = answers.iter().map(|(input, answer)| given(*input, *answer)).collect();
         let crosses = problem.question.uncounted_crossings(&given)?;
         Ok(Self { answers, crosses })
@@ -33,7 +33,7 @@ impl Package {
 }
 
 /// Returns an answer as a term of a proposal.
-pub(super) fn given(input: InputId, answer: Answer) -> Given {
+pub(super) fn given(input: InputIndex, answer: Answer) -> Given {
     Given { input, answer, origin: Origin::Proposal }
 }
 
@@ -68,7 +68,7 @@ impl SearchQuestion {
 /// Converts a value of an axis with options or intervals to an answer.
 ///
 /// The range of a quantity is limited to `within` where the two overlap.
-pub(super) fn answer_of(problem: &Problem, input: InputId, value: usize, within: Option<&Answer>) -> Answer {
+pub(super) fn answer_of(problem: &Problem, input: InputIndex, value: usize, within: Option<&Answer>) -> Answer {
     match problem.space.axis(input) {
         Some(Axis::Intervals { .. }) => {
             let (mut low, mut high) =

@@ -14,7 +14,7 @@ use super::package::{Package, answer_of};
 use super::problem::{Cube, Problem};
 use super::utilities::{Criterion, NotExactError, Utilities};
 use biodivine_lib_bdd::{Bdd, BddPointer};
-use detente_condition::{Answer, InputId, Literal, Value};
+use detente_condition::{Answer, InputIndex, Literal, Value};
 use detente_core::engine::NotCoveredError;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,7 +86,7 @@ pub struct EfficientPackage {
     /// The utility of each party with numbers, by position.
     pub utilities: Vec<(usize, f64)>,
     /// The rank in each order of a party, as party, issue and rank; 0 is the best.
-    pub places: Vec<(usize, InputId, usize)>,
+    pub places: Vec<(usize, InputIndex, usize)>,
     /// The number of packages at this point.
     pub packages: BigUint,
 }
@@ -99,7 +99,7 @@ pub struct PackageResults {
     /// The number of passing packages if every integer of a quantity makes a package of its own.
     pub by_integer: Option<BigUint>,
     /// The issues that the packages answer.
-    pub issues: Vec<InputId>,
+    pub issues: Vec<InputIndex>,
     /// Some packages, in the requested order.
     pub packages: Vec<Package>,
     /// The first efficient points, at most [`MAX_PACKAGES`]; empty if they were not requested.
@@ -149,7 +149,7 @@ impl Problem {
     /// Returns an error if the numbers of the preferences cannot be added exactly, or if the scenario does not cover
     /// the day.
     pub fn packages(&self, wanted: &PackageQuery, budget: &Budget<'_>) -> Result<PackageResults, PackageSearchError> {
-        let issues: BTreeSet<InputId> = self.issues().into_iter().chain(self.ranked()).collect();
+        let issues: BTreeSet<InputIndex> = self.issues().into_iter().chain(self.ranked()).collect();
         let mut found = PackageResults { issues: issues.into_iter().collect(), ..PackageResults::default() };
         let compared = wanted.efficient || wanted.disagreement.is_some();
         let scenario = self.question.compiled.scenario();
@@ -168,9 +168,9 @@ impl Problem {
     }
 
     /// Orders inputs for a diagram, so that inputs that are tested together are next to each other.
-    pub(super) fn order(&self, inputs: &[InputId], cubes: &[Vec<Cube>]) -> Vec<InputId> {
-        let support = |cubes: &Vec<Cube>| -> Vec<InputId> {
-            let inputs: BTreeSet<InputId> = cubes.iter().flatten().map(|literal| literal.input).collect();
+    pub(super) fn order(&self, inputs: &[InputIndex], cubes: &[Vec<Cube>]) -> Vec<InputIndex> {
+        let support = |cubes: &Vec<Cube>| -> Vec<InputIndex> {
+            let inputs: BTreeSet<InputIndex> = cubes.iter().flatten().map(|literal| literal.input).collect();
             inputs.into_iter().collect()
         };
         order_inputs(inputs, &cubes.iter().map(support).collect::<Vec<_>>())
@@ -179,7 +179,7 @@ impl Problem {
     /// Returns the cubes that every package must break: of the constraints, the goal and the pins.
     pub(super) fn hard_cubes(&self) -> Vec<Vec<Cube>> {
         let mut all: Vec<Vec<Cube>> = self.hard.iter().map(|(_, cubes)| cubes.clone()).collect();
-        for (input, axis) in (0..).map(InputId).zip(self.space.axes()) {
+        for (input, axis) in (0..).map(InputIndex).zip(self.space.axes()) {
             let possible = self.possible.get(input.index()).copied().unwrap_or(u128::MAX) & axis.full();
             if !self.is_issue(input) || possible == axis.full() {
                 continue;
@@ -198,8 +198,8 @@ impl Problem {
     }
 
     /// Converts values by coordinate to answers, in the scenario's order.
-    pub(super) fn answers(&self, diagrams: &Diagrams<'_>, values: &[(usize, usize)]) -> Vec<(InputId, Answer)> {
-        let mut answers: BTreeMap<InputId, Answer> = BTreeMap::new();
+    pub(super) fn answers(&self, diagrams: &Diagrams<'_>, values: &[(usize, usize)]) -> Vec<(InputIndex, Answer)> {
+        let mut answers: BTreeMap<InputIndex, Answer> = BTreeMap::new();
         for (at, value) in values {
             let Some(coordinate) = diagrams.coordinates.get(*at) else { continue };
             match coordinate.kind {
@@ -228,10 +228,10 @@ struct PackageSearch<'a> {
 }
 
 impl<'a> PackageSearch<'a> {
-    fn new(problem: &'a Problem, issues: &[InputId], budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
+    fn new(problem: &'a Problem, issues: &[InputIndex], budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
         let mut cubes = problem.hard_cubes();
         cubes.extend(problem.lines.iter().map(|line| problem.crossed_somehow(line)));
-        let order: Vec<(InputId, Vec<usize>)> =
+        let order: Vec<(InputIndex, Vec<usize>)> =
             problem.order(issues, &cubes).into_iter().map(|input| (input, Vec::new())).collect();
         let mut diagrams = Diagrams::new(&order, &problem.space, budget)?;
         let mut clear = Vec::with_capacity(cubes.len());

@@ -7,7 +7,7 @@
 //! circumstances, the package must therefore break the cube's tests of issues: the cube is a product of independent
 //! tests, so dropping its tests of circumstances is exact.
 
-use detente_condition::{Answer, Axis, Cubes, Decision, InputId, Literal, Space, TooManyCutsError, Value};
+use detente_condition::{Answer, Axis, Cubes, Decision, InputIndex, Literal, Space, TooManyCutsError, Value};
 use detente_core::engine::{Compiled, Given, NotCoveredError, Supposed};
 use detente_core::scenario::model::{Firmness, RedLine};
 use jiff::civil::Date;
@@ -26,7 +26,7 @@ pub struct Goal {
 #[derive(Clone, Debug)]
 pub struct Aim {
     /// The answers within which the answers of a package must lie; at most one for each issue.
-    pub pins: Vec<(InputId, Answer)>,
+    pub pins: Vec<(InputIndex, Answer)>,
     /// The condition that a package must meet; `None` if there is no condition.
     pub goal: Option<Goal>,
     /// The lowest firmness at which the crossing of a red line counts.
@@ -51,7 +51,7 @@ pub struct SearchQuestion {
 }
 
 /// Answers to inputs, in the order of the inputs.
-pub(super) type Answers = Vec<(InputId, Answer)>;
+pub(super) type Answers = Vec<(InputIndex, Answer)>;
 
 /// A conjunction of tests, in the order of the inputs.
 pub(super) type Cube = Vec<Literal>;
@@ -126,7 +126,7 @@ impl Problem {
         Self::with_cuts(question, cuts)
     }
 
-    fn with_cuts(question: SearchQuestion, cuts: Vec<(InputId, i64)>) -> Result<Self, ProblemError> {
+    fn with_cuts(question: SearchQuestion, cuts: Vec<(InputIndex, i64)>) -> Result<Self, ProblemError> {
         let compiled = question.compiled.clone();
         let scenario = &**compiled.scenario();
         let inputs = compiled.effective_inputs(&question.circumstances, Some(question.day))?;
@@ -174,7 +174,7 @@ impl Problem {
         Ok(problem)
     }
 
-    fn pin(&mut self, input: InputId, answer: &Answer) {
+    fn pin(&mut self, input: InputIndex, answer: &Answer) {
         let Some(axis) = self.space.axis(input) else { return };
         if let Some(possible) = self.possible.get_mut(input.index()) {
             *possible &= axis.possible(answer);
@@ -215,25 +215,25 @@ impl Problem {
     }
 
     /// Whether the known values of an input leave some value of an answer possible.
-    pub fn leaves_possible(&self, input: InputId, answer: &Answer) -> bool {
+    pub fn leaves_possible(&self, input: InputIndex, answer: &Answer) -> bool {
         let (axis, known) = (self.space.axis(input), self.full.get(input.index()));
         axis.zip(known).is_some_and(|(axis, known)| !axis.contradicts(axis.full() & !(axis.possible(answer) & known)))
     }
 
-    pub(super) fn is_issue(&self, input: InputId) -> bool {
+    pub(super) fn is_issue(&self, input: InputIndex) -> bool {
         self.question.compiled.scenario().is_issue(input)
     }
 
     /// Iterates over the issues with preferences; a comparison of packages depends on them.
-    pub(super) fn ranked(&self) -> impl Iterator<Item = InputId> {
+    pub(super) fn ranked(&self) -> impl Iterator<Item = InputIndex> {
         self.question.compiled.scenario().preferences.iter().map(|preference| preference.issue)
     }
 
     /// Returns the issues on which something depends, in the scenario's order.
     ///
     /// An issue is left out if no counted red line, constraint, goal or pin depends on it.
-    pub fn issues(&self) -> Vec<InputId> {
-        let issues = (0..).zip(&self.matters).map(|(at, matters)| (InputId(at), *matters));
+    pub fn issues(&self) -> Vec<InputIndex> {
+        let issues = (0..).zip(&self.matters).map(|(at, matters)| (InputIndex(at), *matters));
         issues.filter(|(input, matters)| *matters && self.is_issue(*input)).map(|(input, _)| input).collect()
     }
 
@@ -277,7 +277,7 @@ pub enum ProblemError {
 }
 
 /// Creates the space in which all conditions and pins are exact, with the given cuts added.
-fn joined_space(question: &SearchQuestion, mut cuts: Vec<(InputId, i64)>) -> Result<Space, ProblemError> {
+fn joined_space(question: &SearchQuestion, mut cuts: Vec<(InputIndex, i64)>) -> Result<Space, ProblemError> {
     let scenario = question.compiled.scenario();
     let mut others = Vec::new();
     others.extend(question.supposed.as_ref().map(|supposed| supposed.space()));
@@ -288,7 +288,7 @@ fn joined_space(question: &SearchQuestion, mut cuts: Vec<(InputId, i64)>) -> Res
 }
 
 /// Returns the cuts of a quantity with which an answer is a union of intervals.
-fn cuts_of(input: InputId, answer: &Answer) -> impl Iterator<Item = (InputId, i64)> + use<> {
+fn cuts_of(input: InputIndex, answer: &Answer) -> impl Iterator<Item = (InputIndex, i64)> + use<> {
     let ends = match answer {
         Answer::Exact(Value::Quantity(number)) => Some((*number, *number)),
         Answer::Range { min, max } => Some((*min, *max)),

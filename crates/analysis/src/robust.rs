@@ -12,7 +12,7 @@ use super::package::Package;
 use super::packages::CoordinateValues;
 use super::problem::{Answers, Cube, Problem, touches};
 use biodivine_lib_bdd::Bdd;
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputIndex};
 use detente_core::engine::{Given, NotCoveredError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,7 +101,7 @@ impl Problem {
     }
 
     /// Returns the indices of the counted lines that answers cross for some value of the circumstances.
-    fn could_cross(&self, answers: &[(InputId, Answer)]) -> Vec<usize> {
+    fn could_cross(&self, answers: &[(InputIndex, Answer)]) -> Vec<usize> {
         let mut state = self.full.clone();
         for (input, answer) in answers {
             if let (Some(mask), Some(axis)) = (state.get_mut(input.index()), self.space.axis(*input)) {
@@ -232,18 +232,18 @@ impl<'a> WeightedDiagram<'a> {
             problem.lines.iter().map(|line| line.crossed.iter().filter_map(left).collect()).collect();
         let hard = if chooses { problem.hard_cubes() } else { Vec::new() };
         let inputs =
-            |cubes: &[Cube]| -> BTreeSet<InputId> { cubes.iter().flatten().map(|literal| literal.input).collect() };
-        let mut all: BTreeSet<InputId> = lines.iter().chain(&hard).flat_map(|cubes| inputs(cubes)).collect();
+            |cubes: &[Cube]| -> BTreeSet<InputIndex> { cubes.iter().flatten().map(|literal| literal.input).collect() };
+        let mut all: BTreeSet<InputIndex> = lines.iter().chain(&hard).flat_map(|cubes| inputs(cubes)).collect();
         if chooses {
             all.extend(problem.issues());
         }
-        let all: Vec<InputId> = all.into_iter().collect();
+        let all: Vec<InputIndex> = all.into_iter().collect();
         let together: Vec<Vec<Cube>> = lines.iter().chain(&hard).cloned().collect();
         let mut order = problem.order(&all, &together);
         // Circumstances come last, because a package is chosen before they are known.
         order.sort_by_key(|input| !problem.is_issue(*input));
-        let place: BTreeMap<InputId, usize> = order.iter().enumerate().map(|(at, input)| (*input, at)).collect();
-        let mut order_with_bindings: Vec<(InputId, Vec<usize>)> =
+        let place: BTreeMap<InputIndex, usize> = order.iter().enumerate().map(|(at, input)| (*input, at)).collect();
+        let mut order_with_bindings: Vec<(InputIndex, Vec<usize>)> =
             order.iter().map(|input| (*input, Vec::new())).collect();
         let mut crossed = Vec::new();
         for (line, cubes) in lines.iter().enumerate() {

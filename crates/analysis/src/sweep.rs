@@ -5,7 +5,7 @@
 use super::budget::{Budget, SearchLimit};
 use super::problem::{Answers, Problem, ProblemError, SearchQuestion};
 use super::robust::{BindingProbabilities, Robustness};
-use detente_condition::{Answer, Axis, Domain, InputId, Value};
+use detente_condition::{Answer, Axis, Domain, InputIndex, Value};
 use detente_core::engine::{Given, Origin};
 use thiserror::Error;
 
@@ -21,7 +21,7 @@ pub struct TooManyCasesError;
 #[derive(Clone, Debug)]
 pub struct SweptCase {
     /// The values of the circumstances of the sweep.
-    pub circumstances: Vec<(InputId, Answer)>,
+    pub circumstances: Vec<(InputIndex, Answer)>,
     /// The probabilities under these values, without importance.
     pub robustness: Robustness,
 }
@@ -42,7 +42,10 @@ impl Problem {
     ///
     /// # Errors
     /// If there are more than [`MAX_SWEEP`] combinations.
-    pub fn combinations(&self, circumstances: &[InputId]) -> Result<Vec<Vec<(InputId, Answer)>>, TooManyCasesError> {
+    pub fn combinations(
+        &self,
+        circumstances: &[InputIndex],
+    ) -> Result<Vec<Vec<(InputIndex, Answer)>>, TooManyCasesError> {
         let mut cases: Vec<Answers> = if circumstances.is_empty() { Vec::new() } else { vec![Vec::new()] };
         for input in circumstances {
             let answers: Vec<Answer> = self
@@ -71,7 +74,7 @@ impl Problem {
         &self,
         terms: Option<&[Given]>,
         probabilities: &BindingProbabilities,
-        cases: Vec<Vec<(InputId, Answer)>>,
+        cases: Vec<Vec<(InputIndex, Answer)>>,
         budget: &Budget<'_>,
     ) -> Result<Sweep, ProblemError> {
         let mut sweep = Sweep::default();
@@ -91,7 +94,7 @@ impl Problem {
     /// Returns the values of a circumstance that conditions can distinguish.
     ///
     /// A list of sets of members is cut at one more than [`MAX_SWEEP`].
-    fn distinguishable(&self, input: InputId) -> Vec<Answer> {
+    fn distinguishable(&self, input: InputIndex) -> Vec<Answer> {
         let scenario = self.question.compiled.scenario();
         let is_flag = scenario.inputs.get(input.index()).is_some_and(|input| matches!(input.domain, Domain::Flag));
         match self.space.axis(input) {
@@ -117,9 +120,9 @@ impl Problem {
 
 impl SearchQuestion {
     /// Returns the question with these circumstances in place of its own.
-    fn under(&self, circumstances: &[(InputId, Answer)]) -> Self {
+    fn under(&self, circumstances: &[(InputIndex, Answer)]) -> Self {
         let is_kept = |given: &&Given| circumstances.iter().all(|(input, _)| *input != given.input);
-        let given = |(input, answer): &(InputId, Answer)| Given {
+        let given = |(input, answer): &(InputIndex, Answer)| Given {
             input: *input,
             answer: *answer,
             origin: Origin::Circumstance,

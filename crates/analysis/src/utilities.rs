@@ -4,7 +4,7 @@
 //! More is better in all criteria. Must not know of packages or diagrams.
 
 use super::decimal::{Decimal, to_f64};
-use detente_condition::{Answer, InputId, Space, Value};
+use detente_condition::{Answer, InputIndex, Space, Value};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Ranking;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ pub(super) enum Criterion {
         /// The position of the party.
         party: usize,
         /// The issue.
-        input: InputId,
+        input: InputIndex,
     },
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Criterion {
 pub(super) struct Utilities {
     pub(super) criteria: Vec<Criterion>,
     /// The amounts that a value of an input adds, each with the index of its criterion.
-    adds: HashMap<(InputId, usize), Vec<(usize, i128)>>,
+    adds: HashMap<(InputIndex, usize), Vec<(usize, i128)>>,
     /// The utility without a deal of each party with numbers, in the order of the criteria.
     pub(super) disagreement: Vec<i128>,
     /// The number of decimal places of all amounts.
@@ -123,7 +123,7 @@ impl Utilities {
     }
 
     /// Returns the amounts that a value of an input adds, each with the index of its criterion.
-    pub(super) fn added(&self, input: InputId, value: usize) -> &[(usize, i128)] {
+    pub(super) fn added(&self, input: InputIndex, value: usize) -> &[(usize, i128)] {
         self.adds.get(&(input, value)).map_or(&[], |adds| adds)
     }
 
@@ -142,13 +142,13 @@ impl Utilities {
 }
 
 /// Returns the index of a value on its axis.
-fn index_of(space: &Space, input: InputId, value: Value) -> Option<usize> {
+fn index_of(space: &Space, input: InputIndex, value: Value) -> Option<usize> {
     let possible = space.axis(input)?.possible(&Answer::Exact(value));
     (possible.count_ones() == 1).then(|| possible.trailing_zeros() as usize)
 }
 
 /// Returns the cuts of quantities at which the numbers of a preference change.
-pub(super) fn cuts(scenario: &Scenario) -> Vec<(InputId, i64)> {
+pub(super) fn cuts(scenario: &Scenario) -> Vec<(InputIndex, i64)> {
     let mut cuts = Vec::new();
     for preference in &scenario.preferences {
         let Ranking::Cardinal(values) = &preference.ranking else { continue };

@@ -41,7 +41,7 @@ pub struct CallConditionError {
 /// All conditions share the budget, so that a call with many conditions cannot cost more than a call with few. The
 /// returned space is exact for these conditions only.
 ///
-/// `domains` are the domains of all inputs of the vocabulary, in the order of their [`InputId`](super::InputId)s. This
+/// `domains` are the domains of all inputs of the vocabulary, in the order of their [`InputIndex`](super::InputIndex)s. This
 /// may take tens of milliseconds: do not call it on a thread that must not block.
 ///
 /// # Errors

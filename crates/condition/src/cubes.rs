@@ -6,14 +6,14 @@
 //! Must not know of formulas.
 
 use super::budget::{ComplexityError, WorkBudget};
-use super::domain::InputId;
+use super::domain::InputIndex;
 use super::space::Space;
 
 /// A test on one input. It certainly holds if none of the forbidden values is possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Literal {
     /// The input tested.
-    pub input: InputId,
+    pub input: InputIndex,
     /// The mask of the forbidden values, in the form of the input's [`Axis`](super::Axis); never zero.
     pub forbids: u128,
 }
@@ -27,7 +27,7 @@ pub struct Cube {
 }
 
 impl Cube {
-    pub(super) fn of(input: InputId, forbids: u128) -> Self {
+    pub(super) fn of(input: InputIndex, forbids: u128) -> Self {
         Self { literals: vec![Literal { input, forbids }] }
     }
 

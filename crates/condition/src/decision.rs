@@ -4,7 +4,7 @@
 
 use super::budget::{ComplexityError, WorkBudget};
 use super::cubes::{Cube, Cubes, complement, conjunction, insert_maximal};
-use super::domain::InputId;
+use super::domain::InputIndex;
 use super::formula::{Atom, Formula};
 use super::space::{Axis, Space};
 
@@ -126,7 +126,7 @@ fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides
 /// Returns all prime implicants of "the number of included members is one of `allowed`".
 ///
 /// For each run of allowed counts `from..=to` they are all ways to include `from` members and to exclude all but `to`.
-fn counts(input: InputId, members: u8, allowed: u128, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
+fn counts(input: InputIndex, members: u8, allowed: u128, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
     let mut cubes = Vec::new();
     let is_allowed = |count: u8| allowed >> count & 1 == 1;
     let mut count = 0;
@@ -147,7 +147,7 @@ fn counts(input: InputId, members: u8, allowed: u128, work: &mut WorkBudget) -> 
 
 /// Calls `emit` with every cube in which `ins` of the members are included and `outs` others are excluded.
 fn choose(
-    input: InputId,
+    input: InputIndex,
     members: u8,
     ins: u8,
     outs: u8,

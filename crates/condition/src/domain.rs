@@ -9,9 +9,9 @@ pub const MAX_ENTRIES: usize = 64;
 
 /// The position of an input (an issue or a circumstance) in its scenario, from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InputId(pub u16);
+pub struct InputIndex(pub u16);
 
-impl InputId {
+impl InputIndex {
     /// Returns the position as an index into lists of inputs.
     pub fn index(self) -> usize {
         usize::from(self.0)

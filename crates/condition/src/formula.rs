@@ -2,7 +2,7 @@
 //!
 //! Must not know of CEL or of prime implicants.
 
-use super::domain::{Domain, InputId};
+use super::domain::{Domain, InputIndex};
 use std::collections::BTreeSet;
 
 /// A set of integers: ascending, disjoint ranges with gaps between them, both ends included.
@@ -41,28 +41,28 @@ pub enum Atom {
     /// The value of a flag or a choice is one of the allowed options.
     Options {
         /// The input tested.
-        input: InputId,
+        input: InputIndex,
         /// The options, as a mask; for a flag, bit 0 is false and bit 1 is true.
         allowed: u64,
     },
     /// A set of members includes this member.
     Member {
         /// The input tested.
-        input: InputId,
+        input: InputIndex,
         /// The member's position.
         member: u8,
     },
     /// The number of included members is one of the allowed counts.
     Count {
         /// The input tested.
-        input: InputId,
+        input: InputIndex,
         /// The counts, as a mask; bit `n` allows `n` members.
         allowed: u128,
     },
     /// The value of a quantity is one of the allowed numbers.
     Numbers {
         /// The input tested.
-        input: InputId,
+        input: InputIndex,
         /// The numbers; those outside the domain have no effect.
         allowed: Numbers,
     },
@@ -124,7 +124,7 @@ impl Formula {
 
 impl Atom {
     /// Returns the input tested.
-    pub fn input(&self) -> InputId {
+    pub fn input(&self) -> InputIndex {
         match self {
             Atom::Options { input, .. }
             | Atom::Member { input, .. }

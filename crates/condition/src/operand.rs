@@ -1,6 +1,6 @@
 //! The types and values of expressions while a condition is read.
 
-use super::domain::{Domain, InputId};
+use super::domain::{Domain, InputIndex};
 use super::formula::Formula;
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) enum Operand<'a> {
     Truth(Formula),
-    Choice(&'a str, InputId, &'a Domain),
-    Members(&'a str, InputId, &'a Domain),
-    Quantity(InputId, i64, i64),
-    Size(InputId, usize),
+    Choice(&'a str, InputIndex, &'a Domain),
+    Members(&'a str, InputIndex, &'a Domain),
+    Quantity(InputIndex, i64, i64),
+    Size(InputIndex, usize),
     Text(Text),
     Number(i64),
     List(Vec<Constant>),

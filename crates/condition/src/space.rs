@@ -8,7 +8,7 @@
 //!
 //! Must not know of names or of CEL.
 
-use super::domain::{Answer, Domain, InputId, Value, low_bits};
+use super::domain::{Answer, Domain, InputIndex, Value, low_bits};
 use super::formula::{Formula, Numbers};
 use std::collections::BTreeSet;
 use thiserror::Error;
@@ -21,7 +21,7 @@ pub const MAX_INTERVALS: usize = 128;
 #[error("conditions divide this quantity into {intervals} intervals; the limit is {MAX_INTERVALS}")]
 pub struct TooManyCutsError {
     /// The quantity.
-    pub input: InputId,
+    pub input: InputIndex,
     /// The number of intervals that the quantity would have.
     pub intervals: usize,
 }
@@ -202,7 +202,7 @@ impl Space {
             .zip(&axes)
             .filter_map(|(input, axis)| match axis {
                 Axis::Intervals { starts, .. } if starts.len() > MAX_INTERVALS => {
-                    Some(TooManyCutsError { input: InputId(input), intervals: starts.len() })
+                    Some(TooManyCutsError { input: InputIndex(input), intervals: starts.len() })
                 }
                 _ => None,
             })
@@ -217,12 +217,12 @@ impl Space {
     ///
     /// # Errors
     /// Returns every quantity that would have more than [`MAX_INTERVALS`] intervals.
-    pub fn joined(&self, others: &[&Space], cuts: &[(InputId, i64)]) -> Result<Self, Vec<TooManyCutsError>> {
+    pub fn joined(&self, others: &[&Space], cuts: &[(InputIndex, i64)]) -> Result<Self, Vec<TooManyCutsError>> {
         let mut faults = Vec::new();
         let mut join = |(input, axis): (u16, &Axis)| {
             let Axis::Intervals { starts, max } = axis else { return axis.clone() };
             let mut joined: BTreeSet<i64> = starts.iter().copied().collect();
-            let input = InputId(input);
+            let input = InputIndex(input);
             for other in others.iter().filter_map(|space| space.axis(input)) {
                 if let Axis::Intervals { starts, .. } = other {
                     joined.extend(starts);
@@ -246,7 +246,7 @@ impl Space {
     }
 
     /// Returns the axis of an input; `None` if the space has no such input.
-    pub fn axis(&self, input: InputId) -> Option<&Axis> {
+    pub fn axis(&self, input: InputIndex) -> Option<&Axis> {
         self.axes.get(input.index())
     }
 }

@@ -4,7 +4,7 @@
 
 use super::budget::WorkBudget;
 use super::comparison::Comparison;
-use super::domain::{Domain, InputId};
+use super::domain::{Domain, InputIndex};
 use super::fault::{ConditionError, ConditionErrorKind};
 use super::formula::{Atom, Formula, Numbers};
 use super::limits::{MAX_CONDITION_FAULTS, MAX_FORMULA_NODES};
@@ -321,7 +321,7 @@ impl<'a> Reader<'a> {
         self.spend(at, STEPS_OF_A_PART * parts as u64)
     }
 
-    fn numbers(&mut self, at: &IdedExpr, input: InputId, min: i64, max: i64, allowed: Numbers) -> Option<Formula> {
+    fn numbers(&mut self, at: &IdedExpr, input: InputIndex, min: i64, max: i64, allowed: Numbers) -> Option<Formula> {
         let atom = Atom::Numbers { input, allowed };
         match atom.constant(&Domain::Quantity { min, max }) {
             Some(always) => self.fault(at, ConditionErrorKind::Decided { min, max, always }),
@@ -448,13 +448,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn option(&mut self, at: &IdedExpr, name: &str, id: InputId, domain: &Domain, text: &Text) -> Option<Formula> {
+    fn option(&mut self, at: &IdedExpr, name: &str, id: InputIndex, domain: &Domain, text: &Text) -> Option<Formula> {
         let allowed = self.entry(at, name, domain, text)?.map_or(0, |option| 1 << option);
         Some(Formula::Atom(Atom::Options { input: id, allowed }))
     }
 
     /// Builds the test "the number of included members is one of `numbers`".
-    fn counts(&mut self, at: &IdedExpr, input: InputId, members: usize, numbers: &Numbers) -> Option<Formula> {
+    fn counts(&mut self, at: &IdedExpr, input: InputIndex, members: usize, numbers: &Numbers) -> Option<Formula> {
         let max = i64::try_from(members).unwrap_or(i64::MAX);
         let allowed = (0..=max).filter(|count| numbers.contains(*count)).fold(0u128, |mask, count| mask | 1 << count);
         match allowed {

@@ -2,7 +2,7 @@
 //!
 //! Must not know of the syntax of conditions.
 
-use super::domain::{Domain, InputId};
+use super::domain::{Domain, InputIndex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ pub struct Vocabulary {
 
 #[derive(Clone, Debug)]
 pub(super) enum Name {
-    Input(InputId, Domain),
+    Input(InputIndex, Domain),
     Group(Vec<Arc<str>>),
 }
 
 impl Vocabulary {
     /// Adds an input. If the name is already in the vocabulary, it keeps its first meaning.
-    pub fn add_input(&mut self, name: Arc<str>, id: InputId, domain: Domain) {
+    pub fn add_input(&mut self, name: Arc<str>, id: InputIndex, domain: Domain) {
         self.entries.extend(domain.entries().iter().cloned());
         self.names.entry(name).or_insert(Name::Input(id, domain));
     }
@@ -36,7 +36,7 @@ impl Vocabulary {
     }
 
     /// Returns the name of an input; `None` if the vocabulary does not contain the input.
-    pub(super) fn input(&self, id: InputId) -> Option<&str> {
+    pub(super) fn input(&self, id: InputIndex) -> Option<&str> {
         self.names.iter().find(|(_, name)| matches!(name, Name::Input(of, _) if *of == id)).map(|(name, _)| &**name)
     }
 }

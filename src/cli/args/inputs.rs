@@ -5,7 +5,7 @@
 
 use crate::convert::term::from_answer;
 use crate::schema::proto::v1::{self, domain};
-use detente_condition::{Domain, InputId};
+use detente_condition::{Domain, InputIndex};
 use detente_core::scenario::model::Input;
 use detente_core::scenario::{Diagnostics, load_answers, load_proposal};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ fn read(option: &str, texts: &[String], inputs: &[Input], first: usize) -> Resul
     Ok(terms(inputs, first, answers))
 }
 
-fn terms(inputs: &[Input], first: usize, answers: Vec<(InputId, detente_condition::Answer)>) -> Vec<v1::Term> {
+fn terms(inputs: &[Input], first: usize, answers: Vec<(InputIndex, detente_condition::Answer)>) -> Vec<v1::Term> {
     let terms = answers.into_iter().filter_map(|(id, answer)| {
         let input = inputs.get(id.index().checked_sub(first)?)?;
         Some(from_answer(input, &answer))

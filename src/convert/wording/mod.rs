@@ -16,7 +16,7 @@ pub use robustness::probability_range;
 
 use crate::convert::term::{entry_id, ids};
 use crate::schema::proto::v1::{self, term};
-use detente_condition::{Answer, InputId, Value};
+use detente_condition::{Answer, InputIndex, Value};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Input;
 
@@ -107,6 +107,6 @@ fn capitalised(text: &str) -> String {
 }
 
 /// Returns the id of an input, as requests write it.
-pub fn input_id(scenario: &Scenario, input: InputId) -> String {
+pub fn input_id(scenario: &Scenario, input: InputIndex) -> String {
     scenario.inputs.get(input.index()).map_or_else(String::new, |input| input.id.to_string())
 }

@@ -15,7 +15,7 @@ use detente_analysis::{
     BargainingSolutions, Budget, EfficientPackage, MAX_PACKAGES, PackageOrder, PackageQuery, PackageResults,
     PackageSearchError,
 };
-use detente_condition::InputId;
+use detente_condition::InputIndex;
 use detente_core::engine::Compiled;
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Ranking;
@@ -134,7 +134,7 @@ fn to_disagreement(
 fn summary(validated: &ValidatedRequest, query: &PackageQuery, found: &PackageResults) -> v1::PackagesSummary {
     let scenario = validated.question.compiled.scenario();
     let ids = |is_found: bool| -> Vec<String> {
-        let issues = (0..).map(InputId).zip(scenario.issues());
+        let issues = (0..).map(InputIndex).zip(scenario.issues());
         issues
             .filter(|(input, _)| found.issues.contains(input) == is_found)
             .map(|(_, issue)| issue.id.to_string())

@@ -14,7 +14,7 @@ use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::services::analysis::AnalysisRequest;
 use detente_analysis::{Budget, MAX_SWEEP, StatedProbabilities, Sweep};
-use detente_condition::InputId;
+use detente_condition::InputIndex;
 use detente_core::engine::Compiled;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub struct RobustnessQuestion {
     validated: ValidatedRequest,
     stated: StatedProbabilities,
-    swept: Vec<InputId>,
+    swept: Vec<InputIndex>,
 }
 
 /// Validates a request for robustness.

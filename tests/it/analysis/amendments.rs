@@ -5,7 +5,7 @@ use crate::oracle::nearest::{Way, nearest};
 use crate::oracle::search::{Search, place};
 use crate::oracle::world::{Kind as InputKind, Knowledge, Value};
 use detente_analysis::{Amendment, AmendmentStepKind, Budget, MAX_AMENDMENTS, Problem};
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputIndex};
 
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
@@ -124,7 +124,12 @@ fn settles_open(before: &Knowledge, kind: AmendmentStepKind) -> bool {
 }
 
 /// The steps of an issue's change, each with the state of the issue without that step.
-fn steps_of(case: &Case, before: &Knowledge, issue: InputId, answer: &Answer) -> Vec<(AmendmentStepKind, Knowledge)> {
+fn steps_of(
+    case: &Case,
+    before: &Knowledge,
+    issue: InputIndex,
+    answer: &Answer,
+) -> Vec<(AmendmentStepKind, Knowledge)> {
     let InputKind::Members(count) = case.world.inputs[issue.index()].kind else {
         return vec![(AmendmentStepKind::Set(*answer), before.clone())];
     };

@@ -6,7 +6,7 @@ use crate::oracle::generate::Choices;
 use crate::oracle::search::Search;
 use crate::oracle::world::{Ranking, Value};
 use detente_analysis::{Budget, EfficientPackage, MAX_PACKAGES, Package, PackageOrder, PackageQuery, Problem};
-use detente_condition::InputId;
+use detente_condition::InputIndex;
 use num_bigint::BigUint;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ struct Criteria {
     parties: Vec<usize>,
     /// Party and issue of each ordinal preference. Its ranks follow the sums: 0 is the best, and each further rank is
     /// less.
-    orders: Vec<(usize, InputId)>,
+    orders: Vec<(usize, InputIndex)>,
 }
 
 impl Criteria {
@@ -72,14 +72,14 @@ fn check_point(
     case: &Case,
     problem: &Problem,
     criteria: &Criteria,
-    issues: &[InputId],
+    issues: &[InputIndex],
     amounts_of: &BTreeMap<Vec<usize>, Vec<i64>>,
     (efficient, point, packages): (&EfficientPackage, &[i64], usize),
 ) {
     let utilities: Vec<(usize, f64)> =
         criteria.parties.iter().zip(point).map(|(party, tenths)| (*party, *tenths as f64 / 10.0)).collect();
     assert_eq!(efficient.utilities, utilities);
-    let places: Vec<(usize, InputId, usize)> = criteria
+    let places: Vec<(usize, InputIndex, usize)> = criteria
         .orders
         .iter()
         .zip(&point[criteria.parties.len()..])

@@ -4,7 +4,7 @@ use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, place_of_answer};
 use crate::oracle::world::{Kind as InputKind, Knowledge};
 use detente_analysis::{Budget, MAX_PACKAGES, Package, PackageOrder, PackageQuery, Problem};
-use detente_condition::InputId;
+use detente_condition::InputIndex;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub(crate) struct Coverage {
 
 /// The cells of the issues that matter, and whether each cell passes. Fails if an omitted issue, or an integer within
 /// an interval, makes a difference.
-pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputId]) -> BTreeMap<Vec<usize>, bool> {
+pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputIndex]) -> BTreeMap<Vec<usize>, bool> {
     let mut cells: BTreeMap<Vec<usize>, bool> = BTreeMap::new();
     for (assignment, met) in search.met.iter().enumerate() {
         let cell = search.cell(&problem.space, issues, assignment);
@@ -32,8 +32,8 @@ pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputId]) 
 }
 
 /// The cell of a package. Fails unless the crossings that the package lists are the ones that are certain.
-pub(crate) fn cell_of(case: &Case, problem: &Problem, issues: &[InputId], package: &Package) -> Vec<usize> {
-    let named: Vec<InputId> = package.answers.iter().map(|(issue, _)| *issue).collect();
+pub(crate) fn cell_of(case: &Case, problem: &Problem, issues: &[InputIndex], package: &Package) -> Vec<usize> {
+    let named: Vec<InputIndex> = package.answers.iter().map(|(issue, _)| *issue).collect();
     assert_eq!(named, issues, "the issues of a package");
     let mut terms: Vec<Option<Knowledge>> = vec![None; case.world.inputs.len()];
     for (issue, answer) in &package.answers {
@@ -49,7 +49,7 @@ pub(crate) fn wanted(most: usize, order: PackageOrder) -> PackageQuery {
 
 /// Checks that each package takes the answers that occur least often, in sum, in the packages before it. Members of a
 /// set count separately.
-fn check_unlike(case: &Case, issues: &[InputId], passing: &BTreeSet<&Vec<usize>>, unlike: &[Vec<usize>]) {
+fn check_unlike(case: &Case, issues: &[InputIndex], passing: &BTreeSet<&Vec<usize>>, unlike: &[Vec<usize>]) {
     let answers = |cell: &[usize]| -> Vec<(usize, usize, usize)> {
         let each = issues.iter().zip(cell).flat_map(|(issue, place)| {
             let parts = match case.world.inputs[issue.index()].kind {

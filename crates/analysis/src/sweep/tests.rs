@@ -1,11 +1,11 @@
 use super::TooManyCasesError;
 use crate::Budget;
 use crate::tests::problem;
-use detente_condition::{Answer, InputId, Value};
+use detente_condition::{Answer, InputIndex, Value};
 
-const DROUGHT: InputId = InputId(1);
-const RAIN: InputId = InputId(2);
-const GATES: InputId = InputId(3);
+const DROUGHT: InputIndex = InputIndex(1);
+const RAIN: InputIndex = InputIndex(2);
+const GATES: InputIndex = InputIndex(3);
 
 #[test]
 fn combinations_are_the_products_of_what_conditions_distinguish() {

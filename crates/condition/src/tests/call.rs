@@ -45,7 +45,7 @@ fn too_many_cuts_are_reported_at_the_condition_that_adds_them() {
     };
     let domain = Domain::Quantity { min: 0, max: 10_000 };
     let mut vocabulary = crate::Vocabulary::default();
-    vocabulary.add_input("wide".into(), crate::InputId(0), domain.clone());
+    vocabulary.add_input("wide".into(), crate::InputIndex(0), domain.clone());
     let (first, second) = (numbers(1, 40), numbers(40, 80));
     let faults = compile_for_call(&[&first, &second], &vocabulary, [&domain]).unwrap_err();
     assert_eq!(faults.len(), 1);

@@ -2,7 +2,7 @@
 
 use super::{domains, vocabulary};
 use crate::{
-    Answer, ComplexityError, Decision, Domain, Formula, InputId, MAX_INTERVALS, Space, Value, WorkBudget, read,
+    Answer, ComplexityError, Decision, Domain, Formula, InputIndex, MAX_INTERVALS, Space, Value, WorkBudget, read,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ fn equivalent_conditions_compile_to_equal_cubes() {
 fn exceeding_a_budget_reports_its_limit() {
     let members: Vec<Arc<str>> = (0..40).map(|at| Arc::from(format!("m{at}"))).collect();
     let domain = Domain::Members(members);
-    let of = |low: u32| Formula::Atom(crate::Atom::Count { input: InputId(0), allowed: u128::MAX << low });
+    let of = |low: u32| Formula::Atom(crate::Atom::Count { input: InputIndex(0), allowed: u128::MAX << low });
     let space = Space::new([&domain], []).unwrap();
     assert!(Decision::compile(&of(2), &space, WorkBudget::default()).is_ok());
     let cubes = Decision::compile(&of(20), &space, WorkBudget::default());
@@ -58,7 +58,7 @@ fn cuts_are_bounded() {
     // Each isolated number adds two cuts, so that n numbers make 2 n + 1 intervals.
     let formula = |numbers: i64| {
         let numbers = crate::Numbers::new((1..=numbers).map(|at| (at * 3, at * 3)));
-        Formula::Atom(crate::Atom::Numbers { input: InputId(0), allowed: numbers })
+        Formula::Atom(crate::Atom::Numbers { input: InputIndex(0), allowed: numbers })
     };
     let most = i64::try_from(MAX_INTERVALS).unwrap() / 2 - 1;
     assert!(Space::new([&domain], [&formula(most)]).is_ok());
@@ -69,7 +69,7 @@ fn cuts_are_bounded() {
 #[test]
 fn an_answer_of_a_different_kind_leaves_everything_possible() {
     let (space, _) = compiled("backed");
-    let axis = space.axis(InputId(2)).unwrap();
+    let axis = space.axis(InputIndex(2)).unwrap();
     assert_eq!(axis.possible(&Answer::Exact(Value::Quantity(3))), axis.full());
     assert_eq!(axis.possible(&Answer::AnyOf(0)), axis.full());
     assert_eq!(axis.possible(&Answer::Exact(Value::Choice(200))), axis.full());
@@ -79,12 +79,12 @@ fn an_answer_of_a_different_kind_leaves_everything_possible() {
 fn conditions_on_the_extremes_of_i64_are_exact() {
     let domain = Domain::Quantity { min: i64::MIN, max: i64::MAX };
     let mut vocabulary = crate::Vocabulary::default();
-    vocabulary.add_input("n".into(), InputId(0), domain.clone());
+    vocabulary.add_input("n".into(), InputIndex(0), domain.clone());
     let formula = read("n > 9223372036854775806 || n == -9223372036854775808", &vocabulary).unwrap();
     let space = Space::new([&domain], [&formula]).unwrap();
     let decision = Decision::compile(&formula, &space, WorkBudget::default()).unwrap();
     let holds = |number| {
-        let possible = space.axis(InputId(0)).unwrap().possible(&Answer::Exact(Value::Quantity(number)));
+        let possible = space.axis(InputIndex(0)).unwrap().possible(&Answer::Exact(Value::Quantity(number)));
         decision.holds.iter().any(|cube| cube.iter().all(|literal| possible & literal.forbids == 0))
     };
     assert_eq!([i64::MIN, i64::MIN + 1, 0, i64::MAX - 1, i64::MAX].map(holds), [true, false, false, false, true]);

@@ -2,7 +2,7 @@
 
 use super::{domains, vocabulary};
 use crate::{
-    Atom, ComplexityError, Decision, Domain, Formula, InputId, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, Space,
+    Atom, ComplexityError, Decision, Domain, Formula, InputIndex, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, Space,
     Vocabulary, WorkBudget, compile_for_call_within, read,
 };
 use std::sync::Arc;
@@ -151,7 +151,7 @@ fn the_number_of_faults_reported_per_condition_is_bounded() {
 fn all_suggestions_of_a_condition_share_one_bound() {
     let mut vocabulary = Vocabulary::default();
     for at in 0..200u16 {
-        vocabulary.add_input(format!("{}{at:03}", "n".repeat(57)).into(), InputId(at), Domain::Flag);
+        vocabulary.add_input(format!("{}{at:03}", "n".repeat(57)).into(), InputIndex(at), Domain::Flag);
     }
     let unknown = |count: usize| (0..count).map(|at| format!("{}{at:03}", "m".repeat(57))).collect::<Vec<_>>();
     let near = format!("{}1234", "n".repeat(57));
@@ -206,7 +206,7 @@ fn every_condition_has_a_minimum_cost() {
 fn a_call_is_limited_to_fewer_cubes_than_a_file() {
     let at_least_two = |members: usize| {
         let domain = Domain::Members((0..members).map(|at| Arc::from(format!("m{at}"))).collect());
-        let formula = Formula::Atom(Atom::Count { input: InputId(0), allowed: u128::MAX << 2 });
+        let formula = Formula::Atom(Atom::Count { input: InputIndex(0), allowed: u128::MAX << 2 });
         let space = Space::new([&domain], []).unwrap();
         let of_call = Decision::compile(&formula, &space, WorkBudget::for_call());
         let of_file = Decision::compile(&formula, &space, WorkBudget::default());

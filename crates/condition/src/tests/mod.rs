@@ -5,7 +5,7 @@ mod cubes;
 mod limits;
 mod reading;
 
-use super::{Domain, InputId, Vocabulary};
+use super::{Domain, InputIndex, Vocabulary};
 use std::sync::Arc;
 
 /// The domains of `scope` (a choice of three), `days` (1 to 100), `backed` (a flag) and `force` (four members).
@@ -23,7 +23,7 @@ fn domains() -> Vec<(&'static str, Domain)> {
 fn vocabulary() -> Vocabulary {
     let mut vocabulary = Vocabulary::default();
     for (at, (name, domain)) in (0..).zip(domains()) {
-        vocabulary.add_input(name.into(), InputId(at), domain);
+        vocabulary.add_input(name.into(), InputIndex(at), domain);
     }
     vocabulary.add_group("nato".into(), vec!["uk".into(), "france".into(), "canada".into()]);
     vocabulary

@@ -5,14 +5,14 @@
 use super::file::{Case, ExpectFinding};
 use super::words::{ExpectedStatus, Word};
 use crate::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Given, Origin, Sighting, Status};
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputIndex};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns the answers of a case in the form in which a request gives them.
 fn given(case: &Case) -> Vec<Given> {
     let replaced =
-        |input: &InputId| case.cleared.contains(input) || case.overrides.iter().any(|(other, _)| other == input);
-    let of = |origin| move |(input, answer): &(InputId, Answer)| Given { input: *input, answer: *answer, origin };
+        |input: &InputIndex| case.cleared.contains(input) || case.overrides.iter().any(|(other, _)| other == input);
+    let of = |origin| move |(input, answer): &(InputIndex, Answer)| Given { input: *input, answer: *answer, origin };
     let terms = case.terms.iter().filter(|(input, _)| !replaced(input)).map(of(Origin::Proposal));
     let others = case.overrides.iter().map(of(Origin::Override));
     terms.chain(others).chain(case.circumstances.iter().map(of(Origin::Circumstance))).collect()

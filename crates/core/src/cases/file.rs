@@ -10,7 +10,7 @@ use crate::scenario::document::{Content, Key, Node, parse};
 use crate::scenario::model::{Firmness, Scenario};
 use crate::scenario::record::{At, Kebab, Read, SingleLine, Snake, Text, record};
 use crate::scenario::resolve::values::{InputNames, answers_of_map};
-use detente_condition::{Answer, Domain, InputId};
+use detente_condition::{Answer, Domain, InputIndex};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,13 +134,13 @@ pub struct Case {
     /// The name of the case, for reports.
     pub name: String,
     /// The terms of the proposal.
-    pub terms: Vec<(InputId, Answer)>,
+    pub terms: Vec<(InputIndex, Answer)>,
     /// Terms that replace those of the proposal.
-    pub overrides: Vec<(InputId, Answer)>,
+    pub overrides: Vec<(InputIndex, Answer)>,
     /// Issues whose terms are removed from the proposal.
-    pub cleared: Vec<InputId>,
+    pub cleared: Vec<InputIndex>,
     /// Answers for circumstances, which replace what the scenario assumes.
-    pub circumstances: Vec<(InputId, Answer)>,
+    pub circumstances: Vec<(InputIndex, Answer)>,
     /// The day of the evaluation; `None`: the scenario's `as_of`.
     pub as_of: Option<Date>,
     /// The expected results.
@@ -256,7 +256,7 @@ impl Resolver<'_> {
         let cleared = entry.cleared.unwrap_or_default().into_iter().filter_map(|id| {
             let key = Key { place: id.place, text: id.value.0 };
             let found = names.find(&key, "issue", &mut self.faults)?;
-            u16::try_from(found).ok().map(InputId)
+            u16::try_from(found).ok().map(InputIndex)
         });
         let cleared = cleared.collect();
         let (first, last) = scenario.covers;

@@ -9,7 +9,7 @@ use super::standing::{Standing, standings};
 use super::supposed::Supposed;
 use crate::scenario::Scenario;
 use crate::scenario::model::{Firmness, RedLine};
-use detente_condition::{ComplexityError, Cubes, InputId, Space, Vocabulary};
+use detente_condition::{ComplexityError, Cubes, InputIndex, Space, Vocabulary};
 use jiff::civil::Date;
 use std::sync::{Arc, OnceLock};
 use thiserror::Error;
@@ -34,7 +34,7 @@ pub struct Compiled {
     /// For each input, the ordinals of the watchers that test it.
     watchers: BoxedLists<u32>,
     /// For each red line, the inputs that decide its status or firmness.
-    deciding: BoxedLists<InputId>,
+    deciding: BoxedLists<InputIndex>,
     /// The names that conditions of calls may use.
     ///
     /// Built on first use, because most scenarios never need it.
@@ -150,7 +150,7 @@ impl Compiled {
     }
 
     /// Builds the index from inputs to watchers and from red lines to the inputs that decide them.
-    fn index(&self) -> (BoxedLists<u32>, BoxedLists<InputId>) {
+    fn index(&self) -> (BoxedLists<u32>, BoxedLists<InputIndex>) {
         let mut watchers = vec![Vec::new(); self.scenario.inputs.len()];
         let mut deciding = Vec::with_capacity(self.scenario.red_lines.len());
         for ordinal in 0..self.watcher_count() {
@@ -177,7 +177,7 @@ impl Compiled {
     }
 
     /// Returns the inputs on which the status or firmness of a red line depends, in input order.
-    pub fn deciding_inputs(&self, red_line: usize) -> &[InputId] {
+    pub fn deciding_inputs(&self, red_line: usize) -> &[InputIndex] {
         self.deciding.get(red_line).map_or(&[], |inputs| inputs)
     }
 

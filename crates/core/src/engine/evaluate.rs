@@ -12,7 +12,7 @@ use super::standing::Standing;
 use super::supposed::Supposed;
 use super::verdict::{Stance, Verdict};
 use crate::scenario::model::{Firmness, RedLine};
-use detente_condition::{Answer, Cubes, InputId, Space};
+use detente_condition::{Answer, Cubes, InputIndex, Space};
 use jiff::civil::Date;
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -97,7 +97,7 @@ impl Compiled {
     /// Returns the answer and origin of each input in an edition, given the answers of a request.
     fn inputs_in(&self, edition: &Edition, given: &[Given]) -> Vec<EffectiveInput> {
         let inputs = (0u16..).zip(&edition.defaults).map(|(input, default)| {
-            let input = InputId(input);
+            let input = InputIndex(input);
             let origin = match (default, self.scenario().is_issue(input)) {
                 (Answer::Unsettled, true) => Origin::Silence,
                 (Answer::Unsettled, false) => Origin::Unknown,

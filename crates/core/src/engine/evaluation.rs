@@ -8,7 +8,7 @@ use super::supposed::Supposed;
 use super::verdict::{Stance, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::model::{Firmness, RedLine};
-use detente_condition::{InputId, Space};
+use detente_condition::{InputIndex, Space};
 use jiff::civil::Date;
 use std::ops::Range;
 use std::sync::Arc;
@@ -150,9 +150,9 @@ impl Evaluation {
     }
 
     /// Returns the inputs that decide an undetermined red line, in input order.
-    pub fn hangs_on(&self, finding: &Finding) -> Vec<InputId> {
+    pub fn hangs_on(&self, finding: &Finding) -> Vec<InputIndex> {
         let openings = self.would_cross(finding).chain(self.would_clear(finding)).flatten();
-        let mut inputs: Vec<InputId> = openings.map(|opening| opening.input).collect();
+        let mut inputs: Vec<InputIndex> = openings.map(|opening| opening.input).collect();
         inputs.sort_unstable();
         inputs.dedup();
         inputs

@@ -2,7 +2,7 @@
 //!
 //! Must not know of red lines or verdicts.
 
-use detente_condition::{Answer, InputId, Value};
+use detente_condition::{Answer, InputIndex, Value};
 use jiff::civil::Date;
 use thiserror::Error;
 
@@ -31,7 +31,7 @@ pub enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Given {
     /// The input.
-    pub input: InputId,
+    pub input: InputIndex,
     /// The answer of the request.
     pub answer: Answer,
     /// The part of the request that gives the answer.
@@ -44,7 +44,7 @@ pub struct Given {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EffectiveInput {
     /// The input.
-    pub input: InputId,
+    pub input: InputIndex,
     /// The answer used.
     pub answer: Answer,
     /// The origin of the answer.

@@ -2,7 +2,7 @@
 //!
 //! Must not know of red lines or parties.
 
-use detente_condition::{Axis, Cubes, InputId, Literal, Space};
+use detente_condition::{Axis, Cubes, InputIndex, Literal, Space};
 use std::ops::Range;
 
 /// A list of lists in two allocations, because an evaluation produces many short lists.
@@ -45,7 +45,7 @@ impl<T> Lists<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cause {
     /// The input.
-    pub input: InputId,
+    pub input: InputIndex,
     /// The member, if the input is a set of members; otherwise `None`.
     pub member: Option<u8>,
 }
@@ -54,7 +54,7 @@ pub struct Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// The input whose answer is open.
-    pub input: InputId,
+    pub input: InputIndex,
     /// The values that are possible now, as a mask of the input's axis.
     pub possible: u128,
     /// The values of `possible` that must be ruled out, as a mask of the input's axis.

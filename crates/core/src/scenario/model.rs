@@ -3,7 +3,7 @@
 //! References between parts are positions, which are resolved when the file is read and are always in range. Must not
 //! know of the file format or of evaluation.
 
-use detente_condition::{Answer, Cubes, Decision, Domain, Formula, InputId, Space, Value, Vocabulary};
+use detente_condition::{Answer, Cubes, Decision, Domain, Formula, InputIndex, Space, Value, Vocabulary};
 use jiff::civil::Date;
 use std::fmt;
 use std::sync::Arc;
@@ -81,8 +81,8 @@ impl Scenario {
     }
 
     /// Finds an issue or circumstance by its id.
-    pub fn input(&self, id: &str) -> Option<(InputId, &Input)> {
-        (0u16..).zip(&self.inputs).find(|(_, input)| &*input.id == id).map(|(at, input)| (InputId(at), input))
+    pub fn input(&self, id: &str) -> Option<(InputIndex, &Input)> {
+        (0u16..).zip(&self.inputs).find(|(_, input)| &*input.id == id).map(|(at, input)| (InputIndex(at), input))
     }
 
     /// Builds the names that a condition may use: inputs and groups.
@@ -91,7 +91,7 @@ impl Scenario {
     pub fn vocabulary(&self) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
         for (at, input) in (0..).zip(&self.inputs) {
-            vocabulary.add_input(input.id.clone(), InputId(at), input.domain.clone());
+            vocabulary.add_input(input.id.clone(), InputIndex(at), input.domain.clone());
         }
         for group in &self.groups {
             vocabulary.add_group(group.id.clone(), group.members.clone());
@@ -100,7 +100,7 @@ impl Scenario {
     }
 
     /// Whether an input is an issue; otherwise it is a circumstance.
-    pub fn is_issue(&self, input: InputId) -> bool {
+    pub fn is_issue(&self, input: InputIndex) -> bool {
         input.index() < self.issue_count
     }
 
@@ -366,7 +366,7 @@ pub struct Caution {
 pub struct Preference {
     /// The position of the party.
     pub party: usize,
-    pub issue: InputId,
+    pub issue: InputIndex,
     pub ranking: Ranking,
     pub evidence: Vec<Evidence>,
 }
@@ -384,7 +384,7 @@ pub enum Ranking {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Term {
     /// The issue.
-    pub issue: InputId,
+    pub issue: InputIndex,
     /// The answer; it may leave several values open.
     pub answer: Answer,
 }

@@ -8,7 +8,7 @@ use super::document::{Node, parse};
 use super::model::Input;
 use super::record::{At, Kebab, Read, SingleLine, Text, record};
 use super::resolve::values::answers_of_map;
-use detente_condition::{Answer, InputId};
+use detente_condition::{Answer, InputIndex};
 
 record! {
     /// A proposal in a file of its own.
@@ -32,7 +32,7 @@ record! {
 ///
 /// # Errors
 /// Returns every fault of the file, each with its place.
-pub fn load_proposal(file: &str, text: &str, issues: &[Input]) -> Result<Vec<(InputId, Answer)>, Diagnostics> {
+pub fn load_proposal(file: &str, text: &str, issues: &[Input]) -> Result<Vec<(InputIndex, Answer)>, Diagnostics> {
     let mut faults = Faults::default();
     let entry = parse(text, &mut faults).and_then(|root| ProposalFile::read(&root, &mut faults));
     let terms = entry.and_then(|entry| entry.terms);
@@ -55,7 +55,7 @@ pub fn load_answers(
     text: &str,
     inputs: &[Input],
     first: usize,
-) -> Result<Vec<(InputId, Answer)>, Diagnostics> {
+) -> Result<Vec<(InputIndex, Answer)>, Diagnostics> {
     let mut faults = Faults::default();
     let root = parse(text, &mut faults);
     let answers = root.map(|root| answers_of_map(inputs, first, &root, &mut faults));

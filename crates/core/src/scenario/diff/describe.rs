@@ -8,7 +8,7 @@ use crate::scenario::model::{
     Caution, Condition, Constraint, Evidence, Group, Id, Input, Party, Preference, Proposal, RedLine, Scenario, Source,
     Span, Term, Waiver,
 };
-use detente_condition::{Domain, Formula, InputId};
+use detente_condition::{Domain, Formula, InputIndex};
 
 /// Describes all parts of a scenario, in the order of the file format.
 pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
@@ -132,7 +132,7 @@ impl Describer<'_> {
         self.0.parties.get(position).map_or("", |party| &party.id)
     }
 
-    fn issue(&self, input: InputId) -> Option<&Input> {
+    fn issue(&self, input: InputIndex) -> Option<&Input> {
         self.0.inputs.get(input.index())
     }
 

@@ -7,7 +7,7 @@
 
 use super::Meaning;
 use crate::scenario::model::Scenario;
-use detente_condition::{Atom, Decision, Domain, Formula, InputId, Space, WorkBudget};
+use detente_condition::{Atom, Decision, Domain, Formula, InputIndex, Space, WorkBudget};
 
 /// The maximum number of steps of one comparison.
 ///
@@ -67,7 +67,7 @@ fn translated(formula: &Formula, from: &Scenario, to: &Scenario) -> Option<Formu
     })
 }
 
-fn translated_atom(atom: &Atom, from: &Domain, input: InputId, to: &Domain) -> Option<Atom> {
+fn translated_atom(atom: &Atom, from: &Domain, input: InputIndex, to: &Domain) -> Option<Atom> {
     let same = match (from, to) {
         (Domain::Choice(ours), Domain::Choice(theirs)) | (Domain::Members(ours), Domain::Members(theirs)) => {
             ours.len() == theirs.len() && ours.iter().all(|entry| theirs.contains(entry))

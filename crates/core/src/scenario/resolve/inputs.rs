@@ -10,7 +10,7 @@ use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, 
 use crate::scenario::limits;
 use crate::scenario::model::{Dated, Group, Input, Party, Role};
 use crate::scenario::record::{At, Fields, Number, SingleLine, Snake, Text};
-use detente_condition::{Domain, InputId, MAX_ENTRIES};
+use detente_condition::{Domain, InputIndex, MAX_ENTRIES};
 use jiff::civil::Date;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -131,7 +131,7 @@ impl Resolver<'_> {
         if let Some(id) = &entry.id {
             self.inputs.add("issue, circumstance or group", &id.value.0, id.place, position, self.faults);
             if let (Some(domain), Ok(position)) = (&domain, u16::try_from(position)) {
-                self.vocabulary.add_input(Arc::from(id.value.0.as_str()), InputId(position), domain.clone());
+                self.vocabulary.add_input(Arc::from(id.value.0.as_str()), InputIndex(position), domain.clone());
             } else {
                 // The name exists but its domain is unknown, so that conditions that use it are not checked.
                 self.inputs.unread.add(&id.value.0);

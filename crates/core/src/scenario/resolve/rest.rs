@@ -10,7 +10,7 @@ use crate::scenario::document::{Content, Key, Node};
 use crate::scenario::format::{PreferenceEntry, ProposalEntry};
 use crate::scenario::model::{Input, Preference, Proposal, Ranking, Term};
 use crate::scenario::record::{At, Snake};
-use detente_condition::{Domain, InputId, Value};
+use detente_condition::{Domain, InputIndex, Value};
 use std::collections::HashSet;
 
 /// The maximum number of values of a quantity for which `values` can give numbers.
@@ -47,7 +47,7 @@ impl Resolver<'_> {
     }
 
     /// Resolves the id of an issue; `None` if the id is unknown or the issue could not be read.
-    fn issue<'a>(&mut self, id: &At<Snake>, drafts: &'a Drafts) -> Option<(InputId, &'a Input)> {
+    fn issue<'a>(&mut self, id: &At<Snake>, drafts: &'a Drafts) -> Option<(InputIndex, &'a Input)> {
         let At { place, value: Snake(name) } = id;
         let found = self.inputs.find("issue", name, *place, self.faults)?;
         if self.inputs.unread.is_unread(name) {
@@ -57,7 +57,7 @@ impl Resolver<'_> {
             let what = if drafts.inputs.get(found).is_some() { "circumstance" } else { "group" };
             return self.fault(*place, format!("`{name}` is a {what}, not an issue"));
         }
-        Some((InputId(u16::try_from(found).ok()?), drafts.inputs.get(found)?))
+        Some((InputIndex(u16::try_from(found).ok()?), drafts.inputs.get(found)?))
     }
 
     fn ordinal(&mut self, input: &Input, node: &Node) -> Option<Ranking> {

@@ -7,7 +7,7 @@ use crate::scenario::diagnostics::Faults;
 use crate::scenario::document::{Content, Key, Node};
 use crate::scenario::model::Input;
 use crate::scenario::record::Fields;
-use detente_condition::{Answer, Domain, InputId, Value};
+use detente_condition::{Answer, Domain, InputIndex, Value};
 use std::collections::BTreeMap;
 
 /// Reads a value of an input's domain.
@@ -170,7 +170,7 @@ pub(crate) fn answers_of_map(
     first: usize,
     node: &Node,
     faults: &mut Faults,
-) -> Vec<(InputId, Answer)> {
+) -> Vec<(InputIndex, Answer)> {
     answers(inputs, first, &InputNames::of(inputs), &Unread::default(), node, faults)
 }
 
@@ -182,7 +182,7 @@ pub(crate) fn answers(
     unread: &Unread,
     node: &Node,
     faults: &mut Faults,
-) -> Vec<(InputId, Answer)> {
+) -> Vec<(InputIndex, Answer)> {
     let what = if first == 0 { "issue" } else { "circumstance" };
     let Content::Mapping(entries) = &node.content else {
         faults.add(node.place, format!("expected a map from {what} to answer, found {}", node.describe()));
@@ -197,7 +197,7 @@ pub(crate) fn answers(
         let Some(at) = names.find(key, what, faults) else { continue };
         let answer = inputs.get(at).and_then(|input| answer(input, node, faults));
         if let (Some(answer), Ok(position)) = (answer, u16::try_from(first + at)) {
-            found.push((InputId(position), answer));
+            found.push((InputIndex(position), answer));
         }
     }
     found

@@ -6,7 +6,7 @@ use crate::scenario::model::{
     RedLine, Role, Scenario, Source, Span, Waiver,
 };
 use crate::scenario::{load, revision};
-use detente_condition::{Answer, Domain, InputId, Value};
+use detente_condition::{Answer, Domain, InputIndex, Value};
 use jiff::civil::{Date, date};
 
 const BUNDLED: &str = include_str!("../../../../../scenarios/ukraine-2025.yaml");
@@ -123,7 +123,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
     let ranking = Ranking::Ordinal(vec![Value::Choice(0), Value::Choice(1), Value::Choice(2)]);
     let numbers = Ranking::Cardinal(vec![(Value::Flag(false), 0.0), (Value::Flag(true), 1.5)]);
     for (party, issue, ranking) in [(0, 0, ranking), (1, 2, numbers)] {
-        original.preferences.push(Preference { party, issue: InputId(issue), ranking, evidence: evidence.clone() });
+        original.preferences.push(Preference { party, issue: InputIndex(issue), ranking, evidence: evidence.clone() });
     }
     original.inputs.last_mut().unwrap().evidence.clone_from(&evidence);
     original.revision = revision::of(&original);
@@ -249,7 +249,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         |scenario| &mut scenario.preferences,
         &[
             |preference| preference.party += 1,
-            |preference| preference.issue = InputId(1),
+            |preference| preference.issue = InputIndex(1),
             |preference| match &mut preference.ranking {
                 Ranking::Ordinal(order) => rotate(order),
                 Ranking::Cardinal(values) => values[0].1 += 0.25,
