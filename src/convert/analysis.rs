@@ -13,6 +13,7 @@ use detente_analysis::{
 use detente_condition::{Answer, InputIndex};
 use detente_core::engine::Given;
 use detente_core::scenario::Scenario;
+use detente_core::scenario::index::{PartyIndex, RedLineIndex};
 use detente_core::scenario::model::Firmness;
 use std::collections::BTreeSet;
 
@@ -39,7 +40,7 @@ pub fn cut_text(cut: Option<CutShort>) -> &'static str {
 }
 
 /// Converts the red line at `position` to its brief form, with `firmness` as its firmness.
-pub fn mention(question: &Question, position: usize, firmness: Firmness) -> Option<v1::RedLineMention> {
+pub fn mention(question: &Question, position: RedLineIndex, firmness: Firmness) -> Option<v1::RedLineMention> {
     let scenario = question.compiled.scenario();
     let red_line = question.red_line(position)?;
     Some(v1::RedLineMention {
@@ -53,7 +54,7 @@ pub fn mention(question: &Question, position: usize, firmness: Firmness) -> Opti
 /// Converts counted red lines, given as indices into [`Problem::lines`], to their brief form.
 pub fn lines(problem: &Problem, places: &[usize]) -> Vec<v1::RedLineMention> {
     let found = places.iter().filter_map(|place| problem.lines.get(*place));
-    found.filter_map(|line| mention(&problem.question, line.position, line.firmness)).collect()
+    found.filter_map(|line| mention(&problem.question, line.index, line.firmness)).collect()
 }
 
 /// Converts the red lines that would count but are not yet recorded on the day.
@@ -75,20 +76,20 @@ pub fn not_recorded_text(question: &Question) -> String {
 }
 
 /// Converts red lines, given as positions with the firmness of the crossing.
-fn crossed(question: &Question, crossed: &[(usize, Firmness)]) -> Vec<v1::RedLineMention> {
+fn crossed(question: &Question, crossed: &[(RedLineIndex, Firmness)]) -> Vec<v1::RedLineMention> {
     crossed.iter().filter_map(|(position, firmness)| mention(question, *position, *firmness)).collect()
 }
 
 /// Returns the ids of the parties that hold the given counted lines, in the scenario's order.
 fn parties(problem: &Problem, places: &[usize]) -> Vec<String> {
-    let of: BTreeSet<usize> =
+    let of: BTreeSet<PartyIndex> =
         places.iter().filter_map(|place| problem.lines.get(*place)).map(|line| line.party).collect();
     let scenario = problem.question.compiled.scenario();
     of.into_iter().filter_map(|party| scenario.parties.get(party)).map(|party| party.id.to_string()).collect()
 }
 
 fn terms_of(scenario: &Scenario, answers: &[(InputIndex, Answer)]) -> Vec<v1::Term> {
-    let found = answers.iter().filter_map(|(input, answer)| Some((scenario.inputs.get(input.index())?, answer)));
+    let found = answers.iter().filter_map(|(input, answer)| Some((scenario.inputs.get(*input)?, answer)));
     found.map(|(input, answer)| from_answer(input, answer)).collect()
 }
 
@@ -106,7 +107,7 @@ pub fn from_efficient(question: &Question, efficient: &Efficient) -> v1::Efficie
     let ranks = efficient.places.iter().filter_map(|(party, issue, place)| {
         Some(v1::IssueRank {
             party: scenario.parties.get(*party)?.id.to_string(),
-            issue: scenario.inputs.get(issue.index())?.id.to_string(),
+            issue: scenario.inputs.get(*issue)?.id.to_string(),
             rank: i32::try_from(*place).unwrap_or(i32::MAX),
         })
     });
@@ -119,7 +120,7 @@ pub fn from_efficient(question: &Question, efficient: &Efficient) -> v1::Efficie
 }
 
 /// Converts parties' utilities.
-pub fn from_utilities(scenario: &Scenario, utilities: &[(usize, f64)]) -> Vec<v1::PartyUtility> {
+pub fn from_utilities(scenario: &Scenario, utilities: &[(PartyIndex, f64)]) -> Vec<v1::PartyUtility> {
     let found = utilities.iter().filter_map(|(party, utility)| {
         Some(v1::PartyUtility { party: scenario.parties.get(*party)?.id.to_string(), utility: *utility })
     });
@@ -165,7 +166,7 @@ pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amended) -> v1
 fn from_step(problem: &Problem, step: &Step) -> Option<v1::AmendmentChange> {
     let question = &problem.question;
     let scenario = question.compiled.scenario();
-    let input = scenario.inputs.get(step.input.index())?;
+    let input = scenario.inputs.get(step.input)?;
     let (kind, text) = match step.kind {
         StepKind::Member { member, inside: true } => {
             let id = entry_id(&input.domain, member);

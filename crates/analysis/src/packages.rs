@@ -16,6 +16,7 @@ use super::utilities::{Criterion, NotExactError, Utilities};
 use biodivine_lib_bdd::{Bdd, BddPointer};
 use detente_condition::{Answer, InputIndex, Literal, Value};
 use detente_core::engine::NotCoveredError;
+use detente_core::scenario::index::PartyIndex;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +50,7 @@ pub struct Wanted {
     /// The utility without a deal of each party with numbers, by position.
     ///
     /// `Some` requests the bargaining solutions.
-    pub disagreement: Option<Vec<(usize, f64)>>,
+    pub disagreement: Option<Vec<(PartyIndex, f64)>>,
 }
 
 /// A passing package that no other passing package dominates.
@@ -58,9 +59,9 @@ pub struct Efficient {
     /// The first package at its efficient point.
     pub package: Package,
     /// The utility of each party with numbers, by position.
-    pub utilities: Vec<(usize, f64)>,
+    pub utilities: Vec<(PartyIndex, f64)>,
     /// The rank in each order of a party, as party, issue and rank; 0 is the best.
-    pub places: Vec<(usize, InputIndex, usize)>,
+    pub places: Vec<(PartyIndex, InputIndex, usize)>,
     /// The number of packages at this point.
     pub packages: BigUint,
 }
@@ -100,9 +101,9 @@ pub struct Bargaining {
     /// The Kalai-Smorodinsky solutions.
     pub kalai_smorodinsky: Vec<Efficient>,
     /// The greatest utility that each party with numbers could have, by position.
-    pub ideal: Vec<(usize, f64)>,
+    pub ideal: Vec<(PartyIndex, f64)>,
     /// The disagreement point: the utility without a deal of each party with numbers, by position.
-    pub disagreement: Vec<(usize, f64)>,
+    pub disagreement: Vec<(PartyIndex, f64)>,
 }
 
 /// The reason for which a search for packages has no result.
@@ -260,7 +261,7 @@ impl<'a> PackageSearch<'a> {
             let points = places.iter().filter_map(|at| frontier.points.get(*at));
             points.take(MAX_SOLUTIONS).map(|point| self.efficient(utilities, frontier, point)).collect()
         };
-        let numbers = |amounts: &[i128]| -> Vec<(usize, f64)> {
+        let numbers = |amounts: &[i128]| -> Vec<(PartyIndex, f64)> {
             utilities
                 .parties_with_numbers()
                 .zip(amounts)

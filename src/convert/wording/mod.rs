@@ -27,7 +27,7 @@ pub fn reason(scenario: &Scenario, inputs: &[EffectiveInput], causes: &[Cause]) 
         let (group, after) = rest.split_at(same);
         rest = after;
         let effective = inputs.get(first.input.index());
-        let (Some(input), Some(effective)) = (scenario.inputs.get(first.input.index()), effective) else { continue };
+        let (Some(input), Some(effective)) = (scenario.inputs.get(first.input), effective) else { continue };
         let origin = origin(effective.origin);
         if first.member.is_none() {
             phrases.push(format!("{}{origin}", answer(input, &effective.answer)));
@@ -233,5 +233,5 @@ pub fn capitalised(text: &str) -> String {
 
 /// Returns the id of an input, as requests write it.
 pub fn input_id(scenario: &Scenario, input: InputIndex) -> String {
-    scenario.inputs.get(input.index()).map_or_else(String::new, |input| input.id.to_string())
+    scenario.inputs.get(input).map_or_else(String::new, |input| input.id.to_string())
 }

@@ -14,8 +14,9 @@ use crate::schema::proto::v1;
 use crate::schema::proto::v1::binding_probability::Of;
 use crate::services::analysis::AnalysisRequest;
 use detente_analysis::{Best, Budget, CutShort, Problem, Question, Range, Robustness};
-use detente_condition::{Answer, Axis, InputIndex, Value, did_you_mean};
+use detente_condition::{Answer, Axis, EntryIndex, InputIndex, Value, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin};
+use detente_core::scenario::index::RedLineIndex;
 use detente_core::scenario::model::Firmness;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -87,7 +88,7 @@ type SourcedProbability = (f64, v1::ProbabilityOrigin);
 /// The probabilities that the request states: by position of a red line, and by firmness.
 #[derive(Default)]
 struct StatedProbabilities {
-    by_line: BTreeMap<usize, f64>,
+    by_line: BTreeMap<RedLineIndex, f64>,
     by_firmness: BTreeMap<Firmness, f64>,
 }
 
@@ -95,7 +96,7 @@ impl StatedProbabilities {
     fn read(question: &Question, given: &[v1::BindingProbability], violations: &mut Violations) -> Self {
         let mut stated = Self::default();
         let lines = &question.compiled.scenario().red_lines;
-        let known: HashMap<&str, usize> = lines.iter().enumerate().map(|(at, line)| (&*line.id, at)).collect();
+        let known: HashMap<&str, RedLineIndex> = lines.indexed().map(|(at, line)| (&*line.id, at)).collect();
         if given.len() > MAX_PROBABILITIES {
             let text = format!("{} are given; at most {MAX_PROBABILITIES} are read", given.len());
             violations.over("probabilities", "probabilities", text);
@@ -145,7 +146,7 @@ impl StatedProbabilities {
         let mut used = Vec::with_capacity(problem.lines.len());
         for line in &problem.lines {
             let Some(red_line) = problem.red_line(line) else { continue };
-            let by_line = self.by_line.get(&line.position).map(|stated| (*stated, By::Request));
+            let by_line = self.by_line.get(&line.index).map(|stated| (*stated, By::Request));
             let by_author = red_line.binding_probability.map(|stated| (stated, By::Scenario));
             let by_firmness = self.by_firmness.get(&line.firmness);
             let by_firmness = by_firmness.map(|stated| (*stated, By::RequestByFirmness));
@@ -168,11 +169,11 @@ impl StatedProbabilities {
 
 /// Returns the position of a red line by its name or id, those that hypotheses add included.
 fn to_position(
-    (question, known): (&Question, &HashMap<&str, usize>),
+    (question, known): (&Question, &HashMap<&str, RedLineIndex>),
     name: &str,
     field: &str,
     violations: &mut Violations,
-) -> Option<usize> {
+) -> Option<RedLineIndex> {
     let scenario = question.compiled.scenario();
     let id = match names::parse_red_line(name) {
         Some((of, id)) if of == &*scenario.id => id,
@@ -185,7 +186,8 @@ fn to_position(
     };
     let supposed = || {
         let added = question.supposed.as_ref()?;
-        let mut positions = (scenario.red_lines.len()..).map_while(|at| Some((at, added.red_line(scenario, at)?)));
+        let mut positions =
+            (scenario.red_lines.len()..).map(RedLineIndex).map_while(|at| Some((at, added.red_line(scenario, at)?)));
         positions.find(|(_, line)| &*line.id == id).map(|(at, _)| at)
     };
     let found = known.get(id).copied().or_else(supposed);
@@ -248,7 +250,7 @@ fn combinations(problem: &Problem, sweep: &[InputIndex]) -> Result<Vec<Case>, Ap
 /// A list of sets of members is cut at 65, one more than a sweep may have.
 fn answers(problem: &Problem, input: InputIndex) -> Vec<Answer> {
     let scenario = problem.question.compiled.scenario();
-    let is_flag = scenario.inputs.get(input.index()).is_some_and(|input| input.domain.kind() == "flag");
+    let is_flag = scenario.inputs.get(input).is_some_and(|input| input.domain.kind() == "flag");
     match problem.space.axis(input) {
         None => Vec::new(),
         Some(Axis::Members { count }) => {
@@ -256,7 +258,9 @@ fn answers(problem: &Problem, input: InputIndex) -> Vec<Answer> {
             (0..sets).take(MAX_SWEEP + 1).map(|set| Answer::Exact(Value::Members(set))).collect()
         }
         Some(Axis::Options { .. }) if is_flag => [false, true].map(|flag| Answer::Exact(Value::Flag(flag))).to_vec(),
-        Some(Axis::Options { count }) => (0..*count).map(|option| Answer::Exact(Value::Choice(option))).collect(),
+        Some(Axis::Options { count }) => {
+            (0..*count).map(|option| Answer::Exact(Value::Choice(EntryIndex(option)))).collect()
+        }
         Some(axis @ Axis::Intervals { starts, .. }) => (0..starts.len())
             .filter_map(|at| axis.interval(at))
             .map(|(min, max)| match min == max {
@@ -288,8 +292,7 @@ fn from_best(problem: &Problem, best: &Best) -> v1::BestPackage {
 
 fn from_case(problem: &Problem, case: &Case, found: &Robustness) -> v1::RobustnessCase {
     let scenario = problem.question.compiled.scenario();
-    let terms =
-        case.iter().filter_map(|(input, answer)| Some(from_answer(scenario.inputs.get(input.index())?, answer)));
+    let terms = case.iter().filter_map(|(input, answer)| Some(from_answer(scenario.inputs.get(*input)?, answer)));
     v1::RobustnessCase {
         circumstances: terms.collect(),
         proposal: found.proposal.map(from_range),
@@ -303,7 +306,7 @@ fn importance(problem: &Problem, found: &Robustness) -> Vec<v1::RedLineImportanc
         let (if_binding, if_not_binding) = importance.proposal.unzip();
         let (best_if_binding, best_if_not_binding) = importance.best.unzip();
         Some(v1::RedLineImportance {
-            red_line: mention(&problem.question, line.position, line.firmness),
+            red_line: mention(&problem.question, line.index, line.firmness),
             if_binding: if_binding.map(from_range),
             if_not_binding: if_not_binding.map(from_range),
             best_if_binding: best_if_binding.map(from_range),
@@ -316,7 +319,7 @@ fn importance(problem: &Problem, found: &Robustness) -> Vec<v1::RedLineImportanc
 fn from_used(problem: &Problem, used: &[SourcedProbability]) -> Vec<v1::UsedProbability> {
     let each = problem.lines.iter().zip(used);
     each.map(|(line, (probability, origin))| v1::UsedProbability {
-        red_line: mention(&problem.question, line.position, line.firmness),
+        red_line: mention(&problem.question, line.index, line.firmness),
         probability: *probability,
         origin: (*origin).into(),
     })
