@@ -4,7 +4,7 @@
 //! run.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use detente_condition::{Answer, InputIndex, Value};
+use detente_condition::{Answer, EntryIndex, InputIndex, Value};
 use detente_core::engine::{Compiled, Detail, Given, Origin};
 use detente_core::scenario;
 use std::fmt::Write;
@@ -71,7 +71,8 @@ fn generated(red_lines: usize) -> String {
 
 fn scaling(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fifty-touched");
-    let given = [Given { input: InputIndex(0), answer: Answer::Exact(Value::Choice(1)), origin: Origin::Proposal }];
+    let given =
+        [Given { input: InputIndex(0), answer: Answer::Exact(Value::Choice(EntryIndex(1))), origin: Origin::Proposal }];
     for red_lines in [100, 1_000, 10_000] {
         let compiled = compile("generated.yaml", &generated(red_lines));
         group.bench_function(format!("{red_lines}-loaded"), |bencher| {

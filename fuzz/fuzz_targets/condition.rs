@@ -7,8 +7,8 @@
 #![no_main]
 
 use detente_condition::{
-    Answer, Atom, ConditionError, ConditionErrorKind, Cubes, Decision, Domain, Formula, InputIndex, Space, Value,
-    Vocabulary, WorkBudget, read,
+    Answer, Atom, ConditionError, ConditionErrorKind, Cubes, Decision, Domain, EntryIndex, Formula, InputIndex, Space,
+    Value, Vocabulary, WorkBudget, read,
 };
 use libfuzzer_sys::{Corpus, fuzz_target};
 use std::collections::BTreeSet;
@@ -106,7 +106,9 @@ impl Facts {
     fn values(&self) -> Vec<Vec<Value>> {
         let each = DOMAINS.iter().zip(&self.numbers).map(|((_, domain), numbers)| match domain {
             Domain::Flag => vec![Value::Flag(false), Value::Flag(true)],
-            Domain::Choice(options) => (0u8..).zip(options).map(|(option, _)| Value::Choice(option)).collect(),
+            Domain::Choice(options) => {
+                (0..).map(EntryIndex).zip(options).map(|(option, _)| Value::Choice(option)).collect()
+            }
             Domain::Members(members) => (0..1 << members.len()).map(Value::Members).collect(),
             Domain::Quantity { min, max } => {
                 let numbers: BTreeSet<i64> = numbers.range(min..=max).chain([min, max]).copied().collect();
@@ -133,8 +135,8 @@ fn holds(formula: &Formula, point: &[Value]) -> bool {
         Formula::Constant(truth) => *truth,
         Formula::Atom(atom) => match (atom, point[atom.input().index()]) {
             (Atom::Options { allowed, .. }, Value::Flag(flag)) => allowed >> u32::from(flag) & 1 == 1,
-            (Atom::Options { allowed, .. }, Value::Choice(option)) => allowed >> option & 1 == 1,
-            (Atom::Member { member, .. }, Value::Members(members)) => members >> member & 1 == 1,
+            (Atom::Options { allowed, .. }, Value::Choice(option)) => option.is_in(*allowed),
+            (Atom::Member { member, .. }, Value::Members(members)) => member.is_in(members),
             (Atom::Count { allowed, .. }, Value::Members(members)) => allowed >> members.count_ones() & 1 == 1,
             (Atom::Numbers { allowed, .. }, Value::Quantity(number)) => allowed.contains(number),
             (atom, value) => panic!("{atom:?} is asked of {value:?}"),

@@ -14,6 +14,7 @@ use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
 use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given};
 use detente_core::scenario::Scenario;
+use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::model::{Firmness, Role};
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
@@ -61,7 +62,7 @@ impl ValidatedRequest {
         let scenario = compiled.scenario();
         // Suppositions name all changes of red lines, but shorten conditions and leave out titles.
         let added = supposed.iter().flat_map(|supposed| {
-            let lines = (scenario.red_lines.len()..).map_while(|at| supposed.red_line(scenario, at));
+            let lines = (scenario.red_lines.len()..).map(RedLineIndex).map_while(|at| supposed.red_line(scenario, at));
             lines.map(|line| (&*line.title, &*line.condition.text))
         });
         let added: Vec<(&str, &str)> = added.collect();
@@ -96,7 +97,7 @@ impl ValidatedRequest {
                 let mut violations = Violations::default();
                 for cut in cuts {
                     let scenario = self.question.compiled.scenario();
-                    let name = scenario.inputs.get(cut.input.index()).map_or("", |input| &*input.id);
+                    let name = scenario.inputs.get(cut.input).map_or("", |input| &*input.id);
                     let most = detente_condition::MAX_INTERVALS;
                     let text = format!(
                         "conditions, pins and preferences cut `{name}` into {} intervals; at most {most} can be told apart",
@@ -236,9 +237,14 @@ fn to_goal(compiled: &Compiled, goal: &str, violations: &mut Violations) -> Opti
 }
 
 /// Returns for each party, in the scenario's order, whether its red lines count.
-fn to_counts(scenario: &Scenario, named: Option<&v1::PartyList>, violations: &mut Violations) -> Vec<bool> {
-    let Some(named) = named else { return vec![true; scenario.parties.len()] };
-    let mut counts: Vec<bool> = scenario.parties.iter().map(|party| party.role == Role::Principal).collect();
+fn to_counts(
+    scenario: &Scenario,
+    named: Option<&v1::PartyList>,
+    violations: &mut Violations,
+) -> IndexVec<PartyIndex, bool> {
+    let Some(named) = named else { return vec![true; scenario.parties.len()].into() };
+    let mut counts: IndexVec<PartyIndex, bool> =
+        scenario.parties.iter().map(|party| party.role == Role::Principal).collect();
     let mut seen = BTreeSet::new();
     if named.parties.len() > scenario.parties.len() {
         let text = format!("{} are named; the scenario has {} parties", named.parties.len(), scenario.parties.len());
@@ -261,7 +267,7 @@ fn to_counts(scenario: &Scenario, named: Option<&v1::PartyList>, violations: &mu
 }
 
 /// Returns the position of a party by its id; adds a fault if the scenario has no such party.
-pub fn to_party(scenario: &Scenario, id: &str, field: &str, violations: &mut Violations) -> Option<usize> {
+pub fn to_party(scenario: &Scenario, id: &str, field: &str, violations: &mut Violations) -> Option<PartyIndex> {
     let found = scenario.party(id);
     if found.is_none() {
         let nearest = violations.nearest(id, scenario.parties.iter().map(|party| &*party.id));
@@ -293,7 +299,7 @@ pub fn pin_terms(validated: &mut ValidatedRequest, violations: &mut Violations) 
         let pinned = |(input, _): &(InputIndex, Answer)| *input == given.input;
         if pins.iter().any(pinned) {
             let scenario = validated.question.compiled.scenario();
-            let name = scenario.inputs.get(given.input.index()).map_or("", |input| &*input.id);
+            let name = scenario.inputs.get(given.input).map_or("", |input| &*input.id);
             violations.add("aim.pins", format!("`{name}` is pinned, and a term of the proposal fixes it, too"));
             continue;
         }

@@ -14,6 +14,7 @@ use detente_analysis::{
 use detente_condition::{Answer, InputIndex};
 use detente_core::engine::Given;
 use detente_core::scenario::Scenario;
+use detente_core::scenario::index::{PartyIndex, RedLineIndex};
 use detente_core::scenario::model::Firmness;
 use std::collections::BTreeSet;
 
@@ -35,7 +36,7 @@ pub fn from_progress(progress: SearchProgress) -> v1::SearchProgress {
 }
 
 /// Converts the red line at `position` to its brief form, with `firmness` as its firmness.
-pub fn mention(question: &SearchQuestion, position: usize, firmness: Firmness) -> Option<v1::RedLineMention> {
+pub fn mention(question: &SearchQuestion, position: RedLineIndex, firmness: Firmness) -> Option<v1::RedLineMention> {
     let scenario = question.compiled.scenario();
     let red_line = question.red_line(position)?;
     Some(v1::RedLineMention {
@@ -49,7 +50,7 @@ pub fn mention(question: &SearchQuestion, position: usize, firmness: Firmness) -
 /// Converts counted red lines, given as indices into [`Problem::lines`], to their brief form.
 pub fn lines(problem: &Problem, places: &[usize]) -> Vec<v1::RedLineMention> {
     let found = places.iter().filter_map(|place| problem.lines.get(*place));
-    found.filter_map(|line| mention(&problem.question, line.position, line.firmness)).collect()
+    found.filter_map(|line| mention(&problem.question, line.index, line.firmness)).collect()
 }
 
 /// Converts the red lines that would count but are not yet recorded on the day.
@@ -58,20 +59,20 @@ pub fn not_recorded(question: &SearchQuestion) -> Vec<v1::RedLineMention> {
 }
 
 /// Converts red lines, given as positions with the firmness of the crossing.
-fn crossed(question: &SearchQuestion, crossed: &[(usize, Firmness)]) -> Vec<v1::RedLineMention> {
+fn crossed(question: &SearchQuestion, crossed: &[(RedLineIndex, Firmness)]) -> Vec<v1::RedLineMention> {
     crossed.iter().filter_map(|(position, firmness)| mention(question, *position, *firmness)).collect()
 }
 
 /// Returns the ids of the parties that hold the given counted lines, in the scenario's order.
 fn parties(problem: &Problem, places: &[usize]) -> Vec<String> {
-    let of: BTreeSet<usize> =
+    let of: BTreeSet<PartyIndex> =
         places.iter().filter_map(|place| problem.lines.get(*place)).map(|line| line.party).collect();
     let scenario = problem.question.compiled.scenario();
     of.into_iter().filter_map(|party| scenario.parties.get(party)).map(|party| party.id.to_string()).collect()
 }
 
 fn terms_of(scenario: &Scenario, answers: &[(InputIndex, Answer)]) -> Vec<v1::Term> {
-    let found = answers.iter().filter_map(|(input, answer)| Some((scenario.inputs.get(input.index())?, answer)));
+    let found = answers.iter().filter_map(|(input, answer)| Some((scenario.inputs.get(*input)?, answer)));
     found.map(|(input, answer)| from_answer(input, answer)).collect()
 }
 
@@ -89,7 +90,7 @@ pub fn from_efficient(question: &SearchQuestion, efficient: &EfficientPackage) -
     let ranks = efficient.places.iter().filter_map(|(party, issue, place)| {
         Some(v1::IssueRank {
             party: scenario.parties.get(*party)?.id.to_string(),
-            issue: scenario.inputs.get(issue.index())?.id.to_string(),
+            issue: scenario.inputs.get(*issue)?.id.to_string(),
             rank: i32::try_from(*place).unwrap_or(i32::MAX),
         })
     });
@@ -102,7 +103,7 @@ pub fn from_efficient(question: &SearchQuestion, efficient: &EfficientPackage) -
 }
 
 /// Converts parties' utilities.
-pub fn from_utilities(scenario: &Scenario, utilities: &[(usize, f64)]) -> Vec<v1::PartyUtility> {
+pub fn from_utilities(scenario: &Scenario, utilities: &[(PartyIndex, f64)]) -> Vec<v1::PartyUtility> {
     let found = utilities.iter().filter_map(|(party, utility)| {
         Some(v1::PartyUtility { party: scenario.parties.get(*party)?.id.to_string(), utility: *utility })
     });
@@ -145,7 +146,7 @@ pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amendment) -> 
 fn from_step(problem: &Problem, step: &AmendmentStep) -> Option<v1::AmendmentChange> {
     let question = &problem.question;
     let scenario = question.compiled.scenario();
-    let input = scenario.inputs.get(step.input.index())?;
+    let input = scenario.inputs.get(step.input)?;
     let kind = match step.kind {
         AmendmentStepKind::Member { member, inside: true } => {
             amendment_change::Step::AddMember(entry_id(&input.domain, member))

@@ -31,7 +31,7 @@ pub fn from_evaluation(
         could_become: from_stance(found.could_become).into(),
     });
     let warnings = evaluation.warnings.iter().filter_map(|warning| {
-        let constraint = scenario.constraints.get(warning.position)?;
+        let constraint = scenario.constraints.get(warning.index)?;
         Some(v1::ConstraintWarning {
             constraint: constraint.id.to_string(),
             title: constraint.title.clone(),
@@ -40,7 +40,7 @@ pub fn from_evaluation(
         })
     });
     let cautions = evaluation.cautions.iter().filter_map(|notice| {
-        let caution = scenario.cautions.get(notice.position)?;
+        let caution = scenario.cautions.get(notice.index)?;
         Some(v1::CautionNotice {
             caution: caution.id.to_string(),
             text: caution.text.clone(),
@@ -127,8 +127,8 @@ impl EvaluationConverter<'_> {
     }
 
     fn cause(&self, cause: Cause) -> Option<v1::Cause> {
-        let input = self.scenario.inputs.get(cause.input.index())?;
-        let effective = self.evaluation.inputs.get(cause.input.index())?;
+        let input = self.scenario.inputs.get(cause.input)?;
+        let effective = self.evaluation.inputs.get(cause.input)?;
         Some(v1::Cause {
             input: input.id.to_string(),
             member: cause.member.map_or_else(String::new, |member| entry_id(&input.domain, member)),
@@ -151,7 +151,7 @@ impl EvaluationConverter<'_> {
     /// Converts an opening to terms: several if the numbers of a quantity that serve have gaps between them.
     fn further_terms(&self, space: &Space, opening: &Opening) -> Vec<v1::Term> {
         let scenario = self.scenario;
-        let (Some(input), Some(axis)) = (scenario.inputs.get(opening.input.index()), space.axis(opening.input)) else {
+        let (Some(input), Some(axis)) = (scenario.inputs.get(opening.input), space.axis(opening.input)) else {
             return Vec::new();
         };
         let left = opening.possible & !opening.rules_out;
@@ -178,7 +178,7 @@ impl EvaluationConverter<'_> {
     /// term as a whole.
     fn add_what_is_settled(&self, term: &mut v1::Term) {
         let Some((id, input)) = self.scenario.input(&term.issue) else { return };
-        let settled = self.evaluation.inputs.get(id.index()).map(|effective| effective.answer);
+        let settled = self.evaluation.inputs.get(id).map(|effective| effective.answer);
         if let (Some(term::Value::Partial(partial)), Some(Answer::Partial { includes, excludes })) =
             (&mut term.value, settled)
         {
@@ -189,7 +189,7 @@ impl EvaluationConverter<'_> {
 
     /// Joins adjacent intervals to ranges of numbers, within the range that the request gives.
     fn ranges(&self, input: InputIndex, axis: &Axis, left: u128) -> Vec<term::Value> {
-        let given = match self.evaluation.inputs.get(input.index()).map(|effective| effective.answer) {
+        let given = match self.evaluation.inputs.get(input).map(|effective| effective.answer) {
             Some(Answer::Range { min, max }) => (min, max),
             _ => (i64::MIN, i64::MAX),
         };
@@ -226,7 +226,7 @@ impl EvaluationConverter<'_> {
 
     fn effective_inputs(&self) -> Vec<v1::EffectiveInput> {
         let inputs = self.evaluation.inputs.iter().filter_map(|effective| {
-            let input = self.scenario.inputs.get(effective.input.index())?;
+            let input = self.scenario.inputs.get(effective.input)?;
             Some(v1::EffectiveInput {
                 term: Some(from_answer(input, &effective.answer)),
                 origin: from_origin(effective.origin).into(),

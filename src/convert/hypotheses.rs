@@ -13,6 +13,7 @@ use crate::schema::proto::v1::{self, supposed_red_line};
 use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin, Supposed};
 use detente_core::scenario::Scenario;
+use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::limits::{MAX_ID, MAX_LINE};
 use detente_core::scenario::model::{Condition, Firmness, RedLine, Span};
 use jiff::civil::Date;
@@ -69,8 +70,8 @@ pub fn to_supposition(
 /// The combined effect of the hypotheses read so far.
 #[derive(Default)]
 struct Draft<'a> {
-    dropped: BTreeSet<usize>,
-    firmness: BTreeMap<usize, Firmness>,
+    dropped: BTreeSet<RedLineIndex>,
+    firmness: BTreeMap<RedLineIndex, Firmness>,
     circumstances: BTreeMap<InputIndex, Answer>,
     /// Added red lines, in the order given, those included that a later hypothesis drops.
     added: Vec<AddedRedLine<'a>>,
@@ -78,7 +79,7 @@ struct Draft<'a> {
 
 struct AddedRedLine<'a> {
     id: &'a str,
-    party: usize,
+    party: PartyIndex,
     title: String,
     requires: bool,
     condition: &'a str,
@@ -90,7 +91,7 @@ struct AddedRedLine<'a> {
 /// A red line that a hypothesis is about.
 #[derive(Clone, Copy)]
 enum Line {
-    Recorded(usize),
+    Recorded(RedLineIndex),
     Added(usize),
 }
 
@@ -165,7 +166,7 @@ impl<'a> Reader<'a, '_> {
         }
         for (input, answer) in answers {
             self.draft.circumstances.insert(input, answer);
-            if let Some(input) = scenario.inputs.get(input.index()) {
+            if let Some(input) = scenario.inputs.get(input) {
                 self.texts.push(wording::answer(input, &answer));
             }
         }
@@ -200,7 +201,7 @@ impl<'a> Reader<'a, '_> {
         // The condition is compiled even if the red line has another fault, so that its own faults are listed too.
         self.draft.added.push(AddedRedLine {
             id: id.unwrap_or_default(),
-            party: party.unwrap_or_default(),
+            party: party.unwrap_or(PartyIndex(0)),
             title: if line.title.is_empty() { on_one_line(condition) } else { line.title.clone() },
             requires,
             condition,
@@ -324,7 +325,7 @@ impl<'a> Reader<'a, '_> {
                 firmness: line.firmness,
                 held: vec![Span { from: days.0, from_is_stated: true, until: None }],
                 evidence: Vec::new(),
-                waivers: Vec::new(),
+                waivers: IndexVec::default(),
                 binding_probability: None,
             });
         }

@@ -14,7 +14,7 @@ pub fn from_red_line(scenario: &Scenario, red_line: &RedLine, deciding: &[InputI
     let text = red_line.condition.text.clone();
     let ids = |issues: bool| {
         let named = deciding.iter().filter(|input| scenario.is_issue(**input) == issues);
-        named.filter_map(|input| scenario.inputs.get(input.index())).map(|input| input.id.to_string()).collect()
+        named.filter_map(|input| scenario.inputs.get(*input)).map(|input| input.id.to_string()).collect()
     };
     v1::RedLine {
         name: names::red_line(&scenario.id, &red_line.id),

@@ -14,6 +14,7 @@ use detente_analysis::{
     SearchQuestion, StatedProbabilities, SweptCase, UnstatedProbabilitiesError,
 };
 use detente_condition::{InputIndex, did_you_mean};
+use detente_core::scenario::index::RedLineIndex;
 use std::collections::HashMap;
 
 /// Probabilities that a request may state.
@@ -27,7 +28,7 @@ pub fn to_stated(
 ) -> StatedProbabilities {
     let mut stated = StatedProbabilities::default();
     let lines = &question.compiled.scenario().red_lines;
-    let known: HashMap<&str, usize> = lines.iter().enumerate().map(|(at, line)| (&*line.id, at)).collect();
+    let known: HashMap<&str, RedLineIndex> = lines.indexed().map(|(at, line)| (&*line.id, at)).collect();
     if given.len() > MAX_PROBABILITIES {
         let text = format!("{} are given; at most {MAX_PROBABILITIES} are read", given.len());
         violations.over("probabilities", "probabilities", text);
@@ -45,8 +46,8 @@ pub fn to_stated(
                 violations.add(field, "give a `red_line` or a `firmness`");
                 None
             }
-            Some(Of::RedLine(name)) => to_position((question, &known), name, &format!("{field}.red_line"), violations)
-                .and_then(|position| stated.state_for_line(position, probability)),
+            Some(Of::RedLine(name)) => to_red_line((question, &known), name, &format!("{field}.red_line"), violations)
+                .and_then(|line| stated.state_for_line(line, probability)),
             Some(Of::Firmness(number)) => match v1::Firmness::try_from(*number).ok().and_then(to_firmness) {
                 Some(firmness) => stated.state_for_firmness(firmness, probability),
                 None => {
@@ -63,13 +64,13 @@ pub fn to_stated(
     stated
 }
 
-/// Returns the position of a red line by its name or id, those that hypotheses add included.
-fn to_position(
-    (question, known): (&SearchQuestion, &HashMap<&str, usize>),
+/// Returns the index of a red line by its name or id, those that hypotheses add included.
+fn to_red_line(
+    (question, known): (&SearchQuestion, &HashMap<&str, RedLineIndex>),
     name: &str,
     field: &str,
     violations: &mut Violations,
-) -> Option<usize> {
+) -> Option<RedLineIndex> {
     let scenario = question.compiled.scenario();
     let id = match names::parse_red_line(name) {
         Some((of, id)) if of == &*scenario.id => id,
@@ -82,8 +83,9 @@ fn to_position(
     };
     let supposed = || {
         let added = question.supposed.as_ref()?;
-        let mut positions = (scenario.red_lines.len()..).map_while(|at| Some((at, added.red_line(scenario, at)?)));
-        positions.find(|(_, line)| &*line.id == id).map(|(at, _)| at)
+        let mut indices =
+            (scenario.red_lines.len()..).map(RedLineIndex).map_while(|at| Some((at, added.red_line(scenario, at)?)));
+        indices.find(|(_, line)| &*line.id == id).map(|(at, _)| at)
     };
     let found = known.get(id).copied().or_else(supposed);
     if found.is_none() {
@@ -145,10 +147,8 @@ pub fn from_best(problem: &Problem, best: &BestPackage) -> v1::BestPackage {
 /// Converts one case of a sweep. `problem` is the problem without the values of the case.
 pub fn from_case(problem: &Problem, case: &SweptCase) -> v1::RobustnessCase {
     let scenario = problem.question.compiled.scenario();
-    let terms = case
-        .circumstances
-        .iter()
-        .filter_map(|(input, answer)| Some(from_answer(scenario.inputs.get(input.index())?, answer)));
+    let terms =
+        case.circumstances.iter().filter_map(|(input, answer)| Some(from_answer(scenario.inputs.get(*input)?, answer)));
     v1::RobustnessCase {
         circumstances: terms.collect(),
         proposal: case.robustness.proposal.map(from_range),
@@ -163,7 +163,7 @@ pub fn from_importance(problem: &Problem, found: &Robustness) -> Vec<v1::RedLine
         let (if_binding, if_not_binding) = importance.proposal.unzip();
         let (best_if_binding, best_if_not_binding) = importance.best.unzip();
         Some(v1::RedLineImportance {
-            red_line: mention(&problem.question, line.position, line.firmness),
+            red_line: mention(&problem.question, line.index, line.firmness),
             if_binding: if_binding.map(from_range),
             if_not_binding: if_not_binding.map(from_range),
             best_if_binding: best_if_binding.map(from_range),
@@ -177,7 +177,7 @@ pub fn from_importance(problem: &Problem, found: &Robustness) -> Vec<v1::RedLine
 pub fn from_used(problem: &Problem, used: &[BindingProbability]) -> Vec<v1::UsedProbability> {
     let each = problem.lines.iter().zip(used);
     each.map(|(line, used)| v1::UsedProbability {
-        red_line: mention(&problem.question, line.position, line.firmness),
+        red_line: mention(&problem.question, line.index, line.firmness),
         probability: used.probability,
         origin: from_origin(used.origin).into(),
     })

@@ -121,7 +121,7 @@ fn from_domain(input: &Input) -> v1::Domain {
 }
 
 fn from_preference(scenario: &Scenario, preference: &Preference) -> Option<v1::Preference> {
-    let input = scenario.inputs.get(preference.issue.index())?;
+    let input = scenario.inputs.get(preference.issue)?;
     let (order, values) = match &preference.ranking {
         Ranking::Ordinal(order) => (order.iter().map(|value| from_value(input, value)).collect(), Vec::new()),
         Ranking::Cardinal(values) => {
@@ -155,7 +155,7 @@ fn from_source(source: &Source) -> v1::Source {
 /// Converts a reference proposal.
 pub fn from_proposal(scenario: &Scenario, proposal: &Proposal) -> v1::Proposal {
     let terms = proposal.terms.iter().filter_map(|term| {
-        let input = scenario.inputs.get(term.issue.index())?;
+        let input = scenario.inputs.get(term.issue)?;
         Some(from_answer(input, &term.answer))
     });
     v1::Proposal {

@@ -4,7 +4,7 @@
 
 use crate::error::{Violations, quoted};
 use crate::schema::proto::v1::{self, term};
-use detente_condition::{Answer, Domain, InputIndex, Value, did_you_mean};
+use detente_condition::{Answer, Domain, EntryIndex, InputIndex, Value, did_you_mean};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::Input;
 use std::collections::BTreeSet;
@@ -89,7 +89,7 @@ pub fn to_answers(
                 format!("`{}` is answered already; one term an {}", term.issue, names.word()),
             );
         }
-        let Some(domain) = scenario.inputs.get(input.index()).map(|input| &input.domain) else { continue };
+        let Some(domain) = scenario.inputs.get(input).map(|input| &input.domain) else { continue };
         if let Some(answer) = to_answer(domain, term, &field, violations) {
             answers.push((input, answer));
         }
@@ -178,11 +178,11 @@ fn entries(domain: &Domain, issue: &str, ids: &[String], field: &str, violations
     let (mut mask, mut whole) = (0u64, true);
     for (at, id) in ids.iter().enumerate() {
         match domain.entry(id) {
-            Some(entry) if mask >> entry & 1 == 1 => {
+            Some(entry) if entry.is_in(mask) => {
                 violations.add(format!("{field}[{at}]"), format!("`{id}` is named already"));
                 whole = false;
             }
-            Some(entry) => mask |= 1 << entry,
+            Some(entry) => mask |= entry.bit(),
             None => {
                 let text = unknown(domain, issue, id, violations);
                 violations.add(format!("{field}[{at}]"), text);
@@ -265,6 +265,6 @@ pub fn ids(domain: &Domain, mask: u64) -> Vec<String> {
 }
 
 /// Returns the id of the option or member at `position`; empty if the domain has none there.
-pub fn entry_id(domain: &Domain, position: u8) -> String {
-    domain.entries().get(usize::from(position)).map_or_else(String::new, |id| id.to_string())
+pub fn entry_id(domain: &Domain, entry: EntryIndex) -> String {
+    domain.entries().get(entry.index()).map_or_else(String::new, |id| id.to_string())
 }

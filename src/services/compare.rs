@@ -15,6 +15,7 @@ use crate::services::decision_record::EvaluationRecord;
 use crate::services::size::bounded;
 use detente_core::engine::{Compiled, Detail, Evaluation, Given, differing_lines};
 use detente_core::scenario::Scenario;
+use detente_core::scenario::index::PartyIndex;
 use jiff::civil::Date;
 use std::time::Instant;
 
@@ -53,16 +54,16 @@ impl RedLines {
             could_become: from_verdict(evaluation.could_become).into(),
             summary: wording::summary(scenario, evaluation, texts.len()),
         });
-        let stance = |evaluation: &Evaluation, party: usize| {
+        let stance = |evaluation: &Evaluation, party: PartyIndex| {
             let found = evaluation.stances.get(party)?;
             Some(v1::ComparedStance {
                 stance: from_stance(found.stance).into(),
                 could_become: from_stance(found.could_become).into(),
             })
         };
-        let parties = scenario.parties.iter().enumerate().map(|(at, party)| v1::ComparedParty {
+        let parties = scenario.parties.indexed().map(|(index, party)| v1::ComparedParty {
             party: party.id.to_string(),
-            stances: evaluations.iter().filter_map(|evaluation| stance(evaluation, at)).collect(),
+            stances: evaluations.iter().filter_map(|evaluation| stance(evaluation, index)).collect(),
         });
         bounded(v1::CompareProposalsResponse {
             scenario: names::scenario(&scenario.id),

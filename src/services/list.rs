@@ -12,6 +12,7 @@ use crate::services::page_token::{MAX_PAGE_BYTES, PageToken, QueryHash, page_siz
 use crate::serving::list_revision;
 use detente_condition::{InputIndex, did_you_mean};
 use detente_core::engine::Compiled;
+use detente_core::scenario::index::{PartyIndex, RedLineIndex};
 use detente_core::scenario::model::{Evidence, Firmness, RedLine};
 use jiff::civil::Date;
 use prost::Message;
@@ -47,8 +48,8 @@ impl RedLines {
         }
         let revision = scenario.revision.as_str();
 
-        let numbered = scenario.red_lines.iter().enumerate();
-        let mut found: Vec<(usize, &RedLine)> =
+        let numbered = scenario.red_lines.indexed();
+        let mut found: Vec<(RedLineIndex, &RedLine)> =
             numbered.filter(|(position, red_line)| filter.passes(&compiled, *position, red_line)).collect();
         found.sort_by(|(_, a), (_, b)| compare(&compiled, &order, a, b));
         let total_size = i32::try_from(found.len()).unwrap_or(i32::MAX);
@@ -165,7 +166,7 @@ fn page<T, M: Message>(
 /// A validated [`v1::RedLineFilter`].
 #[derive(Default)]
 struct Filter {
-    party: Option<usize>,
+    party: Option<PartyIndex>,
     input: Option<InputIndex>,
     firmness_at_least: Option<Firmness>,
     held_on: Option<Date>,
@@ -211,7 +212,7 @@ impl Filter {
         filter
     }
 
-    fn passes(&self, compiled: &Compiled, position: usize, red_line: &RedLine) -> bool {
+    fn passes(&self, compiled: &Compiled, position: RedLineIndex, red_line: &RedLine) -> bool {
         self.party.is_none_or(|party| red_line.party == party)
             && self.input.is_none_or(|input| compiled.deciding_inputs(position).contains(&input))
             && self.firmness_at_least.is_none_or(|least| red_line.firmness >= least)

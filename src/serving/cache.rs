@@ -78,7 +78,7 @@ fn origin(origin: Origin) -> u8 {
 fn answer(answer: &Answer) -> (u8, u64, u64) {
     match answer {
         Answer::Exact(Value::Flag(flag)) => (0, u64::from(*flag), 0),
-        Answer::Exact(Value::Choice(option)) => (1, u64::from(*option), 0),
+        Answer::Exact(Value::Choice(option)) => (1, u64::from(option.0), 0),
         Answer::Exact(Value::Members(members)) => (2, *members, 0),
         Answer::Exact(Value::Quantity(number)) => (3, number.cast_unsigned(), 0),
         Answer::AnyOf(options) => (4, *options, 0),

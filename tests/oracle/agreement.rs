@@ -1,7 +1,7 @@
 //! Compares everything that an evaluation says with the oracle, for one world and one proposal.
 
 use super::world::{Kind, Knowledge, RedLine, Value, World};
-use detente_condition::InputIndex;
+use detente_condition::{EntryIndex, InputIndex};
 use detente_core::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Opening, Status};
 use detente_core::scenario;
 use jiff::civil::Date;
@@ -24,7 +24,7 @@ pub fn in_order(world: &World) -> Vec<usize> {
 fn keep_only(world: &World, known: &[Knowledge], causes: &[Cause]) -> Vec<Knowledge> {
     let each = world.inputs.iter().zip(known).map(|(input, known)| {
         let mine = causes.iter().filter(|cause| cause.input.index() == input.index);
-        let members: Vec<u8> = mine.clone().filter_map(|cause| cause.member).collect();
+        let members: Vec<u8> = mine.clone().filter_map(|cause| Some(cause.member?.0)).collect();
         if mine.count() == 0 {
             return Knowledge::Nothing;
         }
@@ -60,7 +60,7 @@ fn settled(world: &World, known: &[Knowledge]) -> Vec<Cause> {
             }
         };
         let members = (0..32u8).filter(|member| members >> member & 1 == 1);
-        causes.extend(members.map(|member| Cause { input: id, member: Some(member) }));
+        causes.extend(members.map(|member| Cause { input: id, member: Some(EntryIndex(member)) }));
     }
     causes
 }
@@ -109,7 +109,7 @@ fn check_openings<'a>(
 }
 
 fn check_reasons(world: &World, known: &[Knowledge], evaluation: &Evaluation, finding: &Finding, complete: bool) {
-    let position = finding.red_line;
+    let position = finding.red_line.index();
     let reasons: Vec<Vec<Cause>> = evaluation.reasons(finding).map(<[Cause]>::to_vec).collect();
     if finding.status == Status::Undetermined {
         assert!(reasons.is_empty());
@@ -170,7 +170,7 @@ pub fn check_everything(world: &World, known_given: &[Option<Knowledge>], comple
         .collect();
     assert_eq!(full.findings.len(), world.red_lines.iter().filter(|red_line| held(red_line).is_some()).count());
     for finding in &full.findings {
-        let position = finding.red_line;
+        let position = finding.red_line.index();
         let red_line = &world.red_lines[position];
         let Some(judgement) = judgements[position] else {
             assert_eq!((finding.status, held(red_line)), (Status::NotRecorded, Some(false)), "line {position}");
@@ -188,7 +188,7 @@ pub fn check_everything(world: &World, known_given: &[Option<Knowledge>], comple
             .enumerate()
             .filter_map(|(at, waiver)| Some((at, world.judge_waiver(red_line, waiver, &completions)?)))
             .collect();
-        let found: Vec<_> = full.waivers(finding).iter().map(|found| (found.waiver, found.certainty)).collect();
+        let found: Vec<_> = full.waivers(finding).iter().map(|found| (found.waiver.index(), found.certainty)).collect();
         assert_eq!(found, waivers, "waivers of line {position}");
     }
     let (stances, verdict, could_become) = world.conclude(&judgements);
@@ -202,7 +202,7 @@ pub fn check_everything(world: &World, known_given: &[Option<Knowledge>], comple
             all if all == completions.len() => Some(Certainty::Certain),
             _ => Some(Certainty::Possible),
         };
-        assert_eq!(full.warnings.iter().find(|w| w.position == at).map(|w| w.certainty), expected);
+        assert_eq!(full.warnings.iter().find(|w| w.index.index() == at).map(|w| w.certainty), expected);
     }
 
     // The basic view is the full view without the red lines that are clear or not yet recorded.

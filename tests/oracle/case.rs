@@ -9,6 +9,7 @@ use super::world::{Knowledge, LAST_DAY, Preference, Ranking, RedLine, Span, Valu
 use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
 use detente_condition::{Answer, CallConditions, InputIndex, compile_for_call};
 use detente_core::engine::{Compiled, Given, Origin, Status, Supposed};
+use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::model;
 use detente_core::scenario::model::{Condition, Firmness};
 use std::collections::{BTreeMap, BTreeSet};
@@ -189,14 +190,17 @@ impl Case {
 
     /// The red lines that are certainly crossed: the positions of all of them, and, with their firmness, those that the
     /// answer lists besides because they do not count.
-    pub fn crossed_for_certain(&self, terms: &[Option<Knowledge>]) -> (Vec<usize>, Vec<(usize, Firmness)>) {
+    pub fn crossed_for_certain(
+        &self,
+        terms: &[Option<Knowledge>],
+    ) -> (Vec<RedLineIndex>, Vec<(RedLineIndex, Firmness)>) {
         let completions = self.world.completions(&self.known(terms));
         let (mut all, mut besides) = (Vec::new(), Vec::new());
         for (position, line) in self.held() {
             let (Status::Crossed, Some((lowest, highest))) = self.world.judge(&line, &completions) else { continue };
-            all.push(position);
+            all.push(RedLineIndex(position));
             if highest < self.floor || !self.counts[line.party] {
-                besides.push((position, lowest));
+                besides.push((RedLineIndex(position), lowest));
             }
         }
         (all, besides)
@@ -232,17 +236,19 @@ impl Case {
         let added = self.added.iter().zip(texts).zip(conditions).enumerate();
         let added = added.map(|(at, ((line, text), (formula, decision)))| model::RedLine {
             id: format!("added-{at}").into(),
-            party: line.party,
+            party: PartyIndex(line.party),
             title: text.clone(),
             requires: line.requires,
             condition: Condition { text, formula, decision },
             firmness: line.firmness,
             held: vec![model::Span { from: day(&self.world).unwrap(), from_is_stated: true, until: None }],
             evidence: Vec::new(),
-            waivers: Vec::new(),
+            waivers: IndexVec::default(),
             binding_probability: None,
         });
-        let supposed = Supposed::new(self.dropped.clone(), self.firmness.clone(), added.collect(), space);
+        let dropped = self.dropped.iter().copied().map(RedLineIndex).collect();
+        let firmness = self.firmness.iter().map(|(at, firmness)| (RedLineIndex(*at), *firmness)).collect();
+        let supposed = Supposed::new(dropped, firmness, added.collect(), space);
         let supposes = !(self.dropped.is_empty() && self.firmness.is_empty() && self.added.is_empty());
         let pin = |(input, known): &(usize, Knowledge)| (id(*input), known.answer());
         let mut circumstances = self.world.given(&self.circumstances);
@@ -255,13 +261,14 @@ impl Case {
                 pins: self.pins.iter().map(pin).collect::<Vec<(InputIndex, Answer)>>(),
                 goal,
                 floor: self.floor,
-                counts: self.counts.clone(),
+                counts: self.counts.clone().into(),
             },
             compiled,
         };
         let problem = ready(question).unwrap();
         let ours: Vec<_> = self.counted().iter().map(|(at, line)| (*at, line.party, line.firmness)).collect();
-        let engines: Vec<_> = problem.lines.iter().map(|line| (line.position, line.party, line.firmness)).collect();
+        let engines: Vec<_> =
+            problem.lines.iter().map(|line| (line.index.index(), line.party.index(), line.firmness)).collect();
         assert_eq!(engines, ours, "the lines that count");
         problem
     }

@@ -4,6 +4,7 @@ use super::case::Case;
 use super::world::{Kind, Knowledge, Value};
 use detente_analysis::Obstacle;
 use detente_condition::{Answer, InputIndex, Space};
+use detente_core::scenario::index::ConstraintIndex;
 use std::collections::BTreeSet;
 
 /// The result of an assignment, over all values of the unknown circumstances.
@@ -108,7 +109,8 @@ impl<'a> Search<'a> {
         let broken = met.iter().fold(0, |all, met| all | met.broken);
         let constraints = self.case.world.constraints.len();
         let lines = (0..32).filter(|at| crossed >> at & 1 == 1).map(Obstacle::Line);
-        let hard = (0..constraints).filter(|at| broken >> at & 1 == 1).map(Obstacle::Constraint);
+        let hard =
+            (0..constraints).filter(|at| broken >> at & 1 == 1).map(|at| Obstacle::Constraint(ConstraintIndex(at)));
         let goal = (broken >> constraints & 1 == 1).then_some(Obstacle::Goal);
         let pins = met.iter().any(|met| !met.pinned).then_some(Obstacle::Pins);
         lines.chain(hard).chain(goal).chain(pins).collect()

@@ -1,7 +1,7 @@
 //! A small negotiation, its completions, and their consequences by the definitions alone.
 
 use super::expression::Expression;
-use detente_condition::{Answer, InputIndex};
+use detente_condition::{Answer, EntryIndex, InputIndex};
 use detente_core::engine::{Certainty, Given, Origin, Stance, Status, Verdict};
 use detente_core::scenario::model::Firmness;
 use std::fmt::Write;
@@ -196,7 +196,9 @@ impl Knowledge {
         match self {
             Knowledge::Nothing => Answer::Unsettled,
             Knowledge::Exactly(Value::Flag(flag)) => Answer::Exact(Engine::Flag(*flag)),
-            Knowledge::Exactly(Value::Choice(option)) => Answer::Exact(Engine::Choice(u8::try_from(*option).unwrap())),
+            Knowledge::Exactly(Value::Choice(option)) => {
+                Answer::Exact(Engine::Choice(EntryIndex(u8::try_from(*option).unwrap())))
+            }
             Knowledge::Exactly(Value::Members(members)) => Answer::Exact(Engine::Members(u64::from(*members))),
             Knowledge::Exactly(Value::Quantity(number)) => Answer::Exact(Engine::Quantity(*number)),
             Knowledge::OneOf(options) => Answer::AnyOf(mask(options)),
@@ -215,7 +217,7 @@ impl From<Answer> for Knowledge {
         match answer {
             Answer::Unsettled => Knowledge::Nothing,
             Answer::Exact(Engine::Flag(flag)) => Knowledge::Exactly(Value::Flag(flag)),
-            Answer::Exact(Engine::Choice(option)) => Knowledge::Exactly(Value::Choice(u32::from(option))),
+            Answer::Exact(Engine::Choice(option)) => Knowledge::Exactly(Value::Choice(u32::from(option.0))),
             Answer::Exact(Engine::Members(members)) => Knowledge::Exactly(Value::Members(mask(members))),
             Answer::Exact(Engine::Quantity(number)) => Knowledge::Exactly(Value::Quantity(number)),
             Answer::AnyOf(options) => Knowledge::OneOf((0..64).filter(|bit| options >> bit & 1 == 1).collect()),

@@ -12,8 +12,9 @@ use super::first::members_held;
 use super::package::{answer_of, given};
 use super::problem::{Answers, Obstacle, Problem, touches};
 use super::solver::{CountedLiterals, Solver};
-use detente_condition::{Answer, Axis, InputIndex, Value};
+use detente_condition::{Answer, Axis, EntryIndex, InputIndex, Value};
 use detente_core::engine::{Given, NotCoveredError};
+use detente_core::scenario::index::RedLineIndex;
 use detente_core::scenario::model::Firmness;
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
@@ -42,8 +43,8 @@ pub struct AmendmentDistance {
 pub enum AmendmentStepKind {
     /// A member is put in or taken out.
     Member {
-        /// The position of the member.
-        member: u8,
+        /// The member.
+        member: EntryIndex,
         /// Whether the member is in after the step.
         inside: bool,
     },
@@ -69,7 +70,7 @@ pub struct AmendmentStep {
     /// The amended proposal certainly crosses them, and neither the proposal nor the amended proposal without this step
     /// does. They are below the floor, or held by parties whose red lines do not count. Each entry is the position of
     /// the red line and the lowest firmness with which the crossing counts.
-    pub newly_crosses: Vec<(usize, Firmness)>,
+    pub newly_crosses: Vec<(RedLineIndex, Firmness)>,
 }
 
 /// An amended proposal that passes.
@@ -85,7 +86,7 @@ pub struct Amendment {
     ///
     /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
     /// line and the lowest firmness with which the crossing counts.
-    pub crosses: Vec<(usize, Firmness)>,
+    pub crosses: Vec<(RedLineIndex, Firmness)>,
 }
 
 /// The passing packages nearest to a proposal.
@@ -157,7 +158,7 @@ impl Problem {
         // Exclude every line that the proposal crosses, including one that counted before and no longer counts.
         let crossed_before = self.question.certain_crossings(terms)?;
         let crosses = self.question.uncounted_crossings(&with(chosen))?;
-        let newly: Vec<(usize, Firmness)> =
+        let newly: Vec<(RedLineIndex, Firmness)> =
             crosses.iter().filter(|(line, _)| crossed_before.iter().all(|(old, _)| old != line)).copied().collect();
         let mut steps = Vec::new();
         for (input, after) in chosen {
@@ -233,7 +234,7 @@ fn steps_of(
     let Some(Axis::Members { count }) = problem.space.axis(input) else {
         return vec![(AmendmentStepKind::Set(*after), *was, !is_settled(was))];
     };
-    let bits = (0..*count).map(|member| (member, 1u64.checked_shl(u32::from(member)).unwrap_or(0)));
+    let bits = (0..*count).map(EntryIndex).map(|member| (member, member.bit()));
     let all = bits.clone().fold(0, |all, (_, bit)| all | bit);
     let ((was_in, was_out), (now_in, now_out)) = (certain_members(was, all), certain_members(after, all));
     let mut steps = Vec::new();

@@ -3,8 +3,9 @@
 //! Owns the conversion of values of a problem to answers. Must not know of solvers or diagrams.
 
 use super::problem::{Problem, SearchQuestion};
-use detente_condition::{Answer, Axis, InputIndex, Value};
+use detente_condition::{Answer, Axis, EntryIndex, InputIndex, Value};
 use detente_core::engine::{Detail, Given, NotCoveredError, Origin, Status};
+use detente_core::scenario::index::RedLineIndex;
 use detente_core::scenario::model::Firmness;
 
 /// A deal that answers every issue on which the question depends.
@@ -18,11 +19,11 @@ pub struct Package {
     ///
     /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
     /// line and the lowest firmness with which the crossing counts.
-    pub crosses: Vec<(usize, Firmness)>,
+    pub crosses: Vec<(RedLineIndex, Firmness)>,
 }
 
 /// Crossed red lines by position, with the lowest and the highest firmness of each crossing.
-pub(super) type Crossings = Vec<(usize, (Firmness, Firmness))>;
+pub(super) type Crossings = Vec<(RedLineIndex, (Firmness, Firmness))>;
 
 impl Package {
     pub(super) fn new(problem: &Problem, answers: Vec<(InputIndex, Answer)>) -> Result<Self, NotCoveredError> {
@@ -41,9 +42,12 @@ impl SearchQuestion {
     /// Returns the red lines that terms certainly cross although they do not count, by position.
     ///
     /// They are below the floor, or held by parties whose red lines do not count.
-    pub(super) fn uncounted_crossings(&self, terms: &[Given]) -> Result<Vec<(usize, Firmness)>, NotCoveredError> {
-        let counts = |position: usize| {
-            let party = self.red_line(position).map(|red_line| red_line.party);
+    pub(super) fn uncounted_crossings(
+        &self,
+        terms: &[Given],
+    ) -> Result<Vec<(RedLineIndex, Firmness)>, NotCoveredError> {
+        let counts = |line: RedLineIndex| {
+            let party = self.red_line(line).map(|red_line| red_line.party);
             party.and_then(|party| self.aim.counts.get(party)).is_some_and(|counts| *counts)
         };
         let crossed = self.certain_crossings(terms)?.into_iter();
@@ -81,9 +85,9 @@ pub(super) fn answer_of(problem: &Problem, input: InputIndex, value: usize, with
             }
             if low == high { Answer::Exact(Value::Quantity(low)) } else { Answer::Range { min: low, max: high } }
         }
-        _ => match problem.question.compiled.scenario().inputs.get(input.index()).map(|input| &input.domain) {
+        _ => match problem.question.compiled.scenario().inputs.get(input).map(|input| &input.domain) {
             Some(detente_condition::Domain::Flag) => Answer::Exact(Value::Flag(value == 1)),
-            _ => Answer::Exact(Value::Choice(u8::try_from(value).unwrap_or(u8::MAX))),
+            _ => Answer::Exact(Value::Choice(EntryIndex(u8::try_from(value).unwrap_or(u8::MAX)))),
         },
     }
 }

@@ -16,6 +16,7 @@ use super::utilities::{Criterion, NotExactError, Utilities};
 use biodivine_lib_bdd::{Bdd, BddPointer};
 use detente_condition::{Answer, InputIndex, Literal, Value};
 use detente_core::engine::NotCoveredError;
+use detente_core::scenario::index::PartyIndex;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -50,13 +51,13 @@ pub struct PackageQuery {
     /// The utility without a deal of each party with numbers, by position.
     ///
     /// `Some` requests the bargaining solutions.
-    pub disagreement: Option<Vec<(usize, f64)>>,
+    pub disagreement: Option<Vec<(PartyIndex, f64)>>,
 }
 
 impl PackageQuery {
     fn identity(&self) -> impl Eq + Hash {
         let Self { most, order, efficient, disagreement } = self;
-        let bits = |stated: &Vec<(usize, f64)>| -> Vec<(usize, u64)> {
+        let bits = |stated: &Vec<(PartyIndex, f64)>| -> Vec<(PartyIndex, u64)> {
             stated.iter().map(|(party, utility)| (*party, utility.to_bits())).collect()
         };
         (*most, *order, *efficient, disagreement.as_ref().map(bits))
@@ -84,9 +85,9 @@ pub struct EfficientPackage {
     /// The first package at its efficient point.
     pub package: Package,
     /// The utility of each party with numbers, by position.
-    pub utilities: Vec<(usize, f64)>,
+    pub utilities: Vec<(PartyIndex, f64)>,
     /// The rank in each order of a party, as party, issue and rank; 0 is the best.
-    pub places: Vec<(usize, InputIndex, usize)>,
+    pub places: Vec<(PartyIndex, InputIndex, usize)>,
     /// The number of packages at this point.
     pub packages: BigUint,
 }
@@ -126,9 +127,9 @@ pub struct BargainingSolutions {
     /// The Kalai-Smorodinsky solutions.
     pub kalai_smorodinsky: Vec<EfficientPackage>,
     /// The greatest utility that each party with numbers could have, by position.
-    pub ideal: Vec<(usize, f64)>,
+    pub ideal: Vec<(PartyIndex, f64)>,
     /// The disagreement point: the utility without a deal of each party with numbers, by position.
-    pub disagreement: Vec<(usize, f64)>,
+    pub disagreement: Vec<(PartyIndex, f64)>,
 }
 
 /// The reason for which a search for packages has no result.
@@ -291,7 +292,7 @@ impl<'a> PackageSearch<'a> {
             let points = places.iter().filter_map(|at| frontier.points.get(*at));
             points.take(MAX_SOLUTIONS).map(|point| self.efficient(utilities, frontier, point)).collect()
         };
-        let numbers = |amounts: &[i128]| -> Vec<(usize, f64)> {
+        let numbers = |amounts: &[i128]| -> Vec<(PartyIndex, f64)> {
             utilities
                 .parties_with_numbers()
                 .zip(amounts)

@@ -3,6 +3,7 @@
 //! Owns which statement takes precedence. Must not know how probabilities are combined.
 
 use super::problem::{CountedLine, Problem};
+use detente_core::scenario::index::RedLineIndex;
 use detente_core::scenario::model::Firmness;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -64,7 +65,7 @@ pub struct BindingProbability {
 /// The probabilities that a request states.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StatedProbabilities {
-    by_line: BTreeMap<usize, Probability>,
+    by_line: BTreeMap<RedLineIndex, Probability>,
     by_firmness: BTreeMap<Firmness, Probability>,
 }
 
@@ -77,9 +78,9 @@ pub struct UnstatedProbabilitiesError {
 }
 
 impl StatedProbabilities {
-    /// States a probability for the red line at a position; returns the probability that was stated before.
-    pub fn state_for_line(&mut self, position: usize, probability: Probability) -> Option<Probability> {
-        self.by_line.insert(position, probability)
+    /// States a probability for a red line; returns the probability that was stated before.
+    pub fn state_for_line(&mut self, line: RedLineIndex, probability: Probability) -> Option<Probability> {
+        self.by_line.insert(line, probability)
     }
 
     /// States a probability for all red lines of a firmness; returns the probability that was stated before.
@@ -93,7 +94,7 @@ impl StatedProbabilities {
     /// request's probability for the firmness.
     fn of(&self, line: &CountedLine, by_author: Option<f64>) -> Option<BindingProbability> {
         use ProbabilityOrigin::{Request, RequestByFirmness, Scenario};
-        let by_line = self.by_line.get(&line.position).map(|stated| (stated.number(), Request));
+        let by_line = self.by_line.get(&line.index).map(|stated| (stated.number(), Request));
         let by_author = by_author.map(|stated| (stated, Scenario));
         let by_firmness = self.by_firmness.get(&line.firmness).map(|stated| (stated.number(), RequestByFirmness));
         let (probability, origin) = by_line.or(by_author).or(by_firmness)?;

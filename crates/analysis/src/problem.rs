@@ -9,6 +9,7 @@
 
 use detente_condition::{Answer, Axis, Cubes, Decision, InputIndex, Literal, Space, TooManyCutsError, Value};
 use detente_core::engine::{Compiled, Given, NotCoveredError, Supposed};
+use detente_core::scenario::index::{ConstraintIndex, IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::model::{Firmness, RedLine};
 use jiff::civil::Date;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub struct Aim {
     /// The lowest firmness at which the crossing of a red line counts.
     pub floor: Firmness,
     /// Whether the red lines of each party count, in the scenario's order of parties.
-    pub counts: Vec<bool>,
+    pub counts: IndexVec<PartyIndex, bool>,
 }
 
 /// The input that amendments, packages, impasse and robustness have in common.
@@ -62,7 +63,7 @@ pub enum Obstacle {
     /// A counted red line, by its index in [`Problem::lines`].
     Line(usize),
     /// A constraint, by its position in the scenario.
-    Constraint(usize),
+    Constraint(ConstraintIndex),
     /// The goal.
     Goal,
     /// The pins.
@@ -72,10 +73,10 @@ pub enum Obstacle {
 /// A red line whose crossing counts.
 #[derive(Clone, Debug)]
 pub struct CountedLine {
-    /// The position of the red line; hypothetical red lines follow those of the scenario.
-    pub position: usize,
-    /// The position of the party that holds the red line.
-    pub party: usize,
+    /// The position of the red line, recorded in the scenario or hypothetical.
+    pub index: RedLineIndex,
+    /// The party that holds the red line.
+    pub party: PartyIndex,
     /// The firmness of the red line without its waivers.
     pub firmness: Firmness,
     /// The cubes in which the red line is crossed at the floor, tests of circumstances included.
@@ -153,7 +154,7 @@ impl Problem {
             .counted(problem.question.day, problem.question.supposed.as_deref(), problem.question.aim.floor)
             .filter(|counted| problem.question.aim.counts.get(counted.red_line.party).is_some_and(|counts| *counts))
             .map(|counted| CountedLine {
-                position: counted.position,
+                index: counted.index,
                 party: counted.red_line.party,
                 firmness: counted.firmness,
                 crossed: problem.cubes(counted.crossed, counted.space),
@@ -163,7 +164,7 @@ impl Problem {
             mark_tested(&mut problem.matters, cube);
         }
         problem.lines = counted;
-        for (position, constraint) in scenario.constraints.iter().enumerate() {
+        for (position, constraint) in scenario.constraints.indexed() {
             let broken = problem.cubes(&constraint.forbids.decision.holds, &scenario.space);
             problem.forbid(Obstacle::Constraint(position), &broken);
         }
@@ -239,7 +240,7 @@ impl Problem {
 
     /// Returns the red line of a counted line.
     pub fn red_line(&self, line: &CountedLine) -> Option<&RedLine> {
-        self.question.red_line(line.position)
+        self.question.red_line(line.index)
     }
 }
 
@@ -247,7 +248,7 @@ impl SearchQuestion {
     /// Returns the red lines that would count if they were already recorded on the day.
     ///
     /// Each entry is the position and the firmness of a red line.
-    pub fn not_recorded(&self) -> Vec<(usize, Firmness)> {
+    pub fn not_recorded(&self) -> Vec<(RedLineIndex, Firmness)> {
         let lines = self.compiled.not_recorded(self.day, self.supposed.as_deref());
         lines
             .filter_map(|position| Some((position, self.red_line(position)?)))
@@ -258,7 +259,7 @@ impl SearchQuestion {
     }
 
     /// Returns the red line at a position, from the scenario or from the hypotheses.
-    pub fn red_line(&self, position: usize) -> Option<&RedLine> {
+    pub fn red_line(&self, position: RedLineIndex) -> Option<&RedLine> {
         let scenario = self.compiled.scenario();
         let supposed = || self.supposed.as_ref()?.red_line(scenario, position);
         scenario.red_lines.get(position).or_else(supposed)

@@ -5,7 +5,7 @@
 use super::budget::{Budget, SearchLimit};
 use super::problem::{Answers, Problem, ProblemError, SearchQuestion};
 use super::robust::{BindingProbabilities, Robustness};
-use detente_condition::{Answer, Axis, Domain, InputIndex, Value};
+use detente_condition::{Answer, Axis, Domain, EntryIndex, InputIndex, Value};
 use detente_core::engine::{Given, Origin};
 use thiserror::Error;
 
@@ -96,7 +96,7 @@ impl Problem {
     /// A list of sets of members is cut at one more than [`MAX_SWEEP`].
     fn distinguishable(&self, input: InputIndex) -> Vec<Answer> {
         let scenario = self.question.compiled.scenario();
-        let is_flag = scenario.inputs.get(input.index()).is_some_and(|input| matches!(input.domain, Domain::Flag));
+        let is_flag = scenario.inputs.get(input).is_some_and(|input| matches!(input.domain, Domain::Flag));
         match self.space.axis(input) {
             None => Vec::new(),
             Some(Axis::Members { count }) => {
@@ -106,7 +106,9 @@ impl Problem {
             Some(Axis::Options { .. }) if is_flag => {
                 [false, true].map(|flag| Answer::Exact(Value::Flag(flag))).to_vec()
             }
-            Some(Axis::Options { count }) => (0..*count).map(|option| Answer::Exact(Value::Choice(option))).collect(),
+            Some(Axis::Options { count }) => {
+                (0..*count).map(|option| Answer::Exact(Value::Choice(EntryIndex(option)))).collect()
+            }
             Some(axis @ Axis::Intervals { starts, .. }) => (0..starts.len())
                 .filter_map(|at| axis.interval(at))
                 .map(|(min, max)| match min == max {

@@ -43,7 +43,7 @@ red_lines:
 pub(crate) fn problem() -> Problem {
     let scenario = load("water.yaml", SCENARIO).unwrap();
     let (day, compiled) = (scenario.as_of, Compiled::new(Arc::new(scenario)).unwrap());
-    let aim = Aim { pins: Vec::new(), goal: None, floor: Firmness::Firm, counts: vec![true] };
+    let aim = Aim { pins: Vec::new(), goal: None, floor: Firmness::Firm, counts: vec![true].into() };
     let compiled = Arc::new(compiled);
     Problem::new(SearchQuestion { compiled, day, supposed: None, circumstances: Vec::new(), aim }).unwrap()
 }

@@ -6,6 +6,7 @@
 use super::decimal::{Decimal, to_f64};
 use detente_condition::{Answer, InputIndex, Space, Value};
 use detente_core::scenario::Scenario;
+use detente_core::scenario::index::PartyIndex;
 use detente_core::scenario::model::Ranking;
 use std::collections::HashMap;
 use thiserror::Error;
@@ -20,13 +21,13 @@ pub struct NotExactError;
 pub(super) enum Criterion {
     /// The sum of the numbers of a party.
     Sum {
-        /// The position of the party.
-        party: usize,
+        /// The party.
+        party: PartyIndex,
     },
     /// The rank in a party's order of an issue: 0 for the best option, then -1, -2, and so on.
     Rank {
-        /// The position of the party.
-        party: usize,
+        /// The party.
+        party: PartyIndex,
         /// The issue.
         input: InputIndex,
     },
@@ -54,7 +55,7 @@ impl Utilities {
     pub(super) fn new(
         scenario: &Scenario,
         space: &Space,
-        disagreement: &[(usize, f64)],
+        disagreement: &[(PartyIndex, f64)],
     ) -> Result<Self, NotExactError> {
         let mut decimals: Vec<Decimal> = Vec::new();
         for preference in &scenario.preferences {
@@ -63,7 +64,7 @@ impl Utilities {
                 decimals.extend(read.collect::<Result<Vec<_>, _>>()?);
             }
         }
-        let stated: Vec<(usize, Decimal)> = disagreement
+        let stated: Vec<(PartyIndex, Decimal)> = disagreement
             .iter()
             .map(|(party, number)| Some((*party, Decimal::shortest(*number)?)))
             .collect::<Option<_>>()
@@ -82,7 +83,7 @@ impl Utilities {
     }
 
     fn add_sums(&mut self, scenario: &Scenario, space: &Space) -> Result<(), NotExactError> {
-        for party in 0..scenario.parties.len() {
+        for party in scenario.parties.indices() {
             let of_party = scenario.preferences.iter().filter(|preference| preference.party == party);
             let criterion = self.criteria.len();
             let mut any = false;
@@ -133,7 +134,7 @@ impl Utilities {
     }
 
     /// Iterates over the positions of the parties that have numbers.
-    pub(super) fn parties_with_numbers(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn parties_with_numbers(&self) -> impl Iterator<Item = PartyIndex> {
         self.criteria.iter().filter_map(|criterion| match criterion {
             Criterion::Sum { party } => Some(*party),
             Criterion::Rank { .. } => None,

@@ -112,7 +112,7 @@ fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides
             of_values(axis.numbers(allowed))
         }
         (Atom::Member { member, .. }, _) => {
-            let must_be_out = 1u128.checked_shl(u32::from(*member)).unwrap_or(0);
+            let must_be_out = u128::from(member.bit());
             let must_be_in = must_be_out.rotate_left(64);
             Sides { holds: vec![Cube::of(input, must_be_in)], fails: vec![Cube::of(input, must_be_out)] }
         }

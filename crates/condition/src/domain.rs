@@ -18,6 +18,27 @@ impl InputIndex {
     }
 }
 
+/// The position of an option or member in its [`Domain`], from zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryIndex(pub u8);
+
+impl EntryIndex {
+    /// Returns the position as an index into lists of options or members.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// Returns the mask of this option or member; zero beyond the last bit of a mask.
+    pub fn bit(self) -> u64 {
+        1u64.checked_shl(u32::from(self.0)).unwrap_or(0)
+    }
+
+    /// Whether a mask of options or members contains this one.
+    pub fn is_in(self, mask: u64) -> bool {
+        mask & self.bit() != 0
+    }
+}
+
 /// The set of values that an input can take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Domain {
@@ -46,9 +67,9 @@ impl Domain {
     }
 
     /// Returns the position of the option or member with this id; `None` if the domain has no such entry.
-    pub fn entry(&self, id: &str) -> Option<u8> {
+    pub fn entry(&self, id: &str) -> Option<EntryIndex> {
         let position = self.entries().iter().position(|entry| &**entry == id)?;
-        u8::try_from(position).ok()
+        u8::try_from(position).ok().map(EntryIndex)
     }
 
     /// Returns the mask of all options, members or flag values (bit 0 false, bit 1 true); zero for quantities.
@@ -86,7 +107,7 @@ pub enum Value {
     /// The value of a flag.
     Flag(bool),
     /// The value of a choice: the option's position.
-    Choice(u8),
+    Choice(EntryIndex),
     /// The value of a set: the included members, as a mask.
     Members(u64),
     /// The value of a quantity.

@@ -2,7 +2,7 @@
 //!
 //! Must not know of CEL or of prime implicants.
 
-use super::domain::{Domain, InputIndex};
+use super::domain::{Domain, EntryIndex, InputIndex};
 use std::collections::BTreeSet;
 
 /// A set of integers: ascending, disjoint ranges with gaps between them, both ends included.
@@ -49,8 +49,8 @@ pub enum Atom {
     Member {
         /// The input tested.
         input: InputIndex,
-        /// The member's position.
-        member: u8,
+        /// The member.
+        member: EntryIndex,
     },
     /// The number of included members is one of the allowed counts.
     Count {

@@ -42,7 +42,7 @@ pub use budget::{ComplexityError, WorkBudget};
 pub use call::{CallConditionError, CallConditions, compile_for_call, compile_for_call_within};
 pub use cubes::{Cube, Cubes, Literal};
 pub use decision::Decision;
-pub use domain::{Answer, Domain, InputIndex, MAX_ENTRIES, Value};
+pub use domain::{Answer, Domain, EntryIndex, InputIndex, MAX_ENTRIES, Value};
 pub use fault::{ConditionError, ConditionErrorKind};
 pub use formula::{Atom, Formula, Numbers};
 pub use limits::{MAX_CONDITION_BYTES, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};

@@ -82,9 +82,7 @@ impl Axis {
         let full = self.full();
         let fitting = match (self, answer) {
             (Axis::Options { .. }, Answer::Exact(Value::Flag(flag))) => 1 << u32::from(*flag),
-            (Axis::Options { .. }, Answer::Exact(Value::Choice(option))) => {
-                1u128.checked_shl(u32::from(*option)).unwrap_or(0)
-            }
+            (Axis::Options { .. }, Answer::Exact(Value::Choice(option))) => u128::from(option.bit()),
             (Axis::Options { .. }, Answer::AnyOf(options)) => u128::from(*options),
             (Axis::Members { .. }, Answer::Exact(Value::Members(members))) => both_halves(*members, !*members),
             (Axis::Members { .. }, Answer::Partial { includes, excludes }) => both_halves(!*excludes, !*includes),

@@ -4,7 +4,7 @@
 
 use super::budget::WorkBudget;
 use super::comparison::Comparison;
-use super::domain::{Domain, InputIndex};
+use super::domain::{Domain, EntryIndex, InputIndex};
 use super::fault::{ConditionError, ConditionErrorKind};
 use super::formula::{Atom, Formula, Numbers};
 use super::limits::{MAX_CONDITION_FAULTS, MAX_FORMULA_NODES};
@@ -240,7 +240,7 @@ impl<'a> Reader<'a> {
                     match element {
                         Constant::Text(text) => {
                             if let Some(option) = self.entry(at, name, domain, &text)? {
-                                allowed |= 1 << option;
+                                allowed |= option.bit();
                             }
                         }
                         Constant::Number(_) => {
@@ -290,7 +290,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the position of an option or member; `Some(None)` for an unknown element of a group.
-    fn entry(&mut self, at: &IdedExpr, input: &str, domain: &Domain, text: &Text) -> Option<Option<u8>> {
+    fn entry(&mut self, at: &IdedExpr, input: &str, domain: &Domain, text: &Text) -> Option<Option<EntryIndex>> {
         match domain.entry(&text.text) {
             None if text.literal => {
                 let what = if matches!(domain, Domain::Members(_)) { "member" } else { "option" };
@@ -336,7 +336,8 @@ impl<'a> Reader<'a> {
         // Each element with the formula of its presence: none for a list, "the member is included" for a set of
         // members.
         let elements: Vec<(Option<Formula>, Constant)> = match self.operand(range)? {
-            Operand::Members(_, input, domain) => (0u8..)
+            Operand::Members(_, input, domain) => (0..)
+                .map(EntryIndex)
                 .zip(domain.entries())
                 .map(|(member, id)| {
                     let text = Text { text: id.clone(), literal: false };
@@ -449,7 +450,7 @@ impl<'a> Reader<'a> {
     }
 
     fn option(&mut self, at: &IdedExpr, name: &str, id: InputIndex, domain: &Domain, text: &Text) -> Option<Formula> {
-        let allowed = self.entry(at, name, domain, text)?.map_or(0, |option| 1 << option);
+        let allowed = self.entry(at, name, domain, text)?.map_or(0, EntryIndex::bit);
         Some(Formula::Atom(Atom::Options { input: id, allowed }))
     }
 

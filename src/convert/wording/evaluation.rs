@@ -16,7 +16,7 @@ pub fn reason(scenario: &Scenario, inputs: &[EffectiveInput], causes: &[Cause]) 
         let (group, after) = rest.split_at(same);
         rest = after;
         let effective = inputs.get(first.input.index());
-        let (Some(input), Some(effective)) = (scenario.inputs.get(first.input.index()), effective) else { continue };
+        let (Some(input), Some(effective)) = (scenario.inputs.get(first.input), effective) else { continue };
         let origin = origin(effective.origin);
         if first.member.is_none() {
             phrases.push(format!("{}{origin}", answer(input, &effective.answer)));

@@ -108,5 +108,5 @@ fn capitalised(text: &str) -> String {
 
 /// Returns the id of an input, as requests write it.
 pub fn input_id(scenario: &Scenario, input: InputIndex) -> String {
-    scenario.inputs.get(input.index()).map_or_else(String::new, |input| input.id.to_string())
+    scenario.inputs.get(input).map_or_else(String::new, |input| input.id.to_string())
 }

@@ -18,6 +18,7 @@ use detente_analysis::{
 use detente_condition::InputIndex;
 use detente_core::engine::Compiled;
 use detente_core::scenario::Scenario;
+use detente_core::scenario::index::PartyIndex;
 use detente_core::scenario::model::Ranking;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -99,8 +100,8 @@ fn to_disagreement(
     scenario: &Scenario,
     point: &v1::DisagreementPoint,
     violations: &mut Violations,
-) -> Vec<(usize, f64)> {
-    let with_numbers: BTreeSet<usize> = scenario
+) -> Vec<(PartyIndex, f64)> {
+    let with_numbers: BTreeSet<PartyIndex> = scenario
         .preferences
         .iter()
         .filter(|preference| matches!(preference.ranking, Ranking::Cardinal(_)))
@@ -110,7 +111,7 @@ fn to_disagreement(
         violations.add("disagreement", "no party of this scenario has numbers to bargain with");
         return Vec::new();
     }
-    let mut stated: Vec<(usize, f64)> = Vec::new();
+    let mut stated: Vec<(PartyIndex, f64)> = Vec::new();
     for (at, utility) in point.utilities.iter().take(scenario.parties.len() + 1).enumerate() {
         let field = format!("disagreement.utilities[{at}]");
         if !utility.utility.is_finite() {

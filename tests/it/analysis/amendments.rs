@@ -5,7 +5,8 @@ use crate::oracle::nearest::{Way, nearest};
 use crate::oracle::search::{Search, place};
 use crate::oracle::world::{Kind as InputKind, Knowledge, Value};
 use detente_analysis::{Amendment, AmendmentStepKind, Budget, MAX_AMENDMENTS, Problem};
-use detente_condition::{Answer, InputIndex};
+use detente_condition::{Answer, EntryIndex, InputIndex};
+use detente_core::scenario::index::RedLineIndex;
 
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
@@ -94,7 +95,7 @@ fn check_one(
             let mut terms = terms.clone();
             terms[issue.index()] = Some(reverted);
             let (crossed_without, _) = case.crossed_for_certain(&terms);
-            let is_new = |line: &usize| !crossed_before.contains(line) && !crossed_without.contains(line);
+            let is_new = |line: &RedLineIndex| !crossed_before.contains(line) && !crossed_without.contains(line);
             let newly: Vec<_> = besides.iter().filter(|(line, _)| is_new(line)).copied().collect();
             assert_eq!(step.newly_crosses, newly, "of {step:?}");
             assert!(!needed_for.is_empty(), "{step:?} is needed for nothing");
@@ -117,7 +118,7 @@ fn settles_open(before: &Knowledge, kind: AmendmentStepKind) -> bool {
     match (before, kind) {
         (Knowledge::Exactly(_), _) => false,
         (Knowledge::Partly { includes, excludes }, AmendmentStepKind::Member { member, .. }) => {
-            (includes | excludes) >> member & 1 == 0
+            (includes | excludes) >> member.index() & 1 == 0
         }
         _ => true,
     }
@@ -154,7 +155,10 @@ fn steps_of(
         } else {
             Knowledge::Partly { includes, excludes }
         };
-        steps.push((AmendmentStepKind::Member { member: u8::try_from(member).unwrap(), inside: now.0 != 0 }, reverted));
+        steps.push((
+            AmendmentStepKind::Member { member: EntryIndex(u8::try_from(member).unwrap()), inside: now.0 != 0 },
+            reverted,
+        ));
     }
     steps
 }

@@ -7,6 +7,7 @@ use crate::oracle::search::Search;
 use crate::oracle::world::{Ranking, Value};
 use detente_analysis::{Budget, EfficientPackage, MAX_PACKAGES, Package, PackageOrder, PackageQuery, Problem};
 use detente_condition::InputIndex;
+use detente_core::scenario::index::PartyIndex;
 use num_bigint::BigUint;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,14 +77,14 @@ fn check_point(
     amounts_of: &BTreeMap<Vec<usize>, Vec<i64>>,
     (efficient, point, packages): (&EfficientPackage, &[i64], usize),
 ) {
-    let utilities: Vec<(usize, f64)> =
-        criteria.parties.iter().zip(point).map(|(party, tenths)| (*party, *tenths as f64 / 10.0)).collect();
+    let utilities: Vec<(PartyIndex, f64)> =
+        criteria.parties.iter().zip(point).map(|(party, tenths)| (PartyIndex(*party), *tenths as f64 / 10.0)).collect();
     assert_eq!(efficient.utilities, utilities);
-    let places: Vec<(usize, InputIndex, usize)> = criteria
+    let places: Vec<(PartyIndex, InputIndex, usize)> = criteria
         .orders
         .iter()
         .zip(&point[criteria.parties.len()..])
-        .map(|((party, issue), place)| (*party, *issue, usize::try_from(-place).unwrap()))
+        .map(|((party, issue), place)| (PartyIndex(*party), *issue, usize::try_from(-place).unwrap()))
         .collect();
     assert_eq!(efficient.places, places);
     assert_eq!(efficient.packages, BigUint::from(packages));
@@ -115,8 +116,9 @@ fn check(case: &Case, disagreement: &[i64], coverage: &mut Coverage) {
                 most: MAX_PACKAGES,
                 order: PackageOrder::Stable,
                 efficient: true,
-                disagreement: (!stated.is_empty())
-                    .then(|| stated.iter().map(|(party, tenths)| (*party, *tenths as f64 / 10.0)).collect()),
+                disagreement: (!stated.is_empty()).then(|| {
+                    stated.iter().map(|(party, tenths)| (PartyIndex(*party), *tenths as f64 / 10.0)).collect()
+                }),
             },
             &Budget::unhurried(),
         )
@@ -174,8 +176,8 @@ fn check(case: &Case, disagreement: &[i64], coverage: &mut Coverage) {
     let rational: Vec<Vec<i64>> = all.iter().filter_map(|point| gains(point)).collect();
     let most: Vec<i64> =
         (0..stated.len()).filter_map(|party| rational.iter().map(|gains| gains[party]).max()).collect();
-    let numbers = |tenths: &mut dyn Iterator<Item = i64>| -> Vec<(usize, f64)> {
-        criteria.parties.iter().copied().zip(tenths.map(|tenths| tenths as f64 / 10.0)).collect()
+    let numbers = |tenths: &mut dyn Iterator<Item = i64>| -> Vec<(PartyIndex, f64)> {
+        criteria.parties.iter().copied().map(PartyIndex).zip(tenths.map(|tenths| tenths as f64 / 10.0)).collect()
     };
     assert_eq!(bargain.disagreement, numbers(&mut stated.iter().map(|(_, tenths)| *tenths)));
     assert_eq!(bargain.ideal, numbers(&mut most.iter().zip(&stated).map(|(gain, (_, without))| gain + without)));

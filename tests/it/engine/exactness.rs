@@ -61,7 +61,7 @@ proptest! {
             let compiled = compile(&world.yaml(order));
             let evaluation = compiled.evaluate(&given, day(&world), Detail::Full).unwrap();
             let mut findings: Vec<_> = evaluation.findings.iter().map(|finding| {
-                let id = compiled.scenario().red_lines[finding.red_line].id.to_string();
+                let id = compiled.scenario().red_lines[finding.red_line.index()].id.to_string();
                 let reasons: Vec<Vec<Cause>> = evaluation.reasons(finding).map(<[Cause]>::to_vec).collect();
                 (id, finding.status, finding.firmness, reasons)
             }).collect();
@@ -92,7 +92,7 @@ proptest! {
             let known: Vec<Option<Knowledge>> = values.iter().map(|value| Some(Knowledge::Exactly(*value))).collect();
             let evaluation = compiled.evaluate(&world.given(&known), day(&world), Detail::Full).unwrap();
             for finding in &evaluation.findings {
-                let red_line = &compiled.scenario().red_lines[finding.red_line];
+                let red_line = &compiled.scenario().red_lines[finding.red_line.index()];
                 let truth = cel::Program::compile(&red_line.condition.text).unwrap().execute(&context).unwrap();
                 let crossed = truth == cel::Value::Bool(!red_line.requires);
                 if finding.status == Status::NotRecorded {

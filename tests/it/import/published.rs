@@ -82,7 +82,7 @@ fn points(scenario: &Scenario) -> (Vec<Point>, Point) {
     let mut points = vec![[0, 0]];
     for issue in 0..scenario.issues().len() {
         let [one, other] = [0, 1].map(|party| {
-            let of_both = |item: &&Preference| item.party == party && item.issue.index() == issue;
+            let of_both = |item: &&Preference| item.party.index() == party && item.issue.index() == issue;
             match &scenario.preferences.iter().find(of_both).unwrap().ranking {
                 Ranking::Cardinal(values) => values.iter().map(|(_, number)| exactly(*number)).collect::<Vec<i128>>(),
                 Ranking::Ordinal(_) => panic!("an order"),

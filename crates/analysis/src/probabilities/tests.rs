@@ -1,5 +1,6 @@
 use super::{Probability, ProbabilityOrigin, StatedProbabilities};
 use crate::tests::problem;
+use detente_core::scenario::index::RedLineIndex;
 use detente_core::scenario::model::Firmness;
 
 fn probability(number: f64) -> Probability {
@@ -30,7 +31,7 @@ fn a_line_comes_before_its_author_and_the_author_before_a_firmness() {
         used.iter().map(|used| (used.probability, used.origin)).collect::<Vec<_>>()
     };
     assert_eq!(used(&stated), [(0.25, Scenario), (0.5, RequestByFirmness)]);
-    assert_eq!(stated.state_for_line(0, probability(0.75)), None);
+    assert_eq!(stated.state_for_line(RedLineIndex(0), probability(0.75)), None);
     assert_eq!(used(&stated), [(0.75, Request), (0.5, RequestByFirmness)]);
-    assert_eq!(stated.state_for_line(0, probability(0.0)), Some(probability(0.75)));
+    assert_eq!(stated.state_for_line(RedLineIndex(0), probability(0.0)), Some(probability(0.75)));
 }

@@ -72,7 +72,7 @@ fn an_answer_of_a_different_kind_leaves_everything_possible() {
     let axis = space.axis(InputIndex(2)).unwrap();
     assert_eq!(axis.possible(&Answer::Exact(Value::Quantity(3))), axis.full());
     assert_eq!(axis.possible(&Answer::AnyOf(0)), axis.full());
-    assert_eq!(axis.possible(&Answer::Exact(Value::Choice(200))), axis.full());
+    assert_eq!(axis.possible(&Answer::Exact(Value::Choice(crate::EntryIndex(200)))), axis.full());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use super::file::{Case, ExpectFinding};
 use super::words::{ExpectedStatus, Word};
 use crate::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Given, Origin, Sighting, Status};
+use crate::scenario::model::Id;
 use detente_condition::{Answer, InputIndex};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,12 +114,8 @@ impl Check<'_> {
                 }
             }
         }
-        let sighted = |sightings: &[Sighting], id: &dyn Fn(usize) -> Option<String>| -> BTreeMap<String, Certainty> {
-            let each = sightings.iter();
-            each.filter_map(|found| Some((id(found.position)?, found.certainty))).collect()
-        };
-        let warnings = sighted(&evaluation.warnings, &|at| Some(scenario.constraints.get(at)?.id.to_string()));
-        let cautions = sighted(&evaluation.cautions, &|at| Some(scenario.cautions.get(at)?.id.to_string()));
+        let warnings = by_id(&evaluation.warnings, |index| Some(&scenario.constraints.get(index)?.id));
+        let cautions = by_id(&evaluation.cautions, |index| Some(&scenario.cautions.get(index)?.id));
         self.map("warnings", expect.warnings.as_ref(), &warnings);
         self.map("cautions", expect.cautions.as_ref(), &cautions);
     }
@@ -147,7 +144,7 @@ impl Check<'_> {
             }
         }
         let hangs_on = evaluation.hangs_on(found).into_iter();
-        let hangs_on = hangs_on.filter_map(|input| Some(scenario.inputs.get(input.index())?.id.to_string())).collect();
+        let hangs_on = hangs_on.filter_map(|input| Some(scenario.inputs.get(input)?.id.to_string())).collect();
         self.set(&format!("{id} hangs on"), expected.hangs_on.as_ref(), &hangs_on);
         let waivers = evaluation.waivers(found);
         let named: BTreeMap<String, Certainty> = waivers
@@ -166,8 +163,13 @@ impl Check<'_> {
 
     /// Returns a cause as `issue` or `issue.member`.
     fn cause(&self, cause: Cause) -> String {
-        let Some(input) = self.compiled.scenario().inputs.get(cause.input.index()) else { return String::new() };
-        let member = cause.member.and_then(|member| input.domain.entries().get(usize::from(member)));
+        let Some(input) = self.compiled.scenario().inputs.get(cause.input) else { return String::new() };
+        let member = cause.member.and_then(|member| input.domain.entries().get(member.index()));
         member.map_or_else(|| input.id.to_string(), |member| format!("{}.{member}", input.id))
     }
+}
+
+/// Returns the certainty of each constraint or caution, by its id.
+fn by_id<'a, I: Copy>(sightings: &[Sighting<I>], id: impl Fn(I) -> Option<&'a Id>) -> BTreeMap<String, Certainty> {
+    sightings.iter().filter_map(|found| Some((id(found.index)?.to_string(), found.certainty))).collect()
 }

@@ -7,6 +7,7 @@ use super::evaluation::{Certainty, Evaluation, Finding, Sighting, Status, Waiver
 use super::input::Detail;
 use super::reasons::{Cause, Opening};
 use crate::scenario::Scenario;
+use crate::scenario::index::{CautionIndex, ConstraintIndex, RedLineIndex};
 use crate::scenario::model::{Firmness, RedLine};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,8 +36,8 @@ impl From<&Finding> for FindingOutline {
 /// A red line that differs between two evaluations of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FindingChange {
-    /// The position of the red line; hypothetical ones follow those of the scenario.
-    pub red_line: usize,
+    /// The red line, recorded in the scenario or hypothetical.
+    pub red_line: RedLineIndex,
     /// The finding of the earlier evaluation.
     pub before: FindingOutline,
     /// The finding of the later evaluation.
@@ -78,15 +79,15 @@ impl Evaluation {
             openings: _,
         } = self;
         let verdicts = |evaluation: &Self| (evaluation.verdict, evaluation.could_become);
-        let outlines = |evaluation: &Self| -> Vec<(usize, FindingOutline)> {
+        let outlines = |evaluation: &Self| -> Vec<(RedLineIndex, FindingOutline)> {
             let findings = evaluation.findings.iter();
             findings.map(|finding| (finding.red_line, FindingOutline::from(finding))).collect()
         };
-        let cautions = |evaluation: &Self| -> Vec<(usize, Certainty)> {
-            evaluation.cautions.iter().map(|caution| (caution.position, caution.certainty)).collect()
+        let cautions = |evaluation: &Self| -> Vec<(CautionIndex, Certainty)> {
+            evaluation.cautions.iter().map(|caution| (caution.index, caution.certainty)).collect()
         };
-        let same_warning = |(ours, theirs): (&Sighting, &Sighting)| {
-            (ours.position, ours.certainty) == (theirs.position, theirs.certainty)
+        let same_warning = |(ours, theirs): (&Sighting<ConstraintIndex>, &Sighting<ConstraintIndex>)| {
+            (ours.index, ours.certainty) == (theirs.index, theirs.certainty)
                 && self.same_reasons(self.sighting_reasons(ours), other, other.sighting_reasons(theirs))
         };
         let mut findings = self.findings.iter().zip(&other.findings);
@@ -102,11 +103,11 @@ impl Evaluation {
 
     /// Returns the red lines on which a full evaluation of a later day differs, in the order of the scenario.
     pub fn changes_to(&self, later: &Self, detail: Detail) -> Vec<FindingChange> {
-        let by_line = |evaluation: &Self| -> BTreeMap<usize, usize> {
+        let by_line = |evaluation: &Self| -> BTreeMap<RedLineIndex, usize> {
             evaluation.findings.iter().enumerate().map(|(at, finding)| (finding.red_line, at)).collect()
         };
         let (ours, theirs) = (by_line(self), by_line(later));
-        let lines: BTreeSet<usize> = ours.keys().chain(theirs.keys()).copied().collect();
+        let lines: BTreeSet<RedLineIndex> = ours.keys().chain(theirs.keys()).copied().collect();
         let changes = lines.into_iter().filter_map(|red_line| {
             let before = ours.get(&red_line).and_then(|at| self.findings.get(*at));
             let after = theirs.get(&red_line).and_then(|at| later.findings.get(*at));
@@ -126,7 +127,7 @@ impl Evaluation {
             return true;
         }
         let same_opening = |ours: &Opening, theirs: &Opening| {
-            ours == theirs && self.inputs.get(ours.input.index()) == other.inputs.get(theirs.input.index())
+            ours == theirs && self.inputs.get(ours.input) == other.inputs.get(theirs.input)
         };
         let same_waiver = |(ours, theirs): (&WaiverFinding, &WaiverFinding)| {
             (ours.waiver, ours.certainty) == (theirs.waiver, theirs.certainty)
@@ -149,7 +150,7 @@ impl Evaluation {
     ) -> bool {
         // For a member the inclusion counts; for any other input, the answer counts.
         let content = |evaluation: &Self, cause: &Cause| {
-            let input = evaluation.inputs.get(cause.input.index())?;
+            let input = evaluation.inputs.get(cause.input)?;
             let answer = cause.member.is_none().then_some(input.answer);
             Some((input.origin, answer, cause.member.is_some_and(|member| input.includes(member))))
         };
@@ -174,7 +175,7 @@ fn same_lists<'a, T: 'a>(
 /// The evaluations must be of one day and under the same hypotheses. A red line without a finding counts as clear: it
 /// may also be not held or not recorded, but then it is so for every proposal and makes no difference.
 pub fn differing_lines<'a>(scenario: &'a Scenario, evaluations: &'a [Evaluation]) -> Vec<ComparedLine<'a>> {
-    let mut lines: BTreeMap<usize, ComparedLine<'a>> = BTreeMap::new();
+    let mut lines: BTreeMap<RedLineIndex, ComparedLine<'a>> = BTreeMap::new();
     for (column, evaluation) in evaluations.iter().enumerate() {
         for finding in &evaluation.findings {
             let Some(red_line) = evaluation.red_line(scenario, finding) else { continue };

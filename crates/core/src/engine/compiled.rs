@@ -7,7 +7,9 @@ use super::edition::{Edition, first_days};
 use super::ladder::{Ladder, certain};
 use super::standing::{Standing, standings};
 use super::supposed::Supposed;
+use super::watcher::{Watcher, WatcherIndex, WatcherSet};
 use crate::scenario::Scenario;
+use crate::scenario::index::{CautionIndex, ConstraintIndex, IndexVec, RedLineIndex, WaiverIndex};
 use crate::scenario::model::{Firmness, RedLine};
 use detente_condition::{ComplexityError, Cubes, InputIndex, Space, Vocabulary};
 use jiff::civil::Date;
@@ -28,13 +30,13 @@ pub struct CompileError {
 #[derive(Debug)]
 pub struct Compiled {
     scenario: Arc<Scenario>,
-    standings: Box<[Standings]>,
+    standings: IndexVec<RedLineIndex, Standings>,
     ladders: Box<[Ladder]>,
     editions: Box<[Edition]>,
-    /// For each input, the ordinals of the watchers that test it.
-    watchers: BoxedLists<u32>,
+    /// For each input, the watchers that test it.
+    watchers: BoxedLists<InputIndex, WatcherIndex>,
     /// For each red line, the inputs that decide its status or firmness.
-    deciding: BoxedLists<InputIndex>,
+    deciding: BoxedLists<RedLineIndex, InputIndex>,
     /// The names that conditions of calls may use.
     ///
     /// Built on first use, because most scenarios never need it.
@@ -46,8 +48,8 @@ pub struct Compiled {
 /// A red line whose crossings can count with at least a given firmness, after its waivers.
 #[derive(Clone, Copy, Debug)]
 pub struct Counted<'a> {
-    /// The position of the red line; hypothetical red lines follow those of the scenario.
-    pub position: usize,
+    /// The position of the red line, recorded in the scenario or hypothetical.
+    pub index: RedLineIndex,
     /// The red line.
     pub red_line: &'a RedLine,
     /// The firmness of the red line without its waivers.
@@ -61,19 +63,13 @@ pub struct Counted<'a> {
 /// The standing of a red line from each day on, ascending by day.
 ///
 /// A held red line has a ladder only if waivers are in force.
-type Standings = Box<[(Date, Standing<Option<u32>>)]>;
+type Standings = Box<[(Date, Standing<Option<LadderIndex>>)]>;
 
-type BoxedLists<T> = Box<[Box<[T]>]>;
+type BoxedLists<I, T> = IndexVec<I, Box<[T]>>;
 
-/// A red line, constraint or caution, which watches inputs.
-///
-/// Ordinals count them in this order, red lines first.
+/// The position of a ladder in the list of all ladders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Watcher {
-    RedLine(usize),
-    Constraint(usize),
-    Caution(usize),
-}
+pub(super) struct LadderIndex(u32);
 
 impl Compiled {
     /// Prepares a scenario for evaluation.
@@ -85,8 +81,8 @@ impl Compiled {
         let mut faults = Vec::new();
         let mut all_standings = Vec::with_capacity(scenario.red_lines.len());
         for red_line in &scenario.red_lines {
-            let mut built: Vec<(Vec<usize>, u32)> = Vec::new();
-            let mut ladder_for = |waivers: Vec<usize>| {
+            let mut built: Vec<(Vec<WaiverIndex>, LadderIndex)> = Vec::new();
+            let mut ladder_for = |waivers: Vec<WaiverIndex>| {
                 if waivers.is_empty() {
                     return None;
                 }
@@ -100,9 +96,9 @@ impl Compiled {
                         return None;
                     }
                 }
-                let position = u32::try_from(ladders.len() - 1).ok()?;
-                built.push((waivers, position));
-                Some(position)
+                let ladder = LadderIndex(u32::try_from(ladders.len() - 1).ok()?);
+                built.push((waivers, ladder));
+                Some(ladder)
             };
             let standings: Standings = standings(red_line)
                 .into_iter()
@@ -124,8 +120,8 @@ impl Compiled {
             standings: all_standings.into(),
             ladders: ladders.into(),
             editions: Box::default(),
-            watchers: Box::default(),
-            deciding: Box::default(),
+            watchers: IndexVec::default(),
+            deciding: IndexVec::default(),
             vocabulary: OnceLock::new(),
             bytes: 0,
             scenario,
@@ -150,11 +146,11 @@ impl Compiled {
     }
 
     /// Builds the index from inputs to watchers and from red lines to the inputs that decide them.
-    fn index(&self) -> (BoxedLists<u32>, BoxedLists<InputIndex>) {
-        let mut watchers = vec![Vec::new(); self.scenario.inputs.len()];
+    fn index(&self) -> (BoxedLists<InputIndex, WatcherIndex>, BoxedLists<RedLineIndex, InputIndex>) {
+        let mut watchers: IndexVec<InputIndex, Vec<WatcherIndex>> = vec![Vec::new(); self.scenario.inputs.len()].into();
         let mut deciding = Vec::with_capacity(self.scenario.red_lines.len());
-        for ordinal in 0..self.watcher_count() {
-            let Some((sides, extra)) = self.watcher(ordinal).and_then(|watcher| self.tested_by(watcher)) else {
+        for index in self.all_watchers() {
+            let Some((sides, extra)) = self.watcher(index).and_then(|watcher| self.tested_by(watcher)) else {
                 continue;
             };
             let mut inputs: Vec<_> = [sides.0, sides.1]
@@ -165,27 +161,27 @@ impl Compiled {
             inputs.sort_unstable();
             inputs.dedup();
             for input in &inputs {
-                if let (Some(list), Ok(ordinal)) = (watchers.get_mut(input.index()), u32::try_from(ordinal)) {
-                    list.push(ordinal);
+                if let Some(list) = watchers.get_mut(*input) {
+                    list.push(index);
                 }
             }
             if deciding.len() < self.scenario.red_lines.len() {
                 deciding.push(inputs.into_boxed_slice());
             }
         }
-        (watchers.into_iter().map(Vec::into_boxed_slice).collect(), deciding.into())
+        (watchers.iter().map(|list| list.as_slice().into()).collect(), deciding.into())
     }
 
     /// Returns the inputs on which the status or firmness of a red line depends, in input order.
-    pub fn deciding_inputs(&self, red_line: usize) -> &[InputIndex] {
+    pub fn deciding_inputs(&self, red_line: RedLineIndex) -> &[InputIndex] {
         self.deciding.get(red_line).map_or(&[], |inputs| inputs)
     }
 
     /// Returns the two sides of a watcher's condition, and the sides of the conditions of its waivers.
     fn tested_by(&self, watcher: Watcher) -> Option<((&Cubes, &Cubes), Vec<&Cubes>)> {
         let extra = match watcher {
-            Watcher::RedLine(position) => {
-                let red_line = self.scenario.red_lines.get(position)?;
+            Watcher::RedLine(index) => {
+                let red_line = self.scenario.red_lines.get(index)?;
                 red_line
                     .waivers
                     .iter()
@@ -199,24 +195,21 @@ impl Compiled {
 
     fn edition_from(&self, day: Date) -> Edition {
         let mut edition = Edition::new(&self.scenario, day);
-        let mut not_clear = vec![0u64; self.watcher_count().div_ceil(64)];
-        for ordinal in 0..self.watcher_count() {
-            let Some(watcher) = self.watcher(ordinal) else { continue };
+        let mut not_clear = WatcherSet::with_capacity(self.watcher_count());
+        for index in self.all_watchers() {
+            let Some(watcher) = self.watcher(index) else { continue };
             let held = match watcher {
-                Watcher::RedLine(position) => matches!(self.standing(position, day), Standing::Held(_)),
+                Watcher::RedLine(line) => matches!(self.standing(line, day), Standing::Held(_)),
                 Watcher::Constraint(_) | Watcher::Caution(_) => true,
             };
             let clear = self.sides(watcher).is_some_and(|(_, clear)| certain(clear, &edition.state));
-            if held
-                && !clear
-                && let Some(word) = not_clear.get_mut(ordinal / 64)
-            {
-                *word |= 1 << (ordinal % 64);
+            if held && !clear {
+                not_clear.insert(index);
             }
         }
-        let lines = 0..self.scenario.red_lines.len();
+        let lines = self.scenario.red_lines.indices();
         edition.unrecorded = lines.filter(|line| *self.standing(*line, day) == Standing::NotRecorded).count();
-        edition.not_clear = not_clear.into();
+        edition.not_clear = not_clear;
         edition
     }
 
@@ -245,7 +238,7 @@ impl Compiled {
     }
 
     /// Returns the standing of a red line on a day.
-    pub(super) fn standing(&self, red_line: usize, day: Date) -> &Standing<Option<u32>> {
+    pub(super) fn standing(&self, red_line: RedLineIndex, day: Date) -> &Standing<Option<LadderIndex>> {
         let standings = self.standings.get(red_line).map_or(&[][..], |standings| standings);
         let after = standings.partition_point(|(from, _)| *from <= day);
         after.checked_sub(1).and_then(|at| standings.get(at)).map_or(&Standing::NotHeld, |(_, standing)| standing)
@@ -256,7 +249,7 @@ impl Compiled {
     }
 
     /// Whether a red line is held on at least one day of a range, ends included.
-    pub fn is_held(&self, red_line: usize, (from, to): (Date, Date)) -> bool {
+    pub fn is_held(&self, red_line: RedLineIndex, (from, to): (Date, Date)) -> bool {
         let red_line = self.scenario.red_lines.get(red_line);
         red_line.is_some_and(|red_line| {
             red_line.held.iter().any(|span| span.from <= to && span.until.is_none_or(|until| from < until))
@@ -274,19 +267,19 @@ impl Compiled {
         at_least: Firmness,
     ) -> impl Iterator<Item = Counted<'a>> {
         let scenario = &*self.scenario;
-        let recorded = scenario.red_lines.iter().enumerate().filter_map(move |(position, red_line)| {
-            let Standing::Held(ladder) = self.standing(position, day) else { return None };
-            if supposed.is_some_and(|supposed| supposed.drops(position)) {
+        let recorded = scenario.red_lines.indexed().filter_map(move |(index, red_line)| {
+            let Standing::Held(ladder) = self.standing(index, day) else { return None };
+            if supposed.is_some_and(|supposed| supposed.drops(index)) {
                 return None;
             }
-            let firmness = supposed.and_then(|supposed| supposed.firmness(position)).unwrap_or(red_line.firmness);
+            let firmness = supposed.and_then(|supposed| supposed.firmness(index)).unwrap_or(red_line.firmness);
             let lowered = self.ladder(*ladder).and_then(|ladder| ladder.crossed_at_least(at_least));
             let crossed = lowered.unwrap_or(red_line.sides().0);
-            Some(Counted { position, red_line, firmness, crossed, space: &scenario.space })
+            Some(Counted { index, red_line, firmness, crossed, space: &scenario.space })
         });
         let added = supposed.into_iter().flat_map(move |supposed| {
-            supposed.added(scenario).map(|(position, red_line)| Counted {
-                position,
+            supposed.added(scenario).map(|(index, red_line)| Counted {
+                index,
                 red_line,
                 firmness: red_line.firmness,
                 crossed: red_line.sides().0,
@@ -296,21 +289,25 @@ impl Compiled {
         recorded.chain(added).filter(move |counted| counted.firmness >= at_least)
     }
 
-    /// Iterates over the positions of the red lines that are not yet recorded on a day.
+    /// Iterates over the red lines that are not yet recorded on a day.
     ///
     /// Red lines that a hypothesis drops are left out.
-    pub fn not_recorded<'a>(&'a self, day: Date, supposed: Option<&'a Supposed>) -> impl Iterator<Item = usize> + 'a {
-        let lines = 0..self.scenario.red_lines.len();
+    pub fn not_recorded<'a>(
+        &'a self,
+        day: Date,
+        supposed: Option<&'a Supposed>,
+    ) -> impl Iterator<Item = RedLineIndex> + 'a {
+        let lines = self.scenario.red_lines.indices();
         lines
             .filter(move |line| *self.standing(*line, day) == Standing::NotRecorded)
             .filter(move |line| !supposed.is_some_and(|supposed| supposed.drops(*line)))
     }
 
-    pub(super) fn ladder(&self, position: Option<u32>) -> Option<&Ladder> {
-        self.ladders.get(position? as usize)
+    pub(super) fn ladder(&self, ladder: Option<LadderIndex>) -> Option<&Ladder> {
+        self.ladders.get(ladder?.0 as usize)
     }
 
-    pub(super) fn watchers(&self, input: usize) -> &[u32] {
+    pub(super) fn watchers(&self, input: InputIndex) -> &[WatcherIndex] {
         self.watchers.get(input).map_or(&[], |list| list)
     }
 
@@ -318,14 +315,20 @@ impl Compiled {
         self.scenario.red_lines.len() + self.scenario.constraints.len() + self.scenario.cautions.len()
     }
 
-    pub(super) fn watcher(&self, ordinal: usize) -> Option<Watcher> {
+    pub(super) fn all_watchers(&self) -> impl Iterator<Item = WatcherIndex> + use<> {
+        // INVARIANT: the limits on red lines, constraints and cautions are far below `u32::MAX`.
+        (0..u32::try_from(self.watcher_count()).unwrap_or(u32::MAX)).map(WatcherIndex)
+    }
+
+    pub(super) fn watcher(&self, index: WatcherIndex) -> Option<Watcher> {
         let (red_lines, constraints) = (self.scenario.red_lines.len(), self.scenario.constraints.len());
-        if ordinal < red_lines {
-            Some(Watcher::RedLine(ordinal))
-        } else if ordinal < red_lines + constraints {
-            Some(Watcher::Constraint(ordinal - red_lines))
-        } else if ordinal < self.watcher_count() {
-            Some(Watcher::Caution(ordinal - red_lines - constraints))
+        let at = index.index();
+        if at < red_lines {
+            Some(Watcher::RedLine(RedLineIndex(at)))
+        } else if at < red_lines + constraints {
+            Some(Watcher::Constraint(ConstraintIndex(at - red_lines)))
+        } else if at < self.watcher_count() {
+            Some(Watcher::Caution(CautionIndex(at - red_lines - constraints)))
         } else {
             None
         }
@@ -336,9 +339,9 @@ impl Compiled {
     /// The condition of a red line is "crossed", of a constraint "broken", and of a caution "applies".
     pub(super) fn sides(&self, watcher: Watcher) -> Option<(&Cubes, &Cubes)> {
         let decision = match watcher {
-            Watcher::RedLine(position) => return Some(self.scenario.red_lines.get(position)?.sides()),
-            Watcher::Constraint(position) => &self.scenario.constraints.get(position)?.forbids.decision,
-            Watcher::Caution(position) => &self.scenario.cautions.get(position)?.when.decision,
+            Watcher::RedLine(index) => return Some(self.scenario.red_lines.get(index)?.sides()),
+            Watcher::Constraint(index) => &self.scenario.constraints.get(index)?.forbids.decision,
+            Watcher::Caution(index) => &self.scenario.cautions.get(index)?.when.decision,
         };
         Some((&decision.holds, &decision.fails))
     }

@@ -2,6 +2,7 @@
 //!
 //! Must not know of proposals or findings.
 
+use super::watcher::WatcherSet;
 use crate::scenario::Scenario;
 use crate::scenario::model::Input;
 use detente_condition::{Answer, Space};
@@ -19,15 +20,15 @@ pub(super) struct Edition {
     pub(super) state: Box<[u128]>,
     /// The number of red lines that are not yet recorded.
     pub(super) unrecorded: usize,
-    /// The ordinals, as bits, of the watchers that are not certainly clear in `state`.
-    pub(super) not_clear: Box<[u64]>,
+    /// The watchers that are not certainly clear in `state`.
+    pub(super) not_clear: WatcherSet,
 }
 
 impl Edition {
     pub(super) fn new(scenario: &Scenario, from: Date) -> Self {
         let defaults: Box<[Answer]> = scenario.inputs.iter().map(|input| default_on(input, from)).collect();
         let state = state_of(&defaults, &scenario.space);
-        Self { from, defaults, state, unrecorded: 0, not_clear: Box::default() }
+        Self { from, defaults, state, unrecorded: 0, not_clear: WatcherSet::default() }
     }
 }
 

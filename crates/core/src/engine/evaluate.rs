@@ -2,7 +2,7 @@
 //!
 //! Must not know of how a finding is presented.
 
-use super::compiled::{Compiled, Watcher};
+use super::compiled::Compiled;
 use super::edition::Edition;
 use super::evaluation::{Certainty, Evaluation, Finding, PartyStance, Sighting, Status, WaiverFinding};
 use super::input::{Detail, EffectiveInput, Given, NotCoveredError, Origin};
@@ -11,6 +11,8 @@ use super::reasons::{Lists, minimal_reasons, openings};
 use super::standing::Standing;
 use super::supposed::Supposed;
 use super::verdict::{Stance, Verdict};
+use super::watcher::{Watcher, WatcherIndex};
+use crate::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use crate::scenario::model::{Firmness, RedLine};
 use detente_condition::{Answer, Cubes, InputIndex, Space};
 use jiff::civil::Date;
@@ -44,7 +46,7 @@ impl Compiled {
     ) -> Result<Evaluation, NotCoveredError> {
         let (day, edition) = self.day(day)?;
         let mut state = edition.state.to_vec();
-        let mut to_evaluate = edition.not_clear.to_vec();
+        let mut to_evaluate = edition.not_clear.clone();
         for given in given {
             let (Some(axis), Some(possible)) =
                 (self.scenario().space.axis(given.input), state.get_mut(given.input.index()))
@@ -56,10 +58,8 @@ impl Compiled {
                 continue;
             }
             *possible = answered;
-            for watcher in self.watchers(given.input.index()) {
-                if let Some(word) = to_evaluate.get_mut(*watcher as usize / 64) {
-                    *word |= 1 << (watcher % 64);
-                }
+            for watcher in self.watchers(given.input) {
+                to_evaluate.insert(*watcher);
             }
         }
         let mut run = Run {
@@ -71,15 +71,15 @@ impl Compiled {
             found: Evaluation::empty(day, edition.unrecorded, self.inputs_in(edition, given)),
         };
         match detail {
-            Detail::Basic => bits(&to_evaluate).for_each(|ordinal| run.evaluate_watcher(ordinal)),
-            Detail::Full => (0..self.watcher_count()).for_each(|ordinal| run.evaluate_watcher(ordinal)),
+            Detail::Basic => to_evaluate.iter().for_each(|watcher| run.evaluate_watcher(watcher)),
+            Detail::Full => self.all_watchers().for_each(|watcher| run.evaluate_watcher(watcher)),
         }
         if let Some(supposed) = supposed {
             let state = supposed.state(&run.found.inputs);
-            for (position, red_line) in supposed.added(self.scenario()) {
-                run.red_line(position, red_line, None, (&supposed.space, &state));
+            for (index, red_line) in supposed.added(self.scenario()) {
+                run.red_line(index, red_line, None, (&supposed.space, &state));
             }
-            let unrecorded = |line: &usize| *self.standing(*line, day) == Standing::NotRecorded;
+            let unrecorded = |line: &RedLineIndex| *self.standing(*line, day) == Standing::NotRecorded;
             run.found.unrecorded -= supposed.dropped().filter(unrecorded).count().min(run.found.unrecorded);
             run.found.supposed = Some(supposed.clone());
         }
@@ -90,12 +90,16 @@ impl Compiled {
     ///
     /// # Errors
     /// Returns an error if the scenario does not cover the day.
-    pub fn effective_inputs(&self, given: &[Given], day: Option<Date>) -> Result<Vec<EffectiveInput>, NotCoveredError> {
+    pub fn effective_inputs(
+        &self,
+        given: &[Given],
+        day: Option<Date>,
+    ) -> Result<IndexVec<InputIndex, EffectiveInput>, NotCoveredError> {
         Ok(self.inputs_in(self.day(day)?.1, given))
     }
 
     /// Returns the answer and origin of each input in an edition, given the answers of a request.
-    fn inputs_in(&self, edition: &Edition, given: &[Given]) -> Vec<EffectiveInput> {
+    fn inputs_in(&self, edition: &Edition, given: &[Given]) -> IndexVec<InputIndex, EffectiveInput> {
         let inputs = (0u16..).zip(&edition.defaults).map(|(input, default)| {
             let input = InputIndex(input);
             let origin = match (default, self.scenario().is_issue(input)) {
@@ -106,9 +110,9 @@ impl Compiled {
             };
             EffectiveInput { input, answer: *default, origin }
         });
-        let mut inputs: Vec<EffectiveInput> = inputs.collect();
+        let mut inputs: IndexVec<InputIndex, EffectiveInput> = inputs.collect();
         for given in given {
-            if let Some(input) = inputs.get_mut(given.input.index()) {
+            if let Some(input) = inputs.get_mut(given.input) {
                 (input.answer, input.origin) = (given.answer, given.origin);
             }
         }
@@ -131,25 +135,13 @@ impl Compiled {
     }
 }
 
-/// Iterates over the positions of the set bits, ascending.
-fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
-    words.iter().enumerate().flat_map(|(at, word)| {
-        let mut left = *word;
-        std::iter::from_fn(move || {
-            let bit = left.trailing_zeros() as usize;
-            left &= left.wrapping_sub(1);
-            (bit < 64).then_some(at * 64 + bit)
-        })
-    })
-}
-
 impl Evaluation {
-    fn empty(day: Date, unrecorded: usize, inputs: Vec<EffectiveInput>) -> Self {
+    fn empty(day: Date, unrecorded: usize, inputs: IndexVec<InputIndex, EffectiveInput>) -> Self {
         Self {
             day,
             verdict: Verdict::Unopposed,
             could_become: Verdict::Unopposed,
-            stances: Vec::new(),
+            stances: IndexVec::default(),
             // Capacity for a typical evaluation, because growing the lists costs more than evaluating.
             findings: Vec::with_capacity(16),
             inputs,
@@ -175,38 +167,38 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn evaluate_watcher(&mut self, ordinal: usize) {
+    fn evaluate_watcher(&mut self, index: WatcherIndex) {
         let compiled = self.compiled;
-        let Some(watcher) = compiled.watcher(ordinal) else { return };
+        let Some(watcher) = compiled.watcher(index) else { return };
         match watcher {
-            Watcher::RedLine(position) => match compiled.standing(position, self.day) {
-                _ if self.supposed.is_some_and(|supposed| supposed.drops(position)) => {}
+            Watcher::RedLine(index) => match compiled.standing(index, self.day) {
+                _ if self.supposed.is_some_and(|supposed| supposed.drops(index)) => {}
                 Standing::Held(ladder) => {
-                    let Some(red_line) = compiled.scenario().red_lines.get(position) else { return };
+                    let Some(red_line) = compiled.scenario().red_lines.get(index) else { return };
                     let at = (&compiled.scenario().space, self.state);
-                    self.red_line(position, red_line, compiled.ladder(*ladder), at);
+                    self.red_line(index, red_line, compiled.ladder(*ladder), at);
                 }
                 Standing::NotRecorded if self.detail == Detail::Full => {
-                    self.found.findings.push(Finding::bare(position, Status::NotRecorded));
+                    self.found.findings.push(Finding::bare(index, Status::NotRecorded));
                 }
                 Standing::NotRecorded | Standing::NotHeld => {}
             },
-            Watcher::Constraint(position) => {
-                let sighting = compiled.sides(watcher).and_then(|(yes, no)| self.sighting(position, yes, no));
+            Watcher::Constraint(index) => {
+                let sighting = compiled.sides(watcher).and_then(|(yes, no)| self.sighting(index, yes, no));
                 self.found.warnings.extend(sighting);
             }
-            Watcher::Caution(position) => {
-                let sighting = compiled.sides(watcher).and_then(|(yes, no)| self.sighting(position, yes, no));
+            Watcher::Caution(index) => {
+                let sighting = compiled.sides(watcher).and_then(|(yes, no)| self.sighting(index, yes, no));
                 self.found.cautions.extend(sighting);
             }
         }
     }
 
     /// Adds the finding on a red line that is held. `at` is its space and the state in that space.
-    fn red_line(&mut self, position: usize, red_line: &RedLine, ladder: Option<&Ladder>, at: (&Space, &[u128])) {
+    fn red_line(&mut self, index: RedLineIndex, red_line: &RedLine, ladder: Option<&Ladder>, at: (&Space, &[u128])) {
         let (crossed, clear) = red_line.sides();
         let (space, state) = at;
-        let mut finding = Finding::bare(position, Status::Undetermined);
+        let mut finding = Finding::bare(index, Status::Undetermined);
         if certain(clear, state) {
             if self.detail == Detail::Basic {
                 return;
@@ -223,7 +215,7 @@ impl Run<'_> {
         } else {
             finding.status = Status::Crossed;
         }
-        let unwaived = self.supposed.and_then(|supposed| supposed.firmness(position)).unwrap_or(red_line.firmness);
+        let unwaived = self.supposed.and_then(|supposed| supposed.firmness(index)).unwrap_or(red_line.firmness);
         finding.firmness = Some(match ladder {
             None => (unwaived, unwaived),
             Some(ladder) => {
@@ -243,33 +235,33 @@ impl Run<'_> {
             if certain(&in_force.never_applies, self.state) {
                 continue;
             }
-            let waiver = red_line.waivers.get(in_force.position).filter(|waiver| waiver.firmness < unwaived);
+            let waiver = red_line.waivers.get(in_force.index).filter(|waiver| waiver.firmness < unwaived);
             let Some(waiver) = waiver else { continue };
             let holds = &waiver.when.decision.holds;
             let certainty =
                 if certain(&in_force.never_misses, self.state) { Certainty::Certain } else { Certainty::Possible };
             let reasons = minimal_reasons(holds, self.state, space, &mut self.found.reasons);
-            self.found.waivers.push(WaiverFinding { waiver: in_force.position, certainty, reasons });
+            self.found.waivers.push(WaiverFinding { waiver: in_force.index, certainty, reasons });
         }
         start..count(&self.found.waivers)
     }
 
     /// Returns the sighting of a constraint or caution, given the two sides of its condition.
-    fn sighting(&mut self, position: usize, yes: &Cubes, no: &Cubes) -> Option<Sighting> {
+    fn sighting<I>(&mut self, index: I, yes: &Cubes, no: &Cubes) -> Option<Sighting<I>> {
         if certain(no, self.state) {
             return None;
         }
         let space = &self.compiled.scenario().space;
         let reasons = minimal_reasons(yes, self.state, space, &mut self.found.reasons);
         let certainty = if reasons.is_empty() { Certainty::Possible } else { Certainty::Certain };
-        Some(Sighting { position, certainty, reasons })
+        Some(Sighting { index, certainty, reasons })
     }
 
     /// Derives the stances and verdicts from the findings, and sorts the findings.
     fn conclude(mut self) -> Evaluation {
         let scenario = self.compiled.scenario();
         let no_objection = PartyStance { stance: Stance::NoStatedObjection, could_become: Stance::NoStatedObjection };
-        let mut stances = vec![no_objection; scenario.parties.len()];
+        let mut stances: IndexVec<PartyIndex, PartyStance> = vec![no_objection; scenario.parties.len()].into();
         for finding in &self.found.findings {
             let Some((lowest, highest)) = finding.firmness else { continue };
             let red_line = self.found.red_line(scenario, finding);
@@ -299,7 +291,7 @@ impl Run<'_> {
 }
 
 impl Finding {
-    fn bare(red_line: usize, status: Status) -> Self {
+    fn bare(red_line: RedLineIndex, status: Status) -> Self {
         Self { red_line, status, firmness: None, reasons: 0..0, would_cross: 0..0, would_clear: 0..0, waivers: 0..0 }
     }
 }

@@ -7,6 +7,7 @@ use super::reasons::{Cause, Lists, Opening};
 use super::supposed::Supposed;
 use super::verdict::{Stance, Verdict};
 use crate::scenario::Scenario;
+use crate::scenario::index::{CautionIndex, ConstraintIndex, IndexVec, PartyIndex, RedLineIndex, WaiverIndex};
 use crate::scenario::model::{Firmness, RedLine};
 use detente_condition::{InputIndex, Space};
 use jiff::civil::Date;
@@ -40,8 +41,8 @@ pub enum Certainty {
 /// The finding on one red line.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The position of the red line; hypothetical red lines follow those of the scenario.
-    pub red_line: usize,
+    /// The red line, recorded in the scenario or hypothetical.
+    pub red_line: RedLineIndex,
     /// The status of the red line under the proposal.
     pub status: Status,
     /// The lowest and the highest firmness with which a crossing counts.
@@ -57,8 +58,8 @@ pub struct Finding {
 /// A waiver that lowers the firmness of a crossing.
 #[derive(Clone, Debug)]
 pub struct WaiverFinding {
-    /// The position of the waiver in the red line.
-    pub waiver: usize,
+    /// The waiver of the red line.
+    pub waiver: WaiverIndex,
     /// Whether the waiver lowers the crossing in every completion with a crossing or only in some.
     pub certainty: Certainty,
     pub(super) reasons: Range<u32>,
@@ -66,9 +67,9 @@ pub struct WaiverFinding {
 
 /// A constraint that is or may be broken, or a caution that does or may apply.
 #[derive(Clone, Debug)]
-pub struct Sighting {
-    /// The position of the constraint or caution in its list of the scenario.
-    pub position: usize,
+pub struct Sighting<I> {
+    /// The constraint or caution.
+    pub index: I,
     /// Whether the condition holds in every completion or only in some.
     pub certainty: Certainty,
     pub(super) reasons: Range<u32>,
@@ -93,17 +94,17 @@ pub struct Evaluation {
     /// The verdict that follows from the worst stances that the open answers could lead to.
     pub could_become: Verdict,
     /// One stance per party, in the order of the scenario.
-    pub stances: Vec<PartyStance>,
+    pub stances: IndexVec<PartyIndex, PartyStance>,
     /// The findings, ordered by status, then by descending firmness, then by the position of the red line.
     pub findings: Vec<Finding>,
     /// The number of red lines that are not yet recorded on the day, whether or not `findings` lists them.
     pub unrecorded: usize,
     /// The constraints that are or may be broken, in the order of the scenario.
-    pub warnings: Vec<Sighting>,
+    pub warnings: Vec<Sighting<ConstraintIndex>>,
     /// The cautions that apply or may apply, in the order of the scenario.
-    pub cautions: Vec<Sighting>,
+    pub cautions: Vec<Sighting<CautionIndex>>,
     /// The answer used for each input, with its origin, in input order.
-    pub inputs: Vec<EffectiveInput>,
+    pub inputs: IndexVec<InputIndex, EffectiveInput>,
     pub(super) supposed: Option<Arc<Supposed>>,
     pub(super) waivers: Vec<WaiverFinding>,
     pub(super) reasons: Lists<Cause>,
@@ -120,14 +121,14 @@ impl Evaluation {
     /// Returns the space of the masks in the openings of a finding.
     pub fn space<'a>(&'a self, scenario: &'a Scenario, finding: &Finding) -> &'a Space {
         match &self.supposed {
-            Some(supposed) if finding.red_line >= scenario.red_lines.len() => &supposed.space,
+            Some(supposed) if finding.red_line.index() >= scenario.red_lines.len() => &supposed.space,
             _ => &scenario.space,
         }
     }
 
     /// Whether the red line of a finding, or its firmness, is a hypothesis.
     pub fn is_hypothetical(&self, scenario: &Scenario, finding: &Finding) -> bool {
-        finding.red_line >= scenario.red_lines.len()
+        finding.red_line.index() >= scenario.red_lines.len()
             || self.supposed.as_ref().is_some_and(|supposed| supposed.firmness(finding.red_line).is_some())
     }
 
@@ -173,7 +174,7 @@ impl Evaluation {
     /// Iterates over the minimal reasons why a constraint is broken, or a caution applies, in every completion.
     ///
     /// There are no reasons for a sighting that is only possible.
-    pub fn sighting_reasons(&self, sighting: &Sighting) -> impl ExactSizeIterator<Item = &[Cause]> {
+    pub fn sighting_reasons<I>(&self, sighting: &Sighting<I>) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&sighting.reasons)
     }
 }

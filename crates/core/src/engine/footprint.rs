@@ -26,8 +26,8 @@ impl Compiled {
         let proposals: usize = scenario.proposals.iter().map(of_proposal).sum();
         let editions = self.edition_days().count();
         let per_edition = scenario.inputs.len() * (size_of::<Answer>() + size_of::<u128>()) + self.watcher_count() / 8;
-        let watchers: usize = (0..scenario.inputs.len()).map(|input| self.watchers(input).len() * 4).sum();
-        let deciding = (0..scenario.red_lines.len()).map(|line| size_of_val(self.deciding_inputs(line))).sum::<usize>();
+        let watchers: usize = scenario.inputs.indices().map(|input| self.watchers(input).len() * 4).sum();
+        let deciding = scenario.red_lines.indices().map(|line| size_of_val(self.deciding_inputs(line))).sum::<usize>();
         let ladders: usize = self.ladder_cubes().map(of_cubes).sum();
         size_of::<Self>()
             + red_lines

@@ -2,7 +2,7 @@
 //!
 //! Must not know of red lines or verdicts.
 
-use detente_condition::{Answer, InputIndex, Value};
+use detente_condition::{Answer, EntryIndex, InputIndex, Value};
 use jiff::civil::Date;
 use thiserror::Error;
 
@@ -53,13 +53,13 @@ pub struct EffectiveInput {
 
 impl EffectiveInput {
     /// Whether the answer certainly includes a member.
-    pub fn includes(&self, member: u8) -> bool {
+    pub fn includes(&self, member: EntryIndex) -> bool {
         let inside = match self.answer {
             Answer::Exact(Value::Members(members)) => members,
             Answer::Partial { includes, .. } => includes,
             _ => 0,
         };
-        inside.checked_shr(u32::from(member)).unwrap_or(0) & 1 == 1
+        member.is_in(inside)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Must not know of days: the set of waivers in force is an argument.
 
+use crate::scenario::index::WaiverIndex;
 use crate::scenario::model::{Firmness, RedLine};
 use detente_condition::{ComplexityError, Cubes, Decision, Formula, Space, WorkBudget};
 use std::collections::BTreeSet;
@@ -30,8 +31,7 @@ struct Rung {
 /// A waiver in force, and where it lowers crossings.
 #[derive(Clone, Debug)]
 pub(super) struct WaiverInForce {
-    /// The position of the waiver in the red line.
-    pub(super) position: usize,
+    pub(super) index: WaiverIndex,
     /// The prime implicants of "no crossing, or the waiver does not lower it".
     pub(super) never_applies: Cubes,
     /// The prime implicants of "no crossing, or the waiver lowers it".
@@ -39,8 +39,12 @@ pub(super) struct WaiverInForce {
 }
 
 impl Ladder {
-    /// Compiles the ladder of a red line for the waivers in force, given by their positions.
-    pub(super) fn compile(red_line: &RedLine, in_force: &[usize], space: &Space) -> Result<Self, ComplexityError> {
+    /// Compiles the ladder of a red line for the waivers in force.
+    pub(super) fn compile(
+        red_line: &RedLine,
+        in_force: &[WaiverIndex],
+        space: &Space,
+    ) -> Result<Self, ComplexityError> {
         let crossed = red_line.crossed();
         let both = |also: Formula| -> Result<Decision, ComplexityError> {
             Decision::compile(&Formula::All(vec![crossed.clone(), also]), space, WorkBudget::default())
@@ -48,18 +52,18 @@ impl Ladder {
         let never = |also: Formula| Ok(both(also)?.fails);
         let mut waivers = Vec::with_capacity(in_force.len());
         let mut levels = BTreeSet::new();
-        for position in in_force {
-            let Some(waiver) = red_line.waivers.get(*position) else { continue };
+        for index in in_force {
+            let Some(waiver) = red_line.waivers.get(*index) else { continue };
             levels.insert(waiver.firmness);
             waivers.push(WaiverInForce {
-                position: *position,
+                index: *index,
                 never_applies: never(waiver.when.formula.clone())?,
                 never_misses: never(waiver.when.formula.clone().negated())?,
             });
         }
         let mut rungs = Vec::with_capacity(levels.len());
         for firmness in levels {
-            let lowering = in_force.iter().filter_map(|position| red_line.waivers.get(*position));
+            let lowering = in_force.iter().filter_map(|index| red_line.waivers.get(*index));
             let lowered = Formula::Any(
                 lowering
                     .filter(|waiver| waiver.firmness <= firmness)

@@ -16,6 +16,7 @@ mod reasons;
 mod standing;
 mod supposed;
 mod verdict;
+mod watcher;
 
 pub use comparison::{ComparedLine, FindingChange, FindingOutline, differing_lines};
 pub use compiled::{CompileError, Compiled, Counted};

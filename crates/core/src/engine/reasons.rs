@@ -2,7 +2,7 @@
 //!
 //! Must not know of red lines or parties.
 
-use detente_condition::{Axis, Cubes, InputIndex, Literal, Space};
+use detente_condition::{Axis, Cubes, EntryIndex, InputIndex, Literal, Space};
 use std::ops::Range;
 
 /// A list of lists in two allocations, because an evaluation produces many short lists.
@@ -47,7 +47,7 @@ pub struct Cause {
     /// The input.
     pub input: InputIndex,
     /// The member, if the input is a set of members; otherwise `None`.
-    pub member: Option<u8>,
+    pub member: Option<EntryIndex>,
 }
 
 /// A missing answer: the values of an input that a further answer must rule out.
@@ -109,7 +109,7 @@ fn causes(literal: Literal, space: &Space) -> impl Iterator<Item = Cause> {
     let each = std::iter::from_fn(move || {
         let member = u8::try_from(members.trailing_zeros()).ok().filter(|member| *member < 64)?;
         members &= members - 1;
-        Some(Cause { input: literal.input, member: Some(member) })
+        Some(Cause { input: literal.input, member: Some(EntryIndex(member)) })
     });
     whole.into_iter().chain(each)
 }

@@ -2,6 +2,7 @@
 //!
 //! Must not know of conditions.
 
+use crate::scenario::index::WaiverIndex;
 use crate::scenario::model::{RedLine, Span};
 use jiff::civil::Date;
 use std::collections::BTreeSet;
@@ -20,14 +21,14 @@ pub(super) enum Standing<Waivers> {
 /// Returns each day on which the standing of a red line changes, ascending, with the standing from that day on.
 ///
 /// The first entry is [`Date::MIN`]. Waivers are given by their positions in the red line.
-pub(super) fn standings(red_line: &RedLine) -> Vec<(Date, Standing<Vec<usize>>)> {
+pub(super) fn standings(red_line: &RedLine) -> Vec<(Date, Standing<Vec<WaiverIndex>>)> {
     let waiver_spans = red_line.waivers.iter().flat_map(|waiver| &waiver.held);
     let mut days = BTreeSet::from([Date::MIN]);
     for span in red_line.held.iter().chain(waiver_spans) {
         days.insert(span.from);
         days.extend(span.until);
     }
-    let mut standings: Vec<(Date, Standing<Vec<usize>>)> = Vec::new();
+    let mut standings: Vec<(Date, Standing<Vec<WaiverIndex>>)> = Vec::new();
     for day in days {
         let standing = standing_on(red_line, day);
         if standings.last().is_none_or(|(_, last)| *last != standing) {
@@ -37,13 +38,13 @@ pub(super) fn standings(red_line: &RedLine) -> Vec<(Date, Standing<Vec<usize>>)>
     standings
 }
 
-fn standing_on(red_line: &RedLine, day: Date) -> Standing<Vec<usize>> {
+fn standing_on(red_line: &RedLine, day: Date) -> Standing<Vec<WaiverIndex>> {
     if contain(&red_line.held, day) {
-        let waivers = red_line.waivers.iter().enumerate();
+        let waivers = red_line.waivers.indexed();
         return Standing::Held(
             waivers
                 .filter(|(_, waiver)| waiver.held.is_empty() || contain(&waiver.held, day))
-                .map(|(position, _)| position)
+                .map(|(index, _)| index)
                 .collect(),
         );
     }

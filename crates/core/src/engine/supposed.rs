@@ -6,6 +6,7 @@
 
 use super::input::EffectiveInput;
 use crate::scenario::Scenario;
+use crate::scenario::index::RedLineIndex;
 use crate::scenario::model::{Firmness, RedLine};
 use detente_condition::{Decision, Space};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,18 +14,17 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The hypotheses of one call about the red lines of a scenario.
 #[derive(Clone, Debug)]
 pub struct Supposed {
-    dropped: BTreeSet<usize>,
-    firmness: BTreeMap<usize, Firmness>,
+    dropped: BTreeSet<RedLineIndex>,
+    firmness: BTreeMap<RedLineIndex, Firmness>,
     added: Vec<RedLine>,
     pub(super) space: Space,
 }
 
 impl Supposed {
-    /// Creates hypotheses. Positions are those of red lines in the scenario; the added red lines are compiled in
-    /// `space`.
+    /// Creates hypotheses. The added red lines are compiled in `space`.
     pub fn new(
-        dropped: BTreeSet<usize>,
-        firmness: BTreeMap<usize, Firmness>,
+        dropped: BTreeSet<RedLineIndex>,
+        firmness: BTreeMap<RedLineIndex, Firmness>,
         added: Vec<RedLine>,
         space: Space,
     ) -> Self {
@@ -36,11 +36,11 @@ impl Supposed {
         &self.space
     }
 
-    pub(super) fn drops(&self, position: usize) -> bool {
-        self.dropped.contains(&position)
+    pub(super) fn drops(&self, index: RedLineIndex) -> bool {
+        self.dropped.contains(&index)
     }
 
-    pub(super) fn dropped(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn dropped(&self) -> impl Iterator<Item = RedLineIndex> {
         self.dropped.iter().copied()
     }
 
@@ -54,18 +54,18 @@ impl Supposed {
         self.added.iter().map(of_line).fold(0, usize::saturating_add)
     }
 
-    pub(super) fn firmness(&self, position: usize) -> Option<Firmness> {
-        self.firmness.get(&position).copied()
+    pub(super) fn firmness(&self, index: RedLineIndex) -> Option<Firmness> {
+        self.firmness.get(&index).copied()
     }
 
     /// Iterates over the added red lines; their positions follow those of the scenario.
-    pub(super) fn added(&self, scenario: &Scenario) -> impl Iterator<Item = (usize, &RedLine)> {
-        (scenario.red_lines.len()..).zip(&self.added)
+    pub(super) fn added(&self, scenario: &Scenario) -> impl Iterator<Item = (RedLineIndex, &RedLine)> {
+        (scenario.red_lines.len()..).map(RedLineIndex).zip(&self.added)
     }
 
     /// Returns the added red line at a position; positions of added red lines follow those of the scenario.
-    pub fn red_line(&self, scenario: &Scenario, position: usize) -> Option<&RedLine> {
-        self.added.get(position.checked_sub(scenario.red_lines.len())?)
+    pub fn red_line(&self, scenario: &Scenario, index: RedLineIndex) -> Option<&RedLine> {
+        self.added.get(index.index().checked_sub(scenario.red_lines.len())?)
     }
 
     /// Returns the possible values of each input, as masks of this space.

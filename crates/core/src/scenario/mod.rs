@@ -8,6 +8,7 @@ pub(crate) mod diagnostics;
 pub mod diff;
 pub(crate) mod document;
 mod format;
+pub mod index;
 pub mod limits;
 pub mod model;
 mod proposal;

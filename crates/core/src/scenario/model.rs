@@ -3,6 +3,7 @@
 //! References between parts are positions, which are resolved when the file is read and are always in range. Must not
 //! know of the file format or of evaluation.
 
+use super::index::{CautionIndex, ConstraintIndex, IndexVec, PartyIndex, RedLineIndex, SourceIndex, WaiverIndex};
 use detente_condition::{Answer, Cubes, Decision, Domain, Formula, InputIndex, Space, Value, Vocabulary};
 use jiff::civil::Date;
 use std::fmt;
@@ -46,23 +47,23 @@ pub struct Scenario {
     /// The hash of the content.
     pub revision: Revision,
     /// The publications and records that the evidence cites.
-    pub sources: Vec<Source>,
+    pub sources: IndexVec<SourceIndex, Source>,
     /// The parties of the negotiation; at least one.
-    pub parties: Vec<Party>,
+    pub parties: IndexVec<PartyIndex, Party>,
     /// The named sets of options or members.
     pub groups: Vec<Group>,
     /// The issues, followed by the circumstances.
-    pub inputs: Vec<Input>,
+    pub inputs: IndexVec<InputIndex, Input>,
     /// The number of issues in `inputs`.
     pub issue_count: usize,
     /// The space in which all conditions of the scenario are exact.
     pub space: Space,
     /// The red lines of all parties.
-    pub red_lines: Vec<RedLine>,
+    pub red_lines: IndexVec<RedLineIndex, RedLine>,
     /// The combinations of terms that contradict themselves.
-    pub constraints: Vec<Constraint>,
+    pub constraints: IndexVec<ConstraintIndex, Constraint>,
     /// The sourced warnings.
-    pub cautions: Vec<Caution>,
+    pub cautions: IndexVec<CautionIndex, Caution>,
     /// The preferences of parties.
     pub preferences: Vec<Preference>,
     /// The reference proposals.
@@ -72,17 +73,17 @@ pub struct Scenario {
 impl Scenario {
     /// Returns the issues.
     pub fn issues(&self) -> &[Input] {
-        self.inputs.get(..self.issue_count).unwrap_or_default()
+        self.inputs.as_slice().get(..self.issue_count).unwrap_or_default()
     }
 
     /// Returns the circumstances.
     pub fn circumstances(&self) -> &[Input] {
-        self.inputs.get(self.issue_count..).unwrap_or_default()
+        self.inputs.as_slice().get(self.issue_count..).unwrap_or_default()
     }
 
     /// Finds an issue or circumstance by its id.
     pub fn input(&self, id: &str) -> Option<(InputIndex, &Input)> {
-        (0u16..).zip(&self.inputs).find(|(_, input)| &*input.id == id).map(|(at, input)| (InputIndex(at), input))
+        self.inputs.indexed().find(|(_, input)| &*input.id == id)
     }
 
     /// Builds the names that a condition may use: inputs and groups.
@@ -90,8 +91,8 @@ impl Scenario {
     /// This takes milliseconds for the largest scenarios, so that callers should keep the result.
     pub fn vocabulary(&self) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
-        for (at, input) in (0..).zip(&self.inputs) {
-            vocabulary.add_input(input.id.clone(), InputIndex(at), input.domain.clone());
+        for (index, input) in self.inputs.indexed() {
+            vocabulary.add_input(input.id.clone(), index, input.domain.clone());
         }
         for group in &self.groups {
             vocabulary.add_group(group.id.clone(), group.members.clone());
@@ -105,13 +106,13 @@ impl Scenario {
     }
 
     /// Finds the position of a party by its id.
-    pub fn party(&self, id: &str) -> Option<usize> {
-        self.parties.iter().position(|party| &*party.id == id)
+    pub fn party(&self, id: &str) -> Option<PartyIndex> {
+        self.parties.index_of(|party| &*party.id == id)
     }
 
     /// Finds the position of a red line by its id.
-    pub fn red_line(&self, id: &str) -> Option<usize> {
-        self.red_lines.iter().position(|red_line| &*red_line.id == id)
+    pub fn red_line(&self, id: &str) -> Option<RedLineIndex> {
+        self.red_lines.index_of(|red_line| &*red_line.id == id)
     }
 
     /// Finds a reference proposal by its id.
@@ -265,8 +266,8 @@ pub struct Condition {
 pub struct RedLine {
     /// The id of the red line.
     pub id: Id,
-    /// The position of the party that holds the red line.
-    pub party: usize,
+    /// The party that holds the red line.
+    pub party: PartyIndex,
     /// What the party will not accept, in one line.
     pub title: String,
     /// Whether the file says `requires` (crossed if the condition is false) or `rejects` (crossed if it is true).
@@ -280,7 +281,7 @@ pub struct RedLine {
     /// The evidence for the red line; at least one piece.
     pub evidence: Vec<Evidence>,
     /// The conditions under which a crossing counts with a lower firmness.
-    pub waivers: Vec<Waiver>,
+    pub waivers: IndexVec<WaiverIndex, Waiver>,
     /// The probability, in the opinion of the scenario's author, that a crossing would in fact undo a deal: 0 to 1.
     pub binding_probability: Option<f64>,
 }
@@ -329,8 +330,7 @@ pub enum EvidenceKind {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Evidence {
-    /// The position of the source.
-    pub source: usize,
+    pub source: SourceIndex,
     pub kind: EvidenceKind,
     pub speaker: String,
     pub statement: String,
@@ -364,8 +364,7 @@ pub struct Caution {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Preference {
-    /// The position of the party.
-    pub party: usize,
+    pub party: PartyIndex,
     pub issue: InputIndex,
     pub ranking: Ranking,
     pub evidence: Vec<Evidence>,

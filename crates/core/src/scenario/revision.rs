@@ -149,7 +149,7 @@ impl Writer {
     fn value(&mut self, value: &Value) {
         let (tag, content) = match value {
             Value::Flag(flag) => (0, u64::from(*flag)),
-            Value::Choice(option) => (1, u64::from(*option)),
+            Value::Choice(option) => (1, u64::from(option.0)),
             Value::Members(members) => (2, *members),
             Value::Quantity(number) => (3, number.cast_unsigned()),
         };
@@ -175,7 +175,7 @@ impl Writer {
         let RedLine { id, party, title, requires, condition, firmness, held, evidence, waivers, binding_probability } =
             red_line;
         self.texts([&**id, title]);
-        self.number(*party as u64);
+        self.number(party.index() as u64);
         self.number(u64::from(*requires));
         self.condition(condition);
         self.number(*firmness as u64);
@@ -217,7 +217,7 @@ impl Writer {
 
     fn evidence(&mut self, evidence: &Evidence) {
         let Evidence { source, kind, speaker, statement, quote, date, against, row } = evidence;
-        self.number(*source as u64);
+        self.number(source.index() as u64);
         self.number(*kind as u64);
         self.texts([&**speaker, statement, quote, row]);
         self.optional_date(*date);
@@ -226,7 +226,7 @@ impl Writer {
 
     fn preference(&mut self, preference: &Preference) {
         let Preference { party, issue, ranking, evidence } = preference;
-        self.number(*party as u64);
+        self.number(party.index() as u64);
         self.number(u64::from(issue.0));
         match ranking {
             Ranking::Ordinal(order) => {

@@ -4,6 +4,7 @@
 //! the comparison.
 
 use super::{Content, Field, Part, Section, Stated, words};
+use crate::scenario::index::PartyIndex;
 use crate::scenario::model::{
     Caution, Condition, Constraint, Evidence, Group, Id, Input, Party, Preference, Proposal, RedLine, Scenario, Source,
     Span, Term, Waiver,
@@ -128,12 +129,12 @@ fn entry(id: &Id, title: Option<&String>) -> Part {
 struct Describer<'a>(&'a Scenario);
 
 impl Describer<'_> {
-    fn party(&self, position: usize) -> &str {
-        self.0.parties.get(position).map_or("", |party| &party.id)
+    fn party(&self, party: PartyIndex) -> &str {
+        self.0.parties.get(party).map_or("", |party| &party.id)
     }
 
     fn issue(&self, input: InputIndex) -> Option<&Input> {
-        self.0.inputs.get(input.index())
+        self.0.inputs.get(input)
     }
 
     fn evidence(&self, evidence: &[Evidence]) -> Field {

@@ -7,7 +7,7 @@
 
 use super::Meaning;
 use crate::scenario::model::Scenario;
-use detente_condition::{Atom, Decision, Domain, Formula, InputIndex, Space, WorkBudget};
+use detente_condition::{Atom, Decision, Domain, EntryIndex, Formula, InputIndex, Space, WorkBudget};
 
 /// The maximum number of steps of one comparison.
 ///
@@ -60,7 +60,7 @@ fn translated(formula: &Formula, from: &Scenario, to: &Scenario) -> Option<Formu
         Formula::All(parts) => Formula::All(all(parts)?),
         Formula::Any(parts) => Formula::Any(all(parts)?),
         Formula::Atom(atom) => {
-            let known = from.inputs.get(atom.input().index())?;
+            let known = from.inputs.get(atom.input())?;
             let (input, found) = to.input(&known.id)?;
             Formula::Atom(translated_atom(atom, &known.domain, input, &found.domain)?)
         }
@@ -77,14 +77,13 @@ fn translated_atom(atom: &Atom, from: &Domain, input: InputIndex, to: &Domain) -
     if !same {
         return None;
     }
-    let moved = |position: u8| to.entry(from.entries().get(usize::from(position))?);
+    let moved = |entry: EntryIndex| to.entry(from.entries().get(entry.index())?);
     Some(match atom {
         Atom::Options { allowed, .. } if from.entries().is_empty() => Atom::Options { input, allowed: *allowed },
         Atom::Options { allowed, .. } => {
-            let positions = (0u8..).take(from.entries().len());
-            let chosen = positions.filter(|position| allowed >> position & 1 == 1);
-            let allowed =
-                chosen.map(|position| Some(1u64 << moved(position)?)).try_fold(0, |mask, bit| Some(mask | bit?));
+            let options = (0..).map(EntryIndex).take(from.entries().len());
+            let chosen = options.filter(|option| option.is_in(*allowed));
+            let allowed = chosen.map(|option| Some(moved(option)?.bit())).try_fold(0, |mask, bit| Some(mask | bit?));
             Atom::Options { input, allowed: allowed? }
         }
         Atom::Member { member, .. } => Atom::Member { input, member: moved(*member)? },

@@ -3,7 +3,7 @@
 //! Must not know of parts or changes.
 
 use crate::scenario::model::{Dated, EvidenceKind, Ranking, Role, Span};
-use detente_condition::{Answer, Domain, Value};
+use detente_condition::{Answer, Domain, EntryIndex, Value};
 use jiff::civil::Date;
 
 pub(super) fn role(role: Role) -> &'static str {
@@ -81,15 +81,14 @@ pub(super) fn ranking(domain: &Domain, ranking: &Ranking) -> (&'static str, Vec<
 }
 
 /// Writes the id of an option or member.
-fn entry(domain: &Domain, position: u8) -> String {
-    domain.entries().get(usize::from(position)).map_or_else(String::new, |id| id.to_string())
+fn entry(domain: &Domain, entry: EntryIndex) -> String {
+    domain.entries().get(entry.index()).map_or_else(String::new, |id| id.to_string())
 }
 
 /// Writes options or members in the order of their ids, because the order of the domain may change.
 fn entries(domain: &Domain, mask: u64) -> String {
-    let all = (0u32..).zip(domain.entries());
-    let mut ids: Vec<&str> =
-        all.filter(|(at, _)| mask.checked_shr(*at).unwrap_or(0) & 1 == 1).map(|(_, id)| &**id).collect();
+    let all = (0..).map(EntryIndex).zip(domain.entries());
+    let mut ids: Vec<&str> = all.filter(|(entry, _)| entry.is_in(mask)).map(|(_, id)| &**id).collect();
     ids.sort_unstable();
     if ids.is_empty() { "(none)".to_owned() } else { ids.join(", ") }
 }

@@ -7,6 +7,7 @@ use super::inputs::Drafts;
 use super::lines::{DraftCaution, DraftCondition, DraftConstraint, DraftLine};
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::place_within;
+use crate::scenario::index::{CautionIndex, ConstraintIndex, IndexVec, RedLineIndex};
 use crate::scenario::limits::{MAX_EDITIONS, MAX_LITERALS};
 use crate::scenario::model::{Caution, Condition, Constraint, Input, RedLine, Waiver};
 use crate::scenario::record::Cel;
@@ -16,9 +17,9 @@ use std::collections::BTreeSet;
 
 /// The parts of a scenario that have conditions, compiled.
 pub(super) struct CompiledParts {
-    pub(super) red_lines: Vec<RedLine>,
-    pub(super) constraints: Vec<Constraint>,
-    pub(super) cautions: Vec<Caution>,
+    pub(super) red_lines: IndexVec<RedLineIndex, RedLine>,
+    pub(super) constraints: IndexVec<ConstraintIndex, Constraint>,
+    pub(super) cautions: IndexVec<CautionIndex, Caution>,
 }
 
 impl Resolver<'_> {

@@ -7,6 +7,7 @@ use super::{Resolver, line, prose, snake};
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::{Content, Node};
 use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
+use crate::scenario::index::{IndexVec, PartyIndex};
 use crate::scenario::limits;
 use crate::scenario::model::{Dated, Group, Input, Party, Role};
 use crate::scenario::record::{At, Fields, Number, SingleLine, Snake, Text};
@@ -22,6 +23,13 @@ pub(super) struct Drafts {
     pub(super) places: Vec<Place>,
     /// Whether the domains of all inputs are known.
     pub(super) all_read: bool,
+}
+
+/// What a name denotes that issues, circumstances and groups share.
+#[derive(Clone, Copy)]
+pub(super) enum InputOrGroup {
+    Input(InputIndex),
+    Group,
 }
 
 /// The keys that issues and circumstances have in common.
@@ -42,11 +50,11 @@ struct InputEntry {
 }
 
 impl Resolver<'_> {
-    pub(super) fn parties(&mut self, entries: Vec<PartyEntry>) -> Vec<Party> {
+    pub(super) fn parties(&mut self, entries: Vec<PartyEntry>) -> IndexVec<PartyIndex, Party> {
         let mut parties = Vec::with_capacity(entries.len());
-        for (position, entry) in entries.into_iter().enumerate() {
+        for (index, entry) in (0..).map(PartyIndex).zip(entries) {
             if let Some(id) = &entry.id {
-                self.parties.add("party", &id.value.0, id.place, position, self.faults);
+                self.parties.add("party", &id.value.0, id.place, index, self.faults);
             }
             parties.push(Party {
                 id: snake(entry.id),
@@ -57,7 +65,7 @@ impl Resolver<'_> {
             });
         }
         self.parties.settle();
-        parties
+        parties.into()
     }
 
     pub(super) fn inputs(&mut self, issues: Vec<IssueEntry>, circumstances: Vec<CircumstanceEntry>) -> Drafts {
@@ -123,15 +131,22 @@ impl Resolver<'_> {
 
     /// Adds an input to the drafts. Returns whether its domain is known.
     fn input(&mut self, entry: InputEntry, drafts: &mut Drafts) -> bool {
-        let position = drafts.inputs.len();
+        // INVARIANT: a list beyond its limit is a fault of the file, whatever its names denote.
+        let index = InputIndex(u16::try_from(drafts.inputs.len()).unwrap_or(u16::MAX));
         let (domain, titles) = match self.domain(&entry) {
             Some((domain, titles)) => (Some(domain), titles),
             None => (None, Vec::new()),
         };
         if let Some(id) = &entry.id {
-            self.inputs.add("issue, circumstance or group", &id.value.0, id.place, position, self.faults);
-            if let (Some(domain), Ok(position)) = (&domain, u16::try_from(position)) {
-                self.vocabulary.add_input(Arc::from(id.value.0.as_str()), InputIndex(position), domain.clone());
+            self.inputs.add(
+                "issue, circumstance or group",
+                &id.value.0,
+                id.place,
+                InputOrGroup::Input(index),
+                self.faults,
+            );
+            if let Some(domain) = &domain {
+                self.vocabulary.add_input(Arc::from(id.value.0.as_str()), index, domain.clone());
             } else {
                 // The name exists but its domain is unknown, so that conditions that use it are not checked.
                 self.inputs.unread.add(&id.value.0);
@@ -308,7 +323,13 @@ impl Resolver<'_> {
             }
             let ids: Vec<Arc<str>> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();
             if let Some(id) = &entry.id {
-                self.inputs.add("issue, circumstance or group", &id.value.0, id.place, usize::MAX, self.faults);
+                self.inputs.add(
+                    "issue, circumstance or group",
+                    &id.value.0,
+                    id.place,
+                    InputOrGroup::Group,
+                    self.faults,
+                );
                 if readable {
                     self.vocabulary.add_group(Arc::from(id.value.0.as_str()), ids.clone());
                 } else {

@@ -5,6 +5,7 @@
 use super::{Resolver, line, prose};
 use crate::scenario::diagnostics::Place;
 use crate::scenario::format::{CautionEntry, ConstraintEntry, RedLineEntry, WaiverEntry};
+use crate::scenario::index::PartyIndex;
 use crate::scenario::limits;
 use crate::scenario::model::{Evidence, Firmness, Id, Span};
 use crate::scenario::record::{At, Cel, Kebab, Probability};
@@ -21,7 +22,7 @@ pub(super) struct DraftCondition {
 /// A red line whose condition is not compiled yet. Fields that could not be read are `None`.
 pub(super) struct DraftLine {
     pub(super) id: Id,
-    pub(super) party: Option<usize>,
+    pub(super) party: Option<PartyIndex>,
     pub(super) title: String,
     pub(super) requires: bool,
     pub(super) condition: Option<DraftCondition>,

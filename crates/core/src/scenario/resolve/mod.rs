@@ -11,10 +11,12 @@ mod rest;
 pub(crate) mod values;
 mod waivers;
 
+use self::inputs::InputOrGroup;
 use self::names::Names;
 use super::diagnostics::{Faults, Place};
 use super::document::Node;
 use super::format::{CoversEntry, EvidenceEntry, ScenarioEntry, SpanEntry};
+use super::index::{IndexVec, PartyIndex, SourceIndex};
 use super::limits::{self, MAX_QUOTE_WORDS};
 use super::model::{Evidence, Id, Revision, Scenario, Source, Span};
 use super::record::{At, Read, SingleLine, Snake, Text};
@@ -29,9 +31,9 @@ pub(super) struct Resolver<'a> {
     characters: &'a [char],
     covers: Option<(Date, Date)>,
     as_of: Option<Date>,
-    sources: Names,
-    parties: Names,
-    inputs: Names,
+    sources: Names<SourceIndex>,
+    parties: Names<PartyIndex>,
+    inputs: Names<InputOrGroup>,
     vocabulary: Vocabulary,
 }
 
@@ -115,7 +117,7 @@ impl Resolver<'_> {
             sources,
             parties,
             groups,
-            inputs: drafts.inputs,
+            inputs: drafts.inputs.into(),
             issue_count: drafts.issue_count,
             space,
             red_lines: compiled.red_lines,
@@ -161,11 +163,11 @@ impl Resolver<'_> {
         }
     }
 
-    fn sources(&mut self, entries: Vec<super::format::SourceEntry>) -> Vec<Source> {
+    fn sources(&mut self, entries: Vec<super::format::SourceEntry>) -> IndexVec<SourceIndex, Source> {
         let mut sources = Vec::with_capacity(entries.len());
-        for (position, entry) in entries.into_iter().enumerate() {
+        for (index, entry) in (0..).map(SourceIndex).zip(entries) {
             if let Some(id) = &entry.id {
-                self.sources.add("source", &id.value.0, id.place, position, self.faults);
+                self.sources.add("source", &id.value.0, id.place, index, self.faults);
             }
             let authors = self.strings(entry.authors, entry.place);
             sources.push(Source {
@@ -179,7 +181,7 @@ impl Resolver<'_> {
             });
         }
         self.sources.settle();
-        sources
+        sources.into()
     }
 
     /// Returns the entries of a list of short texts up to the limit of lists.
@@ -188,7 +190,7 @@ impl Resolver<'_> {
         self.list(list, "entries", limits::MAX_ENTRIES)
     }
 
-    fn party(&mut self, id: &At<Snake>) -> Option<usize> {
+    fn party(&mut self, id: &At<Snake>) -> Option<PartyIndex> {
         self.parties.find("party", &id.value.0, id.place, self.faults)
     }
 

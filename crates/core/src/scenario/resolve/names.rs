@@ -7,22 +7,21 @@ use crate::scenario::document::{Content, Node};
 use std::collections::{BTreeMap, HashSet};
 
 /// The positions of ids, with the places at which they are defined.
-#[derive(Default)]
-pub(super) struct Names {
+pub(super) struct Names<I> {
     // Ordered, so that a suggestion is deterministic if two names are equally similar.
-    positions: BTreeMap<String, (usize, Place)>,
+    positions: BTreeMap<String, (I, Place)>,
     /// Names that the file may define but that could not be read.
     pub(super) unread: Unread,
 }
 
-impl Names {
+impl<I: Copy> Names<I> {
     /// Creates an empty map for the ids of the items of the given top-level lists.
     pub(super) fn of_lists(root: &Node, known_keys: &[&str], lists: &[&str]) -> Self {
         Self { positions: BTreeMap::new(), unread: Unread::of(root, known_keys, lists) }
     }
 
     /// Adds an id, and reports one that is already in use.
-    pub(super) fn add(&mut self, what: &str, id: &str, place: Place, position: usize, faults: &mut Faults) {
+    pub(super) fn add(&mut self, what: &str, id: &str, place: Place, position: I, faults: &mut Faults) {
         if let Some((_, first)) = self.positions.get(id) {
             let message = format!("the id `{id}` is already used by another {what}");
             faults.add_with_other(place, message, *first, "first used here");
@@ -39,7 +38,7 @@ impl Names {
     }
 
     /// Returns the position of an id, and reports an unknown id with the nearest known one.
-    pub(super) fn find(&self, what: &str, id: &str, place: Place, faults: &mut Faults) -> Option<usize> {
+    pub(super) fn find(&self, what: &str, id: &str, place: Place, faults: &mut Faults) -> Option<I> {
         if let Some((position, _)) = self.positions.get(id) {
             return Some(*position);
         }

@@ -2,7 +2,7 @@
 //!
 //! Must not know of conditions.
 
-use super::inputs::Drafts;
+use super::inputs::{Drafts, InputOrGroup};
 use super::values::{InputNames, answers, value};
 use super::{Resolver, line, prose};
 use crate::scenario::diagnostics::Faults;
@@ -10,7 +10,7 @@ use crate::scenario::document::{Content, Key, Node};
 use crate::scenario::format::{PreferenceEntry, ProposalEntry};
 use crate::scenario::model::{Input, Preference, Proposal, Ranking, Term};
 use crate::scenario::record::{At, Snake};
-use detente_condition::{Domain, InputIndex, Value};
+use detente_condition::{Domain, EntryIndex, InputIndex, Value};
 use std::collections::HashSet;
 
 /// The maximum number of values of a quantity for which `values` can give numbers.
@@ -53,11 +53,14 @@ impl Resolver<'_> {
         if self.inputs.unread.is_unread(name) {
             return None;
         }
-        if found >= drafts.issue_count {
-            let what = if drafts.inputs.get(found).is_some() { "circumstance" } else { "group" };
-            return self.fault(*place, format!("`{name}` is a {what}, not an issue"));
-        }
-        Some((InputIndex(u16::try_from(found).ok()?), drafts.inputs.get(found)?))
+        let what = match found {
+            InputOrGroup::Input(input) if input.index() < drafts.issue_count => {
+                return Some((input, drafts.inputs.get(input.index())?));
+            }
+            InputOrGroup::Input(_) => "circumstance",
+            InputOrGroup::Group => "group",
+        };
+        self.fault(*place, format!("`{name}` is a {what}, not an issue"))
     }
 
     fn ordinal(&mut self, input: &Input, node: &Node) -> Option<Ranking> {
@@ -156,7 +159,9 @@ impl Resolver<'_> {
 fn all_values(domain: &Domain) -> Vec<Value> {
     match domain {
         Domain::Flag => vec![Value::Flag(false), Value::Flag(true)],
-        Domain::Choice(options) => (0u8..).zip(options).map(|(at, _)| Value::Choice(at)).collect(),
+        Domain::Choice(options) => {
+            (0..).map(EntryIndex).zip(options).map(|(option, _)| Value::Choice(option)).collect()
+        }
         Domain::Quantity { min, max } => (*min..=*max).map(Value::Quantity).collect(),
         Domain::Members(_) => Vec::new(),
     }
@@ -167,7 +172,7 @@ fn word(input: &Input, value: &Value) -> String {
     match value {
         Value::Flag(flag) => flag.to_string(),
         Value::Choice(option) => {
-            input.domain.entries().get(usize::from(*option)).map_or_else(String::new, |option| option.to_string())
+            input.domain.entries().get(option.index()).map_or_else(String::new, |option| option.to_string())
         }
         Value::Quantity(number) => number.to_string(),
         Value::Members(members) => format!("{members:b}"),

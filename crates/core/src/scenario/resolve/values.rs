@@ -7,7 +7,7 @@ use crate::scenario::diagnostics::Faults;
 use crate::scenario::document::{Content, Key, Node};
 use crate::scenario::model::Input;
 use crate::scenario::record::Fields;
-use detente_condition::{Answer, Domain, InputIndex, Value};
+use detente_condition::{Answer, Domain, EntryIndex, InputIndex, Value};
 use std::collections::BTreeMap;
 
 /// Reads a value of an input's domain.
@@ -66,8 +66,9 @@ pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<
                 list.map_or(Some(0), |list| entries_mask(input, &list, "member", faults))
             });
             let [Some(includes), Some(excludes)] = parts else { return None };
-            let both = (0u8..).zip(input.domain.entries()).find(|(at, _)| (includes & excludes) >> at & 1 == 1);
-            if let Some((_, member)) = both {
+            let entries = (0..).map(EntryIndex).zip(input.domain.entries());
+            let mut in_both = entries.filter(|(entry, _)| entry.is_in(includes & excludes));
+            if let Some((_, member)) = in_both.next() {
                 faults.add(node.place, format!("`{member}` is both in `includes` and in `excludes`"));
                 return None;
             }
@@ -97,7 +98,7 @@ pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<
     }
 }
 
-fn entry(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> Option<u8> {
+fn entry(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> Option<EntryIndex> {
     let Some(id) = node.as_text() else {
         let article = if what.starts_with('o') { "an" } else { "a" };
         faults.add(
@@ -131,11 +132,11 @@ fn entries_mask(input: &Input, node: &Node, what: &str, faults: &mut Faults) -> 
     let (mut mask, mut complete) = (0u64, true);
     for item in items {
         match entry(input, item, what, faults) {
-            Some(position) if mask >> position & 1 == 1 => {
+            Some(entry) if entry.is_in(mask) => {
                 faults.add(item.place, format!("this {what} is listed twice"));
                 complete = false;
             }
-            Some(position) => mask |= 1 << position,
+            Some(entry) => mask |= entry.bit(),
             None => complete = false,
         }
     }

@@ -1,12 +1,13 @@
 //! The diff reports a change of any single field in the model of the bundled scenario.
 
 use crate::scenario::diff::diff;
+use crate::scenario::index::{PartyIndex, SourceIndex};
 use crate::scenario::model::{
     Caution, Constraint, Dated, Evidence, EvidenceKind, Firmness, Group, Input, Party, Preference, Proposal, Ranking,
     RedLine, Role, Scenario, Source, Span, Waiver,
 };
 use crate::scenario::{load, revision};
-use detente_condition::{Answer, Domain, InputIndex, Value};
+use detente_condition::{Answer, Domain, EntryIndex, InputIndex, Value};
 use jiff::civil::{Date, date};
 
 const BUNDLED: &str = include_str!("../../../../../scenarios/ukraine-2025.yaml");
@@ -27,7 +28,7 @@ fn other_firmness(firmness: &mut Firmness) {
 type Edit<T> = fn(&mut T);
 
 const EVIDENCE: [Edit<Evidence>; 8] = [
-    |piece| piece.source = usize::from(piece.source == 0),
+    |piece| piece.source = SourceIndex(usize::from(piece.source == SourceIndex(0))),
     |piece| {
         piece.kind = if piece.kind == EvidenceKind::Assessed { EvidenceKind::OnRecord } else { EvidenceKind::Assessed }
     },
@@ -120,10 +121,19 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
     let mut original = load("ukraine-2025.yaml", BUNDLED).unwrap_or_else(|faults| panic!("{faults}"));
     // Add the kinds of parts that the bundled scenario does not contain.
     let evidence = original.red_lines[0].evidence.clone();
-    let ranking = Ranking::Ordinal(vec![Value::Choice(0), Value::Choice(1), Value::Choice(2)]);
+    let ranking = Ranking::Ordinal(vec![
+        Value::Choice(EntryIndex(0)),
+        Value::Choice(EntryIndex(1)),
+        Value::Choice(EntryIndex(2)),
+    ]);
     let numbers = Ranking::Cardinal(vec![(Value::Flag(false), 0.0), (Value::Flag(true), 1.5)]);
     for (party, issue, ranking) in [(0, 0, ranking), (1, 2, numbers)] {
-        original.preferences.push(Preference { party, issue: InputIndex(issue), ranking, evidence: evidence.clone() });
+        original.preferences.push(Preference {
+            party: PartyIndex(party),
+            issue: InputIndex(issue),
+            ranking,
+            evidence: evidence.clone(),
+        });
     }
     original.inputs.last_mut().unwrap().evidence.clone_from(&evidence);
     original.revision = revision::of(&original);
@@ -182,7 +192,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         &[
             |dated| dated.from = Some(DAY),
             |dated| {
-                dated.value = Value::Choice(2);
+                dated.value = Value::Choice(EntryIndex(2));
             },
         ],
     );
@@ -191,7 +201,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         |scenario| &mut scenario.red_lines,
         &[
             |line| line.id = "other".into(),
-            |line| line.party = usize::from(line.party == 0),
+            |line| line.party = PartyIndex(usize::from(line.party == PartyIndex(0))),
             |line| other_text(&mut line.title),
             |line| line.requires = !line.requires,
             |line| other_text(&mut line.condition.text),
@@ -248,7 +258,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "preference",
         |scenario| &mut scenario.preferences,
         &[
-            |preference| preference.party += 1,
+            |preference| preference.party = PartyIndex(preference.party.index() + 1),
             |preference| preference.issue = InputIndex(1),
             |preference| match &mut preference.ranking {
                 Ranking::Ordinal(order) => rotate(order),
