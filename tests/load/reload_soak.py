@@ -236,9 +236,9 @@ def print_report(options, soak, figures, seconds):
     unknown, stale = unknown_and_stale(soak, figures)
     title("Reloads")
     line("changes shown", len(soak.took))
-    line("spoilt and mended", soak.spoilt)
-    line("taken away and back", soak.removed)
-    line("in all", f"{seconds:.0f} s")
+    line("broken and fixed files", soak.spoilt)
+    line("removed and restored files", soak.removed)
+    line("total time", f"{seconds:.0f} s")
     ordered = sorted(soak.took)
     shares = [f"{percentile(ordered, share) * 1000:.0f} ms" for share in (0.5, 0.99, 1)]
     line("until shown: p50, p99, longest", *shares)
@@ -250,8 +250,8 @@ def print_report(options, soak, figures, seconds):
     for _, code, details, took in sorted(figures.failures)[:10]:
         print(f"    after {took * 1000:.0f} ms: {code}: {details[:200]}")
     line("revisions that answered", len(figures.revisions))
-    line("answers of unknown revisions", unknown)
-    line("revisions that answered too late", len(stale))
+    line("answers from unknown revisions", unknown)
+    line("outdated revisions that answered", len(stale))
     line("latency: p50, p99, p99.9, longest", *latencies(figures.latencies))
     title("The server                                 VmRSS         files       threads")
     for number, rss, files, threads in soak.looks:
@@ -264,10 +264,10 @@ def print_report(options, soak, figures, seconds):
         [
             (figures.failed == 0, "no call failed"),
             (unknown == 0, "every answer has a revision that was written"),
-            (not stale, "no call was answered from a revision whose successor was shown before it began"),
+            (not stale, "no call was answered from a revision that was outdated when the call began"),
             (rss - warm[1] < MOST_GROWTH, f"memory grew by {growth}, less than {mebibytes(MOST_GROWTH)}"),
-            (files <= warm[2] + SPARE_FILES, "no further file is open"),
-            (threads <= most_threads, "no further thread remains"),
+            (files <= warm[2] + SPARE_FILES, "no additional file is open"),
+            (threads <= most_threads, "no additional thread remains"),
             (figures.rate > RATE_SHARE * options.rate, "the rate was reached"),
         ]
     )

@@ -109,7 +109,7 @@ fn numbers_are_the_exact_products() {
 fn normalized_evaluations_are_divided_by_the_highest_of_their_issue() {
     let scenario = load(&market(Convention::Normalized));
     assert_eq!(numbers(&scenario, "anna", "days_hours"), [0.3 / 7.0, 0.1, 0.01 / 7.0]);
-    assert_eq!(numbers(&scenario, "anna", "issue_import_2"), [0.0, 0.0], "nothing to divide by, and nothing to divide");
+    assert_eq!(numbers(&scenario, "anna", "issue_import_2"), [0.0, 0.0], "evaluations that are all zero stay zero");
     assert_eq!(numbers(&scenario, "party_2nd_party", "days_hours")[2], 0.3031462333758278);
     assert_eq!(numbers(&scenario, "party_2nd_party", "issue_import"), [-1.0 / 15.0, 0.1, 0.2]);
     assert_eq!(numbers(&scenario, "anna", "balance"), [0.14, 0.21, 0.28, 0.35], "integers are not divided");
@@ -378,7 +378,7 @@ fn files_are_read_within_bounds() {
     let many = format!("<a>{}</a>", "<b/>".repeat(MAX_NODES as usize));
     assert!(message(true, &many).ends_with("the file has more than 500000 elements and texts"));
     let markup = format!("<a><!-- <!DOCTYPE {} --><![CDATA[<x xmlns='']]><?p <!?></a>", "<b>".repeat(MAX_DEPTH + 1));
-    assert!(message(true, &markup).contains("not `a`"), "what is no element is none");
+    assert!(message(true, &markup).contains("not `a`"), "comments, CDATA and instructions do not count as elements");
     assert!(
         message(true, &format!("\u{feff}{}", DOMAIN.text).replace("\"Balance\"", "\"B\""))
             .contains("`Balance` here, but `B`")
