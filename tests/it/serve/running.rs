@@ -281,7 +281,7 @@ async fn certificates_are_reloaded_only_as_matching_pairs() {
         .await;
     assert_eq!(shown(&program, &authority).await, first);
     folder.write("tls.key", &two.key);
-    program.until("it is used", async |program| shown(program, &authority).await != first).await;
+    program.until("the new certificate is used", async |program| shown(program, &authority).await != first).await;
     assert!(program.logged("tls.crt") && program.logged("is usable again"));
 }
 
