@@ -361,7 +361,7 @@ async fn pages_add_up_to_the_whole_list() {
 }
 
 #[tokio::test]
-async fn filters_and_orders() {
+async fn red_lines_are_filtered_and_ordered() {
     let (_server, mut client) = client().await;
     let mut ids = async |filter: v1::RedLineFilter, order_by: &str| {
         let request =
