@@ -12,7 +12,7 @@ fmt:
     cargo fmt --all
     cargo fmt --manifest-path fuzz/Cargo.toml
 
-# Check formatting and lints, without building: the quick look before a commit.
+# Check formatting and lints, without building. Run it before each commit.
 check:
     cargo fmt --all --check
     cargo clippy --all-targets --locked -- --deny warnings
@@ -21,17 +21,17 @@ check:
 test *arguments:
     cargo test --locked {{ arguments }}
 
-# Write generated files again: settings.md, the JSON Schema, the texts in tests/golden. Read `git diff` afterwards.
+# Regenerate files: docs/settings.md, the JSON Schema, the texts in tests/golden. Read `git diff` afterwards.
 golden:
     UPDATE_GOLDEN=1 cargo test --locked --test it -- settings_reference cli::answers cli::diff
     cargo run --quiet --locked -- schema >target/scenario.schema.json
     mv target/scenario.schema.json docs/scenario.schema.json
 
-# Compare contracts with what an earlier version gave: tokens, revisions, log lines, names of flags, metrics and reasons.
+# Compare contracts with those of an earlier version: tokens, revisions, log lines, names of flags, metrics and reasons.
 contracts:
     cargo test --locked --test it contracts::
 
-# Count instructions and allocations of a call, beside the committed figures. Needs valgrind.
+# Count instructions and allocations per call, and compare them with the committed figures. Needs valgrind.
 counts *arguments:
     cargo bench --locked --bench instructions -- {{ arguments }}
 
@@ -49,7 +49,7 @@ fuzz target seconds="60":
     cargo fuzz run --sanitizer none {{ target }} fuzz/corpus/{{ target }} fuzz/seeds/{{ target }} -- \
       -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=2048
 
-# Run what takes minutes and gigabytes: restarts, idle connections and reloads under load. Needs nginx.
+# Run the load tests, which take minutes and gigabytes: restarts, idle connections and reloads. Needs nginx.
 soak:
     cargo build --profile dist --features otlp --locked
     python3 -m venv target/soak
@@ -60,10 +60,10 @@ soak:
     target/soak/bin/python tests/load/idle_connections.py --binary target/dist/detente --tls
     target/soak/bin/python tests/load/reload_soak.py --binary target/dist/detente
 
-# Write the licences of everything that the program contains, as image and archives carry them. Needs cargo-about.
+# Write the licences of all parts of the program, which the image and the archives contain. Needs cargo-about.
 licences:
     deploy/licences.sh target/THIRD-PARTY-LICENSES.txt
 
-# Run everything that must hold before a change lands.
+# Run all checks that a change must pass.
 ci:
     .ci/run

@@ -179,7 +179,7 @@ def disruptions(objects):
     budget, scaler = find(objects, "PodDisruptionBudget")["spec"], find(objects, "HorizontalPodAutoscaler")["spec"]
     must(len({"minAvailable", "maxUnavailable"} & set(budget)) == 1, "one of minAvailable and maxUnavailable, not both")
     must(
-        budget.get("minAvailable", 0) < scaler["minReplicas"] < scaler["maxReplicas"], "budget and autoscaler don't fit"
+        budget.get("minAvailable", 0) < scaler["minReplicas"] < scaler["maxReplicas"], "the disruption budget and the autoscaler contradict each other"
     )
 
 
@@ -188,12 +188,12 @@ def containerfile(objects):
     final = lines[lines.index("FROM scratch") :]
     said = dict(re.findall(r"(?m)^(USER|EXPOSE|STOPSIGNAL|ENTRYPOINT|CMD) (.+)$", final))
     context = pod_spec(objects)["securityContext"]
-    must(said["USER"] == f"{context['runAsUser']}:{context['runAsGroup']}", f"USER {said['USER']} is not the pod's")
+    must(said["USER"] == f"{context['runAsUser']}:{context['runAsGroup']}", f"USER {said['USER']} differs from the pod's user")
     exposed = [int(port) for port in said["EXPOSE"].split()]
     must(exposed == [each["containerPort"] for each in container(objects)["ports"]], f"EXPOSE {exposed}")
-    must(json.loads(said["CMD"]) == container(objects)["args"], f"CMD {said['CMD']} is not the pod's args")
+    must(json.loads(said["CMD"]) == container(objects)["args"], f"CMD {said['CMD']} differs from the pod's args")
     arguments = dict(re.findall(r"(?m)^ARG (\w+)=(\S+)$", lines))
-    must(arguments["VERSION"] == cargo_version(), f"ARG VERSION={arguments['VERSION']} is not Cargo.toml's")
+    must(arguments["VERSION"] == cargo_version(), f"ARG VERSION={arguments['VERSION']} differs from the version in Cargo.toml")
     rust = [int(part) for part in arguments["RUST_VERSION"].split(".")]
     must(rust >= [int(part) for part in cargo_version("rust-version").split(".")], "ARG RUST_VERSION is too old")
     for name in ("CARGO_ABOUT_VERSION", "CARGO_AUDITABLE_VERSION"):

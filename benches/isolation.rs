@@ -49,7 +49,7 @@ async fn main() {
     beside.print(&format!("beside {ANALYSES} analyses"));
     drop(analyses);
     let apart = beside.quantile(0.99).saturating_sub(alone.quantile(0.99));
-    println!("p99 beside them is later by {:.2} ms", apart.as_secs_f64() * 1e3);
+    println!("p99 beside the analyses is higher by {:.2} ms", apart.as_secs_f64() * 1e3);
     let _ = fs::remove_dir_all(folder);
 }
 
@@ -162,7 +162,7 @@ impl Server {
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let url = loop {
             let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it does not serve");
+            assert!(log.read_line(&mut line).unwrap() > 0, "the server did not start");
             if let Some((_, after)) = line.split_once("listening on ") {
                 break format!("http://{}", after.split_once(": ").unwrap().0);
             }

@@ -113,7 +113,7 @@ async fn sweep(server: &Server, count: usize) {
         assert_eq!(answer.id, next.to_string(), "every id once, in order");
         assert!(matches!(answer.result, Some(Item::Evaluation(_))), "{answer:?}");
         if next.is_multiple_of(997) {
-            assert_eq!(answer, here.stream_item(request(next)), "that of its proposal");
+            assert_eq!(answer, here.stream_item(request(next)), "the answer belongs to another proposal");
         }
         next += 1;
         if next.is_multiple_of((count / 20).max(1)) {
@@ -186,8 +186,8 @@ async fn stalled(server: &Server, seconds: u64) {
     let memory = server.memory();
     let (sent, mut stream, answer) = unread(server).await;
     let during = latencies(server, seconds).await;
-    println!("  it was taken {sent} requests; server memory grew by {} KiB", server.memory() - memory);
-    println!("  the others: {} before; {} meanwhile", summary(&before), summary(&during));
+    println!("  the server accepted {sent} requests; its memory grew by {} KiB", server.memory() - memory);
+    println!("  other clients: {} before; {} meanwhile", summary(&before), summary(&during));
     // The client resumes reading, and gets every answer.
     stream.send_data(Bytes::new(), true).unwrap();
     let mut body = answer.await.unwrap().into_body();
@@ -198,7 +198,7 @@ async fn stalled(server: &Server, seconds: u64) {
         body.flow_control().release_capacity(chunk.len()).unwrap();
     }
     let code = body.trailers().await.unwrap().unwrap().get("grpc-status").unwrap().clone();
-    println!("  then it read on: {bytes} bytes, grpc-status {}", code.to_str().unwrap());
+    println!("  then the client read on: {bytes} bytes, grpc-status {}", code.to_str().unwrap());
     assert_eq!(code, "0");
 }
 
@@ -211,7 +211,7 @@ async fn dying(server: &Server, count: usize) {
     }
     sleep(Duration::from_secs(2)).await;
     println!(
-        "  afterwards: memory {} KiB more, open files {} more",
+        "  afterwards: {} KiB more memory, {} more open files",
         server.memory() - memory,
         server.open_files() as i64 - files as i64
     );

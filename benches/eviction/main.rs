@@ -75,7 +75,7 @@ fn run(map: &dyn Map, operations: &[Operation], answer: fn() -> Bytes) -> f64 {
 }
 
 fn hits(operations: usize) {
-    println!("\nHits, of 100\n");
+    println!("\nHits, in percent\n");
     print_row("", MAPS.map(|(name, _)| name.to_owned()));
     print_rule();
     for (name, operations) in workloads::all(operations) {
@@ -84,7 +84,7 @@ fn hits(operations: usize) {
 }
 
 fn times(rounds: usize, operations: usize) {
-    println!("\nNanoseconds an operation takes a thread, the key's making included: median (least..most)\n");
+    println!("\nNanoseconds per operation and thread, including making the key: median (least..most)\n");
     print_row("", MAPS.map(|(name, _)| name.to_owned()));
     print_rule();
     for threads in THREADS {
@@ -131,7 +131,7 @@ fn spread(mut figures: Vec<f64>) -> String {
 
 /// Measures each map in a process of its own, whose memory is read from /proc.
 fn memory(operations: usize) {
-    println!("\nHeld after Zipf 0.9, MiB (the bound: {})\n", BOUND >> 20);
+    println!("\nSize after Zipf 0.9, in MiB (bound: {})\n", BOUND >> 20);
     print_row("", MAPS.map(|(name, _)| name.to_owned()));
     print_rule();
     for (length, bytes) in [("short", ANSWER_BYTES), ("long", LONG_ANSWER_BYTES)] {

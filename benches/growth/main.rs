@@ -43,7 +43,7 @@ fn main() {
     for (issues, red_lines) in all() {
         row(issues, red_lines);
     }
-    println!("\nThe longest that work went on after its time, of 1 ms to 4 s, was over:");
+    println!("\nLongest time for which an analysis continued after its time limit (limits of 1 ms to 4 s):");
     let mut longest = [("amend", Duration::ZERO); 4];
     for (issues, red_lines) in all() {
         let service = service(&generated(issues, red_lines, 1));

@@ -23,7 +23,7 @@ pub(crate) fn finish<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
-    panic!("the operation waits for something outside it");
+    panic!("the operation waits for an event that never happens here");
 }
 
 /// A message with gRPC's prefix: uncompressed, and its length.
@@ -59,7 +59,7 @@ where
         }
     }
     // A shorter response does not contain red lines.
-    assert!(bytes > 1_000, "{bytes} bytes are no answer");
+    assert!(bytes > 1_000, "a response of {bytes} bytes is not an answer");
 }
 
 /// The data of the next frame.

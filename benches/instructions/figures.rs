@@ -106,19 +106,19 @@ impl Figures {
         }
         println!();
         if same.is_none() {
-            println!("nothing is held against figures of another key; record some for this one to compare from now on");
+            println!("no figures are recorded for these tools, so nothing can fail; record some with `-- --record`");
             return true;
         }
         if excesses.is_empty() {
-            println!("instructions: no operation costs more than it may");
+            println!("instructions: no operation exceeds its limit");
             return true;
         }
         for excess in &excesses {
             println!("FAILED: {excess}");
         }
         println!(
-            "An operation may take {} % or {MORE} more instructions than recorded, whichever is more, equally many more \
-             bytes, and {ALLOCATIONS_VARY} more allocations. If the change is worth the cost, run `cargo bench --bench \
+            "An operation may exceed its recorded instructions and bytes by {} % or {MORE}, whichever is more, and its \
+             allocations by {ALLOCATIONS_VARY}. If the change is worth the cost, run `cargo bench --bench \
              instructions -- --record`, and commit {PATH} with the change and the reason.",
             MORE_SHARE * 100.0
         );
@@ -152,9 +152,9 @@ impl Recorded {
             );
             let more = counts.excesses(recorded);
             if !more.is_empty() {
-                excesses.push(format!("{name} takes more {}", more.join(" and ")));
+                excesses.push(format!("{name} exceeds its limit of {}", more.join(" and ")));
             } else if !recorded.excesses(counts).is_empty() {
-                println!("  {name} costs less than recorded: record it, so that it stays so");
+                println!("  {name} costs less than recorded; record the lower figure");
             }
         }
         excesses

@@ -46,7 +46,7 @@ impl Server {
         let mut seen = String::new();
         let address = loop {
             let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "{name} does not serve: {seen}");
+            assert!(log.read_line(&mut line).unwrap() > 0, "{name} did not start: {seen}");
             let listening = line.split_once("listening on ").map(|(_, rest)| rest.trim());
             let address = listening.and_then(|rest| rest.split([' ', ':']).nth(1));
             if let Some(port) = address.and_then(|port| port.parse().ok()) {

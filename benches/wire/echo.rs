@@ -88,7 +88,7 @@ impl Service<Request<Body>> for Echo {
             super::load::STREAM => {
                 Box::pin(async move { Ok(Grpc::new(ProstCodec::default()).streaming(echo, request).await) })
             }
-            path => panic!("nobody calls {path}"),
+            path => panic!("unexpected call of {path}"),
         }
     }
 }

@@ -105,12 +105,7 @@ fn print(observed: &[Observed], at_most: Option<f64>) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "six loads")]
         let mean =
             |pair: usize| observed.iter().map(|one| log_ratio(&one.pairs[pair])).sum::<f64>() / observed.len() as f64;
-        row(
-            "all of them, each with the same weight",
-            String::new(),
-            String::new(),
-            &(0..pairs).map(mean).collect::<Vec<_>>(),
-        );
+        row("all, equally weighted", String::new(), String::new(), &(0..pairs).map(mean).collect::<Vec<_>>());
     }
     match at_most {
         Some(bound) if is_below => println!("\nall intervals lie below {bound}"),

@@ -139,7 +139,7 @@ fn holds(formula: &Formula, point: &[Value]) -> bool {
             (Atom::Member { member, .. }, Value::Members(members)) => member.is_in(members),
             (Atom::Count { allowed, .. }, Value::Members(members)) => allowed >> members.count_ones() & 1 == 1,
             (Atom::Numbers { allowed, .. }, Value::Quantity(number)) => allowed.contains(number),
-            (atom, value) => panic!("{atom:?} is asked of {value:?}"),
+            (atom, value) => panic!("{atom:?} does not apply to {value:?}"),
         },
         Formula::Not(inner) => !holds(inner, point),
         Formula::All(parts) => parts.iter().all(|part| holds(part, point)),

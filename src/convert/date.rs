@@ -16,7 +16,7 @@ pub fn to_date(date: Option<&ProtoDate>, field: &str, violations: &mut Violation
     let date = date?;
     let parts = (i16::try_from(date.year), i8::try_from(date.month), i8::try_from(date.day));
     if date.year == 0 || date.month == 0 || date.day == 0 {
-        violations.add(field, "year, month and day are all needed");
+        violations.add(field, "year, month and day are all required");
         return None;
     }
     let whole = match parts {
@@ -24,7 +24,7 @@ pub fn to_date(date: Option<&ProtoDate>, field: &str, violations: &mut Violation
         _ => None,
     };
     if whole.is_none() {
-        violations.add(field, format!("there is no day {}-{}-{}", date.year, date.month, date.day));
+        violations.add(field, format!("{}-{}-{} is not a day of the calendar", date.year, date.month, date.day));
     }
     whole
 }

@@ -56,7 +56,7 @@ pub fn to_supposition(
         return Supposition::default();
     }
     if hypotheses.len() > MAX_HYPOTHESES {
-        let text = format!("{} are given; at most {MAX_HYPOTHESES} are read", hypotheses.len());
+        let text = format!("the list has {} hypotheses; at most {MAX_HYPOTHESES} are allowed", hypotheses.len());
         violations.over("hypotheses", "hypotheses", text);
         return Supposition::default();
     }
@@ -222,14 +222,15 @@ impl<'a> Reader<'a, '_> {
             && id.len() <= MAX_ID;
         if !looks_right {
             let text = format!(
-                "`{}` is not an id: a lower-case letter, then lower-case letters, digits and hyphens, at most {MAX_ID}",
+                "`{}` is not an id; expected a lower-case letter, then lower-case letters, digits and `-`, up to \
+                 {MAX_ID} characters",
                 quoted(id)
             );
             self.violations.add(field, text);
             return None;
         }
         if self.scenario().red_line(id).is_some() || self.draft.added.iter().any(|added| added.id == id) {
-            self.violations.add(field, format!("there is a red line `{id}` already; give another id"));
+            self.violations.add(field, format!("the red line `{id}` already exists; give another id"));
             return None;
         }
         Some(id)
@@ -263,7 +264,7 @@ impl<'a> Reader<'a, '_> {
             Line::Added(at) => (self.draft.added.get(at).is_some_and(|added| added.dropped), true),
         };
         if dropped {
-            self.violations.add(field, format!("`{id}` was dropped by a hypothesis before this one"));
+            self.violations.add(field, format!("an earlier hypothesis drops `{id}`"));
             return None;
         }
         if !held {
@@ -278,7 +279,9 @@ impl<'a> Reader<'a, '_> {
     fn firmness(&mut self, firmness: i32, field: &str) -> Option<Firmness> {
         let found = v1::Firmness::try_from(firmness).ok().and_then(to_firmness);
         if found.is_none() {
-            let text = format!("{firmness} is no firmness; give one from 1 (tentative) to 4 (absolute)");
+            let text = format!(
+                "{firmness} is not a firmness; expected 1 (tentative), 2 (negotiable), 3 (firm) or 4 (absolute)"
+            );
             self.violations.add(field, text);
         }
         found
@@ -310,7 +313,10 @@ impl<'a> Reader<'a, '_> {
         for (line, (formula, decision)) in draft.added.into_iter().zip(compiled.conditions) {
             if decision.holds.is_empty() || decision.fails.is_empty() {
                 let how = if decision.holds.is_empty() { "never" } else { "always" };
-                violations.add(line.field, format!("the condition {how} holds: this supposes nothing of any proposal"));
+                violations.add(
+                    line.field,
+                    format!("the condition {how} holds; give one that some proposals meet and others do not"),
+                );
                 continue;
             }
             if line.dropped {

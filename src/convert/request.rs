@@ -99,7 +99,7 @@ pub fn to_detail(view: i32, violations: &mut Violations) -> Detail {
         Ok(v1::EvaluationView::Unspecified | v1::EvaluationView::Basic) => Detail::Basic,
         Ok(v1::EvaluationView::Full) => Detail::Full,
         Err(_) => {
-            violations.add("view", format!("there is no view {view}; 1 is basic, 2 is full"));
+            violations.add("view", format!("{view} is not a view; expected 1 (basic) or 2 (full)"));
             Detail::Basic
         }
     }
@@ -146,13 +146,13 @@ pub fn to_given(
     if cleared_issues.len() > most {
         let count = cleared_issues.len();
         let field = format!("{prefix}cleared_issues");
-        violations.over("cleared_issues", field, format!("{count} issues are named; at most {most} are read"));
+        violations.over("cleared_issues", field, format!("the list has {count} issues; at most {most} are allowed"));
     }
     for (at, name) in cleared_issues.iter().take(most).enumerate() {
         let field = format!("{prefix}cleared_issues[{at}]");
         let Some(input) = to_input(scenario, name, InputKind::Issues, &field, violations) else { continue };
         if cleared.contains(&input) {
-            violations.add(field, format!("`{name}` is named already"));
+            violations.add(field, format!("`{name}` is already in the list"));
         } else if overrides.iter().any(|(overridden, _)| *overridden == input) {
             violations.add(field, format!("`{name}` cannot be both cleared and overridden"));
         }
@@ -173,7 +173,7 @@ fn own_name(scenario: &Scenario, name: &str, prefix: &str, violations: &mut Viol
     }
     let field = format!("{prefix}proposal.name");
     match names::parse_proposal(name) {
-        None => violations.add(field, "leave it empty, or write `scenarios/{scenario}/proposals/{proposal}`"),
+        None => violations.add(field, "leave the name empty, or write `scenarios/{scenario}/proposals/{proposal}`"),
         Some((other, _)) if other != &*scenario.id => violations.add(field, elsewhere(scenario, other)),
         Some(_) => {}
     }

@@ -44,7 +44,7 @@ pub fn to_input(
                 InputKind::Issues => ("a circumstance, not an issue", "`circumstances`"),
                 InputKind::Circumstances => ("an issue, not a circumstance", "a proposal's terms or `overrides`"),
             };
-            violations.add(field, format!("`{}` is {other}; it goes into {place}", quoted(name)));
+            violations.add(field, format!("`{}` is {other}; put it into {place}", quoted(name)));
         }
         None if name.is_empty() => violations.add(field, format!("name the {}", names.word())),
         None => {
@@ -69,7 +69,7 @@ pub fn to_answers(
 ) -> Vec<(InputIndex, Answer)> {
     let most = detente_core::scenario::limits::MAX_ISSUES;
     if terms.len() > most {
-        violations.over("terms", field, format!("{} terms are given; at most {most} are read", terms.len()));
+        violations.over("terms", field, format!("the list has {} terms; at most {most} are allowed", terms.len()));
         return Vec::new();
     }
     let mut seen = BTreeSet::new();
@@ -86,7 +86,7 @@ pub fn to_answers(
         if !seen.insert(input) {
             violations.add(
                 format!("{field}.issue"),
-                format!("`{}` is answered already; one term an {}", term.issue, names.word()),
+                format!("`{}` already has a term; give at most one for each {}", term.issue, names.word()),
             );
         }
         let Some(domain) = scenario.inputs.get(input).map(|input| &input.domain) else { continue };
@@ -133,7 +133,8 @@ fn to_answer(domain: &Domain, term: &v1::Term, field: &str, violations: &mut Vio
             if includes & excludes != 0 {
                 let both = (0u8..).zip(domain.entries()).filter(|(at, _)| (includes & excludes) >> at & 1 == 1);
                 for (_, member) in both {
-                    violations.add(format!("{field}.partial"), format!("`{member}` cannot be both in and out"));
+                    violations
+                        .add(format!("{field}.partial"), format!("`{member}` cannot be both included and excluded"));
                 }
                 return None;
             }
@@ -141,7 +142,7 @@ fn to_answer(domain: &Domain, term: &v1::Term, field: &str, violations: &mut Vio
         }
         (Domain::Quantity { min, max }, term::Value::Quantity(number)) => {
             if !(min..=max).contains(&number) {
-                let text = format!("{number} is outside of `{}`, which goes from {min} to {max}", term.issue);
+                let text = format!("{number} is outside the range of `{}`, {min} to {max}", term.issue);
                 violations.add(format!("{field}.quantity"), text);
                 return None;
             }
@@ -155,7 +156,7 @@ fn to_answer(domain: &Domain, term: &v1::Term, field: &str, violations: &mut Vio
                 return None;
             }
             if low < *min || high > *max {
-                let text = format!("{low} to {high} is not within `{}`, which goes from {min} to {max}", term.issue);
+                let text = format!("{low} to {high} is not within the range of `{}`, {min} to {max}", term.issue);
                 violations.add(field, text);
                 return None;
             }
@@ -172,14 +173,15 @@ fn to_answer(domain: &Domain, term: &v1::Term, field: &str, violations: &mut Vio
 /// Returns a mask of the named options or members. Every unknown or repeated id is a fault.
 fn entries(domain: &Domain, issue: &str, ids: &[String], field: &str, violations: &mut Violations) -> Option<u64> {
     if ids.len() > detente_condition::MAX_ENTRIES {
-        violations.add(field, format!("{} ids are given; `{issue}` has {}", ids.len(), domain.entries().len()));
+        violations
+            .add(field, format!("the list has {} ids, but `{issue}` has only {}", ids.len(), domain.entries().len()));
         return None;
     }
     let (mut mask, mut whole) = (0u64, true);
     for (at, id) in ids.iter().enumerate() {
         match domain.entry(id) {
             Some(entry) if entry.is_in(mask) => {
-                violations.add(format!("{field}[{at}]"), format!("`{id}` is named already"));
+                violations.add(format!("{field}[{at}]"), format!("`{id}` is already in the list"));
                 whole = false;
             }
             Some(entry) => mask |= entry.bit(),

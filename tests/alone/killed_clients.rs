@@ -43,7 +43,11 @@ fn memory_at_rest(process: u32) -> u64 {
             return memory;
         }
         // Left alone, the analyses would take minutes: each may run for half a minute, and 64 wait.
-        assert!(begun.elapsed() < AT_REST, "it still works, for {} of {TICKS} ticks a second", after - before);
+        assert!(
+            begun.elapsed() < AT_REST,
+            "the server is still busy, for {} of {TICKS} ticks a second",
+            after - before
+        );
     }
 }
 

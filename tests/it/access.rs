@@ -467,7 +467,7 @@ fn a_token_file_cut_off_at_any_byte_never_widens_rights() {
             }
         }
     }
-    assert!(narrower > 100, "hardly any part of a file was accepted, so the test has shown nothing");
+    assert!(narrower > 100, "too few truncated files were accepted for the test to be meaningful");
 }
 
 #[test]
@@ -641,14 +641,18 @@ fn a_caller_removed_from_the_token_file_is_revoked() {
         entry("has-changed-hands", "6", "reader", ""),
     ]));
     for before in others {
-        assert!(!before.is_valid_at(now), "{} is somebody else now", before.name());
+        assert!(
+            !before.is_valid_at(now),
+            "{} is still valid, although its token now belongs to another caller",
+            before.name()
+        );
     }
     assert!(identify("4").unwrap().may_see("two") && !identify("5").unwrap().may_see("two"));
     assert_eq!(identify("6").unwrap().name(), "has-changed-hands");
     assert!(stays.is_valid_at(now) && identify("1").unwrap().is_valid_at(now));
-    assert!(!leaves.is_valid_at(now), "a token that was revoked is still good");
+    assert!(!leaves.is_valid_at(now), "a revoked token is still valid");
     assert_eq!(identify("2").unwrap_err(), AuthenticationError::UnknownToken);
-    assert!(!rises.is_valid_at(now), "what it may is otherwise than it was");
+    assert!(!rises.is_valid_at(now), "a caller with changed rights is still valid");
     assert_eq!(identify("3").unwrap().role(), CallerRole::Analyst);
     // Replace the file once more: an identity carried over by the first replacement is revoked by the second.
     authority.replace_tokens(tokens(&[entry("rises", "3", "analyst", "")]));

@@ -1,8 +1,8 @@
-//! The layering of ARCHITECTURE.md: which folder may use which, what the core must not name, no circles between files.
+//! The layering of ARCHITECTURE.md: which folders a folder may use, what the core must not name, no cycles between files.
 //!
-//! `cargo test architecture` shows every fault with its file. Files are parsed with syn, so that a path in a comment or a
-//! string is none. An edge is a path from one file to an item of another, outside tests. A parent module that names its own
-//! children is not an edge: a module and its submodules are one unit, of which the parent declares and assembles the parts.
+//! `cargo test architecture` shows every violation with its file. Files are parsed with syn, so that paths in comments and
+//! strings do not count. An edge is a path from one file to an item of another file, outside tests. A path from a module to
+//! one of its submodules is not an edge, because a parent declares and assembles its submodules.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, File, Item, ItemMod, ItemUse, UseTree};
 
-/// The folders of the service, lowest first. A folder uses those of lower ranks only.
+/// The folders of the service by rank, lowest first. A folder may use only folders of lower rank.
 const RANKS: [&[&str]; 6] = [
     &["locks", "schema", "shutdown", "telemetry"],
     &["access", "serving", "error"],
@@ -20,15 +20,15 @@ const RANKS: [&[&str]; 6] = [
     &["server"],
     &["cli"],
 ];
-/// What may be named only in some folders: a crate with those that carry its name on (`tonic_types`), or a part of std.
+/// Crates (with crates whose names begin alike, such as `tonic_types`) and parts of std that only some folders may name.
 const RESERVED: [(&str, &[&str]); 4] = [
     ("tonic", &["schema", "error", "convert", "middleware", "services", "transport", "server", "cli"]),
     ("prost", &["schema", "error", "convert", "middleware", "services", "server", "cli"]),
     ("tokio", &["schema", "middleware", "services", "transport", "server", "serving", "shutdown", "cli"]),
     ("std::fs", &["cli", "serving"]),
 ];
-/// What the core does not name: protobuf and async runtimes; time, the file system, the network and the environment come
-/// in as arguments. `use std::time` is written `std::time::self` here.
+/// Crates and modules that the core must not name: protobuf and async runtimes, and, because they come in as arguments,
+/// time, the file system, the network and the environment. `std::time::self` stands for `use std::time`.
 const NOT_IN_THE_CORE: [&str; 16] = [
     "tonic",
     "prost",
@@ -47,7 +47,7 @@ const NOT_IN_THE_CORE: [&str; 16] = [
     "jiff::Zoned",
     "jiff::Timestamp",
 ];
-/// The lines of the longest file.
+/// The maximum number of lines of a file.
 const MAX_LINES: usize = 500;
 
 fn root() -> &'static Path {
@@ -72,19 +72,19 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A module: the crate's name as other crates write it, then the modules from the top.
+/// A module path: the name of the crate in code, then the names of the modules from the root.
 type Module = Vec<String>;
 
 /// A source file outside tests.
 struct Source {
     path: PathBuf,
-    /// Paths that the file names, from the crate's name on. `use` declarations are spread out.
+    /// The paths in the file, each beginning with the crate. `use` declarations are expanded.
     paths: BTreeSet<Module>,
-    /// What the file re-exports: the name, and the path that it stands for.
+    /// The re-exports of the file: the exported name, and the path of the item.
     exports: BTreeMap<String, Module>,
 }
 
-/// All crates of the workspace, by their modules.
+/// The source files of all crates of the workspace, by module.
 fn sources() -> BTreeMap<Module, Source> {
     let mut crates = vec![("detente".to_owned(), root().join("src"))];
     for entry in fs::read_dir(root().join("crates")).unwrap() {
@@ -133,7 +133,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// A path from the crate's name on. A name that is neither a crate's nor a child's is local, or was imported.
+    /// Returns the path from the crate's root. A first name that is neither a crate nor a child module is local or imported.
     fn absolute(&self, segments: &[String]) -> Module {
         let (first, rest) = segments.split_first().unwrap();
         match first.as_str() {
@@ -173,7 +173,7 @@ impl Reader<'_> {
                 (["std", "time", "self"].map(str::to_owned).to_vec(), None)
             }
             UseTree::Name(name) if name.ident == "self" => (before.to_vec(), before.last().cloned()),
-            // The module itself, by which everything in it can be named.
+            // `use std::time` makes every item of the module reachable.
             UseTree::Name(name) if name.ident == "time" && before == ["std"] => {
                 (["std", "time", "self"].map(str::to_owned).to_vec(), None)
             }
@@ -188,7 +188,7 @@ impl Reader<'_> {
         self.paths.insert(path);
     }
 
-    /// Paths in what a macro is given, which is not parsed.
+    /// Collects the paths in the tokens of a macro call, which syn does not parse.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -260,8 +260,8 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 }
 
-/// The file in which a path leads to its item, re-exports followed.
-fn leads_to(sources: &BTreeMap<Module, Source>, path: &[String]) -> Option<Module> {
+/// Returns the module that defines the item of a path, following re-exports.
+fn resolve(sources: &BTreeMap<Module, Source>, path: &[String]) -> Option<Module> {
     let mut path = path.to_vec();
     for _ in 0..8 {
         let module =
@@ -270,15 +270,15 @@ fn leads_to(sources: &BTreeMap<Module, Source>, path: &[String]) -> Option<Modul
         let Some(exported) = exported.filter(|exported| exported[..] != path[..]) else { return Some(module) };
         path = exported.iter().chain(&path[module.len() + 1..]).cloned().collect();
     }
-    panic!("{} is re-exported in a circle", path.join("::"));
+    panic!("the re-exports of {} form a cycle", path.join("::"));
 }
 
-/// Which file uses which, and by what.
+/// The edges: for each module, the modules that it uses, each with one path that uses it.
 fn edges(sources: &BTreeMap<Module, Source>) -> BTreeMap<Module, BTreeMap<Module, Module>> {
     let mut edges: BTreeMap<Module, BTreeMap<Module, Module>> = BTreeMap::new();
     for (module, source) in sources {
         for path in &source.paths {
-            if let Some(used) = leads_to(sources, path)
+            if let Some(used) = resolve(sources, path)
                 && used != *module
                 && !used.starts_with(module)
             {
@@ -289,8 +289,8 @@ fn edges(sources: &BTreeMap<Module, Source>) -> BTreeMap<Module, BTreeMap<Module
     edges
 }
 
-/// Every circle that the edges make: for each, its files.
-fn circles(edges: &BTreeMap<Module, BTreeMap<Module, Module>>) -> BTreeSet<Vec<Module>> {
+/// The cycles of the edges, each as the list of its modules.
+fn cycles(edges: &BTreeMap<Module, BTreeMap<Module, Module>>) -> BTreeSet<Vec<Module>> {
     let reach = |from: &Module| {
         let (mut seen, mut pending) = (BTreeSet::new(), vec![from.clone()]);
         while let Some(at) = pending.pop() {
@@ -311,24 +311,24 @@ fn circles(edges: &BTreeMap<Module, BTreeMap<Module, Module>>) -> BTreeSet<Vec<M
 }
 
 #[test]
-fn files_use_each_other_in_one_direction() {
+fn files_form_no_dependency_cycles() {
     let sources = sources();
     let edges = edges(&sources);
-    assert!(edges.len() > 100, "only {} files use others: is everything read?", edges.len());
-    let mut told = String::new();
-    for circle in circles(&edges) {
-        told += "a circle:\n";
-        for file in &circle {
-            for (used, path) in edges[file].iter().filter(|(used, _)| circle.contains(used)) {
-                told += &format!("  {} -> {} ({})\n", file.join("::"), used.join("::"), path.join("::"));
+    assert!(edges.len() > 100, "only {} files use other files, so some files were not read", edges.len());
+    let mut report = String::new();
+    for cycle in cycles(&edges) {
+        report += "cycle:\n";
+        for file in &cycle {
+            for (used, path) in edges[file].iter().filter(|(used, _)| cycle.contains(used)) {
+                report += &format!("  {} -> {} ({})\n", file.join("::"), used.join("::"), path.join("::"));
             }
         }
     }
-    assert!(told.is_empty(), "{told}");
+    assert!(report.is_empty(), "{report}");
 }
 
-/// What a path that is named within a module breaks.
-fn broken(module: &[String], path: &[String]) -> Option<String> {
+/// Returns the rule that a path in a module violates; `None` if it violates none.
+fn violation(module: &[String], path: &[String]) -> Option<String> {
     let text = path.join("::");
     let opens_with =
         |word: &str| text.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', ':']));
@@ -350,24 +350,24 @@ fn broken(module: &[String], path: &[String]) -> Option<String> {
 }
 
 #[test]
-fn folders_use_those_of_lower_ranks() {
+fn folders_use_only_folders_of_lower_rank() {
     let mut faults = Vec::new();
     for (module, source) in sources() {
-        let found = source.paths.iter().filter_map(|path| Some((path, broken(&module, path)?)));
+        let found = source.paths.iter().filter_map(|path| Some((path, violation(&module, path)?)));
         faults.extend(found.map(|(path, fault)| format!("{}: {} {fault}", source.path.display(), path.join("::"))));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// The faults of a text as if it stood in a module.
+/// The violations of a source text, as if it were the text of a module.
 fn faults(module: &str, text: &str) -> Vec<String> {
     let module: Module = module.split("::").map(str::to_owned).collect();
     let (paths, _) = read(&syn::parse_file(text).unwrap(), &module, &BTreeSet::new());
-    paths.iter().filter_map(|path| broken(&module, path)).collect()
+    paths.iter().filter_map(|path| violation(&module, path)).collect()
 }
 
 #[test]
-fn the_rules_find_what_they_are_for() {
+fn forbidden_dependencies_are_found() {
     for (module, text) in [
         ("detente_core::engine", "use std::{fmt, fs};"),
         ("detente_core::engine", "fn f() { let now = std::time::Instant::now(); }"),
@@ -403,13 +403,13 @@ fn the_rules_find_what_they_are_for() {
     }
     let module = |name: &str| name.split("::").map(str::to_owned).collect::<Module>();
     let edge = |from: &str, to: &str| (module(from), BTreeMap::from([(module(to), module(to))]));
-    let circle =
+    let cycle =
         BTreeMap::from([edge("a::x", "a::y"), edge("a::y", "a::z"), edge("a::z", "a::x"), edge("a::w", "a::x")]);
-    assert_eq!(circles(&circle), BTreeSet::from([vec![module("a::x"), module("a::y"), module("a::z")]]));
+    assert_eq!(cycles(&cycle), BTreeSet::from([vec![module("a::x"), module("a::y"), module("a::z")]]));
 }
 
 #[test]
-fn core_crates_deny_what_panics() {
+fn core_crates_deny_lints_against_panics() {
     let lints = [
         "expect_used",
         "indexing_slicing",
@@ -437,7 +437,7 @@ fn core_crates_deny_what_panics() {
 }
 
 #[test]
-fn files_are_short_and_say_what_they_own() {
+fn files_are_short_and_begin_with_a_module_comment() {
     let folders = ["src", "crates", "tests", "benches", "fuzz/fuzz_targets", "fuzz/examples"];
     for path in folders.iter().flat_map(|folder| rust_files(&root().join(folder))) {
         let text = fs::read_to_string(&path).unwrap();
@@ -446,6 +446,6 @@ fn files_are_short_and_say_what_they_own() {
         let lines = text.lines().count();
         assert!(!is_source || lines <= MAX_LINES, "{} has {lines} lines; at most {MAX_LINES}", within.display());
         let is_unit_test = is_source && within.components().any(|part| part.as_os_str() == "tests");
-        assert!(is_unit_test || text.starts_with("//!"), "{} does not say what it owns", within.display());
+        assert!(is_unit_test || text.starts_with("//!"), "{} does not begin with a module comment", within.display());
     }
 }

@@ -38,7 +38,7 @@ fn additions_changes_and_removals_are_served() {
     folder.write("b.yaml", &text("b", "B1"));
     folder.write("a.yml", &text("a", "A1"));
     folder.write("a_test.yaml", "not a scenario");
-    folder.write(".hidden.yaml", "not one either");
+    folder.write(".hidden.yaml", "not a scenario either");
     folder.write("notes.txt", "nor this");
     let files = load(&folder);
     assert_eq!(titles(&files), ["a=A1", "b=B1"]);
@@ -324,7 +324,7 @@ async fn reading_files_does_not_trigger_a_reload() {
     let reloads = Reloads::new(vec![files.clone()]);
     let mut watch = Watch::new(&reloads.folders(), None).unwrap();
     reloads.reload_in_background().await;
-    assert!(timeout(Duration::from_millis(600), watch.next()).await.is_err(), "each look is followed by another");
+    assert!(timeout(Duration::from_millis(600), watch.next()).await.is_err(), "reading the files triggered a reload");
     // A watch of no folder reports by its interval only.
     let mut watch = Watch::new(&BTreeSet::new(), Some(Duration::from_millis(50))).unwrap();
     timeout(Duration::from_secs(5), watch.next()).await.unwrap();

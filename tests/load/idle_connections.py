@@ -121,10 +121,10 @@ def measure(options, server, callers):
         each = f"{added[number] / options.connections / 1024:.1f} KiB"
         figures = (memory_before[number], memory_held[number], added[number])
         line(name, *map(mebibytes, figures), each, mebibytes(memory_after[number]))
-    title("Latency of those who ask                     p50           p99         p99.9       longest         calls")
+    title("Latency of calls                             p50           p99         p99.9       longest         calls")
     for name, figures in (("before", before), ("while they are opened", opening), ("with them", held)):
         line(name, *latencies(figures.latencies), figures.calls)
-    title("Besides")
+    title("Other figures")
     line("opened in", f"{opening_took:.1f} s")
     line("alive at the end", alive)
     for why in sorted(set(lost)):
@@ -144,8 +144,8 @@ def measure(options, server, callers):
     return verdict(
         [
             (added[0] < most, f"the connections take less than {mebibytes(most)} in total"),
-            (not slower(0.5, P50_FACTOR), f"p50 is at most {P50_FACTOR} times the one alone, plus 1 ms"),
-            (not slower(0.99, P99_FACTOR), f"p99 is at most {P99_FACTOR} times the one alone, plus 1 ms"),
+            (not slower(0.5, P50_FACTOR), f"p50 is at most {P50_FACTOR} times p50 without them, plus 1 ms"),
+            (not slower(0.99, P99_FACTOR), f"p99 is at most {P99_FACTOR} times p99 without them, plus 1 ms"),
             (alive == options.connections, "all connections are still alive"),
             (failed == 0, "no call failed"),
         ]

@@ -28,7 +28,7 @@ from report import MEBIBYTE, Progress, latencies, line, machine, mebibytes, perc
 PROPOSALS = ("european-force", "jeddah-ceasefire", "chinese-un-force", "withdrawal-first")
 SCENARIO = ROOT / "scenarios/ukraine-2025.yaml"
 PLAIN, LINKED, FLEETING = "plain-file", "linked-file", "fleeting-file"
-SPOILT_EVERY, REMOVED_EVERY, LOOK_EVERY = 50, 100, 100
+BROKEN_EVERY, REMOVED_EVERY, LOOK_EVERY = 50, 100, 100
 NOTICE_SECONDS = 15
 MOST_GROWTH = 20 * MEBIBYTE
 # A connection to /metrics that is still closing may hold a file.
@@ -106,7 +106,7 @@ class Soak:
         self.turn = 0
         # The revisions of each scenario in order, with the time at which each was first seen.
         self.shown = {name: [] for name in (PLAIN, LINKED, FLEETING)}
-        self.took, self.spoilt, self.removed = [], 0, 0
+        self.took, self.broken, self.removed = [], 0, 0
         self.looks = []
 
     def listed(self):
@@ -151,13 +151,13 @@ class Soak:
         self.folder.write(name, text)
         self.took.append(self.expect(name, heading))
 
-    def spoil(self, name):
+    def break_file(self, name):
         """Writes a broken file: the last valid content stays in use, and /metrics reports the file."""
         before = self.listed()[name]
         self.folder.write(name, self.new_text(name)[1].replace("\nparties:", "\nparties: {[", 1))
         wait_until(lambda: self.faulty() == 1, f"the broken file of {name} in /metrics", NOTICE_SECONDS)
         must(self.listed()[name] == before, f"{name} is not served as it was before its file was broken")
-        self.spoilt += 1
+        self.broken += 1
         self.change(name)
         wait_until(lambda: self.faulty() == 0, f"the fixed file of {name} in /metrics", NOTICE_SECONDS)
 
@@ -213,8 +213,8 @@ def test(options, home):
 def one(soak, number):
     if number % REMOVED_EVERY == 0:
         soak.remove()
-    elif number % SPOILT_EVERY == SPOILT_EVERY // 2:
-        soak.spoil((PLAIN, LINKED)[number // SPOILT_EVERY % 2])
+    elif number % BROKEN_EVERY == BROKEN_EVERY // 2:
+        soak.break_file((PLAIN, LINKED)[number // BROKEN_EVERY % 2])
     else:
         soak.change((PLAIN, LINKED)[number % 2])
 
@@ -236,9 +236,9 @@ def print_report(options, soak, figures, seconds):
     unknown, stale = unknown_and_stale(soak, figures)
     title("Reloads")
     line("changes shown", len(soak.took))
-    line("spoilt and mended", soak.spoilt)
-    line("taken away and back", soak.removed)
-    line("in all", f"{seconds:.0f} s")
+    line("broken and fixed files", soak.broken)
+    line("removed and restored files", soak.removed)
+    line("total time", f"{seconds:.0f} s")
     ordered = sorted(soak.took)
     shares = [f"{percentile(ordered, share) * 1000:.0f} ms" for share in (0.5, 0.99, 1)]
     line("until shown: p50, p99, longest", *shares)
@@ -250,8 +250,8 @@ def print_report(options, soak, figures, seconds):
     for _, code, details, took in sorted(figures.failures)[:10]:
         print(f"    after {took * 1000:.0f} ms: {code}: {details[:200]}")
     line("revisions that answered", len(figures.revisions))
-    line("answers of unknown revisions", unknown)
-    line("revisions that answered too late", len(stale))
+    line("answers from unknown revisions", unknown)
+    line("outdated revisions that answered", len(stale))
     line("latency: p50, p99, p99.9, longest", *latencies(figures.latencies))
     title("The server                                 VmRSS         files       threads")
     for number, rss, files, threads in soak.looks:
@@ -264,10 +264,10 @@ def print_report(options, soak, figures, seconds):
         [
             (figures.failed == 0, "no call failed"),
             (unknown == 0, "every answer has a revision that was written"),
-            (not stale, "no call was answered from a revision whose successor was shown before it began"),
+            (not stale, "no call was answered from a revision that was outdated when the call began"),
             (rss - warm[1] < MOST_GROWTH, f"memory grew by {growth}, less than {mebibytes(MOST_GROWTH)}"),
-            (files <= warm[2] + SPARE_FILES, "no further file is open"),
-            (threads <= most_threads, "no further thread remains"),
+            (files <= warm[2] + SPARE_FILES, "no additional file is open"),
+            (threads <= most_threads, "no additional thread remains"),
             (figures.rate > RATE_SHARE * options.rate, "the rate was reached"),
         ]
     )

@@ -240,7 +240,7 @@ def print_report(options, figures, restarts, nginx, start):
     line("rate, offered and reached", f"{options.rate:.0f}/s", f"{figures.rate:.0f}/s")
     line("calls", figures.calls)
     line("sent more than 20 ms late", figures.late)
-    line("at a time, at most", figures.most_at_a_time)
+    line("most calls at a time", figures.most_at_a_time)
     line("failed", figures.failed)
     for code, count in sorted(figures.codes.items()):
         line(f"  {code}", count)
@@ -248,15 +248,15 @@ def print_report(options, figures, restarts, nginx, start):
         print(f"    at {ended - start:.3f} s, after {took * 1000:.0f} ms: {code}: {details[:200]}")
     title("Attempts")
     if figures.attempts is None:
-        line("of gRPC", "not reported")
+        line("by gRPC", "not reported")
     else:
         begun, failed = map(sum, zip(*figures.attempts.values()))
-        line("of gRPC: begun, failed", begun, failed)
+        line("by gRPC: started, failed", begun, failed)
         for address, (some, bad) in sorted(figures.attempts.items()):
             line(f"  {address}", some, bad)
     if nginx:
         calls, passed, met, codes = nginx.attempts()
-        line("calls that nginx had", calls)
+        line("calls through nginx", calls)
         line("passed on to another replica", passed)
         for statuses, count in met.most_common(5):
             line(f"  statuses {statuses}", count)
@@ -265,7 +265,7 @@ def print_report(options, figures, restarts, nginx, start):
         for what, count in nginx.errors().most_common(8):
             print(f"    {count} times {what[:160]}")
     title("Latency                                      p50           p99         p99.9       longest")
-    line("from when the call was due", *latencies(figures.latencies))
+    line("since the call was due", *latencies(figures.latencies))
     expected = -int(signal.SIGKILL) if options.kill else 0
     return verdict(
         [

@@ -102,7 +102,7 @@ fn check_openings<'a>(
                     weaker.iter().all(|opening| gives(compiled, values, opening))
                         && world.crossed(&world.red_lines[position], values) != crosses
                 });
-                assert!(slips, "{set:?} asks for more than it needs");
+                assert!(slips, "{set:?} is not minimal");
             }
         }
     }
@@ -118,12 +118,16 @@ fn check_reasons(world: &World, known: &[Knowledge], evaluation: &Evaluation, fi
     assert!(!reasons.is_empty(), "a decided line has a reason");
     for reason in &reasons {
         let alone = keep_only(world, known, reason);
-        assert_eq!(status_of(world, position, &alone), finding.status, "{reason:?} decides by itself");
+        assert_eq!(status_of(world, position, &alone), finding.status, "{reason:?} does not decide by itself");
         for left_out in 0..reason.len() {
             let mut part = reason.clone();
             part.remove(left_out);
             let less = keep_only(world, known, &part);
-            assert_ne!(status_of(world, position, &less), finding.status, "{part:?}, a part of {reason:?}, decides");
+            assert_ne!(
+                status_of(world, position, &less),
+                finding.status,
+                "{part:?}, a part of {reason:?}, decides by itself"
+            );
         }
     }
     let all = settled(world, known);

@@ -170,16 +170,20 @@ pub fn place_of_answer(space: &Space, input: InputIndex, answer: &Answer) -> usi
         Knowledge::Exactly(value) => {
             let at = place(space, input.index(), value);
             if let Value::Quantity(number) = value {
-                assert_eq!(space.axis(input).unwrap().interval(at), Some((number, number)), "a number of several");
+                assert_eq!(
+                    space.axis(input).unwrap().interval(at),
+                    Some((number, number)),
+                    "an exact number must be an interval of its own"
+                );
             }
             at
         }
         Knowledge::Between(low, high) => {
             let at = place(space, input.index(), Value::Quantity(low));
-            assert_eq!(space.axis(input).unwrap().interval(at), Some((low, high)), "a range that is no interval");
+            assert_eq!(space.axis(input).unwrap().interval(at), Some((low, high)), "the range must be an interval");
             at
         }
-        other => panic!("{other:?} is no value"),
+        other => panic!("{other:?} is neither a value nor an interval"),
     }
 }
 

@@ -57,7 +57,7 @@ impl Program {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("it does not end");
+        panic!("the program did not exit");
     }
 
     pub async fn client(&self) -> Client {

@@ -35,7 +35,7 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     aim: AimOptions,
 
-    /// Highest number of amendments to show, 1 to 20.
+    /// Maximum number of amendments to show, 1 to 20.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=20))]
     max: i32,
 

@@ -35,7 +35,7 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     aim: AimOptions,
 
-    /// Highest number of conflicts, and of concessions, to show, 1 to 1,000.
+    /// Maximum number of conflicts, and of concessions, to show, 1 to 1,000.
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(i32).range(1..=1000))]
     max: i32,
 

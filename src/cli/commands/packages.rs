@@ -45,7 +45,7 @@ pub(in crate::cli) struct Options {
     #[command(flatten)]
     aim: AimOptions,
 
-    /// Highest number of packages to show, 0 to 1,000. All packages are counted.
+    /// Maximum number of packages to show, 0 to 1,000. All packages are counted.
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=1000))]
     max: i32,
 

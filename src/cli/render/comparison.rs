@@ -8,7 +8,7 @@ use crate::convert::wording::list;
 use crate::schema::proto::v1;
 use std::fmt::Write;
 
-/// Highest number of proposals whose stances are written in words, if the words fit.
+/// Maximum number of proposals whose stances are written in words, if the words fit.
 const FEW: usize = 3;
 /// Number of characters of a label that the legend shows. A label may be longer than any id.
 const LABEL_WIDTH: usize = 66;

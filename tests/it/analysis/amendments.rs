@@ -72,9 +72,9 @@ fn check_one(
         coverage.partly += usize::from(matches!(known, Knowledge::Partly { .. }));
         if let Knowledge::Between(low, high) = known {
             let ends = [low, high].map(|number| place(&problem.space, issue, Value::Quantity(number)));
-            assert_eq!(ends[0], ends[1], "a range of alike numbers");
+            assert_eq!(ends[0], ends[1], "both ends of a range are in one interval");
             let within = |number| before[issue].admits(Value::Quantity(number));
-            assert_eq!(within(low), within(high), "a range within what was open, or out of it");
+            assert_eq!(within(low), within(high), "a range is either within the open range or outside of it");
         }
         after[issue] = known.clone();
         terms[issue] = Some(known);
@@ -98,7 +98,7 @@ fn check_one(
             let is_new = |line: &RedLineIndex| !crossed_before.contains(line) && !crossed_without.contains(line);
             let newly: Vec<_> = besides.iter().filter(|(line, _)| is_new(line)).copied().collect();
             assert_eq!(step.newly_crosses, newly, "of {step:?}");
-            assert!(!needed_for.is_empty(), "{step:?} is needed for nothing");
+            assert!(!needed_for.is_empty(), "{step:?} is unnecessary");
             assert_eq!(step.settles_open, settles_open(&before[issue.index()], kind), "of {step:?}");
             coverage.newly_crossing += newly.len();
         }
@@ -148,7 +148,7 @@ fn steps_of(
         if was == now {
             continue;
         }
-        assert_ne!(now, (0, 0), "what was settled is not opened");
+        assert_ne!(now, (0, 0), "an amendment never opens a settled issue");
         let (includes, excludes) = (now_in & !bit | was.0, now_out & !bit | was.1);
         let reverted = if includes | excludes == all {
             Knowledge::Exactly(Value::Members(includes))

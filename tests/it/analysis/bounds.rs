@@ -78,7 +78,7 @@ fn preferences_do_not_change_the_nearest_amendment() {
 }
 
 #[test]
-fn ties_beyond_the_answered_ones_are_reported() {
+fn ties_beyond_the_maximum_are_reported() {
     // Two opposed parties, and a third that gains nothing anywhere: forty efficient points, all with a product of 0.
     let options: Vec<String> = (0..40).map(|option| format!("o{option}")).collect();
     let mut text = format!(
@@ -101,7 +101,7 @@ fn ties_beyond_the_answered_ones_are_reported() {
     let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else { panic!("a summary") };
     assert_eq!(summary.efficient_points, "40");
     let bargaining = summary.bargaining.unwrap();
-    assert!(bargaining.nash.is_empty(), "a product of 0 singles nothing out");
+    assert!(bargaining.nash.is_empty(), "there is no Nash solution if all products are 0");
     // At each of the middle two points, one party gains 19 of 39 and the other gains 20.
     assert_eq!(bargaining.kalai_smorodinsky.len(), 2);
     assert!(summary.complete);

@@ -26,7 +26,7 @@ pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputIndex
     for (assignment, met) in search.met.iter().enumerate() {
         let cell = search.cell(&problem.space, issues, assignment);
         let passes = *cells.entry(cell).or_insert(met.passes());
-        assert_eq!(passes, met.passes(), "{:?} against another of its cell", search.values(assignment));
+        assert_eq!(passes, met.passes(), "{:?} differs from another assignment of its cell", search.values(assignment));
     }
     cells
 }
@@ -39,7 +39,7 @@ pub(crate) fn cell_of(case: &Case, problem: &Problem, issues: &[InputIndex], pac
     for (issue, answer) in &package.answers {
         terms[issue.index()] = Some(Knowledge::from(*answer));
     }
-    assert_eq!(package.crosses, case.crossed_for_certain(&terms).1, "what {:?} crosses besides", package.answers);
+    assert_eq!(package.crosses, case.crossed_for_certain(&terms).1, "uncounted crossings of {:?}", package.answers);
     package.answers.iter().map(|(issue, answer)| place_of_answer(&problem.space, *issue, answer)).collect()
 }
 
@@ -94,16 +94,16 @@ pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
         packages.iter().map(|package| cell_of(case, &problem, &found.issues, package)).collect()
     };
     let stable = listed(&found.packages);
-    assert!(stable.iter().all(|cell| passing.contains(cell)), "what is listed passes");
+    assert!(stable.iter().all(|cell| passing.contains(cell)), "every listed package passes");
     assert_eq!(stable.iter().collect::<BTreeSet<_>>().len(), stable.len(), "each once");
     assert_eq!(stable.len(), passing.len().min(MAX_PACKAGES), "all are listed");
     let fewer = problem.packages(&wanted(most, PackageOrder::Stable), &Budget::unhurried()).unwrap();
     assert_eq!(fewer.packages, found.packages[..most.min(found.packages.len())], "the first of the same order");
     let diverse = problem.packages(&wanted(most, PackageOrder::Diverse), &Budget::unhurried()).unwrap();
     let unlike = listed(&diverse.packages);
-    assert!(unlike.iter().all(|cell| passing.contains(cell)), "what is listed passes");
+    assert!(unlike.iter().all(|cell| passing.contains(cell)), "every listed package passes");
     assert_eq!(unlike.iter().collect::<BTreeSet<_>>().len(), unlike.len(), "each once");
-    assert_eq!(unlike.len(), passing.len().min(most), "as many as there are");
+    assert_eq!(unlike.len(), passing.len().min(most), "up to the maximum, all are listed");
     check_unlike(case, &found.issues, &passing, &unlike);
     let again = problem.packages(&wanted(most, PackageOrder::Diverse), &Budget::unhurried()).unwrap();
     assert_eq!(again.packages, diverse.packages);

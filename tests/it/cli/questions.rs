@@ -206,7 +206,7 @@ fn hypotheses_apply_in_order_and_are_marked() {
     prints(&[&["evaluate", "european-force"], &again[..]].concat());
     let reversed = [again[0], again[3], again[2], again[1]];
     let (code, stderr) = refuses(&[&["evaluate", "european-force"], &reversed[..]].concat());
-    assert!(code == 1 && stderr.contains("was dropped by a hypothesis before this one"), "{stderr}");
+    assert!(code == 1 && stderr.contains("an earlier hypothesis drops"), "{stderr}");
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn a_file_of_other_answers_is_neither_resumed_nor_overwritten() {
         let (code, stderr) = refuses(&[&["sweep", input, "--out", &out], options].concat());
         assert_eq!(code, 2, "{expected}: {stderr}");
         assert!(stderr.starts_with("error: ") && stderr.contains(expected), "{expected}: {stderr}");
-        assert_eq!(fs::read_to_string(&out).unwrap(), *text, "it is left as it was");
+        assert_eq!(fs::read_to_string(&out).unwrap(), *text, "the file is unchanged");
     }
     for usage in [&["sweep"][..], &["sweep", &file, "--resume"]] {
         assert_eq!(refuses(usage).0, 2);

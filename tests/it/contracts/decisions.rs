@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use std::fs;
 use tonic::Code;
 
-/// Given by the caller, so that lines are the same in every run.
+/// The trace context that the caller sends, so that lines are equal in every run.
 const TRACE: (&str, &str) = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-/// Each field that a mask can name, so that a field that is renamed or gone is found.
+/// Every field that a mask can name. The test fails if one is renamed or removed.
 const FIELDS: [&str; 15] = [
     "time",
     "request_id",
@@ -40,16 +40,16 @@ fn with(mut request: Value, field: &str, value: Value) -> Value {
     request
 }
 
-/// A call with its messages.
-pub(crate) type Asked = (&'static str, Vec<Value>);
+/// A call: the method and its messages.
+pub(crate) type TestCall = (&'static str, Vec<Value>);
 
-/// Calls that are logged, and calls that are not: each method, each verdict, each kind of term and hypothesis.
-pub(crate) fn calls() -> Vec<Asked> {
-    let mut calls: Vec<Asked> = Vec::new();
+/// Logged and unlogged calls: each method, each verdict, each kind of term and hypothesis.
+pub(crate) fn calls() -> Vec<TestCall> {
+    let mut calls: Vec<TestCall> = Vec::new();
     let willing = |flag: bool| json!([{"issue": "guarantors_willing", "flag": flag}]);
     for request in [
         named("european-force"),
-        // From the cache, where there is one.
+        // Answered from the cache, if the server has one.
         named("european-force"),
         with(named("guarantors-2022"), "circumstances", willing(false)),
         with(named("guarantors-2022"), "circumstances", willing(true)),
@@ -83,7 +83,7 @@ pub(crate) fn calls() -> Vec<Asked> {
             ]),
         ),
         with(named("guarantors-2022"), "hypotheses", json!([{"unsetCircumstance": "guarantors_willing"}])),
-        // Refused, and not logged.
+        // Rejected calls, which are not logged.
         named("nothing-like-it"),
         with(json!({"proposal": {}}), "asOf", json!({"year": 1999, "month": 1, "day": 1})),
     ] {
@@ -112,8 +112,8 @@ pub(crate) fn calls() -> Vec<Asked> {
     calls
 }
 
-/// Makes the calls one after the other; each has its number as its request id.
-async fn make(client: &Client, calls: &[Asked], headers: &[(&str, &str)]) {
+/// Makes the calls one after the other. The request id of a call is its number.
+async fn make(client: &Client, calls: &[TestCall], headers: &[(&str, &str)]) {
     for (at, (method, messages)) in calls.iter().enumerate() {
         let id = format!("call-{:02}", at + 1);
         let headers = [headers, &[("x-request-id", &id)]].concat();
@@ -124,8 +124,8 @@ async fn make(client: &Client, calls: &[Asked], headers: &[(&str, &str)]) {
     }
 }
 
-/// What a server with these options logs of these calls.
-async fn log(name: &str, options: &[&str], calls: &[Asked], headers: &[(&str, &str)]) -> String {
+/// The decision log that a server with these options writes for these calls.
+async fn log(name: &str, options: &[&str], calls: &[TestCall], headers: &[(&str, &str)]) -> String {
     let folder = Folder::new(&format!("contracts-{name}"));
     let file = folder.0.join("decisions.jsonl");
     let path = file.display().to_string();
@@ -136,11 +136,11 @@ async fn log(name: &str, options: &[&str], calls: &[Asked], headers: &[(&str, &s
     fs::read_to_string(&file).unwrap()
 }
 
-/// The same lines without what differs between runs: when, and how long it took.
-fn still(log: &str) -> String {
+/// The lines without the values that differ between runs: time and duration.
+fn without_timing(log: &str) -> String {
     let still = |line: &str| {
         let mut fields: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(fields.to_string(), line, "the line is not written as JSON is written here");
+        assert_eq!(fields.to_string(), line, "the line is not in the compact form of serde_json");
         let shape = |text: &str| text.replace(|digit: char| digit.is_ascii_digit(), "9");
         if fields["time"] != "masked" {
             assert_eq!(shape(fields["time"].as_str().unwrap()), "9999-99-99T99:99:99.999999Z");
@@ -158,8 +158,8 @@ fn still(log: &str) -> String {
 #[tokio::test]
 async fn decision_log_lines_are_those_of_earlier_versions() {
     let calls = calls();
-    let cached = still(&log("decisions", &["--cache", "32MiB"], &calls, &[TRACE]).await);
-    let uncached = still(&log("decisions-uncached", &["--cache", "0"], &calls, &[TRACE]).await);
+    let cached = without_timing(&log("decisions", &["--cache", "32MiB"], &calls, &[TRACE]).await);
+    let uncached = without_timing(&log("decisions-uncached", &["--cache", "0"], &calls, &[TRACE]).await);
     assert!(cached.contains("\"cached\":true") && !uncached.contains("\"cached\":true"));
     assert_same("the log without a cache", &uncached, &cached.replace("\"cached\":true", "\"cached\":false"));
     assert_golden("decision-log.jsonl", &cached);
@@ -177,7 +177,7 @@ async fn decision_log_lines_name_callers_as_earlier_versions_do() {
     ];
     let mut all = String::new();
     for token in ["Bearer secret", "Bearer other"] {
-        all += &still(&log("by-caller", &["--tokens", &tokens], &calls, &[("authorization", token)]).await);
+        all += &without_timing(&log("by-caller", &["--tokens", &tokens], &calls, &[("authorization", token)]).await);
     }
     assert_golden("decision-log-by-caller.jsonl", &all);
 }
@@ -186,9 +186,9 @@ async fn decision_log_lines_name_callers_as_earlier_versions_do() {
 async fn each_field_is_masked_as_in_earlier_versions() {
     let stream = vec![("StreamEvaluateProposals", vec![json!({"id": "one", "request": named("european-force")})])];
     let all = FIELDS.join(",");
-    let mut text = still(&log("masked", &["--decision-log-mask", &all], &stream, &[TRACE]).await);
+    let mut text = without_timing(&log("masked", &["--decision-log-mask", &all], &stream, &[TRACE]).await);
     let parts = "crossed.firmness,request.proposal_name";
-    text += &still(&log("masked-parts", &["--decision-log-mask", parts], &stream, &[TRACE]).await);
+    text += &without_timing(&log("masked-parts", &["--decision-log-mask", parts], &stream, &[TRACE]).await);
     assert_golden("decision-log-masked.jsonl", &text);
 }
 

@@ -1,4 +1,4 @@
-//! Error reasons: clients decide by them what to do, so a reason keeps its name, its status code and its metadata.
+//! Error reasons: clients act on them, so a reason keeps its name, its status code and its metadata.
 
 use crate::contracts::golden::{assert_golden, assert_same};
 use crate::contracts::wire::{Reply, call, schema};
@@ -14,7 +14,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 const STREAM: &str = "/detente.v1.RedLineService/StreamEvaluateProposals";
 
-/// Requests that a server refuses whatever its settings are: the method and the message.
+/// Requests that a server rejects with any settings: the method and the message.
 pub(crate) fn refused() -> Vec<(&'static str, Value)> {
     let day = json!({"year": 1999, "month": 1, "day": 1});
     let many = |count: usize, item: Value| Value::Array(vec![item; count]);
@@ -51,9 +51,9 @@ pub(crate) fn refused() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A reason with its code, the keys of its metadata, the limits it names, and the kinds of details.
+/// A reason with its code, the keys of its metadata, the exceeded limits, and the kinds of details.
 fn row(code: &str, details: &ErrorDetails) -> String {
-    let info = details.error_info().unwrap_or_else(|| panic!("{code} gives no reason: {details:?}"));
+    let info = details.error_info().unwrap_or_else(|| panic!("{code} has no reason: {details:?}"));
     assert_eq!(info.domain, "detente.dev");
     let mut row = format!("{}: {code}", info.reason);
     let keys: BTreeSet<&str> = info.metadata.keys().map(String::as_str).collect();
@@ -77,7 +77,7 @@ fn of_answer(answer: &Answer) -> String {
     row(&name_of(status.code()), &status.get_error_details())
 }
 
-/// A status code as gRPC's specification writes it, from the schema.
+/// A status code in the notation of the gRPC specification, from the schema.
 fn name_of(code: tonic::Code) -> String {
     let codes = schema().get_enum_by_name("google.rpc.Code").unwrap();
     codes.get_value(code as i32).unwrap().name().to_owned()
@@ -87,7 +87,7 @@ fn of_reply(reply: &Reply) -> String {
     row(&name_of(reply.code), &reply.details)
 }
 
-/// Reasons that a server only gives in a certain state or with certain settings.
+/// Reasons that occur only in a certain state of the server or with certain settings.
 async fn by_settings(rows: &mut BTreeSet<String>) {
     let folder = Folder::new("contracts-errors");
     let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("reader", "r", "reader", "")));
@@ -103,7 +103,7 @@ async fn by_settings(rows: &mut BTreeSet<String>) {
     rows.insert(of_reply(&call(&client, "BatchEvaluateProposals", &[], &[batch]).await));
     let large = json!({"proposal": {"title": "x".repeat(2_000)}});
     rows.insert(of_reply(&call(&client, "EvaluateProposal", &[], &[large]).await));
-    // The quota grows by one call a second: these are more than that.
+    // The quota is one call a second, and these calls take less time.
     let mut refused = None;
     for _ in 0..200 {
         let reply = call(&client, "ListScenarios", &[], &[json!({})]).await;
@@ -125,14 +125,14 @@ async fn by_settings(rows: &mut BTreeSet<String>) {
     let client = program.client().await;
     let (answer, mut open) = client.open(STREAM, &[]).await;
     open.send_data(frame(&[]), false).unwrap();
-    // The stream has begun once its first answer is there.
+    // The first answer shows that the server has opened the stream.
     let response = tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap();
     program.signal("-TERM");
     rows.insert(of_answer(&Answer::rest(response).await));
     assert_eq!(program.ended(), Some(0));
 }
 
-/// More streams on a connection than it may have.
+/// Opens more streams on a connection than the limit allows.
 async fn streams(client: &Client, rows: &mut BTreeSet<String>) {
     let mut open = Vec::new();
     for _ in 0..8 {
@@ -145,7 +145,7 @@ async fn streams(client: &Client, rows: &mut BTreeSet<String>) {
     rows.insert(of_answer(&Answer::read(answer).await));
 }
 
-/// The golden file's text, by servers with a cache of this size.
+/// The text of the golden file, from servers with a cache of this size.
 async fn reasons(cache: &str) -> String {
     let mut text = String::new();
     let reasons = schema().get_enum_by_name("detente.v1.ErrorReason").unwrap();
@@ -157,13 +157,13 @@ async fn reasons(cache: &str) -> String {
     let client = program.client().await;
     for (method, message) in refused() {
         let reply = call(&client, method, &[], &[message]).await;
-        assert!(reply.code != tonic::Code::Ok, "{method} is not refused: {:?}", reply.messages);
+        assert!(reply.code != tonic::Code::Ok, "{method} is not rejected: {:?}", reply.messages);
         rows.insert(format!("{}  ({method})", of_reply(&reply)));
     }
     // A thousand evaluations take longer than a millisecond.
     let batch = json!({"requests": vec![json!({"proposal": {}}); 1_000]});
     rows.insert(of_reply(&call(&client, "BatchEvaluateProposals", &[("grpc-timeout", "1m")], &[batch]).await));
-    // A token of one list is none of another.
+    // A page token of one list is not valid for another list.
     let first = call(&client, "ListProposals", &[], &[json!({"pageSize": 1})]).await.message();
     let other = json!({"pageToken": first["nextPageToken"]});
     rows.insert(of_reply(&call(&client, "ListRedLines", &[], &[other]).await));

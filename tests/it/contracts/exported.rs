@@ -1,5 +1,5 @@
-//! What a collector receives: spans and their attributes, and the names of metrics. Only a build with the feature `otlp`
-//! sends any.
+//! Exports to a collector: spans with their attributes, and the names of metrics. Only a build with the feature `otlp`
+//! exports anything.
 
 use crate::contracts::decisions;
 use crate::contracts::errors::refused;
@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// What a collector gets of a server with a cache of this size, without values.
+/// The spans and metrics that a server with a cache of this size exports, without values.
 async fn collected(cache: &str) -> Collector {
     let (collector, address) = collector().await;
     let endpoint = format!("http://{address}");

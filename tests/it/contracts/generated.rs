@@ -1,30 +1,30 @@
-//! Scenario files made from a number: the same number gives the same file in every run and on every machine.
+//! Scenario files generated from a seed: a seed gives the same file in every run and on every machine.
 //!
-//! Each file is made as a tree and written in one of two styles that mean the same.
+//! A file is generated as a tree and written in one of two equivalent styles.
 
 use std::fmt::Write;
 
-/// How a file is written.
+/// The style in which a file is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Nested lists and maps in brackets, plain words, decimals with no digit too many.
+    /// Lists and maps in brackets, unquoted words, and decimals without superfluous digits.
     Plain,
     /// A line for each value, other orders of keys, quotes, comments, and decimals such as `0.50` and `.5`.
     Ornate,
 }
 
-/// A part of a file.
+/// A node of a file's tree.
 enum Node {
     Map(Vec<(String, Node)>),
     List(Vec<Node>),
-    /// What must not be quoted: a truth, an integer, a date.
+    /// A value that must not be quoted: a boolean, an integer or a date.
     Word(String),
     Text(String),
-    /// In hundredths.
+    /// A decimal, in hundredths.
     Decimal(i64),
 }
 
-/// Numbers that are the same in every run (SplitMix64, Steele, Lea and Flood 2014).
+/// Random numbers that repeat on every run (SplitMix64, Steele, Lea and Flood 2014).
 struct Chance(u64);
 
 impl Chance {
@@ -52,7 +52,7 @@ impl Chance {
         &all[self.below(all.len())]
     }
 
-    /// Some of them, in their order; at least one.
+    /// At least one of the elements, in their order.
     fn some<T: Clone>(&mut self, all: &[T]) -> Vec<T> {
         let mut some: Vec<T> = all.iter().filter(|_| self.holds(2)).cloned().collect();
         if some.is_empty() {
@@ -82,7 +82,7 @@ fn day(chance: &mut Chance) -> String {
     format!("2025-{:02}-{:02}", chance.between(1, 12), chance.between(1, 28))
 }
 
-/// What an issue or circumstance can be.
+/// The domain of an issue or circumstance.
 #[derive(Clone)]
 enum Domain {
     Flag,
@@ -115,7 +115,7 @@ impl Domain {
         }
     }
 
-    /// A value, or one of the answers that leave something open.
+    /// A value, or an answer that leaves something open.
     fn answer(&self, chance: &mut Chance) -> Node {
         if chance.holds(5) {
             return text("unsettled");
@@ -150,7 +150,7 @@ impl Domain {
     }
 }
 
-/// Two conditions on different inputs, so that neither can contradict the other.
+/// One or two conditions on different inputs, which therefore cannot contradict each other.
 fn condition(inputs: &[(String, Domain)], chance: &mut Chance) -> Node {
     let (first, second) = (chance.below(inputs.len()), chance.below(inputs.len()));
     let mut condition = |at: usize| inputs[at].1.condition(&inputs[at].0, chance);
@@ -201,11 +201,11 @@ fn held(chance: &mut Chance) -> Node {
     Node::List(vec![map(span)])
 }
 
-/// The strengths of red lines, from the weakest.
+/// The firmness of red lines, from the lowest.
 const FIRMNESS: [&str; 4] = ["tentative", "negotiable", "firm", "absolute"];
 
 fn red_line(at: usize, parties: &[String], inputs: &[(String, Domain)], sources: &[String], c: &mut Chance) -> Node {
-    // A waiver that hangs on another input than its red line lowers something.
+    // A waiver on a different input than its red line always lowers some crossing.
     let (last, others) = inputs.split_last().unwrap();
     let of_line = if others.is_empty() { inputs } else { others };
     let firmness = c.below(4);
@@ -384,7 +384,7 @@ pub(crate) fn name(number: u64) -> String {
     format!("generated-{number:03}")
 }
 
-/// The file of this number.
+/// The file that is generated from this number.
 pub(crate) fn file(number: u64, style: Style) -> String {
     let Node::Map(entries) = scenario(number) else { unreachable!("a scenario is a map") };
     let mut out = String::new();
@@ -420,13 +420,13 @@ fn inline(node: &Node) -> String {
     }
 }
 
-/// `0.5`, `-2`, `1.25`: no digit too many.
+/// A decimal without superfluous digits: `0.5`, `-2`, `1.25`.
 fn shortest(hundredths: i64) -> String {
     let full = padded(hundredths);
     full.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// `0.50`, `-2.00`, `1.25`.
+/// A decimal with two digits after the point: `0.50`, `-2.00`, `1.25`.
 fn padded(hundredths: i64) -> String {
     let sign = if hundredths < 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
@@ -498,7 +498,7 @@ fn below(node: &Node, depth: usize, out: &mut String) {
     }
 }
 
-/// Whether the order of a map's keys is part of its content: of a proposal's terms, and of the values of options.
+/// Whether the order of a map's keys is part of its content, as for a proposal's terms and for the values of options.
 fn is_ordered(entries: &[(String, Node)]) -> bool {
     entries.iter().all(|(key, _)| ["issue_", "option", "true", "false"].iter().any(|begin| key.starts_with(begin)))
 }

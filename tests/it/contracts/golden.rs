@@ -1,14 +1,14 @@
-//! Golden files: compares what the program gives with what is committed in `tests/it/contracts/golden`.
+//! Golden files: compares the output of the program with the files in `tests/it/contracts/golden`.
 
 use std::fs;
 use std::path::PathBuf;
 
-/// Set to anything but the empty text, each test writes its golden file instead of comparing with it.
+/// If this variable is set and not empty, each test writes its golden file instead of comparing it.
 const UPDATE: &str = "UPDATE_GOLDEN";
-/// Differences are cut after this many lines.
+/// The maximum number of lines of a shown difference.
 const MAX_SHOWN: usize = 40;
 
-/// Every golden file. A test can only use a file that is listed here, and a file that is not listed is a fault.
+/// All golden files. A test can use only a listed file, and an unlisted file in the folder is an error.
 const FILES: [&str; 14] = [
     "decimals.txt",
     "decision-log-by-caller.jsonl",
@@ -30,12 +30,12 @@ fn folder() -> PathBuf {
     folder_of("golden")
 }
 
-/// A folder beside this file.
+/// A folder in the folder of this source file.
 pub(crate) fn folder_of(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/contracts").join(name)
 }
 
-/// Fails with the lines that differ, unless `found` is the golden file of this name.
+/// Panics with the differing lines unless `found` equals the golden file of this name.
 pub(crate) fn assert_golden(name: &str, found: &str) {
     assert!(FILES.contains(&name), "{name} is missing from the list of golden files");
     let path = folder().join(name);
@@ -53,12 +53,12 @@ pub(crate) fn assert_golden(name: &str, found: &str) {
     );
 }
 
-/// Fails with the lines that differ, unless what is found is what another run gave.
+/// Panics with the differing lines unless `found` equals the output of another run.
 pub(crate) fn assert_same(what: &str, found: &str, other: &str) {
     assert!(found == other, "{what} differs (-: expected, +: found):\n{}", difference(other, found));
 }
 
-/// The lines that only one of two texts has, in their order, each with its number.
+/// The lines that occur in only one of two texts, in order, with their numbers.
 fn difference(golden: &str, found: &str) -> String {
     let (golden, found): (Vec<&str>, Vec<&str>) = (golden.lines().collect(), found.lines().collect());
     let only = |mark: char, these: &[&str], those: &[&str]| {
@@ -75,7 +75,7 @@ fn difference(golden: &str, found: &str) -> String {
     let mut lines = only('-', &golden, &found);
     lines.extend(only('+', &found, &golden));
     if lines.is_empty() {
-        return "the same lines in another order, or with other line ends".to_owned();
+        return "the lines are equal, but their order or their line ends differ".to_owned();
     }
     lines.sort_by_key(|(at, mark, _)| (*at, *mark == '+'));
     let more = lines.len().saturating_sub(MAX_SHOWN);
@@ -95,5 +95,5 @@ fn the_folder_holds_the_listed_files_and_nothing_else() {
 fn a_difference_shows_the_lines_of_both_sides() {
     assert_eq!(difference("a\nb\nc\n", "a\nx\nc\n"), "- 2: b\n+ 2: x\n");
     assert_eq!(difference("a\n", "a\na\n"), "+ 2: a\n");
-    assert_eq!(difference("a\nb\n", "b\na\n"), "the same lines in another order, or with other line ends");
+    assert_eq!(difference("a\nb\n", "b\na\n"), "the lines are equal, but their order or their line ends differ");
 }

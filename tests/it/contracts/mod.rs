@@ -1,15 +1,15 @@
-//! Contracts: what clients, operators and other replicas rely on, compared with golden files that an earlier version
-//! made. A change of a module, a type or a variant must not change any of them unseen.
+//! Contracts: outputs that clients, operators and other replicas depend on, compared with golden files from an earlier
+//! version. A renamed module, type or variant must not change them unnoticed.
 //!
-//! The golden files are in `tests/it/contracts/golden`. A test writes its file anew where `UPDATE_GOLDEN=1` is set:
+//! The golden files are in `tests/it/contracts/golden`. With `UPDATE_GOLDEN=1` each test writes its file:
 //!
 //! ```sh
 //! UPDATE_GOLDEN=1 cargo test --test it contracts && git diff tests/it/contracts
 //! ```
 //!
-//! With `TESTED_PROGRAM=PATH` the tests run another binary in place of the one that cargo built, such as the last
-//! release's: what it gives must be the same. The tests of telemetry wait for log messages by their wording, so they
-//! need a program with the wording of this version. Only flags, variables and status codes come from this build's library.
+//! With `TESTED_PROGRAM=PATH` the tests run another binary, such as the last release, in place of the one that cargo
+//! built. Its output must be the same. The tests of telemetry wait for log messages with the wording of this version, so
+//! they need a binary with that wording. Flags, variables and status codes always come from the library of this build.
 
 mod command_line;
 mod decisions;

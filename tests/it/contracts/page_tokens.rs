@@ -1,4 +1,4 @@
-//! Page tokens: a token that one replica gives out continues the list on every other, whatever its version.
+//! Page tokens: a token from one replica continues the list on every other replica, also of another version.
 
 use crate::contracts::golden::{assert_golden, assert_same};
 use crate::contracts::wire::call;
@@ -9,7 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// The orders of `ListRedLines`: each key rising and falling, several keys, and other spellings of the same order.
+/// Orders for `ListRedLines`: each key ascending and descending, several keys, and equivalent spellings of an order.
 const ORDERS: [&str; 18] = [
     "",
     " ",
@@ -31,7 +31,7 @@ const ORDERS: [&str; 18] = [
     "party desc, firmness desc, id desc",
 ];
 
-/// Filters that several red lines of the bundled scenario pass: each kind, and all kinds together.
+/// Filters that match several red lines of the bundled scenario: each kind, and all kinds together.
 fn filters() -> Vec<Value> {
     let day = |year: i32, month: i32, day: i32| json!({"year": year, "month": month, "day": day});
     vec![
@@ -52,7 +52,7 @@ fn filters() -> Vec<Value> {
     ]
 }
 
-/// Every list that the golden file has tokens of, each with the name of its items.
+/// The lists whose tokens are in the golden file: method, name of the items, and request.
 fn lists() -> Vec<(&'static str, &'static str, Value)> {
     const BUNDLED: &str = "scenarios/ukraine-2025";
     let mut lists: Vec<(&str, &str, Value)> = Vec::new();
@@ -76,8 +76,8 @@ fn lists() -> Vec<(&'static str, &'static str, Value)> {
     lists
 }
 
-/// What a token says, for readers of the golden file.
-fn told(token: &str) -> String {
+/// The decoded content of a token, for readers of the golden file.
+fn decoded(token: &str) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).unwrap();
     assert_eq!(bytes.len(), 45, "{token}");
@@ -85,7 +85,7 @@ fn told(token: &str) -> String {
     format!("version {}, revision {}, query {}, position {position}", bytes[0], hex(&bytes[1..17]), hex(&bytes[17..33]))
 }
 
-/// The golden file's text, by a server with a cache of this size. Every token is also followed to its page.
+/// The text of the golden file, from a server with a cache of this size. Also checks the page of every token.
 async fn tokens(cache: &str) -> String {
     let folder = Folder::new(&format!("page-tokens-{cache}"));
     let second = folder.write("reservoir.yaml", reservoir());
@@ -95,8 +95,8 @@ async fn tokens(cache: &str) -> String {
     let mut text = String::new();
     for (method, items, request) in lists() {
         let first = call(&client, method, &[], std::slice::from_ref(&request)).await.message();
-        let token = first["nextPageToken"].as_str().unwrap_or_else(|| panic!("{request} has one page only")).to_owned();
-        let _ = writeln!(text, "{method} {request}\n  {token}\n  {}", told(&token));
+        let token = first["nextPageToken"].as_str().unwrap_or_else(|| panic!("{request} has only one page")).to_owned();
+        let _ = writeln!(text, "{method} {request}\n  {token}\n  {}", decoded(&token));
         let with = |field: &str, value: Value| {
             let mut request = request.clone();
             request[field] = value;

@@ -11,18 +11,18 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// How many generated files there are.
+/// The number of generated files.
 const GENERATED: u64 = 200;
-/// The file in which every kind of record occurs, and of which the edited files are made.
+/// A file with every kind of record, from which the edited files are made.
 const BASE: &str = "fuzz/seeds/scenario/every-record.yaml";
-/// What decimals stand for in files of which each is written with another one.
+/// The line of the base file that each test file replaces by one with a decimal.
 const PARTY: &str = "role: principal, description: D}";
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The revision that a file's answers name, or `refused`.
+/// The revision of a file according to its answers, or `refused`.
 fn revision(file: &str) -> String {
     let (code, answer, _) = run(&["red-lines", "--output", "json", "--scenario", file]);
     match code {
@@ -31,8 +31,8 @@ fn revision(file: &str) -> String {
     }
 }
 
-/// The beginnings of the revisions of many files, in their order, or `refused`: by one run of `detente check`.
-fn beginnings(files: &[String]) -> Vec<String> {
+/// The first digits of the revision of each file, or `refused`, from one run of `detente check`.
+fn short_revisions(files: &[String]) -> Vec<String> {
     let names: Vec<&str> = files.iter().map(String::as_str).collect();
     let (_, table, _) = run(&[&["check"], &names[..]].concat());
     let rows: BTreeMap<&str, &str> =
@@ -41,7 +41,7 @@ fn beginnings(files: &[String]) -> Vec<String> {
     files.iter().map(|file| (*rows.get(file.as_str()).unwrap_or(&"refused")).to_owned()).collect()
 }
 
-/// Every scenario file below a folder, by its path from the root.
+/// The path of every scenario file below a folder, relative to the root of the repository.
 fn files_below(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -59,7 +59,7 @@ fn files_below(folder: &Path) -> Vec<String> {
     found
 }
 
-/// Revisions of the files of a folder, by a server that holds them all.
+/// The revisions of a folder's files, from a server that serves all of them.
 async fn served(folder: &Path, cache: &str) -> Vec<(String, String)> {
     let folder = folder.display().to_string();
     let program = Program::start(&["--cache", cache, "--scenarios", &folder]);
@@ -68,7 +68,7 @@ async fn served(folder: &Path, cache: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut revisions = Vec::new();
     for scenario in list["scenarios"].as_array().unwrap() {
-        // Each answer names the revision too, from the cache and without one.
+        // Each answer contains the revision, whether it comes from the cache or not.
         for _ in 0..2 {
             let request = json!({"scenario": scenario["name"], "proposal": {}});
             let answer = call(&client, "EvaluateProposal", &[], &[request]).await.message();
@@ -114,7 +114,7 @@ async fn revisions_are_those_of_earlier_versions() {
             folder.write(&format!("edited-{at}.yaml"), &base.replacen(&from, &to, 1))
         })
         .collect();
-    for (line, revision) in edits.lines().zip(beginnings(&edited)) {
+    for (line, revision) in edits.lines().zip(short_revisions(&edited)) {
         put(&format!("every-record.yaml with {line}"), &revision);
     }
     let plain = generated(Style::Plain, "32MiB").await;
@@ -212,7 +212,7 @@ fn decimals_are_read_as_in_earlier_versions() {
         }
     }
     let mut text = String::new();
-    for (decimal, found) in decimals.iter().zip(beginnings(&files).chunks(3)) {
+    for (decimal, found) in decimals.iter().zip(short_revisions(&files).chunks(3)) {
         let _ = writeln!(
             text,
             "`{decimal}` as a number {}, as a probability {}, as a utility {}",

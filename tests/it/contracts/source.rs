@@ -1,10 +1,10 @@
-//! Debug output: it changes with the names of types and variants and with other crates, so no hash, token, log line,
-//! answer or message is made of it.
+//! No hash, token, log line, answer or message contains `Debug` output, because renaming a type or variant, or updating a
+//! crate, changes it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every file of the program, without modules that are tests.
+/// All source files of the program, except test modules.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -17,11 +17,11 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines of a text that write Debug output, with their numbers. Lines after `#[cfg(test)]`, which ends a file, and
-/// comments are left out.
+/// The lines of a text that write `Debug` output, with their numbers. Omits comments, and everything after `#[cfg(test)]`,
+/// which comes last in a file.
 fn debug_output(text: &str) -> Vec<(usize, &str)> {
     let is_debug = |line: &str| {
-        // `{:?}`, `{name:#?}`, `{:02?}` in a format; `?name` or `field = ?name` in an event; and what writes it by name.
+        // `{:?}`, `{name:#?}`, `{:02?}` in a format; `?name` or `field = ?name` in an event; and functions named after it.
         let in_format = line.match_indices("?}").any(|(at, _)| {
             line[..at].rsplit_once('{').is_some_and(|(_, inside)| inside.contains(':') && !inside.contains(' '))
         });
@@ -53,7 +53,10 @@ fn no_text_is_made_of_debug_output() {
             found += &format!("{}:{line}: {}\n", path.display(), code.trim());
         }
     }
-    assert!(found.is_empty(), "Debug output in a text that leaves the program; write the text out:\n{found}");
+    assert!(
+        found.is_empty(),
+        "`Debug` output in a text that leaves the program; use `Display` or an explicit text:\n{found}"
+    );
 }
 
 #[test]

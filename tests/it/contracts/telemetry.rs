@@ -18,9 +18,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Labels whose values are no contract.
+/// Labels whose values are not a contract.
 const FREE_LABELS: [&str; 3] = ["le", "revision", "version"];
-/// A preface and empty settings: enough for a connection that comes to calls.
+/// A preface and empty SETTINGS, after which a connection is open for calls.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// A metric: its type, and the values of its labels.
@@ -35,7 +35,7 @@ struct Metric {
 struct Metrics(BTreeMap<String, Metric>);
 
 impl Metrics {
-    /// Adds what Prometheus would fetch from a server's admin listener.
+    /// Adds the metrics that Prometheus would scrape from a server's admin listener.
     async fn add(&mut self, program: &Program) {
         let mut stream = TcpStream::connect(admin(program)).await.unwrap();
         stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
@@ -81,14 +81,14 @@ fn admin(program: &Program) -> String {
     line.1.split_once(": ").unwrap().0.to_owned()
 }
 
-/// Sends these bytes on a connection of its own, and waits until the server closes it or `patience` is over.
-async fn speak(program: &Program, words: &[u8], patience: Duration) {
+/// Sends bytes on a new connection, and waits until the server closes it, at most for `patience`.
+async fn exchange(program: &Program, words: &[u8], patience: Duration) {
     let mut stream = TcpStream::connect(program.address).await.unwrap();
     stream.write_all(words).await.unwrap();
     let _ = tokio::time::timeout(patience, stream.read_to_end(&mut Vec::new())).await;
 }
 
-/// Waits until a server counts connections that ended, or came to nothing, for this reason.
+/// Waits until the server has counted a connection that ended, or was refused, for this reason.
 async fn counted(program: &Program, reason: &str) {
     let is_counted = async |program: &Program| {
         let mut metrics = Metrics::default();
@@ -98,7 +98,7 @@ async fn counted(program: &Program, reason: &str) {
     program.until(reason, is_counted).await;
 }
 
-/// What servers with a cache of this size count: calls of every kind, and connections that end in several ways.
+/// The metrics of servers with a cache of this size, after calls of every kind and connections that end in several ways.
 async fn metrics(cache: &str) -> Metrics {
     let folder = Folder::new(&format!("contracts-metrics-{cache}"));
     let file = |name: &str| folder.0.join(name).display().to_string();
@@ -121,15 +121,15 @@ async fn metrics(cache: &str) -> Metrics {
     let waits = ["--handshake-timeout", "1s", "--keepalive-interval", "1s", "--keepalive-timeout", "1s"];
     let program = Program::start(&[&common[..], &waits].concat());
     drop(TcpStream::connect(program.address).await.unwrap());
-    speak(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
-    // A frame of settings with a length that no settings have.
-    speak(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
-    // A client that leaves is one that has called: the end of a connection without a call may count as lost.
+    exchange(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
+    // A SETTINGS frame with an invalid length.
+    exchange(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
+    // The client makes a call before it disconnects, because a connection without a call may count as lost.
     let client = program.client().await;
     client.call("/no.such/Method", &[], vec![]).await;
     drop(client);
-    let silent = speak(&program, b"PRI", PATIENCE);
-    let lifeless = speak(&program, PREFACE, PATIENCE);
+    let silent = exchange(&program, b"PRI", PATIENCE);
+    let lifeless = exchange(&program, PREFACE, PATIENCE);
     tokio::join!(silent, lifeless);
     for reason in ["lost", "silent", "not_http2", "left", "broken", "keepalive"] {
         counted(&program, reason).await;
@@ -140,16 +140,16 @@ async fn metrics(cache: &str) -> Metrics {
     let (certificate, key) = (folder.write("server.pem", &server.certificate), folder.write("server.key", &server.key));
     let tls = ["--tls-cert", &certificate, "--tls-key", &key, "--max-connections", "1"];
     let program = Program::start(&[&common[..], &tls].concat());
-    speak(&program, b"GET / HTTP/1.1\r\n\r\n", PATIENCE).await;
+    exchange(&program, b"GET / HTTP/1.1\r\n\r\n", PATIENCE).await;
     let held = TcpStream::connect(program.address).await.unwrap();
-    program.until("it is full", async |program| program.logged("connection limit reached")).await;
+    program.until("the connection limit is reached", async |program| program.logged("connection limit reached")).await;
     counted(&program, "tls").await;
     all.add(&program).await;
     drop(held);
 
     let program = Program::start(&[&common[..], &["--max-connection-age", "1s"]].concat());
-    // A connection that is told to go, and leaves.
-    speak(&program, PREFACE, Duration::from_secs(2)).await;
+    // A client that closes its connection after a GOAWAY.
+    exchange(&program, PREFACE, Duration::from_secs(2)).await;
     counted(&program, "age").await;
     all.add(&program).await;
     all
@@ -161,7 +161,7 @@ async fn metrics_and_their_labels_are_those_of_earlier_versions() {
     let mut uncached = metrics("0").await;
     for (name, metric) in &cached.0 {
         if name.starts_with("detente_cache_") {
-            assert!(!uncached.0.contains_key(name), "{name} is there without a cache");
+            assert!(!uncached.0.contains_key(name), "{name} exists without a cache");
             uncached.0.insert(name.clone(), Metric { kind: metric.kind.clone(), labels: metric.labels.clone() });
         }
     }
@@ -169,12 +169,12 @@ async fn metrics_and_their_labels_are_those_of_earlier_versions() {
     assert_golden("metrics.txt", &cached.text());
 }
 
-/// A log's events, by target: their levels, and the names of their fields.
+/// The events of a log by target: level, and names of the fields.
 fn events(program: &Program, events: &mut BTreeMap<String, BTreeSet<String>>) {
     for line in program.log.lock().unwrap().iter() {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let field = |name: &str| event[name].as_str().unwrap_or_else(|| panic!("no {name}: {line}"));
-        // The server's connection to a client, and other crates' events, are not this program's.
+        // Skips events of other crates, such as those of the HTTP/2 connection.
         if !field("target").starts_with("detente") {
             continue;
         }
@@ -186,13 +186,13 @@ fn events(program: &Program, events: &mut BTreeMap<String, BTreeSet<String>>) {
     }
 }
 
-/// What servers with a cache of this size log.
+/// The events that servers with a cache of this size log.
 async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     let folder = Folder::new(&format!("contracts-log-{cache}"));
     let mut all = BTreeMap::new();
     let common = ["--cache", cache, "--admin-listen", "127.0.0.1:0", "--log", "off,detente=trace"];
 
-    // A decision log whose last line has no end, tokens that change, and a key that is of no use here.
+    // A decision log with an incomplete last line, a token file that changes, and a key that the server cannot use.
     let decision_log = folder.write("decisions.jsonl", "{\"time\":\"2026-01-01T00:00:00Z\"}\n{\"time\":");
     let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("a", "a", "analyst", "")));
     let mut unused = Signer::new("unused", jsonwebtoken::Algorithm::ES256).jwk();
@@ -207,7 +207,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     for (method, messages) in decisions::calls() {
         call(&client, method, &[("authorization", "Bearer a")], &messages).await;
     }
-    // A caller that leaves before its request is whole.
+    // A caller that disconnects before its request is complete.
     let leaving = program.client().await;
     let bearer = ("authorization", "Bearer a");
     let open = leaving.open("/detente.v1.RedLineService/EvaluateProposal", &[bearer]).await;
@@ -215,8 +215,8 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     drop(open);
     drop(leaving);
     program.until("it is logged", async |program| program.logged("\"INTERNAL\"")).await;
-    speak(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
-    speak(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
+    exchange(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
+    exchange(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
     let mut odd = TcpStream::connect(admin(&program)).await.unwrap();
     odd.write_all(b"\x01\x02\r\n\r\n").await.unwrap();
     let _ = odd.read_to_end(&mut Vec::new()).await;
@@ -234,14 +234,14 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     program.until("the log is read", async |program| program.logged("\"ended\"")).await;
     events(&program, &mut all);
 
-    // A decision log that cannot be written, a second signal while a call is under way, and a certificate.
+    // A decision log that cannot be written, a second signal during a call, and a certificate.
     let server = Authorities::new("contracts").server();
     let (certificate, key) = (folder.write("server.pem", &server.certificate), folder.write("server.key", &server.key));
     let tls = ["--tls-cert", &certificate, "--tls-key", &key, "--max-connections", "1", "--drain-timeout", "1m"];
     let mut program = Program::start(&[&common[..], &tls].concat());
-    speak(&program, b"GET / HTTP/1.1\r\n\r\n", PATIENCE).await;
+    exchange(&program, b"GET / HTTP/1.1\r\n\r\n", PATIENCE).await;
     let held = TcpStream::connect(program.address).await.unwrap();
-    program.until("it is full", async |program| program.logged("connection limit reached")).await;
+    program.until("the connection limit is reached", async |program| program.logged("connection limit reached")).await;
     program.signal("-TERM");
     program.until("it drains", async |program| program.logged("SIGTERM: draining")).await;
     program.signal("-TERM");
@@ -264,7 +264,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     all
 }
 
-/// Targets, each with its events.
+/// The events by target, as the text of the golden file.
 fn table(events: &BTreeMap<String, BTreeSet<String>>) -> String {
     let mut text = String::new();
     for (target, events) in events {
@@ -276,9 +276,9 @@ fn table(events: &BTreeMap<String, BTreeSet<String>>) -> String {
     text
 }
 
-/// The constant in whose module the events have the target that it names.
+/// The beginnings of the declarations of log targets.
 const DECLARED: [&str; 2] = ["LOG_TARGET: &str = \"", "CALL_TARGET: &str = \""];
-/// How events and spans are made.
+/// The macros that make events and spans.
 const EVENTS: [&str; 10] = [
     "trace!(",
     "debug!(",
@@ -292,8 +292,8 @@ const EVENTS: [&str; 10] = [
     "error_span!(",
 ];
 
-/// The targets that the source declares. Events happen in every state of the program, so that running it cannot show
-/// each of them; an event without a stated target would have its module's path for one, and change with a move.
+/// The targets that the source declares. A run cannot provoke every event, so this function reads the source. It fails for
+/// an event without an explicit target, because its target would be the module path, which changes when the module moves.
 fn declared(folder: &Path, targets: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -315,14 +315,14 @@ fn declared(folder: &Path, targets: &mut BTreeSet<String>) {
         }
         for event in EVENTS {
             for (at, _) in code.match_indices(event) {
-                // `debug!(` is a part of no other macro's name but those of asserts, which begin with a letter or `_`.
+                // Skips `debug_assert!(` and other macros whose names only end in one of these names.
                 if code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_') {
                     continue;
                 }
                 let rest = code[at + event.len()..].trim_start();
                 let stated =
                     ["target: LOG_TARGET", "target: CALL_TARGET"].iter().any(|target| rest.starts_with(target));
-                assert!(stated, "{}: an event without a stated target: {event}{:.60}", path.display(), rest);
+                assert!(stated, "{}: an event without an explicit target: {event}{:.60}", path.display(), rest);
             }
         }
     }
@@ -343,7 +343,7 @@ async fn log_targets_are_those_of_earlier_versions() {
     let text = table(&seen);
     assert_golden("log-targets.txt", &text);
     let (mut uncached, mut cached) = (logged("0").await, cached);
-    // Counts of the cache are only logged where there is one.
+    // The counts of the cache are logged only if the server has one.
     let counts = "INFO hits, misses, evictions, entries, bytes";
     let remove =
         |log: &mut BTreeMap<String, BTreeSet<String>>| log.get_mut("detente::grpc::server").unwrap().remove(counts);

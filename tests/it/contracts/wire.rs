@@ -1,4 +1,4 @@
-//! Calls with JSON messages, encoded by the schema and not by generated types, whose names are no contract.
+//! Calls with JSON messages, encoded from the schema, because the names of generated types are not a contract.
 
 use crate::support::{Client, frame};
 use detente::schema::proto::DESCRIPTORS;
@@ -10,10 +10,10 @@ use tonic_types::ErrorDetails;
 
 const PACKAGE: &str = "detente.v1";
 
-/// The answer to a call.
+/// The reply to a call.
 pub(crate) struct Reply {
     pub code: Code,
-    /// The messages of the answer; one, unless the method streams.
+    /// The response messages; exactly one unless the method streams.
     pub messages: Vec<Value>,
     /// The details of an error.
     pub details: ErrorDetails,
@@ -42,7 +42,7 @@ fn method(name: &str) -> MethodDescriptor {
     methods.find(|method| method.name() == name).unwrap_or_else(|| panic!("there is no method {name}"))
 }
 
-/// Calls a method with these messages: one, unless the method takes a stream.
+/// Calls a method with these messages; exactly one unless the method takes a stream.
 pub(crate) async fn call(client: &Client, name: &str, headers: &[(&str, &str)], messages: &[Value]) -> Reply {
     let method = method(name);
     let mut body = Vec::new();

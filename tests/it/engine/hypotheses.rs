@@ -274,11 +274,11 @@ fn hypotheses_apply_in_their_order() {
     assert_eq!(verdict(vec![add("x"), drop("x")]), v1::Verdict::Contested);
     assert_eq!(
         fault_at(supposing([drop("ru-four-regions"), change("ru-four-regions", 3)]), 0),
-        "hypotheses[1].change_firmness.red_line: `ru-four-regions` was dropped by a hypothesis before this one"
+        "hypotheses[1].change_firmness.red_line: an earlier hypothesis drops `ru-four-regions`"
     );
     assert_eq!(
         fault_at(supposing([add("x"), add("x")]), 0),
-        "hypotheses[1].add_red_line.id: there is a red line `x` already; give another id"
+        "hypotheses[1].add_red_line.id: the red line `x` already exists; give another id"
     );
     // The id of a dropped red line stays taken, because a finding must not be mistaken for the recorded red line's.
     assert!(fault_at(supposing([drop("ru-four-regions"), add("ru-four-regions")]), 0).contains("already"));
@@ -339,7 +339,7 @@ fn at_most_thirty_two_hypotheses_are_accepted() {
     };
     let evaluation = bundled().evaluate(&asking(lines(32))).unwrap().evaluation.unwrap();
     assert_eq!(evaluation.suppositions.len(), 32);
-    assert_eq!(fault_at(lines(33), 0), "hypotheses: 33 are given; at most 32 are read");
+    assert_eq!(fault_at(lines(33), 0), "hypotheses: the list has 33 hypotheses; at most 32 are allowed");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn numbers_are_the_exact_products() {
 fn normalized_evaluations_are_divided_by_the_highest_of_their_issue() {
     let scenario = load(&market(Convention::Normalized));
     assert_eq!(numbers(&scenario, "anna", "days_hours"), [0.3 / 7.0, 0.1, 0.01 / 7.0]);
-    assert_eq!(numbers(&scenario, "anna", "issue_import_2"), [0.0, 0.0], "nothing to divide by, and nothing to divide");
+    assert_eq!(numbers(&scenario, "anna", "issue_import_2"), [0.0, 0.0], "evaluations that are all zero stay zero");
     assert_eq!(numbers(&scenario, "party_2nd_party", "days_hours")[2], 0.3031462333758278);
     assert_eq!(numbers(&scenario, "party_2nd_party", "issue_import"), [-1.0 / 15.0, 0.1, 0.2]);
     assert_eq!(numbers(&scenario, "anna", "balance"), [0.14, 0.21, 0.28, 0.35], "integers are not divided");
@@ -177,98 +177,92 @@ fn faults_of_a_domain_are_reported_with_their_position() {
         ((DOMAIN.text, String::new()), "1:1: this is not XML: the document does not have a root node"),
         (
             (DOMAIN.text, "<a/>".to_owned()),
-            "1:1: a `utility_space` is expected here, or a `negotiation_template` with one, not `a`",
+            "1:1: expected a `utility_space`, or a `negotiation_template` that contains one, not `a`",
         ),
         (
             (DOMAIN.text, "<negotiation_template/>".to_owned()),
-            "1:1: `negotiation_template` has 0 elements `utility_space`; one is expected",
+            "1:1: `negotiation_template` has 0 elements `utility_space`; expected one",
         ),
-        (
-            (DOMAIN.text, "<utility_space/>".to_owned()),
-            "1:1: `utility_space` has 0 elements `objective`; one is expected",
-        ),
+        ((DOMAIN.text, "<utility_space/>".to_owned()), "1:1: `utility_space` has 0 elements `objective`; expected one"),
         (
             (DOMAIN.text, "<utility_space><objective/><objective/></utility_space>".to_owned()),
-            "1:1: `utility_space` has 2 elements `objective`; one is expected",
+            "1:1: `utility_space` has 2 elements `objective`; expected one",
         ),
-        ((DOMAIN.text, "<utility_space><objective/></utility_space>".to_owned()), "1:16: there are no issues"),
+        ((DOMAIN.text, "<utility_space><objective/></utility_space>".to_owned()), "1:16: the objective has no issues"),
         (
             (DOMAIN.text, "<utility_space><ufun/></utility_space>".to_owned()),
-            "1:16: `ufun` within `utility_space` is no part of an additive utility over issues",
+            "1:16: `ufun` is not allowed in this `utility_space`; only additive utilities over issues can be imported",
         ),
         (
             (DOMAIN.text, "<utility_space><objective><objective/></objective></utility_space>".to_owned()),
-            "1:27: an objective within an objective: only issues of one level are read",
+            "1:27: an objective inside an objective is not supported; put all issues into one objective",
         ),
         (
             (DOMAIN.text, "<utility_space><objective><constraint/></objective></utility_space>".to_owned()),
-            "1:27: `constraint` within `objective` is no part of an additive utility over issues",
+            "1:27: `constraint` is not allowed in this `objective`; only additive utilities over issues can be imported",
         ),
         (
             (
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
                 "<!DOCTYPE a [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;\">]>".to_owned(),
             ),
-            "1:1: a document type, and with it entities, are not read",
+            "1:1: document types and entity declarations are not supported",
         ),
         (("value=\"ja\"", "value=\"&ja;\"".to_owned()), "18:32: this is not XML: unknown entity reference 'ja'"),
         (
             ("<issue index=\"2\"", "<issue xmlns:a=\"b\" index=\"2\"".to_owned()),
-            "12:7: XML namespaces are no part of GENIUS's files",
+            "12:7: XML namespaces are not supported",
         ),
         (("name=\"Import\"", format!("name=\"{}\"", "x".repeat(9000))), "12:7: this tag has more than 8192 bytes"),
         (
             ("name=\"Import\"", format!("name=\"{}\"", "x".repeat(201))),
-            "12:7: the name has 201 characters; at most 200 are kept",
+            "12:7: the name has 201 characters; at most 200 are allowed",
         ),
         (("name=\"Import\"", "name=\" \"".to_owned()), "12:7: the name is empty"),
         (("name=\"Import\"", "name=\"a&#27;[1m\"".to_owned()), "this is not XML"),
-        (("name=\"Import\"", "name=\"a\u{85}b\"".to_owned()), "12:7: the name has the control character U+0085"),
-        (("name=\"Import\"", "name=\"a&#10;b\"".to_owned()), "12:7: the name has the control character U+000A"),
-        (("name=\"Import\"", "title=\"Import\"".to_owned()), "12:7: `issue` needs the attribute `name`"),
-        (("<issue index=\"2\"", "<issue".to_owned()), "12:7: `issue` needs the attribute `index`"),
+        (("name=\"Import\"", "name=\"a\u{85}b\"".to_owned()), "12:7: the name contains the control character U+0085"),
+        (("name=\"Import\"", "name=\"a&#10;b\"".to_owned()), "12:7: the name contains the control character U+000A"),
+        (("name=\"Import\"", "title=\"Import\"".to_owned()), "12:7: `issue` requires the attribute `name`"),
+        (("<issue index=\"2\"", "<issue".to_owned()), "12:7: `issue` requires the attribute `index`"),
         (
             ("<issue index=\"2\"", "<issue index=\"two\"".to_owned()),
-            "12:7: an index, a whole number, is expected here, not `two`",
+            "12:7: `two` is not an index; expected a whole number",
         ),
         (
             ("<issue index=\"2\"", "<issue index=\"1\"".to_owned()),
-            "12:7: an issue of index 1 is at in/market.xml:7:7 already",
+            "12:7: the index 1 already belongs to the issue at in/market.xml:7:7",
         ),
-        (("value=\"1-day\"", "value=\"1 day \"".to_owned()), "9:9: the option `1 day` is at in/market.xml:8:9 already"),
+        (
+            ("value=\"1-day\"", "value=\"1 day \"".to_owned()),
+            "9:9: the option `1 day` is already defined at in/market.xml:8:9",
+        ),
         (
             ("name=\"Import\" vtype=\"discrete\"", "name=\"Import\"".to_owned()),
-            "12:7: an issue's kind is said by `type`, `vtype` or `etype`; there is none",
+            "12:7: the issue has no type; expected the attribute `type`, `vtype` or `etype`",
         ),
         (
             ("etype=\"discrete\" vtype=\"discrete\">", "etype=\"discrete\" vtype=\"integer\">".to_owned()),
-            "7:7: one attribute says that the issue is discrete, another that it is integer",
+            "7:7: the attributes give the issue two types, `discrete` and `integer`",
         ),
         (
             ("name=\"Import\" vtype=\"discrete\"", "name=\"Import\" vtype=\"real\"".to_owned()),
-            "12:7: issues of type real are not read: only discrete ones, and integers of few values",
+            "12:7: `real` is not a supported issue type; expected discrete, or integer with at most 64 values",
         ),
         (
             ("<item index=\"3\" value=\"No\"/>", "<range lowerbound=\"1\" upperbound=\"2\"/>".to_owned()),
-            "10:9: `range` within `issue` is no part of an additive utility over issues",
+            "10:9: `range` is not allowed in this `issue`; only additive utilities over issues can be imported",
         ),
-        (instead(&listed(items(1))), "21:7: `Balance` has 1 options; an issue has 2 to 64"),
-        (instead(&listed(items(65))), "21:7: `Balance` has 65 options; an issue has 2 to 64"),
-        (("upperbound=\"2\"", "upperbound=\"-1\"".to_owned()), "21:7: `Balance` has 1 options; an issue has 2 to 64"),
-        (("upperbound=\"2\"", "upperbound=\"63\"".to_owned()), "21:7: `Balance` has 65 options; an issue has 2 to 64"),
+        (instead(&listed(items(1))), "21:7: `Balance` has 1 options; expected 2 to 64"),
+        (instead(&listed(items(65))), "21:7: `Balance` has 65 options; expected 2 to 64"),
+        (("upperbound=\"2\"", "upperbound=\"-1\"".to_owned()), "21:7: `Balance` has 1 options; expected 2 to 64"),
+        (("upperbound=\"2\"", "upperbound=\"63\"".to_owned()), "21:7: `Balance` has 65 options; expected 2 to 64"),
         (
             ("lowerbound=\"-1\" upperbound=\"2\"", format!("lowerbound=\"{}\" upperbound=\"{}\"", i64::MIN, i64::MAX)),
-            "21:7: `Balance` has 18446744073709551616 options; an issue has 2 to 64",
+            "21:7: `Balance` has 18446744073709551616 options; expected 2 to 64",
         ),
-        (
-            ("upperbound=\"2\"", "upperbound=\"-2\"".to_owned()),
-            "21:7: the lower bound, -1, is above the upper bound, -2",
-        ),
-        (
-            ("upperbound=\"2\"", "upperbound=\"2.5\"".to_owned()),
-            "21:7: a whole number of at most 64 bits is expected here, not `2.5`",
-        ),
-        (("upperbound=\"2\"", String::new()), "21:7: `issue` needs the attribute `upperbound`"),
+        (("upperbound=\"2\"", "upperbound=\"-2\"".to_owned()), "21:7: the lower bound -1 is above the upper bound -2"),
+        (("upperbound=\"2\"", "upperbound=\"2.5\"".to_owned()), "21:7: `2.5` is not a whole number of at most 64 bits"),
+        (("upperbound=\"2\"", String::new()), "21:7: `issue` requires the attribute `upperbound`"),
     ] {
         let message = message(true, &edited(DOMAIN.text, from, &to));
         assert!(message.starts_with("in/market.xml:") && message.contains(expected), "{expected}\n{message}");
@@ -283,46 +277,46 @@ fn faults_of_a_profile_are_reported_with_both_positions() {
             "",
             "3:3: the profile has no weight for `import`, issue 7 at in/market.xml:17:7",
         ),
-        ("<weight index=\"7\"", "<weight index=\"6\"", "6:5: the domain has no issue of index 6"),
-        ("<weight index=\"7\"", "<weight index=\"1\"", "6:5: a weight for issue 1 is at in/Anna.xml:4:5 already"),
-        ("value=\"1.0E-4\"", "", "6:5: `weight` needs the attribute `value`"),
-        ("value=\"1.0E-4\"", "value=\"0,1\"", "6:5: a decimal number is expected here, not `0,1`"),
+        ("<weight index=\"7\"", "<weight index=\"6\"", "6:5: the domain has no issue with the index 6"),
+        ("<weight index=\"7\"", "<weight index=\"1\"", "6:5: issue 1 already has a weight at in/Anna.xml:4:5"),
+        ("value=\"1.0E-4\"", "", "6:5: `weight` requires the attribute `value`"),
+        ("value=\"1.0E-4\"", "value=\"0,1\"", "6:5: `0,1` is not a decimal number"),
         (
             "value=\"1.0E-4\"",
             "value=\"1.0E-400\"",
-            "6:5: the number has more than 40 digits before its point or behind it",
+            "6:5: the number has more than 40 digits before or after its decimal point",
         ),
-        (
-            "<reservation value=\"0.75\"/>",
-            "<reservation value=\"NaN\"/>",
-            "2:3: a decimal number is expected here, not `NaN`",
-        ),
+        ("<reservation value=\"0.75\"/>", "<reservation value=\"NaN\"/>", "2:3: `NaN` is not a decimal number"),
         (
             "<reservation value=\"0.75\"/>",
             "<reservation value=\"1\"/><reservation value=\"1\"/>",
-            "1:1: `utility_space` has 2 elements `reservation`; one is expected",
+            "1:1: `utility_space` has 2 elements `reservation`; expected one",
         ),
         (
             "<discount_factor value=\"0.9\"/>",
             "<discount_factor/>",
-            "29:3: `discount_factor` needs the attribute `value`",
+            "29:3: `discount_factor` requires the attribute `value`",
         ),
-        ("<issue index=\"7\"", "<issue index=\"5\"", "20:5: the domain has no issue of index 5"),
+        ("<issue index=\"7\"", "<issue index=\"5\"", "20:5: the domain has no issue with the index 5"),
         (
             "<issue index=\"7\"",
             "<issue index=\"1\"",
-            "20:5: issue 1 is `import` here, but `Days & hours` at in/market.xml:7:7",
+            "20:5: issue 1 is named `import` here, but `Days & hours` at in/market.xml:7:7",
         ),
-        ("name=\"import\"", "name=\"imports\"", "20:5: issue 7 is `imports` here, but `import` at in/market.xml:17:7"),
+        (
+            "name=\"import\"",
+            "name=\"imports\"",
+            "20:5: issue 7 is named `imports` here, but `import` at in/market.xml:17:7",
+        ),
         (
             "<issue index=\"7\" name=\"import\"",
             "<issue index=\"2\" name=\"Import\"",
-            "20:5: an issue of index 2 is at in/Anna.xml:9:5 already",
+            "20:5: the index 2 already belongs to the issue at in/Anna.xml:9:5",
         ),
         (
             "name=\"import\" type=\"discrete\"",
             "name=\"import\" type=\"real\"",
-            "20:5: issues of type real are not read: only discrete ones, and integers of few values",
+            "20:5: `real` is not a supported issue type; expected discrete, or integer with at most 64 values",
         ),
         (
             "lowerbound=\"-1\" upperbound=\"2\"",
@@ -333,34 +327,34 @@ fn faults_of_a_profile_are_reported_with_both_positions() {
         (
             "<item index=\"2\" value=\"нет\" evaluation=\"0\"/>",
             "",
-            "20:5: `import` has no evaluation of `нет`, which is at in/market.xml:19:9",
+            "20:5: the profile has no evaluation of `нет`, an option of `import` at in/market.xml:19:9",
         ),
         (
             "<item index=\"2\" value=\"нет\"",
             "<item index=\"2\" value=\"ja\"",
-            "22:7: the option `ja` is at in/Anna.xml:21:7 already",
+            "22:7: the option `ja` is already defined at in/Anna.xml:21:7",
         ),
-        ("value=\"нет\" evaluation=\"0\"", "value=\"нет\"", "22:7: `item` needs the attribute `evaluation`"),
+        ("value=\"нет\" evaluation=\"0\"", "value=\"нет\"", "22:7: `item` requires the attribute `evaluation`"),
         (
             "value=\"нет\" evaluation=\"0\"",
             "value=\"нет\" evaluation=\"-1\"",
-            "20:5: the highest evaluation of `import` is 0: none can be divided by it",
+            "20:5: the highest evaluation of `import` is 0; to normalize evaluations, it must be positive",
         ),
         (
             "ftype=\"linear\"",
             "ftype=\"constant\"",
-            "26:7: the function of type `constant` is not read: only linear ones are",
+            "26:7: `constant` is not a supported function type; expected linear",
         ),
-        ("slope=\"0.1\"", "parameter1=\"0.1\"", "26:7: `evaluator` needs the attribute `slope`"),
+        ("slope=\"0.1\"", "parameter1=\"0.1\"", "26:7: `evaluator` requires the attribute `slope`"),
         (
             "slope=\"0.1\"",
             "slope=\"0.3\"",
-            "26:7: the function gives 2 the evaluation 1.1, which is not between 0 and 1",
+            "26:7: the function gives 2 the evaluation 1.1; expected an evaluation from 0 to 1",
         ),
         (
             "<evaluator ftype=\"linear\" slope=\"0.1\" offset=\"0.2\"/>",
             "",
-            "24:5: `issue` has 0 elements `evaluator`; one is expected",
+            "24:5: `issue` has 0 elements `evaluator`; expected one",
         ),
     ] {
         let message = message(false, &edited(ANNA.text, from, to));
@@ -368,7 +362,7 @@ fn faults_of_a_profile_are_reported_with_both_positions() {
     }
     let (before, rest) = ANNA.text.split_once("    <issue index=\"7\"").unwrap();
     let without = before.to_owned() + rest.split_once("</issue>").unwrap().1;
-    let expected = "in/Anna.xml:3:3: the profile says nothing of `import`, issue 7 at in/market.xml:17:7";
+    let expected = "in/Anna.xml:3:3: the profile does not contain `import`, issue 7 at in/market.xml:17:7";
     assert_eq!(message(false, &without), expected);
 }
 
@@ -379,12 +373,12 @@ fn files_are_read_within_bounds() {
     let deep = "<a>".repeat(1_000_000);
     assert_eq!(
         message(true, &deep),
-        format!("in/market.xml:1:{}: elements nest more than {MAX_DEPTH} deep here", 3 * MAX_DEPTH + 1)
+        format!("in/market.xml:1:{}: elements are nested more than {MAX_DEPTH} deep", 3 * MAX_DEPTH + 1)
     );
     let many = format!("<a>{}</a>", "<b/>".repeat(MAX_NODES as usize));
     assert!(message(true, &many).ends_with("the file has more than 500000 elements and texts"));
     let markup = format!("<a><!-- <!DOCTYPE {} --><![CDATA[<x xmlns='']]><?p <!?></a>", "<b>".repeat(MAX_DEPTH + 1));
-    assert!(message(true, &markup).contains("not `a`"), "what is no element is none");
+    assert!(message(true, &markup).contains("not `a`"), "comments, CDATA and instructions do not count as elements");
     assert!(
         message(true, &format!("\u{feff}{}", DOMAIN.text).replace("\"Balance\"", "\"B\""))
             .contains("`Balance` here, but `B`")
@@ -407,7 +401,10 @@ fn files_are_read_within_bounds() {
     let refused = with(DOMAIN.text, MAX_PROFILES + 1).unwrap_err();
     assert_eq!(refused, "in/market.xml:1:1: there are 65 profiles; at most 64 are allowed");
     let refused = with(&issues(500), 11).unwrap_err();
-    assert_eq!(refused, "in/market.xml:1:1: profiles and issues make 5500 preferences; at most 5000 are allowed");
+    assert_eq!(
+        refused,
+        "in/market.xml:1:1: the profiles and issues result in 5500 preferences; at most 5000 are allowed"
+    );
     assert!(scenario::load("many.yaml", &with(DOMAIN.text, MAX_PROFILES).unwrap()).is_ok());
 }
 
@@ -456,7 +453,7 @@ fn file_names_that_cannot_be_shown_are_refused() {
     for path in ["", "in/", "in/\u{1b}[1m.xml", &"x".repeat(201)] {
         let refused =
             genius::import(DOMAIN, &[XmlFile { path, ..ANNA }], &options(Convention::AsPublished)).unwrap_err();
-        assert_eq!(*refused.cause, genius::Cause::FileName, "{path}");
+        assert_eq!(*refused.cause, genius::GeniusError::FileName, "{path}");
     }
 }
 

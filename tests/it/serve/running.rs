@@ -60,7 +60,7 @@ async fn files_are_reloaded_on_sighup() {
     folder.write("tokens.yaml", &format!("tokens:\n{}", entry("a", "new", "reader", "")));
     fs::write(scenarios.join("b.yaml"), source::EMBEDDED.replacen("scenario: ukraine-2025", "scenario: b", 1)).unwrap();
     program.signal("-HUP");
-    program.until("the new token is good", async |program| listed(program, "new").await.code() == Code::Ok).await;
+    program.until("the new token is accepted", async |program| listed(program, "new").await.code() == Code::Ok).await;
     assert_eq!(listed(&program, "old").await.code(), Code::Unauthenticated);
     program.until("the new scenario is served", async |program| program.logged("scenarios/b: revision")).await;
     // An unusable file is reported once, and its previous content stays in use.
@@ -193,7 +193,7 @@ async fn unread_logs_and_decisions_do_not_delay_calls() {
     std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed() < PATIENCE, "it does not end");
+        assert!(begun.elapsed() < PATIENCE, "the program did not exit");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let mut rest = Vec::new();
@@ -281,7 +281,7 @@ async fn certificates_are_reloaded_only_as_matching_pairs() {
         .await;
     assert_eq!(shown(&program, &authority).await, first);
     folder.write("tls.key", &two.key);
-    program.until("it is used", async |program| shown(program, &authority).await != first).await;
+    program.until("the new certificate is used", async |program| shown(program, &authority).await != first).await;
     assert!(program.logged("tls.crt") && program.logged("is usable again"));
 }
 

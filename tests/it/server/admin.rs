@@ -130,7 +130,7 @@ async fn the_admin_listener_reports_the_drain_and_answers_until_its_end() {
     let (_answer, body) = client.open(EVALUATE, &[]).await;
     let ended = server.stop();
     let not_ready = async { while get(address, "/readyz").await.0 != 503 {} };
-    timeout(Duration::from_millis(500), not_ready).await.expect("not ready, and said so");
+    timeout(Duration::from_millis(500), not_ready).await.expect("/readyz reports the drain");
     assert_eq!(health(address).await, ServingStatus::NotServing);
     sleep(Duration::from_millis(700)).await;
     // The server is draining, because one call is still in progress.

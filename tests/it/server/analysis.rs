@@ -113,13 +113,13 @@ async fn long_analyses_are_cut_short_before_the_deadline_and_marked() {
     assert!(begun.elapsed() < Duration::from_secs(2));
     assert!(!response.complete && response.amendments.is_empty());
     assert_eq!(response.cut_short(), v1::CutShort::Deadline);
-    assert!(response.impasse.is_none(), "that there is none was not proven");
+    assert!(response.impasse.is_none(), "the search has not proven an impasse");
 
     let request = v1::ExplainImpasseRequest::default();
     let response = client.explain_impasse(within(request, Duration::from_secs(2))).await.unwrap().into_inner();
     let impasse = response.impasse.unwrap();
     assert!(!impasse.complete && impasse.cut_short() == v1::CutShort::Deadline);
-    assert_eq!(impasse.is_impasse, None, "it was not proven");
+    assert_eq!(impasse.is_impasse, None, "the search has not proven an impasse");
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn analyses_beyond_the_queue_are_rejected_with_a_retry_delay() {
         assert!(refused.metadata().get("grpc-retry-pushback-ms").is_some());
     }
     let sixth = tokio::time::timeout(Duration::from_millis(500), calls.join_next()).await;
-    assert!(sixth.is_err(), "the others wait");
+    assert!(sixth.is_err(), "the other analyses wait");
 }
 
 /// At shutdown, a waiting analysis is rejected, and a running one returns its partial result.
@@ -214,7 +214,7 @@ async fn disconnected_callers_free_the_analysis_thread() {
     let mut client = client(&server).await;
     let response = client.suggest_amendments(within(question(1), Duration::from_secs(3))).await.unwrap().into_inner();
     assert_eq!(response.cut_short(), v1::CutShort::Deadline);
-    assert!(begun.elapsed() > Duration::from_secs(2), "it had its time: {:?}", begun.elapsed());
+    assert!(begun.elapsed() > Duration::from_secs(2), "the search ended early, after {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,7 +70,7 @@ async fn a_watcher_sees_the_drain_and_its_stream_ends() {
     assert_eq!(watch.next().await.unwrap().unwrap().status(), Serving);
     let ended = server.stop();
     assert_eq!(watch.next().await.unwrap().unwrap().status(), NotServing);
-    assert_eq!(check(&channel, "").await.unwrap(), NotServing, "in the pause calls are still answered");
+    assert_eq!(check(&channel, "").await.unwrap(), NotServing, "calls are answered during the pause");
     assert!(timeout(PATIENCE, watch.next()).await.unwrap().is_none(), "the stream ends");
     drop(channel);
     assert_eq!(ended.await.unwrap().unwrap(), DrainOutcome::Complete);

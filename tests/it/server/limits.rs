@@ -156,7 +156,7 @@ async fn a_batch_counts_each_of_its_requests_against_the_quota() {
     };
     let beyond = client.call(BATCH, &[], batch(12)).await;
     assert_eq!((beyond.code(), reason(&beyond).as_str()), (Code::ResourceExhausted, "QUOTA_EXCEEDED"));
-    assert!(beyond.status().get_details_retry_info().is_none(), "there will never be room");
+    assert!(beyond.status().get_details_retry_info().is_none(), "a batch above the burst can never be retried");
     assert_eq!(client.call(BATCH, &[], batch(8)).await.code(), Code::Ok);
     assert_eq!(client.call(BATCH, &[], batch(8)).await.code(), Code::ResourceExhausted);
 }
@@ -441,5 +441,5 @@ async fn unread_responses_are_limited_and_hold_no_permits() {
             }
         }
     };
-    timeout(PATIENCE, again).await.expect("room is given back");
+    timeout(PATIENCE, again).await.expect("dropping a response frees its budget");
 }

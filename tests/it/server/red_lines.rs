@@ -330,7 +330,7 @@ async fn thousands_of_faults_fit_into_the_trailers() {
 
     let terms: Vec<v1::Term> = (0..501).map(|_| choice("sanctions", "lift")).collect();
     let (_, _, violations) = refuse(&mut client, own(terms)).await;
-    let expected = ("proposal.terms".to_owned(), "501 terms are given; at most 500 are read".to_owned());
+    let expected = ("proposal.terms".to_owned(), "the list has 501 terms; at most 500 are allowed".to_owned());
     assert_eq!(violations, [expected]);
     server.assert_answers().await;
 }
@@ -361,7 +361,7 @@ async fn pages_add_up_to_the_whole_list() {
 }
 
 #[tokio::test]
-async fn filters_and_orders() {
+async fn red_lines_are_filtered_and_ordered() {
     let (_server, mut client) = client().await;
     let mut ids = async |filter: v1::RedLineFilter, order_by: &str| {
         let request =

@@ -35,7 +35,7 @@ macro_rules! reflection_tests {
             }
 
             #[tokio::test]
-            async fn lists_the_services() {
+            async fn reflection_lists_the_services() {
                 let server = Server::start().await;
                 match ask(&server, MessageRequest::ListServices(String::new())).await {
                     MessageResponse::ListServicesResponse(list) => {
@@ -54,7 +54,7 @@ macro_rules! reflection_tests {
             }
 
             #[tokio::test]
-            async fn serves_files_by_symbol_with_all_they_import() {
+            async fn a_symbol_returns_its_file_and_all_imported_files() {
                 let server = Server::start().await;
                 let mut names = BTreeSet::new();
                 for symbol in [
@@ -91,7 +91,7 @@ macro_rules! reflection_tests {
             }
 
             #[tokio::test]
-            async fn can_be_turned_off() {
+            async fn reflection_can_be_disabled() {
                 let server = Server::with(Settings { reflection: false, ..Settings::default() }).await;
                 let request = ServerReflectionRequest {
                     host: String::new(),

@@ -97,7 +97,7 @@ impl Program {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            assert!(begun.elapsed() < PATIENCE, "the program did not exit");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -168,7 +168,7 @@ async fn stream(
     let stream = Arc::new(Mutex::new(Some(connect(server, config).await.unwrap())));
     let dial = service_fn(move |_| {
         let stream = stream.lock().unwrap().take();
-        async { stream.map(hyper_util::rt::TokioIo::new).ok_or(std::io::Error::other("it dials once")) }
+        async { stream.map(hyper_util::rt::TokioIo::new).ok_or(std::io::Error::other("the connection is used up")) }
     });
     let endpoint = tonic::transport::Endpoint::from_static("http://localhost");
     let mut client = RedLineServiceClient::new(endpoint.connect_with_connector(dial).await.unwrap());
@@ -229,7 +229,7 @@ async fn a_stream_that_outlives_its_connections_age_does_not_outlive_its_authori
     send.send(StreamEvaluateProposalsRequest::default()).await.unwrap();
     assert!(timeout(PATIENCE, answers.message()).await.unwrap().unwrap().is_some());
     tls.replace(&files(&identity, Some(&others))).unwrap();
-    assert!(timeout(PATIENCE, answers.message()).await.expect("it is cut").is_err());
+    assert!(timeout(PATIENCE, answers.message()).await.expect("the stream is cut").is_err());
 }
 
 #[test]

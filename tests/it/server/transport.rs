@@ -170,7 +170,7 @@ async fn a_preface_in_pieces_is_accepted() {
     stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
     let mut frame = [0; 9];
     timeout(PATIENCE, stream.read_exact(&mut frame)).await.unwrap().unwrap();
-    assert_eq!(frame[3], 4, "the server's settings");
+    assert_eq!(frame[3], 4, "SETTINGS of the server");
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ fn term(issue: &v1::Issue, chance: &mut Random) -> v1::Term {
 fn own(request: &mut v1::EvaluateProposalRequest) -> &mut Vec<v1::Term> {
     match &mut request.subject {
         Some(Subject::Proposal(proposal)) => &mut proposal.terms,
-        _ => unreachable!("the generator gives proposals of its own"),
+        _ => unreachable!("the generator makes proposals of the caller"),
     }
 }
 
@@ -156,7 +156,7 @@ fn ten_thousand_calls_that_differ_in_one_field_get_their_own_answers() {
             let (other, same) = variant(&request, &scenario, way, &mut chance);
             let (other_answer, hit) = ask(&other);
             if same {
-                assert!(hit, "one question in two forms is found: {other:?}");
+                assert!(hit, "equivalent requests share an answer: {other:?}");
                 assert_eq!(answer, other_answer);
                 recognised += 1;
             }

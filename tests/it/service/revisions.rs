@@ -67,7 +67,7 @@ fn past_revisions_are_bounded_in_bytes() {
         (0..3).filter(|number| store.revision_of("ukraine-2025", &revision(&edited(*number))).is_ok()).count()
     };
     assert_eq!([kept(0), kept(bytes - 1), kept(bytes * 2 + bytes / 2), kept(bytes * 4)], [0, 0, 2, 3]);
-    assert!((50_000..5_000_000).contains(&bytes), "{bytes} is not about what the bundled scenario takes");
+    assert!((50_000..5_000_000).contains(&bytes), "{bytes} bytes are not a plausible size of the bundled scenario");
 }
 
 #[test]

@@ -155,9 +155,13 @@ fn a_history_agrees_with_an_evaluation_of_each_day() {
         }
         for pair in history.spans.windows(2) {
             let [before, after] = [&pair[0], &pair[1]].map(|span| without_day(span.evaluation.clone().unwrap()));
-            assert!(!pair[1].changes.is_empty() || before != after, "{name}: {:?} is a span of its own", pair[1].from);
+            assert!(
+                !pair[1].changes.is_empty() || before != after,
+                "{name}: the span of {:?} should be joined with its neighbour",
+                pair[1].from
+            );
         }
-        assert!(history.spans.len() > 5, "the bundled scenario changes on more days than that");
+        assert!(history.spans.len() > 5, "too few spans for the bundled scenario");
     }
 }
 
@@ -296,7 +300,7 @@ fn a_comparison_agrees_with_an_evaluation_of_each_proposal() {
         let expected: Vec<_> = evaluations.iter().map(|evaluation| outline(evaluation, line).unwrap()).collect();
         let found = answer.differences.iter().find(|difference| difference.red_line == line);
         if expected.iter().all(|outline| *outline == expected[0]) {
-            assert!(found.is_none(), "{line} is the same for all");
+            assert!(found.is_none(), "{line} does not differ");
             continue;
         }
         differing += 1;

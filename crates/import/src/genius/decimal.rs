@@ -4,7 +4,7 @@
 //! so deals that are equally good would compare as different. Must not know of issues or profiles.
 
 use super::MAX_DIGITS;
-use super::fault::Cause;
+use super::fault::GeniusError;
 use num_bigint::{BigInt, Sign};
 use std::cmp::Ordering;
 use std::fmt;
@@ -40,8 +40,8 @@ impl Decimal {
     /// # Errors
     /// Returns an error if the text is not a decimal number, or has more than [`MAX_DIGITS`] digits before or after its
     /// point.
-    pub(super) fn read(text: &str) -> Result<Self, Cause> {
-        let not_a_number = || Cause::NotANumber { found: text.chars().take(MAX_DIGITS).collect() };
+    pub(super) fn read(text: &str) -> Result<Self, GeniusError> {
+        let not_a_number = || GeniusError::NotANumber { found: text.chars().take(MAX_DIGITS).collect() };
         let (mantissa, exponent) = match text.trim().split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, exponent),
             None => (text.trim(), "0"),
@@ -59,25 +59,25 @@ impl Decimal {
         }
         // Limit both lengths before computing a power of ten, which bounds the size of the result.
         if digits.len() > 4 * MAX_DIGITS || exponent_digits.len() > 4 {
-            return Err(Cause::LongNumber);
+            return Err(GeniusError::NumberTooLong);
         }
         let exponent: i64 = exponent.parse().map_err(|_| not_a_number())?;
         let magnitude = digits.bytes().fold(BigInt::ZERO, |number, digit| number * 10 + (digit - b'0'));
-        let behind = i64::try_from(fraction.len()).map_err(|_| Cause::LongNumber)? - exponent;
+        let behind = i64::try_from(fraction.len()).map_err(|_| GeniusError::NumberTooLong)? - exponent;
         let number = if negative { -magnitude } else { magnitude };
         let number = match usize::try_from(behind) {
             Ok(places) => Self { digits: number, places }.reduced(),
             Err(_) if number == BigInt::ZERO => Self::whole(0),
             Err(_) => {
-                let zeros = usize::try_from(behind.unsigned_abs()).map_err(|_| Cause::LongNumber)?;
+                let zeros = usize::try_from(behind.unsigned_abs()).map_err(|_| GeniusError::NumberTooLong)?;
                 if zeros > MAX_DIGITS {
-                    return Err(Cause::LongNumber);
+                    return Err(GeniusError::NumberTooLong);
                 }
                 Self { digits: number * power_of_ten(zeros), places: 0 }
             }
         };
         let fits = number.places <= MAX_DIGITS && count_digits(&number.digits) <= MAX_DIGITS + number.places;
-        fits.then_some(number).ok_or(Cause::LongNumber)
+        fits.then_some(number).ok_or(GeniusError::NumberTooLong)
     }
 
     /// Removes trailing zeros after the decimal point.

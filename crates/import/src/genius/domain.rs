@@ -3,7 +3,7 @@
 //! Owns the kinds of issues, and the ids of issues and options. Must not know of parties or profiles.
 
 use super::MAX_OPTIONS;
-use super::fault::{Cause, ImportError};
+use super::fault::{GeniusError, ImportError};
 use super::ids::Ids;
 use super::xml::{Element, Xml, excerpt};
 use detente_core::scenario::limits::MAX_ISSUES;
@@ -48,7 +48,7 @@ pub(super) fn read<'a>(xml: &'a Xml<'a>) -> Result<Vec<Issue<'a>>, ImportError> 
     let (_, objective) = xml.objective()?;
     let count = objective.children_named("issue").count();
     if count > MAX_ISSUES {
-        return Err(objective.fault(Cause::TooManyIssues { found: count }));
+        return Err(objective.fault(GeniusError::TooManyIssues { found: count }));
     }
     let mut ids = Ids::new("issue", '_', is_word_of_the_language);
     let mut found: HashMap<u32, Element> = HashMap::new();
@@ -56,11 +56,11 @@ pub(super) fn read<'a>(xml: &'a Xml<'a>) -> Result<Vec<Issue<'a>>, ImportError> 
     for element in objective.children_named("issue") {
         let index = element.index()?;
         if let Some(first) = found.insert(index, element) {
-            return Err(element.fault(Cause::IssueTwice { index, first: first.place() }));
+            return Err(element.fault(GeniusError::DuplicateIndex { index, first: first.place() }));
         }
         issues.push(issue(element, index, &mut ids)?);
     }
-    if issues.is_empty() { Err(objective.fault(Cause::NoIssues)) } else { Ok(issues) }
+    if issues.is_empty() { Err(objective.fault(GeniusError::NoIssues)) } else { Ok(issues) }
 }
 
 fn issue<'a>(element: Element<'a>, index: u32, ids: &mut Ids) -> Result<Issue<'a>, ImportError> {
@@ -79,14 +79,14 @@ fn issue<'a>(element: Element<'a>, index: u32, ids: &mut Ids) -> Result<Issue<'a
 /// Returns an error for an unknown kind, and for a child element that the kind does not allow.
 pub(super) fn kind(issue: Element) -> Result<Kind, ImportError> {
     let mut stated = ["type", "vtype", "etype"].into_iter().filter_map(|attribute| issue.attribute(attribute));
-    let Some(word) = stated.next() else { return Err(issue.fault(Cause::NoKind)) };
+    let Some(word) = stated.next() else { return Err(issue.fault(GeniusError::MissingKind)) };
     if let Some(other) = stated.find(|other| *other != word) {
-        return Err(issue.fault(Cause::TwoKinds { one: excerpt(word), other: excerpt(other) }));
+        return Err(issue.fault(GeniusError::ConflictingKinds { one: excerpt(word), other: excerpt(other) }));
     }
     let (kind, known): (_, &[&str]) = match word {
         "discrete" => (Kind::Discrete, &["item", "similarity_function"]),
         "integer" => (bounds(issue)?, &["range", "evaluator"]),
-        other => return Err(issue.fault(Cause::UnreadKind { found: excerpt(other) })),
+        other => return Err(issue.fault(GeniusError::UnsupportedKind { found: excerpt(other) })),
     };
     match issue.children().find(|child| !known.contains(&child.name())) {
         Some(child) => Err(child.unknown(issue)),
@@ -100,11 +100,11 @@ fn bounds(issue: Element) -> Result<Kind, ImportError> {
     let holder = range.filter(|_| issue.attribute("lowerbound").is_none()).unwrap_or(issue);
     let bound = |name| {
         let text = holder.required(name)?;
-        text.trim().parse::<i64>().map_err(|_| holder.fault(Cause::Bound { found: excerpt(text) }))
+        text.trim().parse::<i64>().map_err(|_| holder.fault(GeniusError::InvalidBound { found: excerpt(text) }))
     };
     let (low, high) = (bound("lowerbound")?, bound("upperbound")?);
     if low > high {
-        return Err(holder.fault(Cause::Bounds { low, high }));
+        return Err(holder.fault(GeniusError::InvertedBounds { low, high }));
     }
     Ok(Kind::Integer { low, high })
 }
@@ -113,7 +113,7 @@ fn check_option_count(element: Element, name: &str, found: u128) -> Result<(), I
     if (2..=MAX_OPTIONS as u128).contains(&found) {
         return Ok(());
     }
-    Err(element.fault(Cause::OptionCount { issue: name.to_owned(), found }))
+    Err(element.fault(GeniusError::OptionCount { issue: name.to_owned(), found }))
 }
 
 fn discrete_options<'a>(element: Element<'a>, name: &str) -> Result<Vec<IssueOption<'a>>, ImportError> {
@@ -123,7 +123,9 @@ fn discrete_options<'a>(element: Element<'a>, name: &str) -> Result<Vec<IssueOpt
     for item in element.children_named("item") {
         let name = item.title("value")?;
         if let Some(first) = options.iter().find(|option| option.name == name) {
-            return Err(item.fault(Cause::OptionTwice { option: name.to_owned(), first: first.element.place() }));
+            return Err(
+                item.fault(GeniusError::DuplicateOption { option: name.to_owned(), first: first.element.place() })
+            );
         }
         options.push(IssueOption { id: ids.assign(name), name: name.to_owned(), element: item });
     }

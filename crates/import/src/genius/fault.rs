@@ -48,11 +48,11 @@ pub struct ImportError {
     /// The place of the fault.
     pub place: Place,
     /// The cause, boxed so that a `Result` stays small.
-    pub cause: Box<Cause>,
+    pub cause: Box<GeniusError>,
 }
 
 impl ImportError {
-    pub(super) fn new(place: Place, cause: Cause) -> Self {
+    pub(super) fn new(place: Place, cause: GeniusError) -> Self {
         Self { place, cause: Box::new(cause) }
     }
 }
@@ -60,92 +60,92 @@ impl ImportError {
 /// The cause of an [`ImportError`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[expect(missing_docs, reason = "the messages describe the variants, and the names describe the fields")]
-pub enum Cause {
+pub enum GeniusError {
     #[error("the file has more than {MAX_FILE_BYTES} bytes")]
     TooLarge,
-    #[error("elements nest more than {MAX_DEPTH} deep here")]
+    #[error("elements are nested more than {MAX_DEPTH} deep")]
     TooDeep,
     #[error("this tag has more than {MAX_TAG_BYTES} bytes")]
     TagTooLong,
     #[error("the file has more than {MAX_NODES} elements and texts")]
     TooManyNodes,
-    #[error("a document type, and with it entities, are not read")]
+    #[error("document types and entity declarations are not supported")]
     DocumentType,
-    #[error("XML namespaces are no part of GENIUS's files")]
+    #[error("XML namespaces are not supported")]
     Namespace,
     #[error("this is not XML: {what}")]
-    NotXml { what: String },
-    #[error("the file's name has no characters, more than {MAX_NAME}, or some that cannot be printed")]
+    InvalidXml { what: String },
+    #[error("the file name cannot become a title; expected 1 to {MAX_NAME} printable characters")]
     FileName,
 
     #[error("there are {found} issues; at most {MAX_ISSUES} are allowed")]
     TooManyIssues { found: usize },
     #[error("there are {found} profiles; at most {MAX_PROFILES} are allowed")]
     TooManyProfiles { found: usize },
-    #[error("profiles and issues make {found} preferences; at most {MAX_PREFERENCES} are allowed")]
+    #[error("the profiles and issues result in {found} preferences; at most {MAX_PREFERENCES} are allowed")]
     TooManyPreferences { found: usize },
-    #[error("`{issue}` has {found} options; an issue has 2 to {MAX_OPTIONS}")]
+    #[error("`{issue}` has {found} options; expected 2 to {MAX_OPTIONS}")]
     OptionCount { issue: String, found: u128 },
 
-    #[error("a `utility_space` is expected here, or a `negotiation_template` with one, not `{found}`")]
+    #[error("expected a `utility_space`, or a `negotiation_template` that contains one, not `{found}`")]
     Root { found: String },
-    #[error("`{parent}` has {found} elements `{child}`; one is expected")]
-    OneExpected { parent: &'static str, child: &'static str, found: usize },
-    #[error("`{found}` within `{parent}` is no part of an additive utility over issues")]
+    #[error("`{parent}` has {found} elements `{child}`; expected one")]
+    ElementCount { parent: &'static str, child: &'static str, found: usize },
+    #[error("`{found}` is not allowed in this `{parent}`; only additive utilities over issues can be imported")]
     UnknownElement { parent: String, found: String },
-    #[error("an objective within an objective: only issues of one level are read")]
+    #[error("an objective inside an objective is not supported; put all issues into one objective")]
     NestedObjective,
-    #[error("there are no issues")]
+    #[error("the objective has no issues")]
     NoIssues,
-    #[error("`{element}` needs the attribute `{attribute}`")]
-    AttributeMissing { element: String, attribute: &'static str },
-    #[error("an index, a whole number, is expected here, not `{found}`")]
+    #[error("`{element}` requires the attribute `{attribute}`")]
+    MissingAttribute { element: String, attribute: &'static str },
+    #[error("`{found}` is not an index; expected a whole number")]
     Index { found: String },
-    #[error("an issue of index {index} is at {first} already")]
-    IssueTwice { index: u32, first: Place },
-    #[error("the option `{option}` is at {first} already")]
-    OptionTwice { option: String, first: Place },
-    #[error("a weight for issue {index} is at {first} already")]
-    WeightTwice { index: u32, first: Place },
+    #[error("the index {index} already belongs to the issue at {first}")]
+    DuplicateIndex { index: u32, first: Place },
+    #[error("the option `{option}` is already defined at {first}")]
+    DuplicateOption { option: String, first: Place },
+    #[error("issue {index} already has a weight at {first}")]
+    DuplicateWeight { index: u32, first: Place },
     #[error("the name is empty")]
     EmptyName,
-    #[error("the name has {found} characters; at most {MAX_NAME} are kept")]
-    LongName { found: usize },
-    #[error("the name has the control character U+{found:04X}")]
+    #[error("the name has {found} characters; at most {MAX_NAME} are allowed")]
+    NameTooLong { found: usize },
+    #[error("the name contains the control character U+{found:04X}")]
     ControlCharacter { found: u32 },
-    #[error("an issue's kind is said by `type`, `vtype` or `etype`; there is none")]
-    NoKind,
-    #[error("one attribute says that the issue is {one}, another that it is {other}")]
-    TwoKinds { one: String, other: String },
-    #[error("issues of type {found} are not read: only discrete ones, and integers of few values")]
-    UnreadKind { found: String },
-    #[error("a whole number of at most 64 bits is expected here, not `{found}`")]
-    Bound { found: String },
-    #[error("the lower bound, {low}, is above the upper bound, {high}")]
-    Bounds { low: i64, high: i64 },
+    #[error("the issue has no type; expected the attribute `type`, `vtype` or `etype`")]
+    MissingKind,
+    #[error("the attributes give the issue two types, `{one}` and `{other}`")]
+    ConflictingKinds { one: String, other: String },
+    #[error("`{found}` is not a supported issue type; expected discrete, or integer with at most {MAX_OPTIONS} values")]
+    UnsupportedKind { found: String },
+    #[error("`{found}` is not a whole number of at most 64 bits")]
+    InvalidBound { found: String },
+    #[error("the lower bound {low} is above the upper bound {high}")]
+    InvertedBounds { low: i64, high: i64 },
 
-    #[error("a decimal number is expected here, not `{found}`")]
+    #[error("`{found}` is not a decimal number")]
     NotANumber { found: String },
-    #[error("the number has more than {MAX_DIGITS} digits before its point or behind it")]
-    LongNumber,
-    #[error("the domain has no issue of index {index}")]
+    #[error("the number has more than {MAX_DIGITS} digits before or after its decimal point")]
+    NumberTooLong,
+    #[error("the domain has no issue with the index {index}")]
     UnknownIssue { index: u32 },
-    #[error("issue {index} is `{found}` here, but `{expected}` at {at}")]
-    OtherName { index: u32, found: String, expected: String, at: Place },
+    #[error("issue {index} is named `{found}` here, but `{expected}` at {at}")]
+    NameMismatch { index: u32, found: String, expected: String, at: Place },
     #[error("`{issue}` is {found} here, but {expected} at {at}")]
-    OtherKind { issue: String, found: String, expected: String, at: Place },
-    #[error("the profile says nothing of `{issue}`, issue {index} at {at}")]
-    IssueMissing { issue: String, index: u32, at: Place },
+    KindMismatch { issue: String, found: String, expected: String, at: Place },
+    #[error("the profile does not contain `{issue}`, issue {index} at {at}")]
+    MissingIssue { issue: String, index: u32, at: Place },
     #[error("the profile has no weight for `{issue}`, issue {index} at {at}")]
-    WeightMissing { issue: String, index: u32, at: Place },
+    MissingWeight { issue: String, index: u32, at: Place },
     #[error("`{issue}` at {at} has no option `{option}`")]
     UnknownOption { issue: String, option: String, at: Place },
-    #[error("`{issue}` has no evaluation of `{option}`, which is at {at}")]
-    OptionMissing { issue: String, option: String, at: Place },
-    #[error("the function of type `{found}` is not read: only linear ones are")]
+    #[error("the profile has no evaluation of `{option}`, an option of `{issue}` at {at}")]
+    MissingEvaluation { issue: String, option: String, at: Place },
+    #[error("`{found}` is not a supported function type; expected linear")]
     NotLinear { found: String },
-    #[error("the function gives {value} the evaluation {evaluation}, which is not between 0 and 1")]
-    OutsideOfUnit { value: i64, evaluation: String },
-    #[error("the highest evaluation of `{issue}` is {highest}: none can be divided by it")]
-    NothingToDivideBy { issue: String, highest: String },
+    #[error("the function gives {value} the evaluation {evaluation}; expected an evaluation from 0 to 1")]
+    EvaluationOutOfRange { value: i64, evaluation: String },
+    #[error("the highest evaluation of `{issue}` is {highest}; to normalize evaluations, it must be positive")]
+    NoPositiveEvaluation { issue: String, highest: String },
 }

@@ -18,7 +18,7 @@ mod profile;
 mod scenario_file;
 mod xml;
 
-pub use fault::{Cause, ImportError, Place};
+pub use fault::{GeniusError, ImportError, Place};
 
 use detente_core::scenario::limits::MAX_PREFERENCES;
 use jiff::civil::Date;
@@ -84,10 +84,10 @@ pub fn import(domain: XmlFile, profiles: &[XmlFile], options: &Options) -> Resul
     let issues = domain::read(&domain_xml)?;
     let too_many = |cause| ImportError::new(Place::start_of(domain.path), cause);
     if profiles.len() > MAX_PROFILES {
-        return Err(too_many(Cause::TooManyProfiles { found: profiles.len() }));
+        return Err(too_many(GeniusError::TooManyProfiles { found: profiles.len() }));
     }
     if profiles.len() * issues.len() > MAX_PREFERENCES {
-        return Err(too_many(Cause::TooManyPreferences { found: profiles.len() * issues.len() }));
+        return Err(too_many(GeniusError::TooManyPreferences { found: profiles.len() * issues.len() }));
     }
     let mut parties = Vec::with_capacity(profiles.len());
     for file in profiles {
@@ -117,5 +117,5 @@ fn file_stem(path: &str) -> Result<&str, ImportError> {
 fn printable<'a>(path: &str, name: &'a str) -> Result<&'a str, ImportError> {
     let is_printable =
         !name.trim().is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
-    is_printable.then_some(name).ok_or_else(|| ImportError::new(Place::start_of(path), Cause::FileName))
+    is_printable.then_some(name).ok_or_else(|| ImportError::new(Place::start_of(path), GeniusError::FileName))
 }

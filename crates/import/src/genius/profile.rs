@@ -4,7 +4,7 @@
 
 use super::decimal::Decimal;
 use super::domain::{self, Issue, Kind};
-use super::fault::{Cause, ImportError};
+use super::fault::{GeniusError, ImportError};
 use super::xml::{Element, Xml, excerpt};
 use super::{Convention, file_name, file_stem};
 use std::collections::HashMap;
@@ -49,11 +49,11 @@ pub(super) fn read(xml: &Xml, issues: &[Issue], convention: Convention) -> Resul
         let index = issue.index;
         let Some(element) = elements.get(&index) else {
             let (issue, at) = (issue.name.clone(), issue.element.place());
-            return Err(objective.fault(Cause::IssueMissing { issue, index, at }));
+            return Err(objective.fault(GeniusError::MissingIssue { issue, index, at }));
         };
         let Some((weight, _)) = weights.get(&index) else {
             let (issue, at) = (issue.name.clone(), issue.element.place());
-            return Err(objective.fault(Cause::WeightMissing { issue, index, at }));
+            return Err(objective.fault(GeniusError::MissingWeight { issue, index, at }));
         };
         has_similarities |= element.children_named("similarity_function").next().is_some();
         worths.push(worth(*element, issue, weight, convention)?);
@@ -80,14 +80,14 @@ fn issue_elements<'a>(objective: Element<'a>, issues: &[Issue]) -> Result<HashMa
     let mut elements: HashMap<u32, Element> = HashMap::new();
     for element in objective.children_named("issue") {
         let index = element.index()?;
-        let Some(issue) = known.get(&index) else { return Err(element.fault(Cause::UnknownIssue { index })) };
+        let Some(issue) = known.get(&index) else { return Err(element.fault(GeniusError::UnknownIssue { index })) };
         let name = element.title("name")?;
         if name != issue.name {
             let (found, expected, at) = (name.to_owned(), issue.name.clone(), issue.element.place());
-            return Err(element.fault(Cause::OtherName { index, found, expected, at }));
+            return Err(element.fault(GeniusError::NameMismatch { index, found, expected, at }));
         }
         if let Some(first) = elements.insert(index, element) {
-            return Err(element.fault(Cause::IssueTwice { index, first: first.place() }));
+            return Err(element.fault(GeniusError::DuplicateIndex { index, first: first.place() }));
         }
     }
     Ok(elements)
@@ -99,11 +99,11 @@ fn weights<'a>(objective: Element<'a>, issues: &[Issue]) -> Result<HashMap<u32, 
     for element in objective.children_named("weight") {
         let index = element.index()?;
         if !issues.iter().any(|issue| issue.index == index) {
-            return Err(element.fault(Cause::UnknownIssue { index }));
+            return Err(element.fault(GeniusError::UnknownIssue { index }));
         }
         let weight = (number(element, "value")?, element);
         if let Some((_, first)) = weights.insert(index, weight) {
-            return Err(element.fault(Cause::WeightTwice { index, first: first.place() }));
+            return Err(element.fault(GeniusError::DuplicateWeight { index, first: first.place() }));
         }
     }
     Ok(weights)
@@ -113,7 +113,7 @@ fn worth(element: Element, issue: &Issue, weight: &Decimal, convention: Conventi
     let kind = domain::kind(element)?;
     if kind != issue.kind {
         let (found, expected) = (describe(kind), describe(issue.kind));
-        let cause = Cause::OtherKind { issue: issue.name.clone(), found, expected, at: issue.element.place() };
+        let cause = GeniusError::KindMismatch { issue: issue.name.clone(), found, expected, at: issue.element.place() };
         return Err(element.fault(cause));
     }
     let (evaluations, divisor) = match kind {
@@ -150,17 +150,17 @@ fn discrete_evaluations(element: Element, issue: &Issue) -> Result<Vec<Decimal>,
         let name = item.title("value")?;
         if !issue.options.iter().any(|option| option.name == name) {
             let (issue, option, at) = (issue.name.clone(), name.to_owned(), issue.element.place());
-            return Err(item.fault(Cause::UnknownOption { issue, option, at }));
+            return Err(item.fault(GeniusError::UnknownOption { issue, option, at }));
         }
         if let Some(first) = items.insert(name, item) {
-            return Err(item.fault(Cause::OptionTwice { option: name.to_owned(), first: first.place() }));
+            return Err(item.fault(GeniusError::DuplicateOption { option: name.to_owned(), first: first.place() }));
         }
     }
     let evaluations = issue.options.iter().map(|option| match items.get(option.name.as_str()) {
         Some(item) => number(*item, "evaluation"),
         None => {
             let (issue, option, at) = (issue.name.clone(), option.name.clone(), option.element.place());
-            Err(element.fault(Cause::OptionMissing { issue, option, at }))
+            Err(element.fault(GeniusError::MissingEvaluation { issue, option, at }))
         }
     });
     evaluations.collect()
@@ -179,7 +179,7 @@ fn divisor(element: Element, issue: &Issue, evaluations: &[Decimal]) -> Result<O
         return Ok(None);
     }
     let (issue, highest) = (issue.name.clone(), highest.to_string());
-    Err(element.fault(Cause::NothingToDivideBy { issue, highest }))
+    Err(element.fault(GeniusError::NoPositiveEvaluation { issue, highest }))
 }
 
 /// Computes the evaluations of integers: offset + slope x (number - lowest number).
@@ -188,7 +188,7 @@ fn divisor(element: Element, issue: &Issue, evaluations: &[Decimal]) -> Result<O
 fn integer_evaluations(element: Element, low: i64, high: i64) -> Result<Vec<Decimal>, ImportError> {
     let evaluator = element.only_child("issue", "evaluator")?;
     if let Some(found) = evaluator.attribute("ftype").filter(|ftype| *ftype != "linear") {
-        return Err(evaluator.fault(Cause::NotLinear { found: excerpt(found) }));
+        return Err(evaluator.fault(GeniusError::NotLinear { found: excerpt(found) }));
     }
     let (slope, offset) = (number(evaluator, "slope")?, number(evaluator, "offset")?);
     let evaluations = (low..=high).enumerate().map(|(steps, value)| {
@@ -196,7 +196,7 @@ fn integer_evaluations(element: Element, low: i64, high: i64) -> Result<Vec<Deci
         let evaluation = offset.plus(&slope.times(&steps));
         if evaluation < Decimal::whole(0) || evaluation > Decimal::whole(1) {
             let evaluation = evaluation.to_string();
-            return Err(evaluator.fault(Cause::OutsideOfUnit { value, evaluation }));
+            return Err(evaluator.fault(GeniusError::EvaluationOutOfRange { value, evaluation }));
         }
         Ok(evaluation)
     });

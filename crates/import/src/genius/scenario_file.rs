@@ -33,8 +33,7 @@ pub(super) fn write(content: &Content) -> String {
         .collect();
     let id = options.id.clone().unwrap_or_else(|| Ids::new("scenario", '-', |_| false).assign(domain));
     let date = options.date;
-    let mut out =
-        String::from("# Written by `detente import genius`: docs/genius.md says what of the files is here.\n");
+    let mut out = String::from("# Written by `detente import genius`: docs/genius.md describes the conversion.\n");
     // INVARIANT: writing to a string does not fail.
     let _ = writeln!(out, "scenario: {}", plain(&id));
     let _ = writeln!(out, "title: {}", quoted(&format!("{domain}, a negotiation domain of GENIUS")));

@@ -3,7 +3,7 @@
 //! Owns the use of `roxmltree`, and the elements that a domain file and a profile have in common. Must not know of
 //! scenarios.
 
-use super::fault::{Cause, ImportError, Place};
+use super::fault::{GeniusError, ImportError, Place};
 use super::{MAX_FILE_BYTES, MAX_NAME, MAX_NODES, XmlFile, markup};
 use roxmltree::{Document, Error, Node, ParsingOptions};
 
@@ -24,7 +24,7 @@ impl<'a> Xml<'a> {
     pub(super) fn parse(file: XmlFile<'a>) -> Result<Self, ImportError> {
         let XmlFile { path, text } = file;
         if text.len() > MAX_FILE_BYTES {
-            return Err(ImportError::new(Place::start_of(path), Cause::TooLarge));
+            return Err(ImportError::new(Place::start_of(path), GeniusError::TooLarge));
         }
         // Some editors write a byte order mark at the start of a file.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -35,9 +35,9 @@ impl<'a> Xml<'a> {
         let document = Document::parse_with_options(text, options).map_err(|error| {
             let place = Place { file: path.to_owned(), line: error.pos().row, column: error.pos().col };
             let cause = match error {
-                Error::NodesLimitReached => Cause::TooManyNodes,
-                Error::DtdDetected => Cause::DocumentType,
-                error => Cause::NotXml { what: without_place(&error) },
+                Error::NodesLimitReached => GeniusError::TooManyNodes,
+                Error::DtdDetected => GeniusError::DocumentType,
+                error => GeniusError::InvalidXml { what: without_place(&error) },
             };
             ImportError::new(place, cause)
         })?;
@@ -54,7 +54,7 @@ impl<'a> Xml<'a> {
         let space = match root.name() {
             "utility_space" => root,
             "negotiation_template" => root.only_child("negotiation_template", "utility_space")?,
-            found => return Err(root.fault(Cause::Root { found: found.to_owned() })),
+            found => return Err(root.fault(GeniusError::Root { found: found.to_owned() })),
         };
         for child in space.children() {
             if !matches!(child.name(), "objective" | "reservation" | "discount_factor") {
@@ -65,7 +65,7 @@ impl<'a> Xml<'a> {
         for child in objective.children() {
             match child.name() {
                 "issue" | "weight" => {}
-                "objective" => return Err(child.fault(Cause::NestedObjective)),
+                "objective" => return Err(child.fault(GeniusError::NestedObjective)),
                 _ => return Err(child.unknown(objective)),
             }
         }
@@ -83,13 +83,13 @@ impl<'a> Element<'a> {
         Place { file: self.path.to_owned(), line: at.row, column: at.col }
     }
 
-    pub(super) fn fault(self, cause: Cause) -> ImportError {
+    pub(super) fn fault(self, cause: GeniusError) -> ImportError {
         ImportError::new(self.place(), cause)
     }
 
     /// Returns the error that this element is not allowed in its parent.
     pub(super) fn unknown(self, parent: Self) -> ImportError {
-        self.fault(Cause::UnknownElement { parent: parent.name().to_owned(), found: self.name().to_owned() })
+        self.fault(GeniusError::UnknownElement { parent: parent.name().to_owned(), found: self.name().to_owned() })
     }
 
     pub(super) fn children(self) -> impl Iterator<Item = Self> {
@@ -105,14 +105,14 @@ impl<'a> Element<'a> {
     pub(super) fn child(self, parent: &'static str, name: &'static str) -> Result<Option<Self>, ImportError> {
         match self.children_named(name).count() {
             0 | 1 => Ok(self.children_named(name).next()),
-            found => Err(self.fault(Cause::OneExpected { parent, child: name, found })),
+            found => Err(self.fault(GeniusError::ElementCount { parent, child: name, found })),
         }
     }
 
     /// Returns the child with a name; fails unless there is exactly one.
     pub(super) fn only_child(self, parent: &'static str, name: &'static str) -> Result<Self, ImportError> {
         let child = self.child(parent, name)?;
-        child.ok_or_else(|| self.fault(Cause::OneExpected { parent, child: name, found: 0 }))
+        child.ok_or_else(|| self.fault(GeniusError::ElementCount { parent, child: name, found: 0 }))
     }
 
     pub(super) fn attribute(self, name: &str) -> Option<&'a str> {
@@ -120,14 +120,14 @@ impl<'a> Element<'a> {
     }
 
     pub(super) fn required(self, name: &'static str) -> Result<&'a str, ImportError> {
-        let missing = || Cause::AttributeMissing { element: self.name().to_owned(), attribute: name };
+        let missing = || GeniusError::MissingAttribute { element: self.name().to_owned(), attribute: name };
         self.attribute(name).ok_or_else(|| self.fault(missing()))
     }
 
     /// Reads the `index` that connects issues, weights and profiles.
     pub(super) fn index(self) -> Result<u32, ImportError> {
         let text = self.required("index")?;
-        text.trim().parse().map_err(|_| self.fault(Cause::Index { found: excerpt(text) }))
+        text.trim().parse().map_err(|_| self.fault(GeniusError::Index { found: excerpt(text) }))
     }
 
     /// Reads an attribute that becomes a title.
@@ -138,13 +138,13 @@ impl<'a> Element<'a> {
         let title = self.required(attribute)?.trim();
         let length = title.chars().count();
         if length == 0 {
-            return Err(self.fault(Cause::EmptyName));
+            return Err(self.fault(GeniusError::EmptyName));
         }
         if length > MAX_NAME {
-            return Err(self.fault(Cause::LongName { found: length }));
+            return Err(self.fault(GeniusError::NameTooLong { found: length }));
         }
         match title.chars().find(|character| character.is_control()) {
-            Some(control) => Err(self.fault(Cause::ControlCharacter { found: control.into() })),
+            Some(control) => Err(self.fault(GeniusError::ControlCharacter { found: control.into() })),
             None => Ok(title),
         }
     }

@@ -321,7 +321,7 @@ fn details(proposals: &[Proposal]) -> Vec<Vec<String>> {
     rows.into_iter().map(named).collect()
 }
 
-/// Highest number of proposals that a row names; for more, the row has their number.
+/// Maximum number of proposals that a row names; for more, the row has their number.
 const MOST_NAMED: usize = 2;
 
 /// The cell of a version that does not have the part.

@@ -180,7 +180,7 @@ async fn a_question_after_an_answer_is_computed_again() {
 }
 
 #[tokio::test]
-async fn an_abandoned_job_that_still_runs_is_neither_joined_nor_in_the_way() {
+async fn an_abandoned_job_that_still_runs_is_not_joined_and_delays_no_other_job() {
     let analyses = numbers(2, 0, LONG);
     let (left, first) = hold(&analyses, 1, None);
     drop(left);

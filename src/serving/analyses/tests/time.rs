@@ -91,7 +91,7 @@ async fn no_waiter_waits_longer_than_the_maximum_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_whose_job_cannot_begin_in_time_learns_it_before_the_deadline() {
+async fn a_waiter_whose_job_cannot_begin_in_time_gets_an_error_before_the_deadline() {
     let analyses = numbers(1, 1, LONG);
     let (_held, _release) = hold(&analyses, 1, None);
     let deadline = Instant::now() + Duration::from_secs(40);
@@ -137,7 +137,7 @@ async fn a_job_must_stop_early_enough_to_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn joining_with_a_later_deadline_extends_the_time_and_leaving_takes_it_back() {
+async fn joining_with_a_later_deadline_extends_the_time_and_leaving_shortens_it() {
     let analyses = analyses(1, 0, LONG);
     let mut first = obedient(&analyses, Some(Instant::now() + 1_000 * MS));
     let second = obedient(&analyses, Some(Instant::now() + LONG));

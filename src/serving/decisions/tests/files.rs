@@ -54,7 +54,7 @@ fn batch(numbers: std::ops::Range<usize>) -> Batch {
 }
 
 #[test]
-fn a_new_file_is_its_owners_and_an_old_one_is_appended_to() {
+fn a_new_file_is_private_and_an_existing_file_is_appended_to() {
     let folder = Folder::new("restart");
     for run in 1..=3 {
         let log = DecisionLog::open(settings(&folder.log())).unwrap();

@@ -92,7 +92,7 @@ fn sampling_keeps_about_its_share_and_counts_the_rest() {
 }
 
 #[test]
-fn the_end_writes_the_waiting_lines_and_takes_no_more() {
+fn shutdown_writes_the_queued_lines_and_accepts_no_more() {
     let folder = Folder::new("end");
     let log = DecisionLog::open(settings(&folder.log())).unwrap();
     (0..1000).for_each(|number| offer(&log, number));

@@ -252,7 +252,7 @@ pub(crate) struct Limits {
         value_parser = small_count(0, 10_000_000))]
     pub(crate) caller_rate: u32,
 
-    /// Requests that a caller may make at once after a rest. `0` allows the requests of one second.
+    /// Burst size: requests that a caller may make at once after a pause. `0` allows the requests of one second.
     ///
     /// A batch larger than the burst is always rejected; 1000 admits the largest batch.
     #[arg(long, env = "DETENTE_CALLER_BURST", value_name = "COUNT", default_value_t = 0,

@@ -1,7 +1,7 @@
 //! Tests of the parsing, the arithmetic and the text of decimals.
 
 use super::Decimal;
-use crate::genius::{Cause, MAX_DIGITS};
+use crate::genius::{GeniusError, MAX_DIGITS};
 use proptest::prelude::*;
 
 fn number(text: &str) -> Decimal {
@@ -34,7 +34,7 @@ fn numbers_in_java_notation_are_parsed() {
 fn malformed_and_too_long_numbers_are_rejected() {
     for text in ["", " ", ".", "-", "e5", "1e", "1e+", "1,5", "0x10", "NaN", "Infinity", "1.2.3", "--1", "1 2", "١"] {
         let error = Decimal::read(text).unwrap_err();
-        assert_eq!(error, Cause::NotANumber { found: text.to_owned() }, "{text}");
+        assert_eq!(error, GeniusError::NotANumber { found: text.to_owned() }, "{text}");
     }
     let (longest, longer) = ("9".repeat(MAX_DIGITS), "9".repeat(MAX_DIGITS + 1));
     for text in [&longest, &format!("0.{longest}"), &format!("{longest}.{longest}"), "1e39", "1e-40"] {
@@ -42,7 +42,7 @@ fn malformed_and_too_long_numbers_are_rejected() {
     }
     let endless = "1".repeat(1_000_000);
     for text in [&longer, &format!("0.{longer}"), "1e41", "1e-41", "1e9999", "1e-99999999999999999999", &endless] {
-        assert_eq!(Decimal::read(text).unwrap_err(), Cause::LongNumber, "{text:.50}");
+        assert_eq!(Decimal::read(text).unwrap_err(), GeniusError::NumberTooLong, "{text:.50}");
     }
 }
 
