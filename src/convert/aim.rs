@@ -193,7 +193,7 @@ fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violation
         Err(_) => None,
     };
     if floor.is_none() {
-        let text = format!("{} is no firmness; give one from 1 (tentative) to 4 (absolute)", aim.floor);
+        let text = format!("{} is not a firmness; expected 1 (tentative) to 4 (absolute)", aim.floor);
         violations.add("aim.floor", text);
     }
     let mut pins = to_answers(scenario, &aim.pins, InputKind::Issues, "aim.pins", violations);
@@ -256,7 +256,7 @@ fn to_counts(
         let Some(position) = to_party(scenario, id, &field, violations) else { continue };
         let role = scenario.parties.get(position).map(|party| party.role);
         if !seen.insert(position) {
-            violations.add(field, format!("`{id}` is named already"));
+            violations.add(field, format!("`{id}` is already in the list"));
         } else if role == Some(Role::Principal) {
             violations.add(field, format!("`{id}` is a principal: its red lines always count"));
         } else if let Some(counts) = counts.get_mut(position) {

@@ -30,7 +30,7 @@ pub fn to_stated(
     let lines = &question.compiled.scenario().red_lines;
     let known: HashMap<&str, RedLineIndex> = lines.indexed().map(|(at, line)| (&*line.id, at)).collect();
     if given.len() > MAX_PROBABILITIES {
-        let text = format!("{} are given; at most {MAX_PROBABILITIES} are read", given.len());
+        let text = format!("the list has {} probabilities; at most {MAX_PROBABILITIES} are allowed", given.len());
         violations.over("probabilities", "probabilities", text);
         return stated;
     }
@@ -51,7 +51,7 @@ pub fn to_stated(
             Some(Of::Firmness(number)) => match v1::Firmness::try_from(*number).ok().and_then(to_firmness) {
                 Some(firmness) => stated.state_for_firmness(firmness, probability),
                 None => {
-                    let text = format!("{number} is no firmness; give one from 1 (tentative) to 4 (absolute)");
+                    let text = format!("{number} is not a firmness; expected 1 (tentative) to 4 (absolute)");
                     violations.add(format!("{field}.firmness"), text);
                     None
                 }
@@ -104,14 +104,14 @@ pub fn to_sweep(question: &SearchQuestion, sweep: &[String], violations: &mut Vi
         violations.over(
             "sweep",
             "sweep",
-            format!("{} circumstances are named; at most {MAX_SWEEP} are read", sweep.len()),
+            format!("the list has {} circumstances; at most {MAX_SWEEP} are allowed", sweep.len()),
         );
     }
     for (at, name) in sweep.iter().take(MAX_SWEEP).enumerate() {
         let field = format!("sweep[{at}]");
         let Some(input) = to_input(scenario, name, InputKind::Circumstances, &field, violations) else { continue };
         if inputs.contains(&input) {
-            violations.add(field, format!("`{name}` is named already"));
+            violations.add(field, format!("`{name}` is already in the list"));
         }
         inputs.push(input);
     }

@@ -95,13 +95,13 @@ pub enum ApiError {
         limit: usize,
     },
     /// A stream of evaluations received no request within its idle time.
-    #[error("no request arrived for {seconds} seconds; earlier requests are answered, send the others in a new stream")]
+    #[error("no request arrived for {seconds} seconds; earlier requests are answered; send the others in a new stream")]
     StreamIdle {
         /// The idle time.
         seconds: u64,
     },
     /// The server is shutting down.
-    #[error("the server is shutting down; requests that it has read are answered, send the others to another server")]
+    #[error("the server is shutting down; requests that it has read are answered; send the others to another server")]
     ShuttingDown,
     /// The header `grpc-timeout` is invalid, or occurs twice.
     #[error("`grpc-timeout` must occur once, with one to eight digits and a unit (H, M, S, m, u or n)")]

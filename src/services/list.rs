@@ -199,7 +199,7 @@ impl Filter {
             Ok(firmness) => filter.firmness_at_least = to_firmness(firmness),
             Err(_) => violations.add(
                 "filter.firmness_at_least",
-                format!("there is no firmness {}; 1 is tentative, 4 is absolute", requested.firmness_at_least),
+                format!("{} is not a firmness; expected 1 (tentative) to 4 (absolute)", requested.firmness_at_least),
             ),
         }
         filter.held_on = to_date(requested.held_on.as_ref(), "filter.held_on", violations);
@@ -291,7 +291,7 @@ fn read_order(text: &str, violations: &mut Violations) -> Vec<(OrderKey, bool)> 
             }
         };
         if order.iter().any(|(named, _)| *named == key) {
-            violations.add(FIELD, format!("`{}` is named already", quoted(part.trim())));
+            violations.add(FIELD, format!("`{}` is already in the list", quoted(part.trim())));
         }
         order.push((key, falling));
     }

@@ -119,7 +119,7 @@ fn to_disagreement(
         }
         let Some(party) = to_party(scenario, &utility.party, &format!("{field}.party"), violations) else { continue };
         if stated.iter().any(|(of, _)| *of == party) {
-            violations.add(format!("{field}.party"), format!("`{}` is named already", utility.party));
+            violations.add(format!("{field}.party"), format!("`{}` is already in the list", utility.party));
         } else if !with_numbers.contains(&party) {
             violations.add(format!("{field}.party"), format!("`{}` has no numbers to bargain with", utility.party));
         }

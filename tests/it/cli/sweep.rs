@@ -170,7 +170,9 @@ fn a_broken_stream_keeps_its_answers_and_can_be_resumed() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(
-        stderr.starts_with("error: sweep stopped after 10 answers; add --resume to continue\n  the server is about"),
+        stderr.starts_with(
+            "error: sweep stopped after 10 answers; add --resume to continue\n  the server is shutting down"
+        ),
         "{stderr}"
     );
     drop(input);

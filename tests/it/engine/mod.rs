@@ -1,4 +1,5 @@
 //! The engine compared with a naive oracle that enumerates all completions.
 
+mod equivalence;
 mod exactness;
 mod hypotheses;

@@ -1,3 +1,5 @@
+//! The precedence of probabilities.
+
 use super::{Probability, ProbabilityOrigin, StatedProbabilities};
 use crate::tests::problem;
 use detente_core::scenario::index::RedLineIndex;

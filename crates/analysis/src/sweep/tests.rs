@@ -1,3 +1,5 @@
+//! The combinations of values of a sweep.
+
 use super::TooManyCasesError;
 use crate::Budget;
 use crate::tests::problem;
