@@ -169,7 +169,7 @@ impl Compiled {
                 deciding.push(inputs.into_boxed_slice());
             }
         }
-        (watchers.iter().map(|list| list.as_slice().into()).collect(), deciding.into())
+        (watchers.into_iter().map(Vec::into_boxed_slice).collect(), deciding.into())
     }
 
     /// Returns the inputs on which the status or firmness of a red line depends, in input order.
