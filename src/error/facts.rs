@@ -1,4 +1,4 @@
-//! What the API says about each error besides its message: code, reason, metadata and standard details.
+//! The code, the reason, the metadata and the standard details of each error.
 //!
 //! Owns the only match over all errors. Must not know how a status is encoded.
 

@@ -79,7 +79,7 @@ pub(super) enum SearchError {
     Day(#[from] NotCoveredError),
 }
 
-/// What a search does at the moment.
+/// A phase of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchPhase {
     /// Searches for the packages nearest to a proposal.
@@ -103,7 +103,7 @@ pub enum SearchPhase {
 /// A report of the progress of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchProgress {
-    /// What the search does.
+    /// The current phase.
     pub phase: SearchPhase,
     /// The steps of the phase that are done.
     pub done: u64,

@@ -38,7 +38,7 @@ pub struct Sweep {
 impl Problem {
     /// Returns all combinations of the values of circumstances that the question leaves possible.
     ///
-    /// Without circumstances there is no combination.
+    /// An empty sweep has no combinations.
     ///
     /// # Errors
     /// If there are more than [`MAX_SWEEP`] combinations.

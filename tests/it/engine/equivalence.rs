@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use proptest::prelude::*;
 use std::cell::Cell;
 
-/// What a history reports of one day: the message of this level of detail without its day, and the status of every red
+/// The report of a history on one day: the message of this level of detail without its day, and the status of every red
 /// line, because a basic message leaves out whether a red line is clear or not yet recorded.
 type Reported = (v1::Evaluation, Vec<(RedLineIndex, FindingOutline)>);
 

@@ -25,7 +25,7 @@ pub(super) struct Drafts {
     pub(super) all_read: bool,
 }
 
-/// What a name denotes that issues, circumstances and groups share.
+/// The bearer of a name in the namespace that issues, circumstances and groups share.
 #[derive(Clone, Copy)]
 pub(super) enum InputOrGroup {
     Input(InputIndex),
