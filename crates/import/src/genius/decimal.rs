@@ -3,8 +3,8 @@
 //! Owns the parsing and the arithmetic of the numbers in GENIUS files. Doubles are not exact: 0.1 times 3 is not 0.3,
 //! so deals that are equally good would compare as different. Must not know of issues or profiles.
 
-use super::MAX_DIGITS;
 use super::fault::GeniusError;
+use super::limits::MAX_DIGITS;
 use num_bigint::{BigInt, Sign};
 use std::cmp::Ordering;
 use std::fmt;

@@ -2,9 +2,9 @@
 //!
 //! Owns the kinds of issues, and the ids of issues and options. Must not know of parties or profiles.
 
-use super::MAX_OPTIONS;
 use super::fault::{GeniusError, ImportError};
 use super::ids::Ids;
+use super::limits::MAX_OPTIONS;
 use super::xml::{Element, Xml, excerpt};
 use detente_core::scenario::limits::MAX_ISSUES;
 use detente_core::scenario::{is_word_of_answers, is_word_of_the_language};

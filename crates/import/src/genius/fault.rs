@@ -2,7 +2,9 @@
 //!
 //! Owns the error messages of the import. Must not know of the reading itself.
 
-use super::{MAX_DEPTH, MAX_DIGITS, MAX_FILE_BYTES, MAX_NAME, MAX_NODES, MAX_OPTIONS, MAX_PROFILES, MAX_TAG_BYTES};
+use super::limits::{
+    MAX_DEPTH, MAX_DIGITS, MAX_FILE_BYTES, MAX_NAME, MAX_NODES, MAX_OPTIONS, MAX_PROFILES, MAX_TAG_BYTES,
+};
 use detente_core::scenario::limits::{MAX_ISSUES, MAX_PREFERENCES};
 use std::fmt;
 use thiserror::Error;

@@ -5,7 +5,7 @@
 //! entities. Must not know of GENIUS.
 
 use super::fault::GeniusError;
-use super::{MAX_DEPTH, MAX_TAG_BYTES};
+use super::limits::{MAX_DEPTH, MAX_TAG_BYTES};
 
 /// The kind of one piece of markup.
 enum Markup {

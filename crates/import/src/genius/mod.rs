@@ -12,66 +12,25 @@
 mod decimal;
 mod domain;
 mod fault;
+mod file_name;
 mod ids;
+mod limits;
 mod markup;
+mod options;
 mod profile;
 mod scenario_file;
 mod xml;
 
 pub use fault::{GeniusError, ImportError, Place};
+pub use limits::{
+    MAX_DEPTH, MAX_DIGITS, MAX_FILE_BYTES, MAX_NAME, MAX_NODES, MAX_OPTIONS, MAX_PROFILES, MAX_TAG_BYTES,
+};
+pub use options::{Convention, Options};
+pub use xml::XmlFile;
 
 use detente_core::scenario::limits::MAX_PREFERENCES;
-use jiff::civil::Date;
+use file_name::{file_name, file_stem};
 use xml::Xml;
-
-/// The maximum size of an XML file, in bytes.
-pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
-/// The maximum nesting depth of elements.
-pub const MAX_DEPTH: usize = 16;
-/// The maximum number of elements and texts in a file.
-pub const MAX_NODES: u32 = 500_000;
-/// The maximum size of a tag with its attributes, in bytes.
-pub const MAX_TAG_BYTES: usize = 8 * 1024;
-/// The maximum length of the name of an issue, an option or a file, in characters.
-pub const MAX_NAME: usize = 200;
-/// The maximum number of options of an issue.
-pub const MAX_OPTIONS: usize = detente_condition::MAX_ENTRIES;
-/// The maximum number of profiles of a domain.
-pub const MAX_PROFILES: usize = 64;
-/// The maximum number of digits of a number before its decimal point, and after it.
-pub const MAX_DIGITS: usize = 40;
-
-/// The path and the text of an XML file.
-#[derive(Clone, Copy, Debug)]
-pub struct XmlFile<'a> {
-    /// The path, for error messages; its last part names the party or the scenario.
-    pub path: &'a str,
-    /// The content of the file.
-    pub text: &'a str,
-}
-
-/// The rule by which weight and evaluation make a party's number for an option.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Convention {
-    /// Weight times evaluation, both as published.
-    #[default]
-    AsPublished,
-    /// Weight times evaluation, divided by the highest evaluation of the issue if the issue is discrete.
-    ///
-    /// GENIUS itself uses this rule.
-    Normalized,
-}
-
-/// The parts of a scenario that the GENIUS files do not state.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The id of the scenario; `None` derives it from the name of the domain file.
-    pub id: Option<String>,
-    /// The one day that the scenario covers.
-    pub date: Date,
-    /// The rule for the numbers of preferences.
-    pub convention: Convention,
-}
 
 /// Converts a domain and the profiles of its parties to the text of a scenario file.
 ///
@@ -100,22 +59,4 @@ pub fn import(domain: XmlFile, profiles: &[XmlFile], options: &Options) -> Resul
         parties: &parties,
         options,
     }))
-}
-
-/// Returns the last part of a path.
-fn file_name(path: &str) -> Result<&str, ImportError> {
-    printable(path, path.rsplit(['/', '\\']).next().unwrap_or(path))
-}
-
-/// Returns the last part of a path, without the extension.
-fn file_stem(path: &str) -> Result<&str, ImportError> {
-    let name = file_name(path)?;
-    Ok(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
-}
-
-/// Returns a file name if it can be a title: not empty, not too long, without control characters.
-fn printable<'a>(path: &str, name: &'a str) -> Result<&'a str, ImportError> {
-    let is_printable =
-        !name.trim().is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
-    is_printable.then_some(name).ok_or_else(|| ImportError::new(Place::start_of(path), GeniusError::FileName))
 }

@@ -5,8 +5,9 @@
 use super::decimal::Decimal;
 use super::domain::{self, Issue, Kind};
 use super::fault::{GeniusError, ImportError};
+use super::file_name::{file_name, file_stem};
+use super::options::Convention;
 use super::xml::{Element, Xml, excerpt};
-use super::{Convention, file_name, file_stem};
 use std::collections::HashMap;
 
 /// The profile of a party.

@@ -5,8 +5,8 @@
 use super::decimal::Decimal;
 use super::domain::Issue;
 use super::ids::Ids;
+use super::options::{Convention, Options};
 use super::profile::{Profile, Worth};
-use super::{Convention, Options};
 use detente_core::scenario::is_word_of_the_language;
 use std::fmt::Write;
 

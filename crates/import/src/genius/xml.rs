@@ -4,8 +4,18 @@
 //! scenarios.
 
 use super::fault::{GeniusError, ImportError, Place};
-use super::{MAX_FILE_BYTES, MAX_NAME, MAX_NODES, XmlFile, markup};
+use super::limits::{MAX_FILE_BYTES, MAX_NAME, MAX_NODES};
+use super::markup;
 use roxmltree::{Document, Error, Node, ParsingOptions};
+
+/// The path and the text of an XML file.
+#[derive(Clone, Copy, Debug)]
+pub struct XmlFile<'a> {
+    /// The path, for error messages; its last part names the party or the scenario.
+    pub path: &'a str,
+    /// The content of the file.
+    pub text: &'a str,
+}
 
 /// A parsed XML file.
 pub(super) struct Xml<'a> {

@@ -1,0 +1,26 @@
+//! What a caller chooses about an import, beside the files.
+
+use jiff::civil::Date;
+
+/// The rule by which weight and evaluation make a party's number for an option.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Convention {
+    /// Weight times evaluation, both as published.
+    #[default]
+    AsPublished,
+    /// Weight times evaluation, divided by the highest evaluation of the issue if the issue is discrete.
+    ///
+    /// GENIUS itself uses this rule.
+    Normalized,
+}
+
+/// The parts of a scenario that the GENIUS files do not state.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The id of the scenario; `None` derives it from the name of the domain file.
+    pub id: Option<String>,
+    /// The one day that the scenario covers.
+    pub date: Date,
+    /// The rule for the numbers of preferences.
+    pub convention: Convention,
+}
