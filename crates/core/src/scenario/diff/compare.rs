@@ -2,8 +2,10 @@
 //!
 //! Must not know of the scenario model except for the meanings of conditions.
 
+use super::change::{Change, Meaning, Place, Step, What};
+use super::describe;
 use super::meaning::{self, ScenarioFormula};
-use super::{Change, Content, Field, Meaning, Part, Place, Section, Stated, Step, What, describe};
+use super::part::{Content, Field, Part, Section, Stated};
 use crate::scenario::model::Scenario;
 use detente_condition::Formula;
 use std::collections::HashMap;

@@ -3,7 +3,8 @@
 //! Structs are destructured completely, so that the compiler reports a new field that is missing here. Must not know of
 //! the comparison.
 
-use super::{Content, Field, Part, Section, Stated, words};
+use super::part::{Content, Field, Part, Section, Stated};
+use super::words;
 use crate::scenario::index::PartyIndex;
 use crate::scenario::model::{
     Caution, Condition, Constraint, Evidence, Group, Id, Input, Party, Preference, Proposal, RedLine, Scenario, Source,

@@ -5,7 +5,7 @@
 //!
 //! Must not know of the texts of conditions.
 
-use super::Meaning;
+use super::change::Meaning;
 use crate::scenario::model::Scenario;
 use detente_condition::{Atom, Decision, Domain, EntryIndex, Formula, InputIndex, Space, WorkBudget};
 
