@@ -2,9 +2,9 @@
 //!
 //! Must not know of how a waiver compares with others.
 
-use super::Resolver;
 use super::inputs::Drafts;
 use super::lines::{DraftCaution, DraftCondition, DraftConstraint, DraftLine};
+use super::resolver::Resolver;
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::place_within;
 use crate::scenario::index::{CautionIndex, ConstraintIndex, IndexVec, RedLineIndex};

@@ -2,8 +2,8 @@
 //!
 //! Must not know of conditions.
 
+use super::resolver::{InputOrGroup, Resolver, line, prose, snake};
 use super::values::value;
-use super::{Resolver, line, prose, snake};
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::{Content, Node};
 use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
@@ -23,13 +23,6 @@ pub(super) struct Drafts {
     pub(super) places: Vec<Place>,
     /// Whether the domains of all inputs are known.
     pub(super) all_read: bool,
-}
-
-/// The bearer of a name in the namespace that issues, circumstances and groups share.
-#[derive(Clone, Copy)]
-pub(super) enum InputOrGroup {
-    Input(InputIndex),
-    Group,
 }
 
 /// The keys that issues and circumstances have in common.

@@ -2,7 +2,7 @@
 //!
 //! Must not know of prime implicants.
 
-use super::{Resolver, line, prose};
+use super::resolver::{Resolver, line, prose};
 use crate::scenario::diagnostics::Place;
 use crate::scenario::format::{CautionEntry, ConstraintEntry, RedLineEntry, WaiverEntry};
 use crate::scenario::index::PartyIndex;

@@ -4,38 +4,27 @@
 //! not know of YAML syntax.
 
 mod conditions;
+mod evidence;
 mod inputs;
 mod lines;
 mod names;
+mod resolver;
 mod rest;
 pub(crate) mod values;
 mod waivers;
 
-use self::inputs::InputOrGroup;
 use self::names::Names;
+use self::resolver::{Resolver, prose};
 use super::diagnostics::{Faults, Place};
 use super::document::Node;
-use super::format::{CoversEntry, EvidenceEntry, ScenarioEntry, SpanEntry};
-use super::index::{IndexVec, PartyIndex, SourceIndex};
-use super::limits::{self, MAX_QUOTE_WORDS};
-use super::model::{Evidence, Id, Revision, Scenario, Source, Span};
-use super::record::{At, Read, SingleLine, Snake, Text};
+use super::format::{CoversEntry, ScenarioEntry};
+use super::limits;
+use super::model::{Revision, Scenario};
+use super::record::{At, Read};
 use super::revision;
 use detente_condition::{Space, Vocabulary};
 use jiff::civil::Date;
 use std::sync::Arc;
-
-/// The state of resolving one file.
-pub(super) struct Resolver<'a> {
-    pub(super) faults: &'a mut Faults,
-    characters: &'a [char],
-    covers: Option<(Date, Date)>,
-    as_of: Option<Date>,
-    sources: Names<SourceIndex>,
-    parties: Names<PartyIndex>,
-    inputs: Names<InputOrGroup>,
-    vocabulary: Vocabulary,
-}
 
 /// Turns the tree of a scenario file into a scenario.
 ///
@@ -57,11 +46,6 @@ pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<S
 }
 
 impl Resolver<'_> {
-    fn fault<T>(&mut self, place: Place, message: impl Into<String>) -> Option<T> {
-        self.faults.add(place, message);
-        None
-    }
-
     fn scenario(&mut self, entry: ScenarioEntry) -> Option<Scenario> {
         let place = Place { start: entry.place.start, end: entry.place.start + 1 };
         self.covers = entry.covers.as_ref().and_then(|covers| self.covers(covers));
@@ -138,23 +122,6 @@ impl Resolver<'_> {
         Some((from.value, to.value))
     }
 
-    /// Returns the entries of a list up to its limit, and reports a list that exceeds the limit.
-    fn list<T>(&mut self, list: Option<At<Vec<T>>>, what: &str, most: usize) -> Vec<T> {
-        let mut list = self.whole_list(list, what, most);
-        list.truncate(most);
-        list
-    }
-
-    /// Returns all entries of a list, and reports a list that exceeds its limit.
-    fn whole_list<T>(&mut self, list: Option<At<Vec<T>>>, what: &str, most: usize) -> Vec<T> {
-        let Some(list) = list else { return Vec::new() };
-        if list.value.len() > most {
-            let place = Place { start: list.place.start, end: list.place.start + 1 };
-            self.faults.add(place, format!("there are {} {what}; the limit is {most}", list.value.len()));
-        }
-        list.value
-    }
-
     fn at_least_one<T>(&mut self, list: Option<&At<Vec<T>>>, what: &str) {
         if let Some(list) = list.filter(|list| list.value.is_empty())
             && !self.faults.any_within(list.place)
@@ -162,141 +129,4 @@ impl Resolver<'_> {
             self.faults.add(list.place, format!("a scenario needs at least one {what}"));
         }
     }
-
-    fn sources(&mut self, entries: Vec<super::format::SourceEntry>) -> IndexVec<SourceIndex, Source> {
-        let mut sources = Vec::with_capacity(entries.len());
-        for (index, entry) in (0..).map(SourceIndex).zip(entries) {
-            if let Some(id) = &entry.id {
-                self.sources.add("source", &id.value.0, id.place, index, self.faults);
-            }
-            let authors = self.strings(entry.authors, entry.place);
-            sources.push(Source {
-                id: entry.id.map_or_else(|| "".into(), |id| id.value.0.into()),
-                title: line(entry.title),
-                publisher: line(entry.publisher),
-                authors,
-                published: entry.published.map(|date| date.value),
-                url: line(entry.url),
-                note: prose(entry.note),
-            });
-        }
-        self.sources.settle();
-        sources.into()
-    }
-
-    /// Returns the entries of a list of short texts up to the limit of lists.
-    fn strings(&mut self, lines: Option<Vec<SingleLine>>, place: Place) -> Vec<String> {
-        let list = lines.map(|lines| At { place, value: lines.into_iter().map(|line| line.0).collect() });
-        self.list(list, "entries", limits::MAX_ENTRIES)
-    }
-
-    fn party(&mut self, id: &At<Snake>) -> Option<PartyIndex> {
-        self.parties.find("party", &id.value.0, id.place, self.faults)
-    }
-
-    /// Reads spans. They must be in order, disjoint, not empty, and each at least partly within the days covered.
-    fn spans(&mut self, entries: Option<At<Vec<SpanEntry>>>, what: &str) -> Vec<Span> {
-        let Some(entries) = entries else { return Vec::new() };
-        if entries.value.is_empty() && !self.faults.any_within(entries.place) {
-            self.faults.add(entries.place, format!("{what} needs at least one span in `held`"));
-        }
-        let mut spans: Vec<(Span, Place)> = Vec::new();
-        for entry in self.list(Some(entries), "spans", limits::MAX_SPANS) {
-            let Some(span) = self.span(&entry) else { continue };
-            if let Some((last, _)) = spans.last() {
-                let overlap = last.until.is_none_or(|until| span.from < until);
-                if overlap {
-                    let previous = last.until.map_or_else(
-                        || "but the previous span has no end".to_owned(),
-                        |until| format!("before the previous span ends on {until}"),
-                    );
-                    let message = format!("this span begins on {}, {previous}", span.from);
-                    self.faults.add(entry.place, message);
-                    continue;
-                }
-            }
-            spans.push((span, entry.place));
-        }
-        spans.into_iter().map(|(span, _)| span).collect()
-    }
-
-    fn span(&mut self, entry: &SpanEntry) -> Option<Span> {
-        let (from, from_is_stated) = match (&entry.from, &entry.first_recorded) {
-            (Some(from), None) => (from, true),
-            (None, Some(first)) => (first, false),
-            (Some(_), Some(first)) => {
-                return self.fault(first.place, "a span has either `from` or `first_recorded`, not both");
-            }
-            // A date that could not be read has been reported already.
-            (None, None) if self.faults.any_within(entry.place) => return None,
-            (None, None) => return self.fault(entry.place, "a span needs a first day: `from` or `first_recorded`"),
-        };
-        if let Some(until) = entry.until.as_ref().filter(|until| until.value <= from.value) {
-            let message = format!("the span ends on {}, which is not after its first day, {}", until.value, from.value);
-            return self.fault(until.place, message);
-        }
-        let span = Span { from: from.value, from_is_stated, until: entry.until.as_ref().map(|until| until.value) };
-        if let Some((first, last)) = self.covers
-            && (span.from > last || span.until.is_some_and(|until| until <= first))
-        {
-            return self.fault(
-                entry.place,
-                format!("the span is entirely outside the days that the scenario covers, {first} to {last}"),
-            );
-        }
-        Some(span)
-    }
-
-    /// Reads evidence, and reports a list without any piece.
-    fn evidence(&mut self, entries: Option<At<Vec<EvidenceEntry>>>, what: &str) -> Vec<Evidence> {
-        let Some(entries) = entries else { return Vec::new() };
-        if entries.value.is_empty() && !self.faults.any_within(entries.place) {
-            let message = format!("{what} needs at least one piece of evidence: who said what, and in which source");
-            self.faults.add(entries.place, message);
-        }
-        let entries = self.list(Some(entries), "pieces of evidence", limits::MAX_EVIDENCE);
-        entries.into_iter().filter_map(|entry| self.piece_of_evidence(entry)).collect()
-    }
-
-    fn piece_of_evidence(&mut self, entry: EvidenceEntry) -> Option<Evidence> {
-        if let Some(quote) = &entry.quote {
-            let words = quote.value.0.split_whitespace().count();
-            if words > MAX_QUOTE_WORDS {
-                let message = format!("the quote has {words} words; the limit is {MAX_QUOTE_WORDS}");
-                self.faults.add(quote.place, message);
-            }
-        }
-        if let (Some(date), Some(as_of)) = (&entry.date, self.as_of)
-            && date.value > as_of
-        {
-            let message =
-                format!("{} is after {as_of}, the day up to which the record is complete (`as_of`)", date.value);
-            self.faults.add(date.place, message);
-        }
-        let source = entry.source.as_ref();
-        let source = source.and_then(|id| self.sources.find("source", &id.value.0, id.place, self.faults));
-        Some(Evidence {
-            source: source?,
-            kind: entry.kind?,
-            speaker: line(entry.speaker),
-            statement: prose(entry.statement),
-            quote: entry.quote.map_or_else(String::new, |quote| quote.value.0),
-            date: entry.date.map(|date| date.value),
-            against: entry.speaks == Some(super::format::Speaks::Against),
-            row: line(entry.row),
-        })
-    }
-}
-
-fn line(line: Option<SingleLine>) -> String {
-    line.map_or_else(String::new, |line| line.0)
-}
-
-fn prose(text: Option<Text>) -> String {
-    text.map_or_else(String::new, |text| text.0)
-}
-
-/// Converts an id to its form in the model; empty if it could not be read.
-fn snake(id: Option<At<Snake>>) -> Id {
-    id.map_or_else(|| "".into(), |id| id.value.0.into())
 }

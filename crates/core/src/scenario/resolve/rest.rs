@@ -2,9 +2,9 @@
 //!
 //! Must not know of conditions.
 
-use super::inputs::{Drafts, InputOrGroup};
+use super::inputs::Drafts;
+use super::resolver::{InputOrGroup, Resolver, line, prose};
 use super::values::{InputNames, answers, value};
-use super::{Resolver, line, prose};
 use crate::scenario::diagnostics::Faults;
 use crate::scenario::document::{Content, Key, Node};
 use crate::scenario::format::{PreferenceEntry, ProposalEntry};

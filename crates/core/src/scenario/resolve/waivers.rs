@@ -2,8 +2,8 @@
 //!
 //! Must not know of anything except one red line and its waivers.
 
-use super::Resolver;
 use super::lines::{DraftCondition, DraftLine, DraftWaiver};
+use super::resolver::Resolver;
 use crate::scenario::diagnostics::Place;
 use crate::scenario::model::{Firmness, Span};
 use detente_condition::{Decision, Formula, Space, WorkBudget};
