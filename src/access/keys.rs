@@ -6,6 +6,7 @@
 //! algorithm that it names or, if it names none, the algorithms of its type; issuer, audience, expiry and subject are
 //! required; a token cannot supply a key.
 
+use crate::access::scenario_ids::parse_scenario_ids;
 use crate::access::{AuthenticationError, Caller, CallerRole, CredentialFileError};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
@@ -99,7 +100,7 @@ struct Claims {
     nbf: Option<f64>,
     sub: String,
     detente_role: Option<Value>,
-    #[serde(default, deserialize_with = "crate::access::non_null_list")]
+    #[serde(default, deserialize_with = "crate::access::scenario_ids::non_null_list")]
     detente_scenarios: Option<Vec<String>>,
 }
 
@@ -252,7 +253,7 @@ impl Keys {
         };
         let scenarios = claims
             .detente_scenarios
-            .map(|ids| crate::access::parse_scenario_ids(&ids).ok_or(AuthenticationError::Malformed))
+            .map(|ids| parse_scenario_ids(&ids).ok_or(AuthenticationError::Malformed))
             .transpose()?;
         Ok(Caller::signed(sub, role, scenarios, Some(until), key.revoked.clone()))
     }

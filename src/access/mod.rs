@@ -8,149 +8,15 @@
 
 mod authentication_error;
 mod authority;
+mod caller;
+mod credential_file_error;
 mod keys;
+mod scenario_ids;
 mod tokens;
 
 pub use authentication_error::AuthenticationError;
 pub use authority::Authority;
+pub use caller::{Caller, CallerRole};
+pub use credential_file_error::CredentialFileError;
 pub use keys::{JwtAlgorithm, JwtRules, Keys};
 pub use tokens::Tokens;
-
-use detente_core::scenario::model::Id;
-use serde::Deserialize;
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::SystemTime;
-use thiserror::Error;
-
-/// What a caller may do. A later role includes the rights of the earlier ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CallerRole {
-    /// May evaluate and list.
-    Reader,
-    /// May also run analyses and evaluate hypotheses.
-    Analyst,
-}
-
-/// Scenarios to which a caller can be restricted.
-const MAX_SCENARIOS: usize = 1_000;
-
-/// Deserialises a list and rejects `null`.
-///
-/// Without a list, the caller sees all scenarios, so `null` must not count as an omitted list.
-fn non_null_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    Vec::deserialize(deserializer).map(Some)
-}
-
-/// Parses the scenarios to which a caller is restricted.
-///
-/// Returns `None` if there are too many, or if one is not an id: `*` or a full resource name would not mean what its
-/// author intended.
-fn parse_scenario_ids(ids: &[impl AsRef<str>]) -> Option<BTreeSet<Id>> {
-    let is_id_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    let all_are_ids = ids.iter().map(AsRef::as_ref).all(|id: &str| !id.is_empty() && id.bytes().all(is_id_byte));
-    (all_are_ids && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_ref())).collect())
-}
-
-/// Why a file of tokens or keys cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct CredentialFileError(pub(super) String);
-
-/// A caller with its rights. Clones share the state of revocation.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    name: Box<str>,
-    role: CallerRole,
-    /// `None`: all scenarios.
-    scenarios: Option<BTreeSet<Id>>,
-    is_known: bool,
-    /// Expiry of the credentials; `None` if they do not expire.
-    until: Option<SystemTime>,
-    /// Whether the credentials, or the key that signed them, have been revoked.
-    revoked: Arc<AtomicBool>,
-}
-
-impl Caller {
-    fn new(name: &str, role: CallerRole, scenarios: Option<BTreeSet<Id>>, until: Option<SystemTime>) -> Self {
-        Self::signed(name, role, scenarios, until, Arc::default())
-    }
-
-    fn signed(
-        name: &str,
-        role: CallerRole,
-        scenarios: Option<BTreeSet<Id>>,
-        until: Option<SystemTime>,
-        revoked: Arc<AtomicBool>,
-    ) -> Self {
-        Self { inner: Arc::new(Inner { name: name.into(), role, scenarios, is_known: true, until, revoked }) }
-    }
-
-    /// Returns the caller of a server that requires no credentials: an analyst who sees every scenario.
-    pub fn anonymous() -> Self {
-        let inner = Inner {
-            name: "anonymous".into(),
-            role: CallerRole::Analyst,
-            scenarios: None,
-            is_known: false,
-            until: None,
-            revoked: Arc::default(),
-        };
-        Self { inner: Arc::new(inner) }
-    }
-
-    /// Creates a caller that is identified by its client certificate alone.
-    ///
-    /// The caller is an analyst who sees every scenario.
-    pub fn with_certificate(name: &str, until: SystemTime) -> Self {
-        Self::new(name, CallerRole::Analyst, None, Some(until))
-    }
-
-    /// Returns the caller's name, used in logs and for quotas.
-    pub fn name(&self) -> &str {
-        &self.inner.name
-    }
-
-    /// Returns the caller's role.
-    pub fn role(&self) -> CallerRole {
-        self.inner.role
-    }
-
-    /// Whether the caller is identified, and not anonymous.
-    pub fn is_known(&self) -> bool {
-        self.inner.is_known
-    }
-
-    /// Whether the caller may see a scenario.
-    ///
-    /// Scenarios that the caller may not see are reported as not found.
-    pub fn may_see(&self, scenario: &str) -> bool {
-        self.inner.scenarios.as_ref().is_none_or(|scenarios| scenarios.contains(scenario))
-    }
-
-    /// Whether the caller may see every scenario.
-    pub fn sees_all(&self) -> bool {
-        self.inner.scenarios.is_none()
-    }
-
-    /// Whether the caller's credentials are valid at `now`: neither expired nor revoked.
-    pub fn is_valid_at(&self, now: SystemTime) -> bool {
-        !self.inner.revoked.load(Relaxed) && self.inner.until.is_none_or(|until| now < until)
-    }
-
-    fn revoke(&self) {
-        self.inner.revoked.store(true, Relaxed);
-    }
-
-    fn has_rights_of(&self, other: &Self) -> bool {
-        let rights = |caller: &Self| (caller.name().to_owned(), caller.role(), caller.inner.scenarios.clone());
-        rights(self) == rights(other)
-    }
-}

@@ -2,7 +2,8 @@
 //!
 //! Must not know how tokens arrive.
 
-use crate::access::{Caller, CallerRole, CredentialFileError, MAX_SCENARIOS};
+use crate::access::scenario_ids::{MAX_SCENARIOS, parse_scenario_ids};
+use crate::access::{Caller, CallerRole, CredentialFileError};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use detente_core::scenario::yaml::{Document, Value};
 use serde::Deserialize;
@@ -149,7 +150,7 @@ impl Tokens {
             let scenarios = match entry.scenarios {
                 ScenarioScope::Word("all") => None,
                 ScenarioScope::Word(_) => Some(BTreeSet::new()),
-                ScenarioScope::Ids(ids) => Some(crate::access::parse_scenario_ids(&ids).unwrap_or_default()),
+                ScenarioScope::Ids(ids) => Some(parse_scenario_ids(&ids).unwrap_or_default()),
             };
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {
                 return Err(CredentialFileError(format!(

@@ -1,0 +1,29 @@
+//! The list of scenarios to which credentials restrict a caller.
+//!
+//! Must not know in which kind of credentials the list stands.
+
+use detente_core::scenario::model::Id;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// Scenarios to which a caller can be restricted.
+pub(super) const MAX_SCENARIOS: usize = 1_000;
+
+/// Deserialises a list and rejects `null`.
+///
+/// Without a list, the caller sees all scenarios, so `null` must not count as an omitted list.
+pub(super) fn non_null_list<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
+}
+
+/// Parses the scenarios to which a caller is restricted.
+///
+/// Returns `None` if there are too many, or if one is not an id: `*` or a full resource name would not mean what its
+/// author intended.
+pub(super) fn parse_scenario_ids(ids: &[impl AsRef<str>]) -> Option<BTreeSet<Id>> {
+    let is_id_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let all_are_ids = ids.iter().map(AsRef::as_ref).all(|id: &str| !id.is_empty() && id.bytes().all(is_id_byte));
+    (all_are_ids && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_ref())).collect())
+}
