@@ -16,6 +16,7 @@ pub mod deadline;
 mod gate;
 pub mod panics;
 pub mod quota;
+mod random_id;
 pub mod receive;
 mod refusal;
 pub mod request_id;
@@ -23,16 +24,3 @@ pub mod response_budget;
 mod status_headers;
 
 pub use gate::{Gate, GateLayer};
-
-use data_encoding::HEXLOWER;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Returns 128 random bits as 32 hexadecimal digits.
-fn random_id() -> String {
-    let mut bytes = [0; 16];
-    if getrandom::fill(&mut bytes).is_err() {
-        // Without a source of randomness, the time makes the id differ from other ids.
-        bytes = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_be_bytes();
-    }
-    HEXLOWER.encode(&bytes)
-}

@@ -5,6 +5,7 @@
 
 use crate::error::ApiError;
 use crate::middleware::call::Call;
+use crate::middleware::random_id::random_id;
 use crate::middleware::refusal::{OptionalBody, OrRefusal, refusal, refuse, trailers};
 use crate::telemetry::panic_text;
 use bytes::Bytes;
@@ -33,7 +34,7 @@ fn catch_panic<T>(poll: impl FnOnce() -> T) -> Result<T, Payload> {
 
 /// Logs a panic, and returns the error for the caller.
 fn incident(payload: &Payload, call: Option<&Call>) -> ApiError {
-    let incident = crate::middleware::random_id();
+    let incident = random_id();
     let request_id = call.map_or("", Call::id);
     tracing::error!(
         target: LOG_TARGET,

@@ -4,6 +4,7 @@
 //! trailers-only answers. Inside the layer, the id is in the request's extensions. Must not know how a call is
 //! answered.
 
+use crate::middleware::random_id::random_id;
 use http::{HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use std::future::Future;
@@ -27,11 +28,7 @@ impl RequestId {
             (1..=MAX_BYTES).contains(&id.len()) && id.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'))
         };
         let accepted = request.headers().get(REQUEST_ID).filter(printable).cloned();
-        Self(
-            accepted
-                .or_else(|| crate::middleware::random_id().try_into().ok())
-                .unwrap_or(HeaderValue::from_static("none")),
-        )
+        Self(accepted.or_else(|| random_id().try_into().ok()).unwrap_or(HeaderValue::from_static("none")))
     }
 
     /// Returns the id as text.
