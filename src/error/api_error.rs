@@ -1,16 +1,8 @@
-//! The errors of the API and their one mapping to gRPC statuses with details.
+//! The errors with which calls are refused: their messages, and the fields that fill them.
 //!
-//! Owns the code, the reason, the message and the metadata of every refused call. Must not know how requests are read
-//! or evaluated.
+//! Must not know how an error becomes a status.
 
-mod call_error;
-mod facts;
-mod status;
-mod violations;
-
-pub use call_error::CallError;
-pub use violations::{Violations, quoted};
-
+use super::violations::Violations;
 use crate::schema::proto::v1::ErrorReason;
 use detente_condition::did_you_mean;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! Owns how the command line shows a status. Must not know where the call was answered.
 
-use super::ApiError;
+use super::api_error::ApiError;
 use thiserror::Error;
 use tonic::{Code, Status};
 use tonic_types::{BadRequest, ErrorInfo, RpcStatusExt, Status as RpcStatus, StatusExt};

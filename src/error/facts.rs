@@ -2,7 +2,8 @@
 //!
 //! Owns the only match over all errors. Must not know how a status is encoded.
 
-use super::{ApiError, Violations};
+use super::api_error::ApiError;
+use super::violations::Violations;
 use crate::schema::proto::v1::ErrorReason;
 use std::time::Duration;
 use tonic::Code;

@@ -2,8 +2,8 @@
 //!
 //! Owns how details are encoded. Must not know which errors have which details.
 
+use super::api_error::{ApiError, reason_name};
 use super::facts::{Detail, ErrorFacts};
-use super::{ApiError, reason_name};
 use prost::Message;
 use prost_types::Any;
 use std::error::Error;
