@@ -2,8 +2,9 @@
 //!
 //! Must not know how amendments are found.
 
+use super::grammar::{capitalised, counted};
 use super::search::{incomplete, not_recorded};
-use super::{answer_alone, capitalised, counted};
+use super::terms::answer_alone;
 use crate::convert::term::entry_id;
 use detente_analysis::{AmendmentStep, AmendmentStepKind, Amendments};
 use detente_core::scenario::model::Input;

@@ -2,7 +2,8 @@
 //!
 //! Must not know how an evaluation is computed.
 
-use super::{answer, capitalised, list};
+use super::grammar::{capitalised, list};
+use super::terms::answer;
 use crate::convert::term::entry_id;
 use detente_core::engine::{Cause, EffectiveInput, Evaluation, Finding, Origin, Stance, Status, Verdict};
 use detente_core::scenario::Scenario;

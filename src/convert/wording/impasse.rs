@@ -2,8 +2,8 @@
 //!
 //! Must not know how conflicts and concessions are found.
 
+use super::grammar::{counted, list};
 use super::search::{incomplete, not_recorded};
-use super::{counted, list};
 use detente_analysis::{Impasse, Problem};
 
 /// Puts the conflicts and concessions of an impasse into words.
