@@ -1,9 +1,12 @@
 //! Batches of complete lines, and the trait of their writers. Must not know where lines go.
 
-use crate::serving::decisions::MAX_LINE_BYTES;
 use serde_json::{Map, Value};
 use std::ops::Range;
 
+/// Longest line that is written, in bytes.
+///
+/// A longer line lacks its request, and its field `left_out` says so.
+pub const MAX_LINE_BYTES: usize = 1024 * 1024;
 /// Size from which a batch is written, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
 

@@ -2,10 +2,9 @@
 //!
 //! Must not know where lines go.
 
-use crate::serving::decisions::DecisionCounts;
 use crate::serving::decisions::batch::{Batch, Sink, WriteOutcome};
 use crate::serving::decisions::mask::Mask;
-use crate::serving::decisions::queue::{Line, Queue};
+use crate::serving::decisions::queue::{DecisionCounts, Line, Queue};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -16,8 +16,10 @@ mod mask;
 mod outline;
 mod queue;
 
+pub use batch::MAX_LINE_BYTES;
 pub use mask::{FIELDS, Mask, MaskError};
 pub use outline::Outline;
+pub use queue::{DecisionCounts, MAX_HELD_BYTES};
 
 use batch::Sink;
 use file::AppendOnlySink;
@@ -33,12 +35,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-/// Memory of all waiting lines, in bytes, as estimated by callers of [`DecisionLog::offer_holding`].
-pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
-/// Longest line that is written, in bytes.
-///
-/// A longer line lacks its request, and its field `left_out` says so.
-pub const MAX_LINE_BYTES: usize = 1024 * 1024;
 /// Time that dropping the last clone waits for the log to be written.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -75,19 +71,6 @@ impl DecisionSettings {
     pub fn to(target: DecisionTarget) -> Self {
         Self { target, max_bytes: 64 * 1024 * 1024, keep: 5, sample: 1.0, mask: Vec::new(), queue: 4096 }
     }
-}
-
-/// Counts of decisions since the start of the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DecisionCounts {
-    /// Lines written.
-    pub written: u64,
-    /// Lines dropped because the queue was full or the log had ended.
-    pub dropped: u64,
-    /// Lines that could not be created or written.
-    pub failed: u64,
-    /// Decisions left out by sampling.
-    pub left_out: u64,
 }
 
 /// A decision log. Clones share it.

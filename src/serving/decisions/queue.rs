@@ -7,7 +7,6 @@
 //! and then waits until there is a batch.
 
 use crate::locks::{ignore_poison, lock};
-use crate::serving::decisions::{DecisionCounts, MAX_HELD_BYTES};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,6 +16,8 @@ use std::time::{Duration, Instant};
 /// A closure that creates a line.
 pub(super) type Line = Box<dyn FnOnce() -> Value + Send>;
 
+/// Memory of all waiting lines, in bytes, as estimated by callers of [`DecisionLog::offer_holding`](super::DecisionLog::offer_holding).
+pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 /// Time for which lines are gathered before they are written.
 pub(super) const LINGER: Duration = Duration::from_millis(10);
 /// Lines in a batch; once this many wait, the thread writes them at once.
@@ -25,6 +26,19 @@ const BATCH_LINES: usize = 256;
 const BATCH_HELD_BYTES: usize = 4 * 1024 * 1024;
 /// Interval at which the idle thread returns without lines, to report faults that are due.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Counts of decisions since the start of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DecisionCounts {
+    /// Lines written.
+    pub written: u64,
+    /// Lines dropped because the queue was full or the log had ended.
+    pub dropped: u64,
+    /// Lines that could not be created or written.
+    pub failed: u64,
+    /// Decisions left out by sampling.
+    pub left_out: u64,
+}
 
 pub(super) struct Queue {
     state: Mutex<State>,
