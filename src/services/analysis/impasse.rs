@@ -8,7 +8,7 @@ use crate::convert::date::from_date;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
-use crate::services::analysis::AnalysisRequest;
+use crate::services::analysis::request::AnalysisRequest;
 use detente_analysis::{Budget, MAX_IMPASSE_RESULTS};
 use detente_core::engine::Compiled;
 use std::sync::Arc;

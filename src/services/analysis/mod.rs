@@ -6,11 +6,13 @@
 mod amend;
 mod impasse;
 mod packages;
+mod request;
 mod robustness;
 mod served;
 
 pub use crate::serving::AnalysisThreads;
 pub use detente_analysis::MAX_SWEEP;
+pub use request::AnalysisRequest;
 pub use served::Analyst;
 
 use amend::{AmendmentQuestion, suggest_amendments, to_amendment_question};
@@ -22,39 +24,9 @@ use crate::convert::aim::CommonFields;
 use crate::convert::request::Subject;
 use crate::error::ApiError;
 use crate::schema::proto::v1;
-use crate::services::RedLines;
 use detente_analysis::Budget;
 use detente_core::engine::Compiled;
-use prost::Message;
-use std::hash::Hash;
 use std::sync::Arc;
-
-/// A request of `AnalysisService`.
-pub trait AnalysisRequest: Message + Clone + 'static {
-    /// The validated request. Requests with equal questions share one computation.
-    type Question: Eq + Hash + Send + Sync + 'static;
-
-    /// The type of the response.
-    type Answer: Clone + Send + Sync + 'static;
-
-    /// Returns the scenario's name and the revision; each is empty if the request does not give it.
-    fn scenario(&self) -> (&str, &str);
-
-    /// Returns the fields that all requests of the service have in common.
-    fn fields(&self) -> CommonFields<'_>;
-
-    /// Validates the request against the scenario that it is about.
-    ///
-    /// # Errors
-    /// The errors that `ErrorReason` in the schema documents.
-    fn question(&self, compiled: &Arc<Compiled>) -> Result<Self::Question, ApiError>;
-
-    /// Computes the answer, cut short when `budget` is used up.
-    ///
-    /// # Errors
-    /// The errors that `ErrorReason` in the schema documents.
-    fn answer(question: &Self::Question, budget: &Budget<'_>) -> Result<Self::Answer, ApiError>;
-}
 
 macro_rules! request {
     ($request:ident, $convert:path => $question:ty, $answer:path => $response:ty $(, $subject:ident)?) => {
@@ -119,28 +91,3 @@ request!(
     assess_robustness => v1::AssessRobustnessResponse,
     subject
 );
-
-impl RedLines {
-    /// Answers a request of `AnalysisService` on the calling thread.
-    ///
-    /// # Errors
-    /// The errors that `ErrorReason` in the schema documents.
-    pub fn analyse<R: AnalysisRequest>(&self, request: &R, budget: &Budget<'_>) -> Result<R::Answer, ApiError> {
-        R::answer(&self.question_of_analysis(request)?, budget)
-    }
-
-    /// Validates a request of `AnalysisService`.
-    fn question_of_analysis<R: AnalysisRequest>(&self, request: &R) -> Result<R::Question, ApiError> {
-        request.question(&self.scenario_of_analysis(request)?)
-    }
-
-    /// Returns the scenario that a request of `AnalysisService` is about.
-    fn scenario_of_analysis<R: AnalysisRequest>(&self, request: &R) -> Result<Arc<Compiled>, ApiError> {
-        let (scenario, revision) = request.scenario();
-        let proposal_name = match request.fields().subject {
-            Some(Subject::Named(name)) => name,
-            _ => "",
-        };
-        self.scenario_of_subject(scenario, proposal_name, revision)
-    }
-}

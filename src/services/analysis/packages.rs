@@ -10,7 +10,7 @@ use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
-use crate::services::analysis::AnalysisRequest;
+use crate::services::analysis::request::AnalysisRequest;
 use detente_analysis::{
     BargainingSolutions, Budget, EfficientPackage, MAX_PACKAGES, PackageOrder, PackageQuery, PackageResults,
     PackageSearchError,

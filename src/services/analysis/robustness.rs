@@ -12,7 +12,7 @@ use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
-use crate::services::analysis::AnalysisRequest;
+use crate::services::analysis::request::AnalysisRequest;
 use detente_analysis::{Budget, MAX_SWEEP, StatedProbabilities, Sweep};
 use detente_condition::InputIndex;
 use detente_core::engine::Compiled;

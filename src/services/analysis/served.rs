@@ -10,7 +10,7 @@ use crate::schema::proto::analysis_service_server::{AnalysisService, AnalysisSer
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::RedLines;
-use crate::services::analysis::AnalysisRequest;
+use crate::services::analysis::request::AnalysisRequest;
 use crate::services::size::{MAX_ANSWER_BYTES, bounded};
 use crate::serving::{Analyses, AnalysisError, AnalysisThreads, JobHandle, Ticket, WorkersError};
 use detente_analysis::{Budget, SearchProgress};
