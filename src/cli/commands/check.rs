@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// The options of `detente check`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     /// Scenario files to check.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,

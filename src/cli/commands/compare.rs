@@ -26,7 +26,7 @@ Examples:
 
 /// The options of `detente compare`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     /// Ids of reference proposals, or YAML or JSON files (as for `evaluate`), up to 50.
     /// [default: all reference proposals]
     #[arg(value_name = "PROPOSAL")]

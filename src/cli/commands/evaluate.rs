@@ -25,7 +25,7 @@ Examples:
 
 /// The options of `detente evaluate`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     #[command(flatten)]
     question: Question,
 

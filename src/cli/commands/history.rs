@@ -24,7 +24,7 @@ Examples:
 
 /// The options of `detente history`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     #[command(flatten)]
     question: Question,
 

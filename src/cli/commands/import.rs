@@ -21,7 +21,7 @@ Examples:
 
 /// The formats that can be imported.
 #[derive(Debug, Subcommand)]
-pub(in crate::cli) enum Format {
+pub(super) enum Format {
     /// Convert a negotiation domain of GENIUS (ANAC) with additive utilities.
     #[command(after_help = GENIUS_EXAMPLES)]
     Genius(GeniusOptions),
@@ -29,7 +29,7 @@ pub(in crate::cli) enum Format {
 
 /// The options of `detente import genius`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct GeniusOptions {
+pub(super) struct GeniusOptions {
     /// Domain: an XML file with issues and options.
     #[arg(value_name = "DOMAIN")]
     domain: PathBuf,

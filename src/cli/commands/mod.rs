@@ -1,4 +1,4 @@
-//! The commands, with one file each. Owns the list that `detente --help` prints.
+//! The command line as a whole, and its commands, with one file each. Owns the list that `detente --help` prints.
 
 mod amend;
 mod check;
@@ -16,15 +16,25 @@ pub(crate) mod serve;
 mod sweep;
 mod test;
 
+use crate::cli::exit::{USAGE, finish, finish_serving, print};
 use crate::cli::report::{Report, pretty};
-use crate::cli::{Cli, finish, finish_serving, print};
-use clap::{CommandFactory, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use serve::ServeOptions;
 use std::process::ExitCode;
 
+/// Find the red lines that a proposal crosses, with their parties, reasons and evidence.
+///
+/// Without a command, serves the bundled scenario on 127.0.0.1:50051.
+#[derive(Debug, Parser)]
+#[command(name = "detente", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+enum Command {
     /// Serve scenarios over gRPC. This is the default command.
     #[command(after_help = "Example: detente serve --listen 127.0.0.1:6000 --scenario reservoir.yaml")]
     Serve(Box<ServeOptions>),
@@ -82,9 +92,23 @@ pub(super) enum Command {
     },
 }
 
+impl Cli {
+    /// Runs the command. Returns exit code 0, or 1 for a failure, or 2 for wrong usage.
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Some(command) => command.run(),
+            None => match Self::try_parse_from(["detente", "serve"]) {
+                Ok(Self { command: Some(command) }) => command.run(),
+                Ok(_) => ExitCode::from(USAGE),
+                Err(error) => error.exit(),
+            },
+        }
+    }
+}
+
 impl Command {
     /// Runs the command. Returns the exit code.
-    pub(super) fn run(self) -> ExitCode {
+    fn run(self) -> ExitCode {
         let report = match self {
             Command::Serve(options) => return finish_serving(serve::run(&options)),
             Command::Check(options) => Ok(check::run(&options)),

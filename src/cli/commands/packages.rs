@@ -31,7 +31,7 @@ const RESERVATION: &str = "reservation";
 
 /// The options of `detente packages`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     #[command(flatten)]
     target: Target,
 

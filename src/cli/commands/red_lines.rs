@@ -25,7 +25,7 @@ Examples:
 
 /// The options of `detente red-lines`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     /// Id of a red line, to show it in full with its evidence. [default: a list of red lines]
     #[arg(value_name = "ID")]
     id: Option<String>,

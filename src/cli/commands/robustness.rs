@@ -30,7 +30,7 @@ Examples:
 
 /// The options of `detente robustness`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     #[command(flatten)]
     question: Question,
 

@@ -2,6 +2,7 @@
 //!
 //! Must not know how an expectation is checked.
 
+use crate::cli::exit::faults;
 use crate::cli::render::text::{BAD, GOOD, count};
 use crate::cli::report::Report;
 use crate::serving::source;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// The options of `detente test`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     /// Test files to run (NAME_test.yaml).
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -28,7 +29,7 @@ pub(super) fn run(options: &Options) -> Report {
     let mut report = Report::of(String::new());
     for path in &options.files {
         if let Err(error) = run_file(path, options.verbose, &mut report) {
-            let text = match crate::cli::faults(&error) {
+            let text = match faults(&error) {
                 Some(faults) => faults.render(std::io::stdout().is_terminal()),
                 None => format!("{BAD}error:{BAD:#} {error:#}"),
             };

@@ -1,7 +1,8 @@
 //! Differences as JSON. `detente diff --help` documents the keys, and programs rely on them.
 
+use crate::cli::commands::diff::difference::Difference;
 use crate::cli::commands::diff::verdicts::{Finding, Outlook, Pair, Proposal};
-use crate::cli::commands::diff::{Difference, Version};
+use crate::cli::commands::diff::version::Version;
 use detente_core::scenario::diff::{Change, Content, Meaning, Part, Stated, What};
 use serde_json::{Map, Value, json};
 

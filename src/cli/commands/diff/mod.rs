@@ -2,21 +2,23 @@
 //!
 //! Must not know how scenarios are compared or proposals evaluated.
 
+mod difference;
 mod json;
 mod text;
 mod verdicts;
+mod version;
 
-use crate::cli::backend::Backend;
+use crate::cli::exit::report_error;
 use crate::cli::report::{OutputFormat, Report, pretty};
 use crate::serving::source::{self, SourceError};
 use anyhow::Result;
 use clap::Args;
 use detente_core::engine::Compiled;
-use detente_core::scenario::Scenario;
-use detente_core::scenario::diff::{Change, diff};
+use detente_core::scenario::diff::diff;
+use difference::Difference;
 use std::path::PathBuf;
-use std::sync::Arc;
 use verdicts::Verdicts;
+use version::Version;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -43,7 +45,7 @@ comments are not compared.
 
 /// The options of `detente diff`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     /// Earlier version of the scenario file.
     #[arg(value_name = "BEFORE")]
     before: PathBuf,
@@ -59,26 +61,6 @@ pub(in crate::cli) struct Options {
     /// Format of the differences.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
-}
-
-/// One of the two versions, and a service that holds it.
-struct Version {
-    scenario: Arc<Scenario>,
-    backend: Backend,
-}
-
-impl Version {
-    fn of(compiled: Compiled) -> Result<Self> {
-        Ok(Self { scenario: Arc::clone(compiled.scenario()), backend: Backend::of(vec![compiled])? })
-    }
-}
-
-/// The two versions, their differences, and the effect on the reference proposals.
-struct Difference {
-    before: Version,
-    after: Version,
-    changes: Vec<Change>,
-    verdicts: Verdicts,
 }
 
 pub(super) fn run(options: &Options) -> Result<Report> {
@@ -99,7 +81,7 @@ fn load(options: &Options) -> Result<(Compiled, Compiled), SourceError> {
     match (source::load_one(&options.before), source::load_one(&options.after)) {
         (Ok(before), Ok(after)) => Ok((before, after)),
         (Err(before), Err(after)) => {
-            crate::cli::report_error(&before.into());
+            report_error(&before.into());
             Err(after)
         }
         (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),

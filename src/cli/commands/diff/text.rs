@@ -1,7 +1,8 @@
 //! Differences as text for people.
 
+use crate::cli::commands::diff::difference::Difference;
 use crate::cli::commands::diff::verdicts::{Finding, Outlook, Pair, Proposal, Verdicts};
-use crate::cli::commands::diff::{Difference, Version};
+use crate::cli::commands::diff::version::Version;
 use crate::cli::render::text::{BAD, DIM, GOOD, HEAD, OPEN, count, table, wrapped};
 use crate::cli::render::words::{stance_words, verdict_words};
 use crate::schema::proto::v1;

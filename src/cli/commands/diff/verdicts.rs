@@ -1,6 +1,6 @@
 //! The reference proposals of both versions, evaluated by the service, each on the day of its own version.
 
-use crate::cli::commands::diff::Version;
+use crate::cli::commands::diff::version::Version;
 use crate::cli::render::words::{firmness_word, last_segment, stance_words, status_words, verdict_words};
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::evaluate_proposal_request::Subject;

@@ -4,7 +4,7 @@
 
 use crate::cli::args::parsers::date;
 use crate::cli::client::Turn;
-use crate::cli::commands::replay::ReplayError;
+use crate::cli::commands::replay::replay_error::ReplayError;
 use crate::cli::line_reader::{Line, LineReader};
 use crate::convert::date::from_date;
 use crate::schema::json::{JsonError, JsonForm};

@@ -7,6 +7,7 @@ mod change;
 mod decision;
 mod outcome;
 mod output;
+mod replay_error;
 
 use crate::cli::backend::{Backend, Target};
 use crate::cli::client::{Sink, StreamError, Turn};
@@ -14,12 +15,12 @@ use crate::cli::line_reader::LineReader;
 use crate::cli::report::OutputFormat;
 use crate::error::CallError;
 use crate::services::RedLines;
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Args;
 use decision::{Decisions, ReplayState};
 use outcome::Outcomes;
 use output::Output;
-use std::io::ErrorKind;
+use replay_error::ReplayError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -59,7 +60,7 @@ const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The options of `detente replay`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     /// Decision logs, from the oldest to the newest; `-` is standard input.
     #[arg(value_name = "LOG", required = true)]
     logs: Vec<PathBuf>,
@@ -70,14 +71,6 @@ pub(in crate::cli) struct Options {
     /// Format of the report.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
-}
-
-/// A replay ended before its last line.
-#[derive(Debug)]
-enum ReplayError {
-    /// The reader of standard output closed it.
-    ReaderGone,
-    Failed(Error),
 }
 
 /// Exit code if something changed.
@@ -119,15 +112,6 @@ fn answer_locally(service: &RedLines, mut decisions: Decisions, outcomes: &mut O
             None => return Ok(()),
             Some(Turn::Ask(request)) => outcomes.put(service.stream_item(request))?,
             Some(Turn::Answered(answer)) => outcomes.put(answer)?,
-        }
-    }
-}
-
-impl From<std::io::Error> for ReplayError {
-    fn from(error: std::io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::BrokenPipe => ReplayError::ReaderGone,
-            _ => ReplayError::Failed(anyhow!("cannot write to standard output: {error}")),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Compares the answers with the logged decisions: the same, changed, or refused.
 
 use crate::cli::client::Sink;
-use crate::cli::commands::replay::ReplayError;
 use crate::cli::commands::replay::change::{Change, Difference};
 use crate::cli::commands::replay::decision::{EvaluationSummary, LoggedDecision, ReplayState, locked};
 use crate::cli::commands::replay::output::{Output, Totals};
+use crate::cli::commands::replay::replay_error::ReplayError;
 use crate::cli::progress_counter::start_counter;
 use crate::cli::render::text::thousands;
 use crate::error::CallError;

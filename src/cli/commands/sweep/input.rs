@@ -3,7 +3,7 @@
 //! Owns the answers to lines that are not requests. Must not know how requests are answered.
 
 use crate::cli::client::Turn;
-use crate::cli::commands::sweep::SweepError;
+use crate::cli::commands::sweep::sweep_error::SweepError;
 use crate::cli::line_reader::{Line, LineReader};
 use crate::error::{ApiError, Violations};
 use crate::schema::json::{JsonError, JsonForm};

@@ -5,6 +5,7 @@
 
 mod input;
 mod output;
+mod sweep_error;
 
 use crate::cli::backend::{Backend, Target};
 use crate::cli::client::{Sink, StreamError, Turn};
@@ -12,13 +13,13 @@ use crate::cli::line_reader::LineReader;
 use crate::cli::render::text::thousands;
 use crate::error::CallError;
 use crate::services::{MAX_REQUEST_BYTES, RedLines};
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Args;
 use input::Requests;
 use output::{Output, Resumed};
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use sweep_error::SweepError;
 
 pub(super) const EXAMPLES: &str = "\
 Each line of FILE is a StreamEvaluateProposalsRequest of the API:
@@ -38,7 +39,7 @@ Examples:
 
 /// The options of `detente sweep`.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Options {
+pub(super) struct Options {
     /// File of requests as JSON lines; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -53,14 +54,6 @@ pub(in crate::cli) struct Options {
     /// Continue an interrupted sweep after the answers that the file of `--out` already has.
     #[arg(long, requires = "out")]
     resume: bool,
-}
-
-/// A sweep ended before its last line.
-#[derive(Debug)]
-enum SweepError {
-    /// The reader of standard output closed it.
-    ReaderGone,
-    Failed(Error),
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
@@ -109,15 +102,6 @@ fn answer_locally(service: &RedLines, mut requests: Requests, output: &mut Outpu
             None => return Ok(()),
             Some(Turn::Ask(request)) => output.put(service.stream_item(request))?,
             Some(Turn::Answered(answer)) => output.put(answer)?,
-        }
-    }
-}
-
-impl From<std::io::Error> for SweepError {
-    fn from(error: std::io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::BrokenPipe => SweepError::ReaderGone,
-            _ => SweepError::Failed(error.into()),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Owns the output file. Must not know how requests are read or answered.
 
 use crate::cli::client::Sink;
-use crate::cli::commands::sweep::SweepError;
+use crate::cli::commands::sweep::sweep_error::SweepError;
 use crate::cli::line_reader::LineReader;
 use crate::cli::progress_counter::start_counter;
 use crate::cli::render::text::{count, thousands};

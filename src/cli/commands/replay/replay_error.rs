@@ -1,0 +1,21 @@
+//! Why a replay ends before its last line.
+
+use anyhow::{Error, anyhow};
+use std::io::ErrorKind;
+
+/// A replay ended before its last line.
+#[derive(Debug)]
+pub(super) enum ReplayError {
+    /// The reader of standard output closed it.
+    ReaderGone,
+    Failed(Error),
+}
+
+impl From<std::io::Error> for ReplayError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => ReplayError::ReaderGone,
+            _ => ReplayError::Failed(anyhow!("cannot write to standard output: {error}")),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Why a sweep ends before its last line.
+
+use anyhow::Error;
+use std::io::ErrorKind;
+
+/// A sweep ended before its last line.
+#[derive(Debug)]
+pub(super) enum SweepError {
+    /// The reader of standard output closed it.
+    ReaderGone,
+    Failed(Error),
+}
+
+impl From<std::io::Error> for SweepError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => SweepError::ReaderGone,
+            _ => SweepError::Failed(error.into()),
+        }
+    }
+}
