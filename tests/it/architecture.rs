@@ -1,8 +1,8 @@
 //! The layering of ARCHITECTURE.md: which folders a folder may use, what the core must not name, no cycles between files.
 //!
 //! `cargo test architecture` shows every violation with its file. Files are parsed with syn, so that paths in comments and
-//! strings do not count. An edge is a path from one file to an item of another file, outside tests. A path from a module to
-//! one of its submodules is not an edge, because a parent declares and assembles its submodules.
+//! strings do not count. An edge is a path from one file to an item of another file, outside tests, also between a module
+//! and its submodules; a `mod` declaration is not a path. A path to a re-export is an edge to the file that defines the item.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -280,7 +280,6 @@ fn edges(sources: &BTreeMap<Module, Source>) -> BTreeMap<Module, BTreeMap<Module
         for path in &source.paths {
             if let Some(used) = resolve(sources, path)
                 && used != *module
-                && !used.starts_with(module)
             {
                 edges.entry(module.clone()).or_default().insert(used, path.clone());
             }
@@ -401,11 +400,29 @@ fn forbidden_dependencies_are_found() {
     ] {
         assert_eq!(faults(module, text), [""; 0], "{module}: {text}");
     }
+}
+
+#[test]
+fn cycles_are_found() {
     let module = |name: &str| name.split("::").map(str::to_owned).collect::<Module>();
     let edge = |from: &str, to: &str| (module(from), BTreeMap::from([(module(to), module(to))]));
     let cycle =
         BTreeMap::from([edge("a::x", "a::y"), edge("a::y", "a::z"), edge("a::z", "a::x"), edge("a::w", "a::x")]);
     assert_eq!(cycles(&cycle), BTreeSet::from([vec![module("a::x"), module("a::y"), module("a::z")]]));
+    let cycles_of = |parent: &str, child: &str| {
+        let known = BTreeSet::from([module("a::x"), module("a::x::y"), module("a::x::z")]);
+        let texts = [("a::x", parent), ("a::x::y", child), ("a::x::z", "pub struct Z;")];
+        let sources = texts.map(|(name, text)| {
+            let (paths, exports) = read(&syn::parse_file(text).unwrap(), &module(name), &known);
+            (module(name), Source { path: PathBuf::new(), paths, exports })
+        });
+        cycles(&edges(&BTreeMap::from(sources)))
+    };
+    let parent_and_child = BTreeSet::from([vec![module("a::x"), module("a::x::y")]]);
+    assert_eq!(cycles_of("mod y; use y::f; pub struct T;", "use super::T;"), parent_and_child);
+    assert_eq!(cycles_of("mod y; fn g() { y::f(); } pub struct T;", "fn f() -> crate::x::T {}"), parent_and_child);
+    assert!(cycles_of("mod y; pub struct T;", "use super::T;").is_empty());
+    assert!(cycles_of("mod y; mod z; pub use z::Z; use y::f;", "use super::Z;").is_empty());
 }
 
 #[test]
