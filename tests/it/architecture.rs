@@ -1,8 +1,9 @@
-//! The layering of ARCHITECTURE.md: which folders a folder may use, what the core must not name, no cycles between files.
+//! The layering of ARCHITECTURE.md: which folders a folder may use, what the core must not name, no cycles of files.
 //!
-//! `cargo test architecture` shows every violation with its file. Files are parsed with syn, so that paths in comments and
-//! strings do not count. An edge is a path from one file to an item of another file, outside tests, also between a module
-//! and its submodules; a `mod` declaration is not a path. A path to a re-export is an edge to the file that defines the item.
+//! `cargo test architecture` shows every violation with its file. Files are parsed with syn, so that paths in comments
+//! and strings do not count. An edge is a path from one file to an item of another file, outside tests. A path between a
+//! module and its submodule is an edge like any other, a `mod` declaration is not. A path to a re-export leads to the file
+//! that defines the item.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
