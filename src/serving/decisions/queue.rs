@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 /// A closure that creates a line.
 pub(super) type Line = Box<dyn FnOnce() -> Value + Send>;
 
-/// Memory of all waiting lines, in bytes, as estimated by callers of [`DecisionLog::offer_holding`](super::DecisionLog::offer_holding).
+/// Memory of all waiting lines, in bytes, as estimated by callers of
+/// [`DecisionLog::offer_holding`](super::DecisionLog::offer_holding).
 pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 /// Time for which lines are gathered before they are written.
 pub(super) const LINGER: Duration = Duration::from_millis(10);
