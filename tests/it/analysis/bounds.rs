@@ -5,7 +5,7 @@ use detente::schema::proto::v1::find_packages_response::Part;
 use detente::services::{AnalysisRequest, RedLines};
 use detente::serving::Store;
 use detente::serving::source;
-use detente_analysis::Budget;
+use detente_analysis::{Bounds, Budget};
 use detente_core::engine::Compiled;
 use detente_core::scenario;
 use std::fmt::Write;
@@ -17,20 +17,25 @@ const HEAD: &str = "scenario: made\ntitle: Made\ncovers: {from: 2025-01-01, to: 
 const EVIDENCE: &str = "evidence: [{source: nowhere, kind: reported, speaker: S, statement: S}]";
 
 fn ask<R: AnalysisRequest>(text: &str, request: &R) -> R::Answer {
+    ask_within(text, request, &Budget::unhurried())
+}
+
+fn ask_within<R: AnalysisRequest>(text: &str, request: &R, budget: &Budget) -> R::Answer {
     let compiled =
         Compiled::new(Arc::new(scenario::load("made.yaml", text).unwrap_or_else(|faults| panic!("{faults}"))));
     let service = RedLines::new(Arc::new(Store::new(vec![compiled.unwrap()]).unwrap()));
-    service.analyse(request, &Budget::unhurried()).unwrap()
+    service.analyse(request, budget).unwrap()
 }
 
-#[test]
-fn too_many_concessions_do_not_hide_a_few_conflicts() {
+/// Pairs of red lines that cannot hold together, so that one of each pair must give: with n pairs, n conflicts and 2^n
+/// concessions of equal size.
+fn contradictions(pairs: usize) -> String {
     let mut text = HEAD.to_owned() + "issues:\n";
-    for pair in 0..15 {
+    for pair in 0..pairs {
         writeln!(text, "  - {{id: i{pair}, title: T, question: Q, kind: flag}}").unwrap();
     }
     text += "red_lines:\n";
-    for pair in 0..15 {
+    for pair in 0..pairs {
         for (side, negation) in [("a", ""), ("b", "!")] {
             writeln!(
                 text,
@@ -40,13 +45,27 @@ fn too_many_concessions_do_not_hide_a_few_conflicts() {
             .unwrap();
         }
     }
-    // One red line of each pair must give: 2^15 concessions of equal size, which can only be listed after finding all.
-    let impasse = ask(&text, &v1::ExplainImpasseRequest::default()).impasse.unwrap();
-    assert_eq!(impasse.is_impasse, Some(true));
-    assert_eq!(impasse.conflicts.len(), 15);
-    assert!(impasse.conflicts.iter().all(|conflict| conflict.red_lines.len() == 2));
-    assert!(impasse.concessions.is_empty() && !impasse.complete);
-    assert_eq!(impasse.cut_short(), v1::CutShort::Work);
+    text
+}
+
+/// Concessions of one size can only be listed after finding all of them, so they are bounded.
+#[test]
+fn too_many_concessions_do_not_hide_a_few_conflicts() {
+    let bounds = Bounds { of_one_size: 512, ..Bounds::default() };
+    let request = v1::ExplainImpasseRequest { max_results: 1_000, ..Default::default() };
+    let explain = |pairs| {
+        let answer = ask_within(&contradictions(pairs), &request, &Budget::unhurried().with_bounds(bounds));
+        let impasse = answer.impasse.unwrap();
+        assert_eq!(impasse.is_impasse, Some(true));
+        assert_eq!(impasse.conflicts.len(), pairs);
+        assert!(impasse.conflicts.iter().all(|conflict| conflict.red_lines.len() == 2));
+        impasse
+    };
+    let within = explain(9);
+    assert_eq!((within.concessions.len(), within.complete), (512, true));
+    let beyond = explain(10);
+    assert!(beyond.concessions.is_empty() && !beyond.complete);
+    assert_eq!(beyond.cut_short(), v1::CutShort::Work);
 }
 
 /// A quantity for which a party values each number differently, beside a red line.

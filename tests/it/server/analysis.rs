@@ -234,10 +234,11 @@ async fn equal_concurrent_requests_share_one_answer() {
     }
     let mut answers = Vec::new();
     for call in asked {
-        // A call whose deadline comes first may get DEADLINE_EXCEEDED before the shared result is ready.
+        // A call whose deadline comes first may get DEADLINE_EXCEEDED before the shared result is ready. tonic's client
+        // also ends calls at their deadline by itself, with CANCELLED.
         match call.await.unwrap() {
             Ok(answer) => answers.push(answer),
-            Err(status) => assert_eq!(status.code(), Code::DeadlineExceeded),
+            Err(status) => assert!([Code::DeadlineExceeded, Code::Cancelled].contains(&status.code()), "{status}"),
         }
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
