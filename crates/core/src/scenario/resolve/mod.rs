@@ -23,6 +23,7 @@ use super::record::{At, Read, SingleLine, Snake, Text};
 use super::revision;
 use detente_condition::{Space, Vocabulary};
 use jiff::civil::Date;
+use std::mem;
 use std::sync::Arc;
 
 /// The state of resolving one file.
@@ -119,6 +120,7 @@ impl Resolver<'_> {
             groups,
             inputs: drafts.inputs.into(),
             issue_count: drafts.issue_count,
+            vocabulary: mem::take(&mut self.vocabulary),
             space,
             red_lines: compiled.red_lines,
             constraints: compiled.constraints,
