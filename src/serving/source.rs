@@ -64,10 +64,11 @@ pub fn load_one(path: &Path) -> Result<Compiled, SourceError> {
 /// # Errors
 /// If the text has faults.
 pub fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
-    let scenario = scenario::load(file, text).map_err(|faults| SourceError::Faulty(Box::new(faults)))?;
+    let loaded = scenario::load_with_places(file, text);
+    let (scenario, places) = loaded.map_err(|faults| SourceError::Faulty(Box::new(faults)))?;
     Compiled::new(Arc::new(scenario)).map_err(|faults| {
         let faults: Vec<_> = faults.into_iter().map(|fault| (fault.red_line.clone(), fault.to_string())).collect();
-        SourceError::Faulty(Box::new(scenario::red_line_faults(file, text, &faults)))
+        SourceError::Faulty(Box::new(places.diagnostics(file, text, &faults)))
     })
 }
 

@@ -20,7 +20,7 @@ use super::index::{IndexVec, PartyIndex, SourceIndex};
 use super::limits::{self, MAX_QUOTE_WORDS};
 use super::model::{Evidence, Id, Revision, Scenario, Source, Span};
 use super::record::{At, Read, SingleLine, Snake, Text};
-use super::revision;
+use super::{RedLinePlaces, revision};
 use detente_condition::{Space, Vocabulary};
 use jiff::civil::Date;
 use std::mem;
@@ -38,10 +38,10 @@ pub(super) struct Resolver<'a> {
     vocabulary: Vocabulary,
 }
 
-/// Turns the tree of a scenario file into a scenario.
+/// Turns the tree of a scenario file into a scenario, with the places of its red lines.
 ///
 /// Returns `None`, and adds faults, if the file has any fault.
-pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<Scenario> {
+pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<(Scenario, RedLinePlaces)> {
     let entry = ScenarioEntry::read(root, faults)?;
     let characters: Vec<char> = text.chars().collect();
     let mut resolver = Resolver {
@@ -63,7 +63,7 @@ impl Resolver<'_> {
         None
     }
 
-    fn scenario(&mut self, entry: ScenarioEntry) -> Option<Scenario> {
+    fn scenario(&mut self, entry: ScenarioEntry) -> Option<(Scenario, RedLinePlaces)> {
         let place = Place { start: entry.place.start, end: entry.place.start + 1 };
         self.covers = entry.covers.as_ref().and_then(|covers| self.covers(covers));
         self.as_of = entry.as_of.as_ref().map(|as_of| as_of.value);
@@ -90,6 +90,7 @@ impl Resolver<'_> {
         let groups = self.groups(groups, &drafts);
 
         let red_lines = self.list(entry.red_lines, "red lines", limits::MAX_RED_LINES);
+        let places = red_lines.iter().map(|entry| entry.id.as_ref().map_or(entry.place, |id| id.place)).collect();
         let red_lines = self.red_lines(red_lines);
         let constraints = self.list(entry.constraints, "constraints", limits::MAX_CONSTRAINTS);
         let constraints = self.constraints(constraints);
@@ -129,7 +130,8 @@ impl Resolver<'_> {
             proposals,
         };
         scenario.revision = revision::of(&scenario);
-        Some(scenario)
+        let places = RedLinePlaces::new(scenario.red_lines.iter().map(|red_line| red_line.id.clone()), places);
+        Some((scenario, places))
     }
 
     fn covers(&mut self, entry: &CoversEntry) -> Option<(Date, Date)> {
