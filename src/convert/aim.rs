@@ -126,11 +126,9 @@ impl Hash for ValidatedRequest {
     }
 }
 
-impl CommonFields<'_> {
-    /// Whether the fields have conditions, which take milliseconds to compile.
-    pub fn have_conditions(&self) -> bool {
-        !self.hypotheses.is_empty() || self.aim.is_some_and(|aim| !aim.goal.is_empty())
-    }
+/// Whether hypotheses and an aim have conditions, which take milliseconds to compile.
+pub fn have_conditions(hypotheses: &[v1::Hypothesis], aim: Option<&v1::Aim>) -> bool {
+    !hypotheses.is_empty() || aim.is_some_and(|aim| !aim.goal.is_empty())
 }
 
 /// Validates the fields that requests have in common.

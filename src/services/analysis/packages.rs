@@ -2,7 +2,7 @@
 //!
 //! Must not know how packages are searched for.
 
-use crate::convert::aim::{ValidatedRequest, to_party, to_validated};
+use crate::convert::aim::{CommonFields, ValidatedRequest, to_party, to_validated};
 use crate::convert::analysis::{from_cut, from_efficient, from_package, from_utilities, not_recorded};
 use crate::convert::date::from_date;
 use crate::convert::wording;
@@ -10,7 +10,6 @@ use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
-use crate::services::analysis::AnalysisRequest;
 use detente_analysis::{
     BargainingSolutions, Budget, EfficientPackage, MAX_PACKAGES, PackageOrder, PackageQuery, PackageResults,
     PackageSearchError,
@@ -40,9 +39,10 @@ pub struct PackageQuestion {
 pub(super) fn to_package_question(
     compiled: &Arc<Compiled>,
     request: &v1::FindPackagesRequest,
+    fields: CommonFields<'_>,
 ) -> Result<PackageQuestion, ApiError> {
     let mut violations = Violations::default();
-    let validated = to_validated(compiled, request.fields(), &mut violations)?;
+    let validated = to_validated(compiled, fields, &mut violations)?;
     let query = to_query(compiled.scenario(), request, &mut violations);
     violations.into_result()?;
     Ok(PackageQuestion { validated, query })
