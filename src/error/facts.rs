@@ -60,7 +60,7 @@ impl<'a> ErrorFacts<'a> {
         self
     }
 
-    fn with_name(self, name: &'a String, nearest: Option<&'a String>) -> Self {
+    fn with_name<T: Display>(self, name: &'a T, nearest: Option<&'a T>) -> Self {
         let facts = self.with("name", name);
         match nearest {
             Some(nearest) => facts.with("nearest", nearest),

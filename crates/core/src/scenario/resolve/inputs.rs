@@ -9,7 +9,7 @@ use crate::scenario::document::{Content, Node};
 use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
 use crate::scenario::index::{IndexVec, PartyIndex};
 use crate::scenario::limits;
-use crate::scenario::model::{Dated, Group, Input, Party, Role};
+use crate::scenario::model::{Dated, Group, Id, Input, Party, Role};
 use crate::scenario::record::{At, Fields, Number, SingleLine, Snake, Text};
 use detente_condition::{Domain, InputIndex, MAX_ENTRIES};
 use jiff::civil::Date;
@@ -225,7 +225,7 @@ impl Resolver<'_> {
     }
 
     /// Checks the number and uniqueness of options or members, and returns their ids and titles.
-    fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Arc<[Arc<str>]>, Vec<String>)> {
+    fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Arc<[Id]>, Vec<String>)> {
         let count = list.value.len();
         if self.faults.any_within(list.place) {
             return None;
@@ -318,7 +318,7 @@ impl Resolver<'_> {
                     self.faults.add(member.place, format!("`{id}` is listed twice"));
                 }
             }
-            let ids: Arc<[Arc<str>]> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();
+            let ids: Arc<[Id]> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();
             let place = entry.id.as_ref().map_or(entry.place, |id| id.place);
             let name = snake(entry.id);
             if !name.is_empty() {
