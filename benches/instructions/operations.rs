@@ -3,7 +3,8 @@
 use super::calls::{Messages, SingleFrame, answer, finish, frame, http_request, next_data};
 use bytes::Bytes;
 use detente::access::Authority;
-use detente::convert::request::to_question;
+use detente::convert::request;
+use detente::error::Violations;
 use detente::middleware::GateLayer;
 use detente::middleware::access::Access;
 use detente::middleware::admission::ConcurrencyLimit;
@@ -90,9 +91,11 @@ fn evaluation(proposal: &'static str, detail: Detail) -> Call {
 }
 
 fn conversion() -> Call {
-    let (compiled, request) = (bundled(), own_proposal());
+    let (compiled, asked) = (bundled(), own_proposal());
     Box::new(move || {
-        black_box(to_question(&compiled, black_box(&request)).unwrap());
+        let asked = black_box(&asked);
+        let subject = asked.subject.as_ref().map(request::Subject::from);
+        black_box(request::to_question(&compiled, asked, subject, Violations::default()).unwrap());
     })
 }
 

@@ -40,7 +40,7 @@ static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
     vocabulary
 });
 
-fn ids(ids: &[&str]) -> Vec<Arc<str>> {
+fn ids(ids: &[&str]) -> Arc<[Arc<str>]> {
     ids.iter().map(|id| Arc::from(*id)).collect()
 }
 
@@ -107,7 +107,7 @@ impl Facts {
         let each = DOMAINS.iter().zip(&self.numbers).map(|((_, domain), numbers)| match domain {
             Domain::Flag => vec![Value::Flag(false), Value::Flag(true)],
             Domain::Choice(options) => {
-                (0..).map(EntryIndex).zip(options).map(|(option, _)| Value::Choice(option)).collect()
+                (0..).map(EntryIndex).zip(&**options).map(|(option, _)| Value::Choice(option)).collect()
             }
             Domain::Members(members) => (0..1 << members.len()).map(Value::Members).collect(),
             Domain::Quantity { min, max } => {

@@ -11,8 +11,8 @@ use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
 
 fuzz_target!(|text: &str| {
-    let scenario = match scenario::load("scenario.yaml", text) {
-        Ok(scenario) => scenario,
+    let (scenario, places) = match scenario::load_with_places("scenario.yaml", text) {
+        Ok(loaded) => loaded,
         Err(faults) => {
             assert!(!faults.to_string().is_empty(), "a rejected file has a fault with a message");
             return;
@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
         Ok(compiled) => evaluate_status_quo(&compiled),
         Err(faults) => {
             let causes: Vec<_> = faults.iter().map(|fault| (fault.red_line.clone(), fault.cause.to_string())).collect();
-            assert!(!scenario::red_line_faults("scenario.yaml", text, &causes).to_string().is_empty());
+            assert!(!places.diagnostics("scenario.yaml", text, &causes).to_string().is_empty());
         }
     }
 });

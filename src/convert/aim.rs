@@ -126,11 +126,9 @@ impl Hash for ValidatedRequest {
     }
 }
 
-impl CommonFields<'_> {
-    /// Whether the fields have conditions, which take milliseconds to compile.
-    pub fn have_conditions(&self) -> bool {
-        !self.hypotheses.is_empty() || self.aim.is_some_and(|aim| !aim.goal.is_empty())
-    }
+/// Whether hypotheses and an aim have conditions, which take milliseconds to compile.
+pub fn have_conditions(hypotheses: &[v1::Hypothesis], aim: Option<&v1::Aim>) -> bool {
+    !hypotheses.is_empty() || aim.is_some_and(|aim| !aim.goal.is_empty())
 }
 
 /// Validates the fields that requests have in common.
@@ -205,18 +203,18 @@ fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violation
     pins.sort_by_key(|(input, _)| *input);
     Aim {
         pins,
-        goal: to_goal(compiled, &aim.goal, violations),
+        goal: to_goal(scenario, &aim.goal, violations),
         floor: floor.unwrap_or(Firmness::Firm),
         counts: to_counts(scenario, aim.third_parties.as_ref(), violations),
     }
 }
 
-fn to_goal(compiled: &Compiled, goal: &str, violations: &mut Violations) -> Option<Goal> {
+fn to_goal(scenario: &Scenario, goal: &str, violations: &mut Violations) -> Option<Goal> {
     if goal.is_empty() {
         return None;
     }
-    let domains = compiled.scenario().inputs.iter().map(|input| &input.domain);
-    match compile_for_call(&[goal], compiled.vocabulary(), domains) {
+    let domains = scenario.inputs.iter().map(|input| &input.domain);
+    match compile_for_call(&[goal], &scenario.vocabulary, domains) {
         Ok(mut conditions) => {
             let (_, decision) = conditions.conditions.pop()?;
             Some(Goal { space: conditions.space, decision })

@@ -292,7 +292,7 @@ impl<'a> Reader<'a, '_> {
         let scenario = compiled.scenario();
         let conditions: Vec<&str> = draft.added.iter().map(|added| added.condition).collect();
         let domains = scenario.inputs.iter().map(|input| &input.domain);
-        let compiled = match compile_for_call(&conditions, compiled.vocabulary(), domains) {
+        let compiled = match compile_for_call(&conditions, &scenario.vocabulary, domains) {
             Ok(compiled) => compiled,
             Err(faults) => {
                 for fault in faults {

@@ -9,6 +9,7 @@ pub mod analysis;
 pub mod date;
 pub mod evaluation;
 pub mod hypotheses;
+pub mod packages;
 pub mod red_line;
 pub mod request;
 pub mod robustness;

@@ -6,7 +6,7 @@ use crate::convert::date::to_date;
 use crate::convert::hypotheses::{Supposition, to_supposition};
 use crate::convert::term::{InputKind, to_answers, to_input};
 use crate::error::{ApiError, Violations, quoted};
-use crate::schema::names;
+use crate::schema::names::{self, ProposalName};
 use crate::schema::proto::v1;
 use detente_core::engine::{Compiled, Detail, Given, Origin};
 use detente_core::scenario::Scenario;
@@ -30,8 +30,8 @@ pub struct Question {
 pub enum Subject<'a> {
     /// A proposal written in the request.
     Own(&'a v1::Proposal),
-    /// The name of a reference proposal.
-    Named(&'a str),
+    /// A reference proposal; `None` if the request's text is not the name of a proposal.
+    Named(Option<ProposalName<'a>>),
 }
 
 /// Implements the conversion from the `oneof` of each request type.
@@ -42,7 +42,7 @@ macro_rules! subjects {
                 use $oneof as Oneof;
                 match subject {
                     Oneof::Proposal(proposal) => Subject::Own(proposal),
-                    Oneof::ProposalName(name) => Subject::Named(name),
+                    Oneof::ProposalName(name) => Subject::Named(names::parse_proposal(name)),
                 }
             }
         }
@@ -58,25 +58,18 @@ subjects!(
     v1::assess_robustness_request::Subject
 );
 
-/// Validates a request against the scenario that it names.
+/// Validates a request against the scenario that it names. `subject` is the request's subject.
 ///
 /// # Errors
-/// All faults at once; or the error for a reference proposal that does not exist or a day that is not covered.
-pub fn to_question(compiled: &Compiled, request: &v1::EvaluateProposalRequest) -> Result<Question, ApiError> {
-    to_question_with(compiled, request, Violations::default())
-}
-
-/// Validates one request of a batch, whose `violations` may be out of suggestions.
-///
-/// # Errors
-/// The errors of [`to_question`].
-pub fn to_question_with(
+/// All faults at once, together with `violations`; or the error for a reference proposal that does not exist or a day
+/// that is not covered.
+pub fn to_question(
     compiled: &Compiled,
     request: &v1::EvaluateProposalRequest,
+    subject: Option<Subject<'_>>,
     mut violations: Violations,
 ) -> Result<Question, ApiError> {
     let scenario = &**compiled.scenario();
-    let subject = request.subject.as_ref().map(Subject::from);
     let terms = to_given(scenario, subject, (&request.overrides, &request.cleared_issues), "", &mut violations)?;
     let circumstances = to_circumstances(scenario, &request.circumstances, &mut violations);
     let day = to_date(request.as_of.as_ref(), "as_of", &mut violations);
@@ -174,7 +167,7 @@ fn own_name(scenario: &Scenario, name: &str, prefix: &str, violations: &mut Viol
     let field = format!("{prefix}proposal.name");
     match names::parse_proposal(name) {
         None => violations.add(field, "leave the name empty, or write `scenarios/{scenario}/proposals/{proposal}`"),
-        Some((other, _)) if other != &*scenario.id => violations.add(field, elsewhere(scenario, other)),
+        Some(named) if named.scenario != &*scenario.id => violations.add(field, elsewhere(scenario, named.scenario)),
         Some(_) => {}
     }
 }
@@ -187,17 +180,17 @@ type Terms<'a> = &'a [detente_core::scenario::model::Term];
 
 fn reference<'a>(
     scenario: &'a Scenario,
-    name: &str,
+    name: Option<ProposalName<'_>>,
     prefix: &str,
     violations: &mut Violations,
 ) -> Result<Option<Terms<'a>>, ApiError> {
     let field = format!("{prefix}proposal_name");
-    match names::parse_proposal(name) {
+    match name {
         None => violations.add(field, "write `scenarios/{scenario}/proposals/{proposal}`"),
-        Some((other, _)) if other != &*scenario.id => violations.add(field, elsewhere(scenario, other)),
-        Some((_, id)) => match scenario.proposal(id) {
+        Some(named) if named.scenario != &*scenario.id => violations.add(field, elsewhere(scenario, named.scenario)),
+        Some(named) => match scenario.proposal(named.proposal) {
             Some(proposal) => return Ok(Some(&proposal.terms)),
-            None => return Err(crate::convert::missing_proposal(scenario, id)),
+            None => return Err(crate::convert::missing_proposal(scenario, named.proposal)),
         },
     }
     Ok(None)

@@ -5,16 +5,35 @@
 use super::api_error::ApiError;
 use super::violations::Violations;
 use crate::schema::proto::v1::ErrorReason;
+use std::fmt::{self, Display};
 use std::time::Duration;
 use tonic::Code;
 
 /// The facts about an error.
+///
+/// They borrow from the error, so that asking for its code or reason makes no text.
 pub(super) struct ErrorFacts<'a> {
     pub(super) code: Code,
     pub(super) reason: ErrorReason,
     /// The metadata of `google.rpc.ErrorInfo`.
-    pub(super) metadata: Vec<(&'static str, String)>,
+    pub(super) metadata: Vec<(&'static str, MetadataValue<'a>)>,
     pub(super) detail: Option<Detail<'a>>,
+}
+
+/// A value of the metadata; its text is made when the error is encoded.
+pub(super) enum MetadataValue<'a> {
+    Single(&'a dyn Display),
+    /// Several words, separated by commas.
+    List(&'a [&'static str]),
+}
+
+impl Display for MetadataValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Single(value) => value.fmt(f),
+            Self::List(words) => f.write_str(&words.join(",")),
+        }
+    }
 }
 
 /// A standard detail besides `google.rpc.ErrorInfo`.
@@ -32,12 +51,17 @@ impl<'a> ErrorFacts<'a> {
         Self { code, reason, metadata: Vec::new(), detail: None }
     }
 
-    fn with(mut self, key: &'static str, value: impl ToString) -> Self {
-        self.metadata.push((key, value.to_string()));
+    fn with(mut self, key: &'static str, value: &'a dyn Display) -> Self {
+        self.metadata.push((key, MetadataValue::Single(value)));
         self
     }
 
-    fn with_name(self, name: &str, nearest: Option<&str>) -> Self {
+    fn with_list(mut self, key: &'static str, words: &'a [&'static str]) -> Self {
+        self.metadata.push((key, MetadataValue::List(words)));
+        self
+    }
+
+    fn with_name<T: Display>(self, name: &'a T, nearest: Option<&'a T>) -> Self {
         let facts = self.with("name", name);
         match nearest {
             Some(nearest) => facts.with("nearest", nearest),
@@ -58,16 +82,16 @@ impl ApiError {
         match self {
             Self::InvalidRequest(violations) => match violations.limits.as_slice() {
                 [] => facts(Code::InvalidArgument, Reason::InvalidRequest),
-                limits => facts(Code::InvalidArgument, Reason::LimitExceeded).with("limits", limits.join(",")),
+                limits => facts(Code::InvalidArgument, Reason::LimitExceeded).with_list("limits", limits),
             }
             .with_detail(Detail::Faults(violations)),
             Self::InvalidTimeout => {
                 facts(Code::InvalidArgument, Reason::InvalidRequest).with_detail(Detail::FaultOf("grpc-timeout"))
             }
             Self::DateNotCovered { field, cause } => facts(Code::InvalidArgument, Reason::DateNotCovered)
-                .with(field.strip_prefix("filter.").unwrap_or(field), cause.day)
-                .with("covers_from", cause.from)
-                .with("covers_to", cause.to)
+                .with(field.strip_prefix("filter.").unwrap_or(field), &cause.day)
+                .with("covers_from", &cause.from)
+                .with("covers_to", &cause.to)
                 .with_detail(Detail::FaultOf(field)),
             Self::PageTokenInvalid => {
                 facts(Code::InvalidArgument, Reason::PageTokenInvalid).with_detail(Detail::FaultOf("page_token"))
@@ -76,13 +100,13 @@ impl ApiError {
                 facts(Code::InvalidArgument, Reason::PageTokenMismatch).with_detail(Detail::FaultOf("page_token"))
             }
             Self::ScenarioNotFound { name, nearest } => {
-                facts(Code::NotFound, Reason::ScenarioNotFound).with_name(name, nearest.as_deref())
+                facts(Code::NotFound, Reason::ScenarioNotFound).with_name(name, nearest.as_ref())
             }
             Self::RedLineNotFound { name, nearest } => {
-                facts(Code::NotFound, Reason::RedLineNotFound).with_name(name, nearest.as_deref())
+                facts(Code::NotFound, Reason::RedLineNotFound).with_name(name, nearest.as_ref())
             }
             Self::ProposalNotFound { name, nearest } => {
-                facts(Code::NotFound, Reason::ProposalNotFound).with_name(name, nearest.as_deref())
+                facts(Code::NotFound, Reason::ProposalNotFound).with_name(name, nearest.as_ref())
             }
             Self::RevisionNotHeld { requested, current } => facts(Code::FailedPrecondition, Reason::RevisionNotHeld)
                 .with("requested", requested)

@@ -53,7 +53,7 @@ fn encode(error: &ApiError) -> RpcStatus {
     let info = pb::ErrorInfo {
         reason: reason_name(reason).to_owned(),
         domain: ERROR_DOMAIN.to_owned(),
-        metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_string())).collect(),
     };
     let info = any(ErrorInfo::TYPE_URL, &info);
     let bad_request = |faults| any(BadRequest::TYPE_URL, &pb::BadRequest::from(BadRequest::new(faults)));

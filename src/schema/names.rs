@@ -28,9 +28,18 @@ pub fn parse_red_line(name: &str) -> Option<(&str, &str)> {
     parse_child(name, "/redLines/")
 }
 
-/// Returns the ids of the scenario and of the proposal in a proposal's name.
-pub fn parse_proposal(name: &str) -> Option<(&str, &str)> {
-    parse_child(name, "/proposals/")
+/// The ids in the name of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProposalName<'a> {
+    /// The id of the scenario.
+    pub scenario: &'a str,
+    /// The id of the proposal.
+    pub proposal: &'a str,
+}
+
+/// Returns the ids in a proposal's name; `None` if the text is not such a name.
+pub fn parse_proposal(name: &str) -> Option<ProposalName<'_>> {
+    parse_child(name, "/proposals/").map(|(scenario, proposal)| ProposalName { scenario, proposal })
 }
 
 fn parse_child<'a>(name: &'a str, collection: &str) -> Option<(&'a str, &'a str)> {

@@ -2,7 +2,7 @@
 //!
 //! Owns the size of a batch and of its answer. Must not know how a proposal is evaluated.
 
-use crate::convert::request::to_question_with;
+use crate::convert::request::{Subject, to_question};
 use crate::error::{ApiError, Violations, quoted};
 use crate::middleware::quota::Quota;
 use crate::schema::names;
@@ -174,7 +174,8 @@ fn evaluate(
         mismatches.add("revision", text);
     }
     mismatches.into_result()?;
-    let question = to_question_with(compiled, request, violations)?;
+    let subject = request.subject.as_ref().map(Subject::from);
+    let question = to_question(compiled, request, subject, violations)?;
     let found = evaluate::evaluate(compiled, &question)?;
     Ok((evaluate::message(compiled, &question, &found), found))
 }

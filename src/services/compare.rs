@@ -137,8 +137,8 @@ impl Comparison {
         let (mut labels, mut terms) = (Vec::new(), Vec::new());
         for (at, proposal) in request.proposals.iter().take(MAX_COMPARED).enumerate() {
             let prefix = format!("proposals[{at}].");
-            labels.push(label(proposal, at, &prefix, &mut violations));
             let subject = proposal.subject.as_ref().map(Subject::from);
+            labels.push(to_label(&proposal.label, subject, at, &prefix, &mut violations));
             let changes = (proposal.overrides.as_slice(), proposal.cleared_issues.as_slice());
             terms.push(to_given(scenario, subject, changes, &prefix, &mut violations)?);
         }
@@ -157,17 +157,14 @@ impl Comparison {
 }
 
 /// Returns the label of a proposal in the answer: the request's, else the reference proposal's id, else its position.
-fn label(proposal: &v1::ComparedProposal, at: usize, prefix: &str, violations: &mut Violations) -> String {
-    let label = &proposal.label;
+fn to_label(label: &str, subject: Option<Subject<'_>>, at: usize, prefix: &str, violations: &mut Violations) -> String {
     if label.chars().count() > MAX_LABEL || label.chars().any(char::is_control) {
         violations.add(format!("{prefix}label"), format!("a label is one line of at most {MAX_LABEL} characters"));
     }
-    match &proposal.subject {
-        _ if !label.is_empty() => label.clone(),
-        Some(compared_proposal::Subject::ProposalName(name)) => {
-            names::parse_proposal(name).map_or_else(String::new, |(_, id)| id.to_owned())
-        }
-        _ => format!("proposal {}", at + 1),
+    match subject {
+        _ if !label.is_empty() => label.to_owned(),
+        Some(Subject::Named(name)) => name.map_or_else(String::new, |name| name.proposal.to_owned()),
+        Some(Subject::Own(_)) | None => format!("proposal {}", at + 1),
     }
 }
 

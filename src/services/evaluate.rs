@@ -3,12 +3,10 @@
 //! Must not know how an evaluation is computed.
 
 use crate::convert::evaluation::from_evaluation;
-use crate::convert::request::{Question, to_question};
-use crate::error::ApiError;
+use crate::convert::request::{Question, Subject, to_question};
+use crate::error::{ApiError, Violations};
 use crate::schema::encoded::EvaluateProposalResponse;
-use crate::schema::names;
 use crate::schema::proto::v1;
-use crate::schema::proto::v1::evaluate_proposal_request::Subject;
 use crate::services::RedLines;
 use crate::services::decision_record::{EvaluationRecord, outline};
 use crate::services::size::{MAX_ANSWER_BYTES, bounded};
@@ -41,8 +39,7 @@ impl RedLines {
         request: &v1::EvaluateProposalRequest,
     ) -> Result<EvaluatedProposal, ApiError> {
         self.check_may_suppose(&request.hypotheses)?;
-        let compiled = self.scenario_of_request(request)?;
-        let question = to_question(&compiled, request)?;
+        let (compiled, question) = self.question_of_request(request)?;
         let found = evaluate(&compiled, &question)?;
         let evaluation = Some(message(&compiled, &question, &found));
         Ok(EvaluatedProposal { response: bounded(v1::EvaluateProposalResponse { evaluation })?, compiled, found })
@@ -58,8 +55,7 @@ impl RedLines {
     ) -> Result<EvaluateProposalResponse, ApiError> {
         let begun = Instant::now();
         self.check_may_suppose(&request.hypotheses)?;
-        let compiled = self.scenario_of_request(request)?;
-        let question = to_question(&compiled, request)?;
+        let (compiled, question) = self.question_of_request(request)?;
         // Answers to hypotheses are not cached, because requests with hypotheses rarely repeat.
         let cache = self.shared.cache.as_ref().filter(|_| question.supposition.supposed.is_none());
         let key = cache.map(|_| CacheKey::new(compiled.scenario(), &question.given, question.day, question.detail));
@@ -82,24 +78,26 @@ impl RedLines {
         Ok(EvaluateProposalResponse { evaluation: Some(evaluation) })
     }
 
-    /// Returns the scenario that a request is about.
-    fn scenario_of_request(&self, request: &v1::EvaluateProposalRequest) -> Result<Arc<Compiled>, ApiError> {
-        let named = match &request.subject {
-            Some(Subject::ProposalName(name)) => name,
-            _ => "",
-        };
-        self.scenario_of_subject(&request.scenario, named, &request.revision)
+    /// Validates a request, and returns the scenario that it is about.
+    fn question_of_request(
+        &self,
+        request: &v1::EvaluateProposalRequest,
+    ) -> Result<(Arc<Compiled>, Question), ApiError> {
+        let subject = request.subject.as_ref().map(Subject::from);
+        let compiled = self.scenario_of_subject(&request.scenario, subject, &request.revision)?;
+        let question = to_question(&compiled, request, subject, Violations::default())?;
+        Ok((compiled, question))
     }
 
     /// Returns the scenario named `scenario`; if the name is empty, the scenario of the reference proposal.
     pub(super) fn scenario_of_subject(
         &self,
         scenario: &str,
-        proposal_name: &str,
+        subject: Option<Subject<'_>>,
         revision: &str,
     ) -> Result<Arc<Compiled>, ApiError> {
-        match names::parse_proposal(proposal_name) {
-            Some((of, _)) if scenario.is_empty() => self.scenario_by_id(of, revision),
+        match subject {
+            Some(Subject::Named(Some(name))) if scenario.is_empty() => self.scenario_by_id(name.scenario, revision),
             _ => self.scenario(scenario, "scenario", revision),
         }
     }

@@ -38,12 +38,9 @@ impl RedLines {
     ) -> Result<v1::EvaluateHistoryResponse, ApiError> {
         let begun = Instant::now();
         self.check_may_suppose(&request.hypotheses)?;
-        let named = match &request.subject {
-            Some(evaluate_history_request::Subject::ProposalName(name)) => name,
-            _ => "",
-        };
-        let compiled = self.scenario_of_subject(&request.scenario, named, &request.revision)?;
-        let (question, days) = read(&compiled, request)?;
+        let subject = request.subject.as_ref().map(Subject::from);
+        let compiled = self.scenario_of_subject(&request.scenario, subject, &request.revision)?;
+        let (question, days) = read(&compiled, request, subject)?;
         let supposed = question.supposition.supposed.as_ref();
         let mut day_request = request_for_a_day(request);
         let mut bytes = AROUND_ANSWER;
@@ -93,10 +90,13 @@ fn request_for_a_day(request: &v1::EvaluateHistoryRequest) -> v1::EvaluatePropos
     }
 }
 
-fn read(compiled: &Compiled, request: &v1::EvaluateHistoryRequest) -> Result<(Question, (Date, Date)), ApiError> {
+fn read(
+    compiled: &Compiled,
+    request: &v1::EvaluateHistoryRequest,
+    subject: Option<Subject<'_>>,
+) -> Result<(Question, (Date, Date)), ApiError> {
     let scenario = &**compiled.scenario();
     let mut violations = Violations::default();
-    let subject = request.subject.as_ref().map(Subject::from);
     let changes = (request.overrides.as_slice(), request.cleared_issues.as_slice());
     let terms = to_given(scenario, subject, changes, "", &mut violations)?;
     let circumstances = to_circumstances(scenario, &request.circumstances, &mut violations);

@@ -47,12 +47,12 @@ impl RedLines {
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.
     pub fn get_proposal(&self, request: v1::GetProposalRequest) -> Result<v1::Proposal, ApiError> {
-        let (scenario_id, id) = names::parse_proposal(&request.name).ok_or_else(|| {
+        let name = names::parse_proposal(&request.name).ok_or_else(|| {
             ApiError::InvalidRequest(Violations::one("name", "write `scenarios/{scenario}/proposals/{proposal}`"))
         })?;
-        let compiled = self.scenario_by_id(scenario_id, &request.revision)?;
+        let compiled = self.scenario_by_id(name.scenario, &request.revision)?;
         let scenario = compiled.scenario();
-        let proposal = scenario.proposal(id).ok_or_else(|| missing_proposal(scenario, id))?;
+        let proposal = scenario.proposal(name.proposal).ok_or_else(|| missing_proposal(scenario, name.proposal))?;
         bounded(convert_scenario::from_proposal(scenario, proposal))
     }
 }

@@ -6,6 +6,7 @@
 //! Must not know about the protocol or its messages.
 
 mod analyses;
+pub mod bounded_file;
 mod cache;
 mod decisions;
 mod reload;

@@ -2,17 +2,19 @@
 //!
 //! Must not know which scenarios are served.
 
+use crate::serving::bounded_file::{self, BoundedReadError};
 use detente_core::engine::Compiled;
 use detente_core::scenario::{self, Diagnostics};
-use std::io::Read;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 use thiserror::Error;
 
 /// The text of the built-in scenario file.
 pub const EMBEDDED: &str = include_str!("../../scenarios/ukraine-2025.yaml");
 const EMBEDDED_NAME: &str = "ukraine-2025.yaml";
+const MAX_BYTES: u64 = scenario::limits::MAX_FILE_BYTES as u64;
+const NOT_UTF8: &str = "stream did not contain valid UTF-8";
 
 /// Why a scenario file cannot be used.
 #[derive(Debug, Error)]
@@ -64,25 +66,20 @@ pub fn load_one(path: &Path) -> Result<Compiled, SourceError> {
 /// # Errors
 /// If the text has faults.
 pub fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
-    let scenario = scenario::load(file, text).map_err(|faults| SourceError::Faulty(Box::new(faults)))?;
+    let loaded = scenario::load_with_places(file, text);
+    let (scenario, places) = loaded.map_err(|faults| SourceError::Faulty(Box::new(faults)))?;
     Compiled::new(Arc::new(scenario)).map_err(|faults| {
         let faults: Vec<_> = faults.into_iter().map(|fault| (fault.red_line.clone(), fault.to_string())).collect();
-        SourceError::Faulty(Box::new(scenario::red_line_faults(file, text, &faults)))
+        SourceError::Faulty(Box::new(places.diagnostics(file, text, &faults)))
     })
 }
 
-/// Reads a regular file; rejects pipes and devices, whose reading might never begin or end.
+/// Reads a regular file's text; rejects pipes and devices, whose reading might never begin or end.
 ///
 /// # Errors
 /// As [`read`], and if the path is not a regular file.
 pub fn read_regular(path: &Path) -> Result<String, SourceError> {
-    match fs::metadata(path) {
-        Ok(found) if !found.is_file() => {
-            let cause = io::Error::other("not a regular file");
-            Err(SourceError::Unreadable { file: path.display().to_string(), cause })
-        }
-        _ => read(path),
-    }
+    text(path, bounded_file::read_regular(path, MAX_BYTES))
 }
 
 /// Reads a file's text, up to the size limit of a scenario file.
@@ -90,14 +87,16 @@ pub fn read_regular(path: &Path) -> Result<String, SourceError> {
 /// # Errors
 /// If the file cannot be read, is too large, or is not UTF-8.
 pub fn read(path: &Path) -> Result<String, SourceError> {
-    let most = scenario::limits::MAX_FILE_BYTES as u64;
-    let read = || -> io::Result<String> {
-        let mut text = String::new();
-        let bytes = fs::File::open(path)?.take(most + 1).read_to_string(&mut text)?;
-        if bytes as u64 > most {
-            return Err(io::Error::other(format!("the file exceeds the limit of {most} bytes")));
+    text(path, bounded_file::read(path, MAX_BYTES))
+}
+
+fn text(path: &Path, contents: Result<Vec<u8>, BoundedReadError>) -> Result<String, SourceError> {
+    let text = match contents {
+        Ok(contents) => String::from_utf8(contents).map_err(|_| io::Error::new(ErrorKind::InvalidData, NOT_UTF8)),
+        Err(BoundedReadError::TooLarge) => {
+            Err(io::Error::other(format!("the file exceeds the limit of {MAX_BYTES} bytes")))
         }
-        Ok(text)
+        Err(BoundedReadError::Unreadable(error)) => Err(error),
     };
-    read().map_err(|cause| SourceError::Unreadable { file: path.display().to_string(), cause })
+    text.map_err(|cause| SourceError::Unreadable { file: path.display().to_string(), cause })
 }

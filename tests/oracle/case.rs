@@ -225,7 +225,8 @@ impl Case {
         let conditions = |texts: &[String]| -> CallConditions {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let domains = compiled.scenario().inputs.iter().map(|input| &input.domain);
-            compile_for_call(&texts, compiled.vocabulary(), domains).unwrap_or_else(|faults| panic!("{faults:?}"))
+            compile_for_call(&texts, &compiled.scenario().vocabulary, domains)
+                .unwrap_or_else(|faults| panic!("{faults:?}"))
         };
         let goal = self.goal.as_ref().map(|goal| {
             let mut compiled = conditions(&[goal.cel(&self.world)]);

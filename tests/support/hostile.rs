@@ -15,7 +15,7 @@ pub(crate) type Family = (&'static str, fn(usize) -> String);
 /// that a condition of the maximum length has room for many of them; the options' names have the maximum length, so
 /// that comparing them is expensive.
 pub(crate) fn vocabulary() -> (Vocabulary, Vec<Domain>) {
-    let entries = |prefix: &str| -> Vec<Arc<str>> { (0..64).map(|at| Arc::from(format!("{prefix}{at}"))).collect() };
+    let entries = |prefix: &str| -> Arc<[Arc<str>]> { (0..64).map(|at| Arc::from(format!("{prefix}{at}"))).collect() };
     let mut vocabulary = Vocabulary::default();
     let mut domains = Vec::new();
     for at in 0..600u16 {

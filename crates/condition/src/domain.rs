@@ -39,15 +39,15 @@ impl EntryIndex {
     }
 }
 
-/// The set of values that an input can take.
+/// The set of values that an input can take. Clones share the list of options or members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Domain {
     /// `true` or `false`.
     Flag,
     /// One of 2 to 64 options, given by their ids.
-    Choice(Vec<Arc<str>>),
+    Choice(Arc<[Arc<str>]>),
     /// A subset of 1 to 64 members, given by their ids.
-    Members(Vec<Arc<str>>),
+    Members(Arc<[Arc<str>]>),
     /// An integer from `min` to `max`, both included.
     Quantity {
         /// The least value.

@@ -7,17 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The names that conditions may use: inputs with their domains, and groups of options or members.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vocabulary {
     pub(super) names: BTreeMap<Arc<str>, Name>,
     /// The ids of all options and members: the strings that a condition may contain.
     pub(super) entries: BTreeSet<Arc<str>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Input(InputIndex, Domain),
-    Group(Vec<Arc<str>>),
+    Group(Arc<[Arc<str>]>),
 }
 
 impl Vocabulary {
@@ -30,9 +30,14 @@ impl Vocabulary {
     /// Adds a group of options or members.
     ///
     /// If the name is already in the vocabulary, it keeps its first meaning.
-    pub fn add_group(&mut self, name: Arc<str>, members: Vec<Arc<str>>) {
+    pub fn add_group(&mut self, name: Arc<str>, members: Arc<[Arc<str>]>) {
         self.entries.extend(members.iter().cloned());
         self.names.entry(name).or_insert(Name::Group(members));
+    }
+
+    /// Returns the approximate memory of the vocabulary, in bytes, without the texts and lists that it shares.
+    pub fn bytes(&self) -> usize {
+        self.names.len() * size_of::<(Arc<str>, Name)>() + self.entries.len() * size_of::<Arc<str>>()
     }
 
     /// Returns the name of an input; `None` if the vocabulary does not contain the input.

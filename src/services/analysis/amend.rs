@@ -2,14 +2,13 @@
 //!
 //! Must not know how packages are searched for.
 
-use crate::convert::aim::{ValidatedRequest, to_most, to_validated};
+use crate::convert::aim::{CommonFields, ValidatedRequest, to_most, to_validated};
 use crate::convert::analysis::{from_amended, from_cut, from_impasse, not_recorded};
 use crate::convert::date::from_date;
 use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
-use crate::services::analysis::request::AnalysisRequest;
 use detente_analysis::{Budget, MAX_AMENDMENTS};
 use detente_core::engine::Compiled;
 use std::sync::Arc;
@@ -33,12 +32,13 @@ pub struct AmendmentQuestion {
 pub(super) fn to_amendment_question(
     compiled: &Arc<Compiled>,
     request: &v1::SuggestAmendmentsRequest,
+    fields: CommonFields<'_>,
 ) -> Result<AmendmentQuestion, ApiError> {
     let mut violations = Violations::default();
     if request.subject.is_none() {
         violations.add("subject", "give a `proposal` of your own, or a reference proposal's `proposal_name`");
     }
-    let validated = to_validated(compiled, request.fields(), &mut violations)?;
+    let validated = to_validated(compiled, fields, &mut violations)?;
     let most = to_most(request.max_amendments, DEFAULT_AMENDMENTS, MAX_AMENDMENTS, "max_amendments", &mut violations);
     violations.into_result()?;
     Ok(AmendmentQuestion { validated, most })

@@ -2,13 +2,12 @@
 //!
 //! Must not know how conflicts are searched for.
 
-use crate::convert::aim::{ValidatedRequest, pin_terms, to_most, to_validated};
+use crate::convert::aim::{CommonFields, ValidatedRequest, pin_terms, to_most, to_validated};
 use crate::convert::analysis::from_impasse;
 use crate::convert::date::from_date;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
-use crate::services::analysis::request::AnalysisRequest;
 use detente_analysis::{Budget, MAX_IMPASSE_RESULTS};
 use detente_core::engine::Compiled;
 use std::sync::Arc;
@@ -30,9 +29,10 @@ pub struct ImpasseQuestion {
 pub(super) fn to_impasse_question(
     compiled: &Arc<Compiled>,
     request: &v1::ExplainImpasseRequest,
+    fields: CommonFields<'_>,
 ) -> Result<ImpasseQuestion, ApiError> {
     let mut violations = Violations::default();
-    let mut validated = to_validated(compiled, request.fields(), &mut violations)?;
+    let mut validated = to_validated(compiled, fields, &mut violations)?;
     let most = to_most(request.max_results, DEFAULT_RESULTS, MAX_IMPASSE_RESULTS, "max_results", &mut violations);
     pin_terms(&mut validated, &mut violations);
     violations.into_result()?;

@@ -20,7 +20,7 @@ use impasse::{ImpasseQuestion, explain_impasse, to_impasse_question};
 use packages::{PackageQuestion, find_packages, to_package_question};
 use robustness::{RobustnessQuestion, assess_robustness, to_robustness_question};
 
-use crate::convert::aim::CommonFields;
+use crate::convert::aim::{CommonFields, have_conditions};
 use crate::convert::request::Subject;
 use crate::error::ApiError;
 use crate::schema::proto::v1;
@@ -57,8 +57,12 @@ macro_rules! request {
                 fields
             }
 
-            fn question(&self, compiled: &Arc<Compiled>) -> Result<Self::Question, ApiError> {
-                $convert(compiled, self)
+            fn has_conditions(&self) -> bool {
+                have_conditions(&self.hypotheses, self.aim.as_ref())
+            }
+
+            fn question(&self, compiled: &Arc<Compiled>, fields: CommonFields<'_>) -> Result<Self::Question, ApiError> {
+                $convert(compiled, self, fields)
             }
 
             fn answer(question: &Self::Question, budget: &Budget<'_>) -> Result<Self::Answer, ApiError> {

@@ -3,7 +3,6 @@
 //! Must not know which requests there are.
 
 use crate::convert::aim::CommonFields;
-use crate::convert::request::Subject;
 use crate::error::ApiError;
 use crate::services::RedLines;
 use detente_analysis::Budget;
@@ -26,11 +25,14 @@ pub trait AnalysisRequest: Message + Clone + 'static {
     /// Returns the fields that all requests of the service have in common.
     fn fields(&self) -> CommonFields<'_>;
 
-    /// Validates the request against the scenario that it is about.
+    /// Whether the request has conditions, which take milliseconds to compile.
+    fn has_conditions(&self) -> bool;
+
+    /// Validates the request against the scenario that it is about. `fields` are those of the request.
     ///
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.
-    fn question(&self, compiled: &Arc<Compiled>) -> Result<Self::Question, ApiError>;
+    fn question(&self, compiled: &Arc<Compiled>, fields: CommonFields<'_>) -> Result<Self::Question, ApiError>;
 
     /// Computes the answer, cut short when `budget` is used up.
     ///
@@ -50,16 +52,8 @@ impl RedLines {
 
     /// Validates a request of `AnalysisService`.
     pub(super) fn question_of_analysis<R: AnalysisRequest>(&self, request: &R) -> Result<R::Question, ApiError> {
-        request.question(&self.scenario_of_analysis(request)?)
-    }
-
-    /// Returns the scenario that a request of `AnalysisService` is about.
-    fn scenario_of_analysis<R: AnalysisRequest>(&self, request: &R) -> Result<Arc<Compiled>, ApiError> {
-        let (scenario, revision) = request.scenario();
-        let proposal_name = match request.fields().subject {
-            Some(Subject::Named(name)) => name,
-            _ => "",
-        };
-        self.scenario_of_subject(scenario, proposal_name, revision)
+        let ((scenario, revision), fields) = (request.scenario(), request.fields());
+        let compiled = self.scenario_of_subject(scenario, fields.subject, revision)?;
+        request.question(&compiled, fields)
     }
 }

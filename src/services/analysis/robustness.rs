@@ -2,7 +2,7 @@
 //!
 //! Must not know how probabilities are combined.
 
-use crate::convert::aim::{ValidatedRequest, to_validated};
+use crate::convert::aim::{CommonFields, ValidatedRequest, to_validated};
 use crate::convert::analysis::{from_cut, not_recorded};
 use crate::convert::date::from_date;
 use crate::convert::robustness::{
@@ -12,7 +12,6 @@ use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
-use crate::services::analysis::request::AnalysisRequest;
 use detente_analysis::{Budget, MAX_SWEEP, StatedProbabilities, Sweep};
 use detente_condition::InputIndex;
 use detente_core::engine::Compiled;
@@ -33,9 +32,10 @@ pub struct RobustnessQuestion {
 pub(super) fn to_robustness_question(
     compiled: &Arc<Compiled>,
     request: &v1::AssessRobustnessRequest,
+    fields: CommonFields<'_>,
 ) -> Result<RobustnessQuestion, ApiError> {
     let mut violations = Violations::default();
-    let validated = to_validated(compiled, request.fields(), &mut violations)?;
+    let validated = to_validated(compiled, fields, &mut violations)?;
     let stated = to_stated(&validated.question, &request.probabilities, &mut violations);
     let swept = to_sweep(&validated.question, &request.sweep, &mut violations);
     violations.into_result()?;

@@ -68,7 +68,7 @@ impl Analyst {
     ) -> Result<PendingAnalysis<R>, ApiError> {
         let deadline = request.extensions().get::<Deadline>().map(|Deadline(at)| *at);
         let (service, request) = self.scenarios.for_call(request)?;
-        let question = if request.fields().have_conditions() {
+        let question = if request.has_conditions() {
             service.run_on_worker(move |service| service.question_of_analysis(&request)).await?
         } else {
             service.question_of_analysis(&request)?

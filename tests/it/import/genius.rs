@@ -124,7 +124,9 @@ fn reservation_values_are_kept_and_discount_factors_reported() {
         let parties = detente::convert::scenario::from_scenario(&scenario, true).parties;
         assert_eq!(parties.iter().map(|party| party.reservation_value).collect::<Vec<_>>(), values);
         assert!(scenario.description.ends_with("Discount factors are not modelled."));
-        assert!(scenario.parties[0].description.starts_with("Its discount factor, 0.9, is not modelled."));
+        assert!(
+            scenario.parties[0].description.starts_with("The discount factor of the profile, 0.9, is not modelled.")
+        );
         assert_eq!(scenario.parties[1].description, "");
     }
 }

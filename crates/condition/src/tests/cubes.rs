@@ -41,7 +41,7 @@ fn equivalent_conditions_compile_to_equal_cubes() {
 
 #[test]
 fn exceeding_a_budget_reports_its_limit() {
-    let members: Vec<Arc<str>> = (0..40).map(|at| Arc::from(format!("m{at}"))).collect();
+    let members: Arc<[Arc<str>]> = (0..40).map(|at| Arc::from(format!("m{at}"))).collect();
     let domain = Domain::Members(members);
     let of = |low: u32| Formula::Atom(crate::Atom::Count { input: InputIndex(0), allowed: u128::MAX << low });
     let space = Space::new([&domain], []).unwrap();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// The domains of `scope` (a choice of three), `days` (1 to 100), `backed` (a flag) and `force` (four members).
 fn domains() -> Vec<(&'static str, Domain)> {
-    let ids = |ids: &[&str]| ids.iter().map(|id| Arc::from(*id)).collect::<Vec<Arc<str>>>();
+    let ids = |ids: &[&str]| ids.iter().map(|id| Arc::from(*id)).collect::<Arc<[Arc<str>]>>();
     vec![
         ("scope", Domain::Choice(ids(&["none", "air", "all"]))),
         ("days", Domain::Quantity { min: 1, max: 100 }),
@@ -25,6 +25,6 @@ fn vocabulary() -> Vocabulary {
     for (at, (name, domain)) in (0..).zip(domains()) {
         vocabulary.add_input(name.into(), InputIndex(at), domain);
     }
-    vocabulary.add_group("nato".into(), vec!["uk".into(), "france".into(), "canada".into()]);
+    vocabulary.add_group("nato".into(), ["uk".into(), "france".into(), "canada".into()].into());
     vocabulary
 }

@@ -11,9 +11,9 @@ use super::watcher::{Watcher, WatcherIndex, WatcherSet};
 use crate::scenario::Scenario;
 use crate::scenario::index::{CautionIndex, ConstraintIndex, IndexVec, RedLineIndex, WaiverIndex};
 use crate::scenario::model::{Firmness, RedLine};
-use detente_condition::{ComplexityError, Cubes, InputIndex, Space, Vocabulary};
+use detente_condition::{ComplexityError, Cubes, InputIndex, Space};
 use jiff::civil::Date;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// A red line is too complex in combination with its waivers.
@@ -37,10 +37,6 @@ pub struct Compiled {
     watchers: BoxedLists<InputIndex, WatcherIndex>,
     /// For each red line, the inputs that decide its status or firmness.
     deciding: BoxedLists<RedLineIndex, InputIndex>,
-    /// The names that conditions of calls may use.
-    ///
-    /// Built on first use, because most scenarios never need it.
-    vocabulary: OnceLock<Vocabulary>,
     /// The approximate memory of the compiled scenario, in bytes.
     pub(super) bytes: usize,
 }
@@ -122,7 +118,6 @@ impl Compiled {
             editions: Box::default(),
             watchers: IndexVec::default(),
             deciding: IndexVec::default(),
-            vocabulary: OnceLock::new(),
             bytes: 0,
             scenario,
         };
@@ -136,13 +131,6 @@ impl Compiled {
     /// Returns the scenario as data.
     pub fn scenario(&self) -> &Arc<Scenario> {
         &self.scenario
-    }
-
-    /// Returns the names that conditions of calls may use.
-    ///
-    /// The first call builds them, which takes milliseconds.
-    pub fn vocabulary(&self) -> &Vocabulary {
-        self.vocabulary.get_or_init(|| self.scenario.vocabulary())
     }
 
     /// Builds the index from inputs to watchers and from red lines to the inputs that decide them.

@@ -34,6 +34,7 @@ impl Compiled {
             + constraints.sum::<usize>()
             + cautions.sum::<usize>()
             + inputs
+            + scenario.vocabulary.bytes()
             + proposals
             + editions * per_edition
             + watchers

@@ -31,22 +31,6 @@ pub(crate) struct Key {
 }
 
 impl Node {
-    /// Returns the value of a key, if the node is a mapping that has the key.
-    fn value(&self, key: &str) -> Option<&Node> {
-        let Content::Mapping(entries) = &self.content else { return None };
-        entries.iter().find(|(entry, _)| entry.text == key).map(|(_, value)| value)
-    }
-
-    /// Returns the ids of the items of the list under a key, each with its place.
-    pub(crate) fn ids_within(&self, key: &str) -> Vec<(&str, Place)> {
-        let Some(Node { content: Content::Sequence(items), .. }) = self.value(key) else { return Vec::new() };
-        let ids = items.iter().filter_map(|item| {
-            let id = item.value("id")?;
-            Some((id.as_text()?, id.place))
-        });
-        ids.collect()
-    }
-
     /// Describes the kind of the value, for messages.
     pub(crate) fn describe(&self) -> &'static str {
         match &self.content {

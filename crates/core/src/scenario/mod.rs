@@ -13,6 +13,7 @@ pub mod limits;
 pub mod model;
 mod proposal;
 pub(crate) mod record;
+mod red_line_places;
 pub(crate) mod resolve;
 mod revision;
 pub mod yaml;
@@ -22,15 +23,23 @@ pub use format::schema;
 pub use model::Scenario;
 pub use proposal::{load_answers, load_proposal};
 pub use record::{is_scenario_id, is_word_of_answers, is_word_of_the_language};
+pub use red_line_places::RedLinePlaces;
 
 use diagnostics::Faults;
-use std::collections::HashMap;
 
 /// Reads and checks a scenario file. `file` is its name, for messages.
 ///
 /// # Errors
 /// Returns every fault of the file, each with its place.
 pub fn load(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    load_with_places(file, text).map(|(scenario, _)| scenario)
+}
+
+/// Reads and checks a scenario file, as [`load`] does, and also returns the places of its red lines.
+///
+/// # Errors
+/// Returns every fault of the file, each with its place.
+pub fn load_with_places(file: &str, text: &str) -> Result<(Scenario, RedLinePlaces), Diagnostics> {
     let mut faults = Faults::default();
     let root = document::parse(text, &mut faults);
     let scenario = match root {
@@ -43,23 +52,6 @@ pub fn load(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
         }
     };
     faults.finish(file, text, scenario)
-}
-
-/// Builds diagnostics for faults of red lines that were found after the file was read.
-///
-/// `faults` are pairs of a red line's id and a message. Each fault is placed at the id of its red line in the file.
-pub fn red_line_faults(file: &str, text: &str, faults: &[(String, String)]) -> Diagnostics {
-    let mut found = Faults::default();
-    let root = document::parse(text, &mut Faults::default());
-    let places: HashMap<&str, diagnostics::Place> = root.iter().flat_map(|root| root.ids_within("red_lines")).collect();
-    for (id, message) in faults {
-        let place = places.get(id.as_str()).copied().unwrap_or(diagnostics::Place::START);
-        found.add(place, message);
-    }
-    match found.finish::<()>(file, text, None) {
-        Err(diagnostics) => diagnostics,
-        Ok(()) => Diagnostics::of_file(file, text, "the file cannot be used"),
-    }
 }
 
 #[cfg(test)]

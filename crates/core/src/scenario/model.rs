@@ -56,6 +56,8 @@ pub struct Scenario {
     pub inputs: IndexVec<InputIndex, Input>,
     /// The number of issues in `inputs`.
     pub issue_count: usize,
+    /// The names that a condition may use: inputs and groups.
+    pub vocabulary: Vocabulary,
     /// The space in which all conditions of the scenario are exact.
     pub space: Space,
     /// The red lines of all parties.
@@ -84,20 +86,6 @@ impl Scenario {
     /// Finds an issue or circumstance by its id.
     pub fn input(&self, id: &str) -> Option<(InputIndex, &Input)> {
         self.inputs.indexed().find(|(_, input)| &*input.id == id)
-    }
-
-    /// Builds the names that a condition may use: inputs and groups.
-    ///
-    /// This takes milliseconds for the largest scenarios, so that callers should keep the result.
-    pub fn vocabulary(&self) -> Vocabulary {
-        let mut vocabulary = Vocabulary::default();
-        for (index, input) in self.inputs.indexed() {
-            vocabulary.add_input(input.id.clone(), index, input.domain.clone());
-        }
-        for group in &self.groups {
-            vocabulary.add_group(group.id.clone(), group.members.clone());
-        }
-        vocabulary
     }
 
     /// Whether an input is an issue; otherwise it is a circumstance.
@@ -161,7 +149,7 @@ pub enum Role {
 pub struct Group {
     pub id: Id,
     pub name: String,
-    pub members: Vec<Id>,
+    pub members: Arc<[Id]>,
     pub note: String,
 }
 

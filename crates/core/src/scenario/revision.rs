@@ -40,6 +40,8 @@ pub(super) fn of(scenario: &Scenario) -> Revision {
         groups,
         inputs,
         issue_count,
+        // Derived from the inputs and groups.
+        vocabulary: _,
         // Derived from the conditions.
         space: _,
         red_lines,

@@ -41,7 +41,7 @@ pub(super) fn write(content: &Content) -> String {
     let _ = writeln!(out, "covers: {{from: {date}, to: {date}}}\nas_of: {date}\nsources:");
     source(&mut out, &domain_source, domain_file, "The issues and their options.");
     for Party { profile, source: id, .. } in &parties {
-        source(&mut out, id, &profile.file, "A party's weights and evaluations.");
+        source(&mut out, id, &profile.file, "The party's weights of the issues and evaluations of the options.");
     }
     out += "parties:\n";
     for party in &parties {
@@ -63,14 +63,15 @@ fn description(domain_file: &str, options: &Options) -> String {
     let number = match options.convention {
         Convention::AsPublished => "the weight of the issue times the evaluation of the option, both as published",
         Convention::Normalized => {
-            "the weight of the issue, as published, times the evaluation of the option, divided by the highest \
-             evaluation of the issue if that is discrete, as in GENIUS"
+            "the weight of the issue, as published, times the evaluation of the option; as in GENIUS, the evaluation \
+             is divided by the highest evaluation of the issue if the issue is discrete"
         }
     };
     format!(
-        "The issues of {domain_file}, a negotiation domain of GENIUS, and what each party makes of the options by its \
-         profile. A party's number for an option is {number}; its utility of a deal is the sum over the issues. The \
-         files state neither dates nor red lines: {} stands for all days. Discount factors are not modelled.",
+        "The issues of {domain_file}, a negotiation domain of GENIUS, and the parties' preferences, from the profiles. \
+         A party's number for an option is {number}. The party's utility of a deal is the sum of its numbers over the \
+         issues. The files state neither dates nor red lines; the scenario covers only {}. Discount factors are not \
+         modelled.",
         options.date
     )
 }
@@ -93,18 +94,21 @@ impl Party<'_> {
         let _ = writeln!(out, "  - id: {}\n    name: {}\n    role: principal", plain(&self.id), quoted(name));
         let mut remarks = Vec::new();
         if let Some(discount) = discount.as_ref().filter(|discount| **discount != Decimal::whole(1)) {
-            remarks.push(format!("Its discount factor, {discount}, is not modelled."));
+            remarks.push(format!("The discount factor of the profile, {discount}, is not modelled."));
         }
         if let Some(reservation) = reservation.as_ref().filter(|reservation| **reservation != Decimal::whole(0))
             && convention == Convention::AsPublished
         {
             remarks.push(format!(
-                "Its reservation value, {reservation}, is as published; GENIUS compares it with utilities of which \
-                 each evaluation is divided by the highest of its issue."
+                "The reservation value, {reservation}, is as published; GENIUS compares it with utilities in which \
+                 each evaluation is divided by the highest evaluation of its issue."
             ));
         }
         if *has_similarities {
-            remarks.push("Its similarity functions are left out: they say nothing of utilities.".to_owned());
+            remarks.push(
+                "The similarity functions of the profile are left out, because they do not affect utilities."
+                    .to_owned(),
+            );
         }
         if !remarks.is_empty() {
             let _ = writeln!(out, "    description: {}", quoted(&remarks.join(" ")));
@@ -130,10 +134,12 @@ fn preference(out: &mut String, party: &Party, issue: &Issue, worth: &Worth) {
     }
     let weight = &worth.weight;
     let statement = match &worth.divisor {
-        None => format!("The weight of the issue is {weight}; the numbers are that times the evaluations."),
+        None => format!(
+            "The weight of the issue is {weight}. Each number is the weight times the evaluation of the option."
+        ),
         Some(highest) => format!(
-            "The weight of the issue is {weight}, the highest evaluation {highest}; the numbers are the weight times \
-             the evaluations, divided by the highest."
+            "The weight of the issue is {weight}, and its highest evaluation is {highest}. Each number is the weight \
+             times the evaluation of the option, divided by the highest evaluation."
         ),
     };
     // The authors of a domain assign the numbers, so the evidence is an assessment and not a statement of the party.

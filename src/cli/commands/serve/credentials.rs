@@ -5,11 +5,11 @@
 use crate::access::{Authority, JwtRules, Keys, Tokens};
 use crate::cli::commands::serve::options::{Callers, TlsOptions};
 use crate::cli::report::UsageError;
+use crate::serving::bounded_file::{self, BoundedReadError};
 use crate::serving::{ContentHash, FileFault, Reading, Reload, ReloadOutcome, SettleTime, read_settled};
 use crate::transport::tls::{Tls, TlsFiles};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -189,17 +189,11 @@ fn read_required(paths: &[PathBuf], flags: &str) -> Result<Vec<Vec<u8>>, UsageEr
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
-    let read = |path: &PathBuf| -> io::Result<Vec<u8>> {
-        // Reading a pipe could block forever.
-        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(io::Error::other("not a regular file"));
-        }
-        let mut contents = Vec::new();
-        let bytes = File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut contents)?;
-        if bytes as u64 > MAX_FILE_BYTES {
-            return Err(io::Error::other(format!("larger than {MAX_FILE_BYTES} bytes")));
-        }
-        Ok(contents)
+    let read = |path: &PathBuf| {
+        bounded_file::read_regular(path, MAX_FILE_BYTES).map_err(|error| match error {
+            BoundedReadError::TooLarge => io::Error::other(format!("larger than {MAX_FILE_BYTES} bytes")),
+            BoundedReadError::Unreadable(error) => error,
+        })
     };
     paths.iter().map(|path| read(path).map_err(|error| (path, error))).collect()
 }

@@ -28,6 +28,8 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         // Described below, as issues and as circumstances.
         inputs: _,
         issue_count: _,
+        // Derived from the inputs and groups.
+        vocabulary: _,
         // Derived from the conditions.
         space: _,
         red_lines,
@@ -103,7 +105,7 @@ fn party(party: &Party) -> Part {
 
 fn group(group: &Group) -> Part {
     let Group { id, name, members, note } = group;
-    Part { id: id.to_string(), fields: vec![text("name", name), list("members", members), text("note", note)] }
+    Part { id: id.to_string(), fields: vec![text("name", name), list("members", &**members), text("note", note)] }
 }
 
 fn constraint(constraint: &Constraint) -> Part {

@@ -9,7 +9,7 @@ use crate::scenario::document::{Content, Node};
 use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
 use crate::scenario::index::{IndexVec, PartyIndex};
 use crate::scenario::limits;
-use crate::scenario::model::{Dated, Group, Input, Party, Role};
+use crate::scenario::model::{Dated, Group, Id, Input, Party, Role};
 use crate::scenario::record::{At, Fields, Number, SingleLine, Snake, Text};
 use detente_condition::{Domain, InputIndex, MAX_ENTRIES};
 use jiff::civil::Date;
@@ -130,28 +130,25 @@ impl Resolver<'_> {
             Some((domain, titles)) => (Some(domain), titles),
             None => (None, Vec::new()),
         };
-        if let Some(id) = &entry.id {
-            self.inputs.add(
-                "issue, circumstance or group",
-                &id.value.0,
-                id.place,
-                InputOrGroup::Input(index),
-                self.faults,
-            );
+        let place = entry.id.as_ref().map_or(entry.place, |id| id.place);
+        let name = snake(entry.id);
+        if !name.is_empty() {
+            let what = "issue, circumstance or group";
+            self.inputs.add(what, &name, place, InputOrGroup::Input(index), self.faults);
             if let Some(domain) = &domain {
-                self.vocabulary.add_input(Arc::from(id.value.0.as_str()), index, domain.clone());
+                self.vocabulary.add_input(name.clone(), index, domain.clone());
             } else {
                 // The name exists but its domain is unknown, so that conditions that use it are not checked.
-                self.inputs.unread.add(&id.value.0);
+                self.inputs.unread.add(&name);
             }
         }
         let known = domain.is_some();
         drafts.all_read &= known;
-        drafts.places.push(entry.id.as_ref().map_or(entry.place, |id| id.place));
+        drafts.places.push(place);
         let taxonomy = self.strings(entry.taxonomy, entry.place);
         let rows = self.strings(entry.rows, entry.place);
         drafts.inputs.push(Input {
-            id: snake(entry.id),
+            id: name,
             title: line(entry.title),
             question: line(entry.question),
             domain: domain.unwrap_or(Domain::Flag),
@@ -221,7 +218,7 @@ impl Resolver<'_> {
     }
 
     /// Checks the number and uniqueness of options or members, and returns their ids and titles.
-    fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Vec<Arc<str>>, Vec<String>)> {
+    fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Arc<[Id]>, Vec<String>)> {
         let count = list.value.len();
         if self.faults.any_within(list.place) {
             return None;
@@ -314,22 +311,19 @@ impl Resolver<'_> {
                     self.faults.add(member.place, format!("`{id}` is listed twice"));
                 }
             }
-            let ids: Vec<Arc<str>> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();
-            if let Some(id) = &entry.id {
-                self.inputs.add(
-                    "issue, circumstance or group",
-                    &id.value.0,
-                    id.place,
-                    InputOrGroup::Group,
-                    self.faults,
-                );
+            let ids: Arc<[Id]> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();
+            let place = entry.id.as_ref().map_or(entry.place, |id| id.place);
+            let name = snake(entry.id);
+            if !name.is_empty() {
+                let what = "issue, circumstance or group";
+                self.inputs.add(what, &name, place, InputOrGroup::Group, self.faults);
                 if readable {
-                    self.vocabulary.add_group(Arc::from(id.value.0.as_str()), ids.clone());
+                    self.vocabulary.add_group(name.clone(), ids.clone());
                 } else {
-                    self.inputs.unread.add(&id.value.0);
+                    self.inputs.unread.add(&name);
                 }
             }
-            groups.push(Group { id: snake(entry.id), name: line(entry.name), members: ids, note: prose(entry.note) });
+            groups.push(Group { id: name, name: line(entry.name), members: ids, note: prose(entry.note) });
         }
         self.inputs.settle();
         groups

@@ -21,15 +21,16 @@ use super::format::{CoversEntry, ScenarioEntry};
 use super::limits;
 use super::model::{Revision, Scenario};
 use super::record::{At, Read};
-use super::revision;
+use super::{RedLinePlaces, revision};
 use detente_condition::{Space, Vocabulary};
 use jiff::civil::Date;
+use std::mem;
 use std::sync::Arc;
 
-/// Turns the tree of a scenario file into a scenario.
+/// Turns the tree of a scenario file into a scenario, with the places of its red lines.
 ///
 /// Returns `None`, and adds faults, if the file has any fault.
-pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<Scenario> {
+pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<(Scenario, RedLinePlaces)> {
     let entry = ScenarioEntry::read(root, faults)?;
     let characters: Vec<char> = text.chars().collect();
     let mut resolver = Resolver {
@@ -46,7 +47,7 @@ pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<S
 }
 
 impl Resolver<'_> {
-    fn scenario(&mut self, entry: ScenarioEntry) -> Option<Scenario> {
+    fn scenario(&mut self, entry: ScenarioEntry) -> Option<(Scenario, RedLinePlaces)> {
         let place = Place { start: entry.place.start, end: entry.place.start + 1 };
         self.covers = entry.covers.as_ref().and_then(|covers| self.covers(covers));
         self.as_of = entry.as_of.as_ref().map(|as_of| as_of.value);
@@ -73,6 +74,7 @@ impl Resolver<'_> {
         let groups = self.groups(groups, &drafts);
 
         let red_lines = self.list(entry.red_lines, "red lines", limits::MAX_RED_LINES);
+        let places = red_lines.iter().map(|entry| entry.id.as_ref().map_or(entry.place, |id| id.place)).collect();
         let red_lines = self.red_lines(red_lines);
         let constraints = self.list(entry.constraints, "constraints", limits::MAX_CONSTRAINTS);
         let constraints = self.constraints(constraints);
@@ -103,6 +105,7 @@ impl Resolver<'_> {
             groups,
             inputs: drafts.inputs.into(),
             issue_count: drafts.issue_count,
+            vocabulary: mem::take(&mut self.vocabulary),
             space,
             red_lines: compiled.red_lines,
             constraints: compiled.constraints,
@@ -111,7 +114,8 @@ impl Resolver<'_> {
             proposals,
         };
         scenario.revision = revision::of(&scenario);
-        Some(scenario)
+        let places = RedLinePlaces::new(scenario.red_lines.iter().map(|red_line| red_line.id.clone()), places);
+        Some((scenario, places))
     }
 
     fn covers(&mut self, entry: &CoversEntry) -> Option<(Date, Date)> {

@@ -160,7 +160,7 @@ fn all_values(domain: &Domain) -> Vec<Value> {
     match domain {
         Domain::Flag => vec![Value::Flag(false), Value::Flag(true)],
         Domain::Choice(options) => {
-            (0..).map(EntryIndex).zip(options).map(|(option, _)| Value::Choice(option)).collect()
+            (0..).map(EntryIndex).zip(&**options).map(|(option, _)| Value::Choice(option)).collect()
         }
         Domain::Quantity { min, max } => (*min..=*max).map(Value::Quantity).collect(),
         Domain::Members(_) => Vec::new(),

@@ -84,7 +84,8 @@ fn the_good_file_has_no_faults() {
 
 #[test]
 fn faults_of_red_lines_found_later_are_placed_at_their_ids() {
-    let faults = super::red_line_faults("water.yaml", GOOD, &[("up-guards".to_owned(), "too much".to_owned())]);
+    let (_, places) = super::load_with_places("water.yaml", GOOD).unwrap();
+    let faults = places.diagnostics("water.yaml", GOOD, &[("up-guards".to_owned(), "too much".to_owned())]);
     let [fault] = faults.list() else { panic!("{faults}") };
     let line = GOOD.lines().position(|line| line.contains("id: up-guards")).unwrap() + 1;
     assert_eq!((fault.line, fault.column, fault.message.as_str()), (line, 9, "too much"));

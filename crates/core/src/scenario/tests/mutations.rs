@@ -9,6 +9,7 @@ use crate::scenario::model::{
 use crate::scenario::{load, revision};
 use detente_condition::{Answer, Domain, EntryIndex, InputIndex, Value};
 use jiff::civil::{Date, date};
+use std::sync::Arc;
 
 const BUNDLED: &str = include_str!("../../../../../scenarios/ukraine-2025.yaml");
 const DAY: Date = date(2024, 2, 29);
@@ -53,7 +54,7 @@ const INPUT: [Edit<Input>; 9] = [
     |input| other_text(&mut input.question),
     |input| match &mut input.domain {
         Domain::Flag => input.domain = Domain::Quantity { min: 0, max: 1 },
-        Domain::Choice(entries) | Domain::Members(entries) => entries.push("other".into()),
+        Domain::Choice(entries) | Domain::Members(entries) => edit_list(entries, |list| list.push("other".into())),
         Domain::Quantity { max, .. } => *max += 1,
     },
     |input| input.entry_titles.iter_mut().for_each(other_text),
@@ -62,6 +63,12 @@ const INPUT: [Edit<Input>; 9] = [
     |input| input.rows.push("other".to_owned()),
     |input| other_text(&mut input.note),
 ];
+
+fn edit_list<T: Clone>(list: &mut Arc<[T]>, edit: impl FnOnce(&mut Vec<T>)) {
+    let mut edited = list.to_vec();
+    edit(&mut edited);
+    *list = edited.into();
+}
 
 fn remove_last<T>(list: &mut Vec<T>) {
     list.pop();
@@ -180,8 +187,8 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         &[
             |group| group.id = "other".into(),
             |group| other_text(&mut group.name),
-            |group| remove_last(&mut group.members),
-            |group| rotate(&mut group.members),
+            |group| edit_list(&mut group.members, remove_last),
+            |group| edit_list(&mut group.members, |members| rotate(members)),
             |group| other_text(&mut group.note),
         ],
     );
