@@ -3,12 +3,11 @@
 //! Owns the instruments of calls and connections, which are recorded as they happen. Counts that other modules keep
 //! (cache, analyses, decision log) are read at each scrape. Must not know what a call does.
 
-use crate::telemetry::{ExporterError, Otlp, traces};
+use crate::telemetry::{ExporterError, Otlp, process, traces};
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider};
 use opentelemetry::{KeyValue, StringValue};
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +69,6 @@ impl Metrics {
     /// If an instrument is rejected, or the collector's address is invalid.
     pub fn new(otlp: Option<&Otlp>) -> Result<Self, MetricsError> {
         let registry = Registry::new();
-        registry.register(Box::new(ProcessCollector::for_self()))?;
         let prometheus = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
             .scope_info_enabled(false)
@@ -123,6 +121,7 @@ impl Metrics {
                 connections_ended,
             }),
         };
+        process::register(&metrics);
         metrics.gauge("detente_build_info", "Version of the program", || {
             vec![(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)]
         });

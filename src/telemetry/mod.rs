@@ -6,6 +6,7 @@
 mod collector;
 mod log;
 mod metrics;
+mod process;
 #[cfg(feature = "otlp")]
 mod traces;
 #[cfg(not(feature = "otlp"))]

@@ -26,7 +26,7 @@ const RESERVED: [(&str, &[&str]); 4] = [
     ("tonic", &["schema", "error", "convert", "middleware", "services", "transport", "server", "cli"]),
     ("prost", &["schema", "error", "convert", "middleware", "services", "server", "cli"]),
     ("tokio", &["schema", "middleware", "services", "transport", "server", "serving", "shutdown", "cli"]),
-    ("std::fs", &["cli", "serving"]),
+    ("std::fs", &["cli", "serving", "telemetry"]),
 ];
 /// Crates and modules that the core must not name: protobuf and async runtimes, and, because they come in as arguments,
 /// time, the file system, the network and the environment. `std::time::self` stands for `use std::time`.
