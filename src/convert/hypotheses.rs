@@ -15,7 +15,7 @@ use detente_core::engine::{Compiled, Given, Origin, Supposed};
 use detente_core::scenario::Scenario;
 use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::limits::{MAX_ID, MAX_LINE};
-use detente_core::scenario::model::{Condition, Firmness, RedLine, Span};
+use detente_core::scenario::model::{Beginning, Condition, Firmness, Polarity, RedLine, Span};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -81,7 +81,7 @@ struct AddedRedLine<'a> {
     id: &'a str,
     party: PartyIndex,
     title: String,
-    requires: bool,
+    polarity: Polarity,
     condition: &'a str,
     field: String,
     firmness: Firmness,
@@ -187,31 +187,30 @@ impl<'a> Reader<'a, '_> {
             self.violations.add(format!("{field}.title"), text);
         }
         let firmness = self.firmness(line.firmness, &format!("{field}.firmness"));
-        let condition = match &line.condition {
+        let (polarity, condition) = match &line.condition {
             None => {
                 let text =
                     "give a condition: `rejects` (crossed when it is true) or `requires` (crossed when it is false)";
                 self.violations.add(format!("{field}.condition"), text);
-                None
+                return;
             }
-            Some(supposed_red_line::Condition::Rejects(text)) => Some((false, text, "rejects")),
-            Some(supposed_red_line::Condition::Requires(text)) => Some((true, text, "requires")),
+            Some(supposed_red_line::Condition::Rejects(text)) => (Polarity::Rejects, text),
+            Some(supposed_red_line::Condition::Requires(text)) => (Polarity::Requires, text),
         };
-        let Some((requires, condition, word)) = condition else { return };
         // The condition is compiled even if the red line has another fault, so that its own faults are listed too.
         self.draft.added.push(AddedRedLine {
             id: id.unwrap_or_default(),
             party: party.unwrap_or(PartyIndex(0)),
             title: if line.title.is_empty() { on_one_line(condition) } else { line.title.clone() },
-            requires,
+            polarity,
             condition,
-            field: format!("{field}.{word}"),
+            field: format!("{field}.{}", polarity.word()),
             firmness: firmness.unwrap_or(Firmness::Firm),
             dropped: false,
         });
         if let (Some(id), Some(firmness)) = (id, firmness) {
             let condition = on_one_line(condition);
-            self.texts.push(wording::hypotheses::added_red_line(id, &line.party, requires, &condition, firmness));
+            self.texts.push(wording::hypotheses::added_red_line(id, &line.party, polarity, &condition, firmness));
         }
     }
 
@@ -326,10 +325,10 @@ impl<'a> Reader<'a, '_> {
                 id: line.id.into(),
                 party: line.party,
                 title: line.title,
-                requires: line.requires,
+                polarity: line.polarity,
                 condition: Condition { text: line.condition.to_owned(), formula, decision },
                 firmness: line.firmness,
-                held: vec![Span { from: days.0, from_is_stated: true, until: None }],
+                held: vec![Span { from: days.0, beginning: Beginning::Stated, until: None }],
                 evidence: Vec::new(),
                 waivers: IndexVec::default(),
                 binding_probability: None,

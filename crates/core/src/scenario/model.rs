@@ -237,10 +237,19 @@ impl Firmness {
 pub struct Span {
     /// The first day of the span.
     pub from: Date,
-    /// Whether `from` is the stated beginning; otherwise it is only the first day that the record shows.
-    pub from_is_stated: bool,
+    /// How `from` is known.
+    pub beginning: Beginning,
     /// The first day after the span; `None` if the span has no end.
     pub until: Option<Date>,
+}
+
+/// How the first day of a span is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Beginning {
+    /// The span begins on a stated day.
+    Stated,
+    /// The span began on an unknown day, not later than the first day that the record shows.
+    FirstRecorded,
 }
 
 impl Span {
@@ -261,6 +270,42 @@ pub struct Condition {
     pub decision: Decision,
 }
 
+/// Which value of a red line's condition crosses the red line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Polarity {
+    /// The red line is crossed if the condition is true.
+    Rejects,
+    /// The red line is crossed if the condition is false.
+    Requires,
+}
+
+impl Polarity {
+    /// Returns the word for the polarity in files and texts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Polarity::Rejects => "rejects",
+            Polarity::Requires => "requires",
+        }
+    }
+
+    /// Turns the formula of a condition into the formula that is true exactly where the red line is crossed.
+    pub fn crossed(self, condition: Formula) -> Formula {
+        match self {
+            Polarity::Rejects => condition,
+            Polarity::Requires => condition.negated(),
+        }
+    }
+
+    /// Returns the prime implicants of "crossed" and of "not crossed".
+    pub fn sides(self, condition: &Decision) -> (&Cubes, &Cubes) {
+        let Decision { holds, fails } = condition;
+        match self {
+            Polarity::Rejects => (holds, fails),
+            Polarity::Requires => (fails, holds),
+        }
+    }
+}
+
 /// A party's condition on any deal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedLine {
@@ -270,8 +315,8 @@ pub struct RedLine {
     pub party: PartyIndex,
     /// What the party will not accept, in one line.
     pub title: String,
-    /// Whether the file says `requires` (crossed if the condition is false) or `rejects` (crossed if it is true).
-    pub requires: bool,
+    /// Whether the party rejects or requires what the condition describes.
+    pub polarity: Polarity,
     /// The condition.
     pub condition: Condition,
     /// The firmness of the red line, without its waivers.
@@ -289,14 +334,12 @@ pub struct RedLine {
 impl RedLine {
     /// Returns the formula that is true exactly where the red line is crossed.
     pub fn crossed(&self) -> Formula {
-        let formula = self.condition.formula.clone();
-        if self.requires { formula.negated() } else { formula }
+        self.polarity.crossed(self.condition.formula.clone())
     }
 
     /// Returns the prime implicants of "crossed" and of "not crossed".
     pub fn sides(&self) -> (&Cubes, &Cubes) {
-        let Decision { holds, fails } = &self.condition.decision;
-        if self.requires { (fails, holds) } else { (holds, fails) }
+        self.polarity.sides(&self.condition.decision)
     }
 }
 
@@ -326,6 +369,26 @@ pub enum EvidenceKind {
     Assessed,
 }
 
+/// Whether evidence speaks for or against the reading of the scenario's author.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EvidenceDirection {
+    /// The statement supports the reading.
+    #[default]
+    For,
+    /// The statement contradicts the reading.
+    Against,
+}
+
+impl EvidenceDirection {
+    /// Returns the word for the direction in files.
+    pub fn word(self) -> &'static str {
+        match self {
+            EvidenceDirection::For => "for",
+            EvidenceDirection::Against => "against",
+        }
+    }
+}
+
 /// A statement that supports or contradicts a part of the scenario, with its speaker and source.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
@@ -336,8 +399,7 @@ pub struct Evidence {
     pub statement: String,
     pub quote: String,
     pub date: Option<Date>,
-    /// Whether the statement speaks against the reading of its author; otherwise it speaks for the reading.
-    pub against: bool,
+    pub direction: EvidenceDirection,
     pub row: String,
 }
 

@@ -7,8 +7,8 @@
 //! Must not know of the file format: the hash is computed from the model.
 
 use super::model::{
-    Caution, Condition, Constraint, Dated, Evidence, Group, Input, Party, Preference, Proposal, Ranking, RedLine,
-    Revision, Scenario, Source, Span, Term, Waiver,
+    Beginning, Caution, Condition, Constraint, Dated, Evidence, EvidenceDirection, Group, Input, Party, Polarity,
+    Preference, Proposal, Ranking, RedLine, Revision, Scenario, Source, Span, Term, Waiver,
 };
 use data_encoding::HEXLOWER;
 use detente_condition::{Answer, Domain, Value};
@@ -172,11 +172,14 @@ impl Writer {
     }
 
     fn red_line(&mut self, red_line: &RedLine) {
-        let RedLine { id, party, title, requires, condition, firmness, held, evidence, waivers, binding_probability } =
+        let RedLine { id, party, title, polarity, condition, firmness, held, evidence, waivers, binding_probability } =
             red_line;
         self.texts([&**id, title]);
         self.number(party.index() as u64);
-        self.number(u64::from(*requires));
+        self.number(match polarity {
+            Polarity::Rejects => 0,
+            Polarity::Requires => 1,
+        });
         self.condition(condition);
         self.number(*firmness as u64);
         self.list(held, Writer::span);
@@ -209,19 +212,25 @@ impl Writer {
     }
 
     fn span(&mut self, span: &Span) {
-        let Span { from, from_is_stated, until } = span;
+        let Span { from, beginning, until } = span;
         self.date(*from);
-        self.number(u64::from(*from_is_stated));
+        self.number(match beginning {
+            Beginning::FirstRecorded => 0,
+            Beginning::Stated => 1,
+        });
         self.optional_date(*until);
     }
 
     fn evidence(&mut self, evidence: &Evidence) {
-        let Evidence { source, kind, speaker, statement, quote, date, against, row } = evidence;
+        let Evidence { source, kind, speaker, statement, quote, date, direction, row } = evidence;
         self.number(source.index() as u64);
         self.number(*kind as u64);
         self.texts([&**speaker, statement, quote, row]);
         self.optional_date(*date);
-        self.number(u64::from(*against));
+        self.number(match direction {
+            EvidenceDirection::For => 0,
+            EvidenceDirection::Against => 1,
+        });
     }
 
     fn preference(&mut self, preference: &Preference) {

@@ -50,8 +50,8 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         (Section::Sources, sources.iter().map(source).collect()),
         (Section::Parties, parties.iter().map(party).collect()),
         (Section::Groups, groups.iter().map(group).collect()),
-        (Section::Issues, issues.map(|input| describer.input(input, true)).collect()),
-        (Section::Circumstances, circumstances.map(|input| describer.input(input, false)).collect()),
+        (Section::Issues, issues.map(|input| describer.input(input, "status_quo")).collect()),
+        (Section::Circumstances, circumstances.map(|input| describer.input(input, "assumed")).collect()),
         (Section::RedLines, red_lines.iter().map(|line| describer.red_line(line)).collect()),
         (Section::Constraints, constraints.iter().map(constraint).collect()),
         (Section::Cautions, cautions.iter().map(|caution| describer.caution(caution)).collect()),
@@ -141,7 +141,7 @@ impl Describer<'_> {
         parts(
             "evidence",
             evidence.iter().map(|piece| {
-                let Evidence { source, kind, speaker, statement, quote, date, against, row } = piece;
+                let Evidence { source, kind, speaker, statement, quote, date, direction, row } = piece;
                 let source = self.0.sources.get(*source).map_or("", |source| &source.id);
                 let fields = vec![
                     word("source", source),
@@ -150,7 +150,7 @@ impl Describer<'_> {
                     text("statement", statement),
                     text("quote", quote),
                     word("date", words::date(*date)),
-                    word("speaks", if *against { "against" } else { "for" }),
+                    word("speaks", direction.word()),
                     word("row", row),
                 ];
                 Part { id: String::new(), fields }
@@ -158,7 +158,8 @@ impl Describer<'_> {
         )
     }
 
-    fn input(&self, input: &Input, is_issue: bool) -> Part {
+    /// Describes an issue or circumstance. `default` is the key of the values that hold by default.
+    fn input(&self, input: &Input, default: &'static str) -> Part {
         let Input { id, title, question, domain, entry_titles, unit, defaults, taxonomy, rows, note, evidence } = input;
         let mut fields = vec![text("title", title), text("question", question), word("kind", domain.kind())];
         let entries = || domain.entries().iter().enumerate().map(|(at, id)| entry(id, entry_titles.get(at)));
@@ -168,7 +169,6 @@ impl Describer<'_> {
             Domain::Members(_) => fields.push(parts("members", entries())),
             Domain::Quantity { min, max } => fields.push(word("range", format!("{min} to {max}"))),
         }
-        let default = if is_issue { "status_quo" } else { "assumed" };
         fields.extend([
             word("unit", unit),
             list(default, defaults.iter().map(|dated| words::dated(domain, dated))),
@@ -185,7 +185,7 @@ impl Describer<'_> {
             id,
             party,
             title,
-            requires,
+            polarity,
             condition: stated,
             firmness,
             held: spans,
@@ -193,11 +193,10 @@ impl Describer<'_> {
             waivers,
             binding_probability,
         } = red_line;
-        let key = if *requires { "requires" } else { "rejects" };
         let fields = vec![
             word("party", self.party(*party)),
             text("title", title),
-            condition("condition", key, stated, red_line.crossed()),
+            condition("condition", polarity.word(), stated, red_line.crossed()),
             word("firmness", firmness.word()),
             held(spans),
             self.evidence(evidence),

@@ -115,8 +115,7 @@ impl Resolver<'_> {
         // With `requires`, a condition that is never true means a red line that is always crossed.
         let condition = condition.and_then(|condition| {
             let decision = self.decision(condition, space, literals)?;
-            let (crossed, clear) =
-                if draft.requires { (&decision.fails, &decision.holds) } else { (&decision.holds, &decision.fails) };
+            let (crossed, clear) = draft.polarity.sides(&decision);
             if crossed.is_empty() {
                 return self.fault(condition.place, "the red line can never be crossed");
             }
@@ -148,7 +147,7 @@ impl Resolver<'_> {
             id: draft.id.clone(),
             party: draft.party?,
             title: draft.title.clone(),
-            requires: draft.requires,
+            polarity: draft.polarity,
             condition: condition?,
             firmness: draft.firmness?,
             held: draft.held.clone(),

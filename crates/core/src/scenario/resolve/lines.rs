@@ -7,7 +7,7 @@ use crate::scenario::diagnostics::Place;
 use crate::scenario::format::{CautionEntry, ConstraintEntry, RedLineEntry, WaiverEntry};
 use crate::scenario::index::PartyIndex;
 use crate::scenario::limits;
-use crate::scenario::model::{Evidence, Firmness, Id, Span};
+use crate::scenario::model::{Evidence, Firmness, Id, Polarity, Span};
 use crate::scenario::record::{At, Cel, Kebab, Probability};
 use detente_condition::Formula;
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ pub(super) struct DraftLine {
     pub(super) id: Id,
     pub(super) party: Option<PartyIndex>,
     pub(super) title: String,
-    pub(super) requires: bool,
+    pub(super) polarity: Polarity,
     pub(super) condition: Option<DraftCondition>,
     pub(super) firmness: Option<Firmness>,
     pub(super) held: Vec<Span>,
@@ -111,7 +111,7 @@ impl Resolver<'_> {
             _ => {}
         }
         let id = self.unique(entry.id, unique);
-        let requires = entry.requires.is_some();
+        let polarity = if entry.requires.is_some() { Polarity::Requires } else { Polarity::Rejects };
         let condition = match (entry.rejects, entry.requires) {
             // It is unknown which of the two is meant, but each is still checked for faults.
             (rejects @ Some(_), requires @ Some(_)) => {
@@ -131,7 +131,7 @@ impl Resolver<'_> {
             id,
             party: entry.party.and_then(|party| self.party(&party)),
             title: line(entry.title),
-            requires,
+            polarity,
             condition,
             firmness,
             evidence: self.evidence(entry.evidence, "a red line"),

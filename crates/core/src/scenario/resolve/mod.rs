@@ -18,7 +18,7 @@ use super::document::Node;
 use super::format::{CoversEntry, EvidenceEntry, ScenarioEntry, SpanEntry};
 use super::index::{IndexVec, PartyIndex, SourceIndex};
 use super::limits::{self, MAX_QUOTE_WORDS};
-use super::model::{Evidence, Id, Revision, Scenario, Source, Span};
+use super::model::{Beginning, Evidence, Id, Revision, Scenario, Source, Span};
 use super::record::{At, Read, SingleLine, Snake, Text};
 use super::revision;
 use detente_condition::{Space, Vocabulary};
@@ -221,9 +221,9 @@ impl Resolver<'_> {
     }
 
     fn span(&mut self, entry: &SpanEntry) -> Option<Span> {
-        let (from, from_is_stated) = match (&entry.from, &entry.first_recorded) {
-            (Some(from), None) => (from, true),
-            (None, Some(first)) => (first, false),
+        let (from, beginning) = match (&entry.from, &entry.first_recorded) {
+            (Some(from), None) => (from, Beginning::Stated),
+            (None, Some(first)) => (first, Beginning::FirstRecorded),
             (Some(_), Some(first)) => {
                 return self.fault(first.place, "a span has either `from` or `first_recorded`, not both");
             }
@@ -235,7 +235,7 @@ impl Resolver<'_> {
             let message = format!("the span ends on {}, which is not after its first day, {}", until.value, from.value);
             return self.fault(until.place, message);
         }
-        let span = Span { from: from.value, from_is_stated, until: entry.until.as_ref().map(|until| until.value) };
+        let span = Span { from: from.value, beginning, until: entry.until.as_ref().map(|until| until.value) };
         if let Some((first, last)) = self.covers
             && (span.from > last || span.until.is_some_and(|until| until <= first))
         {
@@ -282,7 +282,7 @@ impl Resolver<'_> {
             statement: prose(entry.statement),
             quote: entry.quote.map_or_else(String::new, |quote| quote.value.0),
             date: entry.date.map(|date| date.value),
-            against: entry.speaks == Some(super::format::Speaks::Against),
+            direction: entry.speaks.unwrap_or_default(),
             row: line(entry.row),
         })
     }

@@ -34,7 +34,7 @@ impl Resolver<'_> {
     /// far.
     pub(super) fn check_waivers(&mut self, line: &DraftLine, space: &Space) {
         let (Some(condition), Some(unwaived)) = (&line.condition, line.firmness) else { return };
-        let crossed = if line.requires { condition.formula.clone().negated() } else { condition.formula.clone() };
+        let crossed = line.polarity.crossed(condition.formula.clone());
         let readable = line
             .waivers
             .iter()

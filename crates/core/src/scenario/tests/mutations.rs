@@ -3,8 +3,8 @@
 use crate::scenario::diff::diff;
 use crate::scenario::index::{PartyIndex, SourceIndex};
 use crate::scenario::model::{
-    Caution, Constraint, Dated, Evidence, EvidenceKind, Firmness, Group, Input, Party, Preference, Proposal, Ranking,
-    RedLine, Role, Scenario, Source, Span, Waiver,
+    Beginning, Caution, Constraint, Dated, Evidence, EvidenceDirection, EvidenceKind, Firmness, Group, Input, Party,
+    Polarity, Preference, Proposal, Ranking, RedLine, Role, Scenario, Source, Span, Waiver,
 };
 use crate::scenario::{load, revision};
 use detente_condition::{Answer, Domain, EntryIndex, InputIndex, Value};
@@ -25,6 +25,27 @@ fn other_firmness(firmness: &mut Firmness) {
     *firmness = if *firmness == Firmness::Firm { Firmness::Tentative } else { Firmness::Firm };
 }
 
+fn other_direction(direction: &mut EvidenceDirection) {
+    *direction = match direction {
+        EvidenceDirection::For => EvidenceDirection::Against,
+        EvidenceDirection::Against => EvidenceDirection::For,
+    };
+}
+
+fn other_beginning(beginning: &mut Beginning) {
+    *beginning = match beginning {
+        Beginning::Stated => Beginning::FirstRecorded,
+        Beginning::FirstRecorded => Beginning::Stated,
+    };
+}
+
+fn other_polarity(polarity: &mut Polarity) {
+    *polarity = match polarity {
+        Polarity::Rejects => Polarity::Requires,
+        Polarity::Requires => Polarity::Rejects,
+    };
+}
+
 type Edit<T> = fn(&mut T);
 
 const EVIDENCE: [Edit<Evidence>; 8] = [
@@ -36,15 +57,15 @@ const EVIDENCE: [Edit<Evidence>; 8] = [
     |piece| other_text(&mut piece.statement),
     |piece| other_text(&mut piece.quote),
     |piece| other_date(&mut piece.date),
-    |piece| piece.against = !piece.against,
+    |piece| other_direction(&mut piece.direction),
     |piece| other_text(&mut piece.row),
 ];
 
 const SPANS: [Edit<Vec<Span>>; 4] = [
     |spans| spans.iter_mut().for_each(|span| span.from = DAY),
-    |spans| spans.iter_mut().for_each(|span| span.from_is_stated = !span.from_is_stated),
+    |spans| spans.iter_mut().for_each(|span| other_beginning(&mut span.beginning)),
     |spans| spans.iter_mut().for_each(|span| other_date(&mut span.until)),
-    |spans| spans.push(Span { from: DAY, from_is_stated: true, until: None }),
+    |spans| spans.push(Span { from: DAY, beginning: Beginning::Stated, until: None }),
 ];
 
 const INPUT: [Edit<Input>; 9] = [
@@ -203,7 +224,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
             |line| line.id = "other".into(),
             |line| line.party = PartyIndex(usize::from(line.party == PartyIndex(0))),
             |line| other_text(&mut line.title),
-            |line| line.requires = !line.requires,
+            |line| other_polarity(&mut line.polarity),
             |line| other_text(&mut line.condition.text),
             |line| other_firmness(&mut line.firmness),
             |line| line.binding_probability = Some(line.binding_probability.map_or(0.5, |stated| stated / 2.0)),
