@@ -13,9 +13,9 @@ use crate::schema::proto::v1;
 use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
 use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given};
-use detente_core::scenario::Scenario;
 use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::model::{Firmness, Role};
+use detente_core::scenario::{DateRange, Scenario};
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -161,7 +161,7 @@ pub fn to_validated(
     let circumstances = to_circumstances(scenario, fields.circumstances, violations);
     let day = to_date(fields.as_of, "as_of", violations).unwrap_or(scenario.as_of);
     compiled.check_covered(day).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause })?;
-    let supposition = to_supposition(compiled, fields.hypotheses, (day, day), violations);
+    let supposition = to_supposition(compiled, fields.hypotheses, DateRange::of_day(day), violations);
     let aim = to_aim(compiled, fields.aim, violations);
     Ok(ValidatedRequest {
         question: SearchQuestion {

@@ -12,11 +12,10 @@ use crate::schema::proto::v1::hypothesis::Kind;
 use crate::schema::proto::v1::{self, supposed_red_line};
 use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin, Supposed};
-use detente_core::scenario::Scenario;
 use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::limits::{MAX_ID, MAX_LINE};
 use detente_core::scenario::model::{Beginning, Condition, Firmness, Polarity, RedLine, Span};
-use jiff::civil::Date;
+use detente_core::scenario::{DateRange, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -45,11 +44,11 @@ impl Supposition {
     }
 }
 
-/// Validates hypotheses for evaluations from the first to the last of `days`, both included.
+/// Validates hypotheses for evaluations of `days`.
 pub fn to_supposition(
     compiled: &Compiled,
     hypotheses: &[v1::Hypothesis],
-    days: (Date, Date),
+    days: DateRange,
     violations: &mut Violations,
 ) -> Supposition {
     if hypotheses.is_empty() {
@@ -97,7 +96,7 @@ enum Line {
 
 struct Reader<'a, 'v> {
     compiled: &'a Compiled,
-    days: (Date, Date),
+    days: DateRange,
     violations: &'v mut Violations,
     draft: Draft<'a>,
     texts: Vec<String>,
@@ -267,8 +266,8 @@ impl<'a> Reader<'a, '_> {
             return None;
         }
         if !held {
-            let (from, to) = self.days;
-            let days = if from == to { format!("on {from}") } else { format!("between {from} and {to}") };
+            let (first, last) = (self.days.first(), self.days.last());
+            let days = if first == last { format!("on {first}") } else { format!("between {first} and {last}") };
             self.violations.add(field, format!("`{id}` is not held {days}"));
             return None;
         }
@@ -328,7 +327,7 @@ impl<'a> Reader<'a, '_> {
                 polarity: line.polarity,
                 condition: Condition { text: line.condition.to_owned(), formula, decision },
                 firmness: line.firmness,
-                held: vec![Span { from: days.0, beginning: Beginning::Stated, until: None }],
+                held: vec![Span { from: days.first(), beginning: Beginning::Stated, until: None }],
                 evidence: Vec::new(),
                 waivers: IndexVec::default(),
                 binding_probability: None,

@@ -9,7 +9,7 @@ use crate::error::{ApiError, Violations, quoted};
 use crate::schema::names;
 use crate::schema::proto::v1;
 use detente_core::engine::{Compiled, Detail, Given, Origin};
-use detente_core::scenario::Scenario;
+use detente_core::scenario::{DateRange, Scenario};
 use jiff::civil::Date;
 
 /// A validated request for an evaluation.
@@ -85,7 +85,7 @@ pub fn to_question_with(
     // Hypotheses name red lines, and which red lines are held depends on the day.
     let covered = compiled.check_covered(on).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause });
     let supposition = match covered {
-        Ok(()) => to_supposition(compiled, &request.hypotheses, (on, on), &mut violations),
+        Ok(()) => to_supposition(compiled, &request.hypotheses, DateRange::of_day(on), &mut violations),
         Err(_) => Supposition::default(),
     };
     violations.into_result()?;

@@ -65,8 +65,8 @@ impl ApiError {
             }
             Self::DateNotCovered { field, cause } => facts(Code::InvalidArgument, Reason::DateNotCovered)
                 .with(field.strip_prefix("filter.").unwrap_or(field), cause.day)
-                .with("covers_from", cause.from)
-                .with("covers_to", cause.to)
+                .with("covers_from", cause.covers.first())
+                .with("covers_to", cause.covers.last())
                 .with_detail(Detail::FaultOf(field)),
             Self::PageTokenInvalid => {
                 facts(Code::InvalidArgument, Reason::PageTokenInvalid).with_detail(Detail::FaultOf("page_token"))

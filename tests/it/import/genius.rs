@@ -2,8 +2,8 @@
 //! rejected.
 
 use detente_core::scenario;
-use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Ranking, Role};
+use detente_core::scenario::{DateRange, Scenario};
 use detente_import::genius;
 use detente_import::genius::{Convention, MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_PROFILES, XmlFile};
 
@@ -53,7 +53,7 @@ fn names_become_ids_and_stay_as_titles() {
     let scenario = load(&market(Convention::AsPublished));
     assert_eq!(
         (&*scenario.id, scenario.covers, scenario.as_of.to_string()),
-        ("market", (scenario.as_of, scenario.as_of), "2010-01-01".to_owned())
+        ("market", DateRange::of_day(scenario.as_of), "2010-01-01".to_owned())
     );
     let parties: Vec<_> = scenario.parties.iter().map(|party| (&*party.id, party.name.as_str(), party.role)).collect();
     assert_eq!(parties, [("anna", "Anna", Role::Principal), ("party_2nd_party", "2nd party", Role::Principal)]);

@@ -259,9 +259,9 @@ impl Resolver<'_> {
             u16::try_from(found).ok().map(InputIndex)
         });
         let cleared = cleared.collect();
-        let (first, last) = scenario.covers;
-        if let Some(day) = entry.as_of.as_ref().filter(|day| !(first..=last).contains(&day.value)) {
-            let message = format!("{} is outside the days that the scenario covers, {first} to {last}", day.value);
+        let covers = scenario.covers;
+        if let Some(day) = entry.as_of.as_ref().filter(|day| !covers.contains(day.value)) {
+            let message = format!("{} is outside the days that the scenario covers, {covers}", day.value);
             self.faults.add(day.place, message);
         }
         Some(Case {

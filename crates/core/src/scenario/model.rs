@@ -3,6 +3,7 @@
 //! References between parts are positions, which are resolved when the file is read and are always in range. Must not
 //! know of the file format or of evaluation.
 
+use super::date_range::DateRange;
 use super::index::{CautionIndex, ConstraintIndex, IndexVec, PartyIndex, RedLineIndex, SourceIndex, WaiverIndex};
 use detente_condition::{Answer, Cubes, Decision, Domain, Formula, InputIndex, Space, Value, Vocabulary};
 use jiff::civil::Date;
@@ -40,8 +41,8 @@ pub struct Scenario {
     pub title: String,
     /// The description of the scenario; empty if the file has none.
     pub description: String,
-    /// The first and the last day for which the scenario can be evaluated.
-    pub covers: (Date, Date),
+    /// The days for which the scenario can be evaluated.
+    pub covers: DateRange,
     /// The day up to which the record is complete, within `covers`; the default day of an evaluation.
     pub as_of: Date,
     /// The hash of the content.
@@ -255,7 +256,12 @@ pub enum Beginning {
 impl Span {
     /// Whether the span contains a day.
     pub fn contains(&self, day: Date) -> bool {
-        self.from <= day && self.until.is_none_or(|until| day < until)
+        self.meets(DateRange::of_day(day))
+    }
+
+    /// Whether the span contains at least one day of a range.
+    pub fn meets(&self, days: DateRange) -> bool {
+        self.from <= days.last() && self.until.is_none_or(|until| days.first() < until)
     }
 }
 

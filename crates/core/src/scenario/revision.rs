@@ -51,8 +51,8 @@ pub(super) fn of(scenario: &Scenario) -> Revision {
     let mut w = Writer(Sha256::new());
     w.number(SEMANTICS_VERSION);
     w.texts([&**id, title, description]);
-    w.date(covers.0);
-    w.date(covers.1);
+    w.date(covers.first());
+    w.date(covers.last());
     w.date(*as_of);
     w.list(sources, Writer::source);
     w.list(parties, |w, Party { id, name, role, description, reservation_value }| {

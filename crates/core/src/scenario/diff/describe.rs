@@ -17,7 +17,7 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         id,
         title,
         description,
-        covers: (first, last),
+        covers,
         as_of,
         // Derived from the rest.
         revision: _,
@@ -39,7 +39,7 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         word("scenario", id),
         text("title", title),
         text("description", description),
-        word("covers", format!("{first} to {last}")),
+        word("covers", covers),
         word("as_of", as_of.to_string()),
     ];
     let describer = Describer(scenario);

@@ -4,6 +4,7 @@
 
 use super::values::value;
 use super::{Resolver, line, prose, snake};
+use crate::scenario::date_range::DateRange;
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::{Content, Node};
 use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
@@ -279,8 +280,8 @@ impl Resolver<'_> {
                 if last.is_some_and(|last| from.value <= last) {
                     self.faults.add(from.place, "dated values must be in ascending order of date, each day once");
                 }
-                if let Some((_, to)) = self.covers.filter(|(_, to)| from.value > *to) {
-                    let message = format!("{} is after {to}, the last day that the scenario covers", from.value);
+                if let Some(last) = self.covers.map(DateRange::last).filter(|last| from.value > *last) {
+                    let message = format!("{} is after {last}, the last day that the scenario covers", from.value);
                     self.faults.add(from.place, message);
                 }
             }

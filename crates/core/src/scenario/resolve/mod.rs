@@ -13,6 +13,7 @@ mod waivers;
 
 use self::inputs::InputOrGroup;
 use self::names::Names;
+use super::date_range::DateRange;
 use super::diagnostics::{Faults, Place};
 use super::document::Node;
 use super::format::{CoversEntry, EvidenceEntry, ScenarioEntry, SpanEntry};
@@ -29,7 +30,7 @@ use std::sync::Arc;
 pub(super) struct Resolver<'a> {
     pub(super) faults: &'a mut Faults,
     characters: &'a [char],
-    covers: Option<(Date, Date)>,
+    covers: Option<DateRange>,
     as_of: Option<Date>,
     sources: Names<SourceIndex>,
     parties: Names<PartyIndex>,
@@ -66,13 +67,11 @@ impl Resolver<'_> {
         let place = Place { start: entry.place.start, end: entry.place.start + 1 };
         self.covers = entry.covers.as_ref().and_then(|covers| self.covers(covers));
         self.as_of = entry.as_of.as_ref().map(|as_of| as_of.value);
-        if let (Some(as_of), Some((from, to))) = (&entry.as_of, self.covers)
-            && !(from..=to).contains(&as_of.value)
+        if let (Some(as_of), Some(covers)) = (&entry.as_of, self.covers)
+            && !covers.contains(as_of.value)
         {
-            self.faults.add(
-                as_of.place,
-                format!("{} is outside the days that the scenario covers, {from} to {to}", as_of.value),
-            );
+            self.faults
+                .add(as_of.place, format!("{} is outside the days that the scenario covers, {covers}", as_of.value));
         }
         self.at_least_one(entry.parties.as_ref(), "party");
         self.at_least_one(entry.issues.as_ref(), "issue");
@@ -130,12 +129,13 @@ impl Resolver<'_> {
         Some(scenario)
     }
 
-    fn covers(&mut self, entry: &CoversEntry) -> Option<(Date, Date)> {
+    fn covers(&mut self, entry: &CoversEntry) -> Option<DateRange> {
         let (from, to) = (entry.from.as_ref()?, entry.to.as_ref()?);
-        if from.value > to.value {
+        let covers = DateRange::new(from.value, to.value);
+        if covers.is_none() {
             return self.fault(to.place, format!("`covers` ends on {}, before it begins on {}", to.value, from.value));
         }
-        Some((from.value, to.value))
+        covers
     }
 
     /// Returns the entries of a list up to its limit, and reports a list that exceeds the limit.
@@ -236,12 +236,12 @@ impl Resolver<'_> {
             return self.fault(until.place, message);
         }
         let span = Span { from: from.value, beginning, until: entry.until.as_ref().map(|until| until.value) };
-        if let Some((first, last)) = self.covers
-            && (span.from > last || span.until.is_some_and(|until| until <= first))
+        if let Some(covers) = self.covers
+            && !span.meets(covers)
         {
             return self.fault(
                 entry.place,
-                format!("the span is entirely outside the days that the scenario covers, {first} to {last}"),
+                format!("the span is entirely outside the days that the scenario covers, {covers}"),
             );
         }
         Some(span)

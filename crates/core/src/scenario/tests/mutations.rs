@@ -6,7 +6,7 @@ use crate::scenario::model::{
     Beginning, Caution, Constraint, Dated, Evidence, EvidenceDirection, EvidenceKind, Firmness, Group, Input, Party,
     Polarity, Preference, Proposal, Ranking, RedLine, Role, Scenario, Source, Span, Waiver,
 };
-use crate::scenario::{load, revision};
+use crate::scenario::{DateRange, load, revision};
 use detente_condition::{Answer, Domain, EntryIndex, InputIndex, Value};
 use jiff::civil::{Date, date};
 
@@ -164,8 +164,8 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         |scenario| scenario.id = "other".into(),
         |scenario| other_text(&mut scenario.title),
         |scenario| other_text(&mut scenario.description),
-        |scenario| scenario.covers.0 = DAY,
-        |scenario| scenario.covers.1 = DAY,
+        |scenario| scenario.covers = DateRange::new(DAY, scenario.covers.last()).unwrap(),
+        |scenario| scenario.covers = scenario.covers.joined(DateRange::of_day(date(2032, 2, 29))),
         |scenario| scenario.as_of = DAY,
         |scenario| scenario.issue_count -= 1,
     ];
