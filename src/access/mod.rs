@@ -16,7 +16,7 @@ pub use authority::Authority;
 pub use keys::{JwtAlgorithm, JwtRules, Keys};
 pub use tokens::Tokens;
 
-use detente_core::scenario::model::Id;
+use detente_core::scenario::ids::ScenarioId;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,10 +48,10 @@ fn non_null_list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Op
 ///
 /// Returns `None` if there are too many, or if one is not an id: `*` or a full resource name would not mean what its
 /// author intended.
-fn parse_scenario_ids(ids: &[impl AsRef<str>]) -> Option<BTreeSet<Id>> {
+fn parse_scenario_ids(ids: &[impl AsRef<str>]) -> Option<BTreeSet<ScenarioId>> {
     let is_id_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     let all_are_ids = ids.iter().map(AsRef::as_ref).all(|id: &str| !id.is_empty() && id.bytes().all(is_id_byte));
-    (all_are_ids && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_ref())).collect())
+    (all_are_ids && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| ScenarioId::new(id.as_ref())).collect())
 }
 
 /// Why a file of tokens or keys cannot be used.
@@ -70,7 +70,7 @@ struct Inner {
     name: Box<str>,
     role: CallerRole,
     /// `None`: all scenarios.
-    scenarios: Option<BTreeSet<Id>>,
+    scenarios: Option<BTreeSet<ScenarioId>>,
     is_known: bool,
     /// Expiry of the credentials; `None` if they do not expire.
     until: Option<SystemTime>,
@@ -79,14 +79,14 @@ struct Inner {
 }
 
 impl Caller {
-    fn new(name: &str, role: CallerRole, scenarios: Option<BTreeSet<Id>>, until: Option<SystemTime>) -> Self {
+    fn new(name: &str, role: CallerRole, scenarios: Option<BTreeSet<ScenarioId>>, until: Option<SystemTime>) -> Self {
         Self::signed(name, role, scenarios, until, Arc::default())
     }
 
     fn signed(
         name: &str,
         role: CallerRole,
-        scenarios: Option<BTreeSet<Id>>,
+        scenarios: Option<BTreeSet<ScenarioId>>,
         until: Option<SystemTime>,
         revoked: Arc<AtomicBool>,
     ) -> Self {

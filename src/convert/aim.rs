@@ -97,7 +97,7 @@ impl ValidatedRequest {
                 let mut violations = Violations::default();
                 for cut in cuts {
                     let scenario = self.question.compiled.scenario();
-                    let name = scenario.inputs.get(cut.input).map_or("", |input| &*input.id);
+                    let name = scenario.inputs.get(cut.input).map_or("", |input| input.id.as_str());
                     let most = detente_condition::MAX_INTERVALS;
                     let text = format!(
                         "conditions, pins and preferences cut `{name}` into {} intervals; at most {most} can be told apart",
@@ -270,7 +270,7 @@ fn to_counts(
 pub fn to_party(scenario: &Scenario, id: &str, field: &str, violations: &mut Violations) -> Option<PartyIndex> {
     let found = scenario.party(id);
     if found.is_none() {
-        let nearest = violations.nearest(id, scenario.parties.iter().map(|party| &*party.id));
+        let nearest = violations.nearest(id, scenario.parties.iter().map(|party| party.id.as_str()));
         let hint = did_you_mean(nearest);
         violations.add(field, format!("there is no party `{}`{hint}", quoted(id)));
     }
@@ -299,7 +299,7 @@ pub fn pin_terms(validated: &mut ValidatedRequest, violations: &mut Violations) 
         let pinned = |(input, _): &(InputIndex, Answer)| *input == given.input;
         if pins.iter().any(pinned) {
             let scenario = validated.question.compiled.scenario();
-            let name = scenario.inputs.get(given.input).map_or("", |input| &*input.id);
+            let name = scenario.inputs.get(given.input).map_or("", |input| input.id.as_str());
             violations.add("aim.pins", format!("`{name}` is pinned, and a term of the proposal fixes it, too"));
             continue;
         }

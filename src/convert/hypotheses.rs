@@ -12,6 +12,7 @@ use crate::schema::proto::v1::hypothesis::Kind;
 use crate::schema::proto::v1::{self, supposed_red_line};
 use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin, Supposed};
+use detente_core::scenario::ids::RedLineId;
 use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::limits::{MAX_ID, MAX_LINE};
 use detente_core::scenario::model::{Beginning, Condition, Firmness, Polarity, RedLine, Span};
@@ -176,7 +177,7 @@ impl<'a> Reader<'a, '_> {
         let id = self.new_id(&line.id, &format!("{field}.id"));
         let party = scenario.party(&line.party);
         if party.is_none() {
-            let nearest = self.violations.nearest(&line.party, scenario.parties.iter().map(|party| &*party.id));
+            let nearest = self.violations.nearest(&line.party, scenario.parties.iter().map(|party| party.id.as_str()));
             let hint = did_you_mean(nearest);
             let text = format!("there is no party `{}`{hint}", quoted(&line.party));
             self.violations.add(format!("{field}.party"), text);
@@ -238,7 +239,7 @@ impl<'a> Reader<'a, '_> {
     fn red_line(&mut self, name: &'a str, field: &str) -> Option<(&'a str, Line)> {
         let scenario = self.scenario();
         let id = match names::parse_red_line(name) {
-            Some((of, id)) if of == &*scenario.id => id,
+            Some((of, id)) if of == scenario.id.as_str() => id,
             Some((of, _)) => {
                 let text =
                     format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(of), scenario.id);
@@ -250,7 +251,7 @@ impl<'a> Reader<'a, '_> {
         let added = self.draft.added.iter().position(|added| added.id == id && !id.is_empty());
         let line = scenario.red_line(id).map(Line::Recorded).or(added.map(Line::Added));
         let Some(line) = line else {
-            let nearest = self.violations.nearest(id, scenario.red_lines.iter().map(|red_line| &*red_line.id));
+            let nearest = self.violations.nearest(id, scenario.red_lines.iter().map(|red_line| red_line.id.as_str()));
             let hint = did_you_mean(nearest);
             self.violations.add(field, format!("there is no red line `{}`{hint}", quoted(id)));
             return None;
@@ -321,7 +322,7 @@ impl<'a> Reader<'a, '_> {
                 continue;
             }
             added.push(RedLine {
-                id: line.id.into(),
+                id: RedLineId::new(line.id),
                 party: line.party,
                 title: line.title,
                 polarity: line.polarity,

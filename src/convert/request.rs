@@ -174,7 +174,7 @@ fn own_name(scenario: &Scenario, name: &str, prefix: &str, violations: &mut Viol
     let field = format!("{prefix}proposal.name");
     match names::parse_proposal(name) {
         None => violations.add(field, "leave the name empty, or write `scenarios/{scenario}/proposals/{proposal}`"),
-        Some((other, _)) if other != &*scenario.id => violations.add(field, elsewhere(scenario, other)),
+        Some((other, _)) if other != scenario.id.as_str() => violations.add(field, elsewhere(scenario, other)),
         Some(_) => {}
     }
 }
@@ -194,7 +194,7 @@ fn reference<'a>(
     let field = format!("{prefix}proposal_name");
     match names::parse_proposal(name) {
         None => violations.add(field, "write `scenarios/{scenario}/proposals/{proposal}`"),
-        Some((other, _)) if other != &*scenario.id => violations.add(field, elsewhere(scenario, other)),
+        Some((other, _)) if other != scenario.id.as_str() => violations.add(field, elsewhere(scenario, other)),
         Some((_, id)) => match scenario.proposal(id) {
             Some(proposal) => return Ok(Some(&proposal.terms)),
             None => return Err(crate::convert::missing_proposal(scenario, id)),

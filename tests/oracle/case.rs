@@ -9,6 +9,7 @@ use super::world::{Knowledge, LAST_DAY, Preference, Ranking, RedLine, Span, Valu
 use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
 use detente_condition::{Answer, CallConditions, InputIndex, compile_for_call};
 use detente_core::engine::{Compiled, Given, Origin, Status, Supposed};
+use detente_core::scenario::ids::RedLineId;
 use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::model;
 use detente_core::scenario::model::{Beginning, Condition, Firmness, Polarity};
@@ -235,7 +236,7 @@ impl Case {
         let CallConditions { space, conditions } = conditions(&texts);
         let added = self.added.iter().zip(texts).zip(conditions).enumerate();
         let added = added.map(|(at, ((line, text), (formula, decision)))| model::RedLine {
-            id: format!("added-{at}").into(),
+            id: RedLineId::new(format!("added-{at}")),
             party: PartyIndex(line.party),
             title: text.clone(),
             polarity: if line.requires { Polarity::Requires } else { Polarity::Rejects },

@@ -8,6 +8,7 @@ use super::ladder::{Ladder, certain};
 use super::standing::{Standing, standings};
 use super::supposed::Supposed;
 use super::watcher::{Watcher, WatcherIndex, WatcherSet};
+use crate::scenario::ids::RedLineId;
 use crate::scenario::index::{CautionIndex, ConstraintIndex, IndexVec, RedLineIndex, WaiverIndex};
 use crate::scenario::model::{Firmness, RedLine};
 use crate::scenario::{DateRange, Scenario};
@@ -21,7 +22,7 @@ use thiserror::Error;
 #[error("red line `{red_line}` in combination with its waivers: {cause}")]
 pub struct CompileError {
     /// The id of the red line.
-    pub red_line: String,
+    pub red_line: RedLineId,
     /// The limit that the red line exceeds.
     pub cause: ComplexityError,
 }
@@ -92,7 +93,7 @@ impl Compiled {
                 match Ladder::compile(red_line, &waivers, &scenario.space) {
                     Ok(ladder) => ladders.push(ladder),
                     Err(cause) => {
-                        faults.push(CompileError { red_line: red_line.id.to_string(), cause });
+                        faults.push(CompileError { red_line: red_line.id.clone(), cause });
                         return None;
                     }
                 }

@@ -9,6 +9,7 @@ pub(crate) mod diagnostics;
 pub mod diff;
 pub(crate) mod document;
 mod format;
+pub mod ids;
 pub mod index;
 pub mod limits;
 pub mod model;
@@ -26,6 +27,7 @@ pub use proposal::{load_answers, load_proposal};
 pub use record::{is_scenario_id, is_word_of_answers, is_word_of_the_language};
 
 use diagnostics::Faults;
+use ids::RedLineId;
 use std::collections::HashMap;
 
 /// Reads and checks a scenario file. `file` is its name, for messages.
@@ -50,7 +52,7 @@ pub fn load(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
 /// Builds diagnostics for faults of red lines that were found after the file was read.
 ///
 /// `faults` are pairs of a red line's id and a message. Each fault is placed at the id of its red line in the file.
-pub fn red_line_faults(file: &str, text: &str, faults: &[(String, String)]) -> Diagnostics {
+pub fn red_line_faults(file: &str, text: &str, faults: &[(RedLineId, String)]) -> Diagnostics {
     let mut found = Faults::default();
     let root = document::parse(text, &mut Faults::default());
     let places: HashMap<&str, diagnostics::Place> = root.iter().flat_map(|root| root.ids_within("red_lines")).collect();

@@ -4,14 +4,14 @@
 //! know of the file format or of evaluation.
 
 use super::date_range::DateRange;
+use super::ids::{
+    CautionId, ConstraintId, GroupId, InputId, PartyId, ProposalId, RedLineId, ScenarioId, SourceId, WaiverId,
+};
 use super::index::{CautionIndex, ConstraintIndex, IndexVec, PartyIndex, RedLineIndex, SourceIndex, WaiverIndex};
 use detente_condition::{Answer, Cubes, Decision, Domain, Formula, InputIndex, Space, Value, Vocabulary};
 use jiff::civil::Date;
 use std::fmt;
 use std::sync::Arc;
-
-/// The id of a scenario or of one of its parts.
-pub type Id = Arc<str>;
 
 /// The revision of a scenario: a hash of its canonical content and of the version of the semantics.
 ///
@@ -36,7 +36,7 @@ impl fmt::Display for Revision {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// The id of the scenario, as in `scenarios/{id}`.
-    pub id: Id,
+    pub id: ScenarioId,
     /// The title of the scenario, in one line.
     pub title: String,
     /// The description of the scenario; empty if the file has none.
@@ -84,7 +84,7 @@ impl Scenario {
 
     /// Finds an issue or circumstance by its id.
     pub fn input(&self, id: &str) -> Option<(InputIndex, &Input)> {
-        self.inputs.indexed().find(|(_, input)| &*input.id == id)
+        self.inputs.indexed().find(|(_, input)| input.id.as_str() == id)
     }
 
     /// Builds the names that a condition may use: inputs and groups.
@@ -93,10 +93,10 @@ impl Scenario {
     pub fn vocabulary(&self) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
         for (index, input) in self.inputs.indexed() {
-            vocabulary.add_input(input.id.clone(), index, input.domain.clone());
+            vocabulary.add_input(input.id.clone().into(), index, input.domain.clone());
         }
         for group in &self.groups {
-            vocabulary.add_group(group.id.clone(), group.members.clone());
+            vocabulary.add_group(group.id.clone().into(), group.members.clone());
         }
         vocabulary
     }
@@ -108,17 +108,17 @@ impl Scenario {
 
     /// Finds the position of a party by its id.
     pub fn party(&self, id: &str) -> Option<PartyIndex> {
-        self.parties.index_of(|party| &*party.id == id)
+        self.parties.index_of(|party| party.id.as_str() == id)
     }
 
     /// Finds the position of a red line by its id.
     pub fn red_line(&self, id: &str) -> Option<RedLineIndex> {
-        self.red_lines.index_of(|red_line| &*red_line.id == id)
+        self.red_lines.index_of(|red_line| red_line.id.as_str() == id)
     }
 
     /// Finds a reference proposal by its id.
     pub fn proposal(&self, id: &str) -> Option<&Proposal> {
-        self.proposals.iter().find(|proposal| &*proposal.id == id)
+        self.proposals.iter().find(|proposal| proposal.id.as_str() == id)
     }
 }
 
@@ -126,7 +126,7 @@ impl Scenario {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Source {
-    pub id: Id,
+    pub id: SourceId,
     pub title: String,
     pub publisher: String,
     pub authors: Vec<String>,
@@ -139,7 +139,7 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Party {
-    pub id: Id,
+    pub id: PartyId,
     pub name: String,
     pub role: Role,
     pub description: String,
@@ -160,9 +160,10 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Group {
-    pub id: Id,
+    pub id: GroupId,
     pub name: String,
-    pub members: Vec<Id>,
+    /// The ids of the options or members, as in their domains.
+    pub members: Vec<Arc<str>>,
     pub note: String,
 }
 
@@ -170,7 +171,7 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// The id of the issue or circumstance.
-    pub id: Id,
+    pub id: InputId,
     /// The title, in one line.
     pub title: String,
     /// The question that the value answers.
@@ -316,7 +317,7 @@ impl Polarity {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedLine {
     /// The id of the red line.
-    pub id: Id,
+    pub id: RedLineId,
     /// The party that holds the red line.
     pub party: PartyIndex,
     /// What the party will not accept, in one line.
@@ -353,7 +354,7 @@ impl RedLine {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Waiver {
-    pub id: Id,
+    pub id: WaiverId,
     pub title: String,
     pub when: Condition,
     pub firmness: Firmness,
@@ -413,7 +414,7 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Constraint {
-    pub id: Id,
+    pub id: ConstraintId,
     pub title: String,
     pub forbids: Condition,
 }
@@ -422,7 +423,7 @@ pub struct Constraint {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Caution {
-    pub id: Id,
+    pub id: CautionId,
     pub text: String,
     pub when: Condition,
     pub evidence: Vec<Evidence>,
@@ -460,7 +461,7 @@ pub struct Term {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Proposal {
-    pub id: Id,
+    pub id: ProposalId,
     pub title: String,
     pub description: String,
     pub terms: Vec<Term>,

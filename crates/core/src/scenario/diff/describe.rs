@@ -6,7 +6,7 @@
 use super::{Content, Field, Part, Section, Stated, words};
 use crate::scenario::index::PartyIndex;
 use crate::scenario::model::{
-    Caution, Condition, Constraint, Evidence, Group, Id, Input, Party, Preference, Proposal, RedLine, Scenario, Source,
+    Caution, Condition, Constraint, Evidence, Group, Input, Party, Preference, Proposal, RedLine, Scenario, Source,
     Span, Term, Waiver,
 };
 use detente_condition::{Domain, Formula, InputIndex};
@@ -121,7 +121,7 @@ fn held(spans: &[Span]) -> Field {
     list("held", spans.iter().map(words::span))
 }
 
-fn entry(id: &Id, title: Option<&String>) -> Part {
+fn entry(id: &str, title: Option<&String>) -> Part {
     Part { id: id.to_string(), fields: vec![text("title", title.map_or("", String::as_str))] }
 }
 
@@ -130,7 +130,7 @@ struct Describer<'a>(&'a Scenario);
 
 impl Describer<'_> {
     fn party(&self, party: PartyIndex) -> &str {
-        self.0.parties.get(party).map_or("", |party| &party.id)
+        self.0.parties.get(party).map_or("", |party| party.id.as_str())
     }
 
     fn issue(&self, input: InputIndex) -> Option<&Input> {
@@ -142,7 +142,7 @@ impl Describer<'_> {
             "evidence",
             evidence.iter().map(|piece| {
                 let Evidence { source, kind, speaker, statement, quote, date, direction, row } = piece;
-                let source = self.0.sources.get(*source).map_or("", |source| &source.id);
+                let source = self.0.sources.get(*source).map_or("", |source| source.id.as_str());
                 let fields = vec![
                     word("source", source),
                     word("kind", words::evidence_kind(*kind)),
@@ -229,7 +229,7 @@ impl Describer<'_> {
         let Preference { party, issue, ranking, evidence } = preference;
         let issue = self.issue(*issue);
         let (key, ranked) = issue.map_or_else(|| ("order", Vec::new()), |issue| words::ranking(&issue.domain, ranking));
-        let id = format!("{} on {}", self.party(*party), issue.map_or("", |issue| &issue.id));
+        let id = format!("{} on {}", self.party(*party), issue.map_or("", |issue| issue.id.as_str()));
         Part { id, fields: vec![list(key, ranked), self.evidence(evidence)] }
     }
 

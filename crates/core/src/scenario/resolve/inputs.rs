@@ -8,6 +8,7 @@ use crate::scenario::date_range::DateRange;
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::{Content, Node};
 use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
+use crate::scenario::ids::{GroupId, InputId, PartyId};
 use crate::scenario::index::{IndexVec, PartyIndex};
 use crate::scenario::limits;
 use crate::scenario::model::{Dated, Group, Input, Party, Role};
@@ -58,7 +59,7 @@ impl Resolver<'_> {
                 self.parties.add("party", &id.value.0, id.place, index, self.faults);
             }
             parties.push(Party {
-                id: snake(entry.id),
+                id: PartyId::new(snake(entry.id)),
                 name: line(entry.name),
                 role: entry.role.unwrap_or(Role::Principal),
                 description: prose(entry.description),
@@ -159,7 +160,7 @@ impl Resolver<'_> {
         let taxonomy = self.strings(entry.taxonomy, entry.place);
         let rows = self.strings(entry.rows, entry.place);
         drafts.inputs.push(Input {
-            id: snake(entry.id),
+            id: InputId::new(snake(entry.id)),
             title: line(entry.title),
             question: line(entry.question),
             domain: domain.unwrap_or(Domain::Flag),
@@ -337,7 +338,12 @@ impl Resolver<'_> {
                     self.inputs.unread.add(&id.value.0);
                 }
             }
-            groups.push(Group { id: snake(entry.id), name: line(entry.name), members: ids, note: prose(entry.note) });
+            groups.push(Group {
+                id: GroupId::new(snake(entry.id)),
+                name: line(entry.name),
+                members: ids,
+                note: prose(entry.note),
+            });
         }
         self.inputs.settle();
         groups

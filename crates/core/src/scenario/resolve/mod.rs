@@ -17,9 +17,10 @@ use super::date_range::DateRange;
 use super::diagnostics::{Faults, Place};
 use super::document::Node;
 use super::format::{CoversEntry, EvidenceEntry, ScenarioEntry, SpanEntry};
+use super::ids::{ScenarioId, SourceId};
 use super::index::{IndexVec, PartyIndex, SourceIndex};
 use super::limits::{self, MAX_QUOTE_WORDS};
-use super::model::{Beginning, Evidence, Id, Revision, Scenario, Source, Span};
+use super::model::{Beginning, Evidence, Revision, Scenario, Source, Span};
 use super::record::{At, Read, SingleLine, Snake, Text};
 use super::revision;
 use detente_condition::{Space, Vocabulary};
@@ -107,7 +108,7 @@ impl Resolver<'_> {
         // INVARIANT: if there are no faults, every part was read.
         let (space, compiled): (Space, conditions::CompiledParts) = (space?, compiled?);
         let mut scenario = Scenario {
-            id: entry.scenario?.0.into(),
+            id: ScenarioId::new(entry.scenario?.0),
             title: entry.title?.0,
             description: prose(entry.description),
             covers: self.covers?,
@@ -171,7 +172,7 @@ impl Resolver<'_> {
             }
             let authors = self.strings(entry.authors, entry.place);
             sources.push(Source {
-                id: entry.id.map_or_else(|| "".into(), |id| id.value.0.into()),
+                id: SourceId::new(entry.id.map_or_else(String::new, |id| id.value.0)),
                 title: line(entry.title),
                 publisher: line(entry.publisher),
                 authors,
@@ -296,7 +297,7 @@ fn prose(text: Option<Text>) -> String {
     text.map_or_else(String::new, |text| text.0)
 }
 
-/// Converts an id to its form in the model; empty if it could not be read.
-fn snake(id: Option<At<Snake>>) -> Id {
-    id.map_or_else(|| "".into(), |id| id.value.0.into())
+/// Returns the text of an id; empty if it could not be read.
+fn snake(id: Option<At<Snake>>) -> String {
+    id.map_or_else(String::new, |id| id.value.0)
 }

@@ -1,6 +1,9 @@
 //! The diff reports a change of any single field in the model of the bundled scenario.
 
 use crate::scenario::diff::diff;
+use crate::scenario::ids::{
+    CautionId, ConstraintId, GroupId, InputId, PartyId, ProposalId, RedLineId, ScenarioId, SourceId, WaiverId,
+};
 use crate::scenario::index::{PartyIndex, SourceIndex};
 use crate::scenario::model::{
     Beginning, Caution, Constraint, Dated, Evidence, EvidenceDirection, EvidenceKind, Firmness, Group, Input, Party,
@@ -69,7 +72,7 @@ const SPANS: [Edit<Vec<Span>>; 4] = [
 ];
 
 const INPUT: [Edit<Input>; 9] = [
-    |input| input.id = "other".into(),
+    |input| input.id = InputId::new("other"),
     |input| other_text(&mut input.title),
     |input| other_text(&mut input.question),
     |input| match &mut input.domain {
@@ -161,7 +164,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
     let mut all = Mutations { original, reported: 0 };
 
     let of_itself: [Edit<Scenario>; 7] = [
-        |scenario| scenario.id = "other".into(),
+        |scenario| scenario.id = ScenarioId::new("other"),
         |scenario| other_text(&mut scenario.title),
         |scenario| other_text(&mut scenario.description),
         |scenario| scenario.covers = DateRange::new(DAY, scenario.covers.last()).unwrap(),
@@ -174,7 +177,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "source",
         |scenario| &mut scenario.sources,
         &[
-            |source| source.id = "other".into(),
+            |source| source.id = SourceId::new("other"),
             |source| other_text(&mut source.title),
             |source| other_text(&mut source.publisher),
             |source| source.authors.push("Another".to_owned()),
@@ -188,7 +191,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "party",
         |scenario| &mut scenario.parties,
         &[
-            |party| party.id = "other".into(),
+            |party| party.id = PartyId::new("other"),
             |party| other_text(&mut party.name),
             |party| party.role = if party.role == Role::Principal { Role::ThirdParty } else { Role::Principal },
             |party| other_text(&mut party.description),
@@ -199,7 +202,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "group",
         |scenario| &mut scenario.groups,
         &[
-            |group| group.id = "other".into(),
+            |group| group.id = GroupId::new("other"),
             |group| other_text(&mut group.name),
             |group| remove_last(&mut group.members),
             |group| rotate(&mut group.members),
@@ -221,7 +224,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "red line",
         |scenario| &mut scenario.red_lines,
         &[
-            |line| line.id = "other".into(),
+            |line| line.id = RedLineId::new("other"),
             |line| line.party = PartyIndex(usize::from(line.party == PartyIndex(0))),
             |line| other_text(&mut line.title),
             |line| other_polarity(&mut line.polarity),
@@ -240,7 +243,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
             let what = format!("waiver {waiver} of red line {at}");
             all.evidence(&what, |scenario| Some(&mut scenario.red_lines[at].waivers[waiver].evidence));
             let edits: [Edit<Waiver>; 8] = [
-                |waiver| waiver.id = "other".into(),
+                |waiver| waiver.id = WaiverId::new("other"),
                 |waiver| other_text(&mut waiver.title),
                 |waiver| other_text(&mut waiver.when.text),
                 |waiver| other_firmness(&mut waiver.firmness),
@@ -258,7 +261,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "constraint",
         |scenario| &mut scenario.constraints,
         &[
-            |constraint| constraint.id = "other".into(),
+            |constraint| constraint.id = ConstraintId::new("other"),
             |constraint| other_text(&mut constraint.title),
             |constraint| other_text(&mut constraint.forbids.text),
         ],
@@ -267,7 +270,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "caution",
         |scenario| &mut scenario.cautions,
         &[
-            |caution| caution.id = "other".into(),
+            |caution| caution.id = CautionId::new("other"),
             |caution| other_text(&mut caution.text),
             |caution| other_text(&mut caution.when.text),
         ],
@@ -297,7 +300,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "proposal",
         |scenario| &mut scenario.proposals,
         &[
-            |proposal| proposal.id = "other".into(),
+            |proposal| proposal.id = ProposalId::new("other"),
             |proposal| other_text(&mut proposal.title),
             |proposal| other_text(&mut proposal.description),
             |proposal| proposal.terms.iter_mut().for_each(|term| term.answer = Answer::Unsettled),
