@@ -191,7 +191,7 @@ impl Problem {
             }
         }
         let mut blames = Vec::new();
-        for (at, line) in self.lines.iter().enumerate() {
+        for (at, line) in self.lines.indexed() {
             if line.crossed.iter().any(|cube| touches(&self.space, &state, cube)) {
                 blames.push(Obstacle::Line(at));
             }

@@ -6,6 +6,7 @@
 //! asked.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
+use super::index::CountedLineIndex;
 use super::problem::Cube;
 use biodivine_lib_bdd::{Bdd, BddPointer, BddVariable, BddVariableSet, op_function};
 use detente_condition::{Axis, InputIndex, Literal, Space};
@@ -18,8 +19,8 @@ pub(super) enum CoordinateKind {
     Values(InputIndex),
     /// One member of an input: 0 is out, 1 is in.
     Member(InputIndex, u8),
-    /// Whether a counted line binds, by its index in `Problem::lines`: 1 if it binds.
-    Binding(usize),
+    /// Whether a counted line binds: 1 if it binds.
+    Binding(CountedLineIndex),
 }
 
 /// One position in the order of a diagram, with its bits.
@@ -69,7 +70,7 @@ pub(super) struct Diagrams<'a> {
     set: BddVariableSet,
     members: HashMap<(InputIndex, u8), usize>,
     values: HashMap<InputIndex, usize>,
-    bindings: HashMap<usize, usize>,
+    bindings: HashMap<CountedLineIndex, usize>,
     tests: HashMap<(InputIndex, u128), Bdd>,
     pub(super) budget: &'a Budget<'a>,
 }
@@ -82,7 +83,7 @@ impl<'a> Diagrams<'a> {
     /// # Errors
     /// Returns [`SearchLimit::Work`] if there are more bits than the library has variables.
     pub(super) fn new(
-        order: &[(InputIndex, Vec<usize>)],
+        order: &[(InputIndex, Vec<CountedLineIndex>)],
         space: &Space,
         budget: &'a Budget<'a>,
     ) -> Result<Self, SearchLimit> {
@@ -190,7 +191,7 @@ impl<'a> Diagrams<'a> {
     }
 
     /// Builds the diagram of "the line does not bind, or is not crossed".
-    pub(super) fn unless_binding(&self, line: usize, crossed: &Bdd) -> Result<Bdd, SearchLimit> {
+    pub(super) fn unless_binding(&self, line: CountedLineIndex, crossed: &Bdd) -> Result<Bdd, SearchLimit> {
         match self.bindings.get(&line).and_then(|at| self.coordinates.get(*at)) {
             Some(coordinate) => {
                 let binds = self.bit(coordinate, 0, true);

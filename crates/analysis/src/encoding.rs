@@ -2,9 +2,11 @@
 //!
 //! Owns the literals of the issues. Must not know of the question that is asked with them.
 
+use super::index::CountedLineIndex;
 use super::problem::{Cube, Obstacle, Problem};
 use super::solver::Solver;
 use detente_condition::{Axis, InputIndex, Literal};
+use detente_core::scenario::index::IndexVec;
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
 
@@ -97,8 +99,13 @@ impl Encoding {
     /// Adds the clauses that every counted line is clear.
     ///
     /// With `honoured`, a line must be clear only if its literal holds.
-    pub(super) fn add_lines(&self, problem: &Problem, solver: &mut Solver<'_>, honoured: Option<&[Lit]>) {
-        for (at, line) in problem.lines.iter().enumerate() {
+    pub(super) fn add_lines(
+        &self,
+        problem: &Problem,
+        solver: &mut Solver<'_>,
+        honoured: Option<&IndexVec<CountedLineIndex, Lit>>,
+    ) {
+        for (at, line) in problem.lines.indexed() {
             let given = honoured.and_then(|honoured| honoured.get(at)).copied();
             for cube in problem.crossed_somehow(line) {
                 let mut clause = self.broken(&cube);

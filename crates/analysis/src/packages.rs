@@ -9,6 +9,7 @@ use super::count::{Weights, count};
 use super::diagram::{CoordinateKind, Diagrams};
 use super::diverse::{UsageCounts, least_used};
 use super::frontier::{Frontier, Point};
+use super::index::CountedLineIndex;
 use super::order::order_inputs;
 use super::package::{Package, answer_of};
 use super::problem::{Cube, Problem};
@@ -232,7 +233,7 @@ impl<'a> PackageSearch<'a> {
     fn new(problem: &'a Problem, issues: &[InputIndex], budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
         let mut cubes = problem.hard_cubes();
         cubes.extend(problem.lines.iter().map(|line| problem.crossed_somehow(line)));
-        let order: Vec<(InputIndex, Vec<usize>)> =
+        let order: Vec<(InputIndex, Vec<CountedLineIndex>)> =
             problem.order(issues, &cubes).into_iter().map(|input| (input, Vec::new())).collect();
         let mut diagrams = Diagrams::new(&order, &problem.space, budget)?;
         let mut clear = Vec::with_capacity(cubes.len());

@@ -7,6 +7,7 @@
 //! circumstances, the package must therefore break the cube's tests of issues: the cube is a product of independent
 //! tests, so dropping its tests of circumstances is exact.
 
+use super::index::CountedLineIndex;
 use detente_condition::{Answer, Axis, Cubes, Decision, InputIndex, Literal, Space, TooManyCutsError, Value};
 use detente_core::engine::{Compiled, Given, NotCoveredError, Supposed};
 use detente_core::scenario::index::{ConstraintIndex, IndexVec, PartyIndex, RedLineIndex};
@@ -60,8 +61,8 @@ pub(super) type Cube = Vec<Literal>;
 /// A reason for which answers to all issues are not a passing package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
-    /// A counted red line, by its index in [`Problem::lines`].
-    Line(usize),
+    /// A counted red line.
+    Line(CountedLineIndex),
     /// A constraint, by its position in the scenario.
     Constraint(ConstraintIndex),
     /// The goal.
@@ -91,7 +92,7 @@ pub struct Problem {
     /// The space of all masks and cubes of this problem.
     pub space: Space,
     /// The red lines that count, by ascending position.
-    pub lines: Vec<CountedLine>,
+    pub lines: IndexVec<CountedLineIndex, CountedLine>,
     /// The cubes in which a constraint is broken or the goal is missed for some value of the circumstances.
     ///
     /// These cubes contain tests of issues only.
@@ -140,7 +141,7 @@ impl Problem {
         }
         let mut problem = Self {
             space,
-            lines: Vec::new(),
+            lines: IndexVec::default(),
             hard: Vec::new(),
             possible: full.clone(),
             full,
@@ -150,7 +151,7 @@ impl Problem {
         for (input, answer) in problem.question.aim.pins.clone() {
             problem.pin(input, &answer);
         }
-        let counted: Vec<CountedLine> = compiled
+        let counted: IndexVec<CountedLineIndex, CountedLine> = compiled
             .counted(problem.question.day, problem.question.supposed.as_deref(), problem.question.aim.floor)
             .filter(|counted| problem.question.aim.counts.get(counted.red_line.party).is_some_and(|counts| *counts))
             .map(|counted| CountedLine {

@@ -8,16 +8,18 @@
 use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::diagram::{CoordinateKind, Diagrams};
 use super::fold::Algebra;
+use super::index::CountedLineIndex;
 use super::package::Package;
 use super::packages::CoordinateValues;
 use super::problem::{Answers, Cube, Problem, touches};
 use biodivine_lib_bdd::Bdd;
 use detente_condition::{Answer, InputIndex};
 use detente_core::engine::{Given, NotCoveredError};
+use detente_core::scenario::index::IndexVec;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The probability with which each counted line binds, by its index in [`Problem::lines`].
-pub type BindingProbabilities = [f64];
+/// The probability with which each counted line binds.
+pub type BindingProbabilities = IndexVec<CountedLineIndex, f64>;
 
 /// A range of probabilities, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,8 +38,8 @@ const CERTAIN: ProbabilityRange = ProbabilityRange { low: 1.0, high: 1.0 };
 pub struct BestPackage {
     /// The answers, and the crossed red lines that do not count.
     pub package: Package,
-    /// The counted lines that the package crosses for some value of the circumstances, by index.
-    pub could_cross: Vec<usize>,
+    /// The counted lines that the package crosses for some value of the circumstances.
+    pub could_cross: Vec<CountedLineIndex>,
     /// The probability over the values of unknown circumstances.
     ///
     /// No package has a greater `low`.
@@ -47,8 +49,8 @@ pub struct BestPackage {
 /// The change that certainty about one counted line would make.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LineImportance {
-    /// The index of the line in [`Problem::lines`].
-    pub line: usize,
+    /// The line.
+    pub line: CountedLineIndex,
     /// The probability of the proposal if the line certainly binds, and if it certainly does not.
     pub proposal: Option<(ProbabilityRange, ProbabilityRange)>,
     /// The probability of the best package in both cases; each case may have a different best package.
@@ -100,8 +102,8 @@ impl Problem {
         Ok(found)
     }
 
-    /// Returns the indices of the counted lines that answers cross for some value of the circumstances.
-    fn could_cross(&self, answers: &[(InputIndex, Answer)]) -> Vec<usize> {
+    /// Returns the counted lines that answers cross for some value of the circumstances.
+    fn could_cross(&self, answers: &[(InputIndex, Answer)]) -> Vec<CountedLineIndex> {
         let mut state = self.full.clone();
         for (input, answer) in answers {
             if let (Some(mask), Some(axis)) = (state.get_mut(input.index()), self.space.axis(*input)) {
@@ -109,7 +111,7 @@ impl Problem {
             }
         }
         let crossed = |cubes: &[Cube]| cubes.iter().any(|cube| touches(&self.space, &state, cube));
-        (0..).zip(&self.lines).filter(|(_, line)| crossed(&line.crossed)).map(|(place, _)| place).collect()
+        self.lines.indexed().filter(|(_, line)| crossed(&line.crossed)).map(|(at, _)| at).collect()
     }
 
     /// Returns the possible values of each input.
@@ -168,12 +170,12 @@ impl Problem {
         budget: &Budget<'_>,
         found: &mut Vec<LineImportance>,
     ) -> Result<(), SearchLimit> {
-        for line in 0..self.lines.len() {
-            budget.report(SearchPhase::WeighingRedLines, line, self.lines.len());
+        for line in self.lines.indices() {
+            budget.report(SearchPhase::WeighingRedLines, line.index(), self.lines.len());
             let certain =
                 |weighed: &WeightedDiagram<'_>| -> Result<Option<(ProbabilityRange, ProbabilityRange)>, SearchLimit> {
-                    let with = |probability: f64| -> Vec<f64> {
-                        let each = probabilities.iter().enumerate();
+                    let with = |probability: f64| -> BindingProbabilities {
+                        let each = probabilities.indexed();
                         each.map(|(at, stated)| if at == line { probability } else { *stated }).collect()
                     };
                     Ok(weighed.range(&with(1.0))?.zip(weighed.range(&with(0.0))?))
@@ -209,7 +211,7 @@ struct WeightedDiagram<'a> {
     /// The possible values of each input.
     state: Vec<u128>,
     /// The lines that are crossed for every value of the open inputs.
-    crossed: Vec<usize>,
+    crossed: Vec<CountedLineIndex>,
     budget: &'a Budget<'a>,
     /// Whether the issues are chosen, as for the best package; otherwise open issues count as unknown.
     chooses: bool,
@@ -228,7 +230,7 @@ impl<'a> WeightedDiagram<'a> {
             };
             touches(&problem.space, state, cube).then(|| cube.iter().filter(open).copied().collect())
         };
-        let lines: Vec<Vec<Cube>> =
+        let lines: IndexVec<CountedLineIndex, Vec<Cube>> =
             problem.lines.iter().map(|line| line.crossed.iter().filter_map(left).collect()).collect();
         let hard = if chooses { problem.hard_cubes() } else { Vec::new() };
         let inputs =
@@ -243,10 +245,10 @@ impl<'a> WeightedDiagram<'a> {
         // Circumstances come last, because a package is chosen before they are known.
         order.sort_by_key(|input| !problem.is_issue(*input));
         let place: BTreeMap<InputIndex, usize> = order.iter().enumerate().map(|(at, input)| (*input, at)).collect();
-        let mut order_with_bindings: Vec<(InputIndex, Vec<usize>)> =
+        let mut order_with_bindings: Vec<(InputIndex, Vec<CountedLineIndex>)> =
             order.iter().map(|input| (*input, Vec::new())).collect();
         let mut crossed = Vec::new();
-        for (line, cubes) in lines.iter().enumerate() {
+        for (line, cubes) in lines.indexed() {
             if cubes.iter().any(Vec::is_empty) {
                 crossed.push(line);
             } else if let Some(last) = inputs(cubes).iter().filter_map(|input| place.get(input)).max()
@@ -257,7 +259,7 @@ impl<'a> WeightedDiagram<'a> {
         }
         let mut diagrams = Diagrams::new(&order_with_bindings, &problem.space, budget)?;
         let mut parts = Vec::new();
-        for (line, cubes) in lines.iter().enumerate() {
+        for (line, cubes) in lines.indexed() {
             if !crossed.contains(&line) && !cubes.is_empty() {
                 let crossing = diagrams.any_of(cubes)?;
                 parts.push(diagrams.unless_binding(line, &crossing)?);
@@ -291,7 +293,7 @@ impl<'a> WeightedDiagram<'a> {
             values.push((coordinate, value));
             next = after;
         }
-        let spared = |line: &usize| 1.0 - probabilities.get(*line).copied().unwrap_or(1.0);
+        let spared = |line: &CountedLineIndex| 1.0 - probabilities.get(*line).copied().unwrap_or(1.0);
         let factor: f64 = self.crossed.iter().map(spared).product();
         Ok(Some((ProbabilityRange { low: range.low * factor, high: range.high * factor }, values)))
     }
