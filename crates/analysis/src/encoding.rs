@@ -42,7 +42,7 @@ impl Encoding {
         let mut encoding = Self { issues: BTreeMap::new() };
         for input in problem.issues() {
             let Some(axis) = problem.space.axis(input) else { continue };
-            let pinned = problem.possible.get(input.index()).copied().unwrap_or_else(|| axis.full());
+            let pinned = problem.possible.get(input).copied().unwrap_or_else(|| axis.full());
             let open = left_open.get(&input).map(|possible| OpenIssue { stays: solver.literal(), possible: *possible });
             if let Some(open) = open
                 && open.possible & !pinned != 0

@@ -182,7 +182,7 @@ impl Problem {
     pub(super) fn hard_cubes(&self) -> Vec<Vec<Cube>> {
         let mut all: Vec<Vec<Cube>> = self.hard.iter().map(|(_, cubes)| cubes.clone()).collect();
         for (input, axis) in (0..).map(InputIndex).zip(self.space.axes()) {
-            let possible = self.possible.get(input.index()).copied().unwrap_or(u128::MAX) & axis.full();
+            let possible = self.possible.get(input).copied().unwrap_or(u128::MAX) & axis.full();
             if !self.is_issue(input) || possible == axis.full() {
                 continue;
             }

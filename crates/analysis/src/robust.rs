@@ -11,7 +11,7 @@ use super::fold::Algebra;
 use super::index::CountedLineIndex;
 use super::package::Package;
 use super::packages::CoordinateValues;
-use super::problem::{Answers, Cube, Problem, touches};
+use super::problem::{Answers, Cube, Masks, Problem, touches};
 use biodivine_lib_bdd::Bdd;
 use detente_condition::{Answer, InputIndex};
 use detente_core::engine::{Given, NotCoveredError};
@@ -88,7 +88,7 @@ impl Problem {
     ) -> Result<Robustness, NotCoveredError> {
         let mut found = Robustness::default();
         let state = terms.map(|terms| self.given_state(terms)).transpose()?;
-        let best = match self.assess(state.as_deref(), probabilities, with_importance, budget, &mut found) {
+        let best = match self.assess(state.as_ref(), probabilities, with_importance, budget, &mut found) {
             Ok(best) => best,
             Err(cut) => {
                 found.cut_short = Some(cut);
@@ -106,7 +106,7 @@ impl Problem {
     fn could_cross(&self, answers: &[(InputIndex, Answer)]) -> Vec<CountedLineIndex> {
         let mut state = self.full.clone();
         for (input, answer) in answers {
-            if let (Some(mask), Some(axis)) = (state.get_mut(input.index()), self.space.axis(*input)) {
+            if let (Some(mask), Some(axis)) = (state.get_mut(*input), self.space.axis(*input)) {
                 *mask = axis.possible(answer);
             }
         }
@@ -117,11 +117,11 @@ impl Problem {
     /// Returns the possible values of each input.
     ///
     /// For an issue, these are the values that the terms allow; for a circumstance, all values that are not ruled out.
-    fn given_state(&self, terms: &[Given]) -> Result<Vec<u128>, NotCoveredError> {
+    fn given_state(&self, terms: &[Given]) -> Result<Masks, NotCoveredError> {
         let inputs = self.question.compiled.effective_inputs(terms, Some(self.question.day))?;
         let mut state = self.full.clone();
         for (input, axis) in inputs.iter().zip(self.space.axes()) {
-            if let (Some(mask), true) = (state.get_mut(input.input.index()), self.is_issue(input.input)) {
+            if let (Some(mask), true) = (state.get_mut(input.input), self.is_issue(input.input)) {
                 *mask = axis.possible(&input.answer);
             }
         }
@@ -130,7 +130,7 @@ impl Problem {
 
     fn assess(
         &self,
-        state: Option<&[u128]>,
+        state: Option<&Masks>,
         probabilities: &BindingProbabilities,
         with_importance: bool,
         budget: &Budget<'_>,
@@ -209,7 +209,7 @@ struct WeightedDiagram<'a> {
     diagrams: Diagrams<'a>,
     bdd: Bdd,
     /// The possible values of each input.
-    state: Vec<u128>,
+    state: Masks,
     /// The lines that are crossed for every value of the open inputs.
     crossed: Vec<CountedLineIndex>,
     budget: &'a Budget<'a>,
@@ -222,11 +222,11 @@ impl<'a> WeightedDiagram<'a> {
     ///
     /// With `chooses`, the issues are chosen within the constraints, the goal and the pins; without it, open issues
     /// count as unknown.
-    fn new(problem: &'a Problem, state: &[u128], chooses: bool, budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
+    fn new(problem: &'a Problem, state: &Masks, chooses: bool, budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
         // Drop tests that every possible value passes, and cubes that no possible value passes.
         let left = |cube: &Cube| -> Option<Cube> {
             let open = |literal: &&detente_condition::Literal| {
-                state.get(literal.input.index()).is_none_or(|possible| possible & literal.forbids != 0)
+                state.get(literal.input).is_none_or(|possible| possible & literal.forbids != 0)
             };
             touches(&problem.space, state, cube).then(|| cube.iter().filter(open).copied().collect())
         };
@@ -269,7 +269,7 @@ impl<'a> WeightedDiagram<'a> {
             parts.push(diagrams.any_of(cubes)?.not());
         }
         let bdd = diagrams.all_of(parts, SearchPhase::CombiningRedLines)?;
-        Ok(Self { problem, diagrams, bdd, state: state.to_vec(), crossed, budget, chooses })
+        Ok(Self { problem, diagrams, bdd, state: state.clone(), crossed, budget, chooses })
     }
 
     /// Returns the range of the probability; if issues are chosen, the range of the best package.
@@ -354,7 +354,7 @@ impl Algebra for ProbabilityAlgebra<'_> {
 
     fn values(&self, at: usize) -> Vec<usize> {
         let Some(coordinate) = self.weighed.diagrams.coordinates.get(at) else { return Vec::new() };
-        let mask = coordinate.input().and_then(|input| self.weighed.state.get(input.index()));
+        let mask = coordinate.input().and_then(|input| self.weighed.state.get(input));
         coordinate.admitted(mask.copied().unwrap_or(u128::MAX))
     }
 }
