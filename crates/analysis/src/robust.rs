@@ -6,11 +6,10 @@
 //! values. Must not know where the probabilities come from.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
-use super::diagram::{CoordinateKind, Diagrams};
+use super::diagram::{CoordinateKind, CoordinateValues, Diagrams};
 use super::fold::Algebra;
-use super::index::CountedLineIndex;
+use super::index::{ChoiceIndex, CoordinateIndex, CountedLineIndex};
 use super::package::Package;
-use super::packages::CoordinateValues;
 use super::problem::{Answers, Cube, Masks, Problem, touches};
 use biodivine_lib_bdd::Bdd;
 use detente_condition::{Answer, InputIndex};
@@ -286,7 +285,7 @@ impl<'a> WeightedDiagram<'a> {
         &self,
         probabilities: &BindingProbabilities,
     ) -> Result<Option<(ProbabilityRange, CoordinateValues)>, SearchLimit> {
-        let mut algebra = ProbabilityAlgebra { weighed: self, probabilities, choices: Vec::new() };
+        let mut algebra = ProbabilityAlgebra { weighed: self, probabilities, choices: IndexVec::default() };
         let Some((range, mut next)) = self.diagrams.fold(&self.bdd, &mut algebra)? else { return Ok(None) };
         let mut values = Vec::new();
         while let Some((coordinate, value, after)) = next.and_then(|at| algebra.choices.get(at)).copied() {
@@ -302,18 +301,22 @@ impl<'a> WeightedDiagram<'a> {
 struct ProbabilityAlgebra<'a> {
     weighed: &'a WeightedDiagram<'a>,
     probabilities: &'a BindingProbabilities,
-    /// The choices: coordinate, value, and the index of the choice at the next chosen coordinate.
-    choices: Vec<(usize, usize, Option<usize>)>,
+    /// The choices: coordinate, value, and the choice at the next chosen coordinate.
+    choices: IndexVec<ChoiceIndex, (CoordinateIndex, usize, Option<ChoiceIndex>)>,
 }
 
 impl Algebra for ProbabilityAlgebra<'_> {
-    type Value = (ProbabilityRange, Option<usize>);
+    type Value = (ProbabilityRange, Option<ChoiceIndex>);
 
     fn admitted(&mut self) -> Self::Value {
         (ProbabilityRange { low: 1.0, high: 1.0 }, None)
     }
 
-    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, SearchLimit> {
+    fn level(
+        &mut self,
+        at: CoordinateIndex,
+        after: &[(usize, Self::Value)],
+    ) -> Result<Option<Self::Value>, SearchLimit> {
         self.weighed.budget.check()?;
         let Some(coordinate) = self.weighed.diagrams.coordinates.get(at) else { return Ok(None) };
         if let CoordinateKind::Binding(line) = coordinate.kind {
@@ -343,7 +346,7 @@ impl Algebra for ProbabilityAlgebra<'_> {
             }
             return Ok(best.map(|(value, (range, next))| {
                 self.choices.push((at, *value, *next));
-                (*range, Some(self.choices.len() - 1))
+                (*range, Some(ChoiceIndex(self.choices.len() - 1)))
             }));
         }
         let lows = after.iter().map(|(_, (range, _))| range.low);
@@ -352,7 +355,7 @@ impl Algebra for ProbabilityAlgebra<'_> {
         Ok(Some((range, after.first().and_then(|(_, (_, next))| *next))))
     }
 
-    fn values(&self, at: usize) -> Vec<usize> {
+    fn values(&self, at: CoordinateIndex) -> Vec<usize> {
         let Some(coordinate) = self.weighed.diagrams.coordinates.get(at) else { return Vec::new() };
         let mask = coordinate.input().and_then(|input| self.weighed.state.get(input));
         coordinate.admitted(mask.copied().unwrap_or(u128::MAX))
