@@ -35,7 +35,7 @@ pub struct History<'a, Editions> {
 impl Compiled {
     /// Returns the history of a proposal on a range of days.
     ///
-    /// A day that is not covered is an error of the history's item.
+    /// The scenario must cover the days, which [`Compiled::check_covered`] checks.
     pub fn history<'a>(
         &'a self,
         given: &'a [Given],
