@@ -2,7 +2,7 @@
 //!
 //! Must not know how a caller is identified.
 
-use detente_core::scenario::model::Id;
+use detente_core::scenario::ids::ScenarioId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -29,7 +29,7 @@ struct Inner {
     name: Box<str>,
     role: CallerRole,
     /// `None`: all scenarios.
-    scenarios: Option<BTreeSet<Id>>,
+    scenarios: Option<BTreeSet<ScenarioId>>,
     is_known: bool,
     /// Expiry of the credentials; `None` if they do not expire.
     until: Option<SystemTime>,
@@ -41,7 +41,7 @@ impl Caller {
     pub(super) fn new(
         name: &str,
         role: CallerRole,
-        scenarios: Option<BTreeSet<Id>>,
+        scenarios: Option<BTreeSet<ScenarioId>>,
         until: Option<SystemTime>,
     ) -> Self {
         Self::signed(name, role, scenarios, until, Arc::default())
@@ -50,7 +50,7 @@ impl Caller {
     pub(super) fn signed(
         name: &str,
         role: CallerRole,
-        scenarios: Option<BTreeSet<Id>>,
+        scenarios: Option<BTreeSet<ScenarioId>>,
         until: Option<SystemTime>,
         revoked: Arc<AtomicBool>,
     ) -> Self {

@@ -2,7 +2,7 @@
 //!
 //! Must not know in which kind of credentials the list stands.
 
-use detente_core::scenario::model::Id;
+use detente_core::scenario::ids::ScenarioId;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ pub(super) fn non_null_list<'de, D: serde::Deserializer<'de>>(
 ///
 /// Returns `None` if there are too many, or if one is not an id: `*` or a full resource name would not mean what its
 /// author intended.
-pub(super) fn parse_scenario_ids(ids: &[impl AsRef<str>]) -> Option<BTreeSet<Id>> {
+pub(super) fn parse_scenario_ids(ids: &[impl AsRef<str>]) -> Option<BTreeSet<ScenarioId>> {
     let is_id_byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     let all_are_ids = ids.iter().map(AsRef::as_ref).all(|id: &str| !id.is_empty() && id.bytes().all(is_id_byte));
-    (all_are_ids && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| Id::from(id.as_ref())).collect())
+    (all_are_ids && ids.len() <= MAX_SCENARIOS).then(|| ids.iter().map(|id| ScenarioId::new(id.as_ref())).collect())
 }

@@ -13,9 +13,9 @@ use crate::schema::proto::v1;
 use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
 use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given};
-use detente_core::scenario::Scenario;
 use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::model::{Firmness, Role};
+use detente_core::scenario::{DateRange, Scenario};
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl ValidatedRequest {
                 let mut violations = Violations::default();
                 for cut in cuts {
                     let scenario = self.question.compiled.scenario();
-                    let name = scenario.inputs.get(cut.input).map_or("", |input| &*input.id);
+                    let name = scenario.inputs.get(cut.input).map_or("", |input| input.id.as_str());
                     let most = detente_condition::MAX_INTERVALS;
                     let text = format!(
                         "conditions, pins and preferences cut `{name}` into {} intervals; at most {most} can be told apart",
@@ -159,7 +159,7 @@ pub fn to_validated(
     let circumstances = to_circumstances(scenario, fields.circumstances, violations);
     let day = to_date(fields.as_of, "as_of", violations).unwrap_or(scenario.as_of);
     compiled.check_covered(day).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause })?;
-    let supposition = to_supposition(compiled, fields.hypotheses, (day, day), violations);
+    let supposition = to_supposition(compiled, fields.hypotheses, DateRange::of_day(day), violations);
     let aim = to_aim(compiled, fields.aim, violations);
     Ok(ValidatedRequest {
         question: SearchQuestion {
@@ -268,7 +268,7 @@ fn to_counts(
 pub fn to_party(scenario: &Scenario, id: &str, field: &str, violations: &mut Violations) -> Option<PartyIndex> {
     let found = scenario.party(id);
     if found.is_none() {
-        let nearest = violations.nearest(id, scenario.parties.iter().map(|party| &*party.id));
+        let nearest = violations.nearest(id, scenario.parties.iter().map(|party| party.id.as_str()));
         let hint = did_you_mean(nearest);
         violations.add(field, format!("there is no party `{}`{hint}", quoted(id)));
     }
@@ -297,7 +297,7 @@ pub fn pin_terms(validated: &mut ValidatedRequest, violations: &mut Violations) 
         let pinned = |(input, _): &(InputIndex, Answer)| *input == given.input;
         if pins.iter().any(pinned) {
             let scenario = validated.question.compiled.scenario();
-            let name = scenario.inputs.get(given.input).map_or("", |input| &*input.id);
+            let name = scenario.inputs.get(given.input).map_or("", |input| input.id.as_str());
             violations.add("aim.pins", format!("`{name}` is pinned, and a term of the proposal fixes it, too"));
             continue;
         }

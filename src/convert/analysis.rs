@@ -8,8 +8,8 @@ use crate::convert::wording;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, amendment_change};
 use detente_analysis::{
-    Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, EfficientPackage, Impasse, Obstacle, Package,
-    Problem, SearchLimit, SearchProgress, SearchQuestion,
+    Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, CountedLineIndex, EfficientPackage, Impasse,
+    Obstacle, Package, Problem, SearchLimit, SearchProgress, SearchQuestion,
 };
 use detente_condition::{Answer, InputIndex};
 use detente_core::engine::Given;
@@ -47,9 +47,9 @@ pub fn mention(question: &SearchQuestion, position: RedLineIndex, firmness: Firm
     })
 }
 
-/// Converts counted red lines, given as indices into [`Problem::lines`], to their brief form.
-pub fn lines(problem: &Problem, places: &[usize]) -> Vec<v1::RedLineMention> {
-    let found = places.iter().filter_map(|place| problem.lines.get(*place));
+/// Converts counted red lines to their brief form.
+pub fn lines(problem: &Problem, lines: &[CountedLineIndex]) -> Vec<v1::RedLineMention> {
+    let found = lines.iter().filter_map(|line| problem.lines.get(*line));
     found.filter_map(|line| mention(&problem.question, line.index, line.firmness)).collect()
 }
 
@@ -64,9 +64,9 @@ fn crossed(question: &SearchQuestion, crossed: &[(RedLineIndex, Firmness)]) -> V
 }
 
 /// Returns the ids of the parties that hold the given counted lines, in the scenario's order.
-fn parties(problem: &Problem, places: &[usize]) -> Vec<String> {
+fn parties(problem: &Problem, lines: &[CountedLineIndex]) -> Vec<String> {
     let of: BTreeSet<PartyIndex> =
-        places.iter().filter_map(|place| problem.lines.get(*place)).map(|line| line.party).collect();
+        lines.iter().filter_map(|line| problem.lines.get(*line)).map(|line| line.party).collect();
     let scenario = problem.question.compiled.scenario();
     of.into_iter().filter_map(|party| scenario.parties.get(party)).map(|party| party.id.to_string()).collect()
 }
@@ -156,10 +156,10 @@ fn from_step(problem: &Problem, step: &AmendmentStep) -> Option<v1::AmendmentCha
         }
         AmendmentStepKind::Set(answer) => amendment_change::Step::Set(from_answer(input, &answer)),
     };
-    let places: Vec<usize> = step
+    let needed_for: Vec<CountedLineIndex> = step
         .needed_for
         .iter()
-        .filter_map(|blame| if let Obstacle::Line(place) = blame { Some(*place) } else { None })
+        .filter_map(|blame| if let Obstacle::Line(line) = blame { Some(*line) } else { None })
         .collect();
     let constraints = step.needed_for.iter().filter_map(|blame| match blame {
         Obstacle::Constraint(position) => Some(scenario.constraints.get(*position)?.id.to_string()),
@@ -170,7 +170,7 @@ fn from_step(problem: &Problem, step: &AmendmentStep) -> Option<v1::AmendmentCha
         step: Some(kind),
         before: Some(from_answer(input, &step.before)),
         settles_open_term: step.settles_open,
-        settles: lines(problem, &places),
+        settles: lines(problem, &needed_for),
         mends_constraints: constraints.collect(),
         meets_goal: step.needed_for.contains(&Obstacle::Goal),
         meets_pin: step.needed_for.contains(&Obstacle::Pins),
@@ -184,13 +184,14 @@ pub fn from_impasse(problem: &Problem, impasse: &Impasse) -> v1::Impasse {
     let conflicts = impasse
         .conflicts
         .iter()
-        .map(|places| v1::Conflict { red_lines: lines(problem, places), parties: parties(problem, places) });
-    let firmest =
-        |places: &[usize]| places.iter().filter_map(|at| problem.lines.get(*at)).map(|line| line.firmness).max();
-    let concessions = impasse.concessions.iter().map(|places| v1::Concession {
-        red_lines: lines(problem, places),
-        parties: parties(problem, places),
-        firmest: firmest(places).map_or(v1::Firmness::Unspecified, from_firmness).into(),
+        .map(|set| v1::Conflict { red_lines: lines(problem, set), parties: parties(problem, set) });
+    let firmest = |set: &[CountedLineIndex]| {
+        set.iter().filter_map(|line| problem.lines.get(*line)).map(|line| line.firmness).max()
+    };
+    let concessions = impasse.concessions.iter().map(|set| v1::Concession {
+        red_lines: lines(problem, set),
+        parties: parties(problem, set),
+        firmest: firmest(set).map_or(v1::Firmness::Unspecified, from_firmness).into(),
     });
     v1::Impasse {
         is_impasse: impasse.is_impasse,

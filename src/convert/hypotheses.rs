@@ -12,11 +12,11 @@ use crate::schema::proto::v1::hypothesis::Kind;
 use crate::schema::proto::v1::{self, supposed_red_line};
 use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
 use detente_core::engine::{Compiled, Given, Origin, Supposed};
-use detente_core::scenario::Scenario;
+use detente_core::scenario::ids::RedLineId;
 use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::limits::{MAX_ID, MAX_LINE};
-use detente_core::scenario::model::{Condition, Firmness, RedLine, Span};
-use jiff::civil::Date;
+use detente_core::scenario::model::{Beginning, Condition, Firmness, Polarity, RedLine, Span};
+use detente_core::scenario::{DateRange, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -45,11 +45,11 @@ impl Supposition {
     }
 }
 
-/// Validates hypotheses for evaluations from the first to the last of `days`, both included.
+/// Validates hypotheses for evaluations of `days`.
 pub fn to_supposition(
     compiled: &Compiled,
     hypotheses: &[v1::Hypothesis],
-    days: (Date, Date),
+    days: DateRange,
     violations: &mut Violations,
 ) -> Supposition {
     if hypotheses.is_empty() {
@@ -81,7 +81,7 @@ struct AddedRedLine<'a> {
     id: &'a str,
     party: PartyIndex,
     title: String,
-    requires: bool,
+    polarity: Polarity,
     condition: &'a str,
     field: String,
     firmness: Firmness,
@@ -97,7 +97,7 @@ enum Line {
 
 struct Reader<'a, 'v> {
     compiled: &'a Compiled,
-    days: (Date, Date),
+    days: DateRange,
     violations: &'v mut Violations,
     draft: Draft<'a>,
     texts: Vec<String>,
@@ -177,7 +177,7 @@ impl<'a> Reader<'a, '_> {
         let id = self.new_id(&line.id, &format!("{field}.id"));
         let party = scenario.party(&line.party);
         if party.is_none() {
-            let nearest = self.violations.nearest(&line.party, scenario.parties.iter().map(|party| &*party.id));
+            let nearest = self.violations.nearest(&line.party, scenario.parties.iter().map(|party| party.id.as_str()));
             let hint = did_you_mean(nearest);
             let text = format!("there is no party `{}`{hint}", quoted(&line.party));
             self.violations.add(format!("{field}.party"), text);
@@ -187,31 +187,30 @@ impl<'a> Reader<'a, '_> {
             self.violations.add(format!("{field}.title"), text);
         }
         let firmness = self.firmness(line.firmness, &format!("{field}.firmness"));
-        let condition = match &line.condition {
+        let (polarity, condition) = match &line.condition {
             None => {
                 let text =
                     "give a condition: `rejects` (crossed when it is true) or `requires` (crossed when it is false)";
                 self.violations.add(format!("{field}.condition"), text);
-                None
+                return;
             }
-            Some(supposed_red_line::Condition::Rejects(text)) => Some((false, text, "rejects")),
-            Some(supposed_red_line::Condition::Requires(text)) => Some((true, text, "requires")),
+            Some(supposed_red_line::Condition::Rejects(text)) => (Polarity::Rejects, text),
+            Some(supposed_red_line::Condition::Requires(text)) => (Polarity::Requires, text),
         };
-        let Some((requires, condition, word)) = condition else { return };
         // The condition is compiled even if the red line has another fault, so that its own faults are listed too.
         self.draft.added.push(AddedRedLine {
             id: id.unwrap_or_default(),
             party: party.unwrap_or(PartyIndex(0)),
             title: if line.title.is_empty() { on_one_line(condition) } else { line.title.clone() },
-            requires,
+            polarity,
             condition,
-            field: format!("{field}.{word}"),
+            field: format!("{field}.{}", polarity.word()),
             firmness: firmness.unwrap_or(Firmness::Firm),
             dropped: false,
         });
         if let (Some(id), Some(firmness)) = (id, firmness) {
             let condition = on_one_line(condition);
-            self.texts.push(wording::hypotheses::added_red_line(id, &line.party, requires, &condition, firmness));
+            self.texts.push(wording::hypotheses::added_red_line(id, &line.party, polarity, &condition, firmness));
         }
     }
 
@@ -240,7 +239,7 @@ impl<'a> Reader<'a, '_> {
     fn red_line(&mut self, name: &'a str, field: &str) -> Option<(&'a str, Line)> {
         let scenario = self.scenario();
         let id = match names::parse_red_line(name) {
-            Some((of, id)) if of == &*scenario.id => id,
+            Some((of, id)) if of == scenario.id.as_str() => id,
             Some((of, _)) => {
                 let text =
                     format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(of), scenario.id);
@@ -252,7 +251,7 @@ impl<'a> Reader<'a, '_> {
         let added = self.draft.added.iter().position(|added| added.id == id && !id.is_empty());
         let line = scenario.red_line(id).map(Line::Recorded).or(added.map(Line::Added));
         let Some(line) = line else {
-            let nearest = self.violations.nearest(id, scenario.red_lines.iter().map(|red_line| &*red_line.id));
+            let nearest = self.violations.nearest(id, scenario.red_lines.iter().map(|red_line| red_line.id.as_str()));
             let hint = did_you_mean(nearest);
             self.violations.add(field, format!("there is no red line `{}`{hint}", quoted(id)));
             return None;
@@ -268,8 +267,8 @@ impl<'a> Reader<'a, '_> {
             return None;
         }
         if !held {
-            let (from, to) = self.days;
-            let days = if from == to { format!("on {from}") } else { format!("between {from} and {to}") };
+            let (first, last) = (self.days.first(), self.days.last());
+            let days = if first == last { format!("on {first}") } else { format!("between {first} and {last}") };
             self.violations.add(field, format!("`{id}` is not held {days}"));
             return None;
         }
@@ -323,13 +322,13 @@ impl<'a> Reader<'a, '_> {
                 continue;
             }
             added.push(RedLine {
-                id: line.id.into(),
+                id: RedLineId::new(line.id),
                 party: line.party,
                 title: line.title,
-                requires: line.requires,
+                polarity: line.polarity,
                 condition: Condition { text: line.condition.to_owned(), formula, decision },
                 firmness: line.firmness,
-                held: vec![Span { from: days.0, from_is_stated: true, until: None }],
+                held: vec![Span { from: days.first(), beginning: Beginning::Stated, until: None }],
                 evidence: Vec::new(),
                 waivers: IndexVec::default(),
                 binding_probability: None,

@@ -21,21 +21,22 @@ use crate::error::{ApiError, quoted};
 use crate::schema::names;
 use detente_condition::nearest;
 use detente_core::scenario::Scenario;
+use detente_core::scenario::ids::{ProposalId, RedLineId};
 
 /// Returns the error for a reference proposal that does not exist, with the most similar known name.
 pub fn missing_proposal(scenario: &Scenario, id: &str) -> ApiError {
-    let known = scenario.proposals.iter().map(|proposal| &*proposal.id);
+    let known = scenario.proposals.iter().map(|proposal| proposal.id.as_str());
     ApiError::ProposalNotFound {
-        name: names::proposal(&scenario.id, &quoted(id)),
-        nearest: nearest(id, known).map(|nearest| names::proposal(&scenario.id, nearest)),
+        name: names::proposal(&scenario.id, &ProposalId::new(quoted(id))),
+        nearest: nearest(id, known).map(|nearest| names::proposal(&scenario.id, &ProposalId::new(nearest))),
     }
 }
 
 /// Returns the error for a red line that does not exist, with the most similar known name.
 pub fn missing_red_line(scenario: &Scenario, id: &str) -> ApiError {
-    let known = scenario.red_lines.iter().map(|red_line| &*red_line.id);
+    let known = scenario.red_lines.iter().map(|red_line| red_line.id.as_str());
     ApiError::RedLineNotFound {
-        name: names::red_line(&scenario.id, &quoted(id)),
-        nearest: nearest(id, known).map(|nearest| names::red_line(&scenario.id, nearest)),
+        name: names::red_line(&scenario.id, &RedLineId::new(quoted(id))),
+        nearest: nearest(id, known).map(|nearest| names::red_line(&scenario.id, &RedLineId::new(nearest))),
     }
 }

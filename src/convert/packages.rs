@@ -74,7 +74,7 @@ fn to_disagreement(
         stated.push((party, utility.utility));
     }
     for missing in with_numbers.iter().filter(|party| stated.iter().all(|(of, _)| of != *party)) {
-        let party = scenario.parties.get(*missing).map_or("", |party| &*party.id);
+        let party = scenario.parties.get(*missing).map_or("", |party| party.id.as_str());
         violations.add("disagreement.utilities", format!("say what `{party}` has without a deal"));
     }
     stated

@@ -7,7 +7,9 @@ use crate::schema::names;
 use crate::schema::proto::v1::{self, red_line};
 use detente_condition::InputIndex;
 use detente_core::scenario::Scenario;
-use detente_core::scenario::model::{Evidence, EvidenceKind, Firmness, RedLine, Span, Waiver};
+use detente_core::scenario::model::{
+    Beginning, Evidence, EvidenceDirection, EvidenceKind, Firmness, Polarity, RedLine, Span, Waiver,
+};
 
 /// Converts a red line. `deciding` are the inputs that decide it.
 pub fn from_red_line(scenario: &Scenario, red_line: &RedLine, deciding: &[InputIndex]) -> v1::RedLine {
@@ -21,10 +23,9 @@ pub fn from_red_line(scenario: &Scenario, red_line: &RedLine, deciding: &[InputI
         revision: scenario.revision.to_string(),
         party: scenario.parties.get(red_line.party).map_or_else(String::new, |party| party.id.to_string()),
         title: red_line.title.clone(),
-        condition: Some(if red_line.requires {
-            red_line::Condition::Requires(text)
-        } else {
-            red_line::Condition::Rejects(text)
+        condition: Some(match red_line.polarity {
+            Polarity::Rejects => red_line::Condition::Rejects(text),
+            Polarity::Requires => red_line::Condition::Requires(text),
         }),
         firmness: from_firmness(red_line.firmness).into(),
         held: red_line.held.iter().map(from_span).collect(),
@@ -50,7 +51,7 @@ fn from_waiver(scenario: &Scenario, waiver: &Waiver) -> v1::Waiver {
 fn from_span(span: &Span) -> v1::Span {
     v1::Span {
         from: Some(from_date(span.from)),
-        first_recorded: !span.from_is_stated,
+        first_recorded: span.beginning == Beginning::FirstRecorded,
         until: span.until.map(from_date),
     }
 }
@@ -63,7 +64,10 @@ pub fn from_evidence(scenario: &Scenario, evidence: &Evidence) -> v1::Evidence {
         EvidenceKind::Reported => v1::EvidenceKind::Reported,
         EvidenceKind::Assessed => v1::EvidenceKind::Assessed,
     };
-    let direction = if evidence.against { v1::EvidenceDirection::Against } else { v1::EvidenceDirection::For };
+    let direction = match evidence.direction {
+        EvidenceDirection::For => v1::EvidenceDirection::For,
+        EvidenceDirection::Against => v1::EvidenceDirection::Against,
+    };
     v1::Evidence {
         source: scenario.sources.get(evidence.source).map_or_else(String::new, |source| source.id.to_string()),
         kind: kind.into(),

@@ -9,7 +9,7 @@ use crate::error::{ApiError, Violations, quoted};
 use crate::schema::names::{self, ProposalName};
 use crate::schema::proto::v1;
 use detente_core::engine::{Compiled, Detail, Given, Origin};
-use detente_core::scenario::Scenario;
+use detente_core::scenario::{DateRange, Scenario};
 use jiff::civil::Date;
 
 /// A validated request for an evaluation.
@@ -78,7 +78,7 @@ pub fn to_question(
     // Hypotheses name red lines, and which red lines are held depends on the day.
     let covered = compiled.check_covered(on).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause });
     let supposition = match covered {
-        Ok(()) => to_supposition(compiled, &request.hypotheses, (on, on), &mut violations),
+        Ok(()) => to_supposition(compiled, &request.hypotheses, DateRange::of_day(on), &mut violations),
         Err(_) => Supposition::default(),
     };
     violations.into_result()?;
@@ -167,7 +167,9 @@ fn own_name(scenario: &Scenario, name: &str, prefix: &str, violations: &mut Viol
     let field = format!("{prefix}proposal.name");
     match names::parse_proposal(name) {
         None => violations.add(field, "leave the name empty, or write `scenarios/{scenario}/proposals/{proposal}`"),
-        Some(named) if named.scenario != &*scenario.id => violations.add(field, elsewhere(scenario, named.scenario)),
+        Some(named) if named.scenario != scenario.id.as_str() => {
+            violations.add(field, elsewhere(scenario, named.scenario));
+        }
         Some(_) => {}
     }
 }
@@ -187,7 +189,9 @@ fn reference<'a>(
     let field = format!("{prefix}proposal_name");
     match name {
         None => violations.add(field, "write `scenarios/{scenario}/proposals/{proposal}`"),
-        Some(named) if named.scenario != &*scenario.id => violations.add(field, elsewhere(scenario, named.scenario)),
+        Some(named) if named.scenario != scenario.id.as_str() => {
+            violations.add(field, elsewhere(scenario, named.scenario));
+        }
         Some(named) => match scenario.proposal(named.proposal) {
             Some(proposal) => return Ok(Some(&proposal.terms)),
             None => return Err(crate::convert::missing_proposal(scenario, named.proposal)),

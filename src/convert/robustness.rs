@@ -28,7 +28,7 @@ pub fn to_stated(
 ) -> StatedProbabilities {
     let mut stated = StatedProbabilities::default();
     let lines = &question.compiled.scenario().red_lines;
-    let known: HashMap<&str, RedLineIndex> = lines.indexed().map(|(at, line)| (&*line.id, at)).collect();
+    let known: HashMap<&str, RedLineIndex> = lines.indexed().map(|(at, line)| (line.id.as_str(), at)).collect();
     if given.len() > MAX_PROBABILITIES {
         let text = format!("the list has {} probabilities; at most {MAX_PROBABILITIES} are allowed", given.len());
         violations.over("probabilities", "probabilities", text);
@@ -73,7 +73,7 @@ fn to_red_line(
 ) -> Option<RedLineIndex> {
     let scenario = question.compiled.scenario();
     let id = match names::parse_red_line(name) {
-        Some((of, id)) if of == &*scenario.id => id,
+        Some((of, id)) if of == scenario.id.as_str() => id,
         Some((of, _)) => {
             let text = format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(of), scenario.id);
             violations.add(field, text);
@@ -85,11 +85,11 @@ fn to_red_line(
         let added = question.supposed.as_ref()?;
         let mut indices =
             (scenario.red_lines.len()..).map(RedLineIndex).map_while(|at| Some((at, added.red_line(scenario, at)?)));
-        indices.find(|(_, line)| &*line.id == id).map(|(at, _)| at)
+        indices.find(|(_, line)| line.id.as_str() == id).map(|(at, _)| at)
     };
     let found = known.get(id).copied().or_else(supposed);
     if found.is_none() {
-        let nearest = violations.nearest(id, scenario.red_lines.iter().map(|red_line| &*red_line.id));
+        let nearest = violations.nearest(id, scenario.red_lines.iter().map(|red_line| red_line.id.as_str()));
         let hint = did_you_mean(nearest);
         violations.add(field, format!("there is no red line `{}`{hint}", quoted(id)));
     }

@@ -52,7 +52,7 @@ pub fn to_input(
                 InputKind::Issues => scenario.issues(),
                 InputKind::Circumstances => scenario.circumstances(),
             };
-            let hint = did_you_mean(violations.nearest(name, known.iter().map(|input| &*input.id)));
+            let hint = did_you_mean(violations.nearest(name, known.iter().map(|input| input.id.as_str())));
             violations.add(field, format!("there is no {} `{}`{hint}", names.word(), quoted(name)));
         }
     }

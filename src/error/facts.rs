@@ -5,6 +5,7 @@
 use super::api_error::ApiError;
 use super::violations::Violations;
 use crate::schema::proto::v1::ErrorReason;
+use jiff::civil::Date;
 use std::fmt::{self, Display};
 use std::time::Duration;
 use tonic::Code;
@@ -23,6 +24,7 @@ pub(super) struct ErrorFacts<'a> {
 /// A value of the metadata; its text is made when the error is encoded.
 pub(super) enum MetadataValue<'a> {
     Single(&'a dyn Display),
+    Day(Date),
     /// Several words, separated by commas.
     List(&'a [&'static str]),
 }
@@ -31,6 +33,7 @@ impl Display for MetadataValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Single(value) => value.fmt(f),
+            Self::Day(day) => day.fmt(f),
             Self::List(words) => f.write_str(&words.join(",")),
         }
     }
@@ -53,6 +56,11 @@ impl<'a> ErrorFacts<'a> {
 
     fn with(mut self, key: &'static str, value: &'a dyn Display) -> Self {
         self.metadata.push((key, MetadataValue::Single(value)));
+        self
+    }
+
+    fn with_day(mut self, key: &'static str, day: Date) -> Self {
+        self.metadata.push((key, MetadataValue::Day(day)));
         self
     }
 
@@ -90,8 +98,8 @@ impl ApiError {
             }
             Self::DateNotCovered { field, cause } => facts(Code::InvalidArgument, Reason::DateNotCovered)
                 .with(field.strip_prefix("filter.").unwrap_or(field), &cause.day)
-                .with("covers_from", &cause.from)
-                .with("covers_to", &cause.to)
+                .with_day("covers_from", cause.covers.first())
+                .with_day("covers_to", cause.covers.last())
                 .with_detail(Detail::FaultOf(field)),
             Self::PageTokenInvalid => {
                 facts(Code::InvalidArgument, Reason::PageTokenInvalid).with_detail(Detail::FaultOf("page_token"))

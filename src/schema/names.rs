@@ -3,19 +3,21 @@
 //!
 //! Owns how names are written and parsed. Must not know which resources exist.
 
+use detente_core::scenario::ids::{ProposalId, RedLineId, ScenarioId};
+
 /// Returns the name of a scenario.
-pub fn scenario(id: &str) -> String {
-    ["scenarios/", id].concat()
+pub fn scenario(id: &ScenarioId) -> String {
+    ["scenarios/", id.as_str()].concat()
 }
 
 /// Returns the name of a red line.
-pub fn red_line(scenario: &str, id: &str) -> String {
-    ["scenarios/", scenario, "/redLines/", id].concat()
+pub fn red_line(scenario: &ScenarioId, id: &RedLineId) -> String {
+    ["scenarios/", scenario.as_str(), "/redLines/", id.as_str()].concat()
 }
 
 /// Returns the name of a reference proposal.
-pub fn proposal(scenario: &str, id: &str) -> String {
-    ["scenarios/", scenario, "/proposals/", id].concat()
+pub fn proposal(scenario: &ScenarioId, id: &ProposalId) -> String {
+    ["scenarios/", scenario.as_str(), "/proposals/", id.as_str()].concat()
 }
 
 /// Returns the id in a scenario's name; `None` if the text is not such a name.

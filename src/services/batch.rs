@@ -164,7 +164,7 @@ fn evaluate(
 ) -> Result<(v1::Evaluation, Evaluation), ApiError> {
     let scenario = compiled.scenario();
     let mut mismatches = Violations::default();
-    if !request.scenario.is_empty() && names::parse_scenario(&request.scenario) != Some(&*scenario.id) {
+    if !request.scenario.is_empty() && names::parse_scenario(&request.scenario) != Some(scenario.id.as_str()) {
         let text = format!("the batch is about `scenarios/{}`, not `{}`", scenario.id, quoted(&request.scenario));
         mismatches.add("scenario", text);
     }

@@ -14,8 +14,8 @@ use crate::services::RedLines;
 use crate::services::decision_record::EvaluationRecord;
 use crate::services::size::bounded;
 use detente_core::engine::{Compiled, Detail, Evaluation, Given, differing_lines};
-use detente_core::scenario::Scenario;
 use detente_core::scenario::index::PartyIndex;
+use detente_core::scenario::{DateRange, Scenario};
 use jiff::civil::Date;
 use std::time::Instant;
 
@@ -146,7 +146,7 @@ impl Comparison {
         let day = to_date(request.as_of.as_ref(), "as_of", &mut violations).unwrap_or(scenario.as_of);
         let covered = compiled.check_covered(day).map_err(|cause| ApiError::DateNotCovered { field: "as_of", cause });
         let supposition = match covered {
-            Ok(()) => to_supposition(compiled, &request.hypotheses, (day, day), &mut violations),
+            Ok(()) => to_supposition(compiled, &request.hypotheses, DateRange::of_day(day), &mut violations),
             Err(_) => Supposition::default(),
         };
         violations.into_result()?;

@@ -59,7 +59,7 @@ impl RedLines {
     /// Returns the scenarios that the caller may see, ordered by id.
     pub(super) fn visible(&self) -> Vec<Arc<Compiled>> {
         let mut list = self.shared.store.list();
-        list.retain(|compiled| self.may_see(&compiled.scenario().id));
+        list.retain(|compiled| self.may_see(compiled.scenario().id.as_str()));
         list
     }
 
@@ -92,8 +92,8 @@ impl RedLines {
     pub(super) fn record_scenario(&self, compiled: &Compiled) {
         let scenario = compiled.scenario();
         let mut summary = self.call.summary();
-        if summary.scenario.as_deref() != Some(&*scenario.id) {
-            summary.scenario = Some(Arc::from(&*scenario.id));
+        if summary.scenario.as_deref() != Some(scenario.id.as_str()) {
+            summary.scenario = Some(Arc::from(scenario.id.as_str()));
         }
         if summary.revision.as_deref() != Some(scenario.revision.as_str()) {
             summary.revision = Some(scenario.revision.as_str().into());

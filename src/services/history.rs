@@ -14,7 +14,7 @@ use crate::services::decision_record::EvaluationRecord;
 use crate::services::evaluate::message;
 use crate::services::size::MAX_ANSWER_BYTES;
 use detente_core::engine::{Compiled, FindingChange, HistorySpan};
-use jiff::civil::Date;
+use detente_core::scenario::DateRange;
 use prost::Message;
 use std::time::Instant;
 
@@ -55,7 +55,7 @@ impl RedLines {
             }
             spans.push(message);
             // Keeps only the outline, because a full evaluation has a finding for every red line.
-            decisions.push((span.from, span.evaluation.verdict, self.outline_of(&compiled, &span.evaluation)));
+            decisions.push((span.days.first(), span.evaluation.verdict, self.outline_of(&compiled, &span.evaluation)));
         }
         // A history that fails is not recorded, so the records are made after the last span.
         for (at, (day, verdict, outline)) in decisions.into_iter().enumerate() {
@@ -94,26 +94,27 @@ fn read(
     compiled: &Compiled,
     request: &v1::EvaluateHistoryRequest,
     subject: Option<Subject<'_>>,
-) -> Result<(Question, (Date, Date)), ApiError> {
+) -> Result<(Question, DateRange), ApiError> {
     let scenario = &**compiled.scenario();
     let mut violations = Violations::default();
     let changes = (request.overrides.as_slice(), request.cleared_issues.as_slice());
     let terms = to_given(scenario, subject, changes, "", &mut violations)?;
     let circumstances = to_circumstances(scenario, &request.circumstances, &mut violations);
     let detail = to_detail(request.view, &mut violations);
-    let from = to_date(request.from.as_ref(), "from", &mut violations).unwrap_or(scenario.covers.0);
+    let from = to_date(request.from.as_ref(), "from", &mut violations).unwrap_or(scenario.covers.first());
     let to = to_date(request.to.as_ref(), "to", &mut violations).unwrap_or(scenario.as_of);
-    if from > to {
+    let Some(days) = DateRange::new(from, to) else {
         violations.add("to", format!("{to} is before {from}, the first day"));
-    }
+        return Err(ApiError::InvalidRequest(violations));
+    };
     let covered = |day, field| compiled.check_covered(day).map_err(|cause| ApiError::DateNotCovered { field, cause });
     let covered = covered(from, "from").and_then(|()| covered(to, "to"));
     let supposition = match covered {
-        Ok(()) if from <= to => to_supposition(compiled, &request.hypotheses, (from, to), &mut violations),
-        _ => Supposition::default(),
+        Ok(()) => to_supposition(compiled, &request.hypotheses, days, &mut violations),
+        Err(_) => Supposition::default(),
     };
     let added = supposition.supposed.as_ref().map_or(0, |supposed| supposed.steps());
-    let editions = compiled.editions_between(from, to).count();
+    let editions = compiled.editions_within(days).count();
     let looked_at = editions.saturating_mul(scenario.red_lines.len().saturating_add(added));
     if looked_at > MAX_HISTORY_FINDINGS {
         let text = format!(
@@ -125,7 +126,7 @@ fn read(
     violations.into_result()?;
     covered?;
     let given = supposition.given_over(terms, circumstances);
-    Ok((Question { given, day: None, detail, supposition }, (from, to)))
+    Ok((Question { given, day: None, detail, supposition }, days))
 }
 
 fn from_span(compiled: &Compiled, question: &Question, span: &HistorySpan) -> v1::HistorySpan {
@@ -142,8 +143,8 @@ fn from_span(compiled: &Compiled, question: &Question, span: &HistorySpan) -> v1
         })
     };
     v1::HistorySpan {
-        from: Some(from_date(span.from)),
-        to: Some(from_date(span.to)),
+        from: Some(from_date(span.days.first())),
+        to: Some(from_date(span.days.last())),
         evaluation: Some(message(compiled, question, &span.evaluation)),
         changes: span.changes.iter().filter_map(from_change).collect(),
     }

@@ -36,9 +36,14 @@ impl RedLines {
         let requested = request.filter.as_ref().unwrap_or(&unfiltered);
         let order = read_order(&request.order_by, &mut violations);
         let order_text: String = order.iter().map(|(key, falling)| format!("{}{falling}", key.token_text())).collect();
-        let query = QueryHash::of(&[b"ListRedLines", id.as_bytes(), &requested.encode_to_vec(), order_text.as_bytes()]);
+        let query = QueryHash::of(&[
+            b"ListRedLines",
+            id.as_str().as_bytes(),
+            &requested.encode_to_vec(),
+            order_text.as_bytes(),
+        ]);
         let cursor = Cursor::read(&request.page_token, query, &request.revision)?;
-        let compiled = self.scenario_by_id(&id, &cursor.revision)?;
+        let compiled = self.scenario_by_id(id.as_str(), &cursor.revision)?;
         let scenario = compiled.scenario();
         let filter = Filter::read(&compiled, requested, &mut violations);
         violations.into_result()?;
@@ -92,9 +97,9 @@ impl RedLines {
         let mut violations = Violations::default();
         let size = to_page_size(request.page_size, &mut violations);
         violations.into_result()?;
-        let query = QueryHash::of(&[b"ListProposals", id.as_bytes()]);
+        let query = QueryHash::of(&[b"ListProposals", id.as_str().as_bytes()]);
         let cursor = Cursor::read(&request.page_token, query, &request.revision)?;
-        let compiled = self.scenario_by_id(&id, &cursor.revision)?;
+        let compiled = self.scenario_by_id(id.as_str(), &cursor.revision)?;
         let scenario = compiled.scenario();
         let revision = scenario.revision.as_str();
         let (proposals, next) =
@@ -184,14 +189,16 @@ impl Filter {
         if !requested.party.is_empty() {
             filter.party = scenario.party(&requested.party);
             if filter.party.is_none() {
-                let nearest = violations.nearest(&requested.party, scenario.parties.iter().map(|party| &*party.id));
+                let nearest =
+                    violations.nearest(&requested.party, scenario.parties.iter().map(|party| party.id.as_str()));
                 violations.add("filter.party", unknown("party", &requested.party, nearest));
             }
         }
         if !requested.issue.is_empty() {
             filter.input = scenario.input(&requested.issue).map(|(input, _)| input);
             if filter.input.is_none() {
-                let nearest = violations.nearest(&requested.issue, scenario.inputs.iter().map(|input| &*input.id));
+                let nearest =
+                    violations.nearest(&requested.issue, scenario.inputs.iter().map(|input| input.id.as_str()));
                 violations.add("filter.issue", unknown("issue or circumstance", &requested.issue, nearest));
             }
         }
@@ -225,13 +232,13 @@ impl Filter {
 fn mentions(red_line: &RedLine, text: &str) -> bool {
     let holds = |haystack: &str| haystack.to_lowercase().contains(text);
     let says = |evidence: &Evidence| holds(&evidence.statement) || holds(&evidence.quote) || holds(&evidence.speaker);
-    holds(&red_line.id)
+    holds(red_line.id.as_str())
         || holds(&red_line.title)
         || red_line.evidence.iter().any(says)
         || red_line
             .waivers
             .iter()
-            .any(|waiver| holds(&waiver.id) || holds(&waiver.title) || waiver.evidence.iter().any(says))
+            .any(|waiver| holds(waiver.id.as_str()) || holds(&waiver.title) || waiver.evidence.iter().any(says))
 }
 
 /// A field by which red lines can be ordered.

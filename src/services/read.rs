@@ -30,7 +30,7 @@ impl RedLines {
     /// The errors that `ErrorReason` in the schema documents.
     pub fn get_scenario(&self, request: v1::GetScenarioRequest) -> Result<v1::Scenario, ApiError> {
         let compiled = self.scenario(&request.name, "name", &request.revision)?;
-        let mut stale = self.shared.store.stale(&compiled.scenario().id);
+        let mut stale = self.shared.store.stale(compiled.scenario().id.as_str());
         // Diagnostics quote the file. While the file is being edited, it may contain text of a scenario that the caller
         // may not see.
         if let Some(stale) = &mut stale

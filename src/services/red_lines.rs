@@ -11,7 +11,7 @@ use crate::services::record::Record;
 use crate::serving::{Cache, NotHeldError, Store, Workers, WorkersError};
 use detente_condition::nearest;
 use detente_core::engine::Compiled;
-use detente_core::scenario::model::Id;
+use detente_core::scenario::ids::ScenarioId;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -105,14 +105,14 @@ impl RedLines {
     }
 
     /// Returns the id in a scenario's name; for an empty name, the id of the default scenario. `field` has the name.
-    pub(super) fn scenario_id(&self, name: &str, field: &str) -> Result<Id, ApiError> {
+    pub(super) fn scenario_id(&self, name: &str, field: &str) -> Result<ScenarioId, ApiError> {
         match name {
             "" => {
-                let default = self.shared.store.default_id().filter(|id| self.may_see(id));
+                let default = self.shared.store.default_id().filter(|id| self.may_see(id.as_str()));
                 default.ok_or_else(|| self.scenario_not_found(""))
             }
             name => names::parse_scenario(name)
-                .map(Id::from)
+                .map(ScenarioId::new)
                 .ok_or_else(|| ApiError::InvalidRequest(Violations::one(field, "write `scenarios/{scenario}`"))),
         }
     }
@@ -137,15 +137,15 @@ impl RedLines {
 
     /// Returns the scenario with this name, in the requested revision, or in the current one if `revision` is empty.
     pub(super) fn scenario(&self, name: &str, field: &str, revision: &str) -> Result<Arc<Compiled>, ApiError> {
-        self.scenario_by_id(&self.scenario_id(name, field)?, revision)
+        self.scenario_by_id(self.scenario_id(name, field)?.as_str(), revision)
     }
 
     pub(super) fn scenario_not_found(&self, id: &str) -> ApiError {
         let held = self.visible();
-        let known = held.iter().map(|compiled| &*compiled.scenario().id);
+        let known = held.iter().map(|compiled| compiled.scenario().id.as_str());
         ApiError::ScenarioNotFound {
-            name: if id.is_empty() { "(default)".to_owned() } else { names::scenario(&quoted(id)) },
-            nearest: nearest(id, known).map(names::scenario),
+            name: if id.is_empty() { "(default)".to_owned() } else { names::scenario(&ScenarioId::new(quoted(id))) },
+            nearest: nearest(id, known).map(|nearest| names::scenario(&ScenarioId::new(nearest))),
         }
     }
 

@@ -37,7 +37,7 @@ impl CacheKey {
         let mut bytes = Vec::with_capacity(64 + given.len() * 20);
         bytes.push(EVALUATE_PROPOSAL);
         // Each part of variable length follows its length, so that no two requests share a key.
-        for part in [&*scenario.id, scenario.revision.as_str()] {
+        for part in [scenario.id.as_str(), scenario.revision.as_str()] {
             bytes.extend((part.len() as u64).to_le_bytes());
             bytes.extend(part.as_bytes());
         }

@@ -9,7 +9,7 @@ use crate::serving::settled::{ContentHash, Reading, SettleTime, read_settled};
 use crate::serving::source::{self, SourceError};
 use crate::serving::{DefaultScenario, StaleFile, Store};
 use detente_core::engine::Compiled;
-use detente_core::scenario::model::Id;
+use detente_core::scenario::ids::ScenarioId;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -60,11 +60,11 @@ pub enum LoadError {
         /// Path of the earlier file.
         other: String,
         /// Id of the scenario.
-        id: Id,
+        id: ScenarioId,
     },
     /// No file contains the default scenario.
     #[error("no scenario file contains the default scenario `{0}`")]
-    NoDefault(Id),
+    NoDefault(ScenarioId),
 }
 
 /// The scenario files, and the store of their scenarios.
@@ -94,10 +94,10 @@ impl ScenarioFiles {
     ///
     /// # Errors
     /// If any file cannot be used, because a server starts only with all of its scenarios.
-    pub fn load(location: ScenarioLocation, default: Option<Id>) -> Result<Self, LoadError> {
+    pub fn load(location: ScenarioLocation, default: Option<ScenarioId>) -> Result<Self, LoadError> {
         let paths = paths(&location)?;
         let (mut scenarios, mut read) = (Vec::new(), Vec::new());
-        let mut files: BTreeMap<Id, String> = BTreeMap::new();
+        let mut files: BTreeMap<ScenarioId, String> = BTreeMap::new();
         if paths.is_empty() {
             match &location {
                 ScenarioLocation::Folder(folder) => return Err(LoadError::Empty(folder.display().to_string())),
@@ -120,13 +120,13 @@ impl ScenarioFiles {
             id: duplicate.id,
         })?;
         match (default, &location) {
-            (Some(id), _) if store.get(&id).is_none() => return Err(LoadError::NoDefault(id)),
+            (Some(id), _) if store.get(id.as_str()).is_none() => return Err(LoadError::NoDefault(id)),
             (Some(id), _) => store.set_default(DefaultScenario::Named(id)),
             (None, ScenarioLocation::Folder(_)) => store.set_default(DefaultScenario::FirstById),
             (None, ScenarioLocation::Files(_)) => {}
         }
         let states = read.into_iter().filter_map(|(path, hash, id)| {
-            let held = store.get(&id)?;
+            let held = store.get(id.as_str())?;
             Some((path, FileState { hash: Some(hash), now: Ok(held.clone()), good: Some(held) }))
         });
         Ok(Self { states: Mutex::new(states.collect()), location, store: Arc::new(store) })
@@ -188,10 +188,10 @@ impl ScenarioFiles {
 
     /// Puts the last valid scenario of each file into the store, and removes the scenarios without a file.
     fn serve(&self, states: &BTreeMap<PathBuf, FileState>, outcome: &mut ReloadOutcome) {
-        let mut served: BTreeMap<&Id, (&PathBuf, &Arc<Compiled>)> = BTreeMap::new();
+        let mut served: BTreeMap<&ScenarioId, (&PathBuf, &Arc<Compiled>)> = BTreeMap::new();
         // Files that are usable now come first. Of two files with one scenario, every replica serves the first by name.
         let is_served = |compiled: &Arc<Compiled>| {
-            self.store.get(&compiled.scenario().id).is_some_and(|held| Arc::ptr_eq(&held, compiled))
+            self.store.get(compiled.scenario().id.as_str()).is_some_and(|held| Arc::ptr_eq(&held, compiled))
         };
         let mut claims: Vec<_> =
             states.iter().filter_map(|(path, state)| Some((path, state.good.as_ref()?, state.now.is_err()))).collect();
@@ -220,7 +220,7 @@ impl ScenarioFiles {
         }
         for (id, (path, compiled)) in served {
             if !is_served(compiled) {
-                let before = self.store.get(id).map(|held| held.scenario().revision.to_string());
+                let before = self.store.get(id.as_str()).map(|held| held.scenario().revision.to_string());
                 let revision = &compiled.scenario().revision;
                 match before {
                     Some(before) if before == revision.as_str() => {}
@@ -232,7 +232,7 @@ impl ScenarioFiles {
                 self.store.put_shared(compiled.clone());
             }
             let fault = states.get(path).and_then(|state| state.now.as_ref().err());
-            let since = self.store.stale(id).map_or_else(SystemTime::now, |stale| stale.since);
+            let since = self.store.stale(id.as_str()).map_or_else(SystemTime::now, |stale| stale.since);
             self.store.set_stale(
                 id,
                 fault.map(|fault| StaleFile { file: file_name(path), since, diagnostics: fault.clone() }),

@@ -6,7 +6,7 @@ use crate::locks;
 use dashmap::DashMap;
 use data_encoding::HEXLOWER;
 use detente_core::engine::Compiled;
-use detente_core::scenario::model::Id;
+use detente_core::scenario::ids::ScenarioId;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -23,7 +23,7 @@ pub const MAX_PAST_BYTES: usize = 256 * 1024 * 1024;
 #[error("two scenarios have the id `{id}`")]
 pub struct DuplicateScenarioError {
     /// The common id.
-    pub id: Id,
+    pub id: ScenarioId,
 }
 
 /// The requested scenario or revision is not in the store.
@@ -44,7 +44,7 @@ pub enum NotHeldError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DefaultScenario {
     /// The scenario with this id; there is no default while it is not loaded.
-    Named(Id),
+    Named(ScenarioId),
     /// The first scenario by id.
     FirstById,
 }
@@ -66,12 +66,12 @@ pub struct StaleFile {
 /// using the revision that it received.
 #[derive(Debug)]
 pub struct Store {
-    current: DashMap<Id, Arc<Compiled>>,
+    current: DashMap<ScenarioId, Arc<Compiled>>,
     /// Newest first. Writers lock it, and so do readers of pinned revisions that are not current.
     past: Mutex<VecDeque<Arc<Compiled>>>,
     default: RwLock<DefaultScenario>,
     /// By the id of the scenario that the file last contained.
-    stale: RwLock<BTreeMap<Id, StaleFile>>,
+    stale: RwLock<BTreeMap<ScenarioId, StaleFile>>,
     max_past_bytes: usize,
 }
 
@@ -113,7 +113,7 @@ impl Store {
         let id = &compiled.scenario().id;
         let mut past = self.past();
         // Keep the old revision before the swap, so that it is available at every moment.
-        let before = self.get(id).filter(|before| !same_revision(before, &compiled));
+        let before = self.get(id.as_str()).filter(|before| !same_revision(before, &compiled));
         if let Some(before) = before {
             past.push_front(before);
         }
@@ -139,19 +139,19 @@ impl Store {
     }
 
     /// Removes the scenario with this id, with its past revisions.
-    pub fn remove(&self, id: &str) {
+    pub fn remove(&self, id: &ScenarioId) {
         let mut past = self.past();
         self.current.remove(id);
-        past.retain(|kept| *kept.scenario().id != *id);
+        past.retain(|kept| kept.scenario().id != *id);
         drop(past);
         self.set_stale(id, None);
     }
 
     /// Records that the file of a scenario cannot be used now, or that it can be used again (`None`).
-    pub fn set_stale(&self, id: &str, stale: Option<StaleFile>) {
+    pub fn set_stale(&self, id: &ScenarioId, stale: Option<StaleFile>) {
         let mut all = locks::write(&self.stale);
         match stale {
-            Some(stale) => drop(all.insert(id.into(), stale)),
+            Some(stale) => drop(all.insert(id.clone(), stale)),
             None => drop(all.remove(id)),
         }
     }
@@ -167,7 +167,7 @@ impl Store {
     }
 
     /// Returns the id of the default scenario; `None` if it is not loaded.
-    pub fn default_id(&self) -> Option<Id> {
+    pub fn default_id(&self) -> Option<ScenarioId> {
         match &*locks::read(&self.default) {
             DefaultScenario::Named(id) => self.current.contains_key(id).then(|| id.clone()),
             DefaultScenario::FirstById => self.current.iter().map(|held| held.key().clone()).min(),
@@ -197,7 +197,7 @@ impl Store {
         // Look again, with writers locked out: a past revision may have become current again in between.
         let past = self.past();
         let current = self.get(id).ok_or(NotHeldError::Scenario)?;
-        let of_id = past.iter().filter(|held| *held.scenario().id == *id).chain([&current]);
+        let of_id = past.iter().filter(|held| held.scenario().id.as_str() == id).chain([&current]);
         let found = of_id.into_iter().find(|held| has_revision(held)).cloned();
         found.ok_or_else(|| NotHeldError::Revision { current: current.scenario().revision.to_string() })
     }
@@ -219,8 +219,9 @@ pub fn list_revision(list: &[Arc<Compiled>]) -> String {
     let mut hash = Sha256::new();
     for compiled in list {
         let scenario = compiled.scenario();
-        hash.update((scenario.id.len() as u64).to_le_bytes());
-        hash.update(scenario.id.as_bytes());
+        let id = scenario.id.as_str();
+        hash.update((id.len() as u64).to_le_bytes());
+        hash.update(id.as_bytes());
         hash.update(scenario.revision.as_str().as_bytes());
     }
     let mut digits = HEXLOWER.encode(&hash.finalize());

@@ -4,6 +4,7 @@ use crate::support::binary::Folder;
 use detente::schema::proto::v1::GetScenarioRequest;
 use detente::services::RedLines;
 use detente::serving::{Reload, ReloadOutcome, Reloads, ScenarioFiles, ScenarioLocation, Watch, source};
+use detente_core::scenario::ids::ScenarioId;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -42,7 +43,7 @@ fn additions_changes_and_removals_are_served() {
     folder.write("notes.txt", "nor this");
     let files = load(&folder);
     assert_eq!(titles(&files), ["a=A1", "b=B1"]);
-    assert_eq!(files.store().default_id().as_deref(), Some("a"));
+    assert_eq!(files.store().default_id().as_ref().map(ScenarioId::as_str), Some("a"));
     assert_eq!(files.reload(), ReloadOutcome::default());
 
     let before = files.store().get("b").unwrap().scenario().revision.to_string();
@@ -59,7 +60,7 @@ fn additions_changes_and_removals_are_served() {
     let outcome = files.reload();
     assert_eq!(outcome.changed, ["scenarios/a is no longer served because its file was removed"]);
     assert_eq!(titles(&files), ["b=B2", "c=C1"]);
-    assert_eq!(files.store().default_id().as_deref(), Some("b"));
+    assert_eq!(files.store().default_id().as_ref().map(ScenarioId::as_str), Some("b"));
     // The file is restored: the revision is the same as before, and nothing else has changed.
     folder.write("b.yaml", &text("b", "B1"));
     files.reload();
@@ -341,8 +342,9 @@ fn a_server_does_not_start_with_faulty_files() {
     folder.write("b.yaml", "broken");
     assert!(load().contains("fault"), "{}", load());
     fs::remove_file(folder.0.join("b.yaml")).unwrap();
-    let named =
-        ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), Some("z".into())).map(|_| ()).unwrap_err();
+    let named = ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), Some(ScenarioId::new("z")))
+        .map(|_| ())
+        .unwrap_err();
     assert!(named.to_string().contains("`z`"), "{named}");
     for at in 0..1_000 {
         fs::write(folder.0.join(format!("x{at}.yaml")), "").unwrap();

@@ -9,9 +9,10 @@ use super::world::{Knowledge, LAST_DAY, Preference, Ranking, RedLine, Span, Valu
 use detente_analysis::{Aim, Goal, Problem, ProblemError, SearchQuestion};
 use detente_condition::{Answer, CallConditions, InputIndex, compile_for_call};
 use detente_core::engine::{Compiled, Given, Origin, Status, Supposed};
+use detente_core::scenario::ids::RedLineId;
 use detente_core::scenario::index::{IndexVec, PartyIndex, RedLineIndex};
 use detente_core::scenario::model;
-use detente_core::scenario::model::{Condition, Firmness};
+use detente_core::scenario::model::{Beginning, Condition, Firmness, Polarity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ops::Range;
@@ -236,13 +237,13 @@ impl Case {
         let CallConditions { space, conditions } = conditions(&texts);
         let added = self.added.iter().zip(texts).zip(conditions).enumerate();
         let added = added.map(|(at, ((line, text), (formula, decision)))| model::RedLine {
-            id: format!("added-{at}").into(),
+            id: RedLineId::new(format!("added-{at}")),
             party: PartyIndex(line.party),
             title: text.clone(),
-            requires: line.requires,
+            polarity: if line.requires { Polarity::Requires } else { Polarity::Rejects },
             condition: Condition { text, formula, decision },
             firmness: line.firmness,
-            held: vec![model::Span { from: day(&self.world).unwrap(), from_is_stated: true, until: None }],
+            held: vec![model::Span { from: day(&self.world).unwrap(), beginning: Beginning::Stated, until: None }],
             evidence: Vec::new(),
             waivers: IndexVec::default(),
             binding_probability: None,

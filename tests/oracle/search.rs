@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::world::{Kind, Knowledge, Value};
-use detente_analysis::Obstacle;
+use detente_analysis::{CountedLineIndex, Obstacle};
 use detente_condition::{Answer, InputIndex, Space};
 use detente_core::scenario::index::ConstraintIndex;
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ impl<'a> Search<'a> {
         let crossed = met.iter().fold(0, |all, met| all | met.crossed_somehow());
         let broken = met.iter().fold(0, |all, met| all | met.broken);
         let constraints = self.case.world.constraints.len();
-        let lines = (0..32).filter(|at| crossed >> at & 1 == 1).map(Obstacle::Line);
+        let lines = (0..32).filter(|at| crossed >> at & 1 == 1).map(|at| Obstacle::Line(CountedLineIndex(at)));
         let hard =
             (0..constraints).filter(|at| broken >> at & 1 == 1).map(|at| Obstacle::Constraint(ConstraintIndex(at)));
         let goal = (broken >> constraints & 1 == 1).then_some(Obstacle::Goal);

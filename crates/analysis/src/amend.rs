@@ -10,11 +10,11 @@ use super::distance::DistanceLiterals;
 use super::encoding::{Encoding, IssueLiterals, OpenIssue};
 use super::first::members_held;
 use super::package::{answer_of, given};
-use super::problem::{Answers, Obstacle, Problem, touches};
+use super::problem::{Answers, Masks, Obstacle, Problem, touches};
 use super::solver::{CountedLiterals, Solver};
 use detente_condition::{Answer, Axis, EntryIndex, InputIndex, Value};
 use detente_core::engine::{Given, NotCoveredError};
-use detente_core::scenario::index::RedLineIndex;
+use detente_core::scenario::index::{IndexVec, RedLineIndex};
 use detente_core::scenario::model::Firmness;
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ impl Problem {
     pub fn amendments(&self, terms: &[Given], most: usize, budget: &Budget<'_>) -> Result<Amendments, NotCoveredError> {
         let question = &self.question;
         let inputs = question.compiled.effective_inputs(terms, Some(question.day))?;
-        let before: Vec<Answer> = inputs.iter().map(|input| input.answer).collect();
+        let before: IndexVec<InputIndex, Answer> = inputs.iter().map(|input| input.answer).collect();
         let mut search = NearestSearch::new(self, &before, budget);
         let mut amendments = Amendments { found: Vec::new(), any: None, cut_short: None };
         match search.solver.solve(&[]) {
@@ -146,7 +146,7 @@ impl Problem {
     fn amended(
         &self,
         terms: &[Given],
-        before: &[Answer],
+        before: &IndexVec<InputIndex, Answer>,
         distance: AmendmentDistance,
         chosen: &[(InputIndex, Answer)],
         budget: &Budget<'_>,
@@ -162,7 +162,7 @@ impl Problem {
             crosses.iter().filter(|(line, _)| crossed_before.iter().all(|(old, _)| old != line)).copied().collect();
         let mut steps = Vec::new();
         for (input, after) in chosen {
-            let was = before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
+            let was = before.get(*input).copied().unwrap_or(Answer::Unsettled);
             for (kind, reverted, settles_open) in steps_of(self, *input, &was, after) {
                 budget.check()?;
                 let mut answers = chosen.to_vec();
@@ -183,15 +183,15 @@ impl Problem {
     }
 
     /// Returns the reasons for which answers might not pass, for some value of the open inputs.
-    fn runs_into(&self, before: &[Answer], answers: &[(InputIndex, Answer)]) -> Vec<Obstacle> {
+    fn runs_into(&self, before: &IndexVec<InputIndex, Answer>, answers: &[(InputIndex, Answer)]) -> Vec<Obstacle> {
         let mut state = self.state(before);
         for (input, answer) in answers {
-            if let (Some(mask), Some(axis)) = (state.get_mut(input.index()), self.space.axis(*input)) {
+            if let (Some(mask), Some(axis)) = (state.get_mut(*input), self.space.axis(*input)) {
                 *mask = axis.possible(answer);
             }
         }
         let mut blames = Vec::new();
-        for (at, line) in self.lines.iter().enumerate() {
+        for (at, line) in self.lines.indexed() {
             if line.crossed.iter().any(|cube| touches(&self.space, &state, cube)) {
                 blames.push(Obstacle::Line(at));
             }
@@ -207,7 +207,7 @@ impl Problem {
     ///
     /// For an issue, these are the values that its answer allows; for a circumstance, all values that are not ruled
     /// out.
-    fn state(&self, answers: &[Answer]) -> Vec<u128> {
+    fn state(&self, answers: &IndexVec<InputIndex, Answer>) -> Masks {
         let mut state = self.full.clone();
         for ((mask, answer), axis) in
             state.iter_mut().zip(answers).zip(self.space.axes()).take(self.question.compiled.scenario().issue_count)
@@ -274,7 +274,7 @@ fn members_answer(includes: u64, excludes: u64, all: u64) -> Answer {
 /// The solver, with the literals that the distance counts.
 struct NearestSearch<'a> {
     problem: &'a Problem,
-    before: &'a [Answer],
+    before: &'a IndexVec<InputIndex, Answer>,
     solver: Solver<'a>,
     encoding: Encoding,
     /// One literal for each issue, which holds if the answer of the issue changes.
@@ -284,12 +284,12 @@ struct NearestSearch<'a> {
 }
 
 impl<'a> NearestSearch<'a> {
-    fn new(problem: &'a Problem, before: &'a [Answer], budget: &'a Budget<'a>) -> Self {
+    fn new(problem: &'a Problem, before: &'a IndexVec<InputIndex, Answer>, budget: &'a Budget<'a>) -> Self {
         let mut solver = Solver::new(budget);
         let state = problem.state(before);
         let mut left_open = BTreeMap::new();
         for input in problem.issues() {
-            if let (Some(answer), Some(mask)) = (before.get(input.index()), state.get(input.index()))
+            if let (Some(answer), Some(mask)) = (before.get(input), state.get(input))
                 && !is_settled(answer)
             {
                 left_open.insert(input, *mask);
@@ -300,7 +300,7 @@ impl<'a> NearestSearch<'a> {
         encoding.add_lines(problem, &mut solver, None);
         let mut literals_of_distance = DistanceLiterals::default();
         for (input, literals, open) in encoding.issues() {
-            let possible = state.get(input.index()).copied().unwrap_or(u128::MAX);
+            let possible = state.get(input).copied().unwrap_or(u128::MAX);
             literals_of_distance.add_issue(&mut solver, problem, (input, literals, open), possible);
         }
         let DistanceLiterals { touched, changed, settled, toggled, moved } = literals_of_distance;
@@ -355,7 +355,7 @@ impl<'a> NearestSearch<'a> {
     fn first_in_order(&mut self, held: Vec<Lit>) -> Result<Answers, SearchLimit> {
         let mut preferred = Vec::new();
         for (input, literals, open) in self.encoding.issues() {
-            let before = self.before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
+            let before = self.before.get(input).copied().unwrap_or(Answer::Unsettled);
             let Some(axis) = self.problem.space.axis(input) else { continue };
             preferred.push(order_of(axis, literals, open, axis.possible(&before)));
         }
@@ -366,7 +366,7 @@ impl<'a> NearestSearch<'a> {
             if open.is_some_and(|open| self.solver.held(open.stays)) {
                 continue;
             }
-            let before = self.before.get(input.index()).copied().unwrap_or(Answer::Unsettled);
+            let before = self.before.get(input).copied().unwrap_or(Answer::Unsettled);
             let answer = match literals {
                 IssueLiterals::Values(values) => {
                     let Some(value) = values.iter().position(|value| self.solver.held(*value)) else { continue };

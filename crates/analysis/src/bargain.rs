@@ -2,19 +2,21 @@
 //!
 //! Owns the Nash and the Kalai-Smorodinsky solution over a finite set of points. Must not know of packages.
 
+use super::index::PointIndex;
 use super::utilities::Utilities;
+use detente_core::scenario::index::IndexVec;
 use num_bigint::BigInt;
 
-/// The bargaining solutions, as indices of efficient points.
+/// The bargaining solutions among efficient points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SolutionIndices {
     /// The points with the greatest product of gains (Nash 1950, "The bargaining problem").
-    pub(super) nash: Vec<usize>,
+    pub(super) nash: Vec<PointIndex>,
     /// The points at which the smallest share of a party is greatest.
     ///
     /// A share is a party's gain divided by the greatest gain that it could have (Kalai and Smorodinsky 1975, "Other
     /// solutions to Nash's bargaining problem", on a finite set).
-    pub(super) kalai_smorodinsky: Vec<usize>,
+    pub(super) kalai_smorodinsky: Vec<PointIndex>,
     /// The greatest utility that each party with numbers could have, on the scale of the utilities.
     pub(super) ideal: Vec<i128>,
 }
@@ -22,14 +24,14 @@ pub(super) struct SolutionIndices {
 /// Finds the bargaining solutions among points.
 ///
 /// There are none if no point gives every party at least its utility without a deal.
-pub(super) fn solutions(utilities: &Utilities, points: &[&[i128]]) -> SolutionIndices {
+pub(super) fn solutions(utilities: &Utilities, points: &IndexVec<PointIndex, &[i128]>) -> SolutionIndices {
     let parties = utilities.disagreement.len();
     let gains = |point: &[i128]| -> Option<Vec<i128>> {
         let gains = point.iter().take(parties).zip(&utilities.disagreement).map(|(amount, without)| amount - without);
         gains.map(|gain| (gain >= 0).then_some(gain)).collect()
     };
-    let rational: Vec<(usize, Vec<i128>)> =
-        points.iter().enumerate().filter_map(|(at, point)| Some((at, gains(point)?))).collect();
+    let rational: Vec<(PointIndex, Vec<i128>)> =
+        points.indexed().filter_map(|(at, point)| Some((at, gains(point)?))).collect();
     if rational.is_empty() || parties == 0 {
         return SolutionIndices::default();
     }

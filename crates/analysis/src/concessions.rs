@@ -6,16 +6,21 @@
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::encoding::Encoding;
+use super::index::CountedLineIndex;
 use super::problem::Problem;
 use super::solver::{CountedLiterals, Solver};
+use detente_core::scenario::index::IndexVec;
 use rustsat::types::Lit;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Counted lines, ascending.
+pub(super) type LineSet = Vec<CountedLineIndex>;
 
 /// A solver in which a package must honour each counted line whose literal holds.
 pub(super) struct Softening<'a> {
     problem: &'a Problem,
     solver: Solver<'a>,
-    honoured: Vec<Lit>,
+    honoured: IndexVec<CountedLineIndex, Lit>,
     budget: &'a Budget<'a>,
 }
 
@@ -23,38 +28,38 @@ impl<'a> Softening<'a> {
     pub(super) fn new(problem: &'a Problem, budget: &'a Budget<'a>) -> Self {
         let mut solver = Solver::new(budget);
         let encoding = Encoding::new(problem, &mut solver, &BTreeMap::new());
-        let honoured: Vec<Lit> = problem.lines.iter().map(|_| solver.literal()).collect();
+        let honoured: IndexVec<CountedLineIndex, Lit> = problem.lines.iter().map(|_| solver.literal()).collect();
         encoding.add_hard(problem, &mut solver);
         encoding.add_lines(problem, &mut solver, Some(&honoured));
         Self { problem, solver, honoured, budget }
     }
 
     /// Returns whether a package passes if these lines are softened.
-    pub(super) fn opens(&mut self, is_softened: impl Fn(usize) -> bool) -> Result<bool, SearchLimit> {
-        let kept = self.honoured.iter().enumerate().filter(|(line, _)| !is_softened(*line));
+    pub(super) fn opens(&mut self, is_softened: impl Fn(CountedLineIndex) -> bool) -> Result<bool, SearchLimit> {
+        let kept = self.honoured.indexed().filter(|(line, _)| !is_softened(*line));
         let assumptions: Vec<Lit> = kept.map(|(_, literal)| *literal).collect();
         self.solver.solve(&assumptions)
     }
 
     /// Returns the lines whose literals hold in the last model: the required ones, and possibly more.
-    pub(super) fn honoured_last(&self) -> BTreeSet<usize> {
-        let honoured = self.honoured.iter().enumerate().filter(|(_, literal)| self.solver.held(**literal));
+    pub(super) fn honoured_last(&self) -> BTreeSet<CountedLineIndex> {
+        let honoured = self.honoured.indexed().filter(|(_, literal)| self.solver.held(**literal));
         honoured.map(|(line, _)| line).collect()
     }
 
     /// Appends at most `most` minimal concessions to `found`, and returns whether these are all.
     ///
     /// If the search is cut short, `found` keeps the concessions found so far.
-    pub(super) fn concessions(&mut self, most: usize, found: &mut Vec<Vec<usize>>) -> Result<bool, SearchLimit> {
+    pub(super) fn concessions(&mut self, most: usize, found: &mut Vec<LineSet>) -> Result<bool, SearchLimit> {
         // The clauses that rule out found concessions apply only while `searching` holds: `opens` may soften any line.
         let searching = self.solver.literal();
         let levels: BTreeSet<_> = self.problem.lines.iter().map(|line| line.firmness).collect();
         for level in levels {
-            let softened: Vec<usize> =
-                (0..self.honoured.len()).filter(|line| self.firmness_of(*line) <= Some(level)).collect();
+            let softened: Vec<CountedLineIndex> =
+                self.honoured.indices().filter(|line| self.firmness_of(*line) <= Some(level)).collect();
             let literals: Vec<Lit> = softened.iter().filter_map(|line| self.honoured.get(*line)).copied().collect();
             let mut counted: CountedLiterals = literals.iter().map(|honoured| !*honoured).collect();
-            let firmer = (0..self.honoured.len()).filter(|line| self.firmness_of(*line) > Some(level));
+            let firmer = self.honoured.indices().filter(|line| self.firmness_of(*line) > Some(level));
             let mut base: Vec<Lit> = firmer.filter_map(|line| self.honoured.get(line)).copied().collect();
             base.push(searching);
             let mut size = 0;
@@ -70,11 +75,11 @@ impl<'a> Softening<'a> {
                 };
                 let mut bounded = base.clone();
                 bounded.extend(self.solver.at_most(&mut counted, size_found)?);
-                let mut of_size: Vec<Vec<usize>> = Vec::new();
+                let mut of_size: Vec<LineSet> = Vec::new();
                 // Collect all concessions of this size, so that they can be sorted.
                 while self.solver.solve(&bounded)? {
                     let kept = self.honoured_last();
-                    let set: Vec<usize> = softened.iter().copied().filter(|line| !kept.contains(line)).collect();
+                    let set: LineSet = softened.iter().copied().filter(|line| !kept.contains(line)).collect();
                     let mut clause: Vec<Lit> =
                         set.iter().filter_map(|line| self.honoured.get(*line)).copied().collect();
                     clause.push(!searching);
@@ -97,7 +102,7 @@ impl<'a> Softening<'a> {
         Ok(true)
     }
 
-    fn firmness_of(&self, line: usize) -> Option<detente_core::scenario::model::Firmness> {
+    fn firmness_of(&self, line: CountedLineIndex) -> Option<detente_core::scenario::model::Firmness> {
         self.problem.lines.get(line).map(|line| line.firmness)
     }
 }

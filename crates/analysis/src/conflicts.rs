@@ -6,9 +6,11 @@
 //! hit. Must not know of cubes or issues.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
-use super::concessions::Softening;
+use super::concessions::{LineSet, Softening};
+use super::index::CountedLineIndex;
 use super::problem::Problem;
 use super::solver::{CountedLiterals, Solver};
+use detente_core::scenario::index::IndexVec;
 use rustsat::types::Lit;
 
 /// Appends at most `most` minimal conflicts to `found`, and returns whether these are all.
@@ -17,22 +19,23 @@ use rustsat::types::Lit;
 pub(super) fn conflicts(
     problem: &Problem,
     softening: &mut Softening<'_>,
-    known: Vec<Vec<usize>>,
+    known: Vec<LineSet>,
     all_known: bool,
     most: usize,
-    found: &mut Vec<Vec<usize>>,
+    found: &mut Vec<LineSet>,
     budget: &Budget<'_>,
 ) -> Result<bool, SearchLimit> {
-    let count = problem.lines.len();
     let mut hitting = Solver::new(budget);
-    let taken: Vec<Lit> = (0..count).map(|_| hitting.literal()).collect();
-    let of = |lines: &[usize]| -> Vec<Lit> { lines.iter().filter_map(|line| taken.get(*line)).copied().collect() };
+    let taken: IndexVec<CountedLineIndex, Lit> = problem.lines.iter().map(|_| hitting.literal()).collect();
+    let of = |lines: &[CountedLineIndex]| -> Vec<Lit> {
+        lines.iter().filter_map(|line| taken.get(*line)).copied().collect()
+    };
     for concession in &known {
         hitting.add(&of(concession));
     }
     let mut counted: CountedLiterals = taken.iter().copied().collect();
     let mut size = 0;
-    let mut of_size: Vec<Vec<usize>> = Vec::new();
+    let mut of_size: Vec<LineSet> = Vec::new();
     loop {
         let bound = hitting.at_most(&mut counted, size)?;
         if !hitting.solve(&bound)? {
@@ -50,8 +53,8 @@ pub(super) fn conflicts(
             size += 1;
             continue;
         }
-        let set: Vec<usize> =
-            taken.iter().enumerate().filter(|(_, literal)| hitting.held(**literal)).map(|(line, _)| line).collect();
+        let set: LineSet =
+            taken.indexed().filter(|(_, literal)| hitting.held(**literal)).map(|(line, _)| line).collect();
         if all_known || !softening.opens(|line| set.binary_search(&line).is_err())? {
             hitting.add(&of(&set).into_iter().map(|literal| !literal).collect::<Vec<Lit>>());
             of_size.push(set);
@@ -64,7 +67,7 @@ pub(super) fn conflicts(
         // A package honours the set. Extend the honoured lines to a maximal set; the remaining lines are a minimal
         // concession that the set does not hit.
         let mut kept = softening.honoured_last();
-        for line in 0..count {
+        for line in taken.indices() {
             if kept.contains(&line) {
                 continue;
             }
@@ -73,7 +76,7 @@ pub(super) fn conflicts(
                 kept.insert(line);
             }
         }
-        let left: Vec<usize> = (0..count).filter(|line| !kept.contains(line)).collect();
+        let left: LineSet = taken.indices().filter(|line| !kept.contains(line)).collect();
         hitting.add(&of(&left));
     }
 }

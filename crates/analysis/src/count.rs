@@ -5,6 +5,7 @@
 use super::budget::{Budget, SearchLimit};
 use super::diagram::{Coordinate, CoordinateKind, Diagrams};
 use super::fold::Algebra;
+use super::index::CoordinateIndex;
 use biodivine_lib_bdd::Bdd;
 use detente_condition::Space;
 use num_bigint::BigUint;
@@ -54,7 +55,7 @@ impl Algebra for CountAlgebra<'_> {
         BigUint::from(1u8)
     }
 
-    fn level(&mut self, at: usize, after: &[(usize, BigUint)]) -> Result<Option<BigUint>, SearchLimit> {
+    fn level(&mut self, at: CoordinateIndex, after: &[(usize, BigUint)]) -> Result<Option<BigUint>, SearchLimit> {
         self.budget.check()?;
         let Some(coordinate) = self.diagrams.coordinates.get(at) else { return Ok(None) };
         let mut sum = BigUint::default();
@@ -71,7 +72,7 @@ impl Algebra for CountAlgebra<'_> {
         size_of::<BigUint>() + usize::try_from(value.bits() / 8).unwrap_or(usize::MAX)
     }
 
-    fn values(&self, at: usize) -> Vec<usize> {
+    fn values(&self, at: CoordinateIndex) -> Vec<usize> {
         (0..self.diagrams.coordinates.get(at).map_or(0, |coordinate| coordinate.count)).collect()
     }
 }

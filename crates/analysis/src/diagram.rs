@@ -6,9 +6,11 @@
 //! asked.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
+use super::index::{CoordinateIndex, CountedLineIndex};
 use super::problem::Cube;
 use biodivine_lib_bdd::{Bdd, BddPointer, BddVariable, BddVariableSet, op_function};
 use detente_condition::{Axis, InputIndex, Literal, Space};
+use detente_core::scenario::index::IndexVec;
 use std::collections::HashMap;
 
 /// The meaning of a coordinate.
@@ -18,8 +20,8 @@ pub(super) enum CoordinateKind {
     Values(InputIndex),
     /// One member of an input: 0 is out, 1 is in.
     Member(InputIndex, u8),
-    /// Whether a counted line binds, by its index in `Problem::lines`: 1 if it binds.
-    Binding(usize),
+    /// Whether a counted line binds: 1 if it binds.
+    Binding(CountedLineIndex),
 }
 
 /// One position in the order of a diagram, with its bits.
@@ -60,16 +62,19 @@ impl Coordinate {
     }
 }
 
+/// Values by coordinate.
+pub(super) type CoordinateValues = Vec<(CoordinateIndex, usize)>;
+
 /// The coordinates of a set of diagrams, and the operations on these diagrams.
 pub(super) struct Diagrams<'a> {
-    pub(super) coordinates: Vec<Coordinate>,
-    /// The index of the coordinate of each bit.
-    coordinate_of: Vec<usize>,
+    pub(super) coordinates: IndexVec<CoordinateIndex, Coordinate>,
+    /// The coordinate of each bit.
+    coordinate_of: Vec<CoordinateIndex>,
     variables: Vec<BddVariable>,
     set: BddVariableSet,
-    members: HashMap<(InputIndex, u8), usize>,
-    values: HashMap<InputIndex, usize>,
-    bindings: HashMap<usize, usize>,
+    members: HashMap<(InputIndex, u8), CoordinateIndex>,
+    values: HashMap<InputIndex, CoordinateIndex>,
+    bindings: HashMap<CountedLineIndex, CoordinateIndex>,
     tests: HashMap<(InputIndex, u128), Bdd>,
     pub(super) budget: &'a Budget<'a>,
 }
@@ -82,7 +87,7 @@ impl<'a> Diagrams<'a> {
     /// # Errors
     /// Returns [`SearchLimit::Work`] if there are more bits than the library has variables.
     pub(super) fn new(
-        order: &[(InputIndex, Vec<usize>)],
+        order: &[(InputIndex, Vec<CountedLineIndex>)],
         space: &Space,
         budget: &'a Budget<'a>,
     ) -> Result<Self, SearchLimit> {
@@ -115,9 +120,9 @@ impl<'a> Diagrams<'a> {
             bindings: HashMap::new(),
             tests: HashMap::new(),
             budget,
-            coordinates,
+            coordinates: coordinates.into(),
         };
-        for (at, coordinate) in diagrams.coordinates.iter().enumerate() {
+        for (at, coordinate) in diagrams.coordinates.indexed() {
             diagrams.coordinate_of.extend(std::iter::repeat_n(at, usize::from(coordinate.bits)));
             match coordinate.kind {
                 CoordinateKind::Values(input) => drop(diagrams.values.insert(input, at)),
@@ -174,7 +179,7 @@ impl<'a> Diagrams<'a> {
     }
 
     /// Builds the diagram of "all these coordinates have these values".
-    pub(super) fn exactly(&self, values: &[(usize, usize)]) -> Result<Bdd, SearchLimit> {
+    pub(super) fn exactly(&self, values: &[(CoordinateIndex, usize)]) -> Result<Bdd, SearchLimit> {
         let mut all = self.set.mk_true();
         for (at, value) in values {
             let Some(coordinate) = self.coordinates.get(*at) else { continue };
@@ -190,7 +195,7 @@ impl<'a> Diagrams<'a> {
     }
 
     /// Builds the diagram of "the line does not bind, or is not crossed".
-    pub(super) fn unless_binding(&self, line: usize, crossed: &Bdd) -> Result<Bdd, SearchLimit> {
+    pub(super) fn unless_binding(&self, line: CountedLineIndex, crossed: &Bdd) -> Result<Bdd, SearchLimit> {
         match self.bindings.get(&line).and_then(|at| self.coordinates.get(*at)) {
             Some(coordinate) => {
                 let binds = self.bit(coordinate, 0, true);
@@ -263,16 +268,17 @@ impl<'a> Diagrams<'a> {
         variable.map_or_else(|| self.set.mk_true(), |variable| self.set.mk_literal(variable, value))
     }
 
-    /// Returns the index of the coordinate that a node tests; the number of coordinates for a terminal.
-    pub(super) fn coordinate_of(&self, bdd: &Bdd, node: BddPointer) -> usize {
+    /// Returns the coordinate that a node tests; for a terminal, the position after the last coordinate.
+    pub(super) fn coordinate_of(&self, bdd: &Bdd, node: BddPointer) -> CoordinateIndex {
+        let end = CoordinateIndex(self.coordinates.len());
         if node.is_terminal() {
-            return self.coordinates.len();
+            return end;
         }
-        self.coordinate_of.get(bdd.var_of(node).to_index()).copied().unwrap_or(self.coordinates.len())
+        self.coordinate_of.get(bdd.var_of(node).to_index()).copied().unwrap_or(end)
     }
 
     /// Returns the node that a value of a coordinate leads to.
-    pub(super) fn follow(&self, bdd: &Bdd, mut node: BddPointer, at: usize, value: usize) -> BddPointer {
+    pub(super) fn follow(&self, bdd: &Bdd, mut node: BddPointer, at: CoordinateIndex, value: usize) -> BddPointer {
         let Some(coordinate) = self.coordinates.get(at) else { return node };
         while self.coordinate_of(bdd, node) == at {
             let bit = bdd.var_of(node).to_index().saturating_sub(usize::from(coordinate.first));

@@ -3,17 +3,19 @@
 //! Owns the usage counts and the fold that minimizes them. Must not know of issues or red lines.
 
 use super::budget::{Budget, SearchLimit};
-use super::diagram::Diagrams;
+use super::diagram::{CoordinateValues, Diagrams};
 use super::fold::Algebra;
+use super::index::{ChoiceIndex, CoordinateIndex};
 use biodivine_lib_bdd::Bdd;
+use detente_core::scenario::index::IndexVec;
 use std::collections::HashMap;
 
 /// The number of earlier packages that have each value, by coordinate and value.
 #[derive(Debug, Default)]
-pub(super) struct UsageCounts(HashMap<(usize, usize), u64>);
+pub(super) struct UsageCounts(HashMap<(CoordinateIndex, usize), u64>);
 
 impl UsageCounts {
-    pub(super) fn add(&mut self, values: &[(usize, usize)]) {
+    pub(super) fn add(&mut self, values: &[(CoordinateIndex, usize)]) {
         for value in values {
             *self.0.entry(*value).or_default() += 1;
         }
@@ -26,8 +28,8 @@ pub(super) fn least_used(
     bdd: &Bdd,
     used: &UsageCounts,
     budget: &Budget<'_>,
-) -> Result<Option<Vec<(usize, usize)>>, SearchLimit> {
-    let mut algebra = LeastUsedAlgebra { diagrams, used, budget, choices: Vec::new() };
+) -> Result<Option<CoordinateValues>, SearchLimit> {
+    let mut algebra = LeastUsedAlgebra { diagrams, used, budget, choices: IndexVec::default() };
     let Some((_, mut next)) = diagrams.fold(bdd, &mut algebra)? else { return Ok(None) };
     let mut values = Vec::new();
     while let Some((coordinate, value, after)) = next.and_then(|at| algebra.choices.get(at)).copied() {
@@ -41,27 +43,31 @@ struct LeastUsedAlgebra<'a> {
     diagrams: &'a Diagrams<'a>,
     used: &'a UsageCounts,
     budget: &'a Budget<'a>,
-    /// The choices: coordinate, value, and the index of the choice at the next coordinate.
-    choices: Vec<(usize, usize, Option<usize>)>,
+    /// The choices: coordinate, value, and the choice at the next coordinate.
+    choices: IndexVec<ChoiceIndex, (CoordinateIndex, usize, Option<ChoiceIndex>)>,
 }
 
 impl Algebra for LeastUsedAlgebra<'_> {
-    type Value = (u64, Option<usize>);
+    type Value = (u64, Option<ChoiceIndex>);
 
     fn admitted(&mut self) -> Self::Value {
         (0, None)
     }
 
-    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, SearchLimit> {
+    fn level(
+        &mut self,
+        at: CoordinateIndex,
+        after: &[(usize, Self::Value)],
+    ) -> Result<Option<Self::Value>, SearchLimit> {
         self.budget.check()?;
         let of = |value: usize| self.used.0.get(&(at, value)).copied().unwrap_or(0);
         let least = after.iter().min_by_key(|(value, (used, _))| (used + of(*value), *value));
         let Some((value, (used, next))) = least else { return Ok(None) };
         self.choices.push((at, *value, *next));
-        Ok(Some((used + of(*value), Some(self.choices.len() - 1))))
+        Ok(Some((used + of(*value), Some(ChoiceIndex(self.choices.len() - 1)))))
     }
 
-    fn values(&self, at: usize) -> Vec<usize> {
+    fn values(&self, at: CoordinateIndex) -> Vec<usize> {
         (0..self.diagrams.coordinates.get(at).map_or(0, |coordinate| coordinate.count)).collect()
     }
 }

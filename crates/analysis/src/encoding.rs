@@ -2,9 +2,11 @@
 //!
 //! Owns the literals of the issues. Must not know of the question that is asked with them.
 
+use super::index::CountedLineIndex;
 use super::problem::{Cube, Obstacle, Problem};
 use super::solver::Solver;
 use detente_condition::{Axis, InputIndex, Literal};
+use detente_core::scenario::index::IndexVec;
 use rustsat::types::Lit;
 use std::collections::BTreeMap;
 
@@ -40,7 +42,7 @@ impl Encoding {
         let mut encoding = Self { issues: BTreeMap::new() };
         for input in problem.issues() {
             let Some(axis) = problem.space.axis(input) else { continue };
-            let pinned = problem.possible.get(input.index()).copied().unwrap_or_else(|| axis.full());
+            let pinned = problem.possible.get(input).copied().unwrap_or_else(|| axis.full());
             let open = left_open.get(&input).map(|possible| OpenIssue { stays: solver.literal(), possible: *possible });
             if let Some(open) = open
                 && open.possible & !pinned != 0
@@ -97,8 +99,13 @@ impl Encoding {
     /// Adds the clauses that every counted line is clear.
     ///
     /// With `honoured`, a line must be clear only if its literal holds.
-    pub(super) fn add_lines(&self, problem: &Problem, solver: &mut Solver<'_>, honoured: Option<&[Lit]>) {
-        for (at, line) in problem.lines.iter().enumerate() {
+    pub(super) fn add_lines(
+        &self,
+        problem: &Problem,
+        solver: &mut Solver<'_>,
+        honoured: Option<&IndexVec<CountedLineIndex, Lit>>,
+    ) {
+        for (at, line) in problem.lines.indexed() {
             let given = honoured.and_then(|honoured| honoured.get(at)).copied();
             for cube in problem.crossed_somehow(line) {
                 let mut clause = self.broken(&cube);

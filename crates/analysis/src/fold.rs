@@ -5,7 +5,9 @@
 
 use super::budget::SearchLimit;
 use super::diagram::Diagrams;
+use super::index::CoordinateIndex;
 use biodivine_lib_bdd::{Bdd, BddPointer};
+use detente_core::scenario::index::IndexVec;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The assumed size of one map entry and of the choice that an algebra may record for it, in bytes.
@@ -24,7 +26,11 @@ pub(super) trait Algebra {
     /// Returns the value before a coordinate, from the values after it; `None` if nothing is admitted.
     ///
     /// `after` has one entry for each value of the coordinate after which the diagram admits something.
-    fn level(&mut self, coordinate: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, SearchLimit>;
+    fn level(
+        &mut self,
+        coordinate: CoordinateIndex,
+        after: &[(usize, Self::Value)],
+    ) -> Result<Option<Self::Value>, SearchLimit>;
 
     /// Returns the approximate size of a value in bytes, without its map entry.
     fn bytes(&self, _value: &Self::Value) -> usize {
@@ -32,7 +38,7 @@ pub(super) trait Algebra {
     }
 
     /// Returns the values of a coordinate that the fold visits.
-    fn values(&self, coordinate: usize) -> Vec<usize>;
+    fn values(&self, coordinate: CoordinateIndex) -> Vec<usize>;
 }
 
 impl Diagrams<'_> {
@@ -40,13 +46,14 @@ impl Diagrams<'_> {
     pub(super) fn fold<A: Algebra>(&self, bdd: &Bdd, algebra: &mut A) -> Result<Option<A::Value>, SearchLimit> {
         let (known, lifted, end) = (HashMap::new(), HashMap::new(), algebra.admitted());
         let mut fold = Fold { diagrams: self, bdd, known, lifted, end, bytes: 0 };
-        let values: Vec<Vec<usize>> = (0..self.coordinates.len()).map(|at| algebra.values(at)).collect();
-        let of = |at: usize| values.get(at).map_or(&[][..], |values| values);
+        let values: IndexVec<CoordinateIndex, Vec<usize>> =
+            self.coordinates.indices().map(|at| algebra.values(at)).collect();
+        let of = |at: CoordinateIndex| values.get(at).map_or(&[][..], |values| values);
         let root = bdd.root_pointer();
         // The nodes at which the bits of a coordinate begin, by coordinate, found from the root down.
-        let mut begins: BTreeMap<usize, BTreeSet<BddPointer>> = BTreeMap::new();
+        let mut begins: BTreeMap<CoordinateIndex, BTreeSet<BddPointer>> = BTreeMap::new();
         begins.entry(self.coordinate_of(bdd, root)).or_default().insert(root);
-        for at in 0..self.coordinates.len() {
+        for at in self.coordinates.indices() {
             let Some(nodes) = begins.get(&at).cloned() else { continue };
             for node in nodes {
                 self.budget.check()?;
@@ -58,12 +65,12 @@ impl Diagrams<'_> {
                 }
             }
         }
-        for (at, nodes) in begins.iter().rev().filter(|(at, _)| **at < self.coordinates.len()) {
+        for (at, nodes) in begins.iter().rev().filter(|(at, _)| at.index() < self.coordinates.len()) {
             for node in nodes {
                 let mut after = Vec::with_capacity(of(*at).len());
                 for value in of(*at) {
                     let next = self.follow(bdd, *node, *at, *value);
-                    if let Some(lifted) = fold.lifted(next, at + 1, algebra, &values)? {
+                    if let Some(lifted) = fold.lifted(next, CoordinateIndex(at.index() + 1), algebra, &values)? {
                         after.push((*value, lifted));
                     }
                 }
@@ -72,7 +79,7 @@ impl Diagrams<'_> {
                 fold.known.insert(*node, known);
             }
         }
-        fold.lifted(root, 0, algebra, &values)
+        fold.lifted(root, CoordinateIndex(0), algebra, &values)
     }
 }
 
@@ -82,7 +89,7 @@ struct Fold<'a, V> {
     /// The value of each node at which the bits of a coordinate begin.
     known: HashMap<BddPointer, Option<V>>,
     /// The value of a node seen from an earlier coordinate; the node tests no coordinate in between.
-    lifted: HashMap<(BddPointer, usize), Option<V>>,
+    lifted: HashMap<(BddPointer, CoordinateIndex), Option<V>>,
     end: V,
     /// The approximate size of both maps in bytes.
     bytes: usize,
@@ -103,9 +110,9 @@ impl<V: Clone> Fold<'_, V> {
     fn lifted<A: Algebra<Value = V>>(
         &mut self,
         node: BddPointer,
-        from: usize,
+        from: CoordinateIndex,
         algebra: &mut A,
-        values: &[Vec<usize>],
+        values: &IndexVec<CoordinateIndex, Vec<usize>>,
     ) -> Result<Option<V>, SearchLimit> {
         let own = self.diagrams.coordinate_of(self.bdd, node);
         if node.is_zero() {
@@ -114,14 +121,14 @@ impl<V: Clone> Fold<'_, V> {
         let mut at = own;
         let mut known = if node.is_one() { Some(self.end.clone()) } else { self.known.get(&node).cloned().flatten() };
         // Start from the earliest coordinate whose value is cached.
-        for earlier in from..own {
+        for earlier in (from.index()..own.index()).map(CoordinateIndex) {
             if let Some(lifted) = self.lifted.get(&(node, earlier)) {
                 (at, known) = (earlier, lifted.clone());
                 break;
             }
         }
         while at > from {
-            at -= 1;
+            at = CoordinateIndex(at.index() - 1);
             if let Some(below) = known {
                 let all = values.get(at).map_or(&[][..], |values| values);
                 let after: Vec<(usize, V)> = all.iter().map(|value| (*value, below.clone())).collect();

@@ -4,10 +4,12 @@
 //! values precede it, and each step of the fold can drop it. Must not know of parties or of the meaning of criteria.
 
 use super::budget::{Budget, SearchLimit};
-use super::diagram::Diagrams;
+use super::diagram::{CoordinateValues, Diagrams};
 use super::fold::Algebra;
+use super::index::{ChoiceIndex, CoordinateIndex, PointIndex};
 use super::utilities::Utilities;
 use biodivine_lib_bdd::Bdd;
+use detente_core::scenario::index::IndexVec;
 use num_bigint::BigUint;
 use std::rc::Rc;
 
@@ -21,21 +23,21 @@ pub(super) struct Point {
     pub(super) amounts: Box<[i128]>,
     /// The number of packages at this point.
     pub(super) packages: BigUint,
-    /// The index of the first package's choice at its first coordinate; `None` after the last coordinate.
-    choice: Option<usize>,
+    /// The first package's choice at its first coordinate; `None` after the last coordinate.
+    choice: Option<ChoiceIndex>,
 }
 
 /// All efficient points, by descending amounts.
 pub(super) struct Frontier {
-    pub(super) points: Vec<Point>,
-    choices: Vec<Choice>,
+    pub(super) points: IndexVec<PointIndex, Point>,
+    choices: IndexVec<ChoiceIndex, Choice>,
 }
 
-/// The value that a package has at a coordinate, and the index of its choice at the next coordinate.
+/// The value that a package has at a coordinate, and its choice at the next coordinate.
 struct Choice {
-    coordinate: usize,
+    coordinate: CoordinateIndex,
     value: usize,
-    next: Option<usize>,
+    next: Option<ChoiceIndex>,
 }
 
 impl Frontier {
@@ -45,13 +47,13 @@ impl Frontier {
         utilities: &Utilities,
         budget: &Budget<'_>,
     ) -> Result<Self, SearchLimit> {
-        let mut algebra = FrontierAlgebra { diagrams, utilities, budget, choices: Vec::new() };
+        let mut algebra = FrontierAlgebra { diagrams, utilities, budget, choices: IndexVec::default() };
         let points = diagrams.fold(bdd, &mut algebra)?;
-        Ok(Self { points: points.map(|points| points.to_vec()).unwrap_or_default(), choices: algebra.choices })
+        Ok(Self { points: points.map(|points| points.to_vec().into()).unwrap_or_default(), choices: algebra.choices })
     }
 
     /// Returns the values of a point's first package, by coordinate.
-    pub(super) fn values(&self, point: &Point) -> Vec<(usize, usize)> {
+    pub(super) fn values(&self, point: &Point) -> CoordinateValues {
         let mut next = point.choice;
         let mut values = Vec::new();
         while let Some(choice) = next.and_then(|at| self.choices.get(at)) {
@@ -66,7 +68,7 @@ struct FrontierAlgebra<'a> {
     diagrams: &'a Diagrams<'a>,
     utilities: &'a Utilities,
     budget: &'a Budget<'a>,
-    choices: Vec<Choice>,
+    choices: IndexVec<ChoiceIndex, Choice>,
 }
 
 /// A point that another point may dominate.
@@ -74,7 +76,7 @@ struct Candidate {
     amounts: Box<[i128]>,
     packages: BigUint,
     value: usize,
-    next: Option<usize>,
+    next: Option<ChoiceIndex>,
 }
 
 impl Algebra for FrontierAlgebra<'_> {
@@ -85,7 +87,11 @@ impl Algebra for FrontierAlgebra<'_> {
         Rc::new([Point { amounts, packages: BigUint::from(1u8), choice: None }])
     }
 
-    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, SearchLimit> {
+    fn level(
+        &mut self,
+        at: CoordinateIndex,
+        after: &[(usize, Self::Value)],
+    ) -> Result<Option<Self::Value>, SearchLimit> {
         self.budget.check()?;
         let Some(coordinate) = self.diagrams.coordinates.get(at) else { return Ok(None) };
         // Spend the points before allocating them: each point holds one number for each criterion.
@@ -103,7 +109,7 @@ impl Algebra for FrontierAlgebra<'_> {
                 }
                 let mut amounts = point.amounts.clone();
                 for (criterion, amount) in added {
-                    if let Some(sum) = amounts.get_mut(*criterion) {
+                    if let Some(sum) = amounts.get_mut(criterion.index()) {
                         *sum += amount;
                     }
                 }
@@ -113,7 +119,7 @@ impl Algebra for FrontierAlgebra<'_> {
         }
         let efficient = efficient(candidates, self.budget)?;
         let points = efficient.into_iter().map(|kept| {
-            let choice = self.choices.len();
+            let choice = ChoiceIndex(self.choices.len());
             self.choices.push(Choice { coordinate: at, value: kept.value, next: kept.next });
             Point { amounts: kept.amounts, packages: kept.packages, choice: Some(choice) }
         });
@@ -126,7 +132,7 @@ impl Algebra for FrontierAlgebra<'_> {
         points.len().saturating_mul(of_a_point).saturating_add(usize::try_from(digits).unwrap_or(usize::MAX))
     }
 
-    fn values(&self, at: usize) -> Vec<usize> {
+    fn values(&self, at: CoordinateIndex) -> Vec<usize> {
         (0..self.diagrams.coordinates.get(at).map_or(0, |coordinate| coordinate.count)).collect()
     }
 }

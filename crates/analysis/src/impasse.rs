@@ -8,6 +8,7 @@
 use super::budget::{Budget, SearchLimit};
 use super::concessions::Softening;
 use super::conflicts::conflicts;
+use super::index::CountedLineIndex;
 use super::problem::Problem;
 
 /// The maximum number of conflicts, and of concessions, in one result.
@@ -15,7 +16,7 @@ pub const MAX_IMPASSE_RESULTS: usize = 1_000;
 
 /// The reasons for which no package passes.
 ///
-/// A set of lines holds indices of [`Problem::lines`], ascending.
+/// The lines of a set are in ascending order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Impasse {
     /// Whether no package passes; `None` if the search was cut short before it found out.
@@ -23,15 +24,15 @@ pub struct Impasse {
     /// Whether no package meets the pins, the goal and the constraints, even without red lines.
     pub is_contradiction: bool,
     /// The minimal sets of lines that cannot be honoured together, by size, then in the scenario's order.
-    pub conflicts: Vec<Vec<usize>>,
+    pub conflicts: Vec<Vec<CountedLineIndex>>,
     /// The minimal sets of lines whose softening lets a package pass.
     ///
     /// They are ordered by their firmest line, then by size, then in the scenario's order.
-    pub concessions: Vec<Vec<usize>>,
+    pub concessions: Vec<Vec<CountedLineIndex>>,
     /// The lines that are in every conflict; `None` if they are not known.
-    pub in_every: Option<Vec<usize>>,
+    pub in_every: Option<Vec<CountedLineIndex>>,
     /// The lines that are in no conflict; `None` if they are not known.
-    pub in_none: Option<Vec<usize>>,
+    pub in_none: Option<Vec<CountedLineIndex>>,
     /// The reason for which there may be more conflicts or concessions; `None` if these are all.
     pub cut_short: Option<SearchLimit>,
 }
@@ -50,16 +51,16 @@ impl Problem {
         let mut softening = Softening::new(self, budget);
         impasse.is_impasse = Some(!softening.opens(|_| false)?);
         if impasse.is_impasse == Some(false) {
-            (impasse.in_every, impasse.in_none) = (Some(Vec::new()), Some((0..self.lines.len()).collect()));
+            (impasse.in_every, impasse.in_none) = (Some(Vec::new()), Some(self.lines.indices().collect()));
             return Ok(());
         }
         if !softening.opens(|_| true)? {
             impasse.is_contradiction = true;
-            (impasse.in_every, impasse.in_none) = (Some(Vec::new()), Some((0..self.lines.len()).collect()));
+            (impasse.in_every, impasse.in_none) = (Some(Vec::new()), Some(self.lines.indices().collect()));
             return Ok(());
         }
         let mut every = Vec::new();
-        for line in 0..self.lines.len() {
+        for line in self.lines.indices() {
             if softening.opens(|softened| softened == line)? {
                 every.push(line);
             }
@@ -75,8 +76,8 @@ impl Problem {
         let all_conflicts = conflicts(self, &mut softening, known, all_conceded, most, &mut impasse.conflicts, budget)?;
         let whole = if all_conceded { Some(&impasse.concessions) } else { None };
         if let Some(sets) = whole.or(all_conflicts.then_some(&impasse.conflicts)) {
-            let in_some: std::collections::BTreeSet<usize> = sets.iter().flatten().copied().collect();
-            impasse.in_none = Some((0..self.lines.len()).filter(|line| !in_some.contains(line)).collect());
+            let in_some: std::collections::BTreeSet<CountedLineIndex> = sets.iter().flatten().copied().collect();
+            impasse.in_none = Some(self.lines.indices().filter(|line| !in_some.contains(line)).collect());
         }
         if !(all_conceded && all_conflicts) {
             impasse.cut_short = Some(cut.unwrap_or(SearchLimit::Results));

@@ -36,6 +36,7 @@ mod first;
 mod fold;
 mod frontier;
 mod impasse;
+mod index;
 mod order;
 mod package;
 mod packages;
@@ -52,6 +53,7 @@ mod tests;
 pub use amend::{Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, Amendments, MAX_AMENDMENTS};
 pub use budget::{Bounds, Budget, SearchLimit, SearchPhase, SearchProgress};
 pub use impasse::{Impasse, MAX_IMPASSE_RESULTS};
+pub use index::CountedLineIndex;
 pub use package::Package;
 pub use packages::{
     BargainingSolutions, EfficientPackage, MAX_PACKAGES, MAX_SOLUTIONS, PackageOrder, PackageQuery, PackageResults,

@@ -6,9 +6,10 @@
 use super::bargain::{SolutionIndices, solutions};
 use super::budget::{Budget, SearchError, SearchLimit, SearchPhase};
 use super::count::{Weights, count};
-use super::diagram::{CoordinateKind, Diagrams};
+use super::diagram::{CoordinateKind, CoordinateValues, Diagrams};
 use super::diverse::{UsageCounts, least_used};
 use super::frontier::{Frontier, Point};
+use super::index::{CoordinateIndex, CountedLineIndex, PointIndex};
 use super::order::order_inputs;
 use super::package::{Package, answer_of};
 use super::problem::{Cube, Problem};
@@ -16,7 +17,7 @@ use super::utilities::{Criterion, NotExactError, Utilities};
 use biodivine_lib_bdd::{Bdd, BddPointer};
 use detente_condition::{Answer, InputIndex, Literal, Value};
 use detente_core::engine::NotCoveredError;
-use detente_core::scenario::index::PartyIndex;
+use detente_core::scenario::index::{IndexVec, PartyIndex};
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -181,7 +182,7 @@ impl Problem {
     pub(super) fn hard_cubes(&self) -> Vec<Vec<Cube>> {
         let mut all: Vec<Vec<Cube>> = self.hard.iter().map(|(_, cubes)| cubes.clone()).collect();
         for (input, axis) in (0..).map(InputIndex).zip(self.space.axes()) {
-            let possible = self.possible.get(input.index()).copied().unwrap_or(u128::MAX) & axis.full();
+            let possible = self.possible.get(input).copied().unwrap_or(u128::MAX) & axis.full();
             if !self.is_issue(input) || possible == axis.full() {
                 continue;
             }
@@ -199,7 +200,11 @@ impl Problem {
     }
 
     /// Converts values by coordinate to answers, in the scenario's order.
-    pub(super) fn answers(&self, diagrams: &Diagrams<'_>, values: &[(usize, usize)]) -> Vec<(InputIndex, Answer)> {
+    pub(super) fn answers(
+        &self,
+        diagrams: &Diagrams<'_>,
+        values: &[(CoordinateIndex, usize)],
+    ) -> Vec<(InputIndex, Answer)> {
         let mut answers: BTreeMap<InputIndex, Answer> = BTreeMap::new();
         for (at, value) in values {
             let Some(coordinate) = diagrams.coordinates.get(*at) else { continue };
@@ -232,7 +237,7 @@ impl<'a> PackageSearch<'a> {
     fn new(problem: &'a Problem, issues: &[InputIndex], budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
         let mut cubes = problem.hard_cubes();
         cubes.extend(problem.lines.iter().map(|line| problem.crossed_somehow(line)));
-        let order: Vec<(InputIndex, Vec<usize>)> =
+        let order: Vec<(InputIndex, Vec<CountedLineIndex>)> =
             problem.order(issues, &cubes).into_iter().map(|input| (input, Vec::new())).collect();
         let mut diagrams = Diagrams::new(&order, &problem.space, budget)?;
         let mut clear = Vec::with_capacity(cubes.len());
@@ -264,7 +269,7 @@ impl<'a> PackageSearch<'a> {
         found.efficient_points = frontier.points.len();
         found.efficient_packages = frontier.points.iter().map(|point| &point.packages).sum();
         if wanted.disagreement.is_some() {
-            let amounts: Vec<&[i128]> = frontier.points.iter().map(|point| &*point.amounts).collect();
+            let amounts: IndexVec<PointIndex, &[i128]> = frontier.points.iter().map(|point| &*point.amounts).collect();
             let bargain = solutions(utilities, &amounts);
             found.bargain = Some(self.bargaining(utilities, &frontier, &bargain)?);
             if bargain.nash.len().max(bargain.kalai_smorodinsky.len()) > MAX_SOLUTIONS {
@@ -288,8 +293,8 @@ impl<'a> PackageSearch<'a> {
         frontier: &Frontier,
         bargain: &SolutionIndices,
     ) -> Result<BargainingSolutions, SearchError> {
-        let all = |places: &[usize]| -> Result<Vec<EfficientPackage>, SearchError> {
-            let points = places.iter().filter_map(|at| frontier.points.get(*at));
+        let all = |solutions: &[PointIndex]| -> Result<Vec<EfficientPackage>, SearchError> {
+            let points = solutions.iter().filter_map(|at| frontier.points.get(*at));
             points.take(MAX_SOLUTIONS).map(|point| self.efficient(utilities, frontier, point)).collect()
         };
         let numbers = |amounts: &[i128]| -> Vec<(PartyIndex, f64)> {
@@ -329,7 +334,7 @@ impl<'a> PackageSearch<'a> {
     }
 
     /// Builds a package for the result, and spends its points.
-    fn package(&self, values: &[(usize, usize)]) -> Result<Package, SearchError> {
+    fn package(&self, values: &[(CoordinateIndex, usize)]) -> Result<Package, SearchError> {
         self.budget.check()?;
         self.budget.spend_points(values.len().saturating_mul(POINTS_PER_ENTRY))?;
         let package = Package::new(self.problem, self.problem.answers(&self.diagrams, values))?;
@@ -347,16 +352,18 @@ impl<'a> PackageSearch<'a> {
                 break;
             }
             self.budget.check()?;
-            let Some(coordinate) = coordinates.get(path.len()) else {
+            let at = CoordinateIndex(path.len());
+            let Some(coordinate) = coordinates.get(at) else {
                 // Each entry of the path holds the value after the one taken.
-                let values: CoordinateValues = path.iter().enumerate().map(|(at, (_, next))| (at, next - 1)).collect();
+                let values: CoordinateValues =
+                    coordinates.indices().zip(&path).map(|(at, (_, next))| (at, next - 1)).collect();
                 listed.push(self.package(&values)?);
                 continue;
             };
             if value >= coordinate.count {
                 continue;
             }
-            let next = self.diagrams.follow(&self.packages, node, path.len(), value);
+            let next = self.diagrams.follow(&self.packages, node, at, value);
             path.push((node, value + 1));
             if !next.is_zero() {
                 path.push((next, 0));
@@ -381,6 +388,3 @@ impl<'a> PackageSearch<'a> {
         Ok(())
     }
 }
-
-/// The values of a package, as pairs of coordinate index and value.
-pub(super) type CoordinateValues = Vec<(usize, usize)>;

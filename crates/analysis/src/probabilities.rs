@@ -2,8 +2,9 @@
 //!
 //! Owns which statement takes precedence. Must not know how probabilities are combined.
 
+use super::index::CountedLineIndex;
 use super::problem::{CountedLine, Problem};
-use detente_core::scenario::index::RedLineIndex;
+use detente_core::scenario::index::{IndexVec, RedLineIndex};
 use detente_core::scenario::model::Firmness;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -73,8 +74,8 @@ pub struct StatedProbabilities {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("nobody states how probable it is that some of the counted red lines bind")]
 pub struct UnstatedProbabilitiesError {
-    /// The indices of the red lines in [`Problem::lines`].
-    pub lines: Vec<usize>,
+    /// The red lines without a probability, ascending.
+    pub lines: Vec<CountedLineIndex>,
 }
 
 impl StatedProbabilities {
@@ -103,19 +104,19 @@ impl StatedProbabilities {
 }
 
 impl Problem {
-    /// Returns the probability with which each counted line binds, in the order of [`Problem::lines`].
+    /// Returns the probability with which each counted line binds.
     ///
     /// # Errors
     /// Returns the counted lines for which nobody states a probability.
     pub fn binding_probabilities(
         &self,
         stated: &StatedProbabilities,
-    ) -> Result<Vec<BindingProbability>, UnstatedProbabilitiesError> {
+    ) -> Result<IndexVec<CountedLineIndex, BindingProbability>, UnstatedProbabilitiesError> {
         let by_author = |line: &CountedLine| self.red_line(line).and_then(|red_line| red_line.binding_probability);
-        let found: Vec<Option<BindingProbability>> =
+        let found: IndexVec<CountedLineIndex, Option<BindingProbability>> =
             self.lines.iter().map(|line| stated.of(line, by_author(line))).collect();
-        let lines: Vec<usize> =
-            found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(line, _)| line).collect();
+        let lines: Vec<CountedLineIndex> =
+            found.indexed().filter(|(_, found)| found.is_none()).map(|(line, _)| line).collect();
         if lines.is_empty() {
             Ok(found.into_iter().flatten().collect())
         } else {

@@ -7,6 +7,7 @@
 //! circumstances, the package must therefore break the cube's tests of issues: the cube is a product of independent
 //! tests, so dropping its tests of circumstances is exact.
 
+use super::index::CountedLineIndex;
 use detente_condition::{Answer, Axis, Cubes, Decision, InputIndex, Literal, Space, TooManyCutsError, Value};
 use detente_core::engine::{Compiled, Given, NotCoveredError, Supposed};
 use detente_core::scenario::index::{ConstraintIndex, IndexVec, PartyIndex, RedLineIndex};
@@ -54,14 +55,17 @@ pub struct SearchQuestion {
 /// Answers to inputs, in the order of the inputs.
 pub(super) type Answers = Vec<(InputIndex, Answer)>;
 
+/// The possible values of each input, as a mask of its axis.
+pub(super) type Masks = IndexVec<InputIndex, u128>;
+
 /// A conjunction of tests, in the order of the inputs.
 pub(super) type Cube = Vec<Literal>;
 
 /// A reason for which answers to all issues are not a passing package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
-    /// A counted red line, by its index in [`Problem::lines`].
-    Line(usize),
+    /// A counted red line.
+    Line(CountedLineIndex),
     /// A constraint, by its position in the scenario.
     Constraint(ConstraintIndex),
     /// The goal.
@@ -91,7 +95,7 @@ pub struct Problem {
     /// The space of all masks and cubes of this problem.
     pub space: Space,
     /// The red lines that count, by ascending position.
-    pub lines: Vec<CountedLine>,
+    pub lines: IndexVec<CountedLineIndex, CountedLine>,
     /// The cubes in which a constraint is broken or the goal is missed for some value of the circumstances.
     ///
     /// These cubes contain tests of issues only.
@@ -99,11 +103,11 @@ pub struct Problem {
     /// The possible values of each input.
     ///
     /// For an issue, these are the values that its pins allow; for a circumstance, all values that are not ruled out.
-    pub(super) possible: Vec<u128>,
+    pub(super) possible: Masks,
     /// The possible values of each input before any pin or proposal: for an issue, all values.
-    pub(super) full: Vec<u128>,
+    pub(super) full: Masks,
     /// Whether a red line, a constraint, the goal or a pin depends on each input.
-    pub(super) matters: Vec<bool>,
+    pub(super) matters: IndexVec<InputIndex, bool>,
 }
 
 impl Problem {
@@ -132,25 +136,25 @@ impl Problem {
         let scenario = &**compiled.scenario();
         let inputs = compiled.effective_inputs(&question.circumstances, Some(question.day))?;
         let space = joined_space(&question, cuts)?;
-        let mut full: Vec<u128> = space.axes().iter().map(Axis::full).collect();
+        let mut full: Masks = space.axes().iter().map(Axis::full).collect();
         for (input, axis) in inputs.iter().zip(space.axes()).skip(scenario.issue_count) {
-            if let Some(known) = full.get_mut(input.input.index()) {
+            if let Some(known) = full.get_mut(input.input) {
                 *known = axis.possible(&input.answer);
             }
         }
         let mut problem = Self {
             space,
-            lines: Vec::new(),
+            lines: IndexVec::default(),
             hard: Vec::new(),
             possible: full.clone(),
             full,
-            matters: vec![false; scenario.inputs.len()],
+            matters: vec![false; scenario.inputs.len()].into(),
             question,
         };
         for (input, answer) in problem.question.aim.pins.clone() {
             problem.pin(input, &answer);
         }
-        let counted: Vec<CountedLine> = compiled
+        let counted: IndexVec<CountedLineIndex, CountedLine> = compiled
             .counted(problem.question.day, problem.question.supposed.as_deref(), problem.question.aim.floor)
             .filter(|counted| problem.question.aim.counts.get(counted.red_line.party).is_some_and(|counts| *counts))
             .map(|counted| CountedLine {
@@ -177,10 +181,10 @@ impl Problem {
 
     fn pin(&mut self, input: InputIndex, answer: &Answer) {
         let Some(axis) = self.space.axis(input) else { return };
-        if let Some(possible) = self.possible.get_mut(input.index()) {
+        if let Some(possible) = self.possible.get_mut(input) {
             *possible &= axis.possible(answer);
         }
-        if let Some(matters) = self.matters.get_mut(input.index()) {
+        if let Some(matters) = self.matters.get_mut(input) {
             *matters = true;
         }
     }
@@ -217,7 +221,7 @@ impl Problem {
 
     /// Whether the known values of an input leave some value of an answer possible.
     pub fn leaves_possible(&self, input: InputIndex, answer: &Answer) -> bool {
-        let (axis, known) = (self.space.axis(input), self.full.get(input.index()));
+        let (axis, known) = (self.space.axis(input), self.full.get(input));
         axis.zip(known).is_some_and(|(axis, known)| !axis.contradicts(axis.full() & !(axis.possible(answer) & known)))
     }
 
@@ -234,8 +238,8 @@ impl Problem {
     ///
     /// An issue is left out if no counted red line, constraint, goal or pin depends on it.
     pub fn issues(&self) -> Vec<InputIndex> {
-        let issues = (0..).zip(&self.matters).map(|(at, matters)| (InputIndex(at), *matters));
-        issues.filter(|(input, matters)| *matters && self.is_issue(*input)).map(|(input, _)| input).collect()
+        let issues = self.matters.indexed().filter(|(input, matters)| **matters && self.is_issue(*input));
+        issues.map(|(input, _)| input).collect()
     }
 
     /// Returns the red line of a counted line.
@@ -300,17 +304,17 @@ fn cuts_of(input: InputIndex, answer: &Answer) -> impl Iterator<Item = (InputInd
 }
 
 /// Whether some of the possible values lie in a cube.
-pub(super) fn touches(space: &Space, possible: &[u128], cube: &[Literal]) -> bool {
+pub(super) fn touches(space: &Space, possible: &Masks, cube: &[Literal]) -> bool {
     cube.iter().all(|literal| {
-        let known = possible.get(literal.input.index()).copied().unwrap_or(u128::MAX);
+        let known = possible.get(literal.input).copied().unwrap_or(u128::MAX);
         space.axis(literal.input).is_some_and(|axis| !axis.contradicts((literal.forbids | !known) & axis.full()))
     })
 }
 
 /// Marks the inputs that a cube tests.
-fn mark_tested(matters: &mut [bool], cube: &Cube) {
+fn mark_tested(matters: &mut IndexVec<InputIndex, bool>, cube: &Cube) {
     for literal in cube {
-        if let Some(matters) = matters.get_mut(literal.input.index()) {
+        if let Some(matters) = matters.get_mut(literal.input) {
             *matters = true;
         }
     }

@@ -6,18 +6,19 @@
 //! values. Must not know where the probabilities come from.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
-use super::diagram::{CoordinateKind, Diagrams};
+use super::diagram::{CoordinateKind, CoordinateValues, Diagrams};
 use super::fold::Algebra;
+use super::index::{ChoiceIndex, CoordinateIndex, CountedLineIndex};
 use super::package::Package;
-use super::packages::CoordinateValues;
-use super::problem::{Answers, Cube, Problem, touches};
+use super::problem::{Answers, Cube, Masks, Problem, touches};
 use biodivine_lib_bdd::Bdd;
 use detente_condition::{Answer, InputIndex};
 use detente_core::engine::{Given, NotCoveredError};
+use detente_core::scenario::index::IndexVec;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The probability with which each counted line binds, by its index in [`Problem::lines`].
-pub type BindingProbabilities = [f64];
+/// The probability with which each counted line binds.
+pub type BindingProbabilities = IndexVec<CountedLineIndex, f64>;
 
 /// A range of probabilities, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,8 +37,8 @@ const CERTAIN: ProbabilityRange = ProbabilityRange { low: 1.0, high: 1.0 };
 pub struct BestPackage {
     /// The answers, and the crossed red lines that do not count.
     pub package: Package,
-    /// The counted lines that the package crosses for some value of the circumstances, by index.
-    pub could_cross: Vec<usize>,
+    /// The counted lines that the package crosses for some value of the circumstances.
+    pub could_cross: Vec<CountedLineIndex>,
     /// The probability over the values of unknown circumstances.
     ///
     /// No package has a greater `low`.
@@ -47,8 +48,8 @@ pub struct BestPackage {
 /// The change that certainty about one counted line would make.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LineImportance {
-    /// The index of the line in [`Problem::lines`].
-    pub line: usize,
+    /// The line.
+    pub line: CountedLineIndex,
     /// The probability of the proposal if the line certainly binds, and if it certainly does not.
     pub proposal: Option<(ProbabilityRange, ProbabilityRange)>,
     /// The probability of the best package in both cases; each case may have a different best package.
@@ -86,7 +87,7 @@ impl Problem {
     ) -> Result<Robustness, NotCoveredError> {
         let mut found = Robustness::default();
         let state = terms.map(|terms| self.given_state(terms)).transpose()?;
-        let best = match self.assess(state.as_deref(), probabilities, with_importance, budget, &mut found) {
+        let best = match self.assess(state.as_ref(), probabilities, with_importance, budget, &mut found) {
             Ok(best) => best,
             Err(cut) => {
                 found.cut_short = Some(cut);
@@ -100,26 +101,26 @@ impl Problem {
         Ok(found)
     }
 
-    /// Returns the indices of the counted lines that answers cross for some value of the circumstances.
-    fn could_cross(&self, answers: &[(InputIndex, Answer)]) -> Vec<usize> {
+    /// Returns the counted lines that answers cross for some value of the circumstances.
+    fn could_cross(&self, answers: &[(InputIndex, Answer)]) -> Vec<CountedLineIndex> {
         let mut state = self.full.clone();
         for (input, answer) in answers {
-            if let (Some(mask), Some(axis)) = (state.get_mut(input.index()), self.space.axis(*input)) {
+            if let (Some(mask), Some(axis)) = (state.get_mut(*input), self.space.axis(*input)) {
                 *mask = axis.possible(answer);
             }
         }
         let crossed = |cubes: &[Cube]| cubes.iter().any(|cube| touches(&self.space, &state, cube));
-        (0..).zip(&self.lines).filter(|(_, line)| crossed(&line.crossed)).map(|(place, _)| place).collect()
+        self.lines.indexed().filter(|(_, line)| crossed(&line.crossed)).map(|(at, _)| at).collect()
     }
 
     /// Returns the possible values of each input.
     ///
     /// For an issue, these are the values that the terms allow; for a circumstance, all values that are not ruled out.
-    fn given_state(&self, terms: &[Given]) -> Result<Vec<u128>, NotCoveredError> {
+    fn given_state(&self, terms: &[Given]) -> Result<Masks, NotCoveredError> {
         let inputs = self.question.compiled.effective_inputs(terms, Some(self.question.day))?;
         let mut state = self.full.clone();
         for (input, axis) in inputs.iter().zip(self.space.axes()) {
-            if let (Some(mask), true) = (state.get_mut(input.input.index()), self.is_issue(input.input)) {
+            if let (Some(mask), true) = (state.get_mut(input.input), self.is_issue(input.input)) {
                 *mask = axis.possible(&input.answer);
             }
         }
@@ -128,7 +129,7 @@ impl Problem {
 
     fn assess(
         &self,
-        state: Option<&[u128]>,
+        state: Option<&Masks>,
         probabilities: &BindingProbabilities,
         with_importance: bool,
         budget: &Budget<'_>,
@@ -168,12 +169,12 @@ impl Problem {
         budget: &Budget<'_>,
         found: &mut Vec<LineImportance>,
     ) -> Result<(), SearchLimit> {
-        for line in 0..self.lines.len() {
-            budget.report(SearchPhase::WeighingRedLines, line, self.lines.len());
+        for line in self.lines.indices() {
+            budget.report(SearchPhase::WeighingRedLines, line.index(), self.lines.len());
             let certain =
                 |weighed: &WeightedDiagram<'_>| -> Result<Option<(ProbabilityRange, ProbabilityRange)>, SearchLimit> {
-                    let with = |probability: f64| -> Vec<f64> {
-                        let each = probabilities.iter().enumerate();
+                    let with = |probability: f64| -> BindingProbabilities {
+                        let each = probabilities.indexed();
                         each.map(|(at, stated)| if at == line { probability } else { *stated }).collect()
                     };
                     Ok(weighed.range(&with(1.0))?.zip(weighed.range(&with(0.0))?))
@@ -207,9 +208,9 @@ struct WeightedDiagram<'a> {
     diagrams: Diagrams<'a>,
     bdd: Bdd,
     /// The possible values of each input.
-    state: Vec<u128>,
+    state: Masks,
     /// The lines that are crossed for every value of the open inputs.
-    crossed: Vec<usize>,
+    crossed: Vec<CountedLineIndex>,
     budget: &'a Budget<'a>,
     /// Whether the issues are chosen, as for the best package; otherwise open issues count as unknown.
     chooses: bool,
@@ -220,15 +221,15 @@ impl<'a> WeightedDiagram<'a> {
     ///
     /// With `chooses`, the issues are chosen within the constraints, the goal and the pins; without it, open issues
     /// count as unknown.
-    fn new(problem: &'a Problem, state: &[u128], chooses: bool, budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
+    fn new(problem: &'a Problem, state: &Masks, chooses: bool, budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
         // Drop tests that every possible value passes, and cubes that no possible value passes.
         let left = |cube: &Cube| -> Option<Cube> {
             let open = |literal: &&detente_condition::Literal| {
-                state.get(literal.input.index()).is_none_or(|possible| possible & literal.forbids != 0)
+                state.get(literal.input).is_none_or(|possible| possible & literal.forbids != 0)
             };
             touches(&problem.space, state, cube).then(|| cube.iter().filter(open).copied().collect())
         };
-        let lines: Vec<Vec<Cube>> =
+        let lines: IndexVec<CountedLineIndex, Vec<Cube>> =
             problem.lines.iter().map(|line| line.crossed.iter().filter_map(left).collect()).collect();
         let hard = if chooses { problem.hard_cubes() } else { Vec::new() };
         let inputs =
@@ -243,10 +244,10 @@ impl<'a> WeightedDiagram<'a> {
         // Circumstances come last, because a package is chosen before they are known.
         order.sort_by_key(|input| !problem.is_issue(*input));
         let place: BTreeMap<InputIndex, usize> = order.iter().enumerate().map(|(at, input)| (*input, at)).collect();
-        let mut order_with_bindings: Vec<(InputIndex, Vec<usize>)> =
+        let mut order_with_bindings: Vec<(InputIndex, Vec<CountedLineIndex>)> =
             order.iter().map(|input| (*input, Vec::new())).collect();
         let mut crossed = Vec::new();
-        for (line, cubes) in lines.iter().enumerate() {
+        for (line, cubes) in lines.indexed() {
             if cubes.iter().any(Vec::is_empty) {
                 crossed.push(line);
             } else if let Some(last) = inputs(cubes).iter().filter_map(|input| place.get(input)).max()
@@ -257,7 +258,7 @@ impl<'a> WeightedDiagram<'a> {
         }
         let mut diagrams = Diagrams::new(&order_with_bindings, &problem.space, budget)?;
         let mut parts = Vec::new();
-        for (line, cubes) in lines.iter().enumerate() {
+        for (line, cubes) in lines.indexed() {
             if !crossed.contains(&line) && !cubes.is_empty() {
                 let crossing = diagrams.any_of(cubes)?;
                 parts.push(diagrams.unless_binding(line, &crossing)?);
@@ -267,7 +268,7 @@ impl<'a> WeightedDiagram<'a> {
             parts.push(diagrams.any_of(cubes)?.not());
         }
         let bdd = diagrams.all_of(parts, SearchPhase::CombiningRedLines)?;
-        Ok(Self { problem, diagrams, bdd, state: state.to_vec(), crossed, budget, chooses })
+        Ok(Self { problem, diagrams, bdd, state: state.clone(), crossed, budget, chooses })
     }
 
     /// Returns the range of the probability; if issues are chosen, the range of the best package.
@@ -284,14 +285,14 @@ impl<'a> WeightedDiagram<'a> {
         &self,
         probabilities: &BindingProbabilities,
     ) -> Result<Option<(ProbabilityRange, CoordinateValues)>, SearchLimit> {
-        let mut algebra = ProbabilityAlgebra { weighed: self, probabilities, choices: Vec::new() };
+        let mut algebra = ProbabilityAlgebra { weighed: self, probabilities, choices: IndexVec::default() };
         let Some((range, mut next)) = self.diagrams.fold(&self.bdd, &mut algebra)? else { return Ok(None) };
         let mut values = Vec::new();
         while let Some((coordinate, value, after)) = next.and_then(|at| algebra.choices.get(at)).copied() {
             values.push((coordinate, value));
             next = after;
         }
-        let spared = |line: &usize| 1.0 - probabilities.get(*line).copied().unwrap_or(1.0);
+        let spared = |line: &CountedLineIndex| 1.0 - probabilities.get(*line).copied().unwrap_or(1.0);
         let factor: f64 = self.crossed.iter().map(spared).product();
         Ok(Some((ProbabilityRange { low: range.low * factor, high: range.high * factor }, values)))
     }
@@ -300,18 +301,22 @@ impl<'a> WeightedDiagram<'a> {
 struct ProbabilityAlgebra<'a> {
     weighed: &'a WeightedDiagram<'a>,
     probabilities: &'a BindingProbabilities,
-    /// The choices: coordinate, value, and the index of the choice at the next chosen coordinate.
-    choices: Vec<(usize, usize, Option<usize>)>,
+    /// The choices: coordinate, value, and the choice at the next chosen coordinate.
+    choices: IndexVec<ChoiceIndex, (CoordinateIndex, usize, Option<ChoiceIndex>)>,
 }
 
 impl Algebra for ProbabilityAlgebra<'_> {
-    type Value = (ProbabilityRange, Option<usize>);
+    type Value = (ProbabilityRange, Option<ChoiceIndex>);
 
     fn admitted(&mut self) -> Self::Value {
         (ProbabilityRange { low: 1.0, high: 1.0 }, None)
     }
 
-    fn level(&mut self, at: usize, after: &[(usize, Self::Value)]) -> Result<Option<Self::Value>, SearchLimit> {
+    fn level(
+        &mut self,
+        at: CoordinateIndex,
+        after: &[(usize, Self::Value)],
+    ) -> Result<Option<Self::Value>, SearchLimit> {
         self.weighed.budget.check()?;
         let Some(coordinate) = self.weighed.diagrams.coordinates.get(at) else { return Ok(None) };
         if let CoordinateKind::Binding(line) = coordinate.kind {
@@ -341,7 +346,7 @@ impl Algebra for ProbabilityAlgebra<'_> {
             }
             return Ok(best.map(|(value, (range, next))| {
                 self.choices.push((at, *value, *next));
-                (*range, Some(self.choices.len() - 1))
+                (*range, Some(ChoiceIndex(self.choices.len() - 1)))
             }));
         }
         let lows = after.iter().map(|(_, (range, _))| range.low);
@@ -350,9 +355,9 @@ impl Algebra for ProbabilityAlgebra<'_> {
         Ok(Some((range, after.first().and_then(|(_, (_, next))| *next))))
     }
 
-    fn values(&self, at: usize) -> Vec<usize> {
+    fn values(&self, at: CoordinateIndex) -> Vec<usize> {
         let Some(coordinate) = self.weighed.diagrams.coordinates.get(at) else { return Vec::new() };
-        let mask = coordinate.input().and_then(|input| self.weighed.state.get(input.index()));
+        let mask = coordinate.input().and_then(|input| self.weighed.state.get(input));
         coordinate.admitted(mask.copied().unwrap_or(u128::MAX))
     }
 }

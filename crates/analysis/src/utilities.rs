@@ -4,9 +4,10 @@
 //! More is better in all criteria. Must not know of packages or diagrams.
 
 use super::decimal::{Decimal, to_f64};
+use super::index::CriterionIndex;
 use detente_condition::{Answer, InputIndex, Space, Value};
 use detente_core::scenario::Scenario;
-use detente_core::scenario::index::PartyIndex;
+use detente_core::scenario::index::{IndexVec, PartyIndex};
 use detente_core::scenario::model::Ranking;
 use std::collections::HashMap;
 use thiserror::Error;
@@ -36,9 +37,9 @@ pub(super) enum Criterion {
 /// All preferences of a scenario on one scale.
 #[derive(Clone, Debug)]
 pub(super) struct Utilities {
-    pub(super) criteria: Vec<Criterion>,
-    /// The amounts that a value of an input adds, each with the index of its criterion.
-    adds: HashMap<(InputIndex, usize), Vec<(usize, i128)>>,
+    pub(super) criteria: IndexVec<CriterionIndex, Criterion>,
+    /// The amounts that a value of an input adds, each with its criterion.
+    adds: HashMap<(InputIndex, usize), Vec<(CriterionIndex, i128)>>,
     /// The utility without a deal of each party with numbers, in the order of the criteria.
     pub(super) disagreement: Vec<i128>,
     /// The number of decimal places of all amounts.
@@ -71,7 +72,8 @@ impl Utilities {
             .ok_or(NotExactError)?;
         let all = decimals.iter().chain(stated.iter().map(|(_, number)| number));
         let scale = all.map(Decimal::places).max().unwrap_or(0);
-        let mut utilities = Self { criteria: Vec::new(), adds: HashMap::new(), disagreement: Vec::new(), scale };
+        let mut utilities =
+            Self { criteria: IndexVec::default(), adds: HashMap::new(), disagreement: Vec::new(), scale };
         utilities.add_sums(scenario, space)?;
         for criterion in &utilities.criteria {
             let Criterion::Sum { party } = criterion else { continue };
@@ -85,7 +87,7 @@ impl Utilities {
     fn add_sums(&mut self, scenario: &Scenario, space: &Space) -> Result<(), NotExactError> {
         for party in scenario.parties.indices() {
             let of_party = scenario.preferences.iter().filter(|preference| preference.party == party);
-            let criterion = self.criteria.len();
+            let criterion = CriterionIndex(self.criteria.len());
             let mut any = false;
             for preference in of_party {
                 let Ranking::Cardinal(values) = &preference.ranking else { continue };
@@ -113,7 +115,7 @@ impl Utilities {
     fn add_ranks(&mut self, scenario: &Scenario, space: &Space) {
         for preference in &scenario.preferences {
             let Ranking::Ordinal(order) = &preference.ranking else { continue };
-            let criterion = self.criteria.len();
+            let criterion = CriterionIndex(self.criteria.len());
             self.criteria.push(Criterion::Rank { party: preference.party, input: preference.issue });
             for (rank, value) in (0i128..).zip(order) {
                 if let Some(at) = index_of(space, preference.issue, *value) {
@@ -123,8 +125,8 @@ impl Utilities {
         }
     }
 
-    /// Returns the amounts that a value of an input adds, each with the index of its criterion.
-    pub(super) fn added(&self, input: InputIndex, value: usize) -> &[(usize, i128)] {
+    /// Returns the amounts that a value of an input adds, each with its criterion.
+    pub(super) fn added(&self, input: InputIndex, value: usize) -> &[(CriterionIndex, i128)] {
         self.adds.get(&(input, value)).map_or(&[], |adds| adds)
     }
 

@@ -6,6 +6,7 @@
 use crate::convert::term::from_answer;
 use crate::schema::proto::v1::{self, domain};
 use detente_condition::{Domain, InputIndex};
+use detente_core::scenario::ids::InputId;
 use detente_core::scenario::model::Input;
 use detente_core::scenario::{Diagnostics, load_answers, load_proposal};
 use std::sync::Arc;
@@ -77,7 +78,7 @@ fn input(id: &str, domain: Option<&v1::Domain>) -> Input {
         Some(domain::Kind::Flag(_)) | None => Domain::Flag,
     };
     Input {
-        id: id.into(),
+        id: InputId::new(id),
         title: String::new(),
         question: String::new(),
         domain,

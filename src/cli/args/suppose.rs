@@ -13,7 +13,7 @@ use crate::schema::proto::v1::{self, domain};
 use anyhow::Result;
 use detente_condition::{did_you_mean, nearest};
 use detente_core::scenario::Diagnostics;
-use detente_core::scenario::model::Firmness;
+use detente_core::scenario::model::{Firmness, Polarity};
 
 pub(crate) const SUPPOSE_HELP: &str = "\
 Hypothesis, for this question only. Repeatable; hypotheses apply in their order:
@@ -126,9 +126,9 @@ impl HypothesisReader<'_> {
             id,
             party: added.party.to_owned(),
             title: String::new(),
-            condition: Some(match added.requires {
-                true => Condition::Requires(added.condition.to_owned()),
-                false => Condition::Rejects(added.condition.to_owned()),
+            condition: Some(match added.polarity {
+                Polarity::Requires => Condition::Requires(added.condition.to_owned()),
+                Polarity::Rejects => Condition::Rejects(added.condition.to_owned()),
             }),
             firmness: firmness.into(),
         }))
@@ -151,7 +151,7 @@ impl HypothesisReader<'_> {
 struct AddedRedLine<'a> {
     party: &'a str,
     firmness: Option<&'a str>,
-    requires: bool,
+    polarity: Polarity,
     condition: &'a str,
 }
 
@@ -160,12 +160,8 @@ impl<'a> AddedRedLine<'a> {
         let (party, rest) = first_word(text)?;
         let (second, rest) = first_word(rest)?;
         let of = |verb, firmness, condition: &'a str| {
-            let requires = match verb {
-                "rejects" => false,
-                "requires" => true,
-                _ => return None,
-            };
-            Some(Self { party, firmness, requires, condition: condition.trim() })
+            let polarity = [Polarity::Rejects, Polarity::Requires].into_iter().find(|known| known.word() == verb)?;
+            Some(Self { party, firmness, polarity, condition: condition.trim() })
         };
         of(second, None, rest).or_else(|| {
             let (third, rest) = first_word(rest)?;

@@ -7,6 +7,7 @@ use super::terms::answer;
 use crate::convert::term::entry_id;
 use detente_core::engine::{Cause, EffectiveInput, Evaluation, Finding, Origin, Stance, Status, Verdict};
 use detente_core::scenario::Scenario;
+use detente_core::scenario::ids::PartyId;
 
 /// Puts a reason into words. Causes on the same input form one phrase.
 pub fn reason(scenario: &Scenario, inputs: &[EffectiveInput], causes: &[Cause]) -> String {
@@ -98,7 +99,7 @@ pub fn summary(scenario: &Scenario, evaluation: &Evaluation, supposed: usize) ->
 }
 
 /// Lists the red lines that give a party its stance, firmest first: "x (firm), y (firm) and 2 more".
-fn lines(scenario: &Scenario, evaluation: &Evaluation, party: &str, stance: Stance) -> String {
+fn lines(scenario: &Scenario, evaluation: &Evaluation, party: &PartyId, stance: Stance) -> String {
     const MOST: usize = 4;
     let belongs = |finding: &&Finding| {
         let red_line = evaluation.red_line(scenario, finding);
@@ -108,7 +109,7 @@ fn lines(scenario: &Scenario, evaluation: &Evaluation, party: &str, stance: Stan
             (Status::Undetermined, _) => Stance::Undecided,
             _ => Stance::NoStatedObjection,
         };
-        owner.is_some_and(|owner| &*owner.id == party) && given == stance
+        owner.is_some_and(|owner| owner.id == *party) && given == stance
     };
     let mine: Vec<&Finding> = evaluation.findings.iter().filter(belongs).collect();
     let mut parts: Vec<String> = mine

@@ -2,7 +2,7 @@
 //!
 //! Must not know how a hypothesis is validated or what it changes.
 
-use detente_core::scenario::model::Firmness;
+use detente_core::scenario::model::{Firmness, Polarity};
 
 /// A circumstance without a value.
 pub fn unknown_circumstance(id: &str) -> String {
@@ -19,8 +19,7 @@ pub fn changed_firmness(id: &str, firmness: Firmness) -> String {
     format!("{id} is held as {}", firmness.word())
 }
 
-/// An added red line. `condition` is one line, and `requires` tells whether its falsehood crosses the red line.
-pub fn added_red_line(id: &str, party: &str, requires: bool, condition: &str, firmness: Firmness) -> String {
-    let verb = if requires { "requires" } else { "rejects" };
-    format!("{party} {verb} {condition} ({}), as {id}", firmness.word())
+/// An added red line. `condition` is one line.
+pub fn added_red_line(id: &str, party: &str, polarity: Polarity, condition: &str, firmness: Firmness) -> String {
+    format!("{party} {} {condition} ({}), as {id}", polarity.word(), firmness.word())
 }

@@ -22,7 +22,7 @@ pub fn summary(problem: &Problem, impasse: &Impasse) -> String {
                 .in_every
                 .iter()
                 .flatten()
-                .filter_map(|place| problem.red_line(problem.lines.get(*place)?))
+                .filter_map(|line| problem.red_line(problem.lines.get(*line)?))
                 .map(|red_line| red_line.id.to_string())
                 .collect();
             let opened = match single.as_slice() {

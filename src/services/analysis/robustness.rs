@@ -12,7 +12,7 @@ use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1;
-use detente_analysis::{Budget, MAX_SWEEP, StatedProbabilities, Sweep};
+use detente_analysis::{BindingProbabilities, Budget, MAX_SWEEP, StatedProbabilities, Sweep};
 use detente_condition::InputIndex;
 use detente_core::engine::Compiled;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub(super) fn assess_robustness(
         let text = format!("there are more than {MAX_SWEEP} combinations of values: sweep over fewer circumstances");
         ApiError::InvalidRequest(Violations::one("sweep", text))
     })?;
-    let probabilities: Vec<f64> = used.iter().map(|used| used.probability).collect();
+    let probabilities: BindingProbabilities = used.iter().map(|used| used.probability).collect();
     let terms = validated.terms.as_deref();
     let not_covered = |cause| ApiError::DateNotCovered { field: "as_of", cause };
     let found = problem.robustness(terms, &probabilities, true, budget).map_err(not_covered)?;

@@ -3,7 +3,8 @@
 use super::robustness::probabilities;
 use crate::oracle::case::{Case, Kind, for_seeds};
 use detente_analysis::{
-    Amendments, Bounds, Budget, Impasse, PackageOrder, PackageQuery, PackageResults, Problem, Robustness, SearchLimit,
+    Amendments, BindingProbabilities, Bounds, Budget, Impasse, PackageOrder, PackageQuery, PackageResults, Problem,
+    Robustness, SearchLimit,
 };
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ struct Questions<'a> {
     case: &'a Case,
     problem: Problem,
     wanted: Vec<PackageQuery>,
-    probabilities: Vec<f64>,
+    probabilities: BindingProbabilities,
 }
 
 const MOST: usize = 4;
@@ -150,7 +151,7 @@ fn answers_cut_short_are_correct_and_marked() {
             disagreement: compared.then(Vec::new),
         };
         let wanted = vec![wanted(PackageOrder::Stable, true), wanted(PackageOrder::Diverse, false)];
-        let asked = Questions { case: &case, problem, wanted, probabilities };
+        let asked = Questions { case: &case, problem, wanted, probabilities: probabilities.into() };
         let asks = Cell::new(0usize);
         let most_asks = Cell::new(0usize);
         let never = || {

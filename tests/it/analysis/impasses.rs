@@ -2,7 +2,7 @@
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, members, minimal};
-use detente_analysis::{Budget, Impasse, MAX_IMPASSE_RESULTS, SearchLimit};
+use detente_analysis::{Budget, CountedLineIndex, Impasse, MAX_IMPASSE_RESULTS, SearchLimit};
 use std::collections::BTreeSet;
 
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Coverage {
 fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     let lines = case.counted();
     assert!(lines.len() <= 12, "all sets of lines are tried");
-    let all: Vec<usize> = (0..lines.len()).collect();
+    let all: Vec<CountedLineIndex> = (0..lines.len()).map(CountedLineIndex).collect();
     // The sets of red lines crossed by the assignments that meet everything else.
     let crossed: BTreeSet<u32> =
         search.met.iter().filter(|met| met.is_admissible()).map(crate::oracle::search::Met::crossed_somehow).collect();
@@ -43,15 +43,16 @@ fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     let sets = |is_one: &dyn Fn(u32) -> bool| -> Vec<u32> {
         minimal(&(0..=every_line).filter(|set| is_one(*set)).collect::<BTreeSet<u32>>())
     };
-    let in_order = |sets: Vec<u32>, firmest_first: bool| -> Vec<Vec<usize>> {
-        let mut sets: Vec<Vec<usize>> = sets.into_iter().map(members).collect();
-        let firmest = |set: &Vec<usize>| set.iter().map(|line| lines[*line].1.firmness).max();
+    let in_order = |sets: Vec<u32>, firmest_first: bool| -> Vec<Vec<CountedLineIndex>> {
+        let lines_of = |set: u32| members(set).into_iter().map(CountedLineIndex).collect();
+        let mut sets: Vec<Vec<CountedLineIndex>> = sets.into_iter().map(lines_of).collect();
+        let firmest = |set: &Vec<CountedLineIndex>| set.iter().map(|line| lines[line.index()].1.firmness).max();
         sets.sort_by_key(|set| (firmest_first.then(|| firmest(set)), set.len(), set.clone()));
         sets
     };
     let conflicts = in_order(sets(&|kept| !passes_without(every_line & !kept)), false);
     let concessions = in_order(sets(&passes_without), true);
-    let is_in = |line: &usize| conflicts.iter().filter(|conflict| conflict.contains(line)).count();
+    let is_in = |line: &CountedLineIndex| conflicts.iter().filter(|conflict| conflict.contains(line)).count();
     Impasse {
         is_impasse: Some(true),
         is_contradiction: false,
@@ -81,8 +82,9 @@ pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     assert_eq!(found.in_none, expected.in_none.filter(|_| known));
 
     let concessions = &expected.concessions;
-    let firmest =
-        |set: &Vec<usize>| set.iter().map(|line| problem.lines[*line].firmness).max().expect("a line to soften");
+    let firmest = |set: &Vec<CountedLineIndex>| {
+        set.iter().map(|line| problem.lines[line.index()].firmness).max().expect("a line to soften")
+    };
     coverage.open += usize::from(expected.is_impasse == Some(false));
     coverage.contradictions += usize::from(expected.is_contradiction && !problem.lines.is_empty());
     coverage.impasses += usize::from(!concessions.is_empty());

@@ -5,7 +5,7 @@ use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::generate::Choices;
 use crate::oracle::search::{Met, Search, members};
 use crate::oracle::world::Knowledge;
-use detente_analysis::{Budget, ProbabilityRange};
+use detente_analysis::{BindingProbabilities, Budget, CountedLineIndex, ProbabilityRange};
 
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
@@ -57,8 +57,9 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
     let problem = case.problem();
     let search = Search::new(case);
     let probabilities = &given[..problem.lines.len()];
+    let stated: BindingProbabilities = probabilities.to_vec().into();
     let terms = with_terms.then(|| case.given());
-    let found = problem.robustness(terms.as_deref(), probabilities, true, &Budget::unhurried()).unwrap();
+    let found = problem.robustness(terms.as_deref(), &stated, true, &Budget::unhurried()).unwrap();
     assert_eq!(found.cut_short, None);
     let known = case.known(&case.terms);
     let within = search.within(&known);
@@ -96,12 +97,12 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
         }
     }
 
-    let mut lines: Vec<usize> = Vec::new();
+    let mut lines: Vec<CountedLineIndex> = Vec::new();
     let mut changes: Vec<f64> = Vec::new();
     for importance in &found.importance {
         let with = |probability: f64| -> Vec<f64> {
             let mut certain = probabilities.to_vec();
-            certain[importance.line] = probability;
+            certain[importance.line.index()] = probability;
             certain
         };
         let (binding, not) = (with(1.0), with(0.0));
@@ -122,8 +123,8 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
     let ties = lines.windows(2).zip(changes.windows(2)).filter(|(_, changes)| changes[0] == changes[1]);
     assert!(ties.into_iter().all(|(lines, _)| lines[0] < lines[1]), "of equal ones the first: {lines:?} {changes:?}");
     lines.sort_unstable();
-    assert_eq!(lines, (0..problem.lines.len()).collect::<Vec<_>>(), "each line once");
-    let silent = problem.robustness(terms.as_deref(), probabilities, false, &Budget::unhurried()).unwrap();
+    assert_eq!(lines, problem.lines.indices().collect::<Vec<_>>(), "each line once");
+    let silent = problem.robustness(terms.as_deref(), &stated, false, &Budget::unhurried()).unwrap();
     assert_eq!((silent.proposal, &silent.best), (found.proposal, &found.best));
     assert!(silent.importance.is_empty());
 

@@ -4,6 +4,7 @@ use crate::oracle::agreement::{check_everything, compile, day, in_order};
 use crate::oracle::generate::{self, Choices};
 use crate::oracle::world::{Knowledge, Value};
 use detente_core::engine::{Cause, Detail, Status};
+use detente_core::scenario::model::Polarity;
 use proptest::prelude::*;
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -94,7 +95,7 @@ proptest! {
             for finding in &evaluation.findings {
                 let red_line = &compiled.scenario().red_lines[finding.red_line.index()];
                 let truth = cel::Program::compile(&red_line.condition.text).unwrap().execute(&context).unwrap();
-                let crossed = truth == cel::Value::Bool(!red_line.requires);
+                let crossed = truth == cel::Value::Bool(red_line.polarity == Polarity::Rejects);
                 if finding.status == Status::NotRecorded {
                     continue;
                 }

@@ -2,8 +2,8 @@
 //! rejected.
 
 use detente_core::scenario;
-use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Ranking, Role};
+use detente_core::scenario::{DateRange, Scenario};
 use detente_import::genius;
 use detente_import::genius::{Convention, MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES, MAX_PROFILES, XmlFile};
 
@@ -52,12 +52,13 @@ fn the_scenario_file_matches_the_golden_file() {
 fn names_become_ids_and_stay_as_titles() {
     let scenario = load(&market(Convention::AsPublished));
     assert_eq!(
-        (&*scenario.id, scenario.covers, scenario.as_of.to_string()),
-        ("market", (scenario.as_of, scenario.as_of), "2010-01-01".to_owned())
+        (scenario.id.as_str(), scenario.covers, scenario.as_of.to_string()),
+        ("market", DateRange::of_day(scenario.as_of), "2010-01-01".to_owned())
     );
-    let parties: Vec<_> = scenario.parties.iter().map(|party| (&*party.id, party.name.as_str(), party.role)).collect();
+    let parties: Vec<_> =
+        scenario.parties.iter().map(|party| (party.id.as_str(), party.name.as_str(), party.role)).collect();
     assert_eq!(parties, [("anna", "Anna", Role::Principal), ("party_2nd_party", "2nd party", Role::Principal)]);
-    let issues: Vec<_> = scenario.issues().iter().map(|issue| (&*issue.id, issue.title.as_str())).collect();
+    let issues: Vec<_> = scenario.issues().iter().map(|issue| (issue.id.as_str(), issue.title.as_str())).collect();
     let expected = [
         ("days_hours", "Days & hours"),
         ("issue_import", "Import"),
@@ -139,15 +140,18 @@ fn the_id_and_the_day_may_be_given() {
         convention: Convention::AsPublished,
     };
     let scenario = load(&genius::import(DOMAIN, &[ANNA], &given).unwrap());
-    assert_eq!((&*scenario.id, scenario.as_of.to_string()), ("stall", "2011-06-30".to_owned()));
+    assert_eq!((scenario.id.as_str(), scenario.as_of.to_string()), ("stall", "2011-06-30".to_owned()));
 }
 
 #[test]
 fn two_profiles_of_one_name_are_two_parties() {
     let again = XmlFile { path: "elsewhere/Anna.xml", ..ANNA };
     let scenario = load(&genius::import(DOMAIN, &[ANNA, again], &options(Convention::AsPublished)).unwrap());
-    assert_eq!(scenario.parties.iter().map(|party| &*party.id).collect::<Vec<_>>(), ["anna", "anna_2"]);
-    assert_eq!(scenario.sources.iter().map(|source| &*source.id).collect::<Vec<_>>(), ["market", "anna", "anna-2"]);
+    assert_eq!(scenario.parties.iter().map(|party| party.id.as_str()).collect::<Vec<_>>(), ["anna", "anna_2"]);
+    assert_eq!(
+        scenario.sources.iter().map(|source| source.id.as_str()).collect::<Vec<_>>(),
+        ["market", "anna", "anna-2"]
+    );
 }
 
 /// The error message of an import of a domain and one profile. `of_domain` says whether `text` is the domain.

@@ -30,7 +30,7 @@ fn quotes_from_the_article_occur_in_it() {
         .chain(scenario.preferences.iter().flat_map(|preference| &preference.evidence))
         .chain(scenario.inputs.iter().flat_map(|input| &input.evidence));
     let mut compared = 0;
-    for piece in evidence.filter(|piece| &*scenario.sources[piece.source.index()].id == "bbc-news-russian") {
+    for piece in evidence.filter(|piece| scenario.sources[piece.source.index()].id.as_str() == "bbc-news-russian") {
         if !piece.quote.is_empty() {
             compared += 1;
             assert!(article.contains(&plain(&piece.quote)), "{}: {}", piece.row, piece.quote);

@@ -8,6 +8,7 @@ use detente::serving::source;
 use detente::serving::{MAX_PAST_REVISIONS, NotHeldError, Store};
 use detente_core::engine::Compiled;
 use detente_core::scenario;
+use detente_core::scenario::ids::ScenarioId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -95,7 +96,7 @@ fn past_revisions_of_other_scenarios_are_kept() {
     (1..=MAX_PAST_REVISIONS + 1).for_each(|number| store.put(edited(number)));
     assert!(store.revision_of("other", &first).is_ok());
     assert_eq!(store.revision_of("nothing", &first).unwrap_err(), NotHeldError::Scenario);
-    assert_eq!(store.default_id().as_deref(), Some("other"));
+    assert_eq!(store.default_id().as_ref().map(ScenarioId::as_str), Some("other"));
 }
 
 fn page(service: &RedLines, token: &str) -> Result<v1::ListRedLinesResponse, ApiError> {

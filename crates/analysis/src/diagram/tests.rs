@@ -24,7 +24,7 @@ fn an_operation_beyond_the_step_bound_is_rejected_although_its_result_is_small()
     let budget = Budget::unhurried();
     let domains = [members(10), members(16), members(17)];
     let space = Space::new(&domains, []).unwrap();
-    let order: Vec<(InputIndex, Vec<usize>)> = (0..3).map(|input| (InputIndex(input), Vec::new())).collect();
+    let order: Vec<(InputIndex, Vec<CountedLineIndex>)> = (0..3).map(|input| (InputIndex(input), Vec::new())).collect();
     let diagrams = Diagrams::new(&order, &space, &budget).unwrap();
     let top = diagrams.set.mk_literal(diagrams.variables[42], true);
     // `one` compares the first set with the third, `other` the second set with the third. The conjunction visits nearly

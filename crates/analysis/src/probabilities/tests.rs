@@ -1,6 +1,6 @@
 //! The precedence of probabilities.
 
-use super::{Probability, ProbabilityOrigin, StatedProbabilities};
+use super::{CountedLineIndex, Probability, ProbabilityOrigin, StatedProbabilities};
 use crate::tests::problem;
 use detente_core::scenario::index::RedLineIndex;
 use detente_core::scenario::model::Firmness;
@@ -24,7 +24,7 @@ fn a_line_comes_before_its_author_and_the_author_before_a_firmness() {
     use ProbabilityOrigin::{Request, RequestByFirmness, Scenario};
     let problem = problem();
     let mut stated = StatedProbabilities::default();
-    assert_eq!(problem.binding_probabilities(&stated).unwrap_err().lines, [1]);
+    assert_eq!(problem.binding_probabilities(&stated).unwrap_err().lines, [CountedLineIndex(1)]);
     for firmness in [Firmness::Firm, Firmness::Absolute] {
         assert_eq!(stated.state_for_firmness(firmness, probability(0.5)), None);
     }

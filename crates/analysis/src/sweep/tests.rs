@@ -25,7 +25,7 @@ fn combinations_are_the_products_of_what_conditions_distinguish() {
 fn each_case_is_computed_under_its_own_circumstances() {
     let problem = problem();
     let cases = problem.combinations(&[DROUGHT]).unwrap();
-    let sweep = problem.sweep(Some(&[]), &[0.75, 0.5], cases, &Budget::unhurried()).unwrap();
+    let sweep = problem.sweep(Some(&[]), &vec![0.75, 0.5].into(), cases, &Budget::unhurried()).unwrap();
     let ranges: Vec<(f64, f64)> =
         sweep.cases.iter().filter_map(|case| case.robustness.proposal).map(|range| (range.low, range.high)).collect();
     // The proposal leaves open whether it pays. Without a drought, not paying crosses the first red line.
@@ -37,6 +37,6 @@ fn each_case_is_computed_under_its_own_circumstances() {
 fn a_sweep_without_time_says_so_and_has_no_case() {
     let problem = problem();
     let cases = problem.combinations(&[DROUGHT]).unwrap();
-    let sweep = problem.sweep(None, &[0.25, 0.5], cases, &Budget::new(&|| true, &|_| {})).unwrap();
+    let sweep = problem.sweep(None, &vec![0.25, 0.5].into(), cases, &Budget::new(&|| true, &|_| {})).unwrap();
     assert!(sweep.cases.is_empty() && sweep.cut_short.is_some());
 }

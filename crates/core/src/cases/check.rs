@@ -5,9 +5,10 @@
 use super::file::{Case, ExpectFinding};
 use super::words::{ExpectedStatus, Word};
 use crate::engine::{Cause, Certainty, Compiled, Detail, Evaluation, Finding, Given, Origin, Sighting, Status};
-use crate::scenario::model::Id;
+use crate::scenario::ids::{RedLineId, WaiverId};
 use detente_condition::{Answer, InputIndex};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 /// Returns the answers of a case in the form in which a request gives them.
 fn given(case: &Case) -> Vec<Given> {
@@ -64,18 +65,23 @@ impl Check<'_> {
         }
     }
 
-    fn set(&mut self, what: &str, expected: Option<&BTreeSet<String>>, found: &BTreeSet<String>) {
+    fn set<Id: Ord + Display>(&mut self, what: &str, expected: Option<&BTreeSet<Id>>, found: &BTreeSet<Id>) {
         let Some(expected) = expected else { return };
-        let joined = |set: BTreeSet<&String>| set.into_iter().cloned().collect::<Vec<_>>().join(", ");
+        let joined = |set: BTreeSet<&Id>| set.into_iter().map(Id::to_string).collect::<Vec<_>>().join(", ");
         let (missing, extra) = (expected.difference(found).collect(), found.difference(expected).collect());
         if expected != found {
             self.differences.push(format!("{what}: missing [{}], not expected [{}]", joined(missing), joined(extra)));
         }
     }
 
-    fn map(&mut self, what: &str, expected: Option<&BTreeMap<String, Certainty>>, found: &BTreeMap<String, Certainty>) {
+    fn map<Id: Ord + Display>(
+        &mut self,
+        what: &str,
+        expected: Option<&BTreeMap<Id, Certainty>>,
+        found: &BTreeMap<Id, Certainty>,
+    ) {
         if let Some(expected) = expected.filter(|expected| *expected != found) {
-            let formatted = |map: &BTreeMap<String, Certainty>| {
+            let formatted = |map: &BTreeMap<Id, Certainty>| {
                 map.iter().map(|(id, word)| format!("{id}: {}", word.word())).collect::<Vec<_>>().join(", ")
             };
             self.differences.push(format!(
@@ -91,19 +97,19 @@ impl Check<'_> {
         self.word("verdict", expect.verdict, evaluation.verdict);
         self.word("could become", expect.could_become, evaluation.could_become);
         for (party, (is, could_become)) in &expect.stances {
-            let found = scenario.party(party).and_then(|at| evaluation.stances.get(at));
+            let found = scenario.party(party.as_str()).and_then(|at| evaluation.stances.get(at));
             let Some(found) = found else { continue };
             self.word(&format!("{party}'s stance"), *is, found.stance);
             self.word(&format!("{party}'s stance could become"), *could_become, found.could_become);
         }
-        let with = |status: Status| -> BTreeSet<String> {
+        let with = |status: Status| -> BTreeSet<RedLineId> {
             let findings = evaluation.findings.iter().filter(|finding| finding.status == status);
-            findings.filter_map(|finding| Some(scenario.red_lines.get(finding.red_line)?.id.to_string())).collect()
+            findings.filter_map(|finding| Some(scenario.red_lines.get(finding.red_line)?.id.clone())).collect()
         };
         self.set("crossed", expect.crossed.as_ref(), &with(Status::Crossed));
         self.set("undetermined", expect.undetermined.as_ref(), &with(Status::Undetermined));
         for (red_line, expected) in &expect.findings {
-            let at = scenario.red_line(red_line);
+            let at = scenario.red_line(red_line.as_str());
             let found = evaluation.findings.iter().find(|finding| Some(finding.red_line) == at);
             match found {
                 Some(found) => self.finding(red_line, expected, found),
@@ -114,16 +120,16 @@ impl Check<'_> {
                 }
             }
         }
-        let warnings = by_id(&evaluation.warnings, |index| Some(&scenario.constraints.get(index)?.id));
-        let cautions = by_id(&evaluation.cautions, |index| Some(&scenario.cautions.get(index)?.id));
+        let warnings = by_id(&evaluation.warnings, |index| Some(scenario.constraints.get(index)?.id.clone()));
+        let cautions = by_id(&evaluation.cautions, |index| Some(scenario.cautions.get(index)?.id.clone()));
         self.map("warnings", expect.warnings.as_ref(), &warnings);
         self.map("cautions", expect.cautions.as_ref(), &cautions);
     }
 
-    fn finding(&mut self, id: &str, expected: &ExpectFinding, found: &Finding) {
+    fn finding(&mut self, id: &RedLineId, expected: &ExpectFinding, found: &Finding) {
         let (evaluation, scenario) = (self.evaluation, self.compiled.scenario());
         let Some(red_line) = scenario.red_lines.get(found.red_line) else { return };
-        self.word(id, expected.is, ExpectedStatus::Found(found.status));
+        self.word(id.as_str(), expected.is, ExpectedStatus::Found(found.status));
         let (lowest, highest) = found.firmness.unzip();
         self.word_or_none(&format!("{id}'s firmness"), expected.firmness, lowest);
         self.word_or_none(&format!("{id}'s firmness at worst"), expected.firmness_at_worst, highest);
@@ -144,12 +150,12 @@ impl Check<'_> {
             }
         }
         let hangs_on = evaluation.hangs_on(found).into_iter();
-        let hangs_on = hangs_on.filter_map(|input| Some(scenario.inputs.get(input)?.id.to_string())).collect();
+        let hangs_on = hangs_on.filter_map(|input| Some(scenario.inputs.get(input)?.id.clone())).collect();
         self.set(&format!("{id} hangs on"), expected.hangs_on.as_ref(), &hangs_on);
         let waivers = evaluation.waivers(found);
-        let named: BTreeMap<String, Certainty> = waivers
+        let named: BTreeMap<WaiverId, Certainty> = waivers
             .iter()
-            .filter_map(|waiver| Some((red_line.waivers.get(waiver.waiver)?.id.to_string(), waiver.certainty)))
+            .filter_map(|waiver| Some((red_line.waivers.get(waiver.waiver)?.id.clone(), waiver.certainty)))
             .collect();
         self.map(&format!("{id}'s waivers"), expected.waivers.as_ref(), &named);
         let of_waivers = waivers.iter().filter_map(|waiver| red_line.waivers.get(waiver.waiver));
@@ -170,6 +176,6 @@ impl Check<'_> {
 }
 
 /// Returns the certainty of each constraint or caution, by its id.
-fn by_id<'a, I: Copy>(sightings: &[Sighting<I>], id: impl Fn(I) -> Option<&'a Id>) -> BTreeMap<String, Certainty> {
-    sightings.iter().filter_map(|found| Some((id(found.index)?.to_string(), found.certainty))).collect()
+fn by_id<I: Copy, Id: Ord>(sightings: &[Sighting<I>], id: impl Fn(I) -> Option<Id>) -> BTreeMap<Id, Certainty> {
+    sightings.iter().filter_map(|found| Some((id(found.index)?, found.certainty))).collect()
 }

@@ -7,6 +7,7 @@ use crate::engine::{Certainty, Stance, Verdict};
 use crate::scenario::deferred::AnswersNode;
 use crate::scenario::diagnostics::{Diagnostics, Faults, Place};
 use crate::scenario::document::{Content, Key, Node, parse};
+use crate::scenario::ids::{CautionId, ConstraintId, InputId, PartyId, RedLineId, WaiverId};
 use crate::scenario::model::{Firmness, Scenario};
 use crate::scenario::record::{At, Kebab, Read, SingleLine, Snake, Text, record};
 use crate::scenario::resolve::values::{InputNames, answers_of_map};
@@ -155,17 +156,17 @@ pub struct Expect {
     /// The verdict that the open answers could still lead to.
     pub could_become: Option<Verdict>,
     /// By party id: the stance, and the stance that the open answers could lead to.
-    pub stances: BTreeMap<String, (Option<Stance>, Option<Stance>)>,
+    pub stances: BTreeMap<PartyId, (Option<Stance>, Option<Stance>)>,
     /// The ids of all crossed red lines.
-    pub crossed: Option<BTreeSet<String>>,
+    pub crossed: Option<BTreeSet<RedLineId>>,
     /// The ids of all undetermined red lines.
-    pub undetermined: Option<BTreeSet<String>>,
+    pub undetermined: Option<BTreeSet<RedLineId>>,
     /// The expected findings, by red line id.
-    pub findings: BTreeMap<String, ExpectFinding>,
+    pub findings: BTreeMap<RedLineId, ExpectFinding>,
     /// The ids of all broken constraints, with their certainty.
-    pub warnings: Option<BTreeMap<String, Certainty>>,
+    pub warnings: Option<BTreeMap<ConstraintId, Certainty>>,
     /// The ids of all shown cautions, with their certainty.
-    pub cautions: Option<BTreeMap<String, Certainty>>,
+    pub cautions: Option<BTreeMap<CautionId, Certainty>>,
 }
 
 /// The expected finding on a red line; fields that are `None` or empty are not checked.
@@ -180,9 +181,9 @@ pub struct ExpectFinding {
     /// All minimal reasons: sets of `issue` and `issue.member`.
     pub reasons: Option<BTreeSet<BTreeSet<String>>>,
     /// The ids of the issues and circumstances that decide an undetermined red line.
-    pub hangs_on: Option<BTreeSet<String>>,
+    pub hangs_on: Option<BTreeSet<InputId>>,
     /// The ids of all waivers that apply, with their certainty.
-    pub waivers: Option<BTreeMap<String, Certainty>>,
+    pub waivers: Option<BTreeMap<WaiverId, Certainty>>,
     /// Rows that the evidence must name; further rows are allowed.
     pub rows: BTreeSet<String>,
 }
@@ -233,7 +234,7 @@ impl Resolver<'_> {
         let place = Place { start: entry.place.start, end: entry.place.start + 1 };
         let terms = match (&entry.proposal, &entry.terms) {
             (Some(id), None) => {
-                let ids = scenario.proposals.iter().map(|proposal| &*proposal.id);
+                let ids = scenario.proposals.iter().map(|proposal| proposal.id.as_str());
                 self.check_known("proposal", &id.value.0, id.place, ids);
                 let terms = scenario.proposal(&id.value.0).map_or(&[][..], |proposal| &proposal.terms);
                 terms.iter().map(|term| (term.issue, term.answer)).collect()
@@ -259,9 +260,9 @@ impl Resolver<'_> {
             u16::try_from(found).ok().map(InputIndex)
         });
         let cleared = cleared.collect();
-        let (first, last) = scenario.covers;
-        if let Some(day) = entry.as_of.as_ref().filter(|day| !(first..=last).contains(&day.value)) {
-            let message = format!("{} is outside the days that the scenario covers, {first} to {last}", day.value);
+        let covers = scenario.covers;
+        if let Some(day) = entry.as_of.as_ref().filter(|day| !covers.contains(day.value)) {
+            let message = format!("{} is outside the days that the scenario covers, {covers}", day.value);
             self.faults.add(day.place, message);
         }
         Some(Case {
@@ -280,13 +281,13 @@ impl Resolver<'_> {
         if entry.is_empty() {
             self.faults.add(entry.place, "`expect` is empty; it needs at least one key");
         }
-        let parties: Vec<&str> = scenario.parties.iter().map(|party| &*party.id).collect();
-        let red_lines: Vec<&str> = scenario.red_lines.iter().map(|red_line| &*red_line.id).collect();
+        let parties: Vec<&str> = scenario.parties.iter().map(|party| party.id.as_str()).collect();
+        let red_lines: Vec<&str> = scenario.red_lines.iter().map(|red_line| red_line.id.as_str()).collect();
         let mut expect = Expect {
             verdict: entry.verdict,
             could_become: entry.could_become,
-            crossed: self.set(entry.crossed, "red line", &red_lines),
-            undetermined: self.set(entry.undetermined, "red line", &red_lines),
+            crossed: self.red_lines(entry.crossed, &red_lines),
+            undetermined: self.red_lines(entry.undetermined, &red_lines),
             ..Expect::default()
         };
         for (party, node) in self.map(entry.stances.as_ref(), "party", &parties) {
@@ -296,7 +297,7 @@ impl Resolver<'_> {
                 Stance::read(node, &mut self.faults).map(|is| (Some(is), None))
             };
             if let Some((is, could_become)) = stance {
-                expect.stances.insert(party, (is, could_become));
+                expect.stances.insert(PartyId::new(party), (is, could_become));
             }
         }
         for (red_line, node) in self.map(entry.findings.as_ref(), "red line", &red_lines) {
@@ -308,32 +309,33 @@ impl Resolver<'_> {
                 Some(ExpectFinding { is, ..ExpectFinding::default() })
             };
             if let Some(finding) = finding {
-                expect.findings.insert(red_line, finding);
+                expect.findings.insert(RedLineId::new(red_line), finding);
             }
         }
-        let constraints: Vec<&str> = scenario.constraints.iter().map(|constraint| &*constraint.id).collect();
-        let cautions: Vec<&str> = scenario.cautions.iter().map(|caution| &*caution.id).collect();
-        expect.warnings = entry.warnings.map(|node| self.certainties(&node, "constraint", &constraints));
-        expect.cautions = entry.cautions.map(|node| self.certainties(&node, "caution", &cautions));
+        let constraints: Vec<&str> = scenario.constraints.iter().map(|constraint| constraint.id.as_str()).collect();
+        let cautions: Vec<&str> = scenario.cautions.iter().map(|caution| caution.id.as_str()).collect();
+        expect.warnings =
+            entry.warnings.map(|node| self.certainties(&node, "constraint", &constraints, ConstraintId::new));
+        expect.cautions = entry.cautions.map(|node| self.certainties(&node, "caution", &cautions, CautionId::new));
         expect
     }
 
     fn finding(&mut self, entry: FindingEntry, red_line: &str) -> ExpectFinding {
         let scenario = self.scenario;
-        let found = scenario.red_lines.iter().find(|known| &*known.id == red_line);
+        let found = scenario.red_lines.iter().find(|known| known.id.as_str() == red_line);
         let waivers: Vec<&str> =
-            found.iter().flat_map(|found| found.waivers.iter().map(|waiver| &*waiver.id)).collect();
+            found.iter().flat_map(|found| found.waivers.iter().map(|waiver| waiver.id.as_str())).collect();
         let reasons = entry.reasons.map(|reasons| {
             let each = reasons.into_iter().map(|reason| {
                 reason.into_iter().inspect(|cause| self.check_cause(cause)).map(|cause| cause.value.0).collect()
             });
             each.collect()
         });
-        let inputs: Vec<&str> = scenario.inputs.iter().map(|input| &*input.id).collect();
+        let inputs: Vec<&str> = scenario.inputs.iter().map(|input| input.id.as_str()).collect();
         let hangs_on = entry.hangs_on.map(|ids| {
             let ids = ids.into_iter();
             ids.inspect(|id| self.check_known("issue or circumstance", &id.value.0, id.place, inputs.iter().copied()))
-                .map(|id| id.value.0)
+                .map(|id| InputId::new(id.value.0))
                 .collect()
         });
         ExpectFinding {
@@ -342,7 +344,7 @@ impl Resolver<'_> {
             firmness_at_worst: entry.firmness_at_worst,
             reasons,
             hangs_on,
-            waivers: entry.waivers.map(|node| self.certainties(&node, "waiver", &waivers)),
+            waivers: entry.waivers.map(|node| self.certainties(&node, "waiver", &waivers, WaiverId::new)),
             rows: entry.rows.unwrap_or_default().into_iter().map(|row| row.0).collect(),
         }
     }
@@ -351,9 +353,9 @@ impl Resolver<'_> {
     fn check_cause(&mut self, cause: &At<Text>) {
         let text = &cause.value.0;
         let (id, member) = text.split_once('.').map_or((text.as_str(), None), |(id, member)| (id, Some(member)));
-        let known = self.scenario.inputs.iter().map(|input| &*input.id);
+        let known = self.scenario.inputs.iter().map(|input| input.id.as_str());
         self.check_known("issue or circumstance", id, cause.place, known);
-        let Some(input) = self.scenario.inputs.iter().find(|input| &*input.id == id) else { return };
+        let Some(input) = self.scenario.inputs.iter().find(|input| input.id.as_str() == id) else { return };
         let message = match (&input.domain, member) {
             (Domain::Members(_), Some(member)) if input.domain.entry(member).is_some() => return,
             (Domain::Members(_), Some(member)) => format!("`{id}` has no member `{member}`"),
@@ -373,10 +375,10 @@ impl Resolver<'_> {
         }
     }
 
-    fn set(&mut self, ids: Option<Vec<At<Kebab>>>, what: &str, known: &[&str]) -> Option<BTreeSet<String>> {
+    fn red_lines(&mut self, ids: Option<Vec<At<Kebab>>>, known: &[&str]) -> Option<BTreeSet<RedLineId>> {
         let ids = ids?.into_iter();
-        let ids = ids.inspect(|id| self.check_known(what, &id.value.0, id.place, known.iter().copied()));
-        Some(ids.map(|id| id.value.0).collect())
+        let ids = ids.inspect(|id| self.check_known("red line", &id.value.0, id.place, known.iter().copied()));
+        Some(ids.map(|id| RedLineId::new(id.value.0)).collect())
     }
 
     /// Returns the entries of a map whose keys are ids, and reports unknown ids.
@@ -393,9 +395,16 @@ impl Resolver<'_> {
             .collect()
     }
 
-    fn certainties(&mut self, node: &Node, what: &str, known: &[&str]) -> BTreeMap<String, Certainty> {
+    fn certainties<Id: Ord>(
+        &mut self,
+        node: &Node,
+        what: &str,
+        known: &[&str],
+        as_id: impl Fn(String) -> Id,
+    ) -> BTreeMap<Id, Certainty> {
         let entries = self.map(Some(node), what, known);
-        let read = entries.into_iter().filter_map(|(id, node)| Some((id, Certainty::read(node, &mut self.faults)?)));
+        let read =
+            entries.into_iter().filter_map(|(id, node)| Some((as_id(id), Certainty::read(node, &mut self.faults)?)));
         read.collect()
     }
 }

@@ -8,9 +8,10 @@ use super::ladder::{Ladder, certain};
 use super::standing::{Standing, standings};
 use super::supposed::Supposed;
 use super::watcher::{Watcher, WatcherIndex, WatcherSet};
-use crate::scenario::Scenario;
+use crate::scenario::ids::RedLineId;
 use crate::scenario::index::{CautionIndex, ConstraintIndex, IndexVec, RedLineIndex, WaiverIndex};
 use crate::scenario::model::{Firmness, RedLine};
+use crate::scenario::{DateRange, Scenario};
 use detente_condition::{ComplexityError, Cubes, InputIndex, Space};
 use jiff::civil::Date;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use thiserror::Error;
 #[error("red line `{red_line}` in combination with its waivers: {cause}")]
 pub struct CompileError {
     /// The id of the red line.
-    pub red_line: String,
+    pub red_line: RedLineId,
     /// The limit that the red line exceeds.
     pub cause: ComplexityError,
 }
@@ -88,7 +89,7 @@ impl Compiled {
                 match Ladder::compile(red_line, &waivers, &scenario.space) {
                     Ok(ladder) => ladders.push(ladder),
                     Err(cause) => {
-                        faults.push(CompileError { red_line: red_line.id.to_string(), cause });
+                        faults.push(CompileError { red_line: red_line.id.clone(), cause });
                         return None;
                     }
                 }
@@ -206,16 +207,15 @@ impl Compiled {
         self.editions.iter().map(|edition| edition.from)
     }
 
-    /// Iterates over the ranges of days between `from` and `to` (both included) in each of which one edition holds.
+    /// Splits a range of days into the ranges in each of which one edition holds, ascending.
     ///
-    /// Ends are included. Empty if the days are not covered or in the wrong order.
-    pub fn editions_between(&self, from: Date, to: Date) -> impl Iterator<Item = (Date, Date)> {
+    /// Days before the first edition are left out.
+    pub fn editions_within(&self, days: DateRange) -> impl Iterator<Item = DateRange> {
         let starts = self.editions.iter().map(|edition| edition.from);
         let ends = starts.clone().skip(1).map(Some).chain([None]);
         starts.zip(ends).filter_map(move |(start, next)| {
-            let end = next.and_then(|next| next.yesterday().ok()).map_or(to, |last| last.min(to));
-            let start = start.max(from);
-            (start <= end).then_some((start, end))
+            let end = next.and_then(|next| next.yesterday().ok()).map_or(days.last(), |end| end.min(days.last()));
+            DateRange::new(start.max(days.first()), end)
         })
     }
 
@@ -236,12 +236,10 @@ impl Compiled {
         self.ladders.iter().flat_map(Ladder::cubes)
     }
 
-    /// Whether a red line is held on at least one day of a range, ends included.
-    pub fn is_held(&self, red_line: RedLineIndex, (from, to): (Date, Date)) -> bool {
+    /// Whether a red line is held on at least one day of a range.
+    pub fn is_held(&self, red_line: RedLineIndex, days: DateRange) -> bool {
         let red_line = self.scenario.red_lines.get(red_line);
-        red_line.is_some_and(|red_line| {
-            red_line.held.iter().any(|span| span.from <= to && span.until.is_none_or(|until| from < until))
-        })
+        red_line.is_some_and(|red_line| red_line.held.iter().any(|span| span.meets(days)))
     }
 
     /// Iterates over the red lines of a day whose crossings can count with at least a given firmness.

@@ -43,15 +43,14 @@ fn default_on(input: &Input, day: Date) -> Answer {
 
 /// Returns the first days of all editions: the first day covered, and every later day on which something changes.
 pub(super) fn first_days(scenario: &Scenario) -> BTreeSet<Date> {
-    let (first, last) = scenario.covers;
+    let covers = scenario.covers;
     let spans = scenario
         .red_lines
         .iter()
         .flat_map(|red_line| red_line.held.iter().chain(red_line.waivers.iter().flat_map(|waiver| &waiver.held)));
     let changes = spans.flat_map(|span| [Some(span.from), span.until]);
     let defaults = scenario.inputs.iter().flat_map(|input| input.defaults.iter().map(|dated| dated.from));
-    let mut days: BTreeSet<Date> =
-        changes.chain(defaults).flatten().filter(|day| (first..=last).contains(day)).collect();
-    days.insert(first);
+    let mut days: BTreeSet<Date> = changes.chain(defaults).flatten().filter(|day| covers.contains(*day)).collect();
+    days.insert(covers.first());
     days
 }

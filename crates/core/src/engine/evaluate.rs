@@ -128,10 +128,10 @@ impl Compiled {
     }
 
     fn day(&self, day: Option<Date>) -> Result<(Date, &Edition), NotCoveredError> {
-        let (from, to) = self.scenario().covers;
+        let covers = self.scenario().covers;
         let day = day.unwrap_or(self.scenario().as_of);
-        let edition = self.edition(day).filter(|_| day <= to);
-        edition.map(|edition| (day, edition)).ok_or(NotCoveredError { day, from, to })
+        let edition = self.edition(day).filter(|_| day <= covers.last());
+        edition.map(|edition| (day, edition)).ok_or(NotCoveredError { day, covers })
     }
 }
 

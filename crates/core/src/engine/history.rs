@@ -1,4 +1,4 @@
-//! Histories: evaluates one proposal in every edition between two days, and merges adjacent equivalent editions.
+//! Histories: evaluates one proposal in every edition of a range of days, and merges adjacent equivalent editions.
 //!
 //! Must not know of the form of responses.
 
@@ -7,16 +7,14 @@ use super::compiled::Compiled;
 use super::evaluation::{Evaluation, Status};
 use super::input::{Detail, Given, NotCoveredError};
 use super::supposed::Supposed;
-use jiff::civil::Date;
+use crate::scenario::DateRange;
 use std::sync::Arc;
 
 /// A range of days on which the evaluations of a proposal are equivalent.
 #[derive(Clone, Debug)]
 pub struct HistorySpan {
-    /// The first day of the span.
-    pub from: Date,
-    /// The last day of the span.
-    pub to: Date,
+    /// The days of the span.
+    pub days: DateRange,
     /// The evaluation of the first day, with the findings of the requested level of detail.
     pub evaluation: Evaluation,
     /// The red lines on which the evaluation differs from that of the previous span; empty for the first span.
@@ -35,41 +33,41 @@ pub struct History<'a, Editions> {
 }
 
 impl Compiled {
-    /// Returns the history of a proposal between two days, both included.
+    /// Returns the history of a proposal on a range of days.
     ///
-    /// The history is empty if the days are not covered or in the wrong order.
+    /// The scenario must cover the days, which [`Compiled::check_covered`] checks.
     pub fn history<'a>(
         &'a self,
         given: &'a [Given],
-        (from, to): (Date, Date),
+        days: DateRange,
         detail: Detail,
         supposed: Option<&'a Arc<Supposed>>,
-    ) -> History<'a, impl Iterator<Item = (Date, Date)>> {
-        History { compiled: self, given, detail, supposed, editions: self.editions_between(from, to), open: None }
+    ) -> History<'a, impl Iterator<Item = DateRange>> {
+        History { compiled: self, given, detail, supposed, editions: self.editions_within(days), open: None }
     }
 }
 
-impl<Editions: Iterator<Item = (Date, Date)>> Iterator for History<'_, Editions> {
+impl<Editions: Iterator<Item = DateRange>> Iterator for History<'_, Editions> {
     type Item = Result<HistorySpan, NotCoveredError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some((from, to)) = self.editions.next() {
+        while let Some(days) = self.editions.next() {
             // The evaluation is full for every level of detail, because the comparison must distinguish clear red lines
             // from those that are not recorded.
-            let found = self.compiled.evaluate_supposing(self.given, Some(from), Detail::Full, self.supposed);
+            let found = self.compiled.evaluate_supposing(self.given, Some(days.first()), Detail::Full, self.supposed);
             let evaluation = match found {
                 Ok(evaluation) => evaluation,
                 Err(error) => return Some(Err(error)),
             };
             let changes = match &mut self.open {
                 Some(open) if open.evaluation.says_the_same_as(&evaluation, self.detail) => {
-                    open.to = to;
+                    open.days = open.days.joined(days);
                     continue;
                 }
                 Some(open) => open.evaluation.changes_to(&evaluation, self.detail),
                 None => Vec::new(),
             };
-            if let Some(span) = self.open.replace(HistorySpan { from, to, evaluation, changes }) {
+            if let Some(span) = self.open.replace(HistorySpan { days, evaluation, changes }) {
                 return Some(Ok(self.reported(span)));
             }
         }

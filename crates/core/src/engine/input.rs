@@ -2,6 +2,7 @@
 //!
 //! Must not know of red lines or verdicts.
 
+use crate::scenario::DateRange;
 use detente_condition::{Answer, EntryIndex, InputIndex, Value};
 use jiff::civil::Date;
 use thiserror::Error;
@@ -76,12 +77,10 @@ pub enum Detail {
 
 /// The scenario does not cover the requested day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{day} is outside the days that the scenario covers, {from} to {to}")]
+#[error("{day} is outside the days that the scenario covers, {covers}")]
 pub struct NotCoveredError {
     /// The requested day.
     pub day: Date,
-    /// The first day covered.
-    pub from: Date,
-    /// The last day covered.
-    pub to: Date,
+    /// The days covered.
+    pub covers: DateRange,
 }

@@ -3,7 +3,7 @@
 //! Must not know of conditions.
 
 use crate::scenario::index::WaiverIndex;
-use crate::scenario::model::{RedLine, Span};
+use crate::scenario::model::{Beginning, RedLine, Span};
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ fn standing_on(red_line: &RedLine, day: Date) -> Standing<Vec<WaiverIndex>> {
         );
     }
     match red_line.held.iter().find(|span| span.from > day) {
-        Some(next) if !next.from_is_stated => Standing::NotRecorded,
+        Some(Span { beginning: Beginning::FirstRecorded, .. }) => Standing::NotRecorded,
         _ => Standing::NotHeld,
     }
 }

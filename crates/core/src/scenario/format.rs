@@ -6,7 +6,7 @@
 use super::deferred::{AnswersNode, NumbersNode, OrderNode, StatusQuoNode, ValueNode};
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
-use super::model::{EvidenceKind, Firmness, Role};
+use super::model::{EvidenceDirection, EvidenceKind, Firmness, Role};
 use super::record::{At, Cel, EntryId, Kebab, Number, Probability, Read, SingleLine, Snake, Text, record, words};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
@@ -18,13 +18,6 @@ pub(super) enum Kind {
     Choice,
     Members,
     Quantity,
-}
-
-/// Whether evidence speaks for or against the reading of the file's author.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Speaks {
-    For,
-    Against,
 }
 
 words!(Kind {
@@ -46,7 +39,7 @@ words!(EvidenceKind {
     "reported" => EvidenceKind::Reported,
     "assessed" => EvidenceKind::Assessed,
 });
-words!(Speaks { "for" => Speaks::For, "against" => Speaks::Against });
+words!(EvidenceDirection { "for" => EvidenceDirection::For, "against" => EvidenceDirection::Against });
 
 record! {
     /// One negotiation as data.
@@ -320,7 +313,7 @@ record! {
         /// The day on which the speaker said it, if known.
         optional date: At<Date>,
         /// Whether the statement speaks for (the default) or against your reading.
-        optional speaks: Speaks,
+        optional speaks: EvidenceDirection,
         /// The row in the author's own register.
         optional row: SingleLine,
     }

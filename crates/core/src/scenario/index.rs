@@ -25,7 +25,9 @@ impl Index for InputIndex {
     }
 }
 
-macro_rules! indices {
+/// Declares types of positions in lists: one for each kind of list, with its [`Index`](crate::scenario::index::Index).
+#[macro_export]
+macro_rules! index_types {
     ($($(#[doc = $doc:literal])* $name:ident)+) => {$(
         $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +40,7 @@ macro_rules! indices {
             }
         }
 
-        impl Index for $name {
+        impl $crate::scenario::index::Index for $name {
             fn all() -> impl Iterator<Item = Self> {
                 (0..).map(Self)
             }
@@ -50,7 +52,7 @@ macro_rules! indices {
     )+};
 }
 
-indices! {
+index_types! {
     /// The position of a source in its scenario, from zero.
     SourceIndex
     /// The position of a party in its scenario, from zero.

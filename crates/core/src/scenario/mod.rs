@@ -3,11 +3,13 @@
 //! Owns the [`Scenario`] model and reading it from text. Must not know of evaluation, gRPC, clocks or the file system:
 //! a file is passed as its name and its text.
 
+mod date_range;
 pub(crate) mod deferred;
 pub(crate) mod diagnostics;
 pub mod diff;
 pub(crate) mod document;
 mod format;
+pub mod ids;
 pub mod index;
 pub mod limits;
 pub mod model;
@@ -18,6 +20,7 @@ pub(crate) mod resolve;
 mod revision;
 pub mod yaml;
 
+pub use date_range::DateRange;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use format::schema;
 pub use model::Scenario;

@@ -3,14 +3,15 @@
 //! References between parts are positions, which are resolved when the file is read and are always in range. Must not
 //! know of the file format or of evaluation.
 
+use super::date_range::DateRange;
+use super::ids::{
+    CautionId, ConstraintId, GroupId, InputId, PartyId, ProposalId, RedLineId, ScenarioId, SourceId, WaiverId,
+};
 use super::index::{CautionIndex, ConstraintIndex, IndexVec, PartyIndex, RedLineIndex, SourceIndex, WaiverIndex};
 use detente_condition::{Answer, Cubes, Decision, Domain, Formula, InputIndex, Space, Value, Vocabulary};
 use jiff::civil::Date;
 use std::fmt;
 use std::sync::Arc;
-
-/// The id of a scenario or of one of its parts.
-pub type Id = Arc<str>;
 
 /// The revision of a scenario: a hash of its canonical content and of the version of the semantics.
 ///
@@ -35,13 +36,13 @@ impl fmt::Display for Revision {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     /// The id of the scenario, as in `scenarios/{id}`.
-    pub id: Id,
+    pub id: ScenarioId,
     /// The title of the scenario, in one line.
     pub title: String,
     /// The description of the scenario; empty if the file has none.
     pub description: String,
-    /// The first and the last day for which the scenario can be evaluated.
-    pub covers: (Date, Date),
+    /// The days for which the scenario can be evaluated.
+    pub covers: DateRange,
     /// The day up to which the record is complete, within `covers`; the default day of an evaluation.
     pub as_of: Date,
     /// The hash of the content.
@@ -85,7 +86,7 @@ impl Scenario {
 
     /// Finds an issue or circumstance by its id.
     pub fn input(&self, id: &str) -> Option<(InputIndex, &Input)> {
-        self.inputs.indexed().find(|(_, input)| &*input.id == id)
+        self.inputs.indexed().find(|(_, input)| input.id.as_str() == id)
     }
 
     /// Whether an input is an issue; otherwise it is a circumstance.
@@ -95,17 +96,17 @@ impl Scenario {
 
     /// Finds the position of a party by its id.
     pub fn party(&self, id: &str) -> Option<PartyIndex> {
-        self.parties.index_of(|party| &*party.id == id)
+        self.parties.index_of(|party| party.id.as_str() == id)
     }
 
     /// Finds the position of a red line by its id.
     pub fn red_line(&self, id: &str) -> Option<RedLineIndex> {
-        self.red_lines.index_of(|red_line| &*red_line.id == id)
+        self.red_lines.index_of(|red_line| red_line.id.as_str() == id)
     }
 
     /// Finds a reference proposal by its id.
     pub fn proposal(&self, id: &str) -> Option<&Proposal> {
-        self.proposals.iter().find(|proposal| &*proposal.id == id)
+        self.proposals.iter().find(|proposal| proposal.id.as_str() == id)
     }
 }
 
@@ -113,7 +114,7 @@ impl Scenario {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Source {
-    pub id: Id,
+    pub id: SourceId,
     pub title: String,
     pub publisher: String,
     pub authors: Vec<String>,
@@ -126,7 +127,7 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Party {
-    pub id: Id,
+    pub id: PartyId,
     pub name: String,
     pub role: Role,
     pub description: String,
@@ -147,9 +148,10 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Group {
-    pub id: Id,
+    pub id: GroupId,
     pub name: String,
-    pub members: Arc<[Id]>,
+    /// The ids of the options or members, as in their domains.
+    pub members: Arc<[Arc<str>]>,
     pub note: String,
 }
 
@@ -157,7 +159,7 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// The id of the issue or circumstance.
-    pub id: Id,
+    pub id: InputId,
     /// The title, in one line.
     pub title: String,
     /// The question that the value answers.
@@ -225,16 +227,30 @@ impl Firmness {
 pub struct Span {
     /// The first day of the span.
     pub from: Date,
-    /// Whether `from` is the stated beginning; otherwise it is only the first day that the record shows.
-    pub from_is_stated: bool,
+    /// How `from` is known.
+    pub beginning: Beginning,
     /// The first day after the span; `None` if the span has no end.
     pub until: Option<Date>,
+}
+
+/// How the first day of a span is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Beginning {
+    /// The span begins on a stated day.
+    Stated,
+    /// The span began on an unknown day, not later than the first day that the record shows.
+    FirstRecorded,
 }
 
 impl Span {
     /// Whether the span contains a day.
     pub fn contains(&self, day: Date) -> bool {
-        self.from <= day && self.until.is_none_or(|until| day < until)
+        self.meets(DateRange::of_day(day))
+    }
+
+    /// Whether the span contains at least one day of a range.
+    pub fn meets(&self, days: DateRange) -> bool {
+        self.from <= days.last() && self.until.is_none_or(|until| days.first() < until)
     }
 }
 
@@ -249,17 +265,53 @@ pub struct Condition {
     pub decision: Decision,
 }
 
+/// Which value of a red line's condition crosses the red line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Polarity {
+    /// The red line is crossed if the condition is true.
+    Rejects,
+    /// The red line is crossed if the condition is false.
+    Requires,
+}
+
+impl Polarity {
+    /// Returns the word for the polarity in files and texts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Polarity::Rejects => "rejects",
+            Polarity::Requires => "requires",
+        }
+    }
+
+    /// Turns the formula of a condition into the formula that is true exactly where the red line is crossed.
+    pub fn crossed(self, condition: Formula) -> Formula {
+        match self {
+            Polarity::Rejects => condition,
+            Polarity::Requires => condition.negated(),
+        }
+    }
+
+    /// Returns the prime implicants of "crossed" and of "not crossed".
+    pub fn sides(self, condition: &Decision) -> (&Cubes, &Cubes) {
+        let Decision { holds, fails } = condition;
+        match self {
+            Polarity::Rejects => (holds, fails),
+            Polarity::Requires => (fails, holds),
+        }
+    }
+}
+
 /// A party's condition on any deal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedLine {
     /// The id of the red line.
-    pub id: Id,
+    pub id: RedLineId,
     /// The party that holds the red line.
     pub party: PartyIndex,
     /// What the party will not accept, in one line.
     pub title: String,
-    /// Whether the file says `requires` (crossed if the condition is false) or `rejects` (crossed if it is true).
-    pub requires: bool,
+    /// Whether the party rejects or requires what the condition describes.
+    pub polarity: Polarity,
     /// The condition.
     pub condition: Condition,
     /// The firmness of the red line, without its waivers.
@@ -277,14 +329,12 @@ pub struct RedLine {
 impl RedLine {
     /// Returns the formula that is true exactly where the red line is crossed.
     pub fn crossed(&self) -> Formula {
-        let formula = self.condition.formula.clone();
-        if self.requires { formula.negated() } else { formula }
+        self.polarity.crossed(self.condition.formula.clone())
     }
 
     /// Returns the prime implicants of "crossed" and of "not crossed".
     pub fn sides(&self) -> (&Cubes, &Cubes) {
-        let Decision { holds, fails } = &self.condition.decision;
-        if self.requires { (fails, holds) } else { (holds, fails) }
+        self.polarity.sides(&self.condition.decision)
     }
 }
 
@@ -292,7 +342,7 @@ impl RedLine {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Waiver {
-    pub id: Id,
+    pub id: WaiverId,
     pub title: String,
     pub when: Condition,
     pub firmness: Firmness,
@@ -314,6 +364,26 @@ pub enum EvidenceKind {
     Assessed,
 }
 
+/// Whether evidence speaks for or against the reading of the scenario's author.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EvidenceDirection {
+    /// The statement supports the reading.
+    #[default]
+    For,
+    /// The statement contradicts the reading.
+    Against,
+}
+
+impl EvidenceDirection {
+    /// Returns the word for the direction in files.
+    pub fn word(self) -> &'static str {
+        match self {
+            EvidenceDirection::For => "for",
+            EvidenceDirection::Against => "against",
+        }
+    }
+}
+
 /// A statement that supports or contradicts a part of the scenario, with its speaker and source.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
@@ -324,8 +394,7 @@ pub struct Evidence {
     pub statement: String,
     pub quote: String,
     pub date: Option<Date>,
-    /// Whether the statement speaks against the reading of its author; otherwise it speaks for the reading.
-    pub against: bool,
+    pub direction: EvidenceDirection,
     pub row: String,
 }
 
@@ -333,7 +402,7 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Constraint {
-    pub id: Id,
+    pub id: ConstraintId,
     pub title: String,
     pub forbids: Condition,
 }
@@ -342,7 +411,7 @@ pub struct Constraint {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Caution {
-    pub id: Id,
+    pub id: CautionId,
     pub text: String,
     pub when: Condition,
     pub evidence: Vec<Evidence>,
@@ -380,7 +449,7 @@ pub struct Term {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the format's keys")]
 pub struct Proposal {
-    pub id: Id,
+    pub id: ProposalId,
     pub title: String,
     pub description: String,
     pub terms: Vec<Term>,

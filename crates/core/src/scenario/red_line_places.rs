@@ -3,25 +3,25 @@
 //! Must not know how such faults are found.
 
 use super::diagnostics::{Diagnostics, Faults, Place};
-use super::model::Id;
+use super::ids::RedLineId;
 use std::collections::HashMap;
 
 /// The places of the ids of red lines in their file.
 #[derive(Clone, Debug, Default)]
-pub struct RedLinePlaces(Vec<(Id, Place)>);
+pub struct RedLinePlaces(Vec<(RedLineId, Place)>);
 
 impl RedLinePlaces {
     /// Pairs the ids of red lines with their places, both in the order of the file.
-    pub(super) fn new(ids: impl Iterator<Item = Id>, places: Vec<Place>) -> Self {
+    pub(super) fn new(ids: impl Iterator<Item = RedLineId>, places: Vec<Place>) -> Self {
         Self(ids.zip(places).collect())
     }
 
     /// Builds diagnostics for faults of red lines. `file` and `text` are those from which the places were read.
     ///
     /// `faults` are pairs of a red line's id and a message. Each fault is placed at the id of its red line.
-    pub fn diagnostics(&self, file: &str, text: &str, faults: &[(String, String)]) -> Diagnostics {
+    pub fn diagnostics(&self, file: &str, text: &str, faults: &[(RedLineId, String)]) -> Diagnostics {
         let mut found = Faults::default();
-        let places: HashMap<&str, Place> = self.0.iter().map(|(id, place)| (&**id, *place)).collect();
+        let places: HashMap<&str, Place> = self.0.iter().map(|(id, place)| (id.as_str(), *place)).collect();
         for (id, message) in faults {
             let place = places.get(id.as_str()).copied().unwrap_or(Place::START);
             found.add(place, message);

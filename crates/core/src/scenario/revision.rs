@@ -7,8 +7,8 @@
 //! Must not know of the file format: the hash is computed from the model.
 
 use super::model::{
-    Caution, Condition, Constraint, Dated, Evidence, Group, Input, Party, Preference, Proposal, Ranking, RedLine,
-    Revision, Scenario, Source, Span, Term, Waiver,
+    Beginning, Caution, Condition, Constraint, Dated, Evidence, EvidenceDirection, Group, Input, Party, Polarity,
+    Preference, Proposal, Ranking, RedLine, Revision, Scenario, Source, Span, Term, Waiver,
 };
 use data_encoding::HEXLOWER;
 use detente_condition::{Answer, Domain, Value};
@@ -52,35 +52,35 @@ pub(super) fn of(scenario: &Scenario) -> Revision {
     } = scenario;
     let mut w = Writer(Sha256::new());
     w.number(SEMANTICS_VERSION);
-    w.texts([&**id, title, description]);
-    w.date(covers.0);
-    w.date(covers.1);
+    w.texts([id.as_str(), title, description]);
+    w.date(covers.first());
+    w.date(covers.last());
     w.date(*as_of);
     w.list(sources, Writer::source);
     w.list(parties, |w, Party { id, name, role, description, reservation_value }| {
-        w.texts([&**id, name, description]);
+        w.texts([id.as_str(), name, description]);
         w.number(*role as u64);
         w.optional_number(*reservation_value);
     });
     w.list(groups, |w, Group { id, name, members, note }| {
-        w.texts([&**id, name, note]);
+        w.texts([id.as_str(), name, note]);
         w.list(members, |w, member| w.text(member));
     });
     w.list(inputs, Writer::input);
     w.number(*issue_count as u64);
     w.list(red_lines, Writer::red_line);
     w.list(constraints, |w, Constraint { id, title, forbids }| {
-        w.texts([&**id, title]);
+        w.texts([id.as_str(), title]);
         w.condition(forbids);
     });
     w.list(cautions, |w, Caution { id, text, when, evidence }| {
-        w.texts([&**id, text]);
+        w.texts([id.as_str(), text]);
         w.condition(when);
         w.list(evidence, Writer::evidence);
     });
     w.list(preferences, Writer::preference);
     w.list(proposals, |w, Proposal { id, title, description, terms, rows }| {
-        w.texts([&**id, title, description]);
+        w.texts([id.as_str(), title, description]);
         w.list(terms, |w, Term { issue, answer }| {
             w.number(u64::from(issue.0));
             w.answer(answer);
@@ -122,14 +122,14 @@ impl Writer {
 
     fn source(&mut self, source: &Source) {
         let Source { id, title, publisher, authors, published, url, note } = source;
-        self.texts([&**id, title, publisher, url, note]);
+        self.texts([id.as_str(), title, publisher, url, note]);
         self.list(authors, |w, author| w.text(author));
         self.optional_date(*published);
     }
 
     fn input(&mut self, input: &Input) {
         let Input { id, title, question, domain, entry_titles, unit, defaults, taxonomy, rows, note, evidence } = input;
-        self.texts([&**id, title, question, unit, note, domain.kind()]);
+        self.texts([id.as_str(), title, question, unit, note, domain.kind()]);
         match domain {
             Domain::Flag => {}
             Domain::Choice(entries) | Domain::Members(entries) => self.list(entries, |w, entry| w.text(entry)),
@@ -174,17 +174,20 @@ impl Writer {
     }
 
     fn red_line(&mut self, red_line: &RedLine) {
-        let RedLine { id, party, title, requires, condition, firmness, held, evidence, waivers, binding_probability } =
+        let RedLine { id, party, title, polarity, condition, firmness, held, evidence, waivers, binding_probability } =
             red_line;
-        self.texts([&**id, title]);
+        self.texts([id.as_str(), title]);
         self.number(party.index() as u64);
-        self.number(u64::from(*requires));
+        self.number(match polarity {
+            Polarity::Rejects => 0,
+            Polarity::Requires => 1,
+        });
         self.condition(condition);
         self.number(*firmness as u64);
         self.list(held, Writer::span);
         self.list(evidence, Writer::evidence);
         self.list(waivers, |w, Waiver { id, title, when, firmness, held, evidence }| {
-            w.texts([&**id, title]);
+            w.texts([id.as_str(), title]);
             w.condition(when);
             w.number(*firmness as u64);
             w.list(held, Writer::span);
@@ -211,19 +214,25 @@ impl Writer {
     }
 
     fn span(&mut self, span: &Span) {
-        let Span { from, from_is_stated, until } = span;
+        let Span { from, beginning, until } = span;
         self.date(*from);
-        self.number(u64::from(*from_is_stated));
+        self.number(match beginning {
+            Beginning::FirstRecorded => 0,
+            Beginning::Stated => 1,
+        });
         self.optional_date(*until);
     }
 
     fn evidence(&mut self, evidence: &Evidence) {
-        let Evidence { source, kind, speaker, statement, quote, date, against, row } = evidence;
+        let Evidence { source, kind, speaker, statement, quote, date, direction, row } = evidence;
         self.number(source.index() as u64);
         self.number(*kind as u64);
         self.texts([&**speaker, statement, quote, row]);
         self.optional_date(*date);
-        self.number(u64::from(*against));
+        self.number(match direction {
+            EvidenceDirection::For => 0,
+            EvidenceDirection::Against => 1,
+        });
     }
 
     fn preference(&mut self, preference: &Preference) {

@@ -2,10 +2,12 @@
 
 use crate::cli::commands::diff::version::Version;
 use crate::cli::render::words::{firmness_word, last_segment, stance_words, status_words, verdict_words};
+use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::evaluate_proposal_request::Subject;
 use anyhow::{Result, anyhow};
 use detente_core::scenario::Scenario;
+use detente_core::scenario::ids::ProposalId;
 use detente_core::scenario::model::RedLine;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -73,7 +75,7 @@ impl Verdicts {
         let (known_before, known_after) = (ScenarioIndex::of(&before.scenario), ScenarioIndex::of(&after.scenario));
         for proposal in &after.scenario.proposals {
             let found = ask(after, &proposal.id)?;
-            if !known_before.proposals.contains(&*proposal.id) {
+            if !known_before.proposals.contains(&proposal.id) {
                 verdicts.proposals.push(Proposal::in_one(&proposal.id, None, Some(found.verdict)));
                 continue;
             }
@@ -86,7 +88,7 @@ impl Verdicts {
                 false => verdicts.unchanged += 1,
             }
         }
-        for proposal in before.scenario.proposals.iter().filter(|gone| !known_after.proposals.contains(&*gone.id)) {
+        for proposal in before.scenario.proposals.iter().filter(|gone| !known_after.proposals.contains(&gone.id)) {
             let found = ask(before, &proposal.id)?;
             verdicts.proposals.push(Proposal::in_one(&proposal.id, Some(found.verdict), None));
         }
@@ -96,7 +98,7 @@ impl Verdicts {
 
 /// The proposals and red lines of a scenario, by id.
 struct ScenarioIndex<'a> {
-    proposals: HashSet<&'a str>,
+    proposals: HashSet<&'a ProposalId>,
     /// Whether each red line is held on the day of the scenario.
     red_lines: HashMap<&'a str, bool>,
 }
@@ -105,15 +107,15 @@ impl<'a> ScenarioIndex<'a> {
     fn of(scenario: &'a Scenario) -> Self {
         let is_held = |line: &RedLine| line.held.iter().any(|span| span.contains(scenario.as_of));
         Self {
-            proposals: scenario.proposals.iter().map(|proposal| &*proposal.id).collect(),
-            red_lines: scenario.red_lines.iter().map(|line| (&*line.id, is_held(line))).collect(),
+            proposals: scenario.proposals.iter().map(|proposal| &proposal.id).collect(),
+            red_lines: scenario.red_lines.iter().map(|line| (line.id.as_str(), is_held(line))).collect(),
         }
     }
 }
 
 impl Proposal {
-    fn in_one(id: &str, before: Option<Verdict>, after: Option<Verdict>) -> Self {
-        Self { id: id.to_owned(), before, after, stances: Vec::new(), red_lines: Vec::new() }
+    fn in_one(id: &ProposalId, before: Option<Verdict>, after: Option<Verdict>) -> Self {
+        Self { id: id.to_string(), before, after, stances: Vec::new(), red_lines: Vec::new() }
     }
 
     fn is_changed(&self) -> bool {
@@ -121,11 +123,11 @@ impl Proposal {
     }
 }
 
-fn ask(version: &Version, proposal: &str) -> Result<Answer> {
-    let scenario = format!("scenarios/{}", version.scenario.id);
+fn ask(version: &Version, proposal: &ProposalId) -> Result<Answer> {
+    let scenario = &version.scenario.id;
     let request = v1::EvaluateProposalRequest {
-        subject: Some(Subject::ProposalName(format!("{scenario}/proposals/{proposal}"))),
-        scenario,
+        subject: Some(Subject::ProposalName(names::proposal(scenario, proposal))),
+        scenario: names::scenario(scenario),
         ..v1::EvaluateProposalRequest::default()
     };
     let evaluation = version.backend.evaluate(request)?.evaluation;

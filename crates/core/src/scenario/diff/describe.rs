@@ -7,7 +7,7 @@ use super::part::{Content, Field, Part, Section, Stated};
 use super::words;
 use crate::scenario::index::PartyIndex;
 use crate::scenario::model::{
-    Caution, Condition, Constraint, Evidence, Group, Id, Input, Party, Preference, Proposal, RedLine, Scenario, Source,
+    Caution, Condition, Constraint, Evidence, Group, Input, Party, Preference, Proposal, RedLine, Scenario, Source,
     Span, Term, Waiver,
 };
 use detente_condition::{Domain, Formula, InputIndex};
@@ -18,7 +18,7 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         id,
         title,
         description,
-        covers: (first, last),
+        covers,
         as_of,
         // Derived from the rest.
         revision: _,
@@ -42,7 +42,7 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         word("scenario", id),
         text("title", title),
         text("description", description),
-        word("covers", format!("{first} to {last}")),
+        word("covers", covers),
         word("as_of", as_of.to_string()),
     ];
     let describer = Describer(scenario);
@@ -53,8 +53,8 @@ pub(super) fn sections(scenario: &Scenario) -> Vec<(Section, Vec<Part>)> {
         (Section::Sources, sources.iter().map(source).collect()),
         (Section::Parties, parties.iter().map(party).collect()),
         (Section::Groups, groups.iter().map(group).collect()),
-        (Section::Issues, issues.map(|input| describer.input(input, true)).collect()),
-        (Section::Circumstances, circumstances.map(|input| describer.input(input, false)).collect()),
+        (Section::Issues, issues.map(|input| describer.input(input, "status_quo")).collect()),
+        (Section::Circumstances, circumstances.map(|input| describer.input(input, "assumed")).collect()),
         (Section::RedLines, red_lines.iter().map(|line| describer.red_line(line)).collect()),
         (Section::Constraints, constraints.iter().map(constraint).collect()),
         (Section::Cautions, cautions.iter().map(|caution| describer.caution(caution)).collect()),
@@ -124,7 +124,7 @@ fn held(spans: &[Span]) -> Field {
     list("held", spans.iter().map(words::span))
 }
 
-fn entry(id: &Id, title: Option<&String>) -> Part {
+fn entry(id: &str, title: Option<&String>) -> Part {
     Part { id: id.to_string(), fields: vec![text("title", title.map_or("", String::as_str))] }
 }
 
@@ -133,7 +133,7 @@ struct Describer<'a>(&'a Scenario);
 
 impl Describer<'_> {
     fn party(&self, party: PartyIndex) -> &str {
-        self.0.parties.get(party).map_or("", |party| &party.id)
+        self.0.parties.get(party).map_or("", |party| party.id.as_str())
     }
 
     fn issue(&self, input: InputIndex) -> Option<&Input> {
@@ -144,8 +144,8 @@ impl Describer<'_> {
         parts(
             "evidence",
             evidence.iter().map(|piece| {
-                let Evidence { source, kind, speaker, statement, quote, date, against, row } = piece;
-                let source = self.0.sources.get(*source).map_or("", |source| &source.id);
+                let Evidence { source, kind, speaker, statement, quote, date, direction, row } = piece;
+                let source = self.0.sources.get(*source).map_or("", |source| source.id.as_str());
                 let fields = vec![
                     word("source", source),
                     word("kind", words::evidence_kind(*kind)),
@@ -153,7 +153,7 @@ impl Describer<'_> {
                     text("statement", statement),
                     text("quote", quote),
                     word("date", words::date(*date)),
-                    word("speaks", if *against { "against" } else { "for" }),
+                    word("speaks", direction.word()),
                     word("row", row),
                 ];
                 Part { id: String::new(), fields }
@@ -161,7 +161,8 @@ impl Describer<'_> {
         )
     }
 
-    fn input(&self, input: &Input, is_issue: bool) -> Part {
+    /// Describes an issue or circumstance. `default` is the key of the values that hold by default.
+    fn input(&self, input: &Input, default: &'static str) -> Part {
         let Input { id, title, question, domain, entry_titles, unit, defaults, taxonomy, rows, note, evidence } = input;
         let mut fields = vec![text("title", title), text("question", question), word("kind", domain.kind())];
         let entries = || domain.entries().iter().enumerate().map(|(at, id)| entry(id, entry_titles.get(at)));
@@ -171,7 +172,6 @@ impl Describer<'_> {
             Domain::Members(_) => fields.push(parts("members", entries())),
             Domain::Quantity { min, max } => fields.push(word("range", format!("{min} to {max}"))),
         }
-        let default = if is_issue { "status_quo" } else { "assumed" };
         fields.extend([
             word("unit", unit),
             list(default, defaults.iter().map(|dated| words::dated(domain, dated))),
@@ -188,7 +188,7 @@ impl Describer<'_> {
             id,
             party,
             title,
-            requires,
+            polarity,
             condition: stated,
             firmness,
             held: spans,
@@ -196,11 +196,10 @@ impl Describer<'_> {
             waivers,
             binding_probability,
         } = red_line;
-        let key = if *requires { "requires" } else { "rejects" };
         let fields = vec![
             word("party", self.party(*party)),
             text("title", title),
-            condition("condition", key, stated, red_line.crossed()),
+            condition("condition", polarity.word(), stated, red_line.crossed()),
             word("firmness", firmness.word()),
             held(spans),
             self.evidence(evidence),
@@ -233,7 +232,7 @@ impl Describer<'_> {
         let Preference { party, issue, ranking, evidence } = preference;
         let issue = self.issue(*issue);
         let (key, ranked) = issue.map_or_else(|| ("order", Vec::new()), |issue| words::ranking(&issue.domain, ranking));
-        let id = format!("{} on {}", self.party(*party), issue.map_or("", |issue| &issue.id));
+        let id = format!("{} on {}", self.party(*party), issue.map_or("", |issue| issue.id.as_str()));
         Part { id, fields: vec![list(key, ranked), self.evidence(evidence)] }
     }
 

@@ -61,7 +61,7 @@ fn translated(formula: &Formula, from: &Scenario, to: &Scenario) -> Option<Formu
         Formula::Any(parts) => Formula::Any(all(parts)?),
         Formula::Atom(atom) => {
             let known = from.inputs.get(atom.input())?;
-            let (input, found) = to.input(&known.id)?;
+            let (input, found) = to.input(known.id.as_str())?;
             Formula::Atom(translated_atom(atom, &known.domain, input, &found.domain)?)
         }
     })

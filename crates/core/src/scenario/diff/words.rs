@@ -2,7 +2,7 @@
 //!
 //! Must not know of parts or changes.
 
-use crate::scenario::model::{Dated, EvidenceKind, Ranking, Role, Span};
+use crate::scenario::model::{Beginning, Dated, EvidenceKind, Ranking, Role, Span};
 use detente_condition::{Answer, Domain, EntryIndex, Value};
 use jiff::civil::Date;
 
@@ -32,8 +32,11 @@ pub(super) fn number(number: Option<f64>) -> String {
 
 /// Writes a span, such as "from 2025-03-06 (first recorded) until 2025-03-14".
 pub(super) fn span(span: &Span) -> String {
-    let Span { from, from_is_stated, until } = span;
-    let how = if *from_is_stated { "stated" } else { "first recorded" };
+    let Span { from, beginning, until } = span;
+    let how = match beginning {
+        Beginning::Stated => "stated",
+        Beginning::FirstRecorded => "first recorded",
+    };
     let until = until.map_or_else(String::new, |until| format!(" until {until}"));
     format!("from {from} ({how}){until}")
 }

@@ -115,8 +115,7 @@ impl Resolver<'_> {
         // With `requires`, a condition that is never true means a red line that is always crossed.
         let condition = condition.and_then(|condition| {
             let decision = self.decision(condition, space, literals)?;
-            let (crossed, clear) =
-                if draft.requires { (&decision.fails, &decision.holds) } else { (&decision.holds, &decision.fails) };
+            let (crossed, clear) = draft.polarity.sides(&decision);
             if crossed.is_empty() {
                 return self.fault(condition.place, "the red line can never be crossed");
             }
@@ -148,7 +147,7 @@ impl Resolver<'_> {
             id: draft.id.clone(),
             party: draft.party?,
             title: draft.title.clone(),
-            requires: draft.requires,
+            polarity: draft.polarity,
             condition: condition?,
             firmness: draft.firmness?,
             held: draft.held.clone(),
@@ -196,14 +195,14 @@ impl Resolver<'_> {
     }
 
     pub(super) fn check_editions(&mut self, inputs: &[Input], red_lines: &[DraftLine], place: Place) {
-        let Some((first, last)) = self.covers else { return };
+        let Some(covers) = self.covers else { return };
         let of_lines = red_lines
             .iter()
             .flat_map(|red_line| red_line.held.iter().chain(red_line.waivers.iter().flat_map(|waiver| &waiver.held)));
         let changes = of_lines.flat_map(|span| [Some(span.from), span.until]);
         let defaults = inputs.iter().flat_map(|input| input.defaults.iter().map(|dated| dated.from));
         let days: BTreeSet<Date> =
-            changes.chain(defaults).flatten().filter(|day| *day > first && *day <= last).collect();
+            changes.chain(defaults).flatten().filter(|day| covers.contains(*day) && *day > covers.first()).collect();
         if days.len() + 1 > MAX_EDITIONS {
             let message = format!(
                 "there are {} editions (days on which something begins or ends); the limit is {MAX_EDITIONS}",

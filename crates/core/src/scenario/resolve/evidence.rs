@@ -4,10 +4,11 @@
 
 use super::resolver::{Resolver, line, prose};
 use crate::scenario::diagnostics::Place;
-use crate::scenario::format::{EvidenceEntry, SourceEntry, SpanEntry, Speaks};
+use crate::scenario::format::{EvidenceEntry, SourceEntry, SpanEntry};
+use crate::scenario::ids::SourceId;
 use crate::scenario::index::{IndexVec, SourceIndex};
 use crate::scenario::limits::{self, MAX_QUOTE_WORDS};
-use crate::scenario::model::{Evidence, Source, Span};
+use crate::scenario::model::{Beginning, Evidence, Source, Span};
 use crate::scenario::record::At;
 
 impl Resolver<'_> {
@@ -19,7 +20,7 @@ impl Resolver<'_> {
             }
             let authors = self.strings(entry.authors, entry.place);
             sources.push(Source {
-                id: entry.id.map_or_else(|| "".into(), |id| id.value.0.into()),
+                id: SourceId::new(entry.id.map_or_else(String::new, |id| id.value.0)),
                 title: line(entry.title),
                 publisher: line(entry.publisher),
                 authors,
@@ -59,9 +60,9 @@ impl Resolver<'_> {
     }
 
     fn span(&mut self, entry: &SpanEntry) -> Option<Span> {
-        let (from, from_is_stated) = match (&entry.from, &entry.first_recorded) {
-            (Some(from), None) => (from, true),
-            (None, Some(first)) => (first, false),
+        let (from, beginning) = match (&entry.from, &entry.first_recorded) {
+            (Some(from), None) => (from, Beginning::Stated),
+            (None, Some(first)) => (first, Beginning::FirstRecorded),
             (Some(_), Some(first)) => {
                 return self.fault(first.place, "a span has either `from` or `first_recorded`, not both");
             }
@@ -73,13 +74,13 @@ impl Resolver<'_> {
             let message = format!("the span ends on {}, which is not after its first day, {}", until.value, from.value);
             return self.fault(until.place, message);
         }
-        let span = Span { from: from.value, from_is_stated, until: entry.until.as_ref().map(|until| until.value) };
-        if let Some((first, last)) = self.covers
-            && (span.from > last || span.until.is_some_and(|until| until <= first))
+        let span = Span { from: from.value, beginning, until: entry.until.as_ref().map(|until| until.value) };
+        if let Some(covers) = self.covers
+            && !span.meets(covers)
         {
             return self.fault(
                 entry.place,
-                format!("the span is entirely outside the days that the scenario covers, {first} to {last}"),
+                format!("the span is entirely outside the days that the scenario covers, {covers}"),
             );
         }
         Some(span)
@@ -120,7 +121,7 @@ impl Resolver<'_> {
             statement: prose(entry.statement),
             quote: entry.quote.map_or_else(String::new, |quote| quote.value.0),
             date: entry.date.map(|date| date.value),
-            against: entry.speaks == Some(Speaks::Against),
+            direction: entry.speaks.unwrap_or_default(),
             row: line(entry.row),
         })
     }

@@ -4,12 +4,14 @@
 
 use super::resolver::{InputOrGroup, Resolver, line, prose, snake};
 use super::values::value;
+use crate::scenario::date_range::DateRange;
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::{Content, Node};
 use crate::scenario::format::{CircumstanceEntry, Entry, GroupEntry, IssueEntry, Kind, PartyEntry, RangeEntry};
+use crate::scenario::ids::{GroupId, InputId, PartyId};
 use crate::scenario::index::{IndexVec, PartyIndex};
 use crate::scenario::limits;
-use crate::scenario::model::{Dated, Group, Id, Input, Party, Role};
+use crate::scenario::model::{Dated, Group, Input, Party, Role};
 use crate::scenario::record::{At, Fields, Number, SingleLine, Snake, Text};
 use detente_condition::{Domain, InputIndex, MAX_ENTRIES};
 use jiff::civil::Date;
@@ -50,7 +52,7 @@ impl Resolver<'_> {
                 self.parties.add("party", &id.value.0, id.place, index, self.faults);
             }
             parties.push(Party {
-                id: snake(entry.id),
+                id: PartyId::new(snake(entry.id)),
                 name: line(entry.name),
                 role: entry.role.unwrap_or(Role::Principal),
                 description: prose(entry.description),
@@ -131,15 +133,15 @@ impl Resolver<'_> {
             None => (None, Vec::new()),
         };
         let place = entry.id.as_ref().map_or(entry.place, |id| id.place);
-        let name = snake(entry.id);
-        if !name.is_empty() {
+        let id = InputId::new(snake(entry.id));
+        if !id.as_str().is_empty() {
             let what = "issue, circumstance or group";
-            self.inputs.add(what, &name, place, InputOrGroup::Input(index), self.faults);
+            self.inputs.add(what, id.as_str(), place, InputOrGroup::Input(index), self.faults);
             if let Some(domain) = &domain {
-                self.vocabulary.add_input(name.clone(), index, domain.clone());
+                self.vocabulary.add_input(id.clone().into(), index, domain.clone());
             } else {
                 // The name exists but its domain is unknown, so that conditions that use it are not checked.
-                self.inputs.unread.add(&name);
+                self.inputs.unread.add(id.as_str());
             }
         }
         let known = domain.is_some();
@@ -148,7 +150,7 @@ impl Resolver<'_> {
         let taxonomy = self.strings(entry.taxonomy, entry.place);
         let rows = self.strings(entry.rows, entry.place);
         drafts.inputs.push(Input {
-            id: name,
+            id,
             title: line(entry.title),
             question: line(entry.question),
             domain: domain.unwrap_or(Domain::Flag),
@@ -218,7 +220,7 @@ impl Resolver<'_> {
     }
 
     /// Checks the number and uniqueness of options or members, and returns their ids and titles.
-    fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Arc<[Id]>, Vec<String>)> {
+    fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Arc<[Arc<str>]>, Vec<String>)> {
         let count = list.value.len();
         if self.faults.any_within(list.place) {
             return None;
@@ -269,8 +271,8 @@ impl Resolver<'_> {
                 if last.is_some_and(|last| from.value <= last) {
                     self.faults.add(from.place, "dated values must be in ascending order of date, each day once");
                 }
-                if let Some((_, to)) = self.covers.filter(|(_, to)| from.value > *to) {
-                    let message = format!("{} is after {to}, the last day that the scenario covers", from.value);
+                if let Some(last) = self.covers.map(DateRange::last).filter(|last| from.value > *last) {
+                    let message = format!("{} is after {last}, the last day that the scenario covers", from.value);
                     self.faults.add(from.place, message);
                 }
             }
@@ -311,19 +313,19 @@ impl Resolver<'_> {
                     self.faults.add(member.place, format!("`{id}` is listed twice"));
                 }
             }
-            let ids: Arc<[Id]> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();
+            let members: Arc<[Arc<str>]> = members.iter().map(|member| Arc::from(member.value.0.as_str())).collect();
             let place = entry.id.as_ref().map_or(entry.place, |id| id.place);
-            let name = snake(entry.id);
-            if !name.is_empty() {
+            let id = GroupId::new(snake(entry.id));
+            if !id.as_str().is_empty() {
                 let what = "issue, circumstance or group";
-                self.inputs.add(what, &name, place, InputOrGroup::Group, self.faults);
+                self.inputs.add(what, id.as_str(), place, InputOrGroup::Group, self.faults);
                 if readable {
-                    self.vocabulary.add_group(name.clone(), ids.clone());
+                    self.vocabulary.add_group(id.clone().into(), members.clone());
                 } else {
-                    self.inputs.unread.add(&name);
+                    self.inputs.unread.add(id.as_str());
                 }
             }
-            groups.push(Group { id: name, name: line(entry.name), members: ids, note: prose(entry.note) });
+            groups.push(Group { id, name: line(entry.name), members, note: prose(entry.note) });
         }
         self.inputs.settle();
         groups

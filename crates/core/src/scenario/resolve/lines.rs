@@ -5,12 +5,14 @@
 use super::resolver::{Resolver, line, prose};
 use crate::scenario::diagnostics::Place;
 use crate::scenario::format::{CautionEntry, ConstraintEntry, RedLineEntry, WaiverEntry};
+use crate::scenario::ids::{CautionId, ConstraintId, ProposalId, RedLineId, WaiverId};
 use crate::scenario::index::PartyIndex;
 use crate::scenario::limits;
-use crate::scenario::model::{Evidence, Firmness, Id, Span};
+use crate::scenario::model::{Evidence, Firmness, Polarity, Span};
 use crate::scenario::record::{At, Cel, Kebab, Probability};
 use detente_condition::Formula;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A condition that is read but not compiled, with its place in the file.
 pub(super) struct DraftCondition {
@@ -21,10 +23,10 @@ pub(super) struct DraftCondition {
 
 /// A red line whose condition is not compiled yet. Fields that could not be read are `None`.
 pub(super) struct DraftLine {
-    pub(super) id: Id,
+    pub(super) id: RedLineId,
     pub(super) party: Option<PartyIndex>,
     pub(super) title: String,
-    pub(super) requires: bool,
+    pub(super) polarity: Polarity,
     pub(super) condition: Option<DraftCondition>,
     pub(super) firmness: Option<Firmness>,
     pub(super) held: Vec<Span>,
@@ -35,7 +37,7 @@ pub(super) struct DraftLine {
 }
 
 pub(super) struct DraftWaiver {
-    pub(super) id: Id,
+    pub(super) id: WaiverId,
     /// The place of the waiver's own spans, readable or not; `None` if it has none.
     pub(super) held_place: Option<Place>,
     pub(super) place: Place,
@@ -47,13 +49,13 @@ pub(super) struct DraftWaiver {
 }
 
 pub(super) struct DraftConstraint {
-    pub(super) id: Id,
+    pub(super) id: ConstraintId,
     pub(super) title: String,
     pub(super) forbids: Option<DraftCondition>,
 }
 
 pub(super) struct DraftCaution {
-    pub(super) id: Id,
+    pub(super) id: CautionId,
     pub(super) text: String,
     pub(super) when: Option<DraftCondition>,
     pub(super) evidence: Vec<Evidence>,
@@ -73,7 +75,7 @@ impl Unique {
 
 impl Resolver<'_> {
     /// Returns the id, and reports one that the list uses already.
-    fn unique(&mut self, id: Option<At<Kebab>>, unique: &mut Unique) -> Id {
+    fn unique(&mut self, id: Option<At<Kebab>>, unique: &mut Unique) -> Arc<str> {
         let Some(At { place, value: Kebab(id) }) = id else { return "".into() };
         match unique.seen.get(&id) {
             Some(first) => {
@@ -110,8 +112,8 @@ impl Resolver<'_> {
             (None, None) => self.faults.add(start, "a red line needs a condition: `rejects` or `requires`"),
             _ => {}
         }
-        let id = self.unique(entry.id, unique);
-        let requires = entry.requires.is_some();
+        let id = RedLineId::new(self.unique(entry.id, unique));
+        let polarity = if entry.requires.is_some() { Polarity::Requires } else { Polarity::Rejects };
         let condition = match (entry.rejects, entry.requires) {
             // It is unknown which of the two is meant, but each is still checked for faults.
             (rejects @ Some(_), requires @ Some(_)) => {
@@ -131,7 +133,7 @@ impl Resolver<'_> {
             id,
             party: entry.party.and_then(|party| self.party(&party)),
             title: line(entry.title),
-            requires,
+            polarity,
             condition,
             firmness,
             evidence: self.evidence(entry.evidence, "a red line"),
@@ -172,7 +174,7 @@ impl Resolver<'_> {
             self.faults.add(place, "the waiver is never in force while the red line is held");
         }
         DraftWaiver {
-            id: self.unique(entry.id, unique),
+            id: WaiverId::new(self.unique(entry.id, unique)),
             held_place,
             place: entry.place,
             title: line(entry.title),
@@ -186,7 +188,7 @@ impl Resolver<'_> {
     pub(super) fn constraints(&mut self, entries: Vec<ConstraintEntry>) -> Vec<DraftConstraint> {
         let mut unique = Unique::new("constraint");
         let drafts = entries.into_iter().map(|entry| DraftConstraint {
-            id: self.unique(entry.id, &mut unique),
+            id: ConstraintId::new(self.unique(entry.id, &mut unique)),
             title: line(entry.title),
             forbids: self.draft(entry.forbids),
         });
@@ -196,7 +198,7 @@ impl Resolver<'_> {
     pub(super) fn cautions(&mut self, entries: Vec<CautionEntry>) -> Vec<DraftCaution> {
         let mut unique = Unique::new("caution");
         let drafts = entries.into_iter().map(|entry| DraftCaution {
-            id: self.unique(entry.id, &mut unique),
+            id: CautionId::new(self.unique(entry.id, &mut unique)),
             text: prose(entry.text),
             when: self.draft(entry.when),
             evidence: self.evidence(entry.evidence, "a caution"),
@@ -205,9 +207,9 @@ impl Resolver<'_> {
     }
 
     /// Returns the ids of proposals, and reports ids that are used twice.
-    pub(super) fn proposal_ids(&mut self, ids: Vec<Option<At<Kebab>>>) -> Vec<Id> {
+    pub(super) fn proposal_ids(&mut self, ids: Vec<Option<At<Kebab>>>) -> Vec<ProposalId> {
         let mut unique = Unique::new("proposal");
-        ids.into_iter().map(|id| self.unique(id, &mut unique)).collect()
+        ids.into_iter().map(|id| ProposalId::new(self.unique(id, &mut unique))).collect()
     }
 }
 

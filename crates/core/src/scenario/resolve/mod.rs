@@ -15,15 +15,16 @@ mod waivers;
 
 use self::names::Names;
 use self::resolver::{Resolver, prose};
+use super::date_range::DateRange;
 use super::diagnostics::{Faults, Place};
 use super::document::Node;
 use super::format::{CoversEntry, ScenarioEntry};
+use super::ids::ScenarioId;
 use super::limits;
 use super::model::{Revision, Scenario};
 use super::record::{At, Read};
 use super::{RedLinePlaces, revision};
 use detente_condition::{Space, Vocabulary};
-use jiff::civil::Date;
 use std::mem;
 use std::sync::Arc;
 
@@ -51,13 +52,11 @@ impl Resolver<'_> {
         let place = Place { start: entry.place.start, end: entry.place.start + 1 };
         self.covers = entry.covers.as_ref().and_then(|covers| self.covers(covers));
         self.as_of = entry.as_of.as_ref().map(|as_of| as_of.value);
-        if let (Some(as_of), Some((from, to))) = (&entry.as_of, self.covers)
-            && !(from..=to).contains(&as_of.value)
+        if let (Some(as_of), Some(covers)) = (&entry.as_of, self.covers)
+            && !covers.contains(as_of.value)
         {
-            self.faults.add(
-                as_of.place,
-                format!("{} is outside the days that the scenario covers, {from} to {to}", as_of.value),
-            );
+            self.faults
+                .add(as_of.place, format!("{} is outside the days that the scenario covers, {covers}", as_of.value));
         }
         self.at_least_one(entry.parties.as_ref(), "party");
         self.at_least_one(entry.issues.as_ref(), "issue");
@@ -94,7 +93,7 @@ impl Resolver<'_> {
         // INVARIANT: if there are no faults, every part was read.
         let (space, compiled): (Space, conditions::CompiledParts) = (space?, compiled?);
         let mut scenario = Scenario {
-            id: entry.scenario?.0.into(),
+            id: ScenarioId::new(entry.scenario?.0),
             title: entry.title?.0,
             description: prose(entry.description),
             covers: self.covers?,
@@ -118,12 +117,13 @@ impl Resolver<'_> {
         Some((scenario, places))
     }
 
-    fn covers(&mut self, entry: &CoversEntry) -> Option<(Date, Date)> {
+    fn covers(&mut self, entry: &CoversEntry) -> Option<DateRange> {
         let (from, to) = (entry.from.as_ref()?, entry.to.as_ref()?);
-        if from.value > to.value {
+        let covers = DateRange::new(from.value, to.value);
+        if covers.is_none() {
             return self.fault(to.place, format!("`covers` ends on {}, before it begins on {}", to.value, from.value));
         }
-        Some((from.value, to.value))
+        covers
     }
 
     fn at_least_one<T>(&mut self, list: Option<&At<Vec<T>>>, what: &str) {

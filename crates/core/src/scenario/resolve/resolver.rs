@@ -3,10 +3,10 @@
 //! Must not know of any kind of part.
 
 use super::names::Names;
+use crate::scenario::date_range::DateRange;
 use crate::scenario::diagnostics::{Faults, Place};
 use crate::scenario::index::{PartyIndex, SourceIndex};
 use crate::scenario::limits;
-use crate::scenario::model::Id;
 use crate::scenario::record::{At, SingleLine, Snake, Text};
 use detente_condition::{InputIndex, Vocabulary};
 use jiff::civil::Date;
@@ -22,7 +22,7 @@ pub(super) enum InputOrGroup {
 pub(super) struct Resolver<'a> {
     pub(super) faults: &'a mut Faults,
     pub(super) characters: &'a [char],
-    pub(super) covers: Option<(Date, Date)>,
+    pub(super) covers: Option<DateRange>,
     pub(super) as_of: Option<Date>,
     pub(super) sources: Names<SourceIndex>,
     pub(super) parties: Names<PartyIndex>,
@@ -72,7 +72,7 @@ pub(super) fn prose(text: Option<Text>) -> String {
     text.map_or_else(String::new, |text| text.0)
 }
 
-/// Converts an id to its form in the model; empty if it could not be read.
-pub(super) fn snake(id: Option<At<Snake>>) -> Id {
-    id.map_or_else(|| "".into(), |id| id.value.0.into())
+/// Returns the text of an id; empty if it could not be read.
+pub(super) fn snake(id: Option<At<Snake>>) -> String {
+    id.map_or_else(String::new, |id| id.value.0)
 }

@@ -148,8 +148,8 @@ pub(crate) struct InputNames<'a>(BTreeMap<&'a str, usize>);
 
 impl<'a> InputNames<'a> {
     pub(crate) fn of(inputs: &'a [Input]) -> Self {
-        let named = inputs.iter().enumerate().filter(|(_, input)| !input.id.is_empty());
-        Self(named.map(|(at, input)| (&*input.id, at)).collect())
+        let named = inputs.iter().enumerate().filter(|(_, input)| !input.id.as_str().is_empty());
+        Self(named.map(|(at, input)| (input.id.as_str(), at)).collect())
     }
 
     /// Returns the position of the input that a key names, and reports an unknown one.

@@ -34,7 +34,7 @@ impl Resolver<'_> {
     /// far.
     pub(super) fn check_waivers(&mut self, line: &DraftLine, space: &Space) {
         let (Some(condition), Some(unwaived)) = (&line.condition, line.firmness) else { return };
-        let crossed = if line.requires { condition.formula.clone().negated() } else { condition.formula.clone() };
+        let crossed = line.polarity.crossed(condition.formula.clone());
         let readable = line
             .waivers
             .iter()
@@ -86,7 +86,7 @@ impl Resolver<'_> {
         let spans = line.iter().chain(waivers.iter().flat_map(|waiver| &waiver.draft.held));
         let changes = spans.flat_map(|span| [Some(span.from), span.until]).flatten();
         let days: BTreeSet<Date> = match self.covers {
-            Some((first, last)) => changes.filter(|day| (first..=last).contains(day)).chain([first]).collect(),
+            Some(covers) => changes.filter(|day| covers.contains(*day)).chain([covers.first()]).collect(),
             None => changes.collect(),
         };
         let applies = |day: &Date| line.iter().any(|span| span.contains(*day)) && waiver.is_in_force(*day);

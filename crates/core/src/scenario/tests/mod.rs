@@ -9,6 +9,7 @@ mod revisions;
 mod robust;
 mod together;
 
+use super::ids::RedLineId;
 use super::load;
 
 /// A small file without faults that contains every kind of record.
@@ -85,7 +86,7 @@ fn the_good_file_has_no_faults() {
 #[test]
 fn faults_of_red_lines_found_later_are_placed_at_their_ids() {
     let (_, places) = super::load_with_places("water.yaml", GOOD).unwrap();
-    let faults = places.diagnostics("water.yaml", GOOD, &[("up-guards".to_owned(), "too much".to_owned())]);
+    let faults = places.diagnostics("water.yaml", GOOD, &[(RedLineId::new("up-guards"), "too much".to_owned())]);
     let [fault] = faults.list() else { panic!("{faults}") };
     let line = GOOD.lines().position(|line| line.contains("id: up-guards")).unwrap() + 1;
     assert_eq!((fault.line, fault.column, fault.message.as_str()), (line, 9, "too much"));

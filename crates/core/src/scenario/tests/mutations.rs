@@ -1,12 +1,15 @@
 //! The diff reports a change of any single field in the model of the bundled scenario.
 
 use crate::scenario::diff::diff;
+use crate::scenario::ids::{
+    CautionId, ConstraintId, GroupId, InputId, PartyId, ProposalId, RedLineId, ScenarioId, SourceId, WaiverId,
+};
 use crate::scenario::index::{PartyIndex, SourceIndex};
 use crate::scenario::model::{
-    Caution, Constraint, Dated, Evidence, EvidenceKind, Firmness, Group, Input, Party, Preference, Proposal, Ranking,
-    RedLine, Role, Scenario, Source, Span, Waiver,
+    Beginning, Caution, Constraint, Dated, Evidence, EvidenceDirection, EvidenceKind, Firmness, Group, Input, Party,
+    Polarity, Preference, Proposal, Ranking, RedLine, Role, Scenario, Source, Span, Waiver,
 };
-use crate::scenario::{load, revision};
+use crate::scenario::{DateRange, load, revision};
 use detente_condition::{Answer, Domain, EntryIndex, InputIndex, Value};
 use jiff::civil::{Date, date};
 use std::sync::Arc;
@@ -26,6 +29,27 @@ fn other_firmness(firmness: &mut Firmness) {
     *firmness = if *firmness == Firmness::Firm { Firmness::Tentative } else { Firmness::Firm };
 }
 
+fn other_direction(direction: &mut EvidenceDirection) {
+    *direction = match direction {
+        EvidenceDirection::For => EvidenceDirection::Against,
+        EvidenceDirection::Against => EvidenceDirection::For,
+    };
+}
+
+fn other_beginning(beginning: &mut Beginning) {
+    *beginning = match beginning {
+        Beginning::Stated => Beginning::FirstRecorded,
+        Beginning::FirstRecorded => Beginning::Stated,
+    };
+}
+
+fn other_polarity(polarity: &mut Polarity) {
+    *polarity = match polarity {
+        Polarity::Rejects => Polarity::Requires,
+        Polarity::Requires => Polarity::Rejects,
+    };
+}
+
 type Edit<T> = fn(&mut T);
 
 const EVIDENCE: [Edit<Evidence>; 8] = [
@@ -37,19 +61,19 @@ const EVIDENCE: [Edit<Evidence>; 8] = [
     |piece| other_text(&mut piece.statement),
     |piece| other_text(&mut piece.quote),
     |piece| other_date(&mut piece.date),
-    |piece| piece.against = !piece.against,
+    |piece| other_direction(&mut piece.direction),
     |piece| other_text(&mut piece.row),
 ];
 
 const SPANS: [Edit<Vec<Span>>; 4] = [
     |spans| spans.iter_mut().for_each(|span| span.from = DAY),
-    |spans| spans.iter_mut().for_each(|span| span.from_is_stated = !span.from_is_stated),
+    |spans| spans.iter_mut().for_each(|span| other_beginning(&mut span.beginning)),
     |spans| spans.iter_mut().for_each(|span| other_date(&mut span.until)),
-    |spans| spans.push(Span { from: DAY, from_is_stated: true, until: None }),
+    |spans| spans.push(Span { from: DAY, beginning: Beginning::Stated, until: None }),
 ];
 
 const INPUT: [Edit<Input>; 9] = [
-    |input| input.id = "other".into(),
+    |input| input.id = InputId::new("other"),
     |input| other_text(&mut input.title),
     |input| other_text(&mut input.question),
     |input| match &mut input.domain {
@@ -147,11 +171,11 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
     let mut all = Mutations { original, reported: 0 };
 
     let of_itself: [Edit<Scenario>; 7] = [
-        |scenario| scenario.id = "other".into(),
+        |scenario| scenario.id = ScenarioId::new("other"),
         |scenario| other_text(&mut scenario.title),
         |scenario| other_text(&mut scenario.description),
-        |scenario| scenario.covers.0 = DAY,
-        |scenario| scenario.covers.1 = DAY,
+        |scenario| scenario.covers = DateRange::new(DAY, scenario.covers.last()).unwrap(),
+        |scenario| scenario.covers = scenario.covers.joined(DateRange::of_day(date(2032, 2, 29))),
         |scenario| scenario.as_of = DAY,
         |scenario| scenario.issue_count -= 1,
     ];
@@ -160,7 +184,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "source",
         |scenario| &mut scenario.sources,
         &[
-            |source| source.id = "other".into(),
+            |source| source.id = SourceId::new("other"),
             |source| other_text(&mut source.title),
             |source| other_text(&mut source.publisher),
             |source| source.authors.push("Another".to_owned()),
@@ -174,7 +198,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "party",
         |scenario| &mut scenario.parties,
         &[
-            |party| party.id = "other".into(),
+            |party| party.id = PartyId::new("other"),
             |party| other_text(&mut party.name),
             |party| party.role = if party.role == Role::Principal { Role::ThirdParty } else { Role::Principal },
             |party| other_text(&mut party.description),
@@ -185,7 +209,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "group",
         |scenario| &mut scenario.groups,
         &[
-            |group| group.id = "other".into(),
+            |group| group.id = GroupId::new("other"),
             |group| other_text(&mut group.name),
             |group| edit_list(&mut group.members, remove_last),
             |group| edit_list(&mut group.members, |members| rotate(members)),
@@ -207,10 +231,10 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "red line",
         |scenario| &mut scenario.red_lines,
         &[
-            |line| line.id = "other".into(),
+            |line| line.id = RedLineId::new("other"),
             |line| line.party = PartyIndex(usize::from(line.party == PartyIndex(0))),
             |line| other_text(&mut line.title),
-            |line| line.requires = !line.requires,
+            |line| other_polarity(&mut line.polarity),
             |line| other_text(&mut line.condition.text),
             |line| other_firmness(&mut line.firmness),
             |line| line.binding_probability = Some(line.binding_probability.map_or(0.5, |stated| stated / 2.0)),
@@ -226,7 +250,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
             let what = format!("waiver {waiver} of red line {at}");
             all.evidence(&what, |scenario| Some(&mut scenario.red_lines[at].waivers[waiver].evidence));
             let edits: [Edit<Waiver>; 8] = [
-                |waiver| waiver.id = "other".into(),
+                |waiver| waiver.id = WaiverId::new("other"),
                 |waiver| other_text(&mut waiver.title),
                 |waiver| other_text(&mut waiver.when.text),
                 |waiver| other_firmness(&mut waiver.firmness),
@@ -244,7 +268,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "constraint",
         |scenario| &mut scenario.constraints,
         &[
-            |constraint| constraint.id = "other".into(),
+            |constraint| constraint.id = ConstraintId::new("other"),
             |constraint| other_text(&mut constraint.title),
             |constraint| other_text(&mut constraint.forbids.text),
         ],
@@ -253,7 +277,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "caution",
         |scenario| &mut scenario.cautions,
         &[
-            |caution| caution.id = "other".into(),
+            |caution| caution.id = CautionId::new("other"),
             |caution| other_text(&mut caution.text),
             |caution| other_text(&mut caution.when.text),
         ],
@@ -283,7 +307,7 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
         "proposal",
         |scenario| &mut scenario.proposals,
         &[
-            |proposal| proposal.id = "other".into(),
+            |proposal| proposal.id = ProposalId::new("other"),
             |proposal| other_text(&mut proposal.title),
             |proposal| other_text(&mut proposal.description),
             |proposal| proposal.terms.iter_mut().for_each(|term| term.answer = Answer::Unsettled),

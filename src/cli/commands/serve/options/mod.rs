@@ -14,7 +14,7 @@ use crate::shutdown::Drain;
 use crate::telemetry::{LogFormat, Otlp};
 use crate::transport::connection::ConnectionLimits;
 use clap::{ArgAction, Args};
-use detente_core::scenario::model::Id;
+use detente_core::scenario::ids::ScenarioId;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -408,13 +408,13 @@ impl ServeOptions {
     }
 
     /// The location of the scenario files, and the default scenario if it is set.
-    pub(crate) fn scenario_location(&self) -> (ScenarioLocation, Option<Id>) {
+    pub(crate) fn scenario_location(&self) -> (ScenarioLocation, Option<ScenarioId>) {
         let scenarios = &self.scenarios;
         let location = match &scenarios.folder {
             Some(folder) => ScenarioLocation::Folder(folder.clone()),
             None => ScenarioLocation::Files(scenarios.files.clone()),
         };
-        (location, scenarios.default_scenario.as_deref().map(Id::from))
+        (location, scenarios.default_scenario.as_deref().map(ScenarioId::new))
     }
 
     /// The settings of the OpenTelemetry collector; `None` without `--otlp-endpoint`.
