@@ -5,7 +5,7 @@
 use crate::server::Gates;
 use crate::services::{AnalysisThreads, Record};
 use crate::serving::{AnalysisCounts, Cache, CacheCounts, DecisionLog, Reloads, Store};
-use crate::telemetry::{Labels, Metrics, Sample};
+use crate::telemetry::{Labels, Metrics, Sample, register_process};
 use crate::transport::tls::Tls;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,7 +20,7 @@ fn labelled<'a>(name: &'static str, values: impl IntoIterator<Item = (&'a str, u
     values.into_iter().map(|(label, value)| (vec![(name, label.to_owned())], value as f64)).collect()
 }
 
-/// Registers the metrics of a server; those of its reloads have [`register_reloads`].
+/// Registers the metrics of a server and of its process; those of its reloads have [`register_reloads`].
 pub(crate) fn register(
     metrics: &Metrics,
     gates: &Gates,
@@ -30,6 +30,7 @@ pub(crate) fn register(
     record: &Record,
     tls: Option<&Tls>,
 ) {
+    register_process(metrics);
     register_calls(metrics, gates, record);
     if let Some(cache) = cache {
         register_cache(metrics, cache);

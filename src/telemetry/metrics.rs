@@ -3,7 +3,7 @@
 //! Owns the instruments of calls and connections, which are recorded as they happen. Counts that other modules keep
 //! (cache, analyses, decision log) are read at each scrape. Must not know what a call does.
 
-use crate::telemetry::{ExporterError, Otlp, process, traces};
+use crate::telemetry::{ExporterError, Otlp, traces};
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider};
 use opentelemetry::{KeyValue, StringValue};
 use opentelemetry_sdk::error::OTelSdkError;
@@ -121,7 +121,6 @@ impl Metrics {
                 connections_ended,
             }),
         };
-        process::register(&metrics);
         metrics.gauge("detente_build_info", "Version of the program", || {
             vec![(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)]
         });

@@ -16,4 +16,5 @@ mod traces;
 pub use collector::{CALL_TARGET, Otlp};
 pub use log::{LogFormat, Telemetry, TelemetryError, check_filter, dropped_lines, init, panic_text};
 pub use metrics::{Labels, Metrics, MetricsError, Sample};
+pub use process::register_process;
 pub use traces::{ExporterError, set_parent};

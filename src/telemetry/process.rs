@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::fs;
 
 /// Registers the metrics of this process.
-pub(super) fn register(metrics: &Metrics) {
+pub fn register_process(metrics: &Metrics) {
     metrics.counter("process_cpu_seconds", "User and system CPU time of the process, in seconds", || {
         value(Some(cpu_seconds()))
     });
