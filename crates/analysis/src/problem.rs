@@ -191,7 +191,8 @@ impl Problem {
 
     /// Converts cubes to this problem's space.
     ///
-    /// The result omits the cubes that no possible value of a circumstance passes.
+    /// The result omits each cube that requires a value which one of its circumstances cannot have: such a cube is never
+    /// satisfied.
     fn cubes(&self, cubes: &Cubes, space: &Space) -> Vec<Cube> {
         let refined = |literal: &Literal| {
             let (ours, theirs) = (self.space.axis(literal.input)?, space.axis(literal.input)?);

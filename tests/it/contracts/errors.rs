@@ -51,7 +51,7 @@ pub(crate) fn refused() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A reason with its code, the keys of its metadata, the exceeded limits, and the kinds of details.
+/// Formats an error as a line of the golden file: its reason, code, keys of metadata, exceeded limits and kinds of details.
 fn row(code: &str, details: &ErrorDetails) -> String {
     let info = details.error_info().unwrap_or_else(|| panic!("{code} has no reason: {details:?}"));
     assert_eq!(info.domain, "detente.dev");

@@ -16,8 +16,8 @@ const HEAD: &str = "\
 
 <!-- Generated from the help of the options: edit the options, then run `just golden`. -->
 
-`detente serve` takes each setting as a flag or as an environment variable. A flag overrides its variable. A wrong
-setting is an error at the start (exit code 2), never a warning.
+`detente serve` takes each setting as a flag or as an environment variable. A flag overrides its variable. An
+invalid setting stops the server at startup (exit code 2); it is never only a warning.
 
 Durations are written like `500ms`, `10s` or `30m`, sizes like `512KiB` or `32MiB`, shares as numbers from 0 to 1.
 `detente serve --help` prints the same text.

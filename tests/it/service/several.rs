@@ -208,7 +208,8 @@ fn not_recorded_clear_and_not_held_red_lines_are_distinguished() {
     assert_eq!(fields(service.evaluate_history(&asked).unwrap_err()), ["to"]);
     asked.from = Some(Date { year: 2024, month: 12, day: 31 });
     assert!(matches!(service.evaluate_history(&asked), Err(ApiError::DateNotCovered { field: "from", .. })));
-    // A red line can only be dropped if it is held on one of the days.
+    // A hypothesis can drop a red line that is held on at least one day of the period. This one is held from the
+    // tenth day on.
     let drop = v1::hypothesis::Kind::DropRedLine("x".to_owned());
     asked.hypotheses = vec![v1::Hypothesis { kind: Some(drop) }];
     (asked.from, asked.to) = (day(1), day(10));
