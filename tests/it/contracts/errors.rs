@@ -51,7 +51,7 @@ pub(crate) fn refused() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Formats an error as a line of the golden file: its reason, code, keys of metadata, exceeded limits and kinds of details.
+/// Formats an error as a line of the golden file: reason, code, keys of metadata, exceeded limits and kinds of details.
 fn row(code: &str, details: &ErrorDetails) -> String {
     let info = details.error_info().unwrap_or_else(|| panic!("{code} has no reason: {details:?}"));
     assert_eq!(info.domain, "detente.dev");
