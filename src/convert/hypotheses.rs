@@ -7,7 +7,7 @@ use crate::convert::red_line::to_firmness;
 use crate::convert::term::{InputKind, to_answers, to_input};
 use crate::convert::wording;
 use crate::error::{Violations, quoted};
-use crate::schema::names;
+use crate::schema::names::{self, RedLineName};
 use crate::schema::proto::v1::hypothesis::Kind;
 use crate::schema::proto::v1::{self, supposed_red_line};
 use detente_condition::{Answer, InputIndex, compile_for_call, did_you_mean};
@@ -239,10 +239,10 @@ impl<'a> Reader<'a, '_> {
     fn red_line(&mut self, name: &'a str, field: &str) -> Option<(&'a str, Line)> {
         let scenario = self.scenario();
         let id = match names::parse_red_line(name) {
-            Some((of, id)) if of == scenario.id.as_str() => id,
-            Some((of, _)) => {
+            Some(named) if named.scenario == scenario.id.as_str() => named.red_line,
+            Some(RedLineName { scenario: other, .. }) => {
                 let text =
-                    format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(of), scenario.id);
+                    format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(other), scenario.id);
                 self.violations.add(field, text);
                 return None;
             }

@@ -6,7 +6,7 @@ use crate::convert::analysis::{from_package, lines, mention};
 use crate::convert::red_line::to_firmness;
 use crate::convert::term::{InputKind, from_answer, to_input};
 use crate::error::{Violations, quoted};
-use crate::schema::names;
+use crate::schema::names::{self, RedLineName};
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::binding_probability::Of;
 use detente_analysis::{
@@ -73,9 +73,10 @@ fn to_red_line(
 ) -> Option<RedLineIndex> {
     let scenario = question.compiled.scenario();
     let id = match names::parse_red_line(name) {
-        Some((of, id)) if of == scenario.id.as_str() => id,
-        Some((of, _)) => {
-            let text = format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(of), scenario.id);
+        Some(named) if named.scenario == scenario.id.as_str() => named.red_line,
+        Some(RedLineName { scenario: other, .. }) => {
+            let text =
+                format!("this is a red line of `scenarios/{}`, not of `scenarios/{}`", quoted(other), scenario.id);
             violations.add(field, text);
             return None;
         }

@@ -111,7 +111,7 @@ where
 }
 
 pin_project! {
-    /// The response body of [`PanicsService`]. If reading it panics, it ends with a status.
+    /// The response body of [`PanicsService`], which ends with a status if reading it panics.
     #[derive(Debug)]
     pub struct PanicsBody<B> {
         #[pin]

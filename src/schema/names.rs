@@ -25,9 +25,18 @@ pub fn parse_scenario(name: &str) -> Option<&str> {
     name.strip_prefix("scenarios/").filter(|id| is_segment(id))
 }
 
-/// Returns the ids of the scenario and of the red line in a red line's name.
-pub fn parse_red_line(name: &str) -> Option<(&str, &str)> {
-    parse_child(name, "/redLines/")
+/// The ids in the name of a red line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedLineName<'a> {
+    /// The id of the scenario.
+    pub scenario: &'a str,
+    /// The id of the red line.
+    pub red_line: &'a str,
+}
+
+/// Returns the ids in a red line's name; `None` if the text is not such a name.
+pub fn parse_red_line(name: &str) -> Option<RedLineName<'_>> {
+    parse_child(name, "/redLines/").map(|(scenario, red_line)| RedLineName { scenario, red_line })
 }
 
 /// The ids in the name of a proposal.

@@ -3,7 +3,7 @@
 use crate::convert::scenario as convert_scenario;
 use crate::convert::{missing_proposal, missing_red_line, red_line};
 use crate::error::{ApiError, Violations};
-use crate::schema::names;
+use crate::schema::names::{self, RedLineName};
 use crate::schema::proto::v1;
 use crate::services::RedLines;
 use crate::services::size::bounded;
@@ -14,10 +14,10 @@ impl RedLines {
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.
     pub fn get_red_line(&self, request: v1::GetRedLineRequest) -> Result<v1::RedLine, ApiError> {
-        let (scenario_id, id) = names::parse_red_line(&request.name).ok_or_else(|| {
+        let RedLineName { scenario, red_line: id } = names::parse_red_line(&request.name).ok_or_else(|| {
             ApiError::InvalidRequest(Violations::one("name", "write `scenarios/{scenario}/redLines/{red_line}`"))
         })?;
-        let compiled = self.scenario_by_id(scenario_id, &request.revision)?;
+        let compiled = self.scenario_by_id(scenario, &request.revision)?;
         let scenario = compiled.scenario();
         let position = scenario.red_line(id).ok_or_else(|| missing_red_line(scenario, id))?;
         let found = scenario.red_lines.get(position).ok_or_else(|| missing_red_line(scenario, id))?;

@@ -14,7 +14,7 @@ use thiserror::Error;
 pub const EMBEDDED: &str = include_str!("../../scenarios/ukraine-2025.yaml");
 const EMBEDDED_NAME: &str = "ukraine-2025.yaml";
 const MAX_BYTES: u64 = scenario::limits::MAX_FILE_BYTES as u64;
-const NOT_UTF8: &str = "stream did not contain valid UTF-8";
+const NOT_UTF8: &str = "the file is not valid UTF-8";
 
 /// Why a scenario file cannot be used.
 #[derive(Debug, Error)]

@@ -1,8 +1,9 @@
-//! What the process uses: CPU time, memory, threads, file descriptors.
+//! The figures of the process: CPU time, memory, threads, file descriptors.
 //!
-//! Reads the system at each scrape. The names are those that Prometheus' client libraries give these metrics, so that
-//! common dashboards and alerts work. A figure that the system does not report is left out: where there is no `/proc`,
-//! all but the CPU time and the maximum number of file descriptors.
+//! Reads the system at each scrape, except for the start of the process, which must not vary between scrapes: an alert
+//! counts its changes. The names are those that Prometheus' client libraries give these metrics, so that common
+//! dashboards and alerts work. A figure that the system does not report is left out: where there is no `/proc`, all but
+//! the CPU time and the maximum number of file descriptors. Must not know what the process does.
 
 use super::metrics::Metrics;
 use rustix::param::{clock_ticks_per_second, page_size};
@@ -68,7 +69,7 @@ fn start_seconds() -> Option<f64> {
     Some(boot + statistic(START_TICKS)? / clock_ticks_per_second() as f64)
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

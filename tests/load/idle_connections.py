@@ -42,7 +42,7 @@ P50_FACTOR, P99_FACTOR, MARGIN_SECONDS = 1.5, 2, 0.001
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=Path, default=Path("target/release/detente"))
+    parser.add_argument("--binary", type=Path, default=Path("target/dist/detente"))
     parser.add_argument("--connections", type=int, default=10_000, help="number of idle connections (%(default)s)")
     parser.add_argument("--hold", type=float, default=20, help="seconds of calls beside the connections (%(default)s)")
     parser.add_argument("--before", type=float, default=20, help="seconds of calls without them (%(default)s)")

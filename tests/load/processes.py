@@ -227,7 +227,7 @@ def find_binary(path):
     for folder in (Path.cwd(), ROOT):
         if (folder / path).is_file():
             return (folder / path).resolve()
-    raise Failure(f"{path} does not exist; build it with `cargo build --release`, or give its path with --binary")
+    raise Failure(f"{path} does not exist; build it with `cargo build --profile dist --features otlp`, or give its path with --binary")
 
 
 def main(run):

@@ -40,7 +40,7 @@ CACHE = "4MiB"
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=Path, default=Path("target/release/detente"))
+    parser.add_argument("--binary", type=Path, default=Path("target/dist/detente"))
     parser.add_argument("--reloads", type=int, default=1000, help="(%(default)s)")
     parser.add_argument("--rate", type=float, default=1000, help="calls a second (%(default)s)")
     parser.add_argument("--clients", type=int, default=2, help="client processes (%(default)s)")

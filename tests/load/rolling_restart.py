@@ -69,7 +69,7 @@ http {{
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=Path, default=Path("target/release/detente"))
+    parser.add_argument("--binary", type=Path, default=Path("target/dist/detente"))
     parser.add_argument("--direct", action="store_true", help="without nginx: the clients balance the load")
     parser.add_argument("--rate", type=float, default=2000, help="calls a second, in all (%(default)s)")
     parser.add_argument("--clients", type=int, default=4, help="client processes (%(default)s)")

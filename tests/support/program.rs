@@ -5,19 +5,23 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A running program, killed when it is dropped.
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
+    /// The lines that were read so far; all of them once the program has [`ended`](Self::ended).
     pub log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Program {
     pub fn start(arguments: &[&str]) -> Self {
         let listen = if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
-        let all = [&["serve", "--log-format", "json"], listen, arguments].concat();
+        let format = if arguments.contains(&"--log-format") { &[][..] } else { &["--log-format", "json"] };
+        let all = [&["serve"], format, listen, arguments].concat();
         let mut command = binary::command(&all);
         // tokio would panic if the program read this variable.
         command.env("TOKIO_WORKER_THREADS", "0");
@@ -26,15 +30,20 @@ impl Program {
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let address = loop {
             let line = lines.next().expect("it listens").unwrap();
-            let address = line.split("\"listening on ").nth(1).map(|rest| rest.split(": ").next().unwrap().to_owned());
+            // Human-readable lines may have colours.
+            let address = line.split("listening on ").nth(1).map(|rest| {
+                let end = rest.find(|at: char| !(at.is_ascii_digit() || ".:[]".contains(at))).unwrap_or(rest.len());
+                rest[..end].trim_end_matches(':').parse().unwrap()
+            });
             log.lock().unwrap().push(line);
             if let Some(address) = address {
-                break address.parse().unwrap();
+                break address;
             }
         };
         let shared_log = log.clone();
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared_log.lock().unwrap().push(line)));
-        Self { child, address, log }
+        let read = move || lines.map_while(Result::ok).for_each(|line| shared_log.lock().unwrap().push(line));
+        let reader = Some(std::thread::spawn(read));
+        Self { child, address, log, reader }
     }
 
     /// The number of tokio's threads, both worker and blocking ones.
@@ -49,15 +58,17 @@ impl Program {
         assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    pub fn ended(&mut self) -> Option<i32> {
+    /// Waits until the program has exited and its log is read to the end. Returns the exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                self.reader.take().expect("it ends once").join().unwrap();
                 return status.code();
             }
-            std::thread::sleep(Duration::from_millis(10));
+            assert!(begun.elapsed() < PATIENCE, "the program did not exit");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("the program did not exit");
     }
 
     pub async fn client(&self) -> Client {

@@ -191,8 +191,7 @@ impl Problem {
 
     /// Converts cubes to this problem's space.
     ///
-    /// The result omits each cube that requires a value which one of its circumstances cannot have: such a cube is never
-    /// satisfied.
+    /// The result omits cubes that contradict the known values of a circumstance: they are never satisfied.
     fn cubes(&self, cubes: &Cubes, space: &Space) -> Vec<Cube> {
         let refined = |literal: &Literal| {
             let (ours, theirs) = (self.space.axis(literal.input)?, space.axis(literal.input)?);

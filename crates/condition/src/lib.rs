@@ -5,6 +5,9 @@
 //!
 //! Owns the domains of inputs, the typed [`Formula`], and [`Cubes`]. Must not know of parties, proposals, red lines,
 //! dates or files: an input is any name that a [`Vocabulary`] maps to a domain.
+//!
+//! # Stack
+//! The parser recurses. [`MAX_CONDITION_NESTING`] says how much stack it takes, and how to compile it.
 
 #![cfg_attr(
     not(test),

@@ -98,7 +98,13 @@ fn change_text(change: &v1::AmendmentChange) -> String {
         out += &wrapped(&format!("without this change: {}", reasons.join(", ")), 6);
     }
     if !change.newly_crosses.is_empty() {
-        out += &wrapped(&format!("also crosses, without counting: {}", mentions(&change.newly_crosses)), 6);
+        out += &wrapped(
+            &format!(
+                "newly crossed, but below the floor or of a party that does not count: {}",
+                mentions(&change.newly_crosses)
+            ),
+            6,
+        );
     }
     out
 }

@@ -132,7 +132,7 @@ async fn log(name: &str, options: &[&str], calls: &[TestCall], headers: &[(&str,
     let mut program = Program::start(&[&["--decision-log", &path], options].concat());
     make(&program.client().await, calls, headers).await;
     program.signal("-TERM");
-    assert_eq!(program.ended(), Some(0));
+    assert_eq!(program.ended().await, Some(0));
     fs::read_to_string(&file).unwrap()
 }
 

@@ -129,7 +129,7 @@ async fn by_settings(rows: &mut BTreeSet<String>) {
     let response = tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap();
     program.signal("-TERM");
     rows.insert(of_answer(&Answer::rest(response).await));
-    assert_eq!(program.ended(), Some(0));
+    assert_eq!(program.ended().await, Some(0));
 }
 
 /// Opens more streams on a connection than the limit allows.

@@ -27,7 +27,7 @@ async fn collected(cache: &str) -> Collector {
     }
     drop(client);
     program.signal("-TERM");
-    assert_eq!(program.ended(), Some(0));
+    assert_eq!(program.ended().await, Some(0));
     collector
 }
 

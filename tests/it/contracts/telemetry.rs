@@ -230,7 +230,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     }
     drop(client);
     program.signal("-TERM");
-    assert_eq!(program.ended(), Some(0));
+    assert_eq!(program.ended().await, Some(0));
     program.until("the log is read", async |program| program.logged("\"ended\"")).await;
     events(&program, &mut all);
 
@@ -245,7 +245,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     program.signal("-TERM");
     program.until("it drains", async |program| program.logged("SIGTERM: draining")).await;
     program.signal("-TERM");
-    assert_eq!(program.ended(), Some(1));
+    assert_eq!(program.ended().await, Some(1));
     drop(held);
     program.until("the log is read", async |program| program.logged("again: exiting immediately")).await;
     events(&program, &mut all);
@@ -258,7 +258,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     let (_answer, _send) = client.open("/detente.v1.RedLineService/EvaluateProposal", &[]).await;
     client.call("/detente.v1.RedLineService/ListScenarios", &[], vec![0; 5]).await;
     program.signal("-TERM");
-    assert_eq!(program.ended(), Some(1));
+    assert_eq!(program.ended().await, Some(1));
     program.until("the log is read", async |program| program.logged("ended with calls cut")).await;
     events(&program, &mut all);
     all

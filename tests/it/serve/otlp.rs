@@ -54,7 +54,7 @@ async fn calls_are_traced_as_children_of_their_callers() {
     assert_eq!(refused.code(), Code::InvalidArgument);
     drop(client);
     program.signal("-TERM");
-    assert_eq!(program.ended(), Some(0));
+    assert_eq!(program.ended().await, Some(0));
     let spans: Vec<Span> = collector.spans.lock().unwrap().iter().flat_map(|scope| scope.spans.clone()).collect();
     assert_eq!(spans.len(), 2, "{spans:#?}");
     let span = spans.iter().find(|span| attributes(span).get("request_id").is_some_and(|id| id == "traced")).unwrap();
@@ -108,7 +108,7 @@ async fn an_unresponsive_collector_delays_neither_calls_nor_shutdown() {
         drop(client);
         let begun = Instant::now();
         program.signal("-TERM");
-        assert_eq!(program.ended(), Some(0));
+        assert_eq!(program.ended().await, Some(0));
         assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
     }
 }

@@ -66,14 +66,16 @@ async fn files_are_reloaded_on_sighup() {
     // An unusable file is reported once, and its previous content stays in use.
     folder.write("tokens.yaml", "tokens: broken");
     fs::write(scenarios.join("b.yaml"), "broken").unwrap();
-    program.until("the fault is logged", async |program| program.logged("cannot be used, the previous content")).await;
+    let reports = |program: &Program| {
+        program.log.lock().unwrap().iter().filter(|line| line.contains("cannot be used, the previous content")).count()
+    };
+    program.until("both faults are logged", async |program| reports(program) == 2).await;
     assert_eq!(listed(&program, "new").await.code(), Code::Ok);
     for _ in 0..3 {
         program.signal("-HUP");
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    let reports = program.log.lock().unwrap().iter().filter(|line| line.contains("cannot be used")).count();
-    assert_eq!(reports, 2, "{:#?}", program.log.lock().unwrap());
+    assert_eq!(reports(&program), 2, "{:#?}", program.log.lock().unwrap());
 }
 
 #[tokio::test]
@@ -113,7 +115,7 @@ async fn every_evaluation_is_in_the_decision_log_and_can_be_replayed() {
     }
     drop(client);
     program.signal("-TERM");
-    assert_eq!(program.ended(), Some(0));
+    assert_eq!(program.ended().await, Some(0));
     let text = fs::read_to_string(&log).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |method: &str| lines.iter().filter(|line| line["method"] == method).count();
@@ -207,7 +209,7 @@ async fn proposal_contents_are_logged_only_if_enabled() {
         let answer = program.client().await.call(EVALUATE, &[], frame(&proposal("strong-army"))).await;
         assert!(EvaluateProposalResponse::decode(&answer.data[5..]).unwrap().evaluation.is_some());
         program.signal("-TERM");
-        assert_eq!(program.ended(), Some(0));
+        assert_eq!(program.ended().await, Some(0));
         assert!(program.logged("VERDICT_CONTESTED") && program.logged("\"scenario\":\"ukraine-2025\""));
         assert_eq!(program.logged("strong-army"), expected, "{:#?}", program.log.lock().unwrap());
     }
@@ -248,7 +250,7 @@ async fn the_network_setup_of_the_readme_works_with_the_commands() {
     let (code, output) = binary::refuses(&["impasse", "--server", &url, "--ca", &ca, "--token-file", &token]);
     assert!(code == 1 && output.contains("`analyst`"), "{output}");
     program.signal("-TERM");
-    assert_eq!(program.ended(), Some(0));
+    assert_eq!(program.ended().await, Some(0));
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
 }
 
@@ -282,7 +284,7 @@ async fn certificates_are_reloaded_only_as_matching_pairs() {
     assert_eq!(shown(&program, &authority).await, first);
     folder.write("tls.key", &two.key);
     program.until("the new certificate is used", async |program| shown(program, &authority).await != first).await;
-    assert!(program.logged("tls.crt") && program.logged("is usable again"));
+    program.until("it is logged", async |program| program.logged("tls.crt") && program.logged("is usable again")).await;
 }
 
 #[tokio::test]

@@ -221,13 +221,13 @@ async fn disconnected_callers_free_the_analysis_thread() {
 async fn equal_concurrent_requests_share_one_answer() {
     let server = hard(Duration::from_secs(30)).await;
     let mut asked = Vec::new();
-    // One after the other on the only thread, the calls would take forty seconds.
+    // One after the other on the only thread, the calls would take eighty seconds.
     let begun = Instant::now();
     for _ in 0..20 {
         let mut client = client(&server).await;
         asked.push(tokio::spawn(async move {
             client
-                .suggest_amendments(within(question(1), Duration::from_secs(2)))
+                .suggest_amendments(within(question(1), Duration::from_secs(4)))
                 .await
                 .map(tonic::Response::into_inner)
         }));
@@ -235,13 +235,14 @@ async fn equal_concurrent_requests_share_one_answer() {
     let mut answers = Vec::new();
     for call in asked {
         // A call whose deadline comes first may get DEADLINE_EXCEEDED before the shared result is ready. tonic's client
-        // also ends calls at their deadline by itself, with CANCELLED.
+        // also ends a call at its deadline by itself, with CANCELLED and a message of its own.
         match call.await.unwrap() {
             Ok(answer) => answers.push(answer),
-            Err(status) => assert!([Code::DeadlineExceeded, Code::Cancelled].contains(&status.code()), "{status}"),
+            Err(status) if status.code() == Code::Cancelled => assert_eq!(status.message(), "Timeout expired"),
+            Err(status) => assert_eq!(status.code(), Code::DeadlineExceeded),
         }
     }
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_secs(40));
     assert!(!answers.is_empty() && answers.windows(2).all(|pair| pair[0] == pair[1]));
 }
 

@@ -1,12 +1,10 @@
 //! Shutdown: graceful and bounded in time, in the test process and in the real program by real signals.
 
+use crate::support::program::Program;
 use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, channel, frame, quick};
 use detente::server::Settings;
 use detente::shutdown::{Drain, DrainOutcome};
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -61,55 +59,6 @@ async fn a_call_that_never_ends_is_cut_off() {
     assert!((1_900..4_000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
 }
 
-/// The real program.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Program {
-    fn start(options: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_detente"))
-            .env("DETENTE_ADMIN_LISTEN", "off")
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(options)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening on ")).expect("the address");
-        let log = Arc::new(Mutex::new(vec![line.clone()]));
-        let rest = Arc::clone(&log);
-        std::thread::spawn(move || lines.for_each(|line| rest.lock().unwrap().push(line.unwrap())));
-        let address = line.split("listening on ").nth(1).unwrap();
-        let address = address.split(|at: char| !(at.is_ascii_digit() || at == '.' || at == ':')).next().unwrap();
-        Self { child, address: address.trim_end_matches(':').parse().unwrap(), log }
-    }
-
-    fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < PATIENCE, "the program did not exit");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[tokio::test]
 async fn a_signal_ends_the_program_with_exit_code_zero() {
     for (signal, format) in [("-TERM", "human"), ("-INT", "json")] {
@@ -120,7 +69,7 @@ async fn a_signal_ends_the_program_with_exit_code_zero() {
         let mut silent = TcpStream::connect(program.address).await.unwrap();
         let begun = Instant::now();
         program.signal(signal);
-        assert_eq!(program.ended().await.code(), Some(0));
+        assert_eq!(program.ended().await, Some(0));
         assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
         let _ = silent.read(&mut [0; 1]).await;
         drop(watch);
@@ -129,13 +78,13 @@ async fn a_signal_ends_the_program_with_exit_code_zero() {
 
 #[tokio::test]
 async fn calls_are_logged_with_ids_and_without_contents() {
-    let mut program = Program::start(&["--log-format", "json", "--log", "info,detente::call=debug"]);
+    let mut program = Program::start(&["--log", "info,detente::call=debug"]);
     let client = Client::connect(program.address).await;
     client.call(LIST, &[("x-request-id", "good-1")], frame(&[])).await;
     client.call(EVALUATE, &[("x-request-id", "bad-1")], frame(b"\x1a\x09my secret")).await;
     drop(client);
     program.signal("-TERM");
-    assert_eq!(program.ended().await.code(), Some(0));
+    assert_eq!(program.ended().await, Some(0));
     let log = program.log.lock().unwrap();
     assert!(!log.iter().any(|line| line.contains("secret")), "{log:#?}");
     for (id, method, ok) in [("good-1", LIST, true), ("bad-1", EVALUATE, false)] {
@@ -157,7 +106,7 @@ async fn a_second_signal_ends_the_program_at_once_with_an_error_code() {
     assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     assert_eq!(Client::connect(program.address).await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
     program.signal("-INT");
-    assert_eq!(program.ended().await.code(), Some(1));
+    assert_eq!(program.ended().await, Some(1));
 }
 
 #[tokio::test]

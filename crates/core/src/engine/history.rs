@@ -35,7 +35,8 @@ pub struct History<'a, Editions> {
 impl Compiled {
     /// Returns the history of a proposal on a range of days.
     ///
-    /// The scenario must cover the days, which [`Compiled::check_covered`] checks.
+    /// The caller must have checked with [`Compiled::check_covered`] that the scenario covers the first and the last day:
+    /// otherwise the history leaves out days before the scenario begins, and its last span goes on after the scenario ends.
     pub fn history<'a>(
         &'a self,
         given: &'a [Given],

@@ -7,7 +7,7 @@ use super::ids::RedLineId;
 use std::collections::HashMap;
 
 /// The places of the ids of red lines in their file.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub struct RedLinePlaces(Vec<(RedLineId, Place)>);
 
 impl RedLinePlaces {

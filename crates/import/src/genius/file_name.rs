@@ -1,4 +1,6 @@
 //! The names of files, which become the titles of parties and of the scenario.
+//!
+//! Must not know what the files contain.
 
 use super::fault::{GeniusError, ImportError, Place};
 use super::limits::MAX_NAME;

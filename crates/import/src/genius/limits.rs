@@ -1,4 +1,6 @@
 //! The limits of GENIUS files: sizes, counts and depths beyond which an import is refused.
+//!
+//! Must not know how they are checked.
 
 /// The maximum size of an XML file, in bytes.
 pub const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;

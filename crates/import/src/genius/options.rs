@@ -1,4 +1,6 @@
-//! What a caller chooses about an import, beside the files.
+//! The options of an import.
+//!
+//! Must not know the files.
 
 use jiff::civil::Date;
 

@@ -1,4 +1,6 @@
-//! What `detente diff` reports.
+//! The result of `detente diff`.
+//!
+//! Must not know how it is printed.
 
 use crate::cli::commands::diff::verdicts::Verdicts;
 use crate::cli::commands::diff::version::Version;

@@ -1,4 +1,6 @@
 //! One of the two versions that `detente diff` compares.
+//!
+//! Must not know of the other version.
 
 use crate::cli::backend::Backend;
 use anyhow::Result;

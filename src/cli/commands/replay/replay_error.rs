@@ -1,4 +1,6 @@
-//! Why a replay ends before its last line.
+//! The reasons for which a replay ends before its last line.
+//!
+//! Must not know how lines are replayed.
 
 use anyhow::{Error, anyhow};
 use std::io::ErrorKind;

@@ -1,4 +1,6 @@
-//! Why a sweep ends before its last line.
+//! The reasons for which a sweep ends before its last line.
+//!
+//! Must not know how lines are answered.
 
 use anyhow::Error;
 use std::io::ErrorKind;
