@@ -25,7 +25,7 @@ impl Index for InputIndex {
     }
 }
 
-/// Declares types of positions in lists: one for each kind of list, with its [`Index`](crate::scenario::index::Index).
+/// Declares types of positions in lists: one for each kind of list, with its [`Index`].
 #[macro_export]
 macro_rules! index_types {
     ($($(#[doc = $doc:literal])* $name:ident)+) => {$(

@@ -185,15 +185,13 @@ impl Resolver<'_> {
                 let Some(options) = &entry.options else {
                     return self.missing(entry, "options", kind.place, "the kind `choice` needs `options`");
                 };
-                let (ids, titles) = self.entries(options, "option", 2)?;
-                Some((Domain::Choice(ids), titles))
+                self.entries(options, "option", 2, Domain::Choice)
             }
             Kind::Members => {
                 let Some(members) = &entry.members else {
                     return self.missing(entry, "members", kind.place, "the kind `members` needs `members`");
                 };
-                let (ids, titles) = self.entries(members, "member", 1)?;
-                Some((Domain::Members(ids), titles))
+                self.entries(members, "member", 1, Domain::Members)
             }
             Kind::Quantity => {
                 if entry.unit.is_none() {
@@ -219,8 +217,14 @@ impl Resolver<'_> {
         if entry.unread.contains(&key) { None } else { self.fault(place, message) }
     }
 
-    /// Checks the number and uniqueness of options or members, and returns their ids and titles.
-    fn entries(&mut self, list: &At<Vec<Entry>>, what: &str, least: usize) -> Option<(Arc<[Arc<str>]>, Vec<String>)> {
+    /// Checks the number and uniqueness of options or members, and returns the domain of their ids, and their titles.
+    fn entries(
+        &mut self,
+        list: &At<Vec<Entry>>,
+        what: &str,
+        least: usize,
+        domain: fn(Arc<[Arc<str>]>) -> Domain,
+    ) -> Option<(Domain, Vec<String>)> {
         let count = list.value.len();
         if self.faults.any_within(list.place) {
             return None;
@@ -241,7 +245,7 @@ impl Resolver<'_> {
         }
         let titled = list.value.iter().any(|entry| !entry.title.is_empty());
         let titles = if titled { list.value.iter().map(|entry| entry.title.clone()).collect() } else { Vec::new() };
-        Some((list.value.iter().map(|entry| Arc::from(entry.id.value.0.as_str())).collect(), titles))
+        Some((domain(list.value.iter().map(|entry| Arc::from(entry.id.value.0.as_str())).collect()), titles))
     }
 
     /// Reads a status quo: a value or a list of dated values.
