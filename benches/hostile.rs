@@ -1,6 +1,7 @@
 //! The cost of hostile conditions: the most expensive one of each family, in CPU time and in memory.
 //!
-//! `cargo bench --bench hostile`. The bound for each is 100 ms and 64 MiB.
+//! `cargo bench --bench hostile`. A family is one kind of condition that is expensive to read, in 20 sizes. The bench
+//! prints the figures and does not judge them; each condition should take at most 100 ms and 64 MiB.
 
 #[path = "../tests/support/hostile.rs"]
 mod conditions;
@@ -17,7 +18,7 @@ fn cpu_ms() -> f64 {
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
-/// CPU time in milliseconds, and peak memory in MiB above the usage before.
+/// Returns the CPU time of `work` in milliseconds, and its peak memory in MiB above the usage before.
 fn cost(work: impl FnOnce()) -> (f64, f64) {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -42,7 +43,7 @@ fn main() {
     let (vocabulary, domains) = conditions::vocabulary();
     let mut calls = [Worst::default(); conditions::FAMILIES.len()];
     let mut files = [Worst::default(); conditions::FAMILIES.len()];
-    // With `--quick`, which only checks that the bench works, two sizes of each family.
+    // With `--quick`, which only checks that the bench works, measure only two sizes of each family.
     let is_quick = std::env::args().any(|argument| argument == "--quick");
     let every = if is_quick { conditions::SIZES / 2 } else { 1 };
     for (family, text) in conditions::all().into_iter().step_by(every) {

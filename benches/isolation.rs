@@ -1,9 +1,9 @@
-//! Whether busy analysis threads slow evaluations down: EvaluateProposal at a fixed rate from independent callers, on
-//! an idle server and beside the maximum number of analyses.
+//! Measures whether busy analysis threads slow evaluations down. Sends EvaluateProposal calls at a fixed rate from
+//! independent callers, first to an idle server, then to the same server while it runs the maximum number of analyses.
 //!
-//! `cargo bench --bench isolation`. If `taskset` is available, the server runs on two processors, and this program on
-//! the others. Times count from the moment at which a call was due, not from when it was sent, so that a stalled server
-//! is also charged for the calls that it delayed.
+//! `cargo bench --bench isolation`. If `taskset` is available, the server runs on two processors only; this program may
+//! use all of them. Times count from the moment at which a call was due, not from when it was sent, so that a stalled
+//! server is also charged for the calls that it delayed.
 
 #[path = "../tests/support/pigeons.rs"]
 mod pigeons;
@@ -27,7 +27,7 @@ const LASTING: Duration = Duration::from_secs(15);
 /// The duration with `--quick`, which only checks that the bench works.
 const QUICK_LASTING: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 8;
-/// One analysis runs (on two processors), the others wait.
+/// The number of concurrent analyses. A server on two processors runs one of them, and the others wait in its queue.
 const ANALYSES: i32 = 65;
 
 #[tokio::main]
@@ -57,7 +57,7 @@ async fn channel(url: &str) -> Channel {
     Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap()
 }
 
-/// Keeps all analysis threads and the whole queue occupied, with requests whose analyses take minutes.
+/// Keeps all analysis threads and the whole queue of the server occupied, with requests whose analyses take minutes.
 async fn saturate(url: &str) -> JoinSet<()> {
     let mut asking = JoinSet::new();
     for number in 0..ANALYSES {
@@ -167,7 +167,7 @@ impl Server {
                 break format!("http://{}", after.split_once(": ").unwrap().0);
             }
         };
-        // If the pipe were full, the server would block.
+        // Read the rest of the log: if the pipe were full, the server would block.
         std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
         Self { child, url, on }
     }

@@ -1,8 +1,9 @@
-//! The cost of streams in the real program: a sweep of a million proposals, a client that stops reading for half a
-//! minute, and clients that die. `cargo bench --bench sweeps`; the number of proposals and the seconds can be given as
-//! arguments, and `--quick` only checks that the bench works, which takes seconds.
+//! The cost of streams in the real program. Measures a sweep (a million proposals over one stream), a client that stops
+//! reading for half a minute, and clients that die.
 //!
-//! It prints its measurements, and fails if an answer is missing, duplicated, out of order or for a different proposal.
+//! `cargo bench --bench sweeps`. The first argument is the number of proposals, the second the number of seconds for
+//! which the client stops reading; `--quick` only checks that the bench works, which takes seconds. The bench prints
+//! its measurements, and fails if an answer is missing, duplicated, out of order or for a different proposal.
 
 #![allow(
     missing_docs,
@@ -10,7 +11,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a measurement that fails says where"
+    reason = "a failed measurement panics, and the panic shows where"
 )]
 
 use bytes::Bytes;
@@ -56,7 +57,7 @@ impl Server {
         Self { child, url: format!("http://{address}"), address }
     }
 
-    /// Resident memory, in KiB.
+    /// The resident memory of the server, in KiB.
     fn memory(&self) -> i64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -129,8 +130,8 @@ async fn sweep(server: &Server, count: usize) {
     println!("  {rate:.0} evaluations a second; server memory {early} KiB after a twentieth, at most {highest} KiB");
 }
 
-/// Unary calls at a fixed rate: sorted durations in microseconds. The calls repeat a hundred requests, so that the
-/// cache of answers does not grow further.
+/// Makes unary calls at a fixed rate, and returns their durations in microseconds, sorted. The calls repeat a hundred
+/// requests, so that the server's cache of answers does not grow further.
 async fn latencies(server: &Server, seconds: u64) -> Vec<u128> {
     let mut client = server.client().await;
     let mut ticks = interval(Duration::from_millis(2));
@@ -151,7 +152,8 @@ fn summary(latencies: &[u128]) -> String {
     format!("p50 {} us, p99 {} us, of {} calls", at(0.5), at(0.99), latencies.len())
 }
 
-/// Sends requests on a stream until the server accepts no more, and reads no answer.
+/// Sends requests on a stream until the server accepts no more, and reads no answer. Returns the number of requests
+/// sent, and both directions of the stream.
 async fn unread(server: &Server) -> (usize, h2::SendStream<Bytes>, h2::client::ResponseFuture) {
     let stream = TcpStream::connect(&server.address).await.unwrap();
     stream.set_nodelay(true).unwrap();

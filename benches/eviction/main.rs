@@ -14,10 +14,11 @@ use std::process::Command;
 use std::time::Instant;
 use workloads::{KEYS, OPERATIONS, Operation};
 
-/// The default of `--cache`.
+/// The bound of each map in bytes: the default of the server's option `--cache`.
 const BOUND: u64 = 32 * 1024 * 1024;
-/// The size of a short answer, and of an answer about a proposal of several terms.
+/// The size of a short answer.
 const ANSWER_BYTES: usize = 700;
+/// The size of an answer about a proposal of several terms.
 const LONG_ANSWER_BYTES: usize = 5_000;
 const THREADS: [usize; 2] = [1, 4];
 const ROUNDS: usize = 5;
@@ -25,7 +26,7 @@ const ROUNDS: usize = 5;
 const TIMED: usize = 400_000;
 /// With `--quick`, which only checks that the bench works, the numbers of operations are divided by this.
 const QUICK: usize = 100;
-/// The number of entries in the maps that are queried for present keys only: well below the bound.
+/// The number of entries in a map that is queried only for keys that it contains: well below the bound.
 const PRESENT: usize = 8_000;
 
 /// Makes a map with a bound in bytes.
@@ -109,7 +110,7 @@ fn times(rounds: usize, operations: usize) {
     }
 }
 
-/// Nanoseconds of a thread's time per operation, if each thread has a processor of its own.
+/// Returns the nanoseconds that a thread takes for an operation, if each thread has a processor of its own.
 fn timed(threads: usize, operations: usize, operation: impl Fn(usize, usize) + Sync) -> f64 {
     let steps = operations / threads;
     let begun = Instant::now();
@@ -119,7 +120,7 @@ fn timed(threads: usize, operations: usize, operation: impl Fn(usize, usize) + S
             scope.spawn(move || (0..steps).for_each(|step| operation(thread, step)));
         }
     });
-    #[expect(clippy::cast_precision_loss, reason = "a hundred thousand")]
+    #[expect(clippy::cast_precision_loss, reason = "both numbers are far below 2^53")]
     let nanos = begun.elapsed().as_nanos() as f64 / steps as f64;
     nanos
 }
@@ -148,7 +149,7 @@ fn memory(operations: usize) {
 }
 
 fn held(at: usize, answer: fn() -> Bytes, operations: usize) {
-    #[expect(clippy::cast_precision_loss, reason = "a few millions")]
+    #[expect(clippy::cast_precision_loss, reason = "numbers of bytes far below 2^53")]
     let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
     let operations = workloads::zipf(0.9, operations);
     let before = resident("VmRSS");

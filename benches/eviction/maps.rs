@@ -49,7 +49,7 @@ impl Map for Quick {
     }
 
     fn insert(&self, key: &[u8], answer: Bytes) {
-        // The service also returns one handle and keeps another one.
+        // The service, too, returns one handle to the answer and keeps another one in the map. Hence the clone.
         self.0.insert(key.into(), answer.clone());
     }
 
@@ -82,7 +82,7 @@ impl Map for Moka {
     }
 
     fn weight(&self) -> u64 {
-        // Without this, the reported size is the one at the last run of the pending tasks.
+        // Without this call, the reported size is the one at the last run of the pending tasks.
         self.0.run_pending_tasks();
         self.0.weighted_size()
     }

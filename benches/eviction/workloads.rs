@@ -4,7 +4,7 @@
 pub(crate) const KEYS: usize = 320_000;
 /// The number of operations of a workload.
 pub(crate) const OPERATIONS: usize = 1_200_000;
-/// The first third of a workload's operations fills the map and does not count.
+/// The first third of a workload's operations fills the map and does not count; this is the divisor.
 const FILLING: usize = 3;
 /// The approximate length of a real key.
 const KEY_BYTES: usize = 200;
@@ -17,7 +17,7 @@ pub(crate) struct Operation {
     pub(crate) counts: bool,
 }
 
-/// A key like real ones, which share most of their bytes.
+/// Returns a key. Like real keys, all keys share most of their bytes.
 pub(crate) fn key(number: usize) -> [u8; KEY_BYTES] {
     let mut key = [b'k'; KEY_BYTES];
     let (_, end) = key.split_at_mut(KEY_BYTES - 8);
@@ -55,7 +55,7 @@ fn zipf_numbers(exponent: f64, operations: usize) -> impl Iterator<Item = usize>
     (0..operations).map(move |_| {
         let drawn = random.share() * sum;
         let rank = sums.partition_point(|below| *below < drawn).min(KEYS - 1);
-        // Hot keys must not have neighbouring numbers.
+        // The prime factor spreads the frequently used keys, which must not have neighbouring numbers.
         rank * 7_919 % KEYS
     })
 }
@@ -65,7 +65,8 @@ fn looped(keys: usize, operations: usize) -> Vec<Operation> {
     (0..operations).map(|at| Operation { number: at % keys, counts: at >= operations / FILLING }).collect()
 }
 
-/// One in `one_in` operations is for a key that never recurs, and does not count.
+/// Keys with Zipf's distribution, except that one in `one_in` operations is for a key that never recurs, and does not
+/// count.
 fn swept(one_in: usize, operations: usize) -> Vec<Operation> {
     let zipf = zipf_numbers(0.9, operations).enumerate();
     zipf.map(|(at, number)| match at % one_in {
@@ -75,7 +76,8 @@ fn swept(one_in: usize, operations: usize) -> Vec<Operation> {
     .collect()
 }
 
-/// Bursts of keys that never recur, each as long as the bound has room for.
+/// Keys with Zipf's distribution, interrupted by bursts of keys that never recur. A burst has as many keys as the bound
+/// has room for, and does not count.
 fn swept_in_bursts(operations: usize) -> Vec<Operation> {
     const BURST: usize = 32_000;
     let zipf = zipf_numbers(0.9, operations).enumerate();
@@ -95,7 +97,7 @@ impl Random {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        #[expect(clippy::cast_precision_loss, reason = "53 bits are left")]
+        #[expect(clippy::cast_precision_loss, reason = "an f64 is exact for the 53 bits that are left")]
         let share = (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64;
         share / 9_007_199_254_740_992.0
     }

@@ -1,9 +1,9 @@
-//! The growth of the analyses: time and memory by the numbers of issues and red lines, and the sizes from which an
+//! How the time and memory of the analyses grow with the numbers of issues and red lines, and from which sizes on an
 //! analysis takes longer than ten seconds.
 //!
-//! `cargo bench --bench growth`. Prints the table of `docs/benchmarks.md`. The floor is tentative, so that every red
-//! line counts. The time includes reading and compiling the file. It then prints how long a worker continues after its
-//! time.
+//! `cargo bench --bench growth`. Prints the table of `docs/benchmarks.md`. The floor of the analyses is the lowest
+//! firmness, tentative, so that every red line counts. The time includes reading and compiling the file. The bench then
+//! prints how long an analysis continues after its time limit.
 
 mod scenarios;
 
@@ -62,7 +62,7 @@ fn main() {
     }
 }
 
-/// The longest time that an analysis continues after its time limit.
+/// Returns the longest time for which an analysis continues after its time limit, over `stops` different limits.
 fn overrun<R: AnalysisRequest>(service: &RedLines, request: &R, stops: u32) -> Duration {
     let times = (0..stops).map(|power| Duration::from_millis(1 << power));
     let overruns = times.map(|time| {

@@ -1,5 +1,5 @@
-//! Seeded scenarios of any size. Each red line rejects a combination of answers to two to four neighbouring issues, as
-//! the issues of one chapter of an agreement depend on each other.
+//! Generates scenarios of any size from a seed. Each red line rejects a combination of answers to up to four
+//! neighbouring issues, as the issues of one chapter of an agreement depend on each other.
 
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ impl Numbers {
     }
 }
 
-/// The greatest distance between the issues of one red line.
+/// The number of consecutive issues from which all issues of one red line are chosen.
 const CHAPTER: u64 = 8;
 
 pub(crate) fn generated(issues: u64, red_lines: u64, seed: u64) -> String {

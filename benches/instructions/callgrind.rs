@@ -1,4 +1,5 @@
-//! Runs operations under callgrind, in an environment that is equal on all machines.
+//! Runs operations under callgrind, valgrind's counter of instructions, in an environment that is equal on all
+//! machines.
 
 use super::figures::Counts;
 use super::operations::Operation;
@@ -17,11 +18,11 @@ const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-AVX_Fast
      glibc.cpu.x86_non_temporal_threshold=786432:glibc.malloc.arena_max=8:glibc.malloc.mmap_threshold=1048576:\
      glibc.malloc.trim_threshold=1073741824:glibc.rtld.optional_static_tls=512";
 
-/// The number of processes for each operation, whose mean counts. Hash tables have random keys in each process, so the
-/// number of collisions varies a little.
+/// The number of processes in which each operation is counted; the result is their mean. Hash tables have random keys
+/// in each process, so the number of collisions varies a little.
 const PROCESSES: usize = 5;
 
-/// Counts operations, as many at a time as there are processors. Other load does not change the counts.
+/// Counts operations, as many at a time as there are processors. Other load on the machine does not change the counts.
 pub(crate) fn count_all(operations: &[&'static Operation]) -> Result<Vec<(&'static str, Counts)>, String> {
     let folder = std::env::temp_dir().join(format!("detente-instructions-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
@@ -46,15 +47,15 @@ pub(crate) fn count_all(operations: &[&'static Operation]) -> Result<Vec<(&'stat
         sums[at].add(&result?);
     }
     let means = operations.iter().zip(sums).map(|(operation, sum)| {
-        #[expect(clippy::cast_precision_loss, reason = "a handful of processes")]
+        #[expect(clippy::cast_precision_loss, reason = "the number of processes is small")]
         let items = f64::from(operation.calls * operation.items) * PROCESSES as f64;
         (operation.name, sum.per_item(items))
     });
     Ok(means.collect())
 }
 
-/// The totals of one process. It runs on one processor only, because the cache of answers has more shards if there are
-/// more processors.
+/// Returns the totals of one process. The process runs on one processor only, because the cache of answers has more
+/// shards if there are more processors.
 fn count(operation: &Operation, processor: &str, out: &Path) -> Result<Counts, String> {
     let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let mut command = Command::new("taskset");
@@ -87,7 +88,7 @@ fn count(operation: &Operation, processor: &str, out: &Path) -> Result<Counts, S
     }
 }
 
-/// The processors that this process may use, one at a time.
+/// Returns the numbers of the processors that this process may use.
 fn allowed_processors() -> Result<Vec<String>, String> {
     let status = fs::read_to_string("/proc/self/status").map_err(|error| format!("/proc/self/status: {error}"))?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or("0").trim();

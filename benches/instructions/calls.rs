@@ -26,7 +26,7 @@ pub(crate) fn finish<F: Future>(future: F) -> F::Output {
     panic!("the operation waits for an event that never happens here");
 }
 
-/// A message with gRPC's prefix: uncompressed, and its length.
+/// Encodes a message with gRPC's prefix: a zero byte, which means uncompressed, and the length of the message.
 pub(crate) fn frame(message: &impl Message) -> Bytes {
     let length = u32::try_from(message.encoded_len()).unwrap();
     let mut framed = vec![0];
@@ -39,7 +39,7 @@ pub(crate) fn http_request(path: &'static str, message: Bytes) -> Request<Single
     Request::post(path).header("content-type", "application/grpc").body(SingleFrame(Some(message))).unwrap()
 }
 
-/// The body of the response to a call, which must succeed.
+/// Runs a call, which must succeed, and reads the body of its response to the end.
 pub(crate) fn answer<B: Body<Data = Bytes>>(call: impl Future<Output = Result<Response<B>, Infallible>>)
 where
     B::Error: std::fmt::Debug,
@@ -62,7 +62,7 @@ where
     assert!(bytes > 1_000, "a response of {bytes} bytes is not an answer");
 }
 
-/// The data of the next frame.
+/// Returns the data of the next frame.
 pub(crate) fn next_data<B: Body<Data = Bytes>>(body: &mut Pin<Box<B>>) -> Bytes
 where
     B::Error: std::fmt::Debug,
@@ -89,7 +89,7 @@ impl Body for SingleFrame {
     }
 }
 
-/// A body that repeats one message without end, and is pending once before each message.
+/// A body that repeats one message without end, and is pending once between two messages.
 pub(crate) struct Messages {
     message: Bytes,
     is_ready: bool,

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 
 /// The path of the file, from the root of the repository.
 pub(crate) const PATH: &str = "benches/instructions/figures.json";
-/// The permitted increase over the recorded cost: this share, or this many instructions or bytes, whichever is more.
+/// The permitted increase of instructions or bytes, as a share of the recorded number. See [`MORE`].
 const MORE_SHARE: f64 = 0.03;
+/// The permitted increase of instructions or bytes where it is more than [`MORE_SHARE`] allows.
 const MORE: f64 = 200.0;
 /// Allocations are recorded in hundredths, because some happen only once in several calls.
 const HUNDREDTHS: f64 = 100.0;
-/// The precision of the number of allocations. Some allocations, such as the growth of a hash table, may or may not
-/// happen within the measured calls, which differs from process to process.
+/// The permitted increase of the number of allocations. Some allocations, such as the growth of a hash table, happen
+/// within the measured calls in one process and not in another.
 const ALLOCATIONS_VARY: f64 = 0.1;
 
 /// The cost of one item of an operation.
@@ -56,7 +57,7 @@ impl Counts {
     }
 }
 
-/// The figures recorded under one key.
+/// The figures recorded under one key, the versions of the tools that counted them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Recorded {
     #[serde(flatten)]
@@ -89,9 +90,11 @@ impl Figures {
             .map_err(|error| format!("cannot write {PATH}: {error}"))
     }
 
-    /// Prints the counts beside the recorded ones. Returns whether the comparison passes: with figures of this key,
-    /// whether no cost exceeds the permitted increase; without, always. `is_all` means that no operation was left out
-    /// on purpose.
+    /// Prints the counts beside the recorded ones, and returns whether the comparison passes.
+    ///
+    /// If figures are recorded under this key, it passes if every operation is recorded and no cost exceeds the
+    /// permitted increase. If figures are recorded under other keys only, it passes; if none are recorded at all, it
+    /// fails. `is_all` means that all operations were counted, so that it is a failure if a recorded one is missing.
     pub(crate) fn compare(&self, key: &Key, counted: &[(&str, Counts)], is_all: bool) -> bool {
         let same = self.0.iter().find(|recorded| recorded.key == *key);
         let Some(recorded) = same.or(self.0.first()) else {

@@ -14,7 +14,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// The versions of the tools that build and count on this machine.
+    /// Finds the versions of the tools on this machine: the compiler that builds the operations, and valgrind.
     pub(crate) fn detect() -> Result<Self, String> {
         let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
         let abi = if cfg!(target_env = "gnu") { "gnu" } else { "other" };
@@ -32,7 +32,7 @@ impl Display for Key {
     }
 }
 
-/// The version in the output of `--version`, after the program's name.
+/// Runs a program with `--version`, and returns the version, which follows the program's name in the output.
 fn version(program: &str, remedy: &str) -> Result<String, String> {
     let output = Command::new(program).arg("--version").output();
     let output = output.map_err(|error| format!("cannot run {program}: {error}{remedy}"))?;

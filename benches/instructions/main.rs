@@ -1,4 +1,5 @@
-//! Instructions, allocations and bytes per call, counted rather than timed, so that they repeat on any machine.
+//! Instructions, allocations and bytes per call. They are counted, not timed, so that the figures of different machines
+//! can be compared.
 //!
 //! `cargo bench --bench instructions` compares its counts with `figures.json` and fails if a call has become more
 //! expensive; `-- --record` writes the file. docs/benchmarks.md explains the figures and when to record them.
@@ -11,7 +12,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a measurement that fails says where"
+    reason = "a failed measurement panics, and the panic shows where"
 )]
 
 mod callgrind;
@@ -36,7 +37,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 #[derive(Parser)]
 struct Options {
-    /// Write the counts to the file of figures, in place of the ones with the same key
+    /// Write the counts to figures.json, in place of those recorded with the same versions of the tools
     #[arg(long, conflicts_with_all = ["quick", "only"])]
     record: bool,
     /// Run each operation a few times without valgrind and compare nothing, to check that the bench works
@@ -48,7 +49,7 @@ struct Options {
     /// Run one operation in this process, and print its allocations
     #[arg(long, hide = true)]
     operation: Option<String>,
-    /// Passed by cargo
+    /// Has no effect; cargo passes it
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -107,7 +108,7 @@ fn count(options: &Options, chosen: &[&'static Operation]) -> Result<ExitCode, S
 /// prepared the operation, the allocator would have to search the fragments that loading a scenario leaves, which takes
 /// longer in one process than in another.
 fn run(operation: &Operation, calls: u32) -> (usize, usize) {
-    // Some calls set timers, which need a runtime. Nothing runs on this one.
+    // Some calls set timers, which need a runtime. No task runs on this one.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let entered = runtime.enter();
     let mut call = (operation.prepare)(operations::WARM_UP + calls);

@@ -41,12 +41,12 @@ pub(crate) struct Operation {
     pub(crate) name: &'static str,
     /// The number of calls in the measured region.
     pub(crate) calls: u32,
-    /// The number of items that a call answers. The figures are for one item.
+    /// The number of items, such as the proposals of a batch, that a call answers. The figures are for one item.
     pub(crate) items: u32,
     pub(crate) prepare: fn(u32) -> Call,
 }
 
-/// The number of calls before the measured region, which fill lazily created tables and the allocator's free lists.
+/// The number of calls before the measured region. They fill lazily created tables and the allocator's free lists.
 pub(crate) const WARM_UP: u32 = 20;
 
 const BATCH: u32 = 50;
@@ -111,7 +111,7 @@ fn service() -> RedLines {
         .with_record(record)
 }
 
-/// A unary call: decoding the bytes, the handler, encoding the response.
+/// A unary call: the server decodes the bytes of the request, runs the handler, and encodes the response.
 fn unary(path: &'static str, request: &impl Message) -> Call {
     let (mut server, message) = (service().into_server(1024 * 1024), frame(request));
     Box::new(move || {
@@ -119,8 +119,8 @@ fn unary(path: &'static str, request: &impl Message) -> Call {
     })
 }
 
-/// The calls use several proposals in turn, all of whose answers are in the cache. The lookup of a single proposal
-/// would by chance take one probe in one process and several in the next.
+/// The calls use several proposals in turn, all of whose answers are in the cache. With a single proposal, the lookup
+/// in the hash table would by chance take one probe in one process and several in the next.
 fn cache_hits() -> Call {
     hits_of(service().into_server(1024 * 1024))
 }
@@ -208,8 +208,8 @@ fn own_proposal() -> v1::EvaluateProposalRequest {
     }
 }
 
-/// The same proposal with ceasefires of different lengths. The length decides nothing and takes two bytes on the wire,
-/// so that all responses are alike.
+/// The proposal of [`own_proposal`] with ceasefires of different lengths. No red line depends on the length, and it
+/// takes two bytes on the wire, so that all responses are alike.
 fn different_proposals(count: u32) -> impl Iterator<Item = v1::EvaluateProposalRequest> {
     const SHORTEST: i64 = 128;
     let request = own_proposal();

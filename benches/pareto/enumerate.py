@@ -1,6 +1,9 @@
-"""Finds the efficient points of an additive outcome space by full enumeration: computes the utilities of every outcome
-by broadcasting, then sorts and scans. Reads {"tables": [[values of party 1 by option, ...], [party 2 ...]]} as integers.
-Prints the number of points and the seconds that the best of three runs took.
+"""Counts the efficient points of an outcome space: the utilities of two parties that no other outcome improves for one
+party without a loss for the other. An outcome has one option of each issue; a party's utility is the sum of the values
+of these options. Computes the utilities of every outcome by broadcasting, then sorts and scans.
+
+Reads {"tables": [[[value of each option], ... for each issue of party 1], [... of party 2]]} from standard input, as
+integers. Prints the number of points and the seconds that the best of three runs took.
 """
 
 import json

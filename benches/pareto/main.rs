@@ -1,8 +1,9 @@
-//! The efficient points of additive profiles, compared with a vectorised full enumeration of the same outcomes in
-//! numpy.
+//! The time to find the efficient points (those that no other package dominates) of scenarios in which a party's
+//! utility is a sum over issues, compared with a vectorised full enumeration of the same outcomes in numpy.
 //!
 //! `cargo bench --bench pareto`. Needs a Python with numpy: `PYTHON=/path/to/python3`, by default `python3`. Without
-//! numpy it prints so and measures Détente alone. It fails if the two find different numbers of points.
+//! numpy the bench prints "no numpy" and measures Détente alone. It fails if Détente and numpy find different numbers
+//! of points.
 
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::find_packages_response::Part;
@@ -30,7 +31,7 @@ fn main() {
     }
 }
 
-/// Two parties' values, in hundredths, by issue and option.
+/// Generates the values of two parties, in hundredths, by issue and option.
 fn tables(options: &[usize]) -> [Vec<Vec<i64>>; 2] {
     let mut state = 0x9E37_79B9_7F4A_7C15u64 ^ options.len() as u64;
     let mut next = move || {
@@ -67,7 +68,7 @@ fn measure(options: &[usize]) {
     println!("{outcomes:>10} {:>7} {points:>7} {:>9.2} ms {numpy:>12} {ratio:>7}", options.len(), here * 1e3);
 }
 
-/// A scenario with the values as preferences.
+/// Returns the text of a scenario with the values as preferences.
 fn profile([one, other]: &[Vec<Vec<i64>>; 2]) -> String {
     let mut text = String::from(
         "scenario: profile\ntitle: Profile\ncovers: {from: 2025-01-01, to: 2025-12-31}\nas_of: 2025-06-01\nsources:\n\

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// Ticks of the kernel's CPU clock per second, which is 100 on all common Linux systems.
+/// The number of ticks per second in which the kernel reports CPU times: 100 on all common Linux systems.
 const TICKS: u64 = 100;
 
 pub(crate) struct Server {
@@ -19,7 +19,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The real binary with the bundled scenario.
+    /// Starts a build of Détente with the bundled scenario and a cache of this size.
     pub(crate) fn detente(binary: &Path, cache: &str) -> Self {
         let mut command = Command::new(binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--cache", cache]);
@@ -32,7 +32,7 @@ impl Server {
         Self::start(format!("{} --cache {cache}", binary.display()), command, &[])
     }
 
-    /// This program as the stock server.
+    /// Starts this program as the stock server (unmodified tonic), which answers every request with `evaluation`.
     pub(crate) fn echo(evaluation: &[u8]) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg("--echo");
@@ -54,7 +54,7 @@ impl Server {
             }
             seen += &line;
         };
-        // If the pipe were full, the server would block.
+        // Read the rest of the log: if the pipe were full, the server would block.
         thread::spawn(move || log.read_to_end(&mut Vec::new()));
         Self { name, child, address }
     }
@@ -63,7 +63,7 @@ impl Server {
         cpu(&self.child.id().to_string())
     }
 
-    /// The nanoseconds for which each thread has been on a processor, by the scheduler's clock.
+    /// The nanoseconds for which each thread of the server has been on a processor, by the scheduler's clock.
     pub(crate) fn time_on_processors(&self) -> BTreeMap<String, u64> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let time = |task: fs::DirEntry| {
@@ -109,7 +109,8 @@ pub(crate) fn own_cpu() -> Duration {
 /// The user and system time of all threads.
 fn cpu(process: &str) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    // The fields after the name, which may contain anything, start with the third; the times are the 14th and 15th.
+    // The second field is the process's name in brackets, which may contain any character. So the fields are counted
+    // after the last bracket: the first of them is the third; the user and system times are the 14th and 15th.
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let ticks: u64 = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 1_000 / TICKS)

@@ -1,4 +1,5 @@
-//! The stock server: unmodified tonic, with the codec that tonic generates code for, and a prepared answer.
+//! The stock server, with which Détente's server is compared: unmodified tonic, with the codec that tonic generates
+//! code for, and a prepared answer.
 //!
 //! It decodes only the outermost field of a request, which is the least that a server can do.
 
@@ -18,7 +19,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-/// `detente.v1.EvaluateProposalRequest`, with the fields that the load sets.
+/// `detente.v1.EvaluateProposalRequest`, with the only field that this server decodes.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 struct Question {
     #[prost(bytes = "bytes", tag = "2")]
@@ -69,7 +70,7 @@ impl NamedService for Echo {
     const NAME: &'static str = "detente.v1.RedLineService";
 }
 
-/// The code that tonic generates.
+/// This impl is like the code that tonic generates for a service.
 impl Service<Request<Body>> for Echo {
     type Response = Response<Body>;
     type Error = Infallible;

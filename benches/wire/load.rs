@@ -1,4 +1,5 @@
-//! The load: calls whose messages are plain bytes, so that the client costs the same for every server.
+//! The load that the bench puts on a server. The client does not decode the answers, so that its own cost is the same
+//! for every server.
 
 use bytes::{Buf, BufMut, Bytes};
 use detente::schema::proto::v1;
@@ -22,8 +23,9 @@ use tonic::{Request, Status};
 pub(crate) const UNARY: &str = "/detente.v1.RedLineService/EvaluateProposal";
 pub(crate) const STREAM: &str = "/detente.v1.RedLineService/StreamEvaluateProposals";
 
-/// The number of concurrent calls, and of the connections that share them.
+/// The number of concurrent callers of unary calls; each sends one call after the other.
 const CONCURRENT: usize = 64;
+/// The number of connections that the callers share.
 const CONNECTIONS: usize = 4;
 /// The maximum number of unanswered requests of a stream.
 const WINDOW: usize = 256;
@@ -39,14 +41,14 @@ pub(crate) enum Questions {
     EverNew,
 }
 
-/// The measured answers.
+/// The number of answers received, and their total size.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) calls: u64,
     pub(crate) bytes: u64,
 }
 
-/// The Jeddah ceasefire as a caller's own proposal, with its terms.
+/// Returns a request to evaluate the terms of the Jeddah ceasefire as a caller's own proposal.
 pub(crate) fn jeddah(service: &RedLines) -> v1::EvaluateProposalRequest {
     let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
     let terms = service.get_proposal(v1::GetProposalRequest { name, ..Default::default() }).unwrap().terms;
@@ -57,7 +59,8 @@ pub(crate) fn jeddah(service: &RedLines) -> v1::EvaluateProposalRequest {
     }
 }
 
-/// The same proposal with a ceasefire of another length, which decides nothing, so that all responses are alike.
+/// Returns the same proposal with a ceasefire of another length. No red line depends on the length, so that all
+/// responses are alike.
 fn other_length(mut request: v1::EvaluateProposalRequest, number: u64) -> v1::EvaluateProposalRequest {
     // Each of these numbers takes two bytes on the wire.
     const SHORTEST: i64 = 128;
@@ -91,12 +94,12 @@ impl Connections {
         Self { channels, question, asked: Arc::default() }
     }
 
-    /// One call.
+    /// Makes one call, and returns the answer's bytes.
     pub(crate) async fn ask(&self) -> Bytes {
         call(&mut Grpc::new(self.channels[0].clone()), self.question.encode_to_vec().into()).await
     }
 
-    /// Sends calls for the given time, each slot one after the other.
+    /// Makes unary calls for the given time, with [`CONCURRENT`] callers.
     pub(crate) async fn unary(&self, questions: Questions, lasting: Duration) -> Measured {
         let thousand: Arc<[Bytes]> = match questions {
             Questions::One => [self.question.encode_to_vec().into()].into(),
@@ -112,7 +115,7 @@ impl Connections {
             let (thousand, asked, question) = (thousand.clone(), self.asked.clone(), self.question.clone());
             callers.spawn(async move {
                 let mut measured = Measured::default();
-                // The callers start at different positions of the circle.
+                // Each caller sends the prepared requests in rotation, and starts at a different position.
                 let mut next = caller * thousand.len() / CONCURRENT;
                 while Instant::now() < end {
                     let question = match thousand.get(next) {
@@ -134,7 +137,7 @@ impl Connections {
         sum
     }
 
-    /// Sends one stream for the given time, with up to [`WINDOW`] unanswered requests.
+    /// Sends requests on one stream for the given time, with up to [`WINDOW`] unanswered ones.
     pub(crate) async fn stream(&self, lasting: Duration) -> Measured {
         let window = Arc::new(Semaphore::new(WINDOW));
         let end = Instant::now() + lasting;
@@ -155,7 +158,7 @@ impl Connections {
         let mut measured = Measured::default();
         while let Some(answer) = answers.message().await.unwrap() {
             window.add_permits(1);
-            // A response this short is an error.
+            // A response that is not longer than this is an error.
             assert!(answer.starts_with(b"\x0a\x08") && answer.len() > 256, "{answer:?}");
             measured.calls += 1;
             measured.bytes += answer.len() as u64;

@@ -1,8 +1,8 @@
 //! The cost of a call over a socket, compared with a stock tonic server that returns the same bytes.
 //!
 //! `cargo bench --bench wire`; `-- --help` lists the options. Each server is a process of its own, so that its CPU time
-//! is separate from the load's. All are measured in turns, round after round, so that other activity of the machine
-//! affects all of them. The figures are medians of the rounds, with the minimum and the maximum.
+//! is separate from that of the client. All servers are measured in turns, round after round, so that other activity of
+//! the machine affects all of them. The figures are medians of the rounds, with the minimum and the maximum.
 
 mod children;
 mod echo;
@@ -32,7 +32,7 @@ struct Options {
     /// The number of counted rounds, after a shorter one for warming up
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// The time for which each server is loaded in each round, in seconds [default: 2, in pairs 1]
+    /// The time for which each server is loaded in each round, in seconds [default: 2, with --binary 1]
     #[arg(long)]
     seconds: Option<f64>,
     /// Other builds of the binary to compare with this one in the same rounds: `label=path`
@@ -41,10 +41,11 @@ struct Options {
     /// Compare two builds in pairs of turns instead; given twice, first the old build, then the new one
     #[arg(long, num_args = 1, conflicts_with_all = ["also", "rounds"])]
     binary: Vec<PathBuf>,
-    /// The number of pairs
+    /// The number of pairs of turns for each measurement with --binary
     #[arg(long, default_value_t = 30, requires = "binary")]
     pairs: usize,
-    /// Fail unless the interval of each ratio, new to old, is below this value
+    /// Fail unless the confidence interval of each ratio (CPU time of the new build to that of the old one) is below
+    /// this value
     #[arg(long, requires = "binary")]
     at_most: Option<f64>,
     /// Run one short round, to check that the bench works
@@ -56,7 +57,7 @@ struct Options {
     /// Run as the stock server
     #[arg(long, hide = true)]
     echo: bool,
-    /// Passed by cargo
+    /// Has no effect; cargo passes it
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -1,9 +1,9 @@
 //! A comparison of two builds of the binary, in pairs of turns.
 //!
-//! Each pair starts both binaries anew, so that random properties of a process (addresses, seeds of hash tables) vary
-//! from pair to pair, and loads one directly after the other. The order alternates. The logarithm of the ratio of the
-//! servers' CPU times per call is one observation for each pair; a t-interval over the pairs is the confidence
-//! interval.
+//! In a turn, one build serves a load. Each pair starts both builds anew, so that random properties of a process
+//! (addresses, seeds of hash tables) vary from pair to pair, and loads one directly after the other. The order
+//! alternates. The logarithm of the ratio of the servers' CPU times per call is one observation for each pair; a
+//! t-interval over the pairs is the confidence interval.
 
 use super::children::Server;
 use super::load::{Connections, Measured, Questions};
@@ -38,7 +38,7 @@ struct Observed {
     pairs: Vec<[f64; 2]>,
 }
 
-/// Measures and prints. Returns whether every interval is below `--at-most`.
+/// Measures both builds, and prints the comparison. Returns whether every confidence interval is below `--at-most`.
 pub(crate) async fn compare(options: &Options, question: &v1::EvaluateProposalRequest) -> bool {
     let [old, new] = options.binary.as_slice() else { panic!("give --binary twice: the old build, then the new one") };
     let lasting = Duration::from_secs_f64(options.seconds.unwrap_or(SECONDS));
@@ -62,7 +62,7 @@ pub(crate) async fn compare(options: &Options, question: &v1::EvaluateProposalRe
     print(&observed, options.at_most)
 }
 
-/// Microseconds of the server's CPU time per call.
+/// Puts a load on a new server, and returns the microseconds of the server's CPU time per call.
 async fn turn(
     binary: &Path,
     cache: &str,
@@ -102,7 +102,7 @@ fn print(observed: &[Observed], at_most: Option<f64>) -> bool {
     }
     if observed.len() > 1 {
         let pairs = observed[0].pairs.len();
-        #[expect(clippy::cast_precision_loss, reason = "six loads")]
+        #[expect(clippy::cast_precision_loss, reason = "there are only six loads")]
         let mean =
             |pair: usize| observed.iter().map(|one| log_ratio(&one.pairs[pair])).sum::<f64>() / observed.len() as f64;
         row("all, equally weighted", String::new(), String::new(), &(0..pairs).map(mean).collect::<Vec<_>>());
@@ -121,7 +121,7 @@ fn log_ratio([old, new]: &[f64; 2]) -> f64 {
 
 /// The mean ratio and its 95 % confidence interval, from logarithms of ratios.
 fn interval(logs: &[f64]) -> (f64, f64, f64) {
-    #[expect(clippy::cast_precision_loss, reason = "a few dozen pairs")]
+    #[expect(clippy::cast_precision_loss, reason = "there are only a few dozen pairs")]
     let count = logs.len() as f64;
     let mean = logs.iter().sum::<f64>() / count;
     let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);

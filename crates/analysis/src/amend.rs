@@ -1,9 +1,12 @@
 //! The passing packages nearest to a proposal, and the reason for each of their changes.
 //!
+//! A package passes if it meets the pins and the goal of the question, breaks no constraint and crosses no counted red
+//! line. A red line counts if the question asks for its party, and if it is at least as firm as the question's floor.
+//!
 //! Owns the distance between a proposal and a package: four numbers, compared in turn. The search minimizes one number
-//! after another; it raises a bound from below until the solver finds a package, with the earlier numbers held at their
-//! minimum. An issue that the proposal leaves open may stay open if the package passes for each of its possible
-//! answers. Must not know of decision diagrams.
+//! after another. It raises a bound on this number from below until the solver finds a package, while the earlier
+//! numbers are fixed at their minimum. An issue that the proposal leaves open (several answers are possible) may stay
+//! open if the package passes for each of its possible answers. Must not know of decision diagrams.
 
 use super::budget::{Budget, SearchError, SearchLimit, SearchPhase};
 use super::distance::DistanceLiterals;
@@ -25,16 +28,18 @@ pub const MAX_AMENDMENTS: usize = 20;
 /// The distance of an amended proposal from the proposal; earlier fields take precedence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AmendmentDistance {
-    /// The number of issues whose new answer is outside of the old one.
+    /// The number of issues whose new answer is outside of the values that the proposal allows.
     ///
-    /// An issue counts if its exact answer changes, if its new answer is outside of its bracket, or if a certain member
-    /// is toggled.
+    /// An issue counts if its exact answer changes, if its new answer is outside of the range or options in the
+    /// proposal, or if a member is put in that was certainly out, or the reverse.
     pub terms_changed: usize,
     /// The number of open issues that are settled within the values that were possible.
     pub terms_settled: usize,
     /// The number of members put in or taken out whose state was certain.
     pub members_toggled: usize,
     /// The number of cuts between the old and the new answer, summed over the changed quantities.
+    ///
+    /// A cut is a number at which a condition on the quantity can change.
     pub cuts_moved: usize,
 }
 
@@ -68,8 +73,8 @@ pub struct AmendmentStep {
     /// The red lines that do not count and that the amended proposal newly crosses because of this step.
     ///
     /// The amended proposal certainly crosses them, and neither the proposal nor the amended proposal without this step
-    /// does. They are below the floor, or held by parties whose red lines do not count. Each entry is the position of
-    /// the red line and the lowest firmness with which the crossing counts.
+    /// does. They are crossed with a firmness below the floor, or held by parties whose red lines do not count. Each
+    /// entry is the position of the red line and the lowest possible firmness of the crossing.
     pub newly_crosses: Vec<(RedLineIndex, Firmness)>,
 }
 
@@ -84,8 +89,8 @@ pub struct Amendment {
     pub steps: Vec<AmendmentStep>,
     /// The red lines that the amended proposal certainly crosses although they do not count.
     ///
-    /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
-    /// line and the lowest firmness with which the crossing counts.
+    /// They are crossed with a firmness below the floor, or held by parties whose red lines do not count. Each entry is
+    /// the position of the red line and the lowest possible firmness of the crossing.
     pub crosses: Vec<(RedLineIndex, Firmness)>,
 }
 
@@ -96,7 +101,7 @@ pub struct Amendments {
     ///
     /// None of them changes all the issues that an earlier one changes.
     pub found: Vec<Amendment>,
-    /// Whether any package passes; `None` if the search was cut short before it found out.
+    /// Whether any package passes; `None` if the search stopped before it found out.
     pub any: Option<bool>,
     /// The reason for which there may be more amendments; `None` if these are all.
     pub cut_short: Option<SearchLimit>,
@@ -155,7 +160,8 @@ impl Problem {
             let kept = terms.iter().filter(|term| answers.iter().all(|(input, _)| *input != term.input)).copied();
             kept.chain(answers.iter().map(|(input, answer)| given(*input, *answer))).collect()
         };
-        // Exclude every line that the proposal crosses, including one that counted before and no longer counts.
+        // A line that the proposal crosses already is not newly crossed. This includes a line whose crossing counts in
+        // the proposal but not in the amended proposal, because a waiver applies there.
         let crossed_before = self.question.certain_crossings(terms)?;
         let crosses = self.question.uncounted_crossings(&with(chosen))?;
         let newly: Vec<(RedLineIndex, Firmness)> =
@@ -182,7 +188,7 @@ impl Problem {
         Ok(Amendment { distance, answers: chosen.to_vec(), steps, crosses })
     }
 
-    /// Returns the reasons for which answers might not pass, for some value of the open inputs.
+    /// Returns the obstacles to answers for at least one value of the issues and circumstances that are open.
     fn runs_into(&self, before: &IndexVec<InputIndex, Answer>, answers: &[(InputIndex, Answer)]) -> Vec<Obstacle> {
         let mut state = self.state(before);
         for (input, answer) in answers {
@@ -224,7 +230,8 @@ fn is_settled(answer: &Answer) -> bool {
 
 /// Returns the single steps from one answer of an issue to another.
 ///
-/// Each step comes with the answer that the issue would have without it, and whether it settles what was open.
+/// Each step comes with the answer that the issue would have without it, and whether it settles an open issue or
+/// member.
 fn steps_of(
     problem: &Problem,
     input: InputIndex,
@@ -310,7 +317,7 @@ impl<'a> NearestSearch<'a> {
 
     /// Finds the nearest package that was not found before; `None` if no package is left.
     ///
-    /// `least` is a lower bound on its distance.
+    /// `least` is a lower bound on the distance of this package.
     fn nearest(&mut self, least: AmendmentDistance) -> Result<Option<(AmendmentDistance, Answers)>, SearchLimit> {
         if !self.solver.solve(&[])? {
             return Ok(None);
@@ -340,7 +347,7 @@ impl<'a> NearestSearch<'a> {
             }
         }
         let chosen = self.first_in_order(held)?;
-        // Rule out packages that change all of these issues: they are not a different way to pass.
+        // Rule out packages that change all issues that this package changes: they are not a different way to pass.
         let touched = self.touched.iter().copied().filter(|touched| self.solver.held(*touched));
         let blocked: Vec<Lit> = touched.map(|touched| !touched).collect();
         self.solver.add(&blocked);
@@ -348,10 +355,10 @@ impl<'a> NearestSearch<'a> {
         Ok(Some((AmendmentDistance { terms_changed, terms_settled, members_toggled, cuts_moved }, chosen)))
     }
 
-    /// Returns the changed answers of the first package under the given literals.
+    /// Returns the changed answers of the first package in which the `held` literals are true.
     ///
     /// The solver keeps the model of this package. Packages are ordered issue by issue: an unchanged answer first, then
-    /// the options in their order, or the intervals of a quantity by their distance.
+    /// the options in their order, or the intervals of a quantity by their distance from the old answer.
     fn first_in_order(&mut self, held: Vec<Lit>) -> Result<Answers, SearchLimit> {
         let mut preferred = Vec::new();
         for (input, literals, open) in self.encoding.issues() {
@@ -421,7 +428,7 @@ fn order_of(axis: &Axis, literals: &IssueLiterals, open: Option<&OpenIssue>, pos
     }
 }
 
-/// Returns the number of cuts between an interval and the nearest possible one.
+/// Returns the number of cuts between an interval of a quantity and the nearest interval that is set in `possible`.
 fn cuts_between(possible: u128, value: usize) -> u32 {
     let value = u32::try_from(value).unwrap_or(127);
     if possible >> value & 1 == 1 {

@@ -1,6 +1,8 @@
 //! Bargaining solutions among the efficient points, with a disagreement point that the request states.
 //!
-//! Owns the Nash and the Kalai-Smorodinsky solution over a finite set of points. Must not know of packages.
+//! An efficient point is a combination of utilities that no other package improves for one party without a loss for
+//! another. The disagreement point is each party's utility without a deal, and a gain is what a deal adds to it. Owns
+//! the Nash and the Kalai-Smorodinsky solution over a finite set of points. Must not know of packages.
 
 use super::index::PointIndex;
 use super::utilities::Utilities;
@@ -17,7 +19,7 @@ pub(super) struct SolutionIndices {
     /// A share is a party's gain divided by the greatest gain that it could have (Kalai and Smorodinsky 1975, "Other
     /// solutions to Nash's bargaining problem", on a finite set).
     pub(super) kalai_smorodinsky: Vec<PointIndex>,
-    /// The greatest utility that each party with numbers could have, on the scale of the utilities.
+    /// The greatest utility that each party with numeric preferences could have, on the scale of the utilities.
     pub(super) ideal: Vec<i128>,
 }
 

@@ -17,25 +17,31 @@ pub struct Bounds {
     /// and the memory that the worker uses meanwhile.
     pub steps: usize,
     /// The approximate maximum size of the values of one fold of a diagram, in bytes; default 256 MiB.
+    ///
+    /// A fold walks a decision diagram from its terminals to its root and computes a value for each node.
     pub bytes: usize,
     /// The maximum number of conflicts of all SAT searches of the question; default 5,000,000.
-    pub conflicts: usize,
-    /// The maximum of literals times bound where the SAT solver counts literals; default 1,000,000.
     ///
-    /// The product is about the number of clauses that the count adds to the solver.
+    /// Here, a conflict is a contradiction that the SAT solver runs into, and measures the work of the solver.
+    pub conflicts: usize,
+    /// The maximum size of a clause set that requires at most `n` of `m` literals to hold; default 1,000,000.
+    ///
+    /// The size is measured as `n` times `m`, which is about the number of clauses added to the SAT solver.
     pub counting: usize,
     /// The maximum number of concessions, or of conflicts, of one size; default 5,000.
     ///
-    /// All sets of one size are collected and sorted before the first of them is returned.
+    /// A concession and a conflict are sets of red lines. All sets of one size are collected and sorted before the
+    /// first of them is returned.
     pub of_one_size: usize,
-    /// The maximum number of points that one search for packages may spend; default 16,000,000.
+    /// The maximum cost of one search for packages, in units that are called points; default 16,000,000.
     ///
-    /// A compared point costs one, plus one for each criterion. A returned package costs 16 for each answer, each
-    /// crossing and each number of a party.
+    /// Each partial package that is compared with others costs one point, plus one for each criterion (a party's
+    /// utility or a rank). A returned package costs 16 points for each answer, each crossed red line, and each utility
+    /// or rank.
     pub points: usize,
-    /// The maximum number of points that are sorted at once; default 200,000.
+    /// The maximum number of partial packages that one step of a comparison sorts; default 200,000.
     ///
-    /// The sort is not interrupted. It is fast, because the points are a concatenation of a few sorted lists.
+    /// The sort is not interrupted. It is fast, because its input is a concatenation of a few sorted lists.
     pub points_at_once: usize,
 }
 
@@ -71,7 +77,7 @@ pub enum SearchLimit {
 /// The reason for which a search stops before it is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(super) enum SearchError {
-    /// The search was cut short: the results found so far are returned.
+    /// A limit ended the search: the results found so far are returned.
     #[error(transparent)]
     Cut(#[from] SearchLimit),
     /// The scenario does not cover the day: there is no result.
@@ -84,7 +90,7 @@ pub(super) enum SearchError {
 pub enum SearchPhase {
     /// Searches for the packages nearest to a proposal.
     NearestPackages,
-    /// Combines the diagrams of the red lines to one.
+    /// Combines the decision diagrams of the red lines into one.
     CombiningRedLines,
     /// Counts the passing packages.
     Counting,
@@ -92,11 +98,11 @@ pub enum SearchPhase {
     Comparing,
     /// Searches for packages that differ from each other.
     DiversePackages,
-    /// Searches for minimal conflicts.
+    /// Searches for minimal conflicts: sets of red lines that no package can honour together.
     Conflicts,
-    /// Searches for minimal concessions.
+    /// Searches for minimal concessions: sets of red lines whose softening lets a package pass.
     Concessions,
-    /// Computes the probabilities under certainty about each red line.
+    /// Computes, for each red line, the probabilities if it certainly binds and if it certainly does not.
     WeighingRedLines,
 }
 
@@ -105,9 +111,9 @@ pub enum SearchPhase {
 pub struct SearchProgress {
     /// The current phase.
     pub phase: SearchPhase,
-    /// The steps of the phase that are done.
+    /// The number of steps of the phase that are done.
     pub done: u64,
-    /// All steps of the phase; 0 if unknown.
+    /// The total number of steps of the phase; 0 if unknown.
     pub total: u64,
 }
 
@@ -120,7 +126,7 @@ pub struct Budget<'a> {
     pub(super) bounds: Bounds,
     /// The remaining conflicts of the SAT solver.
     pub(super) conflicts: Cell<usize>,
-    /// The remaining points.
+    /// The remaining points, the units of [`Bounds::points`].
     points: Cell<usize>,
 }
 

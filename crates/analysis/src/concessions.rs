@@ -1,8 +1,12 @@
 //! The minimal concessions, in their order: the minimal correction sets of the counted lines.
 //!
-//! Owns the search by ascending firmness level and, within a level, by ascending size. In this order, a set's proper
-//! subsets are found first and then ruled out with all their supersets. So every set found is minimal, and a search
-//! that stops early returns the first sets of the order. Must not know of cubes or issues.
+//! A counted line is a red line that a passing package must not cross. A concession is a set of counted lines such that
+//! a package passes if these lines are softened, which means that the package may cross them.
+//!
+//! Owns the search by ascending firmness of a concession's firmest line and, among equals, by ascending size. In this
+//! order, the proper subsets of a set come first. A concession that is found rules out all its supersets. So every set
+//! found is minimal, and a search that stops early returns the first sets of the order. Must not know of cubes or
+//! issues.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::encoding::Encoding;
@@ -13,10 +17,10 @@ use detente_core::scenario::index::IndexVec;
 use rustsat::types::Lit;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Counted lines, ascending.
+/// A set of counted lines, ascending.
 pub(super) type LineSet = Vec<CountedLineIndex>;
 
-/// A solver in which a package must honour each counted line whose literal holds.
+/// A solver in which a package must honour (not cross) each counted line whose literal holds.
 pub(super) struct Softening<'a> {
     problem: &'a Problem,
     solver: Solver<'a>,
@@ -49,9 +53,10 @@ impl<'a> Softening<'a> {
 
     /// Appends at most `most` minimal concessions to `found`, and returns whether these are all.
     ///
-    /// If the search is cut short, `found` keeps the concessions found so far.
+    /// If a limit ends the search, `found` keeps the concessions found so far.
     pub(super) fn concessions(&mut self, most: usize, found: &mut Vec<LineSet>) -> Result<bool, SearchLimit> {
-        // The clauses that rule out found concessions apply only while `searching` holds: `opens` may soften any line.
+        // The clauses that rule out found concessions apply only while `searching` holds, because `opens` uses the same
+        // solver and may soften any lines.
         let searching = self.solver.literal();
         let levels: BTreeSet<_> = self.problem.lines.iter().map(|line| line.firmness).collect();
         for level in levels {
@@ -64,7 +69,7 @@ impl<'a> Softening<'a> {
             base.push(searching);
             let mut size = 0;
             while self.solver.solve(&base)? {
-                // A concession is left at this level: find the size of the smallest.
+                // A concession is left at this level of firmness: find the size of the smallest one.
                 let size_found = loop {
                     size += 1;
                     let mut assumptions = base.clone();

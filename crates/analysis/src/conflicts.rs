@@ -1,9 +1,13 @@
 //! The minimal conflicts, by ascending size.
 //!
+//! The lines are the red lines that the question takes into account, by their party and their firmness. A conflict is a
+//! set of lines that no package can honour together: every package crosses one of them. A concession is a set of lines
+//! such that a package passes if it may cross them.
+//!
 //! Owns the search by minimal hitting sets (Ignatiev, Previti, Liffiton and Marques-Silva 2015, "Smallest MUS
 //! extraction with minimal hitting set dualization"). It takes the smallest set of lines that hits every known
-//! concession. If no package honours this set, the set is a conflict; otherwise the set leads to one more concession to
-//! hit. Must not know of cubes or issues.
+//! concession, which means that it has a line in common with each. If no package honours this set, the set is a
+//! conflict; otherwise the set leads to one more concession to hit. Must not know of cubes or issues.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::concessions::{LineSet, Softening};

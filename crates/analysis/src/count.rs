@@ -1,4 +1,4 @@
-//! Exact counts of the packages that a decision diagram admits.
+//! Exact counts of the packages that a decision diagram admits, that is, for which it is true.
 //!
 //! Owns the weights by which values are counted. Must not know of parties or red lines.
 

@@ -3,9 +3,10 @@
 //! Owns the conversion of an `f64` to the decimal in which a person wrote it, and back. With exact sums, 0.1 and 0.2
 //! make 0.3, so packages that are equally good compare as equal. Must not know of preferences or packages.
 
-/// The maximum number of digits of a number on the common scale of a question.
+/// The maximum number of digits of a number after it has been multiplied by a power of ten.
 ///
-/// The limit keeps the sums of all numbers of a question far below `i128::MAX`.
+/// All numbers of a question are multiplied by the same power, so that they become integers. The limit keeps the sums
+/// of these integers far below `i128::MAX`.
 const MAX_DIGITS: usize = 30;
 
 /// A decimal number: its digits, and how many of them are after the decimal point.
@@ -39,7 +40,7 @@ impl Decimal {
     }
 }
 
-/// Converts a sum on a scale to the nearest `f64`.
+/// Divides a sum by ten to the power of `scale`, and returns the nearest `f64`.
 pub(super) fn to_f64(scaled: i128, scale: usize) -> f64 {
     let sign = if scaled < 0 { "-" } else { "" };
     format!("{sign}{}e-{scale}", scaled.unsigned_abs()).parse().unwrap_or(f64::NAN)

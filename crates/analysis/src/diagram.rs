@@ -1,9 +1,12 @@
 //! Decision diagrams over the answers to all issues, and over the inputs and bindings that decide a probability.
 //!
-//! Owns the encoding of values as bits. An input with options or intervals takes as many adjacent bits as its number of
-//! values requires, the highest bit first; a member takes one bit. A code that stands for no value is read as the last
-//! value, so that every path to the admitting terminal stands for some values. Must not know of the question that is
-//! asked.
+//! A diagram decides coordinate by coordinate. A coordinate is an input, one member of an input, or a binding: whether
+//! a red line binds, which means that a crossing would in fact undo a deal.
+//!
+//! Owns the encoding of a coordinate's value as bits, each of which is a variable of the diagram. An input with options
+//! or intervals takes as many adjacent bits as its number of values requires, the highest bit first; a member or a
+//! binding takes one bit. A code that stands for no value is read as the last value, so that every path to the terminal
+//! "true" stands for some values. Must not know of the question that is asked.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::index::{CoordinateIndex, CountedLineIndex};
@@ -20,7 +23,7 @@ pub(super) enum CoordinateKind {
     Values(InputIndex),
     /// One member of an input: 0 is out, 1 is in.
     Member(InputIndex, u8),
-    /// Whether a counted line binds: 1 if it binds.
+    /// Whether a red line that counts for the question binds: 1 if it binds.
     Binding(CountedLineIndex),
 }
 
@@ -62,7 +65,7 @@ impl Coordinate {
     }
 }
 
-/// Values by coordinate.
+/// The values of some coordinates.
 pub(super) type CoordinateValues = Vec<(CoordinateIndex, usize)>;
 
 /// The coordinates of a set of diagrams, and the operations on these diagrams.
@@ -164,7 +167,7 @@ impl<'a> Diagrams<'a> {
         Bdd::binary_op_with_limit(bounds.nodes, one, other, operation).ok_or(SearchLimit::Work)
     }
 
-    /// Builds the diagram of "some of the cubes hold".
+    /// Builds the diagram of "all tests of at least one cube are passed".
     pub(super) fn any_of(&mut self, cubes: &[Cube]) -> Result<Bdd, SearchLimit> {
         let mut any = self.set.mk_false();
         for cube in cubes {
@@ -194,7 +197,7 @@ impl<'a> Diagrams<'a> {
         Ok(all)
     }
 
-    /// Builds the diagram of "the line does not bind, or is not crossed".
+    /// Builds the diagram of "the red line does not bind, or is not crossed".
     pub(super) fn unless_binding(&self, line: CountedLineIndex, crossed: &Bdd) -> Result<Bdd, SearchLimit> {
         match self.bindings.get(&line).and_then(|at| self.coordinates.get(*at)) {
             Some(coordinate) => {

@@ -6,7 +6,9 @@ use super::solver::Solver;
 use detente_condition::{Axis, InputIndex};
 use rustsat::types::Lit;
 
-/// The literals that the four numbers of an [`AmendmentDistance`](super::AmendmentDistance) count.
+/// The literals of an [`AmendmentDistance`](super::AmendmentDistance).
+///
+/// Each of its four numbers counts the true literals of one list. In addition, `touched` says which issues change.
 #[derive(Default)]
 pub(super) struct DistanceLiterals {
     pub(super) touched: Vec<Lit>,
@@ -17,7 +19,7 @@ pub(super) struct DistanceLiterals {
 }
 
 impl DistanceLiterals {
-    /// Adds the literals and clauses of one issue.
+    /// Adds the literals and clauses of one issue; `possible` is the mask of the values that the proposal allows.
     pub(super) fn add_issue(
         &mut self,
         solver: &mut Solver<'_>,
@@ -36,7 +38,9 @@ impl DistanceLiterals {
                     .collect();
                 let is_within = |literal: &Lit| stay.contains(literal);
                 for literal in values {
-                    // In both directions, because `changed` is counted and also distinguishes amendments.
+                    // The clauses work in both directions. `changed` must hold if the value is outside of those that
+                    // the proposal allows, because it is counted. It must not hold otherwise, because amendments are
+                    // distinguished by the issues that they change.
                     solver.add(&if is_within(literal) { [!*literal, !changed] } else { [!*literal, changed] });
                 }
                 if let Some(Axis::Intervals { .. }) = problem.space.axis(input) {
@@ -73,7 +77,8 @@ impl DistanceLiterals {
         self.touched.push(!*stays);
     }
 
-    /// Adds a literal for each cut that may be between the possible intervals and the chosen one.
+    /// Adds a literal for each cut (boundary of intervals) that may be between the possible intervals and the chosen
+    /// one.
     fn add_cuts(&mut self, solver: &mut Solver<'_>, values: &[Lit], possible: u128) {
         let (first, last) =
             (possible.trailing_zeros() as usize, 127usize.saturating_sub(possible.leading_zeros() as usize));

@@ -1,6 +1,7 @@
 //! Packages that differ from each other: each next package prefers the values that earlier packages use least.
 //!
-//! Owns the usage counts and the fold that minimizes them. Must not know of issues or red lines.
+//! Owns the usage counts and the fold over the diagram of all packages that minimizes them. A coordinate is a part of a
+//! package that has one value. Must not know of issues or red lines.
 
 use super::budget::{Budget, SearchLimit};
 use super::diagram::{CoordinateValues, Diagrams};
@@ -22,7 +23,9 @@ impl UsageCounts {
     }
 }
 
-/// Returns the values, by coordinate, of the package with the least total usage (the first of equals).
+/// Returns the values of the package whose values occur least often, in total, in the earlier packages.
+///
+/// Of several such packages, it is the first one.
 pub(super) fn least_used(
     diagrams: &Diagrams<'_>,
     bdd: &Bdd,
@@ -43,7 +46,7 @@ struct LeastUsedAlgebra<'a> {
     diagrams: &'a Diagrams<'a>,
     used: &'a UsageCounts,
     budget: &'a Budget<'a>,
-    /// The choices: coordinate, value, and the choice at the next coordinate.
+    /// The chosen values: coordinate, value, and the position of the choice at the next coordinate.
     choices: IndexVec<ChoiceIndex, (CoordinateIndex, usize, Option<ChoiceIndex>)>,
 }
 

@@ -1,6 +1,8 @@
 //! Issues as SAT literals: the answer that an issue has, and the clause that breaks a cube.
 //!
-//! Owns the literals of the issues. Must not know of the question that is asked with them.
+//! A cube is a conjunction of tests on issues, and its clause is true if one of the tests fails. A counted red line is
+//! one that the question takes into account, by its party and its firmness. An issue or a member is open if several
+//! values are possible. Owns the literals of the issues. Must not know of the question that is asked with them.
 
 use super::index::CountedLineIndex;
 use super::problem::{Cube, Obstacle, Problem};
@@ -19,10 +21,10 @@ pub(super) enum IssueLiterals {
     Members { inside: Vec<Lit>, outside: Vec<Lit> },
 }
 
-/// The literal by which an open issue stays as open as it is.
+/// An open issue that need not be settled.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OpenIssue {
-    /// Holds if the issue stays as it is.
+    /// The literal that holds if the issue stays as open as it is.
     pub(super) stays: Lit,
     /// The mask of the values that are possible while the issue stays as it is.
     pub(super) possible: u128,
@@ -34,10 +36,10 @@ pub(super) struct Encoding {
 }
 
 impl Encoding {
-    /// Creates literals for all issues on which something depends, and adds the clauses of the pins.
+    /// Creates literals for all issues that matter to the problem, and adds the clauses of the pins.
     ///
-    /// `left_open` holds the issues that may stay as open as they are, with the mask of the values that are possible
-    /// then. An issue cannot stay open if its pin rules out one of these values.
+    /// A pin limits the answers to an issue. `left_open` lists the issues that may stay as open as they are, with the
+    /// mask of the values that are possible then. An issue cannot stay open if its pin rules out one of these values.
     pub(super) fn new(problem: &Problem, solver: &mut Solver<'_>, left_open: &BTreeMap<InputIndex, u128>) -> Self {
         let mut encoding = Self { issues: BTreeMap::new() };
         for input in problem.issues() {
@@ -63,12 +65,12 @@ impl Encoding {
         self.issues.iter().map(|(input, (literals, open))| (*input, literals, open.as_ref()))
     }
 
-    /// Returns the clause that a cube is broken, for every value of the issues that stay open.
+    /// Returns the clause "one of the cube's tests fails, whatever values the issues that stay open have".
     pub(super) fn broken(&self, cube: &Cube) -> Vec<Lit> {
         cube.iter().flat_map(|literal| self.outside(literal)).collect()
     }
 
-    /// Returns the literals of which each makes an answer fail a test for certain.
+    /// Returns the literals each of which says that an issue's answer certainly fails a test.
     fn outside(&self, literal: &Literal) -> Vec<Lit> {
         let Some((literals, open)) = self.issues.get(&literal.input) else { return Vec::new() };
         let is_set = |mask: u128, bit: usize| mask.checked_shr(u32::try_from(bit).unwrap_or(128)).unwrap_or(0) & 1 == 1;
@@ -89,16 +91,16 @@ impl Encoding {
     /// Adds the clauses of the constraints and the goal.
     pub(super) fn add_hard(&self, problem: &Problem, solver: &mut Solver<'_>) {
         for (blame, cubes) in &problem.hard {
-            debug_assert!(matches!(blame, Obstacle::Constraint(_) | Obstacle::Goal), "what every package meets");
+            debug_assert!(matches!(blame, Obstacle::Constraint(_) | Obstacle::Goal), "not a constraint or the goal");
             for cube in cubes {
                 solver.add(&self.broken(cube));
             }
         }
     }
 
-    /// Adds the clauses that every counted line is clear.
+    /// Adds the clauses that no counted red line is crossed.
     ///
-    /// With `honoured`, a line must be clear only if its literal holds.
+    /// With `honoured`, a line may be crossed unless its literal in `honoured` holds.
     pub(super) fn add_lines(
         &self,
         problem: &Problem,

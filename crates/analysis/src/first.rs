@@ -1,6 +1,7 @@
 //! The first passing package, in the order of the scenario's issues and options.
 //!
-//! Owns the search for one package that crosses no counted red line. Must not know of distances or probabilities.
+//! Owns the search for one package that passes: it meets the pins, the goal and the constraints of the question, and
+//! crosses none of the red lines that count for the question. Must not know of distances or probabilities.
 
 use super::budget::{Budget, SearchLimit};
 use super::encoding::{Encoding, IssueLiterals};

@@ -1,7 +1,9 @@
 //! Folds of a decision diagram from its terminals to its root.
 //!
-//! Owns the traversal, and the size limit on its intermediate values. Counting, weighing and ranking differ only in
-//! their [`Algebra`]; this module must not know of any of them.
+//! A fold computes one value for each part of the diagram from the values of the parts below it. A diagram decides
+//! coordinate by coordinate; each coordinate has a few values and takes one or more bits of the diagram. Owns the
+//! traversal, and the size limit on its intermediate values. Counting, weighing and ranking differ only in their
+//! [`Algebra`]; this module must not know of any of them.
 
 use super::budget::SearchLimit;
 use super::diagram::Diagrams;
@@ -17,22 +19,23 @@ const BYTES_PER_ENTRY: usize = 96;
 
 /// The operations that give a fold its meaning.
 pub(super) trait Algebra {
-    /// The value of a part of the diagram.
+    /// What the fold computes for a part of the diagram.
     type Value: Clone;
 
-    /// Returns the value of the terminal that admits.
+    /// Returns the value of the terminal "true".
     fn admitted(&mut self) -> Self::Value;
 
-    /// Returns the value before a coordinate, from the values after it; `None` if nothing is admitted.
+    /// Combines the values of the parts below a coordinate; `None` if the combined part is never true.
     ///
-    /// `after` has one entry for each value of the coordinate after which the diagram admits something.
+    /// `after` has one entry for each value of the coordinate with which the diagram can still become true: that value,
+    /// and what the fold computed for the part of the diagram below it.
     fn level(
         &mut self,
         coordinate: CoordinateIndex,
         after: &[(usize, Self::Value)],
     ) -> Result<Option<Self::Value>, SearchLimit>;
 
-    /// Returns the approximate size of a value in bytes, without its map entry.
+    /// Returns the approximate size of a computed value in bytes, without its map entry.
     fn bytes(&self, _value: &Self::Value) -> usize {
         size_of::<Self::Value>()
     }
@@ -42,7 +45,7 @@ pub(super) trait Algebra {
 }
 
 impl Diagrams<'_> {
-    /// Folds a diagram; returns `None` if the diagram admits nothing.
+    /// Folds a diagram; returns `None` if the diagram is never true.
     pub(super) fn fold<A: Algebra>(&self, bdd: &Bdd, algebra: &mut A) -> Result<Option<A::Value>, SearchLimit> {
         let (known, lifted, end) = (HashMap::new(), HashMap::new(), algebra.admitted());
         let mut fold = Fold { diagrams: self, bdd, known, lifted, end, bytes: 0 };
@@ -106,7 +109,8 @@ impl<V: Clone> Fold<'_, V> {
         if self.bytes > self.diagrams.budget.bounds.bytes { Err(SearchLimit::Work) } else { Ok(()) }
     }
 
-    /// Returns the value of a node, seen from coordinate `from`.
+    /// Returns the value of a node, seen from coordinate `from`: combined over all values of the coordinates in
+    /// between.
     fn lifted<A: Algebra<Value = V>>(
         &mut self,
         node: BddPointer,

@@ -1,7 +1,12 @@
 //! The efficient points, which no other point dominates, found by a fold over the diagram of all packages.
 //!
-//! Owns dominance. Criteria are sums, so a point that is dominated after some coordinate stays dominated whatever
-//! values precede it, and each step of the fold can drop it. Must not know of parties or of the meaning of criteria.
+//! A point is the amounts that packages reach in each criterion, such as the utility of a party. One point dominates
+//! another if no amount is less and one is greater. A coordinate of the diagram is a part of a package that has one
+//! value.
+//!
+//! Owns dominance. Each criterion is a sum over the coordinates. So a point that is dominated in the part of the
+//! diagram below a coordinate stays dominated whatever values the coordinates above have, and the fold can drop it at
+//! once. Must not know of parties or of the meaning of criteria.
 
 use super::budget::{Budget, SearchLimit};
 use super::diagram::{CoordinateValues, Diagrams};
@@ -13,7 +18,7 @@ use detente_core::scenario::index::IndexVec;
 use num_bigint::BigUint;
 use std::rc::Rc;
 
-/// The number of points between two checks of the deadline.
+/// The number of points compared between two checks of the deadline.
 const POINTS_BETWEEN_CHECKS: usize = 4_096;
 
 /// The amounts of one or more packages, which no other point dominates.
@@ -94,7 +99,7 @@ impl Algebra for FrontierAlgebra<'_> {
     ) -> Result<Option<Self::Value>, SearchLimit> {
         self.budget.check()?;
         let Some(coordinate) = self.diagrams.coordinates.get(at) else { return Ok(None) };
-        // Spend the points before allocating them: each point holds one number for each criterion.
+        // Charge the budget before the memory is allocated: each point takes one number for each criterion.
         let count: usize = after.iter().map(|(_, points)| points.len()).sum();
         self.budget.spend_points(count.saturating_mul(1 + self.utilities.criteria.len()))?;
         if count > self.budget.bounds.points_at_once {

@@ -1,5 +1,9 @@
 //! The reasons for which no package passes: minimal conflicts and minimal concessions.
 //!
+//! The lines are the red lines that the question takes into account, by their party and their firmness. A conflict is a
+//! set of lines that no package can honour together: every package crosses one of them. A concession is a set of lines
+//! such that a package passes if they are softened, which means that it may cross them.
+//!
 //! Owns the combination of both searches. The minimal conflicts and the minimal concessions are each other's minimal
 //! hitting sets (Reiter 1987, "A theory of diagnosis from first principles"): a concession takes a line out of every
 //! conflict. So a line is in every conflict if it is a concession by itself, and in no conflict if it is in no
@@ -19,7 +23,7 @@ pub const MAX_IMPASSE_RESULTS: usize = 1_000;
 /// The lines of a set are in ascending order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Impasse {
-    /// Whether no package passes; `None` if the search was cut short before it found out.
+    /// Whether no package passes; `None` if the search stopped before it found out.
     pub is_impasse: Option<bool>,
     /// Whether no package meets the pins, the goal and the constraints, even without red lines.
     pub is_contradiction: bool,
@@ -29,9 +33,9 @@ pub struct Impasse {
     ///
     /// They are ordered by their firmest line, then by size, then in the scenario's order.
     pub concessions: Vec<Vec<CountedLineIndex>>,
-    /// The lines that are in every conflict; `None` if they are not known.
+    /// The lines that are in every conflict; `None` if the search stopped before it found them.
     pub in_every: Option<Vec<CountedLineIndex>>,
-    /// The lines that are in no conflict; `None` if they are not known.
+    /// The lines that are in no conflict; `None` if the search stopped before it found them.
     pub in_none: Option<Vec<CountedLineIndex>>,
     /// The reason for which there may be more conflicts or concessions; `None` if these are all.
     pub cut_short: Option<SearchLimit>,

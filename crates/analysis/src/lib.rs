@@ -1,10 +1,14 @@
 //! Searches over the packages of a scenario: amendments, passing packages, impasses and robustness.
 //!
-//! Owns the form of a question that solvers work on: red lines, constraints and the goal as sets of cubes. A package
-//! crosses no red line if it breaks every cube, and "this cube is broken" is a clause. A SAT solver finds what must be
-//! found one by one (nearest packages, minimal conflicts and concessions); folds over a decision diagram count, weigh
-//! and rank. Must not know of the wire, async runtimes, clocks or files. The [`Budget`] of each question says whether
-//! there is time left.
+//! A package passes if it meets the goal and the pins of the question, breaks no constraint, and crosses none of the
+//! red lines that count for the question ([`Aim`]). Owns the form of a question that solvers work on: each red line,
+//! each constraint and the goal as a set of cubes. A cube is a conjunction of tests on issues and circumstances. A
+//! package breaks a cube by failing one of its tests, and passes if it breaks every cube. "This cube is broken" is a
+//! clause, so a SAT solver finds nearest packages, minimal conflicts and concessions, one by one. Counts, probabilities
+//! and rankings are computed by folds, which walk a decision diagram from its terminals to its root.
+//!
+//! Must not know of the wire, async runtimes, clocks or files. The [`Budget`] of each question says whether there is
+//! time left.
 
 #![cfg_attr(
     not(test),

@@ -17,8 +17,9 @@ pub struct Package {
     pub answers: Vec<(InputIndex, Answer)>,
     /// The red lines that the package certainly crosses although they do not count.
     ///
-    /// They are below the floor, or held by parties whose red lines do not count. Each entry is the position of the red
-    /// line and the lowest firmness with which the crossing counts.
+    /// They are crossed with a firmness below the floor (the lowest firmness that counts for the question), or held by
+    /// parties whose red lines do not count. Each entry is the position of the red line and the lowest possible
+    /// firmness of the crossing.
     pub crosses: Vec<(RedLineIndex, Firmness)>,
 }
 
@@ -41,7 +42,7 @@ pub(super) fn given(input: InputIndex, answer: Answer) -> Given {
 impl SearchQuestion {
     /// Returns the red lines that terms certainly cross although they do not count, by position.
     ///
-    /// They are below the floor, or held by parties whose red lines do not count.
+    /// They are crossed with a firmness below the floor, or held by parties whose red lines do not count.
     pub(super) fn uncounted_crossings(
         &self,
         terms: &[Given],
@@ -69,7 +70,7 @@ impl SearchQuestion {
     }
 }
 
-/// Converts a value of an axis with options or intervals to an answer.
+/// Converts the position of an option or interval on an input's axis to an answer.
 ///
 /// The range of a quantity is limited to `within` where the two overlap.
 pub(super) fn answer_of(problem: &Problem, input: InputIndex, value: usize, within: Option<&Answer>) -> Answer {

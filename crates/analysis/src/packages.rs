@@ -1,7 +1,12 @@
 //! The passing packages: their number, some of them, the efficient ones and the bargaining solutions.
 //!
-//! Owns the diagram of all passing packages and the listing of packages from it. Must not know of distances or
-//! probabilities.
+//! A package passes if it meets the pins, the goal and the constraints of the question, and crosses none of the counted
+//! red lines: those that the question takes into account, by their party and their firmness. An efficient point is a
+//! combination of utilities and ranks that a passing package reaches and no other passing package dominates: no other
+//! is at least as good in all of them and better in one.
+//!
+//! Owns the diagram of all passing packages and the listing of packages from it. A coordinate of the diagram is an
+//! issue or one member of an issue. Must not know of distances or probabilities.
 
 use super::bargain::{SolutionIndices, solutions};
 use super::budget::{Budget, SearchError, SearchLimit, SearchPhase};
@@ -24,9 +29,10 @@ use std::hash::{Hash, Hasher};
 
 /// The maximum number of packages, and of efficient points, in one result.
 pub const MAX_PACKAGES: usize = 1_000;
-/// The points that a returned package costs for each answer, each crossing and each number of a party.
+/// The cost of each answer, each crossed red line, and each utility or rank of a returned package.
 ///
-/// The weight reflects the memory that such an entry takes in the result.
+/// The unit is that of [`Bounds::points`](super::Bounds::points). The cost reflects the memory that an entry of the
+/// result takes.
 const POINTS_PER_ENTRY: usize = 16;
 /// The maximum number of bargaining solutions of one kind in one result.
 pub const MAX_SOLUTIONS: usize = 20;
@@ -49,7 +55,7 @@ pub struct PackageQuery {
     pub order: PackageOrder,
     /// Whether to find the efficient packages.
     pub efficient: bool,
-    /// The utility without a deal of each party with numbers, by position.
+    /// The utility without a deal of each party with numeric preferences, by position.
     ///
     /// `Some` requests the bargaining solutions.
     pub disagreement: Option<Vec<(PartyIndex, f64)>>,
@@ -83,13 +89,13 @@ impl Hash for PackageQuery {
 /// A passing package that no other passing package dominates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EfficientPackage {
-    /// The first package at its efficient point.
+    /// The first of the packages with these utilities and ranks.
     pub package: Package,
-    /// The utility of each party with numbers, by position.
+    /// The utility of each party with numeric preferences, by position.
     pub utilities: Vec<(PartyIndex, f64)>,
-    /// The rank in each order of a party, as party, issue and rank; 0 is the best.
+    /// For each issue that a party orders: the party, the issue, and the rank of the answer; 0 is the best.
     pub places: Vec<(PartyIndex, InputIndex, usize)>,
-    /// The number of packages at this point.
+    /// The number of packages with these utilities and ranks.
     pub packages: BigUint,
 }
 
@@ -98,7 +104,7 @@ pub struct EfficientPackage {
 pub struct PackageResults {
     /// The number of passing packages; `None` if it was not computed in time.
     pub count: Option<BigUint>,
-    /// The number of passing packages if every integer of a quantity makes a package of its own.
+    /// The number of passing packages if each integer of a quantity, not each interval, makes a package of its own.
     pub by_integer: Option<BigUint>,
     /// The issues that the packages answer.
     pub issues: Vec<InputIndex>,
@@ -108,7 +114,7 @@ pub struct PackageResults {
     ///
     /// They are ordered by descending utilities and ascending ranks.
     pub efficient: Vec<EfficientPackage>,
-    /// Whether packages were compared.
+    /// Whether packages were compared by the preferences of the parties.
     pub compared: bool,
     /// The number of efficient points.
     pub efficient_points: usize,
@@ -120,16 +126,19 @@ pub struct PackageResults {
     pub cut_short: Option<SearchLimit>,
 }
 
-/// Bargaining solutions.
+/// The packages that two bargaining solutions select among the efficient ones.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BargainingSolutions {
-    /// The Nash solutions.
+    /// The Nash solutions: the packages with the greatest product of the parties' gains over the disagreement point.
     pub nash: Vec<EfficientPackage>,
     /// The Kalai-Smorodinsky solutions.
+    ///
+    /// They are the packages at which the smallest share of a party is greatest; a share is the party's gain divided by
+    /// its greatest possible gain.
     pub kalai_smorodinsky: Vec<EfficientPackage>,
-    /// The greatest utility that each party with numbers could have, by position.
+    /// The greatest utility that each party with numeric preferences could have, by position.
     pub ideal: Vec<(PartyIndex, f64)>,
-    /// The disagreement point: the utility without a deal of each party with numbers, by position.
+    /// The disagreement point: the utility without a deal of each party with numeric preferences, by position.
     pub disagreement: Vec<(PartyIndex, f64)>,
 }
 
@@ -178,7 +187,10 @@ impl Problem {
         order_inputs(inputs, &cubes.iter().map(support).collect::<Vec<_>>())
     }
 
-    /// Returns the cubes that every package must break: of the constraints, the goal and the pins.
+    /// Returns the cubes of the constraints, the goal and the pins.
+    ///
+    /// A cube is a conjunction of tests on inputs. Every package must break each of them: it must fail one of the
+    /// tests.
     pub(super) fn hard_cubes(&self) -> Vec<Vec<Cube>> {
         let mut all: Vec<Vec<Cube>> = self.hard.iter().map(|(_, cubes)| cubes.clone()).collect();
         for (input, axis) in (0..).map(InputIndex).zip(self.space.axes()) {
@@ -199,7 +211,7 @@ impl Problem {
         all
     }
 
-    /// Converts values by coordinate to answers, in the scenario's order.
+    /// Converts the values of a diagram's coordinates to answers, in the scenario's order.
     pub(super) fn answers(
         &self,
         diagrams: &Diagrams<'_>,
@@ -333,7 +345,7 @@ impl<'a> PackageSearch<'a> {
         Ok(efficient)
     }
 
-    /// Builds a package for the result, and spends its points.
+    /// Builds a package for the result, and charges its cost to the budget.
     fn package(&self, values: &[(CoordinateIndex, usize)]) -> Result<Package, SearchError> {
         self.budget.check()?;
         self.budget.spend_points(values.len().saturating_mul(POINTS_PER_ENTRY))?;
@@ -372,7 +384,7 @@ impl<'a> PackageSearch<'a> {
         Ok(())
     }
 
-    /// Lists packages that differ from each other.
+    /// Lists packages that differ from each other: each prefers the values that the earlier ones use least.
     fn list_diverse(&mut self, most: usize, listed: &mut Vec<Package>) -> Result<(), SearchError> {
         let (mut used, mut left) = (UsageCounts::default(), self.packages.clone());
         while listed.len() < most {

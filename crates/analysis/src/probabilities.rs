@@ -1,6 +1,8 @@
 //! The probability with which each counted red line binds, and whose statement it is.
 //!
-//! Owns which statement takes precedence. Must not know how probabilities are combined.
+//! A counted red line is one that the question takes into account, by its party and its firmness. It binds if a
+//! crossing would in fact undo a deal. Owns the rule by which one of several stated probabilities takes precedence.
+//! Must not know how probabilities are combined.
 
 use super::index::CountedLineIndex;
 use super::problem::{CountedLine, Problem};
@@ -15,7 +17,7 @@ use thiserror::Error;
 pub struct Probability(f64);
 
 impl Probability {
-    /// The probability of what never happens.
+    /// The probability of an event that never happens.
     pub const ZERO: Self = Self(0.0);
 
     /// Returns the probability; `None` if the number is not within 0 to 1.
@@ -46,11 +48,11 @@ impl Hash for Probability {
 /// The statement that gives a counted red line its probability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbabilityOrigin {
-    /// The request states it for the red line.
+    /// The request states the probability for the red line.
     Request,
-    /// The scenario's author states it.
+    /// The scenario's author states the probability for the red line.
     Scenario,
-    /// The request states it for all red lines of a firmness.
+    /// The request states the probability for all red lines of a firmness.
     RequestByFirmness,
 }
 
@@ -59,7 +61,7 @@ pub enum ProbabilityOrigin {
 pub struct BindingProbability {
     /// The probability.
     pub probability: f64,
-    /// Whose statement it is.
+    /// Whose statement the probability is.
     pub origin: ProbabilityOrigin,
 }
 

@@ -1,11 +1,15 @@
 //! A question as sets of cubes that a package must break: one set for each counted red line, constraint and goal.
 //!
-//! Owns the common space of these cubes, which distinguishes what the conditions of the scenario, the conditions of the
-//! request and its pins distinguish. Must not know of solvers or diagrams.
+//! A cube is a conjunction of tests on issues and circumstances; a package breaks it by failing one of the tests. A
+//! counted red line is one whose crossing keeps a package from passing: the question asks for its party, and it is at
+//! least as firm as the question's floor. A pin limits the answers that a package may give to an issue.
 //!
-//! A package must pass for every value of an unknown circumstance. If some possible value passes a cube's tests of
-//! circumstances, the package must therefore break the cube's tests of issues: the cube is a product of independent
-//! tests, so dropping its tests of circumstances is exact.
+//! Owns the common space of these cubes. It distinguishes all values that the conditions of the scenario, the
+//! conditions of the request and its pins distinguish. Must not know of solvers or diagrams.
+//!
+//! A package must pass for every value of an unknown circumstance. If the tests of circumstances in a cube can be true,
+//! the package must therefore fail one of the cube's tests of issues. So the search drops the tests of circumstances
+//! from such a cube; the result is exact, because the tests of a cube are independent of each other.
 
 use super::index::CountedLineIndex;
 use detente_condition::{Answer, Axis, Cubes, Decision, InputIndex, Literal, Space, TooManyCutsError, Value};
@@ -15,10 +19,10 @@ use detente_core::scenario::model::{Firmness, RedLine};
 use jiff::civil::Date;
 use std::sync::Arc;
 
-/// A condition that every package must meet besides the pins, in a space of its own.
+/// A condition that every package must meet besides the pins, compiled in a space of its own.
 #[derive(Clone, Debug)]
 pub struct Goal {
-    /// The space of `decision`.
+    /// The values of each input that `decision` can distinguish.
     pub space: Space,
     /// The prime implicants of "the goal is met" and of "the goal is missed".
     pub decision: Decision,
@@ -37,7 +41,7 @@ pub struct Aim {
     pub counts: IndexVec<PartyIndex, bool>,
 }
 
-/// The input that amendments, packages, impasse and robustness have in common.
+/// The input that the searches for amendments, packages, impasses and robustness have in common.
 #[derive(Clone, Debug)]
 pub struct SearchQuestion {
     /// The compiled scenario.
@@ -61,7 +65,7 @@ pub(super) type Masks = IndexVec<InputIndex, u128>;
 /// A conjunction of tests, in the order of the inputs.
 pub(super) type Cube = Vec<Literal>;
 
-/// A reason for which answers to all issues are not a passing package.
+/// A reason why answers to all issues are not a passing package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
     /// A counted red line.
@@ -83,7 +87,9 @@ pub struct CountedLine {
     pub party: PartyIndex,
     /// The firmness of the red line without its waivers.
     pub firmness: Firmness,
-    /// The cubes in which the red line is crossed at the floor, tests of circumstances included.
+    /// The cubes in which the red line is crossed with at least the floor's firmness.
+    ///
+    /// These cubes contain tests of circumstances, too.
     pub(super) crossed: Vec<Cube>,
 }
 
@@ -104,9 +110,11 @@ pub struct Problem {
     ///
     /// For an issue, these are the values that its pins allow; for a circumstance, all values that are not ruled out.
     pub(super) possible: Masks,
-    /// The possible values of each input before any pin or proposal: for an issue, all values.
+    /// The possible values of each input before any pin or proposal.
+    ///
+    /// For an issue, these are all values; for a circumstance, all values that are not ruled out.
     pub(super) full: Masks,
-    /// Whether a red line, a constraint, the goal or a pin depends on each input.
+    /// For each input, whether a counted red line, a constraint, the goal or a pin depends on it.
     pub(super) matters: IndexVec<InputIndex, bool>,
 }
 
@@ -122,7 +130,7 @@ impl Problem {
 
     /// Converts a question as [`Problem::new`] does, for a search that compares packages.
     ///
-    /// Quantities are also cut where the numbers of the preferences change.
+    /// Quantities are also cut where the utilities that parties assign to their values change.
     ///
     /// # Errors
     /// Returns the same errors as [`Problem::new`].
@@ -214,7 +222,8 @@ impl Problem {
         cube.iter().copied().filter(|literal| self.is_issue(literal.input)).collect()
     }
 
-    /// Returns the cubes in which a line is crossed at the floor for some value of the circumstances.
+    /// Returns the cubes in which a line is crossed, with at least the floor's firmness, for some value of the
+    /// circumstances.
     pub(super) fn crossed_somehow(&self, line: &CountedLine) -> Vec<Cube> {
         line.crossed.iter().map(|cube| self.on_issues(cube)).collect()
     }
@@ -292,7 +301,7 @@ fn joined_space(question: &SearchQuestion, mut cuts: Vec<(InputIndex, i64)>) -> 
     scenario.space.joined(&others, &cuts).map_err(ProblemError::Cuts)
 }
 
-/// Returns the cuts of a quantity with which an answer is a union of intervals.
+/// Returns the numbers at which a quantity must be cut so that an answer is a union of whole intervals.
 fn cuts_of(input: InputIndex, answer: &Answer) -> impl Iterator<Item = (InputIndex, i64)> + use<> {
     let ends = match answer {
         Answer::Exact(Value::Quantity(number)) => Some((*number, *number)),
@@ -303,7 +312,7 @@ fn cuts_of(input: InputIndex, answer: &Answer) -> impl Iterator<Item = (InputInd
     cuts.map(move |cut| (input, cut))
 }
 
-/// Whether some of the possible values lie in a cube.
+/// Whether some combination of possible values passes all tests of a cube.
 pub(super) fn touches(space: &Space, possible: &Masks, cube: &[Literal]) -> bool {
     cube.iter().all(|literal| {
         let known = possible.get(literal.input).copied().unwrap_or(u128::MAX);

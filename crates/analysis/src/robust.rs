@@ -1,9 +1,13 @@
 //! The probability that a deal crosses no binding red line.
 //!
-//! Owns the weighted count over which counted lines bind. One decision diagram has a coordinate for the binding of each
-//! line, directly after the last input that decides whether the line is crossed; a fold weighs this coordinate with the
-//! probability of the line. Open inputs have no probability: the result is the least and the greatest over all their
-//! values. Must not know where the probabilities come from.
+//! A counted line is a red line that the question takes into account, by its party and its firmness. It binds if a
+//! crossing would in fact undo a deal. Each counted line binds with a stated probability, independently of the others.
+//!
+//! Owns the sum of the probabilities of all cases in which no crossed line binds. A decision diagram has coordinates
+//! (variables with a few values) for the issues and circumstances that decide whether a line is crossed, and one for
+//! whether the line binds, directly after the last of them. A fold of the diagram weighs the coordinate of a line with
+//! the probability of the line. Open inputs have no probability: the result is the least and the greatest probability
+//! over all their values. Must not know where the probabilities come from.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::diagram::{CoordinateKind, CoordinateValues, Diagrams};
@@ -39,13 +43,13 @@ pub struct BestPackage {
     pub package: Package,
     /// The counted lines that the package crosses for some value of the circumstances.
     pub could_cross: Vec<CountedLineIndex>,
-    /// The probability over the values of unknown circumstances.
+    /// The range of the probability over the values of unknown circumstances.
     ///
     /// No package has a greater `low`.
     pub probability: ProbabilityRange,
 }
 
-/// The change that certainty about one counted line would make.
+/// The change that certainty about one counted line would make to the probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LineImportance {
     /// The line.
@@ -139,7 +143,8 @@ impl Problem {
         if let Some(proposal) = &proposal {
             found.proposal = proposal.range(probabilities)?;
         }
-        // A passing package crosses no counted line, whichever lines bind, so its probability needs no diagram.
+        // A passing package crosses no counted line, so its probability is 1 whichever lines bind, and needs no
+        // diagram.
         let passing = super::first::first_passing(self, budget)?;
         let best = match passing {
             Some(_) => None,
@@ -156,12 +161,12 @@ impl Problem {
         };
         // Descending by change; lines with equal changes keep the order of the problem.
         found.importance.sort_by(|one, other| other.change().total_cmp(&one.change()).then(one.line.cmp(&other.line)));
-        // A cut-short computation of the importance does not discard the other results.
+        // If a limit ends the computation of the importance, the other results are kept.
         found.cut_short = weighed.err();
         Ok(answer)
     }
 
-    /// Computes, for each counted line, the probabilities under certainty about the line.
+    /// Computes, for each counted line, the probabilities if the line certainly binds and if it certainly does not.
     fn importance(
         &self,
         (proposal, best): (Option<&WeightedDiagram<'_>>, Option<&WeightedDiagram<'_>>),
@@ -222,7 +227,8 @@ impl<'a> WeightedDiagram<'a> {
     /// With `chooses`, the issues are chosen within the constraints, the goal and the pins; without it, open issues
     /// count as unknown.
     fn new(problem: &'a Problem, state: &Masks, chooses: bool, budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
-        // Drop tests that every possible value passes, and cubes that no possible value passes.
+        // A cube is a conjunction of tests. Drop tests that every possible value passes, and cubes that no possible
+        // values pass.
         let left = |cube: &Cube| -> Option<Cube> {
             let open = |literal: &&detente_condition::Literal| {
                 state.get(literal.input).is_none_or(|possible| possible & literal.forbids != 0)
@@ -301,7 +307,7 @@ impl<'a> WeightedDiagram<'a> {
 struct ProbabilityAlgebra<'a> {
     weighed: &'a WeightedDiagram<'a>,
     probabilities: &'a BindingProbabilities,
-    /// The choices: coordinate, value, and the choice at the next chosen coordinate.
+    /// The chosen values: coordinate, value, and the position of the choice at the next chosen coordinate.
     choices: IndexVec<ChoiceIndex, (CoordinateIndex, usize, Option<ChoiceIndex>)>,
 }
 
@@ -322,9 +328,9 @@ impl Algebra for ProbabilityAlgebra<'_> {
         if let CoordinateKind::Binding(line) = coordinate.kind {
             let binds = self.probabilities.get(line).copied().unwrap_or(1.0);
             return Ok(match after {
-                // Whether the line binds makes no difference, so the line is clear here.
+                // Whether the line binds makes no difference, so the line is not crossed on this path.
                 [(0, clear), (1, other)] if clear == other => Some(*clear),
-                // The line is crossed here: the deal holds only if the line does not bind.
+                // The line is crossed on this path, which therefore counts only if the line does not bind.
                 [(0, (range, next)), ..] => {
                     Some((ProbabilityRange { low: range.low * (1.0 - binds), high: range.high * (1.0 - binds) }, *next))
                 }

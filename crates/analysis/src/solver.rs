@@ -54,8 +54,8 @@ impl<'a> Solver<'a> {
 
     /// Adds the clauses that at most one of the literals holds.
     ///
-    /// Up to `FEW` literals exclude each other pair by pair; more use a ladder of auxiliary literals, which needs fewer
-    /// clauses.
+    /// Up to `FEW` literals exclude each other pair by pair; for more literals, a chain of auxiliary literals needs
+    /// fewer clauses.
     pub(super) fn at_most_one(&mut self, literals: &[Lit]) {
         const FEW: usize = 8;
         if literals.len() <= FEW {
@@ -104,10 +104,10 @@ impl<'a> Solver<'a> {
         self.model.lit_value(literal) == TernaryVal::True
     }
 
-    /// Replaces the model by the first model in an order.
+    /// Replaces the model by the first model in the order that `groups` define.
     ///
-    /// Exactly one literal of each group holds; in group after group, the first literal that can hold is fixed. `held`
-    /// are literals that hold in the last model and must still hold.
+    /// In every model, exactly one literal of each group holds. In group after group, the method fixes the first
+    /// literal that can hold. The literals in `held` hold in the last model and must still hold.
     pub(super) fn prefer(&mut self, groups: &[Vec<Lit>], mut held: Vec<Lit>) -> Result<(), SearchLimit> {
         for literal_group in groups {
             for literal in literal_group {

@@ -1,6 +1,8 @@
-//! The robustness of a proposal and of the best package under each combination of some circumstances.
+//! The robustness of a proposal and of the best package under each combination of values of some circumstances.
 //!
-//! Owns the combinations and their maximum number. Must not know how a probability is computed.
+//! Robustness is the probability that no binding red line is crossed, that is, none whose crossing would in fact undo a
+//! deal. A sweep computes it once for each combination. Owns the combinations and their maximum number. Must not know
+//! how a probability is computed.
 
 use super::budget::{Budget, SearchLimit};
 use super::problem::{Answers, Problem, ProblemError, SearchQuestion};
@@ -22,14 +24,14 @@ pub struct TooManyCasesError;
 pub struct SweptCase {
     /// The values of the circumstances of the sweep.
     pub circumstances: Vec<(InputIndex, Answer)>,
-    /// The probabilities under these values, without importance.
+    /// The probabilities under these values, without the importance of each red line.
     pub robustness: Robustness,
 }
 
 /// The results of a sweep.
 #[derive(Clone, Debug, Default)]
 pub struct Sweep {
-    /// The completed cases, in their order.
+    /// The completed cases, in the order of the combinations.
     pub cases: Vec<SweptCase>,
     /// The reason for which cases are missing; `None` if none is.
     pub cut_short: Option<SearchLimit>,
@@ -38,10 +40,10 @@ pub struct Sweep {
 impl Problem {
     /// Returns all combinations of the values of circumstances that the question leaves possible.
     ///
-    /// An empty sweep has no combinations.
+    /// An empty list of circumstances has no combinations.
     ///
     /// # Errors
-    /// If there are more than [`MAX_SWEEP`] combinations.
+    /// Returns an error if there are more than [`MAX_SWEEP`] combinations.
     pub fn combinations(
         &self,
         circumstances: &[InputIndex],
@@ -66,10 +68,11 @@ impl Problem {
 
     /// Computes the probabilities of a proposal (if there is one) and of the best package in each case.
     ///
-    /// `probabilities` has one entry for each counted line. A case that is cut short is left out, and ends the sweep.
+    /// `probabilities` has one entry for each counted red line. If a limit ends the computation of a case, the case is
+    /// left out, and the sweep ends.
     ///
     /// # Errors
-    /// If the question cannot be asked under the values of a case.
+    /// Returns an error if the question cannot be converted to a [`Problem`] under the values of a case.
     pub fn sweep(
         &self,
         terms: Option<&[Given]>,
@@ -93,7 +96,7 @@ impl Problem {
 
     /// Returns the values of a circumstance that conditions can distinguish.
     ///
-    /// A list of sets of members is cut at one more than [`MAX_SWEEP`].
+    /// For a set of members, the result is limited to [`MAX_SWEEP`] + 1 subsets, which already exceed the maximum.
     fn distinguishable(&self, input: InputIndex) -> Vec<Answer> {
         let scenario = self.question.compiled.scenario();
         let is_flag = scenario.inputs.get(input).is_some_and(|input| matches!(input.domain, Domain::Flag));
@@ -121,7 +124,7 @@ impl Problem {
 }
 
 impl SearchQuestion {
-    /// Returns the question with these circumstances in place of its own.
+    /// Returns the question with these answers in place of its own answers to the same circumstances.
     fn under(&self, circumstances: &[(InputIndex, Answer)]) -> Self {
         let is_kept = |given: &&Given| circumstances.iter().all(|(input, _)| *input != given.input);
         let given = |(input, answer): &(InputIndex, Answer)| Given {

@@ -1,6 +1,7 @@
 //! The preferences of parties as criteria for comparing packages: sums and ranks.
 //!
-//! Owns the exact utilities on a common scale. Each party with numbers has one sum; each order of a party has one rank.
+//! Owns the exact utilities, as integers on a common decimal scale. A party whose preferences are numbers has one
+//! criterion, their sum. Each order of options that a party states is a criterion of its own, the rank of the answer.
 //! More is better in all criteria. Must not know of packages or diagrams.
 
 use super::decimal::{Decimal, to_f64};
@@ -20,12 +21,12 @@ pub struct NotExactError;
 /// A criterion by which packages are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Criterion {
-    /// The sum of the numbers of a party.
+    /// The sum of the numbers that a party assigns to the answers of a package.
     Sum {
         /// The party.
         party: PartyIndex,
     },
-    /// The rank in a party's order of an issue: 0 for the best option, then -1, -2, and so on.
+    /// The rank of the answer in a party's order of an issue's options: 0 for the best, then -1, -2, and so on.
     Rank {
         /// The party.
         party: PartyIndex,
@@ -38,9 +39,9 @@ pub(super) enum Criterion {
 #[derive(Clone, Debug)]
 pub(super) struct Utilities {
     pub(super) criteria: IndexVec<CriterionIndex, Criterion>,
-    /// The amounts that a value of an input adds, each with its criterion.
+    /// For each value of an input: the amounts that it adds, each with its criterion.
     adds: HashMap<(InputIndex, usize), Vec<(CriterionIndex, i128)>>,
-    /// The utility without a deal of each party with numbers, in the order of the criteria.
+    /// The utility without a deal of each party with numeric preferences, in the order of the criteria.
     pub(super) disagreement: Vec<i128>,
     /// The number of decimal places of all amounts.
     scale: usize,
@@ -49,7 +50,7 @@ pub(super) struct Utilities {
 impl Utilities {
     /// Converts the preferences of a scenario, with values numbered as on the axes of `space`.
     ///
-    /// `disagreement` holds the utility of parties without a deal, by position; a missing one is 0.
+    /// `disagreement` lists the utilities of parties without a deal, by position; a party that is not listed has 0.
     ///
     /// # Errors
     /// Returns [`NotExactError`] if a number has too many digits for the common scale.
@@ -130,12 +131,12 @@ impl Utilities {
         self.adds.get(&(input, value)).map_or(&[], |adds| adds)
     }
 
-    /// Converts a sum on the common scale to a number.
+    /// Converts a sum on the common scale to an `f64`.
     pub(super) fn number(&self, scaled: i128) -> f64 {
         to_f64(scaled, self.scale)
     }
 
-    /// Iterates over the positions of the parties that have numbers.
+    /// Iterates over the positions of the parties with numeric preferences.
     pub(super) fn parties_with_numbers(&self) -> impl Iterator<Item = PartyIndex> {
         self.criteria.iter().filter_map(|criterion| match criterion {
             Criterion::Sum { party } => Some(*party),
@@ -150,7 +151,7 @@ fn index_of(space: &Space, input: InputIndex, value: Value) -> Option<usize> {
     (possible.count_ones() == 1).then(|| possible.trailing_zeros() as usize)
 }
 
-/// Returns the cuts of quantities at which the numbers of a preference change.
+/// Returns, for each quantity, the values at which the numbers of a preference change.
 pub(super) fn cuts(scenario: &Scenario) -> Vec<(InputIndex, i64)> {
     let mut cuts = Vec::new();
     for preference in &scenario.preferences {

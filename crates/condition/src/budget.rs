@@ -11,7 +11,7 @@ pub enum ComplexityError {
     /// The condition has too many prime implicants at some stage of compilation.
     #[error("the condition has more than {limit} cases; split or simplify it")]
     Cubes {
-        /// The maximum number of cubes.
+        /// The maximum number of prime implicants, each of which is stored as a cube.
         limit: usize,
     },
     /// Reading or compiling takes too many steps.
@@ -24,8 +24,8 @@ pub enum ComplexityError {
 
 /// The work that may be spent on reading and compiling conditions.
 ///
-/// The unit is a step: comparing two literals, or any operation that takes as long (one or two nanoseconds). Writing a
-/// literal costs several steps, so that the budget also bounds memory.
+/// The unit is a step: comparing two literals (tests on one input), or any operation that takes as long (one or two
+/// nanoseconds). Writing a literal costs several steps, so that the budget also bounds memory.
 #[derive(Clone, Debug)]
 pub struct WorkBudget {
     max_cubes: usize,
@@ -36,17 +36,21 @@ pub struct WorkBudget {
 }
 
 impl WorkBudget {
-    /// The default maximum number of prime implicants per side of a condition (holds, fails), at any stage.
+    /// The default maximum number of prime implicants for each result of a condition (true, false).
+    ///
+    /// It applies at every stage of compilation, and therefore also to each part of the condition.
     pub const MAX_CUBES: usize = 1_024;
     /// The default maximum number of steps for reading or compiling one condition: some tens of milliseconds.
     pub const MAX_STEPS: u64 = 32_000_000;
 
-    /// The maximum number of prime implicants per side of a condition that a call supplies.
+    /// The maximum number of prime implicants for each result (true, false) of a condition that a call supplies.
     pub const MAX_CUBES_OF_CALL: usize = 512;
     /// The maximum number of steps for all conditions of one call together.
     pub const MAX_STEPS_OF_CALL: u64 = 16_000_000;
 
-    /// Creates a budget of at most `max_cubes` prime implicants per side of a condition and `max_steps` steps.
+    /// Creates a budget of `max_steps` steps.
+    ///
+    /// A condition may have up to `max_cubes` prime implicants for each of its results (true, false).
     pub fn new(max_cubes: usize, max_steps: u64) -> Self {
         Self { max_cubes, max_steps, steps_left: max_steps, pairs_left: MAX_PAIRS }
     }
@@ -72,7 +76,7 @@ impl WorkBudget {
         &mut self.pairs_left
     }
 
-    /// Checks a number of cubes against the maximum.
+    /// Checks that a set of prime implicants has at most the maximum number of cubes.
     pub(super) fn admit(&self, cubes: usize) -> Result<(), ComplexityError> {
         if cubes > self.max_cubes { Err(ComplexityError::Cubes { limit: self.max_cubes }) } else { Ok(()) }
     }

@@ -1,7 +1,8 @@
-//! Reads and compiles the conditions that a call supplies, within one budget and in a space of their own.
+//! Reads and compiles the conditions that a gRPC call supplies, within one work budget and in a space of their own.
 //!
-//! A caller may send any text, so that the work is bounded for all conditions of the call together. The conditions are
-//! compiled in a separate space, so that a call never changes the cuts of a loaded scenario's space.
+//! A caller may send any text, so one budget bounds the work for all conditions of the call together. A [`Space`] lists
+//! the values of each input that its conditions can distinguish; it cuts a quantity at the numbers that they mention.
+//! The conditions of a call have a separate space, so that a call never changes the space of a loaded scenario.
 
 use super::budget::{ComplexityError, WorkBudget};
 use super::decision::Decision;
@@ -15,7 +16,7 @@ use super::vocabulary::Vocabulary;
 /// The compiled conditions of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallConditions {
-    /// The space in which these conditions, and no others, are exact.
+    /// The space of these conditions. Other conditions may distinguish values that this space does not.
     pub space: Space,
     /// The formula and the prime implicants of each condition, in the order of the call.
     pub conditions: Vec<(Formula, Decision)>,
@@ -23,7 +24,7 @@ pub struct CallConditions {
 
 /// A fault in one of the conditions of a call.
 ///
-/// Faults found while compiling have the position zero.
+/// A fault found while compiling concerns the whole condition; its `at` is zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallConditionError {
     /// The position of the condition in the call, from zero.
@@ -39,10 +40,10 @@ pub struct CallConditionError {
 /// Reads and compiles the conditions of one call within the budget [`WorkBudget::for_call`].
 ///
 /// All conditions share the budget, so that a call with many conditions cannot cost more than a call with few. The
-/// returned space is exact for these conditions only.
+/// returned space is made for these conditions only.
 ///
-/// `domains` are the domains of all inputs of the vocabulary, in the order of their [`InputIndex`](super::InputIndex)s. This
-/// may take tens of milliseconds: do not call it on a thread that must not block.
+/// `domains` are the domains of all inputs of the vocabulary, in the order of their [`InputIndex`](super::InputIndex)s.
+/// This may take tens of milliseconds: do not call it on a thread that must not block.
 ///
 /// # Errors
 /// Returns every fault of every condition, with two exceptions: limits that apply to compilation are checked only if
@@ -119,7 +120,7 @@ pub fn compile_for_call_within<'a>(
     if faults.is_empty() { Ok(CallConditions { space, conditions }) } else { Err(faults) }
 }
 
-/// Returns the position of the first condition with which the number of cuts exceeds the limit.
+/// Returns the position of the first condition that, with those before it, cuts the quantity into too many intervals.
 fn last_cutting(cuts: &TooManyCutsError, formulas: &[Formula], domains: &[&Domain]) -> usize {
     let too_many = |first: &[Formula]| {
         Space::new(domains.iter().copied(), first)

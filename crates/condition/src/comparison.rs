@@ -1,6 +1,7 @@
 //! The comparison operators of the condition language.
 //!
-//! Must not know of inputs or domains: a comparison with a bound is a set of numbers.
+//! Must not know of inputs or domains. A comparison with a bound is represented by the set of numbers for which it is
+//! true.
 
 use super::formula::Numbers;
 use cel::common::ast::operators;

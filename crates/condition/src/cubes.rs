@@ -1,7 +1,8 @@
 //! Cubes (conjunctions of tests on inputs) and operations on sets of cubes.
 //!
-//! A literal stores the mask of the values that it forbids. One `&` with the mask of possible values then decides the
-//! literal, the intersection of two cubes merges their masks with `|`, and containment is a subset test.
+//! A literal is one of these tests. It stores the mask of the values that it forbids. One `&` with the mask of possible
+//! values then decides the literal, the intersection of two cubes merges their masks with `|`, and containment is a
+//! subset test.
 //!
 //! Must not know of formulas.
 
@@ -14,7 +15,7 @@ use super::space::Space;
 pub struct Literal {
     /// The input tested.
     pub input: InputIndex,
-    /// The mask of the forbidden values, in the form of the input's [`Axis`](super::Axis); never zero.
+    /// The mask of the forbidden values; never zero. The input's [`Axis`](super::Axis) says what each bit means.
     pub forbids: u128,
 }
 
@@ -62,7 +63,9 @@ impl Cube {
         }
     }
 
-    /// Whether this cube contains `other`. Adds the number of literals examined to `compared`.
+    /// Whether this cube contains `other`: whatever passes the tests of `other` also passes the tests of this cube.
+    ///
+    /// Adds the number of literals examined to `compared`.
     pub(super) fn contains(&self, other: &Cube, compared: &mut u64) -> bool {
         let mut theirs = other.literals.iter();
         self.literals.iter().all(|ours| {
@@ -76,22 +79,22 @@ impl Cube {
         })
     }
 
-    /// Returns the steps to charge for writing a cube of this cube's literals and `others` more.
+    /// Returns the steps of the work budget to charge for writing a cube of this cube's literals and `others` more.
     fn writing(&self, others: usize) -> u64 {
         STEPS_OF_A_WRITTEN_CUBE + STEPS_OF_A_WRITTEN_LITERAL * (self.literals.len() + others) as u64
     }
 }
 
-/// Steps charged for writing a literal.
+/// Steps of the work budget charged for writing a literal.
 ///
-/// They include its 32 bytes, so that a budget also bounds memory.
+/// The number allows for the 32 bytes that a literal takes, so that the budget also bounds memory.
 const STEPS_OF_A_WRITTEN_LITERAL: u64 = 8;
-/// Steps charged for allocating and freeing the literals of a cube.
+/// Steps of the work budget charged for allocating and freeing the literals of a cube.
 const STEPS_OF_A_WRITTEN_CUBE: u64 = 40;
 
-/// Adds a cube to a set of maximal cubes, and removes the cubes that the new one contains.
+/// Adds a cube to a set unless a cube of the set contains it, and removes the cubes that the new one contains.
 pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBudget) -> Result<(), ComplexityError> {
-    // Each cube costs steps even if few of its literals are compared, because they are in separate memory.
+    // Visiting a cube costs steps even if few of its literals are compared, because each cube has its own memory.
     let mut compared = 1 + 4 * set.len() as u64;
     let covered = set.iter().any(|kept| kept.contains(&cube, &mut compared));
     if !covered {
@@ -104,7 +107,7 @@ pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBud
 
 /// Returns all prime implicants of "a and b", given all prime implicants of each.
 ///
-/// They are the maximal cubes among the pairwise intersections.
+/// They are those pairwise intersections that no other pairwise intersection contains.
 pub(super) fn conjunction(
     a: &[Cube],
     b: &[Cube],
@@ -125,9 +128,10 @@ pub(super) fn conjunction(
 
 /// Returns all prime implicants of "in none of these cubes".
 ///
-/// Multiplying out the clauses that negate the cubes, with absorption, leaves exactly the prime implicants (Nelson
-/// 1954, "Simplest normal truth functions"). The proof also holds for multi-valued literals, because a box inside a
-/// clause is inside one of its literals.
+/// The negation of a cube is a clause: a disjunction of negated literals. Multiplying out these clauses, and dropping
+/// each cube that another one contains, leaves exactly the prime implicants (Nelson 1954, "Simplest normal truth
+/// functions"). The proof also applies to literals with more than two values: if every combination of some possible
+/// values of each input satisfies a clause, then all possible values of one input satisfy one literal of the clause.
 pub(super) fn complement(cubes: &[Cube], space: &Space, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
     let mut order: Vec<&Cube> = cubes.iter().collect();
     order.sort_by_key(|cube| cube.literals.len());
@@ -164,7 +168,7 @@ pub struct Cubes {
 
 impl Cubes {
     pub(super) fn new(mut cubes: Vec<Cube>) -> Self {
-        // The order is canonical, so that answers do not depend on the way in which a condition is written.
+        // The order is canonical, so that results do not depend on the way in which a condition is written.
         cubes.sort_unstable();
         let mut literals = Vec::new();
         let mut ends = Vec::with_capacity(cubes.len());
@@ -191,7 +195,7 @@ impl Cubes {
         self.ends.len()
     }
 
-    /// Whether the set has no cubes, which means that the function is false everywhere.
+    /// Whether the set has no cubes, which means that the statement whose prime implicants they are is never true.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }

@@ -10,8 +10,10 @@ use super::space::{Axis, Space};
 
 /// A compiled condition: all prime implicants of its truth and of its falsehood.
 ///
-/// Because both sets are complete, the condition is certainly true (or certainly false) for a box of possible values
-/// exactly if the box is inside one cube of the set, however partial the knowledge is.
+/// Each prime implicant is a cube, a conjunction of tests on inputs. Because both sets are complete, the condition is
+/// certainly true exactly if there is a cube in `holds` whose tests all possible values of the inputs pass, and
+/// certainly false exactly if there is such a cube in `fails`. This is so for any knowledge about the inputs, however
+/// partial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// All prime implicants of "the condition holds".
@@ -21,7 +23,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Compiles a formula whose numbers are cuts of the space.
+    /// Compiles a formula in a space that cuts each quantity at the numbers that the formula mentions.
     ///
     /// # Errors
     /// Returns the limit that the formula exceeds.
@@ -57,7 +59,7 @@ impl Sides {
     }
 }
 
-/// Steps charged for every node of a formula, because each allocates two sets of cubes.
+/// Steps of the work budget charged for every node of a formula, because each node allocates two sets of cubes.
 const STEPS_OF_A_PART: u64 = 100;
 
 fn sides(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Sides, ComplexityError> {
@@ -77,7 +79,7 @@ enum Part<'a> {
     Negated(&'a Formula),
 }
 
-/// Returns the sides of the conjunction of the parts.
+/// Returns the prime implicants of the truth and of the falsehood of "all parts hold".
 fn all<'a>(
     parts: impl Iterator<Item = Part<'a>>,
     space: &Space,
@@ -125,7 +127,8 @@ fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides
 
 /// Returns all prime implicants of "the number of included members is one of `allowed`".
 ///
-/// For each run of allowed counts `from..=to` they are all ways to include `from` members and to exclude all but `to`.
+/// Bit `n` of `allowed` permits `n` members. For each run of permitted numbers `from..=to`, the prime implicants are
+/// all ways to include `from` members and to exclude all but `to`.
 fn counts(input: InputIndex, members: u8, allowed: u128, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
     let mut cubes = Vec::new();
     let is_allowed = |count: u8| allowed >> count & 1 == 1;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-/// The maximum number of options of a choice or members of a set, because each is one bit of a mask.
+/// The maximum number of options of a choice or members of a set, because each is one bit of a 64-bit mask.
 pub const MAX_ENTRIES: usize = 64;
 
 /// The position of an input (an issue or a circumstance) in its scenario, from zero.

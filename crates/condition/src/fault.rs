@@ -20,7 +20,7 @@ pub enum ConditionErrorKind {
     /// The text is not valid CEL.
     #[error("the condition is not valid CEL: {message}")]
     Syntax {
-        /// The message of the scan or of the parser.
+        /// The message of the parser, or of the scan that checks the text before the parser.
         message: String,
     },
     /// The condition is longer than [`MAX_CONDITION_BYTES`].

@@ -68,7 +68,7 @@ pub enum Atom {
     },
 }
 
-/// A typed condition after macro expansion.
+/// A condition with resolved names, checked types and expanded macros.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Formula {
     /// Always true or always false.
@@ -103,7 +103,7 @@ impl Formula {
         }
     }
 
-    /// Adds the numbers at which the truth of this formula can change to the set of each input.
+    /// Adds to each input's set in `cuts` the numbers at which the truth of this formula can change.
     pub(super) fn cuts(&self, cuts: &mut [BTreeSet<i64>]) {
         match self {
             Formula::Constant(_) => {}

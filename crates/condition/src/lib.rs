@@ -1,13 +1,16 @@
-//! Conditions over finite domains, written in CEL and compiled to all their prime implicants.
+//! Conditions over finite domains, written in CEL (Common Expression Language) and compiled to all their prime
+//! implicants.
 //!
-//! A compiled condition ([`Decision`]) holds two complete sets of prime implicants: those of "the condition holds" and
-//! those of "the condition does not hold".
+//! A prime implicant of a statement is a conjunction of tests on inputs that makes the statement true, and no longer
+//! does so if any of its tests is dropped or weakened. A compiled condition ([`Decision`]) has two complete sets of
+//! them: those of "the condition is true" and those of "the condition is false".
 //!
 //! Owns the domains of inputs, the typed [`Formula`], and [`Cubes`]. Must not know of parties, proposals, red lines,
 //! dates or files: an input is any name that a [`Vocabulary`] maps to a domain.
 //!
 //! # Stack
-//! The parser recurses. [`MAX_CONDITION_NESTING`] says how much stack it takes, and how to compile it.
+//! The parser is recursive. The documentation of [`MAX_CONDITION_NESTING`] says how much stack the parser needs, and
+//! with which optimisation it must be compiled.
 
 #![cfg_attr(
     not(test),

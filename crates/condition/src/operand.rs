@@ -17,7 +17,7 @@ pub(super) enum Operand<'a> {
     List(Vec<Constant>),
 }
 
-/// A literal, or the value of a macro variable.
+/// A literal, or the value of a macro variable (the `m` of `force.exists(m, ...)`).
 #[derive(Clone)]
 pub(super) enum Constant {
     Text(Text),
@@ -28,14 +28,15 @@ pub(super) enum Constant {
 #[derive(Clone)]
 pub(super) struct Text {
     pub(super) text: Arc<str>,
-    /// Whether the condition contains the string itself, so that an unknown one is an error.
+    /// Whether the string is written in the condition, and is not an element of a group or of a set of members.
     ///
-    /// The elements of a group need not all be members of the input in which they are looked up.
+    /// A written string that is not an option or member of the tested input is an error. An element of a group is not
+    /// an error then, because a group may also contain ids that the tested input does not have.
     pub(super) literal: bool,
 }
 
 impl Operand<'_> {
-    /// The type in words, with an article.
+    /// Returns the type in words with an article, for error messages.
     pub(super) fn describe(&self) -> &'static str {
         match self {
             Operand::Truth(_) => "a condition",

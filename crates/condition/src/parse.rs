@@ -1,6 +1,6 @@
 //! Parses the text of a condition into CEL's syntax tree.
 //!
-//! The scan bounds the text before the parser sees it. Must not know of names or types.
+//! Before the parser sees the text, [`scan`] checks its length and nesting. Must not know of names or types.
 
 use super::budget::WorkBudget;
 use super::fault::{ConditionError, ConditionErrorKind};
@@ -11,9 +11,9 @@ use cel::common::ast::{IdedExpr, SourceInfo};
 ///
 /// The scan rejects deeper texts first; this limit is the second line of defence.
 const MAX_PARSER_RECURSION: u16 = 96;
-/// The maximum number of error recoveries.
+/// The maximum number of syntax errors after which the parser continues.
 ///
-/// Only the first syntax error is reported, and recovery is costly.
+/// The limit is low, because only the first syntax error is reported, and continuing after one is costly.
 const MAX_PARSER_RECOVERIES: u32 = 4;
 
 /// Parses a condition. Macros are not expanded; they remain calls in the syntax tree.

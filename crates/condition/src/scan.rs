@@ -1,22 +1,23 @@
 //! Scans the tokens of a condition before the parser sees the text.
 //!
 //! The scan rejects texts that are too long, nest too deeply or are lexically invalid CEL. It must see the same
-//! brackets as the parser. After a lexical error the parser's lexer resumes in the middle of the string in which the
-//! error occurred, and would disagree with the scan about where strings and comments end; therefore the scan rejects
-//! every lexical error. Otherwise tokens are distinguished only as far as counting them requires.
+//! brackets as the parser; otherwise the parser could nest more deeply than the scan has counted. After a lexical error
+//! the parser's lexer resumes in the middle of the string in which the error occurred, and would disagree with the scan
+//! about where strings and comments end; therefore the scan rejects every lexical error. Otherwise tokens are
+//! distinguished only as far as counting them requires.
 //!
 //! Must not know of names or types.
 
 use super::fault::{ConditionError, ConditionErrorKind};
 use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
 
-/// Steps charged for every condition, because a parser is set up for each one.
+/// Steps of the work budget charged for every condition, because a parser is set up for each one.
 const STEPS_OF_A_CONDITION: u64 = 20_000;
 /// Steps charged for parsing one token: six microseconds.
 const STEPS_OF_A_TOKEN: u64 = 4_000;
-/// Tokens charged for a `-`.
+/// The number of tokens for which a `-` is charged.
 ///
-/// The parser looks ahead from each one for a negative number, and does not cache the result.
+/// The parser looks ahead from each `-` for a negative number, and does not cache the result.
 const TOKENS_OF_A_MINUS: u64 = 8;
 /// Steps charged for each byte of the text, because the parser copies comments and long strings, too.
 const STEPS_OF_A_BYTE: u64 = 100;
@@ -26,11 +27,12 @@ const STEPS_OF_A_BYTE: u64 = 100;
 struct Level {
     /// The bracket that closes this level; `None` for the outermost level.
     closer: Option<char>,
-    /// Operators since the last `&&`, `||`, `?`, `:` or `,`.
+    /// The length of the current chain of operators: those since the last `&&`, `||`, `?`, `:` or `,`.
     ///
-    /// In the syntax tree of such a chain each operator contains those before it.
+    /// In the syntax tree of a chain each operator contains those before it, so that each one nests a level deeper.
     operators: usize,
-    /// `?` operators since the last `,`; the expression after a `:` is nested within the choice.
+    /// The `?` operators since the last `,`. A `:` does not end them: the expression after it is nested within the
+    /// `?:`.
     choices: usize,
 }
 
@@ -39,7 +41,7 @@ struct Scan<'a> {
     at: usize,
     level: Level,
     outer: Vec<Level>,
-    /// `?` operators over all open levels.
+    /// The sum of [`Level::choices`] over all open levels.
     choices: usize,
     tokens: u64,
 }
@@ -139,7 +141,8 @@ impl<'a> Scan<'a> {
 
     fn open(&mut self, closer: char) -> Result<(), ConditionError> {
         self.tokens += 1;
-        // The syntax node of a call or an index contains the expression before the bracket.
+        // A bracket counts as an operator, because the syntax node of a call or an index contains the expression before
+        // the bracket.
         self.chain()?;
         self.outer.push(std::mem::take(&mut self.level));
         self.level.closer = Some(closer);
@@ -148,7 +151,9 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Ends a level. The parser would skip a bracket that does not match, and leave the open one open.
+    /// Closes the innermost open bracket, and rejects a bracket that does not match it.
+    ///
+    /// The parser would skip a bracket that does not match, and treat the open one as still open.
     fn close(&mut self, bracket: char) -> Result<(), ConditionError> {
         self.tokens += 1;
         match (self.level.closer, self.outer.pop()) {

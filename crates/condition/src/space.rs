@@ -1,9 +1,9 @@
 //! The space of cubes: for every input, the values that conditions can distinguish, as bits of a mask.
 //!
-//! For every kind of input the possible values are one `u128`, and a literal is certain if
-//! `possible & forbidden == 0`. The bits are:
+//! A cube is a conjunction of literals, and a literal is a test on one input. For every kind of input the possible
+//! values are one `u128`, and a literal is certainly true if `possible & forbidden == 0`. The bits are:
 //! - flag and choice: one bit per option;
-//! - quantity: one bit per interval between the numbers that conditions mention;
+//! - quantity: one bit per interval between the cuts, which are the numbers that conditions mention;
 //! - members: bit `i` means that member `i` may be included, bit `64 + i` that it may be excluded.
 //!
 //! Must not know of names or of CEL.
@@ -103,7 +103,8 @@ impl Axis {
 
     /// Returns the mask of the intervals in `numbers`.
     ///
-    /// It is exact, because the numbers of a formula are cuts of its space.
+    /// Each interval is in `numbers` either completely or not at all, because a space is cut at the numbers of its
+    /// formulas.
     pub(super) fn numbers(&self, numbers: &Numbers) -> u128 {
         let Axis::Intervals { starts, max } = self else { return 0 };
         let mut mask = 0;
@@ -175,7 +176,9 @@ fn first_bits(count: usize) -> u128 {
     }
 }
 
-/// The axes of all inputs, in which a set of formulas is exact.
+/// The axes of all inputs, for a set of formulas.
+///
+/// A formula is exact in a space if it never distinguishes two values that share a bit of an axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {
     axes: Vec<Axis>,

@@ -15,9 +15,9 @@ use super::vocabulary::{Name, Vocabulary};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 use std::sync::Arc;
 
-/// Steps charged for a node: looking up names, comparing entries and building the formula.
+/// Steps of the work budget charged for a node: looking up names, comparing entries and building the formula.
 const STEPS_OF_A_PART: u64 = 200;
-/// Steps charged for copying an element of a list.
+/// Steps of the work budget charged for copying an element of a list.
 const STEPS_OF_AN_ELEMENT: u64 = 10;
 
 /// Reads a condition into a typed formula, within the default work budget.
@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
         parts.into_iter().collect()
     }
 
-    /// `element in list`.
+    /// Builds the formula of `element in list`.
     fn membership(&mut self, at: &IdedExpr, element: Operand<'a>, list: Operand<'a>) -> Option<Formula> {
         match (element, list) {
             (Operand::Text(text), Operand::Members(name, id, domain)) => {
@@ -289,7 +289,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the position of an option or member; `Some(None)` for an unknown element of a group.
+    /// Returns the position of an option or member of an input.
+    ///
+    /// Returns `Some(None)` for an element of a group that the input does not have. Reports any other unknown string as
+    /// a fault, and returns `None`.
     fn entry(&mut self, at: &IdedExpr, input: &str, domain: &Domain, text: &Text) -> Option<Option<EntryIndex>> {
         match domain.entry(&text.text) {
             None if text.literal => {
@@ -312,7 +315,7 @@ impl<'a> Reader<'a> {
         self.fault(at, ConditionErrorKind::UnknownText { name: text.text.to_string(), nearest })
     }
 
-    /// Counts nodes that are added to the formula, and spends their steps.
+    /// Counts nodes that are added to the formula, and spends their steps of the work budget.
     fn charge(&mut self, at: &IdedExpr, parts: usize) -> Option<()> {
         self.nodes = self.nodes.saturating_add(parts);
         if self.nodes > MAX_FORMULA_NODES {
@@ -333,8 +336,8 @@ impl<'a> Reader<'a> {
         let Expr::Ident(variable) = &variable.expr else {
             return self.type_fault(variable, format!("the first argument of `{name}` must be a variable name"));
         };
-        // Each element with the formula of its presence: none for a list, "the member is included" for a set of
-        // members.
+        // Each element comes with the condition under which it is present: "the member is included" for a set of
+        // members, and `None` for a list, whose elements are always present.
         let elements: Vec<(Option<Formula>, Constant)> = match self.operand(range)? {
             Operand::Members(_, input, domain) => (0..)
                 .map(EntryIndex)
@@ -372,7 +375,7 @@ impl<'a> Reader<'a> {
 
     /// Builds the formula "exactly one of the parts holds".
     ///
-    /// Its size is quadratic, so that it is charged in advance.
+    /// The size of the formula is quadratic in the number of parts, so its nodes are charged before they are built.
     fn exactly_one(&mut self, at: &IdedExpr, parts: Vec<Formula>) -> Option<Formula> {
         let all: usize = parts.iter().map(Formula::size).sum();
         self.charge(at, all.saturating_mul(parts.len()))?;

@@ -6,7 +6,7 @@ use super::domain::{Domain, InputIndex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The names that conditions may use: inputs with their domains, and groups of options or members.
+/// The names that conditions may use: inputs with their domains, and groups (named lists) of options or members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vocabulary {
     pub(super) names: BTreeMap<Arc<str>, Name>,
@@ -35,7 +35,7 @@ impl Vocabulary {
         self.names.entry(name).or_insert(Name::Group(members));
     }
 
-    /// Returns the approximate memory of the vocabulary, in bytes, without the texts and lists that it shares.
+    /// Returns the approximate memory of the vocabulary, in bytes, without its reference-counted texts and lists.
     pub fn bytes(&self) -> usize {
         self.names.len() * size_of::<(Arc<str>, Name)>() + self.entries.len() * size_of::<Arc<str>>()
     }

@@ -1,4 +1,4 @@
-//! Tests of the bound on the steps of one operation.
+//! Tests of the bound on the steps of one operation on decision diagrams.
 
 use super::*;
 use detente_condition::Domain;

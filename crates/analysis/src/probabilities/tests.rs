@@ -1,4 +1,4 @@
-//! The precedence of probabilities.
+//! Tests of which stated probability takes precedence.
 
 use super::{CountedLineIndex, Probability, ProbabilityOrigin, StatedProbabilities};
 use crate::tests::problem;

@@ -1,4 +1,4 @@
-//! Tests of the limits on nesting, chains, lexical form, number of faults and work.
+//! Tests of the limits on nesting, chains of operators, lexical form, number of faults and work.
 
 use super::{domains, vocabulary};
 use crate::{
