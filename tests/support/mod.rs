@@ -182,35 +182,41 @@ impl Client {
     }
 
     /// Opens a call, or returns the error of the connection.
-    pub async fn try_open(&self, path: &str) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        let request = Request::post(format!("http://detente{path}")).header("content-type", "application/grpc");
-        self.send.clone().ready().await?.send_request(request.body(()).unwrap(), false)
-    }
-
-    /// Opens a call. Panics if the connection fails.
-    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> (ResponseFuture, SendStream<Bytes>) {
+    pub async fn try_open(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
         let mut request = Request::post(format!("http://detente{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut send = self.send.clone().ready().await.unwrap();
-        send.send_request(request.body(()).unwrap(), false).unwrap()
+        self.send.clone().ready().await?.send_request(request.body(()).unwrap(), false)
     }
 
-    /// The response to a call; `None` if the connection fails.
+    /// Opens a call. Panics if the connection fails.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> (ResponseFuture, SendStream<Bytes>) {
+        self.try_open(path, headers).await.unwrap()
+    }
+
+    /// Sends the bytes as the whole request, and reads the response; `None` if the connection fails.
     pub async fn try_call(&self, path: &str, body: impl Into<Bytes>) -> Option<Answer> {
-        self.send.clone().ready().await.ok()?;
-        let answer = self.call(path, &[], body).await;
+        let opened = self.try_open(path, &[]).await.ok()?;
+        let answer = Self::finish(opened, body.into()).await;
         answer.http.is_some().then_some(answer)
     }
 
     /// Sends the bytes as the whole request, and reads the response.
     pub async fn call(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
-        let (answer, mut send) = self.open(path, headers).await;
+        Self::finish(self.open(path, headers).await, body.into()).await
+    }
+
+    /// Sends the whole request of an open call, and reads the response.
+    async fn finish((answer, mut send): (ResponseFuture, SendStream<Bytes>), body: Bytes) -> Answer {
         // The server may have responded, and reset the stream, before it has read everything.
-        let _ = send.send_data(body.into(), true);
+        let _ = send.send_data(body, true);
         Answer::read(answer).await
     }
 }

@@ -374,7 +374,7 @@ async fn calls_that_are_reset_at_once_leave_nothing_behind() {
     let other = server.client().await;
     let mut client = server.client().await;
     for _ in 0..2_000 {
-        match client.try_open(EVALUATE).await {
+        match client.try_open(EVALUATE, &[]).await {
             Ok((answer, mut body)) => {
                 // The client's task has sent the headers.
                 tokio::task::yield_now().await;
