@@ -1,6 +1,9 @@
 //! Validates the requests of the analysis service: the proposal, the circumstances and the aim.
 //!
-//! Must not know how a question is solved.
+//! The analysis service searches for packages: possible deals, each with an answer to every issue that matters. The aim
+//! says what a package must achieve: pins, which are terms that it must have, and the goal, a condition that it must
+//! meet. The aim also says which red lines count: those of all principals and of the listed third parties, if they are
+//! at least as firm as the floor. Must not know how packages are searched for.
 
 use crate::convert::date::to_date;
 use crate::convert::hypotheses::to_supposition;
@@ -35,14 +38,14 @@ pub struct CommonFields<'a> {
     pub circumstances: &'a [v1::Term],
     /// Hypotheses, in the order in which they apply.
     pub hypotheses: &'a [v1::Hypothesis],
-    /// The aim; `None` for the default aim.
+    /// The aim; `None` for no pins, no goal, the floor `firm`, and counting the red lines of all parties.
     pub aim: Option<&'a v1::Aim>,
 }
 
 /// A validated request of the analysis service.
 #[derive(Clone, Debug)]
 pub struct ValidatedRequest {
-    /// The question to solve, without the proposal.
+    /// What to search for, and in which scenario; without the proposal.
     pub question: SearchQuestion,
     /// The text of the goal's condition; empty without a goal.
     goal: String,
@@ -53,14 +56,15 @@ pub struct ValidatedRequest {
 }
 
 impl ValidatedRequest {
-    /// Returns what distinguishes the request from others: requests with equal identities have equal answers.
+    /// Returns all values on which the answer depends: requests with equal identities have equal answers.
     fn identity(&self) -> impl Eq + Hash + '_ {
         let Self { question, goal, terms, suppositions } = self;
         let SearchQuestion { compiled, day, supposed, circumstances, aim } = question;
         // The text of the goal stands for the compiled condition.
         let Aim { pins, goal: _, floor, counts } = aim;
         let scenario = compiled.scenario();
-        // Suppositions name all changes of red lines, but shorten conditions and leave out titles.
+        // The suppositions mention every hypothesis, but shorten the conditions of added red lines and leave out their
+        // titles. Both are part of the answer, so they are compared here.
         let added = supposed.iter().flat_map(|supposed| {
             let lines = (scenario.red_lines.len()..).map(RedLineIndex).map_while(|at| supposed.red_line(scenario, at));
             lines.map(|line| (&*line.title, &*line.condition.text))
@@ -77,12 +81,15 @@ impl ValidatedRequest {
     /// Prepares the question to be solved.
     ///
     /// # Errors
-    /// If conditions and pins cut a quantity into too many intervals, or if the scenario does not cover the day.
+    /// If the numbers in conditions and pins divide a quantity into too many intervals, or if the scenario does not
+    /// cover the day.
     pub fn problem(&self) -> Result<Problem, ApiError> {
         Problem::new(self.question.clone()).map_err(|cause| self.not_ready(cause))
     }
 
-    /// Prepares the question for comparing packages by preferences, which cut quantities too.
+    /// Prepares the question for comparing packages by the parties' preferences.
+    ///
+    /// The numbers at which a party's utility changes divide quantities into further intervals.
     ///
     /// # Errors
     /// The errors of [`ValidatedRequest::problem`].
@@ -100,7 +107,7 @@ impl ValidatedRequest {
                     let name = scenario.inputs.get(cut.input).map_or("", |input| input.id.as_str());
                     let most = detente_condition::MAX_INTERVALS;
                     let text = format!(
-                        "conditions, pins and preferences cut `{name}` into {} intervals; at most {most} can be told apart",
+                        "conditions, pins and preferences divide `{name}` into {} intervals; the limit is {most}",
                         cut.intervals
                     );
                     violations.over("intervals", "aim", text);
@@ -126,12 +133,12 @@ impl Hash for ValidatedRequest {
     }
 }
 
-/// Whether hypotheses and an aim have conditions, which take milliseconds to compile.
+/// Whether a request may contain conditions, in its hypotheses or as its goal. Compiling them takes milliseconds.
 pub fn have_conditions(hypotheses: &[v1::Hypothesis], aim: Option<&v1::Aim>) -> bool {
     !hypotheses.is_empty() || aim.is_some_and(|aim| !aim.goal.is_empty())
 }
 
-/// Validates the fields that requests have in common.
+/// Validates the fields that the requests of the analysis service have in common.
 ///
 /// Faults are added to `violations`. The calling function adds its own and returns all of them as one error.
 ///
@@ -147,10 +154,10 @@ pub fn to_validated(
     let terms = match fields.subject {
         None => {
             if !fields.overrides.is_empty() {
-                violations.add("overrides", "there is no proposal to override: give one, or pins");
+                violations.add("overrides", "there is no proposal whose terms these could replace: give one, or pins");
             }
             if !fields.cleared_issues.is_empty() {
-                violations.add("cleared_issues", "there is no proposal to take them out of");
+                violations.add("cleared_issues", "there is no proposal whose terms could be removed: give one");
             }
             None
         }
@@ -197,7 +204,7 @@ fn to_aim(compiled: &Compiled, aim: Option<&v1::Aim>, violations: &mut Violation
     let mut pins = to_answers(scenario, &aim.pins, InputKind::Issues, "aim.pins", violations);
     for (at, pin) in aim.pins.iter().enumerate() {
         if matches!(pin.value, Some(v1::term::Value::Unsettled(_))) {
-            violations.add(format!("aim.pins[{at}].unsettled"), "a package settles what is pinned: give an answer");
+            violations.add(format!("aim.pins[{at}].unsettled"), "a pin cannot be `unsettled`; give it a value");
         }
     }
     pins.sort_by_key(|(input, _)| *input);
@@ -235,6 +242,8 @@ fn to_goal(scenario: &Scenario, goal: &str, violations: &mut Violations) -> Opti
 }
 
 /// Returns for each party, in the scenario's order, whether its red lines count.
+///
+/// `named` are the third parties whose red lines count; without it, the red lines of all third parties count.
 fn to_counts(
     scenario: &Scenario,
     named: Option<&v1::PartyList>,
@@ -245,7 +254,7 @@ fn to_counts(
         scenario.parties.iter().map(|party| party.role == Role::Principal).collect();
     let mut seen = BTreeSet::new();
     if named.parties.len() > scenario.parties.len() {
-        let text = format!("{} are named; the scenario has {} parties", named.parties.len(), scenario.parties.len());
+        let text = format!("{} ids are given; there are {} parties", named.parties.len(), scenario.parties.len());
         violations.add("aim.third_parties.parties", text);
         return counts;
     }

@@ -1,6 +1,9 @@
 //! Converts the results of searches to messages.
 //!
-//! Must not know how a result is computed, or what the request contained beside the question.
+//! A search looks for packages: possible deals, each with an answer to every issue that matters. A package passes if it
+//! meets the request's aim and crosses no counted red line. A red line counts if its party and its firmness are among
+//! those that the request asks for. Must not know how a result is computed, or what the request contained besides the
+//! question.
 
 use crate::convert::red_line::from_firmness;
 use crate::convert::term::{entry_id, from_answer};
@@ -35,7 +38,7 @@ pub fn from_progress(progress: SearchProgress) -> v1::SearchProgress {
     v1::SearchProgress { phase, done: number(progress.done), total: number(progress.total) }
 }
 
-/// Converts the red line at `position` to its brief form, with `firmness` as its firmness.
+/// Converts the red line at `position` to its brief form, which states `firmness` as its firmness.
 pub fn mention(question: &SearchQuestion, position: RedLineIndex, firmness: Firmness) -> Option<v1::RedLineMention> {
     let scenario = question.compiled.scenario();
     let red_line = question.red_line(position)?;
@@ -58,12 +61,12 @@ pub fn not_recorded(question: &SearchQuestion) -> Vec<v1::RedLineMention> {
     crossed(question, &question.not_recorded())
 }
 
-/// Converts red lines, given as positions with the firmness of the crossing.
+/// Converts red lines to their brief form. Each has the firmness with which its crossing counts, or would count.
 fn crossed(question: &SearchQuestion, crossed: &[(RedLineIndex, Firmness)]) -> Vec<v1::RedLineMention> {
     crossed.iter().filter_map(|(position, firmness)| mention(question, *position, *firmness)).collect()
 }
 
-/// Returns the ids of the parties that hold the given counted lines, in the scenario's order.
+/// Returns the ids of the parties that hold the given counted red lines, in the scenario's order.
 fn parties(problem: &Problem, lines: &[CountedLineIndex]) -> Vec<String> {
     let of: BTreeSet<PartyIndex> =
         lines.iter().filter_map(|line| problem.lines.get(*line)).map(|line| line.party).collect();
@@ -84,7 +87,7 @@ pub fn from_package(question: &SearchQuestion, package: &Package) -> v1::Package
     }
 }
 
-/// Converts an efficient package.
+/// Converts an efficient package: a passing package that no other one dominates by the parties' preferences.
 pub fn from_efficient(question: &SearchQuestion, efficient: &EfficientPackage) -> v1::EfficientPackage {
     let scenario = question.compiled.scenario();
     let ranks = efficient.places.iter().filter_map(|(party, issue, place)| {
@@ -102,7 +105,7 @@ pub fn from_efficient(question: &SearchQuestion, efficient: &EfficientPackage) -
     }
 }
 
-/// Converts parties' utilities.
+/// Converts parties' utilities: the sums of the numbers that their preferences give to a package's answers.
 pub fn from_utilities(scenario: &Scenario, utilities: &[(PartyIndex, f64)]) -> Vec<v1::PartyUtility> {
     let found = utilities.iter().filter_map(|(party, utility)| {
         Some(v1::PartyUtility { party: scenario.parties.get(*party)?.id.to_string(), utility: *utility })
@@ -120,7 +123,7 @@ fn from_distance(distance: &AmendmentDistance) -> v1::AmendmentDistance {
     }
 }
 
-/// Converts an amendment. `terms` are the terms of the proposal before the amendment.
+/// Converts an amendment: changes after which a proposal passes. `terms` are the proposal's terms before the changes.
 pub fn from_amended(problem: &Problem, terms: &[Given], amended: &Amendment) -> v1::Amendment {
     let question = &problem.question;
     let scenario = question.compiled.scenario();
@@ -179,7 +182,10 @@ fn from_step(problem: &Problem, step: &AmendmentStep) -> Option<v1::AmendmentCha
     })
 }
 
-/// Converts an impasse.
+/// Converts the explanation of an impasse, in which no package passes.
+///
+/// A conflict is a set of red lines of which every package crosses at least one. A concession is a set of red lines
+/// such that a package passes if they are softened, so that it may cross them.
 pub fn from_impasse(problem: &Problem, impasse: &Impasse) -> v1::Impasse {
     let conflicts = impasse
         .conflicts

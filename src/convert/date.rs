@@ -1,4 +1,4 @@
-//! Converts civil dates between `google.type.Date` and the core's type.
+//! Converts civil dates between `google.type.Date` and `jiff::civil::Date`, which the core crates use.
 
 use crate::error::Violations;
 use crate::schema::proto::Date as ProtoDate;

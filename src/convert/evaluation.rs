@@ -148,7 +148,10 @@ impl EvaluationConverter<'_> {
         settlements.map(settlement).collect()
     }
 
-    /// Converts an opening to terms: several if the numbers of a quantity that serve have gaps between them.
+    /// Returns the terms that leave an input only the values that `opening` does not rule out.
+    ///
+    /// An opening names an input without a settled answer, and the possible values that a further answer must rule out
+    /// to cross or clear a red line. A quantity has several terms, as alternatives, if the numbers left have gaps.
     fn further_terms(&self, space: &Space, opening: &Opening) -> Vec<v1::Term> {
         let scenario = self.scenario;
         let (Some(input), Some(axis)) = (scenario.inputs.get(opening.input), space.axis(opening.input)) else {
@@ -174,8 +177,10 @@ impl EvaluationConverter<'_> {
         values.into_iter().map(|value| v1::Term { issue: input.id.to_string(), value: Some(value) }).collect()
     }
 
-    /// Adds the members that are settled already to a partial term, because a term on members replaces the previous
-    /// term as a whole.
+    /// Adds the members that are settled already to a partial term.
+    ///
+    /// A caller who uses the term replaces the proposal's whole term on this set of members, and would otherwise lose
+    /// them.
     fn add_what_is_settled(&self, term: &mut v1::Term) {
         let Some((id, input)) = self.scenario.input(&term.issue) else { return };
         let settled = self.evaluation.inputs.get(id).map(|effective| effective.answer);
@@ -187,7 +192,9 @@ impl EvaluationConverter<'_> {
         }
     }
 
-    /// Joins adjacent intervals to ranges of numbers, within the range that the request gives.
+    /// Converts intervals of a quantity to ranges of numbers, within the range that the request gives.
+    ///
+    /// `left` is the mask of the intervals; adjacent ones are joined.
     fn ranges(&self, input: InputIndex, axis: &Axis, left: u128) -> Vec<term::Value> {
         let given = match self.evaluation.inputs.get(input).map(|effective| effective.answer) {
             Some(Answer::Range { min, max }) => (min, max),

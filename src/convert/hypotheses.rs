@@ -1,7 +1,9 @@
 //! Validates hypotheses and applies them in the order given, each to the result of the previous ones.
 //!
-//! Compiling the condition of a supposed red line takes milliseconds. A request with hypotheses must therefore be read
-//! on a worker thread, not on a thread that serves connections. Must not know how a hypothesis changes an evaluation.
+//! A hypothesis asks what the answer would be if a red line were dropped, added or held with another firmness, or if a
+//! circumstance were known or unknown. Compiling the condition of an added red line takes milliseconds. A request with
+//! hypotheses must therefore be validated on a worker thread, not on a thread that serves connections. Must not know
+//! how a hypothesis changes an evaluation.
 
 use crate::convert::red_line::to_firmness;
 use crate::convert::term::{InputKind, to_answers, to_input};
@@ -20,13 +22,13 @@ use detente_core::scenario::{DateRange, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Hypotheses that one call may have.
+/// Maximum number of hypotheses in one call.
 pub const MAX_HYPOTHESES: usize = 32;
 
 /// The hypotheses of a request, validated.
 #[derive(Clone, Debug, Default)]
 pub struct Supposition {
-    /// Changes to red lines; `None` without hypotheses.
+    /// Changes to red lines; `None` if the request has no hypotheses.
     pub supposed: Option<Arc<Supposed>>,
     /// Values of circumstances that hypotheses set or unset.
     circumstances: Vec<Given>,
@@ -35,7 +37,9 @@ pub struct Supposition {
 }
 
 impl Supposition {
-    /// Merges terms, circumstances and hypotheses. A hypothesis about a circumstance replaces its value in the request.
+    /// Merges the terms and circumstances of a request with its hypotheses about circumstances.
+    ///
+    /// A hypothesis about a circumstance replaces the value that the request gives for it.
     pub fn given_over(&self, terms: Vec<Given>, circumstances: Vec<Given>) -> Vec<Given> {
         let supposed = |given: &Given| self.circumstances.iter().any(|supposed| supposed.input == given.input);
         let mut given = terms;
@@ -46,6 +50,8 @@ impl Supposition {
 }
 
 /// Validates hypotheses for evaluations of `days`.
+///
+/// A hypothesis about a recorded red line is a fault if the red line is not held on any of these days.
 pub fn to_supposition(
     compiled: &Compiled,
     hypotheses: &[v1::Hypothesis],
@@ -73,7 +79,7 @@ struct Draft<'a> {
     dropped: BTreeSet<RedLineIndex>,
     firmness: BTreeMap<RedLineIndex, Firmness>,
     circumstances: BTreeMap<InputIndex, Answer>,
-    /// Added red lines, in the order given, those included that a later hypothesis drops.
+    /// Added red lines, in the order given, including those that a later hypothesis drops.
     added: Vec<AddedRedLine<'a>>,
 }
 
@@ -157,7 +163,7 @@ impl<'a> Reader<'a, '_> {
     fn set_circumstance(&mut self, term: &'a v1::Term, field: &str) {
         let scenario = self.scenario();
         let term = std::slice::from_ref(term);
-        // The path of the only element of the list is the path of this field.
+        // The list has one element. In the paths of its faults, `[0]` is replaced by the path of this field.
         let mut found = Violations::default();
         let answers = to_answers(scenario, term, InputKind::Circumstances, "", &mut found);
         for (path, description) in found.iter() {
@@ -197,7 +203,7 @@ impl<'a> Reader<'a, '_> {
             Some(supposed_red_line::Condition::Rejects(text)) => (Polarity::Rejects, text),
             Some(supposed_red_line::Condition::Requires(text)) => (Polarity::Requires, text),
         };
-        // The condition is compiled even if the red line has another fault, so that its own faults are listed too.
+        // The condition is compiled even if the red line has another fault, so that all faults are listed at once.
         self.draft.added.push(AddedRedLine {
             id: id.unwrap_or_default(),
             party: party.unwrap_or(PartyIndex(0)),
@@ -214,7 +220,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// Validates the id of an added red line. No recorded or added red line may have it.
+    /// Validates the id of an added red line, which no recorded or previously added red line may have.
     fn new_id(&mut self, id: &'a str, field: &str) -> Option<&'a str> {
         let looks_right = id.starts_with(|first: char| first.is_ascii_lowercase())
             && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')

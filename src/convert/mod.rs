@@ -24,6 +24,8 @@ use detente_core::scenario::Scenario;
 use detente_core::scenario::ids::{ProposalId, RedLineId};
 
 /// Returns the error for a reference proposal that does not exist, with the most similar known name.
+///
+/// A reference proposal is one that the scenario contains, so that requests can refer to it by name.
 pub fn missing_proposal(scenario: &Scenario, id: &str) -> ApiError {
     let known = scenario.proposals.iter().map(|proposal| proposal.id.as_str());
     ApiError::ProposalNotFound {

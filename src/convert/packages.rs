@@ -1,6 +1,8 @@
 //! Validates the part of a request for packages that other analyses do not have.
 //!
-//! Must not know how packages are searched for.
+//! A package is a possible deal, with an answer to every issue that matters. Packages can be compared by the parties'
+//! preferences; a party whose preferences give numbers to answers has a utility for each package, the sum of these
+//! numbers. Must not know how packages are searched for.
 
 use crate::convert::aim::to_party;
 use crate::error::Violations;
@@ -11,7 +13,7 @@ use detente_core::scenario::index::PartyIndex;
 use detente_core::scenario::model::Ranking;
 use std::collections::BTreeSet;
 
-/// Packages that are sent if the request does not say how many.
+/// Number of packages that are sent if the request does not say how many.
 const DEFAULT_PACKAGES: usize = 10;
 
 /// Validates how many packages a request asks for, in which order, and how they are compared.
@@ -43,7 +45,9 @@ pub fn to_package_query(
     PackageQuery { most, order, efficient: request.efficient, disagreement }
 }
 
-/// Validates the disagreement point. It must state one number for each party that has numbers, and for no other party.
+/// Validates the disagreement point, from which bargaining solutions start: each party's utility without a deal.
+///
+/// It must state one utility for each party with numeric preferences, and for no other party.
 fn to_disagreement(
     scenario: &Scenario,
     point: &v1::DisagreementPoint,
@@ -56,7 +60,7 @@ fn to_disagreement(
         .map(|preference| preference.party)
         .collect();
     if with_numbers.is_empty() {
-        violations.add("disagreement", "no party of this scenario has numbers to bargain with");
+        violations.add("disagreement", "no party has numeric preferences, which bargaining solutions need");
         return Vec::new();
     }
     let mut stated: Vec<(PartyIndex, f64)> = Vec::new();
@@ -69,13 +73,13 @@ fn to_disagreement(
         if stated.iter().any(|(of, _)| *of == party) {
             violations.add(format!("{field}.party"), format!("`{}` is already in the list", utility.party));
         } else if !with_numbers.contains(&party) {
-            violations.add(format!("{field}.party"), format!("`{}` has no numbers to bargain with", utility.party));
+            violations.add(format!("{field}.party"), format!("`{}` has no numeric preferences", utility.party));
         }
         stated.push((party, utility.utility));
     }
     for missing in with_numbers.iter().filter(|party| stated.iter().all(|(of, _)| of != *party)) {
         let party = scenario.parties.get(*missing).map_or("", |party| party.id.as_str());
-        violations.add("disagreement.utilities", format!("say what `{party}` has without a deal"));
+        violations.add("disagreement.utilities", format!("give the utility of `{party}` without a deal"));
     }
     stated
 }

@@ -11,7 +11,7 @@ use detente_core::scenario::model::{
     Beginning, Evidence, EvidenceDirection, EvidenceKind, Firmness, Polarity, RedLine, Span, Waiver,
 };
 
-/// Converts a red line. `deciding` are the inputs that decide it.
+/// Converts a red line. `deciding` are the issues and circumstances on which its status or firmness depends.
 pub fn from_red_line(scenario: &Scenario, red_line: &RedLine, deciding: &[InputIndex]) -> v1::RedLine {
     let text = red_line.condition.text.clone();
     let ids = |issues: bool| {

@@ -15,7 +15,7 @@ use jiff::civil::Date;
 /// A validated request for an evaluation.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Values of inputs, at most one for each input.
+    /// Values of inputs (issues and circumstances), at most one for each input.
     pub given: Vec<Given>,
     /// The day; `None` for the scenario's default day.
     pub day: Option<Date>,
@@ -30,7 +30,9 @@ pub struct Question {
 pub enum Subject<'a> {
     /// A proposal written in the request.
     Own(&'a v1::Proposal),
-    /// A reference proposal; `None` if the request's text is not the name of a proposal.
+    /// A reference proposal, which is one that the scenario contains.
+    ///
+    /// `None` if the text in the request is not the name of a proposal.
     Named(Option<ProposalName<'a>>),
 }
 
@@ -58,11 +60,11 @@ subjects!(
     v1::assess_robustness_request::Subject
 );
 
-/// Validates a request against the scenario that it names. `subject` is the request's subject.
+/// Validates a request against the scenario that it names. `subject` is the proposal that the request is about.
 ///
 /// # Errors
-/// All faults at once, together with `violations`; or the error for a reference proposal that does not exist or a day
-/// that is not covered.
+/// All faults at once, including those already in `violations`; or the error for a reference proposal that does not
+/// exist or a day that the scenario does not cover.
 pub fn to_question(
     compiled: &Compiled,
     request: &v1::EvaluateProposalRequest,
@@ -106,7 +108,7 @@ pub fn to_circumstances(scenario: &Scenario, terms: &[v1::Term], violations: &mu
 
 /// Returns the values of issues: the subject's terms except on overridden or cleared issues, then the overrides.
 ///
-/// `prefix` is the path of the message that has the fields.
+/// `prefix` is the path of the message that contains these fields, with a dot at its end; empty for the request itself.
 ///
 /// # Errors
 /// If the reference proposal does not exist.

@@ -1,6 +1,9 @@
 //! Validates the probabilities and the sweep of a request, and converts robustness to messages.
 //!
-//! Must not know which probability takes precedence, or how probabilities are combined.
+//! A red line binds if a crossing would in fact undo the deal. Robustness is the probability that a deal (a proposal,
+//! or the best package of terms) crosses no red line that binds. It takes the counted red lines into account: those of
+//! the parties and firmnesses that the request asks for. A sweep computes robustness once for each combination of
+//! values of some circumstances. Must not know which probability takes precedence, or how probabilities are combined.
 
 use crate::convert::analysis::{from_package, lines, mention};
 use crate::convert::red_line::to_firmness;
@@ -17,10 +20,10 @@ use detente_condition::{InputIndex, did_you_mean};
 use detente_core::scenario::index::RedLineIndex;
 use std::collections::HashMap;
 
-/// Probabilities that a request may state.
+/// Maximum number of probabilities in a request.
 const MAX_PROBABILITIES: usize = 20_000;
 
-/// Validates the probabilities that a request states.
+/// Validates the probabilities that a request states for red lines, or for all red lines of a firmness, to bind.
 pub fn to_stated(
     question: &SearchQuestion,
     given: &[v1::BindingProbability],
@@ -58,13 +61,18 @@ pub fn to_stated(
             },
         };
         if before.is_some() {
-            violations.add(format!("probabilities[{at}]"), "its probability is given already");
+            violations.add(
+                format!("probabilities[{at}]"),
+                "the list already gives a probability for this red line or firmness",
+            );
         }
     }
     stated
 }
 
-/// Returns the index of a red line by its name or id, those that hypotheses add included.
+/// Finds a red line by its name or id, among those of the scenario and those that hypotheses add.
+///
+/// `known` are the scenario's red lines by id.
 fn to_red_line(
     (question, known): (&SearchQuestion, &HashMap<&str, RedLineIndex>),
     name: &str,
@@ -125,7 +133,8 @@ pub fn unstated(problem: &Problem, UnstatedProbabilitiesError { lines }: &Unstat
     for line in lines.iter().filter_map(|line| problem.lines.get(*line)) {
         let Some(red_line) = problem.red_line(line) else { continue };
         let (id, firmness) = (&red_line.id, line.firmness.word());
-        let text = format!("`{id}` ({firmness}) counts, and nobody states how probable it is that it binds");
+        let text =
+            format!("neither the request nor the scenario states the probability that `{id}` ({firmness}) binds");
         violations.add("probabilities", text);
     }
     violations
@@ -136,7 +145,7 @@ pub fn from_range(range: ProbabilityRange) -> v1::ProbabilityRange {
     v1::ProbabilityRange { low: range.low, high: range.high }
 }
 
-/// Converts the best package.
+/// Converts the best package: the one with the greatest probability of crossing no red line that binds.
 pub fn from_best(problem: &Problem, best: &BestPackage) -> v1::BestPackage {
     v1::BestPackage {
         package: Some(from_package(&problem.question, &best.package)),
@@ -145,7 +154,7 @@ pub fn from_best(problem: &Problem, best: &BestPackage) -> v1::BestPackage {
     }
 }
 
-/// Converts one case of a sweep. `problem` is the problem without the values of the case.
+/// Converts one case of a sweep. `problem` is the question before the values of the case are set.
 pub fn from_case(problem: &Problem, case: &SweptCase) -> v1::RobustnessCase {
     let scenario = problem.question.compiled.scenario();
     let terms =
@@ -157,7 +166,7 @@ pub fn from_case(problem: &Problem, case: &SweptCase) -> v1::RobustnessCase {
     }
 }
 
-/// Converts what certainty about each red line would change.
+/// Converts, for each counted red line, the probabilities if it certainly binds and if it certainly does not.
 pub fn from_importance(problem: &Problem, found: &Robustness) -> Vec<v1::RedLineImportance> {
     let listed = found.importance.iter().filter_map(|importance| {
         let line = problem.lines.get(importance.line)?;
@@ -174,7 +183,7 @@ pub fn from_importance(problem: &Problem, found: &Robustness) -> Vec<v1::RedLine
     listed.collect()
 }
 
-/// Converts the probabilities of the counted lines.
+/// Converts the probability with which each counted red line binds, and whose statement it is.
 pub fn from_used(problem: &Problem, used: &[BindingProbability]) -> Vec<v1::UsedProbability> {
     let each = problem.lines.iter().zip(used);
     each.map(|(line, used)| v1::UsedProbability {

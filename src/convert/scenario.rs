@@ -1,6 +1,7 @@
 //! Converts scenarios, reference proposals and stale files to messages.
 //!
-//! Must not know which callers may see a scenario.
+//! A reference proposal is one that the scenario contains. A stale file is a scenario file that the server cannot use
+//! in its current state, so that the last valid content stays in use. Must not know which callers may see a scenario.
 
 use crate::convert::date::from_date;
 use crate::convert::red_line::from_evidence;
@@ -12,7 +13,7 @@ use detente_condition::Domain;
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Input, Preference, Proposal, Ranking, Role, Source};
 
-/// Converts a scenario without its lists.
+/// Converts a scenario without its lists of parties, issues and other parts.
 pub fn from_scenario_in_brief(scenario: &Scenario, is_default: bool) -> v1::Scenario {
     let count = |items: usize| i32::try_from(items).unwrap_or(i32::MAX);
     v1::Scenario {
@@ -30,7 +31,7 @@ pub fn from_scenario_in_brief(scenario: &Scenario, is_default: bool) -> v1::Scen
     }
 }
 
-/// Converts a scenario with its lists.
+/// Converts a scenario with all lists except those of red lines and proposals, which have methods of their own.
 pub fn from_scenario(scenario: &Scenario, is_default: bool) -> v1::Scenario {
     let parties = scenario.parties.iter().map(|party| v1::Party {
         id: party.id.to_string(),
@@ -168,10 +169,10 @@ pub fn from_proposal(scenario: &Scenario, proposal: &Proposal) -> v1::Proposal {
     }
 }
 
-/// Length to which diagnostics are cut, in bytes.
+/// Length to which diagnostics are shortened, in bytes.
 const MAX_DIAGNOSTICS_BYTES: usize = 64 * 1024;
 
-/// Converts a scenario file that the server cannot use as it is now. Long diagnostics are cut.
+/// Converts a scenario file that the server cannot use as it is now. Long diagnostics are shortened.
 pub fn from_stale_file(stale: StaleFile) -> v1::StaleFile {
     let StaleFile { file, since, mut diagnostics } = stale;
     let end = (0..=MAX_DIAGNOSTICS_BYTES.min(diagnostics.len())).rev().find(|at| diagnostics.is_char_boundary(*at));

@@ -266,7 +266,7 @@ pub fn ids(domain: &Domain, mask: u64) -> Vec<String> {
     entries.filter(|(at, _)| mask.checked_shr(*at).unwrap_or(0) & 1 == 1).map(|(_, id)| id.to_string()).collect()
 }
 
-/// Returns the id of the option or member at `position`; empty if the domain has none there.
+/// Returns the id of an option or member; empty if the domain does not have it.
 pub fn entry_id(domain: &Domain, entry: EntryIndex) -> String {
     domain.entries().get(entry.index()).map_or_else(String::new, |id| id.to_string())
 }

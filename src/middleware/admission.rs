@@ -1,11 +1,11 @@
 //! Bounds the calls that the server works on at a time, over all connections.
 //!
-//! One more call is rejected at once, with the time after which to retry.
+//! A call beyond the limit is rejected at once, with the time after which to retry.
 //!
 //! A call holds a permit from the arrival of its complete request until its answer is ready, so slow senders and
 //! readers hold none. An analysis of packages holds its permit until the packages are found; in a stream of
-//! evaluations, each message holds a permit while it is answered. While no permit is available, calls are rejected by
-//! their headers. Health and reflection need no permit. Must not know how a call is answered.
+//! evaluations, each message holds a permit while it is answered. While no permit is available, calls are rejected as
+//! soon as their headers arrive. Health and reflection need no permit. Must not know how a call is answered.
 
 use crate::error::ApiError;
 use crate::middleware::gate::Gate;

@@ -2,8 +2,8 @@
 //!
 //! It contains the caller, the request id, the trace id, and a summary for telemetry.
 //!
-//! Every request that passed the layers has one in its extensions. A call made without the middleware has a default
-//! context of its own, which nothing reads. Must not know how a call is answered.
+//! Every request that passed the layers has its call's context in its extensions. A call made without the middleware
+//! has a default context of its own, which nothing reads. Must not know how a call is answered.
 
 use crate::access::Caller;
 use crate::error::ApiError;
@@ -33,7 +33,7 @@ struct Inner {
     when_answered: Mutex<Vec<Action>>,
 }
 
-/// An action that runs once it is certain that the call is answered.
+/// An action that runs once it is certain that the call is answered, such as writing to the decision log.
 type Action = Box<dyn FnOnce() + Send>;
 
 /// What a handler records about its call, for the call's span and log event.
@@ -49,11 +49,13 @@ pub struct CallSummary {
     pub verdict: Option<&'static str>,
     /// Whether the answer came from the cache.
     pub cached: Option<bool>,
-    /// Number of evaluations made; 0 unless the call is a batch or a stream.
+    /// Number of evaluations that a batch, stream, comparison or history made; 0 for any other call.
     pub evaluations: u64,
     /// The request as JSON, if the operator enabled it.
     pub content: Option<String>,
-    /// The error that ends the call, if it ends in trailers: unlike a response, trailers carry no typed value.
+    /// The error that ends the call, if its status is sent in trailers.
+    ///
+    /// A response has the error in its extensions, but trailers have none.
     pub error: Option<ApiError>,
 }
 

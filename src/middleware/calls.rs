@@ -33,7 +33,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Span, field};
 
-/// Length at which the log cuts unknown paths, in bytes; callers choose the path.
+/// Length to which the log shortens unknown paths, in bytes, because callers choose the path.
 const MAX_METHOD_BYTES: usize = 128;
 /// The method label of unknown paths in metrics.
 const OTHER_METHOD: &str = "other";
@@ -44,7 +44,7 @@ pub struct CallsLayer {
     observer: Arc<Observer>,
 }
 
-/// Shared state that counts and describes calls.
+/// The state, shared by all calls, with which they are counted and logged.
 #[derive(Debug)]
 struct Observer {
     in_flight: TaskTracker,
@@ -129,7 +129,7 @@ struct OpenCall {
     observer: Arc<Observer>,
     /// The method's name in metrics; `None` if the path is not a method of this server.
     method: Option<Arc<str>>,
-    /// The path, cut, if it is not a method of this server.
+    /// The shortened path, if it is not a method of this server.
     unknown: Option<String>,
     call: Call,
     span: Span,
@@ -170,7 +170,9 @@ impl OpenCall {
         span
     }
 
-    /// Ends the call if the headers or trailers contain a status. Headers come with the response's extensions.
+    /// Ends the call if the headers or trailers contain a status.
+    ///
+    /// `extensions` are those of the response if `headers` are its headers, and `None` for trailers.
     fn read(&mut self, headers: &mut HeaderMap, extensions: Option<&Extensions>) {
         let Some(code) = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes())) else {
             return;
@@ -213,7 +215,7 @@ impl OpenCall {
             span.record("verdict", verdict).record("cached", cached).record("evaluations", evaluations);
             span.record("reason", reason).record("status", name).record("request", request);
         }
-        // The events name no parent: the fields of the call's span would repeat theirs.
+        // The events have no parent span, because the fields of the call's span would repeat their own fields.
         match code {
             Code::Ok => tracing::debug!(
                 target: CALL_TARGET, parent: None, method, request_id, trace_id, caller, scenario, revision, verdict,

@@ -11,7 +11,7 @@ use tower::{Layer, Service};
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPTED: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// Layer that limits the accepted encodings of a call to the encoding of its request.
+/// Layer that removes all accepted encodings from a call's headers, except the encoding of its request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MirrorEncodingLayer;
 

@@ -1,4 +1,4 @@
-//! The connection of a call, in the extensions of its request.
+//! What a call knows about its connection. The extensions of the call's request contain these values.
 //!
 //! Owns the address and certificate of the peer, and the connection's permits for streams of evaluations.
 //!
@@ -19,7 +19,7 @@ pub struct Peer {
     pub certificate: Option<(Arc<str>, SystemTime)>,
 }
 
-/// Streams of evaluations that one connection may have open at a time.
+/// Maximum number of open streams of evaluations on one connection.
 pub const MAX_STREAMS_OF_EVALUATIONS: usize = 8;
 
 /// The permits of one connection for streams of evaluations. Clones share them.

@@ -103,7 +103,7 @@ where
 }
 
 pin_project! {
-    /// Ends a call at its deadline.
+    /// The timer of a call, which completes at the call's deadline.
     #[derive(Debug)]
     struct Timer {
         #[pin]

@@ -4,7 +4,8 @@
 //! [`admission`], [`compression`], [`receive`].
 //!
 //! Each layer is a generic tower service over any HTTP body, so that no call pays for boxed bodies between the layers.
-//! The middleware names, observes and bounds calls; it must not know how a call is answered.
+//! The middleware gives calls their ids, observes them and bounds what they take; it must not know how a call is
+//! answered.
 
 pub mod access;
 pub mod admission;

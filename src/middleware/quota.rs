@@ -1,7 +1,7 @@
 //! Quotas: a token bucket for each caller or, if callers are not identified, for each network address.
 //!
-//! A call takes one token, a message of a stream takes one, and a batch takes one for each of its requests. Must not
-//! know how a call is answered.
+//! A call takes one token, a message of a stream takes one, a batch takes one for each of its requests, and a
+//! comparison takes one for each of its proposals. Must not know how a call is answered.
 
 use crate::access::Caller;
 use crate::error::ApiError;
@@ -45,7 +45,8 @@ impl Quotas {
 
 /// Returns the network of an address: the /64 network of IPv6, and the address itself of IPv4.
 ///
-/// The owner of one IPv6 address usually owns all 2^64 addresses of the network, and counts as one caller.
+/// The owner of one IPv6 address usually owns all 2^64 addresses of the network, and would otherwise have a quota for
+/// each of them.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -64,8 +65,8 @@ impl Quota {
     /// Takes `count` tokens.
     ///
     /// # Errors
-    /// If there are fewer tokens, with the time until there are enough; no token is taken then. If `count` exceeds the
-    /// burst.
+    /// If `count` exceeds the burst, or if there are fewer than `count` tokens; the second error states the time until
+    /// there are enough. An error takes no token.
     pub fn take(&self, count: u32) -> Result<(), ApiError> {
         let Some(count) = NonZeroU32::new(count) else { return Ok(()) };
         let Quotas { buckets, burst } = &self.quotas;

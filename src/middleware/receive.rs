@@ -3,8 +3,8 @@
 //! Without this limit, a client that sends a byte now and then could hold its call open for ever.
 //!
 //! Streams of evaluations and reflection are exempt: between messages, idle timeouts apply. Health is not exempt: it is
-//! open to strangers, its request is one message, and an open call keeps its connection beyond the maximum age. Must
-//! not know how a call is answered.
+//! open to callers without credentials, its request is one message, and an open call keeps its connection beyond the
+//! maximum age. Must not know how a call is answered.
 
 use crate::error::ApiError;
 use crate::middleware::admission::is_stream_of_evaluations;
@@ -38,10 +38,11 @@ pin_project! {
         inner: B,
         until: Option<Instant>,
         within: Duration,
-        // Created only if the body has to be waited for; most bodies arrive at once.
+        // Created only when the body has not arrived yet, because most bodies arrive at once.
         #[pin]
         sleep: Option<Sleep>,
-        // The router wraps the body's error, and tonic copies a wrapped status without its source.
+        // The error is recorded in the call, because its type gets lost on the way to the response: the router wraps
+        // the body's error, and tonic copies a wrapped status without its source.
         call: Option<Call>,
     }
 }

@@ -27,14 +27,15 @@ pub(super) fn refusal<B: Default>(error: ApiError) -> Response<B> {
     Status::from(error).into_http()
 }
 
-/// Encodes an error as the trailers that end the body of `call`, which records the error.
+/// Encodes an error as the trailers that end the body of `call`, and records the error in the call's summary.
 pub(super) fn trailers(call: Option<&Call>, error: ApiError) -> Frame<Bytes> {
     let status = Status::from(error.clone());
     if let Some(call) = call {
         call.summary().error = Some(error);
     }
     let mut trailers = HeaderMap::new();
-    // It fails only if the message is not a header value, but messages are percent-encoded. 13 is INTERNAL.
+    // `add_header` fails only if the message is not a valid header value, which percent-encoding rules out. 13 is
+    // INTERNAL.
     if status.add_header(&mut trailers).is_err() {
         trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("13"));
     }

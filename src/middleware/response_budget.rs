@@ -1,9 +1,9 @@
 //! Bounds the bytes of answers that wait to be read, on each connection and in total.
 //!
-//! Flow control makes an answer wait for its client; 4 MiB for each admitted call would be gigabytes. An answer takes
-//! its bytes from the budget when it is ready, and returns them when it has been sent. Large answers share one half of
-//! the budget, so that clients that do not read them cannot block the usual small answers. Must not know what answers
-//! contain.
+//! Flow control makes an answer wait in memory until its client reads it; 4 MiB for each admitted call would add up to
+//! gigabytes. An answer takes its bytes from the budget when it is ready, and returns them when it has been sent. Large
+//! answers share one half of the budget, so that clients that do not read them cannot block the usual small answers.
+//! Must not know what answers contain.
 
 use crate::error::ApiError;
 use std::sync::Arc;
@@ -49,9 +49,10 @@ impl ResponseBudget {
     /// Takes `bytes` for an answer from both budgets.
     ///
     /// # Errors
-    /// If the connection's budget is exhausted, because its client reads too little, or if the total is.
+    /// If the connection's budget is exhausted, because its client reads too little, or if the total budget is
+    /// exhausted.
     pub fn take(&self, bytes: usize, connection: Option<&ConnectionBudget>) -> Result<ResponsePermit, ApiError> {
-        // The answer is encoded into a buffer that grows by doubling.
+        // The answer is encoded into a buffer that grows by doubling, so its size is rounded up to a power of two.
         let units = u32::try_from(bytes.next_power_of_two().div_ceil(UNIT)).unwrap_or(u32::MAX);
         let of_connection =
             connection.map(|ConnectionBudget(permits)| permits.clone().try_acquire_many_owned(units)).transpose();

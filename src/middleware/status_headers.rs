@@ -1,6 +1,7 @@
 //! Rewrites the headers and trailers that carry a status.
 //!
-//! Messages become plain text, and errors for messages that are too large get a reason.
+//! Status messages lose needless percent-escapes. The errors that tonic returns for requests or answers that are too
+//! large get a reason and the limit.
 //!
 //! Must not know how a call is answered.
 

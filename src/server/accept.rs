@@ -48,7 +48,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves `service` behind the middleware of this server until `stop` completes, then drains.
 ///
-/// `ending` is cancelled when connections receive GOAWAY, so that calls without an end of their own end themselves.
+/// `ending` is cancelled when connections receive GOAWAY, so that streams that would otherwise stay open end.
 pub async fn serve_routes<S, B>(
     listener: TcpListener,
     service: S,
@@ -133,7 +133,7 @@ where
             },
         }
     }
-    // Closing the listener makes new clients fail at once; in the backlog they would wait.
+    // New clients fail at once when the listener is closed. While it is open, they would wait in its backlog.
     drop(listener);
     ending.cancel();
     close.send_replace(true);

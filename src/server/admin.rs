@@ -1,7 +1,7 @@
 //! The admin listener: HTTP/1.1 and gRPC on one port, in plaintext.
 //!
 //! It serves kubelets, metric scrapers and operators. It is independent of the main listener and its limits, so an
-//! about scenarios or callers.
+//! overloaded server still answers probes. Must not know about scenarios or callers.
 //!
 //! - `grpc.health.v1.Health`: as on the main listener;
 //! - `/livez`: 200 while the process can answer;
@@ -34,9 +34,9 @@ use tracing::{debug, warn};
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::admin";
 
-/// Connections that may be open at a time.
+/// Maximum number of open connections.
 ///
-/// Probes and scrapers are few; one more connection closes the oldest one.
+/// Probes and scrapers are few; a connection beyond the maximum closes the oldest one.
 const MAX_CONNECTIONS: usize = 128;
 /// Time for the first headers of a connection, and idle time before a keepalive ping.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);

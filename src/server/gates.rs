@@ -1,6 +1,6 @@
-//! The shared admission state of a server: one set for all of its connections.
+//! [`Gates`]: the state by which a server counts, admits and rejects calls and connections.
 //!
-//! Owns nothing itself; must not know how a gate decides.
+//! A server has one set of gates, which all of its connections share. Must not know how a gate decides.
 
 use crate::access::Authority;
 use crate::middleware::access::Access;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use tokio_util::task::TaskTracker;
 
-/// Shared admission state. Clones share it.
+/// The state by which a server counts, admits and rejects calls and connections. Clones share it.
 #[derive(Clone)]
 pub struct Gates {
     /// Metrics that count calls and connections.
@@ -31,7 +31,7 @@ pub struct Gates {
 }
 
 impl Gates {
-    /// Gates that accept every caller, in plaintext, without a quota or a concurrency limit.
+    /// Creates gates that accept every caller, in plaintext, without a quota or a concurrency limit.
     pub fn open(metrics: Metrics) -> Self {
         Self {
             metrics,

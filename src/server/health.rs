@@ -1,8 +1,8 @@
-//! The standard gRPC health service: readiness of the server (``) and of each service by name.
+//! The standard gRPC health service: readiness of the server (under the empty name) and of each service by name.
 //!
 //! Owns the readiness state; must not know why the server is ready or not. Every name starts as NOT_SERVING, whereas
-//! tonic-health starts `` as SERVING before any scenario is loaded. Readiness is not liveness: a process that answers
-//! `Check` at all is alive, whatever the answer.
+//! tonic-health starts the empty name as SERVING before any scenario is loaded. Readiness is not liveness: a process
+//! that answers `Check` at all is alive, whatever the answer.
 
 use crate::schema::proto::{analysis_service_server, red_line_service_server};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Readiness {
         readiness
     }
 
-    /// Marks the server as ready for calls; has no effect during a drain.
+    /// Marks the server as ready for calls; has no effect once the drain has begun.
     pub async fn ready(&self) {
         self.set_ready(true).await;
     }

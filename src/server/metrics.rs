@@ -20,7 +20,7 @@ fn labelled<'a>(name: &'static str, values: impl IntoIterator<Item = (&'a str, u
     values.into_iter().map(|(label, value)| (vec![(name, label.to_owned())], value as f64)).collect()
 }
 
-/// Registers the metrics of a server and of its process; those of its reloads have [`register_reloads`].
+/// Registers the metrics of a server and of its process, except those of its reloads: see [`register_reloads`].
 pub(crate) fn register(
     metrics: &Metrics,
     gates: &Gates,
@@ -129,7 +129,7 @@ fn register_certificate(metrics: &Metrics, tls: Tls) {
     });
 }
 
-/// Registers the metrics of the reloads.
+/// Registers the metrics of the reloads of scenario and credential files.
 pub(crate) fn register_reloads(metrics: &Metrics, reloads: &Reloads) {
     let all = reloads.clone();
     metrics.counter(

@@ -1,4 +1,4 @@
-//! The server: assembles the services and the middleware, runs the accept loop, and drains.
+//! The server: assembles the services and the middleware, runs the accept loop, and drains at shutdown.
 //!
 //! Owns the lifetime of everything that serves. Must not know how a request is answered or where files come from.
 
@@ -44,9 +44,9 @@ const LOG_TARGET: &str = "detente::grpc::server";
 
 /// Largest reflection request, in bytes; a request contains one name.
 const MAX_REFLECTION_BYTES: usize = 64 * 1024;
-/// Analyses that may wait for a thread.
+/// Maximum number of analyses that wait for a thread; further ones are rejected.
 const MAX_ANALYSES_WAITING: usize = 64;
-/// Bytes of answers that may wait to be read, over all connections.
+/// Maximum bytes of answers that wait to be read by their clients, over all connections.
 const MAX_UNREAD_BYTES: usize = 128 * 1024 * 1024;
 /// Interval at which unused quotas are removed.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
@@ -104,7 +104,7 @@ impl Server {
         Self { tls, ..self }
     }
 
-    /// Accepts only the callers that `authority` knows, if it requires credentials.
+    /// Accepts only the callers that `authority` identifies, if it requires credentials.
     #[must_use]
     pub fn with_authority(self, authority: Arc<Authority>) -> Self {
         Self { authority, ..self }
@@ -190,7 +190,7 @@ impl Server {
     }
 }
 
-/// Ends the analyses at half of the drain's timeout, in time to send their best results so far.
+/// Ends the analyses at half of the drain's timeout, so that they can still send their best results so far.
 async fn stop_analyses(draining: CancellationToken, half: Duration, threads: &AnalysisThreads) -> Infallible {
     draining.cancelled().await;
     sleep(half).await;

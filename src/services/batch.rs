@@ -1,6 +1,6 @@
 //! `BatchEvaluateProposals`: several proposals on one revision of one scenario.
 //!
-//! Owns the size of a batch and of its answer. Must not know how a proposal is evaluated.
+//! Owns the maximum size of a batch and of its answer. Must not know how a proposal is evaluated.
 
 use crate::convert::request::{Subject, to_question};
 use crate::error::{ApiError, Violations, quoted};
@@ -17,9 +17,11 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::task::yield_now;
 
-/// Requests that a batch may contain.
+/// Maximum number of requests in a batch.
 pub const MAX_BATCH: usize = 1_000;
-/// Faulty items whose errors suggest similar names. Finding them costs more than all other checks.
+/// Number of faulty items whose errors suggest similar names.
+///
+/// Errors of later items do not, because the search for similar names costs more than all other checks.
 const ITEMS_WITH_SUGGESTIONS: usize = 16;
 /// Upper bound of the bytes that the list of results adds to each result.
 const AROUND_ITEM: usize = 8;
@@ -122,7 +124,7 @@ impl Batch {
     /// Adds a result.
     ///
     /// # Errors
-    /// [`ApiError::TooManyAnswers`] if the results together exceed the size of an answer.
+    /// [`ApiError::TooManyAnswers`] if the results together exceed the maximum size of an answer.
     fn add(&mut self, result: Result<v1::Evaluation, ApiError>) -> Result<(), ApiError> {
         let result = match result {
             Ok(evaluation) => evaluation_result::Result::Evaluation(evaluation),
@@ -134,7 +136,7 @@ impl Batch {
         let mut result = v1::EvaluationResult { result: Some(result) };
         let bytes = result.encoded_len() + AROUND_ANSWER;
         if bytes > MAX_ANSWER_BYTES {
-            // EvaluateProposal would answer the same error.
+            // An answer that is too large for EvaluateProposal is an error of its item, and does not fail the batch.
             let error = ApiError::AnswerTooLarge { bytes, limit: MAX_ANSWER_BYTES };
             result.result = Some(evaluation_result::Result::Error(error.into()));
         }
@@ -156,7 +158,7 @@ impl Batch {
     }
 }
 
-/// Evaluates one request of the batch. Its scenario and revision are empty or equal to those of the batch.
+/// Evaluates one request of the batch. Its scenario and revision must be empty or equal to those of the batch.
 fn evaluate(
     compiled: &Compiled,
     request: &v1::EvaluateProposalRequest,

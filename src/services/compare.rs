@@ -1,6 +1,6 @@
 //! `CompareProposals`: several proposals side by side.
 //!
-//! Owns the number of proposals and their labels. Must not know how a proposal is evaluated.
+//! Owns the maximum number of proposals, and their labels. Must not know how a proposal is evaluated.
 
 use crate::convert::date::{from_date, to_date};
 use crate::convert::evaluation::{from_outline, from_stance, from_verdict};
@@ -19,7 +19,7 @@ use detente_core::scenario::{DateRange, Scenario};
 use jiff::civil::Date;
 use std::time::Instant;
 
-/// Proposals that a comparison may contain.
+/// Maximum number of proposals in one comparison.
 pub const MAX_COMPARED: usize = 50;
 /// Maximum length of a label, in characters.
 pub const MAX_LABEL: usize = 100;
@@ -78,7 +78,7 @@ impl RedLines {
 }
 
 impl RedLines {
-    /// Records one evaluation for each compared proposal.
+    /// Records one evaluation for each compared proposal, in the decision log and in the counts of verdicts.
     fn record_comparison(
         &self,
         request: &v1::CompareProposalsRequest,
@@ -117,7 +117,7 @@ impl RedLines {
 /// A validated request for a comparison.
 struct Comparison {
     labels: Vec<String>,
-    /// The values of inputs, for each proposal.
+    /// For each proposal, the values of issues and circumstances.
     given: Vec<Vec<Given>>,
     day: Date,
     supposition: Supposition,
@@ -156,7 +156,9 @@ impl Comparison {
     }
 }
 
-/// Returns the label of a proposal in the answer: the request's, else the reference proposal's id, else its position.
+/// Returns the label of a proposal in the answer: the request's, else the reference proposal's id, else its number.
+///
+/// A reference proposal is one that the scenario contains.
 fn to_label(label: &str, subject: Option<Subject<'_>>, at: usize, prefix: &str, violations: &mut Violations) -> String {
     if label.chars().count() > MAX_LABEL || label.chars().any(char::is_control) {
         violations.add(format!("{prefix}label"), format!("a label is one line of at most {MAX_LABEL} characters"));

@@ -16,7 +16,9 @@ use std::time::SystemTime;
 use tonic::{Request, Response, Status};
 
 impl RedLines {
-    /// Takes a permit and returns the service for the request's call, and the request's message.
+    /// Returns the service for the request's call, and the request's message.
+    ///
+    /// The service holds one of the permits that limit how many calls the server works on at a time.
     ///
     /// # Errors
     /// [`ApiError::Overloaded`] if the server is at its concurrency limit.
@@ -32,6 +34,8 @@ impl RedLines {
     }
 
     /// Makes a response that holds its part of the response budget until the client has read it.
+    ///
+    /// The response budget bounds the memory that unread answers take.
     ///
     /// # Errors
     /// The error of `answer`, or the error of a budget that is exhausted.

@@ -1,6 +1,7 @@
 //! Records each evaluation: in the counts of verdicts, in the call's summary and in the decision log.
 //!
-//! Must not know how an evaluation is computed, or where the decision log is written.
+//! The decision log has one JSON line for each evaluation. Must not know how an evaluation is computed, or where the
+//! decision log is written.
 
 use crate::convert::red_line::from_firmness;
 use crate::error::{ApiError, reason_name};
@@ -22,7 +23,9 @@ static REQUEST: LazyLock<Option<JsonForm>> = LazyLock::new(|| JsonForm::of("Eval
 pub(super) struct EvaluationRecord<'a> {
     /// The name of the method, without the service.
     pub(super) method: &'static str,
-    /// Identifies the evaluation if the call makes several: the message's id, the label, or the index.
+    /// Identifies the evaluation if the call makes several; otherwise `None`.
+    ///
+    /// It is the message's id in a stream, the label in a comparison, and the index in a batch or history.
     pub(super) item: Option<String>,
     /// Whether the answer came from the cache.
     pub(super) cached: bool,
@@ -33,12 +36,14 @@ pub(super) struct EvaluationRecord<'a> {
 }
 
 impl RedLines {
-    /// Whether the cache or the decision log needs the outline of an evaluation.
+    /// Whether the cache or the decision log needs the outline of an evaluation, its summary.
     pub(super) fn needs_outline(&self) -> bool {
         self.shared.cache.is_some() || self.shared.record.decisions.is_some()
     }
 
-    /// Records an evaluation: its summary now, its count and its line in the decision log once the call is answered.
+    /// Records an evaluation in the call's summary, the counts of verdicts and the decision log.
+    ///
+    /// The counts and the log include it only once the call is answered.
     pub(super) fn record(&self, evaluated: EvaluationRecord<'_>, verdict: Verdict, outline: Option<Arc<Outline>>) {
         let record = &self.shared.record;
         let verdicts = record.verdicts.clone();
@@ -94,12 +99,12 @@ impl RedLines {
         self.record(evaluated, found.verdict, self.outline_of(compiled, found));
     }
 
-    /// Returns the outline of an evaluation; `None` without a decision log.
+    /// Returns the outline of an evaluation; `None` without a decision log, which would be the only one to need it.
     pub(super) fn outline_of(&self, compiled: &Compiled, found: &Evaluation) -> Option<Arc<Outline>> {
         self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(compiled, found)))
     }
 
-    /// Counts an error of one item of a batch or stream.
+    /// Counts an error of one item of a batch or stream in the metrics.
     pub(super) fn count_refused_item(&self, error: &ApiError) {
         if let Some(metrics) = &self.shared.record.metrics {
             metrics.refused(reason_name(error.reason()));

@@ -1,4 +1,4 @@
-//! `EvaluateProposal`: one proposal, from the cache if it has the answer.
+//! `EvaluateProposal`: evaluates one proposal, or takes the answer from the cache.
 //!
 //! Must not know how an evaluation is computed.
 

@@ -1,6 +1,7 @@
 //! `EvaluateHistory`: one proposal on every day between two days, with unchanged days joined to spans.
 //!
-//! Owns how much one call may compute. Must not know how an evaluation is computed.
+//! An edition is a range of days on which nothing in the scenario changes, so that one evaluation covers all of its
+//! days. Owns the maximum that one call may compute. Must not know how an evaluation is computed.
 
 use crate::convert::date::{from_date, to_date};
 use crate::convert::evaluation::from_outline;
@@ -18,9 +19,9 @@ use detente_core::scenario::DateRange;
 use prost::Message;
 use std::time::Instant;
 
-/// Red lines times editions that one call may evaluate: one or two seconds of work.
+/// Maximum number of red lines times editions in one call, whose evaluation takes one or two seconds.
 ///
-/// An added red line has a condition of the caller's and counts by the steps that its cubes take.
+/// A red line that a hypothesis adds may have a costly condition. It counts by the estimated steps of its evaluation.
 pub const MAX_HISTORY_FINDINGS: usize = 1_000_000;
 /// Upper bound of the bytes that the response adds to its spans.
 const AROUND_ANSWER: usize = 256;
@@ -54,7 +55,7 @@ impl RedLines {
                 return Err(ApiError::TooManyAnswers { fitting: spans.len(), limit: MAX_ANSWER_BYTES });
             }
             spans.push(message);
-            // Keeps only the outline, because a full evaluation has a finding for every red line.
+            // Keeps only the outline (the summary that the decision log needs), because an evaluation can be large.
             decisions.push((span.days.first(), span.evaluation.verdict, self.outline_of(&compiled, &span.evaluation)));
         }
         // A history that fails is not recorded, so the records are made after the last span.
@@ -118,8 +119,8 @@ fn read(
     let looked_at = editions.saturating_mul(scenario.red_lines.len().saturating_add(added));
     if looked_at > MAX_HISTORY_FINDINGS {
         let text = format!(
-            "the history has {looked_at} findings, red lines (added ones by their cases) times editions; the limit is \
-             {MAX_HISTORY_FINDINGS}. Request fewer days"
+            "the history has {looked_at} findings (red lines times editions; an added red line counts by the size of \
+             its condition); the limit is {MAX_HISTORY_FINDINGS}. Request fewer days"
         );
         violations.over("history_findings", "to", text);
     }

@@ -1,4 +1,4 @@
-//! `ListRedLines`, `ListScenarios`, `ListProposals`: filters, orders and pages.
+//! `ListRedLines`, `ListScenarios`, `ListProposals`, with the filters, the order and the pages of lists.
 //!
 //! Must not know how page tokens are encoded.
 
@@ -149,7 +149,7 @@ fn page<T, M: Message>(
     size: usize,
     convert: impl Fn(&T) -> M,
 ) -> Result<(Vec<M>, Option<u32>), ApiError> {
-    // The server issues tokens only for positions within the list.
+    // The server issues tokens only for positions within the list, so a token with another position is invalid.
     let rest = match items.get(start..) {
         Some(rest) if start == 0 || !rest.is_empty() => rest,
         _ => return Err(ApiError::PageTokenInvalid),
@@ -250,9 +250,9 @@ enum OrderKey {
 }
 
 impl OrderKey {
-    /// Returns the key's text in a page token's query hash.
+    /// Returns the key's text in the hash of the query, which a page token contains.
     ///
-    /// A replica of another version must accept the token, so the text must not change with the variant's name.
+    /// A replica of another version must compute the same hash, so the text must not change with the variant's name.
     fn token_text(self) -> &'static str {
         match self {
             Self::Id => "Id",

@@ -1,8 +1,8 @@
 //! The handlers of `RedLineService` and `AnalysisService`.
 //!
 //! A handler converts the request, calls a core crate, and converts the result. The methods of [`RedLines`] can also be
-//! called directly, without a connection. Owns page tokens, the sizes of requests and answers, and the record of
-//! evaluations. Must not know how connections are served or how callers are identified.
+//! called directly, without a connection. Owns page tokens, the maximum sizes of requests and answers, and the
+//! record of evaluations for logs and metrics. Must not know how connections are served or how callers are identified.
 
 mod analysis;
 mod batch;

@@ -1,6 +1,6 @@
 //! Page tokens: the position at which the next page of a list begins, its revision, and the hash of its query.
 //!
-//! A token is self-contained: any replica that holds the revision can continue the list. The checksum detects
+//! A token is self-contained: any replica that has the revision can continue the list. The checksum detects
 //! accidental changes. It does not authenticate a token, because a forged token gives access to nothing that a request
 //! without a token does not. Must not know what is listed.
 
@@ -13,11 +13,13 @@ const HASH_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 8;
 const TOKEN_BYTES: usize = 1 + HASH_BYTES + HASH_BYTES + 4 + CHECKSUM_BYTES;
 
-/// Items on a page if the request does not say how many.
+/// Number of items on a page if the request does not say how many.
 pub const DEFAULT_PAGE_SIZE: usize = 50;
-/// Items that a page may contain.
+/// Maximum number of items on a page.
 pub const MAX_PAGE_SIZE: usize = 1_000;
-/// Bytes of items on a page, because clients accept 4 MiB by default. A larger item is on a page of its own.
+/// Maximum bytes of items on a page. A larger item is on a page of its own.
+///
+/// The maximum leaves room for the rest of the response: gRPC clients accept messages of 4 MiB by default.
 pub const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
 
 /// The hash of a list's query: method, parent, filter and order.

@@ -1,4 +1,4 @@
-//! `GetRedLine`, `GetScenario`, `GetProposal`.
+//! `GetRedLine`, `GetScenario`, `GetProposal`: each returns one resource by its name.
 
 use crate::convert::scenario as convert_scenario;
 use crate::convert::{missing_proposal, missing_red_line, red_line};
@@ -24,7 +24,9 @@ impl RedLines {
         bounded(red_line::from_red_line(scenario, found, compiled.deciding_inputs(position)))
     }
 
-    /// Returns one scenario with its lists, and with diagnostics if its file cannot be used as it is now.
+    /// Returns one scenario with its parties, issues and other parts.
+    ///
+    /// If its file cannot be used in its current state, the answer also has the diagnostics.
     ///
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.
@@ -42,7 +44,7 @@ impl RedLines {
         bounded(v1::Scenario { stale_file: stale.map(convert_scenario::from_stale_file), ..scenario })
     }
 
-    /// Returns one reference proposal.
+    /// Returns one reference proposal, which is a proposal that the scenario contains.
     ///
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.

@@ -1,4 +1,4 @@
-//! Where evaluations are recorded, and the counts of their verdicts.
+//! [`Record`]: the decision log and the metrics in which evaluations are recorded, and the counts of their verdicts.
 //!
 //! Must not know how an evaluation is computed.
 
@@ -9,12 +9,12 @@ use detente_core::engine::Verdict;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Where evaluations are recorded.
+/// The places where evaluations are recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// The decision log, if one is written.
+    /// The decision log, which has one JSON line for each evaluation, if one is written.
     pub decisions: Option<DecisionLog>,
-    /// The metrics that count errors of single items.
+    /// The metrics that count errors of single items of a batch or stream.
     pub metrics: Option<Metrics>,
     /// Whether the log and the spans of calls contain the requests.
     pub content: bool,

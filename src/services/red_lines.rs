@@ -17,12 +17,14 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-/// `RedLineService` over a store of scenarios. Each call works with a copy that knows the call.
+/// The implementation of `RedLineService` for the scenarios of a store.
+///
+/// Each call works with a clone of its own, which has the call's context and permit.
 #[derive(Clone, Debug)]
 pub struct RedLines {
     pub(super) shared: Arc<Shared>,
     pub(super) call: Call,
-    /// The call's permit, returned when the last clone is dropped.
+    /// The call's permit of the concurrency limit, returned when the last clone is dropped.
     pub(super) _permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
@@ -104,7 +106,9 @@ impl RedLines {
         self
     }
 
-    /// Returns the id in a scenario's name; for an empty name, the id of the default scenario. `field` has the name.
+    /// Returns the id in a scenario's name; for an empty name, the id of the default scenario.
+    ///
+    /// Errors state `field`, the field of the request that contains the name.
     pub(super) fn scenario_id(&self, name: &str, field: &str) -> Result<ScenarioId, ApiError> {
         match name {
             "" => {

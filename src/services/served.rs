@@ -1,6 +1,8 @@
 //! The gRPC methods of `RedLineService`: each takes a permit, answers, and charges the answer to the response budget.
 //!
-//! Must not know how a method finds its answer.
+//! The permits limit the calls that the server works on at a time; the response budget bounds the memory that unread
+//! answers take. A stream of evaluations takes a permit for each of its messages instead. Must not know how a method
+//! finds its answer.
 
 use crate::middleware::connection_context::StreamLimit;
 use crate::middleware::quota::Quota;

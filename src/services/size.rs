@@ -1,4 +1,4 @@
-//! The sizes of requests and answers.
+//! The maximum sizes of requests and answers.
 
 use crate::error::ApiError;
 use prost::Message;

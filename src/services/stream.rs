@@ -36,7 +36,9 @@ type Item = (v1::StreamEvaluateProposalsResponse, Option<(Arc<Compiled>, Evaluat
 /// A stream with one answer for each request.
 pub(super) type AnswerStream = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
 
-/// Answers a stream of requests. The stream holds its permit until it ends.
+/// Answers a stream of requests.
+///
+/// `permit` counts the stream against the maximum number of streams on its connection, until the stream ends.
 pub(super) fn answers(
     service: RedLines,
     requests: Streaming<v1::StreamEvaluateProposalsRequest>,
@@ -66,8 +68,8 @@ async fn next(
     streams: &Streams,
     requests: &mut Streaming<v1::StreamEvaluateProposalsRequest>,
 ) -> Result<Option<v1::StreamEvaluateProposalsRequest>, Status> {
-    // A client that always sends the next request in time would occupy its thread: this yields to other tasks after a
-    // number of requests.
+    // If the client's next request has always arrived already, reading never waits, and the task would not leave its
+    // thread to other tasks. This yields to them after a number of requests.
     consume_budget().await;
     tokio::select! {
         biased;
@@ -109,7 +111,8 @@ impl RedLines {
                 (Some(ItemResult::Error(error.into())), None)
             }
         };
-        // An evaluation within the size limit may exceed it together with its id, which would end the stream.
+        // An evaluation within the size limit may exceed it together with its id. Such a message would end the stream,
+        // so the client receives an error in its place.
         match bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result }) {
             Ok(answer) => (answer, found),
             Err(error) => {

@@ -1,6 +1,7 @@
 //! The sentences of amendments: each step, each amendment, and the summary of all.
 //!
-//! Must not know how amendments are found.
+//! An amendment is a set of steps after which a proposal passes: it then meets the request's aim and crosses none of
+//! the red lines that the request takes into account. Must not know how amendments are found.
 
 use super::grammar::{capitalised, counted};
 use super::search::{incomplete, not_recorded};
@@ -34,7 +35,9 @@ pub fn amendment(steps: &[&str]) -> String {
     }
 }
 
-/// Puts the result of a search for amendments into words. `unrecorded` counts the red lines that are not yet recorded.
+/// Puts the result of a search for amendments into words.
+///
+/// `unrecorded` is the number of red lines that are not yet recorded on the day.
 pub fn summary(found: &Amendments, unrecorded: usize) -> String {
     let lead = match (found.found.as_slice(), found.any) {
         (_, None) => "Whether a package passes is not known.".to_owned(),

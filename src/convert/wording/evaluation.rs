@@ -9,7 +9,9 @@ use detente_core::engine::{Cause, EffectiveInput, Evaluation, Finding, Origin, S
 use detente_core::scenario::Scenario;
 use detente_core::scenario::ids::PartyId;
 
-/// Puts a reason into words. Causes on the same input form one phrase.
+/// Puts the reason of a finding into words: the settled answers, called causes, that together decide it.
+///
+/// Causes on the same input (an issue or a circumstance) form one phrase.
 pub fn reason(scenario: &Scenario, inputs: &[EffectiveInput], causes: &[Cause]) -> String {
     let mut phrases: Vec<String> = Vec::new();
     let mut rest = causes;
@@ -55,7 +57,7 @@ fn origin(origin: Origin) -> &'static str {
     }
 }
 
-/// Puts a verdict into one or two sentences. `supposed` is the number of hypotheses that it rests on.
+/// Puts a verdict into a few sentences. `supposed` is the number of hypotheses that it rests on.
 pub fn summary(scenario: &Scenario, evaluation: &Evaluation, supposed: usize) -> String {
     let decisive: &[(Stance, &str)] = match evaluation.verdict {
         Verdict::Blocked | Verdict::Undeliverable => &[(Stance::Rejects, "rejects it by")],

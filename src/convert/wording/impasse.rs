@@ -1,6 +1,9 @@
 //! The summary of an impasse.
 //!
-//! Must not know how conflicts and concessions are found.
+//! A package is a possible deal that meets the request's aim. It passes if it crosses no red line that the request
+//! takes into account; in an impasse, no package passes. A conflict is a set of red lines of which every package
+//! crosses at least one. A concession is a set of red lines such that a package passes if they are softened below the
+//! floor, the lowest firmness that counts. Must not know how conflicts and concessions are found.
 
 use super::grammar::{counted, list};
 use super::search::{incomplete, not_recorded};
@@ -26,10 +29,12 @@ pub fn summary(problem: &Problem, impasse: &Impasse) -> String {
                 .map(|red_line| red_line.id.to_string())
                 .collect();
             let opened = match single.as_slice() {
-                [] if impasse.in_every.is_some() => " No single red line's softening opens one.".to_owned(),
+                [] if impasse.in_every.is_some() => {
+                    " Softening one red line alone would not let a package pass.".to_owned()
+                }
                 [] => String::new(),
-                [one] => format!(" The softening of {one} alone would open one."),
-                some => format!(" The softening of any one of {} alone would open one.", list(some)),
+                [one] => format!(" Softening {one} alone would let a package pass."),
+                some => format!(" Softening any one of {} alone would let a package pass.", list(some)),
             };
             let (conflicts, concessions) =
                 (counted(impasse.conflicts.len(), "conflict"), counted(impasse.concessions.len(), "concession"));

@@ -1,6 +1,7 @@
 //! The summary of a search for packages.
 //!
-//! Must not know how packages are found.
+//! A package is a possible deal. It passes if it meets the request's aim and crosses no red line that the request takes
+//! into account with at least the floor's firmness. Must not know how packages are found.
 
 use super::search::{incomplete, not_recorded};
 use detente_analysis::{PackageResults, SearchQuestion};

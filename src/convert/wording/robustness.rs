@@ -1,6 +1,7 @@
 //! The sentences of robustness: probabilities, what they rest on, and the summary.
 //!
-//! Must not know how a probability is computed.
+//! A red line binds if a crossing would in fact undo the deal. Robustness is the probability that a deal crosses no red
+//! line that binds. Must not know how a probability is computed.
 
 use super::search::{incomplete, not_recorded};
 use detente_analysis::{BindingProbability, ProbabilityOrigin, ProbabilityRange, Robustness, SearchLimit};
@@ -22,7 +23,7 @@ pub fn probability_range(low: f64, high: f64) -> String {
     if least == most { least } else { format!("{least} to {most}") }
 }
 
-/// Returns what the result rests on, in sentences.
+/// Returns the assumptions of a result in sentences. `used` has the probability of each red line that it considers.
 pub fn assumptions(used: &[BindingProbability]) -> Vec<String> {
     let by = |origin| used.iter().filter(|used| used.origin == origin).count();
     let (request, firmness, author) =
@@ -39,7 +40,7 @@ pub fn assumptions(used: &[BindingProbability]) -> Vec<String> {
 
 /// Puts the probabilities of the proposal and of the best package into words.
 ///
-/// `unrecorded` counts the red lines that are not yet recorded.
+/// `unrecorded` is the number of red lines that are not yet recorded on the day.
 pub fn summary(found: &Robustness, unrecorded: usize, limit: Option<SearchLimit>) -> String {
     let mut sentences = Vec::new();
     let in_words = |range: ProbabilityRange| probability_range(range.low, range.high);

@@ -1,4 +1,4 @@
-//! The sentences that the answers of all searches contain: the progress, and why an answer is incomplete.
+//! The sentences that the answers of several kinds of search contain: the progress, and why an answer is incomplete.
 //!
 //! Must not know which search is meant.
 
@@ -29,7 +29,7 @@ pub fn not_recorded(count: usize) -> String {
     }
 }
 
-/// Names the phase of a search.
+/// Names the phase of a search, for reports of its progress.
 pub fn phase(phase: SearchPhase) -> &'static str {
     match phase {
         SearchPhase::NearestPackages => "searching for the nearest packages",

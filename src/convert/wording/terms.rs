@@ -1,6 +1,6 @@
 //! Phrases for inputs and their answers, and for terms.
 //!
-//! Must not know of findings or verdicts.
+//! An input is an issue or a circumstance. Must not know of findings or verdicts.
 
 use super::grammar::list;
 use crate::convert::term::{entry_id, ids};
@@ -31,7 +31,9 @@ pub fn answer_alone(input: &Input, answer: &Answer) -> String {
     }
 }
 
-/// Puts further answers into words. Terms on the same issue are alternatives.
+/// Puts the further answers that would cross or clear a red line into words.
+///
+/// Adjacent terms on the same issue are alternatives.
 pub fn settlement(terms: &[v1::Term]) -> String {
     let mut phrases: Vec<String> = Vec::new();
     let mut rest = terms;

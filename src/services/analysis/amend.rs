@@ -1,5 +1,8 @@
 //! `SuggestAmendments`: the passing packages nearest to a proposal.
 //!
+//! A package is a possible deal that meets the request's aim. It passes if it crosses no red line that counts, by its
+//! party and its firmness. If no package passes, the answer explains this impasse by conflicts (sets of red lines of
+//! which every package crosses at least one) and concessions (sets of red lines whose softening lets a package pass).
 //! Must not know how packages are searched for.
 
 use crate::convert::aim::{CommonFields, ValidatedRequest, to_most, to_validated};
@@ -13,9 +16,9 @@ use detente_analysis::{Budget, MAX_AMENDMENTS};
 use detente_core::engine::Compiled;
 use std::sync::Arc;
 
-/// Amendments in an answer if the request does not say how many.
+/// Number of amendments in an answer if the request does not say how many.
 const DEFAULT_AMENDMENTS: usize = 3;
-/// Conflicts, and concessions, in the explanation that no package passes.
+/// Maximum number of conflicts, and of concessions, in the explanation of an impasse.
 const EXPLAINED: usize = 20;
 
 /// A request for amendments, validated.
@@ -58,7 +61,8 @@ pub(super) fn suggest_amendments(
     let found = problem.amendments(&terms, *most, budget).map_err(not_covered)?;
     let impasse = (found.any == Some(false)).then(|| problem.impasse(EXPLAINED, budget));
     let (scenario, day) = (validated.question.compiled.scenario(), validated.question.day);
-    // "No package passes" is the complete answer even if the search for the reasons was cut short.
+    // Only the search for amendments decides whether the answer is complete. "No package passes" is a complete answer,
+    // even if the explanation of the impasse is not complete.
     let cut_short = found.cut_short;
     Ok(v1::SuggestAmendmentsResponse {
         scenario: names::scenario(&scenario.id),

@@ -1,5 +1,9 @@
 //! `ExplainImpasse`: why no package passes.
 //!
+//! A package is a possible deal that meets the request's aim. It passes if it crosses no red line that counts, by its
+//! party and its firmness. The answer consists of conflicts (sets of red lines of which every package crosses at least
+//! one) and concessions (sets of red lines whose softening lets a package pass).
+//!
 //! Must not know how conflicts are searched for.
 
 use crate::convert::aim::{CommonFields, ValidatedRequest, pin_terms, to_most, to_validated};
@@ -12,7 +16,7 @@ use detente_analysis::{Budget, MAX_IMPASSE_RESULTS};
 use detente_core::engine::Compiled;
 use std::sync::Arc;
 
-/// Conflicts, and concessions, in an answer if the request does not say how many.
+/// Maximum number of conflicts, and of concessions, in an answer if the request does not say how many.
 const DEFAULT_RESULTS: usize = 100;
 
 /// A request for the explanation of an impasse, validated.

@@ -1,7 +1,7 @@
 //! `AnalysisService`: questions that take milliseconds to seconds.
 //!
-//! Owns how a request becomes a question for the analysis crate. Must not know how questions are solved, or how their
-//! threads are shared.
+//! Owns how a request becomes a question for the analysis crate. Must not know how questions are solved, or how the
+//! questions share threads.
 
 mod amend;
 mod impasse;

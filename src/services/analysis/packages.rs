@@ -1,6 +1,10 @@
 //! `FindPackages`: how many packages pass, some of them, the efficient ones, and bargaining solutions.
 //!
-//! Must not know how packages are searched for.
+//! A package is a possible deal that meets the request's aim. It passes if it crosses no red line that counts, by its
+//! party and its firmness. It is efficient if no other passing package is at least as good by all preferences that the
+//! scenario states, and better by one. A bargaining solution is an efficient package that a rule of bargaining theory
+//! (Nash, or Kalai and Smorodinsky) selects, given the parties' utilities without a deal. Must not know how packages
+//! are searched for.
 
 use crate::convert::aim::{CommonFields, ValidatedRequest, to_validated};
 use crate::convert::analysis::{from_cut, from_efficient, from_package, from_utilities, not_recorded};

@@ -34,7 +34,7 @@ pub trait AnalysisRequest: Message + Clone + 'static {
     /// The errors that `ErrorReason` in the schema documents.
     fn question(&self, compiled: &Arc<Compiled>, fields: CommonFields<'_>) -> Result<Self::Question, ApiError>;
 
-    /// Computes the answer, cut short when `budget` is used up.
+    /// Computes the answer, which is incomplete if `budget` is used up before the end of the search.
     ///
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.

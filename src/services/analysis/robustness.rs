@@ -1,5 +1,7 @@
 //! `AssessRobustness`: how probable it is that no binding red line is crossed.
 //!
+//! A red line binds if a crossing would in fact undo the deal. The request or the scenario's author states the
+//! probability that it does. A sweep repeats the computation for every combination of values of some circumstances.
 //! Must not know how probabilities are combined.
 
 use crate::convert::aim::{CommonFields, ValidatedRequest, to_validated};
@@ -43,6 +45,8 @@ pub(super) fn to_robustness_question(
 }
 
 /// Computes how probable it is that no binding red line is crossed, for the proposal and for the best package.
+///
+/// The best package is the possible deal with the greatest probability.
 ///
 /// # Errors
 /// The errors that `ErrorReason` in the schema documents.

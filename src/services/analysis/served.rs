@@ -1,7 +1,8 @@
 //! The gRPC handlers of `AnalysisService`.
 //!
-//! Owns which work is done before a request waits in the queue, and the stream of a search's parts. Must not know how
-//! a question is solved, or how threads are scheduled.
+//! Owns which work is done before a request waits in the queue, and the stream of messages in which `FindPackages` is
+//! answered: reports of progress, then the parts of the answer. Must not know how a question is solved, or how threads
+//! are scheduled.
 
 use crate::convert::analysis::from_progress;
 use crate::error::ApiError;
@@ -25,13 +26,13 @@ use tonic::{Request, Response, Status};
 /// Minimum time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 
-/// The analyses of the requests of one method.
+/// Runs the analyses of one method. Requests with equal questions share an analysis.
 type AnalysesOf<R> = Analyses<<R as AnalysisRequest>::Question, Outcome<R>, v1::SearchProgress>;
 
-/// The outcome of a request, which equal requests share.
+/// The outcome of a request, which requests with equal questions share.
 type Outcome<R> = Result<<R as AnalysisRequest>::Answer, ApiError>;
 
-/// `AnalysisService` over a store of scenarios.
+/// The implementation of `AnalysisService` for the scenarios of a store.
 #[derive(Clone)]
 pub struct Analyst {
     scenarios: RedLines,
@@ -105,7 +106,7 @@ struct PendingAnalysis<R: AnalysisRequest> {
 }
 
 impl<R: AnalysisRequest> PendingAnalysis<R> {
-    /// Waits for the outcome, which is shared with equal requests.
+    /// Waits for the outcome, which requests with equal questions share.
     async fn outcome(&mut self) -> Result<Arc<Outcome<R>>, ApiError> {
         self.ticket.answer().await.map_err(|failed| match failed {
             AnalysisError::NotBegun | AnalysisError::Late => ApiError::Late,
@@ -114,10 +115,10 @@ impl<R: AnalysisRequest> PendingAnalysis<R> {
     }
 }
 
-/// The stream of the parts of an answer.
+/// The stream of messages in which `FindPackages` is answered.
 type Parts = Pin<Box<dyn Stream<Item = Result<v1::FindPackagesResponse, Status>> + Send>>;
 
-/// The state of a stream of parts.
+/// The state of the stream that answers `FindPackages`.
 ///
 /// The parts stay in the shared outcome until each is sent, because many requests may share it.
 enum StreamState {
