@@ -1,5 +1,5 @@
-//! Compiles the schema to Rust types and services, and to the complete descriptor set for reflection and JSON. Protox
-//! is a compiler written in Rust, so that a build does not need protoc.
+//! Compiles the protobuf schema in `proto/` to Rust types and services, and to the complete descriptor set, which
+//! reflection and the conversion to JSON use. Protox is a compiler written in Rust, so a build does not need protoc.
 
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs, io};
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
 
-    // Generate code only for the files that the program uses. The others are for clients that read the descriptors.
+    // Generate code only for the files whose types the program uses. Of the others, only clients use the descriptors.
     let mut generated = compiler.file_descriptor_set();
     generated.file.retain(|file| {
         matches!(file.package(), "detente.v1" | "google.type") || file.name().ends_with("/timestamp.proto")
@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_file("schema.rs")
         .compile_fds(generated.clone())?;
 
-    // In the server, a response may already be encoded, so it has a type and a codec of its own.
+    // The server can send a cached evaluation that is already encoded. The response that contains it has its own type
+    // in the server, and the server has its own codec.
     let server = out.join("server");
     fs::create_dir_all(&server)?;
     tonic_prost_build::configure()

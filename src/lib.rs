@@ -1,10 +1,10 @@
-//! Détente: which red lines a proposal crosses, whose, why, and who says so.
+//! Détente says which red lines a proposal in a negotiation crosses, whose they are, why, and who says so.
 //!
 //! This crate is the gRPC service and the command line; the engine is in the crates under `crates/`. A module uses only
 //! the modules of lower ranks, here from the highest to the lowest: `cli`; `server`; `services`, `transport`;
 //! `convert`, `middleware`; `access`, `serving`, `error`; `schema`, `shutdown`, `telemetry`, `locks`.
 
-// A panic in a handler fails the caller's request, so every index and every `Option` is handled explicitly.
+// These lints reject code that can panic, because a panic in a handler fails the caller's request.
 #![warn(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -14,8 +14,9 @@
     clippy::unimplemented,
     clippy::unwrap_used
 )]
-// What Debug writes changes with names of types and variants, and with other crates: no text that leaves the program
-// is made of it. The lint finds it in `write!`; for `format!` and events there is a test among tests/contracts.
+// `Debug` output changes if a type or variant is renamed, or another crate is updated. Therefore no text that leaves
+// the program contains it. This lint finds it in `write!`; a test in tests/it/contracts finds it in `format!` and log
+// events.
 #![cfg_attr(not(test), warn(clippy::use_debug))]
 
 pub mod access;

@@ -5,10 +5,11 @@ use detente::cli::Cli;
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
-/// mimalloc.
+/// The memory allocator of the program, mimalloc.
 ///
 /// A call makes many small allocations, and other threads free some of them: compared with the system allocator, a call
-/// needs a fifth to a third less CPU time. The crate's huge-pages feature is off because it nearly doubles memory.
+/// needs a fifth to a third less CPU time. The crate's huge-pages feature is off because it nearly doubles the memory
+/// in use.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

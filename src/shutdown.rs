@@ -1,10 +1,10 @@
-//! Shutdown: the signals that start a drain, and how long a drain may take.
+//! Shutdown: the signals that start a drain, which is an orderly stop, and how long a drain may take.
 //!
-//! Owns the signals, the durations and the outcome of a drain; must not know what is served. SIGTERM or SIGINT starts
-//! the drain: health reports NOT_SERVING; the server waits [`Drain::pause`], still answering, while clients find other
-//! replicas; `Watch` streams end; the listener closes and every connection receives GOAWAY; open calls may finish until
-//! [`Drain::timeout`]. At half of that time, analyses stop and answer with their best result so far. A second signal
-//! ends the process immediately.
+//! Owns the signals, the durations and the outcome of a drain; must not know which services the server has. SIGTERM or
+//! SIGINT starts the drain: health reports NOT_SERVING; the server waits [`Drain::pause`], still answering, while
+//! clients find other replicas; the `Watch` streams of the health service end; the listener closes and every connection
+//! receives GOAWAY; open calls have [`Drain::timeout`] to finish, and are cut off after it. At half of that time,
+//! analyses stop and answer with their best result so far. A second signal ends the process immediately.
 
 use std::future::Future;
 use std::io;
@@ -24,7 +24,7 @@ pub struct Drain {
     ///
     /// Behind a load balancer, set it to the time that the load balancer takes to notice NOT_SERVING.
     pub pause: Duration,
-    /// Time after the pause in which open calls may finish before they are cut; 10 seconds by default.
+    /// Time after the pause in which open calls may finish before they are cut off; 10 seconds by default.
     pub timeout: Duration,
 }
 
@@ -42,7 +42,7 @@ pub enum DrainOutcome {
     Complete,
     /// The timeout passed before every call finished.
     Cut {
-        /// Number of calls that were cut.
+        /// Number of calls that were cut off: their connections closed before the answer was complete.
         calls: usize,
     },
 }
@@ -71,10 +71,10 @@ impl Signals {
         }
     }
 
-    /// Runs the future that `serve` creates.
+    /// Runs a server: the future that `serve` creates.
     ///
-    /// The first signal completes the receiver passed to `serve`; returns `None` if a second signal arrives before the
-    /// future completes.
+    /// The first signal asks the server to drain, by completing the receiver that is passed to `serve`. Returns `None`
+    /// if a second signal arrives before the server has ended.
     pub async fn run_until_signal<F: Future>(
         mut self,
         serve: impl FnOnce(oneshot::Receiver<()>) -> F,

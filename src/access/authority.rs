@@ -1,4 +1,4 @@
-//! The active credentials, against which callers are identified.
+//! The credentials that are accepted now, by which callers are identified.
 //!
 //! Must not know where the credentials come from.
 
@@ -10,7 +10,7 @@ use std::time::SystemTime;
 /// The scheme of the `authorization` header, in lower case.
 const SCHEME: &[u8] = b"bearer";
 
-/// The active tokens and keys, which reloads replace.
+/// The tokens and keys that are accepted now. Reloads of their files replace them.
 #[derive(Debug, Default)]
 pub struct Authority {
     tokens: ArcSwapOption<Tokens>,
@@ -55,7 +55,7 @@ impl Authority {
         }
     }
 
-    /// Replaces the active tokens, and revokes the credentials of callers whose tokens are gone.
+    /// Replaces the active tokens, and revokes callers whose token is gone or whose rights have changed.
     pub fn replace_tokens(&self, tokens: Tokens) {
         let tokens = match &*self.tokens.load() {
             Some(before) => tokens.replacing(before),

@@ -12,13 +12,13 @@ use std::time::SystemTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CallerRole {
-    /// May evaluate and list.
+    /// May evaluate proposals and read scenarios.
     Reader,
-    /// May also run analyses and evaluate hypotheses.
+    /// May also run analyses (searches for deals) and evaluate hypotheses.
     Analyst,
 }
 
-/// A caller with its rights. Clones share the state of revocation.
+/// A caller with its rights. Revoking a caller revokes all its clones.
 #[derive(Clone, Debug)]
 pub struct Caller {
     inner: Arc<Inner>,
@@ -28,7 +28,7 @@ pub struct Caller {
 struct Inner {
     name: Box<str>,
     role: CallerRole,
-    /// `None`: all scenarios.
+    /// The scenarios that the caller may see; `None` for all scenarios.
     scenarios: Option<BTreeSet<ScenarioId>>,
     is_known: bool,
     /// Expiry of the credentials; `None` if they do not expire.

@@ -1,6 +1,6 @@
 //! The error of a file of tokens or keys.
 //!
-//! Must not know of the contents of such a file.
+//! Must not know what such a file contains.
 
 use thiserror::Error;
 

@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Largest JWKS file, in bytes.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
-/// Keys in a JWKS file.
+/// Maximum number of keys in a JWKS file.
 const MAX_KEYS: usize = 100;
 /// Longest token, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -34,13 +34,13 @@ const LEEWAY: Duration = Duration::from_secs(30);
 const MAX_TIMESTAMP: f64 = 253_402_300_799.0;
 /// Longest name of a caller, in bytes.
 const MAX_NAME_BYTES: usize = 128;
-/// Verified tokens to cache, because verifying a signature takes longer than an evaluation.
+/// Number of verified tokens that are cached, because verifying a signature takes longer than an evaluation.
 const CACHED_TOKENS: usize = 4_096;
-/// Skipped keys that the error of a file without usable keys lists.
+/// Maximum number of skipped keys that the error for a file without usable keys lists.
 const MAX_LISTED_KEYS: usize = 5;
 /// Sizes of RSA keys with which the library verifies signatures, in bits.
 const RSA_BITS: RangeInclusive<usize> = 2_048..=8_192;
-/// Members of a JWK that only the key's owner may have.
+/// The JSON members of a JWK that contain a secret, which a file of public keys must not have.
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
 
 /// A signature algorithm for tokens; always asymmetric, so that a verifier cannot sign tokens.
@@ -206,8 +206,8 @@ impl Keys {
         if !key.algorithms.contains(&header.alg) {
             return Err(AuthenticationError::WrongKey);
         }
-        // The library checks the signature only. `check` verifies the claims, because the library uses the system
-        // clock.
+        // The library checks the signature only. `check` verifies the claims, because the library would compare them
+        // with the system clock instead of `now`.
         let mut validation = Validation::new(header.alg);
         (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
         validation.required_spec_claims.clear();
@@ -242,7 +242,7 @@ impl Keys {
         if !has_audience {
             return Err(AuthenticationError::WrongAudience);
         }
-        // Logs contain the subject.
+        // Logs contain the subject, so it may have printable characters only.
         let sub = &claims.sub;
         if !(1..=MAX_NAME_BYTES).contains(&sub.len()) || !sub.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(AuthenticationError::NoSubject);
@@ -258,7 +258,7 @@ impl Keys {
         Ok(Caller::signed(sub, role, scenarios, Some(until), key.revoked.clone()))
     }
 
-    /// Takes the place of `before`: revokes the callers whose tokens were signed with keys that are gone.
+    /// Prepares these keys to replace `before`: revokes the callers whose tokens were signed with keys that are gone.
     pub(super) fn replacing(mut self, before: &Self) -> Self {
         for old in &before.keys {
             match self.keys.iter_mut().find(|new| new.jwk == old.jwk) {
@@ -273,7 +273,7 @@ impl Keys {
 /// Parses a key that can verify tokens.
 ///
 /// # Errors
-/// Why it cannot verify any.
+/// Why the key cannot verify any token.
 fn parse_key(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<PublicKey, String> {
     let jwk: Jwk = serde_json::from_value(key).map_err(|_| "is not a JWK".to_owned())?;
     if !is_for_signatures(&jwk) {
@@ -309,7 +309,8 @@ fn is_for_signatures(jwk: &Jwk) -> bool {
 
 /// Returns the algorithms that a key can verify.
 ///
-/// That is the algorithm that it names, if its type supports it, or else every algorithm of its type.
+/// A key that names an algorithm can verify only that one, if its type supports it. A key that names none can verify
+/// every algorithm of its type.
 fn algorithms(jwk: &Jwk) -> Vec<Algorithm> {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     let of_type: &[(Algorithm, KeyAlgorithm)] = match &jwk.algorithm {

@@ -1,12 +1,12 @@
 //! The list of scenarios to which credentials restrict a caller.
 //!
-//! Must not know in which kind of credentials the list stands.
+//! Must not know which kind of credentials contains the list.
 
 use detente_core::scenario::ids::ScenarioId;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// Scenarios to which a caller can be restricted.
+/// Maximum number of scenarios in the list.
 pub(super) const MAX_SCENARIOS: usize = 1_000;
 
 /// Deserialises a list and rejects `null`.

@@ -15,9 +15,9 @@ use subtle::ConstantTimeEq;
 
 /// Largest token file, in bytes.
 const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
-/// Tokens in a file.
+/// Maximum number of tokens in a file.
 const MAX_TOKENS: usize = 10_000;
-/// YAML values in a file, including keys and lists.
+/// Maximum number of YAML values in a file, including keys and lists.
 const MAX_VALUES: usize = 250_000;
 /// Longest name of a caller, in bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -29,7 +29,8 @@ type Hash = [u8; 32];
 /// A token is looked up by a keyed hash of its SHA-256, so that the time of a lookup reveals nothing about the other
 /// tokens; the entry found is compared in constant time.
 pub struct Tokens {
-    // The map's key is a hash with a secret random key. Two tokens rarely share one.
+    // The key of the map is a hash of the token's SHA-256 with the secret random state `keyed`. Two tokens rarely have
+    // equal hashes; each value is a list because they may.
     callers: HashMap<u64, Vec<(Hash, Caller)>>,
     keyed: RandomState,
     count: usize,
@@ -43,7 +44,8 @@ impl std::fmt::Debug for Tokens {
 
 /// An entry of the file.
 ///
-/// Every key is required, because a truncated file must never grant more than the whole file.
+/// An entry without one of these fields is rejected, because a truncated file must never grant more than the whole
+/// file.
 struct Entry<'a> {
     caller: &'a str,
     sha256: &'a str,
@@ -179,9 +181,9 @@ impl Tokens {
         self.get(&Sha256::digest(token).into()).cloned()
     }
 
-    /// Takes the place of `before`, and revokes credentials that are no longer in the file.
+    /// Prepares these tokens to replace `before`: revokes the callers whose token or rights are not in the new file.
     ///
-    /// Callers whose token and rights are unchanged stay valid.
+    /// Callers whose token and rights are unchanged stay valid, with the same state of revocation.
     pub(super) fn replacing(mut self, before: &Self) -> Self {
         for (hash, caller) in before.callers.values().flatten() {
             let now = self.get_mut(hash).filter(|now| now.has_rights_of(caller));

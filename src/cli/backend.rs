@@ -1,6 +1,6 @@
-//! The backend of a command: the service in this process, on scenario files, or a remote server.
+//! The backend of a command, which answers its requests: the service in this process, on scenario files, or a server.
 //!
-//! Owns the options that choose it. Must not know how answers are printed.
+//! Owns the options that choose the backend. Must not know how answers are printed.
 
 use crate::cli::client::{Client, Credentials};
 use crate::cli::progress::Progress;
@@ -30,7 +30,7 @@ pub(crate) struct Target {
     #[arg(long, value_name = "URL")]
     server: Option<String>,
 
-    /// Authorities that may issue the certificate of the server, in PEM. [default: those of the system]
+    /// File of the authorities that may issue the server's certificate, in PEM. [default: those of the system]
     #[arg(long, value_name = "FILE", requires = "server")]
     ca: Option<PathBuf>,
 
@@ -79,7 +79,7 @@ impl Target {
 }
 
 impl Backend {
-    /// A backend in this process that holds `scenarios`.
+    /// Creates a backend in this process that answers from `scenarios`.
     pub(crate) fn of(scenarios: Vec<Compiled>) -> Result<Self> {
         Ok(Backend::Local(RedLines::new(Arc::new(Store::new(scenarios)?))))
     }
@@ -197,7 +197,7 @@ impl Backend {
         }
     }
 
-    /// The first `max` reference proposals of a scenario, and the number of all of them.
+    /// The first `max` reference proposals of a scenario (those that it contains), and the number of all of them.
     pub(crate) fn list_proposals(&self, parent: &str, max: i32) -> Result<v1::ListProposalsResponse, CallError> {
         let request = v1::ListProposalsRequest {
             parent: parent.to_owned(),

@@ -28,7 +28,7 @@ pub(crate) enum ConnectError {
     /// The URL is not one of `http` or `https`.
     #[error("`{0}` is not a server's URL; use one like http://127.0.0.1:50051 or https://detente.example:50051")]
     Url(String),
-    /// The token holds characters that an HTTP header must not hold.
+    /// The token contains characters that an HTTP header must not contain.
     #[error("the token (--token-file) contains characters that are not allowed in an HTTP header")]
     Token,
     /// The TLS settings are not usable, for example because the file of authorities has no certificate.
@@ -47,21 +47,23 @@ pub(crate) enum ConnectError {
     Runtime(#[from] io::Error),
 }
 
-/// Number of requests that are read ahead of their answers. It bounds the memory: a request has up to 1 MiB.
+/// Number of requests of a stream that are read ahead of their answers.
+///
+/// It limits the memory in use, because a request has up to 1 MiB.
 const READ_AHEAD: usize = 32;
 
-/// One line of the input of a stream.
+/// What one line of a command's input becomes in a stream of evaluations.
 #[derive(Debug)]
 pub(crate) enum Turn {
     /// A request that the server answers.
     Ask(v1::StreamEvaluateProposalsRequest),
-    /// A line that is not sent because its answer is known: an error. It keeps its place in the order.
+    /// The answer to a line that is not sent, because it is not a request: an error. It keeps its place in the order.
     Answered(v1::StreamEvaluateProposalsResponse),
 }
 
-/// A receiver of the answers of a stream.
+/// A receiver of the answers of a stream, which writes them to the command's output.
 pub(crate) trait Sink {
-    /// The answers cannot be written, or the requests cannot be read.
+    /// Why the answers cannot be written, or the requests cannot be read.
     type Error: Send + 'static;
 
     /// Takes the next answer.
@@ -77,7 +79,7 @@ pub(crate) trait Sink {
     fn flush(&mut self) -> Result<(), Self::Error>;
 }
 
-/// A stream ended before its last answer.
+/// Why a stream ended before its last answer.
 #[derive(Debug)]
 pub(crate) enum StreamError<E> {
     /// The server or the connection ended the stream.
@@ -86,10 +88,12 @@ pub(crate) enum StreamError<E> {
     Local(E),
 }
 
-/// The source of the next answer in the order of the input.
+/// Where the next answer comes from, in the order of the input.
 enum Slot<E> {
     FromServer,
+    /// An answer that needs no server.
     Local(Box<v1::StreamEvaluateProposalsResponse>),
+    /// Nowhere: reading the input failed.
     Stopped(E),
 }
 
@@ -123,7 +127,7 @@ impl Interceptor for Bearer {
     }
 }
 
-/// A connection to a server, with methods that block until the answer is there.
+/// A connection to a server, with methods that block until the answer has arrived.
 #[derive(Debug)]
 pub(crate) struct Client {
     runtime: Runtime,
@@ -251,7 +255,7 @@ impl Client {
         self.runtime.block_on(self.analysis.clone().suggest_amendments(request)).map(Response::into_inner)
     }
 
-    /// Calls FindPackages: returns all parts except progress, which goes to `show` as it arrives.
+    /// Calls FindPackages: returns all parts of the response except the progress, which goes to `show` as it arrives.
     ///
     /// # Errors
     /// The status that the server returns.

@@ -1,6 +1,7 @@
-//! Lines of a file or of standard input, one at a time, in bounded memory.
+//! Reads the lines of a file or of standard input, one at a time, in bounded memory.
 //!
-//! Owns blank lines, lengths, UTF-8 and line numbers. Must not know the meaning of a line.
+//! Skips blank lines, limits the length of lines, checks that they are UTF-8, and numbers them. Must not know the
+//! meaning of a line.
 
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -17,9 +18,9 @@ pub(crate) struct LineReader {
     /// Number of the line read last, from 1, blank lines included.
     number: u64,
     line: Vec<u8>,
-    /// The longest line that is kept, in bytes.
+    /// The longest line that is accepted, in bytes.
     max_bytes: usize,
-    /// What a line holds, for messages: "a request".
+    /// What a line contains, for messages, like "a request".
     item: &'static str,
     /// Whether the line read last ends with a newline.
     has_end: bool,
@@ -52,7 +53,7 @@ impl LineReader {
         self.number
     }
 
-    /// Whether the line read last ends with a newline. A line that was cut off does not.
+    /// Whether the line read last ends with a newline. A line of which the end is missing does not.
     pub(crate) fn has_ended(&self) -> bool {
         self.has_end
     }
@@ -87,7 +88,7 @@ impl LineReader {
 
     /// Reads a line without its newline; returns whether it is too long, or `None` at the end.
     ///
-    /// A line that is too long is not kept.
+    /// The text of a line that is too long is discarded, so that memory stays bounded.
     fn read_line(&mut self) -> io::Result<Option<bool>> {
         self.line.clear();
         self.has_end = false;

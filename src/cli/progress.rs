@@ -1,6 +1,6 @@
-//! The progress display of an analysis.
+//! The progress display of an analysis, which is a search for deals and may take seconds.
 //!
-//! Owns when and how it is drawn. Must not know the analyses.
+//! Owns when and how the display is drawn. Must not know which analyses exist.
 
 use crate::convert::wording::search::phase;
 use detente_analysis::{Budget, SearchProgress};
@@ -21,7 +21,7 @@ pub(crate) struct Progress {
     ticker: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// Work that takes less time is not shown.
+/// Time after which the display appears; work that ends earlier shows nothing.
 const SHOW_AFTER: Duration = Duration::from_millis(300);
 /// Time between two movements of the spinner.
 const TICK: Duration = Duration::from_millis(100);

@@ -1,6 +1,6 @@
 //! The progress display of commands that read many lines.
 //!
-//! Owns how it is drawn. Must not know the commands.
+//! Owns how the display is drawn. Must not know the commands.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt;
@@ -9,7 +9,9 @@ use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(200);
 
-/// Starts a counter like "1,200 answered, 300/s". Hidden without a terminal, or unless `shown`.
+/// Starts a counter like "1,200 answered, 300/s", where `done` is "answered".
+///
+/// The counter is hidden without a terminal, or if `shown` is false.
 pub(crate) fn start_counter(done: &str, shown: bool) -> ProgressBar {
     let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if !shown || !io::stderr().is_terminal() {

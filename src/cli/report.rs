@@ -16,7 +16,9 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
-/// The text that a command prints, and whether its check holds. Without a check, `holds` is true.
+/// The text that a command prints, and whether the command's check passed (`holds`), which decides its exit code.
+///
+/// For a command that checks nothing, `holds` is true.
 pub(crate) struct Report {
     pub(crate) text: String,
     pub(crate) holds: bool,

@@ -9,7 +9,9 @@ use std::time::Duration;
 use thiserror::Error;
 use tonic::Code;
 
-/// An error that is answered in place of a response, or in place of one item of a batch or stream.
+/// An error that a caller receives in place of a response.
+///
+/// In a batch or stream, an error can also take the place of the answer to one item.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ApiError {
     /// The request has faults. All of them are listed.
@@ -45,7 +47,7 @@ pub enum ApiError {
         /// The most similar known name, if one is similar enough.
         nearest: Option<String>,
     },
-    /// The reference proposal does not exist in the scenario.
+    /// The scenario does not contain the requested proposal.
     #[error("there is no proposal `{name}`{}", did_you_mean(nearest.as_deref()))]
     ProposalNotFound {
         /// The requested name.
@@ -53,12 +55,12 @@ pub enum ApiError {
         /// The most similar known name, if one is similar enough.
         nearest: Option<String>,
     },
-    /// The server does not hold the requested revision.
+    /// The server does not have the requested revision of the scenario, or no longer keeps it.
     #[error("the server does not hold revision `{requested}`; the current revision is `{current}`")]
     RevisionNotHeld {
         /// The requested revision.
         requested: String,
-        /// The current revision.
+        /// The revision that the server uses now.
         current: String,
     },
     /// The answer would exceed the size limit.
@@ -80,16 +82,16 @@ pub enum ApiError {
         /// Limit, in bytes.
         limit: usize,
     },
-    /// The connection has as many streams of evaluations as it may have.
+    /// The connection already has the maximum number of open streams of evaluations.
     #[error("a connection can have {limit} streams of evaluations open at a time; end one, or use another connection")]
     TooManyStreams {
-        /// Streams that a connection may have at a time.
+        /// Maximum number of streams of evaluations that a connection may have open at a time.
         limit: usize,
     },
     /// A stream of evaluations received no request within its idle time.
     #[error("no request arrived for {seconds} seconds; earlier requests are answered; send the others in a new stream")]
     StreamIdle {
-        /// The idle time.
+        /// The time without a request after which the server ends the stream, in seconds.
         seconds: u64,
     },
     /// The server is shutting down.
@@ -114,10 +116,10 @@ pub enum ApiError {
     /// The server is at its concurrency limit, or the queue for longer work is full.
     #[error("the server is at its concurrency limit; retry later")]
     Overloaded,
-    /// The answers that the client has not read yet fill the connection's response budget.
+    /// The answers that the client has not read yet fill the memory that the connection may use for them.
     #[error("unread answers fill the {limit} bytes that this connection may hold; read them, then retry")]
     AnswersUnread {
-        /// The budget, in bytes.
+        /// The memory for unread answers that one connection may use, in bytes.
         limit: usize,
     },
     /// The call has no credentials, or credentials that are not valid.
@@ -129,7 +131,7 @@ pub enum ApiError {
     /// The caller is identified, but its role does not allow the request.
     #[error("{what} require the role `analyst`; your role is `reader`")]
     RoleNotEnough {
-        /// The part of the API that needs the role, in the plural.
+        /// What the role `reader` may not use, in the plural: `analyses` or `hypotheses`.
         what: &'static str,
     },
     /// The caller's quota is used up for the moment.
@@ -149,10 +151,10 @@ pub enum ApiError {
     /// The server did not receive the whole request in time.
     #[error("the request did not arrive completely within {seconds} seconds")]
     RequestTooSlow {
-        /// Time that the server waits for a whole request.
+        /// Time that the server waits for a whole request, in seconds.
         seconds: u64,
     },
-    /// The handler panicked.
+    /// The handler of the call panicked.
     #[error("internal error; see incident {incident} in the server log")]
     Internal {
         /// The id under which the log has the details.

@@ -1,6 +1,6 @@
-//! Refused calls as text for people.
+//! Refused calls as text for users of the command line.
 //!
-//! Owns how the command line shows a status. Must not know where the call was answered.
+//! Owns how the command line shows a status. Must not know whether a server or this process answered the call.
 
 use super::api_error::ApiError;
 use thiserror::Error;

@@ -1,6 +1,7 @@
 //! The code, the reason, the metadata and the standard details of each error.
 //!
-//! Owns the only match over all errors. Must not know how a status is encoded.
+//! Owns the only match over all errors, so that these facts are stated in one place. Must not know how a status is
+//! encoded.
 
 use super::api_error::ApiError;
 use super::violations::Violations;
@@ -12,7 +13,7 @@ use tonic::Code;
 
 /// The facts about an error.
 ///
-/// They borrow from the error, so that asking for its code or reason makes no text.
+/// They borrow from the error, so that no text is formatted for code that reads only the status code or the reason.
 pub(super) struct ErrorFacts<'a> {
     pub(super) code: Code,
     pub(super) reason: ErrorReason,

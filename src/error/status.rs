@@ -1,4 +1,4 @@
-//! Errors as statuses: of a call, and of one item of a batch or stream.
+//! Converts errors to gRPC statuses: of a call, and of one item of a batch or stream.
 //!
 //! Owns how details are encoded. Must not know which errors have which details.
 

@@ -6,13 +6,15 @@
 use detente_condition::nearest;
 use std::fmt;
 
-/// Bytes of faults that are listed. Details travel in trailers in base64, and clients limit trailers to about 8 KiB.
+/// Maximum total size of the faults that an error lists, in bytes.
+///
+/// Details travel in trailers in base64, and clients limit trailers to about 8 KiB.
 const MAX_VIOLATION_BYTES: usize = 4 * 1024;
 
-/// Suggestions that one answer may contain.
+/// Maximum number of names for which one error may suggest a similar name ("did you mean ...").
 const MAX_HINTS: usize = 16;
 
-/// Characters of a caller's text that an error repeats.
+/// Maximum number of characters of a caller's text that an error repeats.
 const MAX_QUOTED_CHARACTERS: usize = 64;
 
 /// Returns a caller's text in a form that a message may repeat: escaped, and at most 64 characters.
@@ -24,7 +26,7 @@ pub fn quoted(text: &str) -> String {
     quoted
 }
 
-/// The faults of a request, each with its field path, and the limits that it exceeds.
+/// The faults of a request, each with its field path, and the names of the exceeded limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violations {
     pub(crate) listed: Vec<(String, String)>,
@@ -42,7 +44,9 @@ impl Violations {
         violations
     }
 
-    /// Creates an empty list that makes no suggestions, because finding them costs more than all other checks.
+    /// Creates an empty list for which no similar names are searched.
+    ///
+    /// Such a search costs more than all other checks, so a batch makes suggestions only for its first faulty items.
     pub fn without_suggestions() -> Self {
         Self { hints: MAX_HINTS, ..Self::default() }
     }
@@ -66,7 +70,7 @@ impl Violations {
         self.add(field, description);
     }
 
-    /// Returns the most similar known name.
+    /// Returns the known name most similar to `name`, which an error can then suggest.
     ///
     /// Always `None` after the first 16 searches, because a search costs more than all other checks of a request.
     pub fn nearest<'a>(&mut self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

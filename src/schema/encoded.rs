@@ -1,4 +1,4 @@
-//! Responses around an evaluation that is already encoded.
+//! A response that contains an evaluation in encoded form.
 //!
 //! On the wire, a nested message and a `bytes` field look alike: a tag, a length, the bytes. The cache can therefore
 //! send an encoded evaluation again without encoding it again.

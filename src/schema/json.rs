@@ -18,7 +18,7 @@ pub enum JsonError {
     #[error("the schema has no message `{0}`")]
     UnknownMessage(String),
     /// The encoded message does not match the schema.
-    #[error("the message cannot be read by the schema")]
+    #[error("the encoded message does not match the schema")]
     Decode(#[from] prost::DecodeError),
     /// The text is not JSON, or does not match the message.
     #[error(transparent)]

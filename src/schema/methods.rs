@@ -1,4 +1,6 @@
 //! The methods that the server offers, as request paths name them, without the leading slash.
+//!
+//! Metrics name only these methods: callers could fill the memory with paths that they invent.
 
 use crate::schema::proto::DESCRIPTORS;
 use prost_reflect::DescriptorPool;

@@ -1,6 +1,6 @@
 //! The protobuf schema: the generated types and services, resource names, the JSON form of messages, the codec.
 //!
-//! Must not know scenarios, or which of them are served.
+//! Must not know which scenarios exist or what they contain.
 
 pub mod codec;
 pub mod encoded;

@@ -15,7 +15,7 @@ pub fn red_line(scenario: &ScenarioId, id: &RedLineId) -> String {
     ["scenarios/", scenario.as_str(), "/redLines/", id.as_str()].concat()
 }
 
-/// Returns the name of a reference proposal.
+/// Returns the name of a reference proposal, which is a proposal that the scenario contains.
 pub fn proposal(scenario: &ScenarioId, id: &ProposalId) -> String {
     ["scenarios/", scenario.as_str(), "/proposals/", id.as_str()].concat()
 }

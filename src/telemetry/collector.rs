@@ -1,4 +1,4 @@
-//! The OpenTelemetry collector, and the target of the spans that it receives.
+//! The settings of the OpenTelemetry collector, and the target of the spans that it receives.
 //!
 //! Must not know how spans and metrics are exported.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The log target of the events and spans of calls.
 pub const CALL_TARGET: &str = "detente::call";
 
-/// An OpenTelemetry collector of traces and metrics, and what is sent to it.
+/// The OpenTelemetry collector to which traces and metrics are sent, and how much is sent.
 ///
 /// A build without the feature `otlp` sends nothing, and rejects every collector.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,4 +1,4 @@
-//! Metrics: one set of instruments, scraped by Prometheus and sent to a collector over OTLP.
+//! Metrics: one set of instruments, which Prometheus scrapes and which can be sent to a collector over OTLP.
 //!
 //! Owns the instruments of calls and connections, which are recorded as they happen. Counts that other modules keep
 //! (cache, analyses, decision log) are read at each scrape. Must not know what a call does.
@@ -195,7 +195,7 @@ impl Metrics {
         Ok(TextEncoder::new().encode_to_string(&self.inner.registry.gather())?)
     }
 
-    /// Sends the remaining metrics to the collector, and stops.
+    /// Sends the remaining metrics to the collector, for up to two seconds, and stops the export.
     pub fn end(&self) {
         if let Err(error) = self.inner.provider.shutdown_with_timeout(Duration::from_secs(2)) {
             tracing::debug!(target: LOG_TARGET, %error, "cannot send the remaining metrics");

@@ -1,9 +1,10 @@
-//! The figures of the process: CPU time, memory, threads, file descriptors.
+//! Metrics of the process: CPU time, memory, threads, file descriptors.
 //!
-//! Reads the system at each scrape, except for the start of the process, which must not vary between scrapes: an alert
-//! counts its changes. The names are those that Prometheus' client libraries give these metrics, so that common
-//! dashboards and alerts work. A figure that the system does not report is left out: where there is no `/proc`, all but
-//! the CPU time and the maximum number of file descriptors. Must not know what the process does.
+//! Asks the operating system for the figures at each scrape. Only the start time of the process is read once: it must
+//! not vary between scrapes, because an alert takes each change of it for a restart. The names are those that
+//! Prometheus' client libraries give these metrics, so that common dashboards and alerts work. A figure that the system
+//! does not report is left out: a system without `/proc` reports only the CPU time and the maximum number of file
+//! descriptors. Must not know what the process does.
 
 use super::metrics::Metrics;
 use rustix::param::{clock_ticks_per_second, page_size};
@@ -57,12 +58,16 @@ fn statistic(position: usize) -> Option<f64> {
     figure(&fs::read_to_string("/proc/self/stat").ok()?, position)
 }
 
-/// The program's name is in parentheses, and may itself contain spaces and parentheses.
+/// Reads the figure at `position` in the text of `/proc/self/stat`.
+///
+/// Positions are counted after the last parenthesis, because the program's name, which is in parentheses, may itself
+/// contain spaces and parentheses.
 fn figure(stat: &str, position: usize) -> Option<f64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(position)?.parse().ok()
 }
 
-/// The start of the process: the start of the system, and the clock ticks from there.
+/// Returns the start of the process, in seconds since the Unix epoch: the start of the system, plus the clock ticks
+/// between the two.
 fn start_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let boot: f64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;

@@ -71,7 +71,7 @@ impl Spans {
     }
 }
 
-/// Adds a reader that sends the provider's metrics to the collector at its interval.
+/// Adds a reader that sends the provider's metrics to the collector at the interval of `otlp`.
 pub(super) fn export_metrics(
     provider: MeterProviderBuilder,
     otlp: &Otlp,
@@ -96,6 +96,6 @@ impl Extractor for Headers<'_> {
 
 /// Makes the caller's span the parent of `span`, if the headers of the call name one.
 pub fn set_parent(span: &Span, headers: &HeaderMap) {
-    // It fails only without a collector, which would be the only reader of the parent.
+    // The assignment fails only if no collector is configured. Then nothing reads the parent, so the error is ignored.
     let _ = span.set_parent(TraceContextPropagator::new().extract(&Headers(headers)));
 }

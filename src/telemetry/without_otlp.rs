@@ -16,7 +16,7 @@ use tracing_subscriber::layer::Identity;
 #[error("this build has no OTLP support; build with `--features otlp`")]
 pub struct ExporterError;
 
-/// The exporter of spans, which no value of this build has.
+/// The exporter of spans. The type has no values, because this build cannot create an exporter.
 #[derive(Debug)]
 pub(super) enum Spans {}
 

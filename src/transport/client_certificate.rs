@@ -41,7 +41,7 @@ impl ClientCertificate {
     /// Completes when the certificate has expired, or when no configured authority trusts it any more.
     pub(crate) async fn wait_until_invalid(self) {
         let left = self.until.duration_since(SystemTime::now()).unwrap_or_default();
-        // The timeout elapses when the certificate expires.
+        // Both results mean that the certificate is invalid: the timeout elapses when the certificate expires.
         let _ = timeout(left, self.wait_until_untrusted()).await;
     }
 
@@ -76,7 +76,8 @@ fn identity_of(certificate: &CertificateDer<'_>) -> (Arc<str>, SystemTime) {
         let common = || parsed.subject().iter_common_name().next()?.as_str().ok().map(str::to_owned);
         alternative.or_else(common)
     });
-    // An authority has signed the name, but logs contain it: accept printable characters only, up to a length.
+    // Logs contain the name. An authority has signed it, but it may still be long or contain control characters, so
+    // only printable characters up to a length are accepted.
     let is_usable = |name: &String| {
         !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.bytes().all(|byte| byte.is_ascii_graphic())
     };

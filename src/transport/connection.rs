@@ -3,9 +3,9 @@
 //! Owns everything between the accepted socket and the requests on it. Must not know about RPC methods or messages.
 //!
 //! tonic's own transport is not used, for four reasons: its accept loop spins when file descriptors run out;
-//! connections that never send anything stay open for ever and outlast every drain; all connections reach their maximum
-//! age at the same time; and its handling of `grpc-timeout` (see [`crate::middleware::deadline`]) cannot be turned off.
-//! hyper's server, which tonic uses too, has none of these faults.
+//! connections that never send anything stay open for ever and outlast every shutdown; all connections reach their
+//! maximum age at the same time; and its handling of `grpc-timeout` (see [`crate::middleware::deadline`]) cannot be
+//! turned off. hyper's server, which tonic uses too, has none of these faults.
 
 use crate::middleware::connection_context::{Peer, StreamLimit};
 use crate::middleware::response_budget::ConnectionBudget;
@@ -52,18 +52,18 @@ const MAX_PENDING_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 1024;
 /// Bytes that a client may send on one stream before the server has read them.
 ///
-/// h2 charges every DATA frame below 256 bytes with the missing bytes. If the charges exceed half of the connection's
-/// window, h2 closes the connection (GOAWAY, `too_many_data_frames`), and with it every other call. A stream of
-/// evaluations is read no faster than it is answered, so its window is often full of small frames. The windows and the
-/// number of streams of evaluations ([`MAX_STREAMS_OF_EVALUATIONS`](crate::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS)) are
-/// therefore set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the
-/// window.
+/// For each DATA frame below 256 bytes that waits to be read, h2 counts the bytes that it lacks to 256. If the sum
+/// exceeds half of the connection's window, h2 closes the connection (GOAWAY, `too_many_data_frames`), which ends every
+/// other call on it. A stream of evaluations is read no faster than it is answered, so its window is often full of
+/// small frames. The windows and the number of streams of evaluations
+/// ([`MAX_STREAMS_OF_EVALUATIONS`](crate::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS)) are therefore
+/// set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the window.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// Bytes that a client may send on all streams of a connection before the server has read them.
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// Bytes that one stream may buffer while its client does not read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
-/// Time that open calls may still take once the client's certificate has become invalid.
+/// Time that open calls have to finish after the client's certificate has become invalid.
 const CERTIFICATE_GRACE: Duration = Duration::from_secs(10);
 
 /// Limits of one connection.
@@ -139,7 +139,7 @@ pub(crate) enum CloseReason {
     Age,
     /// The client's certificate has expired, or its authority is no longer trusted.
     Certificate,
-    /// The server is draining.
+    /// The server is draining: it is shutting down.
     Drain,
     /// The client did not answer a keepalive ping.
     Keepalive,
@@ -199,7 +199,7 @@ pub(crate) struct ConnectionConfig {
     pub(crate) http2: Builder<StallGuard>,
     pub(crate) limits: ConnectionLimits,
     pub(crate) tls: Option<Tls>,
-    /// Becomes true when the drain closes connections.
+    /// Becomes true when connections must close because the server is draining (shutting down).
     pub(crate) closing: watch::Receiver<bool>,
 }
 
@@ -210,9 +210,10 @@ pub(crate) struct ConnectionConfig {
 ///
 /// # Errors
 /// If the connection closes before it can carry calls.
-// Most connections are idle most of the time, and each one owns this future, so its size matters. An `async fn` would
-// keep its arguments beside the values made of them. A task reserves memory for its largest stage, so each stage is in
-// a box of its own that is freed when the stage ends. Without both measures, each connection would take a fifth more
+// Most connections are idle most of the time, and each one owns this future, so its size matters. The future of an
+// `async fn` would keep the arguments in addition to the values made of them, so this function returns an `async`
+// block. A future is as large as its largest stage (opening the connection, serving calls), so each stage is in a box
+// of its own that is freed when the stage ends. Without these two measures, each connection would take a fifth more
 // memory.
 pub(crate) fn serve<S, B>(
     stream: TcpStream,

@@ -1,9 +1,11 @@
 //! Resets a call whose client leaves the answer unread, so that its memory is released.
 //!
-//! Flow control makes a transport wait for its client without a limit, and a body that is not polled cannot end itself.
-//! But hyper runs the task of each call on an executor that the server supplies. The executor in this module checks,
-//! after each poll of a call, whether the answer's body was polled again after its last frame. Frames are small, so
-//! that a slow client is not mistaken for one that does not read. Must not know about RPC methods or messages.
+//! Because of HTTP/2 flow control, hyper waits for a client that does not read, without a time limit. Meanwhile it does
+//! not poll the body of the answer, so the body cannot end the call. But hyper runs the task of each call on an
+//! executor that the server supplies. The executor in this module checks, after each poll of a call, whether the
+//! answer's body was polled again after its last frame. If not, the frame still waits for the client, and after a time
+//! the executor drops the call. Frames are small, so that a slow client is not mistaken for one that does not read.
+//! Must not know about RPC methods or messages.
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::rt::Executor;
@@ -40,6 +42,7 @@ struct BodyProgress {
 /// Executor that runs calls and resets those whose answers are left unread.
 #[derive(Clone, Debug)]
 pub(crate) struct StallGuard {
+    /// Time that a client may leave an answer unread.
     pub(crate) stall: Duration,
     /// Number of calls reset.
     pub(crate) stalled: Arc<AtomicU64>,
@@ -63,7 +66,7 @@ pin_project! {
         call: F,
         guard: StallGuard,
         progress: BodyProgress,
-        // Runs while the client has not taken the last frame.
+        // Runs while the last frame waits for the client.
         #[pin]
         timer: Option<StallTimer>,
     }
@@ -112,8 +115,9 @@ impl<F: Future> Future for GuardedCall<F> {
 
 /// Largest frame, in bytes.
 ///
-/// A long answer is produced as its client reads; if the transport buffered the whole answer, the call would be over,
-/// and nothing could end the wait for the client.
+/// A longer frame is split, so that the transport takes a long answer in parts while the client reads. If the transport
+/// buffered the whole answer at once, the body would be at its end, and this module could not detect that the client
+/// does not read.
 const LARGEST_FRAME: usize = 32 * 1024;
 
 pin_project! {

@@ -1,4 +1,4 @@
-//! Coalesces the writes of a connection.
+//! Coalesces the small writes of a connection into fewer system calls.
 //!
 //! h2 writes every DATA frame of 256 bytes or more separately, and flushes it before it takes the next one. A
 //! connection with many calls therefore pays for many small writes, and a system call costs more than copying its

@@ -1,7 +1,7 @@
-//! Imports of other negotiation formats as scenario files.
+//! Converts files of other negotiation formats to scenario files.
 //!
-//! Owns the reading of other formats and their translation: text in, the text of a scenario file out. Must not know of
-//! evaluation, the wire, clocks or the file system.
+//! Owns the reading of other formats and their translation: text in, the text of a scenario file out. Must not know how
+//! proposals are evaluated, and must not use the network, clocks or the file system.
 
 #![cfg_attr(
     not(test),

@@ -1,6 +1,8 @@
 //! The options that all commands of analysis share: goal, pins, floor, parties and timeout.
 //!
-//! Must not know the commands.
+//! These commands search for packages, which are possible deals with an answer to every issue that matters. The options
+//! say what a package must achieve (the goal, and pins, which are terms that it must have) and which red lines count:
+//! those of the chosen parties, if a crossing has at least the firmness of the floor. Must not know the commands.
 
 use crate::cli::args::inputs::Inputs;
 use crate::cli::args::parsers::{assignment, firmness, long_duration};
@@ -11,10 +13,10 @@ use clap::Args;
 use detente_core::scenario::model::Firmness;
 use std::time::Duration;
 
-/// The aim of an analysis: the goal of a package, and the red lines that count.
+/// The aim of an analysis: what a package must achieve, and which red lines count.
 #[derive(Args, Debug)]
 pub(crate) struct AimOptions {
-    /// Condition that every package must meet, as in scenario files, like `sanctions == "keep"`.
+    /// Condition that every package (possible deal) must meet, as in scenario files, like `sanctions == "keep"`.
     #[arg(long, value_name = "CONDITION")]
     goal: Option<String>,
 

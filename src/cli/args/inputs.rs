@@ -1,7 +1,7 @@
 //! Answers to issues and values of circumstances, as options and proposal files write them.
 //!
-//! Reads them with the domains that the service returns, so that options work the same with a server. Must not know the
-//! commands.
+//! Reads them with the domains (the possible answers) that the service returns, so that options work the same with a
+//! file and with a server. Must not know the commands.
 
 use crate::convert::term::from_answer;
 use crate::schema::proto::v1::{self, domain};
@@ -45,12 +45,14 @@ impl Inputs {
         read("--given", options, &self.circumstances, self.issues.len())
     }
 
-    /// The value in `text`, `CIRCUMSTANCE=VALUE`, of one option that is called `option` in faults.
+    /// The value that `text` states in the form `CIRCUMSTANCE=VALUE`. Faults name `option` as the option that has
+    /// `text`.
     pub(crate) fn supposed(&self, option: &str, text: &str) -> Result<Vec<v1::Term>, Diagnostics> {
         read(option, &[text.to_owned()], &self.circumstances, self.issues.len())
     }
 }
 
+/// Reads the values of an option, each in the form `ID=VALUE`. `first` is the position of `inputs` among all inputs.
 fn read(option: &str, texts: &[String], inputs: &[Input], first: usize) -> Result<Vec<v1::Term>, Diagnostics> {
     if texts.is_empty() {
         return Ok(Vec::new());

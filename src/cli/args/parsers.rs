@@ -1,25 +1,26 @@
 //! Parsers of option values that several commands share.
 //!
-//! Their errors follow the value and the flag, which clap prints. Must not know the commands.
+//! clap prints the value and the flag before the error of a parser, so the errors repeat neither. Must not know the
+//! commands.
 
 use detente_core::scenario::model::Firmness;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use std::time::Duration;
 
-/// A firmness by its name.
+/// Parses the name of a firmness.
 pub(crate) fn firmness(text: &str) -> Result<Firmness, String> {
     let found = Firmness::ALL.into_iter().find(|firmness| firmness.word() == text);
     found.ok_or_else(|| "expected one of absolute, firm, negotiable, tentative".to_owned())
 }
 
-/// A date of exactly the form YYYY-MM-DD.
+/// Parses a date of exactly the form YYYY-MM-DD.
 pub(crate) fn date(text: &str) -> Result<Date, String> {
     let is_full_length = text.len() == 10;
     text.parse().ok().filter(|_| is_full_length).ok_or_else(|| "expected a date like 2025-03-14".to_owned())
 }
 
-/// A single line of the form NAME=VALUE.
+/// Checks that a text is a single line of the form NAME=VALUE, and returns it.
 pub(crate) fn assignment(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() && !text.contains('\n') => {
@@ -29,12 +30,12 @@ pub(crate) fn assignment(text: &str) -> Result<String, String> {
     }
 }
 
-/// A text without line breaks.
+/// Checks that a text has no line breaks, and returns it.
 pub(crate) fn one_line(text: &str) -> Result<String, String> {
     if text.contains('\n') { Err("expected a single line".to_owned()) } else { Ok(text.to_owned()) }
 }
 
-/// A duration of up to a day.
+/// Parses a duration of up to a day.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let signed: SignedDuration = text.parse().map_err(|_| "expected a duration like `10s` or `500ms`".to_owned())?;
     let duration = Duration::try_from(signed).map_err(|_| "a duration cannot be negative".to_owned())?;
@@ -45,7 +46,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A duration of at least a second and up to a day.
+/// Parses a duration of at least a second and up to a day.
 pub(crate) fn long_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     if duration < Duration::from_secs(1) {

@@ -1,6 +1,6 @@
 //! The options that all commands about one proposal share: the proposal, changes to it, and assumptions.
 //!
-//! Owns how they become parts of a request. Must not know the commands.
+//! Owns how these options become parts of a request. Must not know the commands.
 
 use crate::cli::args::inputs::Inputs;
 use crate::cli::args::parsers::{assignment, one_line};
@@ -14,22 +14,22 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use std::path::Path;
 
-/// A proposal, changes to it, and assumptions.
+/// The options that state a proposal, changes to it, and assumptions.
 #[derive(Args, Debug)]
 pub(crate) struct Question {
-    /// Id of a reference proposal, or a YAML or JSON file (`terms:` as in scenario files, or a Proposal of the API).
-    /// [default: no terms, the status quo]
+    /// Id of a reference proposal (one that the scenario contains), or a YAML or JSON file (`terms:` as in scenario
+    /// files, or a Proposal of the API). [default: no terms, the status quo]
     #[arg(value_name = "PROPOSAL")]
     proposal: Option<String>,
 
     #[command(flatten)]
     target: Target,
 
-    /// Replace the answer to an issue, written as in scenario files. Repeatable.
+    /// Replace the proposal's answer to an issue; written as in scenario files. Repeatable.
     #[arg(long = "set", value_name = "ISSUE=ANSWER", value_parser = assignment)]
     set: Vec<String>,
 
-    /// Remove the answer to an issue, so that the status quo holds. Repeatable.
+    /// Remove the proposal's answer to an issue, so that the status quo applies. Repeatable.
     #[arg(long = "clear", value_name = "ISSUE")]
     clear: Vec<String>,
 
@@ -37,7 +37,7 @@ pub(crate) struct Question {
     assumptions: Assumptions,
 }
 
-/// The values of circumstances, and hypotheses.
+/// The options that state assumptions: the values of circumstances, and hypotheses.
 #[derive(Args, Debug)]
 pub(crate) struct Assumptions {
     /// State the value of a circumstance. Repeatable.
@@ -55,7 +55,7 @@ pub(crate) enum ProposalSource {
 }
 
 impl Default for ProposalSource {
-    /// The status quo.
+    /// A proposal without terms, under which the status quo stays.
     fn default() -> Self {
         ProposalSource::Own(v1::Proposal::default())
     }
@@ -164,7 +164,7 @@ fn from_file(file: &str, inputs: &Inputs) -> Result<v1::Proposal> {
     let json = serde_json::from_str::<serde_json::Value>(&text);
     let is_api_json = json.is_ok_and(|json| json.get("terms").is_some_and(serde_json::Value::is_array));
     if is_api_json {
-        // One message, because the chain of causes would repeat the error.
+        // One message without a separate cause, because printing the chain of causes would repeat the error.
         return from_json("Proposal", &text).map_err(|error| anyhow!("{file} is not a Proposal of the API: {error}"));
     }
     Ok(v1::Proposal { terms: inputs.proposal(file, &text)?, ..v1::Proposal::default() })

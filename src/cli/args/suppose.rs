@@ -1,4 +1,4 @@
-//! The option `--suppose`, and the hypotheses that it is read into.
+//! The option `--suppose`: reads each of its values as a hypothesis.
 //!
 //! Must not know the commands.
 
@@ -18,9 +18,9 @@ use detente_core::scenario::model::{Firmness, Polarity};
 pub(crate) const SUPPOSE_HELP: &str = "\
 Hypothesis, for this question only. Repeatable; hypotheses apply in their order:
   drop RED_LINE                         the red line is not held
-  RED_LINE=FIRMNESS                     held as absolute, firm, negotiable or tentative
-  CIRCUMSTANCE=VALUE                    this value, even if --given states another one
-  CIRCUMSTANCE=unknown                  the value is unknown
+  RED_LINE=FIRMNESS                     it is held as absolute, firm, negotiable or tentative
+  CIRCUMSTANCE=VALUE                    it has this value, even if --given states another one
+  CIRCUMSTANCE=unknown                  its value is unknown
   PARTY [FIRMNESS] rejects CONDITION    one more red line of the party (default: firm)
   PARTY [FIRMNESS] requires CONDITION";
 
@@ -53,7 +53,7 @@ pub(crate) fn hypotheses(
     Ok(hypotheses)
 }
 
-/// A text is not a hypothesis.
+/// Why a text is not a hypothesis.
 enum HypothesisError {
     /// The value of a circumstance is wrong, at the position that the diagnostics name.
     Diagnosed(Diagnostics),
@@ -136,7 +136,7 @@ impl HypothesisReader<'_> {
 
     /// Checks that a red line with this id exists.
     ///
-    /// Full names are left to the service, because they may be of a scenario that is not loaded here.
+    /// The service checks full names (`scenarios/...`), because they may be of a scenario that is not loaded here.
     fn check_red_line(&self, name: &str) -> Result<(), HypothesisError> {
         if name.starts_with("scenarios/") || self.red_lines.iter().any(|known| known == name) {
             return Ok(());

@@ -1,6 +1,8 @@
-//! `detente amend`: the packages nearest to a proposal that pass.
+//! `detente amend`: the smallest changes after which a proposal passes.
 //!
-//! Owns the rendering of amendments. Must not know how they are found.
+//! A proposal passes if it meets the goal and the pins of the options and crosses no red line that counts. A red line
+//! counts if a chosen party holds it, with at least the firmness of `--floor`. Owns the rendering of amendments. Must
+//! not know how they are found.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::parsers::date;
@@ -77,7 +79,10 @@ fn amendments_text(options: &Options, response: &v1::SuggestAmendmentsResponse) 
             out += &change_text(change);
         }
         if !amendment.crosses.is_empty() {
-            let uncounted = format!("crossed but not counted: {}", mentions(&amendment.crosses));
+            let uncounted = format!(
+                "crossed, but below the floor or of a party that does not count: {}",
+                mentions(&amendment.crosses)
+            );
             out += &wrapped(&uncounted, 2);
         }
     }
@@ -95,7 +100,7 @@ fn change_text(change: &v1::AmendmentChange) -> String {
     reasons.extend(change.meets_goal.then(|| "the goal".to_owned()));
     reasons.extend(change.meets_pin.then(|| "a pin".to_owned()));
     if !reasons.is_empty() {
-        out += &wrapped(&format!("without this change: {}", reasons.join(", ")), 6);
+        out += &wrapped(&format!("at risk without this change: {}", reasons.join(", ")), 6);
     }
     if !change.newly_crosses.is_empty() {
         out += &wrapped(
@@ -109,14 +114,16 @@ fn change_text(change: &v1::AmendmentChange) -> String {
     out
 }
 
-/// A distance in words, like "2 terms changed, 1 member toggled".
+/// The distance of an amendment from the proposal in words, like "2 terms changed, 1 member toggled".
+///
+/// The thresholds of a quantity are the numbers at which conditions and pins divide its range.
 fn distance_words(distance: Option<&v1::AmendmentDistance>) -> String {
     let Some(distance) = distance else { return String::new() };
     let parts = [
         (distance.terms_changed, "term changed", "terms changed"),
         (distance.terms_settled, "open term settled", "open terms settled"),
         (distance.members_toggled, "member toggled", "members toggled"),
-        (distance.cuts_moved, "cut moved", "cuts moved"),
+        (distance.cuts_moved, "threshold passed", "thresholds passed"),
     ];
     let nonzero = parts.into_iter().filter(|(number, _, _)| *number > 0);
     let counts: Vec<String> =

@@ -1,6 +1,7 @@
-//! `detente compare`: proposals side by side.
+//! `detente compare`: shows proposals side by side.
 //!
-//! Owns the choice of proposals. Must not know how they are compared.
+//! Owns the choice of proposals. Must not know how they are compared. A reference proposal is one that the scenario
+//! contains.
 
 use crate::cli::args::inputs::Inputs;
 use crate::cli::args::parsers::date;
@@ -74,7 +75,7 @@ fn one(name: &str, scenario: &v1::Scenario, inputs: &Inputs) -> Result<v1::Compa
     Ok(match read_proposal(name, scenario, inputs)? {
         ProposalSource::Named(name) => named(name),
         ProposalSource::Own(proposal) => {
-            // The label is the name of the file without its folder, cut to the length that the service accepts.
+            // The label is the name of the file without its folder, shortened to the length that the service accepts.
             let file = Path::new(name).file_name().map_or_else(String::new, |file| file.to_string_lossy().into_owned());
             let label = file.chars().filter(|c| !c.is_control()).take(MAX_LABEL).collect();
             let subject = Some(Subject::Proposal(proposal));

@@ -1,6 +1,6 @@
 //! `detente evaluate`: evaluates one proposal on one day.
 //!
-//! Must not know how it is evaluated.
+//! Must not know how a proposal is evaluated.
 
 use crate::cli::args::parsers::date;
 use crate::cli::args::question::Question;

@@ -1,6 +1,7 @@
 //! `detente history`: evaluates one proposal on every day of a period.
 //!
-//! Owns the rendering of spans and of the changes between them. Must not know how they are found.
+//! Owns the rendering of spans (days in a row with equal evaluations) and of the changes between them. Must not know
+//! how spans are found.
 
 use crate::cli::args::parsers::date;
 use crate::cli::args::question::Question;

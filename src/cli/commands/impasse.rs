@@ -1,6 +1,10 @@
 //! `detente impasse`: explains why no package passes.
 //!
-//! Owns the rendering of conflicts and concessions. Must not know how they are found.
+//! A package is a possible deal that meets the goal and the pins of the options. It passes if it crosses no red line
+//! that counts. A red line counts if a chosen party holds it, with at least the firmness of `--floor`. A conflict is a
+//! set of red lines of which every package crosses at least one. A concession is a set of red lines such that a package
+//! passes if all of them are softened below the floor. Owns the rendering of conflicts and concessions. Must not know
+//! how they are found.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::parsers::date;
@@ -82,7 +86,7 @@ pub(super) fn impasse_text(impasse: &v1::Impasse) -> String {
         out += &sets(impasse.conflicts.iter().map(|conflict| conflict.red_lines.as_slice()));
     }
     if !impasse.concessions.is_empty() {
-        out += "\nMinimal concessions, softest first (softening one of them below the floor opens a package):\n";
+        out += "\nMinimal concessions, softest first (softening one of them below the floor lets a package pass):\n";
         out += &sets(impasse.concessions.iter().map(|concession| concession.red_lines.as_slice()));
     }
     if !impasse.in_no_conflict.is_empty() {

@@ -1,6 +1,6 @@
 //! `detente import`: converts other formats into scenario files.
 //!
-//! Owns reading and writing the files. Must not know the formats.
+//! Owns reading and writing the files. Must not know how the formats are parsed.
 
 use crate::cli::args::parsers::date;
 use crate::cli::render::text::{count, thousands};
@@ -22,7 +22,7 @@ Examples:
 /// The formats that can be imported.
 #[derive(Debug, Subcommand)]
 pub(super) enum Format {
-    /// Convert a negotiation domain of GENIUS (ANAC) with additive utilities.
+    /// Convert a negotiation domain of GENIUS, the platform of the ANAC competitions, with additive utilities.
     #[command(after_help = GENIUS_EXAMPLES)]
     Genius(GeniusOptions),
 }
@@ -34,7 +34,8 @@ pub(super) struct GeniusOptions {
     #[arg(value_name = "DOMAIN")]
     domain: PathBuf,
 
-    /// Profiles of the parties: one XML file each, with weights and evaluations. Its name becomes the name of the party.
+    /// Profiles of the parties: one XML file each, with weights and evaluations. Its name becomes the name of the
+    /// party.
     #[arg(value_name = "PROFILE", required = true)]
     profiles: Vec<PathBuf>,
 
@@ -80,7 +81,8 @@ fn import_genius(options: &GeniusOptions) -> Result<Report> {
     let convention = if options.normalized { Convention::Normalized } else { Convention::AsPublished };
     let yaml =
         genius::import(*domain, profiles, &genius::Options { id: options.id.clone(), date: options.date, convention })?;
-    // The result is loaded before it is written, so that a file that is written always loads.
+    // The converted scenario is loaded before it is written, so that the command never writes a file that does not
+    // load.
     let loaded = scenario::load("the converted scenario", &yaml)?;
     let Some(output) = &options.output else { return Ok(Report::of(yaml)) };
     write(output, &yaml, options.force)?;

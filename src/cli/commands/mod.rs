@@ -1,4 +1,4 @@
-//! The command line as a whole, and its commands, with one file each. Owns the list that `detente --help` prints.
+//! The command line as a whole, and its commands, one in each file. Owns the list of commands in `detente --help`.
 
 mod amend;
 mod check;
@@ -56,16 +56,17 @@ enum Command {
     /// Compare proposals: the stance of every party on each, and the red lines on which they differ.
     #[command(after_help = compare::EXAMPLES)]
     Compare(compare::Options),
-    /// Find the smallest changes after which a proposal crosses no red line that counts.
+    /// Find the smallest changes after which a proposal crosses no red line at or above --floor.
     #[command(after_help = amend::EXAMPLES)]
     Amend(amend::Options),
-    /// Count the packages that cross no red line that counts, and show some of them.
+    /// Count the packages (possible deals) that cross no red line at or above --floor, and show some of them.
     #[command(after_help = packages::EXAMPLES)]
     Packages(packages::Options),
-    /// Explain why no package passes: which red lines conflict, and which concessions would help.
+    /// Explain why every possible deal crosses a red line at or above --floor: conflicts, and concessions that would
+    /// help.
     #[command(after_help = impasse::EXAMPLES)]
     Impasse(impasse::Options),
-    /// Compute, from probabilities that you state, how probable it is that no binding red line is crossed.
+    /// Compute, from probabilities that you state, how probable it is that no crossed red line would undo the deal.
     #[command(after_help = robustness::EXAMPLES)]
     Robustness(robustness::Options),
     /// Evaluate any number of proposals, read and written as JSON lines.

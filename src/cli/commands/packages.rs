@@ -1,6 +1,9 @@
 //! `detente packages`: counts the packages that pass, and shows some of them and the efficient ones.
 //!
-//! Must not know how packages are found.
+//! A package is a possible deal that meets the goal and the pins of the options. It passes if it crosses no red line
+//! that counts. A red line counts if a chosen party holds it, with at least the firmness of `--floor`. A passing
+//! package is efficient if no other passing package is at least as good by all preferences of the parties and better by
+//! one. Packages that are equal by all preferences form one point. Must not know how packages are found.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::inputs::Inputs;
@@ -26,7 +29,8 @@ Examples:
   detente packages --pin nato_path=open --max 3 --diverse
   detente packages --scenario laptop.yaml --efficient --disagreement buyer=0 --disagreement seller=0";
 
-/// The value of `--disagreement` that stands for the parties' reservation values.
+/// The value of `--disagreement` that stands for the reservation values of all parties, which the scenario states: the
+/// utility of each without a deal.
 const RESERVATION: &str = "reservation";
 
 /// The options of `detente packages`.
@@ -53,7 +57,7 @@ pub(super) struct Options {
     #[arg(long)]
     diverse: bool,
 
-    /// Show the packages that no other package dominates by the preferences of the scenario.
+    /// Show the efficient packages: no other package dominates them (Pareto) by the preferences of the scenario.
     #[arg(long)]
     efficient: bool,
 
@@ -169,8 +173,8 @@ impl SearchResult {
         let mut out = String::new();
         if !summary.efficient_points.is_empty() {
             let text = format!(
-                "Efficient: {} at {} by the scenario's preferences. No package dominates any of these, and the \
-                 preferences do not say which of them is better.",
+                "Efficient: {} at {} by the scenario's preferences; packages that are equal by all of them form one \
+                 point. No package dominates any of these, and the preferences do not say which of them is better.",
                 packages_word(&summary.efficient_packages),
                 points_word(&summary.efficient_points)
             );
@@ -208,12 +212,15 @@ fn points_word(count: &str) -> String {
 pub(super) fn package_text(package: &v1::Package) -> String {
     let mut out = wrapped(&settled_terms(&package.terms), 2);
     if !package.crosses.is_empty() {
-        out += &wrapped(&format!("crossed but not counted: {}", mentions(&package.crosses)), 2);
+        out += &wrapped(
+            &format!("crossed, but below the floor or of a party that does not count: {}", mentions(&package.crosses)),
+            2,
+        );
     }
     out
 }
 
-/// A table of points: the utility or rank of each party there, and the first package at the point.
+/// A table with a row for each point: the utilities and ranks of its packages, their number, and the first of them.
 fn efficient_table(efficient: &[v1::EfficientPackage], scenario: &v1::Scenario) -> String {
     let Some(first) = efficient.first() else { return String::new() };
     let parties: Vec<&str> = first.utilities.iter().map(|utility| utility.party.as_str()).collect();

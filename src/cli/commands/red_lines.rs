@@ -1,6 +1,6 @@
 //! `detente red-lines`: lists red lines, or shows one in full.
 //!
-//! Owns their rendering. Must not know how the service filters and orders them.
+//! Owns the rendering of red lines. Must not know how the service filters and orders them.
 
 use crate::cli::args::parsers::date;
 use crate::cli::backend::{Backend, Target};

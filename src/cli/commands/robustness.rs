@@ -1,6 +1,7 @@
-//! `detente robustness`: how probable it is that no binding red line is crossed.
+//! `detente robustness`: how probable it is that a deal crosses no binding red line.
 //!
-//! Owns the rendering. Must not know how probabilities are computed.
+//! A red line binds if a crossing of it would in fact undo the deal. Owns the rendering of the answer. Must not know
+//! how probabilities are computed.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::parsers::date;
@@ -41,10 +42,11 @@ pub(super) struct Options {
     #[command(flatten)]
     aim: AimOptions,
 
-    /// Probability from 0 to 1, in your judgement, that a red line binds. Repeatable.
+    /// Probability from 0 to 1, in your judgement, that a red line binds: that crossing it would undo the deal.
+    /// Repeatable.
     ///
     /// FIRMNESS=P applies to red lines of that firmness that have no probability of their own, neither from this option
-    /// nor from the scenario. Every red line that counts needs a probability.
+    /// nor from the scenario. Every red line that counts (see --floor and --third-party) needs a probability.
     #[arg(long = "probability", value_name = "RED_LINE=P or FIRMNESS=P")]
     probabilities: Vec<String>,
 

@@ -20,7 +20,7 @@ pub(super) struct Options {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Also print the names of the cases that hold.
+    /// Also print the names of the cases that hold, not only of those that fail.
     #[arg(long, short)]
     verbose: bool,
 }

@@ -1,11 +1,12 @@
-//! The parts that the answers of all analyses share: the head, and mentions of red lines.
+//! The parts that the printed answers of all analyses (amendments, packages, impasses, robustness) share: the head, and
+//! mentions of red lines.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::render::text::{DIM, HEAD, wrapped};
 use crate::cli::render::words::{firmness_word, iso, last_segment, supposing};
 use crate::schema::proto::{Date, v1};
 
-/// The head of an answer: title, day, aim, hypotheses, scenario and revision.
+/// The head of an answer: title, day, aim (what a deal must achieve), hypotheses, scenario and revision.
 pub(crate) fn head(
     title: &str,
     aim: &AimOptions,

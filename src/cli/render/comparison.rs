@@ -1,4 +1,5 @@
-//! A comparison as text for people. Proposals are columns, in several blocks if they do not fit into one.
+//! A comparison of proposals as text for people. Each proposal is a column; columns that do not fit into the width
+//! continue in a further block below.
 
 use crate::cli::render::text::{DIM, HEAD, WIDTH, count, table, wrapped};
 use crate::cli::render::words::{
@@ -8,9 +9,9 @@ use crate::convert::wording::list;
 use crate::schema::proto::v1;
 use std::fmt::Write;
 
-/// Maximum number of proposals whose stances are written in words, if the words fit.
+/// Maximum number of proposals for which stances and findings are written in words, if the words fit into the width.
 const FEW: usize = 3;
-/// Number of characters of a label that the legend shows. A label may be longer than any id.
+/// Number of characters of a proposal's label that the legend shows. A label may be longer than any id.
 const LABEL_WIDTH: usize = 66;
 
 const STANCE_KEY: &str = "REJ rejects, RES resists, MAY may resist, ? undecided, - no stated objection (which is not \
@@ -192,7 +193,7 @@ impl Grid {
         (labels.max("RED LINE".len()), widest(&mut cells.into_iter()).unwrap_or(0))
     }
 
-    /// The table as text, in blocks of as many columns as fit, but at least one.
+    /// The table as text, in blocks of as many columns as fit into the width, but at least one column.
     fn text(&self, head: &str, (labels, cell): (usize, usize)) -> String {
         let at_a_time = (WIDTH.saturating_sub(labels) / (GAP + cell)).max(1);
         let line = |label: &str, cells: &[String], from: usize| {

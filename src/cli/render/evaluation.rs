@@ -147,6 +147,7 @@ pub(crate) fn particulars(out: &mut String, finding: &v1::Finding, indent: usize
     finding.evidence.iter().for_each(|piece| evidence(out, piece, indent));
 }
 
+/// Maximum number of reasons, and of alternatives, that are shown for one finding.
 const MOST_SHOWN: usize = 5;
 
 fn reasons(out: &mut String, reasons: &[v1::Reason], indent: usize) {
@@ -190,7 +191,7 @@ pub(crate) fn evidence(out: &mut String, evidence: &v1::Evidence, indent: usize)
     out.push_str(&wrapped(&format!("- {against}{}{quote} -- {speaker}", evidence.statement), indent));
 }
 
-/// The answer of a term, in the notation of answers.
+/// The answer that a term gives to its issue, as text, like "one of ease, lift".
 pub(crate) fn answer(term: &v1::Term) -> String {
     use v1::term::Value;
     let none = |values: &[String]| if values.is_empty() { "(none)".to_owned() } else { values.join(", ") };

@@ -5,15 +5,15 @@ use anstyle::{AnsiColor, Style};
 /// Number of columns that texts are wrapped to.
 pub(crate) const WIDTH: usize = 100;
 
-/// A check that holds.
+/// The style of a check that passed, or of an added part.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// Something resisted or undetermined.
+/// The style of what is contested, undetermined or changed.
 pub(crate) const OPEN: Style = AnsiColor::Yellow.on_default();
-/// Something crossed, wrong or failed.
+/// The style of what is crossed, blocked, wrong, failed or removed.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// Headings.
+/// The style of headings.
 pub(crate) const HEAD: Style = Style::new().bold();
-/// Secondary text, such as revisions.
+/// The style of secondary text, such as revisions.
 pub(crate) const DIM: Style = Style::new().dimmed();
 
 /// A table with aligned columns below a head.

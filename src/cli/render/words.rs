@@ -38,7 +38,7 @@ pub(crate) const fn status_words(status: v1::RedLineStatus) -> &'static str {
     }
 }
 
-/// A firmness as a word; empty without a crossing.
+/// A firmness as a word; empty for a finding without a crossing, which has no firmness.
 pub(crate) const fn firmness_word(firmness: v1::Firmness) -> &'static str {
     match firmness {
         v1::Firmness::Unspecified => "",
@@ -49,7 +49,7 @@ pub(crate) const fn firmness_word(firmness: v1::Firmness) -> &'static str {
     }
 }
 
-/// A certainty as a word: certain in every completion, possible in some.
+/// A certainty as a word: certain for all answers that open issues could get, possible for some.
 pub(crate) const fn certainty_word(certainty: v1::Certainty) -> &'static str {
     match certainty {
         v1::Certainty::Unspecified => "",
@@ -58,7 +58,7 @@ pub(crate) const fn certainty_word(certainty: v1::Certainty) -> &'static str {
     }
 }
 
-/// The firmness in brackets, like " (negotiable, firm at worst)"; empty without a crossing.
+/// The firmness of a crossing in brackets, like " (negotiable, firm at worst)"; empty if there is no crossing.
 pub(crate) fn in_brackets(lowest: v1::Firmness, highest: v1::Firmness) -> String {
     match (firmness_word(lowest), firmness_word(highest)) {
         ("", _) => String::new(),

@@ -1,6 +1,6 @@
-//! A domain file: the issues and their options.
+//! Reads a domain file of GENIUS, which contains the issues of a negotiation and their options.
 //!
-//! Owns the kinds of issues, and the ids of issues and options. Must not know of parties or profiles.
+//! Owns the kinds of issues, and the ids of issues and options. Must not know of parties, or of their profiles.
 
 use super::fault::{GeniusError, ImportError};
 use super::ids::Ids;
@@ -18,9 +18,9 @@ pub(super) struct Issue<'a> {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) options: Vec<IssueOption<'a>>,
-    /// The element of the issue.
+    /// The XML element of the issue, for error messages that name its place.
     ///
-    /// It is kept instead of its place, because computing a place reads the file from the start.
+    /// The place itself is computed only for an error, because computing it reads the file from the start.
     pub(super) element: Element<'a>,
 }
 

@@ -1,6 +1,6 @@
 //! The reasons for which files cannot be imported, with their places.
 //!
-//! Owns the error messages of the import. Must not know of the reading itself.
+//! Owns the error messages of the import. Must not know how the files are read.
 
 use super::limits::{
     MAX_DEPTH, MAX_DIGITS, MAX_FILE_BYTES, MAX_NAME, MAX_NODES, MAX_OPTIONS, MAX_PROFILES, MAX_TAG_BYTES,

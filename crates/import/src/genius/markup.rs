@@ -1,4 +1,4 @@
-//! A check before an XML file is parsed, so that parsing costs no more than the size of the file justifies.
+//! Checks an XML file before it is parsed, so that the cost of parsing stays in proportion to the size of the file.
 //!
 //! Owns the bounds on tags and nesting. A parser compares each attribute of a tag with the others, and passes
 //! namespaces from each element to its children, so this check limits tags and depth, and rejects namespaces and

@@ -1,6 +1,7 @@
 //! The options of an import.
 //!
-//! Must not know the files.
+//! GENIUS files give each issue a weight and each option an evaluation, for each party. Must not know how the files are
+//! read.
 
 use jiff::civil::Date;
 

@@ -1,6 +1,7 @@
-//! The profile of a party: the utility of each option, from the weight of its issue and the option's evaluation.
+//! Reads the profile of a party: the utility of each option, from the weight of its issue and the option's evaluation.
 //!
-//! Owns the reading of a profile against the issues of its domain. Must not know of scenario files.
+//! Owns the reading of a profile, and the check that it has the issues and options of its domain. Must not know of
+//! scenario files.
 
 use super::decimal::Decimal;
 use super::domain::{self, Issue, Kind};
@@ -20,7 +21,7 @@ pub(super) struct Profile {
     pub(super) reservation: Option<Decimal>,
     /// The factor by which GENIUS lowers utilities over time; `None` if the file does not state it.
     pub(super) discount: Option<Decimal>,
-    /// Whether the profile has similarity functions, which do not affect utilities.
+    /// Whether the profile has similarity functions. They are not imported, because they do not affect utilities.
     pub(super) has_similarities: bool,
     /// The worth of each issue, in the order of the domain.
     pub(super) worths: Vec<Worth>,

@@ -1,4 +1,4 @@
-//! The text of the scenario file for a domain and its profiles.
+//! Writes the text of the scenario file for a GENIUS domain and the profiles of its parties.
 //!
 //! Owns the wording and the YAML form of an imported scenario. Must not know of XML.
 
@@ -10,7 +10,7 @@ use super::profile::{Profile, Worth};
 use detente_core::scenario::is_word_of_the_language;
 use std::fmt::Write;
 
-/// The content of a scenario file.
+/// What a scenario file is written from.
 pub(super) struct Content<'a> {
     /// The name of the domain file without its extension.
     pub(super) domain: &'a str,
@@ -81,7 +81,7 @@ fn source(out: &mut String, id: &str, file: &str, note: &str) {
     let _ = writeln!(out, "  - id: {id}\n    title: {file}\n    publisher: not stated in the file\n    note: {note}");
 }
 
-/// A party with its id and the id of its source.
+/// A party with its id, and the id of the source that stands for its profile in the scenario.
 struct Party<'a> {
     profile: &'a Profile,
     id: String,

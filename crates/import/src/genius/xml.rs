@@ -1,4 +1,4 @@
-//! XML files, read within bounds, whose elements know their places.
+//! Reads XML files within limits. The elements know their places in the file, for error messages.
 //!
 //! Owns the use of `roxmltree`, and the elements that a domain file and a profile have in common. Must not know of
 //! scenarios.
@@ -58,7 +58,9 @@ impl<'a> Xml<'a> {
         Element { path: self.path, node: self.document.root_element() }
     }
 
-    /// Returns the utility space and its one objective, which holds the issues.
+    /// Returns the utility space and its one objective, which contains the issues.
+    ///
+    /// The utility space is the element that contains everything in a GENIUS file.
     pub(super) fn objective(&'a self) -> Result<(Element<'a>, Element<'a>), ImportError> {
         let root = self.root();
         let space = match root.name() {
@@ -134,13 +136,13 @@ impl<'a> Element<'a> {
         self.attribute(name).ok_or_else(|| self.fault(missing()))
     }
 
-    /// Reads the `index` that connects issues, weights and profiles.
+    /// Reads the attribute `index`, a number by which weights and profiles refer to an issue.
     pub(super) fn index(self) -> Result<u32, ImportError> {
         let text = self.required("index")?;
         text.trim().parse().map_err(|_| self.fault(GeniusError::Index { found: excerpt(text) }))
     }
 
-    /// Reads an attribute that becomes a title.
+    /// Reads an attribute that becomes a title in the scenario.
     ///
     /// # Errors
     /// Returns an error if it is missing, empty, longer than [`MAX_NAME`], or has a control character.

@@ -1,4 +1,4 @@
-//! Differences as JSON. `detente diff --help` documents the keys, and programs rely on them.
+//! The result of `detente diff` as JSON. `detente diff --help` documents the keys, and programs rely on them.
 
 use crate::cli::commands::diff::difference::Difference;
 use crate::cli::commands::diff::verdicts::{Finding, Outlook, Pair, Proposal};
@@ -6,7 +6,7 @@ use crate::cli::commands::diff::version::Version;
 use detente_core::scenario::diff::{Change, Content, Meaning, Part, Stated, What};
 use serde_json::{Map, Value, json};
 
-/// A difference as JSON.
+/// The differences between two versions as JSON, with their effect on the reference proposals.
 pub(super) fn of(difference: &Difference) -> Value {
     let Difference { before, after, changes, verdicts } = difference;
     json!({
@@ -117,7 +117,7 @@ fn both<T>(key: &str, pair: &Pair<T>, text: impl Fn(&T) -> Value) -> Value {
     json!({ key: pair.id, "before": pair.before.as_ref().map(&text), "after": pair.after.as_ref().map(&text) })
 }
 
-/// Words of a verdict, stance or status as a key, like `may_resist`.
+/// Converts the words of a verdict, stance or status to the form that the JSON uses, like `may_resist`.
 fn key(words: &str) -> String {
     words.replace(' ', "_")
 }

@@ -1,6 +1,7 @@
-//! `detente diff`: what changed between two versions of a scenario, and how the reference proposals are affected.
+//! `detente diff`: what changed between two versions of a scenario, and how its reference proposals are affected.
 //!
-//! Must not know how scenarios are compared or proposals evaluated.
+//! A reference proposal is one that the scenario contains. Must not know how scenarios are compared, or how proposals
+//! are evaluated.
 
 mod difference;
 mod json;
@@ -26,8 +27,8 @@ Examples:
   detente diff <(git show main:scenarios/ukraine-2025.yaml) scenarios/ukraine-2025.yaml
   detente diff --exit-code --output json old.yaml new.yaml
 
-Parts are matched by their ids, so a part with a new id counts as removed and added. Formatting and
-comments are not compared.
+Parts (such as red lines, issues and terms) are matched by their ids, so a part with a new id counts
+as removed and added. Formatting and comments are not compared.
 
 --output json prints an object with these keys:
   before, after  the versions: scenario, revision and asOf

@@ -1,4 +1,4 @@
-//! Differences as text for people.
+//! The result of `detente diff` as text for people.
 
 use crate::cli::commands::diff::difference::Difference;
 use crate::cli::commands::diff::verdicts::{Finding, Outlook, Pair, Proposal, Verdicts};
@@ -16,7 +16,7 @@ const CONTEXT: usize = 6;
 /// The value of a field that a version does not have.
 const NOT_GIVEN: &str = "(not given)";
 
-/// A difference as a text of up to 100 columns.
+/// The differences between two versions, and their effect on the reference proposals, as a text of up to 100 columns.
 pub(super) fn of(difference: &Difference) -> String {
     let Difference { before, after, changes, verdicts } = difference;
     if changes.is_empty() {
@@ -178,7 +178,7 @@ fn meaning_text(before: &Stated, after: &Stated, meaning: Option<Meaning>) -> St
     format!("{happens} {cases}{same_words}")
 }
 
-/// Both texts, or for long texts only the words that differ and a few around them.
+/// Both texts; of long texts only the words that differ, and a few words around them.
 fn excerpts(before: &str, after: &str) -> (String, String) {
     let (before, after): (Vec<&str>, Vec<&str>) =
         (before.split_whitespace().collect(), after.split_whitespace().collect());
@@ -290,7 +290,7 @@ fn consequences(before: &Version, after: &Version, verdicts: &Verdicts) -> Strin
 /// Verdicts and stances that a reader must not take for consent.
 const SILENT: [&str; 2] = [verdict_words(v1::Verdict::Unopposed), stance_words(v1::Stance::NoStatedObjection)];
 
-/// The changed stances and red lines, with one row per change and the proposals that show it.
+/// The table of changed stances and red lines: one row per change, with the proposals in whose evaluation it occurs.
 fn details(proposals: &[Proposal]) -> Vec<Vec<String>> {
     let mut rows: Vec<(Vec<String>, Vec<&str>)> = Vec::new();
     let mut known: HashMap<Vec<String>, usize> = HashMap::new();
@@ -322,10 +322,10 @@ fn details(proposals: &[Proposal]) -> Vec<Vec<String>> {
     rows.into_iter().map(named).collect()
 }
 
-/// Maximum number of proposals that a row names; for more, the row has their number.
+/// Maximum number of proposals that a row names; a row with more proposals shows their number instead.
 const MOST_NAMED: usize = 2;
 
-/// The cell of a version that does not have the part.
+/// The table cell for a version that does not have the party, red line or proposal.
 const NOT_THERE: &str = "(absent)";
 
 fn outlook(outlook: Option<&Outlook>) -> String {

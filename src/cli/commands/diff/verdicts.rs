@@ -1,4 +1,6 @@
-//! The reference proposals of both versions, evaluated by the service, each on the day of its own version.
+//! Compares the evaluations of the reference proposals (those that a scenario contains) between two versions.
+//!
+//! The service evaluates each proposal with each version, on the default day of that version.
 
 use crate::cli::commands::diff::version::Version;
 use crate::cli::render::words::{firmness_word, last_segment, stance_words, status_words, verdict_words};
@@ -11,11 +13,11 @@ use detente_core::scenario::ids::ProposalId;
 use detente_core::scenario::model::RedLine;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// The reference proposals, compared between the two versions.
+/// The reference proposals whose evaluations differ between the two versions, and the number of the others.
 pub(super) struct Verdicts {
     /// Number of proposals without changes.
     pub(super) unchanged: usize,
-    /// The proposals with changes, and those of one version only.
+    /// The proposals with changes, and those that only one version has.
     pub(super) proposals: Vec<Proposal>,
 }
 
@@ -55,7 +57,7 @@ pub(super) struct Finding {
     pub(super) firmness_at_worst: &'static str,
 }
 
-/// One version's answer on one proposal.
+/// The parts that are compared of the evaluation of one proposal with one version.
 struct Answer {
     verdict: Verdict,
     /// Ids in the order of the scenario.
@@ -159,7 +161,9 @@ fn stance(party: &v1::PartyStance) -> (String, Outlook) {
 }
 
 const CLEAR: &str = status_words(v1::RedLineStatus::Clear);
-/// The status of a red line that is not held or not recorded, which differ, but basic answers list neither.
+/// The status of a red line that is not held, or not yet recorded, on the day.
+///
+/// The two mean different things, but the basic view of an evaluation lists neither, so they cannot be told apart here.
 const NOT_HELD: &str = "not held or not recorded";
 
 fn compared(before: (&ScenarioIndex, &Answer), after: (&ScenarioIndex, &Answer)) -> Proposal {
@@ -198,7 +202,8 @@ const NO_STATED_OBJECTION: Outlook = Outlook {
 
 /// The finding on a red line; `None` if the scenario has no such red line.
 ///
-/// Basic answers leave out red lines that are neither crossed nor undetermined: they are clear if held on the day.
+/// The basic view of an evaluation leaves out red lines that are neither crossed nor undetermined. Of these, a red line
+/// that is held on the day is clear.
 fn finding(known: &ScenarioIndex, answer: &Answer, id: &str) -> Option<Finding> {
     let status = if *known.red_lines.get(id)? { CLEAR } else { NOT_HELD };
     let unlisted = Finding { status, firmness: "", firmness_at_worst: "" };

@@ -8,7 +8,7 @@ use detente_core::engine::Compiled;
 use detente_core::scenario::Scenario;
 use std::sync::Arc;
 
-/// One of the two versions, and a service that holds it.
+/// One of the two versions, and a service in this process that evaluates proposals with it.
 pub(super) struct Version {
     pub(super) scenario: Arc<Scenario>,
     pub(super) backend: Backend,

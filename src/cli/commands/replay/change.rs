@@ -1,18 +1,20 @@
-//! The difference between a logged decision and the answer of today.
+//! The difference between a logged decision (an evaluation and its request) and the answer that the request gets now.
 
 use crate::cli::commands::replay::decision::EvaluationSummary;
 use crate::error::CallError;
 use crate::schema::proto::v1;
 
-/// A decision whose answer is different now.
+/// How the answer to a logged request has changed.
 pub(super) enum Change<'a> {
+    /// The request is answered differently now.
     Changed(Difference<'a>),
+    /// The request is refused now.
     Refused(&'a CallError),
 }
 
-/// The answer of today, and its differences from the log.
+/// The answer that the request gets now, and its differences from the log.
 ///
-/// Red lines have their full names and their firmness.
+/// Each red line is given by its full name, with the firmness of its crossing.
 pub(super) struct Difference<'a> {
     pub(super) is: &'a EvaluationSummary,
     pub(super) newly_crossed: Vec<(&'a str, v1::Firmness)>,

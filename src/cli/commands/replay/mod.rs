@@ -1,7 +1,7 @@
 //! `detente replay`: evaluates the requests of a decision log again and reports what changed.
 //!
-//! Owns what counts as a change. Must not know how proposals are evaluated. Memory is bounded: one line at a time
-//! without a server, a bounded number of requests read ahead with a server.
+//! Owns what counts as a change. Must not know how proposals are evaluated. Memory is bounded: without a server, one
+//! line is read at a time; with a server, a bounded number of requests is sent ahead of the answers.
 
 mod change;
 mod decision;
@@ -73,7 +73,7 @@ pub(super) struct Options {
     output: OutputFormat,
 }
 
-/// Exit code if something changed.
+/// Exit code if a request gets a different answer than the logged one, or is refused now.
 const CHANGED: u8 = 1;
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {

@@ -37,8 +37,9 @@ impl Totals {
 pub(super) struct Output {
     format: OutputFormat,
     out: BufWriter<Box<dyn Write>>,
-    /// Whether positions name the log, because there are several.
+    /// Whether the position of a decision names its log, because several logs are replayed.
     names_logs: bool,
+    /// Whether the head of the table has been written.
     has_head: bool,
 }
 

@@ -5,10 +5,10 @@
 use anyhow::{Error, anyhow};
 use std::io::ErrorKind;
 
-/// A replay ended before its last line.
+/// Why a replay ended before its last line.
 #[derive(Debug)]
 pub(super) enum ReplayError {
-    /// The reader of standard output closed it.
+    /// The program that reads standard output has closed it, as `head` does, which is not a failure.
     ReaderGone,
     Failed(Error),
 }

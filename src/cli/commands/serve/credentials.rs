@@ -1,6 +1,6 @@
 //! The files of certificates, tokens and keys: read at the start, and again when they may have changed.
 //!
-//! Owns when their contents come into force. Must not know how connections and callers are authenticated.
+//! Owns when the server starts to use new contents. Must not know how connections and callers are authenticated.
 
 use crate::access::{Authority, JwtRules, Keys, Tokens};
 use crate::cli::commands::serve::options::{Callers, TlsOptions};
@@ -20,12 +20,14 @@ const LOG_TARGET: &str = "detente::cli::serve::credentials";
 
 /// Size limit of each file, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
-/// How long changed files are re-read.
+/// How often, and for how long, a changed file is re-read until its content stays the same.
+///
+/// A file whose content still changes may be only partly written.
 const SETTLE_TIME: SettleTime = SettleTime { pause: Duration::from_millis(500), readings: 10 };
 
 /// Files that can be reloaded.
 type ReloadableFiles = Arc<dyn Reload>;
-/// Brings the contents of the files into force, or returns a message that says why not.
+/// Makes the server use the contents of the files, or returns a message that says why it cannot.
 type Apply = dyn Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync;
 
 /// Files that are reloaded together, such as a certificate and its key.
@@ -44,7 +46,7 @@ struct LastRead {
 }
 
 impl Credentials {
-    /// Credentials whose `contents` are already in force.
+    /// Creates credentials whose `contents` the server already uses.
     fn in_force(
         what: &'static str,
         paths: Vec<PathBuf>,
@@ -83,7 +85,7 @@ impl Reload for Credentials {
             },
         };
         match read_settled([()], SETTLE_TIME, read).pop() {
-            // The files did not change, or kept changing. The contents in force stay until the next reload.
+            // The files did not change, or kept changing. The contents in use stay in use until the next reload.
             None => {}
             Some((_, Err((path, error)))) => {
                 let message = format!("cannot be read: {error}");
@@ -102,7 +104,7 @@ impl Reload for Credentials {
     }
 }
 
-/// TLS as the options set it up, and its files; `None` without a certificate.
+/// Sets up TLS as the options say, and returns it with its files; `None` without a certificate.
 pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, ReloadableFiles)>, UsageError> {
     let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
     let mut paths = vec![certificate.clone(), key.clone()];
@@ -123,7 +125,7 @@ fn files(contents: &[Vec<u8>]) -> TlsFiles {
     TlsFiles { certificate: file(0).unwrap_or_default(), key: file(1).unwrap_or_default(), client_authorities: file(2) }
 }
 
-/// The authority that identifies callers, and its files.
+/// Sets up the authority that identifies callers, and returns it with its files of tokens and keys.
 pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<ReloadableFiles>), UsageError> {
     let mut reloads: Vec<(&'static str, PathBuf, Vec<Vec<u8>>)> = Vec::new();
     let invalid = |path: &Path, error: &dyn std::fmt::Display| UsageError(format!("{}: {error}", path.display()));

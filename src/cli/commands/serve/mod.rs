@@ -28,7 +28,7 @@ use tracing::{info, warn};
 /// The target of the log events of this module. Log filters name it, so it must not change.
 const LOG_TARGET: &str = "detente::cli::serve";
 
-/// Exit code after a second signal, or if calls were cut.
+/// Exit code after a second signal, or if open calls were cut off on shutdown.
 const UNCLEAN: u8 = 1;
 /// Time that the decision log has on shutdown to write its queue.
 const LAST_DECISIONS: Duration = Duration::from_secs(2);
@@ -54,7 +54,7 @@ pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
     let telemetry = telemetry::init(observability.log_format, &observability.log, otlp.as_ref())?;
     let code = runtime.block_on(serve(options));
     drop((telemetry, entered));
-    // Does not wait for the tasks of cut connections. The operating system closes their sockets.
+    // Does not wait for the tasks of connections whose calls were cut off. The operating system closes their sockets.
     runtime.shutdown_background();
     code
 }
@@ -107,7 +107,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
         .with_metrics(metrics.clone())
         .with_reloads(reloads, watch);
     let drained = signals.run_until_signal(|stop| async {
-        // The sender outlives this future, so the default is never used.
+        // `unwrap_or_default` never applies, because the sender outlives this future.
         server.run(async { stop.await.unwrap_or_default() }).await
     });
     let drained = drained.await.transpose()?;
@@ -123,14 +123,16 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
             ExitCode::SUCCESS
         }
         Some(DrainOutcome::Cut { calls }) => {
-            warn!(target: LOG_TARGET, calls, "ended with calls cut: they took longer than --drain-timeout");
+            warn!(target: LOG_TARGET, calls, "ended with calls cut off: they took longer than --drain-timeout");
             ExitCode::from(UNCLEAN)
         }
         None => ExitCode::from(UNCLEAN),
     })
 }
 
-/// Turns an error of loading into wrong usage, except faults of a file, which keep their positions.
+/// Converts an error of loading scenarios to a usage error, which exits with 2.
+///
+/// Faults in a file keep their own error, which names their positions.
 fn faulty(error: LoadError) -> anyhow::Error {
     match error {
         LoadError::File(error) => error.into(),

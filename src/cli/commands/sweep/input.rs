@@ -34,7 +34,7 @@ impl Line<'_> {
 pub(super) struct Requests {
     input: LineReader,
     form: JsonForm,
-    /// The scenario of requests that name none.
+    /// The name of the scenario for requests that name none.
     scenario: String,
 }
 

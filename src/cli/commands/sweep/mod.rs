@@ -1,7 +1,8 @@
 //! `detente sweep`: evaluates any number of proposals from a file of JSON lines.
 //!
-//! Owns the order of the answers. Must not know how proposals are evaluated. Memory is bounded: one line at a time
-//! without a server, a bounded number of requests read ahead through one stream of a server.
+//! Owns the order of the answers. Must not know how proposals are evaluated. Memory is bounded: without a server, one
+//! line is read at a time; with a server, a bounded number of requests is sent ahead of the answers, through one
+//! stream.
 
 mod input;
 mod output;

@@ -1,4 +1,4 @@
-//! Writes answers as JSON lines, and continues a file of answers.
+//! Writes answers as JSON lines, and continues the output file of an interrupted sweep.
 //!
 //! Owns the output file. Must not know how requests are read or answered.
 
@@ -20,7 +20,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Seek, 
 use std::path::Path;
 
 const WRITE_BYTES: usize = 64 * 1024;
-/// Number of bytes of an answer that are searched for its id, which is longer than any escaped id.
+/// Number of bytes at the start of an answer in which its id is searched. No id is longer, even with JSON escapes.
 const HEAD_BYTES: usize = 4 * 1024;
 /// Number of answers between two updates of the verdicts in the progress display.
 const MESSAGE_EVERY: u64 = 500;
@@ -47,7 +47,7 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn to_stdout() -> Result<Self, JsonError> {
         let stdout = io::stdout();
-        // Without progress if the answers go to the terminal, because it would be drawn between them.
+        // If the answers go to the terminal, progress is not shown, because it would be drawn between them.
         let progress = start_counter("answered", !stdout.is_terminal());
         Self::new(Box::new(stdout), "standard output", progress)
     }
@@ -60,7 +60,8 @@ impl Output {
         let error = || format!("{name} cannot be written");
         let open = OpenOptions::new().read(resume).write(true).create(true).truncate(false).open(path);
         let mut file = open.with_context(error)?;
-        // Two sweeps would mix their answers. File systems without locks do not report it.
+        // The lock keeps a second sweep from mixing its answers into the file. Where the file system has no locks, the
+        // sweep runs without this protection.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(anyhow!("another sweep is writing to {name}"));
         }
@@ -197,7 +198,7 @@ fn skip_answered(file: &File, name: &str, input: &mut LineReader) -> Result<(u64
     Ok((answered, end))
 }
 
-/// Reads the head of a line and skips the rest.
+/// Reads the head of a line, up to [`HEAD_BYTES`], and skips the rest.
 ///
 /// Returns the length of the line with its newline, or `None` if there is no further complete line.
 fn read_head(lines: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<Option<u64>> {
@@ -223,7 +224,7 @@ fn read_head(lines: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<Option<
     }
 }
 
-/// The id of an answer in the form that this program writes; `None` for anything else.
+/// The id of an answer in the form that `detente sweep` writes; `None` for anything else.
 fn answered_id(head: &[u8]) -> Option<String> {
     let object = head.strip_prefix(b"{")?;
     let (id, rest) = match object.strip_prefix(b"\"id\":") {

@@ -5,10 +5,10 @@
 use anyhow::Error;
 use std::io::ErrorKind;
 
-/// A sweep ended before its last line.
+/// Why a sweep ended before its last line.
 #[derive(Debug)]
 pub(super) enum SweepError {
-    /// The reader of standard output closed it.
+    /// The program that reads standard output has closed it, as `head` does, which is not a failure.
     ReaderGone,
     Failed(Error),
 }

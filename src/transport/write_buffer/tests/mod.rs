@@ -1,6 +1,6 @@
-//! The write buffer: order, size, and errors of the peer.
+//! Tests of the write buffer: the order of the bytes, the limit of its size, and a peer that has closed.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test and names the line")]
 
 use crate::transport::write_buffer::{BUFFER_BYTES, WriteBuffer};
 use std::future::poll_fn;

@@ -1,7 +1,7 @@
 //! The settings of `detente serve`: flags, or environment variables (`DETENTE_*`), which flags override.
 //!
-//! docs/settings.md is generated from the help of these options. The first paragraph of an option gives its meaning, the
-//! second the reason for its default. Must not know how settings take effect.
+//! docs/settings.md is generated from the help of these options. The first paragraph of an option gives its meaning,
+//! the second the reason for its default. Must not know how settings take effect.
 
 mod values;
 
@@ -100,8 +100,8 @@ pub(crate) struct Scenarios {
     #[arg(long = "scenarios", env = "DETENTE_SCENARIOS", value_name = "DIR", conflicts_with = "files")]
     pub(crate) folder: Option<PathBuf>,
 
-    /// Id of the scenario that answers requests that name none. [default: the first --scenario; of a folder, the first
-    /// by id]
+    /// Id of the scenario to use for requests that name none. [default: the first --scenario; of a folder, the first by
+    /// id]
     #[arg(long, env = "DETENTE_DEFAULT_SCENARIO", value_name = "ID")]
     pub(crate) default_scenario: Option<String>,
 
@@ -160,8 +160,8 @@ pub(crate) struct Callers {
 
     /// Algorithms with which a JSON Web Token may be signed, separated by commas.
     ///
-    /// The default has the algorithms that issuers commonly use, all of them asymmetric: the key of a verifier cannot sign
-    /// tokens.
+    /// The default has the algorithms that issuers commonly use, all of them asymmetric: the key of a verifier cannot
+    /// sign tokens.
     #[arg(
         long,
         env = "DETENTE_JWT_ALGORITHMS",
@@ -200,7 +200,7 @@ pub(crate) struct Limits {
 
     /// Total size of the headers of one call.
     ///
-    /// A token of 8 KiB fits into the default.
+    /// The default leaves room for a token of 8 KiB, the longest that the server accepts.
     #[arg(long, env = "DETENTE_MAX_HEADER_BYTES", value_name = "SIZE", default_value = "16KiB",
         value_parser = header_size)]
     pub(crate) max_header_bytes: u32,
@@ -222,7 +222,7 @@ pub(crate) struct Limits {
 
     /// Time that a request has to arrive in full; streams are exempt.
     ///
-    /// A mebibyte in ten seconds is the speed of a slow mobile network.
+    /// In the default time, a request of 1 MiB arrives even over a slow mobile network.
     #[arg(long, env = "DETENTE_RECEIVE_TIMEOUT", value_name = "DURATION", default_value = "10s",
         value_parser = long_duration)]
     pub(crate) receive_timeout: Duration,
@@ -245,9 +245,9 @@ pub(crate) struct Limits {
 
     /// Requests per second for each caller. `0` sets no limit.
     ///
-    /// Where callers are not identified, each address is a caller (of IPv6, each /64). A batch counts as the number of
-    /// its requests, a comparison as the number of its proposals, a history as one. The default sets no limit because
-    /// only the operator knows what is fair.
+    /// Where callers are not identified, each IP address is a caller (for IPv6, each /64 network). A batch counts as
+    /// the number of its requests, a comparison as the number of its proposals, a history as one. The default sets no
+    /// limit because only the operator knows what is fair.
     #[arg(long, env = "DETENTE_CALLER_RATE", value_name = "COUNT", default_value_t = 0,
         value_parser = small_count(0, 10_000_000))]
     pub(crate) caller_rate: u32,
@@ -274,8 +274,8 @@ pub(crate) struct Limits {
 
     /// Number of threads that answer calls. [default: one for each processor]
     ///
-    /// `0` means the default, which counts the processors that a cgroup limit leaves. tokio's own variable
-    /// (`TOKIO_WORKER_THREADS`) is not read.
+    /// `0` means the default, which counts only the processors that a cgroup limit allows the server to use. The server
+    /// does not read tokio's own variable (`TOKIO_WORKER_THREADS`).
     #[arg(long, env = "DETENTE_THREADS", value_name = "COUNT", default_value_t = 0, hide_default_value = true,
         value_parser = count(0, 1_024))]
     pub(crate) threads: usize,
@@ -318,8 +318,8 @@ pub(crate) struct Observability {
 
     /// Collector to which traces and metrics are sent (OpenTelemetry, OTLP over gRPC), like `http://127.0.0.1:4317`.
     ///
-    /// The connection is in plaintext: use a collector on the same node, or one behind a mesh. Requires a build with the
-    /// feature `otlp`, which released binaries and the image have.
+    /// The connection is in plaintext: use a collector on the same node, or one behind a mesh. Requires a build with
+    /// the feature `otlp`, which released binaries and the image have.
     #[arg(long, env = "DETENTE_OTLP_ENDPOINT", value_name = "URL", value_parser = endpoint)]
     pub(crate) otlp_endpoint: Option<String>,
 
@@ -369,9 +369,9 @@ pub(crate) struct ShutdownOptions {
     #[arg(long, env = "DETENTE_DRAIN_PAUSE", value_name = "DURATION", default_value = "500ms", value_parser = duration)]
     pub(crate) drain_pause: Duration,
 
-    /// Time that open calls have to finish on shutdown, after `--drain-pause`; calls that take longer are cut.
+    /// Time that open calls have to finish on shutdown, after `--drain-pause`; calls that take longer are cut off.
     ///
-    /// After half of it, analyses stop and answer with their results so far.
+    /// After half of this time, analyses stop and answer with their results so far.
     #[arg(long, env = "DETENTE_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) drain_timeout: Duration,
 }

@@ -1,21 +1,21 @@
 //! Parsers of the values of settings: counts, sizes, shares, URLs and log filters.
 //!
-//! Their errors follow the value and the flag, which clap prints.
+//! clap prints the value and the flag before the error of a parser, so the errors repeat neither.
 
 use crate::telemetry::check_filter;
 use clap::builder::RangedU64ValueParser;
 
-/// A number from `least` to `most`.
+/// Creates a parser of numbers from `least` to `most`.
 pub(super) fn count(least: u64, most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..=most)
 }
 
-/// A number of 32 bits from `least` to `most`.
+/// Creates a parser of 32-bit numbers from `least` to `most`.
 pub(super) fn small_count(least: u64, most: u64) -> RangedU64ValueParser<u32> {
     RangedU64ValueParser::new().range(least..=most)
 }
 
-/// A share from 0 to 1.
+/// Parses a share, a number from 0 to 1.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
@@ -23,7 +23,7 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The URL of a collector: http, with a host.
+/// Checks that a text is the URL of an OpenTelemetry collector (http, with a host), and returns it.
 pub(super) fn endpoint(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").unwrap_or_default();
     match text.parse::<http::Uri>() {
@@ -43,7 +43,7 @@ pub(super) fn endpoint(text: &str) -> Result<String, String> {
     }
 }
 
-/// A size of headers from 1 KiB to 1 MiB. HTTP/2 limits it to 32 bits.
+/// Parses a size of headers from 1 KiB to 1 MiB. HTTP/2 states the size in 32 bits.
 pub(super) fn header_size(text: &str) -> Result<u32, String> {
     match u32::try_from(size(text)?) {
         Ok(bytes) if (1024..=1024 * 1024).contains(&bytes) => Ok(bytes),
@@ -51,7 +51,7 @@ pub(super) fn header_size(text: &str) -> Result<u32, String> {
     }
 }
 
-/// A size of a message from 1 KiB to 64 MiB.
+/// Parses the size of a message, from 1 KiB to 64 MiB.
 pub(super) fn message_size(text: &str) -> Result<usize, String> {
     match usize::try_from(size(text)?) {
         Ok(bytes) if (1024..=64 * 1024 * 1024).contains(&bytes) => Ok(bytes),
@@ -59,13 +59,13 @@ pub(super) fn message_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A size of a file of at least 64 KiB.
+/// Parses the size of a file, at least 64 KiB.
 pub(super) fn file_size(text: &str) -> Result<u64, String> {
     let bytes = size(text)?;
     if bytes < 64 * 1024 { Err("expected a size of at least 64KiB".to_owned()) } else { Ok(bytes) }
 }
 
-/// A number of bytes up to 64 GiB, with or without a unit.
+/// Parses a number of bytes up to 64 GiB, with or without a unit.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
     let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
@@ -79,7 +79,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A filter of log lines, like `info,detente::call=debug`.
+/// Checks that a text is a filter of log lines, like `info,detente::call=debug`, and returns it.
 pub(super) fn filter(text: &str) -> Result<String, String> {
     check_filter(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
