@@ -1,7 +1,8 @@
 //! Decimal numbers with exact sums and products, and with exact text.
 //!
-//! Owns the parsing and the arithmetic of the numbers in GENIUS files. Doubles are not exact: 0.1 times 3 is not 0.3,
-//! so deals that are equally good would compare as different. Must not know of issues or profiles.
+//! Owns the parsing and the arithmetic of the numbers in GENIUS files, which rate the options of a negotiation. Doubles
+//! are not exact: 0.1 times 3 is not 0.3, so deals that are equally good would compare as different. Must not know of
+//! issues or of the files that contain the numbers.
 
 use super::fault::GeniusError;
 use super::limits::MAX_DIGITS;
@@ -89,7 +90,7 @@ impl Decimal {
         self
     }
 
-    /// Returns the digits of both numbers on a common scale, and the scale.
+    /// Returns the digits of both numbers with the same number of decimal places, and that number.
     fn aligned(&self, other: &Self) -> (BigInt, BigInt, usize) {
         let places = self.places.max(other.places);
         let scaled = |number: &Self| &number.digits * power_of_ten(places - number.places);

@@ -1,4 +1,5 @@
-//! Reads the lines of decision logs: the request to evaluate again, and the answer that was logged.
+//! Reads the lines of decision logs, which a server writes: the request to evaluate again, and the answer that was
+//! logged.
 //!
 //! Owns which lines cannot be replayed, and why. Must not know how answers are compared or printed.
 
@@ -14,9 +15,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The text that a log has in place of a masked value.
+/// The text that a log has in place of a masked value, which the operator of the server chose not to log.
 const MASKED: &str = "masked";
-/// Number of characters of a text from a log that are shown.
+/// Maximum number of characters of a text from a log that are shown.
 const MAX_SHOWN: usize = 80;
 
 /// The parts of an evaluation that a replay compares.
@@ -100,14 +101,14 @@ impl ReplayState {
 
 /// Reads the decisions of several logs, one after the other.
 pub(super) struct Decisions {
-    /// The logs that are not read to the end, in reverse order: the current one is last.
+    /// The logs that are not yet read to the end, in reverse order: the one that is being read is last.
     logs: Vec<(LineReader, Arc<str>)>,
     scenario: String,
     form: JsonForm,
     state: Arc<Mutex<ReplayState>>,
 }
 
-/// A request to replay and its decision, or the reason to skip the line; `None` for another scenario.
+/// A request to replay and its decision, or the reason to skip the line; `None` for a decision on another scenario.
 type ReadDecision = Result<(v1::EvaluateProposalRequest, LoggedDecision), Option<(SkipReason, String)>>;
 
 impl Decisions {
@@ -214,7 +215,7 @@ fn decision(text: &str, form: &JsonForm, scenario: &str) -> ReadDecision {
         scenario.clone_into(&mut request.scenario);
     }
     request.revision.clear();
-    // The basic view has all crossed red lines.
+    // The basic view of an evaluation is enough, because it lists all crossed red lines.
     request.set_view(v1::EvaluationView::Basic);
     Ok((request, LoggedDecision { log: "".into(), line: 0, time, request_id, caller, item, evaluation }))
 }
