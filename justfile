@@ -1,5 +1,5 @@
-# The commands of this project: `just --list`. Install just with `cargo install just --locked` or `pipx install rust-just`.
-# Each recipe is one or a few plain commands, which CONTRIBUTING.md explains.
+# The commands of this project; `just --list` lists them. Each recipe is one or a few plain commands, which
+# CONTRIBUTING.md explains. Install just with `cargo install just --locked` or `pipx install rust-just`.
 
 export CARGO_TERM_COLOR := "auto"
 
@@ -27,7 +27,7 @@ golden:
     cargo run --quiet --locked -- schema >target/scenario.schema.json
     mv target/scenario.schema.json docs/scenario.schema.json
 
-# Compare contracts with those of an earlier version: tokens, revisions, log lines, names of flags, metrics and reasons.
+# Compare contracts with an earlier version: page tokens, revisions, log lines, names of flags, metrics, error reasons.
 contracts:
     cargo test --locked --test it contracts::
 
@@ -49,7 +49,7 @@ fuzz target seconds="60":
     cargo fuzz run --sanitizer none {{ target }} fuzz/corpus/{{ target }} fuzz/seeds/{{ target }} -- \
       -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=2048
 
-# Run the load tests, which take minutes and gigabytes: restarts, idle connections and reloads. Needs nginx.
+# Run the load tests, which take minutes and gigabytes of memory: restarts, idle connections, reloads. Needs nginx.
 soak:
     cargo build --profile dist --features otlp --locked
     python3 -m venv target/soak
@@ -60,7 +60,7 @@ soak:
     target/soak/bin/python tests/load/idle_connections.py --binary target/dist/detente --tls
     target/soak/bin/python tests/load/reload_soak.py --binary target/dist/detente
 
-# Write the licences of all parts of the program, which the image and the archives contain. Needs cargo-about.
+# Write the licences of all parts of the program, as the image and the archives contain them. Needs cargo-about.
 licences:
     deploy/licences.sh target/THIRD-PARTY-LICENSES.txt
 

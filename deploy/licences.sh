@@ -36,8 +36,8 @@ file LICENSE.
 
 The GNU C Library is linked statically. Its licence, the LGPL 2.1, lets you replace it: Détente's source and lock file
 and the command in deploy/Containerfile build this program again with another version of the library. The source of the
-library is Debian's or Ubuntu's package `glibc`. What the compiler adds of GCC's libgcc is under the GPL 3 with the GCC
-Runtime Library Exception, which permits this use.
+library is Debian's or Ubuntu's package `glibc`. The parts of GCC's libgcc that the compiler adds are under the GPL 3
+with the GCC Runtime Library Exception, which permits this use.
 
 END
   cat "$work/crates"

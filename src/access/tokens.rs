@@ -81,6 +81,12 @@ impl<'a> Entry<'a> {
 /// A truncated name may be the name of another caller or scenario, so a name that the end of the file may have cut off
 /// is rejected: it could grant rights that the whole file does not grant.
 fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, CredentialFileError> {
+    if value.is_block_scalar() {
+        return Err(CredentialFileError(format!(
+            "line {}: a name cannot be a block scalar (`|` or `>`), whose end nothing marks; write the name without it",
+            value.line()
+        )));
+    }
     if value.may_be_cut_off() {
         return Err(CredentialFileError(format!(
             "line {}: the file ends within a name, so part of the file may be missing; end the last line with a line \
@@ -91,9 +97,16 @@ fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, Crede
     written.ok_or_else(|| malformed(value.line()))
 }
 
+fn unreadable(line: usize) -> CredentialFileError {
+    CredentialFileError(format!(
+        "line {line}: invalid token file; expected a list `tokens`, but the file is empty, is not valid YAML, or has \
+         anchors, aliases, tags, keys that occur twice, several documents or more than {MAX_VALUES} values"
+    ))
+}
+
 fn malformed(line: usize) -> CredentialFileError {
     CredentialFileError(format!(
-        "line {line}: invalid token file; expected a list `tokens`, each entry with `caller`, `sha256`, `role` (reader \
+        "line {line}: invalid token file; expected only a list `tokens`, each entry with just `caller`, `sha256`, `role` (reader \
          or analyst) and `scenarios` (all, or a list of ids)"
     ))
 }
@@ -109,7 +122,7 @@ impl Tokens {
         }
         // The parser's messages quote the file, which may contain a token by mistake: report the line only.
         let document = Document::read("", text, MAX_VALUES)
-            .map_err(|faults| malformed(faults.list().first().map_or(1, |fault| fault.line)))?;
+            .map_err(|faults| unreadable(faults.list().first().map_or(1, |fault| fault.line)))?;
         let [list] = document.root().fields(["tokens"]).map_err(malformed)?;
         let entries = list.items().ok_or_else(|| malformed(list.line()))?;
         let entries = entries.map(Entry::read).collect::<Result<Vec<_>, _>>()?;

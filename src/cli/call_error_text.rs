@@ -56,10 +56,10 @@ fn flag(field: &str) -> String {
     });
     let Some((flag, rest)) = found else { return field.to_owned() };
     let index = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')?.0.parse::<usize>().ok());
-    match index {
-        None | Some(0) => flag.to_owned(),
-        Some(index) => format!("{flag} (number {})", index + 1),
-    }
+    let number = index.filter(|index| *index > 0).map_or_else(String::new, |index| format!(" (number {})", index + 1));
+    // A fault in a condition states its place within the condition, not within the value of the flag.
+    let part = if rest.ends_with(".rejects") || rest.ends_with(".requires") { ", in the condition" } else { "" };
+    format!("{flag}{number}{part}")
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
             ("aim.goal", "--goal"),
             ("to", "--to"),
             ("cleared_issues[0]", "--clear"),
-            ("hypotheses[1].add_red_line.rejects", "--suppose (number 2)"),
+            ("hypotheses[1].add_red_line.rejects", "--suppose (number 2), in the condition"),
             ("aim.third_parties.parties[0]", "--third-party"),
             ("total", "total"),
             ("proposal.terms[0].choice", "proposal.terms[0].choice"),

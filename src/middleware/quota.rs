@@ -78,13 +78,37 @@ impl Quota {
             Err(_) => Err(ApiError::BeyondBurst { asked: count.get(), burst: burst.get() }),
         }
     }
+
+    /// Takes the tokens of a call of `count` parts, except the first token, which the call took when it was admitted.
+    ///
+    /// # Errors
+    /// As for [`Self::take`], of all `count` tokens: a call of more parts than the burst is never admitted whole.
+    pub fn take_rest(&self, count: usize) -> Result<(), ApiError> {
+        let (count, burst) = (u32::try_from(count).unwrap_or(u32::MAX), self.quotas.burst.get());
+        if count > burst {
+            return Err(ApiError::BeyondBurst { asked: count, burst });
+        }
+        self.take(count.saturating_sub(1))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::access::Caller;
+    use crate::error::ApiError;
     use crate::middleware::quota::Quotas;
     use std::num::NonZeroU32;
+
+    #[test]
+    fn a_call_of_more_parts_than_the_burst_is_told_so_and_not_to_retry() {
+        let quotas = Quotas::new(NonZeroU32::MIN, NonZeroU32::new(3).unwrap());
+        let quota = quotas.of(&Caller::anonymous(), None);
+        quota.take(1).unwrap();
+        assert_eq!(quota.take_rest(4), Err(ApiError::BeyondBurst { asked: 4, burst: 3 }));
+        assert_eq!(quota.take_rest(3), Ok(()));
+        assert!(matches!(quota.take(1), Err(ApiError::QuotaExceeded { .. })));
+        assert_eq!((quota.take_rest(1), quota.take_rest(0)), (Ok(()), Ok(())));
+    }
 
     #[test]
     fn anonymous_callers_share_a_quota_per_network() {

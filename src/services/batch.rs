@@ -53,7 +53,7 @@ impl RedLines {
         let mut batch = self.begin(&request)?;
         if let Some(quota) = quota {
             // The access layer already charged the quota for the first item.
-            quota.take(u32::try_from(request.requests.len() - 1).unwrap_or(u32::MAX))?;
+            quota.take_rest(request.requests.len())?;
         }
         for (at, item) in std::mem::take(&mut request.requests).into_iter().enumerate() {
             // Lets other tasks run, and lets the runtime drop this one if the client has cancelled the call.

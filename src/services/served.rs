@@ -72,7 +72,7 @@ impl RedLineService for RedLines {
         let (service, request) = self.for_call(request)?;
         if let Some(quota) = quota {
             // The access layer already charged the quota for the first proposal.
-            quota.take(u32::try_from(request.proposals.len().saturating_sub(1)).unwrap_or(u32::MAX))?;
+            quota.take_rest(request.proposals.len())?;
         }
         service.respond(service.run_on_worker(move |service| service.compare_proposals(&request)).await)
     }

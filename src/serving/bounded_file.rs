@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Why a file is not read.
+/// Why a file was not read.
 #[derive(Debug)]
 pub enum BoundedReadError {
     /// The file is larger than the limit.
@@ -21,10 +21,10 @@ impl From<io::Error> for BoundedReadError {
     }
 }
 
-/// Reads a regular file of at most `max_bytes`; rejects pipes and devices, whose reading might never begin or end.
+/// Reads a regular file of at most `max_bytes`; rejects pipes and devices, because reading them might never end.
 ///
 /// # Errors
-/// As [`read`], and if the path is not a regular file.
+/// The errors of [`read`], and an error if the path is not a regular file.
 pub fn read_regular(path: &Path, max_bytes: u64) -> Result<Vec<u8>, BoundedReadError> {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(io::Error::other("not a regular file").into());
@@ -35,7 +35,7 @@ pub fn read_regular(path: &Path, max_bytes: u64) -> Result<Vec<u8>, BoundedReadE
 /// Reads a file of at most `max_bytes`.
 ///
 /// # Errors
-/// If the file cannot be read, or is larger.
+/// If the file cannot be read, or is larger than `max_bytes`.
 pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, BoundedReadError> {
     let mut contents = Vec::new();
     let bytes = File::open(path)?.take(max_bytes + 1).read_to_end(&mut contents)?;

@@ -1,9 +1,11 @@
-//! The cache of encoded answers, keyed by request.
+//! The cache of encoded answers to EvaluateProposal, which evaluates a proposal.
 //!
-//! A key is the whole converted request: revision, exact date, detail, and every input with its exact answer and its
-//! origin. It is not made of the engine's masks, in which 30 and 31 days can be equal, nor of the bytes received,
-//! because one request has many encodings. Keys are compared in full, so that a hash collision cannot return a wrong
-//! answer. Errors, hypotheses and truncated answers are never cached. Must not know the protocol.
+//! The key of an answer contains all that the answer depends on: the scenario's revision, the exact date, the requested
+//! detail, and each input (an issue or a circumstance) that the request answers, with that answer and its origin, which
+//! is the part of the request that gives it. A key is not made of the bit masks that evaluate conditions, because they
+//! do not distinguish 30 days from 31 days if no condition does. It is not made of the received bytes either, because
+//! one request has many encodings. Keys are compared in full, so that a hash collision cannot return a wrong answer.
+//! Errors and answers under hypotheses are never cached. Must not know the protocol.
 use crate::serving::Outline;
 use bytes::Bytes;
 use detente_condition::{Answer, Value};
@@ -22,15 +24,17 @@ const ENTRY_OVERHEAD: usize = 128;
 /// Size of a usual entry, from which the number of entries is estimated, in bytes.
 const USUAL_ENTRY: usize = 1024;
 
-/// A request in canonical form.
+/// The key of an answer: its request in canonical form, in which equal requests have equal bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CacheKey(Box<[u8]>);
 
-/// Tag of the RPC whose answers are cached.
+/// First byte of each key, which identifies the RPC; only answers of EvaluateProposal are cached.
 const EVALUATE_PROPOSAL: u8 = 1;
 
 impl CacheKey {
-    /// Creates the key of an EvaluateProposal request; without `day`, the scenario's own date counts.
+    /// Creates the key of an EvaluateProposal request.
+    ///
+    /// `given` has the answers that the request gives. If `day` is `None`, the key has the scenario's date (`as_of`).
     pub fn new(scenario: &Scenario, given: &[Given], day: Option<Date>, detail: Detail) -> Self {
         let mut order: Vec<&Given> = given.iter().collect();
         order.sort_unstable_by_key(|given| given.input);
@@ -95,7 +99,7 @@ pub struct CacheCounts {
     pub hits: u64,
     /// Lookups that found no answer.
     pub misses: u64,
-    /// Answers that were inserted and are no longer in the cache, or were never admitted.
+    /// Answers passed to [`Cache::insert`] that the cache has removed since, or never kept.
     pub evictions: u64,
     /// Answers in the cache now.
     pub entries: u64,
@@ -129,7 +133,7 @@ impl Weighter<CacheKey, CachedAnswer> for Weigh {
 }
 
 impl Cache {
-    /// Creates a cache of `bytes`, including keys and the overhead of entries.
+    /// Creates a cache of at most `bytes`, in which keys and the overhead of entries count.
     ///
     /// The cache is divided into shards, so that callers rarely wait for each other; an answer that is larger than a
     /// shard is not cached.
@@ -151,7 +155,7 @@ impl Cache {
         self.map.insert(key, cached);
     }
 
-    /// Returns the counts. Each count is exact, but they are not read at one moment.
+    /// Returns the counts. Each count is exact, but they are not read at the same moment.
     pub fn counts(&self) -> CacheCounts {
         let entries = self.map.len() as u64;
         CacheCounts {

@@ -1,9 +1,10 @@
-//! What requests are answered from: scenarios, caches, threads and the decision log.
+//! What the server keeps and runs to answer requests: scenarios, the cache of answers, threads and the decision log.
 //!
-//! Owns the scenario files and the store of their revisions, reloads, the cache of answers, the threads for analyses
-//! and other long work, and the decision log.
+//! Owns the scenario files and the store of their revisions (versions), the reloads of files, the cache of answers, the
+//! threads for analyses (searches that take up to seconds) and other long work, and the decision log, which records
+//! each evaluation of a proposal.
 //!
-//! Must not know about the protocol or its messages.
+//! Must not know about gRPC or its messages.
 
 mod analyses;
 pub mod bounded_file;

@@ -30,7 +30,7 @@ pub trait Reload: Send + Sync {
 /// The result of a reload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReloadOutcome {
-    /// Changes now in use, in words; empty if nothing changed.
+    /// A text for the log about each change that is now in use; empty if nothing changed.
     pub changed: Vec<String>,
     /// Files that cannot be used in their current state.
     pub faults: Vec<FileFault>,
@@ -39,7 +39,7 @@ pub struct ReloadOutcome {
 /// A file that cannot be used in its current state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileFault {
-    /// Path of the file.
+    /// Path of the file, or paths of files that are used together.
     pub file: String,
     /// What is wrong with the file.
     pub message: String,
@@ -50,13 +50,13 @@ pub struct FileFault {
 pub struct ReloadCounts {
     /// Reloads that changed something.
     pub changed: u64,
-    /// Faults found in files.
+    /// Faults found in files. A fault that several reloads in a row find counts once.
     pub failed: u64,
     /// Files that cannot be used now.
     pub faulty: u64,
 }
 
-/// All kinds of files to reload. Clones share their counts.
+/// All kinds of files that the server reloads. Clones share their counts and faults.
 #[derive(Clone)]
 pub struct Reloads {
     entries: Arc<Vec<Entry>>,
@@ -70,7 +70,7 @@ struct Entry {
 }
 
 impl Reloads {
-    /// Creates the set; `reload` works through it in this order.
+    /// Creates the set; [`Reloads::reload`] reloads the kinds in this order.
     pub fn new(kinds: Vec<Arc<dyn Reload>>) -> Self {
         let entries = kinds.into_iter().map(|files| Entry {
             files,
@@ -96,7 +96,7 @@ impl Reloads {
         self.entries.iter().map(|entry| (entry.files.what(), count(entry))).collect()
     }
 
-    /// Reloads every kind of file on this thread, and logs changes and new faults.
+    /// Reloads every kind of file on the calling thread, and logs changes and new faults.
     pub fn reload(&self) {
         for entry in self.entries.iter() {
             let what = entry.files.what();
@@ -112,7 +112,7 @@ impl Reloads {
                 warn!(
                     target: LOG_TARGET,
                     what, file = fault.file,
-                    "cannot be used, the previous content stays in use: {}",
+                    "cannot be used; what was read from it before, if anything, stays in use: {}",
                     fault.message
                 );
             }

@@ -1,8 +1,9 @@
 //! Scenario files: loads and reloads them, and puts their scenarios into the store.
 //!
-//! Each file counts by itself. A file that cannot be used keeps its last valid scenario in the store. A file removed
-//! from a folder removes its scenario. Of two files with one scenario, the first by name is served. The same usable
-//! files give the same revisions on every replica, whatever was loaded before. Must not know who asks for scenarios.
+//! A fault in one file does not affect the other files. While a file cannot be used, its last valid scenario stays in
+//! the store. If a file is removed from a folder, its scenario is removed, too. If two usable files contain the same
+//! scenario, the one whose path sorts first is used. Replicas with the same files, all of them usable, therefore have
+//! the same revisions (versions of scenarios), whatever they loaded before. Must not know which callers use scenarios.
 use crate::locks::lock;
 use crate::serving::reload::{FileFault, Reload, ReloadOutcome};
 use crate::serving::settled::{ContentHash, Reading, SettleTime, read_settled};
@@ -19,11 +20,11 @@ use std::time::{Duration, SystemTime};
 use std::{fs, io};
 use thiserror::Error;
 
-/// Scenario files in a folder.
+/// Maximum number of scenario files in a folder.
 const MAX_FILES: usize = 1_000;
-/// How long a changed file is re-read.
+/// How often, and after which pauses, a changed file is re-read until its content stays the same.
 const SETTLE_TIME: SettleTime = SettleTime { pause: Duration::from_millis(100), readings: 20 };
-/// Pause before a missing file is looked for once more.
+/// Pause before the folder is listed once more, if a file that was in it is missing.
 const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The location of scenario files.
@@ -31,7 +32,7 @@ const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
 pub enum ScenarioLocation {
     /// These files; if the list is empty, the scenario built into the program.
     Files(Vec<PathBuf>),
-    /// The files `*.yaml` and `*.yml` of a folder, but not `*_test.*` or files with a leading dot.
+    /// The files `*.yaml` and `*.yml` of a folder, but not tests (`*_test.*`) or files with a leading dot.
     Folder(PathBuf),
 }
 
@@ -82,15 +83,15 @@ struct FileState {
     hash: Option<ContentHash>,
     /// The file's current scenario, or what is wrong with it.
     now: Result<Arc<Compiled>, String>,
-    /// The last valid scenario.
+    /// The last valid scenario that was read from the file.
     good: Option<Arc<Compiled>>,
 }
 
 impl ScenarioFiles {
     /// Loads the files.
     ///
-    /// `default` is the id of the scenario that answers requests without a scenario; without it, the first file of a
-    /// list counts, or the first id of a folder.
+    /// `default` is the id of the scenario that answers requests that name none. If it is `None`, that is the scenario
+    /// of the first file in a list of files, or the scenario of a folder whose id sorts first.
     ///
     /// # Errors
     /// If any file cannot be used, because a server starts only with all of its scenarios.
@@ -157,7 +158,7 @@ impl ScenarioFiles {
                 return outcome;
             }
         };
-        // The built-in scenario does not change.
+        // Without files, the built-in scenario is in use, which does not change.
         if paths.is_empty() && matches!(self.location, ScenarioLocation::Files(_)) {
             return outcome;
         }
@@ -169,7 +170,7 @@ impl ScenarioFiles {
             Err(error) => Reading::Unsettled(None, Err(error)),
         };
         for (path, read) in read_settled(paths, SETTLE_TIME, read) {
-            // Callers see the diagnostics, too, so these name the file without its path.
+            // GetScenario returns the diagnostics to callers, so the diagnostics name the file without its path.
             let (hash, now) = match read {
                 Ok((hash, text)) => {
                     (Some(hash), source::compile(&file_name(&path), &text).map_err(|error| error.to_string()))
@@ -189,18 +190,20 @@ impl ScenarioFiles {
     /// Puts the last valid scenario of each file into the store, and removes the scenarios without a file.
     fn serve(&self, states: &BTreeMap<PathBuf, FileState>, outcome: &mut ReloadOutcome) {
         let mut served: BTreeMap<&ScenarioId, (&PathBuf, &Arc<Compiled>)> = BTreeMap::new();
-        // Files that are usable now come first. Of two files with one scenario, every replica serves the first by name.
         let is_served = |compiled: &Arc<Compiled>| {
             self.store.get(compiled.scenario().id.as_str()).is_some_and(|held| Arc::ptr_eq(&held, compiled))
         };
         let mut claims: Vec<_> =
             states.iter().filter_map(|(path, state)| Some((path, state.good.as_ref()?, state.now.is_err()))).collect();
+        // Files that are usable now come first, then the order is that of their paths, so that every replica chooses
+        // the same one of two usable files with the same scenario.
         claims.sort_by_key(|(path, _, is_stale)| (*is_stale, *path));
         for (path, compiled, is_stale) in claims {
             let id = &compiled.scenario().id;
             match served.get(id) {
                 None => drop(served.insert(id, (path, compiled))),
-                // Another file contains this scenario now.
+                // This file cannot be used now, and another one provides its scenario. That is not a duplicate; the
+                // fault of this file is reported below.
                 Some(_) if is_stale => {}
                 Some((other, _)) => outcome.faults.push(FileFault {
                     file: path.display().to_string(),
@@ -279,7 +282,7 @@ fn hash(text: &str) -> ContentHash {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// Lists the files; those of a folder in order of name.
+/// Lists the scenario files, those of a folder in order of their names.
 fn paths(location: &ScenarioLocation) -> Result<Vec<PathBuf>, LoadError> {
     let folder = match location {
         ScenarioLocation::Files(files) => return Ok(files.clone()),

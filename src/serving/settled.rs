@@ -1,7 +1,7 @@
-//! Reads files that may be being written, until they stop changing.
+//! Reads files that another program may be writing at the same time, until they stop changing.
 //!
-//! The first half of a file may be a valid file. Half of a scenario lacks red lines; half of a file of tokens can grant
-//! a caller more than the whole file does. Must not know what the files contain.
+//! The first half of a file may itself be a valid file, but must not be used: half of a scenario lacks red lines, and
+//! half of a file of tokens lacks callers. Must not know what the files contain.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use std::time::Duration;
 /// The SHA-256 hash of the content of one file, or of files that are used together.
 pub type ContentHash = [u8; 32];
 
-/// One reading of a file, or of files that are used together.
+/// The result of reading a file, or files that are used together, once.
 #[derive(Debug)]
 pub enum Reading<T> {
-    /// The content is the one already in use.
+    /// The content is the same as at the previous reload, so there is nothing to do.
     Known,
-    /// The result counts at once.
+    /// The result is used at once, without a second reading.
     Final(T),
-    /// The result counts once a later reading has the same hash; `None` if the file cannot be read.
+    /// The result is used only if the next reading has the same hash; the hash is `None` if the file cannot be read.
     Unsettled(Option<ContentHash>, T),
 }
 
-/// Time between two readings, and the number of further readings before files that keep changing are left alone.
+/// How often a changed file is read again. If it still changes after that, it is left to the next reload.
 #[derive(Clone, Copy, Debug)]
 pub struct SettleTime {
     /// Pause before each further reading.
@@ -29,9 +29,9 @@ pub struct SettleTime {
     pub readings: usize,
 }
 
-/// Reads each of `files` until two readings in a row agree, and returns the results that are not known.
+/// Reads each of `files` until two readings in a row agree, and returns each result except [`Reading::Known`].
 ///
-/// One pause serves all files. Files that keep changing are missing in the result; the next reload reads them again.
+/// All files share each pause. Files that keep changing are missing in the result; the next reload reads them again.
 pub fn read_settled<F, T>(
     files: impl IntoIterator<Item = F>,
     time: SettleTime,
@@ -71,7 +71,7 @@ mod tests {
     use std::cell::RefCell;
     use std::collections::VecDeque;
 
-    /// Reads one file whose readings are given in order.
+    /// Reads one file with these readings, in order. Returns the settled result and the number of unused readings.
     fn read(readings: Vec<Reading<&'static str>>) -> (Vec<(u8, &'static str)>, usize) {
         let readings = RefCell::new(VecDeque::from(readings));
         let time = SettleTime { pause: Duration::ZERO, readings: 3 };

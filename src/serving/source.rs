@@ -1,6 +1,6 @@
 //! Reads and compiles scenario files, and the scenario built into the program.
 //!
-//! Must not know which scenarios are served.
+//! Must not know which scenarios the server answers requests from.
 
 use crate::serving::bounded_file::{self, BoundedReadError};
 use detente_core::engine::Compiled;
@@ -42,7 +42,7 @@ impl SourceError {
     }
 }
 
-/// Loads and compiles scenario files; without any, the built-in scenario.
+/// Loads and compiles the scenario files at `paths`; if there are none, compiles the built-in scenario.
 ///
 /// # Errors
 /// If a file cannot be used; the error is that of the first such file.
@@ -74,10 +74,10 @@ pub fn compile(file: &str, text: &str) -> Result<Compiled, SourceError> {
     })
 }
 
-/// Reads a regular file's text; rejects pipes and devices, whose reading might never begin or end.
+/// Reads the text of a regular file; rejects pipes and devices, because reading them might never end.
 ///
 /// # Errors
-/// As [`read`], and if the path is not a regular file.
+/// The errors of [`read`], and an error if the path is not a regular file.
 pub fn read_regular(path: &Path) -> Result<String, SourceError> {
     text(path, bounded_file::read_regular(path, MAX_BYTES))
 }

@@ -1,6 +1,7 @@
-//! The store of compiled scenarios: the current revision of each, and the latest past revisions.
+//! The store of compiled scenarios: the current revision (version) of each, and the latest past revisions.
 //!
-//! Must not know where the scenarios come from or who asks for them.
+//! Past revisions are for requests that name a revision, and for page tokens, which continue a list in the revision in
+//! which it began. Must not know where the scenarios come from, or which callers use them.
 
 use crate::locks;
 use dashmap::DashMap;
@@ -13,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::SystemTime;
 use thiserror::Error;
 
-/// Past revisions kept for one scenario, besides the current one.
+/// Maximum number of past revisions kept for one scenario, besides the current one.
 pub const MAX_PAST_REVISIONS: usize = 4;
-/// Memory for all past revisions together, in bytes (as counted by [`Compiled::bytes`]).
+/// Maximum memory of all past revisions together, in bytes (as counted by [`Compiled::bytes`]).
 pub const MAX_PAST_BYTES: usize = 256 * 1024 * 1024;
 
 /// Two scenarios have the same id.
@@ -40,16 +41,16 @@ pub enum NotHeldError {
     },
 }
 
-/// The scenario that answers requests without a scenario.
+/// Which scenario answers requests that name none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DefaultScenario {
     /// The scenario with this id; there is no default while it is not loaded.
     Named(ScenarioId),
-    /// The first scenario by id.
+    /// The scenario whose id sorts first.
     FirstById,
 }
 
-/// A scenario file that cannot be used now; its last valid scenario is still served.
+/// A scenario file that cannot be used now. Its last valid scenario still answers requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaleFile {
     /// Name of the file, without its path.
@@ -67,10 +68,11 @@ pub struct StaleFile {
 #[derive(Debug)]
 pub struct Store {
     current: DashMap<ScenarioId, Arc<Compiled>>,
-    /// Newest first. Writers lock it, and so do readers of pinned revisions that are not current.
+    /// Past revisions of all scenarios, newest first. Writers take this lock, and so do readers that ask for a revision
+    /// that is not the current one.
     past: Mutex<VecDeque<Arc<Compiled>>>,
     default: RwLock<DefaultScenario>,
-    /// By the id of the scenario that the file last contained.
+    /// The files that cannot be used now, each by the id of the scenario that it last contained.
     stale: RwLock<BTreeMap<ScenarioId, StaleFile>>,
     max_past_bytes: usize,
 }
@@ -101,14 +103,15 @@ impl Store {
         Self { max_past_bytes, ..self }
     }
 
-    /// Makes a scenario the current one of its id.
+    /// Makes a compiled scenario the current revision of the scenario with its id.
     ///
-    /// The previous revision stays available to pins and page tokens, within the limits for past revisions.
+    /// The previous revision stays available to requests that name it and to page tokens, within the limits for past
+    /// revisions.
     pub fn put(&self, compiled: Compiled) {
         self.put_shared(Arc::new(compiled));
     }
 
-    /// Makes a shared scenario the current one of its id, as [`Store::put`] does.
+    /// Does the same as [`Store::put`] with a compiled scenario that is shared.
     pub fn put_shared(&self, compiled: Arc<Compiled>) {
         let id = &compiled.scenario().id;
         let mut past = self.past();
@@ -161,7 +164,7 @@ impl Store {
         locks::read(&self.stale).get(id).cloned()
     }
 
-    /// Sets the scenario that answers requests without a scenario.
+    /// Sets which scenario answers requests that name none.
     pub fn set_default(&self, default: DefaultScenario) {
         *locks::write(&self.default) = default;
     }
@@ -194,7 +197,7 @@ impl Store {
         if has_revision(&current) {
             return Ok(current);
         }
-        // Look again, with writers locked out: a past revision may have become current again in between.
+        // Look again while writers are locked out, because a past revision may have become current in the meantime.
         let past = self.past();
         let current = self.get(id).ok_or(NotHeldError::Scenario)?;
         let of_id = past.iter().filter(|held| held.scenario().id.as_str() == id).chain([&current]);
@@ -214,7 +217,9 @@ fn same_revision(a: &Compiled, b: &Compiled) -> bool {
     a.scenario().id == b.scenario().id && a.scenario().revision == b.scenario().revision
 }
 
-/// Hashes the ids and revisions of scenarios in order of id: 32 hexadecimal digits.
+/// Returns a hash of the ids and revisions in a list of scenarios: 32 hexadecimal digits.
+///
+/// `list` must be in order of id. If the hash differs between two pages of a list, a scenario has changed in between.
 pub fn list_revision(list: &[Arc<Compiled>]) -> String {
     let mut hash = Sha256::new();
     for compiled in list {

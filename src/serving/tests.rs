@@ -82,7 +82,7 @@ async fn a_panic_of_a_job_reaches_only_its_caller() {
     assert_eq!(workers.run(|| 2).await, Ok(2));
 }
 
-/// Returns true, without the compiler's knowledge: it would report unreachable code.
+/// Returns true, in a way that hides the value from the compiler, which would otherwise report unreachable code.
 fn always() -> bool {
     std::hint::black_box(true)
 }

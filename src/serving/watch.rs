@@ -20,9 +20,9 @@ use tracing::{debug, warn};
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::watch";
 
-/// Quiet time to wait for after a file event, because changes come in groups.
+/// Time without further file events before files are re-read, because one change often causes several events.
 const QUIET_TIME: Duration = Duration::from_millis(100);
-/// Longest wait for the quiet time.
+/// Longest wait for [`QUIET_TIME`], after which files are re-read although events continue.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// Why changes cannot be watched.
@@ -82,8 +82,8 @@ impl Watch {
                 debug!(target: LOG_TARGET, "re-reading files (file event)");
             }
         }
-        // A folder that replaced another one of its name is a different folder to the operating system: watch the
-        // folders again. Do so before the files are read, so that no later change is missed.
+        // Watch the folders again, because the operating system would continue to watch a folder that has been replaced
+        // by another one of the same name. Do so before the files are read, so that no later change is missed.
         if let Some(watcher) = &mut self.watcher {
             for folder in &self.folders {
                 let _ = watcher.unwatch(folder);

@@ -1,8 +1,8 @@
-//! Runs work that takes longer than an evaluation on threads that do not serve calls.
+//! Runs work that takes longer than the evaluation of one proposal on threads that do not serve calls.
 //!
-//! The number of running jobs is half of the processors, so that evaluations stay fast; a bounded number of jobs waits,
-//! and more are rejected at once. A waiting job is dropped when its caller leaves; a running job continues to its own
-//! limits. Must not know what the jobs do.
+//! One job at a time runs for every two processors, so that evaluations stay fast. A bounded number of jobs waits, and
+//! more are rejected at once. When the caller of a job leaves, a waiting job is dropped, but a running job continues
+//! until it ends by itself. Must not know what the jobs do.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-/// Jobs that may wait for a running one to end.
+/// Maximum number of jobs that wait for a running one to end.
 pub(super) const MAX_WAITING: usize = 64;
 
 /// Why a job was not run.
@@ -25,7 +25,7 @@ pub enum WorkersError {
     Ending,
 }
 
-/// Permits for running and waiting jobs. Clones share them.
+/// Runs jobs, with permits that limit how many run and how many wait. Clones share the permits.
 #[derive(Clone, Debug)]
 pub struct Workers {
     running: Arc<Semaphore>,
@@ -58,7 +58,7 @@ impl Workers {
 
     /// Runs a job as [`Workers::run`] does, but waits for a permit instead of failing.
     ///
-    /// For callers with one job at a time.
+    /// It is for calls that submit one job at a time, such as streams.
     ///
     /// # Errors
     /// If the program is shutting down.
@@ -84,7 +84,7 @@ impl Workers {
             done
         });
         job.await.map_err(|error| match error.try_into_panic() {
-            // Panic in the caller's task, because one middleware layer turns panics into answers.
+            // Panic again in the task of the call, where a middleware layer turns panics into error responses.
             Ok(payload) => resume_unwind(payload),
             Err(_) => WorkersError::Ending,
         })

@@ -1,7 +1,8 @@
 //! The pure core of Détente: reads scenario files and evaluates proposals against their red lines.
 //!
 //! [`scenario`] reads and checks scenario files, [`engine`] evaluates proposals, [`cases`] reads scenario test files.
-//! Must not know of gRPC, async runtimes, clocks or the file system: texts, days and budgets are arguments.
+//! Must not know of gRPC, async runtimes, clocks or the file system: callers pass the contents of files, and dates, as
+//! arguments.
 
 #![cfg_attr(
     not(test),

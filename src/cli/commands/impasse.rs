@@ -67,11 +67,11 @@ pub(super) fn run(options: &Options) -> Result<Report> {
         OutputFormat::Json => pretty(&to_json("ExplainImpasseResponse", &response)?)?,
         OutputFormat::Table => {
             let impasse = response.impasse.as_ref().ok_or_else(|| anyhow!("the response has no impasse"))?;
-            let title = if options.question.names_proposal() {
-                format!("Impasse with the terms of {}", options.question.name())
-            } else {
-                "Impasse".to_owned()
-            };
+            let mut title =
+                if impasse.is_impasse == Some(true) { "Impasse" } else { "Search for an impasse" }.to_owned();
+            if options.question.names_proposal() {
+                title += &format!(" with the terms of {}", options.question.name());
+            }
             let of = (response.scenario.as_str(), response.revision.as_str());
             head(&title, &options.aim, response.as_of.as_ref(), of, &response.suppositions) + &impasse_text(impasse)
         }

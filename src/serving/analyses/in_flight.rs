@@ -1,7 +1,7 @@
-//! Questions in flight: the waiters of each question, and the outcome that all of them receive.
+//! Questions in flight: the waiters of each question (the callers that ask it), and the outcome that they all receive.
 //!
-//! Owns that an equal question finds a running computation, and only a running one. Must not know which callers may
-//! ask.
+//! Owns the rule that a caller with an equal question joins a job, but only one that waits or runs. Must not know which
+//! callers may ask.
 
 use crate::locks;
 use crate::serving::analyses::threads::{Job, Threads};
@@ -20,9 +20,9 @@ use tracing::Span;
 /// Why an analysis has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AnalysisError {
-    /// No thread became free before it was too late to begin. The waiter learns this before its deadline, by the time
-    /// that is reserved for sending an answer.
-    #[error("there was no turn for the analysis in time")]
+    /// No thread became free in time. The waiter receives this error before its deadline, when only the time that is
+    /// reserved for sending an answer is left.
+    #[error("no thread became free for the analysis in time")]
     NotBegun,
     /// The deadline of this waiter passed. The analysis may continue for other waiters.
     #[error("the deadline passed before the analysis was done")]
@@ -39,11 +39,11 @@ pub struct AnalysisCounts {
     pub running: usize,
     /// Jobs that wait for a thread now.
     pub waiting: usize,
-    /// Questions that joined the computation of an equal one.
+    /// Questions that joined the job of an equal question.
     pub shared: u64,
     /// Questions that were rejected because the queue was full.
     pub refused: u64,
-    /// Computations that were stopped because all their waiters had left.
+    /// Jobs that were stopped because all their waiters had left.
     pub abandoned: u64,
 }
 
@@ -59,12 +59,12 @@ pub(super) struct Pool {
 
 /// The questions of one kind that are in flight.
 pub(super) struct Shared<Q: Eq + Hash, T, P> {
-    /// A question that must stop remains until it is done or an equal one replaces it.
+    /// The questions. One whose job must stop remains until the job ends or an equal question replaces it.
     pub(super) in_flight: DashMap<Arc<Q>, Arc<InFlight<Q, T, P>>>,
     pub(super) pool: Arc<Pool>,
 }
 
-/// A question in flight.
+/// A question whose job waits or runs.
 pub(super) struct InFlight<Q, T, P> {
     pub(super) question: Arc<Q>,
     /// Identifies the job in the queue.
@@ -114,8 +114,8 @@ where
                 // An abandoned job has no waiters, so nobody receives its outcome.
                 Err(Stop::Deadline | Stop::Abandoned) => JobOutcome::Failed(AnalysisError::NotBegun),
             };
-            // The order matters: a waiter that has the answer and asks again must neither find this question nor
-            // count its running slot as taken.
+            // The order matters: a waiter that receives the outcome and asks again at once must neither join this
+            // question nor be rejected because this job still has its slot.
             asked.waiters.close();
             inner.forget(&asked);
             drop(slot);
@@ -161,7 +161,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        // Nothing that could ask another question is left.
+        // Everything through which a question could be asked is gone, so the threads can end.
         self.threads.end();
     }
 }

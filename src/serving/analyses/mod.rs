@@ -1,15 +1,18 @@
 //! Runs analyses, which take milliseconds to seconds of processor time, on a bounded number of threads of their own.
 //!
-//! Owns the questions in flight, how long each may take, and which outcome each waiter receives. The first caller of a
-//! question starts a computation, and callers with an equal question join it while it runs. The computation stops early
-//! enough to answer the waiter with the latest deadline, or when the last waiter leaves. Nothing is cached: a question
-//! that is asked after the computation has finished, or must stop, is computed again. Must not know what is computed,
-//! or how answers are sent.
+//! A question is the content of a request for an analysis. The first caller that asks a question starts a job that
+//! computes the answer, and callers with an equal question join that job while it waits or runs; all of them are its
+//! waiters. The job stops early enough to answer the waiter with the latest deadline, or when the last waiter leaves.
+//! Nothing is cached: a question that is asked after the job has finished, or must stop, is computed again.
 //!
-//! Jobs do not use the threads of `spawn_blocking`, for two reasons: a job gets its turn without a task of the runtime
-//! from which the question was asked, and no runtime waits for a job when it shuts down.
+//! Owns the questions in flight, how long each may take, and which outcome each waiter receives. Must not know what is
+//! computed, or how answers are sent.
 //!
-//! Lock order: the map's shard, then a question's waiters or the queue. No lock is held across an await.
+//! Jobs do not run on the blocking threads of tokio (`spawn_blocking`), for two reasons: a queued job can begin even if
+//! the task that queued it has ended, and a runtime that shuts down does not wait for a running job.
+//!
+//! Lock order: the shard of the map of questions, then a question's waiters or the queue. No lock is held across an
+//! await.
 
 mod in_flight;
 mod threads;
@@ -31,9 +34,9 @@ use threads::Threads;
 
 /// Minimum time that is reserved for sending the answer before a caller's deadline.
 const LEAST_RESERVE: Duration = Duration::from_millis(50);
-/// The reserve of a caller with more time, as a divisor: 20 stands for a twentieth of the time.
+/// Divides the time of a caller that has more time, to get the reserve: 20 reserves a twentieth of the time.
 const RESERVED_SHARE: u32 = 20;
-/// Maximum waiting time that can be set. It keeps additions to an instant from overflowing.
+/// Upper limit of the maximum waiting time that can be set, so that adding it to an instant cannot overflow.
 const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The threads for analyses, which all kinds of questions share. Clones share them, too.
@@ -52,7 +55,7 @@ const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 ///         let mut sum = 0;
 ///         for part in 0..1_000 {
 ///             if handle.stopped().is_some() {
-///                 break; // The answer says that it was cut short.
+///                 break; // The sum so far is the answer.
 ///             }
 ///             sum += part;
 ///             handle.report(part);
@@ -91,7 +94,7 @@ impl AnalysisThreads {
         self.pool.threads.end();
     }
 
-    /// Returns the counts of all kinds of questions. Each is right, but they are not read at the same moment.
+    /// Returns the counts of all kinds of questions. Each is exact, but they are not read at the same moment.
     pub fn counts(&self) -> AnalysisCounts {
         self.pool.counts()
     }
@@ -116,13 +119,14 @@ where
     T: Send + Sync + 'static,
     P: Send + Sync + 'static,
 {
-    /// Joins the running computation of an equal question, or starts one.
+    /// Joins the job of an equal question in flight, or queues a job for this question.
     ///
     /// `question` must be the whole question in canonical form, because equal questions share one answer. `job` must
-    /// check every few milliseconds whether it must stop, and must then return what it has, marked as cut short.
+    /// check every few milliseconds whether it must stop, and then return its results so far, marked as incomplete.
     ///
-    /// The job must stop before the latest deadline of its waiters, by 50 ms or by a twentieth of that waiter's time,
-    /// whichever is longer, but at most by half of that time. Time in the queue counts.
+    /// A waiter's time begins now, includes the time of the job in the queue, and ends at `deadline`, but lasts at most
+    /// the maximum time from [`AnalysisThreads::new`]. The job must stop before the end of the latest waiter's time: by
+    /// 50 ms or by a twentieth of that time, whichever is longer, but at most by half of it.
     ///
     /// # Errors
     /// [`WorkersError::Busy`] if the queue is full, [`WorkersError::Ending`] if the program is shutting down.
@@ -136,7 +140,8 @@ where
         let now = Instant::now();
         let given = deadline.map_or(pool.longest, |deadline| deadline.saturating_duration_since(now));
         let given = given.min(pool.longest);
-        // At most half of a short time is reserved, because most questions take only a millisecond.
+        // At most half of the time is reserved: most questions take only a millisecond, so half of a short time is
+        // usually enough for the job.
         let reserve = LEAST_RESERVE.max(given / RESERVED_SHARE).min(given / 2);
         let (stop, deadline) = (now + given.saturating_sub(reserve), now + given);
         let begin = || {
@@ -150,7 +155,7 @@ where
                     pool.shared.fetch_add(1, Relaxed);
                     return Ok(Ticket::new(Arc::clone(inner), Arc::clone(entry.get()), waiter, deadline));
                 }
-                // The computation has finished or must stop: the new question replaces it in the map.
+                // The job has finished or must stop, so the new question replaces the old one in the map.
                 None => begin().inspect(|(asked, _)| drop(entry.insert(Arc::clone(asked)))),
             },
             Entry::Vacant(entry) => begin().inspect(|(asked, _)| drop(entry.insert(Arc::clone(asked)))),

@@ -1,4 +1,4 @@
-//! A bounded number of threads with a bounded queue.
+//! The threads on which the jobs of analyses run: a bounded number of threads with a bounded queue.
 //!
 //! Owns the order in which jobs run. A thread starts when there is work for it and stays until the shutdown, because
 //! starting a thread may take as long as a short job. Must not know what a job computes, or its waiters and deadlines.
@@ -16,7 +16,7 @@ const LOG_TARGET: &str = "detente::serving::analyses::threads";
 
 /// The work of one analysis.
 ///
-/// A job must drop its slot before it publishes its outcome, so that a waiter that then asks again finds a free slot.
+/// It must drop its slot before it publishes its outcome, so that a waiter that then asks again finds a free slot.
 pub(super) type Job = Box<dyn FnOnce(RunningSlot) + Send>;
 
 /// The threads and their queue.
@@ -93,7 +93,7 @@ impl Threads {
         let threads = Arc::clone(self);
         if let Err(error) = Builder::new().name("analysis".to_owned()).spawn(move || threads.work()) {
             self.state().threads -= 1;
-            // Waiters still end at their deadlines, and the next question tries to start a thread again.
+            // Waiters still receive an error by their deadlines, and the next question tries to start a thread again.
             tracing::error!(target: LOG_TARGET, %error, "no thread for an analysis could be started");
         }
     }
@@ -116,7 +116,8 @@ impl Threads {
             let Some((job, slot)) = next else { break };
             job(slot);
         }
-        // The loop has taken the lock after `ending` was set: a thread that read the old value is waiting by now.
+        // The loop has taken the lock after `ending` was set, so a thread that read the old value waits by now, and
+        // this signal wakes it.
         self.wake.notify_all();
     }
 

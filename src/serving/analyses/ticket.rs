@@ -1,6 +1,7 @@
-//! The ticket of one waiter of an analysis.
+//! Tickets, with which callers wait for the answer of an analysis.
 //!
-//! Owns that each waiter gets a result by its own deadline, whatever the job does. Must not know how jobs are queued.
+//! Several callers can wait for the same job. Owns the guarantee that each of these waiters gets a result by its own
+//! deadline, whatever the job does. Must not know how jobs are queued.
 
 use crate::serving::analyses::in_flight::{AnalysisError, InFlight, JobOutcome, Shared};
 use crate::serving::analyses::waiters::Waiter;
@@ -11,10 +12,11 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-/// One waiter of an analysis.
+/// Waits for the answer of an analysis, on behalf of one caller.
 ///
-/// Dropping the ticket removes the waiter. When the last waiter is removed, a running job must stop, and a waiting job
-/// never begins. Both async methods need a tokio runtime with timers, and both are cancel safe.
+/// Dropping the ticket removes the caller from the waiters of the analysis. When the last waiter is removed, a running
+/// job must stop, and a waiting job never begins. Both async methods need a tokio runtime with timers, and both are
+/// cancel safe.
 #[must_use = "dropping the ticket gives up the analysis"]
 pub struct Ticket<Q: Eq + Hash, T, P> {
     analyses: Arc<Shared<Q, T, P>>,
@@ -61,7 +63,7 @@ impl<Q: Eq + Hash, T, P> Ticket<Q, T, P> {
             answer = answered => answer,
             failed = out_of_time(&self.asked, self.waiter, self.deadline) => Some(Err(failed)),
         };
-        // The panic continues in the handler, because only the panics layer turns panics into statuses.
+        // Panic again in the task of the call, where a middleware layer turns panics into error responses.
         answer.unwrap_or_else(|| resume_unwind(self.asked.panic()))
     }
 
@@ -87,7 +89,9 @@ impl<Q: Eq + Hash, T, P> Ticket<Q, T, P> {
     }
 }
 
-/// Completes when this waiter's time is over.
+/// Waits until this waiter can no longer get an answer, and returns why.
+///
+/// That is at the waiter's `stop` if the job has not begun by then, otherwise at the deadline.
 async fn out_of_time<Q, T, P>(asked: &InFlight<Q, T, P>, waiter: Waiter, deadline: Instant) -> AnalysisError {
     sleep_until(waiter.stop.into()).await;
     if !asked.waiters.begun() {

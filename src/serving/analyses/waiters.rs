@@ -1,8 +1,9 @@
-//! The waiters of a computation, and whether the computation must stop.
+//! The waiters of a computation (the callers that wait for its answer), and whether the computation must stop.
 //!
-//! Owns the waiters' times, and the one lock under which waiters join and leave and the decision to stop is made. A
-//! waiter that joins therefore finds either a computation that continues for it too, or one that must stop, and then
-//! starts another. Must not know queues, threads or answers.
+//! Owns the times at which the computation must stop to answer each waiter, and one lock under which waiters join and
+//! leave and the decision to stop is made. A caller that asks an equal question therefore finds either a computation
+//! that continues for this caller, too, or one that must stop, and then starts another computation. Must not know
+//! queues, threads or answers.
 
 use crate::locks;
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ pub enum Stop {
     Ending,
 }
 
-/// A running job's access to the decision to stop and to the report of its progress.
+/// Tells a running job whether it must stop, and reports the job's progress to its waiters.
 #[derive(Debug)]
 pub struct JobHandle<'a, P> {
     pub(super) waiters: &'a Waiters,
@@ -32,7 +33,7 @@ pub struct JobHandle<'a, P> {
 impl<P> JobHandle<'_, P> {
     /// Returns why the job must stop; `None` while it may continue.
     ///
-    /// The first reason never changes. A call costs three atomic loads and one reading of the clock.
+    /// Once there is a reason, it never changes. A call costs three atomic loads and one reading of the clock.
     pub fn stopped(&self) -> Option<Stop> {
         self.waiters.stopped(Instant::now())
     }
@@ -43,7 +44,7 @@ impl<P> JobHandle<'_, P> {
     }
 }
 
-/// One waiter of a computation, ordered by its stop.
+/// One waiter of a computation. Waiters are ordered by `stop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Waiter {
     /// When the computation must stop to answer this waiter in time.
@@ -55,7 +56,7 @@ pub(super) struct Waiter {
 #[derive(Debug)]
 pub(super) struct Waiters {
     asked: Instant,
-    /// The latest stop of all waiters, in nanoseconds since `asked`. Changed only under the lock.
+    /// The latest [`Waiter::stop`], in nanoseconds since `asked`. Changed only under the lock.
     until: AtomicU64,
     /// Set once when the computation is over: the reason to stop, or `None` if it is done. Set only under the lock.
     over: OnceLock<Option<Stop>>,
@@ -66,14 +67,14 @@ pub(super) struct Waiters {
 
 #[derive(Debug)]
 struct Waiting {
-    /// All waiters, ordered by their stops.
+    /// All waiters, in order of [`Waiter::stop`].
     all: BTreeSet<Waiter>,
     joined: u64,
     begun: bool,
 }
 
 impl Waiters {
-    /// Creates the waiters of a computation that is asked for at `asked`, with the first waiter.
+    /// Creates the waiters of a computation that was requested at `asked`; `stop` is that of the first waiter.
     pub(super) fn new(asked: Instant, stop: Instant, ending: Arc<AtomicBool>) -> (Self, Waiter) {
         let first = Waiter { stop, number: 0 };
         let waiting = Mutex::new(Waiting { all: BTreeSet::from([first]), joined: 1, begun: false });
@@ -95,7 +96,7 @@ impl Waiters {
         Some(waiter)
     }
 
-    /// Removes a waiter. Returns whether this abandons the computation.
+    /// Removes a waiter. Returns true if it was the last one of an unfinished computation, which must then stop.
     pub(super) fn leave(&self, waiter: Waiter) -> bool {
         let mut waiting = self.waiting();
         waiting.all.remove(&waiter);
@@ -134,7 +135,7 @@ impl Waiters {
         if !self.ending.load(Relaxed) && self.since(now) < self.until.load(Relaxed) {
             return None;
         }
-        // Decides again under the lock, because a waiter with a later deadline may just have joined.
+        // Decide again under the lock, because a waiter with a later deadline may just have joined.
         self.decide(now, &self.waiting())
     }
 
@@ -146,7 +147,7 @@ impl Waiters {
         } else {
             None
         };
-        // The first reason never changes.
+        // A reason that has been set never changes.
         reason.map_or_else(|| self.over.get().copied().flatten(), |reason| *self.over.get_or_init(|| Some(reason)))
     }
 

@@ -1,11 +1,13 @@
-//! Batches of complete lines, and the trait of their writers. Must not know where lines go.
+//! Batches of complete lines of the decision log, which are written together, and the trait of their destinations.
+//!
+//! Must not know where lines go.
 
 use serde_json::{Map, Value};
 use std::ops::Range;
 
 /// Longest line that is written, in bytes.
 ///
-/// A longer line lacks its request, and its field `left_out` says so.
+/// A longer line is written without its request, and its field `left_out` says why.
 pub const MAX_LINE_BYTES: usize = 1024 * 1024;
 /// Size from which a batch is written, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -23,9 +25,10 @@ pub(super) struct Batch {
     ends: Vec<usize>,
 }
 
-/// The outcome of writing a batch. Lines that were not written have failed.
+/// The outcome of writing a batch.
 #[derive(Debug, Default)]
 pub(super) struct WriteOutcome {
+    /// Number of lines written; the other lines of the batch have failed.
     pub(super) written: usize,
     /// The last error; all lines may have been written despite it.
     pub(super) fault: Option<String>,
@@ -45,21 +48,21 @@ impl Batch {
         self.bytes.get(self.start(lines.start)..self.start(lines.end)).unwrap_or_default()
     }
 
-    /// Returns how many of these lines are complete within the first `bytes` of them.
+    /// Returns how many of `lines` were written completely if only the first `bytes` bytes of them were written.
     pub(super) fn complete(&self, lines: Range<usize>, bytes: usize) -> usize {
         let start = self.start(lines.start);
         let ends = self.ends.get(lines).unwrap_or_default();
         ends.iter().take_while(|end| **end - start <= bytes).count()
     }
 
-    /// Adds a line; a line above the limit is added without its request.
+    /// Adds a line; a line above [`MAX_LINE_BYTES`] is added without its request.
     pub(super) fn push(&mut self, mut line: Value) -> serde_json::Result<()> {
         let start = self.bytes.len();
         self.append(&line)?;
         let length = self.bytes.len() - start;
         if length > MAX_LINE_BYTES {
             self.bytes.truncate(start);
-            shorten(&mut line, &format!("the line would have {length} bytes, and {MAX_LINE_BYTES} are written"));
+            shorten(&mut line, &format!("the line would have {length} bytes; the limit is {MAX_LINE_BYTES}"));
             self.append(&line)?;
         }
         self.bytes.push(b'\n');
@@ -89,9 +92,9 @@ impl Batch {
     }
 }
 
-/// Removes the request and every other long field.
+/// Removes the request and every other long field, and adds `why` as the field `left_out`.
 fn shorten(line: &mut Value, why: &str) {
-    /// Longer than any name, in bytes.
+    /// Longest text that stays in the line, in bytes (longer than any name), and longest list of crossed red lines.
     const SHORT: usize = 4 * 1024;
     let fields = line.as_object_mut().map(std::mem::take).unwrap_or_default();
     let is_short = |field: &str, value: &Value| match value {

@@ -1,6 +1,7 @@
-//! Destinations of lines: a log file, or a stream that can only be appended to.
+//! Destinations of the lines of the decision log: a log file, or a stream that can only be appended to.
 //!
-//! Owns the rotation and the repair of a log file.
+//! Owns the rotation of a log file, which renames a full file and starts a new one, and its repair, which removes a
+//! partial last line.
 //!
 //! Must not know what a line says.
 
@@ -60,7 +61,7 @@ fn write_all(mut write: impl FnMut(&[u8]) -> io::Result<usize>, mut bytes: &[u8]
 /// Time for which a write that would block is retried.
 const BLOCKED_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A stream that can only be appended to.
+/// A stream that can only be appended to: standard output, a pipe or a device.
 pub(super) struct AppendOnlySink<W> {
     out: W,
     /// Whether the last line was written in part.
@@ -78,7 +79,8 @@ impl<W: Write + Send> Sink for AppendOnlySink<W> {
         let (mut outcome, mut first) = (WriteOutcome::default(), 0);
         while first < batch.len() {
             if self.partial {
-                // A partial line cannot be removed from a stream: end it, as a line that is not JSON.
+                // A partial line cannot be removed from a stream, so end it with a newline. Its readers find a line
+                // that is not JSON, but the next line is complete.
                 let (_, fault) = write_all(|bytes| self.out.write(bytes), b"\n");
                 self.partial = fault.is_some();
                 if let Some(fault) = fault {
@@ -172,7 +174,8 @@ impl LogFile {
         if self.keep == 0 {
             return self.file.set_len(0);
         }
-        // Stop at the first free number: a rotation that failed half-way leaves one, and is completed later.
+        // Rename only the files below the first free number. A rotation that failed half-way has left a free number,
+        // and this one completes it.
         let is_free = |number: &usize| fs::symlink_metadata(self.rotated(*number)).is_err();
         let last = (1..=self.keep).find(is_free).unwrap_or(self.keep);
         for number in (1..last).rev() {
@@ -180,7 +183,7 @@ impl LogFile {
         }
         fs::rename(&self.path, self.rotated(1))?;
         self.reopen().map(drop).inspect_err(|_| {
-            // Undo the renaming. If that fails, too, lines go to FILE.1.
+            // Undo the renaming. If that fails, too, further lines are written to FILE.1.
             let _ = fs::rename(self.rotated(1), &self.path);
         })
     }
@@ -227,7 +230,7 @@ impl Sink for LogFile {
             if rotates && before > 0 && with > self.max_bytes {
                 length = self.append(batch, first..line, length, &mut outcome);
                 first = line;
-                // Lines that failed may have left enough space.
+                // If lines could not be written, the file is shorter than expected and may have enough space.
                 let needed = length + (batch.start(line + 1) - batch.start(line)) as u64;
                 if length == 0 || needed <= self.max_bytes || self.partial.is_some() {
                     continue;
@@ -254,10 +257,11 @@ fn id(metadata: &Metadata) -> (u64, u64) {
 ///
 /// Locks the file, because two processes that rotate one file would lose lines.
 fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
-    // Opened for reading, too, because its end is read; this also opens a pipe without a reader without blocking.
+    // Open the file for reading, too, because `repair` reads it. A pipe that has no reader can then be opened without
+    // blocking.
     let file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path)?;
     let metadata = file.metadata()?;
-    // Ignore file systems without locks; only a lock that another process holds is an error.
+    // Ignore other errors, because some file systems have no locks. Only a lock of another process is an error.
     if metadata.is_file() && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Err(io::Error::new(ErrorKind::ResourceBusy, "another process writes to the file"));
     }

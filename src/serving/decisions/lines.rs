@@ -1,4 +1,4 @@
-//! The log's thread: creates lines, masks them, writes them in batches, and reports failures.
+//! The thread of the decision log: creates lines, masks their confidential values, writes batches, reports failures.
 //!
 //! Must not know where lines go.
 
@@ -13,7 +13,7 @@ use tracing::warn;
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::serving::decisions::lines";
 
-/// Minimum time between two warnings.
+/// Minimum time between two warnings about lines that failed or were dropped.
 pub(super) const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Creates and writes lines on the log's thread.
@@ -34,7 +34,8 @@ impl Writer {
 
     /// Writes lines until the queue ends.
     pub(super) fn run(self) {
-        // Dropped last: once waiters learn that the thread has ended, the file is closed and can be opened again.
+        // Declared first, and therefore dropped last: when threads that wait for the end of the log continue, the file
+        // is closed and can be opened again.
         let _finish = Finish(self.queue.clone());
         let mut writer = self;
         let mut lines = Vec::new();

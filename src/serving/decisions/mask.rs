@@ -1,6 +1,7 @@
-//! Masks: paths into a line of the decision log whose values are replaced.
+//! Masks, which keep confidential values out of the decision log.
 //!
-//! Must not know how lines are written.
+//! A mask is a path into a line of the log; the values to which it leads are replaced. Must not know how lines are
+//! written.
 
 use serde_json::Value;
 use std::fmt;
@@ -30,12 +31,13 @@ const MASKED: &str = "masked";
 /// Longest name in a path, in bytes.
 const MAX_SEGMENT: usize = 64;
 
-/// A path into a line, such as `caller` or `request.proposal.terms.members`.
+/// A path into a line of the decision log, such as `caller` or `request.proposal.terms.members`.
 ///
 /// A list on the path stands for all of its items.
 ///
-/// Fields of the request have two names, that of the schema and that of its JSON form: `proposalName` and
-/// `proposal_name` are equal, because a mask that silently matches nothing would reveal what it should hide.
+/// Fields of the request have two names: that of the schema (`proposal_name`) and that of the JSON form
+/// (`proposalName`). A mask can use either, because a mask that silently matches nothing would reveal what it should
+/// hide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
     path: String,

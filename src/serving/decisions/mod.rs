@@ -1,8 +1,10 @@
-//! The decision log: one JSON line for each evaluation, with its request and its result.
+//! The decision log: one JSON line for each evaluation of a proposal (a decision), with its request and its result.
 //!
-//! The log never slows a call. A call passes a closure to a bounded queue, which drops and counts it if the queue is
-//! full; a thread of the log creates, masks and writes the line. A reader that stops reading, a full disk or a missing
-//! folder is counted and reported, and never affects a call. Must not know how evaluations are made.
+//! The log never slows a call. A call passes a closure to a bounded queue, which drops and counts the closure if the
+//! queue is full. A thread of the log runs the closure, which creates the line, masks confidential values in the line
+//! (replaces them by the word `masked`), and writes it. If a line cannot be written, because of a full disk, a missing
+//! folder or a pipe that is not read, this is counted and reported, and never affects a call. Must not know how
+//! proposals are evaluated.
 //!
 //! Guarantees for a file: it consists of complete lines at any time, and rotation loses no line, whether by this
 //! program or by another one (logrotate, with or without `copytruncate`). Not guaranteed: that a line survives a power
@@ -35,7 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-/// Time that dropping the last clone waits for the log to be written.
+/// Longest time for which dropping the last clone of a log waits until the waiting lines are written.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The destination of the decision log.
@@ -60,9 +62,9 @@ pub struct DecisionSettings {
     pub keep: usize,
     /// Share of decisions that are logged, from 0 to 1; 1 by default.
     pub sample: f64,
-    /// Values to mask; none by default.
+    /// Paths of the values that are replaced because they are confidential; none by default.
     pub mask: Vec<Mask>,
-    /// Lines that may wait to be written, at least 1; 4096 by default.
+    /// Maximum number of lines that wait to be written, at least 1; 4096 by default.
     pub queue: usize,
 }
 
@@ -93,14 +95,14 @@ impl DecisionLog {
     /// as it is.
     ///
     /// # Errors
-    /// If the file cannot be written to, is not a decision log or is locked by another process, or if the share is not
-    /// within 0 to 1.
+    /// If the file cannot be written to, is not a decision log or is locked by another process, or if the share of
+    /// decisions to log is not within 0 to 1.
     pub fn open(settings: DecisionSettings) -> io::Result<Self> {
         let DecisionSettings { target, max_bytes, keep, sample, mask, queue } = settings;
         let (name, sink): (String, Box<dyn Sink>) = match target {
             DecisionTarget::Stdout => {
-                // Bypass the buffer of the standard library, which would keep the rest of a line that could not be
-                // written.
+                // Bypass the buffer of the standard library. It would keep the rest of a line that could not be
+                // written, and write it later, although the line counts as failed.
                 let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
                 ("standard output".to_owned(), Box::new(AppendOnlySink::new(stdout)))
             }
@@ -131,8 +133,8 @@ impl DecisionLog {
 
     /// Queues a line as [`DecisionLog::offer`] does.
     ///
-    /// Until it is created, the line keeps about `bytes` of memory; all waiting lines together keep at most
-    /// [`MAX_HELD_BYTES`].
+    /// `bytes` is an estimate of the memory that `line` takes until it is called. If all waiting lines together would
+    /// take more than [`MAX_HELD_BYTES`], the line is dropped.
     pub fn offer_holding(&self, bytes: usize, line: impl FnOnce() -> Value + Send + 'static) {
         self.0.queue.offer(bytes, Box::new(line));
     }
@@ -142,10 +144,10 @@ impl DecisionLog {
         DecisionCounts { left_out: self.0.sampling.left_out.load(Relaxed), ..self.0.queue.counts() }
     }
 
-    /// Ends the log: takes no more lines, and writes the waiting ones for up to `within`.
+    /// Ends the log: accepts no more lines, and waits up to `within` until the waiting ones are written.
     ///
-    /// Lines in hand after that time count as failed, waiting lines as dropped. Dropping the last clone ends the log,
-    /// too.
+    /// After that time, lines that the log's thread is writing count as failed, and waiting lines as dropped. Dropping
+    /// the last clone ends the log, too.
     pub fn end(&self, within: Duration) {
         self.0.end(within);
     }
@@ -169,7 +171,7 @@ impl Drop for Log {
 /// Chooses a share of decisions at random, so that callers cannot tell which decisions are logged.
 #[derive(Debug)]
 struct Sampling {
-    /// `None`: all decisions.
+    /// `None` if all decisions are logged.
     share: Option<f64>,
     left_out: AtomicU64,
 }

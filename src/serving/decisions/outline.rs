@@ -1,6 +1,6 @@
-//! Summaries of evaluations, for the decision log and for spans.
+//! Summaries of evaluations, for the decision log and the cache of answers.
 //!
-//! Must not know how lines are written.
+//! Must not know how the lines of the decision log are written.
 
 use detente_core::engine::Verdict;
 use detente_core::scenario::model::Firmness;
@@ -16,7 +16,7 @@ pub struct Outline {
     pub as_of: String,
     /// Verdict of the evaluation.
     pub verdict: Verdict,
-    /// Verdict if every undetermined red line counts as crossed at its worst.
+    /// Verdict if every undetermined red line counts as crossed, with the highest firmness that is possible.
     pub could_become: Verdict,
     /// Crossed red lines by resource name, each with the lowest firmness with which its crossing counts.
     pub crossed: Vec<(String, Firmness)>,

@@ -1,10 +1,10 @@
-//! The queue of lines between calls and the log's thread, with the counts of lines.
+//! The queue of lines between calls and the thread of the decision log, with the counts of lines.
 //!
 //! Must not know what a line says.
 //!
-//! The lock is held only to insert a pointer or to remove a bounded number of them, never while a line is created,
-//! written or freed. Waking a thread costs more than everything else, so the thread is woken once for the first line,
-//! and then waits until there is a batch.
+//! The lock is held only to insert one pointer to a line or to remove a bounded number of pointers, never while a line
+//! is created, written or freed. Waking a thread costs more than everything else, so a call wakes the log's thread only
+//! for the first line; the thread then gathers lines until there is a batch or a short time has passed.
 
 use crate::locks::{ignore_poison, lock};
 use serde_json::Value;
@@ -16,16 +16,16 @@ use std::time::{Duration, Instant};
 /// A closure that creates a line.
 pub(super) type Line = Box<dyn FnOnce() -> Value + Send>;
 
-/// Memory of all waiting lines, in bytes, as estimated by callers of
+/// Maximum memory of all waiting lines, in bytes, as estimated by callers of
 /// [`DecisionLog::offer_holding`](super::DecisionLog::offer_holding).
 pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 /// Time for which lines are gathered before they are written.
 pub(super) const LINGER: Duration = Duration::from_millis(10);
-/// Lines in a batch; once this many wait, the thread writes them at once.
+/// Maximum number of lines in a batch; once this many wait, the thread writes them at once.
 const BATCH_LINES: usize = 256;
-/// Memory kept by the lines of a batch, in bytes; a batch of one line may exceed it.
+/// Maximum estimated memory of the lines of a batch, in bytes; a batch of one line may exceed it.
 const BATCH_HELD_BYTES: usize = 4 * 1024 * 1024;
-/// Interval at which the idle thread returns without lines, to report faults that are due.
+/// Longest wait of the idle thread for a line, after which it checks whether faults must be reported.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Counts of decisions since the start of the log.
@@ -56,7 +56,7 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<(usize, Line)>,
     held_bytes: usize,
-    /// Lines taken by the thread and not yet accounted for.
+    /// Lines taken by the thread and not yet counted as written or failed.
     in_progress: usize,
     thread: WriterState,
     ending: bool,
@@ -66,7 +66,7 @@ struct State {
     failed: u64,
 }
 
-/// State of the log's thread, as far as [`Queue::offer`] needs it.
+/// State of the log's thread, which decides whether [`Queue::offer`] must wake it.
 #[derive(Default, PartialEq, Eq)]
 enum WriterState {
     #[default]
@@ -116,13 +116,14 @@ impl Queue {
         }
     }
 
-    /// Waits for lines and moves a batch of them to `lines`; none if none arrives for a while.
+    /// Waits for lines and moves a batch of them to `lines`, which stays empty if none arrives within a second.
     ///
     /// Returns false once the queue has ended and is empty.
     pub(super) fn take(&self, lines: &mut Vec<Line>) -> bool {
         let mut state = self.state();
         let begun = Instant::now();
-        // Start of gathering; `None` while idle. A thread that gathers continuously needs no wake-ups.
+        // When gathering began; `None` while idle. The thread gathers even before the first line, because a call wakes
+        // a gathering thread only for a full batch. Under steady load, the thread never becomes idle.
         let mut gathering_since = Some(begun);
         while !state.ending && state.waiting.len() < self.batch {
             let remaining = LINGER.saturating_sub(gathering_since.map_or(LINGER, |since| since.elapsed()));
@@ -160,7 +161,7 @@ impl Queue {
         !(lines.is_empty() && state.ending)
     }
 
-    /// Accounts for lines that [`Queue::take`] returned.
+    /// Counts lines that [`Queue::take`] returned as written or failed.
     pub(super) fn account(&self, written: usize, failed: usize) {
         let mut state = self.state();
         // `end` may have timed out, and have counted the lines in progress as failed.
@@ -178,7 +179,7 @@ impl Queue {
         DecisionCounts { written, dropped, failed, left_out: 0 }
     }
 
-    /// Ends the queue: takes no more lines, and waits up to `within` until the waiting ones are written.
+    /// Ends the queue: accepts no more lines, and waits up to `within` until the waiting ones are written.
     pub(super) fn end(&self, within: Duration) {
         let mut state = self.state();
         state.ending = true;

@@ -50,6 +50,16 @@ fn errors_of_token_files_give_the_reason_and_quote_no_content() {
         (format!("tokens:\n{good}tokens:\n{good}"), "invalid token file"),
         (format!("tokens:\n{good}---\ntokens:\n{good}"), "invalid token file"),
         (format!("tokens:\n{}", good.replace(", role: reader", "")), "invalid token file"),
+        (
+            format!("tokens:\n{}", good.replace("caller: a", "caller: &x a")),
+            "line 2: invalid token file; expected a list",
+        ),
+        (format!("tokens:\n{}", good.replace("caller: a", "caller: !!str a")), "anchors, aliases, tags"),
+        (format!("tokens:\n{}", good.replace("{caller: a", "{<<: {caller: a}, caller: a")), "expected only a list"),
+        (
+            "tokens:\n  - caller: |-\n      a\n    sha256: x\n    role: reader\n    scenarios: all\n".to_owned(),
+            "line 3: a name cannot be a block scalar",
+        ),
         (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 0x")), "64 hexadecimal"),
         (format!("tokens:\n{}", good.replace("sha256: ", "sha256: 00")), "64 hexadecimal"),
         (

@@ -23,6 +23,6 @@ fn progress_is_shown_only_on_a_terminal() {
     assert!(terminal.status.success(), "{shown}");
     let moved = shown.matches("searching").count();
     assert!(moved >= 5, "the spinner must move without reports, but moved {moved} times: {shown:?}");
-    let answer = shown.find("Impasse").unwrap();
+    let answer = shown.find("Search for an impasse").unwrap();
     assert!(!shown[answer..].contains("searching"), "the spinner must be gone before the answer: {shown:?}");
 }

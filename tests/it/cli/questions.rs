@@ -264,7 +264,9 @@ fn unreadable_hypotheses_are_reported_with_the_nearest_name() {
     // Faults in conditions are found by the service, so the request is rejected with exit code 1.
     let (code, stderr) = refuses(&["evaluate", "--suppose", "russia rejects sanctoins == \"lift\""]);
     assert!(
-        code == 1 && stderr.starts_with("error: --suppose: ") && stderr.contains("did you mean `sanctions`?"),
+        code == 1
+            && stderr.starts_with("error: --suppose, in the condition: at character 1: ")
+            && stderr.contains("did you mean `sanctions`?"),
         "{stderr}"
     );
 }

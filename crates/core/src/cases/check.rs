@@ -10,7 +10,8 @@ use detente_condition::{Answer, InputIndex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-/// Returns the answers of a case in the form in which a request gives them.
+/// Returns the terms and circumstances of a case as the engine takes them, without terms that the case replaces or
+/// clears.
 fn given(case: &Case) -> Vec<Given> {
     let replaced =
         |input: &InputIndex| case.cleared.contains(input) || case.overrides.iter().any(|(other, _)| other == input);
@@ -167,7 +168,7 @@ impl Check<'_> {
         }
     }
 
-    /// Returns a cause as `issue` or `issue.member`.
+    /// Writes a cause, which is a settled answer that contributes to a reason, as `issue` or `issue.member`.
     fn cause(&self, cause: Cause) -> String {
         let Some(input) = self.compiled.scenario().inputs.get(cause.input) else { return String::new() };
         let member = cause.member.and_then(|member| input.domain.entries().get(member.index()));
@@ -175,7 +176,7 @@ impl Check<'_> {
     }
 }
 
-/// Returns the certainty of each constraint or caution, by its id.
+/// Returns, by id, whether each broken constraint or shown caution applies certainly or only possibly.
 fn by_id<I: Copy, Id: Ord>(sightings: &[Sighting<I>], id: impl Fn(I) -> Option<Id>) -> BTreeMap<Id, Certainty> {
     sightings.iter().filter_map(|found| Some((id(found.index)?, found.certainty))).collect()
 }

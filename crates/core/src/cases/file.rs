@@ -1,6 +1,10 @@
-//! Reads scenario test files, and resolves the names in them against a scenario.
+//! Reads scenario test files, and looks up the ids in them in a scenario.
 //!
-//! Must not know of the engine: comparing a case with an evaluation is the caller's task.
+//! A case has a proposal and the expected results of its evaluation. What the proposal, the status quo and the
+//! circumstances determine is settled; what they leave undetermined is open. Something is certain if it is so however
+//! the open answers turn out, and possible if it depends on them.
+//!
+//! Must not know how a proposal is evaluated: comparing a case with an evaluation is the caller's task.
 
 use crate::cases::words::ExpectedStatus;
 use crate::engine::{Certainty, Stance, Verdict};
@@ -30,15 +34,15 @@ record! {
     CaseEntry, "a case" {
         /// The name of the case, for reports.
         required name: SingleLine,
-        /// The id of the reference proposal to evaluate; excludes `terms`.
+        /// The id of the scenario's proposal to evaluate. A case has either this key or `terms`.
         optional proposal: At<Kebab>,
-        /// The terms to evaluate; excludes `proposal`.
+        /// The terms to evaluate. A case has either this key or `proposal`.
         optional terms: AnswersNode,
-        /// Terms that replace those of the proposal.
+        /// Terms that replace the proposal's terms on the same issues, or answer further issues.
         optional overrides: AnswersNode,
         /// Issues whose terms are removed from the proposal.
         optional cleared: Vec<At<Snake>>,
-        /// Answers for circumstances, which replace what the scenario assumes.
+        /// Values of circumstances, which replace those that the scenario assumes.
         optional circumstances: AnswersNode,
         /// The day of the evaluation; default: the scenario's `as_of`.
         optional as_of: At<Date>,
@@ -50,21 +54,21 @@ record! {
 record! {
     /// The expected results of a case; absent keys are not checked.
     ExpectEntry, "`expect`" {
-        /// The verdict.
+        /// The expected verdict.
         optional verdict: Verdict,
-        /// The verdict that the open answers could still lead to.
+        /// The verdict if every undetermined red line were crossed with its highest firmness.
         optional could_become: Verdict,
-        /// A map from party to stance.
+        /// A map from the id of a party to its expected stance.
         optional stances: Node,
-        /// All crossed red lines, in any order.
+        /// The ids of all crossed red lines, in any order.
         optional crossed: Vec<At<Kebab>>,
-        /// All undetermined red lines, in any order.
+        /// The ids of all undetermined red lines, in any order.
         optional undetermined: Vec<At<Kebab>>,
-        /// A map from red line to finding.
+        /// A map from the id of a red line to the expected finding on it.
         optional findings: Node,
-        /// A map from every broken constraint to its certainty.
+        /// All constraints that are or may be broken: a map from id to `certain` or `possible`.
         optional warnings: Node,
-        /// A map from every shown caution to its certainty.
+        /// All cautions that apply or may apply: a map from id to `certain` or `possible`.
         optional cautions: Node,
     }
 }
@@ -74,7 +78,7 @@ record! {
     StanceEntry, "a stance" {
         /// The stance that follows from the settled answers.
         optional is: Stance,
-        /// The worst stance that the open answers could lead to.
+        /// The stance if every undetermined red line of the party were crossed with its highest firmness.
         optional could_become: Stance,
     }
 }
@@ -84,17 +88,18 @@ record! {
     FindingEntry, "a finding" {
         /// The status of the red line.
         optional is: ExpectedStatus,
-        /// The lowest firmness with which a crossing counts.
+        /// The lowest firmness with which a crossing counts after waivers.
         optional firmness: Firmness,
-        /// The highest firmness with which a crossing counts.
+        /// The highest firmness with which a crossing counts after waivers.
         optional firmness_at_worst: Firmness,
-        /// All minimal reasons, each a list of `issue` or `issue.member`.
+        /// All minimal reasons for the status. A reason is a list of settled answers, each written as `issue` or
+        /// `issue.member`, that decide the status by themselves.
         optional reasons: Vec<Vec<At<Text>>>,
-        /// The issues and circumstances that decide an undetermined red line.
+        /// The ids of the issues and circumstances whose open answers decide an undetermined red line.
         optional hangs_on: Vec<At<Snake>>,
-        /// A map from every waiver that applies to its certainty.
+        /// All waivers that lower or may lower a crossing: a map from id to `certain` or `possible`.
         optional waivers: Node,
-        /// Rows that the evidence must name; further rows are allowed.
+        /// Labels of rows in the author's own table of statements that the evidence must name; it may name more.
         optional rows: Vec<SingleLine>,
     }
 }
@@ -120,7 +125,7 @@ impl ExpectEntry {
     }
 }
 
-/// A test file whose names are not resolved yet.
+/// A test file whose ids are not yet looked up in a scenario.
 #[derive(Debug)]
 pub struct CaseFile {
     file: String,
@@ -129,18 +134,18 @@ pub struct CaseFile {
     cases: Vec<CaseEntry>,
 }
 
-/// One case of a test file, with its names resolved against a scenario.
+/// One case of a test file, after its ids were looked up in a scenario.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The name of the case, for reports.
     pub name: String,
     /// The terms of the proposal.
     pub terms: Vec<(InputIndex, Answer)>,
-    /// Terms that replace those of the proposal.
+    /// Terms that replace the proposal's terms on the same issues, or answer further issues.
     pub overrides: Vec<(InputIndex, Answer)>,
     /// Issues whose terms are removed from the proposal.
     pub cleared: Vec<InputIndex>,
-    /// Answers for circumstances, which replace what the scenario assumes.
+    /// Values of circumstances, which replace those that the scenario assumes.
     pub circumstances: Vec<(InputIndex, Answer)>,
     /// The day of the evaluation; `None`: the scenario's `as_of`.
     pub as_of: Option<Date>,
@@ -151,11 +156,11 @@ pub struct Case {
 /// The expected results of a case; fields that are `None` or empty are not checked.
 #[derive(Clone, Debug, Default)]
 pub struct Expect {
-    /// The verdict.
+    /// The expected verdict.
     pub verdict: Option<Verdict>,
-    /// The verdict that the open answers could still lead to.
+    /// The verdict if every undetermined red line were crossed with its highest firmness.
     pub could_become: Option<Verdict>,
-    /// By party id: the stance, and the stance that the open answers could lead to.
+    /// By party id: the expected stance, and the expected stance if undetermined red lines were crossed.
     pub stances: BTreeMap<PartyId, (Option<Stance>, Option<Stance>)>,
     /// The ids of all crossed red lines.
     pub crossed: Option<BTreeSet<RedLineId>>,
@@ -163,9 +168,9 @@ pub struct Expect {
     pub undetermined: Option<BTreeSet<RedLineId>>,
     /// The expected findings, by red line id.
     pub findings: BTreeMap<RedLineId, ExpectFinding>,
-    /// The ids of all broken constraints, with their certainty.
+    /// The ids of all constraints that are or may be broken, with whether that is certain or possible.
     pub warnings: Option<BTreeMap<ConstraintId, Certainty>>,
-    /// The ids of all shown cautions, with their certainty.
+    /// The ids of all cautions that apply or may apply, with whether that is certain or possible.
     pub cautions: Option<BTreeMap<CautionId, Certainty>>,
 }
 
@@ -174,17 +179,17 @@ pub struct Expect {
 pub struct ExpectFinding {
     /// The status of the red line, or `not_held`.
     pub is: Option<ExpectedStatus>,
-    /// The lowest firmness with which a crossing counts.
+    /// The lowest firmness with which a crossing counts after waivers.
     pub firmness: Option<Firmness>,
-    /// The highest firmness with which a crossing counts.
+    /// The highest firmness with which a crossing counts after waivers.
     pub firmness_at_worst: Option<Firmness>,
-    /// All minimal reasons: sets of `issue` and `issue.member`.
+    /// All minimal reasons: sets of settled answers, each written as `issue` or `issue.member`.
     pub reasons: Option<BTreeSet<BTreeSet<String>>>,
-    /// The ids of the issues and circumstances that decide an undetermined red line.
+    /// The ids of the issues and circumstances whose open answers decide an undetermined red line.
     pub hangs_on: Option<BTreeSet<InputId>>,
-    /// The ids of all waivers that apply, with their certainty.
+    /// The ids of all waivers that lower or may lower a crossing, with whether that is certain or possible.
     pub waivers: Option<BTreeMap<WaiverId, Certainty>>,
-    /// Rows that the evidence must name; further rows are allowed.
+    /// Labels of rows in the author's own table of statements that the evidence must name; it may name more.
     pub rows: BTreeSet<String>,
 }
 
@@ -212,10 +217,10 @@ impl CaseFile {
         &self.scenario
     }
 
-    /// Resolves all names against the scenario.
+    /// Looks up all ids in the scenario.
     ///
     /// # Errors
-    /// Returns every name that the scenario does not have and every answer outside its domain, each with its place.
+    /// Returns every id that the scenario does not have and every answer outside its domain, each with its place.
     pub fn resolve(self, scenario: &Scenario) -> Result<Vec<Case>, Diagnostics> {
         let mut resolver = Resolver { scenario, faults: Faults::default() };
         let cases: Option<Vec<Case>> = self.cases.into_iter().map(|entry| resolver.case(entry)).collect();

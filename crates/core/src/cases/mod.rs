@@ -1,4 +1,6 @@
-//! Scenario test files: cases with a proposal and the expected results of its evaluation.
+//! Scenario test files, with which authors of scenarios check that their red lines have the intended effect.
+//!
+//! A test file has cases: each is a proposal and the expected results of its evaluation.
 
 mod check;
 mod file;

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct FindingOutline {
     /// The status of the red line; `None` if the red line is not held.
     pub status: Option<Status>,
-    /// The lowest and the highest firmness with which a crossing counts; `None` if there is no crossing.
+    /// The lowest and the highest firmness with which a crossing counts after waivers; `None` if there is no crossing.
     pub firmness: Option<(Firmness, Firmness)>,
 }
 
@@ -36,11 +36,11 @@ impl From<&Finding> for FindingOutline {
 /// A red line that differs between two evaluations of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FindingChange {
-    /// The red line, recorded in the scenario or hypothetical.
+    /// The position of the red line; hypothetical red lines follow those of the scenario.
     pub red_line: RedLineIndex,
-    /// The finding of the earlier evaluation.
+    /// The outline of the finding in the earlier evaluation.
     pub before: FindingOutline,
-    /// The finding of the later evaluation.
+    /// The outline of the finding in the later evaluation.
     pub after: FindingOutline,
 }
 
@@ -56,13 +56,15 @@ pub struct ComparedLine<'a> {
 }
 
 impl Evaluation {
-    /// Whether two full evaluations of one scenario are equivalent, apart from their day, in the parts that `detail`
+    /// Whether two evaluations of one scenario are equivalent, apart from their day, in the parts that `detail`
     /// reports.
     ///
-    /// Whether a red line is clear, not recorded or not held counts for every level of detail.
+    /// Both must have full detail. At every level of `detail`, a red line that is clear in one evaluation and not
+    /// recorded or not held in the other makes a difference.
     pub fn says_the_same_as(&self, other: &Self, detail: Detail) -> bool {
-        // Every field is named, so that a new one is compared, or left out on purpose: the day, what follows from the
-        // findings (`unrecorded`), and the lists that findings refer to.
+        // Every field is named, so that the compiler demands a decision on a new one. The day and the hypotheses are
+        // left out, `unrecorded` follows from the findings, and `waivers`, `reasons` and `openings` are compared where
+        // other fields refer to them.
         let Self {
             day: _,
             verdict: _,
@@ -101,7 +103,10 @@ impl Evaluation {
             && (detail == Detail::Basic || self.inputs == other.inputs)
     }
 
-    /// Returns the red lines on which a full evaluation of a later day differs, in the order of the scenario.
+    /// Returns the red lines on which the evaluation of a later day differs from this one, in the order of the
+    /// scenario.
+    ///
+    /// Both evaluations must have full detail; `detail` says which differences count.
     pub fn changes_to(&self, later: &Self, detail: Detail) -> Vec<FindingChange> {
         let by_line = |evaluation: &Self| -> BTreeMap<RedLineIndex, usize> {
             evaluation.findings.iter().enumerate().map(|(at, finding)| (finding.red_line, at)).collect()
@@ -121,7 +126,8 @@ impl Evaluation {
 
     /// Whether two findings on one red line, with equal outlines, have equal reasons, waivers and openings.
     ///
-    /// Always true if `detail` does not report findings of this status.
+    /// An opening is a further answer that would decide an undetermined red line. Always true if `detail` does not
+    /// report findings of this status.
     fn same_details(&self, ours: &Finding, other: &Self, theirs: &Finding, detail: Detail) -> bool {
         if detail == Detail::Basic && !matches!(ours.status, Status::Crossed | Status::Undetermined) {
             return true;
@@ -141,14 +147,14 @@ impl Evaluation {
             && our_waivers.iter().zip(their_waivers).all(same_waiver)
     }
 
-    /// Whether two lists of reasons have the same causes, with equal answers and origins of their inputs.
+    /// Whether two lists of reasons have the same causes, whose inputs have equal answers and origins.
     fn same_reasons<'a>(
         &self,
         ours: impl ExactSizeIterator<Item = &'a [Cause]>,
         other: &Self,
         theirs: impl ExactSizeIterator<Item = &'a [Cause]>,
     ) -> bool {
-        // For a member the inclusion counts; for any other input, the answer counts.
+        // If the cause is a member of a set, only its inclusion is compared; for any other cause, the whole answer is.
         let content = |evaluation: &Self, cause: &Cause| {
             let input = evaluation.inputs.get(cause.input)?;
             let answer = cause.member.is_none().then_some(input.answer);

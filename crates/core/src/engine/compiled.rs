@@ -1,7 +1,17 @@
 //! A scenario prepared for evaluation.
 //!
-//! Owns the standings of red lines by day, the ladders of waivers, the editions, and the index from an input to the red
-//! lines, constraints and cautions that test it. Must not know of proposals or findings.
+//! Words of this file:
+//! - An input is an issue or a circumstance. A watcher is a red line, a constraint or a caution: its condition tests
+//!   inputs.
+//! - The standing of a red line on a day says whether it is held (and with which waivers), not yet recorded, or not
+//!   held.
+//! - A ladder is the compiled form of a red line's waivers: it says with which firmness a crossing counts.
+//! - An edition is a range of days on which nothing in the scenario changes.
+//! - The prime implicants of a statement are all minimal conjunctions of tests on inputs that make it true. They are
+//!   stored as [`Cubes`], whose tests are masks of values; a [`Space`] says what the bits of the masks mean.
+//!
+//! Owns the standings, the ladders, the editions, and the index from an input to the watchers that test it. Must not
+//! know of proposals or findings.
 
 use super::edition::{Edition, first_days};
 use super::ladder::{Ladder, certain};
@@ -38,14 +48,16 @@ pub struct Compiled {
     watchers: BoxedLists<InputIndex, WatcherIndex>,
     /// For each red line, the inputs that decide its status or firmness.
     deciding: BoxedLists<RedLineIndex, InputIndex>,
-    /// The approximate memory of the compiled scenario, in bytes.
+    /// The estimated memory of the compiled scenario, in bytes.
     pub(super) bytes: usize,
 }
 
-/// A red line whose crossings can count with at least a given firmness, after its waivers.
+/// A red line of at least a given firmness, with the cases in which a crossing counts with at least that firmness.
+///
+/// In all other cases with a crossing, a waiver lowers the crossing below the given firmness.
 #[derive(Clone, Copy, Debug)]
 pub struct Counted<'a> {
-    /// The position of the red line, recorded in the scenario or hypothetical.
+    /// The position of the red line; hypothetical red lines follow those of the scenario.
     pub index: RedLineIndex,
     /// The red line.
     pub red_line: &'a RedLine,
@@ -53,11 +65,12 @@ pub struct Counted<'a> {
     pub firmness: Firmness,
     /// The prime implicants of "crossed, and no waiver lowers the crossing below the given firmness".
     pub crossed: &'a Cubes,
-    /// The space of `crossed`.
+    /// The space that says which values the masks in `crossed` stand for.
     pub space: &'a Space,
 }
 
-/// The standing of a red line from each day on, ascending by day.
+/// The standings of one red line: each day on which its standing changes, ascending, with the standing from that day
+/// on.
 ///
 /// A held red line has a ladder only if waivers are in force.
 type Standings = Box<[(Date, Standing<Option<LadderIndex>>)]>;
@@ -129,12 +142,13 @@ impl Compiled {
         Ok(compiled)
     }
 
-    /// Returns the scenario as data.
+    /// Returns the scenario that is prepared here.
     pub fn scenario(&self) -> &Arc<Scenario> {
         &self.scenario
     }
 
-    /// Builds the index from inputs to watchers and from red lines to the inputs that decide them.
+    /// Builds two indexes: from each input to the watchers that test it, and from each red line to the inputs that
+    /// decide it.
     fn index(&self) -> (BoxedLists<InputIndex, WatcherIndex>, BoxedLists<RedLineIndex, InputIndex>) {
         let mut watchers: IndexVec<InputIndex, Vec<WatcherIndex>> = vec![Vec::new(); self.scenario.inputs.len()].into();
         let mut deciding = Vec::with_capacity(self.scenario.red_lines.len());
@@ -166,7 +180,8 @@ impl Compiled {
         self.deciding.get(red_line).map_or(&[], |inputs| inputs)
     }
 
-    /// Returns the two sides of a watcher's condition, and the sides of the conditions of its waivers.
+    /// Returns the prime implicants of a watcher's condition and of its opposite, and those of the conditions of its
+    /// waivers.
     fn tested_by(&self, watcher: Watcher) -> Option<((&Cubes, &Cubes), Vec<&Cubes>)> {
         let extra = match watcher {
             Watcher::RedLine(index) => {
@@ -207,7 +222,7 @@ impl Compiled {
         self.editions.iter().map(|edition| edition.from)
     }
 
-    /// Splits a range of days into the ranges in each of which one edition holds, ascending.
+    /// Splits a range of days into parts, ascending, each of which is within one edition.
     ///
     /// Days before the first edition are left out.
     pub fn editions_within(&self, days: DateRange) -> impl Iterator<Item = DateRange> {
@@ -242,10 +257,10 @@ impl Compiled {
         red_line.is_some_and(|red_line| red_line.held.iter().any(|span| span.meets(days)))
     }
 
-    /// Iterates over the red lines of a day whose crossings can count with at least a given firmness.
+    /// Iterates over the red lines that are held on a day and have at least a given firmness without their waivers.
     ///
-    /// Only red lines that are held on the day count. Hypotheses apply: dropped red lines are left out, and added red
-    /// lines follow those of the scenario.
+    /// [`Counted::crossed`] takes the waivers into account. Hypotheses apply: dropped red lines are left out, and added
+    /// red lines follow those of the scenario.
     pub fn counted<'a>(
         &'a self,
         day: Date,
@@ -320,7 +335,7 @@ impl Compiled {
         }
     }
 
-    /// Returns the prime implicants of a watcher's condition and of the opposite.
+    /// Returns the prime implicants of a watcher's condition and of its opposite.
     ///
     /// The condition of a red line is "crossed", of a constraint "broken", and of a caution "applies".
     pub(super) fn sides(&self, watcher: Watcher) -> Option<(&Cubes, &Cubes)> {

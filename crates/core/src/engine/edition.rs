@@ -14,13 +14,15 @@ use std::collections::BTreeSet;
 pub(super) struct Edition {
     /// The first day of the edition.
     pub(super) from: Date,
-    /// The answer for each input if the request says nothing about it.
+    /// The answer to each input (issue or circumstance) if the request says nothing about it.
     pub(super) defaults: Box<[Answer]>,
-    /// The masks of the values that `defaults` leaves possible.
+    /// The mask of the values of each input that its default answer allows; the scenario's space says what the bits
+    /// mean.
     pub(super) state: Box<[u128]>,
     /// The number of red lines that are not yet recorded.
     pub(super) unrecorded: usize,
-    /// The watchers that are not certainly clear in `state`.
+    /// The watchers (red lines, constraints and cautions) that apply or may apply to a request without answers: red
+    /// lines that are crossed, constraints that are broken, cautions that are shown.
     pub(super) not_clear: WatcherSet,
 }
 

@@ -1,5 +1,10 @@
 //! Evaluates a proposal against a compiled scenario.
 //!
+//! An input is an issue or a circumstance. The state of an evaluation has one mask for each input: the values that its
+//! answer allows. A [`Space`] says which values the bits of the masks stand for. A watcher is a red line, a constraint
+//! or a caution. With basic detail, an evaluation tests only the watchers that are not clear without any answer, and
+//! those whose inputs the request's answers change.
+//!
 //! Must not know of how a finding is presented.
 
 use super::compiled::Compiled;
@@ -21,7 +26,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 impl Compiled {
-    /// Evaluates the given answers on a day.
+    /// Evaluates a proposal, given as the answers of a request, on a day.
     ///
     /// If an input is given several times, the last answer counts. Without a day, the scenario's `as_of` is used.
     ///
@@ -98,7 +103,10 @@ impl Compiled {
         Ok(self.inputs_in(self.day(day)?.1, given))
     }
 
-    /// Returns the answer and origin of each input in an edition, given the answers of a request.
+    /// Returns the answer and origin of each input in an edition, which is a range of days without a change of the
+    /// scenario.
+    ///
+    /// `given` are the answers of the request.
     fn inputs_in(&self, edition: &Edition, given: &[Given]) -> IndexVec<InputIndex, EffectiveInput> {
         let inputs = (0u16..).zip(&edition.defaults).map(|(input, default)| {
             let input = InputIndex(input);
@@ -156,7 +164,7 @@ impl Evaluation {
     }
 }
 
-/// The state of one evaluation.
+/// One evaluation in progress: its arguments, and the results found so far.
 struct Run<'a> {
     compiled: &'a Compiled,
     day: Date,
@@ -194,7 +202,10 @@ impl Run<'_> {
         }
     }
 
-    /// Adds the finding on a red line that is held. `at` is its space and the state in that space.
+    /// Adds the finding on a red line that is held.
+    ///
+    /// `at` is the space of the red line's condition, and the state as masks of this space. Without waivers in force
+    /// there is no ladder.
     fn red_line(&mut self, index: RedLineIndex, red_line: &RedLine, ladder: Option<&Ladder>, at: (&Space, &[u128])) {
         let (crossed, clear) = red_line.sides();
         let (space, state) = at;
@@ -226,7 +237,9 @@ impl Run<'_> {
         self.found.findings.push(finding);
     }
 
-    /// Adds the waivers that lower crossings of a red line whose firmness without waivers is `unwaived`.
+    /// Adds the waivers that lower or may lower a crossing, and returns their range in the list of all waivers found.
+    ///
+    /// `unwaived` is the firmness of the red line without waivers.
     fn waivers(&mut self, red_line: &RedLine, ladder: &Ladder, unwaived: Firmness) -> Range<u32> {
         let space = &self.compiled.scenario().space;
         let count = |waivers: &Vec<WaiverFinding>| u32::try_from(waivers.len()).unwrap_or(u32::MAX);
@@ -246,7 +259,10 @@ impl Run<'_> {
         start..count(&self.found.waivers)
     }
 
-    /// Returns the sighting of a constraint or caution, given the two sides of its condition.
+    /// Returns whether a constraint or caution certainly or possibly applies; `None` if it certainly does not.
+    ///
+    /// `yes` and `no` are the prime implicants of its condition and of the opposite: the minimal conjunctions of tests
+    /// on inputs that make each of them true.
     fn sighting<I>(&mut self, index: I, yes: &Cubes, no: &Cubes) -> Option<Sighting<I>> {
         if certain(no, self.state) {
             return None;

@@ -1,6 +1,8 @@
-//! The results of an evaluation. Positions refer to the scenario that was evaluated.
+//! The results of an evaluation, in which positions refer to the scenario that was evaluated.
 //!
-//! Must not know of how the results are computed or presented.
+//! What the answers to issues and circumstances determine is settled; what they leave undetermined is open. A
+//! completion is one way to give a value to everything that is open. Must not know of how the results are computed or
+//! presented.
 
 use super::input::EffectiveInput;
 use super::reasons::{Cause, Lists, Opening};
@@ -30,6 +32,8 @@ pub enum Status {
 }
 
 /// Whether a constraint, caution or waiver applies in every completion or only in some.
+///
+/// A constraint applies if it is broken, a caution or waiver if its condition is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Certainty {
     /// It applies in every completion; for a waiver, in every completion with a crossing.
@@ -38,14 +42,14 @@ pub enum Certainty {
     Possible,
 }
 
-/// The finding on one red line.
+/// What an evaluation found out about one red line.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The red line, recorded in the scenario or hypothetical.
+    /// The position of the red line; hypothetical red lines follow those of the scenario.
     pub red_line: RedLineIndex,
     /// The status of the red line under the proposal.
     pub status: Status,
-    /// The lowest and the highest firmness with which a crossing counts.
+    /// The lowest and the highest firmness with which a crossing counts after waivers.
     ///
     /// They range over the completions in which the red line is crossed; `None` if there is no such completion.
     pub firmness: Option<(Firmness, Firmness)>,
@@ -55,7 +59,7 @@ pub struct Finding {
     pub(super) waivers: Range<u32>,
 }
 
-/// A waiver that lowers the firmness of a crossing.
+/// A waiver that lowers the firmness of a crossing, in every completion or in some.
 #[derive(Clone, Debug)]
 pub struct WaiverFinding {
     /// The waiver of the red line.
@@ -70,7 +74,7 @@ pub struct WaiverFinding {
 pub struct Sighting<I> {
     /// The constraint or caution.
     pub index: I,
-    /// Whether the condition holds in every completion or only in some.
+    /// Whether the condition of the constraint or caution is true in every completion or only in some.
     pub certainty: Certainty,
     pub(super) reasons: Range<u32>,
 }
@@ -103,7 +107,7 @@ pub struct Evaluation {
     pub warnings: Vec<Sighting<ConstraintIndex>>,
     /// The cautions that apply or may apply, in the order of the scenario.
     pub cautions: Vec<Sighting<CautionIndex>>,
-    /// The answer used for each input, with its origin, in input order.
+    /// The answer used for each issue and then for each circumstance, with its origin.
     pub inputs: IndexVec<InputIndex, EffectiveInput>,
     pub(super) supposed: Option<Arc<Supposed>>,
     pub(super) waivers: Vec<WaiverFinding>,
@@ -118,7 +122,7 @@ impl Evaluation {
         scenario.red_lines.get(finding.red_line).or_else(supposed)
     }
 
-    /// Returns the space of the masks in the openings of a finding.
+    /// Returns the space that says which values the masks in the [`Opening`]s of a finding stand for.
     pub fn space<'a>(&'a self, scenario: &'a Scenario, finding: &Finding) -> &'a Space {
         match &self.supposed {
             Some(supposed) if finding.red_line.index() >= scenario.red_lines.len() => &supposed.space,
@@ -134,8 +138,8 @@ impl Evaluation {
 
     /// Iterates over the minimal reasons for the status of a red line.
     ///
-    /// Each reason decides the status by itself, and no proper subset of a reason does. There are no reasons for an
-    /// undetermined or unrecorded red line.
+    /// A reason is a set of settled answers that decides the status by itself and of which no proper subset does. There
+    /// are no reasons for an undetermined or unrecorded red line.
     pub fn reasons(&self, finding: &Finding) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&finding.reasons)
     }
@@ -150,7 +154,7 @@ impl Evaluation {
         self.openings.range(&finding.would_clear)
     }
 
-    /// Returns the inputs that decide an undetermined red line, in input order.
+    /// Returns the issues, then the circumstances, whose open answers decide an undetermined red line.
     pub fn hangs_on(&self, finding: &Finding) -> Vec<InputIndex> {
         let openings = self.would_cross(finding).chain(self.would_clear(finding)).flatten();
         let mut inputs: Vec<InputIndex> = openings.map(|opening| opening.input).collect();
@@ -159,21 +163,21 @@ impl Evaluation {
         inputs
     }
 
-    /// Returns the waivers that lower a crossing of the red line.
+    /// Returns the waivers that lower a crossing of the red line, in every completion or in some.
     pub fn waivers(&self, finding: &Finding) -> &[WaiverFinding] {
         self.waivers.get(finding.waivers.start as usize..finding.waivers.end as usize).unwrap_or_default()
     }
 
-    /// Iterates over the minimal reasons why the condition of a waiver holds in every completion.
+    /// Iterates over the minimal reasons why the condition of a waiver is true in every completion.
     ///
-    /// There are no reasons if the condition does not hold in every completion.
+    /// There are no reasons if it is not true in every completion.
     pub fn waiver_reasons(&self, waiver: &WaiverFinding) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&waiver.reasons)
     }
 
     /// Iterates over the minimal reasons why a constraint is broken, or a caution applies, in every completion.
     ///
-    /// There are no reasons for a sighting that is only possible.
+    /// There are no reasons if it is so only in some completions.
     pub fn sighting_reasons<I>(&self, sighting: &Sighting<I>) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&sighting.reasons)
     }

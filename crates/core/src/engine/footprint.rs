@@ -1,6 +1,7 @@
 //! Estimates the memory of a compiled scenario, for limits on memory.
 //!
-//! The estimate includes the parts that grow with the data: texts, formulas, cubes, editions and indexes. It does not
+//! The estimate includes the parts that grow with the data: texts, conditions and the cubes (conjunctions of tests) to
+//! which they are compiled, one state for each edition (a range of days without changes), and indexes. It does not
 //! include the overhead of the allocator.
 
 use super::compiled::Compiled;
@@ -9,7 +10,7 @@ use detente_condition::{Answer, Cubes, Decision, Formula, Literal};
 use std::mem::size_of;
 
 impl Compiled {
-    /// Returns the approximate memory of the compiled scenario, in bytes.
+    /// Returns the memory of the compiled scenario, in bytes, as estimated when it was compiled.
     pub fn bytes(&self) -> usize {
         self.bytes
     }

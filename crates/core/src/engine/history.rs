@@ -1,6 +1,7 @@
-//! Histories: evaluates one proposal in every edition of a range of days, and merges adjacent equivalent editions.
+//! Histories: how the evaluation of one proposal changes over a range of days.
 //!
-//! Must not know of the form of responses.
+//! An edition is a range of days on which nothing in the scenario changes. A history evaluates the proposal once for
+//! each edition, and merges adjacent editions whose evaluations are equivalent. Must not know of the form of responses.
 
 use super::comparison::FindingChange;
 use super::compiled::Compiled;
@@ -21,22 +22,24 @@ pub struct HistorySpan {
     pub changes: Vec<FindingChange>,
 }
 
-/// An iterator over the spans of a history. It evaluates editions lazily.
+/// An iterator over the spans of a history. It evaluates an edition only when its caller needs the next span.
 pub struct History<'a, Editions> {
     compiled: &'a Compiled,
     given: &'a [Given],
     detail: Detail,
     supposed: Option<&'a Arc<Supposed>>,
     editions: Editions,
-    /// The span that is extended while later editions are equivalent, with all of its findings.
+    /// The current span, with all of its findings. It grows while the evaluations of later editions are equivalent to
+    /// its own.
     open: Option<HistorySpan>,
 }
 
 impl Compiled {
-    /// Returns the history of a proposal on a range of days.
+    /// Returns the history of a proposal, given as the answers of a request, on a range of days.
     ///
-    /// The caller must have checked with [`Compiled::check_covered`] that the scenario covers the first and the last day:
-    /// otherwise the history leaves out days before the scenario begins, and its last span goes on after the scenario ends.
+    /// The caller must have checked with [`Compiled::check_covered`] that the scenario covers the first and the last
+    /// day: otherwise the history leaves out days before the scenario begins, and its last span goes on after the
+    /// scenario ends.
     pub fn history<'a>(
         &'a self,
         given: &'a [Given],

@@ -1,6 +1,6 @@
-//! The inputs of an evaluation: the answers of a request, the effective answers, and their origins.
+//! The inputs of an evaluation: the answers that a request gives, the answers that are used, and their origins.
 //!
-//! Must not know of red lines or verdicts.
+//! An input is an issue or a circumstance. Must not know of red lines or verdicts.
 
 use crate::scenario::DateRange;
 use detente_condition::{Answer, EntryIndex, InputIndex, Value};
@@ -18,13 +18,13 @@ pub enum Origin {
     StatusQuo,
     /// There is no answer: the proposal is silent, and the issue has no status quo.
     Silence,
-    /// The answer is a circumstance that the request states.
+    /// The answer is the value of a circumstance that the request states.
     Circumstance,
-    /// The answer is a circumstance that the scenario assumes.
+    /// The answer is the value of a circumstance that the scenario assumes.
     Assumed,
     /// There is no answer: neither the request nor the scenario says anything about the circumstance.
     Unknown,
-    /// The answer is a hypothesis about a circumstance.
+    /// The answer is the value of a circumstance according to a hypothesis of the request.
     Hypothesis,
 }
 

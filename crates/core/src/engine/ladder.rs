@@ -1,4 +1,9 @@
-//! The ladder of a red line with waivers: the firmness with which a crossing counts, after its waivers.
+//! Ladders: with which firmness a crossing of a red line counts, after its waivers.
+//!
+//! A waiver whose condition is true lowers a crossing to the waiver's firmness; if several apply, the lowest firmness
+//! counts. A ladder has one rung for each firmness to which a waiver can lower a crossing. A rung stores the cases in
+//! which a crossing counts above its firmness, and those in which it does not, as prime implicants: all minimal
+//! conjunctions of tests on issues and circumstances that make a statement true.
 //!
 //! Must not know of days: the set of waivers in force is an argument.
 
@@ -7,7 +12,7 @@ use crate::scenario::model::{Firmness, RedLine};
 use detente_condition::{ComplexityError, Cubes, Decision, Formula, Space, WorkBudget};
 use std::collections::BTreeSet;
 
-/// The rungs of a red line for one set of waivers in force.
+/// The ladder of a red line for one set of waivers in force.
 #[derive(Clone, Debug)]
 pub(super) struct Ladder {
     /// One rung for each firmness to which a waiver can lower a crossing, ascending.
@@ -16,7 +21,7 @@ pub(super) struct Ladder {
     pub(super) waivers: Box<[WaiverInForce]>,
 }
 
-/// A firmness of one or more waivers, and where crossings count above it or not.
+/// A firmness to which waivers can lower a crossing, and the cases in which a crossing counts above it.
 #[derive(Clone, Debug)]
 struct Rung {
     firmness: Firmness,
@@ -28,7 +33,7 @@ struct Rung {
     above: Cubes,
 }
 
-/// A waiver in force, and where it lowers crossings.
+/// A waiver in force, and the cases in which it lowers a crossing.
 #[derive(Clone, Debug)]
 pub(super) struct WaiverInForce {
     pub(super) index: WaiverIndex,
@@ -91,10 +96,11 @@ impl Ladder {
         self.rungs.iter().rev().find(|rung| rung.firmness < firmness).map(|rung| &rung.above)
     }
 
-    /// Returns the lowest and the highest firmness with which a crossing counts, over all completions with a crossing.
+    /// Returns the lowest and the highest firmness with which a crossing counts.
     ///
-    /// `unwaived` is the firmness without waivers. It may be a hypothesis; then waivers whose firmness is higher than
-    /// `unwaived` have no effect.
+    /// They range over the completions with a crossing: the ways to choose one of the values that `state` allows for
+    /// each issue and circumstance. `unwaived` is the firmness without waivers. It may be a hypothesis; then waivers
+    /// whose firmness is higher than `unwaived` have no effect.
     pub(super) fn firmness(&self, unwaived: Firmness, state: &[u128]) -> (Firmness, Firmness) {
         let lowest = self.rungs.iter().find(|rung| !certain(&rung.never_at_most, state));
         let mut highest = unwaived;
@@ -108,9 +114,10 @@ impl Ladder {
     }
 }
 
-/// Whether a function, given by all its prime implicants, is true in every completion of the state.
+/// Whether a statement, given by all its prime implicants, is true for all values that a state allows.
 ///
-/// Because the prime implicants are complete, this is the case exactly if the state is inside one of the cubes.
+/// The state has one mask of allowed values for each issue and circumstance. Because the prime implicants are complete,
+/// the statement is certainly true exactly if all allowed values pass the tests of one cube.
 pub(super) fn certain(cubes: &Cubes, state: &[u128]) -> bool {
     cubes.iter().any(|cube| {
         cube.iter()

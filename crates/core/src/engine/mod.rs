@@ -1,5 +1,9 @@
 //! The engine: compiles a scenario and evaluates proposals against it.
 //!
+//! An evaluation says whether the proposal certainly crosses each red line, certainly does not, or does so only for
+//! some values of what it leaves open. An edition is a range of days on which nothing in the scenario changes. A ladder
+//! is the compiled form of a red line's waivers: it says with which firmness a crossing counts.
+//!
 //! Owns editions, ladders, statuses, reasons, stances and verdicts. Must not know of gRPC, async runtimes, clocks or
 //! files; the day is an argument.
 

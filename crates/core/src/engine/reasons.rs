@@ -1,4 +1,10 @@
-//! Derives the reasons for a status, and the answers that would settle an undetermined one, from prime implicants.
+//! Derives from prime implicants why a statement is certainly true, and which further answers would make it so.
+//!
+//! The statement says, for example, that a red line is crossed. Its prime implicants are all minimal conjunctions of
+//! tests on inputs (issues and circumstances) that make it true. Each is stored as a cube, and each of its tests as a
+//! literal. The state has one mask for each input: the values that its answer allows. An [`Axis`] says which values the
+//! bits of an input's mask stand for. A cube is satisfied if all allowed values pass its tests; the statement is then
+//! certainly true. An answer is settled as far as it determines the value of its input, and open as far as it does not.
 //!
 //! Must not know of red lines or parties.
 
@@ -41,7 +47,7 @@ impl<T> Lists<T> {
     }
 }
 
-/// A settled answer that contributes to a reason: that of an input, or of one member of an input.
+/// A settled answer that contributes to a reason: the answer to an input, or whether a set includes a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cause {
     /// The input.
@@ -50,7 +56,7 @@ pub struct Cause {
     pub member: Option<EntryIndex>,
 }
 
-/// A missing answer: the values of an input that a further answer must rule out.
+/// What a further answer to one input must rule out, so that a statement becomes certainly true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// The input whose answer is open.
@@ -61,10 +67,11 @@ pub struct Opening {
     pub rules_out: u128,
 }
 
-/// Adds the minimal reasons why the state is inside the cubes, and returns their range in `into`.
+/// Adds the minimal reasons why a statement is certainly true, and returns their range in `into`.
 ///
-/// The reasons are the inclusion-minimal supports of the satisfied cubes. They are complete: a set of settled answers
-/// that decides by itself does so through a prime implicant that tests nothing else.
+/// `cubes` are all prime implicants of the statement. A reason consists of the inputs and members that a satisfied cube
+/// tests; it is left out if another satisfied cube tests only some of them. No reason is missing: a set of settled
+/// answers that decides by itself does so through a prime implicant that tests nothing else.
 pub(super) fn minimal_reasons(cubes: &Cubes, state: &[u128], space: &Space, into: &mut Lists<Cause>) -> Range<u32> {
     let start = into.len();
     let satisfied = |cube: &&[Literal]| {
@@ -114,10 +121,10 @@ fn causes(literal: Literal, space: &Space) -> impl Iterator<Item = Cause> {
     whole.into_iter().chain(each)
 }
 
-/// Adds the minimal sets of further answers that move the state inside the cubes, and returns their range in `into`.
+/// Adds the minimal sets of further answers that make a statement certainly true, and returns their range in `into`.
 ///
-/// Each set is a cube that can still be satisfied, without the literals that are satisfied already. Only the weakest
-/// sets remain; they are the prime implicants over the open answers.
+/// `cubes` are all prime implicants of the statement. Each set comes from a cube that can still be satisfied: what its
+/// tests rule out and the state still allows. A set is left out if another one requires less.
 pub(super) fn openings(cubes: &Cubes, state: &[u128], space: &Space, into: &mut Lists<Opening>) -> Range<u32> {
     let start = into.len();
     let mut weakest: Vec<Vec<Opening>> = Vec::new();

@@ -1,6 +1,7 @@
-//! The standing of a red line on each day, derived from its spans and those of its waivers.
+//! The standing of a red line on each day: held, and with which waivers; not yet recorded; or not held.
 //!
-//! Must not know of conditions.
+//! The standing follows from the spans of days on which the red line is held and its waivers are in force. Must not
+//! know of conditions.
 
 use crate::scenario::index::WaiverIndex;
 use crate::scenario::model::{Beginning, RedLine, Span};

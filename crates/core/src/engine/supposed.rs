@@ -1,8 +1,9 @@
 //! Hypotheses about red lines for one call: red lines dropped, held with a different firmness, or added.
 //!
-//! The conditions of added red lines have a space of their own, so that they can distinguish values that the scenario's
-//! conditions do not distinguish. Hypotheses about circumstances are answers with the origin
-//! [`Origin::Hypothesis`](super::Origin), and do not belong here.
+//! A [`Space`] lists the values of each issue and circumstance that a set of conditions can distinguish. The conditions
+//! of added red lines have a space of their own, so that they can distinguish values that the scenario's conditions do
+//! not distinguish. Hypotheses about circumstances are answers with the origin [`Origin::Hypothesis`](super::Origin),
+//! and do not belong here.
 
 use super::input::EffectiveInput;
 use crate::scenario::Scenario;
@@ -21,7 +22,7 @@ pub struct Supposed {
 }
 
 impl Supposed {
-    /// Creates hypotheses. The added red lines are compiled in `space`.
+    /// Creates hypotheses. The conditions of the added red lines must be compiled in `space`.
     pub fn new(
         dropped: BTreeSet<RedLineIndex>,
         firmness: BTreeMap<RedLineIndex, Firmness>,
@@ -44,7 +45,10 @@ impl Supposed {
         self.dropped.iter().copied()
     }
 
-    /// Estimates the steps of finding the reasons and openings of the added red lines, which compare cubes with cubes.
+    /// Estimates the work of explaining the findings on the added red lines, in steps of 16 comparisons.
+    ///
+    /// Explaining compares each cube (a conjunction of tests on issues and circumstances) of a condition with the
+    /// others, so that the work grows with the square of their number.
     pub fn steps(&self) -> usize {
         let of_line = |line: &RedLine| {
             let Decision { holds, fails } = &line.condition.decision;
@@ -58,17 +62,17 @@ impl Supposed {
         self.firmness.get(&index).copied()
     }
 
-    /// Iterates over the added red lines; their positions follow those of the scenario.
+    /// Iterates over the added red lines, with positions that follow those of the scenario's red lines.
     pub(super) fn added(&self, scenario: &Scenario) -> impl Iterator<Item = (RedLineIndex, &RedLine)> {
         (scenario.red_lines.len()..).map(RedLineIndex).zip(&self.added)
     }
 
-    /// Returns the added red line at a position; positions of added red lines follow those of the scenario.
+    /// Returns the added red line at a position; these positions begin after those of the scenario's red lines.
     pub fn red_line(&self, scenario: &Scenario, index: RedLineIndex) -> Option<&RedLine> {
         self.added.get(index.index().checked_sub(scenario.red_lines.len())?)
     }
 
-    /// Returns the possible values of each input, as masks of this space.
+    /// Returns the values that the answer to each issue and circumstance allows, as masks of this space.
     pub(super) fn state(&self, inputs: &[EffectiveInput]) -> Vec<u128> {
         inputs.iter().zip(self.space.axes()).map(|(input, axis)| axis.possible(&input.answer)).collect()
     }

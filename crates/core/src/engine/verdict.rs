@@ -1,6 +1,8 @@
 //! The stances of parties and the verdict on a proposal, derived from findings by fixed rules without weights.
 //!
-//! Must not know of conditions or days.
+//! A finding says that a red line is crossed, with the firmness that the crossing has after waivers, that it is clear,
+//! or that it is undetermined because that depends on answers which are still open. Must not know of conditions or
+//! days.
 
 use crate::scenario::model::{Firmness, Role};
 
@@ -13,16 +15,16 @@ pub enum Stance {
     NoStatedObjection,
     /// A red line of the party is undetermined, and none is crossed.
     Undecided,
-    /// A tentative red line of the party is crossed.
+    /// A red line of the party is crossed, and the crossing counts as tentative.
     MayResist,
-    /// A negotiable red line of the party is crossed.
+    /// A red line of the party is crossed, and the crossing counts as negotiable.
     Resists,
-    /// An absolute or firm red line of the party is crossed.
+    /// A red line of the party is crossed, and the crossing counts as absolute or firm.
     Rejects,
 }
 
 impl Stance {
-    /// Returns the stance of a party with one crossed red line of this firmness.
+    /// Returns the stance of a party with one crossed red line, if the crossing counts with this firmness.
     pub fn of_crossing(firmness: Firmness) -> Self {
         match firmness {
             Firmness::Absolute | Firmness::Firm => Stance::Rejects,
@@ -43,7 +45,7 @@ pub enum Verdict {
     Undetermined,
     /// At least one party resists.
     Contested,
-    /// At least one third party rejects the proposal: a deal that leans on it fails in delivery.
+    /// At least one third party rejects the proposal: a deal that depends on that party fails in delivery.
     Undeliverable,
     /// At least one principal rejects the proposal.
     Blocked,
@@ -52,7 +54,7 @@ pub enum Verdict {
 impl Verdict {
     /// Returns the verdict that one party's stance leads to.
     ///
-    /// The verdict on a proposal is the greatest over all parties.
+    /// The verdict on a proposal is the greatest of these verdicts over all parties.
     pub(super) fn of_stance(stance: Stance, role: Role) -> Self {
         match (stance, role) {
             (Stance::Rejects, Role::Principal) => Verdict::Blocked,

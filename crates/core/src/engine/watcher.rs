@@ -1,6 +1,7 @@
-//! Watchers: the red lines, constraints and cautions, which test inputs, with one numbering and sets of their numbers.
+//! Watchers, the common name of red lines, constraints and cautions: their numbering, and sets of their numbers.
 //!
-//! Must not know of conditions or proposals.
+//! The condition of a watcher tests inputs, which are issues and circumstances. A change of an input can change only
+//! the results of the watchers that test it. Must not know of conditions or proposals.
 
 use crate::scenario::index::{CautionIndex, ConstraintIndex, RedLineIndex};
 
@@ -14,7 +15,7 @@ impl WatcherIndex {
     }
 }
 
-/// A red line, constraint or caution, which watches inputs.
+/// A red line, constraint or caution, whose condition tests inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watcher {
     RedLine(RedLineIndex),

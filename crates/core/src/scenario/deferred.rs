@@ -1,6 +1,7 @@
-//! The parts of the format that can be read only when the domain of their issue is known: values and answers.
+//! The parts of the file formats that can be read only when the domain of their issue is known: values and answers.
 //!
-//! Owns the schemas of these parts, and keeps their nodes for the resolver. Must not know of domains.
+//! Owns the JSON Schemas of these parts, and keeps their YAML nodes for `resolve`, which reads them when it knows the
+//! domains. Must not know of domains.
 
 use super::diagnostics::Faults;
 use super::document::Node;
@@ -62,7 +63,7 @@ deferred! {
         },
     ]});
 
-    /// A map from issue or circumstance to answer.
+    /// A map from the id of an issue or circumstance to the answer.
     AnswersNode: |definitions| json!({
         "type": "object",
         "propertyNames": Snake::schema(definitions),
@@ -72,7 +73,7 @@ deferred! {
     /// A list of every value, each once, best first.
     OrderNode: |definitions| json!({"type": "array", "items": ValueNode::schema(definitions)});
 
-    /// A map from every value to a number.
+    /// A map from every value to a number; greater is better.
     NumbersNode: |_definitions| json!({"type": "object", "additionalProperties": {"type": "number"}});
 }
 

@@ -70,7 +70,8 @@ impl Faults {
 
     /// Returns the suggestion at the end of a message about an unknown name; empty if no known name is similar.
     ///
-    /// The search compares the name with every known one. It is skipped once there are more faults than are shown.
+    /// The search is slow, because it compares the name with every known one. It is skipped once there are more faults
+    /// than are shown.
     pub(crate) fn hint<'a>(&self, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
         if self.faults.len() > MAX_FAULTS {
             return String::new();

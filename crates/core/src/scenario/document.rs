@@ -266,7 +266,8 @@ fn place(span: Span) -> Place {
 pub(crate) fn place_within(node: &Node, offset: usize, characters: &[char]) -> Place {
     let Content::Scalar { text, style } = &node.content else { return node.place };
     let before = text.get(..offset).unwrap_or(text).chars().filter(|character| !character.is_whitespace()).count();
-    // The place of a block scalar begins with its content, after the header; that of a quoted scalar with its quote.
+    // The place of a block scalar begins with its content, after the line with `|` or `>`; that of a quoted scalar
+    // begins with its quote.
     let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
     let mut at = node.place.start + usize::from(quoted);
     // A fault at the end, such as a missing operand, is placed immediately after the last character.

@@ -1,4 +1,4 @@
-//! The declaration of the scenario format: one record per mapping.
+//! The declaration of the scenario format: one `record!` for each kind of YAML mapping.
 //!
 //! The doc comments of records and their keys are the descriptions of the JSON Schema that `detente schema` prints.
 //! Must not know of checks that involve more than one mapping.
@@ -52,7 +52,7 @@ record! {
         optional description: Text,
         /// The days for which the scenario can be evaluated.
         required covers: CoversEntry,
-        /// The day up to which the record is complete; the default day of an evaluation.
+        /// The day up to which the record of statements is complete; the default day of an evaluation.
         required as_of: At<Date>,
         /// The publications and records that the evidence cites.
         required sources: At<Vec<SourceEntry>>,
@@ -114,11 +114,11 @@ record! {
         required id: At<Snake>,
         /// The name of the party.
         required name: SingleLine,
-        /// The role of the party: a deal needs the consent of a principal, and may lean on a third party.
+        /// The role of the party: a deal needs the consent of a principal, and may depend on a third party.
         required role: Role,
         /// A description of the party.
         optional description: Text,
-        /// The party's utility without a deal, in the units of its cardinal preferences.
+        /// The party's utility without a deal: a number comparable with the sum of its `values` for a deal's answers.
         optional reservation_value: Number,
     }
 }
@@ -130,7 +130,7 @@ record! {
         required id: At<Snake>,
         /// The name of the group.
         required name: SingleLine,
-        /// The ids of options or members, each of at least one issue or circumstance.
+        /// The ids of options or members. Each must be in at least one issue or circumstance.
         required members: At<Vec<At<EntryId>>>,
         /// The reason why the members form a group.
         optional note: Text,
@@ -154,7 +154,7 @@ record! {
         required id: At<Snake>,
         /// The title of the issue, in one line.
         required title: SingleLine,
-        /// What a deal settles here, as a question.
+        /// What a deal settles with this issue, as a question.
         required question: SingleLine,
         /// The kind of the issue's values.
         required kind: At<Kind>,
@@ -166,11 +166,12 @@ record! {
         optional unit: At<SingleLine>,
         /// The range of values, for the kind `quantity`.
         optional range: RangeEntry,
-        /// What holds if a deal is silent: a value, or a list of `{from, value}`. Default: the issue is unsettled.
+        /// What applies if a deal says nothing about the issue: a value, or a list of `{from, value}`. Default: the
+        /// issue is unsettled.
         optional status_quo: StatusQuoNode,
         /// Codes from published taxonomies of peace agreements.
         optional taxonomy: Vec<SingleLine>,
-        /// The rows in the author's own register.
+        /// Labels such as `P51` of rows in a table of statements that you may keep outside the scenario.
         optional rows: Vec<SingleLine>,
         /// A remark.
         optional note: Text,
@@ -200,9 +201,9 @@ record! {
         optional assumed: ValueNode,
         /// The evidence for the assumed value.
         optional evidence: At<Vec<EvidenceEntry>>,
-        /// Codes from published taxonomies.
+        /// Codes for this fact from published taxonomies.
         optional taxonomy: Vec<SingleLine>,
-        /// The rows in the author's own register.
+        /// Labels such as `P51` of rows in a table of statements that you may keep outside the scenario.
         optional rows: Vec<SingleLine>,
         /// A remark.
         optional note: Text,
@@ -242,9 +243,9 @@ impl Read for Entry {
 record! {
     /// A span of days on which a red line is held or a waiver is in force.
     SpanEntry, "a span" {
-        /// The first day of the span, if the beginning is stated.
+        /// The first day of the span, if a source states it.
         optional from: At<Date>,
-        /// The first day that the record shows, if the beginning is not stated.
+        /// The first day on which the red line or waiver is recorded, if no source states when it began.
         optional first_recorded: At<Date>,
         /// The first day after the span. Without it, the span has no end.
         optional until: At<Date>,
@@ -261,9 +262,9 @@ record! {
         required party: At<Snake>,
         /// What the party will not accept, in one line.
         required title: SingleLine,
-        /// A condition: the red line is crossed if it is true.
+        /// A condition in the language CEL: the red line is crossed if it is true.
         optional rejects: Cel,
-        /// A condition: the red line is crossed if it is false.
+        /// A condition in the language CEL: the red line is crossed if it is false.
         optional requires: Cel,
         /// The firmness of the red line, without its waivers.
         required firmness: At<Firmness>,
@@ -308,13 +309,13 @@ record! {
         required speaker: SingleLine,
         /// What the speaker said, in your own words.
         required statement: Text,
-        /// The exact words, at most 15, where the wording itself is the fact.
+        /// The exact words, at most 15, if the wording itself matters.
         optional quote: At<Text>,
         /// The day on which the speaker said it, if known.
         optional date: At<Date>,
-        /// Whether the statement speaks for (the default) or against your reading.
+        /// Whether the statement supports what this file says (`for`, the default) or contradicts it (`against`).
         optional speaks: EvidenceDirection,
-        /// The row in the author's own register.
+        /// The label, such as `P51`, of the row in a table of statements that you may keep outside the scenario.
         optional row: SingleLine,
     }
 }
@@ -354,7 +355,7 @@ record! {
         required issue: At<Snake>,
         /// A list of every value, each once, best first.
         optional order: OrderNode,
-        /// A map from every value to a number.
+        /// A map from every value to a number; greater is better.
         optional values: NumbersNode,
         /// The evidence for the preference; at least one piece.
         required evidence: At<Vec<EvidenceEntry>>,
@@ -363,7 +364,7 @@ record! {
 }
 
 record! {
-    /// A reference proposal: a set of terms, at most one per issue.
+    /// A reference proposal, which requests can name: a set of terms, at most one per issue.
     ProposalEntry, "a proposal" {
         /// The id of the proposal, in kebab-case.
         required id: At<Kebab>,
@@ -371,9 +372,9 @@ record! {
         required title: SingleLine,
         /// A description of the proposal.
         optional description: Text,
-        /// A map from issue to answer.
+        /// A map from the id of an issue to the answer.
         required terms: AnswersNode,
-        /// The rows in the author's own register.
+        /// Labels such as `P51` of rows in a table of statements that you may keep outside the scenario.
         optional rows: Vec<SingleLine>,
     }
 }

@@ -47,7 +47,7 @@ macro_rules! ids {
 ids! {
     /// The id of a scenario, as in `scenarios/{id}`.
     ScenarioId
-    /// The id of a source.
+    /// The id of a source: a publication or record that evidence cites.
     SourceId
     /// The id of a party.
     PartyId

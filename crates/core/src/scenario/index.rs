@@ -1,4 +1,5 @@
-//! Positions in the lists of a scenario: a type for each kind of list, and lists that accept only their own kind.
+//! Positions in the lists of a scenario: a type for each kind of list, and lists that accept only positions of their
+//! kind.
 //!
 //! Must not know what a list contains.
 

@@ -42,9 +42,9 @@ pub const MAX_PREFERENCES: usize = 5_000;
 pub const MAX_PROPOSALS: usize = 10_000;
 /// The maximum number of entries of any other list (authors, rows, taxonomy).
 pub const MAX_ENTRIES: usize = 1_000;
-/// The maximum number of editions: the first day covered, and every later day on which something changes.
+/// The maximum number of editions. One begins on the first day covered, and one on every later day with a change.
 pub const MAX_EDITIONS: usize = 1_000;
-/// The maximum number of literals (tests on inputs) over the cubes of all conditions.
+/// The maximum number of literals (tests on an issue or circumstance) in all compiled conditions together.
 pub const MAX_LITERALS: usize = 2_000_000;
 /// The maximum number of faults reported for one file.
 pub const MAX_FAULTS: usize = 1_000;

@@ -1,4 +1,5 @@
-//! The scenario model, the scenario file format with its checks, revisions, and the diff of two scenarios.
+//! The scenario model, the scenario file format with its checks, revisions (hashes of a scenario's content), and the
+//! diff of two scenarios.
 //!
 //! Owns the [`Scenario`] model and reading it from text. Must not know of evaluation, gRPC, clocks or the file system:
 //! a file is passed as its name and its text.

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use std::fmt;
 use std::sync::Arc;
 
-/// The revision of a scenario: a hash of its canonical content and of the version of the semantics.
+/// The revision of a scenario: a hash of its canonical content and of the version of the rules of evaluation.
 ///
 /// 32 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,7 +43,7 @@ pub struct Scenario {
     pub description: String,
     /// The days for which the scenario can be evaluated.
     pub covers: DateRange,
-    /// The day up to which the record is complete, within `covers`; the default day of an evaluation.
+    /// The day up to which the record of statements is complete, within `covers`; the default day of an evaluation.
     pub as_of: Date,
     /// The hash of the content.
     pub revision: Revision,
@@ -59,17 +59,17 @@ pub struct Scenario {
     pub issue_count: usize,
     /// The names that a condition may use: inputs and groups.
     pub vocabulary: Vocabulary,
-    /// The space in which all conditions of the scenario are exact.
+    /// The values of each input that the conditions of the scenario can distinguish, as bits of a mask.
     pub space: Space,
     /// The red lines of all parties.
     pub red_lines: IndexVec<RedLineIndex, RedLine>,
     /// The combinations of terms that contradict themselves.
     pub constraints: IndexVec<ConstraintIndex, Constraint>,
-    /// The sourced warnings.
+    /// The sourced warnings about deals for which a condition is true.
     pub cautions: IndexVec<CautionIndex, Caution>,
     /// The preferences of parties.
     pub preferences: Vec<Preference>,
-    /// The reference proposals.
+    /// The reference proposals: those of the scenario itself, which requests can name.
     pub proposals: Vec<Proposal>,
 }
 
@@ -112,7 +112,7 @@ impl Scenario {
 
 /// A publication or record that evidence cites.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the format's keys")]
+#[expect(missing_docs, reason = "the fields are keys of the file format")]
 pub struct Source {
     pub id: SourceId,
     pub title: String,
@@ -125,13 +125,13 @@ pub struct Source {
 
 /// A party of the negotiation.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the format's keys")]
+#[expect(missing_docs, reason = "the fields are keys of the file format")]
 pub struct Party {
     pub id: PartyId,
     pub name: String,
     pub role: Role,
     pub description: String,
-    /// The party's utility without a deal, in the units of its cardinal preferences; finite.
+    /// The party's utility without a deal, comparable with the sum of its numbers for a deal's answers; finite.
     pub reservation_value: Option<f64>,
 }
 
@@ -140,13 +140,13 @@ pub struct Party {
 pub enum Role {
     /// There is no deal without the party's consent.
     Principal,
-    /// A deal may lean on the party, and fails in delivery if the party refuses.
+    /// A deal may depend on the party, and fails in delivery if the party refuses.
     ThirdParty,
 }
 
-/// A named set of options or members, for conditions.
+/// A named set of options or members, which conditions can use.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the format's keys")]
+#[expect(missing_docs, reason = "the fields are keys of the file format")]
 pub struct Group {
     pub id: GroupId,
     pub name: String,
@@ -175,9 +175,9 @@ pub struct Input {
     /// For an issue, the status quo; for a circumstance, at most one assumed value. If the list is empty, the issue is
     /// unsettled or the circumstance is unknown.
     pub defaults: Vec<Dated>,
-    /// Codes from published taxonomies.
+    /// Codes from published taxonomies of peace agreements.
     pub taxonomy: Vec<String>,
-    /// The rows in the author's own register.
+    /// Labels such as `P51` of rows in a table of statements that the scenario's author keeps.
     pub rows: Vec<String>,
     /// A remark; empty if the file has none.
     pub note: String,
@@ -254,14 +254,15 @@ impl Span {
     }
 }
 
-/// A condition: its text, its formula, and its compiled form in the scenario's space.
+/// A condition: its text, its formula, and the form to which it is compiled in the scenario's `space`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     /// The text in CEL, on one line unless it contains a comment.
     pub text: String,
     /// The typed formula of the text.
     pub formula: Formula,
-    /// The prime implicants of the formula and of its negation.
+    /// The prime implicants of the formula and of its negation: all minimal conjunctions of tests that make it true, or
+    /// false.
     pub decision: Decision,
 }
 
@@ -283,7 +284,7 @@ impl Polarity {
         }
     }
 
-    /// Turns the formula of a condition into the formula that is true exactly where the red line is crossed.
+    /// Turns the formula of a condition into the formula that is true exactly if the red line is crossed.
     pub fn crossed(self, condition: Formula) -> Formula {
         match self {
             Polarity::Rejects => condition,
@@ -291,7 +292,7 @@ impl Polarity {
         }
     }
 
-    /// Returns the prime implicants of "crossed" and of "not crossed".
+    /// Returns the prime implicants (minimal conjunctions of tests) of "crossed" and of "not crossed".
     pub fn sides(self, condition: &Decision) -> (&Cubes, &Cubes) {
         let Decision { holds, fails } = condition;
         match self {
@@ -327,12 +328,12 @@ pub struct RedLine {
 }
 
 impl RedLine {
-    /// Returns the formula that is true exactly where the red line is crossed.
+    /// Returns the formula that is true exactly if the red line is crossed.
     pub fn crossed(&self) -> Formula {
         self.polarity.crossed(self.condition.formula.clone())
     }
 
-    /// Returns the prime implicants of "crossed" and of "not crossed".
+    /// Returns the prime implicants (minimal conjunctions of tests) of "crossed" and of "not crossed".
     pub fn sides(&self) -> (&Cubes, &Cubes) {
         self.polarity.sides(&self.condition.decision)
     }
@@ -340,7 +341,7 @@ impl RedLine {
 
 /// A condition under which a crossing counts with a lower firmness.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the format's keys")]
+#[expect(missing_docs, reason = "the fields are keys of the file format")]
 pub struct Waiver {
     pub id: WaiverId,
     pub title: String,
@@ -364,13 +365,13 @@ pub enum EvidenceKind {
     Assessed,
 }
 
-/// Whether evidence speaks for or against the reading of the scenario's author.
+/// Whether evidence speaks for or against what the scenario says, such as that a party holds a red line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EvidenceDirection {
-    /// The statement supports the reading.
+    /// The statement supports what the scenario says.
     #[default]
     For,
-    /// The statement contradicts the reading.
+    /// The statement contradicts what the scenario says.
     Against,
 }
 
@@ -386,7 +387,7 @@ impl EvidenceDirection {
 
 /// A statement that supports or contradicts a part of the scenario, with its speaker and source.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the format's keys")]
+#[expect(missing_docs, reason = "the fields are keys of the file format")]
 pub struct Evidence {
     pub source: SourceIndex,
     pub kind: EvidenceKind,
@@ -394,13 +395,14 @@ pub struct Evidence {
     pub statement: String,
     pub quote: String,
     pub date: Option<Date>,
+    /// The content of the key `speaks`.
     pub direction: EvidenceDirection,
     pub row: String,
 }
 
 /// A combination of terms that contradicts itself.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the format's keys")]
+#[expect(missing_docs, reason = "the fields are keys of the file format")]
 pub struct Constraint {
     pub id: ConstraintId,
     pub title: String,
@@ -409,7 +411,7 @@ pub struct Constraint {
 
 /// A sourced warning about deals for which a condition holds.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the format's keys")]
+#[expect(missing_docs, reason = "the fields are keys of the file format")]
 pub struct Caution {
     pub id: CautionId,
     pub text: String,
@@ -419,7 +421,7 @@ pub struct Caution {
 
 /// A party's preference between the values of an issue.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the format's keys")]
+#[expect(missing_docs, reason = "the fields are keys of the file format")]
 pub struct Preference {
     pub party: PartyIndex,
     pub issue: InputIndex,
@@ -432,7 +434,7 @@ pub struct Preference {
 pub enum Ranking {
     /// Every value once, best first.
     Ordinal(Vec<Value>),
-    /// Every value once, with its number.
+    /// Every value once, with a number; greater is better.
     Cardinal(Vec<(Value, f64)>),
 }
 
@@ -447,7 +449,7 @@ pub struct Term {
 
 /// A reference proposal: a named set of terms, at most one per issue.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are the format's keys")]
+#[expect(missing_docs, reason = "the fields are keys of the file format")]
 pub struct Proposal {
     pub id: ProposalId,
     pub title: String,

@@ -1,6 +1,6 @@
-//! Reads answers from a file or text of their own, in YAML or JSON: a proposal, or a map from input to answer.
+//! Reads answers from a file or text of their own, in YAML or JSON: a proposal, or a map from ids to answers.
 //!
-//! Must not know of the rest of a scenario: the inputs are an argument.
+//! Must not know of the rest of a scenario: its issues or circumstances are an argument.
 
 use super::deferred::AnswersNode;
 use super::diagnostics::{Diagnostics, Faults, Place};
@@ -19,9 +19,9 @@ record! {
         optional title: SingleLine,
         /// A description of the proposal.
         optional description: Text,
-        /// A map from issue to answer.
+        /// A map from the id of an issue to the answer.
         required terms: AnswersNode,
-        /// The rows in the author's own register.
+        /// Labels such as `P51` of rows in a table of statements that the author keeps.
         optional rows: Vec<SingleLine>,
     }
 }
@@ -43,10 +43,10 @@ pub fn load_proposal(file: &str, text: &str, issues: &[Input]) -> Result<Vec<(In
     faults.finish(file, text, terms)
 }
 
-/// Reads a map from issue (or circumstance) to answer. `file` is the name of the text, for messages.
+/// Reads a map from the ids of issues, or of circumstances, to answers. `file` is the name of the text, for messages.
 ///
-/// `inputs` are either the issues of the scenario or its circumstances; `first` is the position of the first of them
-/// among all inputs of the scenario, in which circumstances follow issues.
+/// `inputs` are either the issues of the scenario or its circumstances. `first` is the position of the first of them in
+/// the list of all issues, then all circumstances, of the scenario.
 ///
 /// # Errors
 /// Returns every fault of the text, each with its place.

@@ -1,8 +1,9 @@
-//! The building blocks of the file format.
+//! The building blocks of the file formats.
 //!
-//! The macro `record!` declares a mapping once; the declaration both reads the mapping and generates its JSON Schema.
-//! Reading continues after a fault: a value that cannot be read is `None`, so that later checks skip what depends on it
-//! and still cover everything else. Must not know of the meaning of a mapping.
+//! The macro `record!` declares a YAML mapping once; the declaration both reads the mapping and generates its JSON
+//! Schema. A node is a YAML value with its place in the file. Reading continues after a fault: a value that cannot be
+//! read is `None`, so that later checks skip what depends on it and still cover everything else. Must not know of the
+//! meaning of a mapping.
 
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 pub(crate) trait Read: Sized {
     /// Reads a value. Adds every fault to `faults`, and returns `None` if the value cannot be used.
     fn read(node: &Node, faults: &mut Faults) -> Option<Self>;
-    /// Returns the JSON Schema of the type. Mappings add theirs to `definitions`, and return a reference.
+    /// Returns the JSON Schema of the type. A mapping adds its schema to `definitions`, and returns a reference to it.
     fn schema(definitions: &mut Map<String, Value>) -> Value;
 }
 
@@ -51,7 +52,7 @@ impl<T: Read> Read for Vec<T> {
     }
 }
 
-/// A node whose type depends on another part of the file; the user of the record reads it.
+/// A node whose type depends on another part of the file; the code that uses the record reads the node later.
 impl Read for Node {
     fn read(node: &Node, _: &mut Faults) -> Option<Self> {
         Some(node.clone())
@@ -176,7 +177,7 @@ impl Read for Text {
     }
 }
 
-/// An unread condition, with its node so that faults within the condition can be placed.
+/// The text of a condition that is not parsed yet, with its node, from which faults in the text get their places.
 #[derive(Clone, Debug)]
 pub(crate) struct Cel {
     pub(crate) text: String,
@@ -227,12 +228,12 @@ pub fn is_scenario_id(id: &str) -> bool {
     is_well_formed(id, '-') && id.len() <= super::limits::MAX_ID
 }
 
-/// Whether an id is reserved for parties, issues, circumstances and groups, as a word of conditions or of answers.
+/// Whether parties, issues, circumstances and groups cannot have this id: conditions or answers use it as a word.
 pub fn is_word_of_the_language(id: &str) -> bool {
     RESERVED.contains(&id)
 }
 
-/// Whether an id is reserved for options and members, as a word of answers.
+/// Whether options and members cannot have this id: answers use it as a word.
 pub fn is_word_of_answers(id: &str) -> bool {
     matches!(id, "unsettled" | "true" | "false" | "null")
 }
@@ -298,7 +299,7 @@ impl Read for Snake {
 
 /// The id of an option or member: snake_case.
 ///
-/// Conditions quote it, so that only the words of answers are reserved.
+/// In conditions such an id is in quotes, so that it may be a word of their language. It must not be a word of answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntryId(pub(crate) String);
 
@@ -317,7 +318,7 @@ impl Read for EntryId {
     }
 }
 
-/// An id that only resource names use: kebab-case.
+/// The id of a part that conditions cannot name, such as a red line: kebab-case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kebab(pub(crate) String);
 
@@ -411,16 +412,16 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Returns the name of a type in the schema: its Rust name without the suffix.
+/// Returns the name of a type in the schema: its Rust name without the suffix `Entry` or `Node`.
 pub(crate) fn definition_name(type_name: &str) -> &str {
     type_name.trim_end_matches("Entry").trim_end_matches("Node")
 }
 
-/// Declares a mapping of the format: its name in messages, and its keys with their descriptions in the schema.
+/// Declares a mapping of a file format: its name in messages, and its keys with their descriptions in the schema.
 ///
 /// Every field is an `Option`; `None` means that the key is absent or its value could not be read. `exactly one of`
-/// declares two alternative keys in the schema. The resolver reports neither or both, because its messages can say what
-/// the keys mean.
+/// declares two alternative keys in the schema. A file that has neither or both is reported by `resolve`, because its
+/// messages can say what the keys mean.
 macro_rules! record {
     (
         $(#[doc = $doc:literal])* $name:ident, $what:literal {

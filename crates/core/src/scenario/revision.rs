@@ -1,8 +1,9 @@
-//! The revision of a scenario: a hash of its content and of the version of the semantics.
+//! The revision of a scenario: a hash of its content and of the version of the rules of evaluation.
 //!
-//! Formatting and comments do not affect the hash. The order of lists does, because it is the order of answers and of
-//! pages. Every item is hashed with its length or its tag, so that different contents never produce the same bytes.
-//! Structs are destructured completely, so that the compiler reports a new field that is missing here.
+//! Formatting and comments do not affect the hash. The order of lists does, because responses list the parts of a
+//! scenario in this order. Every item is hashed with its length or a tag of its kind, so that different contents never
+//! produce the same bytes. Structs are destructured completely, so that the compiler reports a new field that is
+//! missing here.
 //!
 //! Must not know of the file format: the hash is computed from the model.
 
@@ -15,15 +16,15 @@ use detente_condition::{Answer, Domain, Value};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-/// The version of the semantics.
+/// The version of the rules of evaluation.
 ///
-/// Increment it when the meaning of an unchanged scenario changes, because a revision must produce the same answers
+/// Increment it when the answers for an unchanged scenario change, because a revision must produce the same answers
 /// forever.
 const SEMANTICS_VERSION: u64 = 1;
 /// The length of a revision, in hexadecimal digits.
 const REVISION_DIGITS: usize = 32;
 
-/// Feeds the hash.
+/// Writes the content of a scenario into the hash.
 struct Writer(Sha256);
 
 /// Computes the revision of a scenario.
@@ -196,10 +197,11 @@ impl Writer {
         self.optional_number(*binding_probability);
     }
 
-    /// Hashes a number that was added to the format later, if it is present.
+    /// Hashes the number of a key that was added to the format later, if the key is present.
     ///
     /// An absent number adds nothing, so that older scenarios keep their revisions. A present one begins with the mark
-    /// `u64::MAX`; the next item begins with a length or a count, which never equals the mark.
+    /// `u64::MAX`, by which it differs from the item that follows: that one begins with a length or a count, which
+    /// never equals the mark.
     fn optional_number(&mut self, number: Option<f64>) {
         if let Some(number) = number {
             self.number(u64::MAX);

@@ -1,4 +1,4 @@
-//! Reads YAML files that are not scenarios, with the parser of scenario files.
+//! Reads YAML files other than scenarios, such as credentials, with the parser of scenario files.
 //!
 //! The same rules apply: one document, no anchors, aliases or tags, and each key once. JSON files that follow these
 //! rules are accepted, too. A caller that reads credentials must not show the messages of [`Diagnostics`], because they
@@ -117,15 +117,14 @@ impl<'a> Value<'a> {
 
     /// Whether the file ends immediately after this value, so that the value may be truncated.
     ///
-    /// True for an unquoted scalar on a last line without a line end, and for every block scalar (`|`, `>`), whose end
-    /// nothing marks.
+    /// True for an unquoted scalar on a last line without a line end.
     pub fn may_be_cut_off(&self) -> bool {
-        match &self.node.content {
-            Content::Scalar { style: ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, .. } => false,
-            Content::Scalar { style: ScalarStyle::Plain, .. } => self.node.place.end >= self.document.characters.len(),
-            Content::Scalar { .. } => true,
-            _ => false,
-        }
+        self.is_plain() && self.node.place.end >= self.document.characters.len()
+    }
+
+    /// Whether this is a block scalar (`|`, `>`), whose end nothing marks, so that it may always be truncated.
+    pub fn is_block_scalar(&self) -> bool {
+        matches!(self.node.content, Content::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. })
     }
 }
 

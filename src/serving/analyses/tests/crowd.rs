@@ -70,8 +70,8 @@ async fn the_job_stops_within_a_second_after_all_two_hundred_waiters_leave() {
     assert_eq!(counts(&analyses).abandoned, 1);
 }
 
-/// Waiters of few keys join and leave all the time. A waiter that stays gets the complete answer, never one that was
-/// cut short because others left.
+/// Waiters of three questions join and leave all the time. A waiter that stays gets the complete answer, never one from
+/// a job that stopped because others left.
 #[test]
 fn waiters_that_stay_are_answered_while_others_join_and_leave() {
     const THREADS: usize = 8;

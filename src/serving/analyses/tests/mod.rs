@@ -1,4 +1,4 @@
-//! The limits of analyses, and the errors that their waiters receive.
+//! The limits of analyses, and the errors that their waiters (the callers that wait for the answer) receive.
 
 mod crowd;
 mod time;
@@ -49,7 +49,7 @@ fn until_idle<T, P>(analyses: &Analyses<usize, T, P>) {
     });
 }
 
-/// Starts a job that ignores the request to stop and runs until the sender is used or dropped.
+/// Starts a job that ignores that it must stop, and runs until the returned sender is used or dropped.
 ///
 /// Returns once the job runs.
 fn hold(analyses: &Numbers, number: usize, deadline: Option<Instant>) -> (Ticket<usize, u64, u64>, Sender<u64>) {

@@ -1,4 +1,4 @@
-//! Log files, streams and devices: rotation, repair, and writes that fail.
+//! The files, streams and devices of the decision log: rotation, repair, and writes that fail.
 
 use super::*;
 use std::fs::{File, OpenOptions};
@@ -282,7 +282,7 @@ fn the_file_behind_a_link_is_rotated() {
     assert_eq!((numbers(&link), numbers(&numbered(&real, 1))), (vec![3], vec![1, 2]));
 }
 
-/// A limit on the file size stands for a full disk: writes fail in the middle of a line.
+/// Limits the file size in place of a full disk, so that writes fail in the middle of a line.
 #[test]
 fn a_file_at_its_size_limit_has_only_complete_lines() {
     let folder = Folder::new("limit");

@@ -1,4 +1,4 @@
-//! Masks: the paths that they accept, and the values that they replace.
+//! Masks of the decision log: which paths are valid, and which values a mask replaces.
 
 use super::*;
 

@@ -130,7 +130,7 @@ fn a_blocked_reader_does_not_delay_calls() {
     assert_eq!(ended.written + ended.dropped + ended.failed, 5000, "{ended:?}");
     drop(log);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
-    // The lines in progress are counted already.
+    // Only now can the log's thread go on: the lines that it was writing are counted already.
     drop(reader);
 }
 
@@ -203,7 +203,7 @@ fn a_line_that_is_too_long_lacks_its_request() {
     let text = String::from_utf8(batch.bytes(0..3).to_vec()).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let why = lines[0]["left_out"].as_str().unwrap();
-    assert!(why.starts_with("the line would have 2097") && why.ends_with("and 1048576 are written"), "{why}");
+    assert!(why.starts_with("the line would have 2097") && why.ends_with("; the limit is 1048576"), "{why}");
     assert_eq!((&lines[0]["caller"], &lines[0]["crossed"][0]["red_line"]), (&json!("me"), &json!("x")));
     assert!(lines[0].get("request").is_none() && lines[1].get("caller").is_none());
     assert_eq!(lines[2], json!({"request_id": 1}));
@@ -228,7 +228,7 @@ fn faults_are_reported_at_once_and_then_at_intervals() {
     assert_eq!(faults.due(begun + 3 * WARNING_INTERVAL, counts(9, 3)), None);
 }
 
-/// A measurement of the time that a caller spends in an offer.
+/// Measures the time that a call takes to queue a line with [`DecisionLog::offer`].
 ///
 /// Run with `--ignored --nocapture` in a release build.
 #[test]

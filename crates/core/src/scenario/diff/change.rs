@@ -18,7 +18,7 @@ pub struct Change {
 pub struct Place {
     /// The kind of part.
     pub section: Section,
-    /// The path from the part inwards; each step is an entry of a list.
+    /// The path from the part inwards; each step is an entry of a list, such as the red line, then its waiver.
     ///
     /// Empty if the order of the list of parts changed, and for the fields of the scenario itself.
     pub path: Vec<Step>,
@@ -33,7 +33,7 @@ pub struct Step {
     pub list: &'static str,
     /// The id of the entry.
     ///
-    /// Evidence has no id; its name is the row, speaker or source, whichever is the first on which both versions agree.
+    /// Evidence has no id. It is named by its row, speaker or source: the first of them on which both versions agree.
     pub id: String,
 }
 
@@ -65,11 +65,11 @@ pub enum What {
         /// The entries that only the second scenario has.
         added: Vec<String>,
     },
-    /// The order of the entries that both scenarios have changed, which affects only the order of answers.
+    /// The entries that both scenarios have are in a different order, which affects only the order in responses.
     Reordered {
-        /// The content in the first scenario.
+        /// The entries in the order of the first scenario.
         before: Vec<String>,
-        /// The content in the second scenario.
+        /// The entries in the order of the second scenario.
         after: Vec<String>,
     },
     /// A condition changed, in its text or only in its meaning.

@@ -1,6 +1,7 @@
 //! Compares the descriptions of two scenarios, part by part.
 //!
-//! Must not know of the scenario model except for the meanings of conditions.
+//! A part is, for example, a party, a red line or a piece of evidence. Its partner is the part of the other scenario
+//! with which it is compared. Must not know of the scenario model except for the meanings of conditions.
 
 use super::change::{Change, Meaning, Place, Step, What};
 use super::describe;
@@ -52,7 +53,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Compares two lists of parts. `field` is the key of the list within its part.
+    /// Compares two lists of parts. `field` is the key of the list within its part, if it is within a part.
     fn parts(&mut self, list: &'static str, field: Option<&'static str>, before: &[Part], after: &[Part]) {
         let partners = if list == "evidence" { by_similarity(before, after) } else { by_id(before, after) };
         for (theirs, partner) in after.iter().zip(&partners) {
@@ -113,7 +114,7 @@ impl Comparison<'_> {
                 Some(Condition { stated: before, formula: meant_before }),
                 Some(Condition { stated: after, formula: meant_after }),
             ) => self.condition(key, (before, meant_before), (after, meant_after)),
-            // INVARIANT: both descriptions of a part of one kind have the same conditions.
+            // INVARIANT: parts of one kind have the same conditions, so that neither description lacks one.
             (Some(Condition { .. }), None) | (None, Some(Condition { .. }) | None) => {}
         }
     }
@@ -217,7 +218,7 @@ fn by_similarity(before: &[Part], after: &[Part]) -> Vec<Option<usize>> {
     partners
 }
 
-/// The least similarity of a pair: the weight of an equal speaker and an equal source.
+/// The least similarity at which two pieces of evidence are paired: that of an equal speaker and an equal source.
 const MIN_SIMILARITY: u32 = 3;
 
 /// Returns the total weight of the fields on which two pieces of evidence agree; the maximum if they are equal.
@@ -243,7 +244,7 @@ fn name(part: &Part) -> String {
     common_name(part, part)
 }
 
-/// Returns the name on which both versions of a part agree.
+/// Returns the name of a part: its id or, for evidence, the row, speaker or source on which both versions agree.
 fn common_name(before: &Part, after: &Part) -> String {
     if !after.id.is_empty() {
         return after.id.clone();

@@ -1,4 +1,4 @@
-//! Describes a scenario as parts with fields.
+//! Describes a scenario as parts with fields, for the comparison with another scenario.
 //!
 //! Structs are destructured completely, so that the compiler reports a new field that is missing here. Must not know of
 //! the comparison.
@@ -115,7 +115,8 @@ fn constraint(constraint: &Constraint) -> Part {
 }
 
 fn condition(field: &'static str, key: &'static str, condition: &Condition, formula: Formula) -> Field {
-    // The meaning is a separate argument, because the meaning of a red line is where it is crossed.
+    // The formula is a separate argument, because that of a red line says when the red line is crossed: for `requires`,
+    // it is the opposite of the condition.
     let Condition { text, formula: _, decision: _ } = condition;
     Field { key: field, content: Content::Condition { stated: Stated { key, text: text.clone() }, formula } }
 }
@@ -161,7 +162,7 @@ impl Describer<'_> {
         )
     }
 
-    /// Describes an issue or circumstance. `default` is the key of the values that hold by default.
+    /// Describes an issue or circumstance. `default` is the key of the values that apply if a request gives none.
     fn input(&self, input: &Input, default: &'static str) -> Part {
         let Input { id, title, question, domain, entry_titles, unit, defaults, taxonomy, rows, note, evidence } = input;
         let mut fields = vec![text("title", title), text("question", question), word("kind", domain.kind())];

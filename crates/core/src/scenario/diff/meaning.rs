@@ -1,7 +1,9 @@
 //! Compares the meanings of two conditions of different scenarios.
 //!
-//! One condition is translated into the other scenario by ids, because positions may differ. In a common space, the
-//! first condition has cases that the second does not have exactly if "first and not second" has a prime implicant.
+//! A formula names its inputs (issues and circumstances) by their positions, which may differ between the scenarios.
+//! One formula is therefore translated, by the ids of its inputs, to the positions of the other scenario. There is a
+//! case in which only the first condition is true exactly if "first and not second" has a prime implicant: a minimal
+//! conjunction of tests that makes it true.
 //!
 //! Must not know of the texts of conditions.
 

@@ -1,8 +1,8 @@
 //! The differences between two scenarios.
 //!
 //! Each scenario is described as parts with ids, in which a reference is the id of its target instead of a position;
-//! then the descriptions are compared. A part that only moved is therefore not changed, and a move is a change of
-//! order.
+//! then the descriptions are compared. A part that only moves within its list is therefore not reported as changed; the
+//! list is reported as reordered.
 //!
 //! Owns the comparison. Must not know of verdicts, or of how a change is presented.
 

@@ -1,4 +1,4 @@
-//! The parts of a scenario, described with ids in place of positions.
+//! The parts of a scenario (such as parties and red lines), described for the diff with ids in place of positions.
 //!
 //! Must not know of the scenario model.
 

@@ -68,9 +68,9 @@ pub(super) fn answer(domain: &Domain, answer: &Answer) -> String {
     }
 }
 
-/// Writes a ranking, with its key.
+/// Writes a ranking as its key, `order` or `values`, and a list of entries.
 ///
-/// An order is one entry, because it is one statement; numbers are one entry each.
+/// A whole order is one entry, because it is one statement; each number is an entry.
 pub(super) fn ranking(domain: &Domain, ranking: &Ranking) -> (&'static str, Vec<String>) {
     match ranking {
         Ranking::Ordinal(order) => {

@@ -1,6 +1,6 @@
 //! Reads and compiles the conditions of a file, and reports conditions that are never or always true.
 //!
-//! Must not know of how a waiver compares with others.
+//! Must not know how waivers compare with one another.
 
 use super::inputs::Drafts;
 use super::lines::{DraftCaution, DraftCondition, DraftConstraint, DraftLine};
@@ -42,7 +42,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Builds the space of all conditions that could be read.
+    /// Builds the space of all conditions that could be read: the values of each input that they can distinguish.
     pub(super) fn space(
         &mut self,
         drafts: &Drafts,
@@ -68,7 +68,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Compiles all conditions.
+    /// Compiles all conditions, in the space that `space` built for them.
     ///
     /// Returns `None` if a condition, or the part that contains it, could not be read.
     pub(super) fn compile(
@@ -124,7 +124,8 @@ impl Resolver<'_> {
             }
             Some(Condition { text: condition.text.clone(), formula: condition.formula.clone(), decision })
         });
-        // Waivers of a red line with a faulty condition are not checked, to avoid consequential faults.
+        // Waivers of a red line with a faulty condition are not checked, because their faults might only follow from
+        // it.
         if condition.is_some() {
             self.check_waivers(draft, space);
         }
@@ -158,7 +159,7 @@ impl Resolver<'_> {
     }
 
     fn decision(&mut self, draft: &DraftCondition, space: &Space, literals: &mut usize) -> Option<Decision> {
-        // The caller reports the exceeded limit once. Compiling stops here, so that memory stays bounded.
+        // The caller reports once that the limit is exceeded. Compiling stops here, so that memory stays bounded.
         if *literals > MAX_LITERALS {
             return None;
         }

@@ -1,4 +1,4 @@
-//! Resolves sources, evidence, and the spans of red lines and waivers.
+//! Reads sources, evidence, and the spans of red lines and waivers, and looks up the ids in them.
 //!
 //! Must not know of conditions.
 

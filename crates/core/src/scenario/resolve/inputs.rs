@@ -1,4 +1,4 @@
-//! Resolves parties, issues, circumstances and groups.
+//! Reads parties, inputs (issues and circumstances) and groups, and looks up the ids in them.
 //!
 //! Must not know of conditions.
 
@@ -18,7 +18,7 @@ use jiff::civil::Date;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// The inputs read so far, with their places in the file.
+/// The issues, then the circumstances, that were read so far, with their places in the file.
 pub(super) struct Drafts {
     pub(super) inputs: Vec<Input>,
     pub(super) issue_count: usize,
@@ -126,7 +126,8 @@ impl Resolver<'_> {
 
     /// Adds an input to the drafts. Returns whether its domain is known.
     fn input(&mut self, entry: InputEntry, drafts: &mut Drafts) -> bool {
-        // INVARIANT: a list beyond its limit is a fault of the file, whatever its names denote.
+        // INVARIANT: the limits on issues and circumstances are far below `u16::MAX`. A file beyond them is rejected,
+        // so that the positions do not matter.
         let index = InputIndex(u16::try_from(drafts.inputs.len()).unwrap_or(u16::MAX));
         let (domain, titles) = match self.domain(&entry) {
             Some((domain, titles)) => (Some(domain), titles),

@@ -1,6 +1,6 @@
-//! Resolves red lines, waivers, constraints and cautions, except for compiling their conditions.
+//! Reads red lines, waivers, constraints and cautions into drafts, whose conditions are not compiled yet.
 //!
-//! Must not know of prime implicants.
+//! Must not know of the compiled form of a condition.
 
 use super::resolver::{Resolver, line, prose};
 use crate::scenario::diagnostics::Place;
@@ -74,7 +74,7 @@ impl Unique {
 }
 
 impl Resolver<'_> {
-    /// Returns the id, and reports one that the list uses already.
+    /// Returns the text of an id, and reports an id that the same list uses already.
     fn unique(&mut self, id: Option<At<Kebab>>, unique: &mut Unique) -> Arc<str> {
         let Some(At { place, value: Kebab(id) }) = id else { return "".into() };
         match unique.seen.get(&id) {

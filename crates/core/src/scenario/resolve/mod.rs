@@ -1,4 +1,4 @@
-//! Turns the records of a file into the model: resolves names, and checks values, dates and conditions.
+//! Turns the records of a scenario file into the model: looks up ids, and checks values, dates and conditions.
 //!
 //! Whatever depends on a part that could not be read is skipped, so that one fault does not cause further ones. Must
 //! not know of YAML syntax.

@@ -58,7 +58,8 @@ pub(crate) struct Unread {
     names: HashSet<String>,
     /// Ids that are not well formed (such as `Truce`), in their folded form.
     misspelt: HashSet<String>,
-    /// Whether an item has no id or a required list is missing, so that any unknown name may belong to it.
+    /// Whether an item has no id or a required list is missing, so that any unknown name may be the name of a part that
+    /// could not be read.
     any: bool,
 }
 
@@ -71,7 +72,8 @@ impl Unread {
             match entries.iter().find(|(key, _)| key.text == *list).map(|(_, node)| &node.content) {
                 Some(Content::Sequence(items)) => items.iter().for_each(|item| unread.item(item)),
                 Some(_) => unread.any = true,
-                // The list may be under a misspelt key. Circumstances and groups are optional.
+                // The list may be under a misspelt key. Otherwise only circumstances and groups may be missing: they
+                // are optional.
                 None => unread.any |= has_unknown_key || !matches!(*list, "circumstances" | "groups"),
             }
         }

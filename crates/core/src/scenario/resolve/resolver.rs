@@ -1,4 +1,4 @@
-//! The state of resolving a file, and the reading of texts, lists and references that all parts have in common.
+//! The state of turning a scenario file into the model, and the reading of texts, lists and references in all parts.
 //!
 //! Must not know of any kind of part.
 
@@ -11,14 +11,14 @@ use crate::scenario::record::{At, SingleLine, Snake, Text};
 use detente_condition::{InputIndex, Vocabulary};
 use jiff::civil::Date;
 
-/// The bearer of a name in the namespace that issues, circumstances and groups share.
+/// What a name stands for, in the namespace that issues, circumstances (both are inputs) and groups share.
 #[derive(Clone, Copy)]
 pub(super) enum InputOrGroup {
     Input(InputIndex),
     Group,
 }
 
-/// The state of resolving one file.
+/// The state of turning one scenario file into the model.
 pub(super) struct Resolver<'a> {
     pub(super) faults: &'a mut Faults,
     pub(super) characters: &'a [char],
@@ -53,7 +53,7 @@ impl Resolver<'_> {
         list.value
     }
 
-    /// Returns the entries of a list of short texts up to the limit of lists.
+    /// Returns the entries of a list of short texts, up to the limit of such lists.
     pub(super) fn strings(&mut self, lines: Option<Vec<SingleLine>>, place: Place) -> Vec<String> {
         let list = lines.map(|lines| At { place, value: lines.into_iter().map(|line| line.0).collect() });
         self.list(list, "entries", limits::MAX_ENTRIES)

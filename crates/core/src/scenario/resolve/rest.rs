@@ -1,4 +1,4 @@
-//! Resolves preferences and proposals.
+//! Reads preferences and proposals, and looks up the ids in them.
 //!
 //! Must not know of conditions.
 
@@ -13,7 +13,7 @@ use crate::scenario::record::{At, Snake};
 use detente_condition::{Domain, EntryIndex, InputIndex, Value};
 use std::collections::HashSet;
 
-/// The maximum number of values of a quantity for which `values` can give numbers.
+/// The maximum number of values of a quantity to which a preference can give numbers (`values`).
 const MAX_NUMBERS: i64 = 1_000;
 
 impl Resolver<'_> {

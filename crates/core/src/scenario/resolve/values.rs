@@ -10,7 +10,7 @@ use crate::scenario::record::Fields;
 use detente_condition::{Answer, Domain, EntryIndex, InputIndex, Value};
 use std::collections::BTreeMap;
 
-/// Reads a value of an input's domain.
+/// Reads a value of the domain of an input, which is an issue or a circumstance.
 pub(crate) fn value(input: &Input, node: &Node, faults: &mut Faults) -> Option<Value> {
     let (id, domain) = (&input.id, &input.domain);
     match domain {
@@ -163,9 +163,9 @@ impl<'a> InputNames<'a> {
     }
 }
 
-/// Reads a map from issue (or circumstance) to answer.
+/// Reads a map from the ids of issues, or of circumstances, to answers.
 ///
-/// `first` is the position of the first input in the scenario.
+/// `first` is the position of the first of `inputs` in the scenario, in which circumstances follow issues.
 pub(crate) fn answers_of_map(
     inputs: &[Input],
     first: usize,
@@ -175,7 +175,9 @@ pub(crate) fn answers_of_map(
     answers(inputs, first, &InputNames::of(inputs), &Unread::default(), node, faults)
 }
 
-/// Reads a map from issue (or circumstance) to answer, without faults about inputs that could not be read.
+/// Reads a map from the ids of issues, or of circumstances, to answers.
+///
+/// Adds no fault for an id in `unread`, whose part could not be read, because that has been reported.
 pub(crate) fn answers(
     inputs: &[Input],
     first: usize,

@@ -1,4 +1,6 @@
 //! The limits of files: a file at a limit is accepted, and a file beyond it is rejected.
+//!
+//! The tests edit the good file, `GOOD`, which has no faults.
 
 use super::{GOOD, edited, faults};
 use crate::scenario::limits;
@@ -13,7 +15,7 @@ fn rejected(text: &str, message: &str) {
     assert!(found.iter().any(|fault| fault.contains(message)), "{message}: {found:?}");
 }
 
-/// The good file with `count` lines made by `line` after a line of the file.
+/// Returns the good file with `count` more lines, made by `line`, after the passage `after`.
 fn many(after: &str, count: usize, line: impl Fn(usize) -> String) -> String {
     let mut lines = String::new();
     for at in 0..count {
@@ -77,7 +79,8 @@ fn numbers_of_dated_values_and_editions_are_limited() {
     accepted(&wide(edited(dated, &status_quo(limits::MAX_SPANS))));
     rejected(&wide(edited(dated, &status_quo(limits::MAX_SPANS + 1))), "65 dated values; expected 1 to 64");
 
-    // Editions from many flags with 60 dated values each; the good file already has four editions.
+    // An edition begins on every day on which something changes. Each flag has up to 60 dated values, and the good file
+    // has four editions of its own.
     let flags = |days: usize| {
         let mut text = String::from("issues:\n");
         for flag in 0..days.div_ceil(60) {
@@ -112,7 +115,8 @@ fn numbers_of_waivers_spans_and_evidence_are_limited() {
              evidence: [{{source: minutes, kind: assessed, speaker: E, statement: S}}]}}"
         )
     };
-    // The waiver of the good file is weakened, because the generated waivers would otherwise have no effect.
+    // The waiver of the good file is weakened, because otherwise the generated waivers would have no effect, which is a
+    // fault.
     let base = edited("        firmness: tentative", "        firmness: negotiable")
         .replace("when: drought\n", "when: drought && release > 30\n");
     let with = |count: usize| {

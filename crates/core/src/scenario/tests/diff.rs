@@ -1,4 +1,6 @@
-//! The diff of two scenarios: every kind of change is reported, and equal content produces no change.
+//! Tests of the diff of two scenarios: every kind of change is reported, and equal content produces no change.
+//!
+//! Most tests compare the good file, `GOOD`, with an edited copy.
 
 use super::revisions::EDITS;
 use super::{GOOD, edited};
@@ -79,7 +81,7 @@ fn assert_reported(before: &Scenario, after: &Scenario, what: &str) {
     assert_eq!(there, back, "{what}");
 }
 
-/// A stretch of the good file, its replacement, and the expected changes.
+/// Edits of the good file: a passage, its replacement, and the expected changes.
 const CHANGES: &[(&str, &str, &[&str])] = &[
     ("scenario: water", "scenario: lake", &["scenario scenario: water -> lake"]),
     ("title: Water\n", "title: Lake\n", &["scenario title: Water -> Lake"]),

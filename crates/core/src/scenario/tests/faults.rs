@@ -1,4 +1,6 @@
-//! Every fault of a file, each alone: its message and its place.
+//! Tests of the faults that a file can have, one at a time: the message and the place of each.
+//!
+//! The tests edit the good file, `GOOD`, which has no faults.
 
 mod conditions;
 
@@ -191,7 +193,7 @@ fn a_quote_of_fifteen_words_is_accepted() {
     assert!(faults(&edited("quote: at least forty", "quote: a b c d e f g h i j k l m n o")).is_empty());
 }
 
-/// The messages of faults that also show the first use.
+/// Parts of the messages about keys and ids that are used twice. Such a fault also shows the first use.
 const DUPLICATES: [&str; 2] = ["duplicate key", "is already used by another"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tests of the scenario format, against one small file without faults.
+//! Tests of the scenario format. Most of them edit one small file without faults.
 
 mod bounds;
 mod diff;
@@ -12,7 +12,7 @@ mod together;
 use super::ids::RedLineId;
 use super::load;
 
-/// A small file without faults that contains every kind of record.
+/// A small file without faults, the "good file", that contains every kind of mapping of the format.
 const GOOD: &str = "\
 scenario: water
 title: Water
@@ -66,7 +66,7 @@ proposals:
   - {id: draft, title: Draft, description: D, terms: {release: {min: 30, max: 70}, metering: {any_of: [alone, joint]}, guards: {includes: [east], excludes: [north]}, paid: unsettled}, rows: [M1]}
 ";
 
-/// The good file with one stretch replaced; the stretch must occur exactly once.
+/// Returns the good file with one passage replaced, which must occur exactly once.
 fn edited(from: &str, to: &str) -> String {
     assert_eq!(GOOD.matches(from).count(), 1, "{from}");
     GOOD.replacen(from, to, 1)

@@ -1,4 +1,4 @@
-//! The diff reports a change of any single field in the model of the bundled scenario.
+//! Tests that the diff reports a change of any single field in the model of the bundled scenario.
 
 use crate::scenario::diff::diff;
 use crate::scenario::ids::{

@@ -1,11 +1,13 @@
-//! Tests of the reservation value of a party.
+//! Tests of the reservation value of a party, which is its utility without a deal.
+//!
+//! The tests edit the good file, `GOOD`, which has no faults.
 
 use super::{GOOD, edited, faults};
 use crate::scenario::{diff, load};
 
 const PARTY: &str = "name: Upstream, role: principal, description: D}";
 
-/// The good file with a reservation value of the first party, as written.
+/// Returns the good file in which the first party has a reservation value, written as `number`.
 fn with(number: &str) -> String {
     edited(PARTY, &format!("name: Upstream, role: principal, description: D, reservation_value: {number}}}"))
 }

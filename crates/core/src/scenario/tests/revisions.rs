@@ -1,4 +1,6 @@
-//! Tests of the revision: it depends on the content and not on the formatting.
+//! Tests of the revision of a scenario: it depends on the content and not on the formatting.
+//!
+//! The tests edit the good file, `GOOD`, which has no faults.
 
 use super::{GOOD, edited};
 use crate::scenario::load;
@@ -23,7 +25,7 @@ fn formatting_comments_and_the_order_of_keys_do_not_change_the_revision() {
     assert_eq!(revision(GOOD).len(), 32);
 }
 
-/// Edits of single fields, each of which changes the content.
+/// Edits of single fields of the good file, each of which changes the content: a passage and its replacement.
 pub(super) const EDITS: &[(&str, &str)] = &[
     ("scenario: water", "scenario: waters"),
     ("title: Water\n", "title: Waters\n"),

@@ -1,4 +1,6 @@
-//! Faults of conditions, waivers, preferences and proposals.
+//! Tests of the faults that conditions, waivers, preferences and proposals can have, one at a time.
+//!
+//! The tests edit the good file, `GOOD`, which has no faults.
 
 use super::{Case, changed, check, edited, faults};
 
@@ -101,7 +103,7 @@ fn too_many_cuts_are_reported_at_the_quantity() {
             (1..=count).map(|at| format!("  - {{id: c{at}, title: T, forbids: paid && release > {}}}\n", 10_000 + at));
         edited("cautions:\n", &(rules.collect::<String>() + "cautions:\n")).replace("max: 100}}", "max: 20000}}")
     };
-    // The good file has cuts of its own, at 1, 40 and 91.
+    // The conditions of the good file already cut the quantity `release` at 1, 40 and 91.
     assert_eq!(faults(&rules(124)), [""; 0]);
     assert_eq!(faults(&rules(125)), ["14:10: conditions divide this quantity into 129 intervals; the limit is 128"]);
 }
