@@ -20,7 +20,7 @@ const BOUND: u64 = 32 * 1024 * 1024;
 const ANSWER_BYTES: usize = 700;
 /// The size of an answer about a proposal of several terms.
 const LONG_ANSWER_BYTES: usize = 5_000;
-const THREADS: [usize; 2] = [1, 4];
+const THREADS: [(usize, &str); 2] = [(1, "1 thread"), (4, "4 threads")];
 const ROUNDS: usize = 5;
 /// The number of timed operations of all threads together.
 const TIMED: usize = 400_000;
@@ -88,7 +88,7 @@ fn times(rounds: usize, operations: usize) {
     println!("\nNanoseconds per operation and thread, including making the key: median (least..most)\n");
     print_row("", MAPS.map(|(name, _)| name.to_owned()));
     print_rule();
-    for threads in THREADS {
+    for (threads, label) in THREADS {
         let mut found: [Vec<f64>; 3] = Default::default();
         let mut kept: [Vec<f64>; 3] = Default::default();
         for _ in 0..rounds {
@@ -105,8 +105,8 @@ fn times(rounds: usize, operations: usize) {
                 }));
             }
         }
-        print_row(&format!("get, found, {threads} threads"), found.map(spread));
-        print_row(&format!("insert, evicting, {threads} threads"), kept.map(spread));
+        print_row(&format!("get, found, {label}"), found.map(spread));
+        print_row(&format!("insert, evicting, {label}"), kept.map(spread));
     }
 }
 
@@ -142,7 +142,7 @@ fn memory(operations: usize) {
                 command.args(["--held", &at.to_string(), length, &operations.to_string()]).output().unwrap().stdout;
             String::from_utf8(output).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
         });
-        for (at, name) in ["weight", "weight at most", "memory", "memory at most"].iter().enumerate() {
+        for (at, name) in ["weight", "highest weight", "memory", "highest memory"].iter().enumerate() {
             print_row(&format!("{name}, {bytes} bytes"), [0, 1, 2].map(|map: usize| figures[map][at].clone()));
         }
     }

@@ -29,9 +29,9 @@ pub(crate) fn all(operations: usize) -> Vec<(&'static str, Vec<Operation>)> {
     vec![
         ("Zipf 0.9", zipf(0.9, operations)),
         ("Zipf 1.1", zipf(1.1, operations)),
-        ("loop, half again the bound", looped(48_000, operations)),
+        ("loop, 1.5 times the bound", looped(48_000, operations)),
         ("Zipf 0.9, 1 in 2 asked once", swept(2, operations)),
-        ("Zipf 0.9, then a sweep, again", swept_in_bursts(operations)),
+        ("Zipf 0.9, with sweeps", swept_in_bursts(operations)),
     ]
 }
 

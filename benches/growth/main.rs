@@ -36,8 +36,8 @@ fn main() {
     let is_quick = std::env::args().any(|argument| argument == "--quick");
     let (issues, lines, stops) =
         if is_quick { (&ISSUES[..1], &LINES[..1], 3) } else { (&ISSUES[..], &LINES[..], STOPS) };
-    let head = |question: &str, width: usize| format!(" | {question:>9} {:>7} {:<width$}", "MiB", "");
-    let heads = [head("amend", 14), head("count", 28), head("impasse", 20), head("robust", 0)].concat();
+    let head = |question: &str, width: usize| format!(" | {question:>10} {:>7} {:<width$}", "MiB", "");
+    let heads = [head("amend", 14), head("count", 28), head("impasse", 20), head("robustness", 0)].concat();
     println!("{:>6} {:>9}{heads}", "issues", "red lines");
     let all = || issues.iter().flat_map(|issues| lines.iter().map(|lines| (*issues, *lines)));
     for (issues, red_lines) in all() {
@@ -51,14 +51,14 @@ fn main() {
             ("amend", overrun(&service, &amend(), stops)),
             ("count", overrun(&service, &packages(), stops)),
             ("impasse", overrun(&service, &impasse(), stops)),
-            ("robust", overrun(&service, &robustness(), stops)),
+            ("robustness", overrun(&service, &robustness(), stops)),
         ];
         for (longest, (question, overrun)) in longest.iter_mut().zip(each) {
             *longest = (question, longest.1.max(overrun));
         }
     }
     for (question, longest) in longest {
-        println!("{question:>9} {:>9.1} ms", longest.as_secs_f64() * 1e3);
+        println!("{question:>10} {:>9.1} ms", longest.as_secs_f64() * 1e3);
     }
 }
 
@@ -83,8 +83,7 @@ fn row(issues: u64, red_lines: u64) {
     let text = generated(issues, red_lines, 1);
     let amend = measured(&text, &amend(), |answer: &v1::SuggestAmendmentsResponse| {
         let outcome = answer.amendments.first().and_then(|amendment| amendment.distance);
-        let nearest =
-            outcome.map_or_else(|| "none".to_owned(), |distance| format!("nearest {}", distance.terms_changed));
+        let nearest = outcome.map_or_else(|| "none".to_owned(), |distance| format!("{} terms", distance.terms_changed));
         labelled(&nearest, answer.cut_short())
     });
     let count = measured(&text, &packages(), |answer: &Vec<v1::FindPackagesResponse>| {
@@ -92,25 +91,25 @@ fn row(issues: u64, red_lines: u64) {
             return "no summary".to_owned();
         };
         let digits = summary.packages.len();
-        let outcome = if digits < 8 { summary.packages.clone() } else { format!("about 1e{}", digits - 1) };
+        let outcome = if digits < 8 { summary.packages.clone() } else { format!("1e{}", digits - 1) };
         labelled(&outcome, summary.cut_short())
     });
     let impasse = measured(&text, &impasse(), |answer: &v1::ExplainImpasseResponse| {
         let impasse = answer.impasse.as_ref().unwrap();
         let outcome = match impasse.is_impasse {
             Some(true) => format!("{}/{}", impasse.conflicts.len(), impasse.concessions.len()),
-            Some(false) => "none".to_owned(),
+            Some(false) => "passes".to_owned(),
             None => "not known".to_owned(),
         };
         labelled(&outcome, impasse.cut_short())
     });
     let robust = measured(&text, &robustness(), |answer: &v1::AssessRobustnessResponse| {
         let outcome = answer.best.as_ref().and_then(|best| best.probability);
-        let outcome = outcome.map_or_else(|| "none".to_owned(), |range| format!("best {:.3}", range.low));
+        let outcome = outcome.map_or_else(|| "none".to_owned(), |range| format!("{:.3}", range.low));
         labelled(&outcome, answer.cut_short())
     });
     println!(
-        "{issues:>6} {red_lines:>9} | {:>9} {:>7.1} {:<14} | {:>9} {:>7.1} {:<28} | {:>9} {:>7.1} {:<20} | {:>9} {:>7.1} {}",
+        "{issues:>6} {red_lines:>9} | {:>10} {:>7.1} {:<14} | {:>10} {:>7.1} {:<28} | {:>10} {:>7.1} {:<20} | {:>10} {:>7.1} {}",
         amend.time,
         amend.mebibytes,
         amend.outcome,
@@ -129,8 +128,8 @@ fn row(issues: u64, red_lines: u64) {
 fn labelled(outcome: &str, cut: v1::CutShort) -> String {
     match cut {
         v1::CutShort::Unspecified => outcome.to_owned(),
-        v1::CutShort::Deadline => format!("{outcome} (10 s)"),
-        v1::CutShort::Work => format!("{outcome} (work)"),
+        v1::CutShort::Deadline => format!("{outcome} (so far)"),
+        v1::CutShort::Work => format!("{outcome} (too large)"),
         v1::CutShort::Results => format!("{outcome} (first)"),
     }
 }

@@ -1,7 +1,8 @@
-//! Writes the binary seeds: encoded requests, page tokens, and bytes for the oracle.
+//! Writes the binary seeds, the inputs from which fuzzing starts: encoded requests, page tokens, and bytes for the
+//! fuzz target `oracle`.
 //!
-//! `cargo run --manifest-path fuzz/Cargo.toml --example write_seeds`, after a change of the schema or of the bundled
-//! scenario. The numbers of the requests are those in `fuzz_targets/request.rs`.
+//! After a change of the schema or of the bundled scenario, run `cargo run --manifest-path fuzz/Cargo.toml --example
+//! write_seeds`. The numbers of the requests are those in `fuzz_targets/request.rs`.
 
 use detente::schema::json::from_json;
 use detente::schema::proto::v1;
@@ -149,7 +150,8 @@ fn page_tokens() {
     write("page_token", "short", b"AQAA");
 }
 
-/// The oracle reads bytes as choices. These bytes lead to worlds of some size.
+/// The fuzz target `oracle` generates a small scenario, called a world, and reads each byte as one choice. These bytes
+/// lead to worlds that are not trivial.
 fn worlds() {
     for step in [1u8, 3, 7, 11, 29, 53, 101, 173] {
         let bytes: Vec<u8> = (0..160u8).map(|at| at.wrapping_mul(step) ^ (at >> 3)).collect();

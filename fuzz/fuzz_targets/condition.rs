@@ -1,8 +1,10 @@
-//! Any text as a condition over a small vocabulary. It is rejected with faults whose positions lie within the text, or
-//! it compiles to a decision that agrees with a direct evaluation of its formula on complete points.
+//! Reads any text as a condition, an expression over a few inputs. The text is rejected with faults whose positions lie
+//! within the text, or it compiles to a decision that agrees with a direct evaluation of the formula at many points.
 //!
-//! The points are made of the values at which the result may change: every flag, option and set of members, and the
-//! numbers at the ends of the ranges in the formula. If the combinations are few, all are tried, otherwise a sample.
+//! A point gives every input a value. A decision consists of cubes, each a conjunction of tests on inputs: those in
+//! which the condition holds, and those in which it does not. The points are made of the values at which the result may
+//! change: every flag, option and set of members, and the numbers at the ends of the ranges in the formula. If the
+//! combinations are few, all are tried, otherwise a sample.
 
 #![no_main]
 
@@ -16,9 +18,13 @@ use std::sync::{Arc, LazyLock};
 
 /// The maximum number of points that are tried.
 const MAX_POINTS: usize = 1_000;
-/// The maximum number of parts evaluated over all points: the loader accepts formulas of 20,000 parts.
+/// The maximum number of parts of formulas that are evaluated, summed over all points.
+///
+/// A formula may have 20,000 parts, so fewer points are tried for a long formula.
 const MAX_STEPS: usize = 500_000;
-/// A prime that divides no number of points, so that its multiples visit each point once.
+/// The distance between the numbers of two points that are tried one after the other.
+///
+/// It is a prime that does not divide the number of points, so no point is tried twice.
 const STRIDE: usize = 1_000_003;
 
 static DOMAINS: LazyLock<Vec<(&str, Domain)>> = LazyLock::new(|| {
@@ -119,7 +125,7 @@ impl Facts {
     }
 }
 
-/// The combination with this number.
+/// The point with this number, counted through all combinations of the values.
 fn point(values: &[Vec<Value>], mut number: usize) -> Vec<Value> {
     let each = values.iter().map(|values| {
         let value = values[number % values.len()];
@@ -147,7 +153,7 @@ fn holds(formula: &Formula, point: &[Value]) -> bool {
     }
 }
 
-/// Whether a complete point lies in one of the cubes.
+/// Whether a point passes all tests of one of the cubes.
 fn within(cubes: &Cubes, state: &[u128]) -> bool {
     cubes.iter().any(|cube| cube.iter().all(|literal| state[literal.input.index()] & literal.forbids == 0))
 }

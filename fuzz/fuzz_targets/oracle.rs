@@ -1,4 +1,5 @@
-//! Bytes as a small negotiation and a proposal: the engine agrees with an oracle that enumerates every completion.
+//! Generates a small scenario, called a world, and a proposal from bytes, and checks that the engine agrees with an
+//! oracle: simple code that tries every completion, every way to settle what the proposal leaves open.
 //!
 //! The worlds and checks are those of `tests/it/engine/exactness.rs`; here coverage guides the choice of the bytes.
 

@@ -1,4 +1,5 @@
-//! Any text as a page token: a token that decodes is encoded to the same text again.
+//! Reads any text as a page token, which tells the service where the next page of a list starts. A token that decodes
+//! is encoded to the same text again.
 //!
 //! The bytes also make a valid token, as the service issues it. It decodes to its parts, and with one character changed
 //! it is rejected.

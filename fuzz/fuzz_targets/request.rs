@@ -1,4 +1,5 @@
-//! Any bytes as a request to the bundled scenario, answered by the service without the transport: it never panics.
+//! Reads any bytes as a request about the bundled scenario, and lets the service answer it without a connection. The
+//! service never panics.
 //!
 //! A rejection has a reason and fits into the trailers that clients accept. An answer is within the size limit, and the
 //! cached answer equals the uncached one. The first byte selects the type of the request in the other bytes.
@@ -22,10 +23,10 @@ use tonic::Status;
 /// The default limit of clients on the size of the trailers.
 const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
-/// Small, so that the cache also evicts answers.
+/// The size of the cache. It is small, so that the cache also evicts answers.
 const CACHE_BYTES: u64 = 256 * 1024;
 
-/// The time for one analysis.
+/// The maximum time for one analysis.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 static SERVICE: LazyLock<RedLines> = LazyLock::new(|| {
@@ -63,7 +64,7 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
     }
 });
 
-/// Runs an analysis, which is cut short and marked as such if it takes too long.
+/// Runs an analysis. If it takes too long, it ends early with the results so far, and its answer says so.
 fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R) -> Result<R::Answer, ApiError> {
     let begun = Instant::now();
     let stop = || begun.elapsed() > PATIENCE;

@@ -1,7 +1,7 @@
-//! Any text as a scenario file: it loads or has faults that can be printed, and nothing panics.
+//! Reads any text as a scenario file: it loads or has faults that can be printed, and nothing panics.
 //!
-//! A file that loads has the same revision when it is loaded again, and the status quo of every edition can be
-//! evaluated, in both views.
+//! A file that loads has the same revision (a hash of its content) when it is loaded again. The status quo can be
+//! evaluated in every edition, a period in which nothing in the scenario changes, with basic and with full detail.
 
 #![no_main]
 

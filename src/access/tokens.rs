@@ -106,8 +106,8 @@ fn unreadable(line: usize) -> CredentialFileError {
 
 fn malformed(line: usize) -> CredentialFileError {
     CredentialFileError(format!(
-        "line {line}: invalid token file; expected only a list `tokens`, each entry with just `caller`, `sha256`, `role` (reader \
-         or analyst) and `scenarios` (all, or a list of ids)"
+        "line {line}: invalid token file; expected only a list `tokens`, each entry with just `caller`, `sha256`, `role` \
+         (reader or analyst) and `scenarios` (all, or a list of ids)"
     ))
 }
 

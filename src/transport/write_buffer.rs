@@ -3,8 +3,8 @@
 //! h2 writes every DATA frame of 256 bytes or more separately, and flushes it before it takes the next one. A
 //! connection with many calls therefore pays for many small writes, and a system call costs more than copying its
 //! bytes. This module buffers writes until the connection has nothing more to do and ignores flushes; the owner of the
-//! connection then sends the buffer. The buffer is small, and empty while the connection waits, unless the client does
-//! not read. Must not know what the bytes mean.
+//! connection then sends the buffer. The buffer is small. While the connection waits, the buffer is empty, unless the
+//! client does not read. Must not know what the bytes mean.
 use crate::locks::lock;
 use bytes::{Buf, BytesMut};
 use std::io::{self, IoSlice};

@@ -1,5 +1,8 @@
-//! Hostile conditions neither crash the compiler nor exceed their limits: 2 MiB of stack, which tokio's blocking
-//! threads have, 64 MiB of memory, and the budget of steps. `benches/hostile.rs` measures the times.
+//! Hostile conditions neither crash the compiler of conditions nor exceed their limits: 2 MiB of stack, which tokio's
+//! blocking threads have, 64 MiB of memory, and the budget of steps that one call may spend on compiling.
+//!
+//! A condition is an expression that a request may contain. A hostile one takes as much time or memory as possible. The
+//! hostile conditions form families, each of which grows in size. `benches/hostile.rs` measures the times.
 
 use crate::support::hostile;
 use crate::turn;
@@ -52,7 +55,7 @@ fn hostile_conditions_stay_within_their_bounds() {
             let read: Option<Formula> = bounded(&what, || read(&text, &vocabulary).ok());
             drop(read);
         }
-        // Otherwise the families would lie on one side of the limits only.
+        // Many conditions must lie on each side of the limits; otherwise the test would check one side only.
         assert!(compiled > 150 && refused > 500, "{compiled} compiled, {refused} refused");
 
         let texts: Vec<String> = hostile::all().into_iter().map(|(_, text)| text).collect();

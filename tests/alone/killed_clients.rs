@@ -72,7 +72,8 @@ fn drop_clients(url: &str, clients: i32) {
             }
         });
     }
-    // Of 121 different requests two run and 64 wait. The others are rejected, the last one when all have arrived.
+    // There are 121 different requests, and equal requests share an analysis. Two analyses run, 64 wait, and the others
+    // are rejected. This many rejections show that the server is full.
     let begun = Instant::now();
     while refused.load(Relaxed) < 121 - 2 - 64 {
         assert!(begun.elapsed() < AT_REST, "{} were refused", refused.load(Relaxed));

@@ -1,9 +1,9 @@
 //! The layering of ARCHITECTURE.md: which folders a folder may use, what the core must not name, no cycles of files.
 //!
 //! `cargo test architecture` shows every violation with its file. Files are parsed with syn, so that paths in comments
-//! and strings do not count. An edge is a path from one file to an item of another file, outside tests. A path between a
-//! module and its submodule is an edge like any other, a `mod` declaration is not. A path to a re-export leads to the file
-//! that defines the item.
+//! and strings do not count. An edge is a path from one file to an item of another file, outside tests. A path between
+//! a module and its submodule is an edge like any other, a `mod` declaration is not. A path to a re-export leads to the
+//! file that defines the item.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,8 @@ const RANKS: [&[&str]; 6] = [
     &["server"],
     &["cli"],
 ];
-/// Crates (with crates whose names begin alike, such as `tonic_types`) and parts of std that only some folders may name.
+/// Crates (with crates whose names begin alike, such as `tonic_types`) and parts of std that only some folders may
+/// name.
 const RESERVED: [(&str, &[&str]); 4] = [
     ("tonic", &["schema", "error", "convert", "middleware", "services", "transport", "server", "cli"]),
     ("prost", &["schema", "error", "convert", "middleware", "services", "server", "cli"]),
@@ -48,7 +49,7 @@ const NOT_IN_THE_CORE: [&str; 16] = [
     "jiff::Zoned",
     "jiff::Timestamp",
 ];
-/// The maximum number of lines of a file.
+/// The maximum number of lines of a Rust file in `src` and `crates`.
 const MAX_LINES: usize = 500;
 
 fn root() -> &'static Path {
@@ -134,7 +135,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Returns the path from the crate's root. A first name that is neither a crate nor a child module is local or imported.
+    /// Returns the path from the crate's root. A first name that is neither a crate nor a child module is local or
+    /// imported.
     fn absolute(&self, segments: &[String]) -> Module {
         let (first, rest) = segments.split_first().unwrap();
         match first.as_str() {

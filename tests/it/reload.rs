@@ -95,8 +95,8 @@ fn unusable_files_are_reported_and_replace_nothing() {
         // The next reload reports the same outcome.
         assert_eq!(files.reload(), outcome);
     }
-    // An unreadable file (here a dangling link, because root may read every file), and a file that is gone during the
-    // reload.
+    // Unreadable files: a dangling link, and further below a file without permissions, which root can read all the
+    // same.
     fs::remove_file(&path).unwrap();
     symlink(folder.0.join("nowhere"), &path).unwrap();
     let outcome = files.reload();
@@ -298,7 +298,7 @@ async fn a_folder_may_be_given_as_a_relative_path() {
             reloads.reload_on_change(&mut watch).await;
         }
     };
-    timeout(Duration::from_secs(20), seen).await.expect("a change in a folder that is named from here");
+    timeout(Duration::from_secs(20), seen).await.expect("a change is noticed in a folder with a relative path");
 }
 
 #[test]
@@ -326,7 +326,7 @@ async fn reading_files_does_not_trigger_a_reload() {
     let mut watch = Watch::new(&reloads.folders(), None).unwrap();
     reloads.reload_in_background().await;
     assert!(timeout(Duration::from_millis(600), watch.next()).await.is_err(), "reading the files triggered a reload");
-    // A watch of no folder reports by its interval only.
+    // A watch without folders reports only that its interval has passed.
     let mut watch = Watch::new(&BTreeSet::new(), Some(Duration::from_millis(50))).unwrap();
     timeout(Duration::from_secs(5), watch.next()).await.unwrap();
 }

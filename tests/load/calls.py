@@ -26,7 +26,7 @@ MAX_FAILURES_TOLD = 1_000
 
 
 def text_field(number, text):
-    """A field of a protobuf message."""
+    """An encoded text field of a protobuf message."""
     data = text.encode()
     assert len(data) < 128, "a length of one byte"
     return bytes((number << 3 | 2, len(data))) + data
@@ -79,7 +79,7 @@ def answered(response):
 
 @dataclass
 class Offer:
-    """The load: requests, their target and their rate."""
+    """The load to send: the requests, their target, and their rate in calls per second."""
 
     target: str
     rate: float

@@ -68,7 +68,8 @@ class Idle:
 
 
 def hold(pipe, port, count, encrypted):
-    """The work of one process: opens connections and holds them until `end`. Replies to `ping` with the live ones."""
+    """The work of one process: opens connections and holds them until `end`. Replies to `ping` with the number of
+    connections that are alive."""
     ends_with_parent()
     allow_files(count + 200)
     context = None
@@ -158,7 +159,7 @@ class Holders:
         return word, what
 
     def alive(self):
-        """The number of connections that answer a ping, and the reasons of the lost ones."""
+        """The number of connections that answer a ping, and the reasons for which the others were lost."""
         for pipe in self.pipes:
             pipe.send("ping")
         found = [self.receive(pipe)[1] for pipe in self.pipes]

@@ -72,7 +72,7 @@ def require_flags(binary, *flags):
 
 
 def ends_with_parent(by=signal.SIGKILL):
-    """For a child process: it gets this signal when its parent ends, even if the parent is killed."""
+    """Makes the kernel send this signal to the calling process when its parent ends, even if the parent is killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, by)
 
 

@@ -1,15 +1,17 @@
-"""Reloads scenarios a thousand times under load: no call fails, no answer has a wrong or outdated revision, no leak.
+"""Reloads scenarios a thousand times under load: no call fails, no answer is from a wrong or outdated revision (a hash
+of a scenario's content), and nothing leaks.
 
 The server runs with `--scenarios DIR --reload-interval 0s` on a folder with three scenarios, so it notices changes by
-file events only. One scenario is a plain file, which a rename replaces. The others are links through `..data`, as a
-ConfigMap is mounted, which one rename replaces. The scenarios take turns: each change writes a new title and a new
-first day, which ListScenarios must then show. Every 50th change first writes a broken file: /metrics must report it,
-and the last valid content must stay in use. Every 100th change removes the third scenario and adds it again.
+file events only. One scenario is a plain file, which a rename replaces. The other two are links through the link
+`..data`, as Kubernetes mounts a ConfigMap, and one rename of `..data` replaces both. The first two scenarios take
+turns: each change writes a new title and a new first day, which ListScenarios must then show. Every 50th change first
+writes a broken file: /metrics must report it, and the last valid content must stay in use. Every 100th change removes
+the third scenario and adds it again.
 
-Meanwhile clients send 1,000 calls a second for the other two scenarios. Every answer must have a revision that was
+Meanwhile clients send 1,000 calls a second for the first two scenarios. Every answer must have a revision that was
 written, and no call may be answered from a revision whose successor ListScenarios had shown before the call began.
-Memory, open files and threads at the end are compared with those after a tenth of the reloads, from when on the number
-of past revisions no longer grows.
+Memory, open files and threads at the end are compared with those after a tenth of the reloads. By then, the server
+keeps as many past revisions as it may, so none of these numbers should grow any more.
 
 Needs: Python 3.11 with grpcio, Linux.
 """
@@ -220,7 +222,8 @@ def one(soak, number):
 
 
 def unknown_and_stale(soak, figures):
-    """The number of answers with unknown revisions, and the revisions that answered after their successor was shown."""
+    """The number of answers with unknown revisions; and, for each revision that still answered after its successor was
+    shown, the seconds in between."""
     unknown, stale = 0, []
     for (scenario, revision), (count, last) in figures.revisions.items():
         shown = soak.shown[scenario.removeprefix("scenarios/")]

@@ -44,7 +44,7 @@ NAME = "detente.internal"
 WARM_SECONDS = 3
 # By default, gRPC waits one second before it reconnects to a replica that refused it, growing to two minutes.
 RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000)]
-# The rate may fall slightly short, because there are two more busy processes than processors.
+# The rate may fall slightly short, because more processes are busy than there are processors.
 RATE_SHARE = 0.98
 MAIN = """
 worker_processes 2;

@@ -1,4 +1,8 @@
-//! Compares everything that an evaluation says with the oracle, for one world and one proposal.
+//! Compares everything that an evaluation says with the oracle, for one world (a small scenario) and one proposal.
+//!
+//! A cause is a settled answer to an input, or a settled member of a set, and a reason is a minimal set of causes that
+//! decides a red line by itself. An opening says which values of an open input a further answer must rule out. A set of
+//! openings says how the red line would become certainly crossed, or certainly clear.
 
 use super::world::{Kind, Knowledge, RedLine, Value, World};
 use detente_condition::{EntryIndex, InputIndex};
@@ -45,7 +49,7 @@ fn keep_only(world: &World, known: &[Knowledge], causes: &[Cause]) -> Vec<Knowle
     each.collect()
 }
 
-/// Everything that is settled, item by item: inputs, and members of inputs.
+/// Everything that is settled, as single causes.
 fn settled(world: &World, known: &[Knowledge]) -> Vec<Cause> {
     let mut causes = Vec::new();
     for (input, known) in world.inputs.iter().zip(known) {
@@ -69,7 +73,7 @@ fn status_of(world: &World, position: usize, known: &[Knowledge]) -> Status {
     world.judge(&world.red_lines[position], &world.completions(known)).0
 }
 
-/// Whether a completion gives the answers that an opening requires.
+/// Whether the values of a completion are outside of those that an opening rules out.
 fn gives(compiled: &Compiled, values: &[Value], opening: &Opening) -> bool {
     let known: Vec<Knowledge> = values.iter().map(|value| Knowledge::Exactly(*value)).collect();
     let axis = compiled.scenario().space.axis(opening.input).unwrap();
@@ -93,7 +97,7 @@ fn check_openings<'a>(
     }
     for set in &openings {
         for (at, opening) in set.iter().enumerate() {
-            // If the opening required less, some completion would not be decided. Members count separately.
+            // If the opening ruled out one value less, the set would no longer decide the red line in every completion.
             let bits = (0..128).map(|bit| 1u128 << bit).filter(|bit| opening.rules_out & bit != 0);
             for bit in bits {
                 let mut weaker: Vec<Opening> = set.to_vec();
@@ -115,7 +119,7 @@ fn check_reasons(world: &World, known: &[Knowledge], evaluation: &Evaluation, fi
         assert!(reasons.is_empty());
         return;
     }
-    assert!(!reasons.is_empty(), "a decided line has a reason");
+    assert!(!reasons.is_empty(), "a decided red line has a reason");
     for reason in &reasons {
         let alone = keep_only(world, known, reason);
         assert_eq!(status_of(world, position, &alone), finding.status, "{reason:?} does not decide by itself");

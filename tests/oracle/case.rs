@@ -1,4 +1,5 @@
-//! A world with a question about it, generated from a seed, both in the oracle's and in the engine's terms.
+//! A world (a small scenario) with a question about it to the analyses, generated from a seed. The question is kept in
+//! the types of the oracle and translated to those of the engine.
 //!
 //! `ORACLE_SEED=20007 cargo test --test it analysis` runs one seed; `ORACLE_TIMES=50` runs fifty times as many seeds.
 
@@ -22,16 +23,23 @@ use std::sync::Arc;
 pub struct Case {
     pub seed: u64,
     pub world: World,
-    /// The given circumstances, by input.
+    /// The circumstances that the question states, by input.
     pub circumstances: Vec<Option<Knowledge>>,
     /// The terms of a proposal, by input.
     pub terms: Vec<Option<Knowledge>>,
+    /// The terms that every package (deal) must have: issue and answer.
     pub pins: Vec<(usize, Knowledge)>,
+    /// The condition that every package must meet.
     pub goal: Option<Expression>,
+    /// The lowest firmness at which a red line counts.
     pub floor: Firmness,
+    /// Whether the red lines of each party count.
     pub counts: Vec<bool>,
+    /// The recorded red lines that a hypothesis drops.
     pub dropped: BTreeSet<usize>,
+    /// The recorded red lines to which a hypothesis gives another firmness.
     pub firmness: BTreeMap<usize, Firmness>,
+    /// The red lines that hypotheses add.
     pub added: Vec<RedLine>,
 }
 
@@ -48,8 +56,9 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// One of three kinds, by the seed: that of other tests; many issues with red lines that each require little, so
-    /// that there are many packages and many ways to reach one; choices of many options and quantities of many numbers.
+    /// Selects one of three kinds by the seed: worlds of the default size; worlds with many issues and simple red
+    /// lines, so that there are many packages and many ways to reach one; worlds with choices of many options and
+    /// quantities of many numbers.
     pub fn of(seed: u64) -> Self {
         let size = Size { constraints: 2, ..Size::default() };
         match seed % 3 {
@@ -81,7 +90,8 @@ pub fn for_seeds(seeds: Range<u64>, others: &[u64], mut check: impl FnMut(u64)) 
         return false;
     }
     seeds.clone().chain(others.iter().copied()).for_each(&mut check);
-    // The upper half of a further seed contains the start of its range, so that `ORACLE_SEED` finds the right test.
+    // The upper 32 bits of each further seed are the start of the test's range, so that `ORACLE_SEED` runs a seed only
+    // in the test to which it belongs.
     let further = (number("ORACLE_TIMES").unwrap_or(1) - 1) * (seeds.end - seeds.start);
     (0..further).map(|at| seeds.start << 32 | at).for_each(check);
     true
@@ -189,8 +199,8 @@ impl Case {
         self.world.known(&given)
     }
 
-    /// The red lines that are certainly crossed: the positions of all of them, and, with their firmness, those that the
-    /// answer lists besides because they do not count.
+    /// The red lines that are certainly crossed: first the positions of all of them, then those that do not count, with
+    /// their firmness. An answer lists the latter as crossings that do not prevent a package from passing.
     pub fn crossed_for_certain(
         &self,
         terms: &[Option<Knowledge>],
@@ -216,11 +226,12 @@ impl Case {
         Arc::new(compile(&self.world.yaml(&in_order(&self.world))))
     }
 
-    /// The problem, with quantities that are also cut by preferences.
+    /// The question, prepared for the analyses. Values that preferences state divide quantities into further intervals.
     pub fn problem(&self) -> Problem {
         self.made_ready(Problem::comparing)
     }
 
+    /// The question, prepared by `ready`. Fails unless the same red lines count for the analyses as for the oracle.
     pub fn made_ready(&self, ready: impl FnOnce(SearchQuestion) -> Result<Problem, ProblemError>) -> Problem {
         let compiled = self.compiled();
         let conditions = |texts: &[String]| -> CallConditions {
@@ -271,7 +282,7 @@ impl Case {
         let ours: Vec<_> = self.counted().iter().map(|(at, line)| (*at, line.party, line.firmness)).collect();
         let engines: Vec<_> =
             problem.lines.iter().map(|line| (line.index.index(), line.party.index(), line.firmness)).collect();
-        assert_eq!(engines, ours, "the lines that count");
+        assert_eq!(engines, ours, "the red lines that count");
         problem
     }
 

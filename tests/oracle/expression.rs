@@ -1,4 +1,5 @@
-//! Conditions in the oracle's terms: written as CEL, and evaluated by their plain meaning.
+//! Conditions as the oracle represents them: written to scenario files in CEL, the language of conditions, and
+//! evaluated directly for given values.
 
 use super::world::{Kind, Value, World};
 
@@ -49,6 +50,7 @@ impl Op {
     }
 }
 
+/// A condition. In each variant without parts, the first number is the position of the input that it tests.
 #[derive(Clone, Debug)]
 pub enum Expression {
     Flag(usize),
@@ -59,12 +61,12 @@ pub enum Expression {
     Member(usize, u32),
     Size(usize, Op, i64),
     Number(usize, Op, i64),
-    /// The literal is on the left side.
+    /// A comparison in CEL with the number on the left side: `3 < x`.
     MirroredNumber(usize, Op, i64),
     Numbers(usize, Vec<i64>),
-    /// `x.exists(m, m in [..])`, `.all`, `.exists_one`.
+    /// `x.exists(m, m in [..])`, or the same with `all` or `exists_one`.
     Walk(usize, Quantifier, Vec<u32>),
-    /// `[..].exists(m, m in x)`, `.all`, `.exists_one`.
+    /// `[..].exists(m, m in x)`, or the same with `all` or `exists_one`.
     List(usize, Quantifier, Vec<u32>),
     Not(Box<Expression>),
     And(Box<Expression>, Box<Expression>),

@@ -1,10 +1,11 @@
-//! Worlds and proposals from bytes. The test framework generates and shrinks the bytes, so that a failure is reported
-//! in its smallest form. Missing bytes are read as zero, which is the simplest choice everywhere.
+//! Makes worlds (small scenarios) and proposals from bytes. The test framework generates and shrinks the bytes, so that
+//! a failure is reported in its smallest form. Missing bytes are read as zero, which is the simplest choice everywhere.
 
 use super::expression::{Expression, Op, Quantifier};
 use super::world::{Day, Input, Kind, Knowledge, LAST_DAY, RedLine, Span, Value, Waiver, World};
 use detente_core::scenario::model::Firmness;
 
+/// The bytes that are left. Each choice reads one.
 pub struct Choices<'a> {
     bytes: &'a [u8],
 }
@@ -33,18 +34,18 @@ impl<'a> Choices<'a> {
 /// The maximum size of worlds.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// The maximum number of values over all inputs together, which keeps the enumeration cheap.
+    /// The maximum number of combinations of values of all inputs, which keeps trying all of them cheap.
     pub completions: usize,
     pub inputs: usize,
     pub red_lines: usize,
     /// The maximum depth of red lines' conditions.
     pub depth: usize,
     pub constraints: usize,
-    /// A choice has fewer than this many options beyond two; `numbers` is the equivalent limit for the numbers of a
-    /// quantity.
+    /// A choice has two options and fewer than this many further ones.
     pub options: usize,
+    /// A quantity has two numbers and fewer than this many further ones.
     pub numbers: usize,
-    /// One in this many inputs may be something else than a flag.
+    /// One in this many inputs may have a kind other than flag.
     pub flags: usize,
 }
 
@@ -131,7 +132,8 @@ pub fn is_constant(world: &World, holds: impl Fn(&[Value]) -> bool) -> bool {
     count == 0 || count == all.len()
 }
 
-/// A red line that a file may hold: it is crossed sometimes but not always, and every waiver lowers some crossing.
+/// A red line that a scenario file may contain: it is crossed for some values but not for all, and every waiver lowers
+/// the firmness of some crossing. `None` if the generated condition is the same for all values.
 pub fn red_line(world: &World, choices: &mut Choices, depth: usize) -> Option<RedLine> {
     let condition = expression(world, choices, depth);
     if is_constant(world, |values| condition.holds(world, values)) {
@@ -170,7 +172,7 @@ pub fn red_line(world: &World, choices: &mut Choices, depth: usize) -> Option<Re
     Some(red_line)
 }
 
-/// One to three disjoint spans in order, each beginning on a covered day.
+/// The spans in which a red line is held: one to three disjoint ones in order, each beginning on a covered day.
 fn held(choices: &mut Choices) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut earliest: Day = 1;
@@ -263,7 +265,7 @@ fn bits(mask: u32, count: u32) -> Vec<u32> {
     (0..count).filter(|bit| mask >> bit & 1 == 1).collect()
 }
 
-/// The statements of a proposal and its circumstances about each input.
+/// What a request says about each input, in its proposal or its circumstances; `None` if it says nothing.
 pub fn given(world: &World, choices: &mut Choices) -> Vec<Option<Knowledge>> {
     let each = world.inputs.iter().map(|input| match choices.below(6) {
         0 => None,
@@ -279,7 +281,7 @@ pub fn exactly(input: &Input, choices: &mut Choices) -> Knowledge {
     Knowledge::Exactly(domain[choices.below(domain.len())])
 }
 
-/// Several values of an input; one value if it is a flag.
+/// An answer that leaves several values of an input possible. For a flag, it is one value.
 pub fn bracketed(input: &Input, choices: &mut Choices) -> Knowledge {
     match input.kind {
         Kind::Flag => exactly(input, choices),

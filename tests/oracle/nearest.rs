@@ -1,4 +1,8 @@
-//! The nearest passing packages, by trying every way to keep or change each issue.
+//! The packages (deals) that pass and are nearest to a proposal, found by trying every way to keep or change each
+//! issue.
+//!
+//! A package passes if it meets the goal, the pins and the constraints of a question and crosses no red line that
+//! counts.
 
 use super::search::{Search, place};
 use super::world::{Knowledge, Value};
@@ -11,9 +15,11 @@ pub type Choice = Option<Value>;
 /// A choice for each issue, with its distance from the proposal.
 #[derive(Clone, Debug)]
 pub struct Way {
+    /// The four parts of the distance, in the order of [`AmendmentDistance`].
     pub numbers: [usize; 4],
-    /// The rank among ways with equal distance: issue by issue.
+    /// The rank among ways with equal distance, compared issue by issue.
     key: Vec<Vec<usize>>,
+    /// The issues that get a value, as a mask.
     pub touched: u32,
     pub choices: Vec<Choice>,
 }
@@ -25,7 +31,7 @@ impl Way {
     }
 }
 
-/// The four parts of the distance if an issue gets a value, as the documentation defines them.
+/// The four parts of the distance if an issue gets a value, as [`AmendmentDistance`] documents them.
 fn numbers(space: &Space, input: usize, before: &Knowledge, value: Value) -> [usize; 4] {
     let is_open = !matches!(before, Knowledge::Exactly(_));
     if before.admits(value) {

@@ -1,4 +1,5 @@
-//! Every assignment of all issues, and what prevents it from being a package, by the definitions alone.
+//! Every assignment of values to all issues, and what prevents it from passing: red lines that it crosses, constraints
+//! that it breaks, or a goal or pins that it does not meet. Everything is found by the definitions alone.
 
 use super::case::Case;
 use super::world::{Kind, Knowledge, Value};
@@ -10,10 +11,13 @@ use std::collections::BTreeSet;
 /// The result of an assignment, over all values of the unknown circumstances.
 #[derive(Clone, Debug)]
 pub struct Met {
-    /// For each value of the circumstances, the counted red lines that are crossed at the floor.
+    /// For each value of the circumstances, a mask of the counted red lines that are crossed with a firmness of at
+    /// least the floor.
     pub crossed: Vec<u32>,
-    /// The constraints that are broken for some value; the next bit is set if the goal is missed for some value.
+    /// The constraints that are broken for some value, as a mask. The next bit is set if the goal is not met for some
+    /// value.
     pub broken: u32,
+    /// Whether the assignment has all terms that the question pins.
     pub pinned: bool,
 }
 
@@ -33,12 +37,13 @@ impl Met {
     }
 }
 
-/// All assignments of issues.
+/// All assignments of values to the issues of a case.
 pub struct Search<'a> {
     pub case: &'a Case,
     pub domains: Vec<Vec<Value>>,
-    /// The distance between assignments that differ by one position in an issue's domain.
+    /// For each issue, the distance between the numbers of assignments that differ by one position in its domain.
     pub strides: Vec<usize>,
+    /// The result of each assignment, by its number.
     pub met: Vec<Met>,
 }
 
@@ -90,7 +95,7 @@ impl<'a> Search<'a> {
         (0..self.met.len()).filter(|assignment| self.met[*assignment].passes())
     }
 
-    /// The assignments that are possible with this knowledge about the issues.
+    /// The numbers of the assignments that are possible with this knowledge about the issues.
     pub fn within(&self, known: &[Knowledge]) -> Vec<usize> {
         let mut within = vec![0];
         for ((domain, stride), known) in self.domains.iter().zip(&self.strides).zip(known) {
@@ -101,8 +106,7 @@ impl<'a> Search<'a> {
         within
     }
 
-    /// The obstacles of the possible assignments, in the order of the documentation: red lines, constraints, goal,
-    /// pins.
+    /// The obstacles that some possible assignment meets, in the order of [`Obstacle`].
     pub fn runs_into(&self, known: &[Knowledge]) -> Vec<Obstacle> {
         let met: Vec<&Met> = self.within(known).into_iter().map(|assignment| &self.met[assignment]).collect();
         let crossed = met.iter().fold(0, |all, met| all | met.crossed_somehow());
@@ -116,13 +120,14 @@ impl<'a> Search<'a> {
         lines.chain(hard).chain(goal).chain(pins).collect()
     }
 
-    /// The part of an assignment on some issues, with quantities by their intervals.
+    /// The values of an assignment for some issues, as positions on their axes, so that all numbers of an interval are
+    /// equal.
     pub fn cell(&self, space: &Space, issues: &[InputIndex], assignment: usize) -> Vec<usize> {
         let values = self.values(assignment);
         issues.iter().map(|issue| place(space, issue.index(), values[issue.index()])).collect()
     }
 
-    /// Fails if a condition, pin or preference distinguishes two neighbouring numbers of one interval.
+    /// Fails if a condition or pin distinguishes two neighbouring numbers of one interval of a quantity.
     pub fn check_intervals(&self, space: &Space) {
         let world = &self.case.world;
         let held = self.case.held();

@@ -1,4 +1,5 @@
-//! A small negotiation, its completions, and their consequences by the definitions alone.
+//! A world, which is a small scenario, and the consequences of a proposal in it, found by the definitions alone:
+//! through all completions, the ways to settle everything that the proposal leaves open.
 
 use super::expression::Expression;
 use detente_condition::{Answer, EntryIndex, InputIndex};
@@ -6,6 +7,7 @@ use detente_core::engine::{Certainty, Given, Origin, Stance, Status, Verdict};
 use detente_core::scenario::model::Firmness;
 use std::fmt::Write;
 
+/// A value of an input: a truth, the position of an option, a mask of members, or a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Value {
     Flag(bool),
@@ -14,6 +16,7 @@ pub enum Value {
     Quantity(i64),
 }
 
+/// The kind of an input, with the number of its options or members, or its smallest and greatest number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     Flag,
@@ -27,9 +30,11 @@ pub type Day = u8;
 /// The last day that worlds cover.
 pub const LAST_DAY: Day = 20;
 
+/// A time in which a red line or waiver is held.
 #[derive(Clone, Debug)]
 pub struct Span {
     pub from: Day,
+    /// Whether the first day is stated; otherwise it is the day of the first record.
     pub stated: bool,
     pub until: Option<Day>,
 }
@@ -54,12 +59,14 @@ fn spans(spans: &[Span]) -> String {
     format!("[{}]", spans.iter().map(Span::yaml).collect::<Vec<_>>().join(", "))
 }
 
+/// An issue or a circumstance.
 #[derive(Clone, Debug)]
 pub struct Input {
     pub index: usize,
     pub kind: Kind,
     pub is_issue: bool,
-    /// The status quo from each day on (the first: from the beginning).
+    /// For an issue, its status quo from each day on; for a circumstance, its assumed value. Without a day, the value
+    /// applies from the beginning.
     pub defaults: Vec<(Option<Day>, Value)>,
 }
 
@@ -83,13 +90,14 @@ impl Input {
 pub struct Waiver {
     pub when: Expression,
     pub firmness: Firmness,
-    /// Empty: whenever the red line is held.
+    /// If this is empty, the waiver is held whenever the red line is.
     pub held: Vec<Span>,
 }
 
 #[derive(Clone, Debug)]
 pub struct RedLine {
     pub party: usize,
+    /// Whether the party requires the condition; otherwise it rejects the condition.
     pub requires: bool,
     pub condition: Expression,
     pub firmness: Firmness,
@@ -166,7 +174,7 @@ pub struct World {
     pub day: Day,
 }
 
-/// The knowledge about an input, in the oracle's own terms.
+/// The knowledge about an input, in the oracle's own types: which values are possible.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Knowledge {
     Nothing,
@@ -229,7 +237,8 @@ impl From<Answer> for Knowledge {
     }
 }
 
-/// A status with the lowest and highest firmness of its crossings.
+/// The status of a red line, and the lowest and highest firmness with which its crossings count. There is no firmness
+/// if no completion crosses the red line.
 pub type Judgement = (Status, Option<(Firmness, Firmness)>);
 
 impl World {
@@ -242,7 +251,7 @@ impl World {
         self.inputs.iter().zip(given).map(|(input, given)| given.clone().unwrap_or_else(|| default(input))).collect()
     }
 
-    /// Every combination of values that the knowledge permits.
+    /// Every combination of values that the knowledge permits, one value for each input.
     pub fn completions(&self, known: &[Knowledge]) -> Vec<Vec<Value>> {
         let mut completions = vec![Vec::new()];
         for (input, known) in self.inputs.iter().zip(known) {

@@ -1,4 +1,4 @@
-//! The real binary, run as a shell runs it.
+//! Runs the program's binary as a shell does, and provides temporary folders for its files.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,9 @@
 //! A thousand hostile conditions, and a vocabulary as large as a scenario may have.
 //!
-//! Each family grows in twenty sizes, from harmless to beyond the limits. All conditions are the same on every run.
+//! A condition is an expression in CEL that a request may contain. A hostile one takes as much time, memory or stack as
+//! possible to read and compile. A vocabulary contains the names that conditions may use. A family of conditions
+//! repeats or nests the same construct; it grows in twenty sizes, from harmless to beyond the limits. All conditions
+//! are the same on every run.
 
 use detente_condition::{Domain, InputIndex, MAX_CONDITION_BYTES, Vocabulary};
 use std::sync::Arc;
@@ -11,9 +14,9 @@ pub(crate) const SIZES: usize = 20;
 /// A family's name, and the function that makes a condition of a size.
 pub(crate) type Family = (&'static str, fn(usize) -> String);
 
-/// Flags, choices of 64 options, sets of 64 members and quantities; groups of 64. The names of inputs are short, so
-/// that a condition of the maximum length has room for many of them; the options' names have the maximum length, so
-/// that comparing them is expensive.
+/// 600 inputs (flags, choices of 64 options, sets of 64 members, and quantities) and 200 groups of 64 members. The
+/// names of inputs are short, so that a condition of the maximum length has room for many of them. The names of options
+/// have the maximum length, so that comparing them is expensive.
 pub(crate) fn vocabulary() -> (Vocabulary, Vec<Domain>) {
     let entries = |prefix: &str| -> Arc<[Arc<str>]> { (0..64).map(|at| Arc::from(format!("{prefix}{at}"))).collect() };
     let mut vocabulary = Vocabulary::default();
@@ -71,7 +74,7 @@ fn repeated(unit: &str, size: usize) -> String {
     unit.repeat(scaled(size, 40, MAX_CONDITION_BYTES + 8).div_ceil(unit.len()))
 }
 
-/// As many parts as fit into the size's bytes, with a separator between them.
+/// As many parts as fit into the number of bytes of this size, with a separator between them.
 fn joined(size: usize, separator: &str, mut part: impl FnMut(usize) -> String) -> String {
     let bytes = scaled(size, 40, MAX_CONDITION_BYTES - 8);
     let mut text = part(0);
@@ -92,7 +95,7 @@ fn nested(size: usize, open: &str, inner: &str, close: &str) -> String {
     format!("{}{inner}{}", open.repeat(deep), close.repeat(deep))
 }
 
-/// Opening units without the closing ones.
+/// A unit repeated many times. Most units open a level of nesting that nothing closes.
 fn open(size: usize, unit: &str) -> String {
     unit.repeat(if size < 14 { 2 * size + 1 } else { scaled(size, 3, MAX_CONDITION_BYTES / unit.len()) })
 }
@@ -120,7 +123,7 @@ fn soup(size: usize) -> String {
     joined(size, " ", |_| tokens[random.below(tokens.len())].to_owned())
 }
 
-/// Tokens in random order with matching brackets, so that the condition passes the scan.
+/// Tokens in random order with matching brackets, so that the condition passes the scan, a check before parsing.
 fn balanced_soup(size: usize) -> String {
     let mut random = Random(size as u64 + 77);
     let mut open = Vec::new();
@@ -179,7 +182,7 @@ fn parity(size: usize) -> String {
     flags.iter().skip(1).fold(flags[0].clone(), |odd, flag| format!("({flag} ? !{odd} : {odd})"))
 }
 
-/// Parity by repeated halving: as long as a condition may be, and not deep.
+/// Parity of flags by repeated halving, which makes the condition long but not deep.
 fn halved_parity(size: usize) -> String {
     fn odd(from: usize, to: usize) -> String {
         if to - from == 1 {
@@ -191,7 +194,8 @@ fn halved_parity(size: usize) -> String {
     odd(0, 2 + size)
 }
 
-/// A long conjunction, then alternatives: each case contains the whole conjunction.
+/// A long conjunction, followed by pairs of alternatives. Each way to make the condition true contains the whole
+/// conjunction.
 fn heavy_cases(size: usize) -> String {
     let carried: Vec<String> = (100..100 + scaled(size, 10, 200)).map(flag).collect();
     let choices: Vec<String> =
@@ -199,6 +203,7 @@ fn heavy_cases(size: usize) -> String {
     format!("{} && {}", carried.join(" && "), choices.join(" && "))
 }
 
+/// Nested quantifiers over the members of sets or groups.
 fn walks(size: usize, quantifier: &str, body: &str) -> String {
     let depth = 1 + size % 5;
     let range = |at: usize| if size < 10 { name('m', at) } else { format!("g{}", 2 * at) };
@@ -206,6 +211,7 @@ fn walks(size: usize, quantifier: &str, body: &str) -> String {
     format!("{open}{}{}", body.replace('V', &format!("v{}", depth - 1)), ")".repeat(depth))
 }
 
+/// A list of numbers that divide a quantity into many intervals.
 fn cuts(size: usize) -> String {
     let numbers: Vec<String> = (0..4 + 4 * size).map(|at| (at * 7).to_string()).collect();
     format!("{} in [{}]", name('q', 0), numbers.join(", "))

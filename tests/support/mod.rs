@@ -45,7 +45,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A running server in the test process.
 pub struct Server {
     pub address: SocketAddr,
-    /// What it counts.
+    /// The metrics that the server counts.
     pub metrics: Metrics,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<DrainOutcome, ServeError>>,
@@ -65,7 +65,7 @@ impl Server {
         Self::run(store, settings, |server| server).await
     }
 
-    /// Starts a server that `furnish` may configure beyond its settings.
+    /// Starts a server. `furnish` can configure what is not part of the settings.
     pub async fn run(
         store: Arc<Store>,
         settings: Settings,
@@ -107,7 +107,7 @@ impl Server {
         Client::connect(self.address).await
     }
 
-    /// Fails unless a new caller is answered.
+    /// Fails unless the server answers a call on a new connection.
     pub async fn assert_answers(&self) {
         assert_eq!(self.client().await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
     }
@@ -128,7 +128,7 @@ pub async fn until(metrics: &Metrics, metric: &str, holds: impl Fn(f64) -> bool)
     }
 }
 
-/// A drain without a pause, which cuts calls off after two seconds.
+/// A drain (the end of a server's work at shutdown) without a pause, which ends calls that still run after two seconds.
 pub fn quick() -> Drain {
     Drain { pause: Duration::ZERO, timeout: Duration::from_secs(2) }
 }
@@ -221,7 +221,7 @@ impl Client {
     }
 }
 
-/// A response as received.
+/// A response as received, whether it is complete, an error, or reset.
 #[derive(Debug, Default)]
 pub struct Answer {
     pub http: Option<StatusCode>,

@@ -1,11 +1,13 @@
-//! A scenario whose analyses take minutes: more party offices than towns, and no two offices in one town.
+//! A scenario whose analyses take minutes: every office of a party gets a town, there are fewer towns than offices, and
+//! red lines reject two offices in one town.
 
 #![allow(dead_code, unreachable_pub, reason = "each program uses a part")]
 
 use std::fmt::Write;
 
 /// A scenario with this many issues and options, and with red lines against equal answers to any two issues. With more
-/// issues than options nothing passes, which a solver of this kind cannot prove soon (the pigeonhole principle).
+/// issues than options, every deal crosses a red line (the pigeonhole principle). A SAT solver needs very long to prove
+/// that.
 pub fn pigeons(issues: usize, options: usize) -> String {
     let options: Vec<String> = (0..options).map(|option| format!("town_{option}")).collect();
     let mut text = String::from(

@@ -1,4 +1,4 @@
-//! A running program and its log.
+//! The program, run as a server in a process of its own, and its log.
 
 use super::{Client, PATIENCE, binary};
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
-    /// The lines that were read so far; all of them once the program has [`ended`](Self::ended).
+    /// The lines of the log that were read so far; all of them once the program has [`ended`](Self::ended).
     pub log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -23,13 +23,13 @@ impl Program {
         let format = if arguments.contains(&"--log-format") { &[][..] } else { &["--log-format", "json"] };
         let all = [&["serve"], format, listen, arguments].concat();
         let mut command = binary::command(&all);
-        // tokio would panic if the program read this variable.
+        // The program must not read this variable, as tokio does by default: with this value, tokio would panic.
         command.env("TOKIO_WORKER_THREADS", "0");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log: Arc<Mutex<Vec<String>>> = Arc::default();
         let address = loop {
-            let line = lines.next().expect("it listens").unwrap();
+            let line = lines.next().expect("the program logs its address").unwrap();
             // Human-readable lines may have colours.
             let address = line.split("listening on ").nth(1).map(|rest| {
                 let end = rest.find(|at: char| !(at.is_ascii_digit() || ".:[]".contains(at))).unwrap_or(rest.len());
@@ -63,7 +63,7 @@ impl Program {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                self.reader.take().expect("it ends once").join().unwrap();
+                self.reader.take().expect("the program has ended only once").join().unwrap();
                 return status.code();
             }
             assert!(begun.elapsed() < PATIENCE, "the program did not exit");

@@ -1,4 +1,4 @@
-//! The real binary as a server, for tests that need its address only.
+//! The program, run as a server in a process of its own, for tests that need little more than its address.
 
 use super::binary::command;
 use std::io::{BufRead, BufReader, Read};
@@ -24,7 +24,7 @@ impl Server {
         let mut server = Self { child, log, told: String::new(), url: String::new() };
         while server.url.is_empty() {
             let mut line = String::new();
-            assert_ne!(server.log.read_line(&mut line).unwrap(), 0, "it ended: {}", server.told);
+            assert_ne!(server.log.read_line(&mut line).unwrap(), 0, "the server ended: {}", server.told);
             if let Some((_, after)) = line.split_once("listening on ") {
                 server.url = format!("http://{}", after.split_once(": ").unwrap().0);
             }

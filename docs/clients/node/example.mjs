@@ -1,5 +1,9 @@
 // A client of Détente: one function for each of eight things that every client needs.
 //
+// Détente evaluates proposals in a recorded negotiation, the scenario. A red line is a condition that a party sets for
+// any deal. An evaluation has a finding for each red line that the proposal crosses or may cross, a stance for each
+// party, and a verdict on the whole proposal.
+//
 // Start a server, then: node example.mjs [HOST:PORT]
 
 import { once } from 'node:events'
@@ -78,7 +82,7 @@ async function connectWithRetries(client) {
   title(1, 'Connect with retries')
   // With waitForReady, the call waits for a server that is still starting, up to the deadline. Without it, a refused
   // connection is UNAVAILABLE, and the call fails after a few quick retries. Use it for a program's first call, rarely
-  // for a user's call. A call that is lost on the network is retried silently, as configured above.
+  // for a call that a user waits for. A call that is lost on the network is retried silently, as configured above.
   const metadata = new grpc.Metadata({ waitForReady: true })
   const { scenarios } = await call(client, 'ListScenarios', {}, { timeout: 30_000, metadata })
   line('held', scenarios.map((scenario) => scenario.name).join(', '))
@@ -94,7 +98,8 @@ async function evaluateAReferenceProposal(client) {
     if (stance !== 'STANCE_NO_STATED_OBJECTION') line(party, stance)
   }
   for (const finding of evaluation.findings) {
-    // The basic view contains crossed and undetermined red lines.
+    // The basic view, which is the default, contains the crossed red lines and the undetermined ones, which depend on
+    // what the proposal leaves open.
     if (finding.status !== 'RED_LINE_STATUS_CROSSED') continue
     line(short(finding.redLine), finding.firmness)
     // Each reason alone crosses the red line: to clear it, remove all of them.
@@ -243,7 +248,7 @@ async function pinARevision(client) {
   const pinned = { proposalName, clearedIssues: ['guarantee_talks'], revision: first.revision }
   const second = (await call(client, 'EvaluateProposal', pinned)).evaluation
   line('same revision', second.revision === first.revision ? 'yes' : 'no')
-  expect(second.revision === first.revision, 'the pin holds')
+  expect(second.revision === first.revision, 'the revisions are equal')
   // FAILED_PRECONDITION: this server does not hold the revision, or no longer holds it. A retry fails again. Start over
   // with the first call, without the pin.
   const lost = { ...pinned, revision: '0'.repeat(32) }

@@ -1,5 +1,10 @@
 """A client of Détente: one function for each of eight things that every client needs.
 
+Détente evaluates proposals in a recorded negotiation, the scenario. A red line is a
+condition that a party sets for any deal. An evaluation has a finding for each red line
+that the proposal crosses or may cross, a stance for each party, and a verdict on the
+whole proposal.
+
 Start a server, then: python example.py [HOST:PORT]
 """
 
@@ -66,8 +71,9 @@ def connect_with_retries(service: RedLineServiceStub) -> None:
     title(1, "Connect with retries")
     # With wait_for_ready, the call waits for a server that is still starting, up to the
     # deadline. Without it, a refused connection is UNAVAILABLE, and the call fails
-    # after a few quick retries. Use it for a program's first call, rarely for a user's.
-    # A call that is lost on the network is retried silently, as configured above.
+    # after a few quick retries. Use it for a program's first call, rarely for a call
+    # that a user waits for. A call that is lost on the network is retried silently, as
+    # configured above.
     answer = service.ListScenarios(
         api.ListScenariosRequest(), timeout=30, wait_for_ready=True
     )
@@ -86,7 +92,8 @@ def evaluate_a_reference_proposal(service: RedLineServiceStub) -> None:
         if stance.stance != evaluation_pb2.STANCE_NO_STATED_OBJECTION:
             line(stance.party, evaluation_pb2.Stance.Name(stance.stance))
     for finding in evaluation.findings:
-        # The basic view contains crossed and undetermined red lines.
+        # The basic view, which is the default, contains the crossed red lines and the
+        # undetermined ones, which depend on what the proposal leaves open.
         if finding.status == evaluation_pb2.RED_LINE_STATUS_CROSSED:
             firmness = scenario_pb2.Firmness.Name(finding.firmness)
             line(short(finding.red_line), firmness)
@@ -260,7 +267,7 @@ def pin_a_revision(service: RedLineServiceStub) -> None:
     )
     second = service.EvaluateProposal(pinned, timeout=TIMEOUT).evaluation
     line("same revision", "yes" if second.revision == first.revision else "no")
-    expect(second.revision == first.revision, "the pin holds")
+    expect(second.revision == first.revision, "the revisions are equal")
     # FAILED_PRECONDITION: this server does not hold the revision, or no longer holds
     # it. A retry fails again. Start over with the first call, without the pin.
     pinned.revision = "0" * 32

@@ -104,7 +104,8 @@ fn the_authorization_header_is_parsed_strictly() {
     assert_eq!(identify("Bearer ").unwrap_err(), AuthenticationError::UnknownToken);
     assert_eq!(both.identify(None, now).unwrap_err(), AuthenticationError::NoCredentials);
     assert!(both.is_needed() && !Authority::none().is_needed());
-    // Neither `Debug` output nor error messages contain a secret or distinguish one refusal from another.
+    // `Debug` output contains neither a token nor its hash, and the error message does not reveal why a token is
+    // rejected.
     let shown = format!("{both:?}");
     assert!(!shown.contains("secret") && !shown.contains("2bb80d53"), "{shown}");
     let messages: std::collections::BTreeSet<String> = [

@@ -285,7 +285,7 @@ fn invalid_key_files_are_rejected_with_the_reason() {
     );
     assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
     for (bits, fits) in [(1_024_usize, false), (2_047, false), (2_048, true), (8_192, true), (8_193, false)] {
-        // The highest bit of the key, and leading zeros, which do not make a key longer.
+        // The modulus begins with a zero byte, which does not make a key longer, and then has its highest bit set.
         let (bytes, first) = (bits.div_ceil(8), 1 << ((bits - 1) % 8));
         let modulus = [&[0, first][..], &vec![0xff; bytes - 1]].concat();
         let key = json!({"kty": "RSA", "n": BASE64URL_NOPAD.encode(&modulus), "e": "AQAB"});

@@ -40,7 +40,7 @@ fn errors_of_token_files_give_the_reason_and_quote_no_content() {
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, expires: 2030-01-01")),
             "invalid token file",
         ),
-        // Entries that contradict each other are all rejected.
+        // An entry that has a key twice is rejected, so that neither value is used.
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: all, role: analyst")), "invalid token file"),
         (
             format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [one], scenarios: [two]")),
@@ -101,8 +101,9 @@ fn errors_of_token_files_give_the_reason_and_quote_no_content() {
     }
 }
 
-/// Token files with the same two entries, each file with another key last: `secret-1` for an analyst who may see all
-/// scenarios, and `secret-2` for a reader of two.
+/// Token files with the same two entries: `secret-1` for an analyst who may see all scenarios, and `secret-2` for a
+/// reader of two scenarios. The files differ in the order of the keys and in the style of the YAML, so that each part
+/// of an entry is at the end of some file.
 fn token_files() -> Vec<String> {
     let one = ["caller: desk-2", "role: analyst", "scenarios: all"].map(str::to_owned);
     let two = ["caller: dashboards", "role: reader", "scenarios: [one-2025, two-2025]"].map(str::to_owned);

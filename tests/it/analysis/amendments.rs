@@ -1,4 +1,8 @@
-//! The nearest passing packages, compared with brute force.
+//! Amendments, compared with brute force: the packages that pass and are nearest to a proposal.
+//!
+//! A package is a deal. It passes if it crosses no red line that counts for the question, breaks no constraint, and
+//! meets the goal and the pins of the question. An amendment consists of steps, each of which changes one answer or one
+//! member.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::nearest::{Way, nearest};
@@ -8,6 +12,7 @@ use detente_analysis::{Amendment, AmendmentStepKind, Budget, MAX_AMENDMENTS, Pro
 use detente_condition::{Answer, EntryIndex, InputIndex};
 use detente_core::scenario::index::RedLineIndex;
 
+/// How many cases of each kind the seeds produced. The test fails if a kind has become rare, so that each is checked.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
     none: usize,
@@ -24,6 +29,7 @@ pub(crate) struct Coverage {
     partly: usize,
 }
 
+/// Compares up to `most` amendments of a case's proposal with those that brute force finds.
 pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     let problem = case.made_ready(Problem::new);
     let search = Search::new(case);
@@ -55,9 +61,9 @@ fn check_one(
     let touched: Vec<usize> = amended.answers.iter().map(|(issue, _)| issue.index()).collect();
     let expected: Vec<usize> = (0..way.choices.len()).filter(|issue| way.choices[*issue].is_some()).collect();
     assert_eq!(touched, expected, "{:?} against {way:?}", amended.answers);
-    // Among equally near amendments, brute force takes the first one that settles whole sets. The analysis may leave
-    // single members open, so for an open set it may return a different amendment; its distance and its necessity are
-    // still checked.
+    // Among equally near amendments, brute force takes the first one, and settles all members of a set that it changes.
+    // The analysis may leave single members open, so for an open set it may return a different amendment. The distance
+    // of that amendment, and that it needs each of its steps, are still checked.
     let is_open_set = |issue: &usize| {
         matches!(case.world.inputs[*issue].kind, InputKind::Members(_))
             && !matches!(before[*issue], Knowledge::Exactly(_))
@@ -124,7 +130,7 @@ fn settles_open(before: &Knowledge, kind: AmendmentStepKind) -> bool {
     }
 }
 
-/// The steps of an issue's change, each with the state of the issue without that step.
+/// The steps that change an issue, each with the knowledge about the issue if only that step is reverted.
 fn steps_of(
     case: &Case,
     before: &Knowledge,

@@ -1,4 +1,8 @@
-//! Answers that a bound cuts short: the partial result is correct and is marked as cut short.
+//! Analyses that reach a bound, a limit on their work or time, before they are finished: the partial result is correct,
+//! and the answer says that it is incomplete.
+//!
+//! A package is a deal. A conflict is a minimal set of red lines that no package can respect together, and a concession
+//! is a minimal set of red lines whose softening lets a package pass.
 
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::find_packages_response::Part;
@@ -27,8 +31,8 @@ fn ask_within<R: AnalysisRequest>(text: &str, request: &R, budget: &Budget) -> R
     service.analyse(request, budget).unwrap()
 }
 
-/// Pairs of red lines that cannot hold together, so that one of each pair must give: with n pairs, n conflicts and 2^n
-/// concessions of equal size.
+/// A scenario with pairs of contradictory red lines. One red line of each pair must be softened: with n pairs, there
+/// are n conflicts, and 2^n concessions of equal size.
 fn contradictions(pairs: usize) -> String {
     let mut text = HEAD.to_owned() + "issues:\n";
     for pair in 0..pairs {
@@ -48,7 +52,7 @@ fn contradictions(pairs: usize) -> String {
     text
 }
 
-/// Concessions of one size can only be listed after finding all of them, so they are bounded.
+/// Concessions of one size are returned in order only after all of them are found, so their number has a bound.
 #[test]
 fn too_many_concessions_do_not_hide_a_few_conflicts() {
     // With the limit of the service, the search takes too long for a test.
@@ -70,7 +74,7 @@ fn too_many_concessions_do_not_hide_a_few_conflicts() {
     assert_eq!(beyond.cut_short(), v1::CutShort::Work);
 }
 
-/// A quantity for which a party values each number differently, beside a red line.
+/// A scenario with one red line, and with a quantity for which a party values each number differently.
 fn valued(values: i64) -> String {
     let numbers: Vec<String> = (0..values).map(|value| format!("{value}: {}", value * 7 % 1000)).collect();
     format!(
@@ -89,8 +93,8 @@ fn preferences_do_not_change_the_nearest_amendment() {
     use v1::suggest_amendments_request::Subject;
     let subject = Some(Subject::Proposal(v1::Proposal::default()));
     let request = v1::SuggestAmendmentsRequest { subject, max_amendments: 1, ..Default::default() };
-    // The preferences cut 101 numbers into many intervals, and 201 into more than the limit. Neither affects this
-    // question.
+    // Preferences divide a quantity into an interval for each value: 101 numbers into many intervals, 201 into more
+    // than the limit. Amendments do not depend on preferences, so neither affects this question.
     for values in [101, 201] {
         let response = ask(&valued(values), &request);
         assert_eq!(response.amendments[0].changes[0].issue, "weeks", "{values}");
@@ -100,7 +104,8 @@ fn preferences_do_not_change_the_nearest_amendment() {
 
 #[test]
 fn ties_beyond_the_maximum_are_reported() {
-    // Two opposed parties, and a third that gains nothing anywhere: forty efficient points, all with a product of 0.
+    // Two parties have opposed preferences, and a third gains nothing from any package. So there are forty efficient
+    // points (combinations of utilities that no other is better than), and at each the product of all gains is 0.
     let options: Vec<String> = (0..40).map(|option| format!("o{option}")).collect();
     let mut text = format!(
         "{HEAD}issues:\n  - {{id: i, title: T, question: Q, kind: choice, options: [{}]}}\nred_lines: []\npreferences:\n",
@@ -165,7 +170,6 @@ fn packages_with_many_members_are_bounded_by_work() {
     }
 }
 
-/// When the time ends, the packages found by then are answered.
 #[test]
 fn packages_found_before_the_time_limit_are_answered() {
     use std::cell::Cell;
@@ -179,6 +183,7 @@ fn packages_found_before_the_time_limit_are_answered() {
             ..Default::default()
         };
         let mut partly = 0;
+        // The budget ends after this many checks of whether time is left.
         for most in (0..20).map(|power| 1usize << power) {
             let asked = Cell::new(0);
             let stop = || {

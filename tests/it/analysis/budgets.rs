@@ -1,4 +1,4 @@
-//! However small the budget of time or work, each answer is correct and says whether it is complete.
+//! However small the budget of time or work of an analysis, its answer is correct and says whether it is complete.
 
 use super::robustness::probabilities;
 use crate::oracle::case::{Case, Kind, for_seeds};
@@ -9,13 +9,17 @@ use detente_analysis::{
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+/// How many answers of each kind the seeds produced. The test fails if a kind has become rare, so that each is checked.
 #[derive(Debug, Default)]
 struct Coverage {
     answers: usize,
+    /// For each analysis, the number of answers that the budget left incomplete.
     cut_short: BTreeMap<&'static str, usize>,
+    /// For each analysis, the number of incomplete answers that nevertheless contain the main result.
     partly: BTreeMap<&'static str, usize>,
+    /// The greatest number of times that one analysis checked whether time is left.
     most_asks: usize,
-    /// How many answers each bound cut short.
+    /// For each bound, the number of answers that it left incomplete.
     by_bound: [usize; 8],
 }
 
@@ -36,7 +40,7 @@ struct Questions<'a> {
 
 const MOST: usize = 4;
 
-/// Selects one of the bounds.
+/// Selects one of the bounds on the work of an analysis.
 type Bound = fn(&mut Bounds) -> &mut usize;
 
 impl Questions<'_> {
@@ -166,7 +170,7 @@ fn answers_cut_short_are_correct_and_marked() {
         assert!(!matches!(whole.impasse.cut_short, Some(SearchLimit::Work | SearchLimit::Deadline)));
         let most_asks = most_asks.get();
         coverage.most_asks = coverage.most_asks.max(most_asks);
-        // Stop at each of the first 120 checks of the budget, and then at regular intervals.
+        // Let the time end at each of the first 120 checks of the budget, and then at regular intervals.
         let few = (0..=most_asks.min(120)).chain((120..=most_asks).step_by(1 + most_asks / 40));
         for left in few {
             let stop = || {

@@ -1,4 +1,9 @@
-//! The efficient packages and the bargaining solutions, compared with exact arithmetic in tenths.
+//! The efficient packages and the bargaining solutions, compared with brute force.
+//!
+//! A package is a deal. The parties' preferences give it numbers and ranks, the amounts of its point. A point is
+//! efficient if no other point is at least as good in every amount. All generated numbers are multiples of a tenth, and
+//! brute force counts in tenths, so its arithmetic is exact. The bargaining solutions are the efficient points that are
+//! best by a comparison of the parties' gains over the disagreement point, the utilities without a deal.
 
 use super::packages::{cell_of, cells};
 use crate::oracle::case::{Case, Kind, for_seeds};
@@ -12,6 +17,7 @@ use num_bigint::BigUint;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many cases of each kind the seeds produced. The test fails if a kind has become rare, so that each is checked.
 #[derive(Debug, Default)]
 struct Coverage {
     none: usize,
@@ -89,7 +95,7 @@ fn check_point(
     assert_eq!(efficient.places, places);
     assert_eq!(efficient.packages, BigUint::from(packages));
     let cell = cell_of(case, problem, issues, &efficient.package);
-    assert_eq!(amounts_of.get(&cell).map(Vec::as_slice), Some(point), "the package at a point");
+    assert_eq!(amounts_of.get(&cell).map(Vec::as_slice), Some(point), "a package has the amounts of its point");
 }
 
 /// The efficient points that are as good as the best of all points, by a comparison of gains.
@@ -129,7 +135,7 @@ fn check(case: &Case, disagreement: &[i64], coverage: &mut Coverage) {
     for assignment in 0..search.met.len() {
         let cell = search.cell(&problem.space, &found.issues, assignment);
         let amounts = criteria.amounts(case, &search.values(assignment));
-        assert_eq!(*amounts_of.entry(cell).or_insert_with(|| amounts.clone()), amounts, "numbers within an interval");
+        assert_eq!(*amounts_of.entry(cell).or_insert_with(|| amounts.clone()), amounts, "differ within an interval");
     }
     let mut points = Points::new();
     for (cell, _) in cells.iter().filter(|(_, passes)| **passes) {
@@ -155,8 +161,8 @@ fn check(case: &Case, disagreement: &[i64], coverage: &mut Coverage) {
         let amounts = |package: &Package| &amounts_of[&cell_of(case, &problem, &found.issues, package)];
         let same = |package: &&Package| amounts(package) == amounts(&efficient.package);
         let first = found.packages.iter().find(same);
-        assert!(first.is_none_or(|first| *first == efficient.package), "the first at its point: {first:?}");
-        assert!(first.is_some() || found.packages.len() == MAX_PACKAGES, "all are listed, if they are few");
+        assert!(first.is_none_or(|first| *first == efficient.package), "the first one listed at the point: {first:?}");
+        assert!(first.is_some() || found.packages.len() == MAX_PACKAGES, "up to the maximum, all packages are listed");
     }
     check_points(&found.efficient, &efficient);
     coverage.none += usize::from(efficient.is_empty());

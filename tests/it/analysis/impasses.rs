@@ -1,10 +1,16 @@
 //! The minimal conflicts and minimal concessions of an impasse, compared with brute force.
+//!
+//! In an impasse, no package (deal) passes: each one crosses a red line that counts for the question. A conflict is a
+//! set of red lines that no package can respect together, a concession is a set of red lines whose softening lets a
+//! package pass. If no package even meets the goal, the pins and the constraints of the question, it is a
+//! contradiction.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, members, minimal};
 use detente_analysis::{Budget, CountedLineIndex, Impasse, MAX_IMPASSE_RESULTS, SearchLimit};
 use std::collections::BTreeSet;
 
+/// How many cases of each kind the seeds produced. The test fails if a kind has become rare, so that each is checked.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
     open: usize,
@@ -21,9 +27,9 @@ pub(crate) struct Coverage {
 /// The expected impasse, computed by trying every set of red lines.
 fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     let lines = case.counted();
-    assert!(lines.len() <= 12, "all sets of lines are tried");
+    assert!(lines.len() <= 12, "too many red lines to try all sets of them");
     let all: Vec<CountedLineIndex> = (0..lines.len()).map(CountedLineIndex).collect();
-    // The sets of red lines crossed by the assignments that meet everything else.
+    // The sets of red lines crossed by the assignments that meet the goal, the pins and the constraints.
     let crossed: BTreeSet<u32> =
         search.met.iter().filter(|met| met.is_admissible()).map(crate::oracle::search::Met::crossed_somehow).collect();
     let every_line = (1u32 << lines.len()) - 1;
@@ -64,6 +70,7 @@ fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     }
 }
 
+/// Compares the explanation of a case's impasse with the expected one, without and with a limit of `most` results.
 pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     let problem = case.problem();
     let expected = expected(case, &Search::new(case));

@@ -1,4 +1,9 @@
 //! The passing packages, their number, and the issues that do not matter to them, compared with brute force.
+//!
+//! A package is a deal that answers every issue that matters. It passes if it meets the goal, the pins and the
+//! constraints of the question, and crosses no red line that counts. Many assignments of values to issues belong to one
+//! package: they differ in issues that do not matter, or in numbers of a quantity between which no condition
+//! distinguishes. Such assignments form a cell.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, place_of_answer};
@@ -8,7 +13,7 @@ use detente_condition::InputIndex;
 use num_bigint::BigUint;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many cases reached each kind of check, so that no check is vacuous.
+/// How many cases of each kind the seeds produced. The test fails if a kind has become rare, so that each is checked.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
     none: usize,
@@ -31,7 +36,8 @@ pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputIndex
     cells
 }
 
-/// The cell of a package. Fails unless the crossings that the package lists are the ones that are certain.
+/// The cell of a package. Fails unless the package lists exactly the red lines that it certainly crosses and that do
+/// not count.
 pub(crate) fn cell_of(case: &Case, problem: &Problem, issues: &[InputIndex], package: &Package) -> Vec<usize> {
     let named: Vec<InputIndex> = package.answers.iter().map(|(issue, _)| *issue).collect();
     assert_eq!(named, issues, "the issues of a package");
@@ -47,8 +53,8 @@ pub(crate) fn wanted(most: usize, order: PackageOrder) -> PackageQuery {
     PackageQuery { most, order, efficient: false, disagreement: None }
 }
 
-/// Checks that each package takes the answers that occur least often, in sum, in the packages before it. Members of a
-/// set count separately.
+/// Checks the diverse order: each package has the answers that occur least often, in sum, in the packages before it.
+/// Members of a set count separately.
 fn check_unlike(case: &Case, issues: &[InputIndex], passing: &BTreeSet<&Vec<usize>>, unlike: &[Vec<usize>]) {
     let answers = |cell: &[usize]| -> Vec<(usize, usize, usize)> {
         let each = issues.iter().zip(cell).flat_map(|(issue, place)| {
@@ -79,7 +85,11 @@ pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     search.check_intervals(&problem.space);
     let found = problem.packages(&wanted(MAX_PACKAGES, PackageOrder::Stable), &Budget::unhurried()).unwrap();
     assert_eq!(found.cut_short, None);
-    assert_eq!(found.issues.iter().filter(|issue| !problem.issues().contains(issue)).count(), 0, "no preferences");
+    assert_eq!(
+        found.issues.iter().filter(|issue| !problem.issues().contains(issue)).count(),
+        0,
+        "without preferences, only the issues of the problem matter"
+    );
     let cells = cells(&search, &problem, &found.issues);
     let passing: BTreeSet<&Vec<usize>> = cells.iter().filter(|(_, passes)| **passes).map(|(cell, _)| cell).collect();
     assert_eq!(found.count, Some(BigUint::from(passing.len())));
@@ -95,15 +105,15 @@ pub(crate) fn check(case: &Case, most: usize, coverage: &mut Coverage) {
     };
     let stable = listed(&found.packages);
     assert!(stable.iter().all(|cell| passing.contains(cell)), "every listed package passes");
-    assert_eq!(stable.iter().collect::<BTreeSet<_>>().len(), stable.len(), "each once");
-    assert_eq!(stable.len(), passing.len().min(MAX_PACKAGES), "all are listed");
+    assert_eq!(stable.iter().collect::<BTreeSet<_>>().len(), stable.len(), "each package is listed once");
+    assert_eq!(stable.len(), passing.len().min(MAX_PACKAGES), "up to the maximum, all packages are listed");
     let fewer = problem.packages(&wanted(most, PackageOrder::Stable), &Budget::unhurried()).unwrap();
     assert_eq!(fewer.packages, found.packages[..most.min(found.packages.len())], "the first of the same order");
     let diverse = problem.packages(&wanted(most, PackageOrder::Diverse), &Budget::unhurried()).unwrap();
     let unlike = listed(&diverse.packages);
     assert!(unlike.iter().all(|cell| passing.contains(cell)), "every listed package passes");
-    assert_eq!(unlike.iter().collect::<BTreeSet<_>>().len(), unlike.len(), "each once");
-    assert_eq!(unlike.len(), passing.len().min(most), "up to the maximum, all are listed");
+    assert_eq!(unlike.iter().collect::<BTreeSet<_>>().len(), unlike.len(), "each package is listed once");
+    assert_eq!(unlike.len(), passing.len().min(most), "up to the maximum, all packages are listed");
     check_unlike(case, &found.issues, &passing, &unlike);
     let again = problem.packages(&wanted(most, PackageOrder::Diverse), &Budget::unhurried()).unwrap();
     assert_eq!(again.packages, diverse.packages);

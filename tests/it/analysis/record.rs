@@ -1,4 +1,7 @@
-//! Acceptance cases: the analyses of the bundled scenario.
+//! Acceptance tests: known results of the analyses for the bundled scenario.
+//!
+//! The floor of a question is the lowest firmness at which a red line counts, and its pins are terms that every package
+//! (deal) must have. An impasse means that no package passes.
 
 use detente::error::ApiError;
 use detente::schema::proto::v1;
@@ -42,7 +45,7 @@ fn four_regions_and_no_cession_are_a_conflict() {
     let conflicts: Vec<Vec<&str>> = impasse.conflicts.iter().map(|conflict| ids(&conflict.red_lines)).collect();
     assert_eq!(conflicts, [["ru-four-regions", "ua-no-cession"]]);
     assert_eq!(impasse.conflicts[0].parties, ["ukraine", "russia"]);
-    // Russia's red line, which is negotiable, comes before Kyiv's, which is firm.
+    // Concessions with less firm red lines come first: Russia's is negotiable, and Kyiv's is firm.
     let concessions: Vec<Vec<&str>> = impasse.concessions.iter().map(|concession| ids(&concession.red_lines)).collect();
     assert_eq!(concessions, [["ru-four-regions"], ["ua-no-cession"]]);
     assert_eq!(impasse.concessions[0].firmest(), v1::Firmness::Negotiable);
@@ -129,7 +132,7 @@ fn us_backing_alone_does_not_amend_the_european_force() {
     assert!(response.amendments.is_empty() && response.complete, "{response:?}");
     let impasse = response.impasse.unwrap();
     assert_eq!(impasse.is_impasse, Some(true));
-    // The pins still ask for a force, and Moscow rejects one of any contributors.
+    // The pinned mandate still requires a force, and Moscow rejects a force of any contributors.
     let conflicts: Vec<Vec<&str>> = impasse.conflicts.iter().map(|conflict| ids(&conflict.red_lines)).collect();
     assert_eq!(conflicts, [["ru-no-foreign-forces"]]);
 }

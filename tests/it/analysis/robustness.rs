@@ -1,4 +1,7 @@
-//! The probability that no binding red line is crossed: to 1e-9, and exactly if all probabilities are multiples of 1/4.
+//! The probability that no binding red line is crossed, compared with brute force: to 1e-9, and exactly if all
+//! probabilities are multiples of 1/4.
+//!
+//! A red line is binding if crossing it would in fact undo a deal. The caller states the probability of that.
 
 use super::packages::cell_of;
 use crate::oracle::case::{Case, Kind, for_seeds};
@@ -7,6 +10,7 @@ use crate::oracle::search::{Met, Search, members};
 use crate::oracle::world::Knowledge;
 use detente_analysis::{BindingProbabilities, Budget, CountedLineIndex, ProbabilityRange};
 
+/// How many cases of each kind the seeds produced. The test fails if a kind has become rare, so that each is checked.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
     no_package: usize,
@@ -24,7 +28,8 @@ fn spared(crossed: u32, probabilities: &[f64]) -> f64 {
     members(crossed).into_iter().map(|line| 1.0 - probabilities[line]).product()
 }
 
-/// The least and the greatest probability over assignments and the values of circumstances.
+/// The least and the greatest probability that no crossed red line binds, over all the given packages (one answer for
+/// each issue) and all values of the circumstances.
 fn range<'a>(met: impl Iterator<Item = &'a Met>, probabilities: &[f64]) -> Option<ProbabilityRange> {
     let each: Vec<f64> =
         met.flat_map(|met| met.crossed.iter().map(|crossed| spared(*crossed, probabilities))).collect();
@@ -119,11 +124,14 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
         changes.push(pair.map_or(0.0, change));
         lines.push(importance.line);
     }
-    assert!(changes.windows(2).all(|pair| pair[0] >= pair[1] - EXACT), "the most first: {changes:?}");
+    assert!(changes.windows(2).all(|pair| pair[0] >= pair[1] - EXACT), "the greatest change comes first: {changes:?}");
     let ties = lines.windows(2).zip(changes.windows(2)).filter(|(_, changes)| changes[0] == changes[1]);
-    assert!(ties.into_iter().all(|(lines, _)| lines[0] < lines[1]), "of equal ones the first: {lines:?} {changes:?}");
+    assert!(
+        ties.into_iter().all(|(lines, _)| lines[0] < lines[1]),
+        "red lines with equal changes are in the scenario's order: {lines:?} {changes:?}"
+    );
     lines.sort_unstable();
-    assert_eq!(lines, problem.lines.indices().collect::<Vec<_>>(), "each line once");
+    assert_eq!(lines, problem.lines.indices().collect::<Vec<_>>(), "each red line is listed once");
     let silent = problem.robustness(terms.as_deref(), &stated, false, &Budget::unhurried()).unwrap();
     assert_eq!((silent.proposal, &silent.best), (found.proposal, &found.best));
     assert!(silent.importance.is_empty());

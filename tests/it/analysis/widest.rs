@@ -1,4 +1,5 @@
-//! Domains of the maximum width: a choice of 64 options, and a quantity that conditions cut into 128 intervals.
+//! The analyses of issues with as many values as the analyses support: a choice of 64 options, and a quantity that
+//! conditions divide into 128 intervals.
 
 use super::{amendments, impasses, packages, robustness};
 use crate::oracle::case::Case;
@@ -10,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const NUMBERS: i64 = 128;
 const OPTIONS: u32 = 64;
 
-/// A case with two issues: only odd numbers at the ends of the first, and options at the ends of the second, pass.
+/// A case with two issues, a quantity and a choice. Only two deals pass: number 1 with the last option, and the last
+/// number with the first option.
 fn case(terms: [Option<Knowledge>; 2], pins: Vec<(usize, Knowledge)>) -> Case {
     let input = |index: usize, kind: Kind| Input { index, kind, is_issue: true, defaults: Vec::new() };
     let line = |condition: Expression, firmness: Firmness| RedLine {

@@ -144,7 +144,7 @@ fn full_view_adds_to_the_basic_view() {
         let (basic, full) = (prints(&["evaluate", proposal]), prints(&["evaluate", proposal, "--full"]));
         let mut rest = full.lines();
         for line in basic.lines() {
-            assert!(rest.any(|other| other == line), "{proposal}: lacks in its place: {line}");
+            assert!(rest.any(|other| other == line), "{proposal}: the full view lacks, or moves: {line}");
         }
         for heading in ["Clear", "INPUT "] {
             let holds = |text: &str| text.lines().any(|line| line.starts_with(heading));

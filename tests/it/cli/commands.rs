@@ -1,9 +1,10 @@
-//! Exit codes, outputs and error messages of the real binary.
+//! Exit codes, outputs and error messages of the program, run as a process.
 
 use crate::support::binary::{Folder, command, prints, refuses, reservoir, run};
 use std::path::Path;
 use std::process::Stdio;
 
+/// The ids of the reference proposals of the bundled scenario.
 const PROPOSALS: [&str; 11] = [
     "jeddah-ceasefire",
     "air-and-sea-truce",

@@ -1,4 +1,5 @@
-//! `detente diff`, run as the real binary: the text in tests/diff, the JSON, exit codes and errors.
+//! `detente diff`, run as a process: its text, compared with a golden file (the expected output) in tests/diff, its
+//! JSON, its exit codes and its errors.
 
 use crate::support::binary::{Folder, prints, refuses, reservoir, run};
 use serde_json::{Value, json};

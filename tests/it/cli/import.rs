@@ -1,8 +1,10 @@
-//! `detente import`: the scenario that it writes, where it writes it, and its errors.
+//! `detente import`, which makes a scenario of a negotiation that was described for GENIUS, another program: the
+//! scenario that it writes, where it writes it, and its errors.
 
 use crate::support::binary::{Folder, prints, refuses};
 use std::fs;
 
+/// The arguments that import a market: its domain (the issues), and the profiles (the preferences) of two parties.
 const MARKET: [&str; 5] = [
     "import",
     "genius",

@@ -1,4 +1,4 @@
-//! The commands of the real binary.
+//! The commands of the program, run as processes.
 
 mod answers;
 mod commands;

@@ -7,6 +7,7 @@ use std::process::Command;
 #[test]
 fn progress_is_shown_only_on_a_terminal() {
     let folder = Folder::new("progress");
+    // An analysis of this scenario takes minutes.
     let file = folder.write("pigeons.yaml", &pigeons::pigeons(12, 11));
     let arguments = ["impasse", "--scenario", &file, "--timeout", "2s"];
     let text = prints(&arguments);

@@ -1,4 +1,5 @@
-//! Histories, comparisons and hypotheses.
+//! The commands `history`, which shows how the answer about a proposal changed over time, and `compare`, and the option
+//! `--suppose`, which states a hypothesis for one command.
 
 use crate::support::binary;
 use crate::support::binary::{Folder, prints, refuses, reservoir};
@@ -9,6 +10,8 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&prints(&[arguments, &["--output", "json"]].concat())).unwrap()
 }
 
+/// Fails if a line has more than 100 columns, or if the text speaks of consent except to say that something is not
+/// consent.
 fn fits(text: &str) {
     let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= 100, "{widest} columns:\n{text}");
@@ -17,7 +20,7 @@ fn fits(text: &str) {
     }
 }
 
-/// The span of a history that begins on a day: its line, and the lines of its changes.
+/// The span of a history (days with the same answer) that begins on a day: its line, and the lines of its changes.
 fn span<'a>(text: &'a str, from: &str) -> (&'a str, Vec<&'a str>) {
     let mut lines = text.lines().skip_while(|line| !line.starts_with(from));
     let head = lines.next().unwrap_or_else(|| panic!("no span from {from}:\n{text}"));
@@ -90,7 +93,7 @@ fn a_full_history_has_reasons_and_evidence() {
     fits(&prints(&[&["history", "guarantors-2022"], &set[..]].concat()));
 }
 
-/// A scenario in which only the reasons of a red line change.
+/// A scenario in which on 1 August 2025 only the reasons change for which a red line is crossed.
 fn dated() -> String {
     let status_quo = "status_quo: upstream}";
     let dated = "status_quo: [{from: 2025-01-01, value: upstream}, {from: 2025-08-01, value: joint}]}";
@@ -166,7 +169,7 @@ fn a_comparison_that_is_too_wide_is_broken_into_blocks() {
     assert_eq!(columns, (1..=50).map(|number| number.to_string()).collect::<Vec<_>>());
     let rows = text.lines().filter(|line| line.trim_start().starts_with(long)).count();
     assert_eq!(rows, text.lines().filter(|line| line.starts_with("RED LINE")).count());
-    // The label of a file is its name, which the legend cuts if it is long.
+    // A proposal from a file is labelled with the name of the file, which the legend shortens if it is long.
     let name = format!("{}.yaml", "x".repeat(120));
     let own = folder.write(&name, "terms: {release: 5}\n");
     let text = prints(&["compare", "draft", &own, "--scenario", &file]);

@@ -1,4 +1,4 @@
-//! The real binary as a server, and the commands with `--server`.
+//! The program as a server, and the commands that ask it with `--server`.
 
 use crate::support::binary::{Folder, command, prints, refuses, reservoir, run};
 use crate::support::served::Server;

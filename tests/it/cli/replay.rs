@@ -1,4 +1,5 @@
-//! `detente replay`: changes since a log was written, lines that cannot be replayed, and exit codes.
+//! `detente replay`, which evaluates the requests in a decision log again: the answers that have changed since the log
+//! was written, the lines that cannot be replayed, and the exit codes.
 
 use crate::support::binary::{Folder, command, refuses, run};
 use crate::support::served::Server;
@@ -34,7 +35,7 @@ fn log(folder: &Folder) -> Vec<Value> {
         let crossed = findings.iter().filter(|finding| finding["status"] == "RED_LINE_STATUS_CROSSED");
         let crossed = crossed.map(|finding| json!({"red_line": finding["redLine"], "firmness": finding["firmness"]}));
         let day = &evaluation["asOf"];
-        // A pinned revision that no server has any more.
+        // The request pins a revision that no server has any more.
         request["revision"] = "0123456789abcdef".into();
         json!({
             "time": format!("2026-11-23T12:00:0{at}.123456Z"),
@@ -69,7 +70,8 @@ fn changed(folder: &Folder, replaced: &[(&str, &str)]) -> String {
     folder.write("changed.yaml", &text)
 }
 
-/// The bundled scenario with one red line that never binds, one that is firm, and a renamed proposal.
+/// The bundled scenario with changes: one red line that no logged proposal crosses any more, one that is firm instead
+/// of negotiable, and a proposal with another id.
 fn other(folder: &Folder) -> String {
     let nato = "rejects: force_contributors.exists(m, m in european_and_nato_states)";
     let kursk = "rejects: 'ceasefire_scope != \"none\" && kursk_allegations == \"unaddressed\"'\n    firmness: ";
@@ -105,7 +107,8 @@ fn the_same_answers_are_not_a_change() {
 fn changes_are_reported_with_their_red_lines() {
     let folder = Folder::new("replay-changed");
     let mut lines = log(&folder);
-    // The log differs from the answers in one red line more, one less, and one with a lower firmness.
+    // The log has one red line that the answers do not have, lacks one that they have, and has one with a lower
+    // firmness.
     let crossed = lines[3]["crossed"].as_array_mut().unwrap();
     crossed.clear();
     crossed.push(json!({"red_line": "scenarios/ukraine-2025/redLines/gone", "firmness": "FIRMNESS_FIRM"}));
@@ -139,6 +142,7 @@ fn changes_are_reported_with_their_red_lines() {
     }
 }
 
+/// The expected report of changes.
 const GOLDEN: &str = "\
 TIME                         WAS            IS             REQUEST
 2026-11-23T12:00:00.123456Z  blocked        blocked        r-0 of dashboards (line 1)

@@ -1,4 +1,5 @@
-//! `detente sweep`: the order of answers, errors in their place, resuming, and equal answers with and without a server.
+//! `detente sweep`, which evaluates the requests of a file, one on each line: the order of answers, errors in their
+//! place, resuming, and equal answers with and without a server.
 
 use crate::support::binary::{Folder, command, refuses, reservoir, run};
 use crate::support::served::Server;
@@ -97,6 +98,7 @@ fn a_sweep_resumes_after_a_line_that_was_cut_off() {
     let (_, whole, _) = run(&["sweep", &file]);
     let server = Server::start(&[]);
     let ends: Vec<usize> = whole.match_indices('\n').map(|(at, _)| at + 1).collect();
+    // The file of answers ends after `answered` complete lines and `torn` bytes of the next one.
     for (target, answered, torn) in
         [(None, 0, 0), (None, 0, 7), (None, 6, 30), (Some(&server.url), 60, 500), (None, 109, 1), (None, 110, 0)]
     {

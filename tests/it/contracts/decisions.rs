@@ -12,7 +12,7 @@ use tonic::Code;
 
 /// The trace context that the caller sends, so that lines are equal in every run.
 const TRACE: (&str, &str) = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-/// Every field that a mask can name. The test fails if one is renamed or removed.
+/// Every field that `--decision-log-mask` can name, to hide its value. The test fails if one is renamed or removed.
 const FIELDS: [&str; 15] = [
     "time",
     "request_id",
@@ -43,7 +43,7 @@ fn with(mut request: Value, field: &str, value: Value) -> Value {
 /// A call: the method and its messages.
 pub(crate) type TestCall = (&'static str, Vec<Value>);
 
-/// Logged and unlogged calls: each method, each verdict, each kind of term and hypothesis.
+/// Calls of each method, with each verdict and each kind of term and hypothesis. Some of them are not logged.
 pub(crate) fn calls() -> Vec<TestCall> {
     let mut calls: Vec<TestCall> = Vec::new();
     let willing = |flag: bool| json!([{"issue": "guarantors_willing", "flag": flag}]);

@@ -1,5 +1,5 @@
-//! Exports to a collector: spans with their attributes, and the names of metrics. Only a build with the feature `otlp`
-//! exports anything.
+//! Exports to an OpenTelemetry collector: the names of spans, attributes and metrics, on which dashboards depend. Only
+//! a build with the feature `otlp` exports anything.
 
 use crate::contracts::decisions;
 use crate::contracts::errors::refused;

@@ -1,4 +1,5 @@
-//! Revisions: clients pin them, so the same content has the same revision in every version.
+//! Revisions, the hashes of the content of scenarios. Requests can name the revision that they want, so the same
+//! content has the same revision in every version of the program.
 
 use crate::contracts::generated::{Style, file, name};
 use crate::contracts::golden::{assert_golden, folder_of};

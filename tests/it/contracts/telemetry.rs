@@ -98,7 +98,8 @@ async fn counted(program: &Program, reason: &str) {
     program.until(reason, is_counted).await;
 }
 
-/// The metrics of servers with a cache of this size, after calls of every kind and connections that end in several ways.
+/// The metrics of servers with a cache of this size, after calls of every kind and connections that end in several
+/// ways.
 async fn metrics(cache: &str) -> Metrics {
     let folder = Folder::new(&format!("contracts-metrics-{cache}"));
     let file = |name: &str| folder.0.join(name).display().to_string();
@@ -214,7 +215,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     call(&leaving, "ListScenarios", &[bearer], &[json!({})]).await;
     drop(open);
     drop(leaving);
-    program.until("it is logged", async |program| program.logged("\"INTERNAL\"")).await;
+    program.until("the call is logged", async |program| program.logged("\"INTERNAL\"")).await;
     exchange(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
     exchange(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
     let mut odd = TcpStream::connect(admin(&program)).await.unwrap();
@@ -243,7 +244,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     let held = TcpStream::connect(program.address).await.unwrap();
     program.until("the connection limit is reached", async |program| program.logged("connection limit reached")).await;
     program.signal("-TERM");
-    program.until("it drains", async |program| program.logged("SIGTERM: draining")).await;
+    program.until("the server drains", async |program| program.logged("SIGTERM: draining")).await;
     program.signal("-TERM");
     assert_eq!(program.ended().await, Some(1));
     drop(held);
@@ -292,8 +293,9 @@ const EVENTS: [&str; 10] = [
     "error_span!(",
 ];
 
-/// The targets that the source declares. A run cannot provoke every event, so this function reads the source. It fails for
-/// an event without an explicit target, because its target would be the module path, which changes when the module moves.
+/// The targets that the source declares. A run cannot provoke every event, so this function reads the source. It fails
+/// for an event without an explicit target, because its target would be the module path, which changes when the module
+/// moves.
 fn declared(folder: &Path, targets: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

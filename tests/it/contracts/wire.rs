@@ -1,4 +1,5 @@
-//! Calls with JSON messages, encoded from the schema, because the names of generated types are not a contract.
+//! Calls with messages written as JSON. They are encoded with the schema and without generated Rust types, whose names
+//! are not a contract.
 
 use crate::support::{Client, frame};
 use detente::schema::proto::DESCRIPTORS;

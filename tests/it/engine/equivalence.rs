@@ -1,4 +1,5 @@
-//! Whether two evaluations are equivalent, which the core decides without messages, against the messages.
+//! The core decides whether two evaluations are equivalent, without making messages of them. This must be so exactly if
+//! their messages in the API are equal.
 
 use crate::oracle::agreement::{compile, in_order};
 use crate::oracle::generate::{self, Choices};
@@ -11,8 +12,8 @@ use jiff::civil::Date;
 use proptest::prelude::*;
 use std::cell::Cell;
 
-/// The report of a history on one day: the message of this level of detail without its day, and the status of every red
-/// line, because a basic message leaves out whether a red line is clear or not yet recorded.
+/// What a history reports about one day: the message with this level of detail, without its day, and the status of
+/// every red line, because a message with basic detail leaves out whether a red line is clear or not yet recorded.
 type Reported = (v1::Evaluation, Vec<(RedLineIndex, FindingOutline)>);
 
 fn reported(compiled: &Compiled, given: &[Given], full: &Evaluation, detail: Detail) -> Reported {

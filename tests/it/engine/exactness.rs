@@ -1,4 +1,5 @@
-//! Every status, firmness, reason, stance and verdict against a naive oracle that enumerates all completions.
+//! Every status, firmness, reason, stance and verdict, compared with an oracle: simple code that tries all completions,
+//! the ways to settle everything that a proposal leaves open. The scenarios, called worlds, are generated from bytes.
 
 use crate::oracle::agreement::{check_everything, compile, day, in_order};
 use crate::oracle::generate::{self, Choices};
@@ -52,7 +53,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_rules_does_not_matter(bytes in bytes()) {
+    fn the_order_of_red_lines_does_not_matter(bytes in bytes()) {
         let mut choices = Choices::new(&bytes);
         let world = generate::world(&mut choices);
         let given = world.given(&generate::given(&world, &mut choices));

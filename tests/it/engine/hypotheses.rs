@@ -1,5 +1,5 @@
 //! Hypotheses: a call that supposes something is answered as if the scenario file stated it, and a hypothesis that
-//! cannot apply is rejected with the reason.
+//! cannot apply is rejected with the reason. Generated scenarios are called worlds.
 
 use crate::oracle::generate::{self, Choices};
 use crate::oracle::world::{Knowledge, RedLine, Span, Value, World};
@@ -123,7 +123,7 @@ fn as_if_stated(red_line: &mut RedLine, supposed: Firmness) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A scenario with hypotheses answers as a scenario does whose file states them.
+    /// An evaluation with hypotheses equals the evaluation of a scenario whose file states what they suppose.
     #[test]
     fn supposed_changes_are_evaluated_as_if_stated(bytes in prop::collection::vec(any::<u8>(), 0..160)) {
         let mut choices = Choices::new(&bytes);
@@ -187,8 +187,9 @@ proptest! {
                 _ => {}
             }
         }
-        // The format may reject a remaining waiver, because it lowers nothing that other waivers do not. Such cases are
-        // discarded; proptest fails the test if there are too many of them.
+        // The format rejects a waiver beside others that lower the firmness at least as far wherever it applies, which
+        // can happen to a waiver that is kept when another firmness is stated. Such cases are discarded; proptest fails
+        // the test if there are too many of them.
         let stated_so = scenario::load("stated.yaml", &stated.yaml(&order)).ok();
         let compiled = stated_so.and_then(|scenario| Compiled::new(Arc::new(scenario)).ok());
         prop_assume!(compiled.is_some());

@@ -1,5 +1,7 @@
-//! GENIUS negotiation domains become scenario files: the golden output of a small domain, and the inputs that are
-//! rejected.
+//! Negotiation domains of GENIUS, another program, become scenario files: the golden output of a small domain, and the
+//! inputs that are rejected.
+//!
+//! A domain is an XML file with the issues of a negotiation, a profile one with the weights and evaluations of a party.
 
 use detente_core::scenario;
 use detente_core::scenario::model::{Ranking, Role};
@@ -100,7 +102,7 @@ fn numbers_are_the_exact_products() {
     // A number with more digits than a double holds is read as the nearest double.
     let products = ["0.93185515241938966", "0.34331505615451198", "0"].map(|product| product.parse::<f64>().unwrap());
     assert_eq!(numbers(&scenario, "anna", "issue_import"), products);
-    // The line of an integer issue begins at the issue's lower bound.
+    // A linear function evaluates an integer issue. Its offset is the evaluation of the issue's lower bound.
     assert_eq!(numbers(&scenario, "anna", "balance"), [0.14, 0.21, 0.28, 0.35]);
     assert_eq!(numbers(&scenario, "party_2nd_party", "issue_import"), [-0.3, 0.45, 0.9]);
     assert_eq!(numbers(&scenario, "party_2nd_party", "balance"), [0.2, 0.15, 0.1, 0.05]);
@@ -438,8 +440,8 @@ fn the_largest_files_are_read_quickly() {
 
 #[test]
 fn the_largest_domains_are_imported_quickly() {
-    // Everything on one line, where a position takes long to compute; and equal names, for which distinct ids are hard
-    // to make.
+    // The whole file is one line, in which positions take long to compute, and all issues have the same name, so that
+    // distinct ids are hard to find.
     let item = |at| format!("<item value=\"{at}\" evaluation=\"0.{at}1\"/>");
     let items: String = (0..64).map(item).collect();
     let issue = |at| {
@@ -454,7 +456,7 @@ fn the_largest_domains_are_imported_quickly() {
     let yaml = genius::import(domain, &profiles, &options(Convention::Normalized)).unwrap();
     assert_quick(before);
     assert_eq!(load(&yaml).preferences.len(), 2_500);
-    // The maximum number of issues of a file.
+    // A file with about as many issues as its maximum size allows.
     let issue = |at| format!("<issue index=\"{at}\"/>");
     let text = format!(
         "<utility_space><objective>{}</objective></utility_space>",

@@ -1,5 +1,8 @@
-//! Four published GENIUS domains, imported, enumerated, and searched by FindPackages. Their numbers of deals, efficient
-//! points and Nash points are known.
+//! Four published negotiation domains of GENIUS, another program, are imported. Enumeration and FindPackages then find
+//! the same efficient points and the same Nash point, and as many deals and efficient points as the publications state.
+//!
+//! A point consists of both parties' utilities of a deal. The Nash point has the greatest product of the parties' gains
+//! over the utilities without a deal.
 
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::find_packages_response::Part;
@@ -45,7 +48,7 @@ const PUBLISHED: [PublishedDomain; 4] = [
         efficient: [23, 25],
         nash: ["8.207494", "8.544397"],
     },
-    // Summed in doubles there would be 55 as published: two of them are only efficient because the sums are rounded.
+    // With sums in doubles, 55 points as published would be efficient, two of them only because the sums are rounded.
     PublishedDomain {
         folder: "Car",
         files: ["adg.xml", "adg_deal.xml", "adg_deal2.xml"],
@@ -162,8 +165,8 @@ fn rounded(utility: i128, like: &str) -> String {
 
 #[test]
 fn deals_efficient_points_and_nash_points_match_the_published_ones() {
-    // The project may not redistribute these files. They lie beside it where the data is edited, but not in a plain
-    // clone.
+    // The project may not redistribute these files, so a plain clone does not have them, and this test compares
+    // nothing.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/genius");
     if !folder.is_dir() {
         eprintln!("the published domains are not here: nothing is compared");
@@ -188,9 +191,9 @@ fn deals_efficient_points_and_nash_points_match_the_published_ones() {
         assert_eq!(
             answer.1,
             found.iter().map(as_answered).collect::<Vec<_>>(),
-            "{name}: the same points, by falling utilities"
+            "{name}: the efficient points, by descending utilities"
         );
-        assert_eq!(answer.2, as_answered(best), "{name}: Nash's");
+        assert_eq!(answer.2, as_answered(best), "{name}: the Nash point");
         let normalized = imported(&files, Convention::Normalized);
         let (all, disagreement) = points(&normalized);
         let found = efficient(all);

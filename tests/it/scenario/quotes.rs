@@ -1,4 +1,4 @@
-//! Each quote that the bundled scenario attributes to the article occurs in it, letter for letter.
+//! Each quote that the bundled scenario attributes to its main source, a news article, occurs in it letter for letter.
 
 use detente::serving::source;
 use std::path::Path;
@@ -11,8 +11,7 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn quotes_from_the_article_occur_in_it() {
-    // The project may not redistribute the article. It lies beside the project where the data is edited, not in a plain
-    // clone.
+    // The project may not redistribute the article, so a plain clone does not have it, and this test compares nothing.
     let article = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/record/article.txt");
     let Ok(article) = std::fs::read_to_string(article) else {
         eprintln!("the article is not here: its quotes are not compared");

@@ -1,4 +1,5 @@
-//! docs/scenario.schema.json, which editors use, is the schema that the reader's declarations generate.
+//! docs/scenario.schema.json, which editors use, is the schema that is generated from the declarations of the
+//! scenario reader.
 
 #[test]
 fn the_committed_schema_is_the_generated_one() {

@@ -39,7 +39,7 @@ async fn listed(program: &Program, token: &str) -> Answer {
 async fn the_threads_setting_sets_the_number_of_worker_threads() {
     for threads in [1, 16] {
         let program = Program::start(&["--threads", &threads.to_string()]);
-        program.until("they run", async |program| program.threads() >= threads).await;
+        program.until("the worker threads run", async |program| program.threads() >= threads).await;
         // The blocking threads of tokio, which read files, have the same name as its worker threads.
         assert!(program.threads() < threads + 8, "{}", program.threads());
         assert_eq!(program.client().await.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
@@ -284,7 +284,7 @@ async fn certificates_are_reloaded_only_as_matching_pairs() {
     assert_eq!(shown(&program, &authority).await, first);
     folder.write("tls.key", &two.key);
     program.until("the new certificate is used", async |program| shown(program, &authority).await != first).await;
-    program.until("it is logged", async |program| program.logged("tls.crt") && program.logged("is usable again")).await;
+    program.until("the recovery", async |program| program.logged("tls.crt") && program.logged("is usable again")).await;
 }
 
 #[tokio::test]
@@ -298,9 +298,9 @@ async fn a_server_without_scenarios_is_not_ready() {
     };
     assert_eq!(health(&program).await, ServingStatus::Serving);
     fs::remove_file(&path).unwrap();
-    program.until("not ready", async |program| health(program).await == ServingStatus::NotServing).await;
+    program.until("the server is not ready", async |program| health(program).await == ServingStatus::NotServing).await;
     let answer = program.client().await.call(EVALUATE, &[], frame(&proposal("european-force"))).await;
     assert_eq!(answer.code(), Code::NotFound);
     folder.write("a.yaml", source::EMBEDDED);
-    program.until("ready again", async |program| health(program).await == ServingStatus::Serving).await;
+    program.until("the server is ready again", async |program| health(program).await == ServingStatus::Serving).await;
 }

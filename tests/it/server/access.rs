@@ -39,7 +39,7 @@ fn tokens() -> Tokens {
     Tokens::read(&format!("tokens:\n{}", entries.concat())).unwrap()
 }
 
-/// A store with the bundled scenario and a draft.
+/// A store with the bundled scenario and a copy of it, named `draft`.
 fn store() -> Arc<Store> {
     let draft = source::EMBEDDED.replacen("scenario: ukraine-2025", "scenario: draft", 1);
     let scenarios: Vec<Compiled> =

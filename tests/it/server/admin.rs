@@ -116,7 +116,7 @@ async fn metrics_count_calls_and_connections() {
     for line in wanted {
         assert!(metrics.lines().any(|seen| seen.starts_with(&line)), "no `{line}` in\n{metrics}");
     }
-    assert!(!metrics.contains("By-a-stranger"), "a caller names metrics");
+    assert!(!metrics.contains("By-a-stranger"), "the name of an unknown method is in the metrics");
 }
 
 #[tokio::test]
@@ -153,8 +153,8 @@ async fn silent_connections_do_not_delay_probes() {
         stream.write_all(words).await.unwrap();
         silent.push(stream);
     }
-    assert_eq!(timeout(Duration::from_secs(5), get(address, "/livez")).await.expect("a probe waits").0, 200);
-    assert_eq!(timeout(Duration::from_secs(5), health(address)).await.expect("a probe waits"), ServingStatus::Serving);
+    assert_eq!(timeout(Duration::from_secs(5), get(address, "/livez")).await.expect("an answer").0, 200);
+    assert_eq!(timeout(Duration::from_secs(5), health(address)).await.expect("an answer"), ServingStatus::Serving);
 }
 
 #[tokio::test]
@@ -168,6 +168,6 @@ async fn connections_with_unfinished_headers_are_closed() {
     slow.write_all(b"GET /livez HTTP/1.1\r\nx-slow: ").await.unwrap();
     let mut read = Vec::new();
     let ended = timeout(PATIENCE, slow.read_to_end(&mut read)).await;
-    assert!(ended.is_ok(), "a connection that never ends its headers stays");
+    assert!(ended.is_ok(), "a connection stays open although its headers never end");
     assert_eq!(get(address, "/livez").await.0, 200);
 }

@@ -1,4 +1,6 @@
 //! AnalysisService over real sockets: answers, deadlines, limits, and callers that disconnect.
+//!
+//! An analysis that runs out of time is cut short: it ends with the results that it has found by then.
 
 use crate::support::pigeons::pigeons;
 use crate::support::{PATIENCE, Server, channel, quick};
@@ -220,7 +222,7 @@ async fn disconnected_callers_free_the_analysis_thread() {
 #[tokio::test(flavor = "multi_thread")]
 async fn equal_concurrent_requests_share_one_answer() {
     let server = hard(Duration::from_secs(4)).await;
-    // Connected beforehand, so that all calls join while the first analysis runs.
+    // All clients connect beforehand, so that all calls arrive while the first analysis runs.
     let mut clients = Vec::new();
     for _ in 0..20 {
         clients.push(client(&server).await);
@@ -232,7 +234,7 @@ async fn equal_concurrent_requests_share_one_answer() {
     server.until("detente_analyses_shared_total", |shared| shared == 19.0).await;
     let mut answers = Vec::new();
     for call in calls {
-        // A call that came earlier may have to end before the shared result is ready.
+        // The deadline of a call that came first may pass before the shared result is ready.
         match call.await.unwrap() {
             Ok(answer) => answers.push(answer.into_inner()),
             Err(status) => assert_eq!(status.code(), Code::DeadlineExceeded),

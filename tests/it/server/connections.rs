@@ -16,6 +16,7 @@ async fn a_connection_without_a_complete_preface_is_closed() {
         stream.write_all(words).await.unwrap();
         let begun = Instant::now();
         let _ = stream.read_to_end(&mut Vec::new()).await;
+        // The default handshake timeout.
         assert_eq!(begun.elapsed().as_secs(), 10);
     }
 }
@@ -27,6 +28,7 @@ async fn a_connection_that_does_not_answer_pings_is_closed() {
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     let begun = Instant::now();
     let _ = stream.read_to_end(&mut Vec::new()).await;
+    // The default keepalive interval of 60 s, and then the default keepalive timeout of 20 s.
     assert_eq!(begun.elapsed().as_secs(), 80);
 }
 
@@ -47,6 +49,7 @@ async fn old_connections_are_closed_at_staggered_times() {
     let mut seen = std::collections::BTreeSet::new();
     for age in ages {
         let age = age.await.unwrap();
+        // The default maximum age is 30 minutes, and varies by a tenth.
         assert!((27 * MINUTE..=33 * MINUTE).contains(&age.as_secs()), "{age:?}");
         seen.insert(age.as_secs());
     }

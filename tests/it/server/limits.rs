@@ -76,7 +76,7 @@ async fn begin(client: &Client, number: i32) -> (h2::client::ResponseFuture, h2:
 async fn calls_beyond_the_limit_are_shed_at_once_except_health_checks() {
     let (server, metrics) = slow(2).await;
     let client = server.client().await;
-    // Two calls, one running and one waiting, hold both permits.
+    // Each call needs a permit, and there are two. A running analysis has one, a waiting analysis the other.
     let first = begin(&client, 1).await;
     let _second = begin(&client, 2).await;
     let shed = timeout(PATIENCE, async {
@@ -376,7 +376,7 @@ async fn calls_that_are_reset_at_once_leave_nothing_behind() {
     for _ in 0..2_000 {
         match client.try_open(EVALUATE, &[]).await {
             Ok((answer, mut body)) => {
-                // The client's task has sent the headers.
+                // Let the client's task send the headers.
                 tokio::task::yield_now().await;
                 body.send_reset(h2::Reason::CANCEL);
                 drop(answer);
@@ -425,7 +425,7 @@ async fn unread_responses_are_limited_and_hold_no_permits() {
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "ANSWERS_UNREAD"));
     }
     assert_eq!(refusals(&metrics, "ANSWERS_UNREAD"), 20.0);
-    // Other connections still get permits and response budget.
+    // Other connections still get permits, and may have unread responses of their own.
     let other = server.client().await;
     for _ in 0..10 {
         assert_eq!(other.call(BATCH, &[], batch.clone()).await.code(), Code::Ok);
@@ -441,5 +441,5 @@ async fn unread_responses_are_limited_and_hold_no_permits() {
             }
         }
     };
-    timeout(PATIENCE, again).await.expect("dropping a response frees its budget");
+    timeout(PATIENCE, again).await.expect("a dropped response no longer counts as unread");
 }

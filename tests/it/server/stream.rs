@@ -104,7 +104,7 @@ async fn an_idle_stream_ends_with_a_reason() {
     let idle = Duration::from_secs(1);
     let server = Server::with(Settings { stream_idle: idle, drain: quick(), ..Settings::default() }).await;
     let (send, mut answers) = open(&server).await;
-    // The idle limit allows this long per message, however long the whole stream takes.
+    // The idle limit applies to the wait for each message, not to the whole stream.
     for at in 0..3 {
         sleep(idle / 2).await;
         send.send(request(&at.to_string())).await.unwrap();

@@ -17,6 +17,7 @@ use tonic::Code;
 const DOCUMENT: &str = include_str!("../../../docs/errors.md");
 const MIB: usize = 1024 * 1024;
 
+/// A situation in the words of docs/errors.md, and the path, the headers and the body of a call that leads to it.
 type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)], Bytes);
 
 fn cases() -> Vec<Case> {
@@ -81,7 +82,7 @@ async fn the_transport_answers_as_documented() {
         table += &format!("| {situation} | {code} | {message} |\n");
         server.assert_answers().await;
     }
-    assert!(DOCUMENT.contains(&table), "docs/errors.md should hold these rows:\n{table}");
+    assert!(DOCUMENT.contains(&table), "docs/errors.md should contain these rows:\n{table}");
 }
 
 #[tokio::test]

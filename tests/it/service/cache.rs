@@ -76,7 +76,7 @@ fn variant(
         terms.push(v1::Term { issue: "ceasefire_days".to_owned(), value: Some(Value::Quantity(days)) });
     };
     let same = match way {
-        // Another day, in most cases of the same edition.
+        // Another day. In most cases, the scenario is the same on both days.
         0 => {
             let day = other.as_of.as_mut().unwrap();
             day.day = if day.day == 14 { 13 } else { day.day + 1 };
@@ -164,7 +164,7 @@ fn ten_thousand_calls_that_differ_in_one_field_get_their_own_answers() {
             calls += 1;
         }
     }
-    // Otherwise the calls were too similar to prove anything.
+    // If too few calls had different answers, or too few had equal ones, the test would prove little.
     assert!(
         distinguished > calls / 3 && recognised > calls / 10,
         "{distinguished} distinguished, {recognised} recognised"

@@ -1,4 +1,5 @@
-//! Replaced revisions stay available for pins and page tokens, within limits.
+//! A revision is a hash of a scenario's content. When a scenario is replaced, its past revision stays available, within
+//! limits, to requests that pin it (ask for it by name) and to page tokens.
 
 use detente::error::ApiError;
 use detente::schema::proto::v1;

@@ -198,7 +198,7 @@ fn not_recorded_clear_and_not_held_red_lines_are_distinguished() {
         outlines(&asked),
         [(1, 9, None, None), (10, 19, Some(NotRecorded), Some(Crossed)), (20, 31, Some(Crossed), Some(NotHeld))]
     );
-    // A period within one edition, and a period of one day.
+    // A period in which nothing changes, and a period of one day.
     let day = |day| Some(Date { year: 2025, month: 1, day });
     (asked.from, asked.to) = (day(12), day(18));
     assert_eq!(outlines(&asked), [(12, 18, None, None)]);
@@ -223,7 +223,7 @@ fn not_recorded_clear_and_not_held_red_lines_are_distinguished() {
     assert_eq!(fields(service.evaluate_history(&asked).unwrap_err()), ["hypotheses[0].drop_red_line"]);
 }
 
-/// A scenario with `lines` red lines that begin on each of `days` days.
+/// A service with a scenario of `lines` red lines, whose first days are spread over `days` days.
 fn busy(lines: usize, days: usize) -> RedLines {
     let mut yaml = String::from(
         "scenario: test\ntitle: T\ncovers: {from: 2020-01-01, to: 2025-01-31}\nas_of: 2025-01-31\n\
@@ -253,8 +253,8 @@ fn a_history_beyond_the_work_limit_is_rejected() {
     };
     let service = busy(2_000, 501);
     assert_eq!(fields(service.evaluate_history(&asked(None)).unwrap_err()), ["to"]);
-    // With one day less, 500 editions of 2,000 red lines are a million, which is the limit. All are clear, so the
-    // answer fits.
+    // With one day less, 2,000 red lines are evaluated for 500 days: a million evaluations, which is the limit. All red
+    // lines are clear, so the answer fits.
     let to = jiff::civil::date(2020, 1, 1) + jiff::Span::new().days(499);
     let to = Date { year: to.year().into(), month: to.month().into(), day: to.day().into() };
     assert_eq!(service.evaluate_history(&asked(Some(to))).unwrap().spans.len(), 500);
@@ -355,7 +355,8 @@ fn a_history_counts_what_added_lines_cost() {
         }],
         ..Default::default()
     };
-    // The conditions have 462 cubes, and 330 negated: about 39,000 steps on each day.
+    // `size(m) >= 5` compiles to 462 conjunctions of tests, and its negation to 330. The added red line therefore costs
+    // about 39,000 steps for each day.
     assert!(service.evaluate_history(&asked("size(m) >= 5", 20)).is_ok());
     assert_eq!(fields(service.evaluate_history(&asked("size(m) >= 5", 31)).unwrap_err()), ["to"]);
     assert!(service.evaluate_history(&asked("a", 31)).is_ok());

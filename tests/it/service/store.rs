@@ -37,5 +37,5 @@ fn the_order_of_files_decides_the_default_scenario_and_nothing_else() {
     let twice = detente::serving::Store::new(
         source::load(&[]).unwrap().into_iter().chain(source::load(&[]).unwrap()).collect(),
     );
-    assert!(twice.is_err(), "two scenarios of one id");
+    assert!(twice.is_err(), "a store accepts two scenarios with the same id");
 }

@@ -17,7 +17,7 @@ fn combinations_are_the_products_of_what_conditions_distinguish() {
     let (little, much) = ((RAIN, Answer::Range { min: 0, max: 50 }), (RAIN, Answer::Range { min: 51, max: 100 }));
     let expected = [[flag(false), little], [flag(false), much], [flag(true), little], [flag(true), much]];
     assert_eq!(problem.combinations(&[DROUGHT, RAIN]).unwrap(), expected);
-    // Seven gates have 128 subsets.
+    // Seven gates have 128 subsets, more than a sweep allows.
     assert_eq!(problem.combinations(&[GATES]), Err(TooManyCasesError));
 }
 

@@ -1,4 +1,4 @@
-//! The two styles in which a file's tree is written.
+//! Writes the tree of a generated scenario file as YAML in two styles, which differ in spelling but not in content.
 
 use super::Node;
 use std::fmt::Write;

@@ -1,4 +1,5 @@
-//! Answers: the acceptance cases, the terms that settle an open red line, and the resources behind an answer.
+//! Answers about the bundled scenario: known results of evaluations, and the scenario, proposals and red lines behind
+//! an answer. For an undetermined red line, an answer lists settlements: terms that would cross it, or clear it.
 
 use super::{SCENARIO, choice, client, day, evaluate, members, named, own, refused, strings, term};
 use detente::schema::proto::v1;

@@ -1,4 +1,4 @@
-//! RedLineService over a real socket: acceptance cases, each kind of rejection with its details, and pagination.
+//! RedLineService over a real socket: known results, each kind of rejection with its details, and pagination.
 
 mod answers;
 mod lists;

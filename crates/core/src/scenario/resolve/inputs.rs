@@ -170,10 +170,10 @@ impl Resolver<'_> {
         let kind = entry.kind.as_ref()?;
         let wants = |wanted: Kind| kind.value == wanted;
         let misplaced = [
-            (entry.options.as_ref().map(|list| list.place), Kind::Choice, "only the kind `choice` has `options`"),
-            (entry.members.as_ref().map(|list| list.place), Kind::Members, "only the kind `members` has `members`"),
-            (entry.unit.as_ref().map(|unit| unit.place), Kind::Quantity, "only the kind `quantity` has a `unit`"),
-            (entry.range.as_ref().map(|range| range.place), Kind::Quantity, "only the kind `quantity` has a `range`"),
+            (entry.options.as_ref().map(|list| list.place), Kind::Choice, "`options` is only for the kind `choice`"),
+            (entry.members.as_ref().map(|list| list.place), Kind::Members, "`members` is only for the kind `members`"),
+            (entry.unit.as_ref().map(|unit| unit.place), Kind::Quantity, "`unit` is only for the kind `quantity`"),
+            (entry.range.as_ref().map(|range| range.place), Kind::Quantity, "`range` is only for the kind `quantity`"),
         ];
         for (place, owner, message) in misplaced {
             if let Some(place) = place.filter(|_| !wants(owner)) {
