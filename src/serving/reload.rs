@@ -112,7 +112,7 @@ impl Reloads {
                 warn!(
                     target: LOG_TARGET,
                     what, file = fault.file,
-                    "cannot be used; what was read from it before, if anything, stays in use: {}",
+                    "cannot be used, so its last valid content, if any, stays in use: {}",
                     fault.message
                 );
             }

@@ -222,7 +222,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     odd.write_all(b"\x01\x02\r\n\r\n").await.unwrap();
     let _ = odd.read_to_end(&mut Vec::new()).await;
     for (text, logged) in [
-        ("tokens: broken".to_owned(), "the previous content stays in use"),
+        ("tokens: broken".to_owned(), "its last valid content, if any, stays in use"),
         (format!("tokens:\n{}", entry("b", "b", "analyst", "")), "reloaded: "),
     ] {
         OpenOptions::new().write(true).truncate(true).open(&tokens).unwrap().write_all(text.as_bytes()).unwrap();
