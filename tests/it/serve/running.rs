@@ -67,7 +67,13 @@ async fn files_are_reloaded_on_sighup() {
     folder.write("tokens.yaml", "tokens: broken");
     fs::write(scenarios.join("b.yaml"), "broken").unwrap();
     let reports = |program: &Program| {
-        program.log.lock().unwrap().iter().filter(|line| line.contains("cannot be used, so its last valid content")).count()
+        program
+            .log
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|line| line.contains("cannot be used, so its last valid content"))
+            .count()
     };
     program.until("both faults are logged", async |program| reports(program) == 2).await;
     assert_eq!(listed(&program, "new").await.code(), Code::Ok);
