@@ -138,7 +138,7 @@ impl Keys {
             let place = at + 1;
             if PRIVATE_MEMBERS.iter().any(|part| value.get(part).is_some()) {
                 return Err(CredentialFileError(format!(
-                    "key {place} has a private or symmetric member; list public keys only, and replace this key"
+                    "key {place} contains a private or symmetric key; list public keys only, and replace this key"
                 )));
             }
             let allowed = |algorithm: &Algorithm| rules.algorithms.contains(&JwtAlgorithm(*algorithm));

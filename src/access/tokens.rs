@@ -83,7 +83,8 @@ impl<'a> Entry<'a> {
 fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, CredentialFileError> {
     if value.is_block_scalar() {
         return Err(CredentialFileError(format!(
-            "line {}: a name cannot be a block scalar (`|` or `>`), whose end nothing marks; write the name without it",
+            "line {}: a name cannot be a block scalar (`|` or `>`), because a truncated one cannot be detected; write \
+             the name on one line, without `|` or `>`",
             value.line()
         )));
     }
@@ -106,8 +107,8 @@ fn unreadable(line: usize) -> CredentialFileError {
 
 fn malformed(line: usize) -> CredentialFileError {
     CredentialFileError(format!(
-        "line {line}: invalid token file; expected only a list `tokens`, each entry with just `caller`, `sha256`, `role` \
-         (reader or analyst) and `scenarios` (all, or a list of ids)"
+        "line {line}: invalid token file; expected only a list `tokens`, each entry with just `caller`, `sha256`, \
+         `role` (reader or analyst) and `scenarios` (all, or a list of ids)"
     ))
 }
 

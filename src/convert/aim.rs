@@ -154,10 +154,12 @@ pub fn to_validated(
     let terms = match fields.subject {
         None => {
             if !fields.overrides.is_empty() {
-                violations.add("overrides", "there is no proposal whose terms these could replace: give one, or pins");
+                let text = "these replace terms of a proposal, but none is given; give a proposal, or use pins";
+                violations.add("overrides", text);
             }
             if !fields.cleared_issues.is_empty() {
-                violations.add("cleared_issues", "there is no proposal whose terms could be removed: give one");
+                let text = "these remove terms of a proposal, but none is given; give a proposal";
+                violations.add("cleared_issues", text);
             }
             None
         }

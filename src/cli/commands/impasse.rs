@@ -86,7 +86,7 @@ pub(super) fn impasse_text(impasse: &v1::Impasse) -> String {
         out += &sets(impasse.conflicts.iter().map(|conflict| conflict.red_lines.as_slice()));
     }
     if !impasse.concessions.is_empty() {
-        out += "\nMinimal concessions, softest first (softening one of them below the floor lets a package pass):\n";
+        out += "\nMinimal concessions, softest first (a package passes if all red lines of one are softened):\n";
         out += &sets(impasse.concessions.iter().map(|concession| concession.red_lines.as_slice()));
     }
     if !impasse.in_no_conflict.is_empty() {

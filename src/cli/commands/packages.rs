@@ -153,7 +153,10 @@ impl SearchResult {
         out += &wrapped(&summary.summary, 0);
         if summary.packages != summary.packages_by_integer {
             out += &wrapped(
-                &format!("Counted with every integer as a package of its own: {}.", summary.packages_by_integer),
+                &format!(
+                    "Number of packages if every integer counts as a package of its own: {}.",
+                    summary.packages_by_integer
+                ),
                 0,
             );
         }

@@ -74,7 +74,7 @@ pub(crate) fn outline_words(outline: &v1::FindingOutline) -> String {
 
 /// The hypotheses of an answer in one sentence; `None` if there are none.
 pub(crate) fn supposing(suppositions: &[String]) -> Option<String> {
-    (!suppositions.is_empty()).then(|| format!("Supposing: {}, which nobody has stated", suppositions.join("; ")))
+    (!suppositions.is_empty()).then(|| format!("Supposing (nobody has stated this): {}", suppositions.join("; ")))
 }
 
 /// The id at the end of a resource name.

@@ -46,7 +46,7 @@ pub fn summary(found: &Amendments, unrecorded: usize) -> String {
         ([first, ..], _) if first.answers.is_empty() => "The proposal passes as it is. That is not consent.".to_owned(),
         (all, _) => {
             let ways = counted(all.len(), "nearest amendment");
-            format!("{ways}, by distance: nothing nearer passes. That they pass is not consent.")
+            format!("{ways}, in order of distance; no nearer package passes. Passing is not consent.")
         }
     };
     lead + &not_recorded(unrecorded) + incomplete(found.cut_short)

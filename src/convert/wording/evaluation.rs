@@ -76,7 +76,10 @@ pub fn summary(scenario: &Scenario, evaluation: &Evaluation, supposed: usize) ->
     let open = evaluation.findings.iter().filter(|finding| finding.status == Status::Undetermined).count();
     let lead = match evaluation.verdict {
         Verdict::Unopposed => {
-            format!("Unopposed: no recorded red line is crossed or open on {}; that is not consent.", evaluation.day)
+            format!(
+                "Unopposed: no recorded red line is crossed or undetermined on {}; that is not consent.",
+                evaluation.day
+            )
         }
         verdict => format!("{}: {}.", capitalised(verdict_word(verdict)), clauses.join("; ")),
     };

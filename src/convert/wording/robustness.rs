@@ -34,7 +34,9 @@ pub fn assumptions(used: &[BindingProbability]) -> Vec<String> {
             "The probabilities are not this service's: {request} stated by the request for a red line, {firmness} by \
              the request for a firmness, {author} by the scenario's author."
         ),
-        "Open terms and circumstances have no probability: they give a least and a greatest value.".to_owned(),
+        "Open terms and circumstances have no probability. Where a result depends on them, it is a range from its \
+         lowest to its highest value."
+            .to_owned(),
     ]
 }
 
@@ -51,9 +53,11 @@ pub fn summary(found: &Robustness, unrecorded: usize, limit: Option<SearchLimit>
     sentences.extend(found.proposal.map(|range| lead("the proposal", range)));
     match &found.best {
         Some(best) if sentences.is_empty() => sentences.push(lead("the best package", best.probability)),
-        Some(best) => sentences.push(format!("That of the best package is {}.", in_words(best.probability))),
+        Some(best) => {
+            sentences.push(format!("For the best package, this probability is {}.", in_words(best.probability)));
+        }
         None if found.cut_short.is_none() => {
-            sentences.push("No package meets pins, goal and constraints.".to_owned());
+            sentences.push("No package meets the pins, the goal and the constraints.".to_owned());
         }
         None => {}
     }

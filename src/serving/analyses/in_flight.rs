@@ -177,6 +177,6 @@ impl<Q, T, P> InFlight<Q, T, P> {
     /// Returns the payload of the job's panic to the first waiter, and a text that explains the panic to the others.
     pub(super) fn panic(&self) -> Box<dyn Any + Send> {
         let payload = locks::lock(&self.panic).take();
-        payload.unwrap_or_else(|| Box::new("the analysis that this call shared with another panicked"))
+        payload.unwrap_or_else(|| Box::new("the analysis, which this call shared with another, panicked"))
     }
 }

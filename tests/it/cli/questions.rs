@@ -198,9 +198,10 @@ fn hypotheses_apply_in_order_and_are_marked() {
     let head: Vec<&str> = head.split_whitespace().collect();
     assert_eq!(
         head.join(" "),
-        "Supposing: ru-no-nato-forces is not held; ru-no-foreign-forces is held as negotiable; ukraine rejects \
-         force_mandate == \"coalition\" (tentative), as supposed-1; ukraine requires sanctions == \"keep\" || \
-         ceasefire_scope != \"all_fronts\" (firm), as supposed-2; guarantors_willing is unknown, which nobody has stated"
+        "Supposing (nobody has stated this): ru-no-nato-forces is not held; ru-no-foreign-forces is held as \
+         negotiable; ukraine rejects force_mandate == \"coalition\" (tentative), as supposed-1; ukraine requires \
+         sanctions == \"keep\" || ceasefire_scope != \"all_fronts\" (firm), as supposed-2; guarantors_willing is \
+         unknown"
     );
     assert!(text.contains("\n  ru-no-foreign-forces, russia (negotiable) (hypothetical)\n"), "{text}");
     assert!(text.contains("\n  uk-needs-us-backing, united_kingdom (firm)\n"), "{text}");
@@ -232,7 +233,7 @@ fn hypotheses_apply_to_histories_and_comparisons() {
     let text = prints(&[&["history", "jeddah-ceasefire"], &drop[..]].concat());
     assert!(text.starts_with(
         "jeddah-ceasefire from 2022-02-24 to 2025-03-14\n\
-         Supposing: ua-no-regrouping-pause is not held, which nobody has stated\nscenarios/"
+         Supposing (nobody has stated this): ua-no-regrouping-pause is not held\nscenarios/"
     ));
     let added = ["--suppose", "france rejects \"france\" in force_contributors"];
     let text = prints(&[&["compare"], &added[..]].concat());

@@ -335,7 +335,7 @@ fn faults_of_a_profile_are_reported_with_both_positions() {
         (
             "<item index=\"2\" value=\"нет\" evaluation=\"0\"/>",
             "",
-            "20:5: the profile has no evaluation of the option `нет` (declared at in/market.xml:19:9) of `import`",
+            "20:5: the profile has no evaluation of `нет`, the option of `import` at in/market.xml:19:9",
         ),
         (
             "<item index=\"2\" value=\"нет\"",

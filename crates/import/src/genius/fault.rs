@@ -142,7 +142,7 @@ pub enum GeniusError {
     MissingWeight { issue: String, index: u32, at: Place },
     #[error("`{issue}` at {at} has no option `{option}`")]
     UnknownOption { issue: String, option: String, at: Place },
-    #[error("the profile has no evaluation of the option `{option}` (declared at {at}) of `{issue}`")]
+    #[error("the profile has no evaluation of `{option}`, the option of `{issue}` at {at}")]
     MissingEvaluation { issue: String, option: String, at: Place },
     #[error("`{found}` is not a supported function type; expected linear")]
     NotLinear { found: String },

@@ -174,7 +174,7 @@ fn meaning_text(before: &Stated, after: &Stated, meaning: Option<Meaning>) -> St
         Some(Meaning::Other) => "in different cases",
     };
     let same_words =
-        if before == after { " with the same text: the definition of a name in it has changed" } else { "" };
+        if before == after { ", though the text is the same: the definition of a name in it has changed" } else { "" };
     format!("{happens} {cases}{same_words}")
 }
 

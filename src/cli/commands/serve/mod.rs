@@ -95,7 +95,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
         info!(
             target: LOG_TARGET,
             %address,
-            "admin listener on {address}: health, metrics, in plaintext, {}",
+            "admin listener on {address}: health and metrics in plaintext, {}",
             reach(&address)
         );
     }

@@ -218,7 +218,7 @@ async fn a_job_that_panics_makes_only_its_waiters_panic() {
             let panic = tokio::spawn(async move { ticket.answer().await }).await.unwrap_err().into_panic();
             texts.push(*panic.downcast_ref::<&str>().unwrap());
         }
-        assert_eq!(texts, ["on purpose", "the analysis that this call shared with another panicked"]);
+        assert_eq!(texts, ["on purpose", "the analysis, which this call shared with another, panicked"]);
         assert!(analyses.inner.in_flight.is_empty());
     }
     // The panics have not reduced the number of threads.

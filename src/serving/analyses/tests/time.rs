@@ -141,7 +141,7 @@ async fn joining_with_a_later_deadline_extends_the_time_and_leaving_shortens_it(
     let analyses = analyses(1, 0, LONG);
     let mut first = obedient(&analyses, Some(Instant::now() + 1_000 * MS));
     let second = obedient(&analyses, Some(Instant::now() + LONG));
-    assert_eq!(counts(&analyses).shared, 1, "this machine takes a second for two calls");
+    assert_eq!(counts(&analyses).shared, 1, "this machine took more than a second for two calls");
     std::thread::sleep(1_200 * MS);
     assert_eq!(counts(&analyses).running, 1);
     let left = Instant::now();
