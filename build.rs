@@ -15,7 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
 
-    // Generate code only for the files whose types the program uses. Of the others, only clients use the descriptors.
+    // Generate code only for the files whose types the program uses. The other files need no code: only their
+    // descriptors are used.
     let mut generated = compiler.file_descriptor_set();
     generated.file.retain(|file| {
         matches!(file.package(), "detente.v1" | "google.type") || file.name().ends_with("/timestamp.proto")

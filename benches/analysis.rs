@@ -1,8 +1,9 @@
 //! The cost of the analyses, without the network.
 //!
 //! `cargo bench --bench analysis`. Measures analyses of the bundled scenario: the time includes the conversion of the
-//! request and, if the name ends with "from the file on", reading and compiling the scenario file. It then measures how
-//! long it takes to read a generated scenario with more than 1e30 packages and to count these packages exactly.
+//! request and, if the name of the measurement ends with "from the file on", reading and compiling the scenario file.
+//! It then measures how long it takes to read a generated scenario with more than 1e30 packages and to count these
+//! packages exactly.
 
 #[path = "growth/scenarios.rs"]
 mod scenarios;

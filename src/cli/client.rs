@@ -369,7 +369,7 @@ impl Client {
                         // The slot of a request is sent before the request, so a ready slot comes before its answer.
                         biased;
                         slot = slots.recv() => slot,
-                        // The next request may take long to arrive; the end of the stream is reported at once.
+                        // Report the end of the stream at once, because the next request may take long to arrive.
                         ended = answers.message() => {
                             let why = ended.map_or_else(|status| status, |_| early());
                             return Err(StreamError::Server(why));

@@ -60,7 +60,7 @@ impl ValidatedRequest {
     fn identity(&self) -> impl Eq + Hash + '_ {
         let Self { question, goal, terms, suppositions } = self;
         let SearchQuestion { compiled, day, supposed, circumstances, aim } = question;
-        // The text of the goal stands for the compiled condition.
+        // The text of the goal is compared in place of its compiled condition.
         let Aim { pins, goal: _, floor, counts } = aim;
         let scenario = compiled.scenario();
         // The suppositions mention every hypothesis, but shorten the conditions of added red lines and leave out their

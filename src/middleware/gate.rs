@@ -1,7 +1,7 @@
 //! Gates, which admit or reject calls by their headers, before the body is read.
 //!
-//! The response body holds the answer's part of the response budget, which bounds the memory of unread answers, until
-//! the client has read it. Must not know what a gate checks.
+//! The response budget bounds the memory of unread answers. Until the client has read an answer, the response body
+//! holds the answer's part of this budget. Must not know what a gate checks.
 
 use crate::error::ApiError;
 use crate::middleware::refusal::{OptionalBody, OrRefusal, refuse};

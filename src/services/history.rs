@@ -1,7 +1,7 @@
 //! `EvaluateHistory`: one proposal on every day between two days, with unchanged days joined to spans.
 //!
 //! An edition is a range of days on which nothing in the scenario changes, so that one evaluation covers all of its
-//! days. Owns the maximum that one call may compute. Must not know how an evaluation is computed.
+//! days. Owns the limit on the work of one call. Must not know how an evaluation is computed.
 
 use crate::convert::date::{from_date, to_date};
 use crate::convert::evaluation::from_outline;

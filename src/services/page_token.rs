@@ -1,4 +1,5 @@
-//! Page tokens: the position at which the next page of a list begins, its revision, and the hash of its query.
+//! Page tokens, each of which contains the position at which the next page of a list begins, the revision to which the
+//! list belongs, and the hash of the list's query.
 //!
 //! A token is self-contained: any replica that has the revision can continue the list. The checksum detects
 //! accidental changes. It does not authenticate a token, because a forged token gives access to nothing that a request

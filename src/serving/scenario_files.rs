@@ -195,8 +195,8 @@ impl ScenarioFiles {
         };
         let mut claims: Vec<_> =
             states.iter().filter_map(|(path, state)| Some((path, state.good.as_ref()?, state.now.is_err()))).collect();
-        // Files that are usable now come first, then the order is that of their paths, so that every replica chooses
-        // the same one of two usable files with the same scenario.
+        // Sort files that are usable now before the others, and then by path. Every replica then chooses the same one
+        // of two usable files with the same scenario.
         claims.sort_by_key(|(path, _, is_stale)| (*is_stale, *path));
         for (path, compiled, is_stale) in claims {
             let id = &compiled.scenario().id;

@@ -1,8 +1,8 @@
 //! The packages (deals) that pass and are nearest to a proposal, found by trying every way to keep or change each
 //! issue.
 //!
-//! A package passes if it meets the goal, the pins and the constraints of a question and crosses no red line that
-//! counts.
+//! A package passes if it meets the goal (a condition), the pins (terms that it must have) and the constraints of a
+//! question, and crosses no red line that counts.
 
 use super::search::{Search, place};
 use super::world::{Knowledge, Value};

@@ -1,7 +1,8 @@
 //! The passing packages nearest to a proposal, and the reason for each of their changes.
 //!
-//! A package passes if it meets the pins and the goal of the question, breaks no constraint and crosses no counted red
-//! line. A red line counts if the question asks for its party, and if it is at least as firm as the question's floor.
+//! A package is a possible deal. It passes if it meets the pins (terms that it must have) and the goal (a condition) of
+//! the question, breaks no constraint and crosses no counted red line. A red line counts if the question asks for its
+//! party, and if it is at least as firm as the question's floor.
 //!
 //! Owns the distance between a proposal and a package: four numbers, compared in turn. The search minimizes one number
 //! after another. It raises a bound on this number from below until the solver finds a package, while the earlier
@@ -87,7 +88,7 @@ pub struct Amendment {
     pub answers: Vec<(InputIndex, Answer)>,
     /// The steps, in the scenario's order of issues and members; one step for each changed member.
     pub steps: Vec<AmendmentStep>,
-    /// The red lines that the amended proposal certainly crosses although they do not count.
+    /// The red lines that the amended proposal certainly crosses, but that do not count for the question.
     ///
     /// They are crossed with a firmness below the floor, or held by parties whose red lines do not count. Each entry is
     /// the position of the red line and the lowest possible firmness of the crossing.
@@ -252,7 +253,7 @@ fn steps_of(
             continue;
         }
         let was_open = (was_in | was_out) & bit == 0;
-        // Without this step, the member keeps its old state.
+        // The answer without this step: the member keeps its old state.
         let includes = now_in & !bit | was_in & bit;
         let excludes = now_out & !bit | was_out & bit;
         steps.push((AmendmentStepKind::Member { member, inside }, members_answer(includes, excludes, all), was_open));
@@ -326,7 +327,8 @@ impl<'a> NearestSearch<'a> {
         let mut held: Vec<Lit> = Vec::new();
         let mut reached = [0; 4];
         for (at, measure) in self.measures.iter_mut().enumerate() {
-            // While all earlier numbers equal those of `least`, this number is not below its counterpart in `least`.
+            // The distance is not below `least`. So if all earlier numbers equal those of `least`, this number is at
+            // least its counterpart in `least`.
             let mut bound = if reached.iter().zip(floor).take(at).all(|(reached, floor)| *reached == floor) {
                 floor.get(at).copied().unwrap_or_default()
             } else {
@@ -347,7 +349,8 @@ impl<'a> NearestSearch<'a> {
             }
         }
         let chosen = self.first_in_order(held)?;
-        // Rule out packages that change all issues that this package changes: they are not a different way to pass.
+        // Rule out every package that changes at least the issues that this one changes: it is not a different way to
+        // pass.
         let touched = self.touched.iter().copied().filter(|touched| self.solver.held(*touched));
         let blocked: Vec<Lit> = touched.map(|touched| !touched).collect();
         self.solver.add(&blocked);

@@ -1,8 +1,9 @@
 //! Bargaining solutions among the efficient points, with a disagreement point that the request states.
 //!
-//! An efficient point is a combination of utilities that no other package improves for one party without a loss for
-//! another. The disagreement point is each party's utility without a deal, and a gain is what a deal adds to it. Owns
-//! the Nash and the Kalai-Smorodinsky solution over a finite set of points. Must not know of packages.
+//! A package is a possible deal. An efficient point is a combination of utilities that no other package improves for
+//! one party without a loss for another. The disagreement point is each party's utility without a deal, and a gain is
+//! what a deal adds to it. Owns the Nash and the Kalai-Smorodinsky solution over a finite set of points. Must not know
+//! of packages.
 
 use super::index::PointIndex;
 use super::utilities::Utilities;

@@ -1,6 +1,8 @@
-//! The bounds of one question, its remaining work, and the reasons for which a search stops early.
+//! The limits on the work of one question, how much of that work is left, and the reasons for which a search stops
+//! early.
 //!
-//! Owns no clock: the caller's `stop` function says when to stop. Must not know of any particular question.
+//! A question is what a caller asks an analysis, such as which packages pass. This module has no clock: the caller's
+//! `stop` function says when to stop. Must not know what a question asks.
 
 use detente_core::engine::NotCoveredError;
 use std::cell::Cell;
@@ -20,9 +22,10 @@ pub struct Bounds {
     ///
     /// A fold walks a decision diagram from its terminals to its root and computes a value for each node.
     pub bytes: usize,
-    /// The maximum number of conflicts of all SAT searches of the question; default 5,000,000.
+    /// The maximum number of conflicts in all SAT searches of the question together; default 5,000,000.
     ///
-    /// Here, a conflict is a contradiction that the SAT solver runs into, and measures the work of the solver.
+    /// Here, a conflict is a contradiction that the SAT solver runs into, not a set of red lines. The number of
+    /// conflicts measures the work of the solver.
     pub conflicts: usize,
     /// The maximum size of a clause set that requires at most `n` of `m` literals to hold; default 1,000,000.
     ///
@@ -67,7 +70,7 @@ pub enum SearchLimit {
     #[error("the time ran out")]
     Deadline,
     /// The question exceeded one of its [`Bounds`].
-    #[error("the question exceeds the work that one question may take")]
+    #[error("the question needs more work than one question may take")]
     Work,
     /// There are more results than the requested maximum.
     #[error("there are more results than the maximum")]

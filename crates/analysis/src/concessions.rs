@@ -1,12 +1,12 @@
-//! The minimal concessions, in their order: the minimal correction sets of the counted lines.
+//! The minimal concessions, one after another. They are the minimal correction sets of the counted lines.
 //!
 //! A counted line is a red line that a passing package must not cross. A concession is a set of counted lines such that
 //! a package passes if these lines are softened, which means that the package may cross them.
 //!
-//! Owns the search by ascending firmness of a concession's firmest line and, among equals, by ascending size. In this
-//! order, the proper subsets of a set come first. A concession that is found rules out all its supersets. So every set
-//! found is minimal, and a search that stops early returns the first sets of the order. Must not know of cubes or
-//! issues.
+//! Owns the search and its order. A concession comes before another if its firmest line is less firm or, if their
+//! firmest lines are equally firm, if it has fewer lines. In this order, the proper subsets of a set come before the
+//! set. A concession that is found rules out all its supersets. So every set found is minimal, and a search that stops
+//! early returns the first sets of the order. Must not know of cubes or issues.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::encoding::Encoding;
@@ -69,7 +69,8 @@ impl<'a> Softening<'a> {
             base.push(searching);
             let mut size = 0;
             while self.solver.solve(&base)? {
-                // A concession is left at this level of firmness: find the size of the smallest one.
+                // At least one concession at this level of firmness has not been found yet: find the size of the
+                // smallest one.
                 let size_found = loop {
                     size += 1;
                     let mut assumptions = base.clone();

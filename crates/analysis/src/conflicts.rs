@@ -68,8 +68,8 @@ pub(super) fn conflicts(
             }
             continue;
         }
-        // A package honours the set. Extend the honoured lines to a maximal set; the remaining lines are a minimal
-        // concession that the set does not hit.
+        // A package honours all lines of the set, so the set is not a conflict. Extend the lines that this package
+        // honours until no line can be added. The remaining lines are a minimal concession, which the set does not hit.
         let mut kept = softening.honoured_last();
         for line in taken.indices() {
             if kept.contains(&line) {

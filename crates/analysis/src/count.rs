@@ -1,6 +1,7 @@
 //! Exact counts of the packages that a decision diagram admits, that is, for which it is true.
 //!
-//! Owns the weights by which values are counted. Must not know of parties or red lines.
+//! Owns the weights, which say how often a value counts: an interval may count once, or once for each integer in it.
+//! Must not know of parties or red lines.
 
 use super::budget::{Budget, SearchLimit};
 use super::diagram::{Coordinate, CoordinateKind, Diagrams};

@@ -19,7 +19,8 @@ pub(super) struct Decimal {
 impl Decimal {
     /// Returns the shortest decimal that parses to this number; `None` if it has too many digits.
     pub(super) fn shortest(number: f64) -> Option<Self> {
-        // `Display` of `f64` writes no exponent, and the fewest digits that distinguish the number from its neighbours.
+        // `Display` of `f64` never writes an exponent, and writes only as many digits as distinguish the number from
+        // its neighbours.
         let text = format!("{number}");
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
         let written = format!("{whole}{fraction}");

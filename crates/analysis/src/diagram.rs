@@ -1,7 +1,7 @@
 //! Decision diagrams over the answers to all issues, and over the inputs and bindings that decide a probability.
 //!
-//! A diagram decides coordinate by coordinate. A coordinate is an input, one member of an input, or a binding: whether
-//! a red line binds, which means that a crossing would in fact undo a deal.
+//! A diagram decides coordinate by coordinate. A coordinate is an input (an issue or a circumstance), one member of an
+//! input, or a binding: whether a red line binds, which means that a crossing would in fact undo a deal.
 //!
 //! Owns the encoding of a coordinate's value as bits, each of which is a variable of the diagram. An input with options
 //! or intervals takes as many adjacent bits as its number of values requires, the highest bit first; a member or a
@@ -99,7 +99,7 @@ impl<'a> Diagrams<'a> {
         let mut push = |kind: CoordinateKind, count: usize| -> Result<(), SearchLimit> {
             let bits = u16::try_from(usize::BITS - count.saturating_sub(1).leading_zeros()).unwrap_or(u16::MAX);
             coordinates.push(Coordinate { kind, count, first, bits });
-            // `biodivine_lib_bdd` supports a few variables fewer than `u16::MAX`.
+            // The maximum number of variables in `biodivine_lib_bdd` is a little below `u16::MAX`.
             first = first.checked_add(bits).filter(|bits| *bits < u16::MAX - 8).ok_or(SearchLimit::Work)?;
             Ok(())
         };
@@ -158,7 +158,7 @@ impl<'a> Diagrams<'a> {
         operation: impl Fn(Option<bool>, Option<bool>) -> Option<bool> + Copy,
     ) -> Result<Bdd, SearchLimit> {
         self.budget.check()?;
-        // An operation visits each pair of nodes at most once, so a small product needs no dry run.
+        // An operation visits each pair of nodes at most once, so no dry run is needed if the number of pairs is small.
         let bounds = &self.budget.bounds;
         if one.size().saturating_mul(other.size()) > bounds.steps {
             Bdd::check_binary_op(bounds.steps, one, other, operation).ok_or(SearchLimit::Work)?;
@@ -243,7 +243,7 @@ impl<'a> Diagrams<'a> {
             let member = u8::try_from(bit % 64).unwrap_or(u8::MAX);
             let coordinate = self.members.get(&(literal.input, member)).and_then(|at| self.coordinates.get(*at));
             if let Some(coordinate) = coordinate {
-                // A member that is forbidden to be in is out, and the reverse.
+                // A member that must not be in is out, and a member that must not be out is in.
                 test = test.and(&self.bit(coordinate, 0, bit >= 64));
             }
         }

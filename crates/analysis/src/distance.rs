@@ -38,8 +38,8 @@ impl DistanceLiterals {
                     .collect();
                 let is_within = |literal: &Lit| stay.contains(literal);
                 for literal in values {
-                    // The clauses work in both directions. `changed` must hold if the value is outside of those that
-                    // the proposal allows, because it is counted. It must not hold otherwise, because amendments are
+                    // The clauses work in both directions. `changed` must hold if the proposal does not allow the
+                    // value, because changes are counted. It must not hold otherwise, because amendments are
                     // distinguished by the issues that they change.
                     solver.add(&if is_within(literal) { [!*literal, !changed] } else { [!*literal, changed] });
                 }
@@ -82,8 +82,8 @@ impl DistanceLiterals {
     fn add_cuts(&mut self, solver: &mut Solver<'_>, values: &[Lit], possible: u128) {
         let (first, last) =
             (possible.trailing_zeros() as usize, 127usize.saturating_sub(possible.leading_zeros() as usize));
-        // On each side, the literal of a cut holds if the chosen interval is beyond the cut, and implies the literal of
-        // the next nearer cut.
+        // On each side, the literal of a cut holds if the chosen interval is beyond the cut. It implies the literal of
+        // the next cut towards the possible intervals.
         let above: Vec<Lit> = values.iter().skip(last + 1).copied().collect();
         let below: Vec<Lit> = values.iter().take(first).rev().copied().collect();
         for side in [above, below] {

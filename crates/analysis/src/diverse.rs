@@ -1,7 +1,9 @@
 //! Packages that differ from each other: each next package prefers the values that earlier packages use least.
 //!
-//! Owns the usage counts and the fold over the diagram of all packages that minimizes them. A coordinate is a part of a
-//! package that has one value. Must not know of issues or red lines.
+//! A package is a possible deal. A coordinate is a part of a package that has one value. A fold computes one value for
+//! each part of the diagram of all packages, from the values of the parts below it. Owns the counts of how often each
+//! value was used, and the fold that finds the package whose values were used least. Must not know of issues or red
+//! lines.
 
 use super::budget::{Budget, SearchLimit};
 use super::diagram::{CoordinateValues, Diagrams};

@@ -158,7 +158,8 @@ fn members(count: usize, pinned: u128, open: Option<OpenIssue>, solver: &mut Sol
         }
         changes.extend(may_be_out.then_some(*is_in));
         changes.extend(may_be_in.then_some(*is_out));
-        // While the issue stays as it is, certain members keep their state, and open members are neither in nor out.
+        // While the issue stays as it is, members whose state is certain keep it, and open members are neither in nor
+        // out.
         solver.add(&[!stays, if may_be_out { !*is_in } else { *is_in }]);
         solver.add(&[!stays, if may_be_in { !*is_out } else { *is_out }]);
     }

@@ -1,7 +1,9 @@
 //! The first passing package, in the order of the scenario's issues and options.
 //!
-//! Owns the search for one package that passes: it meets the pins, the goal and the constraints of the question, and
-//! crosses none of the red lines that count for the question. Must not know of distances or probabilities.
+//! A package is a deal that answers every issue on which the question depends. It passes if it meets the pins (terms
+//! that it must have) and the goal (a condition) of the question, breaks no constraint, and crosses none of the red
+//! lines that count for the question. Owns the search for one package that passes. Must not know of distances or
+//! probabilities.
 
 use super::budget::{Budget, SearchLimit};
 use super::encoding::{Encoding, IssueLiterals};

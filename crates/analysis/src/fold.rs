@@ -53,7 +53,7 @@ impl Diagrams<'_> {
             self.coordinates.indices().map(|at| algebra.values(at)).collect();
         let of = |at: CoordinateIndex| values.get(at).map_or(&[][..], |values| values);
         let root = bdd.root_pointer();
-        // The nodes at which the bits of a coordinate begin, by coordinate, found from the root down.
+        // For each coordinate, the nodes at which its bits begin. They are found from the root down.
         let mut begins: BTreeMap<CoordinateIndex, BTreeSet<BddPointer>> = BTreeMap::new();
         begins.entry(self.coordinate_of(bdd, root)).or_default().insert(root);
         for at in self.coordinates.indices() {
@@ -124,7 +124,7 @@ impl<V: Clone> Fold<'_, V> {
         }
         let mut at = own;
         let mut known = if node.is_one() { Some(self.end.clone()) } else { self.known.get(&node).cloned().flatten() };
-        // Start from the earliest coordinate whose value is cached.
+        // Start from the earliest coordinate for which the value of this node is cached.
         for earlier in (from.index()..own.index()).map(CoordinateIndex) {
             if let Some(lifted) = self.lifted.get(&(node, earlier)) {
                 (at, known) = (earlier, lifted.clone());

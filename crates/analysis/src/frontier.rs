@@ -1,8 +1,9 @@
 //! The efficient points, which no other point dominates, found by a fold over the diagram of all packages.
 //!
-//! A point is the amounts that packages reach in each criterion, such as the utility of a party. One point dominates
-//! another if no amount is less and one is greater. A coordinate of the diagram is a part of a package that has one
-//! value.
+//! A package is a possible deal, and a point is the amounts that packages reach in each criterion, such as the utility
+//! of a party. One point dominates another if no amount is less and one is greater. A coordinate of the diagram is a
+//! part of a package that has one value. A fold computes the points of each part of the diagram from the points of the
+//! parts below it.
 //!
 //! Owns dominance. Each criterion is a sum over the coordinates. So a point that is dominated in the part of the
 //! diagram below a coordinate stays dominated whatever values the coordinates above have, and the fold can drop it at

@@ -1,4 +1,4 @@
-//! Positions in the lists of a problem: a type for each kind of list.
+//! Positions in the lists of a problem (a question in the form in which it is solved): a type for each kind of list.
 //!
 //! Must not know what a list contains.
 

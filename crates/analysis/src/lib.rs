@@ -1,11 +1,12 @@
 //! Searches over the packages of a scenario: amendments, passing packages, impasses and robustness.
 //!
-//! A package passes if it meets the goal and the pins of the question, breaks no constraint, and crosses none of the
-//! red lines that count for the question ([`Aim`]). Owns the form of a question that solvers work on: each red line,
-//! each constraint and the goal as a set of cubes. A cube is a conjunction of tests on issues and circumstances. A
-//! package breaks a cube by failing one of its tests, and passes if it breaks every cube. "This cube is broken" is a
-//! clause, so a SAT solver finds nearest packages, minimal conflicts and concessions, one by one. Counts, probabilities
-//! and rankings are computed by folds, which walk a decision diagram from its terminals to its root.
+//! A package is a deal that answers every issue on which the question depends. It passes if it meets the goal (a
+//! condition) and the pins (terms that it must have) of the question, breaks no constraint, and crosses none of the red
+//! lines that count for the question ([`Aim`]). Owns the form of a question that solvers work on: each red line, each
+//! constraint and the goal as a set of cubes. A cube is a conjunction of tests on issues and circumstances. A package
+//! breaks a cube by failing one of its tests, and passes if it breaks every cube. "This cube is broken" is a clause, so
+//! a SAT solver finds nearest packages, minimal conflicts and concessions, one by one. Counts, probabilities and
+//! rankings are computed by folds, which walk a decision diagram from its terminals to its root.
 //!
 //! Must not know of the wire, async runtimes, clocks or files. The [`Budget`] of each question says whether there is
 //! time left.

@@ -1,4 +1,4 @@
-//! The order of the inputs of a decision diagram.
+//! The order of the inputs (issues and circumstances) of a decision diagram.
 //!
 //! Owns the FORCE heuristic, which places inputs that are tested together next to each other (Aloul, Markov and
 //! Sakallah 2003, "FORCE: a fast and easy-to-implement variable-ordering heuristic"). The order decides the size of the

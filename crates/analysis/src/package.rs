@@ -1,6 +1,11 @@
-//! Packages, and the red lines that a package crosses although they do not count.
+//! Packages, and the red lines that a package crosses, but that do not count for the question.
 //!
-//! Owns the conversion of values of a problem to answers. Must not know of solvers or diagrams.
+//! A package is a deal that answers every issue on which the question depends. A red line does not count if the
+//! question leaves out its party, or if the crossing is less firm than the question asks for.
+//!
+//! A search states the value of an issue as a position: that of an option, or that of an interval of a quantity. Owns
+//! the conversion of these positions to answers, such as "option b" or "10 to 40". Must not know of solvers or
+//! diagrams.
 
 use super::problem::{Problem, SearchQuestion};
 use detente_condition::{Answer, Axis, EntryIndex, InputIndex, Value};
@@ -15,7 +20,7 @@ pub struct Package {
     ///
     /// The answer of a quantity is a range if no condition distinguishes the numbers in it.
     pub answers: Vec<(InputIndex, Answer)>,
-    /// The red lines that the package certainly crosses although they do not count.
+    /// The red lines that the package certainly crosses, but that do not count for the question.
     ///
     /// They are crossed with a firmness below the floor (the lowest firmness that counts for the question), or held by
     /// parties whose red lines do not count. Each entry is the position of the red line and the lowest possible
@@ -40,7 +45,7 @@ pub(super) fn given(input: InputIndex, answer: Answer) -> Given {
 }
 
 impl SearchQuestion {
-    /// Returns the red lines that terms certainly cross although they do not count, by position.
+    /// Returns the red lines that terms certainly cross, but that do not count for the question, by position.
     ///
     /// They are crossed with a firmness below the floor, or held by parties whose red lines do not count.
     pub(super) fn uncounted_crossings(

@@ -1,6 +1,7 @@
 //! The passing packages: their number, some of them, the efficient ones and the bargaining solutions.
 //!
-//! A package passes if it meets the pins, the goal and the constraints of the question, and crosses none of the counted
+//! A package is a deal that answers every issue on which the question depends. It passes if it meets the pins (terms
+//! that it must have) and the goal (a condition) of the question, breaks no constraint, and crosses none of the counted
 //! red lines: those that the question takes into account, by their party and their firmness. An efficient point is a
 //! combination of utilities and ranks that a passing package reaches and no other passing package dominates: no other
 //! is at least as good in all of them and better in one.
@@ -200,7 +201,8 @@ impl Problem {
             }
             all.push(match axis {
                 detente_condition::Axis::Members { .. } => {
-                    // One cube for each state of a member that the pin rules out: the cube holds in this state.
+                    // One cube for each state of a member that the pin rules out. The cube is true if the member is in
+                    // that state.
                     let never = axis.full() & !possible;
                     let bits = (0..128).filter(|bit| never >> bit & 1 == 1);
                     bits.map(|bit: u32| vec![Literal { input, forbids: (1u128 << bit).rotate_left(64) }]).collect()

@@ -74,7 +74,7 @@ pub struct StatedProbabilities {
 
 /// Nobody states a probability for some of the counted red lines.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("neither the question nor the scenario states the probability that each counted red line binds")]
+#[error("for some counted red lines, neither the question nor the scenario states the probability that they bind")]
 pub struct UnstatedProbabilitiesError {
     /// The red lines without a probability, ascending.
     pub lines: Vec<CountedLineIndex>,

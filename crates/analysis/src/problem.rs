@@ -283,7 +283,7 @@ impl SearchQuestion {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProblemError {
     /// The conditions and pins cut these quantities into too many intervals.
-    #[error("a quantity is cut into too many intervals")]
+    #[error("conditions, pins and preferences divide a quantity into too many intervals")]
     Cuts(Vec<TooManyCutsError>),
     /// The scenario does not cover the day.
     #[error(transparent)]

@@ -4,10 +4,11 @@
 //! crossing would in fact undo a deal. Each counted line binds with a stated probability, independently of the others.
 //!
 //! Owns the sum of the probabilities of all cases in which no crossed line binds. A decision diagram has coordinates
-//! (variables with a few values) for the issues and circumstances that decide whether a line is crossed, and one for
-//! whether the line binds, directly after the last of them. A fold of the diagram weighs the coordinate of a line with
-//! the probability of the line. Open inputs have no probability: the result is the least and the greatest probability
-//! over all their values. Must not know where the probabilities come from.
+//! (variables with a few values) for the issues and circumstances that decide whether a line is crossed. Directly after
+//! the last of these, it has a coordinate for whether the line binds. A fold computes a value for each part of the
+//! diagram from the values of the parts below it, and weighs the coordinate of a line with the probability of the line.
+//! Open issues and circumstances have no probability: the result is the least and the greatest probability over all
+//! their values. Must not know where the probabilities come from.
 
 use super::budget::{Budget, SearchLimit, SearchPhase};
 use super::diagram::{CoordinateKind, CoordinateValues, Diagrams};
@@ -159,7 +160,7 @@ impl Problem {
         } else {
             Ok(())
         };
-        // Descending by change; lines with equal changes keep the order of the problem.
+        // Sort by descending change; lines with equal changes keep the order of the problem.
         found.importance.sort_by(|one, other| other.change().total_cmp(&one.change()).then(one.line.cmp(&other.line)));
         // If a limit ends the computation of the importance, the other results are kept.
         found.cut_short = weighed.err();

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 /// The numbers of the preferences cannot be added exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the numbers of preferences differ too much in size, or have too many digits, to be added exactly")]
+#[error("the numbers in the preferences differ too much in size, or have too many digits, to be added exactly")]
 pub struct NotExactError;
 
 /// A criterion by which packages are compared.

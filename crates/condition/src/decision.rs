@@ -1,6 +1,8 @@
-//! Compiles a formula to all prime implicants of its truth and of its falsehood, within a work budget.
+//! Compiles a formula to prime implicants, within a work budget: all those of "the formula is true", and all those of
+//! "the formula is false".
 //!
-//! Must not know of CEL or of names.
+//! A prime implicant of a statement is a minimal conjunction of tests on inputs that makes the statement true. Must not
+//! know of CEL or of names.
 
 use super::budget::{ComplexityError, WorkBudget};
 use super::cubes::{Cube, Cubes, complement, conjunction, insert_maximal};

@@ -33,7 +33,7 @@ pub enum ConditionErrorKind {
     #[error("the condition nests more than {MAX_CONDITION_NESTING} levels deep")]
     TooDeep,
     /// A chain of operators, such as `a.b.c` or `1 + 1 + 1`, is longer than [`MAX_CONDITION_NESTING`].
-    #[error("more than {MAX_CONDITION_NESTING} operators in a row, without `&&`, `||` or a comma between them")]
+    #[error("more than {MAX_CONDITION_NESTING} operators follow each other without `&&`, `||` or a comma between them")]
     TooManyOperators,
     /// The condition has more than [`MAX_FORMULA_NODES`] nodes after macro expansion.
     #[error("the condition has more than {MAX_FORMULA_NODES} parts after macro expansion")]

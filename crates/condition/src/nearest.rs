@@ -31,7 +31,7 @@ pub(super) fn nearest_within<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
     pairs_left: &mut usize,
 ) -> Option<&'a str> {
-    // The cost of a distance is the product of the two lengths, so that the length of a hostile name must be bounded.
+    // Computing a distance costs the product of the two lengths, so the length of a hostile name must be bounded.
     if name.len() > MAX_MEASURED_BYTES {
         return None;
     }

@@ -26,7 +26,7 @@ pub(super) fn parse(text: &str, work: &mut WorkBudget) -> Result<(IdedExpr, Sour
         .max_recursion_depth(MAX_PARSER_RECURSION)
         .error_recovery_limit(MAX_PARSER_RECOVERIES);
     parser.parse_with_source_info(text).map_err(|errors| {
-        // Most later messages are consequences of the first one.
+        // Report only the first message, because most later ones are consequences of it.
         let first = errors.errors.into_iter().next();
         let (at, message) = first.map_or((0, String::new()), |error| (byte_at(text, error.pos), error.msg));
         vec![ConditionError { at, kind: ConditionErrorKind::Syntax { message: readable(&message) } }]

@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
                 if text.literal {
                     return self.type_fault(
                         at,
-                        "the result is always the same; look up a macro variable, or test an issue or circumstance",
+                        "both sides are constants; one side must be an issue, a circumstance or a macro variable",
                     );
                 }
                 for element in &elements {

@@ -164,7 +164,7 @@ fn from_file(file: &str, inputs: &Inputs) -> Result<v1::Proposal> {
     let json = serde_json::from_str::<serde_json::Value>(&text);
     let is_api_json = json.is_ok_and(|json| json.get("terms").is_some_and(serde_json::Value::is_array));
     if is_api_json {
-        // One message without a separate cause, because printing the chain of causes would repeat the error.
+        // Make one message without a separate cause, because printing the chain of causes would repeat the error.
         return from_json("Proposal", &text).map_err(|error| anyhow!("{file} is not a Proposal of the API: {error}"));
     }
     Ok(v1::Proposal { terms: inputs.proposal(file, &text)?, ..v1::Proposal::default() })

@@ -1,8 +1,8 @@
 //! `detente amend`: the smallest changes after which a proposal passes.
 //!
-//! A proposal passes if it meets the goal and the pins of the options and crosses no red line that counts. A red line
-//! counts if a chosen party holds it, with at least the firmness of `--floor`. Owns the rendering of amendments. Must
-//! not know how they are found.
+//! A proposal passes if it meets the goal (a condition) and the pins (terms that it must have) of the options, and
+//! crosses no red line that counts. A red line counts if a chosen party holds it, with at least the firmness of
+//! `--floor`. Owns the rendering of amendments. Must not know how they are found.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::parsers::date;

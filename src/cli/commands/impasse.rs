@@ -1,10 +1,10 @@
 //! `detente impasse`: explains why no package passes.
 //!
-//! A package is a possible deal that meets the goal and the pins of the options. It passes if it crosses no red line
-//! that counts. A red line counts if a chosen party holds it, with at least the firmness of `--floor`. A conflict is a
-//! set of red lines of which every package crosses at least one. A concession is a set of red lines such that a package
-//! passes if all of them are softened below the floor. Owns the rendering of conflicts and concessions. Must not know
-//! how they are found.
+//! A package is a possible deal that meets the goal (a condition) and the pins (terms that it must have) of the
+//! options. It passes if it crosses no red line that counts. A red line counts if a chosen party holds it, with at
+//! least the firmness of `--floor`. A conflict is a set of red lines of which every package crosses at least one. A
+//! concession is a set of red lines such that a package passes if all of them are softened below the floor. Owns the
+//! rendering of conflicts and concessions. Must not know how they are found.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::parsers::date;

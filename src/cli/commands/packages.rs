@@ -1,9 +1,10 @@
 //! `detente packages`: counts the packages that pass, and shows some of them and the efficient ones.
 //!
-//! A package is a possible deal that meets the goal and the pins of the options. It passes if it crosses no red line
-//! that counts. A red line counts if a chosen party holds it, with at least the firmness of `--floor`. A passing
-//! package is efficient if no other passing package is at least as good by all preferences of the parties and better by
-//! one. Packages that are equal by all preferences form one point. Must not know how packages are found.
+//! A package is a possible deal that meets the goal (a condition) and the pins (terms that it must have) of the
+//! options. It passes if it crosses no red line that counts. A red line counts if a chosen party holds it, with at
+//! least the firmness of `--floor`. A passing package is efficient if no other passing package is at least as good by
+//! all preferences of the parties and better by one. Packages that are equal by all preferences form one point. Must
+//! not know how packages are found.
 
 use crate::cli::args::aim::AimOptions;
 use crate::cli::args::inputs::Inputs;

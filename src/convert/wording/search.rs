@@ -10,7 +10,7 @@ pub fn incomplete(limit: Option<SearchLimit>) -> &'static str {
         None => "",
         Some(SearchLimit::Deadline) => " The answer is incomplete: the time ran out.",
         Some(SearchLimit::Work) => {
-            " The answer is incomplete: the question exceeds the work that one question may take."
+            " The answer is incomplete: the question needs more work than one question may take."
         }
         Some(SearchLimit::Results) => " The answer is incomplete: there are more results than the maximum.",
     }

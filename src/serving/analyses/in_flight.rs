@@ -1,7 +1,7 @@
 //! Questions in flight: the waiters of each question (the callers that ask it), and the outcome that they all receive.
 //!
-//! Owns the rule that a caller with an equal question joins a job, but only one that waits or runs. Must not know which
-//! callers may ask.
+//! A job computes the answer to a question. Owns the rule that a caller with an equal question joins the same job, but
+//! only while the job waits or runs. Must not know which callers may ask.
 
 use crate::locks;
 use crate::serving::analyses::threads::{Job, Threads};

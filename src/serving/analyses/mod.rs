@@ -140,8 +140,8 @@ where
         let now = Instant::now();
         let given = deadline.map_or(pool.longest, |deadline| deadline.saturating_duration_since(now));
         let given = given.min(pool.longest);
-        // At most half of the time is reserved: most questions take only a millisecond, so half of a short time is
-        // usually enough for the job.
+        // At most half of the time is reserved for sending the answer. Most questions take only a millisecond, so the
+        // other half of a short time is usually enough for the job.
         let reserve = LEAST_RESERVE.max(given / RESERVED_SHARE).min(given / 2);
         let (stop, deadline) = (now + given.saturating_sub(reserve), now + given);
         let begin = || {

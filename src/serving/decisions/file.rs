@@ -257,8 +257,8 @@ fn id(metadata: &Metadata) -> (u64, u64) {
 ///
 /// Locks the file, because two processes that rotate one file would lose lines.
 fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
-    // Open the file for reading, too, because `repair` reads it. A pipe that has no reader can then be opened without
-    // blocking.
+    // Open the file for reading, too, because `repair` reads it. This also opens a pipe that has no reader, without
+    // waiting for one.
     let file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path)?;
     let metadata = file.metadata()?;
     // Ignore other errors, because some file systems have no locks. Only a lock of another process is an error.

@@ -1,8 +1,8 @@
 //! Amendments, compared with brute force: the packages that pass and are nearest to a proposal.
 //!
 //! A package is a deal. It passes if it crosses no red line that counts for the question, breaks no constraint, and
-//! meets the goal and the pins of the question. An amendment consists of steps, each of which changes one answer or one
-//! member.
+//! meets the goal (a condition) and the pins (terms that it must have) of the question. An amendment consists of steps,
+//! each of which changes one answer or one member.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::nearest::{Way, nearest};

@@ -2,8 +2,8 @@
 //!
 //! In an impasse, no package (deal) passes: each one crosses a red line that counts for the question. A conflict is a
 //! set of red lines that no package can respect together, a concession is a set of red lines whose softening lets a
-//! package pass. If no package even meets the goal, the pins and the constraints of the question, it is a
-//! contradiction.
+//! package pass. If no package even meets the goal (a condition), the pins (terms that it must have) and the
+//! constraints of the question, the impasse is called a contradiction.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, members, minimal};

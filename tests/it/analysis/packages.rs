@@ -1,9 +1,9 @@
 //! The passing packages, their number, and the issues that do not matter to them, compared with brute force.
 //!
-//! A package is a deal that answers every issue that matters. It passes if it meets the goal, the pins and the
-//! constraints of the question, and crosses no red line that counts. Many assignments of values to issues belong to one
-//! package: they differ in issues that do not matter, or in numbers of a quantity between which no condition
-//! distinguishes. Such assignments form a cell.
+//! A package is a deal that answers every issue that matters. It passes if it meets the goal (a condition), the pins
+//! (terms that it must have) and the constraints of the question, and crosses no red line that counts. Many assignments
+//! of values to issues belong to one package: they differ in issues that do not matter, or in numbers of a quantity
+//! between which no condition distinguishes. Such assignments form a cell.
 
 use crate::oracle::case::{Case, Kind, for_seeds};
 use crate::oracle::search::{Search, place_of_answer};

@@ -28,7 +28,7 @@ fn each_case_is_computed_under_its_own_circumstances() {
     let sweep = problem.sweep(Some(&[]), &vec![0.75, 0.5].into(), cases, &Budget::unhurried()).unwrap();
     let ranges: Vec<(f64, f64)> =
         sweep.cases.iter().filter_map(|case| case.robustness.proposal).map(|range| (range.low, range.high)).collect();
-    // The proposal leaves open whether it pays. Without a drought, not paying crosses the first red line.
+    // The proposal leaves the payment open. Without a drought, the first red line is crossed if nothing is paid.
     assert_eq!(ranges, [(0.25, 1.0), (0.5, 1.0)]);
     assert_eq!(sweep.cut_short, None);
 }

@@ -182,7 +182,7 @@ fn one_budget_covers_scanning_typing_and_compiling_of_all_conditions() {
     assert_eq!(compile(&texts, together), Ok(together));
     let message = |steps: u64| format!("compiling the condition takes more than {steps} steps; split or simplify it");
     assert_eq!(compile(&texts, together - 1), Err(vec![format!("1 {}", message(together - 1))]));
-    // At whichever stage the budget is exhausted, the only error is that the budget is exhausted.
+    // Whichever stage exhausts the budget, the exhausted budget is the only error that is reported.
     for steps in (0..together).step_by(997) {
         let faults = compile(&texts, steps).unwrap_err();
         assert!(faults.iter().all(|fault| fault.ends_with(&message(steps))), "{faults:?}");

@@ -29,7 +29,7 @@ use thiserror::Error;
 
 /// A red line is too complex in combination with its waivers.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("red line `{red_line}` in combination with its waivers: {cause}")]
+#[error("red line `{red_line}` is too complex in combination with its waivers: {cause}")]
 pub struct CompileError {
     /// The id of the red line.
     pub red_line: RedLineId,

@@ -2,8 +2,8 @@
 //!
 //! An input is an issue or a circumstance. The state of an evaluation has one mask for each input: the values that its
 //! answer allows. A [`Space`] says which values the bits of the masks stand for. A watcher is a red line, a constraint
-//! or a caution. With basic detail, an evaluation tests only the watchers that are not clear without any answer, and
-//! those whose inputs the request's answers change.
+//! or a caution. With basic detail, an evaluation skips every watcher that is clear without any answer, unless the
+//! request's answers change one of its inputs.
 //!
 //! Must not know of how a finding is presented.
 

@@ -56,7 +56,7 @@ impl<Editions: Iterator<Item = DateRange>> Iterator for History<'_, Editions> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(days) = self.editions.next() {
-            // The evaluation is full for every level of detail, because the comparison must distinguish clear red lines
+            // Evaluate with full detail, whatever `detail` is, because the comparison must distinguish clear red lines
             // from those that are not recorded.
             let found = self.compiled.evaluate_supposing(self.given, Some(days.first()), Detail::Full, self.supposed);
             let evaluation = match found {

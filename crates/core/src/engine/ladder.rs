@@ -2,7 +2,7 @@
 //!
 //! A waiver whose condition is true lowers a crossing to the waiver's firmness; if several apply, the lowest firmness
 //! counts. A ladder has one rung for each firmness to which a waiver can lower a crossing. A rung stores the cases in
-//! which a crossing counts above its firmness, and those in which it does not, as prime implicants: all minimal
+//! which a crossing counts above the rung's firmness, and those in which it does not, as prime implicants: all minimal
 //! conjunctions of tests on issues and circumstances that make a statement true.
 //!
 //! Must not know of days: the set of waivers in force is an argument.

@@ -1,8 +1,8 @@
 //! The stances of parties and the verdict on a proposal, derived from findings by fixed rules without weights.
 //!
-//! A finding says that a red line is crossed, with the firmness that the crossing has after waivers, that it is clear,
-//! or that it is undetermined because that depends on answers which are still open. Must not know of conditions or
-//! days.
+//! A finding says whether a red line is crossed (with the firmness that the crossing has after waivers), clear, or
+//! undetermined, which means that answers that are still open decide whether it is crossed. Must not know of conditions
+//! or days.
 
 use crate::scenario::model::{Firmness, Role};
 

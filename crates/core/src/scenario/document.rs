@@ -183,7 +183,10 @@ impl<'a> Events<'a> {
     fn node(&mut self, event: Event<'a>, place: Place, depth: usize, faults: &mut Faults) -> Result<Node, FatalFault> {
         self.nodes += 1;
         if self.nodes > self.max_nodes {
-            return Err((place, format!("the file has more than {} values, which is the limit", self.max_nodes)));
+            return Err((
+                place,
+                format!("the file has more than {} values, keys included, which is the limit", self.max_nodes),
+            ));
         }
         if depth > MAX_DEPTH {
             return Err((place, format!("lists and maps nest more than {MAX_DEPTH} levels deep")));

@@ -112,7 +112,7 @@ impl Scenario {
 
 /// A publication or record that evidence cites.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are keys of the file format")]
+#[expect(missing_docs, reason = "docs/scenario-format.md describes the fields")]
 pub struct Source {
     pub id: SourceId,
     pub title: String,
@@ -125,7 +125,7 @@ pub struct Source {
 
 /// A party of the negotiation.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are keys of the file format")]
+#[expect(missing_docs, reason = "docs/scenario-format.md describes the fields")]
 pub struct Party {
     pub id: PartyId,
     pub name: String,
@@ -146,7 +146,7 @@ pub enum Role {
 
 /// A named set of options or members, which conditions can use.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are keys of the file format")]
+#[expect(missing_docs, reason = "docs/scenario-format.md describes the fields")]
 pub struct Group {
     pub id: GroupId,
     pub name: String,
@@ -341,7 +341,7 @@ impl RedLine {
 
 /// A condition under which a crossing counts with a lower firmness.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are keys of the file format")]
+#[expect(missing_docs, reason = "docs/scenario-format.md describes the fields")]
 pub struct Waiver {
     pub id: WaiverId,
     pub title: String,
@@ -387,7 +387,7 @@ impl EvidenceDirection {
 
 /// A statement that supports or contradicts a part of the scenario, with its speaker and source.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are keys of the file format")]
+#[expect(missing_docs, reason = "docs/scenario-format.md describes the fields")]
 pub struct Evidence {
     pub source: SourceIndex,
     pub kind: EvidenceKind,
@@ -402,7 +402,7 @@ pub struct Evidence {
 
 /// A combination of terms that contradicts itself.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are keys of the file format")]
+#[expect(missing_docs, reason = "docs/scenario-format.md describes the fields")]
 pub struct Constraint {
     pub id: ConstraintId,
     pub title: String,
@@ -411,7 +411,7 @@ pub struct Constraint {
 
 /// A sourced warning about deals for which a condition holds.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are keys of the file format")]
+#[expect(missing_docs, reason = "docs/scenario-format.md describes the fields")]
 pub struct Caution {
     pub id: CautionId,
     pub text: String,
@@ -421,7 +421,7 @@ pub struct Caution {
 
 /// A party's preference between the values of an issue.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are keys of the file format")]
+#[expect(missing_docs, reason = "docs/scenario-format.md describes the fields")]
 pub struct Preference {
     pub party: PartyIndex,
     pub issue: InputIndex,
@@ -449,7 +449,7 @@ pub struct Term {
 
 /// A reference proposal: a named set of terms, at most one per issue.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are keys of the file format")]
+#[expect(missing_docs, reason = "docs/scenario-format.md describes the fields")]
 pub struct Proposal {
     pub id: ProposalId,
     pub title: String,

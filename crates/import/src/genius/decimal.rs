@@ -58,7 +58,7 @@ impl Decimal {
         if !all_digits(&digits) || !all_digits(exponent_digits) {
             return Err(not_a_number());
         }
-        // Limit both lengths before computing a power of ten, which bounds the size of the result.
+        // Limit both lengths before a power of ten is computed, so that the size of the result is bounded.
         if digits.len() > 4 * MAX_DIGITS || exponent_digits.len() > 4 {
             return Err(GeniusError::NumberTooLong);
         }

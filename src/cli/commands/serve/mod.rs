@@ -45,7 +45,8 @@ pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
         0 => available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    // The number is always set. Otherwise tokio reads TOKIO_WORKER_THREADS, and panics if its value is not a number.
+    // Always set the number of threads. Otherwise tokio reads TOKIO_WORKER_THREADS, and panics if its value is not a
+    // number.
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.context("the runtime cannot start")?;
     let entered = runtime.enter();
@@ -54,7 +55,7 @@ pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
     let telemetry = telemetry::init(observability.log_format, &observability.log, otlp.as_ref())?;
     let code = runtime.block_on(serve(options));
     drop((telemetry, entered));
-    // Does not wait for the tasks of connections whose calls were cut off. The operating system closes their sockets.
+    // Do not wait for the tasks of connections whose calls were cut off. The operating system closes their sockets.
     runtime.shutdown_background();
     code
 }

@@ -206,7 +206,7 @@ impl Resolver<'_> {
             changes.chain(defaults).flatten().filter(|day| covers.contains(*day) && *day > covers.first()).collect();
         if days.len() + 1 > MAX_EDITIONS {
             let message = format!(
-                "there are {} editions (days on which something begins or ends); the limit is {MAX_EDITIONS}",
+                "there are {} editions (ranges of days without a change); the limit is {MAX_EDITIONS}",
                 days.len() + 1
             );
             self.faults.add(place, message);

@@ -126,8 +126,8 @@ impl Resolver<'_> {
 
     /// Adds an input to the drafts. Returns whether its domain is known.
     fn input(&mut self, entry: InputEntry, drafts: &mut Drafts) -> bool {
-        // INVARIANT: the limits on issues and circumstances are far below `u16::MAX`. A file beyond them is rejected,
-        // so that the positions do not matter.
+        // INVARIANT: the limits on issues and circumstances are far below `u16::MAX`. Positions beyond them do not
+        // matter, because such a file is rejected.
         let index = InputIndex(u16::try_from(drafts.inputs.len()).unwrap_or(u16::MAX));
         let (domain, titles) = match self.domain(&entry) {
             Some((domain, titles)) => (Some(domain), titles),

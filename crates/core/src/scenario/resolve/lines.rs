@@ -156,7 +156,7 @@ impl Resolver<'_> {
         {
             let (waived, unwaived) = (firmness.value.word(), unwaived.word());
             let message = format!(
-                "the waiver lowers nothing: {waived} is not lower than the firmness of the red line, {unwaived}"
+                "the waiver lowers nothing: its firmness, {waived}, is not lower than the red line's, {unwaived}"
             );
             self.faults.add(firmness.place, message);
         }

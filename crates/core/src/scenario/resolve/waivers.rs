@@ -106,7 +106,9 @@ impl Resolver<'_> {
     fn satisfiable(&mut self, formula: &Formula, place: Place, space: &Space) -> Option<bool> {
         match Decision::compile(formula, space, WorkBudget::default()) {
             Ok(decision) => Some(!decision.holds.is_empty()),
-            Err(cause) => self.fault(place, format!("the waiver in combination with its red line: {cause}")),
+            Err(cause) => {
+                self.fault(place, format!("the waiver is too complex in combination with its red line: {cause}"))
+            }
         }
     }
 }

@@ -316,5 +316,5 @@ fn a_change_of_any_field_of_the_bundled_scenario_is_reported() {
             |proposal| proposal.rows.push("other".to_owned()),
         ],
     );
-    assert!(all.reported > 900, "only {} of the edits were changes", all.reported);
+    assert!(all.reported > 900, "only {} of the edits were reported as changes", all.reported);
 }

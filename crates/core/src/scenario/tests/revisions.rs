@@ -98,6 +98,6 @@ pub(super) const EDITS: &[(&str, &str)] = &[
 #[test]
 fn every_field_changes_the_revision() {
     let revisions: BTreeSet<String> = EDITS.iter().map(|(from, to)| revision(&edited(from, to))).collect();
-    assert_eq!(revisions.len(), EDITS.len(), "two different files have one revision");
+    assert_eq!(revisions.len(), EDITS.len(), "two different files have the same revision");
     assert!(!revisions.contains(&revision(GOOD)));
 }

@@ -65,7 +65,7 @@ fn quotients_are_exact_or_rounded_half_to_even() {
         ("0", "7", "0"),
         ("1e-30", "3", "0.0000000000000000000000000000003333333333333333333333333"),
         ("1e39", "1", "1000000000000000000000000000000000000000"),
-        // Halfway cases, after an even and an odd digit.
+        // These quotients are halfway between two results, the first after an even digit, the second after an odd one.
         ("1.0000000000000000000000005", "1", "1"),
         ("1.0000000000000000000000015", "1", "1.000000000000000000000002"),
     ] {
