@@ -105,7 +105,7 @@ class Runner:
     def __init__(self, binary, folder):
         self.folder = folder
         self.clients = folder / "docs/clients"
-        # A fresh clone lacks these files; a run of the examples leaves them behind.
+        # Leave out the files that earlier runs of the examples created, because a fresh clone lacks them.
         ignored = shutil.ignore_patterns("node_modules", ".venv", "__pycache__", "detente")
         shutil.copytree(ROOT / "docs/clients", self.clients, ignore=ignored)
         shutil.copytree(ROOT / "proto", folder / "proto")

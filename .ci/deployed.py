@@ -157,7 +157,8 @@ def channel(port, certificate=None, options=()):
 def health(port):
     """The health that a kubelet's gRPC probe sees: SERVING, NOT_SERVING, or a gRPC code."""
     with channel(port) as admin:
-        # The call has no generated code: an empty HealthCheckRequest, and a response whose field 1 is the status.
+        # This call uses no generated code: the request is an empty HealthCheckRequest, and field 1 of the response is
+        # the status.
         check = admin.unary_unary("/grpc.health.v1.Health/Check")
         try:
             return {b"\x08\x01": SERVING, b"\x08\x02": NOT_SERVING}.get(check(b"", timeout=1), "UNKNOWN")

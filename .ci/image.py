@@ -57,8 +57,8 @@ from deployed import (
 SIZE_MOST = 25 * 1024 * 1024
 IMAGE, TRIAL = "localhost/detente:development", "localhost/detente-trial:1"
 NEEDED = ("buildah", "podman", "runc")
-# runc, because crun needs kernel features that some sandboxes lack. The limits need no privileges that are missing
-# here.
+# The runtime is runc, because crun needs kernel features that some sandboxes lack. The limits are low enough
+# to be set without special privileges, which such sandboxes may lack as well.
 CONTAINERS_CONF = """
 [engine]
 runtime = "runc"
@@ -164,7 +164,7 @@ def check_contents(licences, home):
     run("podman", "create", "--name", "contents", "--network=host", IMAGE)
     run("podman", "export", "--output", home / "contents.tar", "contents")
     run("podman", "rm", "contents")
-    # The folders are mount points that podman adds.
+    # Ignore the folders, which are mount points that podman adds.
     listed = run("tar", "--list", "--file", home / "contents.tar").split()
     files = [name for name in listed if not name.endswith("/")]
     must(
@@ -282,7 +282,7 @@ def allowed_calls():
     for each in running.unit()["Service"]["SystemCallFilter"]:
         sets = [call for name in each.lstrip("~").split() for call in expand(name)]
         allowed = allowed - set(sets) if each.startswith("~") else allowed | set(sets)
-    # runc itself needs these after the filter is in place and before it starts the program.
+    # runc itself makes these system calls after it has installed the filter and before it starts the program.
     allowed |= {"capset", "capget", "setgroups", "setgid", "setuid", "setresuid", "setresgid"}
     return {
         "defaultAction": "SCMP_ACT_ERRNO",

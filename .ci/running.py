@@ -433,7 +433,8 @@ def check_expressions(expressions, texts):
                 if values is None:
                     faults.add(f"{metric} has no label {label}")
                     continue
-                # The checks call every named method, but cannot provoke every code and reason, so compare their style.
+                # The checks call every method that the queries name, so its exact name must occur. They cannot provoke
+                # every code and reason, so only the style of those is compared.
                 alike = (lambda value: value) if label == "method" else style
                 odd = [value for value in literal.split("|") if alike(value) not in set(map(alike, values))]
                 if odd:

@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKING_PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/clients/*/README.md")]
 LINKING_PAGES += [ROOT / name / "README.md" for name in ("docs/clients", "deploy", "tests/load")]
-# The folders that the examples use, and what a fresh clone does not have in them.
+# The folders that the examples use, and the names of subfolders that a fresh clone does not have in them.
 FOLDERS = ("docs", "proto", "scenarios", "tests/data")
 NOT_CLONED = shutil.ignore_patterns("node_modules", ".venv", "__pycache__")
 ADDRESS = re.compile(r"(localhost|127\.0\.0\.1):50051\b")
@@ -86,7 +86,8 @@ class Server:
     def is_serving(self):
         address = f"127.0.0.1:{self.port}"
         with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
-            # The call has no generated code: an empty HealthCheckRequest, and a response whose field 1 is SERVING.
+            # This call uses no generated code: the request is an empty HealthCheckRequest, and field 1 of the response
+            # is the status SERVING.
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
             try:
                 return check(b"", timeout=1) == b"\x08\x01"

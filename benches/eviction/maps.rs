@@ -49,7 +49,7 @@ impl Map for Quick {
     }
 
     fn insert(&self, key: &[u8], answer: Bytes) {
-        // The service, too, returns one handle to the answer and keeps another one in the map. Hence the clone.
+        // The clone imitates the service, which returns one handle to the answer and keeps another one in its map.
         self.0.insert(key.into(), answer.clone());
     }
 

@@ -26,8 +26,8 @@ impl Server {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DETENTE_")) {
             command.env_remove(name);
         }
-        // Several servers run at a time and cannot share the default admin port. The port is set by a variable, because
-        // older builds that `--also` names may not know the flag.
+        // Several servers run at a time and cannot share the default admin port, so it is turned off. A variable does
+        // this, because `--also` may name older builds, which may not know the flag.
         command.env("DETENTE_ADMIN_LISTEN", "off");
         Self::start(format!("{} --cache {cache}", binary.display()), command, &[])
     }
@@ -110,7 +110,7 @@ pub(crate) fn own_cpu() -> Duration {
 fn cpu(process: &str) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     // The second field is the process's name in brackets, which may contain any character. So the fields are counted
-    // after the last bracket: the first of them is the third; the user and system times are the 14th and 15th.
+    // from the last bracket, after which the third field begins. The user and system times are fields 14 and 15.
     let (_, fields) = stat.rsplit_once(')').unwrap();
     let ticks: u64 = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 1_000 / TICKS)

@@ -158,7 +158,7 @@ impl Connections {
         let mut measured = Measured::default();
         while let Some(answer) = answers.message().await.unwrap() {
             window.add_permits(1);
-            // A response that is not longer than this is an error.
+            // Every evaluation is longer than this, so a shorter response is an error.
             assert!(answer.starts_with(b"\x0a\x08") && answer.len() > 256, "{answer:?}");
             measured.calls += 1;
             measured.bytes += answer.len() as u64;

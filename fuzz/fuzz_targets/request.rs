@@ -55,7 +55,7 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
         11 => answer(bytes, |request: v1::SuggestAmendmentsRequest| analyse(service, &request)),
         12 => answer(bytes, |request: v1::FindPackagesRequest| {
             let parts = analyse(service, &request)?;
-            // The last part is the summary. The service sends each part as a message of its own.
+            // The service sends each part as a message of its own, so only the size of the largest part matters.
             Ok(parts.into_iter().max_by_key(Message::encoded_len).unwrap_or_default())
         }),
         13 => answer(bytes, |request: v1::ExplainImpasseRequest| analyse(service, &request)),

@@ -101,7 +101,8 @@ fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, Crede
 fn unreadable(line: usize) -> CredentialFileError {
     CredentialFileError(format!(
         "line {line}: invalid token file; expected a list `tokens`, but the file is empty, is not valid YAML, or has \
-         anchors, aliases, tags, keys that occur twice, several documents or more than {MAX_VALUES} values"
+         anchors, aliases, tags, control characters, keys that occur twice or are not names, several documents, \
+         nesting that is too deep, or more than {MAX_VALUES} values"
     ))
 }
 

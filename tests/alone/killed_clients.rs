@@ -42,7 +42,7 @@ fn memory_at_rest(process: u32) -> u64 {
         if after - before < TICKS / 4 {
             return memory;
         }
-        // Left alone, the analyses would take minutes: each may run for half a minute, and 64 wait.
+        // Unless the server stops the analyses, they take minutes: each may run for half a minute, and 64 wait.
         assert!(
             begun.elapsed() < AT_REST,
             "the server is still busy, for {} of {TICKS} ticks a second",

@@ -95,8 +95,7 @@ fn unusable_files_are_reported_and_replace_nothing() {
         // The next reload reports the same outcome.
         assert_eq!(files.reload(), outcome);
     }
-    // Unreadable files: a dangling link, and further below a file without permissions, which root can read all the
-    // same.
+    // Two unreadable files: a dangling link and, further below, a file without permissions, which only root can read.
     fs::remove_file(&path).unwrap();
     symlink(folder.0.join("nowhere"), &path).unwrap();
     let outcome = files.reload();
@@ -138,7 +137,7 @@ fn the_first_file_name_wins_if_two_files_hold_one_scenario() {
     let outcome = files.reload();
     assert!(outcome.faults[0].file.ends_with("n.yaml") && outcome.faults[0].message.contains("m.yaml"), "{outcome:?}");
     assert_eq!(titles(&files), ["a=first"]);
-    // The order of file names decides, whichever file was served before.
+    // The file whose name comes first is served, even if the other one was served before.
     folder.write("b.yaml", &text("a", "second"));
     fs::remove_file(folder.0.join("n.yaml")).unwrap();
     let outcome = files.reload();

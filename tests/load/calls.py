@@ -101,9 +101,10 @@ class Figures:
     codes: Counter = field(default_factory=Counter)
     # For each failed call: end (monotonic clock), code, details, duration in seconds.
     failures: list = field(default_factory=list)
-    # For each scenario and revision: the number of answers, and the start of the last such call.
+    # For each scenario and revision: the number of answers, and the time at which the last call with one began.
     revisions: dict = field(default_factory=dict)
-    # By address: the attempts that gRPC has started, and the failed ones; None if gRPC does not report them.
+    # For each address: the number of attempts that gRPC has started, and of those that failed. None if gRPC does not
+    # report them.
     attempts: dict | None = field(default_factory=dict)
 
     @property

@@ -33,7 +33,7 @@ PLAIN, LINKED, FLEETING = "plain-file", "linked-file", "fleeting-file"
 BROKEN_EVERY, REMOVED_EVERY, LOOK_EVERY = 50, 100, 100
 NOTICE_SECONDS = 15
 MOST_GROWTH = 20 * MEBIBYTE
-# A connection to /metrics that is still closing may hold a file.
+# A connection to /metrics that is still closing may hold a file descriptor.
 SPARE_FILES = 2
 RATE_SHARE = 0.98
 # A small cache, because it keeps answers of past revisions until it is full.

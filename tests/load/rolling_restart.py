@@ -42,7 +42,8 @@ SERVICE_CONFIG = ROOT / "deploy/service-config.json"
 NGINX = ROOT / "deploy/nginx.conf"
 NAME = "detente.internal"
 WARM_SECONDS = 3
-# By default, gRPC waits one second before it reconnects to a replica that refused it, growing to two minutes.
+# By default, gRPC waits one second before it reconnects to a replica that refused a connection. After further refusals,
+# it waits longer, up to two minutes.
 RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000)]
 # The rate may fall slightly short, because more processes are busy than there are processors.
 RATE_SHARE = 0.98

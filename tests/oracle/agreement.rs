@@ -97,7 +97,7 @@ fn check_openings<'a>(
     }
     for set in &openings {
         for (at, opening) in set.iter().enumerate() {
-            // If the opening ruled out one value less, the set would no longer decide the red line in every completion.
+            // If an opening ruled out one value fewer, the set would not decide the red line in every completion.
             let bits = (0..128).map(|bit| 1u128 << bit).filter(|bit| opening.rules_out & bit != 0);
             for bit in bits {
                 let mut weaker: Vec<Opening> = set.to_vec();

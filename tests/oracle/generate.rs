@@ -157,7 +157,7 @@ pub fn red_line(world: &World, choices: &mut Choices, depth: usize) -> Option<Re
             red_line.waivers = with;
         }
     }
-    // A single waiver may have spans of its own that overlap with the red line's.
+    // If a red line has only one waiver, the waiver may have spans of its own, which must overlap with the red line's.
     if let [waiver] = red_line.waivers.as_mut_slice()
         && choices.one_in(2)
     {
@@ -232,7 +232,8 @@ fn atom(world: &World, choices: &mut Choices) -> Expression {
             match choices.below(4) {
                 0 => Expression::Member(input, member),
                 1 => {
-                    // The format rejects a count that its domain decides, so fall back to a member.
+                    // The format rejects a test of the size that has the same result for every set of members. In that
+                    // case, test a single member instead.
                     let (op, count) = (Op::ALL[choices.below(6)], i64::try_from(choices.below(4)).unwrap());
                     let truths = (0..=i64::from(members)).filter(|size| op.holds(*size, count)).count();
                     let decided = truths == 0 || truths == members as usize + 1;
@@ -253,7 +254,7 @@ fn atom(world: &World, choices: &mut Choices) -> Expression {
                 1 => Expression::MirroredNumber(input, op, number),
                 _ => {
                     let other = min + i64::try_from(choices.below(span)).unwrap();
-                    // Both numbers of a domain of two numbers would be the whole domain.
+                    // If the domain has only two numbers, a list of both would be the whole domain.
                     Expression::Numbers(input, if span > 2 { vec![other, number] } else { vec![number] })
                 }
             }

@@ -57,8 +57,8 @@ impl<'a> Search<'a> {
             strides[at - 1] = strides[at] * domains[at].len();
         }
         let count: usize = domains.iter().map(Vec::len).product();
-        // Issues come before circumstances, so the part of each completion after the issues is a setting of
-        // circumstances.
+        // Issues come before circumstances, so in each completion, the values that follow those of the issues are a
+        // setting of the circumstances.
         let mut first = case.known(&vec![None; world.inputs.len()]);
         for (known, domain) in first.iter_mut().zip(&domains) {
             *known = Knowledge::Exactly(domain[0]);

@@ -23,7 +23,8 @@ impl Program {
         let format = if arguments.contains(&"--log-format") { &[][..] } else { &["--log-format", "json"] };
         let all = [&["serve"], format, listen, arguments].concat();
         let mut command = binary::command(&all);
-        // The program must not read this variable, as tokio does by default: with this value, tokio would panic.
+        // The program must not read this variable, although tokio does so by default. With this value, tokio would
+        // panic.
         command.env("TOKIO_WORKER_THREADS", "0");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();

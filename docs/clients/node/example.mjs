@@ -94,7 +94,7 @@ async function evaluateAReferenceProposal(client) {
   const { evaluation } = await call(client, 'EvaluateProposal', request)
   line('verdict', evaluation.verdict)
   for (const { party, stance } of evaluation.stances) {
-    // That no recorded red line is crossed is not consent: never print "agrees".
+    // A party without a crossed red line has not consented: never print "agrees".
     if (stance !== 'STANCE_NO_STATED_OBJECTION') line(party, stance)
   }
   for (const finding of evaluation.findings) {

@@ -88,7 +88,7 @@ def evaluate_a_reference_proposal(service: RedLineServiceStub) -> None:
     evaluation = service.EvaluateProposal(request, timeout=TIMEOUT).evaluation
     line("verdict", evaluation_pb2.Verdict.Name(evaluation.verdict))
     for stance in evaluation.stances:
-        # That no recorded red line is crossed is not consent: never print "agrees".
+        # A party without a crossed red line has not consented: never print "agrees".
         if stance.stance != evaluation_pb2.STANCE_NO_STATED_OBJECTION:
             line(stance.party, evaluation_pb2.Stance.Name(stance.stance))
     for finding in evaluation.findings:

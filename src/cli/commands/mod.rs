@@ -56,14 +56,14 @@ enum Command {
     /// Compare proposals: the stance of every party on each, and the red lines on which they differ.
     #[command(after_help = compare::EXAMPLES)]
     Compare(compare::Options),
-    /// Find the smallest changes after which a proposal crosses no red line at or above --floor.
+    /// Find the smallest changes after which a proposal crosses no red line that counts (see --floor).
     #[command(after_help = amend::EXAMPLES)]
     Amend(amend::Options),
-    /// Count the packages (possible deals) that cross no red line at or above --floor, and show some of them.
+    /// Count the packages (possible deals) that cross no red line that counts (see --floor), and show some of them.
     #[command(after_help = packages::EXAMPLES)]
     Packages(packages::Options),
-    /// Explain why every possible deal crosses a red line at or above --floor: conflicts, and concessions that would
-    /// help.
+    /// Explain why every possible deal crosses a red line that counts (see --floor): conflicts, and concessions that
+    /// would help.
     #[command(after_help = impasse::EXAMPLES)]
     Impasse(impasse::Options),
     /// Compute, from probabilities that you state, how probable it is that no crossed red line would undo the deal.

@@ -117,12 +117,12 @@ fn only_the_algorithm_of_the_key_is_accepted() {
         let forged = encode(&header, &claims, &EncodingKey::from_secret(&secret)).unwrap();
         assert_eq!(all.verify(&forged, now).unwrap_err(), AuthenticationError::AlgorithmNotAllowed);
     }
-    // A token whose algorithm is not the one of the key it names is rejected.
+    // A token is rejected if it names a key that is for a different algorithm from its own.
     let padded = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::PS256) };
     assert_eq!(all.verify(&rsa.sign_with(&padded, &claims), now).unwrap_err(), AuthenticationError::WrongKey);
     let renamed = Header { kid: Some("rsa".to_owned()), ..Header::new(Algorithm::ES256) };
     assert_eq!(all.verify(&ec.sign_with(&renamed, &claims), now).unwrap_err(), AuthenticationError::WrongKey);
-    // A token for another curve than the key's is rejected.
+    // A token is rejected if its algorithm uses a different curve from that of the key.
     let larger = Keys::read(&jwks(&[ec.jwk()]), rules(&["ES256", "ES384"])).unwrap();
     let mut plain = ec.jwk();
     plain.as_object_mut().unwrap().remove("alg");
@@ -267,9 +267,9 @@ fn invalid_key_files_are_rejected_with_the_reason() {
     for part in ["d", "p", "q", "dp", "dq", "qi", "k"] {
         let mut private = one.jwk();
         private[part] = json!("AAAA");
-        assert!(refused(&jwks(&[rsa.jwk(), private])).contains("key 2 has a private"), "{part}");
+        assert!(refused(&jwks(&[rsa.jwk(), private])).contains("key 2 contains a private"), "{part}");
     }
-    assert!(refused(&jwks(&[json!({"kty": "oct", "k": "AAAA", "alg": "HS256"})])).contains("key 1 has a private"));
+    assert!(refused(&jwks(&[json!({"kty": "oct", "k": "AAAA", "alg": "HS256"})])).contains("key 1 contains a private"));
     assert!(refused(&jwks(&vec![json!({"kty": "RSA"}); 101])).contains("limit is 100"));
     let mut sealing = one.jwk();
     sealing["use"] = json!("enc");
@@ -279,13 +279,14 @@ fn invalid_key_files_are_rejected_with_the_reason() {
     assert!(refused(&jwks(&[deriving.clone()])).contains("no usable key"));
     deriving["key_ops"] = json!(["verify"]);
     assert!(Keys::read(&jwks(&[deriving]), rules(&["ES256"])).is_ok());
-    // Keys of types, or for algorithms, that are not allowed are rejected.
+    // A key is not used if its type or its algorithm is not allowed.
     assert!(
         Keys::read(&jwks(&[rsa.jwk()]), rules(&["ES256", "PS256"])).unwrap_err().to_string().contains("no usable key")
     );
     assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
     for (bits, fits) in [(1_024_usize, false), (2_047, false), (2_048, true), (8_192, true), (8_193, false)] {
-        // The modulus begins with a zero byte, which does not make a key longer, and then has its highest bit set.
+        // The modulus begins with a zero byte, which does not count towards the length of the key. The first bit that
+        // is set after it gives the length.
         let (bytes, first) = (bits.div_ceil(8), 1 << ((bits - 1) % 8));
         let modulus = [&[0, first][..], &vec![0xff; bytes - 1]].concat();
         let key = json!({"kty": "RSA", "n": BASE64URL_NOPAD.encode(&modulus), "e": "AQAB"});

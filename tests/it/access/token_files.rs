@@ -281,7 +281,7 @@ fn a_token_file_is_plain_yaml_without_anchors_or_tags() {
     ] {
         assert!(read(&text).is_err(), "{}", text.get(..200).unwrap_or(&text));
     }
-    // A different spelling of the same value is accepted.
+    // Other valid ways to write such a file in YAML are accepted.
     for text in [
         format!("---\n{good}"),
         format!("--- # now\n{good}...\n"),

@@ -62,8 +62,8 @@ fn check_one(
     let expected: Vec<usize> = (0..way.choices.len()).filter(|issue| way.choices[*issue].is_some()).collect();
     assert_eq!(touched, expected, "{:?} against {way:?}", amended.answers);
     // Among equally near amendments, brute force takes the first one, and settles all members of a set that it changes.
-    // The analysis may leave single members open, so for an open set it may return a different amendment. The distance
-    // of that amendment, and that it needs each of its steps, are still checked.
+    // The analysis may leave single members open, so for an open set it may return a different amendment. The test
+    // still checks its distance, and that each of its steps is needed.
     let is_open_set = |issue: &usize| {
         matches!(case.world.inputs[*issue].kind, InputKind::Members(_))
             && !matches!(before[*issue], Knowledge::Exactly(_))

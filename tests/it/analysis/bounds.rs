@@ -55,7 +55,7 @@ fn contradictions(pairs: usize) -> String {
 /// Concessions of one size are returned in order only after all of them are found, so their number has a bound.
 #[test]
 fn too_many_concessions_do_not_hide_a_few_conflicts() {
-    // With the limit of the service, the search takes too long for a test.
+    // With the limit of the service, the search would take too long for a test, so this test sets a lower one.
     assert_eq!(Bounds::default().of_one_size, 5_000);
     let bounds = Bounds { of_one_size: 512, ..Bounds::default() };
     let request = v1::ExplainImpasseRequest { max_results: 1_000, ..Default::default() };
@@ -93,8 +93,9 @@ fn preferences_do_not_change_the_nearest_amendment() {
     use v1::suggest_amendments_request::Subject;
     let subject = Some(Subject::Proposal(v1::Proposal::default()));
     let request = v1::SuggestAmendmentsRequest { subject, max_amendments: 1, ..Default::default() };
-    // Preferences divide a quantity into an interval for each value: 101 numbers into many intervals, 201 into more
-    // than the limit. Amendments do not depend on preferences, so neither affects this question.
+    // Preferences divide a quantity into intervals of equal utility. Here, each number of days is an interval of its
+    // own: 101 of them are many, and 201 are more than the limit. Amendments do not depend on preferences, so neither
+    // number affects the answer.
     for values in [101, 201] {
         let response = ask(&valued(values), &request);
         assert_eq!(response.amendments[0].changes[0].issue, "weeks", "{values}");
@@ -105,7 +106,7 @@ fn preferences_do_not_change_the_nearest_amendment() {
 #[test]
 fn ties_beyond_the_maximum_are_reported() {
     // Two parties have opposed preferences, and a third gains nothing from any package. So there are forty efficient
-    // points (combinations of utilities that no other is better than), and at each the product of all gains is 0.
+    // points (combinations of utilities that no other one improves on), and at each the product of all gains is 0.
     let options: Vec<String> = (0..40).map(|option| format!("o{option}")).collect();
     let mut text = format!(
         "{HEAD}issues:\n  - {{id: i, title: T, question: Q, kind: choice, options: [{}]}}\nred_lines: []\npreferences:\n",

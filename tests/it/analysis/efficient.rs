@@ -190,9 +190,10 @@ fn check(case: &Case, disagreement: &[i64], coverage: &mut Coverage) {
     let only: Vec<&Vec<i64>> = efficient.iter().map(|(point, _)| *point).collect();
     let product = |gains: &[i64]| gains.iter().map(|gain| i128::from(*gain)).product::<i128>();
     let nash: Vec<_> = best_of(&all, &only, gains, |one, other| product(one).cmp(&product(other)));
-    // If a party gains nothing at every point, all products are 0.
+    // If every product is 0, because some party gains nothing at each point, there is no Nash solution.
     let nash = if rational.iter().all(|gains| product(gains) == 0) { Vec::new() } else { nash };
-    // The smallest ratio of gain to greatest gain, over all parties that can gain, on a common denominator.
+    // The smallest ratio of a party's gain to its greatest possible gain, among the parties that can gain anything. It
+    // is given as the numerator over a common denominator.
     let denominator: i128 = most.iter().filter(|most| **most > 0).map(|most| i128::from(*most)).product();
     let share = |gains: &[i64]| {
         let shares = gains.iter().zip(&most).filter(|(_, most)| **most > 0);

@@ -29,7 +29,7 @@ fn expected(case: &Case, search: &Search<'_>) -> Impasse {
     let lines = case.counted();
     assert!(lines.len() <= 12, "too many red lines to try all sets of them");
     let all: Vec<CountedLineIndex> = (0..lines.len()).map(CountedLineIndex).collect();
-    // The sets of red lines crossed by the assignments that meet the goal, the pins and the constraints.
+    // For each assignment that meets the goal, the pins and the constraints: the set of red lines that it can cross.
     let crossed: BTreeSet<u32> =
         search.met.iter().filter(|met| met.is_admissible()).map(crate::oracle::search::Met::crossed_somehow).collect();
     let every_line = (1u32 << lines.len()) - 1;

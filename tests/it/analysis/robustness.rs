@@ -91,7 +91,7 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
             terms[issue.index()] = Some(Knowledge::from(*answer));
         }
         cell_of(case, &problem, &problem.issues(), &best.package);
-        // Any answer to an omitted issue is equally good.
+        // If the package omits an issue, all answers to that issue are equally good.
         let mut known: Vec<Knowledge> = terms.into_iter().map(|term| term.unwrap_or(Knowledge::Nothing)).collect();
         known.truncate(search.domains.len());
         for assignment in search.within(&known) {

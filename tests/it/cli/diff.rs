@@ -180,7 +180,7 @@ fn changed_stances_and_red_lines_are_shown_for_an_unchanged_verdict() {
     };
     let early = ended("2025-05-01");
     assert!(early.contains("\nReference proposals (before: on 2025-06-30, after: on 2025-05-01)\n"), "{early}");
-    // The red line is not recorded on that day, which is not the same as clear.
+    // On that day, the red line is not recorded yet, which is not the same as being clear.
     assert!(early.contains("not held or not recorded  draft"), "{early}");
     assert!(early.ends_with("Where nobody has stated an objection, that is not consent.\n"), "{early}");
 }

@@ -107,8 +107,8 @@ fn the_same_answers_are_not_a_change() {
 fn changes_are_reported_with_their_red_lines() {
     let folder = Folder::new("replay-changed");
     let mut lines = log(&folder);
-    // The log has one red line that the answers do not have, lacks one that they have, and has one with a lower
-    // firmness.
+    // Change the log, so that it has one red line that the answers do not have, lacks one that they have, and states a
+    // lower firmness for another.
     let crossed = lines[3]["crossed"].as_array_mut().unwrap();
     crossed.clear();
     crossed.push(json!({"red_line": "scenarios/ukraine-2025/redLines/gone", "firmness": "FIRMNESS_FIRM"}));

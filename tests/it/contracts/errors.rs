@@ -58,7 +58,7 @@ fn row(code: &str, details: &ErrorDetails) -> String {
     let mut row = format!("{}: {code}", info.reason);
     let keys: BTreeSet<&str> = info.metadata.keys().map(String::as_str).collect();
     for key in keys {
-        // The names of limits are a contract; other values belong to the request.
+        // The names of limits are part of the contract, so they are shown. Other values depend on the request.
         let _ = match key {
             "limits" => write!(row, ", limits = {}", info.metadata[key]),
             _ => write!(row, ", {key}"),

@@ -21,7 +21,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 /// which comes last in a file.
 fn debug_output(text: &str) -> Vec<(usize, &str)> {
     let is_debug = |line: &str| {
-        // `{:?}`, `{name:#?}`, `{:02?}` in a format; `?name` or `field = ?name` in an event; and functions named after it.
+        // `{:?}`, `{name:#?}`, `{:02?}` in a format; `?name` or `field = ?name` in an event; the names in `by_name`.
         let in_format = line.match_indices("?}").any(|(at, _)| {
             line[..at].rsplit_once('{').is_some_and(|(_, inside)| inside.contains(':') && !inside.contains(' '))
         });

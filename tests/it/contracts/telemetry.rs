@@ -345,7 +345,7 @@ async fn log_targets_are_those_of_earlier_versions() {
     let text = table(&seen);
     assert_golden("log-targets.txt", &text);
     let (mut uncached, mut cached) = (logged("0").await, cached);
-    // The counts of the cache are logged only if the server has one.
+    // The counts of the cache are logged only if the server has a cache.
     let counts = "INFO hits, misses, evictions, entries, bytes";
     let remove =
         |log: &mut BTreeMap<String, BTreeSet<String>>| log.get_mut("detente::grpc::server").unwrap().remove(counts);

@@ -47,7 +47,8 @@ fn evaluations_of_a_proposal_are_equivalent_exactly_if_their_messages_are_equal(
                     let count = if is_equal { &same } else { &different };
                     count.set(count.get() + 1);
                     let is_equivalent = evaluation.says_the_same_as(other, detail);
-                    // Different proposals may have equal messages although the answers of an open input differ.
+                    // Two different proposals may leave different answers to an open input possible although their
+                    // messages are equal.
                     let is_decided = std::ptr::eq(*given, *other_given) || is_equivalent;
                     prop_assert!(
                         !is_decided || is_equivalent == is_equal,

@@ -116,7 +116,7 @@ fn without_provenance(mut evaluation: v1::Evaluation) -> v1::Evaluation {
 /// A red line as a file would have it if the hypothesis were true.
 fn as_if_stated(red_line: &mut RedLine, supposed: Firmness) {
     red_line.firmness = supposed;
-    // The format rejects a waiver that no longer lowers the firmness.
+    // Remove the waivers that no longer lower the firmness, because the format rejects them.
     red_line.waivers.retain(|waiver| waiver.firmness < supposed);
 }
 
@@ -187,9 +187,9 @@ proptest! {
                 _ => {}
             }
         }
-        // The format rejects a waiver beside others that lower the firmness at least as far wherever it applies, which
-        // can happen to a waiver that is kept when another firmness is stated. Such cases are discarded; proptest fails
-        // the test if there are too many of them.
+        // The format rejects a waiver if, wherever it applies, other waivers lower the firmness at least as far. A
+        // changed firmness can make this true of a waiver that is kept. Such cases are discarded; proptest fails the
+        // test if there are too many of them.
         let stated_so = scenario::load("stated.yaml", &stated.yaml(&order)).ok();
         let compiled = stated_so.and_then(|scenario| Compiled::new(Arc::new(scenario)).ok());
         prop_assume!(compiled.is_some());
@@ -281,7 +281,8 @@ fn hypotheses_apply_in_their_order() {
         fault_at(supposing([add("x"), add("x")]), 0),
         "hypotheses[1].add_red_line.id: the red line `x` already exists; give another id"
     );
-    // The id of a dropped red line stays taken, because a finding must not be mistaken for the recorded red line's.
+    // An added red line cannot take the id of a dropped one. Otherwise, its finding could be mistaken for a finding
+    // about the recorded red line.
     assert!(fault_at(supposing([drop("ru-four-regions"), add("ru-four-regions")]), 0).contains("already"));
 }
 

@@ -48,7 +48,7 @@ const PUBLISHED: [PublishedDomain; 4] = [
         efficient: [23, 25],
         nash: ["8.207494", "8.544397"],
     },
-    // With sums in doubles, 55 points as published would be efficient, two of them only because the sums are rounded.
+    // In the files as published, 53 points are efficient. Sums in doubles would give 55, two of them only by rounding.
     PublishedDomain {
         folder: "Car",
         files: ["adg.xml", "adg_deal.xml", "adg_deal2.xml"],
@@ -165,7 +165,7 @@ fn rounded(utility: i128, like: &str) -> String {
 
 #[test]
 fn deals_efficient_points_and_nash_points_match_the_published_ones() {
-    // The project may not redistribute these files, so a plain clone does not have them, and this test compares
+    // The project may not redistribute these files. In a plain clone, which does not have them, this test compares
     // nothing.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/genius");
     if !folder.is_dir() {

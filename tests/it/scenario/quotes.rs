@@ -11,7 +11,7 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn quotes_from_the_article_occur_in_it() {
-    // The project may not redistribute the article, so a plain clone does not have it, and this test compares nothing.
+    // The project may not redistribute the article. In a plain clone, which lacks it, this test compares nothing.
     let article = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/record/article.txt");
     let Ok(article) = std::fs::read_to_string(article) else {
         eprintln!("the article is not here: its quotes are not compared");

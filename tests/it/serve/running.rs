@@ -282,7 +282,7 @@ async fn certificates_are_reloaded_only_as_matching_pairs() {
     let (cert, key) = (folder.write("tls.crt", &one.certificate), folder.write("tls.key", &one.key));
     let program = Program::start(&["--tls-cert", &cert, "--tls-key", &key, "--reload-interval", "0s"]);
     let first = shown(&program, &authority).await;
-    // The certificate has been replaced, and its key has not been yet.
+    // The certificate is replaced first, while its key is still the old one.
     folder.write("tls.crt", &two.certificate);
     program
         .until("the error is logged", async |program| program.logged("cannot use the certificate with the private key"))

@@ -234,7 +234,7 @@ async fn equal_concurrent_requests_share_one_answer() {
     server.until("detente_analyses_shared_total", |shared| shared == 19.0).await;
     let mut answers = Vec::new();
     for call in calls {
-        // The deadline of a call that came first may pass before the shared result is ready.
+        // The deadline of an early call may pass before the shared result is ready.
         match call.await.unwrap() {
             Ok(answer) => answers.push(answer.into_inner()),
             Err(status) => assert_eq!(status.code(), Code::DeadlineExceeded),

@@ -246,7 +246,7 @@ async fn exceeded_request_limits_are_named_and_counted() {
         assert_eq!(value(&metrics, &format!("detente_limits_exceeded_total{{limit=\"{limit}\"}}")), 1.0, "{limit}");
     }
     assert_eq!(refusals(&metrics, "LIMIT_EXCEEDED"), 2.0);
-    // Other faults are not counted as limits.
+    // Other faults are not counted as exceeded limits.
     let wrong = EvaluateProposalRequest { cleared_issues: vec!["no-such".to_owned()], ..proposal() };
     assert_eq!(reason(&client.call(EVALUATE, &[], frame(&wrong.encode_to_vec())).await), "INVALID_REQUEST");
 }
@@ -430,7 +430,7 @@ async fn unread_responses_are_limited_and_hold_no_permits() {
     for _ in 0..10 {
         assert_eq!(other.call(BATCH, &[], batch.clone()).await.code(), Code::Ok);
     }
-    // So does this connection once it has dropped one unread response.
+    // This connection, too, gets a permit again once it has dropped one unread response.
     drop(open.pop());
     let again = async {
         loop {

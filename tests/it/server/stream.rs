@@ -319,7 +319,7 @@ async fn an_unread_unary_answer_is_reset() {
     let (answer, mut send) = reader.ready().await.unwrap().send_request(head.body(()).unwrap(), false).unwrap();
     send.send_data(frame(&asked.encode_to_vec()), true).unwrap();
     let mut body = answer.await.unwrap().into_body();
-    // The client never grants more window: it receives one window of data, and then the reset.
+    // The client never enlarges its flow-control window, so it receives one window of data, and then the reset.
     let reset = async {
         loop {
             match body.data().await {

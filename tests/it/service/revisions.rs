@@ -53,7 +53,7 @@ fn a_pin_outlives_reloads_up_to_the_bound() {
             }
         }
     }
-    // A file that is changed back makes the old revision current again, and no longer a past one.
+    // If a file is changed back, its old revision is current again, and no longer counts as a past one.
     store.put(edited(3));
     assert_eq!(service.evaluate(&pinned("")).unwrap().evaluation.unwrap().revision, revisions[3]);
     assert!(service.evaluate(&pinned(&revisions[5])).is_ok());
@@ -117,7 +117,7 @@ fn a_page_token_outlives_a_reload_and_holds_on_every_replica() {
     let third = page(&service, &second.next_page_token).unwrap();
     let count = first.red_lines.len() + second.red_lines.len() + third.red_lines.len();
     assert_eq!((count, third.next_page_token.as_str()), (24, ""));
-    // A request that pins a revision as well must pin the revision of the page token.
+    // If a request with a page token also pins a revision, it must be the revision of the token.
     let asked = |revision: &str| v1::ListRedLinesRequest {
         page_size: 10,
         page_token: first.next_page_token.clone(),

@@ -213,7 +213,7 @@ fn not_recorded_clear_and_not_held_red_lines_are_distinguished() {
     let drop = v1::hypothesis::Kind::DropRedLine("x".to_owned());
     asked.hypotheses = vec![v1::Hypothesis { kind: Some(drop) }];
     (asked.from, asked.to) = (day(1), day(10));
-    // A dropped red line is not held on any day, and does not count as not yet recorded either.
+    // A dropped red line is not held on any day, and is not counted among the red lines not yet recorded.
     asked.view = v1::EvaluationView::Full.into();
     let dropped = service.evaluate_history(&asked).unwrap();
     assert_eq!(dropped.spans.len(), 1, "{dropped:?}");

@@ -208,7 +208,8 @@ fn held(chance: &mut Chance) -> Node {
 const FIRMNESS: [&str; 4] = ["tentative", "negotiable", "firm", "absolute"];
 
 fn red_line(at: usize, parties: &[String], inputs: &[(String, Domain)], sources: &[String], c: &mut Chance) -> Node {
-    // A waiver must lower the firmness of some crossing. It always does if it tests another input than its red line.
+    // A waiver must lower the firmness of some crossing. It always does if it tests a different input from the one that
+    // its red line tests.
     let (last, others) = inputs.split_last().unwrap();
     let of_line = if others.is_empty() { inputs } else { others };
     let firmness = c.below(4);

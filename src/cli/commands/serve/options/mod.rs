@@ -200,7 +200,7 @@ pub(crate) struct Limits {
 
     /// Total size of the headers of one call.
     ///
-    /// The default leaves room for a token of 8 KiB, the longest that the server accepts.
+    /// The default leaves room for a JSON Web Token of 8 KiB, the longest that the server accepts.
     #[arg(long, env = "DETENTE_MAX_HEADER_BYTES", value_name = "SIZE", default_value = "16KiB",
         value_parser = header_size)]
     pub(crate) max_header_bytes: u32,
@@ -254,7 +254,7 @@ pub(crate) struct Limits {
 
     /// Burst size: requests that a caller may make at once after a pause. `0` allows the requests of one second.
     ///
-    /// A batch larger than the burst is always rejected; 1000 admits the largest batch.
+    /// A batch or comparison larger than the burst is always rejected; 1000 admits the largest batch.
     #[arg(long, env = "DETENTE_CALLER_BURST", value_name = "COUNT", default_value_t = 0,
         value_parser = small_count(0, 10_000_000))]
     pub(crate) caller_burst: u32,
