@@ -302,7 +302,8 @@ where
     let stream = WriteBuffer::new(stream);
     let service = TowerToHyperService::new(service);
     let mut connection = Box::pin(config.http2.serve_connection(TokioIo::new(stream.clone()), service));
-    // The name on a certificate is read once per connection; a client with a new certificate opens a new connection.
+    // A connection keeps the caller that its client's certificate named when it was opened, so it must close once that
+    // certificate is no longer valid. The client connects again with its new certificate.
     let mut invalid = OptionFuture::from(certificate.map(|certificate| Box::pin(certificate.wait_until_invalid())));
     let mut closing = Box::pin(wait_for_close(config.limits.max_age, config.closing));
     Box::pin(async move {

@@ -48,7 +48,7 @@ pub(crate) fn comparison_text(response: &v1::CompareProposalsResponse) -> String
     }
     if !silent.is_empty() {
         let parties: Vec<String> = silent.iter().map(|party| party.party.clone()).collect();
-        let text = format!("No stated objection to any proposal, which is not consent: {}.", list(&parties));
+        let text = format!("No stated objection to any proposal from {}. That is not consent.", list(&parties));
         out.push('\n');
         out += &wrapped(&text, 0);
     }
