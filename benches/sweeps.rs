@@ -80,7 +80,7 @@ impl Drop for Server {
     }
 }
 
-/// The request at a position of the sweep. The proposals repeat after 43,800.
+/// The request at a position of the sweep. After 43,800 requests, the proposals repeat.
 fn request(at: usize) -> v1::StreamEvaluateProposalsRequest {
     let term = |issue: &str, value| v1::Term { issue: issue.to_owned(), value: Some(value) };
     let scopes = ["none", "air_and_sea", "all_fronts"];

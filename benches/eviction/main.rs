@@ -26,10 +26,11 @@ const ROUNDS: usize = 5;
 const TIMED: usize = 400_000;
 /// With `--quick`, which only checks that the bench works, the numbers of operations are divided by this.
 const QUICK: usize = 100;
-/// The number of entries in a map that is queried only for keys that it contains: well below the bound.
+/// The number of entries in the map when lookups are timed. Every lookup finds its key, because the entries take much
+/// less memory than the bound, so none is evicted.
 const PRESENT: usize = 8_000;
 
-/// Makes a map with a bound in bytes.
+/// A function that makes a map with the given bound in bytes.
 type New = fn(u64) -> Box<dyn Map>;
 
 const MAPS: [(&str, New); 3] = [
@@ -110,7 +111,8 @@ fn times(rounds: usize, operations: usize) {
     }
 }
 
-/// Returns the nanoseconds that a thread takes for an operation, if each thread has a processor of its own.
+/// Shares the operations out among the threads. Returns the nanoseconds that a thread takes for one operation, which
+/// assumes that each thread has a processor of its own.
 fn timed(threads: usize, operations: usize, operation: impl Fn(usize, usize) + Sync) -> f64 {
     let steps = operations / threads;
     let begun = Instant::now();
@@ -130,7 +132,7 @@ fn spread(mut figures: Vec<f64>) -> String {
     format!("{:.0} ({:.0}..{:.0})", figures[figures.len() / 2], figures[0], figures[figures.len() - 1])
 }
 
-/// Measures each map in a process of its own, whose memory is read from /proc.
+/// Measures the size of each map in a process of its own, whose memory is read from /proc.
 fn memory(operations: usize) {
     println!("\nSize after Zipf 0.9, in MiB (bound: {})\n", BOUND >> 20);
     print_row("", MAPS.map(|(name, _)| name.to_owned()));

@@ -8,14 +8,14 @@ use std::hash::RandomState;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-/// The bytes that an entry counts in addition to its key and answer, as in the service.
+/// The bytes that are counted for each entry in addition to its key and answer. The service counts the same number.
 const AROUND_ENTRY: usize = 128;
 const USUAL_ENTRY: u64 = 1_024;
 
 pub(crate) trait Map: Sync {
     fn get(&self, key: &[u8]) -> Option<Bytes>;
     fn insert(&self, key: &[u8], answer: Bytes);
-    /// The total weight by the map's own count.
+    /// The total weight of all entries, as the map itself counts it.
     fn weight(&self) -> u64;
 }
 
@@ -88,7 +88,8 @@ impl Map for Moka {
     }
 }
 
-/// DashMap with the CLOCK algorithm: a queue in which an entry that was found since its last turn gets another turn.
+/// DashMap with the CLOCK algorithm: entries queue for eviction, and an entry that was found since its last turn goes
+/// back to the end of the queue.
 pub(crate) struct Clock {
     map: DashMap<Arc<[u8]>, Slot>,
     turns: Mutex<VecDeque<Arc<[u8]>>>,

@@ -4,9 +4,10 @@
 pub(crate) const KEYS: usize = 320_000;
 /// The number of operations of a workload.
 pub(crate) const OPERATIONS: usize = 1_200_000;
-/// The first third of a workload's operations fills the map and does not count; this is the divisor.
+/// The first third of a workload's operations only fills the map and does not count. The number of all operations is
+/// divided by this to get the number of those.
 const FILLING: usize = 3;
-/// The approximate length of a real key.
+/// The length of a key in bytes, about the same as that of a real one.
 const KEY_BYTES: usize = 200;
 
 /// One lookup.
@@ -92,7 +93,7 @@ fn swept_in_bursts(operations: usize) -> Vec<Operation> {
 struct Random(u64);
 
 impl Random {
-    /// A number from 0 to below 1.
+    /// A random number from 0 to below 1.
     fn share(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

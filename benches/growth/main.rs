@@ -28,7 +28,8 @@ static MEMORY: PeakAlloc = PeakAlloc;
 const PATIENCE: Duration = Duration::from_secs(10);
 const ISSUES: [u64; 4] = [20, 50, 100, 200];
 const LINES: [u64; 5] = [50, 100, 200, 500, 1_000];
-/// The number of time limits at which an analysis is stopped: powers of two, in milliseconds.
+/// The number of runs of an analysis with different time limits. The limits are 1 ms, 2 ms, 4 ms and further powers of
+/// two.
 const STOPS: u32 = 13;
 
 fn main() {
@@ -62,7 +63,8 @@ fn main() {
     }
 }
 
-/// Returns the longest time for which an analysis continues after its time limit, over `stops` different limits.
+/// Runs an analysis with `stops` different time limits. Returns the longest time for which it continued after its
+/// limit.
 fn overrun<R: AnalysisRequest>(service: &RedLines, request: &R, stops: u32) -> Duration {
     let times = (0..stops).map(|power| Duration::from_millis(1 << power));
     let overruns = times.map(|time| {

@@ -19,7 +19,7 @@ impl Numbers {
     }
 }
 
-/// The number of consecutive issues from which all issues of one red line are chosen.
+/// The issues that one red line tests are all chosen from this many consecutive issues.
 const CHAPTER: u64 = 8;
 
 pub(crate) fn generated(issues: u64, red_lines: u64, seed: u64) -> String {

@@ -10,9 +10,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-/// Settings that glibc would otherwise choose by the processor: how it copies and compares memory (without the wider
-/// instructions, which some processors lack, and for these cache sizes), and the thresholds of the allocator, which
-/// change while the program runs.
+/// Fixed values for settings that glibc would otherwise choose by the processor or change while the program runs. The
+/// first settings decide how it copies and compares memory: for these cache sizes, and without the wider instructions,
+/// which some processors lack. Most others are limits and thresholds of the allocator.
 const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM,-RTM:\
      glibc.cpu.x86_data_cache_size=32768:glibc.cpu.x86_shared_cache_size=1048576:\
      glibc.cpu.x86_non_temporal_threshold=786432:glibc.malloc.arena_max=8:glibc.malloc.mmap_threshold=1048576:\
@@ -22,7 +22,8 @@ const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX,-AVX_Fast
 /// in each process, so the number of collisions varies a little.
 const PROCESSES: usize = 5;
 
-/// Counts operations, as many at a time as there are processors. Other load on the machine does not change the counts.
+/// Counts the cost of each operation. As many processes run at a time as there are processors, because other load on
+/// the machine does not change the counts.
 pub(crate) fn count_all(operations: &[&'static Operation]) -> Result<Vec<(&'static str, Counts)>, String> {
     let folder = std::env::temp_dir().join(format!("detente-instructions-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
@@ -54,8 +55,8 @@ pub(crate) fn count_all(operations: &[&'static Operation]) -> Result<Vec<(&'stat
     Ok(means.collect())
 }
 
-/// Returns the totals of one process. The process runs on one processor only, because the cache of answers has more
-/// shards if there are more processors.
+/// Counts an operation in one process, and returns the totals of all its calls. The process runs on one processor only,
+/// because the cache of answers has more shards if there are more processors.
 fn count(operation: &Operation, processor: &str, out: &Path) -> Result<Counts, String> {
     let this = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
     let mut command = Command::new("taskset");

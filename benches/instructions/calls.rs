@@ -89,7 +89,7 @@ impl Body for SingleFrame {
     }
 }
 
-/// A body that repeats one message without end, and is pending once between two messages.
+/// A body that repeats one message without end. Between two messages, it is pending for one poll.
 pub(crate) struct Messages {
     message: Bytes,
     is_ready: bool,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const PATH: &str = "benches/instructions/figures.json";
 /// The permitted increase of instructions or bytes, as a share of the recorded number. See [`MORE`].
 const MORE_SHARE: f64 = 0.03;
-/// The permitted increase of instructions or bytes where it is more than [`MORE_SHARE`] allows.
+/// The permitted increase of instructions or bytes as a number. It applies if it is more than [`MORE_SHARE`] allows.
 const MORE: f64 = 200.0;
 /// Allocations are recorded in hundredths, because some happen only once in several calls.
 const HUNDREDTHS: f64 = 100.0;
@@ -57,7 +57,7 @@ impl Counts {
     }
 }
 
-/// The figures recorded under one key, the versions of the tools that counted them.
+/// The figures recorded under one key. The key consists of the versions of the tools that counted them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Recorded {
     #[serde(flatten)]

@@ -50,7 +50,7 @@ pub(crate) struct Operation {
 pub(crate) const WARM_UP: u32 = 20;
 
 const BATCH: u32 = 50;
-/// The number of proposals whose answers are in the cache.
+/// The number of proposals that the calls use in turn if all answers are to come from the cache.
 const CACHED: u32 = 50;
 const PAGE: i32 = 20;
 const EVALUATE: &str = "/detente.v1.RedLineService/EvaluateProposal";
@@ -151,7 +151,7 @@ fn cache_misses(calls: u32) -> Call {
     })
 }
 
-/// The items of one open stream. Each arrives when the one before it has been answered.
+/// Each call answers the next item of one open stream. An item arrives when the one before it has been answered.
 fn stream_items() -> Call {
     let item = v1::StreamEvaluateProposalsRequest { id: "00000001".to_owned(), request: Some(own_proposal()) };
     let mut server = service().into_server(1024 * 1024);
@@ -166,7 +166,7 @@ fn stream_items() -> Call {
     })
 }
 
-/// The layers and routes that a call passes in the server, in the same order, without a connection.
+/// Calls that pass the same layers and routes, in the same order, as in the server, but use no connection.
 fn through_layers() -> Call {
     let settings = Settings::default();
     let routes = Routes::new(service().into_server(settings.max_request_bytes)).prepare();
@@ -196,7 +196,7 @@ fn compiling() -> Call {
     })
 }
 
-/// The Jeddah ceasefire as a caller's own proposal.
+/// A request to evaluate the terms of the Jeddah ceasefire as a caller's own proposal.
 fn own_proposal() -> v1::EvaluateProposalRequest {
     let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
     let service = RedLines::new(Arc::new(Store::new(vec![bundled()]).unwrap()));
@@ -208,8 +208,8 @@ fn own_proposal() -> v1::EvaluateProposalRequest {
     }
 }
 
-/// The proposal of [`own_proposal`] with ceasefires of different lengths. No red line depends on the length, and it
-/// takes two bytes on the wire, so that all responses are alike.
+/// Requests like that of [`own_proposal`], with ceasefires of different lengths. No red line depends on the length, and
+/// every length takes two bytes on the wire, so all responses are alike.
 fn different_proposals(count: u32) -> impl Iterator<Item = v1::EvaluateProposalRequest> {
     const SHORTEST: i64 = 128;
     let request = own_proposal();

@@ -31,7 +31,7 @@ fn main() {
     }
 }
 
-/// Generates the values of two parties, in hundredths, by issue and option.
+/// Generates the value, in hundredths, that each of two parties assigns to each option of each issue.
 fn tables(options: &[usize]) -> [Vec<Vec<i64>>; 2] {
     let mut state = 0x9E37_79B9_7F4A_7C15u64 ^ options.len() as u64;
     let mut next = move || {
@@ -68,7 +68,7 @@ fn measure(options: &[usize]) {
     println!("{outcomes:>10} {:>7} {points:>7} {:>9.2} ms {numpy:>12} {ratio:>7}", options.len(), here * 1e3);
 }
 
-/// Returns the text of a scenario with the values as preferences.
+/// Returns the text of a scenario that states these values as the parties' preferences.
 fn profile([one, other]: &[Vec<Vec<i64>>; 2]) -> String {
     let mut text = String::from(
         "scenario: profile\ntitle: Profile\ncovers: {from: 2025-01-01, to: 2025-12-31}\nas_of: 2025-06-01\nsources:\n\
@@ -104,7 +104,7 @@ fn hundredths(number: i64) -> String {
     format!("{}.{:02}", number / 100, number % 100)
 }
 
-/// The number of points that numpy finds, and the seconds that it takes; `None` without numpy.
+/// The number of efficient points that numpy finds, and the seconds that it takes; `None` without numpy.
 fn enumerated(tables: &[Vec<Vec<i64>>; 2]) -> Option<(String, f64)> {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/pareto/enumerate.py");

@@ -59,8 +59,8 @@ pub(crate) fn jeddah(service: &RedLines) -> v1::EvaluateProposalRequest {
     }
 }
 
-/// Returns the same proposal with a ceasefire of another length. No red line depends on the length, so that all
-/// responses are alike.
+/// Returns the same request with a ceasefire of another length. No red line depends on the length, so all responses are
+/// alike.
 fn other_length(mut request: v1::EvaluateProposalRequest, number: u64) -> v1::EvaluateProposalRequest {
     // Each of these numbers takes two bytes on the wire.
     const SHORTEST: i64 = 128;

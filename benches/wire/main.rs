@@ -38,7 +38,8 @@ struct Options {
     /// Other builds of the binary to compare with this one in the same rounds: `label=path`
     #[arg(long, value_parser = labelled)]
     also: Vec<(String, PathBuf)>,
-    /// Compare two builds in pairs of turns instead; given twice, first the old build, then the new one
+    /// Compare two builds in pairs of turns instead; give this option twice, first with the old build, then with the
+    /// new one
     #[arg(long, num_args = 1, conflicts_with_all = ["also", "rounds"])]
     binary: Vec<PathBuf>,
     /// The number of pairs of turns for each measurement with --binary

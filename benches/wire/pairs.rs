@@ -32,7 +32,7 @@ const LOADS: [(&str, &str, Load); 6] = [
     ("stream: evaluations", NO_CACHE, Load::Stream),
 ];
 
-/// The observations for one load: microseconds per call, old and new, for each pair.
+/// The observations for one load. Each pair has two: the microseconds per call of the old build and of the new one.
 struct Observed {
     name: &'static str,
     pairs: Vec<[f64; 2]>,
@@ -119,7 +119,7 @@ fn log_ratio([old, new]: &[f64; 2]) -> f64 {
     (new / old).ln()
 }
 
-/// The mean ratio and its 95 % confidence interval, from logarithms of ratios.
+/// The mean ratio and its 95 % confidence interval, computed from the logarithms of the ratios.
 fn interval(logs: &[f64]) -> (f64, f64, f64) {
     #[expect(clippy::cast_precision_loss, reason = "there are only a few dozen pairs")]
     let count = logs.len() as f64;

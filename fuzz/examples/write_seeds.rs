@@ -130,7 +130,7 @@ fn analyses() {
     request::<v1::AssessRobustnessRequest>(14, "robustness", "AssessRobustnessRequest", &robust);
 }
 
-/// The token of the second page of the bundled scenario's red lines.
+/// The token for the second page of the list of the bundled scenario's red lines.
 fn second_page() -> String {
     let text = include_str!("../../scenarios/ukraine-2025.yaml");
     let compiled = Compiled::new(Arc::new(scenario::load("ukraine-2025.yaml", text).unwrap())).unwrap();

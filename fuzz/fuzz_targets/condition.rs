@@ -18,11 +18,11 @@ use std::sync::{Arc, LazyLock};
 
 /// The maximum number of points that are tried.
 const MAX_POINTS: usize = 1_000;
-/// The maximum number of parts of formulas that are evaluated, summed over all points.
+/// The maximum number of parts of the formula that are evaluated, summed over all points.
 ///
 /// A formula may have 20,000 parts, so fewer points are tried for a long formula.
 const MAX_STEPS: usize = 500_000;
-/// The distance between the numbers of two points that are tried one after the other.
+/// All points are numbered. This is the distance between the numbers of two points that are tried one after the other.
 ///
 /// It is a prime that does not divide the number of points, so no point is tried twice.
 const STRIDE: usize = 1_000_003;
@@ -88,7 +88,7 @@ fn check_faults(text: &str, faults: &[ConditionError]) -> Corpus {
 /// The number of parts of a formula, and the numbers at which its result may change.
 struct Facts {
     parts: usize,
-    /// For each input, the numbers on both sides of every change.
+    /// For each quantity, the numbers just before and just after every change of the result. Other inputs have none.
     numbers: Vec<BTreeSet<i64>>,
 }
 
@@ -125,7 +125,7 @@ impl Facts {
     }
 }
 
-/// The point with this number, counted through all combinations of the values.
+/// The point with this number, if all combinations of the values are numbered.
 fn point(values: &[Vec<Value>], mut number: usize) -> Vec<Value> {
     let each = values.iter().map(|values| {
         let value = values[number % values.len()];
@@ -135,7 +135,7 @@ fn point(values: &[Vec<Value>], mut number: usize) -> Vec<Value> {
     each.collect()
 }
 
-/// Evaluates a formula directly.
+/// Evaluates a formula at a point directly, without compiling it.
 fn holds(formula: &Formula, point: &[Value]) -> bool {
     match formula {
         Formula::Constant(truth) => *truth,

@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(PageToken::decode(&changed).is_ok(), changed == text, "{changed} for {text}");
 });
 
-/// The first bytes, padded with zeros, and the rest.
+/// The first `N` bytes, padded with zeros if there are fewer, and the rest.
 fn take<const N: usize>(bytes: &[u8]) -> ([u8; N], &[u8]) {
     let (first, rest) = bytes.split_at(bytes.len().min(N));
     let mut taken = [0; N];

@@ -20,7 +20,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tonic::Status;
 
-/// The default limit of clients on the size of the trailers.
+/// The size of trailers that clients accept by default.
 const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
 /// The size of the cache. It is small, so that the cache also evicts answers.
@@ -71,8 +71,8 @@ fn analyse<R: AnalysisRequest>(service: &RedLines, request: &R) -> Result<R::Ans
     service.analyse(request, &Budget::new(&stop, &|_| {}))
 }
 
-/// Compares the uncached answer with the cached one, both when the cache inserts it and when the cache finds it. An
-/// earlier input may have inserted the answer, in which case the failure needs both inputs.
+/// Compares the uncached answer with the cached one twice: when the answer is inserted into the cache, and when it is
+/// found there. An earlier input may already have inserted it. A failure can then be reproduced only with both inputs.
 fn evaluate(
     service: &RedLines,
     request: &v1::EvaluateProposalRequest,

@@ -36,9 +36,9 @@ const MAX_TIMESTAMP: f64 = 253_402_300_799.0;
 const MAX_NAME_BYTES: usize = 128;
 /// Number of verified tokens that are cached, because verifying a signature takes longer than an evaluation.
 const CACHED_TOKENS: usize = 4_096;
-/// Maximum number of skipped keys that the error for a file without usable keys lists.
+/// If a file has no usable key, the error lists at most this number of the skipped keys.
 const MAX_LISTED_KEYS: usize = 5;
-/// Sizes of RSA keys with which the library verifies signatures, in bits.
+/// Sizes, in bits, of the RSA keys with which the library can verify signatures.
 const RSA_BITS: RangeInclusive<usize> = 2_048..=8_192;
 /// The JSON members of a JWK that contain a secret, which a file of public keys must not have.
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
@@ -295,7 +295,7 @@ fn parse_key(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<PublicK
     Ok(PublicKey { jwk, decoding, algorithms, revoked: Arc::default() })
 }
 
-/// Returns the length of a big-endian number in bits, without leading zeros.
+/// Returns the number of bits of a big-endian number, without leading zeros.
 fn bits(number: &[u8]) -> usize {
     let number: Vec<_> = number.iter().skip_while(|byte| **byte == 0).collect();
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)

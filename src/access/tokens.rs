@@ -44,7 +44,7 @@ impl std::fmt::Debug for Tokens {
 
 /// An entry of the file.
 ///
-/// An entry without one of these fields is rejected, because a truncated file must never grant more than the whole
+/// An entry that lacks any of these fields is rejected, because a truncated file must never grant more than the whole
 /// file.
 struct Entry<'a> {
     caller: &'a str,
@@ -78,8 +78,8 @@ impl<'a> Entry<'a> {
 
 /// Reads the name of a caller or a scenario.
 ///
-/// A truncated name may be the name of another caller or scenario, so a name that the end of the file may have cut off
-/// is rejected: it could grant rights that the whole file does not grant.
+/// A name is rejected if the end of the file may have cut it off. What is left of a name may be the name of another
+/// caller or scenario, and could grant rights that the whole file does not grant.
 fn name<'a>(value: Value<'a>, written: Option<&'a str>) -> Result<&'a str, CredentialFileError> {
     if value.is_block_scalar() {
         return Err(CredentialFileError(format!(
@@ -198,7 +198,8 @@ impl Tokens {
 
     /// Prepares these tokens to replace `before`: revokes the callers whose token or rights are not in the new file.
     ///
-    /// Callers whose token and rights are unchanged stay valid, with the same state of revocation.
+    /// Callers whose token and rights are unchanged stay valid. They are kept, not created again, so that revoking one
+    /// later also revokes its earlier clones.
     pub(super) fn replacing(mut self, before: &Self) -> Self {
         for (hash, caller) in before.callers.values().flatten() {
             let now = self.get_mut(hash).filter(|now| now.has_rights_of(caller));

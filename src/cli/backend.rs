@@ -197,7 +197,7 @@ impl Backend {
         }
     }
 
-    /// The first `max` reference proposals of a scenario (those that it contains), and the number of all of them.
+    /// The first `max` proposals that a scenario contains (its reference proposals), and how many it contains in all.
     pub(crate) fn list_proposals(&self, parent: &str, max: i32) -> Result<v1::ListProposalsResponse, CallError> {
         let request = v1::ListProposalsRequest {
             parent: parent.to_owned(),

@@ -36,7 +36,7 @@ const FLAGS: [(&str, &str); 26] = [
     ("to", "--to"),
 ];
 
-/// The text of a rejected request: each fault with the flag that caused it.
+/// The error text for a rejected request: each fault with the flag that caused it.
 pub(super) fn call_error_text(error: &CallError) -> String {
     match error.faults() {
         [] => error.to_string(),
@@ -48,7 +48,7 @@ pub(super) fn call_error_text(error: &CallError) -> String {
     }
 }
 
-/// The flag that sets a field, with the number of the value if it is not the first of a repeated flag.
+/// The flag that sets a field. If the flag is repeated, its second and later values are numbered.
 fn flag(field: &str) -> String {
     let found = FLAGS.iter().find_map(|(name, flag)| {
         let rest = field.strip_prefix(name)?;

@@ -25,7 +25,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The client could not connect to the server.
 #[derive(Debug, Error)]
 pub(crate) enum ConnectError {
-    /// The URL is not one of `http` or `https`.
+    /// The URL is invalid, or its scheme is neither `http` nor `https`.
     #[error("`{0}` is not a server's URL; use one like http://127.0.0.1:50051 or https://detente.example:50051")]
     Url(String),
     /// The token contains characters that an HTTP header must not contain.
@@ -57,7 +57,8 @@ const READ_AHEAD: usize = 32;
 pub(crate) enum Turn {
     /// A request that the server answers.
     Ask(v1::StreamEvaluateProposalsRequest),
-    /// The answer to a line that is not sent, because it is not a request: an error. It keeps its place in the order.
+    /// An error that answers a line that is not a request. The line is not sent, but its answer keeps its place in the
+    /// order.
     Answered(v1::StreamEvaluateProposalsResponse),
 }
 

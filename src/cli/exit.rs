@@ -17,12 +17,12 @@ const FAILED: u8 = 1;
 /// Exit code of wrong usage, the same that clap exits with.
 pub(crate) const USAGE: u8 = 2;
 
-/// The exit code of a command; prints its error.
+/// Returns the exit code of a command. If the command ended with an error, prints the error.
 pub(crate) fn finish(outcome: Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| report_error(&error))
 }
 
-/// The exit code of `detente serve`; prints its error.
+/// Returns the exit code of `detente serve`. If the command ended with an error, prints the error.
 ///
 /// Every error exits with 2, because an error that keeps the server from starting counts as a wrong setting.
 pub(crate) fn finish_serving(outcome: Result<ExitCode>) -> ExitCode {

@@ -53,7 +53,7 @@ impl LineReader {
         self.number
     }
 
-    /// Whether the line read last ends with a newline. A line of which the end is missing does not.
+    /// Whether the line read last ends with a newline. A line that was cut off does not.
     pub(crate) fn has_ended(&self) -> bool {
         self.has_end
     }

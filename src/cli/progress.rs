@@ -17,7 +17,8 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     started: Instant,
     timeout: Duration,
-    /// The thread that starts the spinner after [`SHOW_AFTER`]. It ends when the sender is dropped.
+    /// The thread that starts the spinner after [`SHOW_AFTER`], and a sender. If the sender is dropped before then, the
+    /// thread ends without starting the spinner.
     ticker: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
@@ -47,7 +48,7 @@ impl Progress {
         Self { bar, started, timeout, ticker: Some((ended, ticker)) }
     }
 
-    /// Shows the phase and that `done` of `total` steps are done; a `total` of 0 is unknown.
+    /// Shows the phase and that `done` of `total` steps are done. A `total` of 0 means that it is unknown.
     pub(crate) fn show(&self, phase: &str, done: u64, total: u64) {
         if self.started.elapsed() < SHOW_AFTER || self.bar.is_hidden() {
             return;

@@ -38,14 +38,15 @@ pub struct CommonFields<'a> {
     pub circumstances: &'a [v1::Term],
     /// Hypotheses, in the order in which they apply.
     pub hypotheses: &'a [v1::Hypothesis],
-    /// The aim; `None` for no pins, no goal, the floor `firm`, and counting the red lines of all parties.
+    /// The aim. `None` means that there are no pins and no goal, that the floor is `firm`, and that the red lines of
+    /// all parties count.
     pub aim: Option<&'a v1::Aim>,
 }
 
 /// A validated request of the analysis service.
 #[derive(Clone, Debug)]
 pub struct ValidatedRequest {
-    /// What to search for, and in which scenario; without the proposal.
+    /// What to search for, and in which scenario. Does not contain the proposal.
     pub question: SearchQuestion,
     /// The text of the goal's condition; empty without a goal.
     goal: String,
@@ -245,7 +246,7 @@ fn to_goal(scenario: &Scenario, goal: &str, violations: &mut Violations) -> Opti
 
 /// Returns for each party, in the scenario's order, whether its red lines count.
 ///
-/// `named` are the third parties whose red lines count; without it, the red lines of all third parties count.
+/// `named` lists the third parties whose red lines count. If it is `None`, the red lines of all third parties count.
 fn to_counts(
     scenario: &Scenario,
     named: Option<&v1::PartyList>,
@@ -286,7 +287,7 @@ pub fn to_party(scenario: &Scenario, id: &str, field: &str, violations: &mut Vio
     found
 }
 
-/// Validates a number of results from 0 to `most`. 0 stands for `default`.
+/// Validates how many results a request asks for: from 0 to `most`, where 0 stands for `default`.
 pub fn to_most(asked: i32, default: usize, most: usize, field: &str, violations: &mut Violations) -> usize {
     match usize::try_from(asked) {
         Ok(0) => default,

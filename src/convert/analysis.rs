@@ -38,7 +38,7 @@ pub fn from_progress(progress: SearchProgress) -> v1::SearchProgress {
     v1::SearchProgress { phase, done: number(progress.done), total: number(progress.total) }
 }
 
-/// Converts the red line at `position` to its brief form, which states `firmness` as its firmness.
+/// Converts the red line at `position` to its brief form, in which its firmness is `firmness`.
 pub fn mention(question: &SearchQuestion, position: RedLineIndex, firmness: Firmness) -> Option<v1::RedLineMention> {
     let scenario = question.compiled.scenario();
     let red_line = question.red_line(position)?;
@@ -105,7 +105,7 @@ pub fn from_efficient(question: &SearchQuestion, efficient: &EfficientPackage) -
     }
 }
 
-/// Converts parties' utilities: the sums of the numbers that their preferences give to a package's answers.
+/// Converts utilities: for each party, the sum of the numbers that its preferences give to a package's answers.
 pub fn from_utilities(scenario: &Scenario, utilities: &[(PartyIndex, f64)]) -> Vec<v1::PartyUtility> {
     let found = utilities.iter().filter_map(|(party, utility)| {
         Some(v1::PartyUtility { party: scenario.parties.get(*party)?.id.to_string(), utility: *utility })
@@ -184,8 +184,8 @@ fn from_step(problem: &Problem, step: &AmendmentStep) -> Option<v1::AmendmentCha
 
 /// Converts the explanation of an impasse, in which no package passes.
 ///
-/// A conflict is a set of red lines of which every package crosses at least one. A concession is a set of red lines
-/// such that a package passes if they are softened, so that it may cross them.
+/// A conflict is a set of red lines of which every package crosses at least one. A concession is also a set of red
+/// lines: if they are softened, so that a package may cross them, some package passes.
 pub fn from_impasse(problem: &Problem, impasse: &Impasse) -> v1::Impasse {
     let conflicts = impasse
         .conflicts

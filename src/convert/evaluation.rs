@@ -148,10 +148,11 @@ impl EvaluationConverter<'_> {
         settlements.map(settlement).collect()
     }
 
-    /// Returns the terms that leave an input only the values that `opening` does not rule out.
+    /// Returns terms that allow an input only those possible values that `opening` does not rule out.
     ///
     /// An opening names an input without a settled answer, and the possible values that a further answer must rule out
-    /// to cross or clear a red line. A quantity has several terms, as alternatives, if the numbers left have gaps.
+    /// so that a red line is crossed or cleared. If there are gaps between the numbers that remain of a quantity, each
+    /// range of numbers becomes a term of its own, and these terms are alternatives.
     fn further_terms(&self, space: &Space, opening: &Opening) -> Vec<v1::Term> {
         let scenario = self.scenario;
         let (Some(input), Some(axis)) = (scenario.inputs.get(opening.input), space.axis(opening.input)) else {
@@ -177,10 +178,10 @@ impl EvaluationConverter<'_> {
         values.into_iter().map(|value| v1::Term { issue: input.id.to_string(), value: Some(value) }).collect()
     }
 
-    /// Adds the members that are settled already to a partial term.
+    /// Adds to a partial term the members that are already settled.
     ///
-    /// A caller who uses the term replaces the proposal's whole term on this set of members, and would otherwise lose
-    /// them.
+    /// A caller who uses the term replaces the proposal's whole term on this input. Without the addition, the members
+    /// that are already settled would be lost.
     fn add_what_is_settled(&self, term: &mut v1::Term) {
         let Some((id, input)) = self.scenario.input(&term.issue) else { return };
         let settled = self.evaluation.inputs.get(id).map(|effective| effective.answer);
@@ -192,9 +193,10 @@ impl EvaluationConverter<'_> {
         }
     }
 
-    /// Converts intervals of a quantity to ranges of numbers, within the range that the request gives.
+    /// Converts intervals of a quantity to ranges of numbers. If the quantity's answer is a range, the results stay
+    /// within that range.
     ///
-    /// `left` is the mask of the intervals; adjacent ones are joined.
+    /// `left` is the mask of the intervals. Adjacent intervals are joined to one range.
     fn ranges(&self, input: InputIndex, axis: &Axis, left: u128) -> Vec<term::Value> {
         let given = match self.evaluation.inputs.get(input).map(|effective| effective.answer) {
             Some(Answer::Range { min, max }) => (min, max),

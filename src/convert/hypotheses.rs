@@ -30,7 +30,7 @@ pub const MAX_HYPOTHESES: usize = 32;
 pub struct Supposition {
     /// Changes to red lines; `None` if the request has no hypotheses.
     pub supposed: Option<Arc<Supposed>>,
-    /// Values of circumstances that hypotheses set or unset.
+    /// The circumstances that hypotheses set or unset, with the resulting values.
     circumstances: Vec<Given>,
     /// The hypotheses in words, in the order given.
     pub texts: Vec<String>,
@@ -49,7 +49,7 @@ impl Supposition {
     }
 }
 
-/// Validates hypotheses for evaluations of `days`.
+/// Validates hypotheses for evaluations on `days`.
 ///
 /// A hypothesis about a recorded red line is a fault if the red line is not held on any of these days.
 pub fn to_supposition(

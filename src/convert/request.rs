@@ -36,7 +36,7 @@ pub enum Subject<'a> {
     Named(Option<ProposalName<'a>>),
 }
 
-/// Implements the conversion from the `oneof` of each request type.
+/// Implements the conversion to a `Subject` from the `oneof` of each request type.
 macro_rules! subjects {
     ($($oneof:path),+) => {$(
         impl<'a> From<&'a $oneof> for Subject<'a> {

@@ -23,7 +23,8 @@ use std::collections::HashMap;
 /// Maximum number of probabilities in a request.
 const MAX_PROBABILITIES: usize = 20_000;
 
-/// Validates the probabilities that a request states for red lines, or for all red lines of a firmness, to bind.
+/// Validates the probabilities that a request states. Each is the probability that one red line binds, or that each red
+/// line of one firmness binds.
 pub fn to_stated(
     question: &SearchQuestion,
     given: &[v1::BindingProbability],
@@ -127,7 +128,7 @@ pub fn to_sweep(question: &SearchQuestion, sweep: &[String], violations: &mut Vi
     inputs
 }
 
-/// Returns the faults of a request that leaves counted red lines without a probability.
+/// Returns one fault for each counted red line for which neither the request nor the scenario states a probability.
 pub fn unstated(problem: &Problem, UnstatedProbabilitiesError { lines }: &UnstatedProbabilitiesError) -> Violations {
     let mut violations = Violations::default();
     for line in lines.iter().filter_map(|line| problem.lines.get(*line)) {
@@ -166,7 +167,7 @@ pub fn from_case(problem: &Problem, case: &SweptCase) -> v1::RobustnessCase {
     }
 }
 
-/// Converts, for each counted red line, the probabilities if it certainly binds and if it certainly does not.
+/// Converts, for each counted red line, the robustness if the red line certainly binds and if it certainly does not.
 pub fn from_importance(problem: &Problem, found: &Robustness) -> Vec<v1::RedLineImportance> {
     let listed = found.importance.iter().filter_map(|importance| {
         let line = problem.lines.get(importance.line)?;
@@ -183,7 +184,7 @@ pub fn from_importance(problem: &Problem, found: &Robustness) -> Vec<v1::RedLine
     listed.collect()
 }
 
-/// Converts the probability with which each counted red line binds, and whose statement it is.
+/// Converts the probability that each counted red line binds, and where this probability is stated.
 pub fn from_used(problem: &Problem, used: &[BindingProbability]) -> Vec<v1::UsedProbability> {
     let each = problem.lines.iter().zip(used);
     each.map(|(line, used)| v1::UsedProbability {

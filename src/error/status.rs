@@ -26,14 +26,14 @@ impl ApiError {
 }
 
 impl From<ApiError> for RpcStatus {
-    /// Converts the error for one item of a batch or stream.
+    /// Converts the error to the status of one item of a batch or stream.
     fn from(error: ApiError) -> Self {
         encode(&error)
     }
 }
 
 impl From<ApiError> for Status {
-    /// Converts the error for a call. The status keeps the error as its source; see [`ApiError::of`].
+    /// Converts the error to the status of a call. The status keeps the error as its source; see [`ApiError::of`].
     fn from(error: ApiError) -> Self {
         let mut metadata = MetadataMap::new();
         if error == ApiError::Overloaded {

@@ -44,7 +44,7 @@ pub struct CallsLayer {
     observer: Arc<Observer>,
 }
 
-/// The state, shared by all calls, with which they are counted and logged.
+/// The state that all calls share, for counting and logging them.
 #[derive(Debug)]
 struct Observer {
     in_flight: TaskTracker,
@@ -143,7 +143,7 @@ impl OpenCall {
         self.method.as_deref().or(self.unknown.as_deref()).unwrap_or_default()
     }
 
-    /// Creates the call's span as a child of the caller's span; disabled if nothing records it.
+    /// Creates the call's span as a child of the caller's span. The span is disabled if nothing records it.
     fn begin(&self, headers: &HeaderMap) -> Span {
         let span = tracing::debug_span!(
             target: CALL_TARGET,
@@ -172,7 +172,7 @@ impl OpenCall {
 
     /// Ends the call if the headers or trailers contain a status.
     ///
-    /// `extensions` are those of the response if `headers` are its headers, and `None` for trailers.
+    /// `headers` are the headers of the response, given with its `extensions`, or its trailers, given with `None`.
     fn read(&mut self, headers: &mut HeaderMap, extensions: Option<&Extensions>) {
         let Some(code) = headers.get(Status::GRPC_STATUS).map(|status| Code::from_bytes(status.as_bytes())) else {
             return;

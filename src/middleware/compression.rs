@@ -11,7 +11,7 @@ use tower::{Layer, Service};
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPTED: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// Layer that removes all accepted encodings from a call's headers, except the encoding of its request.
+/// Layer that removes from a call's headers all accepted encodings except the one in which its request is encoded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MirrorEncodingLayer;
 

@@ -82,7 +82,7 @@ impl Quota {
     /// Takes the tokens of a call of `count` parts, except the first token, which the call took when it was admitted.
     ///
     /// # Errors
-    /// As for [`Self::take`], of all `count` tokens: a call of more parts than the burst is never admitted whole.
+    /// The errors of [`Self::take`]. The first token is included when `count` is compared with the burst.
     pub fn take_rest(&self, count: usize) -> Result<(), ApiError> {
         let (count, burst) = (u32::try_from(count).unwrap_or(u32::MAX), self.quotas.burst.get());
         if count > burst {

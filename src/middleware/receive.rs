@@ -21,7 +21,8 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 
-/// Bounds the time of a request's body, which ends with an error if it takes longer than `within`.
+/// Limits the time in which a request's body must arrive. If it takes longer than `within`, the body ends with an
+/// error.
 pub fn with_time_limit<B>(request: Request<B>, within: Duration) -> Request<TimedBody<B>> {
     let path = request.uri().path();
     let open = is_stream_of_evaluations(path) || path.starts_with("/grpc.reflection.");

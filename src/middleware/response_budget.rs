@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that one permit of a semaphore stands for.
 const UNIT: usize = 1024;
-/// Size from which an answer counts as large, in bytes.
+/// Size in bytes from which an answer counts as large.
 const LARGE_BYTES: usize = 64 * 1024;
 /// Bytes of answers that may wait on one connection: four of the largest.
 pub const MAX_BYTES_OF_CONNECTION: usize = 16 * 1024 * 1024;

@@ -9,7 +9,7 @@ use tonic_prost::ProstCodec;
 
 /// Initial buffer size for a message, in bytes. Most messages are shorter; the buffer grows for longer ones.
 const BUFFER_BYTES: usize = 1024;
-/// Bytes of a stream's answers that are collected before the transport receives them.
+/// Number of bytes of a stream's answers that are collected before the transport receives them.
 const YIELD_BYTES: usize = 32 * 1024;
 
 /// Decodes and encodes protobuf messages like tonic's own codec, which allocates buffers of 8 KiB instead of 1 KiB.

@@ -48,7 +48,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves `service` behind the middleware of this server until `stop` completes, then drains.
 ///
-/// `ending` is cancelled when connections receive GOAWAY, so that streams that would otherwise stay open end.
+/// `ending` is cancelled when connections receive GOAWAY. This ends streams that would otherwise stay open.
 pub async fn serve_routes<S, B>(
     listener: TcpListener,
     service: S,

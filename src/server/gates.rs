@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use tokio_util::task::TaskTracker;
 
-/// The state by which a server counts, admits and rejects calls and connections. Clones share it.
+/// The state with which a server counts, admits and rejects calls and connections. Clones share it.
 #[derive(Clone)]
 pub struct Gates {
     /// Metrics that count calls and connections.

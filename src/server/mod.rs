@@ -190,7 +190,7 @@ impl Server {
     }
 }
 
-/// Ends the analyses at half of the drain's timeout, so that they can still send their best results so far.
+/// Ends the analyses when half of the drain's timeout has passed, so that their best results so far can still be sent.
 async fn stop_analyses(draining: CancellationToken, half: Duration, threads: &AnalysisThreads) -> Infallible {
     draining.cancelled().await;
     sleep(half).await;

@@ -36,7 +36,7 @@ pub(super) struct EvaluationRecord<'a> {
 }
 
 impl RedLines {
-    /// Whether the cache or the decision log needs the outline of an evaluation, its summary.
+    /// Whether the cache or the decision log needs the outline of an evaluation, which is its summary.
     pub(super) fn needs_outline(&self) -> bool {
         self.shared.cache.is_some() || self.shared.record.decisions.is_some()
     }
@@ -99,7 +99,8 @@ impl RedLines {
         self.record(evaluated, found.verdict, self.outline_of(compiled, found));
     }
 
-    /// Returns the outline of an evaluation; `None` without a decision log, which would be the only one to need it.
+    /// Returns the outline of an evaluation that did not come from the cache. `None` if there is no decision log,
+    /// because nothing else needs this outline.
     pub(super) fn outline_of(&self, compiled: &Compiled, found: &Evaluation) -> Option<Arc<Outline>> {
         self.shared.record.decisions.as_ref().map(|_| Arc::new(outline(compiled, found)))
     }

@@ -19,9 +19,11 @@ use detente_core::scenario::DateRange;
 use prost::Message;
 use std::time::Instant;
 
-/// Maximum number of red lines times editions in one call, whose evaluation takes one or two seconds.
+/// Maximum of the number of red lines multiplied by the number of editions, in one call. Evaluating as many takes one
+/// or two seconds.
 ///
-/// A red line that a hypothesis adds may have a costly condition. It counts by the estimated steps of its evaluation.
+/// A red line that a hypothesis adds may have a costly condition, so it counts by the estimated steps of its
+/// evaluation.
 pub const MAX_HISTORY_FINDINGS: usize = 1_000_000;
 /// Upper bound of the bytes that the response adds to its spans.
 const AROUND_ANSWER: usize = 256;

@@ -121,7 +121,7 @@ fn to_page_size(asked: i32, violations: &mut Violations) -> usize {
 struct Cursor {
     /// Number of items on the previous pages.
     start: usize,
-    /// The revision of the page token or of the request; empty for the current one.
+    /// The revision that the page token or the request states; empty for the current revision.
     revision: String,
 }
 
@@ -250,7 +250,7 @@ enum OrderKey {
 }
 
 impl OrderKey {
-    /// Returns the key's text in the hash of the query, which a page token contains.
+    /// Returns the text that stands for the key in the hash of a query. Page tokens contain this hash.
     ///
     /// A replica of another version must compute the same hash, so the text must not change with the variant's name.
     fn token_text(self) -> &'static str {
@@ -262,7 +262,7 @@ impl OrderKey {
     }
 }
 
-/// Parses `order_by` (AIP-132): the keys, each with whether it is descending.
+/// Parses `order_by` (AIP-132). Returns the keys, each with true if its order is descending.
 fn read_order(text: &str, violations: &mut Violations) -> Vec<(OrderKey, bool)> {
     const FIELD: &str = "order_by";
     let mut order: Vec<(OrderKey, bool)> = Vec::new();

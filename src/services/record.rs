@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// The places where evaluations are recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// The decision log, which has one JSON line for each evaluation, if one is written.
+    /// The decision log, with one JSON line for each evaluation; `None` if no log is written.
     pub decisions: Option<DecisionLog>,
     /// The metrics that count errors of single items of a batch or stream.
     pub metrics: Option<Metrics>,

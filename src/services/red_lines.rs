@@ -50,7 +50,7 @@ pub struct Streams {
 }
 
 impl Default for Streams {
-    /// Creates settings with an idle time of one minute and without a shutdown.
+    /// Creates settings with an idle time of one minute, and with a token that nothing cancels.
     fn default() -> Self {
         Self { idle: Duration::from_secs(60), ending: CancellationToken::new() }
     }

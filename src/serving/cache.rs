@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 ///
 /// It consists of the map's slot, two allocations and two counters.
 const ENTRY_OVERHEAD: usize = 128;
-/// Size of a usual entry, from which the number of entries is estimated, in bytes.
+/// Size of a usual entry, in bytes, from which the number of entries is estimated.
 const USUAL_ENTRY: usize = 1024;
 
 /// The key of an answer: its request in canonical form, in which equal requests have equal bytes.

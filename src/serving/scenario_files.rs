@@ -81,7 +81,7 @@ pub struct ScenarioFiles {
 struct FileState {
     /// Hash of the file's bytes; `None` if it could not be read.
     hash: Option<ContentHash>,
-    /// The file's current scenario, or what is wrong with it.
+    /// The scenario that the file contained, or what was wrong with the file.
     now: Result<Arc<Compiled>, String>,
     /// The last valid scenario that was read from the file.
     good: Option<Arc<Compiled>>,
@@ -90,8 +90,8 @@ struct FileState {
 impl ScenarioFiles {
     /// Loads the files.
     ///
-    /// `default` is the id of the scenario that answers requests that name none. If it is `None`, that is the scenario
-    /// of the first file in a list of files, or the scenario of a folder whose id sorts first.
+    /// `default` is the id of the scenario that answers requests that name none. If it is `None`, the scenario of the
+    /// first file answers them if files are listed; in a folder, the scenario whose id sorts first does.
     ///
     /// # Errors
     /// If any file cannot be used, because a server starts only with all of its scenarios.
@@ -273,7 +273,7 @@ impl Reload for ScenarioFiles {
     }
 }
 
-/// Returns a file's name, without the path that callers of the service must not see.
+/// Returns a file's name without its path, which callers of the service must not see.
 fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
@@ -282,7 +282,7 @@ fn hash(text: &str) -> ContentHash {
     Sha256::digest(text.as_bytes()).into()
 }
 
-/// Lists the scenario files, those of a folder in order of their names.
+/// Lists the scenario files. Those of a folder are in order of their names.
 fn paths(location: &ScenarioLocation) -> Result<Vec<PathBuf>, LoadError> {
     let folder = match location {
         ScenarioLocation::Files(files) => return Ok(files.clone()),

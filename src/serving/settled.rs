@@ -71,7 +71,8 @@ mod tests {
     use std::cell::RefCell;
     use std::collections::VecDeque;
 
-    /// Reads one file with these readings, in order. Returns the settled result and the number of unused readings.
+    /// Reads one file, each time with the next of `readings` as the result. Returns what settled, and how many of the
+    /// readings were not used.
     fn read(readings: Vec<Reading<&'static str>>) -> (Vec<(u8, &'static str)>, usize) {
         let readings = RefCell::new(VecDeque::from(readings));
         let time = SettleTime { pause: Duration::ZERO, readings: 3 };

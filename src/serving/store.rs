@@ -159,7 +159,7 @@ impl Store {
         }
     }
 
-    /// Returns the unusable file of the scenario with this id, if its file cannot be used now.
+    /// Returns the file of the scenario with this id, if the file cannot be used now.
     pub fn stale(&self, id: &str) -> Option<StaleFile> {
         locks::read(&self.stale).get(id).cloned()
     }

@@ -22,7 +22,7 @@ const LOG_TARGET: &str = "detente::serving::watch";
 
 /// Time without further file events before files are re-read, because one change often causes several events.
 const QUIET_TIME: Duration = Duration::from_millis(100);
-/// Longest wait for [`QUIET_TIME`], after which files are re-read although events continue.
+/// Longest wait for a pause of [`QUIET_TIME`]. After this wait, files are re-read even if events continue.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// Why changes cannot be watched.
@@ -46,9 +46,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches these folders, SIGHUP and the clock.
+    /// Watches for changes in these folders, for SIGHUP, and for the end of each `interval`.
     ///
-    /// If the operating system reports no file events, the failure is logged, and SIGHUP and the clock remain.
+    /// If the operating system reports no file events, the failure is logged, and only SIGHUP and the interval remain.
     ///
     /// # Errors
     /// If the handler of SIGHUP cannot be installed.
@@ -117,7 +117,8 @@ fn watcher(folders: BTreeSet<PathBuf>, file_event: Arc<Notify>) -> notify::Resul
     Ok(watcher)
 }
 
-/// Whether an event is a change. Reading a file is not, or each reload would cause another one.
+/// Whether an event is a change. Reading a file does not count as a change, because each reload would otherwise cause
+/// another one.
 fn is_change(kind: &EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if *access != AccessKind::Close(AccessMode::Write))
 }

@@ -34,7 +34,7 @@ pub struct Workers {
 }
 
 impl Default for Workers {
-    /// One running job for every two processors and at least one; 64 waiting jobs.
+    /// Creates workers for one running job for every two processors, but at least one, and for 64 waiting jobs.
     fn default() -> Self {
         Self::new(available_parallelism().map_or(1, |processors| (usize::from(processors) / 2).max(1)), MAX_WAITING)
     }

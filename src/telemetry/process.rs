@@ -67,7 +67,7 @@ fn figure(stat: &str, position: usize) -> Option<f64> {
 }
 
 /// Returns the start of the process, in seconds since the Unix epoch: the start of the system, plus the clock ticks
-/// between the two.
+/// from then until the start of the process.
 fn start_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let boot: f64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;

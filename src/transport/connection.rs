@@ -52,10 +52,10 @@ const MAX_PENDING_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 1024;
 /// Bytes that a client may send on one stream before the server has read them.
 ///
-/// For each DATA frame below 256 bytes that waits to be read, h2 counts the bytes that it lacks to 256. If the sum
-/// exceeds half of the connection's window, h2 closes the connection (GOAWAY, `too_many_data_frames`), which ends every
-/// other call on it. A stream of evaluations is read no faster than it is answered, so its window is often full of
-/// small frames. The windows and the number of streams of evaluations
+/// For each DATA frame below 256 bytes that waits to be read, h2 counts the bytes by which the frame falls short of
+/// 256. If the sum of these bytes exceeds half of the connection's window, h2 closes the connection (GOAWAY,
+/// `too_many_data_frames`), which ends every other call on it. A stream of evaluations is read no faster than it is
+/// answered, so its window is often full of small frames. The windows and the number of streams of evaluations
 /// ([`MAX_STREAMS_OF_EVALUATIONS`](crate::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS)) are therefore
 /// set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the window.
 const STREAM_WINDOW: u32 = 64 * 1024;

@@ -24,7 +24,7 @@ use tracing::debug;
 const LOG_TARGET: &str = "detente::grpc::stall";
 
 thread_local! {
-    /// Progress of the body whose call is being polled on this thread.
+    /// Progress of the answer's body, for the call that is being polled on this thread.
     static PROGRESS: Cell<BodyProgress> = const { Cell::new(BodyProgress { frames: 0, is_polled_again: true }) };
 }
 

@@ -19,7 +19,7 @@ fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap().join().unwrap();
 }
 
-/// The result of the work, which must stay within [`MOST_BYTES`] of memory.
+/// Does the work, and returns its result. Fails if the work uses [`MOST_BYTES`] of memory or more.
 fn bounded<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();

@@ -19,7 +19,7 @@ use tonic::transport::Endpoint;
 /// Ticks of the kernel's CPU clock per second, which is 100 on all common Linux systems.
 const TICKS: u64 = 100;
 
-/// CPU time, in ticks, and resident memory, in KiB.
+/// The CPU time of a process so far, in ticks, and its resident memory, in KiB.
 fn usage(process: u32) -> (u64, u64) {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -32,7 +32,8 @@ fn usage(process: u32) -> (u64, u64) {
 /// The maximum time until the server has ended the work for disconnected clients.
 const AT_REST: Duration = Duration::from_secs(5);
 
-/// Resident memory, in KiB, once the process has used less than a quarter of a second of CPU time within a second.
+/// Waits until the process uses less than a quarter of a second of CPU time within a second. Returns its resident
+/// memory at that time, in KiB.
 fn memory_at_rest(process: u32) -> u64 {
     let begun = Instant::now();
     loop {

@@ -21,16 +21,17 @@ const RANKS: [&[&str]; 6] = [
     &["server"],
     &["cli"],
 ];
-/// Crates (with crates whose names begin alike, such as `tonic_types`) and parts of std that only some folders may
-/// name.
+/// Crates and parts of std that only some folders may name. A crate stands also for those whose names begin with its
+/// name, such as `tonic_types` for `tonic`.
 const RESERVED: [(&str, &[&str]); 4] = [
     ("tonic", &["schema", "error", "convert", "middleware", "services", "transport", "server", "cli"]),
     ("prost", &["schema", "error", "convert", "middleware", "services", "server", "cli"]),
     ("tokio", &["schema", "middleware", "services", "transport", "server", "serving", "shutdown", "cli"]),
     ("std::fs", &["cli", "serving", "telemetry"]),
 ];
-/// Crates and modules that the core must not name: protobuf and async runtimes, and, because they come in as arguments,
-/// time, the file system, the network and the environment. `std::time::self` stands for `use std::time`.
+/// What the core must not name: crates for protobuf, networking and async code; and time, the file system, the network,
+/// threads and the environment. If it needs the time or a file, the caller passes it as an argument. `std::time::self`
+/// stands for `use std::time`.
 const NOT_IN_THE_CORE: [&str; 16] = [
     "tonic",
     "prost",
@@ -74,7 +75,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A module path: the name of the crate in code, then the names of the modules from the root.
+/// A module path: the name of the crate as it is written in code, then the names of the modules from the root.
 type Module = Vec<String>;
 
 /// A source file outside tests.
@@ -135,8 +136,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Returns the path from the crate's root. A first name that is neither a crate nor a child module is local or
-    /// imported.
+    /// Returns the path from the crate's root. If its first name is neither a crate nor a child module, the name is
+    /// defined or imported in this file.
     fn absolute(&self, segments: &[String]) -> Module {
         let (first, rest) = segments.split_first().unwrap();
         match first.as_str() {
@@ -361,7 +362,7 @@ fn folders_use_only_folders_of_lower_rank() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// The violations of a source text, as if it were the text of a module.
+/// The violations that a source text would contain if it were the text of this module.
 fn faults(module: &str, text: &str) -> Vec<String> {
     let module: Module = module.split("::").map(str::to_owned).collect();
     let (paths, _) = read(&syn::parse_file(text).unwrap(), &module, &BTreeSet::new());

@@ -19,7 +19,7 @@ fn records_failures(source: &str) -> bool {
     source.lines().map(str::trim).filter(begins).count() > source.matches("failure_persistence: None").count()
 }
 
-/// The file in which proptest records the seeds of a source file, by the rule of
+/// The file in which proptest records the seeds of failures in a source file. It is found by the rule of
 /// `FileFailurePersistence::SourceParallel`.
 fn regression_file(source: &Path) -> PathBuf {
     let is_root = |folder: &&Path| folder.join("lib.rs").is_file() || folder.join("main.rs").is_file();

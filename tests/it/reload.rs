@@ -23,7 +23,7 @@ fn load(folder: &Folder) -> Arc<ScenarioFiles> {
     Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), None).unwrap())
 }
 
-/// The scenarios that are being served, with their titles.
+/// The ids and titles of the scenarios that are being served.
 fn served(files: &ScenarioFiles) -> Vec<(String, String)> {
     let list = files.store().list();
     list.iter().map(|held| (held.scenario().id.to_string(), held.scenario().title.clone())).collect()
@@ -186,8 +186,8 @@ fn a_partially_written_file_is_not_served() {
     assert_eq!(titles(&files), ["a=A2"]);
 }
 
-/// Writes a folder as a kubelet mounts a ConfigMap: files are links into `..data`, a link to a folder that is replaced
-/// as a whole.
+/// Writes a folder like one in which a kubelet mounts a ConfigMap: the files are links into `..data`, which is itself a
+/// link. To change the files, `..data` is replaced by a link to another folder.
 fn swap(folder: &Path, version: usize, files: &[(&str, String)]) {
     let data = folder.join(format!("..2026_11_{version:02}"));
     fs::create_dir_all(&data).unwrap();

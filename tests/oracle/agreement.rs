@@ -24,7 +24,7 @@ pub fn in_order(world: &World) -> Vec<usize> {
     (0..world.red_lines.len()).collect()
 }
 
-/// The knowledge that remains if only some causes are kept. Members of a set count separately.
+/// The knowledge that remains if only these causes are kept. Each settled member of a set is a cause of its own.
 fn keep_only(world: &World, known: &[Knowledge], causes: &[Cause]) -> Vec<Knowledge> {
     let each = world.inputs.iter().zip(known).map(|(input, known)| {
         let mine = causes.iter().filter(|cause| cause.input.index() == input.index);
@@ -49,7 +49,7 @@ fn keep_only(world: &World, known: &[Knowledge], causes: &[Cause]) -> Vec<Knowle
     each.collect()
 }
 
-/// Everything that is settled, as single causes.
+/// All causes: one for each settled answer or, if the input is a set of members, for each settled member.
 fn settled(world: &World, known: &[Knowledge]) -> Vec<Cause> {
     let mut causes = Vec::new();
     for (input, known) in world.inputs.iter().zip(known) {
@@ -73,7 +73,7 @@ fn status_of(world: &World, position: usize, known: &[Knowledge]) -> Status {
     world.judge(&world.red_lines[position], &world.completions(known)).0
 }
 
-/// Whether the values of a completion are outside of those that an opening rules out.
+/// Whether the values of a completion include none that the opening rules out.
 fn gives(compiled: &Compiled, values: &[Value], opening: &Opening) -> bool {
     let known: Vec<Knowledge> = values.iter().map(|value| Knowledge::Exactly(*value)).collect();
     let axis = compiled.scenario().space.axis(opening.input).unwrap();

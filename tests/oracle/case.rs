@@ -19,25 +19,25 @@ use std::env;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A question about a world. A failed check prints it with its seed.
+/// A question about a world. If a check fails, it prints the case, which includes the seed.
 pub struct Case {
     pub seed: u64,
     pub world: World,
-    /// The circumstances that the question states, by input.
+    /// What the question states about each circumstance, by input.
     pub circumstances: Vec<Option<Knowledge>>,
-    /// The terms of a proposal, by input.
+    /// The terms of the proposal that the question is about, by input.
     pub terms: Vec<Option<Knowledge>>,
-    /// The terms that every package (deal) must have: issue and answer.
+    /// The terms that every package (deal) must have. Each is an issue and an answer.
     pub pins: Vec<(usize, Knowledge)>,
     /// The condition that every package must meet.
     pub goal: Option<Expression>,
-    /// The lowest firmness at which a red line counts.
+    /// The lowest firmness with which a red line counts.
     pub floor: Firmness,
-    /// Whether the red lines of each party count.
+    /// For each party, whether its red lines count.
     pub counts: Vec<bool>,
     /// The recorded red lines that a hypothesis drops.
     pub dropped: BTreeSet<usize>,
-    /// The recorded red lines to which a hypothesis gives another firmness.
+    /// The recorded red lines to which a hypothesis gives another firmness, each with that firmness.
     pub firmness: BTreeMap<usize, Firmness>,
     /// The red lines that hypotheses add.
     pub added: Vec<RedLine>,
@@ -49,9 +49,11 @@ pub struct Kind {
     pub size: Size,
     /// One in this many issues is pinned.
     pub pins: usize,
-    /// One in this many pairs of a party and an issue has no preference; 0 generates no preferences.
+    /// A party has no preference on one in this many issues, chosen at random. If this is 0, no preferences are
+    /// generated.
     pub preferences: usize,
-    /// One in this many floors is chosen at random, the others are the lowest, so that more red lines count.
+    /// In one in this many cases, the floor is chosen at random. In the others, it is the lowest firmness, so that more
+    /// red lines count.
     pub floors: usize,
 }
 
@@ -79,8 +81,8 @@ impl Kind {
     }
 }
 
-/// Runs a check for each seed and for some additional seeds that once found rare faults; or for the seeds that the
-/// environment selects. Returns whether all seeds were run.
+/// Runs a check for each seed, and for `others`, which are seeds that once found rare faults. Environment variables can
+/// select a single seed or add further ones. Returns whether all seeds were run.
 pub fn for_seeds(seeds: Range<u64>, others: &[u64], mut check: impl FnMut(u64)) -> bool {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     if let Some(seed) = number("ORACLE_SEED") {
@@ -97,7 +99,7 @@ pub fn for_seeds(seeds: Range<u64>, others: &[u64], mut check: impl FnMut(u64)) 
     true
 }
 
-/// The bytes of a seed, by SplitMix64.
+/// The bytes that SplitMix64 generates from a seed.
 fn bytes(seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut bytes = Vec::with_capacity(1 << 14);
@@ -116,7 +118,7 @@ impl Case {
         Self::with_choices(seed, kind, |_| ()).0
     }
 
-    /// A case, and a value that `also` makes of the remaining bytes of its seed.
+    /// A case, and a value that `also` makes from those bytes of the seed that the case has not used.
     pub fn with_choices<T>(seed: u64, kind: &Kind, also: impl FnOnce(&mut Choices) -> T) -> (Self, T) {
         let bytes = bytes(seed);
         let choices = &mut Choices::new(&bytes);
@@ -165,7 +167,7 @@ impl Case {
         (case, also)
     }
 
-    /// The red lines that are held after the hypotheses, with their positions.
+    /// The red lines that are held on the day of the case if its hypotheses apply, with their positions.
     pub fn held(&self) -> Vec<(usize, RedLine)> {
         let recorded = self
             .world
@@ -187,12 +189,12 @@ impl Case {
         self.held().into_iter().filter(|(_, line)| counts(line)).collect()
     }
 
-    /// Whether a red line is crossed with a firmness of at least the floor.
+    /// Whether these values cross a red line with a firmness of at least the floor.
     pub fn is_crossed(&self, line: &RedLine, values: &[Value]) -> bool {
         self.world.crossed(line, values) && self.world.counts_as(line, values) >= self.floor
     }
 
-    /// The knowledge about all inputs, from these terms and the case's circumstances.
+    /// What is known about each input, given these terms and the circumstances of the case.
     pub fn known(&self, terms: &[Option<Knowledge>]) -> Vec<Knowledge> {
         let given: Vec<Option<Knowledge>> =
             terms.iter().zip(&self.circumstances).map(|(term, given)| term.clone().or(given.clone())).collect();
@@ -217,7 +219,7 @@ impl Case {
         (all, besides)
     }
 
-    /// The case's proposal in the engine's terms.
+    /// The proposal of the case, in the types of the engine.
     pub fn given(&self) -> Vec<Given> {
         self.world.given(&self.terms)
     }
@@ -226,7 +228,8 @@ impl Case {
         Arc::new(compile(&self.world.yaml(&in_order(&self.world))))
     }
 
-    /// The question, prepared for the analyses. Values that preferences state divide quantities into further intervals.
+    /// The question, prepared for the analyses that compare packages: the values that preferences state divide
+    /// quantities into further intervals.
     pub fn problem(&self) -> Problem {
         self.made_ready(Problem::comparing)
     }
@@ -322,7 +325,7 @@ pub fn id(input: usize) -> InputIndex {
     InputIndex(u16::try_from(input).unwrap())
 }
 
-/// The given values of issues only, or of circumstances only.
+/// What is given about issues only, or, if `issues` is false, about circumstances only.
 fn of_kind(world: &World, given: Vec<Option<Knowledge>>, issues: bool) -> Vec<Option<Knowledge>> {
     let each = given.into_iter().zip(&world.inputs);
     each.map(|(given, input)| given.filter(|_| input.is_issue == issues)).collect()

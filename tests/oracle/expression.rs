@@ -38,7 +38,7 @@ impl Op {
         }
     }
 
-    /// The operator that is equivalent with the sides exchanged.
+    /// The operator that gives the same result if the two sides are exchanged.
     fn mirrored(self) -> Op {
         match self {
             Op::Less => Op::Greater,
@@ -50,7 +50,8 @@ impl Op {
     }
 }
 
-/// A condition. In each variant without parts, the first number is the position of the input that it tests.
+/// A condition. In each variant that does not contain other conditions, the first number is the position of the input
+/// that it tests.
 #[derive(Clone, Debug)]
 pub enum Expression {
     Flag(usize),

@@ -31,14 +31,14 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// The maximum size of worlds.
+/// The limits on the size of generated worlds.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// The maximum number of combinations of values of all inputs, which keeps trying all of them cheap.
+    /// The maximum number of combinations of values of all inputs. It keeps the cost of trying all of them low.
     pub completions: usize,
     pub inputs: usize,
     pub red_lines: usize,
-    /// The maximum depth of red lines' conditions.
+    /// The maximum depth to which the condition of a red line is nested.
     pub depth: usize,
     pub constraints: usize,
     /// A choice has two options and fewer than this many further ones.
@@ -133,7 +133,7 @@ pub fn is_constant(world: &World, holds: impl Fn(&[Value]) -> bool) -> bool {
 }
 
 /// A red line that a scenario file may contain: it is crossed for some values but not for all, and every waiver lowers
-/// the firmness of some crossing. `None` if the generated condition is the same for all values.
+/// the firmness of some crossing. `None` if the generated condition holds for all values or for none.
 pub fn red_line(world: &World, choices: &mut Choices, depth: usize) -> Option<RedLine> {
     let condition = expression(world, choices, depth);
     if is_constant(world, |values| condition.holds(world, values)) {
@@ -172,7 +172,8 @@ pub fn red_line(world: &World, choices: &mut Choices, depth: usize) -> Option<Re
     Some(red_line)
 }
 
-/// The spans in which a red line is held: one to three disjoint ones in order, each beginning on a covered day.
+/// The spans in which a red line is held. There are one to three, in order and disjoint. Each begins on a day that the
+/// world covers.
 fn held(choices: &mut Choices) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut earliest: Day = 1;
@@ -282,7 +283,7 @@ pub fn exactly(input: &Input, choices: &mut Choices) -> Knowledge {
     Knowledge::Exactly(domain[choices.below(domain.len())])
 }
 
-/// An answer that leaves several values of an input possible. For a flag, it is one value.
+/// An answer that may leave several values of an input possible. For a flag, it is always one value.
 pub fn bracketed(input: &Input, choices: &mut Choices) -> Knowledge {
     match input.kind {
         Kind::Flag => exactly(input, choices),
@@ -303,7 +304,7 @@ pub fn bracketed(input: &Input, choices: &mut Choices) -> Knowledge {
     }
 }
 
-/// One value for every input.
+/// A random value for every input.
 pub fn complete(world: &World, choices: &mut Choices) -> Vec<Value> {
     let each = world.inputs.iter().map(|input| {
         let domain = input.domain();

@@ -9,17 +9,17 @@ use super::world::{Knowledge, Value};
 use detente_analysis::AmendmentDistance;
 use detente_condition::Space;
 
-/// The choice for an issue: `None` keeps it, `Some` gives it a value.
+/// The choice for an issue: `None` keeps what the proposal says, `Some` sets a value.
 pub type Choice = Option<Value>;
 
-/// A choice for each issue, with its distance from the proposal.
+/// A choice for each issue, with the distance from the proposal that the choices have together.
 #[derive(Clone, Debug)]
 pub struct Way {
     /// The four parts of the distance, in the order of [`AmendmentDistance`].
     pub numbers: [usize; 4],
-    /// The rank among ways with equal distance, compared issue by issue.
+    /// This decides the order of ways with equal distance. It has a list for each issue, which [`key`] makes.
     key: Vec<Vec<usize>>,
-    /// The issues that get a value, as a mask.
+    /// The issues that the choices set to a value, as a bit mask.
     pub touched: u32,
     pub choices: Vec<Choice>,
 }
@@ -31,7 +31,8 @@ impl Way {
     }
 }
 
-/// The four parts of the distance if an issue gets a value, as [`AmendmentDistance`] documents them.
+/// What one issue adds to the four parts of the distance if it is set to a value. [`AmendmentDistance`] documents the
+/// parts.
 fn numbers(space: &Space, input: usize, before: &Knowledge, value: Value) -> [usize; 4] {
     let is_open = !matches!(before, Knowledge::Exactly(_));
     if before.admits(value) {
@@ -52,8 +53,8 @@ fn numbers(space: &Space, input: usize, before: &Knowledge, value: Value) -> [us
     [1, 0, toggled.count_ones() as usize, moved]
 }
 
-/// The rank of a choice for an issue: an unchanged issue comes first, then options in order, quantities by distance,
-/// and sets member by member.
+/// The rank of a choice for an issue. An unchanged issue comes first. Otherwise, options are in their order, quantities
+/// are ordered by their distance, and sets are compared member by member.
 fn key(space: &Space, input: usize, before: &Knowledge, choice: Choice) -> Vec<usize> {
     let is_open = !matches!(before, Knowledge::Exactly(_));
     let value = match (choice, before) {
@@ -117,7 +118,7 @@ fn ways(search: &Search<'_>, space: &Space, before: &[Knowledge]) -> Vec<Way> {
     pending.into_iter().filter(|(_, within)| passes(within)).map(|(way, _)| way).collect()
 }
 
-/// Up to `most` nearest ways. None changes a superset of the issues that an earlier one changes.
+/// Up to `most` ways, the nearest first. A way is left out if it sets all the issues that an earlier one sets.
 pub fn nearest(search: &Search<'_>, space: &Space, before: &[Knowledge], most: usize) -> Vec<Way> {
     let mut left = ways(search, space, before);
     let mut found: Vec<Way> = Vec::new();

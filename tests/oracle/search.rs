@@ -8,26 +8,26 @@ use detente_condition::{Answer, InputIndex, Space};
 use detente_core::scenario::index::ConstraintIndex;
 use std::collections::BTreeSet;
 
-/// The result of an assignment, over all values of the unknown circumstances.
+/// The result of an assignment, for all combinations of values of the unknown circumstances.
 #[derive(Clone, Debug)]
 pub struct Met {
-    /// For each value of the circumstances, a mask of the counted red lines that are crossed with a firmness of at
-    /// least the floor.
+    /// For each combination of values of the circumstances, the counted red lines that are crossed with a firmness of
+    /// at least the floor, as a bit mask.
     pub crossed: Vec<u32>,
-    /// The constraints that are broken for some value, as a mask. The next bit is set if the goal is not met for some
-    /// value.
+    /// The constraints that are broken for some values of the circumstances, as a bit mask. The bit after those of the
+    /// constraints is set if the goal is not met for some values.
     pub broken: u32,
     /// Whether the assignment has all terms that the question pins.
     pub pinned: bool,
 }
 
 impl Met {
-    /// Whether constraints, goal and pins are met.
+    /// Whether the constraints, the goal and the pins are met for all values of the circumstances.
     pub fn is_admissible(&self) -> bool {
         self.pinned && self.broken == 0
     }
 
-    /// The counted red lines that are crossed for some value.
+    /// The counted red lines that are crossed for some values of the circumstances, as a bit mask.
     pub fn crossed_somehow(&self) -> u32 {
         self.crossed.iter().fold(0, |all, some| all | some)
     }
@@ -41,7 +41,8 @@ impl Met {
 pub struct Search<'a> {
     pub case: &'a Case,
     pub domains: Vec<Vec<Value>>,
-    /// For each issue, the distance between the numbers of assignments that differ by one position in its domain.
+    /// Assignments are numbered. For each issue, this is the difference between the numbers of two assignments that are
+    /// equal except that the issue has neighbouring values of its domain.
     pub strides: Vec<usize>,
     /// The result of each assignment, by its number.
     pub met: Vec<Met>,
@@ -106,7 +107,8 @@ impl<'a> Search<'a> {
         within
     }
 
-    /// The obstacles that some possible assignment meets, in the order of [`Obstacle`].
+    /// The obstacles that prevent some assignment that is possible with this knowledge from passing, in the order of
+    /// [`Obstacle`].
     pub fn runs_into(&self, known: &[Knowledge]) -> Vec<Obstacle> {
         let met: Vec<&Met> = self.within(known).into_iter().map(|assignment| &self.met[assignment]).collect();
         let crossed = met.iter().fold(0, |all, met| all | met.crossed_somehow());
@@ -120,14 +122,14 @@ impl<'a> Search<'a> {
         lines.chain(hard).chain(goal).chain(pins).collect()
     }
 
-    /// The values of an assignment for some issues, as positions on their axes, so that all numbers of an interval are
-    /// equal.
+    /// The values that an assignment gives to some issues, as positions on the axes of the issues. All numbers of an
+    /// interval have the same position.
     pub fn cell(&self, space: &Space, issues: &[InputIndex], assignment: usize) -> Vec<usize> {
         let values = self.values(assignment);
         issues.iter().map(|issue| place(space, issue.index(), values[issue.index()])).collect()
     }
 
-    /// Fails if a condition or pin distinguishes two neighbouring numbers of one interval of a quantity.
+    /// Fails if a condition or a pin distinguishes between two neighbouring numbers of the same interval of a quantity.
     pub fn check_intervals(&self, space: &Space) {
         let world = &self.case.world;
         let held = self.case.held();
@@ -156,7 +158,8 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The position of a value on its axis: the interval of a quantity, the bit mask of a set of members.
+/// The position of a value on the axis of its input. For a number, it is the position of its interval; for a set of
+/// members, it is its bit mask.
 pub fn place(space: &Space, input: usize, value: Value) -> usize {
     match value {
         Value::Flag(flag) => usize::from(flag),
@@ -169,7 +172,7 @@ pub fn place(space: &Space, input: usize, value: Value) -> usize {
     }
 }
 
-/// The position of an answer that is one value, or all numbers of one interval.
+/// The position of an answer on the axis of its input. The answer must be one value, or all numbers of one interval.
 pub fn place_of_answer(space: &Space, input: InputIndex, answer: &Answer) -> usize {
     match Knowledge::from(*answer) {
         Knowledge::Exactly(value) => {
@@ -192,13 +195,13 @@ pub fn place_of_answer(space: &Space, input: InputIndex, answer: &Answer) -> usi
     }
 }
 
-/// The minimal sets of a family. The family contains every superset of its sets.
+/// The minimal sets of a family, as bit masks. With each set, the family must also contain every superset of it.
 pub fn minimal(family: &BTreeSet<u32>) -> Vec<u32> {
     let less = |set: u32| members(set).into_iter().map(move |at| set & !(1 << at));
     family.iter().copied().filter(|set| !less(*set).any(|part| family.contains(&part))).collect()
 }
 
-/// The positions of the bits of a set.
+/// The members of a set that is given as a bit mask: the positions of the bits that are set.
 pub fn members(set: u32) -> Vec<usize> {
     (0..32).filter(|at| set >> at & 1 == 1).collect()
 }

@@ -7,7 +7,7 @@ use detente_core::engine::{Certainty, Given, Origin, Stance, Status, Verdict};
 use detente_core::scenario::model::Firmness;
 use std::fmt::Write;
 
-/// A value of an input: a truth, the position of an option, a mask of members, or a number.
+/// A value of an input: true or false, the position of an option, a bit mask of members, or a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Value {
     Flag(bool),
@@ -25,7 +25,7 @@ pub enum Kind {
     Quantity(i64, i64),
 }
 
-/// A day of January 2025, from 1.
+/// A day of January 2025, counted from 1.
 pub type Day = u8;
 /// The last day that worlds cover.
 pub const LAST_DAY: Day = 20;
@@ -34,7 +34,8 @@ pub const LAST_DAY: Day = 20;
 #[derive(Clone, Debug)]
 pub struct Span {
     pub from: Day,
-    /// Whether the first day is stated; otherwise it is the day of the first record.
+    /// Whether the scenario file states the first day of holding (`from`). Otherwise, it only says when the first
+    /// record was made (`first_recorded`).
     pub stated: bool,
     pub until: Option<Day>,
 }
@@ -65,8 +66,8 @@ pub struct Input {
     pub index: usize,
     pub kind: Kind,
     pub is_issue: bool,
-    /// For an issue, its status quo from each day on; for a circumstance, its assumed value. Without a day, the value
-    /// applies from the beginning.
+    /// The values that apply if nothing else is given: the status quo of an issue, or the assumed value of a
+    /// circumstance. Each applies from its day on or, if it has no day, from the beginning.
     pub defaults: Vec<(Option<Day>, Value)>,
 }
 
@@ -132,9 +133,9 @@ pub struct Preference {
 
 #[derive(Clone, Debug)]
 pub enum Ranking {
-    /// Best first.
+    /// An order of values, from the best to the worst.
     Order(Vec<Value>),
-    /// For every value, in tenths.
+    /// A number for every value, in tenths.
     Tenths(Vec<(Value, i64)>),
 }
 
@@ -153,7 +154,7 @@ impl Preference {
     }
 }
 
-/// A number of tenths as files write it.
+/// A number, given in tenths, as scenario files write it.
 fn decimal(tenths: i64) -> String {
     let sign = if tenths < 0 { "-" } else { "" };
     match (tenths.abs() / 10, tenths.abs() % 10) {
@@ -165,7 +166,7 @@ fn decimal(tenths: i64) -> String {
 #[derive(Clone, Debug)]
 pub struct World {
     pub inputs: Vec<Input>,
-    /// Whether each party is a principal.
+    /// For each party, whether it is a principal.
     pub parties: Vec<bool>,
     pub red_lines: Vec<RedLine>,
     pub constraints: Vec<Expression>,
@@ -174,7 +175,7 @@ pub struct World {
     pub day: Day,
 }
 
-/// The knowledge about an input, in the oracle's own types: which values are possible.
+/// What is known about an input: which of its values are possible. This is the oracle's own type for it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Knowledge {
     Nothing,
@@ -237,12 +238,12 @@ impl From<Answer> for Knowledge {
     }
 }
 
-/// The status of a red line, and the lowest and highest firmness with which its crossings count. There is no firmness
-/// if no completion crosses the red line.
+/// The status of a red line, and the lowest and the highest firmness with which completions cross it. There are no such
+/// firmnesses if no completion crosses it.
 pub type Judgement = (Status, Option<(Firmness, Firmness)>);
 
 impl World {
-    /// The knowledge about every input, from the given values (by input) and the status quo.
+    /// What is known about every input: what is given for it or, if nothing is given, its default.
     pub fn known(&self, given: &[Option<Knowledge>]) -> Vec<Knowledge> {
         let default = |input: &Input| {
             let mut begun = input.defaults.iter().filter(|(from, _)| from.is_none_or(|from| from <= self.day));
@@ -251,7 +252,7 @@ impl World {
         self.inputs.iter().zip(given).map(|(input, given)| given.clone().unwrap_or_else(|| default(input))).collect()
     }
 
-    /// Every combination of values that the knowledge permits, one value for each input.
+    /// Every completion: a combination of values, one for each input, that the knowledge permits.
     pub fn completions(&self, known: &[Knowledge]) -> Vec<Vec<Value>> {
         let mut completions = vec![Vec::new()];
         for (input, known) in self.inputs.iter().zip(known) {
@@ -291,7 +292,8 @@ impl World {
         (status, lowest.zip(firmness.max()))
     }
 
-    /// Whether a waiver lowers every crossing, or some; `None` if it lowers none.
+    /// Whether a waiver certainly applies to a crossing of the red line (it applies in every completion that crosses
+    /// it) or possibly (in some). `None` if it applies in none.
     pub fn judge_waiver(&self, red_line: &RedLine, waiver: &Waiver, completions: &[Vec<Value>]) -> Option<Certainty> {
         if !waiver.held.is_empty() && !waiver.held.iter().any(|span| span.contains(self.day)) {
             return None;
@@ -305,7 +307,8 @@ impl World {
         }
     }
 
-    /// The stances and the verdict, each as it is and as it could become, from the judgements of all held red lines.
+    /// The stance of each party, and the verdict. Each is given as it is and as it could become. They follow from the
+    /// judgements of all held red lines.
     pub fn conclude(&self, judgements: &[Option<Judgement>]) -> (Vec<(Stance, Stance)>, Verdict, Verdict) {
         let of = |firmness: Firmness| match firmness {
             Firmness::Absolute | Firmness::Firm => Stance::Rejects,

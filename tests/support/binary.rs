@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Folder(pub PathBuf);
 
 impl Folder {
-    /// Two tests of one program may choose the same name, so the folder's name also contains a counter.
+    /// Creates a folder. Two tests of one program may choose the same name, so the folder's name also contains a
+    /// counter.
     pub fn new(name: &str) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -31,10 +32,11 @@ impl Drop for Folder {
     }
 }
 
-/// Names another binary to test in place of the one that cargo built, such as the last release's.
+/// This environment variable names a binary to test in place of the one that cargo built, such as that of the last
+/// release.
 const TESTED_PROGRAM: &str = "TESTED_PROGRAM";
 
-/// A command that runs the binary, without the variables that the developer's shell has set for it.
+/// A command that runs the binary without the environment variables that the developer's shell may have set for it.
 pub fn command(arguments: &[&str]) -> Command {
     let program = std::env::var_os(TESTED_PROGRAM).unwrap_or_else(|| env!("CARGO_BIN_EXE_detente").into());
     let mut command = Command::new(program);
@@ -48,7 +50,7 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// The exit code, standard output and standard error of the binary, without colours.
+/// Runs the binary. Returns its exit code, standard output and standard error, which must not contain colours.
 pub fn run(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command(arguments).output().unwrap();
     let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());

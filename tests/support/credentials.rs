@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const ISSUER: &str = "https://issuer.test";
 pub const AUDIENCE: &str = "detente";
 
-/// A private key for signing tokens, and the name of its public key.
+/// A key pair for signing tokens, and the name by which tokens refer to its public key.
 pub struct Signer {
     pub name: String,
     pub algorithm: Algorithm,
@@ -84,7 +84,7 @@ pub fn claims(now: SystemTime) -> Value {
     })
 }
 
-/// A token's entry in a token file. `more` follows the other keys.
+/// A token's entry in a token file. `more` is added after the other keys.
 pub fn entry(caller: &str, token: &str, role: &str, more: &str) -> String {
     let hash = HEXLOWER.encode(&Sha256::digest(token.as_bytes()));
     let more = if more.is_empty() { ", scenarios: all" } else { more };

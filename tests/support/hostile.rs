@@ -63,18 +63,20 @@ fn flag(number: usize) -> String {
     name('f', number)
 }
 
-/// A size as a number between `from` and `to`, in equal ratios.
+/// Converts a size to a number between `from` and `to`. Each size's number is greater than that of the size before it
+/// by the same factor.
 fn scaled(size: usize, from: usize, to: usize) -> usize {
     let ratio = (to as f64 / from as f64).powf(size as f64 / (SIZES - 1) as f64);
     (from as f64 * ratio).round() as usize
 }
 
-/// A unit repeated until it has from 40 bytes to slightly more than a condition may have.
+/// A unit, repeated until it has the length that the size stands for: 40 bytes for the least size, and slightly more
+/// than a condition may have for the greatest.
 fn repeated(unit: &str, size: usize) -> String {
     unit.repeat(scaled(size, 40, MAX_CONDITION_BYTES + 8).div_ceil(unit.len()))
 }
 
-/// As many parts as fit into the number of bytes of this size, with a separator between them.
+/// As many parts, with a separator between them, as fit into the number of bytes that this size stands for.
 fn joined(size: usize, separator: &str, mut part: impl FnMut(usize) -> String) -> String {
     let bytes = scaled(size, 40, MAX_CONDITION_BYTES - 8);
     let mut text = part(0);
@@ -89,13 +91,14 @@ fn joined(size: usize, separator: &str, mut part: impl FnMut(usize) -> String) -
     text
 }
 
-/// Nested pairs, from two levels to beyond the limit, so that sizes lie on both sides of it.
+/// Nested pairs of `open` and `close`. The depth of some sizes is within the limit on nesting, and that of others
+/// beyond it.
 fn nested(size: usize, open: &str, inner: &str, close: &str) -> String {
     let deep = if size < 14 { 2 * size + 1 } else { scaled(size, 3, 400) };
     format!("{}{inner}{}", open.repeat(deep), close.repeat(deep))
 }
 
-/// A unit repeated many times. Most units open a level of nesting that nothing closes.
+/// A unit, repeated more often the greater the size is. Most units open a level of nesting that nothing closes.
 fn open(size: usize, unit: &str) -> String {
     unit.repeat(if size < 14 { 2 * size + 1 } else { scaled(size, 3, MAX_CONDITION_BYTES / unit.len()) })
 }
@@ -123,7 +126,8 @@ fn soup(size: usize) -> String {
     joined(size, " ", |_| tokens[random.below(tokens.len())].to_owned())
 }
 
-/// Tokens in random order with matching brackets, so that the condition passes the scan, a check before parsing.
+/// Tokens in random order with matching brackets. Because the brackets match, the condition passes the scan, which is a
+/// check before parsing.
 fn balanced_soup(size: usize) -> String {
     let mut random = Random(size as u64 + 77);
     let mut open = Vec::new();
@@ -176,13 +180,14 @@ fn random_clauses(size: usize) -> String {
     joined(size, " && ", |_| format!("({} || {} || {})", literal(), literal(), literal()))
 }
 
-/// True if an odd number of the flags hold.
+/// A condition that is true if an odd number of flags are true.
 fn parity(size: usize) -> String {
     let flags: Vec<String> = (0..2 + size / 2).map(flag).collect();
     flags.iter().skip(1).fold(flags[0].clone(), |odd, flag| format!("({flag} ? !{odd} : {odd})"))
 }
 
-/// Parity of flags by repeated halving, which makes the condition long but not deep.
+/// A condition with the same meaning, made by repeatedly halving the list of flags. This makes it long, but not deeply
+/// nested.
 fn halved_parity(size: usize) -> String {
     fn odd(from: usize, to: usize) -> String {
         if to - from == 1 {
@@ -273,7 +278,7 @@ pub(crate) const FAMILIES: [Family; 50] = [
     ("cuts", cuts),
 ];
 
-/// All conditions: the position of the family, and the text.
+/// All conditions. Each has the position of its family, and its text.
 pub(crate) fn all() -> Vec<(usize, String)> {
     let mut conditions = Vec::new();
     for (at, (_, make)) in FAMILIES.iter().enumerate() {

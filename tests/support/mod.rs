@@ -39,7 +39,7 @@ pub const EVALUATE: &str = "/detente.v1.RedLineService/EvaluateProposal";
 pub const LIST: &str = "/detente.v1.RedLineService/ListScenarios";
 /// The full name of the service.
 pub const SERVICE: &str = "detente.v1.RedLineService";
-/// The longest time that a test waits for anything.
+/// The longest time for which a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server in the test process.
@@ -151,7 +151,7 @@ pub fn flagged(flag: u8, message: &[u8]) -> Bytes {
     framed.freeze()
 }
 
-/// An HTTP/2 client that knows gRPC's headers but not its framing.
+/// An HTTP/2 client that adds gRPC's headers but not its framing: the caller passes framed bytes.
 #[derive(Clone)]
 pub struct Client {
     send: SendRequest<Bytes>,
@@ -208,7 +208,7 @@ impl Client {
         answer.http.is_some().then_some(answer)
     }
 
-    /// Sends the bytes as the whole request, and reads the response.
+    /// Sends the bytes as the whole request, and reads the response. Panics if the call cannot be opened.
     pub async fn call(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         Self::finish(self.open(path, headers).await, body.into()).await
     }
@@ -221,7 +221,7 @@ impl Client {
     }
 }
 
-/// A response as received, whether it is complete, an error, or reset.
+/// A response as the client received it, even if it is an error or was reset before it was complete.
 #[derive(Debug, Default)]
 pub struct Answer {
     pub http: Option<StatusCode>,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
-    /// The lines of the log that were read so far; all of them once the program has [`ended`](Self::ended).
+    /// The lines of the log that have been read so far. Once [`ended`](Self::ended) has returned, these are all lines.
     pub log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -47,7 +47,7 @@ impl Program {
         Self { child, address, log, reader }
     }
 
-    /// The number of tokio's threads, both worker and blocking ones.
+    /// The number of the program's threads that tokio started, both worker threads and blocking ones.
     pub fn threads(&self) -> usize {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 pub struct Server {
     child: Child,
     log: BufReader<ChildStderr>,
-    /// The log up to the line with the address.
+    /// The log up to and including the line that contains the address.
     pub told: String,
     pub url: String,
 }
@@ -38,7 +38,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Sends SIGTERM and waits. Returns the exit status and the rest of the log.
+    /// Sends SIGTERM, and waits until the server has exited. Returns the exit status and the rest of the log.
     pub fn terminate(mut self) -> (ExitStatus, String) {
         let kill = format!("kill {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());

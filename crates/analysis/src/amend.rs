@@ -26,17 +26,19 @@ use std::collections::BTreeMap;
 /// The maximum number of amendments in one result.
 pub const MAX_AMENDMENTS: usize = 20;
 
-/// The distance of an amended proposal from the proposal; earlier fields take precedence.
+/// The distance of an amended proposal from the original proposal.
+///
+/// Distances are compared field by field, in the order of the fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AmendmentDistance {
     /// The number of issues whose new answer is outside of the values that the proposal allows.
     ///
     /// An issue counts if its exact answer changes, if its new answer is outside of the range or options in the
-    /// proposal, or if a member is put in that was certainly out, or the reverse.
+    /// proposal, if a member that was certainly out is put in, or if a member that was certainly in is taken out.
     pub terms_changed: usize,
-    /// The number of open issues that are settled within the values that were possible.
+    /// The number of open issues that are settled, at least in part, within the values that the proposal allows.
     pub terms_settled: usize,
-    /// The number of members put in or taken out whose state was certain.
+    /// The number of members that were certainly out and are put in, or were certainly in and are taken out.
     pub members_toggled: usize,
     /// The number of cuts between the old and the new answer, summed over the changed quantities.
     ///
@@ -65,7 +67,7 @@ pub struct AmendmentStep {
     pub input: InputIndex,
     /// The change.
     pub kind: AmendmentStepKind,
-    /// The effective answer of the issue before the amendment.
+    /// The answer that applies to the issue before the amendment.
     pub before: Answer,
     /// Whether the step settles an open issue or member.
     pub settles_open: bool,
@@ -109,7 +111,7 @@ pub struct Amendments {
 }
 
 impl Problem {
-    /// Finds up to `most` passing packages nearest to a proposal, at most [`MAX_AMENDMENTS`].
+    /// Finds the passing packages nearest to a proposal: up to `most` of them, but at most [`MAX_AMENDMENTS`].
     ///
     /// # Errors
     /// Returns the day if the scenario does not cover it.
@@ -189,7 +191,8 @@ impl Problem {
         Ok(Amendment { distance, answers: chosen.to_vec(), steps, crosses })
     }
 
-    /// Returns the obstacles to answers for at least one value of the issues and circumstances that are open.
+    /// Returns the obstacles that keep these answers from passing for at least one combination of values of the open
+    /// issues and circumstances.
     fn runs_into(&self, before: &IndexVec<InputIndex, Answer>, answers: &[(InputIndex, Answer)]) -> Vec<Obstacle> {
         let mut state = self.state(before);
         for (input, answer) in answers {
@@ -279,7 +282,7 @@ fn members_answer(includes: u64, excludes: u64, all: u64) -> Answer {
     }
 }
 
-/// The solver, with the literals that the distance counts.
+/// The search for the nearest packages: the solver, and the literals that the distance counts.
 struct NearestSearch<'a> {
     problem: &'a Problem,
     before: &'a IndexVec<InputIndex, Answer>,
@@ -400,7 +403,7 @@ impl<'a> NearestSearch<'a> {
     }
 }
 
-/// Returns the literals of an issue in order of preference; exactly one literal of each group holds.
+/// Returns the literals of an issue in groups, each in order of preference; exactly one literal of each group holds.
 fn order_of(axis: &Axis, literals: &IssueLiterals, open: Option<&OpenIssue>, possible: u128) -> Vec<Vec<Lit>> {
     let stays = open.map(|open| open.stays);
     match literals {
@@ -431,7 +434,8 @@ fn order_of(axis: &Axis, literals: &IssueLiterals, open: Option<&OpenIssue>, pos
     }
 }
 
-/// Returns the number of cuts between an interval of a quantity and the nearest interval that is set in `possible`.
+/// Returns the number of cuts between an interval of a quantity and the nearest interval whose bit is set in
+/// `possible`.
 fn cuts_between(possible: u128, value: usize) -> u32 {
     let value = u32::try_from(value).unwrap_or(127);
     if possible >> value & 1 == 1 {

@@ -15,12 +15,15 @@ use num_bigint::BigInt;
 pub(super) struct SolutionIndices {
     /// The points with the greatest product of gains (Nash 1950, "The bargaining problem").
     pub(super) nash: Vec<PointIndex>,
-    /// The points at which the smallest share of a party is greatest.
+    /// The points at which the smallest of the parties' shares is as great as possible.
     ///
     /// A share is a party's gain divided by the greatest gain that it could have (Kalai and Smorodinsky 1975, "Other
     /// solutions to Nash's bargaining problem", on a finite set).
     pub(super) kalai_smorodinsky: Vec<PointIndex>,
-    /// The greatest utility that each party with numeric preferences could have, on the scale of the utilities.
+    /// For each party with numeric preferences, its greatest utility at the points where no party is worse off than
+    /// without a deal.
+    ///
+    /// It is an integer on the scale of the [`Utilities`].
     pub(super) ideal: Vec<i128>,
 }
 
@@ -73,7 +76,7 @@ pub(super) fn solutions(utilities: &Utilities, points: &IndexVec<PointIndex, &[i
     bargain
 }
 
-/// Returns the smallest share of a party as a fraction; ignores parties that cannot gain anything.
+/// Returns the smallest of the parties' shares, as a fraction; ignores parties that cannot gain anything.
 fn least_share(gains: &[i128], most: &[i128]) -> (i128, i128) {
     let shares = gains.iter().zip(most).filter(|(_, most)| **most > 0).map(|(gain, most)| (*gain, *most));
     shares.min_by(|one, other| compare(*one, *other)).unwrap_or((1, 1))

@@ -27,7 +27,7 @@ pub struct Bounds {
     /// Here, a conflict is a contradiction that the SAT solver runs into, not a set of red lines. The number of
     /// conflicts measures the work of the solver.
     pub conflicts: usize,
-    /// The maximum size of a clause set that requires at most `n` of `m` literals to hold; default 1,000,000.
+    /// The maximum size of a clause set that lets at most `n` of `m` literals hold; default 1,000,000.
     ///
     /// The size is measured as `n` times `m`, which is about the number of clauses added to the SAT solver.
     pub counting: usize,
@@ -105,7 +105,8 @@ pub enum SearchPhase {
     Conflicts,
     /// Searches for minimal concessions: sets of red lines whose softening lets a package pass.
     Concessions,
-    /// Computes, for each red line, the probabilities if it certainly binds and if it certainly does not.
+    /// Computes the probability that a deal crosses no binding red line: for each red line, once assuming that it
+    /// certainly binds, and once assuming that it certainly does not.
     WeighingRedLines,
 }
 

@@ -45,7 +45,7 @@ impl<'a> Softening<'a> {
         self.solver.solve(&assumptions)
     }
 
-    /// Returns the lines whose literals hold in the last model: the required ones, and possibly more.
+    /// Returns the lines whose literals hold in the last model: those that had to be honoured, and possibly more.
     pub(super) fn honoured_last(&self) -> BTreeSet<CountedLineIndex> {
         let honoured = self.honoured.indexed().filter(|(_, literal)| self.solver.held(**literal));
         honoured.map(|(line, _)| line).collect()

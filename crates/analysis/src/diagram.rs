@@ -85,7 +85,7 @@ pub(super) struct Diagrams<'a> {
 impl<'a> Diagrams<'a> {
     /// Creates the coordinates of the given inputs, in this order.
     ///
-    /// The bindings of the lines listed with an input follow that input.
+    /// The binding coordinates of the lines that are listed with an input come directly after the input.
     ///
     /// # Errors
     /// Returns [`SearchLimit::Work`] if there are more bits than the library has variables.
@@ -148,7 +148,7 @@ impl<'a> Diagrams<'a> {
         self.apply(one, other, op_function::and_not)
     }
 
-    /// Applies an operation within the bounds on the nodes of its result and on its steps.
+    /// Applies an operation, within the bounds on the number of its steps and on the number of nodes of its result.
     ///
     /// The library's own limit counts only the nodes of the result, so a dry run checks the steps first.
     fn apply(
@@ -210,7 +210,8 @@ impl<'a> Diagrams<'a> {
 
     /// Builds the conjunction of the parts.
     ///
-    /// It adds the parts from the last coordinates up, so that later steps do not rebuild the lower nodes.
+    /// The parts that begin at the last coordinates are added first, so that later steps do not rebuild the lower
+    /// nodes.
     pub(super) fn all_of(&self, mut parts: Vec<Bdd>, phase: SearchPhase) -> Result<Bdd, SearchLimit> {
         if parts.iter().map(Bdd::size).sum::<usize>() > 4 * self.budget.bounds.nodes {
             return Err(SearchLimit::Work);

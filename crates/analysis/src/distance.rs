@@ -77,8 +77,8 @@ impl DistanceLiterals {
         self.touched.push(!*stays);
     }
 
-    /// Adds a literal for each cut (boundary of intervals) that may be between the possible intervals and the chosen
-    /// one.
+    /// Adds a literal for each cut (a boundary between two intervals) that may lie between the possible intervals and
+    /// the chosen one.
     fn add_cuts(&mut self, solver: &mut Solver<'_>, values: &[Lit], possible: u128) {
         let (first, last) =
             (possible.trailing_zeros() as usize, 127usize.saturating_sub(possible.leading_zeros() as usize));

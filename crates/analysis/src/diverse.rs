@@ -13,7 +13,7 @@ use biodivine_lib_bdd::Bdd;
 use detente_core::scenario::index::IndexVec;
 use std::collections::HashMap;
 
-/// The number of earlier packages that have each value, by coordinate and value.
+/// For each value of each coordinate, the number of earlier packages that have it.
 #[derive(Debug, Default)]
 pub(super) struct UsageCounts(HashMap<(CoordinateIndex, usize), u64>);
 
@@ -27,7 +27,7 @@ impl UsageCounts {
 
 /// Returns the values of the package whose values occur least often, in total, in the earlier packages.
 ///
-/// Of several such packages, it is the first one.
+/// If there are several such packages, the values are those of the first one. `None` if the diagram has no package.
 pub(super) fn least_used(
     diagrams: &Diagrams<'_>,
     bdd: &Bdd,
@@ -48,7 +48,9 @@ struct LeastUsedAlgebra<'a> {
     diagrams: &'a Diagrams<'a>,
     used: &'a UsageCounts,
     budget: &'a Budget<'a>,
-    /// The chosen values: coordinate, value, and the position of the choice at the next coordinate.
+    /// The chosen values.
+    ///
+    /// An entry is a coordinate, its value, and the position in this list of the choice at the next coordinate.
     choices: IndexVec<ChoiceIndex, (CoordinateIndex, usize, Option<ChoiceIndex>)>,
 }
 

@@ -65,12 +65,14 @@ impl Encoding {
         self.issues.iter().map(|(input, (literals, open))| (*input, literals, open.as_ref()))
     }
 
-    /// Returns the clause "one of the cube's tests fails, whatever values the issues that stay open have".
+    /// Returns the clause "at least one of the cube's tests certainly fails, even if some issues stay open".
     pub(super) fn broken(&self, cube: &Cube) -> Vec<Lit> {
         cube.iter().flat_map(|literal| self.outside(literal)).collect()
     }
 
-    /// Returns the literals each of which says that an issue's answer certainly fails a test.
+    /// Returns the literals that say that an issue's answer certainly fails a test.
+    ///
+    /// If any one of them holds, the test fails.
     fn outside(&self, literal: &Literal) -> Vec<Lit> {
         let Some((literals, open)) = self.issues.get(&literal.input) else { return Vec::new() };
         let is_set = |mask: u128, bit: usize| mask.checked_shr(u32::try_from(bit).unwrap_or(128)).unwrap_or(0) & 1 == 1;
@@ -98,7 +100,7 @@ impl Encoding {
         }
     }
 
-    /// Adds the clauses that no counted red line is crossed.
+    /// Adds the clauses that forbid crossing a counted red line.
     ///
     /// With `honoured`, a line may be crossed unless its literal in `honoured` holds.
     pub(super) fn add_lines(

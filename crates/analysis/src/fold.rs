@@ -12,14 +12,14 @@ use biodivine_lib_bdd::{Bdd, BddPointer};
 use detente_core::scenario::index::IndexVec;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The assumed size of one map entry and of the choice that an algebra may record for it, in bytes.
+/// The assumed size, in bytes, of one map entry together with the choice that an algebra may record for it.
 ///
 /// The size allows for the unused capacity of a map that grows by doubling.
 const BYTES_PER_ENTRY: usize = 96;
 
 /// The operations that give a fold its meaning.
 pub(super) trait Algebra {
-    /// What the fold computes for a part of the diagram.
+    /// The value that the fold computes for a part of the diagram.
     type Value: Clone;
 
     /// Returns the value of the terminal "true".
@@ -40,7 +40,7 @@ pub(super) trait Algebra {
         size_of::<Self::Value>()
     }
 
-    /// Returns the values of a coordinate that the fold visits.
+    /// Returns those values of a coordinate that the fold visits.
     fn values(&self, coordinate: CoordinateIndex) -> Vec<usize>;
 }
 
@@ -89,9 +89,14 @@ impl Diagrams<'_> {
 struct Fold<'a, V> {
     diagrams: &'a Diagrams<'a>,
     bdd: &'a Bdd,
-    /// The value of each node at which the bits of a coordinate begin.
+    /// The computed value of each node that is the first, on some path from the root, to test a bit of its coordinate.
+    ///
+    /// `None` stands for a part of the diagram that is never true.
     known: HashMap<BddPointer, Option<V>>,
-    /// The value of a node seen from an earlier coordinate; the node tests no coordinate in between.
+    /// The value of a node, combined over all values of the coordinates from the given one up to the node's own
+    /// coordinate, which is not included.
+    ///
+    /// A path that leads straight from an earlier coordinate to the node does not test these coordinates.
     lifted: HashMap<(BddPointer, CoordinateIndex), Option<V>>,
     end: V,
     /// The approximate size of both maps in bytes.
@@ -109,8 +114,8 @@ impl<V: Clone> Fold<'_, V> {
         if self.bytes > self.diagrams.budget.bounds.bytes { Err(SearchLimit::Work) } else { Ok(()) }
     }
 
-    /// Returns the value of a node, seen from coordinate `from`: combined over all values of the coordinates in
-    /// between.
+    /// Returns the value of a node, combined over all values of the coordinates from `from` up to the node's own
+    /// coordinate, which is not included.
     fn lifted<A: Algebra<Value = V>>(
         &mut self,
         node: BddPointer,

@@ -22,14 +22,15 @@ use std::rc::Rc;
 /// The number of points compared between two checks of the deadline.
 const POINTS_BETWEEN_CHECKS: usize = 4_096;
 
-/// The amounts of one or more packages, which no other point dominates.
+/// A combination of amounts that one or more packages reach, and that no other combination dominates.
 #[derive(Clone, Debug)]
 pub(super) struct Point {
     /// The amount of each criterion.
     pub(super) amounts: Box<[i128]>,
     /// The number of packages at this point.
     pub(super) packages: BigUint,
-    /// The first package's choice at its first coordinate; `None` after the last coordinate.
+    /// The first package's choice at the first coordinate of this part of the diagram; `None` after the last
+    /// coordinate.
     choice: Option<ChoiceIndex>,
 }
 
@@ -77,7 +78,7 @@ struct FrontierAlgebra<'a> {
     choices: IndexVec<ChoiceIndex, Choice>,
 }
 
-/// A point that another point may dominate.
+/// A point that may turn out to be dominated by another.
 struct Candidate {
     amounts: Box<[i128]>,
     packages: BigUint,
@@ -143,7 +144,7 @@ impl Algebra for FrontierAlgebra<'_> {
     }
 }
 
-/// Returns the candidates that no other dominates, by descending amounts; merges equal ones.
+/// Returns the candidates that no other dominates, by descending amounts; merges candidates with equal amounts.
 fn efficient(mut candidates: Vec<Candidate>, budget: &Budget<'_>) -> Result<Vec<Candidate>, SearchLimit> {
     // In this order, a candidate comes before every candidate that it dominates.
     candidates.sort_by(|one, other| other.amounts.cmp(&one.amounts).then(one.value.cmp(&other.value)));

@@ -20,7 +20,7 @@ pub const MAX_IMPASSE_RESULTS: usize = 1_000;
 
 /// The reasons for which no package passes.
 ///
-/// The lines of a set are in ascending order.
+/// The lines of each conflict and of each concession are in ascending order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Impasse {
     /// Whether no package passes; `None` if the search stopped before it found out.

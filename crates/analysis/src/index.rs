@@ -3,14 +3,14 @@
 //! Must not know what a list contains.
 
 detente_core::index_types! {
-    /// The position of a red line that counts for a question in [`Problem::lines`](crate::Problem::lines), from zero.
+    /// The position in [`Problem::lines`](crate::Problem::lines) of a red line that counts for a question, from zero.
     CountedLineIndex
     /// The position of a coordinate (an input, a member or a binding) in the order of a decision diagram, from zero.
     CoordinateIndex
-    /// The position of a coordinate's value in the list of values that a fold over a diagram chose, from zero.
+    /// The position of a value in the list of the values that a fold over a diagram chose for coordinates, from zero.
     ChoiceIndex
     /// The position of a criterion by which packages are compared, from zero.
     CriterionIndex
-    /// The position of an efficient point (results for the parties that no other package dominates), from zero.
+    /// The position of an efficient point (the results of packages that no other package dominates), from zero.
     PointIndex
 }

@@ -7,7 +7,7 @@
 use detente_condition::InputIndex;
 use std::collections::BTreeMap;
 
-/// The maximum number of rounds; further rounds rarely improve the order.
+/// The maximum number of rounds of the heuristic; further rounds rarely improve the order.
 const MAX_ROUNDS: usize = 60;
 
 /// Returns `inputs` in the best order found; each group is a set of inputs that are tested together.

@@ -77,7 +77,7 @@ impl SearchQuestion {
 
 /// Converts the position of an option or interval on an input's axis to an answer.
 ///
-/// The range of a quantity is limited to `within` where the two overlap.
+/// If the interval of a quantity overlaps the range `within`, the answer is limited to the overlap.
 pub(super) fn answer_of(problem: &Problem, input: InputIndex, value: usize, within: Option<&Answer>) -> Answer {
     match problem.space.axis(input) {
         Some(Axis::Intervals { .. }) => {

@@ -43,20 +43,20 @@ pub const MAX_SOLUTIONS: usize = 20;
 pub enum PackageOrder {
     /// A fixed order: equal questions list the same packages in the same order.
     Stable,
-    /// Each package prefers the values that the earlier packages use least.
+    /// Each next package is the one whose values the earlier packages use least.
     Diverse,
 }
 
 /// The results that a search for packages must return.
 #[derive(Clone, Debug)]
 pub struct PackageQuery {
-    /// The maximum number of packages.
+    /// The maximum number of packages to list.
     pub most: usize,
     /// The order of the packages.
     pub order: PackageOrder,
     /// Whether to find the efficient packages.
     pub efficient: bool,
-    /// The utility without a deal of each party with numeric preferences, by position.
+    /// The utility that each party with numeric preferences has without a deal, by position.
     ///
     /// `Some` requests the bargaining solutions.
     pub disagreement: Option<Vec<(PartyIndex, f64)>>,
@@ -134,12 +134,12 @@ pub struct BargainingSolutions {
     pub nash: Vec<EfficientPackage>,
     /// The Kalai-Smorodinsky solutions.
     ///
-    /// They are the packages at which the smallest share of a party is greatest; a share is the party's gain divided by
-    /// its greatest possible gain.
+    /// They are the packages at which the smallest of the parties' shares is as great as possible. A share is the
+    /// party's gain divided by its greatest possible gain.
     pub kalai_smorodinsky: Vec<EfficientPackage>,
     /// The greatest utility that each party with numeric preferences could have, by position.
     pub ideal: Vec<(PartyIndex, f64)>,
-    /// The disagreement point: the utility without a deal of each party with numeric preferences, by position.
+    /// The disagreement point: the utility that each party with numeric preferences has without a deal, by position.
     pub disagreement: Vec<(PartyIndex, f64)>,
 }
 
@@ -190,8 +190,8 @@ impl Problem {
 
     /// Returns the cubes of the constraints, the goal and the pins.
     ///
-    /// A cube is a conjunction of tests on inputs. Every package must break each of them: it must fail one of the
-    /// tests.
+    /// A cube is a conjunction of tests on inputs. Every passing package must break each of the cubes: it must fail at
+    /// least one of the cube's tests.
     pub(super) fn hard_cubes(&self) -> Vec<Vec<Cube>> {
         let mut all: Vec<Vec<Cube>> = self.hard.iter().map(|(_, cubes)| cubes.clone()).collect();
         for (input, axis) in (0..).map(InputIndex).zip(self.space.axes()) {
@@ -239,7 +239,7 @@ impl Problem {
     }
 }
 
-/// The diagram of all passing packages.
+/// A search for packages, with the diagram of all passing packages.
 struct PackageSearch<'a> {
     problem: &'a Problem,
     diagrams: Diagrams<'a>,
@@ -356,7 +356,7 @@ impl<'a> PackageSearch<'a> {
         Ok(package)
     }
 
-    /// Lists the first packages, with ascending values; the last coordinates vary fastest.
+    /// Lists the first packages, in ascending order of their values; the last coordinates vary fastest.
     fn list_stable(&self, most: usize, listed: &mut Vec<Package>) -> Result<(), SearchError> {
         let coordinates = &self.diagrams.coordinates;
         // The path from the first coordinate: the node at each coordinate, and the value to try next.
@@ -386,7 +386,7 @@ impl<'a> PackageSearch<'a> {
         Ok(())
     }
 
-    /// Lists packages that differ from each other: each prefers the values that the earlier ones use least.
+    /// Lists packages that differ from each other: each is the one whose values the earlier ones use least.
     fn list_diverse(&mut self, most: usize, listed: &mut Vec<Package>) -> Result<(), SearchError> {
         let (mut used, mut left) = (UsageCounts::default(), self.packages.clone());
         while listed.len() < most {

@@ -61,7 +61,7 @@ pub enum ProbabilityOrigin {
 pub struct BindingProbability {
     /// The probability.
     pub probability: f64,
-    /// Whose statement the probability is.
+    /// Who states the probability, and for which red lines.
     pub origin: ProbabilityOrigin,
 }
 
@@ -72,7 +72,7 @@ pub struct StatedProbabilities {
     by_firmness: BTreeMap<Firmness, Probability>,
 }
 
-/// Nobody states a probability for some of the counted red lines.
+/// For some of the counted red lines, nobody states a probability.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("for some counted red lines, neither the question nor the scenario states the probability that they bind")]
 pub struct UnstatedProbabilitiesError {
@@ -81,17 +81,20 @@ pub struct UnstatedProbabilitiesError {
 }
 
 impl StatedProbabilities {
-    /// States a probability for a red line; returns the probability that was stated before.
+    /// Records the probability that the request states for a red line; returns the one recorded before, if any.
     pub fn state_for_line(&mut self, line: RedLineIndex, probability: Probability) -> Option<Probability> {
         self.by_line.insert(line, probability)
     }
 
-    /// States a probability for all red lines of a firmness; returns the probability that was stated before.
+    /// Records the probability that the request states for all red lines of a firmness; returns the one recorded
+    /// before, if any.
     pub fn state_for_firmness(&mut self, firmness: Firmness, probability: Probability) -> Option<Probability> {
         self.by_firmness.insert(firmness, probability)
     }
 
-    /// Returns the probability of a counted line whose author states `by_author`; `None` if nobody states one.
+    /// Returns the probability with which a counted line binds; `None` if nobody states one.
+    ///
+    /// `by_author` is the probability that the scenario's author states.
     ///
     /// The request's probability for the line takes precedence over the author's, which takes precedence over the
     /// request's probability for the firmness.

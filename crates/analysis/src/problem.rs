@@ -31,7 +31,7 @@ pub struct Goal {
 /// The packages that a question searches for, and the red lines that count.
 #[derive(Clone, Debug)]
 pub struct Aim {
-    /// The answers within which the answers of a package must lie; at most one for each issue.
+    /// The pins: limits within which the answers of a package must lie; at most one for each issue.
     pub pins: Vec<(InputIndex, Answer)>,
     /// The condition that a package must meet; `None` if there is no condition.
     pub goal: Option<Goal>,
@@ -41,7 +41,7 @@ pub struct Aim {
     pub counts: IndexVec<PartyIndex, bool>,
 }
 
-/// The input that the searches for amendments, packages, impasses and robustness have in common.
+/// The question that the searches for amendments, packages, impasses and robustness have in common.
 #[derive(Clone, Debug)]
 pub struct SearchQuestion {
     /// The compiled scenario.
@@ -65,7 +65,7 @@ pub(super) type Masks = IndexVec<InputIndex, u128>;
 /// A conjunction of tests, in the order of the inputs.
 pub(super) type Cube = Vec<Literal>;
 
-/// A reason why answers to all issues are not a passing package.
+/// A reason why a deal that answers all issues does not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
     /// A counted red line.
@@ -85,7 +85,7 @@ pub struct CountedLine {
     pub index: RedLineIndex,
     /// The party that holds the red line.
     pub party: PartyIndex,
-    /// The firmness of the red line without its waivers.
+    /// The red line's own firmness, before any waiver.
     pub firmness: Firmness,
     /// The cubes in which the red line is crossed with at least the floor's firmness.
     ///
@@ -199,7 +199,7 @@ impl Problem {
 
     /// Converts cubes to this problem's space.
     ///
-    /// The result omits cubes that contradict the known values of a circumstance: they are never satisfied.
+    /// The result omits cubes that contradict the known values of a circumstance: such cubes are never satisfied.
     fn cubes(&self, cubes: &Cubes, space: &Space) -> Vec<Cube> {
         let refined = |literal: &Literal| {
             let (ours, theirs) = (self.space.axis(literal.input)?, space.axis(literal.input)?);
@@ -228,7 +228,7 @@ impl Problem {
         line.crossed.iter().map(|cube| self.on_issues(cube)).collect()
     }
 
-    /// Whether the known values of an input leave some value of an answer possible.
+    /// Whether an input, as far as it is known, can still have at least one of the values that an answer allows.
     pub fn leaves_possible(&self, input: InputIndex, answer: &Answer) -> bool {
         let (axis, known) = (self.space.axis(input), self.full.get(input));
         axis.zip(known).is_some_and(|(axis, known)| !axis.contradicts(axis.full() & !(axis.possible(answer) & known)))
@@ -251,14 +251,14 @@ impl Problem {
         issues.map(|(input, _)| input).collect()
     }
 
-    /// Returns the red line of a counted line.
+    /// Returns the red line that a counted line stands for.
     pub fn red_line(&self, line: &CountedLine) -> Option<&RedLine> {
         self.question.red_line(line.index)
     }
 }
 
 impl SearchQuestion {
-    /// Returns the red lines that would count if they were already recorded on the day.
+    /// Returns the red lines that would count if they were already recorded on the day of the question.
     ///
     /// Each entry is the position and the firmness of a red line.
     pub fn not_recorded(&self) -> Vec<(RedLineIndex, Firmness)> {

@@ -34,7 +34,7 @@ pub struct ProbabilityRange {
     pub high: f64,
 }
 
-/// The probability of a deal that crosses no counted line.
+/// The probability for a deal that crosses no counted line: it certainly crosses no binding one.
 const CERTAIN: ProbabilityRange = ProbabilityRange { low: 1.0, high: 1.0 };
 
 /// The package with the greatest probability that no binding red line is crossed.
@@ -50,7 +50,7 @@ pub struct BestPackage {
     pub probability: ProbabilityRange,
 }
 
-/// The change that certainty about one counted line would make to the probabilities.
+/// How certainty about one counted line would change the probabilities that no binding red line is crossed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LineImportance {
     /// The line.
@@ -106,7 +106,7 @@ impl Problem {
         Ok(found)
     }
 
-    /// Returns the counted lines that answers cross for some value of the circumstances.
+    /// Returns the counted lines that these answers cross for some value of the circumstances.
     fn could_cross(&self, answers: &[(InputIndex, Answer)]) -> Vec<CountedLineIndex> {
         let mut state = self.full.clone();
         for (input, answer) in answers {
@@ -167,7 +167,8 @@ impl Problem {
         Ok(answer)
     }
 
-    /// Computes, for each counted line, the probabilities if the line certainly binds and if it certainly does not.
+    /// Computes, for each counted line, the probabilities of the proposal and of the best package if the line certainly
+    /// binds, and if it certainly does not.
     fn importance(
         &self,
         (proposal, best): (Option<&WeightedDiagram<'_>>, Option<&WeightedDiagram<'_>>),
@@ -197,9 +198,10 @@ impl Problem {
 }
 
 impl LineImportance {
-    /// The greatest difference that certainty about the line makes to a probability.
+    /// How much the probability changes if the line certainly does not bind instead of certainly binding.
     ///
-    /// It is the difference for the proposal, or for the best package if there is no proposal.
+    /// It is the greater of the differences at the two ends of the range. It concerns the proposal or, if there is no
+    /// proposal, the best package.
     pub fn change(&self) -> f64 {
         let difference = |(binding, not): (ProbabilityRange, ProbabilityRange)| {
             (not.low - binding.low).abs().max((not.high - binding.high).abs())
@@ -218,15 +220,15 @@ struct WeightedDiagram<'a> {
     /// The lines that are crossed for every value of the open inputs.
     crossed: Vec<CountedLineIndex>,
     budget: &'a Budget<'a>,
-    /// Whether the issues are chosen, as for the best package; otherwise open issues count as unknown.
+    /// Whether values are chosen for the issues, as for the best package; otherwise open issues count as unknown.
     chooses: bool,
 }
 
 impl<'a> WeightedDiagram<'a> {
     /// Builds the diagram.
     ///
-    /// With `chooses`, the issues are chosen within the constraints, the goal and the pins; without it, open issues
-    /// count as unknown.
+    /// If `chooses` is true, values are chosen for the issues, within the constraints, the goal and the pins.
+    /// Otherwise, open issues count as unknown.
     fn new(problem: &'a Problem, state: &Masks, chooses: bool, budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
         // A cube is a conjunction of tests. Drop tests that every possible value passes, and cubes that no possible
         // values pass.
@@ -278,7 +280,7 @@ impl<'a> WeightedDiagram<'a> {
         Ok(Self { problem, diagrams, bdd, state: state.clone(), crossed, budget, chooses })
     }
 
-    /// Returns the range of the probability; if issues are chosen, the range of the best package.
+    /// Returns the range of the probability; if values are chosen for the issues, the range for the best package.
     fn range(&self, probabilities: &BindingProbabilities) -> Result<Option<ProbabilityRange>, SearchLimit> {
         Ok(self.weigh(probabilities)?.map(|(range, _)| range))
     }
@@ -308,7 +310,10 @@ impl<'a> WeightedDiagram<'a> {
 struct ProbabilityAlgebra<'a> {
     weighed: &'a WeightedDiagram<'a>,
     probabilities: &'a BindingProbabilities,
-    /// The chosen values: coordinate, value, and the position of the choice at the next chosen coordinate.
+    /// The chosen values.
+    ///
+    /// An entry is a coordinate, its value, and the position in this list of the choice at the next coordinate for
+    /// which a value is chosen.
     choices: IndexVec<ChoiceIndex, (CoordinateIndex, usize, Option<ChoiceIndex>)>,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Solver<'a> {
     has_failed: bool,
 }
 
-/// Stops the solver when the budget is exhausted, and counts its conflicts.
+/// Stops the solver when the budget is exhausted, and counts the solver's conflicts.
 #[derive(Default)]
 struct BudgetCallbacks<'a> {
     budget: Option<&'a Budget<'a>>,
@@ -52,7 +52,7 @@ impl<'a> Solver<'a> {
         self.has_failed |= self.inner.add_clause(clause.iter().copied().collect::<Clause>()).is_err();
     }
 
-    /// Adds the clauses that at most one of the literals holds.
+    /// Adds clauses that let at most one of the literals hold.
     ///
     /// Up to `FEW` literals exclude each other pair by pair; for more literals, a chain of auxiliary literals needs
     /// fewer clauses.

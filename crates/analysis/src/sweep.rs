@@ -33,12 +33,12 @@ pub struct SweptCase {
 pub struct Sweep {
     /// The completed cases, in the order of the combinations.
     pub cases: Vec<SweptCase>,
-    /// The reason for which cases are missing; `None` if none is.
+    /// The reason for which cases are missing; `None` if no case is missing.
     pub cut_short: Option<SearchLimit>,
 }
 
 impl Problem {
-    /// Returns all combinations of the values of circumstances that the question leaves possible.
+    /// Returns all combinations of the values that the question leaves possible for these circumstances.
     ///
     /// An empty list of circumstances has no combinations.
     ///

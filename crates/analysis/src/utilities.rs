@@ -41,7 +41,7 @@ pub(super) struct Utilities {
     pub(super) criteria: IndexVec<CriterionIndex, Criterion>,
     /// For each value of an input: the amounts that it adds, each with its criterion.
     adds: HashMap<(InputIndex, usize), Vec<(CriterionIndex, i128)>>,
-    /// The utility without a deal of each party with numeric preferences, in the order of the criteria.
+    /// The utility that each party with numeric preferences has without a deal, in the order of the criteria.
     pub(super) disagreement: Vec<i128>,
     /// The number of decimal places of all amounts.
     scale: usize,
@@ -50,7 +50,7 @@ pub(super) struct Utilities {
 impl Utilities {
     /// Converts the preferences of a scenario, with values numbered as on the axes of `space`.
     ///
-    /// `disagreement` lists the utilities of parties without a deal, by position; a party that is not listed has 0.
+    /// `disagreement` lists the utility that each party has without a deal; a party that is not listed has 0.
     ///
     /// # Errors
     /// Returns [`NotExactError`] if a number has too many digits for the common scale.

@@ -31,7 +31,7 @@ pub struct WorkBudget {
     max_cubes: usize,
     max_steps: u64,
     steps_left: u64,
-    /// Pairs of characters that may still be compared in the search for suggestions for unknown names.
+    /// The number of pairs of characters that may still be compared in the search for suggestions for unknown names.
     pairs_left: usize,
 }
 

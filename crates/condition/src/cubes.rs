@@ -79,7 +79,8 @@ impl Cube {
         })
     }
 
-    /// Returns the steps of the work budget to charge for writing a cube of this cube's literals and `others` more.
+    /// Returns the cost, in steps of the work budget, of writing a cube with this cube's literals and `others` further
+    /// ones.
     fn writing(&self, others: usize) -> u64 {
         STEPS_OF_A_WRITTEN_CUBE + STEPS_OF_A_WRITTEN_LITERAL * (self.literals.len() + others) as u64
     }
@@ -200,7 +201,7 @@ impl Cubes {
         self.ends.is_empty()
     }
 
-    /// Returns the number of literals over all cubes.
+    /// Returns the number of literals of all cubes together.
     pub fn literal_count(&self) -> usize {
         self.literals.len()
     }

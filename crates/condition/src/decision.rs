@@ -13,9 +13,9 @@ use super::space::{Axis, Space};
 /// A compiled condition: all prime implicants of its truth and of its falsehood.
 ///
 /// Each prime implicant is a cube, a conjunction of tests on inputs. Because both sets are complete, the condition is
-/// certainly true exactly if there is a cube in `holds` whose tests all possible values of the inputs pass, and
-/// certainly false exactly if there is such a cube in `fails`. This is so for any knowledge about the inputs, however
-/// partial.
+/// certainly true exactly if all possible values of the inputs pass the tests of one cube in `holds`. It is certainly
+/// false exactly if they all pass the tests of one cube in `fails`. This is so for any knowledge about the inputs,
+/// however partial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// All prime implicants of "the condition holds".
@@ -130,7 +130,7 @@ fn atom_sides(atom: &Atom, space: &Space, work: &mut WorkBudget) -> Result<Sides
 /// Returns all prime implicants of "the number of included members is one of `allowed`".
 ///
 /// Bit `n` of `allowed` permits `n` members. For each run of permitted numbers `from..=to`, the prime implicants are
-/// all ways to include `from` members and to exclude all but `to`.
+/// all ways to include `from` of the members and to exclude all but `to` of them.
 fn counts(input: InputIndex, members: u8, allowed: u128, work: &mut WorkBudget) -> Result<Vec<Cube>, ComplexityError> {
     let mut cubes = Vec::new();
     let is_allowed = |count: u8| allowed >> count & 1 == 1;

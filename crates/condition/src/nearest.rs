@@ -1,12 +1,14 @@
 //! Finds the most similar known name, for the suggestion in an error message ("did you mean ...").
 
-/// The longest name for which a suggestion is searched, in bytes.
+/// The maximum length, in bytes, of a name for which a suggestion is searched.
 ///
 /// Ids have at most 63 bytes; a longer name is not a typing error.
 const MAX_MEASURED_BYTES: usize = 80;
 /// The maximum number of candidates compared with a name.
 const MAX_CANDIDATES: usize = 2_000;
-/// The maximum number of pairs of characters compared in one search or one condition; they take some milliseconds.
+/// The maximum number of pairs of characters compared in one search, or for one condition or call.
+///
+/// Comparing them takes some milliseconds.
 pub(super) const MAX_PAIRS: usize = 500_000;
 
 /// Returns the suggestion at the end of an error message about an unknown name; empty without a similar name.

@@ -30,8 +30,8 @@ pub(super) struct Text {
     pub(super) text: Arc<str>,
     /// Whether the string is written in the condition, and is not an element of a group or of a set of members.
     ///
-    /// A written string that is not an option or member of the tested input is an error. An element of a group is not
-    /// an error then, because a group may also contain ids that the tested input does not have.
+    /// A written string that is not an option or member of the tested input is an error. An id that the tested input
+    /// does not have is no error in a group, because a group may serve several inputs.
     pub(super) literal: bool,
 }
 

@@ -44,7 +44,7 @@ fn readable(message: &str) -> String {
         .replace('\'', "`")
 }
 
-/// Returns the byte offset of a line and column; both count from one, and columns count characters.
+/// Returns the byte offset of a place given by line and column. Both are counted from one; columns count characters.
 fn byte_at(text: &str, (line, column): (isize, isize)) -> usize {
     let line = usize::try_from(line).unwrap_or(1).saturating_sub(1);
     let column = usize::try_from(column).unwrap_or(1).saturating_sub(1);

@@ -15,7 +15,7 @@ use super::limits::{MAX_CONDITION_BYTES, MAX_CONDITION_NESTING};
 const STEPS_OF_A_CONDITION: u64 = 20_000;
 /// Steps charged for parsing one token: six microseconds.
 const STEPS_OF_A_TOKEN: u64 = 4_000;
-/// The number of tokens for which a `-` is charged.
+/// The number of tokens whose cost is charged for a `-`.
 ///
 /// The parser looks ahead from each `-` for a negative number, and does not cache the result.
 const TOKENS_OF_A_MINUS: u64 = 8;
@@ -31,8 +31,9 @@ struct Level {
     ///
     /// In the syntax tree of a chain each operator contains those before it, so that each one nests a level deeper.
     operators: usize,
-    /// The `?` operators since the last `,`. A `:` does not end them: the expression after it is nested within the
-    /// `?:`.
+    /// The number of `?` operators since the last `,`.
+    ///
+    /// A `:` does not reset it, because the expression after the `:` is nested within the `?:`.
     choices: usize,
 }
 
@@ -46,7 +47,7 @@ struct Scan<'a> {
     tokens: u64,
 }
 
-/// Rejects a text that is too long, nests too deeply or is lexically invalid, without recursion.
+/// Checks, without recursion, that a text is not too long, does not nest too deeply and is lexically valid.
 ///
 /// Returns the number of steps to charge for parsing the text.
 pub(super) fn scan(text: &str) -> Result<u64, ConditionError> {
@@ -213,7 +214,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Returns the prefix of the quoted string at the beginning of `rest` (`b`, `r`, `br` or empty), if there is one.
+/// Returns the prefix of the quoted string at the beginning of `rest` (`b`, `r`, `br` or empty); `None` if `rest` does
+/// not begin with a quoted string.
 fn before_quote(rest: &str) -> Option<&str> {
     let bytes = rest.strip_prefix(['b', 'B']).unwrap_or(rest);
     let raw = bytes.strip_prefix(['r', 'R']).unwrap_or(bytes);

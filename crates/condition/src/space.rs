@@ -138,7 +138,8 @@ impl Axis {
         }
     }
 
-    /// Returns the literals whose disjunction is the negation of a literal, each as the mask that it forbids.
+    /// Returns the literals whose disjunction is the negation of a literal, each as the mask of the values that it
+    /// forbids.
     ///
     /// The negation of a literal on members has one literal per member tested; the negation of any other literal is one
     /// literal.
@@ -211,7 +212,7 @@ impl Space {
         if faults.is_empty() { Ok(Self { axes }) } else { Err(faults) }
     }
 
-    /// Creates a space with the cuts of this space, of the other spaces and the given ones.
+    /// Creates a space with the cuts of this space, the cuts of the other spaces, and the given cuts.
     ///
     /// All spaces must be spaces of the same inputs. A given cut separates the values below a number from that number
     /// and the values above.

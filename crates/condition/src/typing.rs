@@ -291,8 +291,8 @@ impl<'a> Reader<'a> {
 
     /// Returns the position of an option or member of an input.
     ///
-    /// Returns `Some(None)` for an element of a group that the input does not have. Reports any other unknown string as
-    /// a fault, and returns `None`.
+    /// Returns `Some(None)` for an element of a group if the input does not have this element. Reports any other
+    /// unknown string as a fault, and returns `None`.
     fn entry(&mut self, at: &IdedExpr, input: &str, domain: &Domain, text: &Text) -> Option<Option<EntryIndex>> {
         match domain.entry(&text.text) {
             None if text.literal => {
@@ -315,7 +315,7 @@ impl<'a> Reader<'a> {
         self.fault(at, ConditionErrorKind::UnknownText { name: text.text.to_string(), nearest })
     }
 
-    /// Counts nodes that are added to the formula, and spends their steps of the work budget.
+    /// Counts nodes that are added to the formula, and charges their steps to the work budget.
     fn charge(&mut self, at: &IdedExpr, parts: usize) -> Option<()> {
         self.nodes = self.nodes.saturating_add(parts);
         if self.nodes > MAX_FORMULA_NODES {

@@ -35,7 +35,8 @@ impl Vocabulary {
         self.names.entry(name).or_insert(Name::Group(members));
     }
 
-    /// Returns the approximate memory of the vocabulary, in bytes, without its reference-counted texts and lists.
+    /// Returns the memory that the vocabulary takes, approximately, in bytes, without its reference-counted texts and
+    /// lists.
     pub fn bytes(&self) -> usize {
         self.names.len() * size_of::<(Arc<str>, Name)>() + self.entries.len() * size_of::<Arc<str>>()
     }

@@ -16,7 +16,8 @@ use std::time::Duration;
 /// The aim of an analysis: what a package must achieve, and which red lines count.
 #[derive(Args, Debug)]
 pub(crate) struct AimOptions {
-    /// Condition that every package (possible deal) must meet, as in scenario files, like `sanctions == "keep"`.
+    /// Condition that every package (possible deal) must meet, written as in scenario files, like
+    /// `sanctions == "keep"`.
     #[arg(long, value_name = "CONDITION")]
     goal: Option<String>,
 

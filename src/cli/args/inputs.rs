@@ -11,7 +11,7 @@ use detente_core::scenario::model::Input;
 use detente_core::scenario::{Diagnostics, load_answers, load_proposal};
 use std::sync::Arc;
 
-/// The issues and circumstances of a scenario, with the parts that are needed to read answers.
+/// The issues and circumstances of a scenario, reduced to the fields that are needed to read answers.
 pub(crate) struct Inputs {
     issues: Vec<Input>,
     circumstances: Vec<Input>,
@@ -45,14 +45,15 @@ impl Inputs {
         read("--given", options, &self.circumstances, self.issues.len())
     }
 
-    /// The value that `text` states in the form `CIRCUMSTANCE=VALUE`. Faults name `option` as the option that has
-    /// `text`.
+    /// The value that `text` states in the form `CIRCUMSTANCE=VALUE`. Faults name `option`, from which `text` comes.
     pub(crate) fn supposed(&self, option: &str, text: &str) -> Result<Vec<v1::Term>, Diagnostics> {
         read(option, &[text.to_owned()], &self.circumstances, self.issues.len())
     }
 }
 
-/// Reads the values of an option, each in the form `ID=VALUE`. `first` is the position of `inputs` among all inputs.
+/// Reads the values of an option, each in the form `ID=VALUE`.
+///
+/// `first` is the position of the first of `inputs` among all inputs of the scenario, where issues come first.
 fn read(option: &str, texts: &[String], inputs: &[Input], first: usize) -> Result<Vec<v1::Term>, Diagnostics> {
     if texts.is_empty() {
         return Ok(Vec::new());

@@ -22,7 +22,7 @@ Examples:
 /// The formats that can be imported.
 #[derive(Debug, Subcommand)]
 pub(super) enum Format {
-    /// Convert a negotiation domain of GENIUS, the platform of the ANAC competitions, with additive utilities.
+    /// Convert a negotiation domain with additive utilities from GENIUS, the platform of the ANAC competitions.
     #[command(after_help = GENIUS_EXAMPLES)]
     Genius(GeniusOptions),
 }
@@ -34,8 +34,8 @@ pub(super) struct GeniusOptions {
     #[arg(value_name = "DOMAIN")]
     domain: PathBuf,
 
-    /// Profiles of the parties: one XML file each, with weights and evaluations. Its name becomes the name of the
-    /// party.
+    /// Profiles of the parties: one XML file each, with weights and evaluations. The name of the file becomes the name
+    /// of the party.
     #[arg(value_name = "PROFILE", required = true)]
     profiles: Vec<PathBuf>,
 

@@ -64,8 +64,8 @@ pub(super) struct Options {
 
     /// Utility of a party without a deal, or `reservation` for the reservation values of all parties. Repeatable.
     ///
-    /// It is in the units of the party's preferences. If all parties with numeric preferences have one, the bargaining
-    /// solutions of Nash and of Kalai and Smorodinsky are shown.
+    /// The utility is in the units of the party's preferences. If it is given for all parties with numeric preferences,
+    /// the bargaining solutions of Nash and of Kalai and Smorodinsky are shown.
     #[arg(long = "disagreement", value_name = "PARTY=NUMBER or reservation")]
     disagreement: Vec<String>,
 

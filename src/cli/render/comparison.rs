@@ -9,7 +9,7 @@ use crate::convert::wording::list;
 use crate::schema::proto::v1;
 use std::fmt::Write;
 
-/// Maximum number of proposals for which stances and findings are written in words, if the words fit into the width.
+/// Up to this number of proposals, stances and findings are written in words, if the words fit into the width.
 const FEW: usize = 3;
 /// Number of characters of a proposal's label that the legend shows. A label may be longer than any id.
 const LABEL_WIDTH: usize = 66;
@@ -156,7 +156,7 @@ impl Grids {
         Self { stances, findings }
     }
 
-    /// The widths of the labels and of a column, shared so that the columns of both tables are aligned.
+    /// The widths of the labels and of a column. Both tables use them, so that their columns are aligned.
     fn widths(&self) -> (usize, usize) {
         let (stances, findings) = (self.stances.widths(), self.findings.widths());
         (stances.0.max(findings.0), stances.1.max(findings.1))
@@ -185,7 +185,7 @@ impl Grid {
         self.rows.iter().flat_map(|(_, cells)| cells).any(|cell| cell.contains(mark))
     }
 
-    /// The widths of the labels and of a column, in characters.
+    /// The widths, in characters, that the labels and a column need.
     fn widths(&self) -> (usize, usize) {
         let widest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|text| text.chars().count()).max();
         let labels = widest(&mut self.rows.iter().map(|(label, _)| label)).unwrap_or(0);

@@ -210,7 +210,7 @@ pub(crate) fn answer(term: &v1::Term) -> String {
     }
 }
 
-/// The source of the value of an input, with the flag for values from the command line.
+/// Where the value of an input comes from; for a value from the command line, the flag that set it.
 pub(crate) fn origin(origin: v1::InputOrigin) -> &'static str {
     match origin {
         v1::InputOrigin::Unspecified => "",

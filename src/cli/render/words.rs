@@ -49,7 +49,8 @@ pub(crate) const fn firmness_word(firmness: v1::Firmness) -> &'static str {
     }
 }
 
-/// A certainty as a word: certain for all answers that open issues could get, possible for some.
+/// A certainty as a word: certain if something is so whatever answers the open issues and circumstances get, possible
+/// if it is so with some answers only.
 pub(crate) const fn certainty_word(certainty: v1::Certainty) -> &'static str {
     match certainty {
         v1::Certainty::Unspecified => "",

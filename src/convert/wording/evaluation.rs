@@ -9,7 +9,7 @@ use detente_core::engine::{Cause, EffectiveInput, Evaluation, Finding, Origin, S
 use detente_core::scenario::Scenario;
 use detente_core::scenario::ids::PartyId;
 
-/// Puts the reason of a finding into words: the settled answers, called causes, that together decide it.
+/// Puts the reason for a finding into words: its causes, which are the settled answers that together decide it.
 ///
 /// Causes on the same input (an issue or a circumstance) form one phrase.
 pub fn reason(scenario: &Scenario, inputs: &[EffectiveInput], causes: &[Cause]) -> String {

@@ -23,7 +23,8 @@ pub fn probability_range(low: f64, high: f64) -> String {
     if least == most { least } else { format!("{least} to {most}") }
 }
 
-/// Returns the assumptions of a result in sentences. `used` has the probability of each red line that it considers.
+/// Returns the assumptions behind a result, in sentences. `used` has the probability of each red line that the result
+/// considers.
 pub fn assumptions(used: &[BindingProbability]) -> Vec<String> {
     let by = |origin| used.iter().filter(|used| used.origin == origin).count();
     let (request, firmness, author) =

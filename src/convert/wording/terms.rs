@@ -31,7 +31,7 @@ pub fn answer_alone(input: &Input, answer: &Answer) -> String {
     }
 }
 
-/// Puts the further answers that would cross or clear a red line into words.
+/// Puts into words the further answers that would cross or clear a red line.
 ///
 /// Adjacent terms on the same issue are alternatives.
 pub fn settlement(terms: &[v1::Term]) -> String {

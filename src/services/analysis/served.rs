@@ -120,7 +120,7 @@ type Parts = Pin<Box<dyn Stream<Item = Result<v1::FindPackagesResponse, Status>>
 
 /// The state of the stream that answers `FindPackages`.
 ///
-/// The parts stay in the shared outcome until each is sent, because many requests may share it.
+/// Each part stays in the outcome until it is sent, because many requests may share the outcome.
 enum StreamState {
     Searching { pending: PendingAnalysis<v1::FindPackagesRequest>, reported: Instant },
     Sending { outcome: Arc<Outcome<v1::FindPackagesRequest>>, next: usize },

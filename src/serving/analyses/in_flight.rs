@@ -32,7 +32,7 @@ pub enum AnalysisError {
     Ending,
 }
 
-/// Counts of running and waiting analyses, and of questions so far.
+/// Counts of the analyses that run or wait now, and of questions and abandoned jobs so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AnalysisCounts {
     /// Jobs that run now, including jobs that must stop but have not noticed yet.
@@ -47,7 +47,7 @@ pub struct AnalysisCounts {
     pub abandoned: u64,
 }
 
-/// The threads of all kinds of questions, with their counters.
+/// The threads that all kinds of questions share, with the counters.
 pub(super) struct Pool {
     pub(super) threads: Arc<Threads>,
     pub(super) longest: Duration,
@@ -59,7 +59,7 @@ pub(super) struct Pool {
 
 /// The questions of one kind that are in flight.
 pub(super) struct Shared<Q: Eq + Hash, T, P> {
-    /// The questions. One whose job must stop remains until the job ends or an equal question replaces it.
+    /// The questions. A question whose job must stop stays here until the job ends or an equal question replaces it.
     pub(super) in_flight: DashMap<Arc<Q>, Arc<InFlight<Q, T, P>>>,
     pub(super) pool: Arc<Pool>,
 }

@@ -34,7 +34,7 @@ use threads::Threads;
 
 /// Minimum time that is reserved for sending the answer before a caller's deadline.
 const LEAST_RESERVE: Duration = Duration::from_millis(50);
-/// Divides the time of a caller that has more time, to get the reserve: 20 reserves a twentieth of the time.
+/// Share of a caller's time that is reserved if this is more than the minimum: 20 stands for a twentieth.
 const RESERVED_SHARE: u32 = 20;
 /// Upper limit of the maximum waiting time that can be set, so that adding it to an instant cannot overflow.
 const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -124,9 +124,10 @@ where
     /// `question` must be the whole question in canonical form, because equal questions share one answer. `job` must
     /// check every few milliseconds whether it must stop, and then return its results so far, marked as incomplete.
     ///
-    /// A waiter's time begins now, includes the time of the job in the queue, and ends at `deadline`, but lasts at most
-    /// the maximum time from [`AnalysisThreads::new`]. The job must stop before the end of the latest waiter's time: by
-    /// 50 ms or by a twentieth of that time, whichever is longer, but at most by half of it.
+    /// A waiter's time begins now and includes the time that the job spends in the queue. It ends at `deadline`, or
+    /// after the maximum time that [`AnalysisThreads::new`] was given, whichever is earlier. The last part of the
+    /// latest waiter's time is reserved for sending the answer, so the job must stop before it. This part is 50 ms or a
+    /// twentieth of that waiter's time, whichever is longer, but at most half of the time.
     ///
     /// # Errors
     /// [`WorkersError::Busy`] if the queue is full, [`WorkersError::Ending`] if the program is shutting down.

@@ -16,7 +16,7 @@ const LOG_TARGET: &str = "detente::serving::analyses::threads";
 
 /// The work of one analysis.
 ///
-/// It must drop its slot before it publishes its outcome, so that a waiter that then asks again finds a free slot.
+/// The job must drop its slot before it publishes its outcome, so that a waiter that then asks again finds a free slot.
 pub(super) type Job = Box<dyn FnOnce(RunningSlot) + Send>;
 
 /// The threads and their queue.

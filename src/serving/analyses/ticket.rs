@@ -40,7 +40,7 @@ impl<Q: Eq + Hash, T, P> Ticket<Q, T, P> {
         Self { analyses, asked, waiter, deadline, outcome, progress }
     }
 
-    /// Waits for the answer, at most until this waiter's deadline or the maximum waiting time.
+    /// Waits for the answer, but not beyond this waiter's deadline or the maximum waiting time.
     ///
     /// # Errors
     /// If the analysis did not begin, the deadline passed, or the program is shutting down.
@@ -91,7 +91,7 @@ impl<Q: Eq + Hash, T, P> Ticket<Q, T, P> {
 
 /// Waits until this waiter can no longer get an answer, and returns why.
 ///
-/// That is at the waiter's `stop` if the job has not begun by then, otherwise at the deadline.
+/// This happens at the waiter's `stop` if the job has not begun by then, and otherwise at the deadline.
 async fn out_of_time<Q, T, P>(asked: &InFlight<Q, T, P>, waiter: Waiter, deadline: Instant) -> AnalysisError {
     sleep_until(waiter.stop.into()).await;
     if !asked.waiters.begun() {

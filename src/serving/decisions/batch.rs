@@ -5,11 +5,11 @@
 use serde_json::{Map, Value};
 use std::ops::Range;
 
-/// Longest line that is written, in bytes.
+/// Maximum length of a line, in bytes.
 ///
 /// A longer line is written without its request, and its field `left_out` says why.
 pub const MAX_LINE_BYTES: usize = 1024 * 1024;
-/// Size from which a batch is written, in bytes.
+/// Size in bytes from which a batch is written.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// A destination of batches.
@@ -21,7 +21,7 @@ pub(super) trait Sink: Send {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     bytes: Vec<u8>,
-    /// The end of each line, its newline included.
+    /// The position in `bytes` at which each line ends, after its newline.
     ends: Vec<usize>,
 }
 
@@ -39,7 +39,7 @@ impl Batch {
         self.ends.len()
     }
 
-    /// Returns the start of a line; for the number after the last line, the end of the batch.
+    /// Returns the position at which a line starts. For the number after the last line, this is the end of the batch.
     pub(super) fn start(&self, line: usize) -> usize {
         line.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0)
     }
@@ -94,7 +94,8 @@ impl Batch {
 
 /// Removes the request and every other long field, and adds `why` as the field `left_out`.
 fn shorten(line: &mut Value, why: &str) {
-    /// Longest text that stays in the line, in bytes (longer than any name), and longest list of crossed red lines.
+    /// Maximum length of a text that stays in the line, in bytes; every name is shorter. Also the maximum number of
+    /// crossed red lines.
     const SHORT: usize = 4 * 1024;
     let fields = line.as_object_mut().map(std::mem::take).unwrap_or_default();
     let is_short = |field: &str, value: &Value| match value {

@@ -20,10 +20,10 @@ const LOG_TARGET: &str = "detente::serving::decisions::file";
 
 /// Permissions of a new file: access for its owner only, because drafts of proposals are confidential.
 const MODE: u32 = 0o600;
-/// Bytes per step of the search for the last complete line.
+/// Number of bytes that each step of the search for the last complete line reads.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Writes bytes to a file; tests replace it to fail in the middle of a line.
+/// Writes bytes to a file. Tests replace it with a function that fails in the middle of a line.
 pub(super) type WriteBytes = Box<dyn FnMut(&mut File, &[u8]) -> io::Result<usize> + Send>;
 
 /// Opens a path: a file, or a device or pipe, which is neither rotated nor repaired.
@@ -110,7 +110,7 @@ pub(super) struct LogFile {
     id: (u64, u64),
     max_bytes: u64,
     keep: usize,
-    /// The end of the complete lines, if a partial line follows that could not be removed.
+    /// Where the complete lines end, if they are followed by a partial line that could not be removed.
     partial: Option<u64>,
     write: WriteBytes,
 }
@@ -124,7 +124,7 @@ impl LogFile {
         Ok(Self { path, file, id: id(metadata), max_bytes, keep, partial: None, write })
     }
 
-    /// Opens a file that is written to by `write`.
+    /// Opens a file to which `write` writes.
     #[cfg(test)]
     pub(super) fn open(path: &Path, max_bytes: u64, keep: usize, write: WriteBytes) -> io::Result<Self> {
         let (file, metadata) = open_file(path)?;

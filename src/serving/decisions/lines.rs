@@ -86,7 +86,7 @@ impl Writer {
     }
 }
 
-/// Reports the end of the thread to its waiters, even if the thread panics.
+/// When dropped, reports that the log's thread has ended to those who wait for its end, even if the thread panics.
 struct Finish(Arc<Queue>);
 
 impl Drop for Finish {
@@ -104,9 +104,9 @@ pub(super) struct UnreportedFaults {
     before: DecisionCounts,
 }
 
-/// Content of a warning: the last error, and the lines that failed or were dropped.
+/// Content of a warning: the last error, and how many lines failed or were dropped.
 ///
-/// The numbers count from the last warning.
+/// The numbers are those since the previous warning.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FaultReport {
     pub(super) failed: u64,

@@ -28,7 +28,7 @@ pub const FIELDS: [&str; 15] = [
 ];
 /// The replacement of a masked value.
 const MASKED: &str = "masked";
-/// Longest name in a path, in bytes.
+/// Maximum length of a name in a path, in bytes.
 const MAX_SEGMENT: usize = 64;
 
 /// A path into a line of the decision log, such as `caller` or `request.proposal.terms.members`.
@@ -41,7 +41,7 @@ const MAX_SEGMENT: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
     path: String,
-    /// Each name in the path, as in the schema and as in JSON.
+    /// The names in the path, each as the mask gives it and in its JSON form.
     segments: Vec<(String, String)>,
 }
 

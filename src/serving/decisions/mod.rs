@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-/// Longest time for which dropping the last clone of a log waits until the waiting lines are written.
+/// Maximum time that the drop of a log's last clone waits until the queued lines are written.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The destination of the decision log.
@@ -58,7 +58,7 @@ pub struct DecisionSettings {
     ///
     /// Standard output, devices and pipes are not rotated.
     pub max_bytes: u64,
-    /// Rotated files to keep; FILE.1 is the newest. 5 by default; with 0, a full file is emptied.
+    /// Number of rotated files to keep, 5 by default; FILE.1 is the newest. If it is 0, a full file is emptied.
     pub keep: usize,
     /// Share of decisions that are logged, from 0 to 1; 1 by default.
     pub sample: f64,
@@ -90,9 +90,9 @@ struct Log {
 impl DecisionLog {
     /// Opens the destination and starts the log's thread.
     ///
-    /// A new file is accessible to its owner only; an existing one is appended to. A partial last line, as a crash
-    /// leaves it, is removed, so that later lines can be read; a file that does not begin like a decision log is left
-    /// as it is.
+    /// A new file is accessible to its owner only; an existing one is appended to. If a crash has left a partial last
+    /// line, it is removed, so that later lines can be read. A file that does not begin like a decision log is left as
+    /// it is.
     ///
     /// # Errors
     /// If the file cannot be written to, is not a decision log or is locked by another process, or if the share of
@@ -119,14 +119,14 @@ impl DecisionLog {
         Ok(Self(Arc::new(Log { queue, sampling, thread: thread.thread().id() })))
     }
 
-    /// Decides whether to log a decision, and counts it if not.
+    /// Decides whether to log a decision, and counts it as left out if not.
     ///
     /// Call it before any other work for the line.
     pub fn wants(&self) -> bool {
         self.0.sampling.wants()
     }
 
-    /// Queues a line, to be created on the log's thread. Never waits for the writer.
+    /// Queues a line, which the closure `line` creates later on the log's thread. Never waits for the writer.
     pub fn offer(&self, line: impl FnOnce() -> Value + Send + 'static) {
         self.offer_holding(0, line);
     }

@@ -48,7 +48,7 @@ pub(super) struct Queue {
     /// Wakes the threads that wait for the end of the log's thread.
     finished: Condvar,
     capacity: usize,
-    /// Lines in a batch, at most half of the capacity.
+    /// Number of waiting lines at which the thread takes a batch without waiting for more.
     batch: usize,
 }
 
@@ -161,7 +161,7 @@ impl Queue {
         !(lines.is_empty() && state.ending)
     }
 
-    /// Counts lines that [`Queue::take`] returned as written or failed.
+    /// Counts lines from [`Queue::take`]: `written` lines as written, and `failed` lines as failed.
     pub(super) fn account(&self, written: usize, failed: usize) {
         let mut state = self.state();
         // `end` may have timed out, and have counted the lines in progress as failed.
@@ -172,7 +172,7 @@ impl Queue {
         }
     }
 
-    /// Returns the counts so far, without sampling.
+    /// Returns the counts so far. The queue does not see decisions that sampling leaves out, so `left_out` is 0.
     pub(super) fn counts(&self) -> DecisionCounts {
         let state = self.state();
         let State { written, dropped, failed, .. } = *state;
@@ -204,7 +204,8 @@ impl Queue {
 }
 
 impl State {
-    /// Counts the unwritten lines, and returns the waiting ones, to be freed without the lock.
+    /// Counts the unwritten lines as failed or dropped. Returns the waiting lines, so that they are freed without the
+    /// lock.
     fn give_up(&mut self) -> VecDeque<(usize, Line)> {
         self.failed += std::mem::take(&mut self.in_progress) as u64;
         self.dropped += self.waiting.len() as u64;

@@ -25,7 +25,7 @@ pub(crate) struct Coverage {
     moved: usize,
     stays_open: usize,
     newly_crossing: usize,
-    /// Cases in which some members of a set were settled and the others stay open.
+    /// The number of cases in which some open members of a set were settled and the others stay open.
     partly: usize,
 }
 
@@ -119,7 +119,7 @@ fn check_one(
     coverage.stays_open += (0..way.choices.len()).filter(stays).count();
 }
 
-/// Whether a step settles an open issue, or, for a set of members, an open member.
+/// Whether a step settles an issue that was open before, or an open member of an issue that is a set of members.
 fn settles_open(before: &Knowledge, kind: AmendmentStepKind) -> bool {
     match (before, kind) {
         (Knowledge::Exactly(_), _) => false,
@@ -130,7 +130,8 @@ fn settles_open(before: &Knowledge, kind: AmendmentStepKind) -> bool {
     }
 }
 
-/// The steps that change an issue, each with the knowledge about the issue if only that step is reverted.
+/// The steps that change an issue. Beside each one is what would be known about the issue if only that step were
+/// reverted.
 fn steps_of(
     case: &Case,
     before: &Knowledge,

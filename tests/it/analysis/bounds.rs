@@ -52,7 +52,8 @@ fn contradictions(pairs: usize) -> String {
     text
 }
 
-/// Concessions of one size are returned in order only after all of them are found, so their number has a bound.
+/// Concessions of one size are returned in a fixed order, which is possible only after all of them have been found. So
+/// the number of concessions of one size has a bound.
 #[test]
 fn too_many_concessions_do_not_hide_a_few_conflicts() {
     // With the limit of the service, the search would take too long for a test, so this test sets a lower one.
@@ -74,7 +75,7 @@ fn too_many_concessions_do_not_hide_a_few_conflicts() {
     assert_eq!(beyond.cut_short(), v1::CutShort::Work);
 }
 
-/// A scenario with one red line, and with a quantity for which a party values each number differently.
+/// A scenario with one red line, and with a quantity of which a party values neighbouring numbers differently.
 fn valued(values: i64) -> String {
     let numbers: Vec<String> = (0..values).map(|value| format!("{value}: {}", value * 7 % 1000)).collect();
     format!(

@@ -23,7 +23,7 @@ struct Coverage {
     by_bound: [usize; 8],
 }
 
-/// The answers of all analyses for one case.
+/// The answers of all analyses to the questions about one case.
 struct Answers {
     amendments: Amendments,
     packages: Vec<PackageResults>,
@@ -44,7 +44,7 @@ const MOST: usize = 4;
 type Bound = fn(&mut Bounds) -> &mut usize;
 
 impl Questions<'_> {
-    /// All answers, each within a budget of its own.
+    /// The answers to all questions, each found within a budget of its own.
     fn answers<'b>(&self, budget: &dyn Fn() -> Budget<'b>) -> Answers {
         let packages = self.wanted.iter().map(|wanted| self.problem.packages(wanted, &budget()).unwrap());
         Answers {
@@ -59,7 +59,7 @@ impl Questions<'_> {
     }
 }
 
-/// Fails unless the value is absent or equals the complete answer's value.
+/// Fails unless a value of an answer is absent or equals the same value of the complete answer.
 fn absent_or_equal<T: PartialEq + std::fmt::Debug>(found: &Option<T>, whole: &Option<T>) {
     assert!(found.is_none() || found == whole, "{found:?} against {whole:?}");
 }

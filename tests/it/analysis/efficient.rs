@@ -32,10 +32,11 @@ struct Coverage {
 
 /// The criteria by which packages are compared. A greater value is better in each of them.
 struct Criteria {
-    /// The parties with numeric preferences. Their sums, in tenths, come first.
+    /// The parties with numeric preferences. The first amounts of a point are the sums of each party's numbers, in
+    /// tenths.
     parties: Vec<usize>,
-    /// Party and issue of each ordinal preference. Its ranks follow the sums: 0 is the best, and each further rank is
-    /// less.
+    /// The party and the issue of each ordinal preference. After the sums, a point has an amount for each of these: 0
+    /// for the best value, -1 for the second, and so on.
     orders: Vec<(usize, InputIndex)>,
 }
 
@@ -98,7 +99,7 @@ fn check_point(
     assert_eq!(amounts_of.get(&cell).map(Vec::as_slice), Some(point), "a package has the amounts of its point");
 }
 
-/// The efficient points that are as good as the best of all points, by a comparison of gains.
+/// The efficient points that are as good as the best of all points when `compare` compares their gains.
 fn best_of<'a>(
     all: &[Vec<i64>],
     efficient: &[&'a Vec<i64>],

@@ -24,8 +24,8 @@ pub(crate) struct Coverage {
     crossing: usize,
 }
 
-/// The cells of the issues that matter, and whether each cell passes. Fails if an omitted issue, or an integer within
-/// an interval, makes a difference.
+/// All cells, and whether the assignments of each one pass. Fails if this differs between two assignments of a cell,
+/// which means that an omitted issue, or the number within an interval, makes a difference.
 pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputIndex]) -> BTreeMap<Vec<usize>, bool> {
     let mut cells: BTreeMap<Vec<usize>, bool> = BTreeMap::new();
     for (assignment, met) in search.met.iter().enumerate() {
@@ -36,8 +36,8 @@ pub(crate) fn cells(search: &Search<'_>, problem: &Problem, issues: &[InputIndex
     cells
 }
 
-/// The cell of a package. Fails unless the package lists exactly the red lines that it certainly crosses and that do
-/// not count.
+/// The cell of a package. Of the red lines that do not count, the package must list exactly those that it certainly
+/// crosses; otherwise this fails.
 pub(crate) fn cell_of(case: &Case, problem: &Problem, issues: &[InputIndex], package: &Package) -> Vec<usize> {
     let named: Vec<InputIndex> = package.answers.iter().map(|(issue, _)| *issue).collect();
     assert_eq!(named, issues, "the issues of a package");

@@ -23,7 +23,7 @@ pub(crate) struct Coverage {
 
 const EXACT: f64 = 1e-9;
 
-/// The probability that none of the crossed red lines binds, red lines being independent.
+/// The probability that none of the crossed red lines binds, if the red lines bind independently of each other.
 fn spared(crossed: u32, probabilities: &[f64]) -> f64 {
     members(crossed).into_iter().map(|line| 1.0 - probabilities[line]).product()
 }
@@ -37,7 +37,8 @@ fn range<'a>(met: impl Iterator<Item = &'a Met>, probabilities: &[f64]) -> Optio
     Some(ProbabilityRange { low, high: each.into_iter().fold(low, f64::max) })
 }
 
-/// The range of the package with the greatest lower bound; among equals, the one with the greatest upper bound.
+/// The range of the best package: the one with the greatest lower bound or, among those with the same lower bound, the
+/// one with the greatest upper bound.
 fn best(search: &Search<'_>, probabilities: &[f64]) -> Option<ProbabilityRange> {
     let admissible = search.met.iter().filter(|met| met.is_admissible());
     let ranges = admissible.filter_map(|met| range(std::iter::once(met), probabilities));
@@ -48,7 +49,8 @@ fn is_near(one: ProbabilityRange, other: ProbabilityRange) -> bool {
     (one.low - other.low).abs() < EXACT && (one.high - other.high).abs() < EXACT
 }
 
-/// Whether a range is that of some best package: rounding may prefer a package that is equally good.
+/// Whether a range is that of some best package. Several packages may be equally good, and rounding may decide which of
+/// them the analysis returns.
 fn is_best(search: &Search<'_>, probabilities: &[f64], found: Option<ProbabilityRange>) -> bool {
     let (Some(found), Some(best)) = (found, best(search, probabilities)) else {
         return found.is_none() && best(search, probabilities).is_none();
@@ -146,7 +148,8 @@ pub(crate) fn check(case: &Case, given: &[f64], quarters: bool, with_terms: bool
     }
 }
 
-/// A probability for each red line, and whether all are quarters: sums and products of a few quarters are exact.
+/// A probability for each red line, and whether all are multiples of 1/4. Floating-point sums and products of a few
+/// such numbers are exact.
 pub(crate) fn probabilities(choices: &mut Choices) -> (Vec<f64>, bool) {
     let quarters = choices.one_in(2);
     let from = if quarters { [0.0, 0.25, 0.5, 0.75, 1.0] } else { [0.0, 0.1, 0.37, 0.9, 1.0] };

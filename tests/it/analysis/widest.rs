@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const NUMBERS: i64 = 128;
 const OPTIONS: u32 = 64;
 
-/// A case with two issues, a quantity and a choice. Only two deals pass: number 1 with the last option, and the last
+/// A case with two issues: a quantity and a choice. Only two deals pass: number 1 with the last option, and the last
 /// number with the first option.
 fn case(terms: [Option<Knowledge>; 2], pins: Vec<(usize, Knowledge)>) -> Case {
     let input = |index: usize, kind: Kind| Input { index, kind, is_issue: true, defaults: Vec::new() };

@@ -24,7 +24,7 @@ fn without_revision(text: &str) -> String {
     format!("{before}, revision ...\n{rest}")
 }
 
-/// The files in tests/golden, each with the command whose answer it holds.
+/// The names of the files in tests/golden, each with the arguments of the command whose output the file holds.
 fn golden_files() -> Vec<(String, Vec<String>)> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let mut files = vec![("compare.txt".to_owned(), words(&["compare"]))];
@@ -101,7 +101,7 @@ fn assert_shows(shown: &str, text: &str) {
     assert!(shown.trim_end().ends_with("...") || rest.is_empty(), "the page leaves out\n{rest}");
 }
 
-/// The words of a command on a page. Single quotes keep a word together.
+/// Splits a command on a page into words. Text in single quotes is one word.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (at, part) in line.split('\'').enumerate() {

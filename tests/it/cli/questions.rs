@@ -10,8 +10,8 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&prints(&[arguments, &["--output", "json"]].concat())).unwrap()
 }
 
-/// Fails if a line has more than 100 columns, or if the text speaks of consent except to say that something is not
-/// consent.
+/// Fails if a line has more than 100 columns, or if the word "consent" occurs without "not" shortly before it: the
+/// program may only say that something is not consent.
 fn fits(text: &str) {
     let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= 100, "{widest} columns:\n{text}");
@@ -20,7 +20,8 @@ fn fits(text: &str) {
     }
 }
 
-/// The span of a history (days with the same answer) that begins on a day: its line, and the lines of its changes.
+/// The span of a history (consecutive days with the same answer) that begins on the day `from`: its first line, and the
+/// lines that list its changes.
 fn span<'a>(text: &'a str, from: &str) -> (&'a str, Vec<&'a str>) {
     let mut lines = text.lines().skip_while(|line| !line.starts_with(from));
     let head = lines.next().unwrap_or_else(|| panic!("no span from {from}:\n{text}"));
@@ -93,7 +94,7 @@ fn a_full_history_has_reasons_and_evidence() {
     fits(&prints(&[&["history", "guarantors-2022"], &set[..]].concat()));
 }
 
-/// A scenario in which on 1 August 2025 only the reasons change for which a red line is crossed.
+/// A scenario in which a red line is crossed for other reasons from 1 August 2025 on, and nothing else changes.
 fn dated() -> String {
     let status_quo = "status_quo: upstream}";
     let dated = "status_quo: [{from: 2025-01-01, value: upstream}, {from: 2025-08-01, value: joint}]}";

@@ -22,7 +22,8 @@ fn requests() -> Vec<Value> {
     ]
 }
 
-/// The lines that a server with the bundled scenario would log, built from the answers of `detente sweep`.
+/// The lines of the decision log that a server with the bundled scenario would write, built from the answers of
+/// `detente sweep`.
 fn log(folder: &Folder) -> Vec<Value> {
     let lines = requests().into_iter().map(|request| json!({ "request": request }).to_string() + "\n");
     let (code, answers, _) = run(&["sweep", &folder.write("requests.jsonl", &lines.collect::<String>())]);
@@ -60,7 +61,7 @@ fn text(lines: &[Value]) -> String {
     lines.iter().map(|line| line.to_string() + "\n").collect()
 }
 
-/// The scenario with parts of its text replaced.
+/// Writes a copy of the bundled scenario with parts of its text replaced. Returns the path.
 fn changed(folder: &Folder, replaced: &[(&str, &str)]) -> String {
     let mut text = fs::read_to_string(SCENARIO).unwrap();
     for (old, new) in replaced {

@@ -8,7 +8,7 @@ use detente::error::CallError;
 use std::fmt::Write;
 use tonic::{Code, Status};
 
-/// An option: how it is written, and its default.
+/// Describes an option in one line: how it is written, and its default.
 fn row(arg: &Arg) -> String {
     let mut row = match (arg.get_long(), arg.get_short()) {
         (Some(long), Some(short)) => format!("-{short}, --{long}"),

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use std::fs;
 use tonic::Code;
 
-/// The trace context that the caller sends, so that lines are equal in every run.
+/// The trace context that the caller sends. It is fixed, so that the logged lines are equal in every run.
 const TRACE: (&str, &str) = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-/// Every field that `--decision-log-mask` can name, to hide its value. The test fails if one is renamed or removed.
+/// Every field that `--decision-log-mask` can name to hide its value. The test fails if a field is renamed or removed.
 const FIELDS: [&str; 15] = [
     "time",
     "request_id",
@@ -40,10 +40,11 @@ fn with(mut request: Value, field: &str, value: Value) -> Value {
     request
 }
 
-/// A call: the method and its messages.
+/// A call: the method and the messages that are sent.
 pub(crate) type TestCall = (&'static str, Vec<Value>);
 
-/// Calls of each method, with each verdict and each kind of term and hypothesis. Some of them are not logged.
+/// Calls of each method. They produce each verdict, and contain each kind of term and hypothesis. Some of the calls are
+/// not logged.
 pub(crate) fn calls() -> Vec<TestCall> {
     let mut calls: Vec<TestCall> = Vec::new();
     let willing = |flag: bool| json!([{"issue": "guarantors_willing", "flag": flag}]);
@@ -136,7 +137,7 @@ async fn log(name: &str, options: &[&str], calls: &[TestCall], headers: &[(&str,
     fs::read_to_string(&file).unwrap()
 }
 
-/// The lines without the values that differ between runs: time and duration.
+/// The lines of a log without the values that differ between runs: the time and the duration.
 fn without_timing(log: &str) -> String {
     let still = |line: &str| {
         let mut fields: Value = serde_json::from_str(line).unwrap();

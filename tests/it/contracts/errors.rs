@@ -14,7 +14,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 const STREAM: &str = "/detente.v1.RedLineService/StreamEvaluateProposals";
 
-/// Requests that a server rejects with any settings: the method and the message.
+/// Requests that every server rejects, whatever its settings are. Each is a method and a message.
 pub(crate) fn refused() -> Vec<(&'static str, Value)> {
     let day = json!({"year": 1999, "month": 1, "day": 1});
     let many = |count: usize, item: Value| Value::Array(vec![item; count]);
@@ -51,7 +51,8 @@ pub(crate) fn refused() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Formats an error as a line of the golden file: reason, code, keys of metadata, exceeded limits and kinds of details.
+/// Formats an error as a line of the golden file: its reason, its status code, the keys of its metadata, the limits
+/// that were exceeded, and the kinds of its details.
 fn row(code: &str, details: &ErrorDetails) -> String {
     let info = details.error_info().unwrap_or_else(|| panic!("{code} has no reason: {details:?}"));
     assert_eq!(info.domain, "detente.dev");
@@ -77,7 +78,7 @@ fn of_answer(answer: &Answer) -> String {
     row(&name_of(status.code()), &status.get_error_details())
 }
 
-/// A status code in the notation of the gRPC specification, from the schema.
+/// The name of a status code as the gRPC specification writes it, read from the schema.
 fn name_of(code: tonic::Code) -> String {
     let codes = schema().get_enum_by_name("google.rpc.Code").unwrap();
     codes.get_value(code as i32).unwrap().name().to_owned()
@@ -87,7 +88,7 @@ fn of_reply(reply: &Reply) -> String {
     row(&name_of(reply.code), &reply.details)
 }
 
-/// Reasons that occur only in a certain state of the server or with certain settings.
+/// Adds the errors that occur only in a certain state of the server or with certain settings.
 async fn by_settings(rows: &mut BTreeSet<String>) {
     let folder = Folder::new("contracts-errors");
     let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("reader", "r", "reader", "")));
@@ -132,7 +133,7 @@ async fn by_settings(rows: &mut BTreeSet<String>) {
     assert_eq!(program.ended().await, Some(0));
 }
 
-/// Opens more streams on a connection than the limit allows.
+/// Opens more streams on a connection than the limit allows, and adds the error.
 async fn streams(client: &Client, rows: &mut BTreeSet<String>) {
     let mut open = Vec::new();
     for _ in 0..8 {

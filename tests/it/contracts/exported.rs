@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// The spans and metrics that a server with a cache of this size exports, without values.
+/// Returns a collector with the spans and metrics that a server with a cache of this size has exported.
 async fn collected(cache: &str) -> Collector {
     let (collector, address) = collector().await;
     let endpoint = format!("http://{address}");

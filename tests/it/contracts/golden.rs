@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 /// If this variable is set and not empty, each test writes its golden file instead of comparing it.
 const UPDATE: &str = "UPDATE_GOLDEN";
-/// The maximum number of lines of a shown difference.
+/// The maximum number of differing lines that a failure shows.
 const MAX_SHOWN: usize = 40;
 
-/// All golden files. A test can use only a listed file, and an unlisted file in the folder is an error.
+/// All golden files. A test can use only a file in this list, and a test fails if the folder contains any other file.
 const FILES: [&str; 14] = [
     "decimals.txt",
     "decision-log-by-caller.jsonl",
@@ -30,7 +30,7 @@ fn folder() -> PathBuf {
     folder_of("golden")
 }
 
-/// A folder in the folder of this source file.
+/// The path of a folder that lies beside this source file.
 pub(crate) fn folder_of(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/contracts").join(name)
 }

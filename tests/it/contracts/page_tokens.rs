@@ -52,7 +52,8 @@ fn filters() -> Vec<Value> {
     ]
 }
 
-/// The lists whose tokens are in the golden file: method, name of the items, and request.
+/// The lists whose tokens are in the golden file. Each is a method, the field of the response that contains the items,
+/// and a request.
 fn lists() -> Vec<(&'static str, &'static str, Value)> {
     const BUNDLED: &str = "scenarios/ukraine-2025";
     let mut lists: Vec<(&str, &str, Value)> = Vec::new();
@@ -76,7 +77,7 @@ fn lists() -> Vec<(&'static str, &'static str, Value)> {
     lists
 }
 
-/// The decoded content of a token, for readers of the golden file.
+/// The decoded content of a token. It is for people who read the golden file.
 fn decoded(token: &str) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).unwrap();
@@ -85,7 +86,8 @@ fn decoded(token: &str) -> String {
     format!("version {}, revision {}, query {}, position {position}", bytes[0], hex(&bytes[1..17]), hex(&bytes[17..33]))
 }
 
-/// The text of the golden file, from a server with a cache of this size. Also checks the page of every token.
+/// The text of the golden file, from a server with a cache of this size. Also checks that every token leads to the
+/// right page.
 async fn tokens(cache: &str) -> String {
     let folder = Folder::new(&format!("page-tokens-{cache}"));
     let second = folder.write("reservoir.yaml", reservoir());

@@ -23,7 +23,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The revision of a file according to its answers, or `refused`.
+/// The revision of a file as an answer about it states it, or `refused` if the program rejects the file.
 fn revision(file: &str) -> String {
     let (code, answer, _) = run(&["red-lines", "--output", "json", "--scenario", file]);
     match code {
@@ -32,7 +32,8 @@ fn revision(file: &str) -> String {
     }
 }
 
-/// The first digits of the revision of each file, or `refused`, from one run of `detente check`.
+/// For each file, the first digits of its revision, or `refused` if it is rejected. All are from one run of `detente
+/// check`.
 fn short_revisions(files: &[String]) -> Vec<String> {
     let names: Vec<&str> = files.iter().map(String::as_str).collect();
     let (_, table, _) = run(&[&["check"], &names[..]].concat());
@@ -60,7 +61,7 @@ fn files_below(folder: &Path) -> Vec<String> {
     found
 }
 
-/// The revisions of a folder's files, from a server that serves all of them.
+/// The names and revisions of the scenarios in a folder, from a server that serves all of them.
 async fn served(folder: &Path, cache: &str) -> Vec<(String, String)> {
     let folder = folder.display().to_string();
     let program = Program::start(&["--cache", cache, "--scenarios", &folder]);
@@ -80,7 +81,7 @@ async fn served(folder: &Path, cache: &str) -> Vec<(String, String)> {
     revisions
 }
 
-/// The revisions of the generated files, written in a style.
+/// The names and revisions of the generated scenarios if their files are written in this style.
 async fn generated(style: Style, cache: &str) -> Vec<(String, String)> {
     let folder = Folder::new(&format!("generated-{cache}"));
     for number in 1..=GENERATED {

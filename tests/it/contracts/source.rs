@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All source files of the program, except test modules.
+/// Finds all source files in and below a folder, except test modules.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -17,8 +17,8 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines of a text that write `Debug` output, with their numbers. Omits comments, and everything after `#[cfg(test)]`,
-/// which comes last in a file.
+/// The lines of a source text that write `Debug` output, with their numbers. Omits comments, and the tests that follow
+/// `#[cfg(test)]` at the end of a file.
 fn debug_output(text: &str) -> Vec<(usize, &str)> {
     let is_debug = |line: &str| {
         // `{:?}`, `{name:#?}`, `{:02?}` in a format; `?name` or `field = ?name` in an event; the names in `by_name`.

@@ -18,9 +18,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Labels whose values are not a contract.
+/// Labels whose values may change, so that the golden file does not contain them.
 const FREE_LABELS: [&str; 3] = ["le", "revision", "version"];
-/// A preface and empty SETTINGS, after which a connection is open for calls.
+/// The bytes with which a client opens an HTTP/2 connection: the preface and an empty SETTINGS frame.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// A metric: its type, and the values of its labels.
@@ -74,14 +74,14 @@ impl Metrics {
     }
 }
 
-/// The address of the admin listener, from the log.
+/// The address of the admin listener, read from the server's log.
 fn admin(program: &Program) -> String {
     let log = program.log.lock().unwrap();
     let line = log.iter().find_map(|line| line.split_once("admin listener on ")).expect("the admin listener is logged");
     line.1.split_once(": ").unwrap().0.to_owned()
 }
 
-/// Sends bytes on a new connection, and waits until the server closes it, at most for `patience`.
+/// Sends bytes on a new connection, and waits until the server closes the connection, but at most for `patience`.
 async fn exchange(program: &Program, words: &[u8], patience: Duration) {
     let mut stream = TcpStream::connect(program.address).await.unwrap();
     stream.write_all(words).await.unwrap();
@@ -170,7 +170,7 @@ async fn metrics_and_their_labels_are_those_of_earlier_versions() {
     assert_golden("metrics.txt", &cached.text());
 }
 
-/// The events of a log by target: level, and names of the fields.
+/// Adds the events of a server's log, by target. Of each event, it adds the level and the names of the fields.
 fn events(program: &Program, events: &mut BTreeMap<String, BTreeSet<String>>) {
     for line in program.log.lock().unwrap().iter() {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -277,7 +277,7 @@ fn table(events: &BTreeMap<String, BTreeSet<String>>) -> String {
     text
 }
 
-/// The beginnings of the declarations of log targets.
+/// How the declarations of log targets begin in the source.
 const DECLARED: [&str; 2] = ["LOG_TARGET: &str = \"", "CALL_TARGET: &str = \""];
 /// The macros that make events and spans.
 const EVENTS: [&str; 10] = [
@@ -293,8 +293,8 @@ const EVENTS: [&str; 10] = [
     "error_span!(",
 ];
 
-/// The targets that the source declares. A run cannot provoke every event, so this function reads the source. It fails
-/// for an event without an explicit target, because its target would be the module path, which changes when the module
+/// Adds the targets that the source declares. A run cannot provoke every event, so this function reads the source. It
+/// fails if an event has no explicit target: the target would then be the module path, which changes when the module
 /// moves.
 fn declared(folder: &Path, targets: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -14,14 +14,14 @@ const PACKAGE: &str = "detente.v1";
 /// The reply to a call.
 pub(crate) struct Reply {
     pub code: Code,
-    /// The response messages; exactly one unless the method streams.
+    /// The response messages. If the call succeeded, there is exactly one, unless the method returns a stream.
     pub messages: Vec<Value>,
     /// The details of an error.
     pub details: ErrorDetails,
 }
 
 impl Reply {
-    /// The only message of a call that succeeded.
+    /// The only message of the reply. Panics if there is not exactly one.
     pub(crate) fn message(self) -> Value {
         let [message] = <[Value; 1]>::try_from(self.messages).unwrap_or_else(|all| panic!("{:?}: {all:?}", self.code));
         message
@@ -43,7 +43,7 @@ fn method(name: &str) -> MethodDescriptor {
     methods.find(|method| method.name() == name).unwrap_or_else(|| panic!("there is no method {name}"))
 }
 
-/// Calls a method with these messages; exactly one unless the method takes a stream.
+/// Calls a method with these messages. There must be exactly one, unless the method takes a stream.
 pub(crate) async fn call(client: &Client, name: &str, headers: &[(&str, &str)], messages: &[Value]) -> Reply {
     let method = method(name);
     let mut body = Vec::new();

@@ -12,8 +12,8 @@ use jiff::civil::Date;
 use proptest::prelude::*;
 use std::cell::Cell;
 
-/// What a history reports about one day: the message with this level of detail, without its day, and the status of
-/// every red line, because a message with basic detail leaves out whether a red line is clear or not yet recorded.
+/// What a history reports about one day. The first part is the message without its day. The second part is the status
+/// of every red line, because a message with basic detail does not say whether a red line is clear or not yet recorded.
 type Reported = (v1::Evaluation, Vec<(RedLineIndex, FindingOutline)>);
 
 fn reported(compiled: &Compiled, given: &[Given], full: &Evaluation, detail: Detail) -> Reported {

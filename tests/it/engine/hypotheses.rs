@@ -76,7 +76,8 @@ fn request(world: &World, given: &[Option<Knowledge>], view: v1::EvaluationView)
     }
 }
 
-/// An evaluation without the fields that distinguish a hypothesis from a record, and with each unordered list sorted.
+/// An evaluation without the fields that differ between a hypothesis and a scenario file that states the same. Lists
+/// whose order has no meaning are sorted.
 fn without_provenance(mut evaluation: v1::Evaluation) -> v1::Evaluation {
     (evaluation.revision, evaluation.summary) = (String::new(), String::new());
     evaluation.suppositions.clear();
@@ -113,7 +114,7 @@ fn without_provenance(mut evaluation: v1::Evaluation) -> v1::Evaluation {
     evaluation
 }
 
-/// A red line as a file would have it if the hypothesis were true.
+/// Changes a red line to what a file would state if it had the supposed firmness.
 fn as_if_stated(red_line: &mut RedLine, supposed: Firmness) {
     red_line.firmness = supposed;
     // Remove the waivers that no longer lower the firmness, because the format rejects them.
@@ -224,7 +225,7 @@ fn line(id: &str, rejects: &str) -> v1::SupposedRedLine {
     }
 }
 
-/// The faults of a rejected request, as (field, description).
+/// The faults for which a request with these hypotheses is rejected, as (field, description).
 fn faults(hypotheses: Vec<v1::Hypothesis>) -> Vec<(String, String)> {
     match bundled().evaluate(&asking(hypotheses)) {
         Err(ApiError::InvalidRequest(violations)) => violations.iter().collect(),

@@ -156,14 +156,15 @@ fn two_profiles_of_one_name_are_two_parties() {
     );
 }
 
-/// The error message of an import of a domain and one profile. `of_domain` says whether `text` is the domain.
+/// The error message when a domain and one profile are imported. `text` is the domain if `of_domain` is true, and
+/// otherwise the profile.
 fn message(of_domain: bool, text: &str) -> String {
     let (domain, profile) =
         if of_domain { (XmlFile { text, ..DOMAIN }, ANNA) } else { (DOMAIN, XmlFile { text, ..ANNA }) };
     genius::import(domain, &[profile], &options(Convention::Normalized)).unwrap_err().to_string()
 }
 
-/// A text with one stretch replaced. Panics if the stretch does not occur.
+/// A text with the first occurrence of `from` replaced by `to`. Panics if `from` does not occur.
 fn edited(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "{from}");
     text.replacen(from, to, 1)
@@ -421,7 +422,8 @@ fn cpu_seconds() -> i64 {
     rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).tv_sec
 }
 
-/// The limit is generous: it only tells linear work from quadratic work.
+/// Fails if the work since `before` took 20 seconds or more. The limit is generous: it only distinguishes linear work
+/// from quadratic work.
 fn assert_quick(before: i64) {
     let used = cpu_seconds() - before;
     assert!(used < 20, "{used} s");

@@ -18,18 +18,18 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Both parties' utilities of a deal, in units of 10^-PLACES, which add exactly.
+/// Both parties' utilities of a deal, in units of 10^-PLACES. As integers, they are added without rounding.
 type Point = [i128; 2];
 const PLACES: usize = 24;
 
 struct PublishedDomain {
     folder: &'static str,
-    /// The files: the domain, then the profiles.
+    /// The names of the files: first the domain, then the two profiles.
     files: [&'static str; 3],
     deals: usize,
-    /// The number of Pareto-efficient points: of the utilities as published, and normalized.
+    /// The numbers of Pareto-efficient points: first for the utilities as published, then for the normalized ones.
     efficient: [usize; 2],
-    /// The Nash point of the utilities as published.
+    /// The Nash point for the utilities as published.
     nash: [&'static str; 2],
 }
 
@@ -65,7 +65,7 @@ const PUBLISHED: [PublishedDomain; 4] = [
     },
 ];
 
-/// A number as the shortest decimal that parses to the same double.
+/// A number in units of 10^-PLACES. Its value is that of the shortest decimal that parses to the same double.
 fn exactly(number: f64) -> i128 {
     let text = number.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -79,8 +79,8 @@ fn imported(files: &[(String, String); 3], convention: Convention) -> Scenario {
     detente_core::scenario::load("imported.yaml", &yaml).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// The utilities of every deal, and of no deal: for each party its reservation value, or its least utility if that is
-/// greater.
+/// The utilities of every deal, and the utilities without a deal. The latter are each party's reservation value or, if
+/// that is greater, its least utility.
 fn points(scenario: &Scenario) -> (Vec<Point>, Point) {
     let mut points = vec![[0, 0]];
     for issue in 0..scenario.issues().len() {
@@ -105,7 +105,7 @@ fn points(scenario: &Scenario) -> (Vec<Point>, Point) {
     (points, disagreement)
 }
 
-/// The distinct points that no other point improves for one party without loss to the other.
+/// The distinct efficient points: no other point is better for one party without being worse for the other.
 fn efficient(mut points: Vec<Point>) -> Vec<Point> {
     points.sort_unstable_by(|one, other| other.cmp(one));
     let mut efficient: Vec<Point> = Vec::new();
@@ -117,12 +117,13 @@ fn efficient(mut points: Vec<Point>) -> Vec<Point> {
     efficient
 }
 
-/// The nearest doubles, as an answer contains them.
+/// A point as an answer contains it: the double that is nearest to each utility.
 fn as_answered(point: &Point) -> [f64; 2] {
     point.map(|utility| format!("{utility}e-{PLACES}").parse().unwrap())
 }
 
-/// The answer of FindPackages: the numbers of packages and of efficient points, these points, and the Nash point.
+/// The answer of FindPackages: the numbers of packages and of efficient points, the efficient points, and the Nash
+/// point.
 fn search(scenario: Scenario, disagreement: Point) -> ((String, String), Vec<[f64; 2]>, [f64; 2]) {
     let disagreement = as_answered(&disagreement);
     let utilities =
@@ -156,7 +157,7 @@ fn search(scenario: Scenario, disagreement: Point) -> ((String, String), Vec<[f6
     panic!("no summary");
 }
 
-/// A utility rounded to the number of decimals with which it is published.
+/// A utility rounded to as many decimal places as the published number `like` has.
 fn rounded(utility: i128, like: &str) -> String {
     let digits = like.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let [number, _] = as_answered(&[utility, 0]);

@@ -3,7 +3,7 @@
 use detente::serving::source;
 use std::path::Path;
 
-/// A text with straight quotes, and with each run of white space as one space.
+/// Replaces curly quotation marks by straight ones, and each run of white space by one space.
 fn plain(text: &str) -> String {
     let straight = text.replace(['\u{2018}', '\u{2019}'], "'").replace(['\u{201c}', '\u{201d}'], "\"");
     straight.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -260,7 +260,7 @@ async fn the_network_setup_of_the_readme_works_with_the_commands() {
     assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 1);
 }
 
-/// The certificate that a server presents.
+/// The certificate that a server presents on a new connection.
 async fn shown(program: &Program, authority: &Authorities) -> Vec<u8> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.certificate.der().clone()).unwrap();

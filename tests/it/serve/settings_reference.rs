@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-/// If this variable is set and not empty, the test writes the file instead of comparing it.
+/// If this variable is set and not empty, the test writes docs/settings.md instead of comparing it.
 const UPDATE: &str = "UPDATE_GOLDEN";
 
 const HEAD: &str = "\
@@ -49,7 +49,7 @@ impl Row {
     }
 }
 
-/// The value after a flag: ` NAME`, or `[=NAME]` for a flag whose value is optional.
+/// How the value of a flag is written after it: ` NAME`, or `[=NAME]` if the value is optional.
 fn value(option: &Arg) -> String {
     let name = option.get_value_names().unwrap().first().unwrap();
     match option.get_num_args() {
@@ -58,7 +58,8 @@ fn value(option: &Arg) -> String {
     }
 }
 
-/// The help in one line, and its default in words (`[default: ...]`) if the help has one.
+/// Splits the help of an option into its text, as one line, and the default that it states at its end (`[default:
+/// ...]`), if any.
 fn split_default(help: &str) -> (String, Option<String>) {
     let mut default = None;
     let mut about = String::new();
@@ -108,8 +109,8 @@ fn options(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_opts().filter(|option| option.get_long().is_some_and(|name| name != "help" && name != "version"))
 }
 
-/// The document: a table for each group of settings in the order of the help, and the variables that other commands
-/// read.
+/// The text of docs/settings.md: a table for each group of settings, in the order of the help, and the variables that
+/// other commands read.
 fn document(program: &Command) -> String {
     let serve = program.find_subcommand("serve").unwrap();
     let mut groups: Vec<(String, Vec<Row>)> = Vec::new();

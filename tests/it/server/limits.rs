@@ -47,7 +47,8 @@ fn reason(answer: &Answer) -> String {
     answer.error_info().reason
 }
 
-/// A server with the bundled scenario and one whose analyses take minutes. It runs one analysis at a time.
+/// A server with two scenarios: the bundled one, and one whose analyses take minutes. The server runs one analysis at a
+/// time.
 async fn slow(max_calls: usize) -> (Server, Metrics) {
     let hard = source::compile("pigeons.yaml", &pigeons(12, 11)).unwrap();
     let mut scenarios = source::load(&[]).unwrap();

@@ -139,8 +139,8 @@ async fn slow_reader(server: &Server) -> SendRequest<Bytes> {
     send
 }
 
-/// Opens a stream and sends requests until the server accepts no more. Returns their number and both halves of the
-/// stream.
+/// Opens a stream and sends requests until the server accepts no more. Returns the number of requests, and both halves
+/// of the stream.
 async fn send_until_blocked(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2::RecvStream) {
     let head = http::Request::post(format!("http://detente{STREAM}"))
         .header("content-type", "application/grpc")

@@ -81,7 +81,7 @@ async fn connect(server: &Server, config: Arc<ClientConfig>) -> std::io::Result<
     Ok(stream)
 }
 
-/// The code of a call over a new connection, or the error of the connection.
+/// Makes a call over a new connection. Returns the status code of the call, or the error of the connection.
 async fn answers(server: &Server, config: Arc<ClientConfig>) -> Result<Code, String> {
     let stream = connect(server, config).await.map_err(|error| error.to_string())?;
     let call = async {

@@ -17,7 +17,8 @@ use tonic::Code;
 const DOCUMENT: &str = include_str!("../../../docs/errors.md");
 const MIB: usize = 1024 * 1024;
 
-/// A situation in the words of docs/errors.md, and the path, the headers and the body of a call that leads to it.
+/// A situation in the words of docs/errors.md, followed by the path, the headers and the body of a call that leads to
+/// it.
 type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)], Bytes);
 
 fn cases() -> Vec<Case> {
@@ -52,7 +53,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Nested groups of the unknown field 99.
+/// A message that nests groups of the field 99, which the schema does not define.
 fn nested(levels: usize) -> Vec<u8> {
     let (open, close) = ([0x9b, 0x06], [0x9c, 0x06]);
     [open.repeat(levels), close.repeat(levels)].concat()

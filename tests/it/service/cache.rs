@@ -63,7 +63,7 @@ fn base(scenario: &v1::Scenario, chance: &mut Random) -> v1::EvaluateProposalReq
 
 const WAYS: usize = 9;
 
-/// Changes one thing in a request. The second value says whether the changed request is equivalent.
+/// Changes one thing in a request. Returns the changed request, and whether it is equivalent to the original.
 fn variant(
     request: &v1::EvaluateProposalRequest,
     scenario: &v1::Scenario,

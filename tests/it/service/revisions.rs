@@ -13,7 +13,7 @@ use detente_core::scenario::ids::ScenarioId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The bundled scenario in another revision, with the number in its title.
+/// The bundled scenario with this number in its title, which makes it another revision.
 fn edited(number: usize) -> Compiled {
     let text = source::EMBEDDED.replacen("title: ", &format!("title: Edit {number}. "), 1);
     Compiled::new(Arc::new(scenario::load("edited.yaml", &text).unwrap())).unwrap()

@@ -113,7 +113,7 @@ fn day_after(date: &Date) -> Date {
     Date { year: next.year().into(), month: next.month().into(), day: next.day().into() }
 }
 
-/// An evaluation without its day and the texts that contain the day.
+/// An evaluation without its day, and without its summary, which contains the day.
 fn without_day(evaluation: v1::Evaluation) -> v1::Evaluation {
     v1::Evaluation { as_of: None, summary: String::new(), ..evaluation }
 }

@@ -8,7 +8,7 @@ fn members(count: usize) -> Domain {
     Domain::Members((0..count).map(|member| Arc::from(format!("m{member}"))).collect())
 }
 
-/// Builds the diagram of "the `count` bits from `one` on equal the `count` bits from `other` on".
+/// Builds the diagram of "the `count` bits that start at `one` equal the `count` bits that start at `other`".
 fn equal(diagrams: &Diagrams<'_>, one: usize, other: usize, count: usize) -> Bdd {
     let bit = |at: usize, value: bool| diagrams.set.mk_literal(diagrams.variables[at], value);
     let mut all = diagrams.set.mk_true();

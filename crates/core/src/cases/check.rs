@@ -10,8 +10,8 @@ use detente_condition::{Answer, InputIndex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-/// Returns the terms and circumstances of a case as the engine takes them, without terms that the case replaces or
-/// clears.
+/// Returns the terms and circumstances of a case in the form that the engine takes. Terms of the proposal that the case
+/// replaces or removes are left out.
 fn given(case: &Case) -> Vec<Given> {
     let replaced =
         |input: &InputIndex| case.cleared.contains(input) || case.overrides.iter().any(|(other, _)| other == input);
@@ -47,7 +47,7 @@ pub fn differences(compiled: &Compiled, case: &Case) -> Vec<String> {
     check.differences
 }
 
-/// The comparison of one evaluation with the expected results, with the differences found so far.
+/// The comparison of one evaluation with the expected results, and the differences found so far.
 struct Check<'a> {
     compiled: &'a Compiled,
     evaluation: &'a Evaluation,
@@ -176,7 +176,8 @@ impl Check<'_> {
     }
 }
 
-/// Returns, by id, whether each broken constraint or shown caution applies certainly or only possibly.
+/// Returns a map from the id of each constraint, or of each caution, in `sightings` to whether it applies certainly or
+/// only possibly.
 fn by_id<I: Copy, Id: Ord>(sightings: &[Sighting<I>], id: impl Fn(I) -> Option<Id>) -> BTreeMap<Id, Certainty> {
     sightings.iter().filter_map(|found| Some((id(found.index)?, found.certainty))).collect()
 }

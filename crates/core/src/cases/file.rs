@@ -95,17 +95,19 @@ record! {
         /// All minimal reasons for the status. A reason is a list of settled answers, each written as `issue` or
         /// `issue.member`, that decide the status by themselves.
         optional reasons: Vec<Vec<At<Text>>>,
-        /// The ids of the issues and circumstances whose open answers decide an undetermined red line.
+        /// If the red line is undetermined: the ids of the issues and circumstances whose open answers decide whether
+        /// it is crossed.
         optional hangs_on: Vec<At<Snake>>,
-        /// All waivers that lower or may lower a crossing: a map from id to `certain` or `possible`.
+        /// All waivers that lower or may lower the firmness of a crossing: a map from id to `certain` or `possible`.
         optional waivers: Node,
-        /// Labels of rows in the author's own table of statements that the evidence must name; it may name more.
+        /// The labels that the evidence must name, each of a row in the author's own table of statements. The evidence
+        /// may name further labels.
         optional rows: Vec<SingleLine>,
     }
 }
 
 impl ExpectEntry {
-    /// Whether no result is expected. Such a case would pass for every evaluation.
+    /// Whether no result is expected. A case without expected results would pass for every evaluation.
     fn is_empty(&self) -> bool {
         let Self {
             place: _,
@@ -160,7 +162,8 @@ pub struct Expect {
     pub verdict: Option<Verdict>,
     /// The verdict if every undetermined red line were crossed with its highest firmness.
     pub could_become: Option<Verdict>,
-    /// By party id: the expected stance, and the expected stance if undetermined red lines were crossed.
+    /// By the id of each party: its expected stance, and its expected stance if every undetermined red line of the
+    /// party were crossed with its highest firmness.
     pub stances: BTreeMap<PartyId, (Option<Stance>, Option<Stance>)>,
     /// The ids of all crossed red lines.
     pub crossed: Option<BTreeSet<RedLineId>>,
@@ -168,9 +171,9 @@ pub struct Expect {
     pub undetermined: Option<BTreeSet<RedLineId>>,
     /// The expected findings, by red line id.
     pub findings: BTreeMap<RedLineId, ExpectFinding>,
-    /// The ids of all constraints that are or may be broken, with whether that is certain or possible.
+    /// All constraints that are or may be broken: for each id, whether that is certain or only possible.
     pub warnings: Option<BTreeMap<ConstraintId, Certainty>>,
-    /// The ids of all cautions that apply or may apply, with whether that is certain or possible.
+    /// All cautions that apply or may apply: for each id, whether that is certain or only possible.
     pub cautions: Option<BTreeMap<CautionId, Certainty>>,
 }
 
@@ -185,11 +188,14 @@ pub struct ExpectFinding {
     pub firmness_at_worst: Option<Firmness>,
     /// All minimal reasons: sets of settled answers, each written as `issue` or `issue.member`.
     pub reasons: Option<BTreeSet<BTreeSet<String>>>,
-    /// The ids of the issues and circumstances whose open answers decide an undetermined red line.
+    /// If the red line is undetermined: the ids of the issues and circumstances whose open answers decide whether it is
+    /// crossed.
     pub hangs_on: Option<BTreeSet<InputId>>,
-    /// The ids of all waivers that lower or may lower a crossing, with whether that is certain or possible.
+    /// All waivers that lower or may lower the firmness of a crossing: for each id, whether that is certain or only
+    /// possible.
     pub waivers: Option<BTreeMap<WaiverId, Certainty>>,
-    /// Labels of rows in the author's own table of statements that the evidence must name; it may name more.
+    /// The labels that the evidence must name, each of a row in the author's own table of statements. The evidence may
+    /// name further labels.
     pub rows: BTreeSet<String>,
 }
 

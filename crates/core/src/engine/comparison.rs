@@ -56,8 +56,8 @@ pub struct ComparedLine<'a> {
 }
 
 impl Evaluation {
-    /// Whether two evaluations of one scenario are equivalent, apart from their day, in the parts that `detail`
-    /// reports.
+    /// Whether two evaluations of one scenario are equivalent in the parts that `detail` reports. Their days may
+    /// differ.
     ///
     /// Both must have full detail. At every level of `detail`, a red line that is clear in one evaluation and not
     /// recorded or not held in the other makes a difference.
@@ -126,8 +126,8 @@ impl Evaluation {
 
     /// Whether two findings on one red line, with equal outlines, have equal reasons, waivers and openings.
     ///
-    /// An opening is a further answer that would decide an undetermined red line. Always true if `detail` does not
-    /// report findings of this status.
+    /// An opening is a further answer that helps to decide whether an undetermined red line is crossed. Always true if
+    /// `detail` does not report findings of this status.
     fn same_details(&self, ours: &Finding, other: &Self, theirs: &Finding, detail: Detail) -> bool {
         if detail == Detail::Basic && !matches!(ours.status, Status::Crossed | Status::Undetermined) {
             return true;
@@ -147,7 +147,7 @@ impl Evaluation {
             && our_waivers.iter().zip(their_waivers).all(same_waiver)
     }
 
-    /// Whether two lists of reasons have the same causes, whose inputs have equal answers and origins.
+    /// Whether two lists of reasons have the same causes, and these causes have equal answers and origins.
     fn same_reasons<'a>(
         &self,
         ours: impl ExactSizeIterator<Item = &'a [Cause]>,

@@ -180,8 +180,8 @@ impl Compiled {
         self.deciding.get(red_line).map_or(&[], |inputs| inputs)
     }
 
-    /// Returns the prime implicants of a watcher's condition and of its opposite, and those of the conditions of its
-    /// waivers.
+    /// Returns the prime implicants of a watcher's condition and of the opposite. For a red line, also returns those of
+    /// the condition of each waiver and of its opposite.
     fn tested_by(&self, watcher: Watcher) -> Option<((&Cubes, &Cubes), Vec<&Cubes>)> {
         let extra = match watcher {
             Watcher::RedLine(index) => {
@@ -337,7 +337,7 @@ impl Compiled {
 
     /// Returns the prime implicants of a watcher's condition and of its opposite.
     ///
-    /// The condition of a red line is "crossed", of a constraint "broken", and of a caution "applies".
+    /// For a red line, the condition is "crossed"; for a constraint, "broken"; for a caution, "applies".
     pub(super) fn sides(&self, watcher: Watcher) -> Option<(&Cubes, &Cubes)> {
         let decision = match watcher {
             Watcher::RedLine(index) => return Some(self.scenario.red_lines.get(index)?.sides()),

@@ -16,7 +16,7 @@ pub(super) struct Edition {
     pub(super) from: Date,
     /// The answer to each input (issue or circumstance) if the request says nothing about it.
     pub(super) defaults: Box<[Answer]>,
-    /// The mask of the values of each input that its default answer allows; the scenario's space says what the bits
+    /// For each input, a mask of the values that its default answer allows; the scenario's space says what the bits
     /// mean.
     pub(super) state: Box<[u128]>,
     /// The number of red lines that are not yet recorded.

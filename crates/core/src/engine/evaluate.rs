@@ -204,8 +204,8 @@ impl Run<'_> {
 
     /// Adds the finding on a red line that is held.
     ///
-    /// `at` is the space of the red line's condition, and the state as masks of this space. Without waivers in force
-    /// there is no ladder.
+    /// `at` consists of the space of the red line's condition, and the state as masks of this space. `ladder` is `None`
+    /// if no waivers are in force.
     fn red_line(&mut self, index: RedLineIndex, red_line: &RedLine, ladder: Option<&Ladder>, at: (&Space, &[u128])) {
         let (crossed, clear) = red_line.sides();
         let (space, state) = at;
@@ -261,8 +261,8 @@ impl Run<'_> {
 
     /// Returns whether a constraint or caution certainly or possibly applies; `None` if it certainly does not.
     ///
-    /// `yes` and `no` are the prime implicants of its condition and of the opposite: the minimal conjunctions of tests
-    /// on inputs that make each of them true.
+    /// `yes` and `no` are the prime implicants of its condition and of the opposite. Prime implicants are all minimal
+    /// conjunctions of tests on inputs that make a statement true.
     fn sighting<I>(&mut self, index: I, yes: &Cubes, no: &Cubes) -> Option<Sighting<I>> {
         if certain(no, self.state) {
             return None;

@@ -51,7 +51,7 @@ pub struct Finding {
     pub status: Status,
     /// The lowest and the highest firmness with which a crossing counts after waivers.
     ///
-    /// They range over the completions in which the red line is crossed; `None` if there is no such completion.
+    /// Only completions in which the red line is crossed are considered; `None` if there is no such completion.
     pub firmness: Option<(Firmness, Firmness)>,
     pub(super) reasons: Range<u32>,
     pub(super) would_cross: Range<u32>,
@@ -84,7 +84,8 @@ pub struct Sighting<I> {
 pub struct PartyStance {
     /// The stance that follows from the settled answers.
     pub stance: Stance,
-    /// The stance if every undetermined red line were crossed with its highest firmness; an upper bound.
+    /// The stance if every undetermined red line of the party were crossed with its highest firmness. This is an upper
+    /// bound: perhaps no single completion leads to it.
     pub could_become: Stance,
 }
 
@@ -138,7 +139,7 @@ impl Evaluation {
 
     /// Iterates over the minimal reasons for the status of a red line.
     ///
-    /// A reason is a set of settled answers that decides the status by itself and of which no proper subset does. There
+    /// A reason is a set of settled answers that decides the status by itself, while no proper subset of it does. There
     /// are no reasons for an undetermined or unrecorded red line.
     pub fn reasons(&self, finding: &Finding) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&finding.reasons)
@@ -154,7 +155,8 @@ impl Evaluation {
         self.openings.range(&finding.would_clear)
     }
 
-    /// Returns the issues, then the circumstances, whose open answers decide an undetermined red line.
+    /// Returns the issues, then the circumstances, whose open answers decide whether an undetermined red line is
+    /// crossed.
     pub fn hangs_on(&self, finding: &Finding) -> Vec<InputIndex> {
         let openings = self.would_cross(finding).chain(self.would_clear(finding)).flatten();
         let mut inputs: Vec<InputIndex> = openings.map(|opening| opening.input).collect();
@@ -170,14 +172,14 @@ impl Evaluation {
 
     /// Iterates over the minimal reasons why the condition of a waiver is true in every completion.
     ///
-    /// There are no reasons if it is not true in every completion.
+    /// There are no reasons if the condition is not true in every completion.
     pub fn waiver_reasons(&self, waiver: &WaiverFinding) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&waiver.reasons)
     }
 
     /// Iterates over the minimal reasons why a constraint is broken, or a caution applies, in every completion.
     ///
-    /// There are no reasons if it is so only in some completions.
+    /// There are no reasons if the constraint is broken, or the caution applies, only in some completions.
     pub fn sighting_reasons<I>(&self, sighting: &Sighting<I>) -> impl ExactSizeIterator<Item = &[Cause]> {
         self.reasons.range(&sighting.reasons)
     }

@@ -98,9 +98,9 @@ impl Ladder {
 
     /// Returns the lowest and the highest firmness with which a crossing counts.
     ///
-    /// They range over the completions with a crossing: the ways to choose one of the values that `state` allows for
-    /// each issue and circumstance. `unwaived` is the firmness without waivers. It may be a hypothesis; then waivers
-    /// whose firmness is higher than `unwaived` have no effect.
+    /// All completions with a crossing are considered. A completion is a choice, for each issue and circumstance, of
+    /// one of the values that `state` allows. `unwaived` is the firmness without waivers. It may be a hypothesis; then
+    /// waivers whose firmness is higher than `unwaived` have no effect.
     pub(super) fn firmness(&self, unwaived: Firmness, state: &[u128]) -> (Firmness, Firmness) {
         let lowest = self.rungs.iter().find(|rung| !certain(&rung.never_at_most, state));
         let mut highest = unwaived;

@@ -11,7 +11,7 @@
 use detente_condition::{Axis, Cubes, EntryIndex, InputIndex, Literal, Space};
 use std::ops::Range;
 
-/// A list of lists in two allocations, because an evaluation produces many short lists.
+/// A list of lists, stored in only two allocations because an evaluation produces many short lists.
 #[derive(Clone, Debug)]
 pub(super) struct Lists<T> {
     items: Vec<T>,
@@ -70,8 +70,8 @@ pub struct Opening {
 /// Adds the minimal reasons why a statement is certainly true, and returns their range in `into`.
 ///
 /// `cubes` are all prime implicants of the statement. A reason consists of the inputs and members that a satisfied cube
-/// tests; it is left out if another satisfied cube tests only some of them. No reason is missing: a set of settled
-/// answers that decides by itself does so through a prime implicant that tests nothing else.
+/// tests; it is left out if another satisfied cube tests only some of them. No reason is missing: if a set of settled
+/// answers makes the statement true by itself, there is a satisfied cube that tests no other answers.
 pub(super) fn minimal_reasons(cubes: &Cubes, state: &[u128], space: &Space, into: &mut Lists<Cause>) -> Range<u32> {
     let start = into.len();
     let satisfied = |cube: &&[Literal]| {
@@ -123,8 +123,9 @@ fn causes(literal: Literal, space: &Space) -> impl Iterator<Item = Cause> {
 
 /// Adds the minimal sets of further answers that make a statement certainly true, and returns their range in `into`.
 ///
-/// `cubes` are all prime implicants of the statement. Each set comes from a cube that can still be satisfied: what its
-/// tests rule out and the state still allows. A set is left out if another one requires less.
+/// `cubes` are all prime implicants of the statement. Each set comes from a cube that can still be satisfied: it
+/// contains the values that the cube's tests rule out but the state still allows. A set is left out if another one
+/// requires less.
 pub(super) fn openings(cubes: &Cubes, state: &[u128], space: &Space, into: &mut Lists<Opening>) -> Range<u32> {
     let start = into.len();
     let mut weakest: Vec<Vec<Opening>> = Vec::new();

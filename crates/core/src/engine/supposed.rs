@@ -12,7 +12,7 @@ use crate::scenario::model::{Firmness, RedLine};
 use detente_condition::{Decision, Space};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The hypotheses of one call about the red lines of a scenario.
+/// The hypotheses that one call states about the red lines of a scenario.
 #[derive(Clone, Debug)]
 pub struct Supposed {
     dropped: BTreeSet<RedLineIndex>,
@@ -45,10 +45,10 @@ impl Supposed {
         self.dropped.iter().copied()
     }
 
-    /// Estimates the work of explaining the findings on the added red lines, in steps of 16 comparisons.
+    /// Estimates the work of explaining the findings on the added red lines. The unit is a step of 16 comparisons.
     ///
     /// Explaining compares each cube (a conjunction of tests on issues and circumstances) of a condition with the
-    /// others, so that the work grows with the square of their number.
+    /// others, so that the work grows with the square of the number of cubes.
     pub fn steps(&self) -> usize {
         let of_line = |line: &RedLine| {
             let Decision { holds, fails } = &line.condition.decision;
@@ -72,7 +72,8 @@ impl Supposed {
         self.added.get(index.index().checked_sub(scenario.red_lines.len())?)
     }
 
-    /// Returns the values that the answer to each issue and circumstance allows, as masks of this space.
+    /// Returns the values that the answer to each issue and circumstance allows, as masks of the space of the added red
+    /// lines.
     pub(super) fn state(&self, inputs: &[EffectiveInput]) -> Vec<u128> {
         inputs.iter().zip(self.space.axes()).map(|(input, axis)| axis.possible(&input.answer)).collect()
     }

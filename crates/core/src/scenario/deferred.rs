@@ -9,7 +9,7 @@ use super::limits::MAX_SPANS;
 use super::record::{EntryId, Read, Snake, definition_name};
 use serde_json::{Map, Value, json};
 
-/// Declares a type that keeps its node unread, with its JSON Schema.
+/// Declares a type that keeps its YAML node unread, and the JSON Schema of the type.
 macro_rules! deferred {
     ($($(#[doc = $doc:literal])* $name:ident: |$definitions:ident| $schema:expr;)+) => {$(
         $(#[doc = $doc])*

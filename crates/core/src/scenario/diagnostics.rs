@@ -140,7 +140,7 @@ fn legible(message: &str) -> String {
 
 /// Converts positions in characters to lines, columns and bytes.
 struct Lines {
-    /// The byte at which each character begins, and the length of the text.
+    /// The byte at which each character begins, then the length of the text in bytes.
     bytes: Vec<usize>,
     /// The character at which each line begins.
     starts: Vec<usize>,
@@ -233,7 +233,7 @@ impl Diagnostics {
 
     /// Returns the source line of a place, with the place marked.
     ///
-    /// A place of several lines is marked in the first one.
+    /// If the place spans several lines, only the first is shown and marked.
     fn snippet(
         &self,
         line: usize,

@@ -44,7 +44,7 @@ impl Node {
         }
     }
 
-    /// Returns the text of a scalar without quotes.
+    /// Returns the text of a plain scalar, which has no quotes and no `|` or `>`; `None` for any other value.
     fn plain(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, style: ScalarStyle::Plain } => Some(text),
@@ -123,7 +123,7 @@ pub(crate) fn parse(text: &str, faults: &mut Faults) -> Option<Node> {
 
 /// Parses a file of at most `max_nodes` values, including keys, into a tree.
 ///
-/// Returns `None` if the file is empty.
+/// Returns `None` if the file is empty or cannot be parsed to its end.
 pub(crate) fn parse_within(max_nodes: usize, text: &str, faults: &mut Faults) -> Option<Node> {
     if text.len() > MAX_FILE_BYTES {
         faults.add(Place::START, format!("the file is {} bytes long; the limit is {MAX_FILE_BYTES} bytes", text.len()));

@@ -118,7 +118,8 @@ record! {
         required role: Role,
         /// A description of the party.
         optional description: Text,
-        /// The party's utility without a deal: a number comparable with the sum of its `values` for a deal's answers.
+        /// The party's utility without a deal. It is comparable with the sum of the numbers that the party's
+        /// preferences (`values`) give to a deal's answers.
         optional reservation_value: Number,
     }
 }
@@ -171,7 +172,7 @@ record! {
         optional status_quo: StatusQuoNode,
         /// Codes from published taxonomies of peace agreements.
         optional taxonomy: Vec<SingleLine>,
-        /// Labels such as `P51` of rows in a table of statements that you may keep outside the scenario.
+        /// The labels (such as `P51`) of rows in a table of statements that you may keep outside the scenario.
         optional rows: Vec<SingleLine>,
         /// A remark.
         optional note: Text,
@@ -203,7 +204,7 @@ record! {
         optional evidence: At<Vec<EvidenceEntry>>,
         /// Codes for this fact from published taxonomies.
         optional taxonomy: Vec<SingleLine>,
-        /// Labels such as `P51` of rows in a table of statements that you may keep outside the scenario.
+        /// The labels (such as `P51`) of rows in a table of statements that you may keep outside the scenario.
         optional rows: Vec<SingleLine>,
         /// A remark.
         optional note: Text,
@@ -247,7 +248,7 @@ record! {
         optional from: At<Date>,
         /// The first day on which the red line or waiver is recorded, if no source states when it began.
         optional first_recorded: At<Date>,
-        /// The first day after the span. Without it, the span has no end.
+        /// The first day after the span. Without this key, the span has no end.
         optional until: At<Date>,
     }
     exactly one of from, first_recorded
@@ -262,9 +263,9 @@ record! {
         required party: At<Snake>,
         /// What the party will not accept, in one line.
         required title: SingleLine,
-        /// A condition in the language CEL: the red line is crossed if it is true.
+        /// A condition in the language CEL: the red line is crossed if the condition is true.
         optional rejects: Cel,
-        /// A condition in the language CEL: the red line is crossed if it is false.
+        /// A condition in the language CEL: the red line is crossed if the condition is false.
         optional requires: Cel,
         /// The firmness of the red line, without its waivers.
         required firmness: At<Firmness>,
@@ -287,7 +288,7 @@ record! {
         required id: At<Kebab>,
         /// What the waiver allows, in one line.
         required title: SingleLine,
-        /// A condition: the waiver applies if it is true.
+        /// A condition: the waiver applies if the condition is true.
         required when: Cel,
         /// The highest firmness with which a crossing counts if the waiver applies; lower than that of the red line.
         required firmness: At<Firmness>,
@@ -327,7 +328,7 @@ record! {
         required id: At<Kebab>,
         /// What contradicts what, in one line.
         required title: SingleLine,
-        /// A condition: the constraint is broken if it is true.
+        /// A condition: the constraint is broken if the condition is true.
         required forbids: Cel,
     }
 }
@@ -339,7 +340,7 @@ record! {
         required id: At<Kebab>,
         /// The warning, in your own words.
         required text: Text,
-        /// A condition: the caution is shown if it is true.
+        /// A condition: the caution is shown if the condition is true.
         required when: Cel,
         /// The evidence for the warning; at least one piece.
         required evidence: At<Vec<EvidenceEntry>>,
@@ -374,7 +375,7 @@ record! {
         optional description: Text,
         /// A map from the id of an issue to the answer.
         required terms: AnswersNode,
-        /// Labels such as `P51` of rows in a table of statements that you may keep outside the scenario.
+        /// The labels (such as `P51`) of rows in a table of statements that you may keep outside the scenario.
         optional rows: Vec<SingleLine>,
     }
 }

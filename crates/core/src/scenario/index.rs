@@ -26,7 +26,7 @@ impl Index for InputIndex {
     }
 }
 
-/// Declares types of positions in lists: one for each kind of list, with its [`Index`].
+/// Declares types of positions in lists: one type for each kind of list. Each type implements [`Index`].
 #[macro_export]
 macro_rules! index_types {
     ($($(#[doc = $doc:literal])* $name:ident)+) => {$(
@@ -81,7 +81,7 @@ impl<I: Index, T> IndexVec<I, T> {
         self.items.get(index.index())
     }
 
-    /// Returns the item at a position for a change; `None` beyond the end of the list.
+    /// Returns the item at a position, so that it can be changed; `None` beyond the end of the list.
     pub fn get_mut(&mut self, index: I) -> Option<&mut T> {
         self.items.get_mut(index.index())
     }

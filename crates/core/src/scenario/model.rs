@@ -43,7 +43,7 @@ pub struct Scenario {
     pub description: String,
     /// The days for which the scenario can be evaluated.
     pub covers: DateRange,
-    /// The day up to which the record of statements is complete, within `covers`; the default day of an evaluation.
+    /// The day, within `covers`, up to which the record of statements is complete; the default day of an evaluation.
     pub as_of: Date,
     /// The hash of the content.
     pub revision: Revision,
@@ -59,7 +59,7 @@ pub struct Scenario {
     pub issue_count: usize,
     /// The names that a condition may use: inputs and groups.
     pub vocabulary: Vocabulary,
-    /// The values of each input that the conditions of the scenario can distinguish, as bits of a mask.
+    /// For each input, the values that the conditions of the scenario can distinguish, as bits of a mask.
     pub space: Space,
     /// The red lines of all parties.
     pub red_lines: IndexVec<RedLineIndex, RedLine>,
@@ -131,7 +131,8 @@ pub struct Party {
     pub name: String,
     pub role: Role,
     pub description: String,
-    /// The party's utility without a deal, comparable with the sum of its numbers for a deal's answers; finite.
+    /// The party's utility without a deal, a finite number. It is comparable with the sum of the numbers that the
+    /// party's preferences give to a deal's answers.
     pub reservation_value: Option<f64>,
 }
 
@@ -150,7 +151,7 @@ pub enum Role {
 pub struct Group {
     pub id: GroupId,
     pub name: String,
-    /// The ids of the options or members, as in their domains.
+    /// The ids of the options or members, spelt as in the domains of the inputs.
     pub members: Arc<[Arc<str>]>,
     pub note: String,
 }
@@ -177,7 +178,7 @@ pub struct Input {
     pub defaults: Vec<Dated>,
     /// Codes from published taxonomies of peace agreements.
     pub taxonomy: Vec<String>,
-    /// Labels such as `P51` of rows in a table of statements that the scenario's author keeps.
+    /// The labels (such as `P51`) of rows in a table of statements that the scenario's author keeps.
     pub rows: Vec<String>,
     /// A remark; empty if the file has none.
     pub note: String,
@@ -185,7 +186,7 @@ pub struct Input {
     pub evidence: Vec<Evidence>,
 }
 
-/// A value that holds from a day on.
+/// A value that holds from a certain day on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dated {
     /// The first day on which the value holds; `None`: the value holds from the beginning.
@@ -197,13 +198,14 @@ pub struct Dated {
 /// The firmness of a red line. Ordered by firmness; `Absolute` is the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Firmness {
-    /// The party did not state it as a condition: a complaint, an inference, a speculation, a dated aim.
+    /// The party did not state the red line as a condition: it is a complaint, an inference, a speculation or a dated
+    /// aim.
     Tentative,
-    /// The party stated it, and room was signalled or reported.
+    /// The party stated the red line, and a willingness to negotiate was signalled or reported.
     Negotiable,
-    /// The party stated it as a condition.
+    /// The party stated the red line as a condition.
     Firm,
-    /// The party said: never, no compromise.
+    /// The party stated the red line as absolute: never, no compromise.
     Absolute,
 }
 
@@ -261,12 +263,12 @@ pub struct Condition {
     pub text: String,
     /// The typed formula of the text.
     pub formula: Formula,
-    /// The prime implicants of the formula and of its negation: all minimal conjunctions of tests that make it true, or
-    /// false.
+    /// The prime implicants of the formula and of its negation: all minimal conjunctions of tests that make the formula
+    /// true, or false.
     pub decision: Decision,
 }
 
-/// Which value of a red line's condition crosses the red line.
+/// Whether a red line is crossed if its condition is true, or if its condition is false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Polarity {
     /// The red line is crossed if the condition is true.

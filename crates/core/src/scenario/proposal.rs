@@ -21,14 +21,14 @@ record! {
         optional description: Text,
         /// A map from the id of an issue to the answer.
         required terms: AnswersNode,
-        /// Labels such as `P51` of rows in a table of statements that the author keeps.
+        /// The labels (such as `P51`) of rows in a table of statements that the author keeps.
         optional rows: Vec<SingleLine>,
     }
 }
 
 /// Reads the terms of a proposal file.
 ///
-/// `issues` are those of the scenario, and `file` is the name for messages.
+/// `issues` are those of the scenario, and `file` is the name of the file, for messages.
 ///
 /// # Errors
 /// Returns every fault of the file, each with its place.
@@ -46,7 +46,7 @@ pub fn load_proposal(file: &str, text: &str, issues: &[Input]) -> Result<Vec<(In
 /// Reads a map from the ids of issues, or of circumstances, to answers. `file` is the name of the text, for messages.
 ///
 /// `inputs` are either the issues of the scenario or its circumstances. `first` is the position of the first of them in
-/// the list of all issues, then all circumstances, of the scenario.
+/// the scenario's list of inputs, which has all issues, then all circumstances.
 ///
 /// # Errors
 /// Returns every fault of the text, each with its place.

@@ -177,7 +177,7 @@ impl Read for Text {
     }
 }
 
-/// The text of a condition that is not parsed yet, with its node, from which faults in the text get their places.
+/// The text of a condition that is not parsed yet, and its node, which gives the places of faults in the text.
 #[derive(Clone, Debug)]
 pub(crate) struct Cel {
     pub(crate) text: String,
@@ -228,12 +228,13 @@ pub fn is_scenario_id(id: &str) -> bool {
     is_well_formed(id, '-') && id.len() <= super::limits::MAX_ID
 }
 
-/// Whether parties, issues, circumstances and groups cannot have this id: conditions or answers use it as a word.
+/// Whether this id is forbidden for parties, issues, circumstances and groups, because conditions or answers use it as
+/// a word.
 pub fn is_word_of_the_language(id: &str) -> bool {
     RESERVED.contains(&id)
 }
 
-/// Whether options and members cannot have this id: answers use it as a word.
+/// Whether this id is forbidden for options and members, because answers use it as a word.
 pub fn is_word_of_answers(id: &str) -> bool {
     matches!(id, "unsettled" | "true" | "false" | "null")
 }
@@ -299,7 +300,8 @@ impl Read for Snake {
 
 /// The id of an option or member: snake_case.
 ///
-/// In conditions such an id is in quotes, so that it may be a word of their language. It must not be a word of answers.
+/// In conditions, such an id is in quotes; it may therefore be a reserved word of CEL. It must not be a word that
+/// answers use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntryId(pub(crate) String);
 

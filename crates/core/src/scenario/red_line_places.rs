@@ -6,7 +6,7 @@ use super::diagnostics::{Diagnostics, Faults, Place};
 use super::ids::RedLineId;
 use std::collections::HashMap;
 
-/// The places of the ids of red lines in their file.
+/// The place of each red line's id in the scenario file.
 #[derive(Debug)]
 pub struct RedLinePlaces(Vec<(RedLineId, Place)>);
 

@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 
 /// The version of the rules of evaluation.
 ///
-/// Increment it when the answers for an unchanged scenario change, because a revision must produce the same answers
-/// forever.
+/// Increment it when the answers for an unchanged scenario change, because a revision must always produce the same
+/// answers.
 const SEMANTICS_VERSION: u64 = 1;
 /// The length of a revision, in hexadecimal digits.
 const REVISION_DIGITS: usize = 32;
@@ -197,11 +197,11 @@ impl Writer {
         self.optional_number(*binding_probability);
     }
 
-    /// Hashes the number of a key that was added to the format later, if the key is present.
+    /// Hashes the value of a numeric key that was added to the format later, if the key is present.
     ///
-    /// An absent number adds nothing, so that older scenarios keep their revisions. A present one begins with the mark
-    /// `u64::MAX`, by which it differs from the item that follows: that one begins with a length or a count, which
-    /// never equals the mark.
+    /// An absent number adds nothing, so that older scenarios keep their revisions. Before a present number, the mark
+    /// `u64::MAX` is hashed. It cannot be confused with the item that follows an absent number: that item begins with a
+    /// length or a count, which never equals the mark.
     fn optional_number(&mut self, number: Option<f64>) {
         if let Some(number) = number {
             self.number(u64::MAX);

@@ -122,7 +122,8 @@ impl<'a> Value<'a> {
         self.is_plain() && self.node.place.end >= self.document.characters.len()
     }
 
-    /// Whether this is a block scalar (`|`, `>`), whose end nothing marks, so that it may always be truncated.
+    /// Whether this is a block scalar (`|` or `>`). Nothing marks the end of such a value, so that a truncated one
+    /// cannot be detected.
     pub fn is_block_scalar(&self) -> bool {
         matches!(self.node.content, Content::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. })
     }

@@ -13,7 +13,7 @@ use std::fmt;
 /// The number of significant digits to which a longer quotient is rounded.
 ///
 /// 17 digits distinguish doubles, but a quotient rounded to 17 digits does not always parse to the double nearest to
-/// the exact quotient. With 25 digits, only one quotient in millions does not.
+/// the exact quotient. With 25 digits, this goes wrong for only one quotient in millions.
 const QUOTIENT_DIGITS: usize = 25;
 
 /// A decimal number: its digits, and how many of them are after the decimal point.
@@ -90,7 +90,7 @@ impl Decimal {
         self
     }
 
-    /// Returns the digits of both numbers with the same number of decimal places, and that number.
+    /// Returns the digits of both numbers, written with equally many decimal places, and the number of these places.
     fn aligned(&self, other: &Self) -> (BigInt, BigInt, usize) {
         let places = self.places.max(other.places);
         let scaled = |number: &Self| &number.digits * power_of_ten(places - number.places);

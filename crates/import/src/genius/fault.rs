@@ -43,7 +43,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The first fault of the files, and its place.
+/// The first fault found in the files, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{place}: {cause}")]
 pub struct ImportError {

@@ -10,9 +10,9 @@ use std::collections::HashSet;
 /// The ids depend only on the names and their order.
 pub(super) struct Ids {
     separator: char,
-    /// The prefix of ids whose name alone is not a valid id.
+    /// The prefix of an id if the name alone would not be a valid id.
     ///
-    /// It is the whole id of a name without letters and digits.
+    /// If a name has no letters and no digits, this prefix is its whole id.
     kind: &'static str,
     is_reserved: fn(&str) -> bool,
     taken: HashSet<String>,
@@ -25,7 +25,7 @@ impl Ids {
 
     /// Returns the id of the next name.
     ///
-    /// A number distinguishes an id that an earlier name already has: `good`, `good_2`.
+    /// If an earlier name already has the id, a number is added to it: `good`, `good_2`.
     pub(super) fn assign(&mut self, name: &str) -> String {
         let id = self.well_formed(name);
         let separator = self.separator;

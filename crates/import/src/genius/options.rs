@@ -5,7 +5,7 @@
 
 use jiff::civil::Date;
 
-/// The rule by which weight and evaluation make a party's number for an option.
+/// The rule that turns the weight of an issue and the evaluation of an option into a party's number for the option.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Convention {
     /// Weight times evaluation, both as published.

@@ -10,7 +10,7 @@ use super::profile::{Profile, Worth};
 use detente_core::scenario::is_word_of_the_language;
 use std::fmt::Write;
 
-/// What a scenario file is written from.
+/// The data from which a scenario file is written.
 pub(super) struct Content<'a> {
     /// The name of the domain file without its extension.
     pub(super) domain: &'a str,

@@ -108,12 +108,12 @@ impl<'a> Element<'a> {
         self.node.children().filter(Node::is_element).map(move |node| Self { path: self.path, node })
     }
 
-    /// Iterates over the children with a name.
+    /// Iterates over the children with this name.
     pub(super) fn children_named(self, name: &'static str) -> impl Iterator<Item = Self> {
         self.children().filter(move |child| child.name() == name)
     }
 
-    /// Returns the child with a name; fails if there are more than one.
+    /// Returns the child with this name, if there is one; fails if there are several.
     pub(super) fn child(self, parent: &'static str, name: &'static str) -> Result<Option<Self>, ImportError> {
         match self.children_named(name).count() {
             0 | 1 => Ok(self.children_named(name).next()),
@@ -121,7 +121,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// Returns the child with a name; fails unless there is exactly one.
+    /// Returns the child with this name; fails unless there is exactly one.
     pub(super) fn only_child(self, parent: &'static str, name: &'static str) -> Result<Self, ImportError> {
         let child = self.child(parent, name)?;
         child.ok_or_else(|| self.fault(GeniusError::ElementCount { parent, child: name, found: 0 }))

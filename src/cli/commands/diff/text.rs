@@ -13,7 +13,7 @@ use std::fmt::Write;
 
 /// Number of unchanged words that are shown on either side of a change in a text.
 const CONTEXT: usize = 6;
-/// The value of a field that a version does not have.
+/// The text shown in place of a field that a version does not have.
 const NOT_GIVEN: &str = "(not given)";
 
 /// The differences between two versions, and their effect on the reference proposals, as a text of up to 100 columns.
@@ -287,7 +287,7 @@ fn consequences(before: &Version, after: &Version, verdicts: &Verdicts) -> Strin
     out
 }
 
-/// Verdicts and stances that a reader must not take for consent.
+/// The words for verdicts and stances that a reader must not take for consent.
 const SILENT: [&str; 2] = [verdict_words(v1::Verdict::Unopposed), stance_words(v1::Stance::NoStatedObjection)];
 
 /// The table of changed stances and red lines: one row per change, with the proposals in whose evaluation it occurs.

@@ -32,7 +32,9 @@ pub(super) struct Proposal {
     pub(super) red_lines: Vec<Pair<Finding>>,
 }
 
-/// A party or red line in the answers of both versions; `None` if a version has no such part.
+/// A party or red line, as it was evaluated with each version.
+///
+/// `before` or `after` is `None` if that version does not have the party or red line.
 pub(super) struct Pair<T> {
     pub(super) id: String,
     pub(super) before: Option<T>,
@@ -52,18 +54,18 @@ pub(super) type Verdict = Outlook;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) status: &'static str,
-    /// The firmness of a crossing; empty for any other status.
+    /// The firmness of a certain or possible crossing; empty for any other status.
     pub(super) firmness: &'static str,
     pub(super) firmness_at_worst: &'static str,
 }
 
-/// The parts that are compared of the evaluation of one proposal with one version.
+/// The evaluation of one proposal with one version, reduced to the parts that are compared.
 struct Answer {
     verdict: Verdict,
     /// Ids in the order of the scenario.
     parties: Vec<String>,
     stances: HashMap<String, Outlook>,
-    /// Findings by the id of the red line, only for those crossed, undetermined or not held.
+    /// Findings by the id of the red line. Only crossed and undetermined red lines have one.
     notable: BTreeMap<String, Finding>,
 }
 

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The text that a log has in place of a masked value, which the operator of the server chose not to log.
 const MASKED: &str = "masked";
-/// Maximum number of characters of a text from a log that are shown.
+/// Number of characters after which a text from a log is cut off when it is shown.
 const MAX_SHOWN: usize = 80;
 
 /// The parts of an evaluation that a replay compares.
@@ -69,7 +69,7 @@ impl SkipReason {
     }
 }
 
-/// The lines that are not replayed for one reason.
+/// The lines that share one reason for which they are not replayed.
 #[derive(Clone, Debug)]
 pub(super) struct SkippedLines {
     pub(super) count: u64,

@@ -18,9 +18,9 @@ use std::sync::{Arc, Mutex};
 
 /// Number of decisions between two updates of the totals in the progress display.
 const MESSAGE_EVERY: u64 = 500;
-/// Values of `google.rpc.Code` that end the replay, because they do not depend on the request.
+/// Values of `google.rpc.Code` for refusals that end the replay, because their cause is not the request.
 ///
-/// They are cancelled, deadline exceeded, unavailable and unauthenticated. None of them means that a decision has
+/// They stand for cancelled, deadline exceeded, unavailable and unauthenticated. None of them means that a decision has
 /// changed.
 const NOT_OF_THE_REQUEST: [i32; 4] = [1, 4, 14, 16];
 

@@ -20,7 +20,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Seek, 
 use std::path::Path;
 
 const WRITE_BYTES: usize = 64 * 1024;
-/// Number of bytes at the start of an answer in which its id is searched. No id is longer, even with JSON escapes.
+/// Number of bytes at the start of an answer that are searched for its id. No id is longer, even with JSON escapes.
 const HEAD_BYTES: usize = 4 * 1024;
 /// Number of answers between two updates of the verdicts in the progress display.
 const MESSAGE_EVERY: u64 = 500;
@@ -173,9 +173,9 @@ impl Sink for Output {
     }
 }
 
-/// Counts the complete lines of a file of answers, and checks each against the input line in its place.
+/// Counts the complete lines of a file of answers, and checks that each may answer the input line in the same place.
 ///
-/// Returns their number and the offset of their end. Anything after that is a line that was cut off.
+/// Returns the number of complete lines and the offset of their end. Anything after that is a line that was cut off.
 fn skip_answered(file: &File, name: &str, input: &mut LineReader) -> Result<(u64, u64)> {
     let mut lines = BufReader::with_capacity(WRITE_BYTES, file);
     let (mut answered, mut end) = (0, 0);

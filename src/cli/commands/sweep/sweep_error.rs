@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 /// Why a sweep ended before its last line.
 #[derive(Debug)]
 pub(super) enum SweepError {
-    /// The program that reads standard output has closed it, as `head` does, which is not a failure.
+    /// The program that reads standard output has closed it, as `head` does. This is not a failure.
     ReaderGone,
     Failed(Error),
 }

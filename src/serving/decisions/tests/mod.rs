@@ -49,7 +49,7 @@ fn offer(log: &DecisionLog, number: usize) {
     log.offer(move || json!({"time": "2026-11-23T12:00:00.123456Z", "request_id": number}));
 }
 
-/// Waits until `lines` lines are accounted for.
+/// Waits until `lines` lines are counted as written, dropped or failed.
 fn settle(log: &DecisionLog, lines: u64) {
     let begun = Instant::now();
     let accounted = || {

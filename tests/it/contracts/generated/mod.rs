@@ -10,9 +10,10 @@ use styles::{block, inline};
 /// The style in which a file is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Lists and maps in brackets, unquoted words, and decimals without superfluous digits.
+    /// This style writes lists and maps in brackets, words without quotes, and decimals without superfluous digits.
     Plain,
-    /// A line for each value, other orders of keys, quotes, comments, and decimals such as `0.50` and `.5`.
+    /// This style writes each value on its own line, keys in other orders, quotes, comments, and decimals such as
+    /// `0.50` and `.5`.
     Ornate,
 }
 
@@ -55,7 +56,7 @@ impl Chance {
         &all[self.below(all.len())]
     }
 
-    /// At least one of the elements, in their order.
+    /// A random choice of at least one of the elements, in their order.
     fn some<T: Clone>(&mut self, all: &[T]) -> Vec<T> {
         let mut some: Vec<T> = all.iter().filter(|_| self.holds(2)).cloned().collect();
         if some.is_empty() {
@@ -85,7 +86,7 @@ fn day(chance: &mut Chance) -> String {
     format!("2025-{:02}-{:02}", chance.between(1, 12), chance.between(1, 28))
 }
 
-/// The domain of an issue or circumstance.
+/// The domain of an issue or circumstance, which is the set of its possible values.
 #[derive(Clone)]
 enum Domain {
     Flag,
@@ -153,7 +154,7 @@ impl Domain {
     }
 }
 
-/// One or two conditions on different inputs, which therefore cannot contradict each other.
+/// One condition, or two that are joined. The two test different inputs, so they cannot contradict each other.
 fn condition(inputs: &[(String, Domain)], chance: &mut Chance) -> Node {
     let (first, second) = (chance.below(inputs.len()), chance.below(inputs.len()));
     let mut condition = |at: usize| inputs[at].1.condition(&inputs[at].0, chance);

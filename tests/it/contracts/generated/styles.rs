@@ -33,7 +33,7 @@ fn padded(hundredths: i64) -> String {
     format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
 }
 
-/// The same number as [`shortest`] writes, in one of five other ways.
+/// Writes the number that [`shortest`] also writes, but in one of five other ways.
 fn ornate(hundredths: i64) -> String {
     let padded = padded(hundredths);
     match hundredths.rem_euclid(5) {
@@ -99,7 +99,8 @@ fn below(node: &Node, depth: usize, out: &mut String) {
     }
 }
 
-/// Whether the order of a map's keys is part of its content, as for a proposal's terms and for the values of options.
+/// Whether the order of a map's keys is part of its content. This is so for the terms of a proposal and for a map that
+/// gives each option a value.
 fn is_ordered(entries: &[(String, Node)]) -> bool {
     entries.iter().all(|(key, _)| ["issue_", "option", "true", "false"].iter().any(|begin| key.starts_with(begin)))
 }

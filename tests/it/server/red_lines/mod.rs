@@ -60,7 +60,7 @@ async fn evaluate(client: &mut Client, request: v1::EvaluateProposalRequest) -> 
     client.evaluate_proposal(request).await.unwrap().into_inner().evaluation.unwrap()
 }
 
-/// The code, the reason, and the violations of a rejected call.
+/// The status code, the reason and the violations (field and description) of a rejected call.
 fn refused(status: &Status) -> (Code, String, Vec<(String, String)>) {
     let details = status.get_error_details();
     let info = details.error_info().unwrap();

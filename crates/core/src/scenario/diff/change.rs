@@ -44,14 +44,14 @@ pub enum What {
     Added(Part),
     /// Only the first scenario has the part.
     Removed(Part),
-    /// A word or a few words changed; empty means absent.
+    /// A field of one or a few words changed; empty content means that the field is absent.
     Word {
         /// The content in the first scenario.
         before: String,
         /// The content in the second scenario.
         after: String,
     },
-    /// A text for people changed; empty means absent.
+    /// A field with a text for people changed; empty content means that the field is absent.
     Text {
         /// The content in the first scenario.
         before: String,

@@ -53,7 +53,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Compares two lists of parts. `field` is the key of the list within its part, if it is within a part.
+    /// Compares two lists of parts. `field` is the key of the list if the list is a field of a part.
     fn parts(&mut self, list: &'static str, field: Option<&'static str>, before: &[Part], after: &[Part]) {
         let partners = if list == "evidence" { by_similarity(before, after) } else { by_id(before, after) };
         for (theirs, partner) in after.iter().zip(&partners) {
@@ -162,7 +162,7 @@ fn parts(content: Option<&Content>) -> &[Part] {
     if let Some(Content::Parts(parts)) = content { parts } else { &[] }
 }
 
-/// Splits entries into those that `others` lacks and those that both have, each in order.
+/// Splits entries into those that `others` lacks and those that both lists have. Both results keep the order.
 ///
 /// Duplicates count separately.
 fn split(entries: &[String], others: &[String]) -> (Vec<String>, Vec<String>) {

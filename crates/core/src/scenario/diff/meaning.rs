@@ -16,7 +16,7 @@ use detente_condition::{Atom, Decision, Domain, EntryIndex, Formula, InputIndex,
 /// It is a fraction of the budget for loading a condition, because every condition of a large file may have changed.
 const MAX_STEPS: u64 = WorkBudget::MAX_STEPS / 8;
 
-/// A formula with its scenario, to which the positions of inputs refer.
+/// A formula, and the scenario to which the positions of its inputs refer.
 #[derive(Clone, Copy)]
 pub(super) struct ScenarioFormula<'a> {
     pub(super) scenario: &'a Scenario,

@@ -20,7 +20,7 @@ use super::model::Scenario;
 
 /// Returns all differences between two scenarios, in the order of the file format.
 ///
-/// The result is empty exactly if both scenarios have the same revision, so that formatting makes no difference.
+/// The result is empty exactly if both scenarios have the same revision. Formatting therefore makes no difference.
 pub fn diff(before: &Scenario, after: &Scenario) -> Vec<Change> {
     compare::scenarios(before, after)
 }

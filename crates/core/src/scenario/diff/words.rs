@@ -70,7 +70,7 @@ pub(super) fn answer(domain: &Domain, answer: &Answer) -> String {
 
 /// Writes a ranking as its key, `order` or `values`, and a list of entries.
 ///
-/// A whole order is one entry, because it is one statement; each number is an entry.
+/// An order is written as a single entry, because it is one statement. For `values`, each number is an entry.
 pub(super) fn ranking(domain: &Domain, ranking: &Ranking) -> (&'static str, Vec<String>) {
     match ranking {
         Ranking::Ordinal(order) => {

@@ -15,7 +15,7 @@ use detente_condition::{ConditionErrorKind, Decision, Formula, Space, WorkBudget
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
-/// The parts of a scenario that have conditions, compiled.
+/// The parts of a scenario that have conditions, with the conditions compiled.
 pub(super) struct CompiledParts {
     pub(super) red_lines: IndexVec<RedLineIndex, RedLine>,
     pub(super) constraints: IndexVec<ConstraintIndex, Constraint>,
@@ -42,7 +42,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Builds the space of all conditions that could be read: the values of each input that they can distinguish.
+    /// Builds the space of all conditions that could be read: for each input, the values that these conditions can
+    /// distinguish.
     pub(super) fn space(
         &mut self,
         drafts: &Drafts,
@@ -174,7 +175,8 @@ impl Resolver<'_> {
 
     /// Compiles a condition, and reports one that is never or always true.
     ///
-    /// `effect` is the kind of part that has the condition, and the state of the part if the condition is true.
+    /// `effect` is the kind of part that has the condition, and the state of the part if the condition is true; for
+    /// example, `("constraint", "broken")`.
     fn condition(
         &mut self,
         draft: &DraftCondition,

@@ -86,7 +86,7 @@ impl Resolver<'_> {
         Some(span)
     }
 
-    /// Reads evidence, and reports a list without any piece.
+    /// Reads evidence, and reports an empty list.
     pub(super) fn evidence(&mut self, entries: Option<At<Vec<EvidenceEntry>>>, what: &str) -> Vec<Evidence> {
         let Some(entries) = entries else { return Vec::new() };
         if entries.value.is_empty() && !self.faults.any_within(entries.place) {

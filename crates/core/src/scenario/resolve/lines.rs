@@ -215,8 +215,8 @@ impl Resolver<'_> {
 
 /// Removes line breaks and indentation from the text of a condition, so that reformatting a file keeps its revision.
 ///
-/// White space becomes one blank, except within quotes. A text with a comment (`//`) is only trimmed, because the end
-/// of the line ends the comment.
+/// Each run of white space becomes one blank, except within quotes. A text with a comment (`//`) is only trimmed,
+/// because the end of the line ends the comment.
 fn on_one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut quote = None;

@@ -15,7 +15,8 @@ pub(super) struct Names<I> {
 }
 
 impl<I: Copy> Names<I> {
-    /// Creates an empty map for the ids of the items of the given top-level lists.
+    /// Creates an empty map, to which the ids of the items in `lists` are added later. `lists` are the keys of
+    /// top-level lists.
     pub(super) fn of_lists(root: &Node, known_keys: &[&str], lists: &[&str]) -> Self {
         Self { positions: BTreeMap::new(), unread: Unread::of(root, known_keys, lists) }
     }
@@ -32,7 +33,7 @@ impl<I: Copy> Names<I> {
         }
     }
 
-    /// Removes the ids that could be read from the unread ones. Call it after all ids are added.
+    /// Deletes, from the unread ids, every id that was read after all. Call it after all ids are added.
     pub(super) fn settle(&mut self) {
         self.unread.misspelt.retain(|id| !self.positions.contains_key(id));
     }

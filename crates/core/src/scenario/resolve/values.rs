@@ -177,7 +177,7 @@ pub(crate) fn answers_of_map(
 
 /// Reads a map from the ids of issues, or of circumstances, to answers.
 ///
-/// Adds no fault for an id in `unread`, whose part could not be read, because that has been reported.
+/// Adds no fault for an id in `unread`: its part could not be read, and that has already been reported.
 pub(crate) fn answers(
     inputs: &[Input],
     first: usize,

@@ -77,10 +77,10 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the sets of other waivers that are in force together with a waiver and lower at least as far.
+    /// Returns sets of other waivers that are in force together with a waiver and lower a crossing at least as far.
     ///
-    /// There is one set for each range of days on which the waiver can apply, without duplicates, the smallest set
-    /// first.
+    /// There is one set for each range of days on which the waiver can apply. Equal sets are returned once, and smaller
+    /// sets come first.
     fn rivals(&self, position: usize, waivers: &[ReadableWaiver], line: &[Span]) -> Vec<Vec<usize>> {
         let Some(waiver) = waivers.get(position) else { return Vec::new() };
         let spans = line.iter().chain(waivers.iter().flat_map(|waiver| &waiver.draft.held));

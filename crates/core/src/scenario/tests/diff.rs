@@ -48,7 +48,7 @@ fn lines(before: &Scenario, after: &Scenario) -> Vec<String> {
     diff(before, after).iter().map(line).collect()
 }
 
-/// Returns the same change for the opposite direction of the diff.
+/// Returns the same change as a diff in the opposite direction would report it.
 fn mirrored(change: Change) -> Change {
     use crate::scenario::diff::Meaning;
     let what = match change.what {

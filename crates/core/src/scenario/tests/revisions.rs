@@ -25,7 +25,8 @@ fn formatting_comments_and_the_order_of_keys_do_not_change_the_revision() {
     assert_eq!(revision(GOOD).len(), 32);
 }
 
-/// Edits of single fields of the good file, each of which changes the content: a passage and its replacement.
+/// Edits of single fields of the good file, each of which changes the content. An edit is a passage and its
+/// replacement.
 pub(super) const EDITS: &[(&str, &str)] = &[
     ("scenario: water", "scenario: waters"),
     ("title: Water\n", "title: Waters\n"),

@@ -198,7 +198,7 @@ pub(crate) struct Limits {
         value_parser = small_count(1, 10_000))]
     pub(crate) max_streams: u32,
 
-    /// Total size of the headers of one call.
+    /// Largest total size of the headers of one call.
     ///
     /// The default leaves room for a JSON Web Token of 8 KiB, the longest that the server accepts.
     #[arg(long, env = "DETENTE_MAX_HEADER_BYTES", value_name = "SIZE", default_value = "16KiB",
@@ -236,7 +236,7 @@ pub(crate) struct Limits {
     pub(crate) stream_idle: Duration,
 
     /// Number of calls, and of messages of streams, that are processed at a time over all connections; further ones are
-    /// rejected at once.
+    /// rejected immediately.
     ///
     /// Beyond this number, waiting would only increase the latency of all calls.
     #[arg(long, env = "DETENTE_MAX_CALLS", value_name = "COUNT", default_value_t = 1024,
@@ -252,7 +252,8 @@ pub(crate) struct Limits {
         value_parser = small_count(0, 10_000_000))]
     pub(crate) caller_rate: u32,
 
-    /// Burst size: requests that a caller may make at once after a pause. `0` allows the requests of one second.
+    /// Burst size: requests that a caller may make at once after a pause. `0` allows as many as `--caller-rate` allows
+    /// in one second.
     ///
     /// A batch or comparison larger than the burst is always rejected; 1000 admits the largest batch.
     #[arg(long, env = "DETENTE_CALLER_BURST", value_name = "COUNT", default_value_t = 0,
@@ -327,7 +328,7 @@ pub(crate) struct Observability {
     #[arg(long, env = "DETENTE_OTLP_INTERVAL", value_name = "DURATION", default_value = "30s", value_parser = long_duration)]
     pub(crate) otlp_interval: Duration,
 
-    /// Share of calls that are traced, among calls whose callers do not decide it (W3C `traceparent`).
+    /// Share of calls that are traced, among calls whose callers do not say whether to trace them (W3C `traceparent`).
     #[arg(long, env = "DETENTE_TRACE_SAMPLE", value_name = "SHARE", default_value = "1", value_parser = share)]
     pub(crate) trace_sample: f64,
 
