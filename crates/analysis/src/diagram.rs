@@ -19,11 +19,11 @@ use std::collections::HashMap;
 /// The meaning of a coordinate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum CoordinateKind {
-    /// The options or intervals of an input.
+    /// An input with options or intervals. The coordinate's value is the position of one of them.
     Values(InputIndex),
-    /// One member of an input: 0 is out, 1 is in.
+    /// One member of an input, given by its position. The coordinate's value is 1 if the member is in, otherwise 0.
     Member(InputIndex, u8),
-    /// Whether a red line that counts for the question binds: 1 if it binds.
+    /// A red line that counts for the question. The coordinate's value is 1 if the red line binds, otherwise 0.
     Binding(CountedLineIndex),
 }
 

@@ -48,13 +48,16 @@ pub(crate) fn comparison_text(response: &v1::CompareProposalsResponse) -> String
     }
     if !silent.is_empty() {
         let parties: Vec<String> = silent.iter().map(|party| party.party.clone()).collect();
-        let text = format!("No stated objection to any proposal from {}. That is not consent.", list(&parties));
+        let text = format!(
+            "Parties without a stated objection to any of these proposals: {}. That is not consent.",
+            list(&parties)
+        );
         out.push('\n');
         out += &wrapped(&text, 0);
     }
     out.push('\n');
     if response.differences.is_empty() {
-        out += "No red line differs between these proposals.\n";
+        out += "The findings are the same for all these proposals.\n";
     } else {
         out += &grids.findings.text("RED LINE", grids.widths());
         let used = |mark: char, key: &'static str| if grids.findings.has(mark) { key } else { "" };

@@ -139,7 +139,7 @@ fn a_comparison_has_a_column_for_each_proposal() {
     assert!(two.contains("\nPARTY                   jeddah-ceasefire           european-force\n"), "{two}");
     assert!(two.contains("\n  ru-no-nato-forces     clear                      crossed (absolute)\n"), "{two}");
     let same = prints(&["compare", "jeddah-ceasefire", "jeddah-ceasefire"]);
-    assert!(same.contains("No red line differs between these proposals.\n"), "{same}");
+    assert!(same.contains("The findings are the same for all these proposals.\n"), "{same}");
     let past = prints(&["compare", "jeddah-ceasefire", "strong-army", "--as-of", "2024-06-30"]);
     assert!(past.starts_with("2 proposals on 2024-06-30\n"), "{past}");
     let (code, stderr) = refuses(&["compare", "jedda-ceasefire"]);

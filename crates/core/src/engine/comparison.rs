@@ -36,7 +36,7 @@ impl From<&Finding> for FindingOutline {
 /// A red line that differs between two evaluations of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FindingChange {
-    /// The position of the red line; hypothetical red lines follow those of the scenario.
+    /// The position of the red line in the scenario; hypothetical red lines come after the scenario's own.
     pub red_line: RedLineIndex,
     /// The outline of the finding in the earlier evaluation.
     pub before: FindingOutline,

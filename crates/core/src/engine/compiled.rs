@@ -57,7 +57,7 @@ pub struct Compiled {
 /// In all other cases with a crossing, a waiver lowers the crossing below the given firmness.
 #[derive(Clone, Copy, Debug)]
 pub struct Counted<'a> {
-    /// The position of the red line; hypothetical red lines follow those of the scenario.
+    /// The position of the red line in the scenario; hypothetical red lines come after the scenario's own.
     pub index: RedLineIndex,
     /// The red line.
     pub red_line: &'a RedLine,

@@ -45,7 +45,7 @@ pub enum Certainty {
 /// What an evaluation found out about one red line.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The position of the red line; hypothetical red lines follow those of the scenario.
+    /// The position of the red line in the scenario; hypothetical red lines come after the scenario's own.
     pub red_line: RedLineIndex,
     /// The status of the red line under the proposal.
     pub status: Status,

@@ -19,6 +19,6 @@ pub(super) struct Difference<'a> {
     pub(super) is: &'a EvaluationSummary,
     pub(super) newly_crossed: Vec<(&'a str, v1::Firmness)>,
     pub(super) no_longer_crossed: Vec<(&'a str, v1::Firmness)>,
-    /// Red lines that are still crossed, with their firmness in the log and now.
+    /// Red lines that are still crossed, but with a different firmness: the one in the log, and the one now.
     pub(super) other_firmness: Vec<(&'a str, v1::Firmness, v1::Firmness)>,
 }

@@ -142,7 +142,7 @@ fn rotated_files_are_bounded_and_a_long_line_has_its_own_file() {
     let folder = Folder::new("kept");
     let log = |max_bytes, keep| LogFile::open(&folder.log(), max_bytes, keep, Script::default().writer()).unwrap();
     let mut file = log(40, 2);
-    // Two lines of 17 bytes fit.
+    // A file of this size has room for two lines of 17 bytes.
     assert_eq!(file.write_batch(&batch(1..8)).written, 7);
     assert_eq!(everything(&folder.log()), [3, 4, 5, 6, 7]);
     assert!(!numbered(&folder.log(), 3).exists());

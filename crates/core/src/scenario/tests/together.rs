@@ -66,7 +66,7 @@ fn all_faults_are_reported_in_order() {
 
 #[test]
 fn an_unreadable_part_causes_no_further_faults() {
-    // Other parts of the file use each of these parts, so that an unreadable one could cause further faults.
+    // Other parts of the file use each of these parts, so an unreadable one could cause further faults.
     for (from, to) in [
         ("id: release, title", "id: Release, title"),
         ("id: release, title", "id: 4, title"),
