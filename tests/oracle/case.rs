@@ -350,7 +350,8 @@ fn preferences(world: &World, choices: &mut Choices, sparse: usize) -> Vec<Prefe
                 Ranking::Order(order)
             }
             _ => {
-                // The preference for a quantity changes at some of its numbers only.
+                // A quantity has many numbers. The preference changes at about one in three of them, so that neighbouring
+                // numbers are often equally good.
                 let changes = if matches!(input.kind, super::world::Kind::Quantity(..)) { 3 } else { 1 };
                 let mut last = 0;
                 let mut tenths = |choices: &mut Choices| {

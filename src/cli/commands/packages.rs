@@ -194,7 +194,10 @@ impl SearchResult {
             for (name, solutions) in [("Nash", &bargaining.nash), ("Kalai-Smorodinsky", &bargaining.kalai_smorodinsky)]
             {
                 if solutions.is_empty() {
-                    out += &wrapped(&format!("{name}: no package gives every party what it has without a deal."), 0);
+                    out += &wrapped(
+                        &format!("{name}: no package gives every party at least what that party has without a deal."),
+                        0,
+                    );
                     continue;
                 }
                 out += &format!("{HEAD}{name}{HEAD:#}\n");

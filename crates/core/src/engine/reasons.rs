@@ -42,8 +42,7 @@ impl<T> Lists<T> {
 
     /// Iterates over a range of the lists.
     pub(super) fn range(&self, range: &Range<u32>) -> impl ExactSizeIterator<Item = &[T]> {
-        // Map through `usize`, because the length of a `Range<u32>` need not fit into `usize` on 16-bit targets.
-        (range.start as usize..range.end as usize).map(|index| self.get(u32::try_from(index).unwrap_or(u32::MAX)))
+        range.clone().map(|index| self.get(index))
     }
 }
 

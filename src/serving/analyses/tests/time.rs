@@ -38,7 +38,7 @@ fn a_computation_continues_until_the_latest_stop_of_its_waiters() {
     assert!(!waiters.leave(third));
     assert_eq!(waiters.stopped(now + 19 * MS), None);
     assert_eq!(waiters.stopped(now + 20 * MS), Some(Stop::Deadline));
-    // The reason to stop never changes, and no waiter can join.
+    // Once the computation is stopped, the reason never changes, and no waiter can join.
     assert_eq!(waiters.stopped(now), Some(Stop::Deadline));
     assert_eq!(waiters.join(now + 60 * MS), None);
     assert!(!waiters.leave(first));

@@ -115,8 +115,8 @@ fn constraint(constraint: &Constraint) -> Part {
 }
 
 fn condition(field: &'static str, key: &'static str, condition: &Condition, formula: Formula) -> Field {
-    // The formula is a separate argument, because the formula of a red line says when the red line is crossed. For
-    // `requires`, it is the opposite of the condition.
+    // The formula is a separate argument, because the formula of a red line says when the red line is crossed: for
+    // `requires`, that is the opposite of the written condition.
     let Condition { text, formula: _, decision: _ } = condition;
     Field { key: field, content: Content::Condition { stated: Stated { key, text: text.clone() }, formula } }
 }
