@@ -31,7 +31,7 @@ pub(super) struct Text {
     /// Whether the string is written in the condition, and is not an element of a group or of a set of members.
     ///
     /// A written string that is not an option or member of the tested input is an error. An id that the tested input
-    /// does not have is no error in a group, because a group may serve several inputs.
+    /// does not have is allowed in a group, because a group may serve several inputs.
     pub(super) literal: bool,
 }
 

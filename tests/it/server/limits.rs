@@ -155,9 +155,13 @@ async fn a_batch_counts_each_of_its_requests_against_the_quota() {
         let requests = vec![proposal(); count];
         frame(&BatchEvaluateProposalsRequest { requests, ..BatchEvaluateProposalsRequest::default() }.encode_to_vec())
     };
-    let beyond = client.call(BATCH, &[], batch(12)).await;
-    assert_eq!((beyond.code(), reason(&beyond).as_str()), (Code::ResourceExhausted, "QUOTA_EXCEEDED"));
-    assert!(beyond.status().get_details_retry_info().is_none(), "a batch above the burst can never be retried");
+    for count in [11, 12] {
+        let beyond = client.call(BATCH, &[], batch(count)).await;
+        assert_eq!((beyond.code(), reason(&beyond).as_str()), (Code::ResourceExhausted, "QUOTA_EXCEEDED"), "{count}");
+        let status = beyond.status();
+        assert!(status.get_details_retry_info().is_none(), "a batch of {count} can never be admitted");
+        assert_eq!(status.get_details_error_info().unwrap().metadata["asked"], count.to_string());
+    }
     assert_eq!(client.call(BATCH, &[], batch(8)).await.code(), Code::Ok);
     assert_eq!(client.call(BATCH, &[], batch(8)).await.code(), Code::ResourceExhausted);
 }
