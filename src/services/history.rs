@@ -76,7 +76,9 @@ impl RedLines {
     }
 }
 
-/// Returns the request for one day of a history, which the decision log records for each span.
+/// Converts the request for a history to a request for the evaluation of the proposal, without a day.
+///
+/// The decision log records one such request for each span; the calling code sets its `as_of` to the span's first day.
 fn request_for_a_day(request: &v1::EvaluateHistoryRequest) -> v1::EvaluateProposalRequest {
     use evaluate_proposal_request::Subject;
     v1::EvaluateProposalRequest {

@@ -24,6 +24,6 @@ pub struct Options {
     pub id: Option<String>,
     /// The one day that the scenario covers.
     pub date: Date,
-    /// The rule for the numbers of preferences.
+    /// The rule by which weights and evaluations become the numbers of preferences.
     pub convention: Convention,
 }

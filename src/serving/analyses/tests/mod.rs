@@ -78,7 +78,7 @@ async fn a_question_beyond_the_running_and_waiting_limits_is_rejected() {
     let counted = counts(&analyses);
     assert_eq!((counted.running, counted.waiting, counted.refused), (2, 2, 0));
     assert_eq!(analyses.ask(key(5), None, |_| 5).unwrap_err(), WorkersError::Busy);
-    // A waiter that joins takes no slot.
+    // A caller whose question is already in flight joins it, and is accepted although the queue is full.
     let mut joined = analyses.ask(key(4), None, |_| 44).unwrap();
     let counted = counts(&analyses);
     assert_eq!((counted.running, counted.waiting, counted.refused, counted.shared), (2, 2, 1, 1));

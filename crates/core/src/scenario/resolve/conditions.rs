@@ -208,7 +208,8 @@ impl Resolver<'_> {
             changes.chain(defaults).flatten().filter(|day| covers.contains(*day) && *day > covers.first()).collect();
         if days.len() + 1 > MAX_EDITIONS {
             let message = format!(
-                "there are {} editions (ranges of days without a change); the limit is {MAX_EDITIONS}",
+                "the dates of red lines, waivers and values divide the covered days into {} ranges; the limit is \
+                 {MAX_EDITIONS}",
                 days.len() + 1
             );
             self.faults.add(place, message);

@@ -93,7 +93,7 @@ fn numbers_of_dated_values_and_editions_are_limited() {
         wide(edited("issues:\n", &text))
     };
     accepted(&flags(limits::MAX_EDITIONS - 4));
-    rejected(&flags(limits::MAX_EDITIONS - 3), "there are 1001 editions");
+    rejected(&flags(limits::MAX_EDITIONS - 3), "divide the covered days into 1001 ranges");
 }
 
 #[test]
