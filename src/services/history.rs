@@ -45,7 +45,7 @@ impl RedLines {
         let compiled = self.scenario_of_subject(&request.scenario, subject, &request.revision)?;
         let (question, days) = read(&compiled, request, subject)?;
         let supposed = question.supposition.supposed.as_ref();
-        let mut day_request = request_for_a_day(request);
+        let mut day_request = to_evaluation_request(request);
         let mut bytes = AROUND_ANSWER;
         let mut spans = Vec::new();
         let mut decisions = Vec::new();
@@ -79,7 +79,7 @@ impl RedLines {
 /// Converts the request for a history to a request for the evaluation of the proposal, without a day.
 ///
 /// The decision log records one such request for each span; the calling code sets its `as_of` to the span's first day.
-fn request_for_a_day(request: &v1::EvaluateHistoryRequest) -> v1::EvaluateProposalRequest {
+fn to_evaluation_request(request: &v1::EvaluateHistoryRequest) -> v1::EvaluateProposalRequest {
     use evaluate_proposal_request::Subject;
     v1::EvaluateProposalRequest {
         scenario: request.scenario.clone(),

@@ -1,4 +1,4 @@
-//! What the server keeps and runs to answer requests: scenarios, the cache of answers, threads and the decision log.
+//! The state and the threads with which the server answers requests.
 //!
 //! Owns the scenario files and the store of their revisions (versions), the reloads of files, the cache of answers, the
 //! threads for analyses (searches that take up to seconds) and other long work, and the decision log, which records

@@ -42,7 +42,7 @@ pub enum Certainty {
     Possible,
 }
 
-/// What an evaluation found out about one red line.
+/// The result of an evaluation for one red line.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The position of the red line in the scenario; hypothetical red lines come after the scenario's own.

@@ -11,7 +11,7 @@ use crate::scenario::record::{At, SingleLine, Snake, Text};
 use detente_condition::{InputIndex, Vocabulary};
 use jiff::civil::Date;
 
-/// What a name stands for, in the namespace that issues, circumstances (both are inputs) and groups share.
+/// The meaning of a name, in the namespace that issues, circumstances (both are inputs) and groups share.
 #[derive(Clone, Copy)]
 pub(super) enum InputOrGroup {
     Input(InputIndex),
