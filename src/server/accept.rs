@@ -13,12 +13,14 @@ use crate::server::gates::Gates;
 use crate::server::health::Readiness;
 use crate::server::settings::Settings;
 use crate::shutdown::DrainOutcome;
+use crate::transport::call::StallLimit;
 use crate::transport::connection::{self, ConnectionConfig};
+use crate::transport::http2::http2;
+use crate::transport::request_body::RequestBody;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -59,7 +61,7 @@ pub async fn serve_routes<S, B>(
     stop: impl Future<Output = ()>,
 ) -> DrainOutcome
 where
-    S: Service<Request<receive::TimedBody<Incoming>>, Response = Response<B>, Error = Infallible>
+    S: Service<Request<receive::TimedBody<RequestBody>>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -79,8 +81,9 @@ where
         .layer(MirrorEncodingLayer)
         .service(service.map_request(move |request| receive::with_time_limit(request, receive)));
     let (close, closing) = watch::channel(false);
-    let http2 = connection::http2(&settings.connection, stalled);
-    let config = ConnectionConfig { http2, limits: settings.connection, tls, closing };
+    let stall = StallLimit { time: settings.connection.stall, resets: stalled };
+    let http2 = http2(&settings.connection);
+    let config = ConnectionConfig { http2, stall, limits: settings.connection, tls, closing };
     let mut connections = JoinSet::new();
     let (mut is_full, mut warned_at) = (false, None::<Instant>);
     let mut stop = pin!(async {

@@ -7,64 +7,35 @@
 //! maximum age at the same time; and its handling of `grpc-timeout` (see [`crate::middleware::deadline`]) cannot be
 //! turned off. hyper's server, which tonic uses too, has none of these faults.
 
-use crate::middleware::connection_context::{Peer, StreamLimit};
-use crate::middleware::response_budget::ConnectionBudget;
+use crate::middleware::connection_context::Peer;
+use crate::transport::call::StallLimit;
 use crate::transport::client_certificate::ClientCertificate;
+use crate::transport::http2::{CloseReason, serve_calls};
 use crate::transport::preface::{NOT_HTTP1, PrefixedStream, Protocol, detect_protocol};
-use crate::transport::stall_guard::{PollTracked, StallGuard};
+use crate::transport::request_body::RequestBody;
 use crate::transport::tls::Tls;
-use crate::transport::write_buffer::WriteBuffer;
 use bytes::Bytes;
-use futures_util::future::OptionFuture;
+use h2::server::Builder;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http2::Builder;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
-use std::iter::successors;
 use std::net::IpAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::task::Poll;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{error::Elapsed, sleep, timeout};
+use tokio::time::{error::Elapsed, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tower::{Service, ServiceExt};
+use tower::Service;
 use tracing::debug;
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::connection";
-
-/// Streams that a client may reset before the server accepts them; one more closes the connection.
-const MAX_PENDING_RESETS: usize = 20;
-/// Streams that the server may reset because of client errors; one more closes the connection.
-const MAX_ERROR_RESETS: usize = 1024;
-/// Bytes that a client may send on one stream before the server has read them.
-///
-/// For each DATA frame below 256 bytes that waits to be read, h2 counts the bytes by which the frame falls short of
-/// 256. If the sum of these bytes exceeds half of the connection's window, h2 closes the connection (GOAWAY,
-/// `too_many_data_frames`), which ends every other call on it. A stream of evaluations is read no faster than it is
-/// answered, so its window is often full of small frames. The windows and the number of streams of evaluations
-/// ([`MAX_STREAMS_OF_EVALUATIONS`](crate::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS)) are therefore
-/// set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the window.
-const STREAM_WINDOW: u32 = 64 * 1024;
-/// Bytes that a client may send on all streams of a connection before the server has read them.
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-/// Bytes that one stream may buffer while its client does not read.
-const MAX_SEND_BUFFER: usize = 256 * 1024;
-/// Time that open calls have to finish after the client's certificate has become invalid.
-const CERTIFICATE_GRACE: Duration = Duration::from_secs(10);
 
 /// Limits of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,73 +101,11 @@ impl ConnectionError {
     }
 }
 
-/// Why a connection that could carry calls has closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CloseReason {
-    /// The client closed the connection.
-    Left,
-    /// The connection reached its maximum age.
-    Age,
-    /// The client's certificate has expired, or its authority is no longer trusted.
-    Certificate,
-    /// The server is draining: it is shutting down.
-    Drain,
-    /// The client did not answer a keepalive ping.
-    Keepalive,
-    /// The client sent too many resets, pings, settings or empty frames.
-    Flood,
-    /// The connection failed, or the client violated HTTP/2.
-    Broken,
-}
-
-impl CloseReason {
-    /// The value of the `reason` label in metrics.
-    pub(crate) fn reason(self) -> &'static str {
-        match self {
-            CloseReason::Left => "left",
-            CloseReason::Age => "age",
-            CloseReason::Certificate => "certificate",
-            CloseReason::Drain => "drain",
-            CloseReason::Keepalive => "keepalive",
-            CloseReason::Flood => "flood",
-            CloseReason::Broken => "broken",
-        }
-    }
-
-    fn from_error(error: &(dyn Error + Send + Sync + 'static)) -> Self {
-        if error.downcast_ref().is_some_and(hyper::Error::is_timeout) {
-            return CloseReason::Keepalive;
-        }
-        let causes = successors(Some(error as &(dyn Error + 'static)), |error| (*error).source());
-        let reason = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>()?.reason()).next();
-        if reason == Some(h2::Reason::ENHANCE_YOUR_CALM) { CloseReason::Flood } else { CloseReason::Broken }
-    }
-}
-
-/// Configures HTTP/2 with the limits of this server.
-///
-/// `stalled` counts the calls that were reset because their answers were left unread.
-pub(crate) fn http2(limits: &ConnectionLimits, stalled: Arc<AtomicU64>) -> Builder<StallGuard> {
-    let mut http2 = Builder::new(StallGuard { stall: limits.stall, stalled });
-    http2
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.max_streams)
-        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-        .max_local_error_reset_streams(MAX_ERROR_RESETS)
-        .max_header_list_size(limits.max_header_bytes)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(MAX_SEND_BUFFER)
-        .keep_alive_interval(limits.keepalive_interval)
-        .keep_alive_timeout(limits.keepalive_timeout)
-        .auto_date_header(false);
-    http2
-}
-
 /// Configuration shared by all connections of a listener.
 #[derive(Clone)]
 pub(crate) struct ConnectionConfig {
-    pub(crate) http2: Builder<StallGuard>,
+    pub(crate) http2: Builder,
+    pub(crate) stall: StallLimit,
     pub(crate) limits: ConnectionLimits,
     pub(crate) tls: Option<Tls>,
     /// Becomes true when connections must close because the server is draining (shutting down).
@@ -222,7 +131,7 @@ pub(crate) fn serve<S, B>(
     service: S,
 ) -> impl Future<Output = Result<CloseReason, ConnectionError>> + Send
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -273,85 +182,4 @@ async fn expect_http2<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Resul
         }
         (Protocol::Other, _) => Err(ConnectionError::Other),
     }
-}
-
-/// Serves the calls of an HTTP/2 connection until it closes.
-fn serve_calls<T, S, B>(
-    stream: T,
-    peer: Peer,
-    certificate: Option<ClientCertificate>,
-    config: ConnectionConfig,
-    service: S,
-) -> Pin<Box<dyn Future<Output = CloseReason> + Send>>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let (streams, budget) = (StreamLimit::default(), ConnectionBudget::default());
-    let service = service
-        .map_request(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer.clone());
-            request.extensions_mut().insert(streams.clone());
-            request.extensions_mut().insert(budget.clone());
-            request
-        })
-        .map_response(|response: Response<B>| response.map(PollTracked::new));
-    let stream = WriteBuffer::new(stream);
-    let service = TowerToHyperService::new(service);
-    let mut connection = Box::pin(config.http2.serve_connection(TokioIo::new(stream.clone()), service));
-    // A connection keeps the caller that its client's certificate named when it was opened, so it must close once that
-    // certificate is no longer valid. The client connects again with its new certificate.
-    let mut invalid = OptionFuture::from(certificate.map(|certificate| Box::pin(certificate.wait_until_invalid())));
-    let mut closing = Box::pin(wait_for_close(config.limits.max_age, config.closing));
-    Box::pin(async move {
-        let mut reason = None;
-        let ended = loop {
-            tokio::select! {
-                ended = drive(connection.as_mut(), &stream) => break ended,
-                requested = &mut closing, if reason.is_none() => {
-                    connection.as_mut().graceful_shutdown();
-                    reason = Some(requested);
-                }
-                Some(()) = &mut invalid => {
-                    connection.as_mut().graceful_shutdown();
-                    reason = Some(CloseReason::Certificate);
-                    break timeout(CERTIFICATE_GRACE, drive(connection.as_mut(), &stream)).await.unwrap_or(Ok(()));
-                }
-            }
-        };
-        if let Err(error) = &ended {
-            debug!(target: LOG_TARGET, error = &**error as &dyn Error, "a connection ended with an error");
-        }
-        reason.unwrap_or_else(|| ended.map_or_else(|error| CloseReason::from_error(&*error), |()| CloseReason::Left))
-    })
-}
-
-/// Completes when the server is to close a connection, and returns the reason.
-async fn wait_for_close(max_age: Duration, mut closing: watch::Receiver<bool>) -> CloseReason {
-    tokio::select! {
-        () = sleep(with_jitter(max_age)) => CloseReason::Age,
-        _ = closing.wait_for(|closing| *closing) => CloseReason::Drain,
-    }
-}
-
-/// Polls a connection, and sends its buffered writes whenever the connection is waiting.
-fn drive(
-    mut connection: Pin<&mut impl Future<Output = hyper::Result<()>>>,
-    stream: &WriteBuffer<impl AsyncWrite + Unpin>,
-) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> {
-    poll_fn(move |cx| {
-        let ended = connection.as_mut().poll(cx);
-        match stream.poll_send(cx) {
-            Poll::Ready(Err(error)) if ended.is_pending() => Poll::Ready(Err(error.into())),
-            _ => ended.map_err(Into::into),
-        }
-    })
-}
-
-/// Varies a duration at random by up to a tenth in either direction.
-fn with_jitter(duration: Duration) -> Duration {
-    duration.mul_f64(0.9 + 0.2 * fastrand::f64())
 }

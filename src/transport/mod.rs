@@ -2,9 +2,12 @@
 //!
 //! Must not know about RPC methods or messages.
 
+pub(crate) mod call;
 pub(crate) mod client_certificate;
 pub mod connection;
+pub(crate) mod http2;
+mod keepalive;
 pub(crate) mod preface;
-pub(crate) mod stall_guard;
+pub mod request_body;
 pub mod tls;
 pub(crate) mod write_buffer;

@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 /// Size of the buffer, in bytes: several answers of usual size.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -27,6 +28,7 @@ pub(crate) struct WriteBuffer<T> {
 struct Inner<T> {
     socket: T,
     buffered: BytesMut,
+    last_read: Instant,
 }
 
 impl<T> Clone for WriteBuffer<T> {
@@ -37,7 +39,7 @@ impl<T> Clone for WriteBuffer<T> {
 
 impl<T: AsyncWrite + Unpin> WriteBuffer<T> {
     pub(crate) fn new(socket: T) -> Self {
-        Self { inner: Arc::new(Mutex::new(Inner { socket, buffered: BytesMut::new() })) }
+        Self { inner: Arc::new(Mutex::new(Inner { socket, buffered: BytesMut::new(), last_read: Instant::now() })) }
     }
 
     /// Sends the buffered bytes.
@@ -47,6 +49,11 @@ impl<T: AsyncWrite + Unpin> WriteBuffer<T> {
 }
 
 impl<T> WriteBuffer<T> {
+    /// Returns when the client last sent something; before that, when the connection was opened.
+    pub(super) fn last_read(&self) -> Instant {
+        self.with(|inner| inner.last_read)
+    }
+
     fn with<R>(&self, work: impl FnOnce(&mut Inner<T>) -> R) -> R {
         work(&mut lock(&self.inner))
     }
@@ -69,7 +76,13 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
 
 impl<T: AsyncRead + Unpin> AsyncRead for WriteBuffer<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.with(|inner| Pin::new(&mut inner.socket).poll_read(cx, buffer))
+        self.with(|inner| {
+            let read = Pin::new(&mut inner.socket).poll_read(cx, buffer);
+            if read.is_ready() {
+                inner.last_read = Instant::now();
+            }
+            read
+        })
     }
 }
 

@@ -8,9 +8,9 @@ use detente::middleware::request_id::RequestId;
 use detente::server::health::Readiness;
 use detente::server::{Gates, Settings, serve_routes};
 use detente::telemetry::Metrics;
+use detente::transport::request_body::RequestBody;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 /// A service that misbehaves in a way that the path selects.
-async fn misbehave(request: Request<TimedBody<Incoming>>) -> Result<Response<TestBody>, Infallible> {
+async fn misbehave(request: Request<TimedBody<RequestBody>>) -> Result<Response<TestBody>, Infallible> {
     let body = match request.uri().path() {
         "/slow" => {
             tokio::time::sleep(Duration::from_secs(60)).await;

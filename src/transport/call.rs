@@ -1,0 +1,172 @@
+//! One call on an HTTP/2 stream: runs the service, and sends its answer as fast as the client reads.
+//!
+//! A client chooses how much of an answer it receives at a time (HTTP/2 flow control), so it can make the server hold
+//! the rest. A call whose client takes no part of the answer for a time is reset, which releases the answer.
+//!
+//! The task of a call ends when the client resets the stream or the connection closes, whatever the service then does.
+//! Must not know about RPC methods or messages.
+
+use crate::transport::request_body::RequestBody;
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, SendStream};
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::time::timeout;
+use tower::{Service, ServiceExt};
+use tracing::debug;
+
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::grpc::stall";
+
+/// Largest part of an answer for which the time limit of a client that does not read is counted, in bytes.
+///
+/// The parts are small, so that a slow client is not mistaken for one that does not read.
+const PART_BYTES: usize = 32 * 1024;
+
+/// When a call ends because its client does not read the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct StallLimit {
+    /// Time that a client may take for one part of an answer.
+    pub(crate) time: Duration,
+    /// Number of calls reset.
+    pub(crate) resets: Arc<AtomicU64>,
+}
+
+/// Why a call has ended before its answer was sent.
+#[derive(Debug, Error)]
+enum CallEnd {
+    /// The client has reset the stream, or the connection has closed.
+    #[error("the client has left")]
+    Left,
+    /// The client has left a part of the answer unread for too long.
+    #[error("the client left the answer unread")]
+    Unread,
+    /// The answer cannot be sent.
+    #[error("the answer cannot be sent")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl From<h2::Error> for CallEnd {
+    fn from(error: h2::Error) -> Self {
+        if error.is_remote() || error.is_io() { CallEnd::Left } else { CallEnd::Failed(error.into()) }
+    }
+}
+
+/// Answers a request, and sends the answer.
+pub(crate) async fn serve<S, B>(
+    service: S,
+    request: Request<RequestBody>,
+    mut respond: SendResponse<Bytes>,
+    stall: StallLimit,
+) where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let Some(response) = answer(service, request, &mut respond).await else { return };
+    let (head, body) = response.into_parts();
+    let is_empty = body.is_end_stream();
+    let sent = match respond.send_response(Response::from_parts(head, ()), is_empty) {
+        Ok(_) if is_empty => return,
+        Ok(mut stream) => send(body, &mut stream, &stall).await,
+        Err(error) => Err(error.into()),
+    };
+    match sent {
+        Ok(()) | Err(CallEnd::Left) => {}
+        Err(CallEnd::Unread) => {
+            stall.resets.fetch_add(1, Relaxed);
+            debug!(target: LOG_TARGET, seconds = stall.time.as_secs(), "call reset: the client left the answer unread");
+            respond.send_reset(Reason::CANCEL);
+        }
+        Err(failed @ CallEnd::Failed(_)) => {
+            debug!(target: LOG_TARGET, error = &failed as &dyn Error, "call reset");
+            respond.send_reset(Reason::INTERNAL_ERROR);
+        }
+    }
+}
+
+/// Runs the service; `None` if the client leaves first.
+async fn answer<S, B>(
+    service: S,
+    request: Request<RequestBody>,
+    respond: &mut SendResponse<Bytes>,
+) -> Option<Response<B>>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+{
+    let mut answer = pin!(service.oneshot(request));
+    poll_fn(|cx| match answer.as_mut().poll(cx) {
+        Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
+        // Also asks to be woken by a reset.
+        Poll::Pending => respond.poll_reset(cx).map(|_| None),
+    })
+    .await
+}
+
+/// Sends the body of an answer.
+async fn send<B>(body: B, stream: &mut SendStream<Bytes>, stall: &StallLimit) -> Result<(), CallEnd>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut body = pin!(body);
+    loop {
+        let frame = poll_fn(|cx| match body.as_mut().poll_frame(cx) {
+            Poll::Ready(None) => Poll::Ready(Ok(None)),
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Ok(Some(frame))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Err(CallEnd::Failed(error.into()))),
+            Poll::Pending => stream.poll_reset(cx).map(|_| Err(CallEnd::Left)),
+        });
+        match frame.await?.map(Frame::into_data) {
+            None => return Ok(stream.send_data(Bytes::new(), true)?),
+            Some(Ok(mut data)) => {
+                while !data.is_empty() {
+                    let part = data.split_to(PART_BYTES.min(data.len()));
+                    stream.reserve_capacity(part.len());
+                    if stream.capacity() < part.len() {
+                        timeout(stall.time, send_part(part, stream)).await.map_err(|_| CallEnd::Unread)??;
+                    } else {
+                        stream.send_data(part, false)?;
+                    }
+                }
+            }
+            Some(Err(frame)) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                return Ok(stream.send_trailers(trailers)?);
+            }
+        }
+    }
+}
+
+/// Sends a part of an answer, as fast as the client permits.
+async fn send_part(mut part: Bytes, stream: &mut SendStream<Bytes>) -> Result<(), CallEnd> {
+    while !part.is_empty() {
+        stream.reserve_capacity(part.len());
+        let permitted = poll_fn(|cx| poll_permitted(stream, cx)).await?;
+        stream.send_data(part.split_to(permitted.min(part.len())), false)?;
+    }
+    Ok(())
+}
+
+/// Returns how many of the reserved bytes can be sent now, which is at least one.
+fn poll_permitted(stream: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<Result<usize, CallEnd>> {
+    loop {
+        match stream.capacity() {
+            0 => match ready!(stream.poll_capacity(cx)) {
+                Some(permitted) => drop(permitted?),
+                None => return Poll::Ready(Err(CallEnd::Left)),
+            },
+            permitted => return Poll::Ready(Ok(permitted)),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! HTTP/2 on an open connection: accepts calls within limits, keeps the connection alive, and closes it.
+//!
+//! Each call runs in a task of its own. Must not know about RPC methods or messages.
+
+use crate::middleware::connection_context::{Peer, StreamLimit};
+use crate::middleware::response_budget::ConnectionBudget;
+use crate::transport::call::{self, StallLimit};
+use crate::transport::client_certificate::ClientCertificate;
+use crate::transport::connection::{ConnectionConfig, ConnectionLimits};
+use crate::transport::keepalive::Keepalive;
+use crate::transport::request_body::RequestBody;
+use crate::transport::write_buffer::WriteBuffer;
+use bytes::Bytes;
+use futures_util::future::OptionFuture;
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::{Request, Response};
+use http_body::Body;
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tower::Service;
+use tracing::debug;
+
+/// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
+const LOG_TARGET: &str = "detente::grpc::connection";
+
+/// Streams that a client may reset before the server accepts them; one more closes the connection.
+const MAX_PENDING_RESETS: usize = 20;
+/// Streams that the server may reset because of client errors; one more closes the connection.
+const MAX_ERROR_RESETS: usize = 1024;
+/// Bytes that a client may send on one stream before the server has read them.
+///
+/// For each DATA frame below 256 bytes that waits to be read, h2 counts the bytes by which the frame falls short of
+/// 256. If the sum of these bytes exceeds half of the connection's window, h2 closes the connection (GOAWAY,
+/// `too_many_data_frames`), which ends every other call on it. A stream of evaluations is read no faster than it is
+/// answered, so its window is often full of small frames. The windows and the number of streams of evaluations
+/// ([`MAX_STREAMS_OF_EVALUATIONS`](crate::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS)) are therefore
+/// set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the window.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes that a client may send on all streams of a connection before the server has read them.
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Bytes that one stream may buffer while its client does not read.
+const MAX_SEND_BUFFER: usize = 256 * 1024;
+/// Time that open calls have to finish after the client's certificate has become invalid.
+const CERTIFICATE_GRACE: Duration = Duration::from_secs(10);
+
+/// Why a connection that could carry calls has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CloseReason {
+    /// The client closed the connection.
+    Left,
+    /// The connection reached its maximum age.
+    Age,
+    /// The client's certificate has expired, or its authority is no longer trusted.
+    Certificate,
+    /// The server is draining: it is shutting down.
+    Drain,
+    /// The client did not answer a keepalive ping.
+    Keepalive,
+    /// The client sent too many resets, pings, settings or empty frames.
+    Flood,
+    /// The connection failed, or the client violated HTTP/2.
+    Broken,
+}
+
+impl CloseReason {
+    /// The value of the `reason` label in metrics.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            CloseReason::Left => "left",
+            CloseReason::Age => "age",
+            CloseReason::Certificate => "certificate",
+            CloseReason::Drain => "drain",
+            CloseReason::Keepalive => "keepalive",
+            CloseReason::Flood => "flood",
+            CloseReason::Broken => "broken",
+        }
+    }
+
+    fn of(error: &ConnectionEnd) -> Self {
+        match error {
+            ConnectionEnd::Http2(error) if error.reason() == Some(Reason::ENHANCE_YOUR_CALM) => CloseReason::Flood,
+            ConnectionEnd::Http2(_) | ConnectionEnd::Socket(_) => CloseReason::Broken,
+            ConnectionEnd::Lost => CloseReason::Keepalive,
+        }
+    }
+}
+
+/// Why a connection has ended, other than that one side closed it.
+#[derive(Debug, Error)]
+enum ConnectionEnd {
+    #[error("the client violated HTTP/2, or the connection failed")]
+    Http2(#[from] h2::Error),
+    #[error("the connection failed")]
+    Socket(#[from] io::Error),
+    #[error("the client did not answer a ping")]
+    Lost,
+}
+
+/// Configures HTTP/2 with the limits of this server.
+pub(crate) fn http2(limits: &ConnectionLimits) -> Builder {
+    let mut http2 = Builder::new();
+    http2
+        .max_concurrent_streams(limits.max_streams)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(Some(MAX_ERROR_RESETS))
+        .max_header_list_size(limits.max_header_bytes)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(MAX_SEND_BUFFER);
+    http2
+}
+
+/// Serves the calls of a connection until it closes.
+pub(super) fn serve_calls<T, S, B>(
+    stream: T,
+    peer: Peer,
+    certificate: Option<ClientCertificate>,
+    config: ConnectionConfig,
+    service: S,
+) -> Pin<Box<dyn Future<Output = CloseReason> + Send>>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let stream = WriteBuffer::new(stream);
+    let handshake = config.http2.handshake(stream.clone());
+    // A connection keeps the caller that its client's certificate named when it was opened, so it must close once that
+    // certificate is no longer valid. The client connects again with its new certificate.
+    let mut invalid = OptionFuture::from(certificate.map(|certificate| Box::pin(certificate.wait_until_invalid())));
+    let mut closing = Box::pin(wait_for_close(config.limits.max_age, config.closing));
+    let mut calls = Calls {
+        service,
+        peer,
+        streams: StreamLimit::default(),
+        budget: ConnectionBudget::default(),
+        stall: config.stall,
+    };
+    Box::pin(async move {
+        let mut connection = match handshake.await {
+            Ok(connection) => connection,
+            Err(error) => return CloseReason::of(&error.into()),
+        };
+        let ConnectionLimits { keepalive_interval, keepalive_timeout, .. } = config.limits;
+        let mut keepalive =
+            connection.ping_pong().map(|pings| Keepalive::new(pings, keepalive_interval, keepalive_timeout));
+        let mut reason = None;
+        let ended = loop {
+            let mut drive = poll_fn(|cx| poll_drive(&mut connection, &stream, keepalive.as_mut(), &mut calls, cx));
+            tokio::select! {
+                ended = &mut drive => break ended,
+                requested = &mut closing, if reason.is_none() => {
+                    connection.graceful_shutdown();
+                    reason = Some(requested);
+                }
+                Some(()) = &mut invalid => {
+                    connection.graceful_shutdown();
+                    reason = Some(CloseReason::Certificate);
+                    let drive = poll_fn(|cx| poll_drive(&mut connection, &stream, keepalive.as_mut(), &mut calls, cx));
+                    break timeout(CERTIFICATE_GRACE, drive).await.unwrap_or(Ok(()));
+                }
+            }
+        };
+        if let Err(error) = &ended {
+            debug!(target: LOG_TARGET, error = error as &dyn Error, "a connection ended with an error");
+        }
+        reason.unwrap_or_else(|| ended.map_or_else(|error| CloseReason::of(&error), |()| CloseReason::Left))
+    })
+}
+
+/// Begins the calls that arrive, and sends what the calls have buffered, until the connection has ended.
+fn poll_drive<T, S, B>(
+    connection: &mut Connection<WriteBuffer<T>, Bytes>,
+    stream: &WriteBuffer<T>,
+    keepalive: Option<&mut Keepalive>,
+    calls: &mut Calls<S>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), ConnectionEnd>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    loop {
+        match pin!(connection.accept()).poll(cx) {
+            Poll::Ready(Some(accepted)) => {
+                let (request, respond) = accepted?;
+                calls.begin(request, respond);
+            }
+            Poll::Ready(None) => return Poll::Ready(Ok(())),
+            Poll::Pending => break,
+        }
+    }
+    if let Poll::Ready(Err(error)) = stream.poll_send(cx) {
+        return Poll::Ready(Err(error.into()));
+    }
+    match keepalive.map(|keepalive| keepalive.poll_lost(cx, stream.last_read())) {
+        Some(Poll::Ready(())) => Poll::Ready(Err(ConnectionEnd::Lost)),
+        _ => Poll::Pending,
+    }
+}
+
+/// Begins the calls of one connection.
+struct Calls<S> {
+    service: S,
+    peer: Peer,
+    streams: StreamLimit,
+    budget: ConnectionBudget,
+    stall: StallLimit,
+}
+
+impl<S> Calls<S> {
+    /// Runs a call in a task of its own.
+    fn begin<B>(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>)
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let mut request = request.map(RequestBody::new);
+        let extensions = request.extensions_mut();
+        extensions.insert(self.peer.clone());
+        extensions.insert(self.streams.clone());
+        extensions.insert(self.budget.clone());
+        tokio::spawn(call::serve(self.service.clone(), request, respond, self.stall.clone()));
+    }
+}
+
+/// Completes when the server is to close a connection, and returns the reason.
+async fn wait_for_close(max_age: Duration, mut closing: watch::Receiver<bool>) -> CloseReason {
+    tokio::select! {
+        () = sleep(with_jitter(max_age)) => CloseReason::Age,
+        _ = closing.wait_for(|closing| *closing) => CloseReason::Drain,
+    }
+}
+
+/// Varies a duration at random by up to a tenth in either direction.
+fn with_jitter(duration: Duration) -> Duration {
+    duration.mul_f64(0.9 + 0.2 * fastrand::f64())
+}
