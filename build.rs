@@ -1,6 +1,10 @@
 //! Compiles the protobuf schema in `proto/` to Rust types and services, and to the complete descriptor set, which
 //! reflection and the conversion to JSON use. Protox is a compiler written in Rust, so a build does not need protoc.
 
+use prost_types::field_descriptor_proto::Type;
+use prost_types::{DescriptorProto, FileDescriptorSet, MethodDescriptorProto};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs, io};
 
@@ -27,6 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_file("schema.rs")
         .compile_fds(generated.clone())?;
 
+    fs::write(out.join("weighed.rs"), weighed(&generated)?)?;
+
     // The server can send a cached evaluation that is already encoded. The response that contains it has its own type
     // in the server, and the server has its own codec.
     let server = out.join("server");
@@ -36,10 +42,48 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".detente.v1", "crate::schema::proto::v1")
         .extern_path(".google.type", "crate::schema::proto")
         .extern_path(".detente.v1.EvaluateProposalResponse", "crate::schema::encoded::EvaluateProposalResponse")
-        .codec_path("crate::schema::codec::SmallBuffers")
+        .codec_path("crate::middleware::codec::SmallBuffers")
         .out_dir(server)
         .compile_fds(generated)?;
     Ok(())
+}
+
+/// Returns code that lists the in-memory sizes of all messages that a request may contain, and that gives each request
+/// type its place in the list.
+fn weighed(files: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
+    let messages: BTreeMap<String, &DescriptorProto> = files
+        .file
+        .iter()
+        .flat_map(|file| {
+            file.message_type.iter().map(|message| (format!(".{}.{}", file.package(), message.name()), message))
+        })
+        .collect();
+    let methods = files.file.iter().flat_map(|file| &file.service).flat_map(|service| &service.method);
+    let requests: BTreeSet<&str> = methods.map(MethodDescriptorProto::input_type).collect();
+    let (mut within, mut unread) = (BTreeSet::new(), requests.iter().copied().collect::<Vec<_>>());
+    while let Some(name) = unread.pop() {
+        if within.insert(name) {
+            let message =
+                messages.get(name).ok_or_else(|| format!("{name} is not a top-level message with Rust code"))?;
+            unread.extend(
+                message.field.iter().filter(|field| field.r#type() == Type::Message).map(|field| field.type_name()),
+            );
+        }
+    }
+    let path = |name: &str| match name.strip_prefix(".detente.v1.") {
+        Some(message) => Ok(format!("crate::schema::proto::v1::{message}")),
+        None if name == ".google.type.Date" => Ok("crate::schema::proto::Date".to_owned()),
+        None => Err(format!("the Rust type of {name} is unknown")),
+    };
+    let (mut sizes, mut places) = (String::new(), String::new());
+    for (place, name) in within.iter().enumerate() {
+        let (path, full_name) = (path(name)?, name.trim_start_matches('.'));
+        writeln!(sizes, "    (\"{full_name}\", size_of::<{path}>()),")?;
+        if requests.contains(name) {
+            writeln!(places, "impl Weighed for {path} {{\n    const PLACE: usize = {place};\n}}")?;
+        }
+    }
+    Ok(format!("const SIZES: [(&str, usize); {}] = [\n{sizes}];\n{places}", within.len()))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

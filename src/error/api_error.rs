@@ -97,6 +97,15 @@ pub enum ApiError {
     /// The server is shutting down.
     #[error("the server is shutting down; requests that it has read are answered; send the others to another server")]
     ShuttingDown,
+    /// The request would take too much memory.
+    #[error(
+        "the request would take more than {limit} bytes of memory, because it has very many fields or messages; send \
+         less in one message"
+    )]
+    RequestTooHeavy {
+        /// Limit, in bytes.
+        limit: usize,
+    },
     /// The header `grpc-timeout` is invalid, or occurs twice.
     #[error("`grpc-timeout` must occur once, with one to eight digits and a unit (H, M, S, m, u or n)")]
     InvalidTimeout,

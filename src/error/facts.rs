@@ -121,6 +121,7 @@ impl ApiError {
                 .with("requested", requested)
                 .with("current", current),
             Self::MessageTooLarge { code, limit, .. } => facts(*code, Reason::MessageTooLarge).with("limit", limit),
+            Self::RequestTooHeavy { limit } => facts(Code::OutOfRange, Reason::MessageTooLarge).with("limit", limit),
             Self::AnswerTooLarge { bytes, limit } => {
                 facts(Code::ResourceExhausted, Reason::AnswerTooLarge).with("bytes", bytes).with("limit", limit)
             }

@@ -10,7 +10,7 @@ use crate::middleware::call::Call;
 use crate::middleware::connection_context::Peer;
 use crate::middleware::gate::Gate;
 use crate::middleware::quota::Quotas;
-use crate::schema::proto::analysis_service_server;
+use crate::schema::methods::ANALYSIS_SERVICE;
 use http::Request;
 use http::header::AUTHORIZATION;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Gate for Access {
             request.extensions_mut().insert(quota);
         }
         let path = request.uri().path();
-        let analysis = path.strip_prefix('/').and_then(|path| path.strip_prefix(analysis_service_server::SERVICE_NAME));
+        let analysis = path.strip_prefix('/').and_then(|path| path.strip_prefix(ANALYSIS_SERVICE));
         if analysis.is_some_and(|method| method.starts_with('/')) && caller.role() < CallerRole::Analyst {
             return Err(ApiError::RoleNotEnough { what: "analyses" });
         }

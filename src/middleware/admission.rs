@@ -9,7 +9,7 @@
 
 use crate::error::ApiError;
 use crate::middleware::gate::Gate;
-use crate::schema::proto::red_line_service_server;
+use crate::schema::methods::RED_LINE_SERVICE;
 use http::Request;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -53,7 +53,7 @@ fn needs_permit(path: &str) -> bool {
 
 /// Whether a path is that of a stream of evaluations, which may stay open as long as its client likes.
 pub fn is_stream_of_evaluations(path: &str) -> bool {
-    let method = path.strip_prefix('/').and_then(|path| path.strip_prefix(red_line_service_server::SERVICE_NAME));
+    let method = path.strip_prefix('/').and_then(|path| path.strip_prefix(RED_LINE_SERVICE));
     method == Some("/StreamEvaluateProposals")
 }
 

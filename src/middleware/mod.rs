@@ -11,6 +11,7 @@ pub mod access;
 pub mod admission;
 pub mod call;
 pub mod calls;
+pub(crate) mod codec;
 pub mod compression;
 pub mod connection_context;
 pub mod deadline;

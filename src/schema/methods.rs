@@ -5,6 +5,11 @@
 use crate::schema::proto::DESCRIPTORS;
 use prost_reflect::DescriptorPool;
 
+/// The name of the service that evaluates proposals.
+pub(crate) const RED_LINE_SERVICE: &str = "detente.v1.RedLineService";
+/// The name of the service for analyses.
+pub(crate) const ANALYSIS_SERVICE: &str = "detente.v1.AnalysisService";
+
 /// Returns the methods of this schema, of the health service and of the reflection service.
 pub(crate) fn all() -> Vec<String> {
     let sets = [

@@ -1,10 +1,10 @@
-//! The protobuf schema: the generated types and services, resource names, the JSON form of messages, the codec.
+//! The protobuf schema: the generated types and services, resource names, the JSON form of messages, their weights.
 //!
 //! Must not know which scenarios exist or what they contain.
 
-pub mod codec;
 pub mod encoded;
 pub mod json;
 pub(crate) mod methods;
 pub mod names;
 pub mod proto;
+pub mod weight;

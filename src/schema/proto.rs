@@ -11,19 +11,8 @@ mod schema {
     include!(concat!(env!("OUT_DIR"), "/schema.rs"));
 }
 
-#[allow(
-    unreachable_pub,
-    clippy::allow_attributes_without_reason,
-    clippy::too_many_lines,
-    reason = "generated: public inside a private module, with attributes and long functions of its own"
-)]
-mod services {
-    include!(concat!(env!("OUT_DIR"), "/server/detente.v1.rs"));
-}
-
 pub use schema::detente::v1;
 pub use schema::google::r#type::Date;
-pub use services::{analysis_service_server, red_line_service_server};
 
 /// The encoded `FileDescriptorSet` of the schema and its imports.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

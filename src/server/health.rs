@@ -4,7 +4,7 @@
 //! tonic-health starts the empty name as SERVING before any scenario is loaded. Readiness is not liveness: a process
 //! that answers `Check` at all is alive, whatever the answer.
 
-use crate::schema::proto::{analysis_service_server, red_line_service_server};
+use crate::schema::methods::{ANALYSIS_SERVICE, RED_LINE_SERVICE};
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 use tonic_health::ServingStatus;
@@ -12,7 +12,7 @@ use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};
 
 /// Service names that `Check` and `Watch` accept.
-const NAMES: [&str; 3] = ["", red_line_service_server::SERVICE_NAME, analysis_service_server::SERVICE_NAME];
+const NAMES: [&str; 3] = ["", RED_LINE_SERVICE, ANALYSIS_SERVICE];
 /// Largest health request, in bytes; a request contains one service name.
 const MAX_REQUEST_BYTES: usize = 4 * 1024;
 

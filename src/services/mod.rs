@@ -10,6 +10,7 @@ mod compare;
 mod context;
 mod decision_record;
 mod evaluate;
+mod generated;
 mod history;
 mod list;
 pub mod page_token;

@@ -7,8 +7,8 @@
 use crate::middleware::connection_context::StreamLimit;
 use crate::middleware::quota::Quota;
 use crate::schema::encoded::EvaluateProposalResponse;
-use crate::schema::proto::red_line_service_server::{RedLineService, RedLineServiceServer};
 use crate::schema::proto::v1;
+use crate::services::generated::red_line_service_server::{RedLineService, RedLineServiceServer};
 use crate::services::size::MAX_ANSWER_BYTES;
 use crate::services::{RedLines, stream};
 use tonic::{Request, Response, Status, Streaming};

@@ -10,7 +10,7 @@ use detente_condition::{Formula, WorkBudget, compile_for_call_within, read};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
+pub(crate) static MEMORY: PeakAlloc = PeakAlloc;
 
 const STACK_BYTES: usize = 2 << 20;
 const MOST_BYTES: usize = 64 << 20;

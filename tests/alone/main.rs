@@ -3,6 +3,7 @@
 //! Each test takes its turn with [`turn`], because a test in parallel would change the measurements.
 
 mod hostile_conditions;
+mod hostile_requests;
 mod killed_clients;
 #[path = "../support/mod.rs"]
 mod support;

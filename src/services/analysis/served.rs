@@ -7,11 +7,11 @@
 use crate::convert::analysis::from_progress;
 use crate::error::ApiError;
 use crate::middleware::deadline::Deadline;
-use crate::schema::proto::analysis_service_server::{AnalysisService, AnalysisServiceServer};
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::RedLines;
 use crate::services::analysis::request::AnalysisRequest;
+use crate::services::generated::analysis_service_server::{AnalysisService, AnalysisServiceServer};
 use crate::services::size::{MAX_ANSWER_BYTES, bounded};
 use crate::serving::{Analyses, AnalysisError, AnalysisThreads, JobHandle, Ticket, WorkersError};
 use detente_analysis::{Budget, SearchProgress};

@@ -16,6 +16,7 @@ use tonic::Code;
 
 const DOCUMENT: &str = include_str!("../../../docs/errors.md");
 const MIB: usize = 1024 * 1024;
+const BATCH: &str = "/detente.v1.RedLineService/BatchEvaluateProposals";
 
 /// A situation in the words of docs/errors.md, followed by the path, the headers and the body of a call that leads to
 /// it.
@@ -38,6 +39,8 @@ fn cases() -> Vec<Case> {
         ("Not gzip, though it says so", EVALUATE, gzip, flagged(1, b"neither")),
         ("Not zstd, though it says so", EVALUATE, zstd, flagged(1, b"neither")),
         ("A compressed message that grows over 1 MiB", EVALUATE, gzip, flagged(1, &gzipped(&vec![0; 64 * MIB]))),
+        ("Over 8 MiB of memory once decoded", BATCH, &[], frame(&heavy())),
+        ("A compressed message, over 8 MiB of memory once decoded", BATCH, gzip, flagged(1, &gzipped(&heavy()))),
         ("A field's bytes end early", EVALUATE, &[], frame(&[0x0a, 0x7f, b'x'])),
         ("An invalid tag", EVALUATE, &[], frame(&[0x00])),
         ("A wire type that does not fit the field", EVALUATE, &[], frame(&[0x08, 0x01])),
@@ -45,6 +48,11 @@ fn cases() -> Vec<Case> {
         ("A string that is not UTF-8", EVALUATE, &[], frame(&[0x0a, 0x02, 0xc3, 0x28])),
         ("More than 100 levels of nesting", EVALUATE, &[], frame(&nested(101))),
     ]
+}
+
+/// A batch of empty requests, each of which takes two bytes, and hundreds once decoded.
+fn heavy() -> Vec<u8> {
+    [0x12, 0x00].repeat(MIB / 2)
 }
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
