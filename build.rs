@@ -42,6 +42,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".detente.v1", "crate::schema::proto::v1")
         .extern_path(".google.type", "crate::schema::proto")
         .extern_path(".detente.v1.EvaluateProposalResponse", "crate::schema::encoded::EvaluateProposalResponse")
+        .extern_path(
+            ".detente.v1.BatchEvaluateProposalsResponse",
+            "crate::schema::encoded::Encoded<crate::schema::proto::v1::BatchEvaluateProposalsResponse>",
+        )
+        .extern_path(
+            ".detente.v1.CompareProposalsResponse",
+            "crate::schema::encoded::Encoded<crate::schema::proto::v1::CompareProposalsResponse>",
+        )
+        .extern_path(
+            ".detente.v1.EvaluateHistoryResponse",
+            "crate::schema::encoded::Encoded<crate::schema::proto::v1::EvaluateHistoryResponse>",
+        )
         .codec_path("crate::middleware::codec::SmallBuffers")
         .out_dir(server)
         .compile_fds(generated)?;

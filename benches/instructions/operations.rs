@@ -7,14 +7,16 @@ use detente::convert::request;
 use detente::error::Violations;
 use detente::middleware::GateLayer;
 use detente::middleware::access::Access;
+use detente::middleware::account::CallBounds;
 use detente::middleware::admission::ConcurrencyLimit;
+use detente::middleware::callers::Callers;
 use detente::middleware::calls::CallsLayer;
 use detente::middleware::compression::MirrorEncodingLayer;
+use detente::middleware::connection_context::Peer;
 use detente::middleware::deadline::DeadlineLayer;
 use detente::middleware::panics::PanicsLayer;
 use detente::middleware::receive;
 use detente::middleware::request_id::RequestIdLayer;
-use detente::middleware::response_budget::ResponseBudget;
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::term;
@@ -29,9 +31,10 @@ use prost::Message;
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tonic::service::Routes;
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 /// One call of an operation. It does not run on the thread that prepares it.
 pub(crate) type Call = Box<dyn FnMut() + Send>;
@@ -107,7 +110,6 @@ fn service() -> RedLines {
     RedLines::new(Arc::new(Store::new(vec![bundled()]).unwrap()))
         .with_cache(Arc::new(Cache::new(settings.cache_bytes)))
         .with_concurrency_limit(ConcurrencyLimit::new(settings.max_calls))
-        .with_response_budget(ResponseBudget::new(128 * 1024 * 1024))
         .with_record(record)
 }
 
@@ -170,17 +172,26 @@ fn stream_items() -> Call {
 fn through_layers() -> Call {
     let settings = Settings::default();
     let routes = Routes::new(service().into_server(settings.max_request_bytes)).prepare();
+    let callers = Callers::default();
     let calls = CallsLayer::new(Default::default(), Metrics::new(None).unwrap(), settings.max_request_bytes);
     let server = ServiceBuilder::new()
         .layer(RequestIdLayer)
         .layer(calls)
         .layer(PanicsLayer)
         .layer(DeadlineLayer)
-        .layer(GateLayer(Access::new(Arc::new(Authority::none()), None)))
+        .layer(GateLayer(Access::new(Arc::new(Authority::none()), callers.clone())))
         .layer(GateLayer(ConcurrencyLimit::new(settings.max_calls)))
         .layer(MirrorEncodingLayer)
         .service(routes.map_request(move |request| receive::with_time_limit(request, settings.receive)));
-    hits_of(server)
+    // As the transport does for each call.
+    let (address, connection) = (IpAddr::from([192, 0, 2, 1]), CallBounds::default().connect());
+    let peer = Peer { address, callers: callers.of_address(address), is_proxy: false, certificate: None };
+    hits_of(service_fn(move |mut request: http::Request<_>| {
+        let account = connection.open().expect("one call at a time");
+        request.extensions_mut().insert(account.clone());
+        request.extensions_mut().insert(peer.clone());
+        account.run(server.clone().oneshot(request))
+    }))
 }
 
 fn loading() -> Call {

@@ -2,6 +2,7 @@
 //!
 //! Must not know how a caller is identified.
 
+use crate::access::caller_key::{CallerKey, CallerKind};
 use detente_core::scenario::ids::ScenarioId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,11 +27,11 @@ pub struct Caller {
 
 #[derive(Debug)]
 struct Inner {
-    name: Box<str>,
+    name: Arc<str>,
+    kind: CallerKind,
     role: CallerRole,
     /// The scenarios that the caller may see; `None` for all scenarios.
     scenarios: Option<BTreeSet<ScenarioId>>,
-    is_known: bool,
     /// Expiry of the credentials; `None` if they do not expire.
     until: Option<SystemTime>,
     /// Whether the credentials, or the key that signed them, have been revoked.
@@ -38,58 +39,62 @@ struct Inner {
 }
 
 impl Caller {
-    pub(super) fn new(
-        name: &str,
-        role: CallerRole,
-        scenarios: Option<BTreeSet<ScenarioId>>,
-        until: Option<SystemTime>,
-    ) -> Self {
-        Self::signed(name, role, scenarios, until, Arc::default())
+    pub(super) fn with_token(name: &str, role: CallerRole, scenarios: Option<BTreeSet<ScenarioId>>) -> Self {
+        Self::new(name, CallerKind::Token, role, scenarios, None, Arc::default())
     }
 
-    pub(super) fn signed(
+    pub(super) fn with_jwt(
+        subject: &str,
+        role: CallerRole,
+        scenarios: Option<BTreeSet<ScenarioId>>,
+        until: SystemTime,
+        revoked: Arc<AtomicBool>,
+    ) -> Self {
+        Self::new(subject, CallerKind::Jwt, role, scenarios, Some(until), revoked)
+    }
+
+    fn new(
         name: &str,
+        kind: CallerKind,
         role: CallerRole,
         scenarios: Option<BTreeSet<ScenarioId>>,
         until: Option<SystemTime>,
         revoked: Arc<AtomicBool>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { name: name.into(), role, scenarios, is_known: true, until, revoked }) }
+        Self { inner: Arc::new(Inner { name: name.into(), kind, role, scenarios, until, revoked }) }
     }
 
     /// Returns the caller of a server that requires no credentials: an analyst who sees every scenario.
     pub fn anonymous() -> Self {
-        let inner = Inner {
-            name: "anonymous".into(),
-            role: CallerRole::Analyst,
-            scenarios: None,
-            is_known: false,
-            until: None,
-            revoked: Arc::default(),
-        };
-        Self { inner: Arc::new(inner) }
+        Self::new("anonymous", CallerKind::Anonymous, CallerRole::Analyst, None, None, Arc::default())
     }
 
     /// Creates a caller that is identified by its client certificate alone.
     ///
     /// The caller is an analyst who sees every scenario.
     pub fn with_certificate(name: &str, until: SystemTime) -> Self {
-        Self::new(name, CallerRole::Analyst, None, Some(until))
+        Self::new(name, CallerKind::Certificate, CallerRole::Analyst, None, Some(until), Arc::default())
     }
 
-    /// Returns the caller's name, used in logs and for quotas.
+    /// Returns the caller's name, which is unique among callers of its kind.
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// Returns what identifies the caller; `None` for an anonymous one.
+    pub fn key(&self) -> Option<CallerKey> {
+        let Inner { kind, name, .. } = &*self.inner;
+        (*kind != CallerKind::Anonymous).then(|| CallerKey::Known(*kind, name.clone()))
+    }
+
+    /// Returns how the caller was identified.
+    pub fn kind(&self) -> CallerKind {
+        self.inner.kind
     }
 
     /// Returns the caller's role.
     pub fn role(&self) -> CallerRole {
         self.inner.role
-    }
-
-    /// Whether the caller is identified, and not anonymous.
-    pub fn is_known(&self) -> bool {
-        self.inner.is_known
     }
 
     /// Whether the caller may see a scenario.
@@ -114,7 +119,7 @@ impl Caller {
     }
 
     pub(super) fn has_rights_of(&self, other: &Self) -> bool {
-        let rights = |caller: &Self| (caller.name().to_owned(), caller.role(), caller.inner.scenarios.clone());
+        let rights = |caller: &Self| (caller.key(), caller.role(), caller.inner.scenarios.clone());
         rights(self) == rights(other)
     }
 }

@@ -255,7 +255,7 @@ impl Keys {
             .detente_scenarios
             .map(|ids| parse_scenario_ids(&ids).ok_or(AuthenticationError::Malformed))
             .transpose()?;
-        Ok(Caller::signed(sub, role, scenarios, Some(until), key.revoked.clone()))
+        Ok(Caller::with_jwt(sub, role, scenarios, until, key.revoked.clone()))
     }
 
     /// Prepares these keys to replace `before`: revokes the callers whose tokens were signed with keys that are gone.

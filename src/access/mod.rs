@@ -9,6 +9,7 @@
 mod authentication_error;
 mod authority;
 mod caller;
+mod caller_key;
 mod credential_file_error;
 mod keys;
 mod scenario_ids;
@@ -17,6 +18,7 @@ mod tokens;
 pub use authentication_error::AuthenticationError;
 pub use authority::Authority;
 pub use caller::{Caller, CallerRole};
+pub use caller_key::{CallerKey, CallerKind};
 pub use credential_file_error::CredentialFileError;
 pub use keys::{JwtAlgorithm, JwtRules, Keys};
 pub use tokens::Tokens;

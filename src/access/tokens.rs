@@ -176,7 +176,7 @@ impl Tokens {
                     entry.caller
                 )));
             }
-            tokens.insert(hash, Caller::new(entry.caller, entry.role, scenarios, None));
+            tokens.insert(hash, Caller::with_token(entry.caller, entry.role, scenarios));
         }
         Ok(tokens)
     }

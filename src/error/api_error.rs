@@ -88,6 +88,12 @@ pub enum ApiError {
         /// Maximum number of streams of evaluations that a connection may have open at a time.
         limit: usize,
     },
+    /// The caller already has the maximum number of open calls.
+    #[error("a caller can have {limit} calls open at a time; wait for the answers, or end some")]
+    TooManyCalls {
+        /// Maximum number of calls that a caller may have open at a time.
+        limit: usize,
+    },
     /// A stream of evaluations received no request within its idle time.
     #[error("no request arrived for {seconds} seconds; earlier requests are answered; send the others in a new stream")]
     StreamIdle {
@@ -125,10 +131,10 @@ pub enum ApiError {
     /// The server is at its concurrency limit, or the queue for longer work is full.
     #[error("the server is at its concurrency limit; retry later")]
     Overloaded,
-    /// The answers that the client has not read yet fill the memory that the connection may use for them.
-    #[error("unread answers fill the {limit} bytes that this connection may hold; read them, then retry")]
+    /// The answers that the caller has not read yet fill the memory that it may use for them.
+    #[error("unread answers fill the {limit} bytes that one caller may hold; read them, then retry")]
     AnswersUnread {
-        /// The memory for unread answers that one connection may use, in bytes.
+        /// The memory for unread answers that one caller may use, in bytes.
         limit: usize,
     },
     /// The call has no credentials, or credentials that are not valid.

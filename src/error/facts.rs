@@ -131,6 +131,7 @@ impl ApiError {
             Self::TooManyStreams { limit } => {
                 facts(Code::ResourceExhausted, Reason::TooManyStreams).with("limit", limit)
             }
+            Self::TooManyCalls { limit } => facts(Code::ResourceExhausted, Reason::TooManyStreams).with("limit", limit),
             Self::AnswersUnread { limit } => facts(Code::ResourceExhausted, Reason::AnswersUnread).with("limit", limit),
             Self::QuotaExceeded { retry_after } => {
                 facts(Code::ResourceExhausted, Reason::QuotaExceeded).with_detail(Detail::RetryAfter(*retry_after))

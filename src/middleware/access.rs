@@ -1,15 +1,16 @@
 //! Authentication and authorisation by the request headers, before the body is read.
 //!
-//! Health is open to everyone. Every other call, reflection included, needs credentials if the server has an authority
+//! Health is open to everyone, without a quota. Every other call, reflection included, needs credentials if the server has an authority
 //! that requires them; analyses need the role `analyst`. Must not know the contents of requests: the services decide
 //! which scenarios a caller sees and who may evaluate hypotheses.
 
 use crate::access::{Authority, Caller, CallerRole};
 use crate::error::ApiError;
+use crate::middleware::account::CallAccount;
 use crate::middleware::call::Call;
+use crate::middleware::callers::{CallerState, Callers};
 use crate::middleware::connection_context::Peer;
 use crate::middleware::gate::Gate;
-use crate::middleware::quota::Quotas;
 use crate::schema::methods::ANALYSIS_SERVICE;
 use http::Request;
 use http::header::AUTHORIZATION;
@@ -20,17 +21,30 @@ use tracing::debug;
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::layers::access";
 
-/// Identifies callers, and applies their quotas. Clones share the quotas.
+/// Identifies callers, and admits their calls. Clones share the callers.
 #[derive(Clone, Debug)]
 pub struct Access {
     authority: Arc<Authority>,
-    quotas: Option<Quotas>,
+    callers: Callers,
 }
 
 impl Access {
-    /// Identifies callers by `authority`; `None` sets no quotas.
-    pub fn new(authority: Arc<Authority>, quotas: Option<Quotas>) -> Self {
-        Self { authority, quotas }
+    /// Identifies callers by `authority`, and counts what they take in `callers`.
+    pub fn new(authority: Arc<Authority>, callers: Callers) -> Self {
+        Self { authority, callers }
+    }
+
+    /// Returns who pays for a call: an identified caller itself, and for all others their address.
+    fn payer<B>(&self, caller: Option<&Caller>, request: &Request<B>) -> Arc<CallerState> {
+        if let Some(known) = caller.and_then(|caller| self.callers.of_caller(caller)) {
+            return known;
+        }
+        match request.extensions().get::<Peer>() {
+            Some(peer) if peer.is_proxy => self.callers.behind_proxy(request.headers()),
+            Some(peer) => Some(peer.callers.clone()),
+            None => None,
+        }
+        .unwrap_or_else(|| self.callers.others())
     }
 
     fn identify<B>(&self, request: &Request<B>) -> Result<Caller, ApiError> {
@@ -59,19 +73,16 @@ impl Access {
 
 impl Gate for Access {
     fn admit<B>(&self, request: &mut Request<B>) -> Result<(), ApiError> {
-        let path = request.uri().path();
-        if path.starts_with("/grpc.health.v1.Health/") {
-            return Ok(());
+        let is_health = request.uri().path().starts_with("/grpc.health.v1.Health/");
+        let caller = if is_health { None } else { Some(self.identify(request)?) };
+        let payer = self.payer(caller.as_ref(), request);
+        if let Some(account) = request.extensions().get::<CallAccount>() {
+            account.admit(payer.clone(), request.headers())?;
         }
-        let caller = self.identify(request)?;
-        let call = Call::of(request.extensions());
-        call.set_caller(caller.clone());
-        if let Some(quotas) = &self.quotas {
-            let address = request.extensions().get::<Peer>().map(|peer| peer.address);
-            let quota = quotas.of(&caller, address);
-            quota.take(1)?;
-            request.extensions_mut().insert(quota);
-        }
+        let Some(caller) = caller else { return Ok(()) };
+        Call::of(request.extensions()).set_caller(caller.clone());
+        payer.take_quota(1)?;
+        request.extensions_mut().insert(payer);
         let path = request.uri().path();
         let analysis = path.strip_prefix('/').and_then(|path| path.strip_prefix(ANALYSIS_SERVICE));
         if analysis.is_some_and(|method| method.starts_with('/')) && caller.role() < CallerRole::Analyst {

@@ -8,8 +8,8 @@
 use crate::access::Caller;
 use crate::error::ApiError;
 use crate::locks::lock;
+use crate::middleware::account::CallAccount;
 use crate::middleware::request_id::RequestId;
-use crate::middleware::response_budget::ConnectionBudget;
 use http::{Extensions, HeaderMap, HeaderName};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tonic::Status;
@@ -27,7 +27,7 @@ pub struct Call {
 struct Inner {
     id: Option<RequestId>,
     trace: Option<Box<str>>,
-    budget: Option<ConnectionBudget>,
+    account: Option<CallAccount>,
     caller: OnceLock<Caller>,
     summary: Mutex<CallSummary>,
     when_answered: Mutex<Vec<Action>>,
@@ -67,9 +67,9 @@ impl std::fmt::Debug for Call {
 
 impl Call {
     /// Creates the context of a call with these headers.
-    pub(crate) fn new(id: Option<RequestId>, budget: Option<ConnectionBudget>, headers: &HeaderMap) -> Self {
+    pub(crate) fn new(id: Option<RequestId>, account: Option<CallAccount>, headers: &HeaderMap) -> Self {
         let trace = headers.get(TRACEPARENT).and_then(|parent| trace_id(parent.as_bytes()));
-        Self { inner: Arc::new(Inner { id, budget, trace: trace.map(Into::into), ..Inner::default() }) }
+        Self { inner: Arc::new(Inner { id, account, trace: trace.map(Into::into), ..Inner::default() }) }
     }
 
     /// Returns the context in a request's extensions, or a default one.
@@ -87,9 +87,9 @@ impl Call {
         self.inner.trace.as_deref()
     }
 
-    /// Returns the connection's budget for unread answers.
-    pub(crate) fn connection_budget(&self) -> Option<&ConnectionBudget> {
-        self.inner.budget.as_ref()
+    /// Returns the call's account; `None` for a call that is made without the transport.
+    pub(crate) fn account(&self) -> Option<&CallAccount> {
+        self.inner.account.as_ref()
     }
 
     /// Returns the caller, once it is identified.

@@ -3,6 +3,7 @@
 //! Must not know what messages mean.
 
 use crate::error::ApiError;
+use crate::middleware::account::CallAccount;
 use crate::schema::weight::{Weighed, weigh};
 use bytes::Buf;
 use prost::Message;
@@ -61,10 +62,10 @@ impl<In: Message + Default + Weighed> Decoder for WeighingDecoder<In> {
         // tonic collects a message in one piece before it decodes it.
         let encoded = source.chunk();
         debug_assert_eq!(encoded.len(), source.remaining(), "the message is in one piece");
-        match weigh::<In>(encoded, MAX_REQUEST_WEIGHT) {
-            Some(_) => self.0.decode(source),
-            None => Err(ApiError::RequestTooHeavy { limit: MAX_REQUEST_WEIGHT }.into()),
-        }
+        let weight = weigh::<In>(encoded, MAX_REQUEST_WEIGHT);
+        let weight = weight.ok_or(ApiError::RequestTooHeavy { limit: MAX_REQUEST_WEIGHT })?;
+        CallAccount::with_current(|account| account.decode(encoded.len(), weight)).transpose()?;
+        self.0.decode(source)
     }
 
     fn buffer_settings(&self) -> BufferSettings {

@@ -1,17 +1,11 @@
 //! Gates, which admit or reject calls by their headers, before the body is read.
 //!
-//! The response budget bounds the memory of unread answers. Until the client has read an answer, the response body
-//! holds the answer's part of this budget. Must not know what a gate checks.
+//! Must not know what a gate checks.
 
 use crate::error::ApiError;
 use crate::middleware::refusal::{OptionalBody, OrRefusal, refuse};
-use crate::middleware::response_budget::ResponsePermit;
-use bytes::Bytes;
 use futures_util::future::{Either, MapOk, TryFutureExt};
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
@@ -48,9 +42,9 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     G: Gate,
 {
-    type Response = Response<GateBody<R>>;
+    type Response = Response<OptionalBody<R>>;
     type Error = S::Error;
-    type Future = OrRefusal<MapOk<S::Future, AttachPermit<R>>, GateBody<R>, S::Error>;
+    type Future = OrRefusal<MapOk<S::Future, WrapBody<R>>, OptionalBody<R>, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -58,49 +52,15 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.gate.admit(&mut request) {
-            Ok(()) => Either::Left(self.inner.call(request).map_ok(attach_permit as AttachPermit<R>)),
+            Ok(()) => Either::Left(self.inner.call(request).map_ok(wrap_body as WrapBody<R>)),
             Err(error) => refuse(error),
         }
     }
 }
 
-type AttachPermit<R> = fn(Response<R>) -> Response<GateBody<R>>;
+type WrapBody<R> = fn(Response<R>) -> Response<OptionalBody<R>>;
 
-/// Moves the permit from the response's extensions into its body, which outlives them.
-fn attach_permit<R>(mut response: Response<R>) -> Response<GateBody<R>> {
-    let permit = response.extensions_mut().remove::<ResponsePermit>();
-    response.map(|inner| GateBody { inner: OptionalBody::new(inner), _permit: permit })
-}
-
-pin_project! {
-    /// The response body of [`GateService`], which holds the answer's permit.
-    #[derive(Debug)]
-    pub struct GateBody<B> {
-        #[pin]
-        inner: OptionalBody<B>,
-        _permit: Option<ResponsePermit>,
-    }
-}
-
-impl<B> Default for GateBody<B> {
-    fn default() -> Self {
-        Self { inner: OptionalBody::default(), _permit: None }
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for GateBody<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.project().inner.poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
+/// Gives the response a body that may be empty, as that of a refusal is.
+fn wrap_body<R>(response: Response<R>) -> Response<OptionalBody<R>> {
+    response.map(OptionalBody::new)
 }

@@ -8,21 +8,27 @@
 //! answered.
 
 pub mod access;
+pub mod account;
 pub mod admission;
 pub mod call;
+pub mod call_limits;
+pub mod callers;
 pub mod calls;
 pub(crate) mod codec;
 pub mod compression;
 pub mod connection_context;
 pub mod deadline;
 mod gate;
+pub mod networks;
 pub mod panics;
+pub(crate) mod progress;
 pub mod quota;
 mod random_id;
 pub mod receive;
 mod refusal;
 pub mod request_id;
-pub mod response_budget;
+mod room;
+mod share;
 mod status_headers;
 
 pub use gate::{Gate, GateLayer};

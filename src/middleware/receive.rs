@@ -1,4 +1,4 @@
-//! Bounds the time within which a request must arrive.
+//! Bounds the time within which a request must arrive, and takes room for its bytes.
 //!
 //! Without this limit, a client that sends a byte now and then could hold its call open for ever.
 //!
@@ -42,10 +42,19 @@ pin_project! {
         // Created only when the body has not arrived yet, because most bodies arrive at once.
         #[pin]
         sleep: Option<Sleep>,
-        // The error is recorded in the call, because its type gets lost on the way to the response: the router wraps
-        // the body's error, and tonic copies a wrapped status without its source.
         call: Option<Call>,
     }
+}
+
+/// Returns the error that ends a body.
+///
+/// It is also recorded in the call, because its type gets lost on the way to the response: the router wraps the body's
+/// error, and tonic copies a wrapped status without its source.
+fn end(call: Option<&Call>, error: ApiError) -> Box<dyn Error + Send + Sync> {
+    if let Some(call) = call {
+        call.summary().error = Some(error.clone());
+    }
+    Box::new(Status::from(error))
 }
 
 impl<B> Body for TimedBody<B>
@@ -59,6 +68,13 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let mut this = self.project();
         if let Poll::Ready(frame) = this.inner.poll_frame(cx) {
+            if let Some(Ok(frame)) = &frame
+                && let Some(data) = frame.data_ref()
+                && let Some(account) = this.call.as_ref().and_then(Call::account)
+                && let Err(error) = account.receive(data.len())
+            {
+                return Poll::Ready(Some(Err(end(this.call.as_ref(), error))));
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let Some(until) = *this.until else { return Poll::Pending };
@@ -69,10 +85,7 @@ where
             Some(Poll::Ready(())) => {
                 *this.until = None;
                 let error = ApiError::RequestTooSlow { seconds: this.within.as_secs() };
-                if let Some(call) = this.call {
-                    call.summary().error = Some(error.clone());
-                }
-                Poll::Ready(Some(Err(Box::new(Status::from(error)))))
+                Poll::Ready(Some(Err(end(this.call.as_ref(), error))))
             }
             _ => Poll::Pending,
         }

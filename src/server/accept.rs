@@ -14,7 +14,8 @@ use crate::server::health::Readiness;
 use crate::server::settings::Settings;
 use crate::shutdown::DrainOutcome;
 use crate::transport::call::StallLimit;
-use crate::transport::connection::{self, ConnectionConfig};
+use crate::transport::config::ConnectionConfig;
+use crate::transport::connection;
 use crate::transport::http2::http2;
 use crate::transport::request_body::RequestBody;
 use bytes::Bytes;
@@ -69,7 +70,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Gates { metrics, access, concurrency, tls, connections: open, calls, stalled } = gates;
+    let Gates { metrics, access, callers, bounds, concurrency, tls, connections: open, calls, stalled } = gates;
     let receive = settings.receive;
     let service = ServiceBuilder::new()
         .layer(RequestIdLayer)
@@ -83,7 +84,7 @@ where
     let (close, closing) = watch::channel(false);
     let stall = StallLimit { time: settings.connection.stall, resets: stalled };
     let http2 = http2(&settings.connection);
-    let config = ConnectionConfig { http2, stall, limits: settings.connection, tls, closing };
+    let config = ConnectionConfig { http2, stall, limits: settings.connection, bounds, callers, tls, closing };
     let mut connections = JoinSet::new();
     let (mut is_full, mut warned_at) = (false, None::<Instant>);
     let mut stop = pin!(async {

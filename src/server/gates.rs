@@ -4,7 +4,9 @@
 
 use crate::access::Authority;
 use crate::middleware::access::Access;
+use crate::middleware::account::CallBounds;
 use crate::middleware::admission::ConcurrencyLimit;
+use crate::middleware::callers::Callers;
 use crate::telemetry::Metrics;
 use crate::transport::tls::Tls;
 use std::sync::Arc;
@@ -16,8 +18,12 @@ use tokio_util::task::TaskTracker;
 pub struct Gates {
     /// Metrics that count calls and connections.
     pub metrics: Metrics,
-    /// Identifies callers and applies their quotas.
+    /// Identifies callers and admits their calls.
     pub access: Access,
+    /// The callers.
+    pub callers: Callers,
+    /// The bounds of all open calls.
+    pub bounds: CallBounds,
     /// Bounds the calls that the server works on at a time.
     pub concurrency: ConcurrencyLimit,
     /// TLS of the main listener; `None` for plaintext.
@@ -31,11 +37,14 @@ pub struct Gates {
 }
 
 impl Gates {
-    /// Creates gates that accept every caller, in plaintext, without a quota or a concurrency limit.
+    /// Creates gates that accept every caller, in plaintext, without a quota or a concurrency limit, with the default bounds.
     pub fn open(metrics: Metrics) -> Self {
+        let callers = Callers::default();
         Self {
             metrics,
-            access: Access::new(Arc::new(Authority::none()), None),
+            access: Access::new(Arc::new(Authority::none()), callers.clone()),
+            callers,
+            bounds: CallBounds::default(),
             concurrency: ConcurrencyLimit::new(usize::MAX),
             tls: None,
             connections: Arc::default(),

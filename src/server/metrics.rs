@@ -2,6 +2,7 @@
 //!
 //! Owns the names and help texts of these metrics; must not count anything itself.
 
+use crate::middleware::call_limits::CallCounts;
 use crate::server::Gates;
 use crate::services::{AnalysisThreads, Record};
 use crate::serving::{AnalysisCounts, Cache, CacheCounts, DecisionLog, Reloads, Store};
@@ -51,6 +52,34 @@ fn register_calls(metrics: &Metrics, gates: &Gates, record: &Record) {
     let stalled = gates.stalled.clone();
     metrics.counter("detente_calls_stalled", "Calls reset because the client left the answer unread", move || {
         unlabelled(stalled.load(Relaxed))
+    });
+    let counts = |read: fn(CallCounts) -> u64| {
+        let bounds = gates.bounds.clone();
+        move || unlabelled(read(bounds.counts()))
+    };
+    metrics.gauge(
+        "detente_calls_open",
+        "Calls whose answers have not left the server, refused ones included",
+        counts(|counts| counts.calls as u64),
+    );
+    metrics.gauge(
+        "detente_calls_waiting",
+        "Calls that wait for memory for their answers",
+        counts(|counts| counts.waiting as u64),
+    );
+    metrics.counter(
+        "detente_calls_evicted",
+        "Calls and connections ended because others needed the memory of their unread answers",
+        counts(|counts| counts.evicted),
+    );
+    let bounds = gates.bounds.clone();
+    metrics.gauge("detente_call_memory_bytes", "Memory taken by open calls, by its use", move || {
+        let CallCounts { requests, answers, .. } = bounds.counts();
+        labelled("use", [("requests", requests as u64), ("answers", answers as u64)])
+    });
+    let callers = gates.callers.clone();
+    metrics.gauge("detente_callers", "Callers that the server has counted lately", move || {
+        unlabelled(callers.len() as u64)
     });
     let connections = gates.connections.clone();
     metrics.gauge("detente_connections_open", "Open connections", move || unlabelled(connections.load(Relaxed) as u64));

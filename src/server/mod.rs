@@ -15,9 +15,9 @@ pub use settings::Settings;
 
 use crate::access::Authority;
 use crate::middleware::access::Access;
+use crate::middleware::account::CallBounds;
 use crate::middleware::admission::ConcurrencyLimit;
-use crate::middleware::quota::Quotas;
-use crate::middleware::response_budget::ResponseBudget;
+use crate::middleware::callers::Callers;
 use crate::schema::proto::DESCRIPTORS;
 use crate::services::{AnalysisThreads, Analyst, Record, RedLines, Streams};
 use crate::serving::{Cache, CacheCounts, DecisionLog, Reloads, Store, Watch};
@@ -46,9 +46,7 @@ const LOG_TARGET: &str = "detente::grpc::server";
 const MAX_REFLECTION_BYTES: usize = 64 * 1024;
 /// Maximum number of analyses that wait for a thread; further ones are rejected.
 const MAX_ANALYSES_WAITING: usize = 64;
-/// Maximum bytes of answers that wait to be read by their clients, over all connections.
-const MAX_UNREAD_BYTES: usize = 128 * 1024 * 1024;
-/// Interval at which unused quotas are removed.
+/// Interval at which callers that have left are removed.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Why the server cannot be built.
@@ -147,7 +145,6 @@ impl Server {
         let mut red_lines = RedLines::new(store.clone())
             .with_streams(Streams { idle: settings.stream_idle, ending: ending.clone() })
             .with_concurrency_limit(concurrency.clone())
-            .with_response_budget(ResponseBudget::new(MAX_UNREAD_BYTES))
             .with_record(record.clone());
         if let Some(cache) = &cache {
             red_lines = red_lines.with_cache(cache.clone());
@@ -156,10 +153,12 @@ impl Server {
             AnalysisThreads::new(threads_for(settings.analyses), MAX_ANALYSES_WAITING, settings.analysis_time);
         let analyst = Analyst::new(red_lines.clone(), threads.clone());
         let routes = routes(red_lines, analyst, &readiness, &settings)?;
-        let quotas = settings.quota.map(|(per_second, burst)| Quotas::new(per_second, burst));
+        let callers = Callers::new(settings.quota, settings.trusted_proxies.clone());
         let gates = Gates {
             metrics: metrics.clone(),
-            access: Access::new(authority, quotas.clone()),
+            access: Access::new(authority, callers.clone()),
+            callers: callers.clone(),
+            bounds: CallBounds::new(settings.calls),
             concurrency,
             tls: tls.clone(),
             connections: Arc::default(),
@@ -177,7 +176,7 @@ impl Server {
             drained = serve_routes(listener, routes, readiness.clone(), settings, gates, ending, stop) => drained,
             never = stop_analyses(draining, half, &threads) => match never {},
             never = reload_files(reloads, &readiness, &store) => match never {},
-            never = prune_quotas(quotas.as_ref()) => match never {},
+            never = prune(&callers) => match never {},
             never = serve_admin(admin, &readiness, &metrics, closing.clone()) => match never {},
         };
         closing.cancel();
@@ -209,12 +208,12 @@ async fn reload_files(reloads: Option<(Reloads, Watch)>, readiness: &Readiness, 
     }
 }
 
-/// Removes unused quotas at intervals.
-async fn prune_quotas(quotas: Option<&Quotas>) -> Infallible {
+/// Removes callers that have left at intervals.
+async fn prune(callers: &Callers) -> Infallible {
     let mut clock = interval(PRUNE_INTERVAL);
     loop {
         clock.tick().await;
-        quotas.iter().for_each(|quotas| quotas.prune());
+        callers.prune();
     }
 }
 

@@ -1,9 +1,11 @@
 //! The settings of the server. Must not know which flags or variables set them.
 
+use crate::middleware::call_limits::CallLimits;
+use crate::middleware::networks::TrustedProxies;
+use crate::middleware::quota::QuotaLimit;
 use crate::services::MAX_REQUEST_BYTES;
 use crate::shutdown::Drain;
-use crate::transport::connection::ConnectionLimits;
-use std::num::NonZeroU32;
+use crate::transport::config::ConnectionLimits;
 use std::time::Duration;
 
 /// The settings of the server.
@@ -21,8 +23,12 @@ pub struct Settings {
     ///
     /// 1,024 by default.
     pub max_calls: usize,
-    /// Requests per second and burst size for each caller; `None`, the default, sets no quota.
-    pub quota: Option<(NonZeroU32, NonZeroU32)>,
+    /// What all open calls may take together.
+    pub calls: CallLimits,
+    /// The requests that each caller may send; `None`, the default, sets no quota.
+    pub quota: Option<QuotaLimit>,
+    /// The proxies whose `x-forwarded-for` is trusted; none by default.
+    pub trusted_proxies: TrustedProxies,
     /// Time within which a request must arrive in full; 10 seconds by default.
     pub receive: Duration,
     /// Largest request message, in bytes; 1 MiB by default.
@@ -49,7 +55,9 @@ impl Default for Settings {
             max_connections: 1024,
             connection: ConnectionLimits::default(),
             max_calls: 1024,
+            calls: CallLimits::DEFAULT,
             quota: None,
+            trusted_proxies: TrustedProxies::default(),
             receive: Duration::from_secs(10),
             max_request_bytes: MAX_REQUEST_BYTES,
             cache_bytes: 32 * 1024 * 1024,

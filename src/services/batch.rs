@@ -4,7 +4,8 @@
 
 use crate::convert::request::{Subject, to_question};
 use crate::error::{ApiError, Violations, quoted};
-use crate::middleware::quota::Quota;
+use crate::middleware::callers::CallerState;
+use crate::schema::encoded::Encoded;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, evaluation_result};
 use crate::services::RedLines;
@@ -13,6 +14,7 @@ use crate::services::evaluate;
 use crate::services::size::MAX_ANSWER_BYTES;
 use detente_core::engine::{Compiled, Evaluation};
 use prost::Message;
+use prost::encoding::message;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::task::yield_now;
@@ -23,8 +25,12 @@ pub const MAX_BATCH: usize = 1_000;
 ///
 /// Errors of later items do not, because the search for similar names costs more than all other checks.
 const ITEMS_WITH_SUGGESTIONS: usize = 16;
-/// Upper bound of the bytes that the list of results adds to each result.
-const AROUND_ITEM: usize = 8;
+/// Initial capacity for the results, in bytes.
+///
+/// The capacity doubles, so that it is a power of two at most, like the maximum size of the answer, and never exceeds it.
+const FIRST_BYTES: usize = 16 * 1024;
+/// Number of the field `results` in the response.
+const RESULTS: u32 = 1;
 /// Upper bound of the bytes that the response adds to the list of results.
 const AROUND_ANSWER: usize = 256;
 
@@ -36,7 +42,7 @@ impl RedLines {
     pub fn batch(
         &self,
         request: &v1::BatchEvaluateProposalsRequest,
-    ) -> Result<v1::BatchEvaluateProposalsResponse, ApiError> {
+    ) -> Result<Encoded<v1::BatchEvaluateProposalsResponse>, ApiError> {
         let mut batch = self.begin(request)?;
         for item in &request.requests {
             batch.add(batch.evaluate(item).map(|(message, _)| message))?;
@@ -48,12 +54,12 @@ impl RedLines {
     pub(super) async fn batch_in_turns(
         &self,
         mut request: v1::BatchEvaluateProposalsRequest,
-        quota: Option<Quota>,
-    ) -> Result<v1::BatchEvaluateProposalsResponse, ApiError> {
+        payer: Option<Arc<CallerState>>,
+    ) -> Result<Encoded<v1::BatchEvaluateProposalsResponse>, ApiError> {
         let mut batch = self.begin(&request)?;
-        if let Some(quota) = quota {
+        if let Some(payer) = payer {
             // The access layer already charged the quota for the first item.
-            quota.take_rest(request.requests.len())?;
+            payer.take_rest(request.requests.len())?;
         }
         for (at, item) in std::mem::take(&mut request.requests).into_iter().enumerate() {
             // Lets other tasks run, and lets the runtime drop this one if the client has cancelled the call.
@@ -100,15 +106,17 @@ impl RedLines {
             );
         }
         violations.into_result()?;
-        Ok(Batch { compiled, results: Vec::with_capacity(count), bytes: AROUND_ANSWER, faulty: 0 })
+        Ok(Batch { compiled, results: Vec::with_capacity(FIRST_BYTES), count: 0, faulty: 0 })
     }
 }
 
-/// A batch while it is evaluated: the results so far and their size.
+/// A batch while it is evaluated: the encoded results so far.
+///
+/// A result takes much less memory in encoded form, and all results stay until the last one is made.
 struct Batch {
     compiled: Arc<Compiled>,
-    results: Vec<v1::EvaluationResult>,
-    bytes: usize,
+    results: Vec<u8>,
+    count: usize,
     faulty: usize,
 }
 
@@ -140,21 +148,25 @@ impl Batch {
             let error = ApiError::AnswerTooLarge { bytes, limit: MAX_ANSWER_BYTES };
             result.result = Some(evaluation_result::Result::Error(error.into()));
         }
-        self.bytes += result.encoded_len() + AROUND_ITEM;
-        if self.bytes > MAX_ANSWER_BYTES {
-            return Err(ApiError::TooManyAnswers { fitting: self.results.len(), limit: MAX_ANSWER_BYTES });
+        let bytes = self.results.len() + message::encoded_len(RESULTS, &result) + AROUND_ANSWER;
+        if bytes > MAX_ANSWER_BYTES {
+            return Err(ApiError::TooManyAnswers { fitting: self.count, limit: MAX_ANSWER_BYTES });
         }
-        self.results.push(result);
+        message::encode(RESULTS, &result, &mut self.results);
+        self.count += 1;
         Ok(())
     }
 
-    fn finish(self) -> v1::BatchEvaluateProposalsResponse {
+    fn finish(self) -> Encoded<v1::BatchEvaluateProposalsResponse> {
         let scenario = self.compiled.scenario();
-        v1::BatchEvaluateProposalsResponse {
-            results: self.results,
+        let rest = v1::BatchEvaluateProposalsResponse {
+            results: Vec::new(),
             scenario: names::scenario(&scenario.id),
             revision: scenario.revision.to_string(),
-        }
+        };
+        let mut bytes = self.results;
+        rest.encode_raw(&mut bytes);
+        Encoded::new(bytes.into())
     }
 }
 

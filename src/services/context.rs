@@ -8,6 +8,8 @@ use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::call::Call;
 use crate::schema::proto::v1;
 use crate::services::RedLines;
+use crate::services::admitted::Admitted;
+use crate::services::size::MAX_ANSWER_BYTES;
 use detente_core::engine::Compiled;
 use http::Extensions;
 use prost::Message;
@@ -24,35 +26,50 @@ impl RedLines {
     /// [`ApiError::Overloaded`] if the server is at its concurrency limit.
     pub(super) fn for_call<T>(&self, request: Request<T>) -> Result<(Self, T), ApiError> {
         let service = self.with_call(request.extensions());
-        let permit = self.shared.concurrency_limit.as_ref().map(ConcurrencyLimit::take).transpose()?.map(Arc::new);
-        Ok((Self { _permit: permit, ..service }, request.into_inner()))
+        let permit = self.shared.concurrency_limit.as_ref().map(ConcurrencyLimit::take).transpose()?;
+        let admitted = Admitted::new(permit, service.call.account().cloned());
+        Ok((Self { _admitted: Some(Arc::new(admitted)), ..service }, request.into_inner()))
     }
 
     /// Returns the service for the call that the extensions belong to, without a permit.
     pub(super) fn with_call(&self, extensions: &Extensions) -> Self {
-        Self { shared: self.shared.clone(), call: Call::of(extensions), _permit: None }
+        Self { shared: self.shared.clone(), call: Call::of(extensions), _admitted: None }
     }
 
-    /// Makes a response that holds its part of the response budget until the client has read it.
+    /// Takes room for the largest answer, before the work of a call whose answer may be large.
     ///
-    /// The response budget bounds the memory that unread answers take.
+    /// A call that finds no room waits here, where it holds nothing yet.
     ///
     /// # Errors
-    /// The error of `answer`, or the error of a budget that is exhausted.
-    pub(super) fn respond<M: Message>(&self, answer: Result<M, ApiError>) -> Result<Response<M>, Status> {
+    /// If there is no room after the maximum time, or too many calls wait.
+    pub(super) async fn expect_large_answer(&self) -> Result<(), ApiError> {
+        self.expect_answer(MAX_ANSWER_BYTES).await
+    }
+
+    /// Takes room for an answer of `bytes`.
+    ///
+    /// # Errors
+    /// If there is no room after the maximum time, or too many calls wait.
+    pub(super) async fn expect_answer(&self, bytes: usize) -> Result<(), ApiError> {
+        match self.call.account() {
+            Some(account) => account.reserve_answer(bytes).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a response, whose room is taken until the client has read it.
+    ///
+    /// # Errors
+    /// The error of `answer`, or that there is no room for it.
+    pub(super) async fn respond<M: Message>(&self, answer: Result<M, ApiError>) -> Result<Response<M>, Status> {
         let answer = answer?;
-        let permit = self
-            .shared
-            .response_budget
-            .as_ref()
-            .map(|budget| budget.take(answer.encoded_len(), self.call.connection_budget()))
-            .transpose()?;
-        let mut response = Response::new(answer);
-        if let Some(permit) = permit {
-            response.extensions_mut().insert(permit);
+        if let Some(account) = self.call.account() {
+            let bytes = answer.encoded_len();
+            account.reserve_answer(bytes).await?;
+            account.shrink_answer(bytes);
         }
         self.call.mark_answered();
-        Ok(response)
+        Ok(Response::new(answer))
     }
 
     /// Whether the caller may see a scenario.

@@ -63,7 +63,9 @@ impl RedLines {
             return;
         }
         let (time, took) = (SystemTime::now(), evaluated.begun.elapsed());
-        let (call, request) = (self.call.clone(), evaluated.request.clone());
+        let (call, request) = (&self.call, evaluated.request.clone());
+        // The line may wait to be written for longer than the call is open, so it does not hold the call.
+        let (id, trace_id, caller) = (call.id().to_owned(), call.trace_id().map(str::to_owned), call.caller().cloned());
         let EvaluationRecord { method, item, cached, .. } = evaluated;
         let (decisions, bytes) = (decisions.clone(), request.encoded_len());
         let line = move || {
@@ -71,9 +73,12 @@ impl RedLines {
             let mut put = |name: &str, value: Value| drop(line.insert(name.to_owned(), value));
             let time = jiff::Timestamp::try_from(time).unwrap_or_default();
             put("time", json!(format!("{time:.6}")));
-            put("request_id", json!(call.id()));
-            call.trace_id().into_iter().for_each(|id| put("trace_id", json!(id)));
-            call.caller().into_iter().for_each(|caller| put("caller", json!(caller.name())));
+            put("request_id", json!(id));
+            trace_id.into_iter().for_each(|id| put("trace_id", json!(id)));
+            if let Some(caller) = caller {
+                put("caller", json!(caller.name()));
+                put("caller_kind", json!(caller.kind().as_str()));
+            }
             put("method", json!(method));
             item.into_iter().for_each(|item| put("item", json!(item)));
             put("scenario", json!(outline.scenario));

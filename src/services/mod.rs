@@ -4,6 +4,7 @@
 //! called directly, without a connection. Owns page tokens, the maximum sizes of requests and answers, and the
 //! record of evaluations for logs and metrics. Must not know how connections are served or how callers are identified.
 
+mod admitted;
 mod analysis;
 mod batch;
 mod compare;

@@ -5,8 +5,8 @@
 use crate::error::{ApiError, Violations, quoted};
 use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::call::Call;
-use crate::middleware::response_budget::ResponseBudget;
 use crate::schema::names;
+use crate::services::admitted::Admitted;
 use crate::services::record::Record;
 use crate::serving::{Cache, NotHeldError, Store, Workers, WorkersError};
 use detente_condition::nearest;
@@ -14,7 +14,6 @@ use detente_core::engine::Compiled;
 use detente_core::scenario::ids::ScenarioId;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 /// The implementation of `RedLineService` for the scenarios of a store.
@@ -24,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 pub struct RedLines {
     pub(super) shared: Arc<Shared>,
     pub(super) call: Call,
-    /// The call's permit of the concurrency limit, returned when the last clone is dropped.
-    pub(super) _permit: Option<Arc<OwnedSemaphorePermit>>,
+    /// What the call holds while it is answered, given back when the last clone is dropped.
+    pub(super) _admitted: Option<Arc<Admitted>>,
 }
 
 /// The state that all calls share.
@@ -36,7 +35,6 @@ pub(super) struct Shared {
     pub(super) workers: Workers,
     pub(super) streams: Streams,
     pub(super) concurrency_limit: Option<ConcurrencyLimit>,
-    pub(super) response_budget: Option<ResponseBudget>,
     pub(super) record: Record,
 }
 
@@ -65,10 +63,9 @@ impl RedLines {
             workers: Workers::default(),
             streams: Streams::default(),
             concurrency_limit: None,
-            response_budget: None,
             record: Record::default(),
         };
-        Self { shared: Arc::new(shared), call: Call::default(), _permit: None }
+        Self { shared: Arc::new(shared), call: Call::default(), _admitted: None }
     }
 
     /// Sets the cache of answers.
@@ -89,13 +86,6 @@ impl RedLines {
     #[must_use]
     pub fn with_concurrency_limit(mut self, limit: ConcurrencyLimit) -> Self {
         Arc::make_mut(&mut self.shared).concurrency_limit = Some(limit);
-        self
-    }
-
-    /// Sets the budget for answers that clients have not read yet. The default is unlimited.
-    #[must_use]
-    pub fn with_response_budget(mut self, budget: ResponseBudget) -> Self {
-        Arc::make_mut(&mut self.shared).response_budget = Some(budget);
         self
     }
 

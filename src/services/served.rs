@@ -1,16 +1,17 @@
-//! The gRPC methods of `RedLineService`: each takes a permit, answers, and charges the answer to the response budget.
+//! The gRPC methods of `RedLineService`: each takes a permit, answers, and takes room for the answer.
 //!
-//! The permits limit the calls that the server works on at a time; the response budget bounds the memory that unread
-//! answers take. A stream of evaluations takes a permit for each of its messages instead. Must not know how a method
-//! finds its answer.
+//! The permits limit the calls that the server works on at a time; the rooms bound the memory that requests and answers
+//! take. A method whose answer may be large takes room before its work. A stream of evaluations takes a permit for each
+//! of its messages instead. Must not know how a method finds its answer.
 
-use crate::middleware::connection_context::StreamLimit;
-use crate::middleware::quota::Quota;
-use crate::schema::encoded::EvaluateProposalResponse;
+use crate::middleware::account::CallAccount;
+use crate::middleware::callers::CallerState;
+use crate::schema::encoded::{Encoded, EvaluateProposalResponse};
 use crate::schema::proto::v1;
 use crate::services::generated::red_line_service_server::{RedLineService, RedLineServiceServer};
 use crate::services::size::MAX_ANSWER_BYTES;
 use crate::services::{RedLines, stream};
+use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
 impl RedLines {
@@ -31,50 +32,56 @@ impl RedLineService for RedLines {
         request: Request<v1::EvaluateProposalRequest>,
     ) -> Result<Response<EvaluateProposalResponse>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(match request.hypotheses.as_slice() {
+        let answer = match request.hypotheses.as_slice() {
             [] => service.evaluate_encoded(&request),
             _ => service.run_on_worker(move |service| service.evaluate_encoded(&request)).await,
-        })
+        };
+        service.respond(answer).await
     }
 
     async fn batch_evaluate_proposals(
         &self,
         request: Request<v1::BatchEvaluateProposalsRequest>,
-    ) -> Result<Response<v1::BatchEvaluateProposalsResponse>, Status> {
-        let quota = request.extensions().get::<Quota>().cloned();
+    ) -> Result<Response<Encoded<v1::BatchEvaluateProposalsResponse>>, Status> {
+        let payer = request.extensions().get::<Arc<CallerState>>().cloned();
         let (service, request) = self.for_call(request)?;
-        service.respond(service.batch_in_turns(request, quota).await)
+        service.expect_large_answer().await?;
+        service.respond(service.batch_in_turns(request, payer).await).await
     }
 
     async fn stream_evaluate_proposals(
         &self,
         requests: Request<Streaming<v1::StreamEvaluateProposalsRequest>>,
     ) -> Result<Response<Self::StreamEvaluateProposalsStream>, Status> {
-        let permit = requests.extensions().get::<StreamLimit>().map(StreamLimit::take).transpose()?;
-        let quota = requests.extensions().get::<Quota>().cloned();
+        let place = requests.extensions().get::<CallAccount>().map(CallAccount::open_stream).transpose()?;
+        let payer = requests.extensions().get::<Arc<CallerState>>().cloned();
         let (service, requests) = (self.with_call(requests.extensions()), requests.into_inner());
-        Ok(Response::new(stream::answers(service, requests, quota, permit)))
+        Ok(Response::new(stream::answers(service, requests, payer, place)))
     }
 
     async fn evaluate_history(
         &self,
         request: Request<v1::EvaluateHistoryRequest>,
-    ) -> Result<Response<v1::EvaluateHistoryResponse>, Status> {
+    ) -> Result<Response<Encoded<v1::EvaluateHistoryResponse>>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(service.run_on_worker(move |service| service.evaluate_history(&request)).await)
+        service.expect_large_answer().await?;
+        let answer = service.run_on_worker(move |service| service.evaluate_history(&request).map(Encoded::from)).await;
+        service.respond(answer).await
     }
 
     async fn compare_proposals(
         &self,
         request: Request<v1::CompareProposalsRequest>,
-    ) -> Result<Response<v1::CompareProposalsResponse>, Status> {
-        let quota = request.extensions().get::<Quota>().cloned();
+    ) -> Result<Response<Encoded<v1::CompareProposalsResponse>>, Status> {
+        let payer = request.extensions().get::<Arc<CallerState>>().cloned();
         let (service, request) = self.for_call(request)?;
-        if let Some(quota) = quota {
+        if let Some(payer) = payer {
             // The access layer already charged the quota for the first proposal.
-            quota.take_rest(request.proposals.len())?;
+            payer.take_rest(request.proposals.len())?;
         }
-        service.respond(service.run_on_worker(move |service| service.compare_proposals(&request)).await)
+        service.expect_large_answer().await?;
+        let answer = service.run_on_worker(move |service| service.compare_proposals(&request).map(Encoded::from)).await;
+        service.respond(answer).await
     }
 
     async fn list_red_lines(
@@ -82,12 +89,13 @@ impl RedLineService for RedLines {
         request: Request<v1::ListRedLinesRequest>,
     ) -> Result<Response<v1::ListRedLinesResponse>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(service.list_red_lines(request))
+        service.expect_large_answer().await?;
+        service.respond(service.list_red_lines(request)).await
     }
 
     async fn get_red_line(&self, request: Request<v1::GetRedLineRequest>) -> Result<Response<v1::RedLine>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(service.get_red_line(request))
+        service.respond(service.get_red_line(request)).await
     }
 
     async fn list_scenarios(
@@ -95,12 +103,14 @@ impl RedLineService for RedLines {
         request: Request<v1::ListScenariosRequest>,
     ) -> Result<Response<v1::ListScenariosResponse>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(service.list_scenarios(request))
+        service.expect_large_answer().await?;
+        service.respond(service.list_scenarios(request)).await
     }
 
     async fn get_scenario(&self, request: Request<v1::GetScenarioRequest>) -> Result<Response<v1::Scenario>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(service.get_scenario(request))
+        service.expect_large_answer().await?;
+        service.respond(service.get_scenario(request)).await
     }
 
     async fn list_proposals(
@@ -108,11 +118,12 @@ impl RedLineService for RedLines {
         request: Request<v1::ListProposalsRequest>,
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(service.list_proposals(request))
+        service.expect_large_answer().await?;
+        service.respond(service.list_proposals(request)).await
     }
 
     async fn get_proposal(&self, request: Request<v1::GetProposalRequest>) -> Result<Response<v1::Proposal>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(service.get_proposal(request))
+        service.respond(service.get_proposal(request)).await
     }
 }

@@ -5,8 +5,9 @@
 //! the server keep only the answers that the transport already has. Must not know how an evaluation is computed.
 
 use crate::error::{ApiError, Violations};
+use crate::middleware::account::StreamPlace;
 use crate::middleware::admission::ConcurrencyLimit;
-use crate::middleware::quota::Quota;
+use crate::middleware::callers::CallerState;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::stream_evaluate_proposals_response::Result as ItemResult;
 use crate::services::decision_record::EvaluationRecord;
@@ -15,10 +16,10 @@ use crate::services::size::bounded;
 use crate::services::{RedLines, Streams};
 use detente_core::engine::{Compiled, Evaluation};
 use futures_util::stream::unfold;
+use prost::Message;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::coop::consume_budget;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -38,24 +39,30 @@ pub(super) type AnswerStream = Pin<Box<dyn Stream<Item = Result<v1::StreamEvalua
 
 /// Answers a stream of requests.
 ///
-/// `permit` counts the stream against the maximum number of streams on its connection, until the stream ends.
+/// `place` counts the stream against the maximum number of streams on its connection, until the stream ends.
 pub(super) fn answers(
     service: RedLines,
     requests: Streaming<v1::StreamEvaluateProposalsRequest>,
-    quota: Option<Quota>,
-    permit: Option<OwnedSemaphorePermit>,
+    payer: Option<Arc<CallerState>>,
+    place: Option<StreamPlace>,
 ) -> AnswerStream {
-    Box::pin(unfold(Some((service, requests, quota, permit)), |open| async {
-        let (service, mut requests, quota, permit) = open?;
+    Box::pin(unfold(Some((service, requests, payer, place)), |open| async {
+        let (service, mut requests, payer, place) = open?;
         let next = next(&service.shared.streams, &mut requests).await;
         match next.and_then(|request| service.check_credentials().map(|()| request).map_err(Status::from)) {
             Ok(Some(request)) => {
                 let begun = Instant::now();
-                let answer = service.admitted(request, quota.as_ref()).await;
+                let answer = service.admitted(request, payer.as_deref()).await;
+                if let Some(account) = service.call.account() {
+                    account.forget_message();
+                }
+                if let Err(error) = service.expect_answer(answer.encoded_len()).await {
+                    return Some((Err(service.call.ended_by(error.into())), None));
+                }
                 if begun.elapsed() > LONG_ITEM {
                     yield_now().await;
                 }
-                Some((Ok(answer), Some((service, requests, quota, permit))))
+                Some((Ok(answer), Some((service, requests, payer, place))))
             }
             Ok(None) => None,
             Err(status) => Some((Err(service.call.ended_by(status)), None)),
@@ -126,10 +133,10 @@ impl RedLines {
     async fn admitted(
         &self,
         message: v1::StreamEvaluateProposalsRequest,
-        quota: Option<&Quota>,
+        payer: Option<&CallerState>,
     ) -> v1::StreamEvaluateProposalsResponse {
         let begun = Instant::now();
-        let quota = quota.map_or(Ok(()), |quota| quota.take(1));
+        let quota = payer.map_or(Ok(()), |payer| payer.take_quota(1));
         let limit = self.shared.concurrency_limit.as_ref();
         let permit = quota.and_then(|()| limit.map(ConcurrencyLimit::take).transpose());
         let _permit = match permit {

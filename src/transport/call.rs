@@ -6,11 +6,12 @@
 //! The task of a call ends when the client resets the stream or the connection closes, whatever the service then does.
 //! Must not know about RPC methods or messages.
 
+use crate::middleware::account::CallAccount;
 use crate::transport::request_body::RequestBody;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use std::convert::Infallible;
 use std::error::Error;
@@ -51,6 +52,9 @@ enum CallEnd {
     /// The client has left a part of the answer unread for too long.
     #[error("the client left the answer unread")]
     Unread,
+    /// The client did not read the answer while others needed its memory, or there is no memory for the next part.
+    #[error("the server needs the memory of the unread answer")]
+    NoRoom,
     /// The answer cannot be sent.
     #[error("the answer cannot be sent")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
@@ -67,6 +71,7 @@ pub(crate) async fn serve<S, B>(
     service: S,
     request: Request<RequestBody>,
     mut respond: SendResponse<Bytes>,
+    account: CallAccount,
     stall: StallLimit,
 ) where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
@@ -74,11 +79,14 @@ pub(crate) async fn serve<S, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let Some(response) = answer(service, request, &mut respond).await else { return };
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     let is_empty = body.is_end_stream();
+    if is_empty {
+        hold_with_headers(&mut head.headers, &account);
+    }
     let sent = match respond.send_response(Response::from_parts(head, ()), is_empty) {
         Ok(_) if is_empty => return,
-        Ok(mut stream) => send(body, &mut stream, &stall).await,
+        Ok(mut stream) => send(body, &mut stream, &account, &stall).await,
         Err(error) => Err(error.into()),
     };
     match sent {
@@ -87,6 +95,12 @@ pub(crate) async fn serve<S, B>(
             stall.resets.fetch_add(1, Relaxed);
             debug!(target: LOG_TARGET, seconds = stall.time.as_secs(), "call reset: the client left the answer unread");
             respond.send_reset(Reason::CANCEL);
+        }
+        Err(CallEnd::NoRoom) => {
+            stall.resets.fetch_add(1, Relaxed);
+            debug!(target: LOG_TARGET, "call reset: other calls need the memory of its unread answer");
+            // gRPC clients report it as RESOURCE_EXHAUSTED.
+            respond.send_reset(Reason::ENHANCE_YOUR_CALM);
         }
         Err(failed @ CallEnd::Failed(_)) => {
             debug!(target: LOG_TARGET, error = &failed as &dyn Error, "call reset");
@@ -113,8 +127,26 @@ where
     .await
 }
 
+/// Makes the headers of an answer without a body hold an account until they have left the server.
+///
+/// h2 copies the headers into its buffer for writing as soon as there is space in it, and drops them. Until then, an
+/// answer that its client does not read counts as an open call.
+fn hold_with_headers(headers: &mut HeaderMap, account: &CallAccount) {
+    if let Some(value) = headers.values_mut().next() {
+        let held = account.part(Bytes::copy_from_slice(value.as_bytes()));
+        if let Some(Ok(held)) = held.map(HeaderValue::from_maybe_shared) {
+            *value = held;
+        }
+    }
+}
+
 /// Sends the body of an answer.
-async fn send<B>(body: B, stream: &mut SendStream<Bytes>, stall: &StallLimit) -> Result<(), CallEnd>
+async fn send<B>(
+    body: B,
+    stream: &mut SendStream<Bytes>,
+    account: &CallAccount,
+    stall: &StallLimit,
+) -> Result<(), CallEnd>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -129,12 +161,14 @@ where
         });
         match frame.await?.map(Frame::into_data) {
             None => return Ok(stream.send_data(Bytes::new(), true)?),
-            Some(Ok(mut data)) => {
+            Some(Ok(data)) => {
+                let mut data = account.part(data).ok_or(CallEnd::NoRoom)?;
                 while !data.is_empty() {
                     let part = data.split_to(PART_BYTES.min(data.len()));
                     stream.reserve_capacity(part.len());
                     if stream.capacity() < part.len() {
-                        timeout(stall.time, send_part(part, stream)).await.map_err(|_| CallEnd::Unread)??;
+                        let sent = timeout(stall.time, account.while_stuck(send_part(part, stream))).await;
+                        sent.map_err(|_| CallEnd::Unread)?.ok_or(CallEnd::NoRoom)??;
                     } else {
                         stream.send_data(part, false)?;
                     }

@@ -5,17 +5,17 @@
 //! tonic's own transport is not used, for four reasons: its accept loop spins when file descriptors run out;
 //! connections that never send anything stay open for ever and outlast every shutdown; all connections reach their
 //! maximum age at the same time; and its handling of `grpc-timeout` (see [`crate::middleware::deadline`]) cannot be
-//! turned off. hyper's server, which tonic uses too, has none of these faults.
+//! turned off. hyper's server, which tonic uses too, gives no handle to a call, with which the call could be reset or
+//! the memory of its answer be followed until it is sent. So this module serves calls with h2 itself, as hyper does.
 
 use crate::middleware::connection_context::Peer;
-use crate::transport::call::StallLimit;
 use crate::transport::client_certificate::ClientCertificate;
+use crate::transport::config::ConnectionConfig;
 use crate::transport::http2::{CloseReason, serve_calls};
 use crate::transport::preface::{NOT_HTTP1, PrefixedStream, Protocol, detect_protocol};
 use crate::transport::request_body::RequestBody;
 use crate::transport::tls::Tls;
 use bytes::Bytes;
-use h2::server::Builder;
 use http::{Request, Response};
 use http_body::Body;
 use std::convert::Infallible;
@@ -23,11 +23,9 @@ use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{error::Elapsed, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -36,43 +34,6 @@ use tracing::debug;
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::connection";
-
-/// Limits of one connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnectionLimits {
-    /// Calls that may be open at a time; 256 by default.
-    pub max_streams: u32,
-    /// Total size of a call's headers, in bytes; 16 KiB by default.
-    pub max_header_bytes: u32,
-    /// Time until the HTTP/2 preface must have arrived, TLS handshake included; 10 seconds by default.
-    pub handshake: Duration,
-    /// Idle time before a keepalive ping; 60 seconds by default.
-    pub keepalive_interval: Duration,
-    /// Time to answer a keepalive ping before the connection is closed; 20 seconds by default.
-    pub keepalive_timeout: Duration,
-    /// Age at which the server sends GOAWAY, so that clients find new replicas; 30 minutes by default.
-    ///
-    /// Each connection's age varies by up to a tenth, so that connections do not all close at once. Open calls finish,
-    /// however long they take.
-    pub max_age: Duration,
-    /// Time that a client may leave an answer unread before the call is reset; 60 seconds by default.
-    pub stall: Duration,
-}
-
-impl Default for ConnectionLimits {
-    /// Returns the defaults that the fields state.
-    fn default() -> Self {
-        Self {
-            max_streams: 256,
-            max_header_bytes: 16 * 1024,
-            handshake: Duration::from_secs(10),
-            keepalive_interval: Duration::from_secs(60),
-            keepalive_timeout: Duration::from_secs(20),
-            max_age: Duration::from_secs(30 * 60),
-            stall: Duration::from_secs(60),
-        }
-    }
-}
 
 /// Why a connection closed before it could carry calls.
 #[derive(Debug, Error)]
@@ -99,17 +60,6 @@ impl ConnectionError {
             ConnectionError::Other | ConnectionError::Http1 => "not_http2",
         }
     }
-}
-
-/// Configuration shared by all connections of a listener.
-#[derive(Clone)]
-pub(crate) struct ConnectionConfig {
-    pub(crate) http2: Builder,
-    pub(crate) stall: StallLimit,
-    pub(crate) limits: ConnectionLimits,
-    pub(crate) tls: Option<Tls>,
-    /// Becomes true when connections must close because the server is draining (shutting down).
-    pub(crate) closing: watch::Receiver<bool>,
 }
 
 /// Serves one connection until it closes, and returns the reason.
@@ -147,7 +97,8 @@ where
             _ = config.closing.wait_for(|closing| *closing) => return Ok(CloseReason::Drain),
         };
         let identity = certificate.as_ref().map(|certificate| (certificate.name.clone(), certificate.until));
-        let peer = Peer { address, certificate: identity };
+        let (callers, is_proxy) = (config.callers.of_address(address), config.callers.is_proxy(address));
+        let peer = Peer { address, callers, is_proxy, certificate: identity };
         let calls = match opened {
             OpenStream::Plain(stream) => serve_calls(stream, peer, certificate, config, service),
             OpenStream::Tls(stream) => serve_calls(stream, peer, certificate, config, service),

@@ -2,11 +2,12 @@
 //!
 //! Each call runs in a task of its own. Must not know about RPC methods or messages.
 
-use crate::middleware::connection_context::{Peer, StreamLimit};
-use crate::middleware::response_budget::ConnectionBudget;
+use crate::middleware::account::ConnectionAccount;
+use crate::middleware::call_limits::MAX_STREAMS_OF_CONNECTION;
+use crate::middleware::connection_context::Peer;
 use crate::transport::call::{self, StallLimit};
 use crate::transport::client_certificate::ClientCertificate;
-use crate::transport::connection::{ConnectionConfig, ConnectionLimits};
+use crate::transport::config::{ConnectionConfig, ConnectionLimits};
 use crate::transport::keepalive::Keepalive;
 use crate::transport::request_body::RequestBody;
 use crate::transport::write_buffer::WriteBuffer;
@@ -21,6 +22,7 @@ use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use thiserror::Error;
@@ -38,16 +40,20 @@ const MAX_PENDING_RESETS: usize = 20;
 /// Streams that the server may reset because of client errors; one more closes the connection.
 const MAX_ERROR_RESETS: usize = 1024;
 /// Bytes that a client may send on one stream before the server has read them.
+pub(crate) const STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes that a client may send on all streams of a connection before the server has read them, without streams of
+/// evaluations: the smallest that HTTP/2 permits.
 ///
-/// For each DATA frame below 256 bytes that waits to be read, h2 counts the bytes by which the frame falls short of
-/// 256. If the sum of these bytes exceeds half of the connection's window, h2 closes the connection (GOAWAY,
-/// `too_many_data_frames`), which ends every other call on it. A stream of evaluations is read no faster than it is
-/// answered, so its window is often full of small frames. The windows and the number of streams of evaluations
-/// ([`MAX_STREAMS_OF_EVALUATIONS`](crate::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS)) are therefore
-/// set together: at the maximum number of streams, messages of 70 bytes or more stay below half of the window.
-const STREAM_WINDOW: u32 = 64 * 1024;
-/// Bytes that a client may send on all streams of a connection before the server has read them.
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Calls read their requests as they arrive. A stream of evaluations, however, is read no faster than it is answered,
+/// so its window may stay full. Each open one therefore adds its window to that of the connection, so that the other
+/// calls always have a window of their own.
+pub(crate) const CONNECTION_WINDOW: u32 = 64 * 1024;
+/// Bytes by which the DATA frames that wait to be read on one connection may fall short of 256 each, in total.
+///
+/// h2 closes a connection beyond this budget (GOAWAY, `too_many_data_frames`), because small frames take much more
+/// memory than their bytes; that ends every other call on the connection. The windows of all streams of evaluations may
+/// be full of small frames, so the budget covers [`MAX_STREAMS_OF_CONNECTION`] windows of messages of 70 bytes.
+const DATA_FRAME_BUDGET: usize = 2 * 1024 * 1024;
 /// Bytes that one stream may buffer while its client does not read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
 /// Time that open calls have to finish after the client's certificate has become invalid.
@@ -68,6 +74,8 @@ pub(crate) enum CloseReason {
     Keepalive,
     /// The client sent too many resets, pings, settings or empty frames.
     Flood,
+    /// The client did not read the answers of the connection, while other calls needed the memory.
+    Unread,
     /// The connection failed, or the client violated HTTP/2.
     Broken,
 }
@@ -82,6 +90,7 @@ impl CloseReason {
             CloseReason::Drain => "drain",
             CloseReason::Keepalive => "keepalive",
             CloseReason::Flood => "flood",
+            CloseReason::Unread => "unread",
             CloseReason::Broken => "broken",
         }
     }
@@ -116,6 +125,7 @@ pub(crate) fn http2(limits: &ConnectionLimits) -> Builder {
         .max_header_list_size(limits.max_header_bytes)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .data_frame_budget(DATA_FRAME_BUDGET)
         .max_send_buffer_size(MAX_SEND_BUFFER);
     http2
 }
@@ -135,24 +145,20 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let stream = WriteBuffer::new(stream);
+    let account = config.bounds.connect();
+    let stream = WriteBuffer::new(stream, account.state().clone());
     let handshake = config.http2.handshake(stream.clone());
     // A connection keeps the caller that its client's certificate named when it was opened, so it must close once that
     // certificate is no longer valid. The client connects again with its new certificate.
     let mut invalid = OptionFuture::from(certificate.map(|certificate| Box::pin(certificate.wait_until_invalid())));
     let mut closing = Box::pin(wait_for_close(config.limits.max_age, config.closing));
-    let mut calls = Calls {
-        service,
-        peer,
-        streams: StreamLimit::default(),
-        budget: ConnectionBudget::default(),
-        stall: config.stall,
-    };
+    let mut calls = Calls { service, peer, account, stall: config.stall, windows: 0 };
     Box::pin(async move {
         let mut connection = match handshake.await {
             Ok(connection) => connection,
             Err(error) => return CloseReason::of(&error.into()),
         };
+        let state = calls.account.state().clone();
         let ConnectionLimits { keepalive_interval, keepalive_timeout, .. } = config.limits;
         let mut keepalive =
             connection.ping_pong().map(|pings| Keepalive::new(pings, keepalive_interval, keepalive_timeout));
@@ -164,6 +170,10 @@ where
                 requested = &mut closing, if reason.is_none() => {
                     connection.graceful_shutdown();
                     reason = Some(requested);
+                }
+                () = state.progress.wait_for_end() => {
+                    reason = Some(CloseReason::Unread);
+                    break Ok(());
                 }
                 Some(()) = &mut invalid => {
                     connection.graceful_shutdown();
@@ -196,10 +206,14 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     loop {
-        match pin!(connection.accept()).poll(cx) {
+        calls.fit_window(connection);
+        let accepted = pin!(connection.accept()).poll(cx);
+        match accepted {
             Poll::Ready(Some(accepted)) => {
                 let (request, respond) = accepted?;
-                calls.begin(request, respond);
+                if !calls.begin(request, respond) {
+                    connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                }
             }
             Poll::Ready(None) => return Poll::Ready(Ok(())),
             Poll::Pending => break,
@@ -218,14 +232,28 @@ where
 struct Calls<S> {
     service: S,
     peer: Peer,
-    streams: StreamLimit,
-    budget: ConnectionBudget,
+    account: ConnectionAccount,
     stall: StallLimit,
+    /// The open streams of evaluations for which the connection has windows.
+    windows: usize,
 }
 
 impl<S> Calls<S> {
-    /// Runs a call in a task of its own.
-    fn begin<B>(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>)
+    /// Gives the connection a window for each open stream of evaluations.
+    fn fit_window<T>(&mut self, connection: &mut Connection<WriteBuffer<T>, Bytes>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let open = self.account.state().streams.load(Relaxed);
+        if open != self.windows {
+            self.windows = open;
+            let streams = u32::try_from(open.min(MAX_STREAMS_OF_CONNECTION)).unwrap_or_default();
+            connection.set_target_window_size(CONNECTION_WINDOW + streams * STREAM_WINDOW);
+        }
+    }
+
+    /// Runs a call in a task of its own; `false` if there are too many calls.
+    fn begin<B>(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) -> bool
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
@@ -235,9 +263,11 @@ impl<S> Calls<S> {
         let mut request = request.map(RequestBody::new);
         let extensions = request.extensions_mut();
         extensions.insert(self.peer.clone());
-        extensions.insert(self.streams.clone());
-        extensions.insert(self.budget.clone());
-        tokio::spawn(call::serve(self.service.clone(), request, respond, self.stall.clone()));
+        let Some(account) = self.account.open() else { return false };
+        extensions.insert(account.clone());
+        let call = call::serve(self.service.clone(), request, respond, account.clone(), self.stall.clone());
+        tokio::spawn(account.run(call));
+        true
     }
 }
 

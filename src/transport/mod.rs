@@ -4,6 +4,7 @@
 
 pub(crate) mod call;
 pub(crate) mod client_certificate;
+pub mod config;
 pub mod connection;
 pub(crate) mod http2;
 mod keepalive;

@@ -35,7 +35,9 @@ impl Body for RequestBody {
                     let _ = self.stream.flow_control().release_capacity(data.len());
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                // The client has reset the stream, or the connection has ended. The call then ends without an answer, so
+                // nobody needs the error.
+                Some(Err(_)) => return Poll::Pending,
                 None => self.has_all_data = true,
             }
         }

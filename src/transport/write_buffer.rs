@@ -6,6 +6,7 @@
 //! connection then sends the buffer. The buffer is small. While the connection waits, the buffer is empty, unless the
 //! client does not read. Must not know what the bytes mean.
 use crate::locks::lock;
+use crate::middleware::progress::ConnectionState;
 use bytes::{Buf, BytesMut};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -29,6 +30,8 @@ struct Inner<T> {
     socket: T,
     buffered: BytesMut,
     last_read: Instant,
+    /// Notes whether the client takes what is written.
+    state: Arc<ConnectionState>,
 }
 
 impl<T> Clone for WriteBuffer<T> {
@@ -38,8 +41,9 @@ impl<T> Clone for WriteBuffer<T> {
 }
 
 impl<T: AsyncWrite + Unpin> WriteBuffer<T> {
-    pub(crate) fn new(socket: T) -> Self {
-        Self { inner: Arc::new(Mutex::new(Inner { socket, buffered: BytesMut::new(), last_read: Instant::now() })) }
+    pub(crate) fn new(socket: T, state: Arc<ConnectionState>) -> Self {
+        let (buffered, last_read) = (BytesMut::new(), Instant::now());
+        Self { inner: Arc::new(Mutex::new(Inner { socket, buffered, last_read, state })) }
     }
 
     /// Sends the buffered bytes.
@@ -62,7 +66,11 @@ impl<T> WriteBuffer<T> {
 impl<T: AsyncWrite + Unpin> Inner<T> {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.buffered.has_remaining() {
-            match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.buffered))? {
+            let Poll::Ready(written) = Pin::new(&mut self.socket).poll_write(cx, &self.buffered) else {
+                return self.stuck();
+            };
+            self.state.progress.go_on();
+            match written? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 sent => self.buffered.advance(sent),
             }
@@ -70,7 +78,21 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
         // Free the buffer: there are many connections, and most of them are idle.
         self.buffered = BytesMut::new();
         // TLS may keep encrypted bytes until a flush.
-        Pin::new(&mut self.socket).poll_flush(cx)
+        match Pin::new(&mut self.socket).poll_flush(cx) {
+            Poll::Ready(flushed) => {
+                self.state.progress.go_on();
+                Poll::Ready(flushed)
+            }
+            Poll::Pending => self.stuck(),
+        }
+    }
+
+    /// Notes that the client takes nothing at the moment.
+    fn stuck<R>(&self) -> Poll<R> {
+        if self.state.progress.stuck_for().is_zero() {
+            self.state.progress.stop();
+        }
+        Poll::Pending
     }
 }
 
@@ -103,7 +125,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WriteBuffer<T> {
             }
             if bytes > BUFFER_BYTES {
                 // The buffer is empty, so writing past it keeps the order.
-                return Pin::new(&mut inner.socket).poll_write_vectored(cx, slices);
+                let Poll::Ready(written) = Pin::new(&mut inner.socket).poll_write_vectored(cx, slices) else {
+                    return inner.stuck();
+                };
+                inner.state.progress.go_on();
+                return Poll::Ready(written);
             }
             if inner.buffered.capacity() == 0 {
                 inner.buffered.reserve(BUFFER_BYTES);

@@ -16,6 +16,7 @@ use crate::services::size::{MAX_ANSWER_BYTES, bounded};
 use crate::serving::{Analyses, AnalysisError, AnalysisThreads, JobHandle, Ticket, WorkersError};
 use detente_analysis::{Budget, SearchProgress};
 use futures_util::stream::{TryStreamExt, unfold};
+use prost::Message;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +26,9 @@ use tonic::{Request, Response, Status};
 
 /// Minimum time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
+
+/// Upper bound of the bytes that packages take in memory for each byte of their encoding.
+const DECODED_PER_ENCODED: usize = 4;
 
 /// Runs the analyses of one method. Requests with equal questions share an analysis.
 type AnalysesOf<R> = Analyses<<R as AnalysisRequest>::Question, Outcome<R>, v1::SearchProgress>;
@@ -127,6 +131,12 @@ enum StreamState {
     Over,
 }
 
+/// Returns the bytes that an outcome takes until all its parts are sent.
+fn size_in_memory(outcome: &Outcome<v1::FindPackagesRequest>) -> usize {
+    let encoded = outcome.iter().flatten().map(Message::encoded_len).sum::<usize>();
+    encoded * DECODED_PER_ENCODED
+}
+
 fn parts(pending: PendingAnalysis<v1::FindPackagesRequest>) -> Parts {
     let call = pending.service.call.clone();
     let begun = StreamState::Searching { pending, reported: Instant::now() };
@@ -147,7 +157,10 @@ fn parts(pending: PendingAnalysis<v1::FindPackagesRequest>) -> Parts {
                     },
                 };
                 match answered {
-                    Ok(outcome) => (outcome, 0),
+                    Ok(outcome) => match pending.service.expect_answer(size_in_memory(&outcome)).await {
+                        Ok(()) => (outcome, 0),
+                        Err(error) => return Some((Err(error.into()), StreamState::Over)),
+                    },
                     Err(error) => return Some((Err(error.into()), StreamState::Over)),
                 }
             }
@@ -170,7 +183,7 @@ impl AnalysisService for Analyst {
         request: Request<v1::SuggestAmendmentsRequest>,
     ) -> Result<Response<v1::SuggestAmendmentsResponse>, Status> {
         let service = self.scenarios.with_call(request.extensions());
-        service.respond(self.answer(&self.amendments, request).await.and_then(bounded))
+        service.respond(self.answer(&self.amendments, request).await.and_then(bounded)).await
     }
 
     async fn find_packages(
@@ -185,7 +198,7 @@ impl AnalysisService for Analyst {
         request: Request<v1::ExplainImpasseRequest>,
     ) -> Result<Response<v1::ExplainImpasseResponse>, Status> {
         let service = self.scenarios.with_call(request.extensions());
-        service.respond(self.answer(&self.impasses, request).await.and_then(bounded))
+        service.respond(self.answer(&self.impasses, request).await.and_then(bounded)).await
     }
 
     async fn assess_robustness(
@@ -193,6 +206,6 @@ impl AnalysisService for Analyst {
         request: Request<v1::AssessRobustnessRequest>,
     ) -> Result<Response<v1::AssessRobustnessResponse>, Status> {
         let service = self.scenarios.with_call(request.extensions());
-        service.respond(self.answer(&self.robustness, request).await.and_then(bounded))
+        service.respond(self.answer(&self.robustness, request).await.and_then(bounded)).await
     }
 }

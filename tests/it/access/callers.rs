@@ -2,7 +2,7 @@
 
 use super::{keys, tokens};
 use crate::support::credentials::{Signer, claims, entry};
-use detente::access::{AuthenticationError, Authority, Caller, CallerRole};
+use detente::access::{AuthenticationError, Authority, Caller, CallerKind, CallerRole};
 use jsonwebtoken::Algorithm;
 use proptest::prelude::*;
 use std::time::{Duration, SystemTime};
@@ -11,10 +11,13 @@ use std::time::{Duration, SystemTime};
 fn a_certificate_caller_is_valid_until_the_certificate_expires() {
     let now = SystemTime::now();
     let desk = Caller::with_certificate("desk", now);
-    assert_eq!((desk.name(), desk.role(), desk.is_known()), ("desk", CallerRole::Analyst, true));
+    assert_eq!((desk.name(), desk.role(), desk.kind()), ("desk", CallerRole::Analyst, CallerKind::Certificate));
     assert!(desk.may_see("anything") && desk.is_valid_at(now - Duration::from_secs(1)) && !desk.is_valid_at(now));
     let anyone = Caller::anonymous();
-    assert_eq!((anyone.name(), anyone.role(), anyone.is_known()), ("anonymous", CallerRole::Analyst, false));
+    assert_eq!(
+        (anyone.name(), anyone.role(), anyone.kind()),
+        ("anonymous", CallerRole::Analyst, CallerKind::Anonymous)
+    );
     assert!(anyone.may_see("anything") && anyone.is_valid_at(now));
 }
 

@@ -3,7 +3,7 @@
 use super::keys;
 use crate::support::credentials::{Signer, claims, jwks, rules, seconds};
 use data_encoding::BASE64URL_NOPAD;
-use detente::access::{AuthenticationError, CallerRole, Keys};
+use detente::access::{AuthenticationError, CallerKind, CallerRole, Keys};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::PublicKeyData;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn a_complete_token_is_accepted_with_each_algorithm() {
         let signer = Signer::new("a", algorithm);
         let caller = keys(&[&signer], &[name]).verify(&signer.sign(&claims(now)), now).unwrap();
         assert_eq!((caller.name(), caller.role()), ("service-a", CallerRole::Analyst), "{name}");
-        assert!(caller.may_see("anything") && caller.is_known());
+        assert!(caller.may_see("anything") && caller.kind() == CallerKind::Jwt);
     }
 }
 

@@ -215,7 +215,7 @@ async fn logged(cache: &str) -> BTreeMap<String, BTreeSet<String>> {
     call(&leaving, "ListScenarios", &[bearer], &[json!({})]).await;
     drop(open);
     drop(leaving);
-    program.until("the call is logged", async |program| program.logged("\"INTERNAL\"")).await;
+    program.until("the call is logged", async |program| program.logged("\"CANCELLED\"")).await;
     exchange(&program, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", PATIENCE).await;
     exchange(&program, &[PREFACE, b"\0\0\x01\x04\0\0\0\0\0\0"].concat(), PATIENCE).await;
     let mut odd = TcpStream::connect(admin(&program)).await.unwrap();

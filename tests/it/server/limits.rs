@@ -2,6 +2,7 @@
 
 use crate::support::pigeons::pigeons;
 use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, frame, quick, until, value};
+use detente::middleware::quota::QuotaLimit;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
@@ -12,7 +13,7 @@ use detente::schema::proto::v1::{
 use detente::server::Settings;
 use detente::serving::{Store, source};
 use detente::telemetry::Metrics;
-use detente::transport::connection::ConnectionLimits;
+use detente::transport::config::ConnectionLimits;
 use prost::Message;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -25,7 +26,11 @@ use tonic_types::StatusExt;
 
 const AMEND: &str = "/detente.v1.AnalysisService/SuggestAmendments";
 const BATCH: &str = "/detente.v1.RedLineService/BatchEvaluateProposals";
-const COUNT: fn(u32) -> NonZeroU32 = |count| NonZeroU32::new(count).unwrap();
+
+fn quota(per_second: u32, burst: u32) -> Option<QuotaLimit> {
+    let [per_second, burst] = [per_second, burst].map(|count| NonZeroU32::new(count).unwrap());
+    Some(QuotaLimit { per_second, burst })
+}
 
 /// A server and its metrics.
 async fn counted(settings: Settings) -> (Server, Metrics) {
@@ -132,7 +137,7 @@ async fn slow_senders_hold_no_permits() {
 
 #[tokio::test]
 async fn a_caller_beyond_its_quota_gets_a_retry_delay() {
-    let (server, metrics) = counted(Settings { quota: Some((COUNT(5), COUNT(3))), ..Settings::default() }).await;
+    let (server, metrics) = counted(Settings { quota: quota(5, 3), ..Settings::default() }).await;
     let client = server.client().await;
     for _ in 0..3 {
         assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
@@ -149,7 +154,7 @@ async fn a_caller_beyond_its_quota_gets_a_retry_delay() {
 
 #[tokio::test]
 async fn a_batch_counts_each_of_its_requests_against_the_quota() {
-    let (server, _) = counted(Settings { quota: Some((COUNT(1), COUNT(10))), ..Settings::default() }).await;
+    let (server, _) = counted(Settings { quota: quota(1, 10), ..Settings::default() }).await;
     let client = server.client().await;
     let batch = |count: usize| {
         let requests = vec![proposal(); count];
@@ -410,41 +415,38 @@ async fn connections_beyond_the_limit_wait_and_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unread_responses_are_limited_and_hold_no_permits() {
-    let (server, metrics) = counted(Settings { max_calls: 8, ..Settings::default() }).await;
+async fn unread_answers_end_when_their_caller_needs_their_memory_and_hold_no_permits() {
+    let (server, metrics) = counted(Settings { max_calls: 2, ..Settings::default() }).await;
     let full = EvaluateProposalRequest { view: EvaluationView::Full.into(), ..proposal() };
     let batch = BatchEvaluateProposalsRequest { requests: vec![full; 180], ..BatchEvaluateProposalsRequest::default() };
     let batch = frame(&batch.encode_to_vec());
     let stream = TcpStream::connect(server.address).await.unwrap();
     let unread = Client::with_windows(stream, 1024).await.unwrap();
     let mut open = Vec::new();
-    for _ in 0..4 {
+    // The first ones fill the caller's share. Each further one waits until an unread one has ended.
+    for _ in 0..8 {
         let (answer, mut body) = unread.open(BATCH, &[]).await;
         body.send_data(batch.clone(), true).unwrap();
         let answer = timeout(PATIENCE, answer).await.unwrap().unwrap();
         assert!(!answer.headers().contains_key("grpc-status"), "{answer:?}");
-        open.push((answer, body));
+        open.push(answer.into_body());
     }
-    for _ in 0..20 {
-        let refused = unread.call(BATCH, &[], batch.clone()).await;
-        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "ANSWERS_UNREAD"));
-    }
-    assert_eq!(refusals(&metrics, "ANSWERS_UNREAD"), 20.0);
-    // Other connections still get permits, and may have unread responses of their own.
-    let other = server.client().await;
-    for _ in 0..10 {
-        assert_eq!(other.call(BATCH, &[], batch.clone()).await.code(), Code::Ok);
-    }
-    // This connection, too, gets a permit again once it has dropped one unread response.
-    drop(open.pop());
-    let again = async {
-        loop {
-            let (answer, mut body) = unread.open(BATCH, &[]).await;
-            body.send_data(batch.clone(), true).unwrap();
-            if !answer.await.unwrap().headers().contains_key("grpc-status") {
+    let mut ended = 0;
+    for body in &mut open {
+        while let Ok(Some(data)) = timeout(Duration::from_millis(100), body.data()).await {
+            if let Err(error) = data {
+                assert_eq!(error.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM));
+                ended += 1;
                 break;
             }
         }
-    };
-    timeout(PATIENCE, again).await.expect("a dropped response no longer counts as unread");
+    }
+    assert!((4..8).contains(&ended), "{ended} of 8 unread answers ended");
+    assert_eq!(value(&metrics, "detente_calls_evicted_total"), f64::from(ended));
+    // A client at the same address that reads is not affected.
+    let other = server.client().await;
+    for _ in 0..10 {
+        assert_eq!(other.call(BATCH, &[], batch.clone()).await.code(), Code::Ok);
+        assert_eq!(other.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
+    }
 }

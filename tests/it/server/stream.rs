@@ -2,14 +2,14 @@
 
 use crate::support::{PATIENCE, Server, frame, quick};
 use bytes::{Buf, Bytes, BytesMut};
-use detente::middleware::connection_context::MAX_STREAMS_OF_EVALUATIONS;
+use detente::middleware::call_limits::MAX_STREAMS_OF_CONNECTION;
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
 use detente::server::Settings;
 use detente::shutdown::{Drain, DrainOutcome};
-use detente::transport::connection::ConnectionLimits;
+use detente::transport::config::ConnectionLimits;
 use h2::client::SendRequest;
 use prost::Message;
 use std::time::{Duration, Instant};
@@ -216,7 +216,7 @@ async fn every_stream_of_a_connection_may_be_unread() {
         Server::with(Settings { connection: limits_with_stall(PATIENCE), drain: quick(), ..Settings::default() }).await;
     let reader = slow_reader(&server).await;
     let mut open = Vec::new();
-    for _ in 0..MAX_STREAMS_OF_EVALUATIONS {
+    for _ in 0..MAX_STREAMS_OF_CONNECTION {
         open.push(send_until_blocked(reader.clone()).await);
     }
     let one_more = || {

@@ -8,7 +8,7 @@ use detente::schema::proto::v1::{
 };
 use detente::server::Settings;
 use detente::serving::{Store, source};
-use detente::transport::connection::ConnectionLimits;
+use detente::transport::config::ConnectionLimits;
 use detente::transport::tls::{Tls, TlsError, TlsFiles};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};

@@ -59,7 +59,7 @@ fn a_batch_answers_in_order_and_only_its_faulty_items_fail() {
     requests.insert(2, v1::EvaluateProposalRequest { scenario: "scenarios/other".to_owned(), ..named(JEDDAH) });
     requests.insert(3, v1::EvaluateProposalRequest { revision: "0".repeat(32), ..named(JEDDAH) });
     let asked = v1::BatchEvaluateProposalsRequest { requests: requests.clone(), ..Default::default() };
-    let answer = service.batch(&asked).unwrap();
+    let answer = service.batch(&asked).unwrap().decode().unwrap();
     assert_eq!(answer.results.len(), requests.len());
     for (at, (request, result)) in requests.iter().zip(&answer.results).enumerate() {
         match result.result.as_ref().unwrap() {
@@ -83,7 +83,7 @@ fn a_batch_accepts_one_to_a_thousand_requests() {
         let request = v1::EvaluateProposalRequest { subject: Some(Subject::Proposal(proposal)), ..Default::default() };
         v1::BatchEvaluateProposalsRequest { requests: vec![request; count], ..Default::default() }
     };
-    assert_eq!(service.batch(&asked(MAX_BATCH)).unwrap().results.len(), MAX_BATCH);
+    assert_eq!(service.batch(&asked(MAX_BATCH)).unwrap().decode().unwrap().results.len(), MAX_BATCH);
     assert_eq!(fields(service.batch(&asked(MAX_BATCH + 1)).unwrap_err()), ["requests"]);
     assert_eq!(fields(service.batch(&asked(0)).unwrap_err()), ["requests"]);
 }
@@ -101,7 +101,7 @@ fn a_batch_with_too_large_an_answer_is_rejected_with_the_number_that_fits() {
         }
         other => panic!("{other:?}"),
     };
-    let whole = service.batch(&asked(fitting)).unwrap();
+    let whole = service.batch(&asked(fitting)).unwrap().decode().unwrap();
     assert!(whole.encoded_len() <= MAX_ANSWER_BYTES && whole.encoded_len() > MAX_ANSWER_BYTES * 9 / 10);
     assert!(service.batch(&asked(fitting + 1)).is_err());
 }
@@ -390,9 +390,10 @@ fn a_batch_gives_suggestions_for_a_limited_number_of_items() {
     let mut request = named(JEDDAH);
     request.overrides = vec![v1::Term { issue: "sanctions".to_owned(), value: Some(Value::Choice("lfit".to_owned())) }];
     let asked = v1::BatchEvaluateProposalsRequest { requests: vec![request; 40], ..Default::default() };
-    let suggested = service.batch(&asked).unwrap().results.into_iter().filter(|result| match &result.result {
-        Some(evaluation_result::Result::Error(status)) => status.message.contains("did you mean"),
-        other => panic!("{other:?}"),
-    });
+    let suggested =
+        service.batch(&asked).unwrap().decode().unwrap().results.into_iter().filter(|result| match &result.result {
+            Some(evaluation_result::Result::Error(status)) => status.message.contains("did you mean"),
+            other => panic!("{other:?}"),
+        });
     assert_eq!(suggested.count(), 16);
 }

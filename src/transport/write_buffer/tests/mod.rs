@@ -4,6 +4,7 @@
 
 use crate::transport::write_buffer::{BUFFER_BYTES, WriteBuffer};
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -11,7 +12,7 @@ const LARGE: usize = 8 * BUFFER_BYTES;
 
 fn pair(capacity: usize) -> (WriteBuffer<DuplexStream>, DuplexStream) {
     let (near, far) = duplex(capacity);
-    (WriteBuffer::new(near), far)
+    (WriteBuffer::new(near, Arc::default()), far)
 }
 
 /// Sends the buffer; returns whether it is empty afterwards.

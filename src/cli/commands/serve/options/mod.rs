@@ -7,12 +7,15 @@ mod values;
 
 use crate::access::JwtAlgorithm;
 use crate::cli::args::parsers::{duration, long_duration};
+use crate::middleware::call_limits::CallLimits;
+use crate::middleware::networks::TrustedProxies;
+use crate::middleware::quota::QuotaLimit;
 use crate::server::Settings;
 
 use crate::serving::{DecisionSettings, DecisionTarget, Mask, ScenarioLocation};
 use crate::shutdown::Drain;
 use crate::telemetry::{LogFormat, Otlp};
-use crate::transport::connection::ConnectionLimits;
+use crate::transport::config::ConnectionLimits;
 use clap::{ArgAction, Args};
 use detente_core::scenario::ids::ScenarioId;
 use std::num::NonZeroU32;
@@ -243,9 +246,27 @@ pub(crate) struct Limits {
         value_parser = count(1, 1_000_000))]
     pub(crate) max_calls: usize,
 
+    /// Number of calls that may be open at a time, on all connections, streams included.
+    ///
+    /// A call is open from its first headers until its client has read the answer. One caller may have a quarter of
+    /// them. The default is far more than `--max-calls` answers at a time, and few enough that open calls that do
+    /// nothing take little memory.
+    #[arg(long, env = "DETENTE_MAX_OPEN_CALLS", value_name = "COUNT", default_value_t = 4096,
+        value_parser = count(4, 1_000_000))]
+    pub(crate) max_open_calls: usize,
+
+    /// Networks of proxies, separated by commas, whose `x-forwarded-for` states the address of the caller.
+    ///
+    /// Callers without credentials are told apart by their address, for IPv6 by the /64 network. Behind a proxy that is
+    /// not listed here, all of them are one caller, with one quota and one share of the memory. List only proxies that
+    /// set the header themselves, because clients can send it, too.
+    #[arg(long, env = "DETENTE_TRUSTED_PROXIES", value_name = "NETWORKS")]
+    pub(crate) trusted_proxies: Option<TrustedProxies>,
+
     /// Requests per second for each caller. `0` sets no limit.
     ///
-    /// Where callers are not identified, each IP address is a caller (for IPv6, each /64 network). A batch counts as
+    /// Where callers are not identified, each IP address is a caller (see `--trusted-proxies`); for IPv6, each /64
+    /// network, and a /48 network has 16 times the quota. A batch counts as
     /// the number of its requests, a comparison as the number of its proposals, a history as one. The default sets no
     /// limit because only the operator knows what is fair.
     #[arg(long, env = "DETENTE_CALLER_RATE", value_name = "COUNT", default_value_t = 0,
@@ -381,8 +402,10 @@ impl ServeOptions {
     /// The settings of the server.
     pub(crate) fn settings(&self) -> Settings {
         let limits = &self.limits;
-        let quota = NonZeroU32::new(limits.caller_rate)
-            .map(|rate| (rate, NonZeroU32::new(limits.caller_burst).unwrap_or(rate)));
+        let quota = NonZeroU32::new(limits.caller_rate).map(|per_second| QuotaLimit {
+            per_second,
+            burst: NonZeroU32::new(limits.caller_burst).unwrap_or(per_second),
+        });
         Settings {
             reflection: self.listening.reflection,
             max_connections: limits.max_connections,
@@ -396,7 +419,9 @@ impl ServeOptions {
                 stall: limits.stall,
             },
             max_calls: limits.max_calls,
+            calls: CallLimits { calls: limits.max_open_calls, ..CallLimits::DEFAULT },
             quota,
+            trusted_proxies: limits.trusted_proxies.clone().unwrap_or_default(),
             receive: limits.receive_timeout,
             max_request_bytes: limits.max_request_bytes,
             cache_bytes: limits.cache,

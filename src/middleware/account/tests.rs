@@ -1,0 +1,171 @@
+//! What accounts take and give back, and which answers end when there is no room.
+
+use crate::error::ApiError;
+use crate::middleware::account::{CallAccount, CallBounds, ConnectionAccount};
+use crate::middleware::call_limits::{CallCounts, CallLimits};
+use crate::middleware::callers::{CallerState, Callers};
+use bytes::Bytes;
+use http::HeaderMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+const MIB: usize = 1024 * 1024;
+const LIMITS: CallLimits = CallLimits { calls: 16, requests: 8 * MIB, answers: 8 * MIB };
+
+fn caller(address: &str) -> Arc<CallerState> {
+    Callers::default().of_address(address.parse().unwrap())
+}
+
+fn open(connection: &ConnectionAccount, payer: &Arc<CallerState>) -> CallAccount {
+    let account = connection.open().unwrap();
+    account.admit(payer.clone(), &HeaderMap::new()).unwrap();
+    account
+}
+
+#[tokio::test]
+async fn everything_is_given_back_when_the_last_clone_is_dropped() {
+    let bounds = CallBounds::new(LIMITS);
+    let connection = bounds.connect();
+    let payer = caller("2001:db8::1");
+    let account = open(&connection, &payer);
+    let mut headers = HeaderMap::new();
+    headers.insert("name", "value".parse().unwrap());
+    account.receive(1000).unwrap();
+    account.decode(1000, 5000).unwrap();
+    account.reserve_answer(3000).await.unwrap();
+    assert_eq!(bounds.counts(), CallCounts { calls: 1, requests: 6000, answers: 3000, ..CallCounts::default() });
+    account.forget_message();
+    account.shrink_answer(2000);
+    assert_eq!(bounds.counts(), CallCounts { calls: 1, requests: 1000, answers: 2000, ..CallCounts::default() });
+    // The first part is paid from what is reserved, the second one from the room.
+    let parts = [1500, 700].map(|bytes| account.part(Bytes::from(vec![0; bytes])).unwrap());
+    assert_eq!(bounds.counts().answers, 2200);
+    let slice = parts[0].slice(..1);
+    drop(parts);
+    assert_eq!(bounds.counts().answers, 1500, "a slice keeps its whole part");
+    drop(slice);
+    assert_eq!(bounds.counts().answers, 0);
+    let clone = account.clone();
+    drop(account);
+    assert_eq!(bounds.counts().calls, 1);
+    clone.forget_request();
+    assert_eq!(bounds.counts().requests, 0);
+    drop(clone);
+    assert_eq!(bounds.counts(), CallCounts::default());
+    let site = payer.site.as_ref().unwrap();
+    for state in [&payer, site] {
+        let counters = [&state.calls, &state.requests, &state.answers];
+        assert_eq!(counters.map(|counter| counter.load(std::sync::atomic::Ordering::Relaxed)), [0; 3]);
+    }
+}
+
+#[test]
+fn a_caller_has_a_quarter_of_the_calls_and_refusals_a_quarter_more_than_all() {
+    let bounds = CallBounds::new(LIMITS);
+    let connection = bounds.connect();
+    let one = caller("192.0.2.1");
+    let mut held: Vec<_> = (0..4).map(|_| open(&connection, &one)).collect();
+    let refused = connection.open().unwrap();
+    assert_eq!(refused.admit(one.clone(), &HeaderMap::new()), Err(ApiError::TooManyCalls { limit: 4 }));
+    drop(refused);
+    held.pop();
+    held.push(open(&connection, &one));
+    let callers = Callers::default();
+    held.extend((2..5).flat_map(|host| {
+        let payer = callers.of_address(format!("192.0.2.{host}").parse().unwrap());
+        (0..4).map(|_| open(&connection, &payer)).collect::<Vec<_>>()
+    }));
+    assert_eq!(bounds.counts().calls, 16);
+    let refused: Vec<_> = (0..4).map(|_| connection.open().unwrap()).collect();
+    for account in &refused {
+        assert_eq!(account.admit(caller("192.0.2.9"), &HeaderMap::new()), Err(ApiError::Overloaded));
+    }
+    assert!(connection.open().is_none(), "the connection must close");
+    held.clear();
+    assert!(connection.open().is_some());
+}
+
+#[test]
+fn a_site_has_the_shares_of_two_callers() {
+    let bounds = CallBounds::new(LIMITS);
+    let connection = bounds.connect();
+    let callers = Callers::default();
+    let hosts = ["2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:3::1", "2001:db8:1::1"];
+    let [first, second, third, elsewhere] = hosts.map(|host| callers.of_address(host.parse().unwrap()));
+    let _held: Vec<_> = (0..8).map(|at| open(&connection, if at % 2 == 0 { &first } else { &second })).collect();
+    let account = connection.open().unwrap();
+    assert_eq!(account.admit(third, &HeaderMap::new()), Err(ApiError::TooManyCalls { limit: 4 }));
+    assert_eq!(account.admit(elsewhere, &HeaderMap::new()), Ok(()));
+}
+
+#[test]
+fn large_requests_leave_room_for_small_ones_and_one_caller_leaves_half() {
+    let bounds = CallBounds::new(LIMITS);
+    let connection = bounds.connect();
+    let (one, other, third) = (caller("192.0.2.1"), caller("192.0.2.2"), caller("192.0.2.3"));
+    let held = [open(&connection, &one), open(&connection, &one), open(&connection, &other)];
+    held[0].decode(0, 3 * MIB).unwrap();
+    assert_eq!(held[1].decode(0, MIB + 1), Err(ApiError::Overloaded), "half of the room is one caller's share");
+    held[1].decode(0, MIB).unwrap();
+    assert_eq!(held[1].decode(0, 1), Err(ApiError::Overloaded));
+    held[2].decode(0, 2 * MIB).unwrap();
+    let account = open(&connection, &third);
+    assert_eq!(account.decode(0, 64 * 1024 + 1), Err(ApiError::Overloaded), "the last quarter is for small ones");
+    account.decode(0, 64 * 1024).unwrap();
+}
+
+#[test]
+fn a_buffer_is_paid_once_for_its_largest_size() {
+    let bounds = CallBounds::new(LIMITS);
+    let connection = bounds.connect();
+    let account = open(&connection, &caller("192.0.2.1"));
+    for (arrives, decoded, expected) in [(1000, 1000, 1000), (400, 400, 1000), (1500, 1500, 1500), (10, 7000, 7000)] {
+        account.receive(arrives).unwrap();
+        account.decode(decoded, 50).unwrap();
+        account.forget_message();
+        assert_eq!(bounds.counts().requests, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_for_room_and_takes_what_is_given_back() {
+    let bounds = CallBounds::new(LIMITS);
+    let connection = bounds.connect();
+    let (one, other, third) = (caller("192.0.2.1"), caller("192.0.2.2"), caller("192.0.2.3"));
+    let held = [open(&connection, &one), open(&connection, &other)];
+    held[0].reserve_answer(4 * MIB).await.unwrap();
+    held[1].reserve_answer(2 * MIB).await.unwrap();
+    let waiting = open(&connection, &third);
+    let error = waiting.reserve_answer(2 * MIB).await.unwrap_err();
+    assert_eq!(error, ApiError::Overloaded, "nobody gave anything back");
+    let more = open(&connection, &one);
+    assert_eq!(more.reserve_answer(1).await, Err(ApiError::AnswersUnread { limit: 4 * MIB }));
+    let waits = tokio::spawn(async move { waiting.reserve_answer(2 * MIB).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(bounds.counts().waiting, 1);
+    held[1].shrink_answer(0);
+    waits.await.unwrap().unwrap();
+    assert_eq!(bounds.counts().waiting, 0);
+}
+
+#[tokio::test]
+async fn the_largest_answer_of_the_caller_with_most_ends_when_room_is_needed() {
+    let bounds = CallBounds::new(LIMITS);
+    let (connection, other_connection) = (bounds.connect(), bounds.connect());
+    let (one, other) = (caller("192.0.2.1"), caller("192.0.2.2"));
+    let sizes = [(&one, 1, 64 * 1024), (&one, 2, 3 * MIB), (&other, 3, 2 * MIB)];
+    let mut sending = Vec::new();
+    for (payer, name, bytes) in sizes {
+        let account = open(&connection, payer);
+        account.reserve_answer(bytes).await.unwrap();
+        sending.push((name, tokio::spawn(async move { account.while_stuck(pending::<()>()).await })));
+    }
+    let account = open(&other_connection, &caller("192.0.2.3"));
+    account.reserve_answer(2 * MIB).await.unwrap();
+    let ended: Vec<_> = sending.iter().filter(|(_, task)| task.is_finished()).map(|(name, _)| *name).collect();
+    assert_eq!((ended, bounds.counts().evicted), (vec![2], 1));
+    for (name, task) in sending {
+        if name == 2 { assert_eq!(task.await.unwrap(), None) } else { task.abort() }
+    }
+}

@@ -1,0 +1,54 @@
+//! What all open calls may take together, and what they take.
+//!
+//! Must not know how it is taken.
+
+/// Part of the open calls that one caller may have, as a divisor: 4 stands for a quarter.
+pub(super) const PART_OF_CALLER: usize = 4;
+/// Part of the open calls by which refused ones may exceed the limit, as a divisor: 4 stands for a quarter.
+///
+/// A refusal takes little memory, but a client that does not read refusals could pile them up.
+pub(super) const PART_FOR_REFUSALS: usize = 4;
+/// Maximum number of open streams of evaluations on one connection.
+pub const MAX_STREAMS_OF_CONNECTION: usize = 8;
+/// Maximum number of open streams of evaluations of one caller.
+pub const MAX_STREAMS_OF_CALLER: usize = 64;
+/// Maximum number of open streams of evaluations.
+pub const MAX_STREAMS: usize = 256;
+
+/// Bounds of what all open calls take together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Open calls; 4,096 by default.
+    pub calls: usize,
+    /// Bytes of requests; 32 MiB by default.
+    pub requests: usize,
+    /// Bytes of answers; 32 MiB by default.
+    pub answers: usize,
+}
+
+impl CallLimits {
+    /// The defaults.
+    pub const DEFAULT: Self = Self { calls: 4096, requests: 32 * 1024 * 1024, answers: 32 * 1024 * 1024 };
+}
+
+impl Default for CallLimits {
+    /// Returns the defaults that the fields state.
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What all open calls take at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallCounts {
+    /// Open calls.
+    pub calls: usize,
+    /// Bytes of requests.
+    pub requests: usize,
+    /// Bytes of answers.
+    pub answers: usize,
+    /// Calls that wait for room for their answers.
+    pub waiting: usize,
+    /// Calls and connections that were ended, so far, because their clients did not read while others needed room.
+    pub evicted: u64,
+}

@@ -1,0 +1,190 @@
+//! The callers of the server: who shares a quota, places for calls, and a part of the memory.
+//!
+//! A caller that the server identifies is known by the kind of its credentials and its name. All other callers are
+//! known by their address; behind a trusted proxy, by the address that the proxy reports. The /64 networks of IPv6
+//! count as one address each, and their /48 network has limits of its own, which are larger.
+//!
+//! The table of callers is bounded. When it is full, all callers that are not in it share one entry. Must not know how
+//! a call is answered.
+
+use crate::access::{Caller, CallerKey};
+use crate::error::ApiError;
+use crate::middleware::networks::{TrustedProxies, host, site};
+use crate::middleware::quota::{Quota, QuotaLimit};
+use dashmap::DashMap;
+use http::HeaderMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Maximum number of callers in the table.
+///
+/// An entry takes about 300 bytes, so the full table takes 5 MiB. It holds more callers than a server of this kind
+/// has, and few enough that an attacker with many addresses cannot fill the memory with them.
+pub const MAX_CALLERS: usize = 16_384;
+/// How many times a site, the /48 network of IPv6, may take what one caller may take.
+pub(super) const SITE_SHARES: usize = 2;
+/// How many times the quota of a caller a site has.
+const SITE_QUOTAS: u32 = 16;
+/// Time for which the entry of a caller without calls stays, in addition to the time in which its quota is full again.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// What one caller uses at the moment.
+#[derive(Debug)]
+pub struct CallerState {
+    /// Identifies the caller.
+    pub key: CallerKey,
+    /// The number of open calls.
+    pub(super) calls: AtomicUsize,
+    /// The bytes of requests that the caller has sent and that the server still holds.
+    pub(super) requests: AtomicUsize,
+    /// The bytes of answers that are made for the caller, or that it has not read yet.
+    pub(super) answers: AtomicUsize,
+    /// The number of open streams of evaluations.
+    pub(super) streams: AtomicUsize,
+    quota: Option<Quota>,
+    /// The site of an address.
+    pub(super) site: Option<Arc<CallerState>>,
+    /// Time of the latest call, in seconds since the table was made.
+    used: AtomicU64,
+}
+
+impl CallerState {
+    fn new(key: CallerKey, quota: Option<Quota>, site: Option<Arc<CallerState>>) -> Self {
+        let (calls, requests, answers, streams) = Default::default();
+        Self { key, calls, requests, answers, streams, quota, site, used: AtomicU64::default() }
+    }
+
+    /// Takes `count` tokens of the caller's quota, and of its site's.
+    ///
+    /// # Errors
+    /// The errors of [`Quota::take`].
+    pub fn take_quota(&self, count: u32) -> Result<(), ApiError> {
+        self.quota.as_ref().map_or(Ok(()), |quota| quota.take(count))?;
+        self.site.as_ref().map_or(Ok(()), |site| site.take_quota(count))
+    }
+
+    /// Takes the tokens of a call of `count` parts, except the first token, which the call took when it was admitted.
+    ///
+    /// # Errors
+    /// The errors of [`Quota::take`]. The first token is included when `count` is compared with the burst.
+    pub fn take_rest(&self, count: usize) -> Result<(), ApiError> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.quota.as_ref().map_or(Ok(()), |quota| quota.check_burst(count))?;
+        self.take_quota(count.saturating_sub(1))
+    }
+}
+
+/// The table of callers. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Callers {
+    table: Arc<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    states: DashMap<CallerKey, Arc<CallerState>>,
+    count: AtomicUsize,
+    others: Arc<CallerState>,
+    quota: Option<QuotaLimit>,
+    proxies: TrustedProxies,
+    begun: Instant,
+}
+
+impl Callers {
+    /// Creates an empty table. `quota` limits the requests of each caller; `None` sets no quotas.
+    pub fn new(quota: Option<QuotaLimit>, proxies: TrustedProxies) -> Self {
+        let others = CallerState::new(CallerKey::Others, quota.map(Quota::new), None);
+        let (states, count, begun) = (DashMap::new(), AtomicUsize::default(), Instant::now());
+        Self { table: Arc::new(Table { states, count, others: Arc::new(others), quota, proxies, begun }) }
+    }
+
+    /// Whether an address belongs to a trusted proxy.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        self.table.proxies.contains(address)
+    }
+
+    /// Returns the callers of an address.
+    pub fn of_address(&self, address: IpAddr) -> Arc<CallerState> {
+        let key = CallerKey::Host(host(address));
+        self.get(&key, || {
+            let site = site(address).map(|site| {
+                let key = CallerKey::Site(site);
+                let quota = self.table.quota.map(|limit| Quota::new(limit.times(SITE_QUOTAS)));
+                self.get(&key, || CallerState::new(key.clone(), quota, None))
+            });
+            CallerState::new(key.clone(), self.table.quota.map(Quota::new), site)
+        })
+    }
+
+    /// Returns the callers of the address that a trusted proxy reports; `None` if it reports none.
+    pub fn behind_proxy(&self, headers: &HeaderMap) -> Option<Arc<CallerState>> {
+        self.table.proxies.client(headers).map(|address| self.of_address(address))
+    }
+
+    /// Returns an identified caller; `None` for an anonymous one.
+    pub fn of_caller(&self, caller: &Caller) -> Option<Arc<CallerState>> {
+        let key = caller.key()?;
+        Some(self.get(&key, || CallerState::new(key.clone(), self.table.quota.map(Quota::new), None)))
+    }
+
+    /// Returns what all callers share that cannot be told apart.
+    pub(super) fn others(&self) -> Arc<CallerState> {
+        self.table.others.clone()
+    }
+
+    fn get(&self, key: &CallerKey, new: impl FnOnce() -> CallerState) -> Arc<CallerState> {
+        let table = &*self.table;
+        let now = table.begun.elapsed().as_secs();
+        let known = table.states.get(key).map(|state| state.clone());
+        let state = known.unwrap_or_else(|| {
+            // Made before the entry is locked, because making it may use the table.
+            let new = new();
+            match table.states.entry(key.clone()) {
+                dashmap::Entry::Occupied(entry) => entry.get().clone(),
+                // Several threads may exceed the limit by one each.
+                dashmap::Entry::Vacant(_) if table.count.load(Relaxed) >= MAX_CALLERS => table.others.clone(),
+                dashmap::Entry::Vacant(entry) => {
+                    table.count.fetch_add(1, Relaxed);
+                    entry.insert(Arc::new(new)).clone()
+                }
+            }
+        });
+        state.used.store(now, Relaxed);
+        state
+    }
+
+    /// Removes the callers that have no calls and whose quotas are full again.
+    pub fn prune(&self) {
+        let table = &*self.table;
+        let kept = table.quota.map_or(KEPT, |limit| KEPT + limit.refill());
+        let now = table.begun.elapsed().as_secs();
+        table.states.retain(|_, state| {
+            // Nobody can take the last clone while the shard is locked.
+            let is_used = Arc::strong_count(state) > 1 || now.saturating_sub(state.used.load(Relaxed)) < kept.as_secs();
+            if !is_used {
+                table.count.fetch_sub(1, Relaxed);
+            }
+            is_used
+        });
+        table.states.shrink_to_fit();
+    }
+
+    /// Returns the number of callers in the table.
+    pub fn len(&self) -> usize {
+        self.table.count.load(Relaxed)
+    }
+
+    /// Whether the table is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Default for Callers {
+    /// Creates an empty table without quotas and trusted proxies.
+    fn default() -> Self {
+        Self::new(None, TrustedProxies::default())
+    }
+}
