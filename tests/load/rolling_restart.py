@@ -12,60 +12,24 @@ Needs: Python 3.11 with grpcio; without --direct, nginx 1.19.10 or later and ope
 """
 
 import argparse
-import os
-import re
 import shutil
 import signal
-import subprocess
 import time
-from collections import Counter
-from functools import partial
 from pathlib import Path
 
 from calls import Callers, Offer, evaluate_request
-from processes import (
-    ROOT,
-    Server,
-    ends_with_parent,
-    find_binary,
-    free_ports,
-    main,
-    make_certificate,
-    must,
-    stage,
-    wait_until,
-)
+from processes import ROOT, Server, find_binary, free_ports, main, must, stage
+from proxies import NAME, Nginx
 from report import Progress, latencies, line, machine, title, verdict
 
 PROPOSALS = ("european-force", "jeddah-ceasefire", "chinese-un-force", "withdrawal-first")
 SERVICE_CONFIG = ROOT / "deploy/service-config.json"
-NGINX = ROOT / "deploy/nginx.conf"
-NAME = "detente.internal"
 WARM_SECONDS = 3
 # By default, gRPC waits one second before it reconnects to a replica that refused a connection. After further refusals,
 # it waits longer, up to two minutes.
 RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000)]
 # The rate may fall slightly short, because more processes are busy than there are processors.
 RATE_SHARE = 0.98
-MAIN = """
-worker_processes 2;
-daemon off;
-{user}
-pid {folder}/nginx.pid;
-error_log {folder}/nginx-error.log info;
-events {{ worker_connections 4096; }}
-http {{
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    log_format attempts '$msec|$status|$upstream_addr|$upstream_status|'
-                        '$upstream_trailer_grpc_status$upstream_http_grpc_status|$request_time';
-    access_log {folder}/access.log attempts buffer=64k flush=1s;
-    include {folder}/detente.conf;
-}}
-"""
 
 
 def arguments():
@@ -81,81 +45,6 @@ def arguments():
     parser.add_argument("--no-retries", action="store_true", help="disable the retries of gRPC")
     parser.add_argument("--keep", type=Path, help="copy logs to this folder at the end")
     return parser.parse_args()
-
-
-class Nginx:
-    """nginx with deploy/nginx.conf, in which the addresses and paths are replaced."""
-
-    def __init__(self, folder, port, replicas):
-        self.folder, self.port = folder, port
-        self.program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-        must(self.program, "nginx is not installed (Debian: apt install nginx-light); --direct does not need it")
-        self.certificate, key = make_certificate(folder, f"DNS:{NAME}")
-        text = NGINX.read_text()
-        for number, replica in enumerate(replicas, 1):
-            text = self.put(rf"\bdetente-{number}\.internal:50051\b", replica.address, text)
-        text = self.put(r"\blisten 443\b", f"listen 127.0.0.1:{port}", text)
-        text = self.put(r"/etc/nginx/tls/detente\.crt", str(self.certificate), text)
-        text = self.put(r"/etc/nginx/tls/detente\.key", str(key), text)
-        (folder / "detente.conf").write_text(text)
-        user = "user www-data;" if os.geteuid() == 0 else ""
-        (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
-
-    def put(self, pattern, replacement, text):
-        text, count = re.subn(pattern, replacement, text)
-        must(count, f"deploy/nginx.conf has no {pattern}")
-        return text
-
-    def __enter__(self):
-        log = self.folder / "nginx-error.log"
-        with log.open("w") as errors:
-            self.process = subprocess.Popen(
-                [self.program, "-p", self.folder, "-c", self.folder / "nginx.conf"],
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                # SIGTERM, not SIGKILL, because nginx has to end its workers.
-                preexec_fn=partial(ends_with_parent, signal.SIGTERM),
-            )
-        try:
-            wait_until(lambda: self.is_up(log), "nginx", 10)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def is_up(self, log):
-        must(self.process.poll() is None, f"nginx does not start:\n{log.read_text()}")
-        return (self.folder / "nginx.pid").exists()
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def attempts(self):
-        """From the log: the calls, the calls passed on to another replica, their statuses, and gRPC's codes."""
-        calls, passed, met, codes = 0, 0, Counter(), Counter()
-        for entry in (self.folder / "access.log").read_text().splitlines():
-            _, status, addresses, statuses, grpc_status, _ = entry.split("|")
-            calls += 1
-            if addresses.count(","):
-                passed += 1
-                met[statuses.replace(" ", "")] += 1
-            codes[f"HTTP {status}, gRPC {grpc_status.replace('-', '') or 'none'}"] += 1
-        return calls, passed, met, codes
-
-    def errors(self):
-        """The logged errors, without the parts that vary from call to call."""
-        found = Counter()
-        for entry in (self.folder / "nginx-error.log").read_text().splitlines():
-            matched = re.search(r"\[(error|warn|crit|alert|emerg)\] \S+ (?:\*\d+ )?(.*?)(?:, client:|$)", entry)
-            if matched:
-                found[f"{matched[1]}: {matched[2]}"] += 1
-        return found
 
 
 def restart_all(replicas, options, callers, progress, start):
