@@ -1,12 +1,12 @@
 //! Reads any bytes as a request about the bundled scenario, and lets the service answer it without a connection. The
 //! service never panics.
 //!
-//! A rejection has a reason and fits into the trailers that clients accept. An answer is within the size limit, and the
+//! A rejection has a reason and fits into the headers that proxies accept. An answer is within the size limit, and the
 //! cached answer equals the uncached one. The first byte selects the type of the request in the other bytes.
 
 #![no_main]
 
-use detente::error::ApiError;
+use detente::error::{ApiError, MAX_STATUS_BYTES};
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::ErrorReason;
 use detente::services::{AnalysisRequest, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, RedLines};
@@ -19,9 +19,6 @@ use prost::Message;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tonic::Status;
-
-/// The size of trailers that clients accept by default.
-const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
 /// The size of the cache. It is small, so that the cache also evicts answers.
 const CACHE_BYTES: u64 = 256 * 1024;
@@ -104,6 +101,8 @@ fn check_refusal(error: ApiError) {
     let status = Status::from(error);
     let mut trailers = tonic::metadata::MetadataMap::new().into_headers();
     status.add_header(&mut trailers).expect("a refusal can be written as trailers");
-    let bytes: usize = trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    assert!(bytes <= MAX_TRAILER_BYTES, "{bytes} bytes of trailers: {status:?}");
+    // The server sends the message with fewer escapes than `add_header` writes. Its bound is tested elsewhere.
+    trailers.remove("grpc-message");
+    let bytes: usize = trailers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+    assert!(bytes <= MAX_STATUS_BYTES, "{bytes} bytes of headers: {status:?}");
 }

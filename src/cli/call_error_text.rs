@@ -40,10 +40,10 @@ const FLAGS: [(&str, &str); 26] = [
 pub(super) fn call_error_text(error: &CallError) -> String {
     match error.faults() {
         [] => error.to_string(),
-        [(field, fault)] => format!("{}: {fault}", flag(field)),
+        [(field, fault)] if error.fault_count() == 1 => format!("{}: {fault}", flag(field)),
         faults => {
             let lines = faults.iter().map(|(field, fault)| format!("\n  {}: {fault}", flag(field)));
-            format!("{} faults{}", faults.len(), lines.collect::<String>())
+            format!("{} faults{}{}", error.fault_count(), lines.collect::<String>(), error.rest())
         }
     }
 }

@@ -167,7 +167,7 @@ impl<'a> Reader<'a, '_> {
         let mut found = Violations::default();
         let answers = to_answers(scenario, term, InputKind::Circumstances, "", &mut found);
         for (path, description) in found.iter() {
-            let path = path.strip_prefix("[0]").unwrap_or(&path);
+            let path = path.strip_prefix("[0]").unwrap_or(path);
             self.violations.add(format!("{field}{path}"), description);
         }
         for (input, answer) in answers {

@@ -191,7 +191,7 @@ impl ApiError {
     /// Returns the names of the limits that the request exceeds.
     pub fn limits(&self) -> &[&'static str] {
         match self {
-            ApiError::InvalidRequest(violations) => &violations.limits,
+            ApiError::InvalidRequest(violations) => violations.limits(),
             _ => &[],
         }
     }

@@ -9,12 +9,13 @@ use tonic_types::{BadRequest, ErrorInfo, RpcStatusExt, Status as RpcStatus, Stat
 
 /// A refused call as text: the server's message, then one line for each fault.
 #[derive(Clone, Debug, Error)]
-#[error("{message}{}", faults.iter().map(|(field, fault)| format!("\n  {field}: {fault}")).collect::<String>())]
+#[error("{message}{}{}", faults.iter().map(line).collect::<String>(), self.rest())]
 pub struct CallError {
     /// The `ErrorReason` if the server gives one, else the status code's name.
     reason: String,
     message: String,
     faults: Vec<(String, String)>,
+    omitted: usize,
 }
 
 impl CallError {
@@ -28,18 +29,34 @@ impl CallError {
         &self.faults
     }
 
+    /// Returns the number of faults, including those that the server does not list.
+    pub fn fault_count(&self) -> usize {
+        self.faults.len().saturating_add(self.omitted)
+    }
+
+    /// Returns a line about the faults that the server does not list; empty if there are none.
+    pub fn rest(&self) -> String {
+        match self.omitted {
+            0 => String::new(),
+            1 => "\n  1 more fault is not listed".to_owned(),
+            count => format!("\n  {count} more faults are not listed"),
+        }
+    }
+
     fn new(code: Code, message: &str, info: Option<ErrorInfo>, bad_request: Option<BadRequest>) -> Self {
         let violations = bad_request.map(|request| request.field_violations).unwrap_or_default();
         let faults: Vec<_> = violations.into_iter().map(|violation| (violation.field, violation.description)).collect();
+        let omitted = info.as_ref().and_then(|info| info.metadata.get("violations_omitted"));
+        let omitted = omitted.and_then(|count| count.parse().ok()).unwrap_or(0);
         // The server's message repeats the first fault, which the list below shows together with its field.
-        let message = match faults.len() {
+        let message = match faults.len().saturating_add(omitted) {
             0 if message.is_empty() => code.description().to_owned(),
             0 => message.to_owned(),
             1 => "the request has a fault".to_owned(),
             count => format!("the request has {count} faults"),
         };
         let reason = info.map_or_else(|| code_text(code).to_owned(), |info| info.reason);
-        Self { reason, message: format!("{message} ({})", code_text(code)), faults }
+        Self { reason, message: format!("{message} ({})", code_text(code)), faults, omitted }
     }
 }
 
@@ -52,7 +69,8 @@ impl From<&RpcStatus> for CallError {
 
 impl From<ApiError> for CallError {
     fn from(error: ApiError) -> Self {
-        Self::from(&RpcStatus::from(error))
+        // The text is the same as if a server had sent the error.
+        Self::from(Status::from(error))
     }
 }
 
@@ -61,6 +79,10 @@ impl From<Status> for CallError {
         let (info, bad_request) = (status.get_details_error_info(), status.get_details_bad_request());
         Self::new(status.code(), status.message(), info, bad_request)
     }
+}
+
+fn line((field, fault): &(String, String)) -> String {
+    format!("\n  {field}: {fault}")
 }
 
 /// Returns a status code as the command line prints it.

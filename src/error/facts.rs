@@ -11,6 +11,18 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 use tonic::Code;
 
+/// Time after which a caller may retry a call that the server refused because it has too much to do.
+///
+/// The time is long enough for the calls in progress to end, and short beside the deadlines in
+/// `deploy/service-config.json` (5 s and longer), so that all attempts fit into them.
+const RETRY_AFTER_OVERLOAD: Duration = Duration::from_millis(500);
+
+/// Time after which a caller may retry a call that the server refused because it is shutting down.
+///
+/// Another server answers the retry. The time is that of the first retry without a stated time in
+/// `deploy/service-config.json`: long enough for the client to notice that this server is leaving.
+const RETRY_AFTER_SHUTDOWN: Duration = Duration::from_millis(100);
+
 /// The facts about an error.
 ///
 /// They borrow from the error, so that no text is formatted for code that reads only the status code or the reason.
@@ -20,6 +32,10 @@ pub(super) struct ErrorFacts<'a> {
     /// The metadata of `google.rpc.ErrorInfo`.
     pub(super) metadata: Vec<(&'static str, MetadataValue<'a>)>,
     pub(super) detail: Option<Detail<'a>>,
+    /// The time after which gRPC clients that retry the code are told to retry.
+    ///
+    /// Every error with a code that `deploy/service-config.json` retries has one.
+    pub(super) pushback: Option<Duration>,
 }
 
 /// A value of the metadata; its text is made when the error is encoded.
@@ -52,7 +68,12 @@ pub(super) enum Detail<'a> {
 
 impl<'a> ErrorFacts<'a> {
     fn new(code: Code, reason: ErrorReason) -> Self {
-        Self { code, reason, metadata: Vec::new(), detail: None }
+        Self { code, reason, metadata: Vec::new(), detail: None, pushback: None }
+    }
+
+    /// The facts about an error with the code UNAVAILABLE, which clients retry.
+    fn unavailable(reason: ErrorReason, retry_after: Duration) -> Self {
+        Self { pushback: Some(retry_after), ..Self::new(Code::Unavailable, reason) }
     }
 
     fn with(mut self, key: &'static str, value: &'a dyn Display) -> Self {
@@ -89,7 +110,7 @@ impl ApiError {
         use ErrorReason as Reason;
         let facts = ErrorFacts::new;
         match self {
-            Self::InvalidRequest(violations) => match violations.limits.as_slice() {
+            Self::InvalidRequest(violations) => match violations.limits() {
                 [] => facts(Code::InvalidArgument, Reason::InvalidRequest),
                 limits => facts(Code::InvalidArgument, Reason::LimitExceeded).with_list("limits", limits),
             }
@@ -144,8 +165,8 @@ impl ApiError {
                 facts(Code::DeadlineExceeded, Reason::RequestTooSlow).with("seconds", seconds)
             }
             Self::Late => facts(Code::DeadlineExceeded, Reason::DeadlineExceeded),
-            Self::ShuttingDown => facts(Code::Unavailable, Reason::ShuttingDown),
-            Self::Overloaded => facts(Code::Unavailable, Reason::Overloaded),
+            Self::ShuttingDown => ErrorFacts::unavailable(Reason::ShuttingDown, RETRY_AFTER_SHUTDOWN),
+            Self::Overloaded => ErrorFacts::unavailable(Reason::Overloaded, RETRY_AFTER_OVERLOAD),
             Self::Unauthenticated { .. } => facts(Code::Unauthenticated, Reason::Unauthenticated),
             Self::RoleNotEnough { .. } => facts(Code::PermissionDenied, Reason::RoleNotEnough),
             Self::Internal { incident } => facts(Code::Internal, Reason::Internal).with("incident", incident),

@@ -16,7 +16,8 @@ use crate::error::{ApiError, reason_name};
 use crate::middleware::account::CallAccount;
 use crate::middleware::call::Call;
 use crate::middleware::request_id::RequestId;
-use crate::middleware::status_headers::{code_name, explain, make_plain};
+use crate::middleware::retry_budget::RetryBudget;
+use crate::middleware::status_headers::{code_name, explain, forbid_retry, invites_retry, make_plain, shorten_message};
 use crate::telemetry::{CALL_TARGET, Metrics, set_parent};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, Request, Response};
@@ -54,6 +55,7 @@ struct Observer {
     methods: HashMap<String, Arc<str>>,
     other: Arc<str>,
     max_request_bytes: usize,
+    retries: RetryBudget,
 }
 
 impl CallsLayer {
@@ -64,7 +66,8 @@ impl CallsLayer {
     pub fn new(in_flight: TaskTracker, metrics: Metrics, max_request_bytes: usize) -> Self {
         let methods = crate::schema::methods::all().into_iter();
         let methods = methods.map(|method| (format!("/{method}"), Arc::from(method))).collect();
-        let observer = Observer { in_flight, metrics, methods, other: Arc::from(OTHER_METHOD), max_request_bytes };
+        let (other, retries) = (Arc::from(OTHER_METHOD), RetryBudget::default());
+        let observer = Observer { in_flight, metrics, methods, other, max_request_bytes, retries };
         Self { observer: Arc::new(observer) }
     }
 }
@@ -116,7 +119,7 @@ where
             span: Span::none(),
             started: Instant::now(),
             ended: false,
-            _token: token,
+            token,
         };
         open.span = open.begin(request.headers());
         let inner = open.span.in_scope(|| self.inner.call(request));
@@ -136,7 +139,8 @@ struct OpenCall {
     span: Span,
     started: Instant,
     ended: bool,
-    _token: Option<TaskTrackerToken>,
+    /// Counts the call as in progress; `None` for health and reflection.
+    token: Option<TaskTrackerToken>,
 }
 
 impl OpenCall {
@@ -180,13 +184,22 @@ impl OpenCall {
             return;
         };
         if code == Code::Ok {
+            // Health checks and reflection are cheap, and say nothing about the load.
+            if self.token.is_some() {
+                self.observer.retries.add_answer();
+            }
             return self.end(code, None);
         }
         let recorded = self.call.summary().error.take();
         let status = extensions.and_then(|extensions| extensions.get::<Status>());
         let error = status.and_then(ApiError::of).cloned().or(recorded).filter(|error| error.code() == code);
         let error = error.or_else(|| explain(headers, self.observer.max_request_bytes));
+        shorten_message(headers);
         make_plain(headers);
+        // A server that is shutting down invites every retry, because another server answers it.
+        if invites_retry(headers) && error != Some(ApiError::ShuttingDown) && !self.observer.retries.take_retry() {
+            forbid_retry(headers);
+        }
         if let Some(error) = &error {
             error.limits().iter().for_each(|limit| self.observer.metrics.over_limit(limit));
         }

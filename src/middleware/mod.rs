@@ -27,6 +27,7 @@ mod random_id;
 pub mod receive;
 mod refusal;
 pub mod request_id;
+mod retry_budget;
 mod room;
 mod share;
 mod status_headers;

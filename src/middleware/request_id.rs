@@ -4,6 +4,7 @@
 //! trailers-only answers. Inside the layer, the id is in the request's extensions. Must not know how a call is
 //! answered.
 
+use crate::error::MAX_REQUEST_ID_BYTES;
 use crate::middleware::random_id::random_id;
 use http::{HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
@@ -16,6 +17,8 @@ use tower::{Layer, Service};
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id accepted from a caller, in bytes; a longer id is replaced.
 pub const MAX_BYTES: usize = 128;
+// The headers of a status leave room for this id.
+const _: () = assert!(MAX_BYTES <= MAX_REQUEST_ID_BYTES);
 
 /// The id of a call: 1 to 128 printable ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq)]

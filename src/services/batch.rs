@@ -126,7 +126,10 @@ impl Batch {
     }
 
     fn violations(&self) -> Violations {
-        if self.faulty < ITEMS_WITH_SUGGESTIONS { Violations::default() } else { Violations::without_suggestions() }
+        match self.faulty < ITEMS_WITH_SUGGESTIONS {
+            true => Violations::of_item(),
+            false => Violations::of_item().without_suggestions(),
+        }
     }
 
     /// Adds a result.

@@ -30,16 +30,17 @@ impl RedLines {
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.
     pub fn evaluate(&self, request: &v1::EvaluateProposalRequest) -> Result<v1::EvaluateProposalResponse, ApiError> {
-        self.evaluate_uncached(request).map(|answered| answered.response)
+        self.evaluate_uncached(request, Violations::default()).map(|answered| answered.response)
     }
 
-    /// Evaluates one proposal without the cache, and returns the engine's evaluation too.
+    /// Evaluates one proposal without the cache, and returns the engine's evaluation too. Adds faults to `violations`.
     pub(super) fn evaluate_uncached(
         &self,
         request: &v1::EvaluateProposalRequest,
+        violations: Violations,
     ) -> Result<EvaluatedProposal, ApiError> {
         self.check_may_suppose(&request.hypotheses)?;
-        let (compiled, question) = self.question_of_request(request)?;
+        let (compiled, question) = self.question_of_request(request, violations)?;
         let found = evaluate(&compiled, &question)?;
         let evaluation = Some(message(&compiled, &question, &found));
         Ok(EvaluatedProposal { response: bounded(v1::EvaluateProposalResponse { evaluation })?, compiled, found })
@@ -55,7 +56,7 @@ impl RedLines {
     ) -> Result<EvaluateProposalResponse, ApiError> {
         let begun = Instant::now();
         self.check_may_suppose(&request.hypotheses)?;
-        let (compiled, question) = self.question_of_request(request)?;
+        let (compiled, question) = self.question_of_request(request, Violations::default())?;
         // Answers to hypotheses are not cached, because requests with hypotheses rarely repeat.
         let cache = self.shared.cache.as_ref().filter(|_| question.supposition.supposed.is_none());
         let key = cache.map(|_| CacheKey::new(compiled.scenario(), &question.given, question.day, question.detail));
@@ -82,10 +83,11 @@ impl RedLines {
     fn question_of_request(
         &self,
         request: &v1::EvaluateProposalRequest,
+        violations: Violations,
     ) -> Result<(Arc<Compiled>, Question), ApiError> {
         let subject = request.subject.as_ref().map(Subject::from);
         let compiled = self.scenario_of_subject(&request.scenario, subject, &request.revision)?;
-        let question = to_question(&compiled, request, subject, Violations::default())?;
+        let question = to_question(&compiled, request, subject, violations)?;
         Ok((compiled, question))
     }
 

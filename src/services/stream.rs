@@ -106,7 +106,7 @@ impl RedLines {
         } else {
             match request {
                 None => Err(ApiError::InvalidRequest(Violations::one("request", "give a request"))),
-                Some(request) => self.evaluate_uncached(&request),
+                Some(request) => self.evaluate_uncached(&request, Violations::of_item()),
             }
         };
         let (result, found) = match answered {

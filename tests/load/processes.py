@@ -121,8 +121,9 @@ def make_certificate(folder, name):
 class Server:
     """The program as a server. It keeps its port over restarts."""
 
-    def __init__(self, binary, folder, name, port, options=(), certificate=None):
+    def __init__(self, binary, folder, name, port, options=(), certificate=None, host="127.0.0.1"):
         self.binary, self.name, self.port, self.options = str(binary), name, port, list(options)
+        self.host = host
         self.certificate = certificate
         self.most_files = 0
         self.log = folder / f"{name}.log"
@@ -141,7 +142,7 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DETENTE_")}
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [self.binary, "serve", "--listen", self.address, *self.options],
+                [self.binary, "serve", "--listen", f"{self.host}:{self.port}", *self.options],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

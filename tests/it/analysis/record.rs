@@ -155,7 +155,7 @@ fn every_probability_is_given_by_the_caller_or_listed_as_missing() {
     let of = |of, probability| v1::BindingProbability { of: Some(of), probability };
     request.probabilities = vec![of(Of::Firmness(v1::Firmness::Firm.into()), 0.9)];
     let ApiError::InvalidRequest(violations) = ask(&request).unwrap_err() else { panic!("faults of the request") };
-    let named: Vec<String> = violations.iter().map(|(_, text)| text).collect();
+    let named: Vec<String> = violations.iter().map(|(_, text)| text.to_owned()).collect();
     assert_eq!(named.len(), 2, "{named:?}");
     assert!(named[0].contains("`ru-no-nato-forces` (absolute)") && named[1].contains("`us-no-troops` (absolute)"));
 
@@ -239,6 +239,6 @@ fn a_pin_that_settles_nothing_is_rejected() {
     else {
         panic!("faults of the request")
     };
-    let fields: Vec<String> = faults.iter().map(|(field, _)| field).collect();
+    let fields: Vec<String> = faults.iter().map(|(field, _)| field.to_owned()).collect();
     assert_eq!(fields, ["aim.pins[0].unsettled"]);
 }

@@ -228,7 +228,9 @@ fn line(id: &str, rejects: &str) -> v1::SupposedRedLine {
 /// The faults for which a request with these hypotheses is rejected, as (field, description).
 fn faults(hypotheses: Vec<v1::Hypothesis>) -> Vec<(String, String)> {
     match bundled().evaluate(&asking(hypotheses)) {
-        Err(ApiError::InvalidRequest(violations)) => violations.iter().collect(),
+        Err(ApiError::InvalidRequest(violations)) => {
+            violations.iter().map(|(field, text)| (field.to_owned(), text.to_owned())).collect()
+        }
         other => panic!("not refused: {other:?}"),
     }
 }

@@ -168,6 +168,7 @@ async fn analyses_are_answered_at_shutdown() {
     assert!(!answer.complete && answer.cut_short() == v1::CutShort::Deadline);
     let status = waiting.await.unwrap().unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    assert!(status.metadata().get("grpc-retry-pushback-ms").is_some());
     assert_eq!(ended.await.unwrap().unwrap(), DrainOutcome::Complete);
 }
 

@@ -10,6 +10,7 @@ mod limits;
 mod middleware;
 mod red_lines;
 mod reflection;
+mod refusals;
 mod shutdown;
 mod stream;
 mod tls;

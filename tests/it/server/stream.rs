@@ -126,6 +126,8 @@ async fn a_stream_ends_when_the_server_shuts_down() {
     let ended = server.stop();
     let status = next(&mut answers).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    let delay: u64 = status.metadata().get("grpc-retry-pushback-ms").unwrap().to_str().unwrap().parse().unwrap();
+    assert!((50..=150).contains(&delay), "{delay}");
     assert_eq!(timeout(PATIENCE, ended).await.unwrap().unwrap().unwrap(), DrainOutcome::Complete);
 }
 

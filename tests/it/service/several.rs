@@ -44,7 +44,7 @@ fn evaluation(service: &RedLines, request: &v1::EvaluateProposalRequest) -> v1::
 
 fn fields(error: ApiError) -> Vec<String> {
     match error {
-        ApiError::InvalidRequest(violations) => violations.iter().map(|(field, _)| field).collect(),
+        ApiError::InvalidRequest(violations) => violations.iter().map(|(field, _)| field.to_owned()).collect(),
         other => panic!("{other:?}"),
     }
 }
