@@ -59,6 +59,7 @@ soak:
     target/soak/bin/python tests/load/idle_connections.py --binary target/dist/detente
     target/soak/bin/python tests/load/idle_connections.py --binary target/dist/detente --tls
     target/soak/bin/python tests/load/reload_soak.py --binary target/dist/detente
+    target/soak/bin/python tests/load/retry_load.py --binary target/dist/detente
 
 # Write the licences of all parts of the program, as the image and the archives contain them. Needs cargo-about.
 licences:
