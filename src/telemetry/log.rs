@@ -2,15 +2,15 @@
 //!
 //! Must not know what the events are about.
 
-use crate::telemetry::{ExporterError, Otlp, traces};
+use crate::telemetry::{ExporterError, Otlp, escape_invisible, traces};
 use clap::ValueEnum;
 use std::any::Any;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::sync::OnceLock;
 use std::time::Duration;
 use thiserror::Error;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -91,7 +91,7 @@ pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Tele
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES).lossy(true).finish(io::stderr());
     DROPPED_LINES.get_or_init(|| writer.error_counter());
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = tracing_subscriber::fmt::layer().with_writer(move || EscapingWriter(writer.clone()));
     let log: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Human => {
             let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
@@ -107,6 +107,21 @@ pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Tele
         tracing::error!(target: LOG_TARGET, location, panic = panic_text(panic.payload()), "a thread panicked");
     }));
     Ok(Telemetry { traces, _log: guard })
+}
+
+/// Writes log lines, with escapes for the invisible characters in all of their fields.
+struct EscapingWriter(NonBlocking);
+
+impl Write for EscapingWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // tracing-subscriber formats an event as a string and writes it at once, so `line` is a whole line in UTF-8.
+        self.0.write_all(escape_invisible(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Returns the message of a panic.

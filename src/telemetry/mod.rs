@@ -1,9 +1,10 @@
 //! Telemetry: log events and spans ([`init`]), and metrics ([`Metrics`]).
 //!
-//! Events go to standard error, as text or JSON; the spans of calls go to an OTLP collector if there is one. Must not
-//! know what the events are about.
+//! Events go to standard error, as text or JSON, with escapes for invisible characters ([`escape_invisible`]); the
+//! spans of calls go to an OTLP collector if there is one. Must not know what the events are about.
 
 mod collector;
+mod invisible;
 mod log;
 mod metrics;
 mod process;
@@ -14,6 +15,7 @@ mod traces;
 mod traces;
 
 pub use collector::{CALL_TARGET, Otlp};
+pub use invisible::escape_invisible;
 pub use log::{LogFormat, Telemetry, TelemetryError, check_filter, dropped_lines, init, panic_text};
 pub use metrics::{Labels, Metrics, MetricsError, Sample};
 pub use process::register_process;

@@ -2,7 +2,11 @@
 //!
 //! Must not know where lines go.
 
+use crate::telemetry::escape_invisible;
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Map, Value};
+use std::io::{self, Write};
 use std::ops::Range;
 
 /// Maximum length of a line, in bytes.
@@ -72,7 +76,7 @@ impl Batch {
 
     fn append(&mut self, line: &Value) -> serde_json::Result<()> {
         let start = self.bytes.len();
-        let result = serde_json::to_writer(&mut self.bytes, line);
+        let result = line.serialize(&mut Serializer::with_formatter(&mut self.bytes, EscapeInvisible));
         if result.is_err() {
             self.bytes.truncate(start);
         }
@@ -89,6 +93,15 @@ impl Batch {
         self.ends.clear();
         // A line may be far longer than a batch: free the memory that it took.
         self.bytes.shrink_to(2 * BATCH_BYTES);
+    }
+}
+
+/// The compact form of JSON, in which invisible characters are escaped: a parser returns them unchanged.
+struct EscapeInvisible;
+
+impl Formatter for EscapeInvisible {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        writer.write_all(escape_invisible(fragment).as_bytes())
     }
 }
 
