@@ -4,7 +4,7 @@
 
 use crate::schema::proto::DESCRIPTORS;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
 use std::sync::LazyLock;
 use thiserror::Error;
@@ -74,10 +74,43 @@ impl JsonForm {
         Ok(DynamicMessage::deserialize(self.0.clone(), value)?.transcode_to()?)
     }
 
+    /// Returns the paths of all fields in the message and in the messages within it, parents first.
+    ///
+    /// Each path is given as the schema spells its names (`proposal.terms.any_of`), and as the JSON form does
+    /// (`proposal.terms.anyOf`). A message within itself, a map and a well-known type end a path, because their JSON
+    /// form does not have the fields that the schema says, or has them at any depth.
+    pub fn paths(&self) -> Vec<(String, String)> {
+        let mut paths = Vec::new();
+        add_paths(&self.0, ("", ""), &mut vec![self.0.clone()], &mut paths);
+        paths
+    }
+
     fn dynamic(&self, message: &impl Message) -> Result<DynamicMessage, JsonError> {
         let mut dynamic = DynamicMessage::new(self.0.clone());
         dynamic.transcode_from(message)?;
         Ok(dynamic)
+    }
+}
+
+/// Adds the paths of the fields of `message`, which is at the path `at` and within the messages `around`.
+fn add_paths(
+    message: &MessageDescriptor,
+    at: (&str, &str),
+    around: &mut Vec<MessageDescriptor>,
+    paths: &mut Vec<(String, String)>,
+) {
+    for field in message.fields() {
+        let (schema, json) = (format!("{}{}", at.0, field.name()), format!("{}{}", at.1, field.json_name()));
+        paths.push((schema.clone(), json.clone()));
+        if let Kind::Message(inner) = field.kind()
+            && !field.is_map()
+            && inner.package_name() != "google.protobuf"
+            && !around.contains(&inner)
+        {
+            around.push(inner.clone());
+            add_paths(&inner, (&format!("{schema}."), &format!("{json}.")), around, paths);
+            around.pop();
+        }
     }
 }
 

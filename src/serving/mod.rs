@@ -22,7 +22,7 @@ pub use analyses::{Analyses, AnalysisCounts, AnalysisError, AnalysisThreads, Job
 pub use cache::{Cache, CacheCounts, CacheKey, CachedAnswer};
 pub use decisions::{
     DecisionCounts, DecisionLog, DecisionSettings, DecisionTarget, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES,
-    MAX_LINE_BYTES, Mask, MaskError, Outline,
+    MAX_LINE_BYTES, Mask, MaskError, Outline, RequestPath,
 };
 pub use reload::{FileFault, Reload, ReloadCounts, ReloadOutcome, Reloads};
 pub use scenario_files::{LoadError, ScenarioFiles, ScenarioLocation};

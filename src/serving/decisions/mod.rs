@@ -19,7 +19,7 @@ mod outline;
 mod queue;
 
 pub use batch::MAX_LINE_BYTES;
-pub use mask::{FIELDS, Mask, MaskError};
+pub use mask::{FIELDS, Mask, MaskError, RequestPath};
 pub use outline::Outline;
 pub use queue::{DecisionCounts, MAX_HELD_BYTES};
 

@@ -2,6 +2,8 @@
 //!
 //! clap prints the value and the flag before the error of a parser, so the errors repeat neither.
 
+use crate::schema::json::JsonForm;
+use crate::serving::Mask;
 use crate::telemetry::check_filter;
 use clap::builder::RangedU64ValueParser;
 
@@ -77,6 +79,12 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         Some(_) => Err("expected a size of at most 64GiB".to_owned()),
         None => Err("expected a size like `32MiB`, `512KiB` or `0`".to_owned()),
     }
+}
+
+/// Parses the path of a field of the decision log.
+pub(super) fn mask(text: &str) -> Result<Mask, String> {
+    let request = JsonForm::of("EvaluateProposalRequest").map_err(|error| error.to_string())?.paths();
+    Mask::parse(text, &request).map_err(|error| error.to_string())
 }
 
 /// Checks that a text is a filter of log lines, like `info,detente::call=debug`, and returns it.
