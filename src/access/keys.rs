@@ -249,7 +249,11 @@ impl Keys {
         }
         let role = match claims.detente_role {
             None => CallerRole::Reader,
-            Some(role) => serde_json::from_value(role).map_err(|_| AuthenticationError::UnknownRole)?,
+            // serde would also read the object `{"analyst": null}` as a role.
+            Some(role @ Value::String(_)) => {
+                serde_json::from_value(role).map_err(|_| AuthenticationError::UnknownRole)?
+            }
+            Some(_) => return Err(AuthenticationError::UnknownRole),
         };
         let scenarios = claims
             .detente_scenarios

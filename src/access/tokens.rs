@@ -2,7 +2,7 @@
 //!
 //! Must not know how tokens arrive.
 
-use crate::access::scenario_ids::{MAX_SCENARIOS, parse_scenario_ids};
+use crate::access::scenario_ids::{ALL, MAX_SCENARIOS, parse_scenario_ids};
 use crate::access::{Caller, CallerRole, CredentialFileError};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use detente_core::scenario::yaml::{Document, Value};
@@ -165,8 +165,15 @@ impl Tokens {
                 )));
             }
             let scenarios = match entry.scenarios {
-                ScenarioScope::Word("all") => None,
+                ScenarioScope::Word(ALL) => None,
                 ScenarioScope::Word(_) => Some(BTreeSet::new()),
+                ScenarioScope::Ids(ids) if ids.contains(&ALL) => {
+                    return Err(CredentialFileError(format!(
+                        "token {place} ({}): `{ALL}` is not the id of a scenario; write `scenarios: {ALL}`, without \
+                         brackets, for all scenarios, or list only ids",
+                        entry.caller
+                    )));
+                }
                 ScenarioScope::Ids(ids) => Some(parse_scenario_ids(&ids).unwrap_or_default()),
             };
             if scenarios.as_ref().is_some_and(BTreeSet::is_empty) {

@@ -22,6 +22,25 @@ fn a_certificate_caller_is_valid_until_the_certificate_expires() {
 }
 
 #[test]
+fn an_identified_caller_is_never_named_like_an_anonymous_one() {
+    let now = SystemTime::now();
+    let named = |name: &str| Caller::with_certificate(name, now).name().to_owned();
+    assert_eq!(named("anonymous"), "identified:anonymous");
+    // Different names stay different.
+    assert_eq!(named("identified:anonymous"), "identified:identified:anonymous");
+    for name in ["anonymous-2", "an-anonymous", "Anonymous", "identified:desk", "identified:"] {
+        assert_eq!(named(name), name);
+    }
+    let from_file = tokens(&[entry("anonymous", "1", "reader", "")]);
+    assert_eq!(from_file.find(b"1").unwrap().name(), "identified:anonymous");
+    let signer = Signer::new("key", Algorithm::EdDSA);
+    let mut claims = claims(now);
+    claims["sub"] = "anonymous".into();
+    let caller = keys(&[&signer], &["EdDSA"]).verify(&signer.sign(&claims), now).unwrap();
+    assert_eq!((caller.name(), caller.is_known()), ("identified:anonymous", true));
+}
+
+#[test]
 fn a_caller_removed_from_the_token_file_is_revoked() {
     let now = SystemTime::now();
     let authority = Authority::new(

@@ -71,10 +71,17 @@ fn each_claim_is_checked() {
         ("sub", json!("x".repeat(129)), AuthenticationError::NoSubject),
         ("detente_role", json!("admin"), AuthenticationError::UnknownRole),
         ("detente_role", json!(["analyst"]), AuthenticationError::UnknownRole),
+        ("detente_role", json!({"analyst": null}), AuthenticationError::UnknownRole),
+        ("detente_role", json!({"reader": null}), AuthenticationError::UnknownRole),
+        ("detente_role", json!(1), AuthenticationError::UnknownRole),
+        ("detente_role", json!(true), AuthenticationError::UnknownRole),
+        ("detente_role", json!("Analyst"), AuthenticationError::UnknownRole),
         ("detente_scenarios", json!("ukraine-2025"), AuthenticationError::Malformed),
         ("detente_scenarios", json!(vec!["x"; 1_001]), AuthenticationError::Malformed),
         ("detente_scenarios", json!(null), AuthenticationError::Malformed),
         ("detente_scenarios", json!(["*"]), AuthenticationError::Malformed),
+        ("detente_scenarios", json!(["all"]), AuthenticationError::Malformed),
+        ("detente_scenarios", json!("all"), AuthenticationError::Malformed),
     ] {
         assert_eq!(with(name, value.clone()).unwrap_err(), denied, "{name}: {value}");
     }

@@ -89,6 +89,11 @@ fn errors_of_token_files_give_the_reason_and_quote_no_content() {
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ~")), "scenarios"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: ['*']")), "ids, such as"),
         (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [scenarios/one]")), "ids, such as"),
+        (
+            format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [all]")),
+            "token 1 (a): `all` is not the id of a scenario; write `scenarios: all`, without brackets",
+        ),
+        (format!("tokens:\n{}", entry("a", "x", "reader", ", scenarios: [one, 'all']")), "write `scenarios: all`"),
         (format!("tokens:\n  - {{caller: a, sha256: {secret}, role: reader, scenarios: all}}\n"), "64 hexadecimal"),
         (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "invalid token file"),
         (format!("{secret}: ]["), "invalid token file"),
