@@ -1,6 +1,5 @@
 //! The `detente` binary: parses the command line, runs the command, and exits with its code.
 
-use clap::Parser;
 use detente::cli::Cli;
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
@@ -14,5 +13,5 @@ use std::process::ExitCode;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    Cli::parse().run()
+    Cli::read().run()
 }

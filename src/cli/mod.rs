@@ -14,5 +14,6 @@ mod progress;
 mod progress_counter;
 mod render;
 mod report;
+mod variables;
 
 pub use commands::Cli;

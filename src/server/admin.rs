@@ -36,8 +36,9 @@ const LOG_TARGET: &str = "detente::grpc::admin";
 
 /// Maximum number of open connections.
 ///
-/// Probes and scrapers are few; a connection beyond the maximum closes the oldest one.
-const MAX_CONNECTIONS: usize = 128;
+/// Probes and scrapers are few; a connection beyond the maximum closes the oldest one. The connections fit into the
+/// reserve of file descriptors ([`RESERVED_DESCRIPTORS`](super::RESERVED_DESCRIPTORS)).
+pub(super) const MAX_CONNECTIONS: usize = 64;
 /// Time for the first headers of a connection, and idle time before a keepalive ping.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum age of a connection; scrapers reconnect.
@@ -79,6 +80,10 @@ pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics:
             && let Some(oldest) = oldest.pop_front()
         {
             oldest.abort();
+        }
+        // An aborted connection keeps its file descriptor until its task has ended, which takes it a moment.
+        while connections.len() >= MAX_CONNECTIONS {
+            connections.join_next().await;
         }
         let connection = http.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
         oldest.push_back(connections.spawn(async move {

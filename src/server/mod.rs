@@ -4,12 +4,14 @@
 
 mod accept;
 mod admin;
+mod descriptors;
 mod gates;
 pub mod health;
 mod metrics;
 mod settings;
 
 pub use accept::serve_routes;
+pub use descriptors::{RESERVED_DESCRIPTORS, TooFewDescriptors, reserve_descriptors};
 pub use gates::Gates;
 pub use settings::Settings;
 

@@ -15,7 +15,8 @@ pub struct Settings {
     pub reflection: bool,
     /// Connections that may be open at a time; more wait in the listener's backlog.
     ///
-    /// 1,024 by default.
+    /// 1,024 by default. [`reserve_descriptors`](super::reserve_descriptors) makes sure that there are enough file
+    /// descriptors for them.
     pub max_connections: usize,
     /// Limits of each connection.
     pub connection: ConnectionLimits,

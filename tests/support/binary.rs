@@ -50,6 +50,24 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// A command that runs the binary in a shell that first runs another command; without one, without a shell.
+pub fn command_after(before: &str, arguments: &[&str]) -> Command {
+    let command = command(arguments);
+    if before.is_empty() {
+        return command;
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{before} && exec \"$@\""), "sh"]).arg(command.get_program()).args(command.get_args());
+    shell.current_dir(env!("CARGO_MANIFEST_DIR"));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
 /// Runs the binary. Returns its exit code, standard output and standard error, which must not contain colours.
 pub fn run(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command(arguments).output().unwrap();

@@ -19,10 +19,15 @@ pub struct Program {
 
 impl Program {
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_after("", arguments)
+    }
+
+    /// Starts the program in a shell that first runs a command, such as `ulimit -n 300`.
+    pub fn start_after(before: &str, arguments: &[&str]) -> Self {
         let listen = if arguments.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
         let format = if arguments.contains(&"--log-format") { &[][..] } else { &["--log-format", "json"] };
         let all = [&["serve"], format, listen, arguments].concat();
-        let mut command = binary::command(&all);
+        let mut command = binary::command_after(before, &all);
         // The program must not read this variable, although tokio does so by default. With this value, tokio would
         // panic.
         command.env("TOKIO_WORKER_THREADS", "0");

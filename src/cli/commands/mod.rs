@@ -18,9 +18,12 @@ mod test;
 
 use crate::cli::exit::{USAGE, finish, finish_serving, print};
 use crate::cli::report::{Report, pretty};
+use crate::cli::variables;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use serve::ServeOptions;
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Find the red lines that a proposal crosses, with their parties, reasons and evidence.
@@ -94,16 +97,24 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the arguments and environment variables of this process. Ends the process if they are wrong, or if they
+    /// ask for help.
+    pub fn read() -> Self {
+        Self::of(&env::args_os().collect::<Vec<_>>())
+    }
+
+    fn of(arguments: &[OsString]) -> Self {
+        Self::try_parse_from(arguments).unwrap_or_else(|error| {
+            let mut program = Self::command();
+            program.build();
+            variables::name_variables(error, &program, arguments).exit()
+        })
+    }
+
     /// Runs the command. Returns exit code 0, or 1 for a failure, or 2 for wrong usage.
     pub fn run(self) -> ExitCode {
-        match self.command {
-            Some(command) => command.run(),
-            None => match Self::try_parse_from(["detente", "serve"]) {
-                Ok(Self { command: Some(command) }) => command.run(),
-                Ok(_) => ExitCode::from(USAGE),
-                Err(error) => error.exit(),
-            },
-        }
+        let command = self.command.or_else(|| Self::of(&["detente".into(), "serve".into()]).command);
+        command.map_or(ExitCode::from(USAGE), Command::run)
     }
 }
 
@@ -111,7 +122,12 @@ impl Command {
     /// Runs the command. Returns the exit code.
     fn run(self) -> ExitCode {
         let report = match self {
-            Command::Serve(options) => return finish_serving(serve::run(&options)),
+            Command::Serve(options) => {
+                let mut program = Cli::command();
+                program.build();
+                let unknown = variables::unknown(&program, env::vars_os().map(|(name, _)| name));
+                return finish_serving(serve::run(&options, &unknown));
+            }
             Command::Check(options) => Ok(check::run(&options)),
             Command::Diff(options) => diff::run(&options),
             Command::Test(options) => Ok(test::run(&options)),

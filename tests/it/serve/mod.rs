@@ -1,7 +1,9 @@
 //! `detente serve`, run as a process of the compiled binary.
 
+mod logs;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod process;
 mod running;
 mod settings;
 mod settings_reference;

@@ -17,7 +17,8 @@ const HEAD: &str = "\
 <!-- Generated from the help of the options: edit the options, then run `just golden`. -->
 
 `detente serve` takes each setting as a flag or as an environment variable. A flag overrides its variable. An
-invalid setting stops the server at startup (exit code 2); it is never only a warning.
+invalid setting stops the server at startup (exit code 2); it is never only a warning. A variable that begins with
+`DETENTE_` and is not in these tables has no effect, and the log warns of it.
 
 Durations are written like `500ms`, `10s` or `30m`, sizes like `512KiB` or `32MiB`, shares as numbers from 0 to 1.
 `detente serve --help` prints the same text.

@@ -5,6 +5,7 @@
 use crate::access::{Authority, JwtRules, Keys, Tokens};
 use crate::cli::commands::serve::options::{Callers, TlsOptions};
 use crate::cli::report::UsageError;
+use crate::cli::variables::setting;
 use crate::serving::bounded_file::{self, BoundedReadError};
 use crate::serving::{ContentHash, FileFault, Reading, Reload, ReloadOutcome, SettleTime, read_settled};
 use crate::transport::tls::{Tls, TlsFiles};
@@ -109,10 +110,12 @@ pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, ReloadableFiles)>
     let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
     let mut paths = vec![certificate.clone(), key.clone()];
     paths.extend(options.tls_client_ca.clone());
-    let flags = if paths.len() == 3 { "--tls-cert, --tls-key, --tls-client-ca" } else { "--tls-cert, --tls-key" };
-    let contents = read_required(&paths, flags)?;
-    let tls =
-        Tls::new(&files(&contents)).map_err(|error| UsageError(format!("cannot set up TLS ({flags}): {error}")))?;
+    let flags = ["--tls-cert", "--tls-key", "--tls-client-ca"];
+    let contents = read_required(&paths, &flags)?;
+    let tls = Tls::new(&files(&contents)).map_err(|error| {
+        let settings: Vec<_> = flags.iter().take(paths.len()).map(|flag| setting(flag)).collect();
+        UsageError(format!("cannot set up TLS with {}: {error}", settings.join(", ")))
+    })?;
     let replaced = tls.clone();
     let reload = Credentials::in_force("tls", paths, &contents, move |contents| {
         replaced.replace(&files(contents)).map_err(|error| error.to_string())
@@ -128,12 +131,13 @@ fn files(contents: &[Vec<u8>]) -> TlsFiles {
 /// Sets up the authority that identifies callers, and returns it with its files of tokens and keys.
 pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<ReloadableFiles>), UsageError> {
     let mut reloads: Vec<(&'static str, PathBuf, Vec<Vec<u8>>)> = Vec::new();
-    let invalid = |path: &Path, error: &dyn std::fmt::Display| UsageError(format!("{}: {error}", path.display()));
+    let invalid =
+        |flag: &str, path: &Path, error: String| UsageError(format!("{}: {}: {error}", setting(flag), path.display()));
     let tokens = match &options.tokens {
         None => None,
         Some(path) => {
-            let contents = read_required(std::slice::from_ref(path), "--tokens")?;
-            let tokens = read_tokens(&contents).map_err(|error| invalid(path, &error))?;
+            let contents = read_required(std::slice::from_ref(path), &["--tokens"])?;
+            let tokens = read_tokens(&contents).map_err(|error| invalid("--tokens", path, error))?;
             reloads.push(("tokens", path.clone(), contents));
             Some(tokens)
         }
@@ -146,8 +150,8 @@ pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Reloadab
     let keys = match &options.jwks {
         None => None,
         Some(path) => {
-            let contents = read_required(std::slice::from_ref(path), "--jwks")?;
-            let keys = read_keys(path, &contents, &rules).map_err(|error| invalid(path, &error))?;
+            let contents = read_required(std::slice::from_ref(path), &["--jwks"])?;
+            let keys = read_keys(path, &contents, &rules).map_err(|error| invalid("--jwks", path, error))?;
             reloads.push(("jwks", path.clone(), contents));
             Some(keys)
         }
@@ -185,19 +189,23 @@ fn read_keys(path: &Path, contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys
     Ok(keys)
 }
 
-/// Reads files at the start, when a missing file is an error.
-fn read_required(paths: &[PathBuf], flags: &str) -> Result<Vec<Vec<u8>>, UsageError> {
-    read_all(paths).map_err(|(path, error)| UsageError(format!("{} cannot be read ({flags}): {error}", path.display())))
+/// Reads files at the start, when a missing file is an error. `flags` are the flags that name the files.
+fn read_required(paths: &[PathBuf], flags: &[&str]) -> Result<Vec<Vec<u8>>, UsageError> {
+    let read = paths.iter().zip(flags).map(|(path, flag)| {
+        read(path).map_err(|error| UsageError(format!("{}: {} cannot be read: {error}", setting(flag), path.display())))
+    });
+    read.collect()
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
-    let read = |path: &PathBuf| {
-        bounded_file::read_regular(path, MAX_FILE_BYTES).map_err(|error| match error {
-            BoundedReadError::TooLarge => io::Error::other(format!("larger than {MAX_FILE_BYTES} bytes")),
-            BoundedReadError::Unreadable(error) => error,
-        })
-    };
     paths.iter().map(|path| read(path).map_err(|error| (path, error))).collect()
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    bounded_file::read_regular(path, MAX_FILE_BYTES).map_err(|error| match error {
+        BoundedReadError::TooLarge => io::Error::other(format!("larger than {MAX_FILE_BYTES} bytes")),
+        BoundedReadError::Unreadable(error) => error,
+    })
 }
 
 fn hash(contents: &[Vec<u8>]) -> ContentHash {

@@ -8,13 +8,14 @@ mod options;
 pub(crate) use options::ServeOptions;
 
 use crate::cli::report::UsageError;
-use crate::server::Server;
+use crate::cli::variables::setting;
+use crate::server::{Server, TooFewDescriptors, reserve_descriptors};
 use crate::serving::{DecisionLog, LoadError, Reload, Reloads, ScenarioFiles, Store, Watch};
 use crate::shutdown::{DrainOutcome, Signals};
 use crate::telemetry::{self, Metrics};
 use anyhow::{Context, Result};
 use detente_core::engine::Compiled;
-use options::Listening;
+use options::{Listening, Scenarios};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -35,12 +36,13 @@ const LAST_DECISIONS: Duration = Duration::from_secs(2);
 /// The value of `--admin-listen` that disables the admin listener.
 const OFF: &str = "off";
 
-/// Runs the server until a signal ends it.
+/// Runs the server until a signal ends it. Logs `warnings` about the settings first.
 ///
 /// # Errors
 /// If a setting is wrong, or a file or address cannot be used.
-pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
+pub(super) fn run(options: &ServeOptions, warnings: &[String]) -> Result<ExitCode> {
     options.check().map_err(UsageError)?;
+    reserve_descriptors(options.limits.max_connections).map_err(too_few)?;
     let threads = match options.limits.threads {
         0 => available_parallelism().map_or(1, usize::from),
         threads => threads,
@@ -53,6 +55,7 @@ pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
     let otlp = options.otlp();
     let observability = &options.observability;
     let telemetry = telemetry::init(observability.log_format, &observability.log, otlp.as_ref())?;
+    warnings.iter().for_each(|warning| warn!(target: LOG_TARGET, "{warning}"));
     let code = runtime.block_on(serve(options));
     drop((telemetry, entered));
     // Do not wait for the tasks of connections whose calls were cut off. The operating system closes their sockets.
@@ -63,7 +66,7 @@ pub(super) fn run(options: &ServeOptions) -> Result<ExitCode> {
 async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     let signals = Signals::new().context("cannot handle signals")?;
     let (place, default) = options.scenario_location();
-    let scenarios = Arc::new(ScenarioFiles::load(place, default).map_err(faulty)?);
+    let scenarios = Arc::new(ScenarioFiles::load(place, default).map_err(|error| faulty(error, &options.scenarios))?);
     let store = scenarios.store().clone();
     let mut sources: Vec<Arc<dyn Reload>> = Vec::new();
     let (tls, files) = credentials::tls(&options.tls)?.unzip();
@@ -77,7 +80,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     let watch = Watch::new(&reloads.folders(), interval)?;
     let decisions = options.decisions().map(DecisionLog::open).transpose();
     let decisions =
-        decisions.map_err(|error| UsageError(format!("cannot write the decision log (--decision-log): {error}")))?;
+        decisions.map_err(|error| UsageError(format!("{}: cannot write: {error}", setting("--decision-log"))))?;
     let metrics = Metrics::new(options.otlp().as_ref())?;
 
     let is_encrypted = options.tls.tls_cert.is_some();
@@ -131,14 +134,28 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     })
 }
 
-/// Converts an error of loading scenarios to a usage error, which exits with 2.
+/// Says how there can be enough file descriptors.
+fn too_few(error: TooFewDescriptors) -> UsageError {
+    let needed = error.needed();
+    let lower = error.allowed().map_or_else(String::new, |allowed| format!("lower the setting to {allowed}, or "));
+    UsageError(format!(
+        "{}: {error}; {lower}raise the hard limit to {needed} (`ulimit -n {needed}`, or `LimitNOFILE={needed}` in a \
+         systemd unit)",
+        setting("--max-connections")
+    ))
+}
+
+/// Converts an error of loading scenarios to a usage error, which names the setting and exits with 2.
 ///
 /// Faults in a file keep their own error, which names their positions.
-fn faulty(error: LoadError) -> anyhow::Error {
-    match error {
-        LoadError::File(error) => error.into(),
-        error => UsageError(error.to_string()).into(),
-    }
+fn faulty(error: LoadError, scenarios: &Scenarios) -> anyhow::Error {
+    let flag = match error {
+        LoadError::File(error) if error.faults().is_some() => return error.into(),
+        LoadError::NoDefault(_) => "--default-scenario",
+        _ if scenarios.folder.is_some() => "--scenarios",
+        _ => "--scenario",
+    };
+    UsageError(format!("{}: {error}", setting(flag))).into()
 }
 
 /// Binds the main listener.

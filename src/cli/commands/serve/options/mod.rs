@@ -7,11 +7,11 @@ mod values;
 
 use crate::access::JwtAlgorithm;
 use crate::cli::args::parsers::{duration, long_duration};
+use crate::cli::variables::setting;
 use crate::middleware::call_limits::CallLimits;
 use crate::middleware::networks::TrustedProxies;
 use crate::middleware::quota::QuotaLimit;
 use crate::server::Settings;
-
 use crate::serving::{DecisionSettings, DecisionTarget, Mask, ScenarioLocation};
 use crate::shutdown::Drain;
 use crate::telemetry::{LogFormat, Otlp};
@@ -21,7 +21,7 @@ use detente_core::scenario::ids::ScenarioId;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
-use values::{count, endpoint, file_size, filter, header_size, message_size, share, size, small_count};
+use values::{count, endpoint, file_size, filter, header_size, mask, message_size, share, size, small_count};
 
 /// The options of `detente serve`.
 #[derive(Args, Clone, Debug)]
@@ -181,7 +181,8 @@ pub(crate) struct Callers {
 pub(crate) struct Limits {
     /// Number of connections that may be open at a time; further connections wait until one closes.
     ///
-    /// An idle connection takes about 17 KiB of memory, over TLS about 25 KiB.
+    /// An idle connection takes about 17 KiB of memory, over TLS about 25 KiB. The limit of file descriptors (`ulimit -n`)
+    /// must be at least 128 higher: this reserve keeps probes and reloads working when all connections are open.
     #[arg(long, env = "DETENTE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 1024,
         value_parser = count(1, 1_000_000))]
     pub(crate) max_connections: usize,
@@ -372,7 +373,9 @@ pub(crate) struct Observability {
     pub(crate) decision_log_sample: f64,
 
     /// Paths of fields that are left out of the decision log, separated by commas, like `caller,request.proposal`.
-    #[arg(long, env = "DETENTE_DECISION_LOG_MASK", value_name = "FIELDS", value_delimiter = ',')]
+    ///
+    /// A path that leads to no field is rejected, because it would hide nothing.
+    #[arg(long, env = "DETENTE_DECISION_LOG_MASK", value_name = "FIELDS", value_delimiter = ',', value_parser = mask)]
     pub(crate) decision_log_mask: Vec<Mask>,
 
     /// Number of evaluations that may wait to be written to the decision log; further ones are dropped and counted.
@@ -469,15 +472,15 @@ impl ServeOptions {
     /// Checks settings that depend on each other, beyond what clap checks.
     ///
     /// # Errors
-    /// A message that names the flag that is missing.
+    /// A message that names the flag that is missing, and its variable.
     pub(crate) fn check(&self) -> Result<(), String> {
         let Limits { caller_rate, caller_burst, .. } = self.limits;
         if caller_rate == 0 && caller_burst > 0 {
-            return Err("--caller-burst requires --caller-rate".to_owned());
+            return Err(format!("{} requires {}", setting("--caller-burst"), setting("--caller-rate")));
         }
         let observability = &self.observability;
         if observability.decision_log.is_none() && !observability.decision_log_mask.is_empty() {
-            return Err("--decision-log-mask requires --decision-log".to_owned());
+            return Err(format!("{} requires {}", setting("--decision-log-mask"), setting("--decision-log")));
         }
         Ok(())
     }
