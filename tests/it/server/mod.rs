@@ -5,6 +5,7 @@ mod admin;
 mod analysis;
 mod compression;
 mod connections;
+mod garbage;
 mod health;
 mod limits;
 mod middleware;
