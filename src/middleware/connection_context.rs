@@ -10,7 +10,7 @@ use std::time::SystemTime;
 /// The client at the other end of the connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// IP address of the client.
+    /// IP address of the client, never an IPv4-mapped IPv6 address.
     pub address: IpAddr,
     /// The callers of this address.
     pub callers: Arc<CallerState>,

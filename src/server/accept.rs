@@ -114,7 +114,10 @@ where
             accepted = listener.accept(), if may_accept => match accepted {
                 Ok((stream, address)) => {
                     metrics.connection();
-                    let connection = connection::serve(stream, address.ip(), config.clone(), service.clone());
+                    // On a dual-stack socket, an IPv4 client has an IPv4-mapped IPv6 address. Everything that counts by
+                    // address must see the IPv4 address: all mapped addresses are in one /64 network.
+                    let client = address.ip().to_canonical();
+                    let connection = connection::serve(stream, client, config.clone(), service.clone());
                     let metrics = metrics.clone();
                     connections.spawn(connection.map(move |ended| match ended {
                         Ok(ended) => metrics.connection_ended(ended.reason()),

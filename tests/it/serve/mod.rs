@@ -1,5 +1,6 @@
 //! `detente serve`, run as a process of the compiled binary.
 
+mod addresses;
 mod logs;
 #[cfg(feature = "otlp")]
 mod otlp;

@@ -3,6 +3,7 @@
 //! Owns the order of these steps and the log lines about them. Must not know how a call is answered.
 
 mod credentials;
+mod listen;
 mod options;
 
 pub(crate) use options::ServeOptions;
@@ -15,6 +16,7 @@ use crate::shutdown::{DrainOutcome, Signals};
 use crate::telemetry::{self, Metrics};
 use anyhow::{Context, Result};
 use detente_core::engine::Compiled;
+use listen::{has_no_ipv6, listen};
 use options::{Listening, Scenarios};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -90,7 +92,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
         OFF => None,
         address => {
             let (flag, variable) = ("--admin-listen", "DETENTE_ADMIN_LISTEN");
-            Some(bind_to(address, &resolve(address, flag, variable).await?, flag, variable).await?)
+            Some(bind_to(address, &resolve(address, flag, variable).await?, flag, variable)?)
         }
     };
     announce(&listener.local_addr()?, options, &store, is_authenticated);
@@ -180,13 +182,15 @@ async fn bind(listening: &Listening, is_encrypted: bool, is_authenticated: bool)
             return Err(UsageError(text).into());
         }
     }
-    bind_to(address, &resolved, "--listen", "DETENTE_LISTEN").await
+    bind_to(address, &resolved, "--listen", "DETENTE_LISTEN")
 }
 
 /// Resolves an address once, so that the addresses that were checked are the ones that are bound.
+///
+/// IPv4-mapped IPv6 addresses become the IPv4 addresses that they stand for, so that the check for loopback knows them.
 async fn resolve(address: &str, flag: &str, variable: &str) -> Result<Vec<SocketAddr>> {
     match lookup_host(address).await {
-        Ok(resolved) => Ok(resolved.collect()),
+        Ok(resolved) => Ok(resolved.map(|address| (address.ip().to_canonical(), address.port()).into()).collect()),
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
             let text = format!(
                 "`{address}` is not an address; expected HOST:PORT for {flag} ({variable}), like 127.0.0.1:50051"
@@ -197,14 +201,22 @@ async fn resolve(address: &str, flag: &str, variable: &str) -> Result<Vec<Socket
     }
 }
 
-async fn bind_to(address: &str, resolved: &[SocketAddr], flag: &str, variable: &str) -> Result<TcpListener> {
-    TcpListener::bind(resolved).await.map_err(|error| {
+fn bind_to(address: &str, resolved: &[SocketAddr], flag: &str, variable: &str) -> Result<TcpListener> {
+    listen(resolved).map_err(|error| {
         let text = match error.kind() {
             ErrorKind::AddrInUse => {
                 format!(
                     "{address} is in use, perhaps by another instance; choose another address with {flag} ({variable})"
                 )
             }
+            ErrorKind::AddrNotAvailable => format!(
+                "this host does not have the address {address}; set {flag} ({variable}) to one that it has, or to \
+                 [::]:PORT for all of its addresses"
+            ),
+            _ if has_no_ipv6(&error) => format!(
+                "cannot listen on {address}, because this host has no IPv6; set {flag} ({variable}) to an IPv4 \
+                 address, such as 0.0.0.0:PORT for all of them"
+            ),
             _ => format!("cannot listen on {address} ({flag}, {variable}): {error}"),
         };
         UsageError(text).into()

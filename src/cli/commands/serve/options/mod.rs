@@ -53,7 +53,8 @@ pub(crate) struct ServeOptions {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Listening")]
 pub(crate) struct Listening {
-    /// Address on which to serve callers. Port 0 takes any free port, which the log names.
+    /// Address on which to serve callers. `[::]:PORT` means all addresses, of IPv4 as well. Port 0 takes any free port,
+    /// which the log names.
     ///
     /// The default accepts only callers on this machine.
     #[arg(long, env = "DETENTE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:50051")]
