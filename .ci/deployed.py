@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import urllib.error
@@ -23,6 +24,15 @@ DEPLOY = ROOT / "deploy"
 SKIPPED = 77
 START_SECONDS, CALL_SECONDS = 30, 5
 BASE, DEVELOPMENT, PRODUCTION = "base", "overlays/development", "overlays/production"
+# The components are for the production overlay: each alone, and the combinations that docs/operations.md names.
+COMPONENTS = ("cert-manager", "mutual-tls", "gateway-api", "ingress-nginx")
+COMBINATIONS = tuple((each,) for each in COMPONENTS) + (
+    ("cert-manager", "mutual-tls"),
+    ("cert-manager", "gateway-api"),
+    ("cert-manager", "ingress-nginx"),
+    ("cert-manager", "mutual-tls", "gateway-api"),
+    ("cert-manager", "gateway-api", "ingress-nginx"),
+)
 NOT_SERVING, SERVING = "NOT_SERVING", "SERVING"
 KUSTOMIZE_MAJOR = 5
 
@@ -94,6 +104,27 @@ def build(folder):
     return list(yaml.safe_load_all(run(*kustomize(), DEPLOY / "kubernetes" / folder)))
 
 
+def build_overlay(text):
+    """All objects of an overlay of an operator's own, whose paths to this repository begin with `detente/`."""
+    with tempfile.TemporaryDirectory(prefix="detente-overlay-") as name:
+        # Without symbolic links in it, because kustomize follows relative paths from the real folder.
+        folder = Path(name).resolve()
+        text = re.sub(r"(?m)^(\s*- )detente/", rf"\1{os.path.relpath(ROOT, folder)}/", text)
+        (folder / "kustomization.yaml").write_text(text)
+        return list(yaml.safe_load_all(run(*kustomize(), folder)))
+
+
+def build_with(components):
+    """All objects of the production overlay with components."""
+    overlay = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"detente/deploy/kubernetes/{PRODUCTION}"],
+        "components": [f"detente/deploy/kubernetes/components/{each}" for each in components],
+    }
+    return build_overlay(yaml.safe_dump(overlay))
+
+
 def find(objects, kind, name="detente"):
     for item in objects:
         if item["kind"] == kind and item["metadata"]["name"] == name:
@@ -144,14 +175,15 @@ def wait_until(holds, what, limit=START_SECONDS):
         time.sleep(0.05)
 
 
-def channel(port, certificate=None, options=()):
-    """A channel to this machine. With a certificate it is encrypted and trusts only that certificate."""
+def channel(port, certificate=None, identity=(None, None), host="127.0.0.1", options=()):
+    """A channel to this machine. With a certificate it is encrypted and trusts only that certificate. The identity is
+    the client's own private key and certificate."""
     options = [("grpc.enable_http_proxy", 0), *options]
     if certificate is None:
-        return grpc.insecure_channel(f"127.0.0.1:{port}", options=options)
+        return grpc.insecure_channel(f"{host}:{port}", options=options)
     options.append(("grpc.ssl_target_name_override", "detente.detente.svc"))
-    credentials = grpc.ssl_channel_credentials(root_certificates=Path(certificate).read_bytes())
-    return grpc.secure_channel(f"127.0.0.1:{port}", credentials, options=options)
+    credentials = grpc.ssl_channel_credentials(Path(certificate).read_bytes(), *identity)
+    return grpc.secure_channel(f"{host}:{port}", credentials, options=options)
 
 
 def health(port):
@@ -166,11 +198,11 @@ def health(port):
             return error.code().name
 
 
-def http_get(port, path, limit=2):
+def http_get(port, path, limit=2, host="127.0.0.1"):
     """The status code and the body; (0, reason) if there is no response."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://127.0.0.1:{port}{path}", timeout=limit) as answer:
+        with opener.open(f"http://{host}:{port}{path}", timeout=limit) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -2,9 +2,13 @@
 
 This file contains the checks that need only the files:
 
-  kustomize          the base and both overlays build, every object is valid by Kubernetes' own schemas and has no
-                     unknown field (kinds of Prometheus' operator: by the schema in operator_schema.json), and every pod
-                     meets the Pod Security Standard `restricted`
+  kustomize          the base, both overlays, and the production overlay with each component and combination of them
+                     build, every object is valid by Kubernetes' own schemas and has no unknown field (kinds of
+                     Prometheus' operator: by the schema in operator_schema.json; of Gateway API and cert-manager: by
+                     their published schemas in crd_schemas.json, but not by the rules in CEL, which need an API
+                     server), every pod meets the Pod Security Standard `restricted`, and checkov has no finding
+  routes             GRPCRoute and Ingress lead to the Service and name every service of the API, the certificate has
+                     the names of the Services, and the NetworkPolicy admits the proxies and every usual DNS server
   ports, mounts      Services, probes, NetworkPolicies and monitors name the ports that the settings bind; every file
                      that a setting names is mounted, as a folder
   image, unit        the Containerfile's user, ports and versions equal those of the manifests and of Cargo.toml;
@@ -19,6 +23,7 @@ config says.
 """
 
 import argparse
+import ipaddress
 import json
 import re
 import shutil
@@ -35,6 +40,8 @@ import yaml
 import running
 from deployed import (
     BASE,
+    COMBINATIONS,
+    COMPONENTS,
     DEPLOY,
     DEVELOPMENT,
     PRODUCTION,
@@ -42,6 +49,8 @@ from deployed import (
     Checks,
     Failure,
     build,
+    build_overlay,
+    build_with,
     cargo_version,
     container,
     environment,
@@ -57,6 +66,10 @@ from examples import headings
 # The oldest supported version of Kubernetes, and the newest that the validator knows.
 KUBERNETES = ("1.31", kubernetes_validate.latest_version())
 OPERATOR_KINDS = ("ServiceMonitor", "PrometheusRule")
+NOT_NAMESPACED = ("Namespace",)
+# The address of NodeLocal DNSCache: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/
+NODE_LOCAL_DNS = "169.254.20.10"
+CHECKOV = Path(sys.executable).with_name("checkov")
 SELECT_PODS = ("Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget")
 EXPOSURE_MOST = 20  # of systemd-analyze security, in tenths
 # gRPC's C core (Python, C++, Ruby, PHP) ends calls up to two seconds before a service config's timeout:
@@ -65,18 +78,83 @@ TIMEOUT_LEAST = 5
 REPLACED_BY_GRAFANA = {"$__rate_interval": "5m", "$namespace": ".*", "$pod": ".*"}
 
 
+def strict(schema):
+    """A CustomResourceDefinition's schema that rejects unknown fields, which an API server would silently remove."""
+    if isinstance(schema, list):
+        return [strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {name: strict(value) for name, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        schema["additionalProperties"] = False
+    return schema
+
+
+def custom_schemas():
+    """The schemas of custom resources, by kind."""
+    published = json.loads((ROOT / ".ci/crd_schemas.json").read_text())
+    del published["$comment"]
+    return json.loads((ROOT / ".ci/operator_schema.json").read_text()) | strict(published)
+
+
 def validate(objects):
-    schema = json.loads((ROOT / ".ci/operator_schema.json").read_text())
+    schemas = custom_schemas()
     for item in objects:
         name = f"{item['kind']} {item['metadata']['name']}"
         try:
-            if item["kind"] in OPERATOR_KINDS:
-                jsonschema.validate(item, schema[item["kind"]])
+            if item["kind"] in schemas:
+                jsonschema.validate(item, schemas[item["kind"]])
                 continue
             for version in KUBERNETES:
                 kubernetes_validate.validate(item, version, strict=True)
         except (jsonschema.ValidationError, kubernetes_validate.ValidationError) as error:
             raise Failure(f"{name}: {error.message}") from None
+
+
+def rejects_faults(objects):
+    """The schemas of custom resources reject an unknown field, a missing one and a wrong value."""
+    for kind, path, value in (
+        ("GRPCRoute", ("spec", "rules", 0, "matchs"), []),
+        ("GRPCRoute", ("spec", "rules", 0, "matches", 0, "method", "type"), "Prefix"),
+        ("GRPCRoute", ("spec", "hostnames", 0), "*.*"),
+        ("BackendTLSPolicy", ("spec", "validation", "hostName"), "a"),
+        ("BackendTLSPolicy", ("spec", "validation", "hostname"), None),
+        ("Certificate", ("spec", "dnsName"), []),
+        ("Certificate", ("spec", "secretName"), None),
+        ("Certificate", ("spec", "usages", 0), "server"),
+        ("Certificate", ("apiVersion",), "cert-manager.io/v1alpha2"),
+    ):
+        faulty = json.loads(json.dumps(find(objects, kind)))
+        place = faulty
+        for step in path[:-1]:
+            place = place[step]
+        if value is None:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = value
+        try:
+            validate([faulty])
+        except Failure:
+            continue
+        raise Failure(f"a {kind} with {value!r} at {path} is accepted")
+
+
+def scanned(objects):
+    """checkov has no finding. Annotations of the overlays give the reasons for the checks that it must skip."""
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "all.yaml"
+        file.write_text(yaml.safe_dump_all(objects))
+        command = [CHECKOV, "--framework", "kubernetes", "--skip-download", "--output", "json", "--file", file]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=name)
+        must(done.stdout, f"checkov exited with {done.returncode}:\n{done.stderr}")
+        found = json.loads(done.stdout)
+    must(found["summary"]["passed"] > 50, f"checkov checked almost nothing: {found['summary']}")
+    must(not found["summary"]["parsing_errors"], "checkov cannot parse the objects")
+    results = found["results"]
+    failed = [f"{each['check_id']} {each['check_name']}: {each['resource']}" for each in results["failed_checks"]]
+    must(not failed, "\n".join(failed))
+    for each in results["skipped_checks"]:
+        must(each["check_result"]["suppress_comment"], f"{each['check_id']} is skipped without a reason")
 
 
 def restricted(objects):
@@ -144,7 +222,7 @@ def ports(objects):
                 )
                 must(target[item["spec"]["jobLabel"]] == "detente", "the job label is not `detente`")
     opened = [port["port"] for rule in find(objects, "NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]]
-    must(sorted(opened) == sorted(bound.values()), f"the NetworkPolicy opens {opened}")
+    must(set(opened) == set(bound.values()), f"the NetworkPolicy opens {opened}")
 
 
 def mounts(objects):
@@ -160,12 +238,126 @@ def mounts(objects):
     volumes = {each["name"]: each for each in spec["volumes"]}
     must({each["name"] for each in mounted.values()} == set(volumes), "volumes and mounts differ")
     for each in volumes.values():
-        if "configMap" in each:
+        if "configMap" in each and each["configMap"]["name"] not in running.CONFIG_MAPS:
             find(objects, "ConfigMap", each["configMap"]["name"])
-        else:
-            secret = each["secret"]["secretName"]
-            must(secret in running.SECRETS, f"the Secret `{secret}` is not documented")
-            must(secret in (ROOT / "docs/operations.md").read_text(), f"docs/operations.md does not name `{secret}`")
+        elif "secret" in each:
+            must(each["secret"]["secretName"] in running.SECRETS, f"{each} is not documented")
+    text = (ROOT / "docs/operations.md").read_text()
+    for name in (*running.SECRETS, *running.CONFIG_MAPS):
+        must(name in text, f"docs/operations.md does not name `{name}`")
+
+
+def resources(objects):
+    """Requests and limits of everything that a pod can exhaust on its node; requests are within limits."""
+    given = container(objects)["resources"]
+    for name in ("cpu", "memory", "ephemeral-storage"):
+        must(name in given["requests"] and name in given["limits"], f"no request or limit of {name}")
+    for name in ("memory", "ephemeral-storage"):
+        least, most = (int(given[what][name].removesuffix("Mi")) for what in ("requests", "limits"))
+        must(least <= most, f"the request of {name} is more than the limit")
+
+
+def dns(objects):
+    """The policy permits DNS at the cluster's server and at NodeLocal DNSCache, by UDP and TCP, and nowhere else."""
+    rules = [
+        rule
+        for rule in find(objects, "NetworkPolicy")["spec"]["egress"]
+        if {(port["protocol"], port["port"]) for port in rule["ports"]} == {("UDP", 53), ("TCP", 53)}
+    ]
+    must(len(rules) == 1, f"{len(rules)} rules for DNS")
+    blocks = [ipaddress.ip_network(peer["ipBlock"]["cidr"]) for peer in rules[0]["to"] if "ipBlock" in peer]
+    must(any(ipaddress.ip_address(NODE_LOCAL_DNS) in block for block in blocks), f"no block contains {NODE_LOCAL_DNS}")
+    must(all(block.is_link_local for block in blocks), f"{blocks} reach beyond the node")
+    must(any(peer.get("podSelector") for peer in rules[0]["to"]), "no rule for the DNS server's pods")
+
+
+def namespaced(objects):
+    """Every object is in the overlay's namespace. A component's objects would otherwise be in `default`."""
+    for item in objects:
+        if item["kind"] not in NOT_NAMESPACED:
+            where = item["metadata"].get("namespace")
+            must(where == "detente", f"{item['kind']} {item['metadata']['name']} is in the namespace {where}")
+
+
+def admitted(objects):
+    """The namespaces from which the NetworkPolicy admits calls."""
+    port = port_of(environment(objects)["DETENTE_LISTEN"])
+    rules = [rule for rule in find(objects, "NetworkPolicy")["spec"]["ingress"] if rule["ports"][0]["port"] == port]
+    labels = [peer.get("namespaceSelector", {}).get("matchLabels", {}) for rule in rules for peer in rule["from"]]
+    return {each["kubernetes.io/metadata.name"] for each in labels if "kubernetes.io/metadata.name" in each}
+
+
+def api_services():
+    return {service for service, _ in running.methods()}
+
+
+def route(objects):
+    """The GRPCRoute leads to the Service, over a verified TLS connection."""
+    spec, policy = find(objects, "GRPCRoute")["spec"], find(objects, "BackendTLSPolicy")["spec"]
+    matches = [match["method"] for rule in spec["rules"] for match in rule["matches"]]
+    must({each["service"] for each in matches} == api_services(), f"routes only {matches}")
+    (backend,) = (each for rule in spec["rules"] for each in rule["backendRefs"])
+    service = find(objects, backend["kind"], backend["name"])
+    must([port["port"] for port in service["spec"]["ports"]] == [backend["port"]], f"no port {backend['port']}")
+    (target,) = policy["targetRefs"]
+    must((target["kind"], target["name"]) == (backend["kind"], backend["name"]), "the policy is for another Service")
+    must(target["sectionName"] in [port["name"] for port in service["spec"]["ports"]], "the policy is for another port")
+    must(policy["validation"]["hostname"] == "detente.detente.svc", "the policy verifies another name")
+    for each in policy["validation"]["caCertificateRefs"]:
+        must(each["kind"] == "ConfigMap" and each["name"] in running.CONFIG_MAPS, f"{each} is not documented")
+    gateways = {each["namespace"] for each in spec["parentRefs"]}
+    must(gateways <= admitted(objects), f"the NetworkPolicy rejects the pods of {gateways}")
+
+
+def ingress(objects):
+    item = find(objects, "Ingress")
+    spec = item["spec"]
+    (rule,), (tls,) = spec["rules"], spec["tls"]
+    must([rule["host"]] == tls["hosts"], "the certificate is for another host")
+    paths = rule["http"]["paths"]
+    routed = {each["path"].strip("/") for each in paths}
+    must(routed == api_services(), f"routes only {routed}")
+    for each in paths:
+        backend = each["backend"]["service"]
+        names = [port["name"] for port in find(objects, "Service", backend["name"])["spec"]["ports"]]
+        must(backend["port"]["name"] in names, f"no port {backend['port']}")
+    annotations = item["metadata"]["annotations"]
+    must(annotations["nginx.ingress.kubernetes.io/backend-protocol"] == "GRPCS", "the server accepts only TLS")
+    must(tls["secretName"] in (ROOT / "docs/operations.md").read_text(), f"{tls['secretName']} is not documented")
+    must("ingress-nginx" in admitted(objects), "the policy rejects the controller's pods")
+
+
+def certificate(objects):
+    """The certificate has all names of the Services for clients, and its Secret is the one that the pod mounts."""
+    spec = find(objects, "Certificate")["spec"]
+    services = [item["metadata"]["name"] for item in objects if item["kind"] == "Service"]
+    names = {name for name in services if name != "detente-admin"}
+    forms = {f"{name}.detente{end}" for name in names for end in ("", ".svc", ".svc.cluster.local")}
+    must(set(spec["dnsNames"]) == forms, f"the names are {spec['dnsNames']}")
+    secrets = [volume["secret"]["secretName"] for volume in pod_spec(objects)["volumes"] if "secret" in volume]
+    must(spec["secretName"] in secrets, "the pod mounts another Secret")
+    must("server auth" in spec["usages"], "not a certificate for servers")
+    expressions = {alert["alert"]: alert["expr"] for alert in alerts(objects)}
+    warned = re.search(r"time\(\) < (\d+) \* 86400", expressions["DetenteCertificateExpiring"])[1]
+    must(int(spec["renewBefore"].removesuffix("h")) > 24 * int(warned), "the alert fires before the renewal")
+
+
+def documented():
+    """The overlay that docs/operations.md shows builds, and its patches change what they are meant to change."""
+    text = (ROOT / "docs/operations.md").read_text()
+    objects = build_overlay(re.search(r"```yaml\n(apiVersion: kustomize.*?)```", text, re.DOTALL)[1])
+    for check in (validate, namespaced, scanned):
+        check(objects)
+    must(container(objects)["image"].startswith("registry.internal/detente"), "the image is not replaced")
+    must(find(objects, "Certificate")["spec"]["issuerRef"]["name"] == "our-authority", "the issuer is not replaced")
+    route(objects)
+    must("edge" in admitted(objects) and "gateway" not in admitted(objects), "the Gateway's namespace is not replaced")
+
+
+def ignored():
+    """podman and Docker leave the same files out of the build."""
+    content = [(ROOT / name).read_text() for name in (".containerignore", ".dockerignore")]
+    must(content[0] == content[1], "differ")
 
 
 def times(objects):
@@ -202,8 +394,10 @@ def containerfile(objects):
 
 
 def image_names(development, production):
-    name = container(production)["image"]
+    name, _, digest = container(production)["image"].partition("@")
     must(name.endswith(f":{cargo_version()}"), f"production's image is {name}, not of version {cargo_version()}")
+    must(re.fullmatch(r"sha256:[0-9a-f]{64}", digest), "production's image has no digest")
+    must(container(production)["imagePullPolicy"] == "IfNotPresent", "an image with a digest need not be pulled again")
     must(container(development)["imagePullPolicy"] == "Never", "a development image must not be pulled")
 
 
@@ -311,6 +505,28 @@ def audit_data(binary):
     must({"detente", "tonic", "tokio", "rustls"} <= names, f"only these are listed: {sorted(names)}")
 
 
+def check_components(checks, overlays):
+    """Builds the production overlay with each combination of components, which it adds to `overlays`, and checks it."""
+    folders = {path.name for path in (DEPLOY / "kubernetes/components").iterdir()}
+    checks.check("components: all are combined", must, folders == set(COMPONENTS), f"the components are {folders}")
+    own = {"cert-manager": certificate, "gateway-api": route, "ingress-nginx": ingress}
+
+    def add(components):
+        overlays[components] = build_with(components)
+
+    for components in COMBINATIONS:
+        name = " + ".join(components)
+        checks.check(f"{name}: builds", add, components)
+        if components not in overlays:
+            continue
+        common = (validate, namespaced, restricted, resources, selectors, ports, mounts, times, dns, scanned)
+        for check in (*common, *(own[each] for each in components if each in own)):
+            checks.check(f"{name}: {check.__name__}", check, overlays[components])
+    everything = ("cert-manager", "gateway-api", "ingress-nginx")
+    if everything in overlays:
+        checks.check("schemas reject faults", rejects_faults, overlays[everything])
+
+
 def check_files(checks, tool, binary):
     overlays = {}
 
@@ -321,12 +537,18 @@ def check_files(checks, tool, binary):
         checks.check(f"{folder} builds", add, folder)
     for folder, objects in overlays.items():
         short = folder.split("/")[-1]
-        for check in (validate, restricted, selectors, ports, mounts, times):
+        for check in (validate, restricted, resources, selectors, ports, mounts, times, dns):
             checks.check(f"{short}: {check.__name__}", check, objects)
     if len(overlays) < 3:
         return overlays
+    # Not the base, which no one applies: it has neither a namespace nor an image.
+    checks.check("development: scanned", scanned, overlays[DEVELOPMENT])
+    checks.check("production: scanned", scanned, overlays[PRODUCTION])
+    check_components(checks, overlays)
     checks.check("production: disruptions", disruptions, overlays[PRODUCTION])
     checks.check("base: disruptions", disruptions, overlays[BASE])
+    checks.check("the overlay in docs/operations.md", documented)
+    checks.check("ignored files", ignored)
     checks.check("Containerfile", containerfile, overlays[BASE])
     checks.check("image names", image_names, overlays[DEVELOPMENT], overlays[PRODUCTION])
     checks.check("systemd unit", systemd_unit)
@@ -353,7 +575,7 @@ def main():
     binary = arguments.binary.resolve()
     checks = Checks("manifests")
     overlays = check_files(checks, arguments.promtool, binary)
-    if len(overlays) == 3:
+    if len(overlays) == 3 + len(COMBINATIONS):
         expressions = [alert["expr"] for alert in alerts(overlays[PRODUCTION])] + dashboard_queries()
         running.check_program(checks, binary, overlays, expressions)
     sys.exit(checks.end())

@@ -48,6 +48,8 @@ from deployed import (
 UNIT = DEPLOY / "systemd/detente.service"
 # The Secrets that docs/operations.md describes, and their files.
 SECRETS = {"detente-tls": ("tls.crt", "tls.key"), "detente-tokens": ("tokens.yaml",)}
+# The ConfigMaps that operators create.
+CONFIG_MAPS = {"detente-client-ca": ("ca.crt",), "detente-server-ca": ("ca.crt",)}
 WRONG_SETTING = 2
 # These labels and metrics come from Prometheus and its operator, not from the program.
 TARGET_LABELS = {"namespace", "pod", "job", "instance", "le"}
@@ -171,6 +173,7 @@ class Deployment:
         self.binary, self.name, self.home, self.process = binary, name, home, None
         self.drain = seconds(settings["DETENTE_DRAIN_PAUSE"])
         self.certificate = self.token = None
+        self.identity = (None, None)
         self.ports, self.settings = {}, dict(settings)
         for kind, setting in (("grpc", "DETENTE_LISTEN"), ("admin", "DETENTE_ADMIN_LISTEN")):
             host, number = settings[setting].rsplit(":", 1)
@@ -207,7 +210,7 @@ class Deployment:
         return health(self.ports["admin"]) == SERVING
 
     def channel(self, **options):
-        return channel(self.ports["grpc"], self.certificate, **options)
+        return channel(self.ports["grpc"], self.certificate, self.identity, **options)
 
     def evaluate(self, **options):
         with self.channel() as to:
@@ -248,7 +251,9 @@ def of_kubernetes(binary, name, objects, home):
     volumes, mounts = {each["name"]: each for each in pod_spec(objects)["volumes"]}, {}
     for mount in container(objects)["volumeMounts"]:
         volume = volumes[mount["name"]]
-        if "configMap" in volume:
+        if "configMap" in volume and volume["configMap"]["name"] in CONFIG_MAPS:
+            mounts[mount["mountPath"]] = make_client_authority(deployment)
+        elif "configMap" in volume:
             mounts[mount["mountPath"]] = find(objects, "ConfigMap", volume["configMap"]["name"])["data"]
         else:
             mounts[mount["mountPath"]] = make_secret(deployment, volume["secret"]["secretName"])
@@ -265,6 +270,25 @@ def make_secret(deployment, name):
         files = {"tokens.yaml": token_file(deployment.token)}
     must(tuple(files) == SECRETS[name], f"the Secret {name} has unexpected files")
     return files
+
+
+def make_identity(folder, name):
+    """The certificate of an authority, and the key and the certificate of a client of that authority."""
+
+    def make(file, *options):
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{file}.key")
+        run("openssl", "req", "-x509", *key, "-days", "30", "-subj", f"/CN={name}", "-out", f"{file}.crt", *options)
+
+    authority, client = folder / f"{name}-authority", folder / name
+    make(authority)
+    issued = ("-CA", f"{authority}.crt", "-CAkey", f"{authority}.key")
+    make(client, *issued, "-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=clientAuth")
+    return Path(f"{authority}.crt").read_bytes(), tuple(Path(f"{client}.{end}").read_bytes() for end in ("key", "crt"))
+
+
+def make_client_authority(deployment):
+    authority, deployment.identity = make_identity(deployment.home, "client")
+    return {"ca.crt": authority}
 
 
 def of_systemd(binary, home):
@@ -342,6 +366,42 @@ def check_callers(deployment):
             raw.recv(1)
         except OSError:
             pass
+
+
+def check_families(deployment):
+    """IPv4 and IPv6 clients reach each listener on `[::]`."""
+    must(deployment.settings["DETENTE_LISTEN"].startswith("[::]"), "the server does not listen on all addresses")
+    hosts = ["127.0.0.1"] + (["[::1]"] if has_ipv6() else [])
+    for host in hosts:
+        with deployment.channel(host=host) as to:
+            evaluate(to, deployment.token)
+        if deployment.settings["DETENTE_ADMIN_LISTEN"].startswith("[::]"):
+            code, _ = http_get(deployment.ports["admin"], "/readyz", host=host)
+            must(code == 200, f"/readyz at {host} returned {code}")
+    if len(hosts) == 1:
+        print("not checked: IPv6 clients, because this host has no address ::1")
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as trial:
+            trial.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def check_client_certificates(deployment):
+    """With the component mutual-tls, a client needs a certificate of the authority and a token."""
+    deployment.evaluate()
+    ports = deployment.ports["grpc"], deployment.certificate
+    _, stranger = make_identity(deployment.home, "stranger")
+    with channel(*ports) as to:
+        refused("a client without a certificate", grpc.StatusCode.UNAVAILABLE, evaluate, to, deployment.token)
+    with channel(*ports, stranger) as to:
+        refused("a certificate of another authority", grpc.StatusCode.UNAVAILABLE, evaluate, to, deployment.token)
+    with deployment.channel() as to:
+        refused("a certificate without a token", grpc.StatusCode.UNAUTHENTICATED, evaluate, to)
 
 
 def check_reloads(deployment, objects):
@@ -464,6 +524,19 @@ def check_service_config(deployment):
         refused("a lost call without the config", unavailable, evaluate, to)
 
 
+def check_mutual_tls(checks, binary, objects, home):
+    """The production overlay with the component mutual-tls."""
+    checks.check("mutual-tls: known settings", knows, binary, container(objects)["args"], environment(objects))
+    deployment = of_kubernetes(binary, "mutual-tls", objects, home)
+    before = checks.failed
+    checks.check("mutual-tls: starts", deployment.start)
+    if checks.failed == before:
+        checks.check("mutual-tls: probes", check_probes, deployment, objects)
+        checks.check("mutual-tls: client certificates", check_client_certificates, deployment)
+        checks.check("mutual-tls: ends", deployment.end, pod_spec(objects)["terminationGracePeriodSeconds"])
+    deployment.kill()
+
+
 def check_program(checks, binary, overlays, expressions):
     """All checks that need the program. Each deployment runs once, and its checks follow one another."""
     texts = []
@@ -482,7 +555,9 @@ def check_program(checks, binary, overlays, expressions):
             "production": lambda at: of_kubernetes(binary, "production", overlays[PRODUCTION], at),
             "systemd": lambda at: of_systemd(binary, at),
         }
-        (home / "base").mkdir()
+        for what in ("base", "mutual-tls"):
+            (home / what).mkdir()
+        check_mutual_tls(checks, binary, overlays[("cert-manager", "mutual-tls")], home / "mutual-tls")
         checks.check("base: refuses to start", check_refuses, binary, overlays[BASE], home / "base")
         for what, make in makers.items():
             (home / what).mkdir()
@@ -513,6 +588,7 @@ def check_running(checks, what, deployment, overlays, texts, service):
     objects = overlays[DEVELOPMENT if what == "development" else PRODUCTION]
     checks.check(f"{what}: probes", check_probes, deployment, objects)
     checks.check(f"{what}: answers", deployment.evaluate)
+    checks.check(f"{what}: IPv4 and IPv6", check_families, deployment)
     if what == "development":
         checks.check("service config: clients retry", check_service_config, deployment)
     if what == "production":
