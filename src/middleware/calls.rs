@@ -297,6 +297,12 @@ pin_project! {
     }
 }
 
+impl<B: Default> Default for CallsBody<B> {
+    fn default() -> Self {
+        Self { inner: B::default(), call: None }
+    }
+}
+
 impl<B> Body for CallsBody<B>
 where
     B: Body<Data = Bytes>,

@@ -49,13 +49,17 @@ fn parse(text: &[u8]) -> Option<Duration> {
 }
 
 /// Reads a call's deadline from its headers; `None` if there is no `grpc-timeout`.
+///
+/// # Errors
+/// If the timeout is invalid or occurs twice, or if it is zero: a caller that waits no time gets no work done.
 fn deadline(headers: &HeaderMap) -> Result<Option<Deadline>, ApiError> {
     let mut values = headers.get_all(GRPC_TIMEOUT).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    match parse(value.as_bytes()) {
+    match parse(value.as_bytes()).filter(|_| values.next().is_none()) {
+        None => Err(ApiError::InvalidTimeout),
+        Some(Duration::ZERO) => Err(ApiError::Late),
         // A timeout beyond the clock's range sets no deadline.
-        Some(timeout) if values.next().is_none() => Ok(Instant::now().checked_add(timeout).map(Deadline)),
-        _ => Err(ApiError::InvalidTimeout),
+        Some(timeout) => Ok(Instant::now().checked_add(timeout).map(Deadline)),
     }
 }
 

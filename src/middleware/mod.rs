@@ -1,7 +1,7 @@
 //! The middleware that every call passes.
 //!
-//! The layers, outermost first: [`request_id`], [`calls`], [`panics`], [`deadline`], [`access`] (with [`quota`]),
-//! [`admission`], [`compression`], [`receive`].
+//! The layers, outermost first: [`request_id`], [`grpc_only`], [`calls`], [`panics`], [`deadline`], [`access`] (with
+//! [`quota`]), [`admission`], [`compression`], [`receive`].
 //!
 //! Each layer is a generic tower service over any HTTP body, so that no call pays for boxed bodies between the layers.
 //! The middleware gives calls their ids, observes them and bounds what they take; it must not know how a call is
@@ -19,6 +19,7 @@ pub mod compression;
 pub mod connection_context;
 pub mod deadline;
 mod gate;
+pub mod grpc_only;
 pub mod networks;
 pub mod panics;
 pub(crate) mod progress;

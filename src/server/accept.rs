@@ -6,6 +6,7 @@ use crate::middleware::GateLayer;
 use crate::middleware::calls::CallsLayer;
 use crate::middleware::compression::MirrorEncodingLayer;
 use crate::middleware::deadline::DeadlineLayer;
+use crate::middleware::grpc_only::GrpcOnlyLayer;
 use crate::middleware::panics::PanicsLayer;
 use crate::middleware::receive;
 use crate::middleware::request_id::RequestIdLayer;
@@ -74,6 +75,7 @@ where
     let receive = settings.receive;
     let service = ServiceBuilder::new()
         .layer(RequestIdLayer)
+        .layer(GrpcOnlyLayer::new(metrics.clone()))
         .layer(CallsLayer::new(calls.clone(), metrics.clone(), settings.max_request_bytes))
         .layer(PanicsLayer)
         .layer(DeadlineLayer)

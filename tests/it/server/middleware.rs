@@ -165,6 +165,12 @@ async fn a_timeout_of_zero_is_exceeded() {
     for timeout in ["0n", "0S", "1n"] {
         assert_exceeded(&call_test_server("/slow", &[("grpc-timeout", timeout)]).await);
     }
+    // The service could answer this call at once, and is not asked.
+    for timeout in ["0n", "0m", "00000000H"] {
+        let answer = call_test_server("/extensions", &[("grpc-timeout", timeout)]).await;
+        assert_exceeded(&answer);
+        assert!(!answer.headers.contains_key("seen-seconds"), "{answer:?}");
+    }
 }
 
 fn assert_exceeded(answer: &Answer) {
@@ -196,8 +202,10 @@ async fn a_malformed_deadline_is_rejected() {
         let details = answer.status().get_error_details();
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, "grpc-timeout");
     }
-    let twice = call_test_server("/extensions", &[("grpc-timeout", "1S"), ("grpc-timeout", "2S")]).await;
-    assert_eq!(twice.code(), Code::InvalidArgument);
+    for first in ["1S", "0S"] {
+        let twice = call_test_server("/extensions", &[("grpc-timeout", first), ("grpc-timeout", "2S")]).await;
+        assert_eq!(twice.code(), Code::InvalidArgument);
+    }
 }
 
 #[tokio::test]

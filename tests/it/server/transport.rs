@@ -2,12 +2,17 @@
 //! others.
 
 use crate::support;
+use crate::support::credentials::entry;
 use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, flagged, frame};
 use bytes::Bytes;
+use detente::access::{Authority, Tokens};
+use detente::server::Settings;
+use detente::serving::{Store, source};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::StatusCode;
 use std::io::{ErrorKind, Write};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -92,6 +97,79 @@ async fn the_transport_answers_as_documented() {
         server.assert_answers().await;
     }
     assert!(DOCUMENT.contains(&table), "docs/errors.md should contain these rows:\n{table}");
+}
+
+/// Sends a request with this method and these content types, to every kind of path.
+async fn assert_not_a_call(method: &str, types: &[&str], status: StatusCode, (name, value): (&str, &str)) {
+    let tokens = Tokens::read(&format!("tokens:\n{}", entry("a", "x", "reader", ""))).unwrap();
+    let store = Arc::new(Store::new(source::load(&[]).unwrap()).unwrap());
+    let settings = Settings { drain: support::quick(), ..Settings::default() };
+    let authority = Arc::new(Authority::new(Some(tokens), None));
+    let server = Server::run(store, settings, |server| server.with_authority(authority)).await;
+    let (send, connection) = h2::client::handshake(TcpStream::connect(server.address).await.unwrap()).await.unwrap();
+    tokio::spawn(connection);
+    let health = "/grpc.health.v1.Health/Check";
+    let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    for path in [EVALUATE, BATCH, health, reflection, "/no.Service/Nothing", "/", "/readyz"] {
+        let mut request = http::Request::builder().method(method).uri(format!("http://detente{path}"));
+        for value in types {
+            request = request.header("content-type", *value);
+        }
+        let send = send.clone().ready().await.unwrap();
+        let (answer, mut body) = { send }.send_request(request.body(()).unwrap(), false).unwrap();
+        let _ = body.send_data(frame(&[]), true);
+        let answer = Answer::read(answer).await;
+        let context = format!("{method} {types:?} {path}: {answer:?}");
+        assert_eq!(answer.http, Some(status), "{context}");
+        assert_eq!(answer.headers.get(name).map(|value| value.to_str().unwrap()), Some(value), "{context}");
+        assert!(!answer.headers.contains_key("grpc-status") && answer.data.is_empty(), "{context}");
+        assert!(answer.headers.contains_key("x-request-id"), "{context}");
+    }
+    assert_eq!(server.value("detente_refusals_total{reason=\"TRANSPORT\"}"), 7.0);
+    assert!(!server.metrics.text().unwrap().contains("detente_call_duration_seconds_count"), "these are not calls");
+}
+
+#[tokio::test]
+async fn requests_that_are_not_calls_get_an_http_error_before_access() {
+    let accept = ("accept", "application/grpc");
+    for types in [
+        &[][..],
+        &["text/html"],
+        &["application/json"],
+        &["application/grpc-web"],
+        &["application/grpc-web+proto"],
+        &["application/grpc+json"],
+        &["application/grpc", "application/grpc"],
+    ] {
+        assert_not_a_call("POST", types, StatusCode::UNSUPPORTED_MEDIA_TYPE, accept).await;
+    }
+    for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "BREW"] {
+        let allow = ("allow", "POST");
+        assert_not_a_call(method, &["application/grpc"], StatusCode::METHOD_NOT_ALLOWED, allow).await;
+        assert_not_a_call(method, &[], StatusCode::METHOD_NOT_ALLOWED, allow).await;
+    }
+    for row in [
+        "| A content type other than `application/grpc` and `application/grpc+proto` (in upper or lower case, with or \
+         without parameters), such as `application/grpc-web` | `415 Unsupported Media Type`, with `accept: \
+         application/grpc` |",
+        "| An HTTP method other than POST | `405 Method Not Allowed`, with `allow: POST` |",
+    ] {
+        assert!(DOCUMENT.contains(row), "docs/errors.md should contain this row:\n{row}");
+    }
+}
+
+#[tokio::test]
+async fn content_types_of_grpc_are_accepted_in_any_case_and_with_parameters() {
+    let server = Server::start().await;
+    let (send, connection) = h2::client::handshake(TcpStream::connect(server.address).await.unwrap()).await.unwrap();
+    tokio::spawn(connection);
+    for accepted in ["application/grpc", "Application/gRPC", "APPLICATION/GRPC+PROTO", "application/grpc; a=b"] {
+        let request = http::Request::post(format!("http://detente{LIST}")).header("content-type", accepted);
+        let send = send.clone().ready().await.unwrap();
+        let (answer, mut body) = { send }.send_request(request.body(()).unwrap(), false).unwrap();
+        body.send_data(frame(&[]), true).unwrap();
+        assert_eq!(Answer::read(answer).await.code(), Code::Ok, "{accepted}");
+    }
 }
 
 #[tokio::test]
