@@ -2,6 +2,7 @@
 //!
 //! Owns the order of the middleware and the number of open connections. Must not know which services answer.
 
+use crate::locks::lock;
 use crate::middleware::GateLayer;
 use crate::middleware::calls::CallsLayer;
 use crate::middleware::compression::MirrorEncodingLayer;
@@ -14,9 +15,10 @@ use crate::server::gates::Gates;
 use crate::server::health::Readiness;
 use crate::server::settings::Settings;
 use crate::shutdown::DrainOutcome;
+use crate::telemetry::Metrics;
 use crate::transport::call::StallLimit;
 use crate::transport::config::ConnectionConfig;
-use crate::transport::connection;
+use crate::transport::connection::{self, ConnectionError};
 use crate::transport::http2::http2;
 use crate::transport::request_body::RequestBody;
 use bytes::Bytes;
@@ -26,8 +28,10 @@ use http_body::Body;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -49,6 +53,11 @@ const LINGER: Duration = Duration::from_secs(1);
 ///
 /// Short connections at the limit could otherwise fill the log.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Minimum time between two warnings about clients that speak plaintext to a TLS port, or the reverse.
+///
+/// Such a client usually connects again and again, and anyone can send such bytes.
+const MISMATCH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Serves `service` behind the middleware of this server until `stop` completes, then drains.
 ///
@@ -88,6 +97,7 @@ where
     let http2 = http2(&settings.connection);
     let config = ConnectionConfig { http2, stall, limits: settings.connection, bounds, callers, tls, closing };
     let mut connections = JoinSet::new();
+    let mismatch_warned_at = Arc::new(Mutex::new(None::<Instant>));
     let (mut is_full, mut warned_at) = (false, None::<Instant>);
     let mut stop = pin!(async {
         stop.await;
@@ -120,17 +130,10 @@ where
                     // address must see the IPv4 address: all mapped addresses are in one /64 network.
                     let client = address.ip().to_canonical();
                     let connection = connection::serve(stream, client, config.clone(), service.clone());
-                    let metrics = metrics.clone();
+                    let (metrics, mismatch_warned_at) = (metrics.clone(), mismatch_warned_at.clone());
                     connections.spawn(connection.map(move |ended| match ended {
                         Ok(ended) => metrics.connection_ended(ended.reason()),
-                        Err(refused) => {
-                            metrics.connection_refused(refused.reason());
-                            debug!(
-                                target: LOG_TARGET,
-                                error = &refused as &dyn std::error::Error,
-                                "connection closed before its first call"
-                            );
-                        }
+                        Err(refused) => report_refused(&refused, client, &metrics, &mismatch_warned_at),
                     }));
                 }
                 // The client closed its connection before it was accepted; the next accept can succeed at once.
@@ -149,6 +152,37 @@ where
     calls.close();
     info!(target: LOG_TARGET, calls = calls.len(), connections = connections.len(), "draining");
     drain(connections, &calls, settings.drain.timeout).await
+}
+
+/// Counts and logs a connection that closed before it could carry calls.
+fn report_refused(
+    refused: &ConnectionError,
+    client: IpAddr,
+    metrics: &Metrics,
+    mismatch_warned_at: &Mutex<Option<Instant>>,
+) {
+    metrics.connection_refused(refused.reason());
+    let error = refused as &dyn std::error::Error;
+    debug!(target: LOG_TARGET, error, "connection closed before its first call");
+    if refused.is_tls_mismatch() && is_due(mismatch_warned_at, MISMATCH_INTERVAL) {
+        let client = client.to_canonical();
+        warn!(
+            target: LOG_TARGET,
+            %client, error,
+            "connection closed: use TLS on both sides or on neither; further such connections within a minute are not \
+             logged"
+        );
+    }
+}
+
+/// Whether `interval` has passed since this function last returned true for `last`.
+fn is_due(last: &Mutex<Option<Instant>>, interval: Duration) -> bool {
+    let mut last = lock(last);
+    let is_due = last.is_none_or(|last| last.elapsed() >= interval);
+    if is_due {
+        *last = Some(Instant::now());
+    }
+    is_due
 }
 
 /// Waits until all connections have closed or all calls have finished, for up to `limit`.

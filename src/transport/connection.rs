@@ -18,6 +18,7 @@ use crate::transport::tls::Tls;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use rustls::InvalidMessage;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
@@ -44,6 +45,10 @@ pub(crate) enum ConnectionError {
     Lost(io::Error),
     #[error("TLS handshake failed")]
     Tls(io::Error),
+    #[error("the client speaks plaintext, or another protocol than TLS, to a port that requires TLS")]
+    NotTls(io::Error),
+    #[error("the client speaks TLS to a plaintext port")]
+    NotPlaintext,
     #[error("the client speaks neither HTTP/2 nor HTTP/1")]
     Other,
     #[error("the client speaks HTTP/1, and this server requires HTTP/2")]
@@ -56,9 +61,14 @@ impl ConnectionError {
         match self {
             ConnectionError::Silent(_) => "silent",
             ConnectionError::Lost(_) => "lost",
-            ConnectionError::Tls(_) => "tls",
-            ConnectionError::Other | ConnectionError::Http1 => "not_http2",
+            ConnectionError::Tls(_) | ConnectionError::NotTls(_) => "tls",
+            ConnectionError::NotPlaintext | ConnectionError::Other | ConnectionError::Http1 => "not_http2",
         }
+    }
+
+    /// Whether the client and this server are configured differently: one with TLS, and the other without.
+    pub(crate) fn is_tls_mismatch(&self) -> bool {
+        matches!(self, ConnectionError::NotTls(_) | ConnectionError::NotPlaintext)
     }
 }
 
@@ -116,11 +126,19 @@ enum OpenStream {
 async fn open(stream: TcpStream, tls: Option<Tls>) -> Result<(OpenStream, Option<ClientCertificate>), ConnectionError> {
     let Some(tls) = tls else { return Ok((OpenStream::Plain(expect_http2(stream).await?), None)) };
     let current = tls.current();
-    let accepted = TlsAcceptor::from(current.config.clone()).accept(stream).await.map_err(ConnectionError::Tls)?;
+    let accepted = TlsAcceptor::from(current.config.clone()).accept(stream).await.map_err(handshake_error)?;
     let certificates = accepted.get_ref().1.peer_certificates().unwrap_or_default();
     let certificate =
         current.clients.clone().and_then(|clients| ClientCertificate::new(certificates, clients, tls.watch()));
     Ok((OpenStream::Tls(Box::new(expect_http2(accepted).await?)), certificate))
+}
+
+/// Tells a client that does not speak TLS, whose first record has no type of TLS, from a handshake that failed.
+fn handshake_error(error: io::Error) -> ConnectionError {
+    match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => ConnectionError::NotTls(error),
+        _ => ConnectionError::Tls(error),
+    }
 }
 
 async fn expect_http2<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Result<PrefixedStream<T>, ConnectionError> {
@@ -131,6 +149,7 @@ async fn expect_http2<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) -> Resul
             let _ = stream.shutdown().await;
             Err(ConnectionError::Http1)
         }
+        (Protocol::Tls, _) => Err(ConnectionError::NotPlaintext),
         (Protocol::Other, _) => Err(ConnectionError::Other),
     }
 }

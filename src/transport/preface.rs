@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The first byte of a TLS connection: the type of a record of the handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 22;
 /// The response to an HTTP/1 request, so that its client sees the reason.
 pub(crate) const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\n\
     content-length: 38\r\nconnection: close\r\n\r\nThis is a gRPC server: speak HTTP/2.\r\n";
@@ -18,6 +20,8 @@ pub(crate) const NOT_HTTP1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\
 pub(crate) enum Protocol {
     Http2,
     Http1,
+    /// The client begins a TLS handshake.
+    Tls,
     Other,
 }
 
@@ -33,6 +37,7 @@ pub(crate) async fn detect_protocol(stream: &mut (impl AsyncRead + Unpin)) -> io
             PREFACE => Protocol::Http2,
             seen if PREFACE.starts_with(seen) => continue,
             seen if seen.first().is_some_and(u8::is_ascii_uppercase) => Protocol::Http1,
+            [TLS_HANDSHAKE, ..] => Protocol::Tls,
             _ => Protocol::Other,
         };
         return Ok((protocol, seen.into()));

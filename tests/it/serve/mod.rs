@@ -8,3 +8,4 @@ mod process;
 mod running;
 mod settings;
 mod settings_reference;
+mod wrong_port;
