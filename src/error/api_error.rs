@@ -82,10 +82,12 @@ pub enum ApiError {
         /// Limit, in bytes.
         limit: usize,
     },
-    /// The connection already has the maximum number of open streams of evaluations.
-    #[error("a connection can have {limit} streams of evaluations open at a time; end one, or use another connection")]
+    /// The connection already has the maximum number of open streams of one kind.
+    #[error("a connection can have {limit} {what} open at a time; end one, or use another connection")]
     TooManyStreams {
-        /// Maximum number of streams of evaluations that a connection may have open at a time.
+        /// The kind of streams, in the plural.
+        what: &'static str,
+        /// Maximum number of such streams that a connection may have open at a time.
         limit: usize,
     },
     /// The caller already has the maximum number of open calls.
@@ -94,7 +96,13 @@ pub enum ApiError {
         /// Maximum number of calls that a caller may have open at a time.
         limit: usize,
     },
-    /// A stream of evaluations received no request within its idle time.
+    /// The server already has the maximum number of open `Watch` calls of the health service.
+    #[error("the server has {limit} `Watch` calls open, which is its limit; retry later, or call `Check`")]
+    TooManyWatches {
+        /// Maximum number of `Watch` calls that may be open at a time, over all connections.
+        limit: usize,
+    },
+    /// A stream of evaluations or reflection received no request within its idle time.
     #[error("no request arrived for {seconds} seconds; earlier requests are answered; send the others in a new stream")]
     StreamIdle {
         /// The time without a request after which the server ends the stream, in seconds.

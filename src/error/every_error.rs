@@ -41,9 +41,12 @@ fn following(error: &ApiError) -> Option<ApiError> {
         }
         ApiError::RevisionNotHeld { .. } => ApiError::AnswerTooLarge { bytes: usize::MAX, limit: usize::MAX },
         ApiError::AnswerTooLarge { .. } => ApiError::TooManyAnswers { fitting: usize::MAX, limit: usize::MAX },
-        ApiError::TooManyAnswers { .. } => ApiError::TooManyStreams { limit: usize::MAX },
+        ApiError::TooManyAnswers { .. } => {
+            ApiError::TooManyStreams { what: "streams of evaluations", limit: usize::MAX }
+        }
         ApiError::TooManyStreams { .. } => ApiError::TooManyCalls { limit: usize::MAX },
-        ApiError::TooManyCalls { .. } => ApiError::StreamIdle { seconds: u64::MAX },
+        ApiError::TooManyCalls { .. } => ApiError::TooManyWatches { limit: usize::MAX },
+        ApiError::TooManyWatches { .. } => ApiError::StreamIdle { seconds: u64::MAX },
         ApiError::StreamIdle { .. } => ApiError::ShuttingDown,
         ApiError::ShuttingDown => ApiError::RequestTooHeavy { limit: usize::MAX },
         ApiError::RequestTooHeavy { .. } => ApiError::InvalidTimeout,

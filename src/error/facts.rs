@@ -149,7 +149,7 @@ impl ApiError {
             Self::TooManyAnswers { fitting, limit } => {
                 facts(Code::ResourceExhausted, Reason::AnswerTooLarge).with("fitting", fitting).with("limit", limit)
             }
-            Self::TooManyStreams { limit } => {
+            Self::TooManyStreams { limit, .. } | Self::TooManyWatches { limit } => {
                 facts(Code::ResourceExhausted, Reason::TooManyStreams).with("limit", limit)
             }
             Self::TooManyCalls { limit } => facts(Code::ResourceExhausted, Reason::TooManyStreams).with("limit", limit),

@@ -388,7 +388,7 @@ impl CallAccount {
         let of_caller = account.payer.get().map_or(1, |payer| add(&payer.streams));
         let (of_connection, all) = (add(&account.connection.streams), add(&account.bounds.0.streams));
         if of_connection > MAX_STREAMS_OF_CONNECTION {
-            return Err(ApiError::TooManyStreams { limit: MAX_STREAMS_OF_CONNECTION });
+            return Err(ApiError::TooManyStreams { what: "streams of evaluations", limit: MAX_STREAMS_OF_CONNECTION });
         }
         if of_caller > MAX_STREAMS_OF_CALLER || all > MAX_STREAMS {
             return Err(ApiError::Overloaded);

@@ -12,6 +12,7 @@ use crate::middleware::account::CallAccount;
 use crate::middleware::request_id::RequestId;
 use http::{Extensions, HeaderMap, HeaderName};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::SystemTime;
 use tonic::Status;
 
 /// The trace-context header of the W3C.
@@ -100,6 +101,19 @@ impl Call {
     pub(crate) fn set_caller(&self, caller: Caller) {
         // A call has one caller: the first one set stays.
         let _ = self.inner.caller.set(caller);
+    }
+
+    /// Checks that the caller's credentials are still valid: they may expire or be revoked while a stream is open.
+    ///
+    /// # Errors
+    /// [`ApiError::Unauthenticated`] if they are not.
+    pub(crate) fn check_credentials(&self) -> Result<(), ApiError> {
+        match self.caller() {
+            Some(caller) if !caller.is_valid_at(SystemTime::now()) => Err(ApiError::Unauthenticated {
+                denied: "the credentials have expired or were revoked; open a new stream".to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Registers an action to run once it is certain that this call is answered.

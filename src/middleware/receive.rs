@@ -2,9 +2,9 @@
 //!
 //! Without this limit, a client that sends a byte now and then could hold its call open for ever.
 //!
-//! Streams of evaluations and reflection are exempt: between messages, idle timeouts apply. Health is not exempt: it is
-//! open to callers without credentials, its request is one message, and an open call keeps its connection beyond the
-//! maximum age. Must not know how a call is answered.
+//! Streams of evaluations and reflection are exempt: between messages, idle timeouts apply. Health is open to callers
+//! without credentials, and its requests are one short message, so they must arrive within a second. Must not know how
+//! a call is answered.
 
 use crate::error::ApiError;
 use crate::middleware::admission::is_stream_of_evaluations;
@@ -21,11 +21,17 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 
+/// Time within which a request of the health service must arrive.
+///
+/// The request is one name, which a client sends together with its headers.
+pub const HEALTH_RECEIVE: Duration = Duration::from_secs(1);
+
 /// Limits the time in which a request's body must arrive. If it takes longer than `within`, the body ends with an
-/// error.
+/// error. A request of the health service has at most [`HEALTH_RECEIVE`].
 pub fn with_time_limit<B>(request: Request<B>, within: Duration) -> Request<TimedBody<B>> {
     let path = request.uri().path();
     let open = is_stream_of_evaluations(path) || path.starts_with("/grpc.reflection.");
+    let within = if path.starts_with("/grpc.health.") { within.min(HEALTH_RECEIVE) } else { within };
     let until = (!open).then(|| Instant::now() + within);
     let call = request.extensions().get::<Call>().cloned();
     request.map(|inner| TimedBody { inner, until, within, sleep: None, call })

@@ -2,14 +2,11 @@
 //!
 //! Owns the JSON form of every message of the schema. Must not know what messages mean.
 
-use crate::schema::proto::DESCRIPTORS;
+use crate::schema::descriptors::POOL;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, SerializeOptions};
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
-use std::sync::LazyLock;
 use thiserror::Error;
-
-static POOL: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).ok());
 
 /// An error of a conversion between a message and JSON.
 #[derive(Debug, Error)]
@@ -35,7 +32,7 @@ impl JsonForm {
     /// # Errors
     /// If the schema has no message with this name.
     pub fn of(name: &str) -> Result<Self, JsonError> {
-        let found = POOL.as_ref().and_then(|pool| pool.get_message_by_name(&format!("detente.v1.{name}")));
+        let found = POOL.get_message_by_name(&format!("detente.v1.{name}"));
         found.map(Self).ok_or_else(|| JsonError::UnknownMessage(name.to_owned()))
     }
 

@@ -2,8 +2,7 @@
 //!
 //! Metrics name only these methods: callers could fill the memory with paths that they invent.
 
-use crate::schema::proto::DESCRIPTORS;
-use prost_reflect::DescriptorPool;
+use crate::schema::descriptors::POOL;
 
 /// The name of the service that evaluates proposals.
 pub(crate) const RED_LINE_SERVICE: &str = "detente.v1.RedLineService";
@@ -12,17 +11,9 @@ pub(crate) const ANALYSIS_SERVICE: &str = "detente.v1.AnalysisService";
 
 /// Returns the methods of this schema, of the health service and of the reflection service.
 pub(crate) fn all() -> Vec<String> {
-    let sets = [
-        DESCRIPTORS,
-        tonic_health::pb::FILE_DESCRIPTOR_SET,
-        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
-        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-    ];
     let mut all = Vec::new();
-    for pool in sets.into_iter().filter_map(|set| DescriptorPool::decode(set).ok()) {
-        for service in pool.services() {
-            all.extend(service.methods().map(|method| format!("{}/{}", service.full_name(), method.name())));
-        }
+    for service in POOL.services() {
+        all.extend(service.methods().map(|method| format!("{}/{}", service.full_name(), method.name())));
     }
     all
 }

@@ -65,7 +65,7 @@ const MISMATCH_INTERVAL: Duration = Duration::from_secs(60);
 pub async fn serve_routes<S, B>(
     listener: TcpListener,
     service: S,
-    mut readiness: Readiness,
+    readiness: Readiness,
     settings: Settings,
     gates: Gates,
     ending: CancellationToken,
@@ -101,9 +101,9 @@ where
     let (mut is_full, mut warned_at) = (false, None::<Instant>);
     let mut stop = pin!(async {
         stop.await;
-        readiness.draining().await;
+        readiness.draining();
         sleep(settings.drain.pause).await;
-        readiness.close().await;
+        readiness.close();
     });
     loop {
         open.store(connections.len(), Relaxed);

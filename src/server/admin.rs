@@ -8,6 +8,8 @@
 //! - `/readyz`: 200 while the server accepts calls, otherwise 503;
 //! - `/metrics`: metrics in the Prometheus text format; `/version`: JSON.
 
+use crate::middleware::connection_context::StreamLimit;
+use crate::middleware::receive::{HEALTH_RECEIVE, with_time_limit};
 use crate::server::health::Readiness;
 use crate::telemetry::Metrics;
 use axum::Router;
@@ -17,6 +19,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -29,6 +32,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
+use tower::ServiceExt;
 use tracing::{debug, warn};
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
@@ -48,7 +52,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Serves the admin listener until `closing` is cancelled; dropping the future closes its connections.
 pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics: &Metrics, closing: CancellationToken) {
-    let service = TowerToHyperService::new(router(readiness, metrics));
+    let router = router(readiness, metrics);
     let mut http = Builder::new(TokioExecutor::new());
     http.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(16 * 1024);
     http.http2()
@@ -85,7 +89,12 @@ pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics:
         while connections.len() >= MAX_CONNECTIONS {
             connections.join_next().await;
         }
-        let connection = http.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+        let limit = StreamLimit::default();
+        let service = router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(limit.clone());
+            with_time_limit(request, HEALTH_RECEIVE)
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
         oldest.push_back(connections.spawn(async move {
             if let Ok(Err(error)) = timeout(MAX_AGE, connection).await {
                 debug!(target: LOG_TARGET, error = &*error, "a connection of the admin listener closed with an error");
@@ -97,7 +106,7 @@ pub(crate) async fn serve(listener: TcpListener, readiness: &Readiness, metrics:
 fn router(readiness: &Readiness, metrics: &Metrics) -> Router {
     let (ready, metrics) = (readiness.clone(), metrics.clone());
     let is_ready = move || async move {
-        match ready.is_ready().await {
+        match ready.is_ready() {
             true => (StatusCode::OK, "ready\n"),
             false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         }

@@ -1,26 +1,39 @@
 //! The standard gRPC health service: readiness of the server (under the empty name) and of each service by name.
 //!
-//! Owns the readiness state; must not know why the server is ready or not. Every name starts as NOT_SERVING, whereas
-//! tonic-health starts the empty name as SERVING before any scenario is loaded. Readiness is not liveness: a process
-//! that answers `Check` at all is alive, whatever the answer.
+//! Owns the readiness state and the limits of `Watch`; must not know why the server is ready or not. Every name starts
+//! as NOT_SERVING. Readiness is not liveness: a process that answers `Check` at all is alive, whatever the answer.
+//!
+//! The service of tonic-health is not used: it reports SERVING before any scenario is loaded, ends the `Watch` of an
+//! unknown service, which the [specification](https://github.com/grpc/grpc/blob/master/doc/health-checking.md) does not
+//! allow, and bounds neither the number nor the duration of `Watch` calls, which callers without credentials may open.
 
+use crate::error::ApiError;
+use crate::middleware::connection_context::StreamLimit;
 use crate::schema::methods::{ANALYSIS_SERVICE, RED_LINE_SERVICE};
+use futures_util::stream::unfold;
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard};
-use tonic_health::ServingStatus;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
-use tonic_health::server::{HealthReporter, HealthService};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-/// Service names that `Check` and `Watch` accept.
+/// Names of the services whose readiness is reported, and the empty name of the server.
 const NAMES: [&str; 3] = ["", RED_LINE_SERVICE, ANALYSIS_SERVICE];
 /// Largest health request, in bytes; a request contains one service name.
 const MAX_REQUEST_BYTES: usize = 4 * 1024;
+/// Maximum number of open `Watch` calls on one listener, over all connections.
+///
+/// It equals the default limit of connections, so that each client can watch the server once. An open call takes a few
+/// KiB of memory and, at each change of the readiness, a message.
+pub const MAX_ALL_WATCHES: usize = 1024;
 
 /// The readiness state, reported by the health service. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Readiness {
-    reporter: HealthReporter,
-    state: Arc<Mutex<State>>,
+    state: watch::Sender<State>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,58 +41,124 @@ enum State {
     NotReady,
     Ready,
     Draining,
+    /// Draining, and connections close: `Watch` calls end.
+    Closing,
+}
+
+impl State {
+    fn serving_status(self) -> ServingStatus {
+        if self == State::Ready { ServingStatus::Serving } else { ServingStatus::NotServing }
+    }
+}
+
+impl Default for Readiness {
+    /// Creates the state as not ready.
+    fn default() -> Self {
+        Self { state: watch::Sender::new(State::NotReady) }
+    }
 }
 
 impl Readiness {
-    /// Creates the state as not ready.
-    pub async fn new() -> Self {
-        let readiness = Self { reporter: HealthReporter::new(), state: Arc::new(Mutex::new(State::NotReady)) };
-        readiness.put(readiness.state.lock().await, State::NotReady).await;
-        readiness
-    }
-
-    /// Marks the server as ready for calls; has no effect once the drain has begun.
-    pub async fn ready(&self) {
-        self.set_ready(true).await;
-    }
-
     /// Sets whether the server is ready for calls; has no effect once the drain has begun.
-    pub async fn set_ready(&self, is_ready: bool) {
-        let state = self.state.lock().await;
-        if *state != State::Draining {
-            self.put(state, if is_ready { State::Ready } else { State::NotReady }).await;
-        }
+    pub fn set_ready(&self, is_ready: bool) {
+        self.state.send_if_modified(|state| {
+            let next = if is_ready { State::Ready } else { State::NotReady };
+            let may_change = matches!(state, State::NotReady | State::Ready);
+            may_change && std::mem::replace(state, next) != next
+        });
     }
 
     /// Marks the server as draining: not ready, for good.
-    pub async fn draining(&self) {
-        self.put(self.state.lock().await, State::Draining).await;
+    pub fn draining(&self) {
+        self.state.send_replace(State::Draining);
+    }
+
+    /// Ends the open `Watch` calls, which would otherwise outlast every drain.
+    pub fn close(&self) {
+        self.state.send_replace(State::Closing);
     }
 
     /// Whether the server is ready for calls.
-    pub async fn is_ready(&self) -> bool {
-        *self.state.lock().await == State::Ready
+    pub fn is_ready(&self) -> bool {
+        *self.state.borrow() == State::Ready
     }
 
-    /// Ends the open `Watch` streams, which would otherwise outlast every drain.
-    pub async fn close(&mut self) {
-        for name in NAMES {
-            self.reporter.clear_service_status(name).await;
-        }
-    }
-
-    /// Creates the service that answers `Check` and `Watch`.
+    /// Creates the service that answers `Check` and `Watch` on one listener.
     pub fn server(&self) -> HealthServer<impl HealthApi> {
-        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
-            .max_decoding_message_size(MAX_REQUEST_BYTES)
+        let health = Health { state: self.state.clone(), watches: Arc::new(Semaphore::new(MAX_ALL_WATCHES)) };
+        HealthServer::new(health).max_decoding_message_size(MAX_REQUEST_BYTES)
+    }
+}
+
+/// The health service of one listener.
+struct Health {
+    state: watch::Sender<State>,
+    watches: Arc<Semaphore>,
+}
+
+#[tonic::async_trait]
+impl HealthApi for Health {
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        if !is_known(&request) {
+            return Err(Status::not_found("unknown service; name a service of `detente.v1`, or none for the server"));
+        }
+        Ok(Response::new(answer(self.state.borrow().serving_status())))
     }
 
-    // The caller passes the lock, so that concurrent changes are reported in the order in which they are made.
-    async fn put(&self, mut held: MutexGuard<'_, State>, state: State) {
-        *held = state;
-        let status = if state == State::Ready { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for name in NAMES {
-            self.reporter.set_service_status(name, status).await;
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let connection = request.extensions().get::<StreamLimit>().cloned();
+        let permit = connection.as_ref().map(StreamLimit::take_watch).transpose()?;
+        let of_all = self.watches.clone().try_acquire_owned();
+        let of_all = of_all.map_err(|_| ApiError::TooManyWatches { limit: MAX_ALL_WATCHES })?;
+        let watch = Watch {
+            state: self.state.subscribe(),
+            is_known: is_known(&request),
+            sent: None,
+            connection: connection.unwrap_or_default(),
+            _permits: (permit, of_all),
+        };
+        Ok(Response::new(Box::pin(unfold(watch, |mut watch| async {
+            let status = watch.next().await?;
+            Some((Ok(answer(status)), watch))
+        }))))
+    }
+}
+
+fn is_known(request: &Request<HealthCheckRequest>) -> bool {
+    NAMES.contains(&request.get_ref().service.as_str())
+}
+
+fn answer(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse { status: status.into() }
+}
+
+/// An open `Watch` call.
+struct Watch {
+    state: watch::Receiver<State>,
+    is_known: bool,
+    sent: Option<ServingStatus>,
+    connection: StreamLimit,
+    _permits: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
+}
+
+impl Watch {
+    /// Waits until the status differs from the one that was sent last; `None` if the call ends.
+    async fn next(&mut self) -> Option<ServingStatus> {
+        loop {
+            let state = *self.state.borrow_and_update();
+            if state == State::Closing {
+                return None;
+            }
+            let status = if self.is_known { state.serving_status() } else { ServingStatus::ServiceUnknown };
+            if self.sent.replace(status) != Some(status) {
+                return Some(status);
+            }
+            tokio::select! {
+                changed = self.state.changed() => changed.ok()?,
+                () = self.connection.ended() => return None,
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod descriptors;
 mod gates;
 pub mod health;
 mod metrics;
+mod reflection;
 mod settings;
 
 pub use accept::serve_routes;
@@ -20,7 +21,6 @@ use crate::middleware::access::Access;
 use crate::middleware::account::CallBounds;
 use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::callers::Callers;
-use crate::schema::proto::DESCRIPTORS;
 use crate::services::{AnalysisThreads, Analyst, Record, RedLines, Streams};
 use crate::serving::{Cache, CacheCounts, DecisionLog, Reloads, Store, Watch};
 use crate::shutdown::DrainOutcome;
@@ -44,8 +44,6 @@ use tracing::info;
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::server";
 
-/// Largest reflection request, in bytes; a request contains one name.
-const MAX_REFLECTION_BYTES: usize = 64 * 1024;
 /// Maximum number of analyses that wait for a thread; further ones are rejected.
 const MAX_ANALYSES_WAITING: usize = 64;
 /// Interval at which callers that have left are removed.
@@ -54,9 +52,6 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 /// Why the server cannot be built.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// The schema descriptors for reflection are invalid.
-    #[error("cannot read the schema descriptors: {0}")]
-    Descriptors(#[from] tonic_reflection::server::Error),
     /// The metrics cannot be set up.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -133,19 +128,20 @@ impl Server {
     /// Health reports NOT_SERVING until the accept loop runs, and whenever no scenario is loaded.
     ///
     /// # Errors
-    /// If the schema descriptors are invalid, or the metrics cannot be set up.
+    /// If the metrics cannot be set up.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<DrainOutcome, ServeError> {
         let Self { listener, admin, store, settings, tls, authority, decisions, metrics, reloads } = self;
         let metrics = metrics.map_or_else(|| Metrics::new(None), Ok)?;
-        let readiness = Readiness::new().await;
+        let readiness = Readiness::default();
         let cache = (settings.cache_bytes > 0).then(|| Arc::new(Cache::new(settings.cache_bytes)));
         let ending = CancellationToken::new();
         let concurrency = ConcurrencyLimit::new(settings.max_calls);
         let mut record = Record::default();
         (record.decisions, record.metrics, record.content) =
             (decisions.clone(), Some(metrics.clone()), settings.content);
+        let streams = Streams { idle: settings.stream_idle, ending: ending.clone() };
         let mut red_lines = RedLines::new(store.clone())
-            .with_streams(Streams { idle: settings.stream_idle, ending: ending.clone() })
+            .with_streams(streams.clone())
             .with_concurrency_limit(concurrency.clone())
             .with_record(record.clone());
         if let Some(cache) = &cache {
@@ -154,7 +150,7 @@ impl Server {
         let threads =
             AnalysisThreads::new(threads_for(settings.analyses), MAX_ANALYSES_WAITING, settings.analysis_time);
         let analyst = Analyst::new(red_lines.clone(), threads.clone());
-        let routes = routes(red_lines, analyst, &readiness, &settings)?;
+        let routes = routes(red_lines, analyst, &readiness, streams, &settings);
         let callers = Callers::new(settings.quota, settings.trusted_proxies.clone());
         let gates = Gates {
             metrics: metrics.clone(),
@@ -171,7 +167,7 @@ impl Server {
         if let Some((reloads, _)) = &reloads {
             metrics::register_reloads(&metrics, reloads);
         }
-        readiness.set_ready(!store.is_empty()).await;
+        readiness.set_ready(!store.is_empty());
         let closing = CancellationToken::new();
         let (draining, half) = (ending.clone(), settings.drain.timeout / 2);
         let drained = tokio::select! {
@@ -206,7 +202,7 @@ async fn reload_files(reloads: Option<(Reloads, Watch)>, readiness: &Readiness, 
     reloads.reload_in_background().await;
     loop {
         reloads.reload_on_change(&mut watch).await;
-        readiness.set_ready(!store.is_empty()).await;
+        readiness.set_ready(!store.is_empty());
     }
 }
 
@@ -247,8 +243,9 @@ fn routes(
     red_lines: RedLines,
     analyst: Analyst,
     readiness: &Readiness,
+    streams: Streams,
     settings: &Settings,
-) -> Result<Routes, ServeError> {
+) -> Routes {
     let red_lines = red_lines
         .into_server(settings.max_request_bytes)
         .accept_compressed(Gzip)
@@ -263,16 +260,8 @@ fn routes(
         .send_compressed(Zstd);
     let mut routes = Routes::new(red_lines).add_service(analyst).add_service(readiness.server());
     if settings.reflection {
-        let described = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(DESCRIPTORS)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
-        };
-        routes = routes
-            .add_service(described().build_v1()?.max_decoding_message_size(MAX_REFLECTION_BYTES))
-            .add_service(described().build_v1alpha()?.max_decoding_message_size(MAX_REFLECTION_BYTES));
+        let reflection = reflection::v1(streams);
+        routes = routes.add_service(reflection.clone()).add_service(reflection::v1alpha(reflection));
     }
-    Ok(routes.prepare())
+    routes.prepare()
 }

@@ -36,7 +36,7 @@ pub struct Settings {
     pub max_request_bytes: usize,
     /// Size of the answer cache, in bytes; 0 turns it off. 32 MiB by default.
     pub cache_bytes: u64,
-    /// Time without a request after which a stream of evaluations ends; 60 seconds by default.
+    /// Time without a request after which a stream of evaluations or reflection ends; 60 seconds by default.
     pub stream_idle: Duration,
     /// Analyses that run at a time; 0, the default, stands for one for every two processors.
     pub analyses: usize,

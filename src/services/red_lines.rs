@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) record: Record,
 }
 
-/// When the server ends streams of evaluations that their clients keep open.
+/// When the server ends streams of evaluations or reflection that their clients keep open.
 #[derive(Clone, Debug)]
 pub struct Streams {
     /// Time after which a stream without a request ends.

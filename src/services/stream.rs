@@ -49,7 +49,7 @@ pub(super) fn answers(
     Box::pin(unfold(Some((service, requests, payer, place)), |open| async {
         let (service, mut requests, payer, place) = open?;
         let next = next(&service.shared.streams, &mut requests).await;
-        match next.and_then(|request| service.check_credentials().map(|()| request).map_err(Status::from)) {
+        match next.and_then(|request| service.call.check_credentials().map(|()| request).map_err(Status::from)) {
             Ok(Some(request)) => {
                 let begun = Instant::now();
                 let answer = service.admitted(request, payer.as_deref()).await;

@@ -26,7 +26,8 @@ pub struct ConnectionLimits {
     /// Age at which the server sends GOAWAY, so that clients find new replicas; 30 minutes by default.
     ///
     /// Each connection's age varies by up to a tenth, so that connections do not all close at once. Open calls finish,
-    /// however long they take.
+    /// however long they take, except streams of health and reflection
+    /// ([`STREAM_GRACE`](crate::middleware::connection_context::STREAM_GRACE)).
     pub max_age: Duration,
     /// Time that a client may leave an answer unread before the call is reset; 60 seconds by default.
     pub stall: Duration,

@@ -4,7 +4,7 @@
 
 use crate::middleware::account::ConnectionAccount;
 use crate::middleware::call_limits::MAX_STREAMS_OF_CONNECTION;
-use crate::middleware::connection_context::Peer;
+use crate::middleware::connection_context::{Peer, StreamLimit};
 use crate::transport::call::{self, StallLimit};
 use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::config::{ConnectionConfig, ConnectionLimits};
@@ -151,8 +151,10 @@ where
     // A connection keeps the caller that its client's certificate named when it was opened, so it must close once that
     // certificate is no longer valid. The client connects again with its new certificate.
     let mut invalid = OptionFuture::from(certificate.map(|certificate| Box::pin(certificate.wait_until_invalid())));
-    let mut closing = Box::pin(wait_for_close(config.limits.max_age, config.closing));
-    let mut calls = Calls { service, peer, account, stall: config.stall, windows: 0 };
+    let max_age = with_jitter(config.limits.max_age);
+    let mut closing = Box::pin(wait_for_close(max_age, config.closing));
+    let streams = StreamLimit::with_max_age(max_age);
+    let mut calls = Calls { service, peer, streams, account, stall: config.stall, windows: 0 };
     Box::pin(async move {
         let mut connection = match handshake.await {
             Ok(connection) => connection,
@@ -232,6 +234,7 @@ where
 struct Calls<S> {
     service: S,
     peer: Peer,
+    streams: StreamLimit,
     account: ConnectionAccount,
     stall: StallLimit,
     /// The open streams of evaluations for which the connection has windows.
@@ -263,6 +266,7 @@ impl<S> Calls<S> {
         let mut request = request.map(RequestBody::new);
         let extensions = request.extensions_mut();
         extensions.insert(self.peer.clone());
+        extensions.insert(self.streams.clone());
         let Some(account) = self.account.open() else { return false };
         extensions.insert(account.clone());
         let call = call::serve(self.service.clone(), request, respond, account.clone(), self.stall.clone());
@@ -274,7 +278,7 @@ impl<S> Calls<S> {
 /// Completes when the server is to close a connection, and returns the reason.
 async fn wait_for_close(max_age: Duration, mut closing: watch::Receiver<bool>) -> CloseReason {
     tokio::select! {
-        () = sleep(with_jitter(max_age)) => CloseReason::Age,
+        () = sleep(max_age) => CloseReason::Age,
         _ = closing.wait_for(|closing| *closing) => CloseReason::Drain,
     }
 }

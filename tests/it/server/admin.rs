@@ -1,8 +1,9 @@
 //! The admin listener over real sockets: probes and metrics, also if the main listener requires credentials.
 
 use crate::support::credentials::{Authorities, entry};
-use crate::support::{Client, EVALUATE, PATIENCE, Server, channel, frame, quick};
+use crate::support::{Answer, Client, EVALUATE, PATIENCE, Server, channel, frame, quick};
 use detente::access::{Authority, Tokens};
+use detente::middleware::connection_context::MAX_WATCHES;
 use detente::schema::proto::v1::EvaluateProposalRequest;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::server::Settings;
@@ -170,4 +171,32 @@ async fn connections_with_unfinished_headers_are_closed() {
     let ended = timeout(PATIENCE, slow.read_to_end(&mut read)).await;
     assert!(ended.is_ok(), "a connection stays open although its headers never end");
     assert_eq!(get(address, "/livez").await.0, 200);
+}
+
+#[tokio::test]
+async fn health_calls_of_the_admin_listener_are_bounded() {
+    let (admin, address) = listener().await;
+    let _server = Server::run(store(), Settings { drain: quick(), ..Settings::default() }, |server| {
+        server.with_admin(Some(admin))
+    })
+    .await;
+    let client = Client::connect(address).await;
+    let watch = "/grpc.health.v1.Health/Watch";
+    let mut open = Vec::new();
+    for _ in 0..MAX_WATCHES {
+        let (answer, mut body) = client.open(watch, &[]).await;
+        body.send_data(frame(&[]), true).unwrap();
+        open.push((timeout(PATIENCE, answer).await.unwrap().unwrap(), body));
+    }
+    let refused = client.call(watch, &[], frame(&[])).await;
+    assert_eq!((refused.code(), refused.error_info().reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
+    let (answer, _body) = client.open("/grpc.health.v1.Health/Check", &[]).await;
+    let answer = timeout(Duration::from_secs(3), Answer::read(answer)).await.expect("an answer within a second");
+    assert_eq!((answer.code(), answer.error_info().reason.as_str()), (Code::DeadlineExceeded, "REQUEST_TOO_SLOW"));
+    assert_eq!(health(address).await, ServingStatus::Serving);
+    // A refused call does not end the others, and another connection has watches of its own.
+    let other = Client::connect(address).await;
+    let (answer, mut body) = other.open(watch, &[]).await;
+    body.send_data(frame(&[]), true).unwrap();
+    assert_eq!(timeout(PATIENCE, answer).await.unwrap().unwrap().status(), 200);
 }

@@ -74,7 +74,7 @@ impl Body for TestBody {
 async fn test_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let readiness = Readiness::new().await;
+    let readiness = Readiness::default();
     let service = tower::service_fn(misbehave);
     tokio::spawn(serve_routes(
         listener,

@@ -191,7 +191,7 @@ pub(crate) struct Limits {
     /// Age, give or take a tenth, at which a connection is asked to end once its calls are answered.
     ///
     /// Clients then look up the address again and find new replicas. The random tenth keeps them from reconnecting all
-    /// at once.
+    /// at once. Streams of health and reflection end 5 seconds later, because clients keep them open for ever.
     #[arg(long, env = "DETENTE_MAX_CONNECTION_AGE", value_name = "DURATION", default_value = "30m",
         value_parser = long_duration)]
     pub(crate) max_connection_age: Duration,
@@ -236,7 +236,7 @@ pub(crate) struct Limits {
     #[arg(long, env = "DETENTE_STALL", value_name = "DURATION", default_value = "60s", value_parser = long_duration)]
     pub(crate) stall: Duration,
 
-    /// Time that a stream of evaluations may go without a request before the server ends it.
+    /// Time that a stream of evaluations or reflection may go without a request before the server ends it.
     #[arg(long, env = "DETENTE_STREAM_IDLE", value_name = "DURATION", default_value = "60s", value_parser = long_duration)]
     pub(crate) stream_idle: Duration,
 
