@@ -6,7 +6,7 @@ use detente::server::health::{MAX_ALL_WATCHES, Readiness};
 use detente::server::{Gates, Settings, serve_routes};
 use detente::shutdown::{Drain, DrainOutcome};
 use detente::telemetry::Metrics;
-use detente::transport::connection::ConnectionLimits;
+use detente::transport::config::ConnectionLimits;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::time::timeout;

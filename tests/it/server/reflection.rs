@@ -4,9 +4,10 @@ use crate::support::credentials::entry;
 use crate::support::{PATIENCE, SERVICE, Server, quick};
 use detente::access::{Authority, Tokens};
 use detente::middleware::connection_context::STREAM_GRACE;
+use detente::middleware::quota::QuotaLimit;
 use detente::server::Settings;
 use detente::serving::{Store, source};
-use detente::transport::connection::ConnectionLimits;
+use detente::transport::config::ConnectionLimits;
 use prost::Message;
 use prost_types::FileDescriptorProto;
 use std::collections::BTreeSet;
@@ -234,7 +235,7 @@ macro_rules! reflection_tests {
 
             #[tokio::test]
             async fn each_request_counts_against_the_quota() {
-                let quota = Some((NonZeroU32::MIN, NonZeroU32::new(3).unwrap()));
+                let quota = Some(QuotaLimit { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(3).unwrap() });
                 let server = Server::with(Settings { quota, drain: quick(), ..Settings::default() }).await;
                 // The call takes one, and its first request takes another one.
                 let (send, mut answers) = open(&server, None).await;
