@@ -10,7 +10,7 @@
 
 use crate::schema::proto::DESCRIPTORS;
 use prost::DecodeError;
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use prost::encoding::{DecodeContext, WireType, decode_varint, skip_field};
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use std::sync::LazyLock;
 
@@ -165,25 +165,25 @@ impl<'a> Scale<'a> {
         }
         let mut list = List { number: 0, elements: 0 };
         while !encoded.is_empty() {
-            let (number, wire) = decode_key(&mut encoded)?;
+            let key = varint(&mut encoded)?;
+            let number = u32::try_from(key >> 3).map_err(|_| Stop::Invalid)?;
             let field = usize::try_from(number).ok().and_then(|number| *shape.fields.get(number)?);
-            let Some(field) = field.filter(|field| *field != Field::Scalar) else {
-                skip_field(wire, number, &mut encoded, DecodeContext::default())?;
-                continue;
-            };
-            if let Field::Scalars(size) = field
-                && wire != WireType::LengthDelimited
-            {
-                skip_field(wire, number, &mut encoded, DecodeContext::default())?;
-                self.add(list.push(number) * size)?;
-                continue;
-            }
+            let wire = WireType::try_from(key & 7)?;
             if wire != WireType::LengthDelimited {
-                return Err(Stop::Invalid);
+                skip(wire, number, &mut encoded)?;
+                match field {
+                    None | Some(Field::Scalar) => continue,
+                    Some(Field::Scalars(size)) => {
+                        self.add(list.push(number) * size)?;
+                        continue;
+                    }
+                    Some(_) => return Err(Stop::Invalid),
+                }
             }
-            let length = usize::try_from(decode_varint(&mut encoded)?).map_err(|_| Stop::Invalid)?;
+            let length = usize::try_from(varint(&mut encoded)?).map_err(|_| Stop::Invalid)?;
             let (content, rest) = encoded.split_at_checked(length).ok_or(Stop::Invalid)?;
             encoded = rest;
+            let Some(field) = field else { continue };
             match field {
                 Field::Scalar => {}
                 // Each packed number takes at least one byte.
@@ -207,6 +207,26 @@ impl<'a> Scale<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Reads a number. Most numbers in a request have one byte, so these are read here.
+#[inline]
+fn varint(encoded: &mut &[u8]) -> Result<u64, DecodeError> {
+    match **encoded {
+        [byte, ref rest @ ..] if byte < 0x80 => {
+            *encoded = rest;
+            Ok(u64::from(byte))
+        }
+        _ => decode_varint(encoded),
+    }
+}
+
+/// Skips a value that has no length before it.
+fn skip(wire: WireType, number: u32, encoded: &mut &[u8]) -> Result<(), DecodeError> {
+    match wire {
+        WireType::Varint => varint(encoded).map(drop),
+        _ => skip_field(wire, number, encoded, DecodeContext::default()),
     }
 }
 
