@@ -130,11 +130,13 @@ where
 /// Makes the headers of an answer without a body hold an account until they have left the server.
 ///
 /// h2 copies the headers into its buffer for writing as soon as there is space in it, and drops them. Until then, an
-/// answer that its client does not read counts as an open call.
+/// answer that its client does not read counts as an open call. The value is marked as sensitive, because the table with
+/// which h2 compresses headers would otherwise keep it.
 fn hold_with_headers(headers: &mut HeaderMap, account: &CallAccount) {
     if let Some(value) = headers.values_mut().next() {
         let held = account.part(Bytes::copy_from_slice(value.as_bytes()));
-        if let Some(Ok(held)) = held.map(HeaderValue::from_maybe_shared) {
+        if let Some(Ok(mut held)) = held.map(HeaderValue::from_maybe_shared) {
+            held.set_sensitive(true);
             *value = held;
         }
     }

@@ -8,6 +8,7 @@ mod connections;
 mod garbage;
 mod health;
 mod limits;
+mod memory;
 mod middleware;
 mod red_lines;
 mod reflection;
