@@ -107,6 +107,11 @@ fn register_analyses(metrics: &Metrics, threads: &AnalysisThreads) {
         move || unlabelled(read(threads.counts()))
     };
     metrics.gauge("detente_analyses_running", "Analyses that are running", counts(|counts| counts.running as u64));
+    metrics.gauge(
+        "detente_analyses_parked",
+        "Analyses that have begun and gave way to another caller's",
+        counts(|counts| counts.parked as u64),
+    );
     metrics.gauge("detente_analyses_waiting", "Analyses waiting for a thread", counts(|counts| counts.waiting as u64));
     metrics.counter(
         "detente_analyses_shared",
@@ -115,7 +120,7 @@ fn register_analyses(metrics: &Metrics, threads: &AnalysisThreads) {
     );
     metrics.counter(
         "detente_analyses_refused",
-        "Analyses rejected because the queue was full",
+        "Analyses rejected because the queue, or their caller's half of it, was full",
         counts(|counts| counts.refused),
     );
     metrics.counter(

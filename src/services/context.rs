@@ -10,6 +10,7 @@ use crate::schema::proto::v1;
 use crate::services::RedLines;
 use crate::services::admitted::Admitted;
 use crate::services::size::MAX_ANSWER_BYTES;
+use crate::services::turn::turn_key;
 use detente_core::engine::Compiled;
 use http::Extensions;
 use prost::Message;
@@ -32,7 +33,8 @@ impl RedLines {
 
     /// Returns the service for the call that the extensions belong to, without a permit.
     pub(super) fn with_call(&self, extensions: &Extensions) -> Self {
-        Self { shared: self.shared.clone(), call: Call::of(extensions), _admitted: None }
+        let call = Call::of(extensions);
+        Self { shared: self.shared.clone(), turn: turn_key(&call), call, _admitted: None }
     }
 
     /// Takes room for the largest answer, before the work of a call whose answer may be large.

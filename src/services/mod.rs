@@ -21,8 +21,11 @@ mod red_lines;
 mod served;
 mod size;
 mod stream;
+mod turn;
 
-pub use analysis::{AnalysisRequest, AnalysisThreads, Analyst, MAX_SWEEP};
+pub use analysis::{
+    AnalysisRequest, AnalysisThreads, Analyst, MAX_QUESTION_BYTES, MAX_SWEEP, MAX_WAITING_QUESTION_BYTES,
+};
 pub use batch::MAX_BATCH;
 pub use compare::{MAX_COMPARED, MAX_LABEL};
 pub use history::MAX_HISTORY_FINDINGS;

@@ -8,7 +8,7 @@ use crate::middleware::call::Call;
 use crate::schema::names;
 use crate::services::admitted::Admitted;
 use crate::services::record::Record;
-use crate::serving::{Cache, NotHeldError, Store, Workers, WorkersError};
+use crate::serving::{Cache, NotHeldError, Store, TurnKey, Workers, WorkersError};
 use detente_condition::nearest;
 use detente_core::engine::Compiled;
 use detente_core::scenario::ids::ScenarioId;
@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 pub struct RedLines {
     pub(super) shared: Arc<Shared>,
     pub(super) call: Call,
+    /// Identifies the caller, with whom other callers take turns on workers and threads for analyses.
+    pub(super) turn: TurnKey,
     /// What the call holds while it is answered, given back when the last clone is dropped.
     pub(super) _admitted: Option<Arc<Admitted>>,
 }
@@ -65,7 +67,8 @@ impl RedLines {
             concurrency_limit: None,
             record: Record::default(),
         };
-        Self { shared: Arc::new(shared), call: Call::default(), _admitted: None }
+        let (call, turn) = (Call::default(), TurnKey::default());
+        Self { shared: Arc::new(shared), call, turn, _admitted: None }
     }
 
     /// Sets the cache of answers.
@@ -150,13 +153,14 @@ impl RedLines {
     /// Runs longer work on a worker thread, so that the threads that serve connections stay free.
     ///
     /// # Errors
-    /// The error of the work, or [`ApiError::Overloaded`] if too many jobs wait for a worker.
+    /// The error of the work, or [`ApiError::Overloaded`] if too many jobs, of all callers or of this one, wait for a
+    /// worker.
     pub(super) async fn run_on_worker<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let service = self.clone();
-        flatten_worker_result(self.shared.workers.run(move || work(&service)).await)
+        flatten_worker_result(self.shared.workers.run(self.turn, move || work(&service)).await)
     }
 
     /// Runs one item of a batch or stream on a worker thread. It waits for a worker instead of failing.
@@ -165,7 +169,7 @@ impl RedLines {
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let service = self.clone();
-        flatten_worker_result(self.shared.workers.run_in_turn(move || work(&service)).await)
+        flatten_worker_result(self.shared.workers.run_in_turn(self.turn, move || work(&service)).await)
     }
 }
 

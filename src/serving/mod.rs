@@ -1,7 +1,7 @@
 //! The state and the threads with which the server answers requests.
 //!
 //! Owns the scenario files and the store of their revisions (versions), the reloads of files, the cache of answers, the
-//! threads for analyses (searches that take up to seconds) and other long work, and the decision log, which records
+//! threads for analyses (searches that take up to seconds) and other long work, on which callers take turns, and the decision log, which records
 //! each evaluation of a proposal.
 //!
 //! Must not know about gRPC or its messages.
@@ -15,10 +15,13 @@ mod scenario_files;
 mod settled;
 pub mod source;
 mod store;
+mod turns;
 mod watch;
 mod workers;
 
-pub use analyses::{Analyses, AnalysisCounts, AnalysisError, AnalysisThreads, JobHandle, Stop, Ticket};
+pub use analyses::{
+    Analyses, AnalysisCounts, AnalysisError, AnalysisThreads, JobHandle, MAX_PARKED_ANALYSES, Stop, Ticket,
+};
 pub use cache::{Cache, CacheCounts, CacheKey, CachedAnswer};
 pub use decisions::{
     DecisionCounts, DecisionLog, DecisionSettings, DecisionTarget, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES,
@@ -31,6 +34,7 @@ pub use store::{
     DefaultScenario, DuplicateScenarioError, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeldError, StaleFile, Store,
     list_revision,
 };
+pub use turns::TurnKey;
 pub use watch::{Watch, WatchError, folder_of};
 pub use workers::{Workers, WorkersError};
 

@@ -85,7 +85,7 @@ impl Analyst {
             let report = |progress: SearchProgress| handle.report(from_progress(progress));
             R::answer(&asked, &Budget::new(&stop, &report))
         };
-        let ticket = analyses.ask(question, deadline, job).map_err(|refused| match refused {
+        let ticket = analyses.ask(service.turn, question, deadline, job).map_err(|refused| match refused {
             WorkersError::Busy => ApiError::Overloaded,
             WorkersError::Ending => ApiError::ShuttingDown,
         })?;

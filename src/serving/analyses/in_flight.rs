@@ -11,7 +11,7 @@ use std::any::Any;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -37,11 +37,13 @@ pub enum AnalysisError {
 pub struct AnalysisCounts {
     /// Jobs that run now, including jobs that must stop but have not noticed yet.
     pub running: usize,
+    /// Jobs that have begun and wait for the next turn of their caller.
+    pub parked: usize,
     /// Jobs that wait for a thread now.
     pub waiting: usize,
     /// Questions that joined the job of an equal question.
     pub shared: u64,
-    /// Questions that were rejected because the queue was full.
+    /// Questions that were rejected because the queue, or their caller's share of it, was full.
     pub refused: u64,
     /// Jobs that were stopped because all their waiters had left.
     pub abandoned: u64,
@@ -51,7 +53,6 @@ pub struct AnalysisCounts {
 pub(super) struct Pool {
     pub(super) threads: Arc<Threads>,
     pub(super) longest: Duration,
-    asked: AtomicU64,
     pub(super) shared: AtomicU64,
     pub(super) refused: AtomicU64,
     abandoned: AtomicU64,
@@ -67,8 +68,8 @@ pub(super) struct Shared<Q: Eq + Hash, T, P> {
 /// A question whose job waits or runs.
 pub(super) struct InFlight<Q, T, P> {
     pub(super) question: Arc<Q>,
-    /// Identifies the job in the queue.
-    pub(super) number: u64,
+    /// The number of the job in the queue; set as soon as the job is admitted.
+    pub(super) number: OnceLock<u64>,
     pub(super) waiters: Waiters,
     /// The outcome, once there is one.
     pub(super) outcome: watch::Sender<Option<JobOutcome<T>>>,
@@ -101,7 +102,7 @@ where
         Box::new(move |slot| {
             let outcome = match asked.waiters.begin(Instant::now()) {
                 Ok(()) => {
-                    let handle = JobHandle { waiters: &asked.waiters, progress: &asked.progress };
+                    let handle = JobHandle { waiters: &asked.waiters, slot: &slot, progress: &asked.progress };
                     match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| job(&handle)))) {
                         Ok(answer) => JobOutcome::Answer(Arc::new(answer)),
                         Err(payload) => {
@@ -112,7 +113,7 @@ where
                 }
                 Err(Stop::Ending) => JobOutcome::Failed(AnalysisError::Ending),
                 // An abandoned job has no waiters, so nobody receives its outcome.
-                Err(Stop::Deadline | Stop::Abandoned) => JobOutcome::Failed(AnalysisError::NotBegun),
+                Err(Stop::Deadline | Stop::Abandoned | Stop::Displaced) => JobOutcome::Failed(AnalysisError::NotBegun),
             };
             // The order matters: a waiter that receives the outcome and asks again at once must neither join this
             // question nor be rejected because this job still has its slot.
@@ -129,7 +130,9 @@ impl<Q: Eq + Hash, T, P> Shared<Q, T, P> {
     pub(super) fn leave(&self, asked: &Arc<InFlight<Q, T, P>>, waiter: Waiter) {
         if asked.waiters.leave(waiter) {
             self.forget(asked);
-            self.pool.threads.withdraw(asked.number);
+            if let Some(number) = asked.number.get() {
+                self.pool.threads.withdraw(*number);
+            }
             self.pool.abandoned.fetch_add(1, Relaxed);
         }
     }
@@ -145,7 +148,6 @@ impl Pool {
         Self {
             threads: Arc::new(threads),
             longest,
-            asked: AtomicU64::default(),
             shared: AtomicU64::default(),
             refused: AtomicU64::default(),
             abandoned: AtomicU64::default(),
@@ -153,9 +155,9 @@ impl Pool {
     }
 
     pub(super) fn counts(&self) -> AnalysisCounts {
-        let (running, waiting) = self.threads.counts();
+        let (running, parked, waiting) = self.threads.counts();
         let [shared, refused, abandoned] = [&self.shared, &self.refused, &self.abandoned].map(|n| n.load(Relaxed));
-        AnalysisCounts { running, waiting, shared, refused, abandoned }
+        AnalysisCounts { running, parked, waiting, shared, refused, abandoned }
     }
 }
 
@@ -170,8 +172,7 @@ impl<Q, T, P> InFlight<Q, T, P> {
     pub(super) fn new(pool: &Pool, question: Arc<Q>, now: Instant, stop: Instant) -> (Self, Waiter) {
         let (waiters, first) = Waiters::new(now, stop, Arc::clone(&pool.threads.ending));
         let (outcome, progress) = (watch::Sender::new(None), watch::Sender::new(None));
-        let number = pool.asked.fetch_add(1, Relaxed);
-        (Self { question, number, waiters, outcome, progress, panic: Mutex::default() }, first)
+        (Self { question, number: OnceLock::new(), waiters, outcome, progress, panic: Mutex::default() }, first)
     }
 
     /// Returns the payload of the job's panic to the first waiter, and a text that explains the panic to the others.

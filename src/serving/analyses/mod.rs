@@ -5,6 +5,9 @@
 //! waiters. The job stops early enough to answer the waiter with the latest deadline, or when the last waiter leaves.
 //! Nothing is cached: a question that is asked after the job has finished, or must stop, is computed again.
 //!
+//! Callers take turns: a job that has used up the turn of its caller gives way to the job of another caller. A job uses
+//! the turns of the waiter that has used least, as if each waiter had asked alone.
+//!
 //! Owns the questions in flight, how long each may take, and which outcome each waiter receives. Must not know what is
 //! computed, or how answers are sent.
 //!
@@ -21,9 +24,10 @@ mod waiters;
 
 pub use crate::serving::analyses::waiters::{JobHandle, Stop};
 pub use in_flight::{AnalysisCounts, AnalysisError};
+pub use threads::MAX_PARKED_ANALYSES;
 pub use ticket::Ticket;
 
-use crate::serving::WorkersError;
+use crate::serving::{TurnKey, WorkersError};
 use dashmap::{DashMap, Entry};
 use in_flight::{InFlight, Pool, Shared};
 use std::hash::Hash;
@@ -42,7 +46,7 @@ const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The threads for analyses, which all kinds of questions share. Clones share them, too.
 ///
 /// ```
-/// # use detente::serving::{Analyses, AnalysisThreads};
+/// # use detente::serving::{Analyses, AnalysisThreads, TurnKey};
 /// # use std::sync::Arc;
 /// # use std::time::{Duration, Instant};
 /// # let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -51,7 +55,7 @@ const MAX_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// let analyses: Analyses<&str, u64, u64> = threads.analyses();
 /// let deadline = Instant::now() + Duration::from_secs(5);
 /// let mut ticket = analyses
-///     .ask(Arc::new("the whole question"), Some(deadline), |handle| {
+///     .ask(TurnKey::default(), Arc::new("the whole question"), Some(deadline), |handle| {
 ///         let mut sum = 0;
 ///         for part in 0..1_000 {
 ///             if handle.stopped().is_some() {
@@ -74,6 +78,8 @@ pub struct AnalysisThreads {
 
 impl AnalysisThreads {
     /// Creates threads for `running` jobs at a time (at least one), with a queue for `waiting` more.
+    ///
+    /// One caller may have half of the queue, rounded up.
     ///
     /// `longest` is the maximum time from a question to its answer; values above one day count as one day.
     pub fn new(running: usize, waiting: usize, longest: Duration) -> Self {
@@ -119,7 +125,7 @@ where
     T: Send + Sync + 'static,
     P: Send + Sync + 'static,
 {
-    /// Joins the job of an equal question in flight, or queues a job for this question.
+    /// Joins the job of an equal question in flight, or queues a job for this question. `key` identifies the caller.
     ///
     /// `question` must be the whole question in canonical form, because equal questions share one answer. `job` must
     /// check every few milliseconds whether it must stop, and then return its results so far, marked as incomplete.
@@ -130,9 +136,10 @@ where
     /// twentieth of that waiter's time, whichever is longer, but at most half of the time.
     ///
     /// # Errors
-    /// [`WorkersError::Busy`] if the queue is full, [`WorkersError::Ending`] if the program is shutting down.
+    /// [`WorkersError::Busy`] if the queue or the caller's share of it is full, [`WorkersError::Ending`] if the program is shutting down.
     pub fn ask(
         &self,
+        key: TurnKey,
         question: Arc<Q>,
         deadline: Option<Instant>,
         job: impl FnOnce(&JobHandle<'_, P>) -> T + Send + 'static,
@@ -148,12 +155,17 @@ where
         let begin = || {
             let (asked, first) = InFlight::new(pool, Arc::clone(&question), now, stop);
             let asked = Arc::new(asked);
-            pool.threads.admit(asked.number, inner.job(&asked, job)).map(|()| (asked, first))
+            let number = pool.threads.admit(key, inner.job(&asked, job))?;
+            let _ = asked.number.set(number);
+            Ok((asked, first))
         };
         let begun = match inner.in_flight.entry(Arc::clone(&question)) {
             Entry::Occupied(mut entry) => match entry.get().waiters.join(stop) {
                 Some(waiter) => {
                     pool.shared.fetch_add(1, Relaxed);
+                    if let Some(number) = entry.get().number.get() {
+                        pool.threads.share(*number, key);
+                    }
                     return Ok(Ticket::new(Arc::clone(inner), Arc::clone(entry.get()), waiter, deadline));
                 }
                 // The job has finished or must stop, so the new question replaces the old one in the map.

@@ -6,6 +6,7 @@
 //! queues, threads or answers.
 
 use crate::locks;
+use crate::serving::analyses::threads::{RunningSlot, Turn};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -21,21 +22,32 @@ pub enum Stop {
     Abandoned,
     /// The program is shutting down.
     Ending,
+    /// The job has run longer than all others, and a job of another caller could not begin for a second because the
+    /// maximum number of jobs is parked.
+    Displaced,
 }
 
 /// Tells a running job whether it must stop, and reports the job's progress to its waiters.
 #[derive(Debug)]
 pub struct JobHandle<'a, P> {
     pub(super) waiters: &'a Waiters,
+    pub(super) slot: &'a RunningSlot,
     pub(super) progress: &'a watch::Sender<Option<P>>,
 }
 
 impl<P> JobHandle<'_, P> {
     /// Returns why the job must stop; `None` while it may continue.
     ///
-    /// Once there is a reason, it never changes. A call costs three atomic loads and one reading of the clock.
+    /// Once there is a reason, it never changes. A call costs four atomic loads and one reading of the clock. If the
+    /// job has used up its turn while another caller waits, the call returns when it is the job's turn again, or when
+    /// the job must stop.
     pub fn stopped(&self) -> Option<Stop> {
-        self.waiters.stopped(Instant::now())
+        let now = Instant::now();
+        let stopped = || self.waiters.stopped(Instant::now());
+        self.waiters.stopped(now).or_else(|| match self.slot.give_way(now, || stopped().is_some()) {
+            Turn::Held => stopped(),
+            Turn::Displaced => self.waiters.displace(),
+        })
     }
 
     /// Reports progress to the waiters, which see the latest report and may miss earlier ones.
@@ -126,6 +138,12 @@ impl Waiters {
         let _waiting = self.waiting();
         // If a reason to stop is set already, waiters cannot join either, so the error does not matter.
         let _ = self.over.set(None);
+    }
+
+    /// Makes the computation stop so that another can begin, and returns the reason for which it stops.
+    pub(super) fn displace(&self) -> Option<Stop> {
+        let _waiting = self.waiting();
+        *self.over.get_or_init(|| Some(Stop::Displaced))
     }
 
     pub(super) fn stopped(&self, now: Instant) -> Option<Stop> {

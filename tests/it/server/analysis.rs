@@ -135,7 +135,8 @@ async fn without_a_deadline_the_servers_limit_applies() {
 #[tokio::test(flavor = "multi_thread")]
 async fn analyses_beyond_the_queue_are_rejected_with_a_retry_delay() {
     let server = hard(Duration::from_secs(30)).await;
-    // One analysis runs, 64 wait, and five are over the limit. The different goals make the requests different.
+    // One analysis runs, and 32 wait: half of the queue, which is the share of one caller. The others are rejected. The
+    // different goals make the requests different.
     let mut calls = JoinSet::new();
     for number in 0..70 {
         let mut client = client(&server).await;
@@ -144,13 +145,13 @@ async fn analyses_beyond_the_queue_are_rejected_with_a_retry_delay() {
         let request = v1::SuggestAmendmentsRequest { aim, ..question(1 + number / 7) };
         calls.spawn(async move { client.suggest_amendments(request).await });
     }
-    for _ in 0..5 {
+    for _ in 0..70 - 33 {
         let refused = calls.join_next().await.unwrap().unwrap().unwrap_err();
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "OVERLOADED"));
         assert!(refused.metadata().get("grpc-retry-pushback-ms").is_some());
     }
-    let sixth = tokio::time::timeout(Duration::from_millis(500), calls.join_next()).await;
-    assert!(sixth.is_err(), "the other analyses wait");
+    let next = tokio::time::timeout(Duration::from_millis(500), calls.join_next()).await;
+    assert!(next.is_err(), "the other analyses wait");
 }
 
 /// At shutdown, a waiting analysis is rejected, and a running one returns its partial result.

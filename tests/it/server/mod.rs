@@ -17,3 +17,4 @@ mod shutdown;
 mod stream;
 mod tls;
 mod transport;
+mod turns;

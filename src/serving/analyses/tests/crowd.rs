@@ -17,7 +17,7 @@ async fn two_hundred_equal_questions_share_one_computation() {
                     ran.fetch_add(1, SeqCst);
                     held.lock().unwrap().recv().unwrap()
                 };
-                let mut ticket = analyses.ask(key(1), None, job).unwrap();
+                let mut ticket = analyses.ask(ANYONE, key(1), None, job).unwrap();
                 timeout(PATIENCE, ticket.answer()).await.unwrap().unwrap()
             })
         })
@@ -49,7 +49,7 @@ async fn the_job_stops_within_a_second_after_all_two_hundred_waiters_leave() {
                     let _ = stopped.send((handle.stopped(), Instant::now()));
                     0
                 };
-                let mut ticket = analyses.ask(key(1), None, job).unwrap();
+                let mut ticket = analyses.ask(ANYONE, key(1), None, job).unwrap();
                 let _ = ticket.answer().await;
             })
         })
@@ -100,7 +100,7 @@ fn waiters_that_stay_are_answered_while_others_join_and_leave() {
                             (number, None)
                         };
                         // The queue has a slot for each thread, but abandoned jobs that still run may fill it.
-                        let Ok(mut ticket) = analyses.ask(key(number), None, job) else { continue };
+                        let Ok(mut ticket) = analyses.ask(ANYONE, key(number), None, job) else { continue };
                         match (random >> 32) % 4 {
                             0 => drop(ticket),
                             1 => {

@@ -1,10 +1,11 @@
 //! The limits of analyses, and the errors that their waiters (the callers that wait for the answer) receive.
 
 mod crowd;
+mod shared;
 mod time;
 
-use crate::serving::WorkersError;
 use crate::serving::analyses::{Analyses, AnalysisCounts, AnalysisError, AnalysisThreads, JobHandle, Stop, Ticket};
+use crate::serving::{TurnKey, WorkersError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
@@ -13,6 +14,11 @@ use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const LONG: Duration = Duration::from_secs(600);
+
+/// The caller of most questions.
+const ANYONE: TurnKey = TurnKey(0);
+/// Another caller.
+const OTHER: TurnKey = TurnKey(1);
 
 type Numbers = Analyses<usize, u64, u64>;
 
@@ -59,7 +65,7 @@ fn hold(analyses: &Numbers, number: usize, deadline: Option<Instant>) -> (Ticket
         let _ = begun.send(());
         held.recv().unwrap_or_default()
     };
-    let ticket = analyses.ask(key(number), deadline, job).unwrap();
+    let ticket = analyses.ask(ANYONE, key(number), deadline, job).unwrap();
     begins.recv_timeout(PATIENCE).unwrap();
     (ticket, release)
 }
@@ -73,13 +79,13 @@ async fn a_question_beyond_the_running_and_waiting_limits_is_rejected() {
     let analyses = numbers(2, 2, LONG);
     let (_first, first) = hold(&analyses, 1, None);
     let (_second, second) = hold(&analyses, 2, None);
-    let mut third = analyses.ask(key(3), None, |_| 3).unwrap();
-    let mut fourth = analyses.ask(key(4), None, |_| 4).unwrap();
+    let mut third = analyses.ask(ANYONE, key(3), None, |_| 3).unwrap();
+    let mut fourth = analyses.ask(OTHER, key(4), None, |_| 4).unwrap();
     let counted = counts(&analyses);
     assert_eq!((counted.running, counted.waiting, counted.refused), (2, 2, 0));
-    assert_eq!(analyses.ask(key(5), None, |_| 5).unwrap_err(), WorkersError::Busy);
+    assert_eq!(analyses.ask(ANYONE, key(5), None, |_| 5).unwrap_err(), WorkersError::Busy);
     // A caller whose question is already in flight joins it, and is accepted although the queue is full.
-    let mut joined = analyses.ask(key(4), None, |_| 44).unwrap();
+    let mut joined = analyses.ask(ANYONE, key(4), None, |_| 44).unwrap();
     let counted = counts(&analyses);
     assert_eq!((counted.running, counted.waiting, counted.refused, counted.shared), (2, 2, 1, 1));
     drop((first, second));
@@ -91,7 +97,7 @@ async fn a_question_beyond_the_running_and_waiting_limits_is_rejected() {
 
 #[tokio::test]
 async fn the_number_of_running_jobs_never_exceeds_the_limit() {
-    let analyses = numbers(3, 100, LONG);
+    let analyses = numbers(3, 120, LONG);
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let tickets: Vec<_> = (0..60)
         .map(|number| {
@@ -102,7 +108,7 @@ async fn the_number_of_running_jobs_never_exceeds_the_limit() {
                 now.fetch_sub(1, SeqCst);
                 0
             };
-            analyses.ask(key(number), None, job).unwrap()
+            analyses.ask(ANYONE, key(number), None, job).unwrap()
         })
         .collect();
     for mut ticket in tickets {
@@ -113,7 +119,7 @@ async fn the_number_of_running_jobs_never_exceeds_the_limit() {
 
 #[tokio::test]
 async fn jobs_run_in_order_of_arrival() {
-    let analyses = numbers(1, 10, LONG);
+    let analyses = numbers(1, 20, LONG);
     let order = Arc::new(Mutex::new(Vec::new()));
     let (_held, release) = hold(&analyses, 100, None);
     let tickets: Vec<_> = (0..10)
@@ -123,7 +129,7 @@ async fn jobs_run_in_order_of_arrival() {
                 order.lock().unwrap().push(number);
                 0
             };
-            analyses.ask(key(number), None, job).unwrap()
+            analyses.ask(ANYONE, key(number), None, job).unwrap()
         })
         .collect();
     drop(release);
@@ -137,7 +143,7 @@ async fn jobs_run_in_order_of_arrival() {
 async fn a_slot_is_free_as_soon_as_its_answer_arrives() {
     let analyses = numbers(1, 0, LONG);
     for number in 0..200 {
-        let mut ticket = analyses.ask(key(number), None, move |_| number as u64).unwrap();
+        let mut ticket = analyses.ask(ANYONE, key(number), None, move |_| number as u64).unwrap();
         assert_eq!(answer(&mut ticket).await, Ok(number as u64));
     }
 }
@@ -154,12 +160,13 @@ async fn a_queued_job_without_waiters_leaves_the_queue_at_once_and_never_runs() 
             2
         }
     };
-    let (second, joined) = (analyses.ask(key(2), None, job).unwrap(), analyses.ask(key(2), None, |_| 22).unwrap());
+    let (second, joined) =
+        (analyses.ask(ANYONE, key(2), None, job).unwrap(), analyses.ask(ANYONE, key(2), None, |_| 22).unwrap());
     drop(second);
-    assert_eq!(analyses.ask(key(3), None, |_| 3).unwrap_err(), WorkersError::Busy);
+    assert_eq!(analyses.ask(ANYONE, key(3), None, |_| 3).unwrap_err(), WorkersError::Busy);
     drop(joined);
     assert_eq!((counts(&analyses).waiting, counts(&analyses).abandoned), (0, 1));
-    let mut third = analyses.ask(key(3), None, |_| 3).unwrap();
+    let mut third = analyses.ask(ANYONE, key(3), None, |_| 3).unwrap();
     release.send(1).unwrap();
     assert_eq!(answer(&mut held).await, Ok(1));
     assert_eq!(answer(&mut third).await, Ok(3));
@@ -170,9 +177,9 @@ async fn a_queued_job_without_waiters_leaves_the_queue_at_once_and_never_runs() 
 #[tokio::test]
 async fn a_question_after_an_answer_is_computed_again() {
     let analyses = numbers(1, 1, LONG);
-    let mut first = analyses.ask(key(1), None, |_| 1).unwrap();
+    let mut first = analyses.ask(ANYONE, key(1), None, |_| 1).unwrap();
     assert_eq!(answer(&mut first).await, Ok(1));
-    let mut second = analyses.ask(key(1), None, |_| 2).unwrap();
+    let mut second = analyses.ask(ANYONE, key(1), None, |_| 2).unwrap();
     assert_eq!(answer(&mut second).await, Ok(2));
     // The first ticket keeps its answer.
     assert_eq!(answer(&mut first).await, Ok(1));
@@ -189,7 +196,7 @@ async fn an_abandoned_job_that_still_runs_is_not_joined_and_delays_no_other_job(
     // When the first job ends, the question that replaced it stays in the map.
     drop(first);
     until("the first has ended", || counts(&analyses).running == 1);
-    let mut joined = analyses.ask(key(1), None, |_| 0).unwrap();
+    let mut joined = analyses.ask(ANYONE, key(1), None, |_| 0).unwrap();
     assert_eq!(counts(&analyses).shared, 1);
     second.send(2).unwrap();
     assert_eq!(answer(&mut ticket).await, Ok(2));
@@ -209,8 +216,8 @@ async fn a_job_that_panics_makes_only_its_waiters_panic() {
             }
             0
         };
-        let first = analyses.ask(key(1), None, job).unwrap();
-        let second = analyses.ask(key(1), None, |_| 0).unwrap();
+        let first = analyses.ask(ANYONE, key(1), None, job).unwrap();
+        let second = analyses.ask(ANYONE, key(1), None, |_| 0).unwrap();
         drop(go);
         let mut texts = Vec::new();
         for mut ticket in [first, second] {
@@ -229,7 +236,7 @@ async fn a_job_that_panics_makes_only_its_waiters_panic() {
             both.wait();
             0
         };
-        analyses.ask(key(number), None, job).unwrap()
+        analyses.ask(ANYONE, key(number), None, job).unwrap()
     });
     for mut ticket in tickets {
         assert_eq!(answer(&mut ticket).await, Ok(0));
@@ -245,7 +252,7 @@ async fn a_shutdown_stops_running_jobs_and_no_job_begins() {
         until("told to stop", || handle.stopped().is_some());
         handle.stopped()
     };
-    let mut running = analyses.ask(key(1), None, job).unwrap();
+    let mut running = analyses.ask(ANYONE, key(1), None, job).unwrap();
     begins.recv_timeout(PATIENCE).unwrap();
     let ran = Arc::new(AtomicBool::new(false));
     let job = {
@@ -255,12 +262,12 @@ async fn a_shutdown_stops_running_jobs_and_no_job_begins() {
             None
         }
     };
-    let mut waiting = analyses.ask(key(2), None, job).unwrap();
+    let mut waiting = analyses.ask(ANYONE, key(2), None, job).unwrap();
     analyses.inner.pool.threads.end();
     assert_eq!(timeout(PATIENCE, waiting.answer()).await.unwrap(), Err(AnalysisError::Ending));
     assert_eq!(*timeout(PATIENCE, running.answer()).await.unwrap().unwrap(), Some(Stop::Ending));
     for number in [1, 2, 3] {
-        assert_eq!(analyses.ask(key(number), None, |_| None).unwrap_err(), WorkersError::Ending);
+        assert_eq!(analyses.ask(ANYONE, key(number), None, |_| None).unwrap_err(), WorkersError::Ending);
     }
     until_idle(&analyses);
     assert!(!ran.load(SeqCst));
@@ -284,8 +291,8 @@ async fn kinds_of_questions_share_threads_queue_and_counts_but_no_answer() {
     let (numbers, texts): (Numbers, Analyses<usize, &str, ()>) = (threads.analyses(), threads.analyses());
     let (mut held, release) = hold(&numbers, 1, None);
     // An equal question of another kind is a question of its own, and takes the only place in the queue.
-    let mut waiting = texts.ask(key(1), None, |_| "one").unwrap();
-    assert_eq!(numbers.ask(key(2), None, |_| 2).unwrap_err(), WorkersError::Busy);
+    let mut waiting = texts.ask(ANYONE, key(1), None, |_| "one").unwrap();
+    assert_eq!(numbers.ask(ANYONE, key(2), None, |_| 2).unwrap_err(), WorkersError::Busy);
     let counted = threads.counts();
     assert_eq!((counted.running, counted.waiting, counted.refused, counted.shared), (1, 1, 1, 0));
     release.send(1).unwrap();

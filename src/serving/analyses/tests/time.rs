@@ -23,7 +23,7 @@ fn obedient(
             std::thread::sleep(MS);
         }
     };
-    analyses.ask(key(1), deadline, job).unwrap()
+    analyses.ask(ANYONE, key(1), deadline, job).unwrap()
 }
 
 #[test]
@@ -63,7 +63,7 @@ async fn each_waiter_gets_a_result_by_its_own_deadline_while_the_job_continues()
     let analyses = numbers(1, 0, LONG);
     let deadlines = [2, 5, 300].map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let (held, release) = hold(&analyses, 1, Some(deadlines[2]));
-    let joined = deadlines.map(|deadline| analyses.ask(key(1), Some(deadline), |_| 0).unwrap());
+    let joined = deadlines.map(|deadline| analyses.ask(ANYONE, key(1), Some(deadline), |_| 0).unwrap());
     for (mut ticket, deadline) in joined.into_iter().zip(deadlines).take(2) {
         assert_eq!(ticket.progress().await, None);
         assert_eq!(ticket.answer().await.unwrap_err(), AnalysisError::Late);
@@ -81,7 +81,7 @@ async fn no_waiter_waits_longer_than_the_maximum_time() {
     let analyses = numbers(1, 0, Duration::from_secs(30));
     let asked = Instant::now();
     let (mut without, _release) = hold(&analyses, 1, None);
-    let mut beyond = analyses.ask(key(1), Some(asked + LONG), |_| 0).unwrap();
+    let mut beyond = analyses.ask(ANYONE, key(1), Some(asked + LONG), |_| 0).unwrap();
     let both_asked = Instant::now();
     for ticket in [&mut without, &mut beyond] {
         assert_eq!(ticket.answer().await.unwrap_err(), AnalysisError::Late);
@@ -95,7 +95,7 @@ async fn a_waiter_whose_job_cannot_begin_in_time_gets_an_error_before_the_deadli
     let analyses = numbers(1, 1, LONG);
     let (_held, _release) = hold(&analyses, 1, None);
     let deadline = Instant::now() + Duration::from_secs(40);
-    let mut queued = analyses.ask(key(2), Some(deadline), |_| 2).unwrap();
+    let mut queued = analyses.ask(ANYONE, key(2), Some(deadline), |_| 2).unwrap();
     assert_eq!(queued.answer().await.unwrap_err(), AnalysisError::NotBegun);
     // A twentieth of the time is reserved.
     assert!(tokio_now() <= deadline - Duration::from_secs(2) + 50 * MS);
@@ -114,7 +114,7 @@ async fn a_job_whose_deadline_passes_in_the_queue_never_runs() {
             2
         }
     };
-    let mut queued = analyses.ask(key(2), Some(Instant::now() + 150 * MS), job).unwrap();
+    let mut queued = analyses.ask(ANYONE, key(2), Some(Instant::now() + 150 * MS), job).unwrap();
     std::thread::sleep(150 * MS);
     drop(release);
     until_idle(&analyses);
@@ -162,8 +162,8 @@ async fn the_job_stops_when_the_last_waiter_leaves() {
         until("told to stop", || handle.stopped().is_some());
         let _ = stopped.send(handle.stopped());
     };
-    let first = analyses.ask(key(1), None, job).unwrap();
-    let second = analyses.ask(key(1), None, |_| ()).unwrap();
+    let first = analyses.ask(ANYONE, key(1), None, job).unwrap();
+    let second = analyses.ask(ANYONE, key(1), None, |_| ()).unwrap();
     begins.recv_timeout(PATIENCE).unwrap();
     drop(first);
     assert!(stops.recv_timeout(50 * MS).is_err());
@@ -185,7 +185,7 @@ async fn progress_returns_the_latest_report_and_then_none() {
         }
         9
     };
-    let mut ticket = analyses.ask(key(1), None, job).unwrap();
+    let mut ticket = analyses.ask(ANYONE, key(1), None, job).unwrap();
     for progress in [1, 2, 3] {
         next.send(progress).unwrap();
         reports.recv_timeout(PATIENCE).unwrap();
@@ -194,7 +194,7 @@ async fn progress_returns_the_latest_report_and_then_none() {
     // There is no new report.
     assert!(timeout(20 * MS, ticket.progress()).await.is_err());
     // A waiter that joins sees the latest report.
-    let mut joined = analyses.ask(key(1), None, |_| 0).unwrap();
+    let mut joined = analyses.ask(ANYONE, key(1), None, |_| 0).unwrap();
     assert_eq!(timeout(PATIENCE, joined.progress()).await.unwrap(), Some(3));
     next.send(4).unwrap();
     assert_eq!(timeout(PATIENCE, ticket.progress()).await.unwrap(), Some(4));
