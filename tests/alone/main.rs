@@ -2,6 +2,7 @@
 //!
 //! Each test takes its turn with [`turn`], because a test in parallel would change the measurements.
 
+mod analyses;
 mod hostile_conditions;
 mod hostile_requests;
 mod killed_clients;

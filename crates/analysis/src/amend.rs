@@ -119,8 +119,12 @@ impl Problem {
         let question = &self.question;
         let inputs = question.compiled.effective_inputs(terms, Some(question.day))?;
         let before: IndexVec<InputIndex, Answer> = inputs.iter().map(|input| input.answer).collect();
-        let mut search = NearestSearch::new(self, &before, budget);
         let mut amendments = Amendments { found: Vec::new(), any: None, cut_short: None };
+        let _held = match self.hold(budget) {
+            Ok(held) => held,
+            Err(cut) => return Ok(Amendments { cut_short: Some(cut), ..amendments }),
+        };
+        let mut search = NearestSearch::new(self, &before, budget);
         match search.solver.solve(&[]) {
             Ok(any) => amendments.any = Some(any),
             Err(cut) => amendments.cut_short = Some(cut),

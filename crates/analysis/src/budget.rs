@@ -8,19 +8,30 @@ use detente_core::engine::NotCoveredError;
 use std::cell::Cell;
 use thiserror::Error;
 
+/// The most memory that the search for the answer to one question takes, in bytes.
+///
+/// It does not include the question, the scenario, and the messages that are made of the results. A SAT solver
+/// allocates 4 MiB when it is created, and the search for conflicts has two.
+pub const MAX_QUESTION_BYTES: usize = 12 * 1024 * 1024;
+
 /// The limits on the work and memory of one question; the defaults are the limits of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The maximum number of nodes of one decision diagram; default 400,000.
+    /// The maximum number of nodes of one decision diagram; default 57,344.
+    ///
+    /// The default fills a hash table of 65,536 buckets.
     pub nodes: usize,
-    /// The maximum number of steps of one operation on decision diagrams; default 2,000,000.
+    /// The maximum number of steps of one operation on decision diagrams; default 114,688.
+    ///
+    /// The default fills a hash table of 131,072 buckets.
     ///
     /// An operation cannot be interrupted. This limit bounds how long a worker continues after its callers have left,
     /// and the memory that the worker uses meanwhile.
     pub steps: usize,
-    /// The approximate maximum size of the values of one fold of a diagram, in bytes; default 256 MiB.
+    /// The maximum memory of one question by the count of the searches, in bytes; default 11 MiB.
     ///
-    /// A fold walks a decision diagram from its terminals to its root and computes a value for each node.
+    /// The searches count what grows with the question: its cubes, clauses, decision diagrams, values of folds and
+    /// results. The rest of [`MAX_QUESTION_BYTES`] is for what they do not count.
     pub bytes: usize,
     /// The maximum number of conflicts in all SAT searches of the question together; default 5,000,000.
     ///
@@ -51,9 +62,9 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            nodes: 400_000,
-            steps: 2_000_000,
-            bytes: 256 * 1024 * 1024,
+            nodes: 57_344,
+            steps: 114_688,
+            bytes: MAX_QUESTION_BYTES / 12 * 11,
             conflicts: 5_000_000,
             counting: 1_000_000,
             of_one_size: 5_000,
@@ -132,6 +143,45 @@ pub struct Budget<'a> {
     pub(super) conflicts: Cell<usize>,
     /// The remaining points, the units of [`Bounds::points`].
     points: Cell<usize>,
+    /// The memory that is in use, in bytes.
+    held: Cell<usize>,
+}
+
+/// Memory that a part of a search uses, counted until it is dropped.
+pub(super) struct Held<'a> {
+    budget: &'a Budget<'a>,
+    bytes: Cell<usize>,
+}
+
+impl Held<'_> {
+    /// Counts more memory.
+    ///
+    /// # Errors
+    /// Returns [`SearchLimit::Work`] if the question then uses more than it may.
+    pub(super) fn add(&self, bytes: usize) -> Result<(), SearchLimit> {
+        self.budget.room_for(bytes)?;
+        self.add_anyway(bytes);
+        Ok(())
+    }
+
+    /// Counts more memory that is allocated already, even beyond the bound. [`Budget::is_full`] then returns true.
+    pub(super) fn add_anyway(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get().saturating_add(bytes));
+        self.budget.held.set(self.budget.held.get().saturating_add(bytes));
+    }
+
+    /// Counts less memory.
+    pub(super) fn release(&self, bytes: usize) {
+        let bytes = bytes.min(self.bytes.get());
+        self.bytes.set(self.bytes.get() - bytes);
+        self.budget.held.set(self.budget.held.get().saturating_sub(bytes));
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.release(self.bytes.get());
+    }
 }
 
 impl<'a> Budget<'a> {
@@ -141,7 +191,7 @@ impl<'a> Budget<'a> {
     pub fn new(stop: &'a dyn Fn() -> bool, report: &'a dyn Fn(SearchProgress)) -> Self {
         let bounds = Bounds::default();
         let (conflicts, points) = (Cell::new(bounds.conflicts), Cell::new(bounds.points));
-        Self { stop, report, bounds, conflicts, points }
+        Self { stop, report, bounds, conflicts, points, held: Cell::default() }
     }
 
     /// Creates a budget without a time limit that reports no progress, for tests and benchmarks.
@@ -162,6 +212,35 @@ impl<'a> Budget<'a> {
 
     pub(super) fn check(&self) -> Result<(), SearchLimit> {
         if self.is_over() { Err(SearchLimit::Deadline) } else { Ok(()) }
+    }
+
+    /// Counts memory that is about to be allocated.
+    ///
+    /// # Errors
+    /// Returns [`SearchLimit::Work`] if the question would use more than it may.
+    pub(super) fn hold(&self, bytes: usize) -> Result<Held<'_>, SearchLimit> {
+        let held = self.hold_nothing();
+        held.add(bytes)?;
+        Ok(held)
+    }
+
+    /// Returns a count of memory, which starts at 0.
+    pub(super) fn hold_nothing(&self) -> Held<'_> {
+        Held { budget: self, bytes: Cell::default() }
+    }
+
+    /// Checks that memory may be allocated for a short time.
+    ///
+    /// # Errors
+    /// Returns [`SearchLimit::Work`] if the question would use more than it may.
+    pub(super) fn room_for(&self, bytes: usize) -> Result<(), SearchLimit> {
+        let fits = self.held.get().saturating_add(bytes) <= self.bounds.bytes;
+        if fits { Ok(()) } else { Err(SearchLimit::Work) }
+    }
+
+    /// Whether the question uses more memory than it may.
+    pub(super) fn is_full(&self) -> bool {
+        self.held.get() > self.bounds.bytes
     }
 
     pub(super) fn report(&self, phase: SearchPhase, done: usize, total: usize) {

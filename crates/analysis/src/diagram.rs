@@ -8,13 +8,44 @@
 //! binding takes one bit. A code that stands for no value is read as the last value, so that every path to the terminal
 //! "true" stands for some values. Must not know of the question that is asked.
 
-use super::budget::{Budget, SearchLimit, SearchPhase};
+use super::budget::{Budget, Held, SearchLimit, SearchPhase};
 use super::index::{CoordinateIndex, CountedLineIndex};
 use super::problem::Cube;
 use biodivine_lib_bdd::{Bdd, BddPointer, BddVariable, BddVariableSet, op_function};
 use detente_condition::{Axis, InputIndex, Literal, Space};
 use detente_core::scenario::index::IndexVec;
 use std::collections::HashMap;
+
+/// The size of a node, in bytes.
+const BYTES_PER_NODE: usize = 12;
+/// The memory of a cached test besides its nodes, in bytes.
+const BYTES_PER_TEST: usize = 256;
+/// The number of steps up to which an operation on two diagrams needs no dry run.
+const FEW_STEPS: usize = 4_096;
+
+/// Returns the memory of a hash table that is created for `first` entries and grows to `last`, while it grows.
+///
+/// The library's tables have one control byte for each bucket, a power of two of buckets, and an eighth of them unused.
+fn table_bytes(of_entry: usize, first: usize, last: usize) -> usize {
+    let buckets = |entries: usize| (entries.saturating_mul(8) / 7 + 1).next_power_of_two();
+    let table = buckets(first.max(last)).saturating_mul(of_entry + 1);
+    if last > first { table.saturating_add(table / 2) } else { table }
+}
+
+/// Returns the memory of an operation on two diagrams besides these, from the size of the larger one, the number of
+/// steps, and the maximum number of nodes of the result.
+fn operation_bytes(larger: usize, steps: usize, nodes: usize) -> usize {
+    let stack = larger.saturating_mul(8);
+    let results_of_steps = table_bytes(12, larger, steps);
+    let known_nodes = table_bytes(16, larger, nodes);
+    let result = nodes.next_power_of_two().saturating_mul(BYTES_PER_NODE * 3 / 2);
+    [stack, results_of_steps, known_nodes, result].into_iter().fold(0, usize::saturating_add)
+}
+
+/// Returns the memory of a diagram in a list, in bytes; the list may have grown by doubling.
+fn part_bytes(part: &Bdd) -> usize {
+    part.size().saturating_mul(BYTES_PER_NODE).saturating_add(64)
+}
 
 /// The meaning of a coordinate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +111,7 @@ pub(super) struct Diagrams<'a> {
     bindings: HashMap<CountedLineIndex, CoordinateIndex>,
     tests: HashMap<(InputIndex, u128), Bdd>,
     pub(super) budget: &'a Budget<'a>,
+    held: Held<'a>,
 }
 
 impl<'a> Diagrams<'a> {
@@ -123,6 +155,7 @@ impl<'a> Diagrams<'a> {
             bindings: HashMap::new(),
             tests: HashMap::new(),
             budget,
+            held: budget.hold_nothing(),
             coordinates: coordinates.into(),
         };
         for (at, coordinate) in diagrams.coordinates.indexed() {
@@ -150,7 +183,8 @@ impl<'a> Diagrams<'a> {
 
     /// Applies an operation, within the bounds on the number of its steps and on the number of nodes of its result.
     ///
-    /// The library's own limit counts only the nodes of the result, so a dry run checks the steps first.
+    /// The library's own limit counts only the nodes of the result, so a dry run checks the steps first. The memory of
+    /// the operation, which depends on both, must be left.
     fn apply(
         &self,
         one: &Bdd,
@@ -158,12 +192,17 @@ impl<'a> Diagrams<'a> {
         operation: impl Fn(Option<bool>, Option<bool>) -> Option<bool> + Copy,
     ) -> Result<Bdd, SearchLimit> {
         self.budget.check()?;
-        // An operation visits each pair of nodes at most once, so no dry run is needed if the number of pairs is small.
         let bounds = &self.budget.bounds;
-        if one.size().saturating_mul(other.size()) > bounds.steps {
-            Bdd::check_binary_op(bounds.steps, one, other, operation).ok_or(SearchLimit::Work)?;
+        let larger = one.size().max(other.size());
+        // An operation visits each pair of nodes at most once, so no dry run is needed if the number of pairs is small.
+        let mut steps = one.size().saturating_mul(other.size());
+        if steps > bounds.steps.min(FEW_STEPS) {
+            self.budget.room_for(table_bytes(8, larger, bounds.steps).saturating_add(larger.saturating_mul(8)))?;
+            (_, steps) = Bdd::check_binary_op(bounds.steps, one, other, operation).ok_or(SearchLimit::Work)?;
             self.budget.check()?;
         }
+        let nodes = bounds.nodes.min(steps.saturating_add(2));
+        self.budget.room_for(operation_bytes(larger, steps, nodes))?;
         Bdd::binary_op_with_limit(bounds.nodes, one, other, operation).ok_or(SearchLimit::Work)
     }
 
@@ -173,7 +212,7 @@ impl<'a> Diagrams<'a> {
         for cube in cubes {
             let mut all = self.set.mk_true();
             for literal in cube.iter().rev() {
-                let test = self.test(literal);
+                let test = self.test(literal)?;
                 all = self.and(&test, &all)?;
             }
             any = self.or(&any, &all)?;
@@ -208,34 +247,42 @@ impl<'a> Diagrams<'a> {
         }
     }
 
-    /// Builds the conjunction of the parts.
+    /// Counts the memory of a part for [`Diagrams::all_of`].
+    pub(super) fn hold_part(&self, part: Bdd) -> Result<Bdd, SearchLimit> {
+        self.held.add(part_bytes(&part))?;
+        Ok(part)
+    }
+
+    /// Builds the conjunction of the parts, whose memory [`Diagrams::hold_part`] has counted.
     ///
     /// The parts that begin at the last coordinates are added first, so that later steps do not rebuild the lower
     /// nodes.
     pub(super) fn all_of(&self, mut parts: Vec<Bdd>, phase: SearchPhase) -> Result<Bdd, SearchLimit> {
-        if parts.iter().map(Bdd::size).sum::<usize>() > 4 * self.budget.bounds.nodes {
-            return Err(SearchLimit::Work);
-        }
         parts.sort_by_key(|part| std::cmp::Reverse(part.var_of(part.root_pointer()).to_index()));
         let (mut all, total) = (self.set.mk_true(), parts.len());
         for (done, part) in parts.iter().enumerate() {
             self.budget.report(phase, done, total);
+            let _held = self.budget.hold(part_bytes(&all))?;
             all = self.and(&all, part)?;
         }
-        Ok(all)
+        let bytes = parts.iter().map(part_bytes).fold(0, usize::saturating_add);
+        drop(parts);
+        self.held.release(bytes);
+        self.hold_part(all)
     }
 
     /// Builds the diagram of "the input passes the test", and caches it.
-    fn test(&mut self, literal: &Literal) -> Bdd {
+    fn test(&mut self, literal: &Literal) -> Result<Bdd, SearchLimit> {
         if let Some(test) = self.tests.get(&(literal.input, literal.forbids)) {
-            return test.clone();
+            return Ok(test.clone());
         }
         let test = match self.values.get(&literal.input).and_then(|at| self.coordinates.get(*at)) {
             Some(coordinate) => self.values_test(coordinate, literal.forbids, 0, 0),
             None => self.members_test(literal),
         };
+        self.held.add(test.size().saturating_mul(BYTES_PER_NODE).saturating_add(BYTES_PER_TEST))?;
         self.tests.insert((literal.input, literal.forbids), test.clone());
-        test
+        Ok(test)
     }
 
     fn members_test(&self, literal: &Literal) -> Bdd {

@@ -5,7 +5,7 @@
 //! traversal, and the size limit on its intermediate values. Counting, weighing and ranking differ only in their
 //! [`Algebra`]; this module must not know of any of them.
 
-use super::budget::SearchLimit;
+use super::budget::{Held, SearchLimit};
 use super::diagram::Diagrams;
 use super::index::CoordinateIndex;
 use biodivine_lib_bdd::{Bdd, BddPointer};
@@ -14,8 +14,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The assumed size, in bytes, of one map entry together with the choice that an algebra may record for it.
 ///
-/// The size allows for the unused capacity of a map that grows by doubling.
-const BYTES_PER_ENTRY: usize = 96;
+/// The size allows for the unused capacity of a map and of a list that grow by doubling.
+const BYTES_PER_ENTRY: usize = 192;
+/// The memory of the lists of nodes that a fold visits, in bytes for each node of the diagram.
+const BYTES_PER_VISITED_NODE: usize = 24;
 
 /// The operations that give a fold its meaning.
 pub(super) trait Algebra {
@@ -48,7 +50,8 @@ impl Diagrams<'_> {
     /// Folds a diagram; returns `None` if the diagram is never true.
     pub(super) fn fold<A: Algebra>(&self, bdd: &Bdd, algebra: &mut A) -> Result<Option<A::Value>, SearchLimit> {
         let (known, lifted, end) = (HashMap::new(), HashMap::new(), algebra.admitted());
-        let mut fold = Fold { diagrams: self, bdd, known, lifted, end, bytes: 0 };
+        let held = self.budget.hold(bdd.size().saturating_mul(BYTES_PER_VISITED_NODE))?;
+        let mut fold = Fold { diagrams: self, bdd, known, lifted, end, held };
         let values: IndexVec<CoordinateIndex, Vec<usize>> =
             self.coordinates.indices().map(|at| algebra.values(at)).collect();
         let of = |at: CoordinateIndex| values.get(at).map_or(&[][..], |values| values);
@@ -99,19 +102,18 @@ struct Fold<'a, V> {
     /// A path that leads straight from an earlier coordinate to the node does not test these coordinates.
     lifted: HashMap<(BddPointer, CoordinateIndex), Option<V>>,
     end: V,
-    /// The approximate size of both maps in bytes.
-    bytes: usize,
+    /// The approximate size of both maps, and of what the algebra records.
+    held: Held<'a>,
 }
 
 impl<V: Clone> Fold<'_, V> {
     /// Adds the size of a new map entry.
     ///
     /// # Errors
-    /// Returns [`SearchLimit::Work`] if the maps exceed their bound.
-    fn reserve<A: Algebra<Value = V>>(&mut self, value: Option<&V>, algebra: &A) -> Result<(), SearchLimit> {
+    /// Returns [`SearchLimit::Work`] if the question then uses more memory than it may.
+    fn reserve<A: Algebra<Value = V>>(&self, value: Option<&V>, algebra: &A) -> Result<(), SearchLimit> {
         let value = value.map_or(0, |value| algebra.bytes(value));
-        self.bytes = self.bytes.saturating_add(BYTES_PER_ENTRY).saturating_add(value);
-        if self.bytes > self.diagrams.budget.bounds.bytes { Err(SearchLimit::Work) } else { Ok(()) }
+        self.held.add(BYTES_PER_ENTRY.saturating_add(value))
     }
 
     /// Returns the value of a node, combined over all values of the coordinates from `from` up to the node's own

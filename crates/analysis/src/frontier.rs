@@ -9,7 +9,7 @@
 //! diagram below a coordinate stays dominated whatever values the coordinates above have, and the fold can drop it at
 //! once. Must not know of parties or of the meaning of criteria.
 
-use super::budget::{Budget, SearchLimit};
+use super::budget::{Budget, Held, SearchLimit};
 use super::diagram::{CoordinateValues, Diagrams};
 use super::fold::Algebra;
 use super::index::{ChoiceIndex, CoordinateIndex, PointIndex};
@@ -21,6 +21,11 @@ use std::rc::Rc;
 
 /// The number of points compared between two checks of the deadline.
 const POINTS_BETWEEN_CHECKS: usize = 4_096;
+
+/// The memory of a point that is compared with others, in bytes, besides its amounts and its number of packages.
+///
+/// It allows for the lists before, during and after the sort, and for the list of the points that are kept.
+const BYTES_PER_CANDIDATE: usize = 320;
 
 /// A combination of amounts that one or more packages reach, and that no other combination dominates.
 #[derive(Clone, Debug)]
@@ -35,9 +40,10 @@ pub(super) struct Point {
 }
 
 /// All efficient points, by descending amounts.
-pub(super) struct Frontier {
+pub(super) struct Frontier<'a> {
     pub(super) points: IndexVec<PointIndex, Point>,
     choices: IndexVec<ChoiceIndex, Choice>,
+    _held: Held<'a>,
 }
 
 /// The value that a package has at a coordinate, and its choice at the next coordinate.
@@ -47,16 +53,24 @@ struct Choice {
     next: Option<ChoiceIndex>,
 }
 
-impl Frontier {
+impl<'a> Frontier<'a> {
     pub(super) fn of(
         diagrams: &Diagrams<'_>,
         bdd: &Bdd,
         utilities: &Utilities,
-        budget: &Budget<'_>,
+        budget: &'a Budget<'a>,
     ) -> Result<Self, SearchLimit> {
         let mut algebra = FrontierAlgebra { diagrams, utilities, budget, choices: IndexVec::default() };
         let points = diagrams.fold(bdd, &mut algebra)?;
-        Ok(Self { points: points.map(|points| points.to_vec().into()).unwrap_or_default(), choices: algebra.choices })
+        let (points, choices) = (points.unwrap_or_else(|| Rc::new([])), algebra.choices);
+        // The list of points is copied.
+        let of_points = points.iter().map(|point| {
+            let digits = usize::try_from(point.packages.bits() / 8).unwrap_or(usize::MAX);
+            2 * size_of::<Point>() + 2 * size_of::<i128>() * utilities.criteria.len() + 2 * digits
+        });
+        let of_choices = 2 * size_of::<Choice>() * choices.len();
+        let _held = budget.hold(of_points.fold(of_choices, usize::saturating_add))?;
+        Ok(Self { points: points.to_vec().into(), choices, _held })
     }
 
     /// Returns the values of a point's first package, by coordinate.
@@ -107,6 +121,10 @@ impl Algebra for FrontierAlgebra<'_> {
         if count > self.budget.bounds.points_at_once {
             return Err(SearchLimit::Work);
         }
+        let digits = |point: &Point| usize::try_from(point.packages.bits() / 8).unwrap_or(usize::MAX);
+        let digits: usize = after.iter().flat_map(|(_, points)| points.iter()).map(digits).sum();
+        let of_each = BYTES_PER_CANDIDATE + 2 * size_of::<i128>() * self.utilities.criteria.len();
+        self.budget.room_for(count.saturating_mul(of_each).saturating_add(2 * digits))?;
         let mut candidates = Vec::with_capacity(count);
         for (value, points) in after {
             let added = coordinate.input().map_or(&[][..], |input| self.utilities.added(input, *value));

@@ -52,6 +52,7 @@ impl Problem {
     }
 
     fn explain(&self, most: usize, budget: &Budget<'_>, impasse: &mut Impasse) -> Result<(), SearchLimit> {
+        let _held = self.hold(budget)?;
         let mut softening = Softening::new(self, budget);
         impasse.is_impasse = Some(!softening.opens(|_| false)?);
         if impasse.is_impasse == Some(false) {

@@ -56,7 +56,7 @@ mod utilities;
 mod tests;
 
 pub use amend::{Amendment, AmendmentDistance, AmendmentStep, AmendmentStepKind, Amendments, MAX_AMENDMENTS};
-pub use budget::{Bounds, Budget, SearchLimit, SearchPhase, SearchProgress};
+pub use budget::{Bounds, Budget, MAX_QUESTION_BYTES, SearchLimit, SearchPhase, SearchProgress};
 pub use impasse::{Impasse, MAX_IMPASSE_RESULTS};
 pub use index::CountedLineIndex;
 pub use package::Package;

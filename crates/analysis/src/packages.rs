@@ -10,7 +10,7 @@
 //! issue or one member of an issue. Must not know of distances or probabilities.
 
 use super::bargain::{SolutionIndices, solutions};
-use super::budget::{Budget, SearchError, SearchLimit, SearchPhase};
+use super::budget::{Budget, Held, SearchError, SearchLimit, SearchPhase};
 use super::count::{Weights, count};
 use super::diagram::{CoordinateKind, CoordinateValues, Diagrams};
 use super::diverse::{UsageCounts, least_used};
@@ -35,6 +35,8 @@ pub const MAX_PACKAGES: usize = 1_000;
 /// The unit is that of [`Bounds::points`](super::Bounds::points). The cost reflects the memory that an entry of the
 /// result takes.
 const POINTS_PER_ENTRY: usize = 16;
+/// The memory of each answer, each crossed red line, and each utility or rank of a returned package, in bytes.
+const BYTES_PER_ENTRY: usize = 64;
 /// The maximum number of bargaining solutions of one kind in one result.
 pub const MAX_SOLUTIONS: usize = 20;
 
@@ -245,10 +247,15 @@ struct PackageSearch<'a> {
     diagrams: Diagrams<'a>,
     packages: Bdd,
     budget: &'a Budget<'a>,
+    /// The memory of the problem and of the results.
+    held: Held<'a>,
 }
 
 impl<'a> PackageSearch<'a> {
     fn new(problem: &'a Problem, issues: &[InputIndex], budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
+        let held = problem.hold(budget)?;
+        // The cubes are copied, and lists of their inputs are made for the order.
+        let _copies = budget.hold(problem.bytes.saturating_mul(2))?;
         let mut cubes = problem.hard_cubes();
         cubes.extend(problem.lines.iter().map(|line| problem.crossed_somehow(line)));
         let order: Vec<(InputIndex, Vec<CountedLineIndex>)> =
@@ -256,10 +263,11 @@ impl<'a> PackageSearch<'a> {
         let mut diagrams = Diagrams::new(&order, &problem.space, budget)?;
         let mut clear = Vec::with_capacity(cubes.len());
         for cubes in &cubes {
-            clear.push(diagrams.any_of(cubes)?.not());
+            let crossed = diagrams.any_of(cubes)?;
+            clear.push(diagrams.hold_part(crossed.into_not())?);
         }
         let packages = diagrams.all_of(clear, SearchPhase::CombiningRedLines)?;
-        Ok(Self { problem, diagrams, packages, budget })
+        Ok(Self { problem, diagrams, packages, budget, held })
     }
 
     fn run(
@@ -304,7 +312,7 @@ impl<'a> PackageSearch<'a> {
     fn bargaining(
         &self,
         utilities: &Utilities,
-        frontier: &Frontier,
+        frontier: &Frontier<'_>,
         bargain: &SolutionIndices,
     ) -> Result<BargainingSolutions, SearchError> {
         let all = |solutions: &[PointIndex]| -> Result<Vec<EfficientPackage>, SearchError> {
@@ -329,11 +337,12 @@ impl<'a> PackageSearch<'a> {
     fn efficient(
         &self,
         utilities: &Utilities,
-        frontier: &Frontier,
+        frontier: &Frontier<'_>,
         point: &Point,
     ) -> Result<EfficientPackage, SearchError> {
         let package = self.package(&frontier.values(point))?;
         self.budget.spend_points(utilities.criteria.len().saturating_mul(POINTS_PER_ENTRY))?;
+        self.held.add(utilities.criteria.len().saturating_mul(BYTES_PER_ENTRY))?;
         let packages = point.packages.clone();
         let mut efficient = EfficientPackage { package, utilities: Vec::new(), places: Vec::new(), packages };
         for (criterion, amount) in utilities.criteria.iter().zip(&point.amounts) {
@@ -353,6 +362,7 @@ impl<'a> PackageSearch<'a> {
         self.budget.spend_points(values.len().saturating_mul(POINTS_PER_ENTRY))?;
         let package = Package::new(self.problem, self.problem.answers(&self.diagrams, values))?;
         self.budget.spend_points(package.crosses.len().saturating_mul(POINTS_PER_ENTRY))?;
+        self.held.add((1 + package.answers.len() + package.crosses.len()).saturating_mul(BYTES_PER_ENTRY))?;
         Ok(package)
     }
 

@@ -11,6 +11,7 @@
 //! the package must therefore fail one of the cube's tests of issues. So the search drops the tests of circumstances
 //! from such a cube; the result is exact, because the tests of a cube are independent of each other.
 
+use super::budget::{Budget, Held, SearchLimit};
 use super::index::CountedLineIndex;
 use detente_condition::{Answer, Axis, Cubes, Decision, InputIndex, Literal, Space, TooManyCutsError, Value};
 use detente_core::engine::{Compiled, Given, NotCoveredError, Supposed};
@@ -18,6 +19,12 @@ use detente_core::scenario::index::{ConstraintIndex, IndexVec, PartyIndex, RedLi
 use detente_core::scenario::model::{Firmness, RedLine};
 use jiff::civil::Date;
 use std::sync::Arc;
+
+/// The maximum memory of the cubes of a problem, in bytes.
+///
+/// It is a third of what a question may use, because a search needs at least as much for its own form of the cubes. A
+/// red line with four tests takes 170 bytes.
+const MAX_PROBLEM_BYTES: usize = super::budget::MAX_QUESTION_BYTES / 3;
 
 /// A condition that every package must meet besides the pins, compiled in a space of its own.
 #[derive(Clone, Debug)]
@@ -116,6 +123,9 @@ pub struct Problem {
     pub(super) full: Masks,
     /// For each input, whether a counted red line, a constraint, the goal or a pin depends on it.
     pub(super) matters: IndexVec<InputIndex, bool>,
+    /// The memory of the cubes, in bytes. Beyond [`MAX_PROBLEM_BYTES`], cubes are missing, and every search is cut
+    /// short before it begins.
+    pub(super) bytes: usize,
 }
 
 impl Problem {
@@ -157,11 +167,13 @@ impl Problem {
             possible: full.clone(),
             full,
             matters: vec![false; scenario.inputs.len()].into(),
+            bytes: 0,
             question,
         };
         for (input, answer) in problem.question.aim.pins.clone() {
             problem.pin(input, &answer);
         }
+        let mut bytes = 0;
         let counted: IndexVec<CountedLineIndex, CountedLine> = compiled
             .counted(problem.question.day, problem.question.supposed.as_deref(), problem.question.aim.floor)
             .filter(|counted| problem.question.aim.counts.get(counted.red_line.party).is_some_and(|counts| *counts))
@@ -169,7 +181,7 @@ impl Problem {
                 index: counted.index,
                 party: counted.red_line.party,
                 firmness: counted.firmness,
-                crossed: problem.cubes(counted.crossed, counted.space),
+                crossed: problem.cubes(counted.crossed, counted.space, &mut bytes),
             })
             .collect();
         for cube in counted.iter().flat_map(|line| &line.crossed) {
@@ -177,13 +189,14 @@ impl Problem {
         }
         problem.lines = counted;
         for (position, constraint) in scenario.constraints.indexed() {
-            let broken = problem.cubes(&constraint.forbids.decision.holds, &scenario.space);
+            let broken = problem.cubes(&constraint.forbids.decision.holds, &scenario.space, &mut bytes);
             problem.forbid(Obstacle::Constraint(position), &broken);
         }
         if let Some(goal) = problem.question.aim.goal.clone() {
-            let missed = problem.cubes(&goal.decision.fails, &goal.space);
+            let missed = problem.cubes(&goal.decision.fails, &goal.space, &mut bytes);
             problem.forbid(Obstacle::Goal, &missed);
         }
+        problem.bytes = bytes;
         Ok(problem)
     }
 
@@ -197,16 +210,30 @@ impl Problem {
         }
     }
 
-    /// Converts cubes to this problem's space.
+    /// Counts the memory of this problem while a search works on it.
     ///
-    /// The result omits cubes that contradict the known values of a circumstance: such cubes are never satisfied.
-    fn cubes(&self, cubes: &Cubes, space: &Space) -> Vec<Cube> {
+    /// # Errors
+    /// Returns [`SearchLimit::Work`] if the problem is too large for any search.
+    pub(super) fn hold<'b>(&self, budget: &'b Budget<'b>) -> Result<Held<'b>, SearchLimit> {
+        if self.bytes > MAX_PROBLEM_BYTES { Err(SearchLimit::Work) } else { budget.hold(self.bytes) }
+    }
+
+    /// Converts cubes to this problem's space, and adds their memory to `bytes`.
+    ///
+    /// The result omits cubes that contradict the known values of a circumstance: such cubes are never satisfied. It
+    /// also omits cubes beyond the maximum memory, after which no search begins.
+    fn cubes(&self, cubes: &Cubes, space: &Space, bytes: &mut usize) -> Vec<Cube> {
         let refined = |literal: &Literal| {
             let (ours, theirs) = (self.space.axis(literal.input)?, space.axis(literal.input)?);
             Some(Literal { input: literal.input, forbids: ours.refined(theirs, literal.forbids) })
         };
         let refine = |cube: &[Literal]| cube.iter().filter_map(refined).collect::<Cube>();
-        cubes.iter().map(refine).filter(|cube| touches(&self.space, &self.full, cube)).collect()
+        let mut fits = |cube: &Cube| {
+            *bytes += size_of::<Cube>() + 16 + size_of::<Literal>() * cube.len();
+            *bytes <= MAX_PROBLEM_BYTES
+        };
+        let touching = cubes.iter().map(refine).filter(|cube| touches(&self.space, &self.full, cube));
+        touching.take_while(|cube| fits(cube)).collect()
     }
 
     fn forbid(&mut self, blame: Obstacle, cubes: &[Cube]) {

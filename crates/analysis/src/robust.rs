@@ -140,6 +140,7 @@ impl Problem {
         budget: &Budget<'_>,
         found: &mut Robustness,
     ) -> Result<Option<(Answers, ProbabilityRange)>, SearchLimit> {
+        let _held = self.hold(budget)?;
         let proposal = state.map(|state| WeightedDiagram::new(self, state, false, budget)).transpose()?;
         if let Some(proposal) = &proposal {
             found.proposal = proposal.range(probabilities)?;
@@ -230,6 +231,8 @@ impl<'a> WeightedDiagram<'a> {
     /// If `chooses` is true, values are chosen for the issues, within the constraints, the goal and the pins.
     /// Otherwise, open issues count as unknown.
     fn new(problem: &'a Problem, state: &Masks, chooses: bool, budget: &'a Budget<'a>) -> Result<Self, SearchLimit> {
+        // The cubes are copied twice, and two lists of their inputs are made for the order.
+        let _copies = budget.hold(problem.bytes.saturating_mul(4))?;
         // A cube is a conjunction of tests. Drop tests that every possible value passes, and cubes that no possible
         // values pass.
         let left = |cube: &Cube| -> Option<Cube> {
@@ -270,11 +273,13 @@ impl<'a> WeightedDiagram<'a> {
         for (line, cubes) in lines.indexed() {
             if !crossed.contains(&line) && !cubes.is_empty() {
                 let crossing = diagrams.any_of(cubes)?;
-                parts.push(diagrams.unless_binding(line, &crossing)?);
+                let part = diagrams.unless_binding(line, &crossing)?;
+                parts.push(diagrams.hold_part(part)?);
             }
         }
         for cubes in &hard {
-            parts.push(diagrams.any_of(cubes)?.not());
+            let broken = diagrams.any_of(cubes)?;
+            parts.push(diagrams.hold_part(broken.into_not())?);
         }
         let bdd = diagrams.all_of(parts, SearchPhase::CombiningRedLines)?;
         Ok(Self { problem, diagrams, bdd, state: state.clone(), crossed, budget, chooses })

@@ -81,6 +81,10 @@ impl Problem {
         budget: &Budget<'_>,
     ) -> Result<Sweep, ProblemError> {
         let mut sweep = Sweep::default();
+        let _held = match self.hold(budget) {
+            Ok(held) => held,
+            Err(cut) => return Ok(Sweep { cut_short: Some(cut), ..sweep }),
+        };
         for circumstances in cases {
             // Only circumstances differ, so the problem has the same lines in the same order as `probabilities`.
             let problem = Problem::new(self.question.under(&circumstances))?;
