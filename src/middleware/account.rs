@@ -226,7 +226,7 @@ impl CallAccount {
         extensions.get::<Self>().cloned()
     }
 
-    /// Runs a call, in which [`CallAccount::current`] is this account.
+    /// Runs a call, in which [`CallAccount::with_current`] finds this account.
     ///
     /// The decoder of messages needs it: tonic gives it nothing but bytes.
     pub fn run<F: Future>(self, call: F) -> impl Future<Output = F::Output> {
