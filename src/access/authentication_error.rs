@@ -23,7 +23,7 @@ pub enum AuthenticationError {
     AlgorithmNotAllowed,
     /// The token has a critical header extension (`crit`) that this server does not support.
     NotUnderstood,
-    /// The token names a key that is not in the JWKS file, or does not say which key signed it.
+    /// The token names a key that is not in the JWKS file, or names none, and the file has no key of its algorithm.
     UnknownKey,
     /// The token's algorithm is not one of its key's algorithms.
     WrongKey,

@@ -9,6 +9,7 @@
 use crate::access::scenario_ids::parse_scenario_ids;
 use crate::access::{AuthenticationError, Caller, CallerRole, CredentialFileError};
 use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use quick_cache::sync::Cache;
@@ -36,6 +37,11 @@ const MAX_TIMESTAMP: f64 = 253_402_300_799.0;
 const MAX_NAME_BYTES: usize = 128;
 /// Number of verified tokens that are cached, because verifying a signature takes longer than an evaluation.
 const CACHED_TOKENS: usize = 4_096;
+/// Number of keys without a name (`kid`) that are kept for one algorithm, and of keys with which a token is tried that
+/// does not name its key.
+///
+/// Two keys suffice to rotate them. Every further key is one more signature that a stranger's token costs.
+const MAX_TRIED_KEYS: usize = 4;
 /// If a file has no usable key, the error lists at most this number of the skipped keys.
 const MAX_LISTED_KEYS: usize = 5;
 /// Sizes, in bits, of the RSA keys with which the library can verify signatures.
@@ -143,14 +149,18 @@ impl Keys {
             }
             let allowed = |algorithm: &Algorithm| rules.algorithms.contains(&JwtAlgorithm(*algorithm));
             let key = match parse_key(value, allowed) {
+                Ok(key) => leave_out_full(key, &keys),
+                Err(why) => Err(why),
+            };
+            let key = match key {
                 Ok(key) => key,
                 Err(why) => {
                     skipped.push(format!("key {place} {why}"));
                     continue;
                 }
             };
-            if let Some(name) = &key.jwk.common.key_id
-                && !names.insert(name.clone())
+            if let Some(name) = key.name()
+                && !names.insert(name.to_owned())
             {
                 return Err(CredentialFileError(format!("key {place} has the same name (`kid`) as an earlier key")));
             }
@@ -194,28 +204,41 @@ impl Keys {
         if header.crit.is_some() {
             return Err(AuthenticationError::NotUnderstood);
         }
-        let key = match &header.kid {
-            Some(name) => self.keys.iter().find(|key| key.jwk.common.key_id.as_ref() == Some(name)),
-            // Without a key name (`kid`), exactly one key must support the algorithm.
-            None => match self.keys.iter().filter(|key| key.algorithms.contains(&header.alg)).collect::<Vec<_>>()[..] {
-                [only] => Some(only),
-                _ => None,
-            },
-        };
-        let key = key.ok_or(AuthenticationError::UnknownKey)?;
-        if !key.algorithms.contains(&header.alg) {
-            return Err(AuthenticationError::WrongKey);
-        }
+        let keys = self.candidates(header.kid.as_deref(), header.alg)?;
         // The library checks the signature only. `check` verifies the claims, because the library would compare them
         // with the system clock instead of `now`.
         let mut validation = Validation::new(header.alg);
         (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
         validation.required_spec_claims.clear();
-        let claims = decode::<Claims>(token, &key.decoding, &validation).map_err(|error| match error.kind() {
-            jsonwebtoken::errors::ErrorKind::InvalidSignature => AuthenticationError::BadSignature,
-            _ => AuthenticationError::Malformed,
-        })?;
-        self.check(claims.claims, now, key)
+        for key in keys {
+            match decode::<Claims>(token, &key.decoding, &validation) {
+                Ok(claims) => return self.check(claims.claims, now, key),
+                Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
+                Err(_) => return Err(AuthenticationError::Malformed),
+            }
+        }
+        Err(AuthenticationError::BadSignature)
+    }
+
+    /// Returns the keys of which one must have signed a token: at least one, and at most [`MAX_TRIED_KEYS`].
+    ///
+    /// A key that the token names is the only one. A token that names no key, or one that no key of the file has, is
+    /// tried with the keys of its algorithm that have no name, which a token cannot name. A token that names no key is
+    /// also tried with the keys that have a name.
+    fn candidates(&self, name: Option<&str>, algorithm: Algorithm) -> Result<Vec<&PublicKey>, AuthenticationError> {
+        if let Some(name) = name
+            && let Some(named) = self.keys.iter().find(|key| key.name() == Some(name))
+        {
+            return match named.algorithms.contains(&algorithm) {
+                true => Ok(vec![named]),
+                false => Err(AuthenticationError::WrongKey),
+            };
+        }
+        let of_algorithm = || self.keys.iter().filter(|key| key.algorithms.contains(&algorithm));
+        let nameless = of_algorithm().filter(|key| key.name().is_none());
+        let named = of_algorithm().filter(|key| key.name().is_some() && name.is_none());
+        let keys: Vec<_> = nameless.chain(named).take(MAX_TRIED_KEYS).collect();
+        if keys.is_empty() { Err(AuthenticationError::UnknownKey) } else { Ok(keys) }
     }
 
     fn check(&self, claims: Claims, now: SystemTime, key: &PublicKey) -> Result<Caller, AuthenticationError> {
@@ -271,6 +294,34 @@ impl Keys {
             }
         }
         self
+    }
+}
+
+impl PublicKey {
+    /// Returns the name (`kid`) by which a token can name the key.
+    fn name(&self) -> Option<&str> {
+        self.jwk.common.key_id.as_deref()
+    }
+}
+
+/// Leaves out the algorithms of a key without a name for which `earlier` has enough such keys, because no token would
+/// be tried with it.
+///
+/// # Errors
+/// If no algorithm is left.
+fn leave_out_full(mut key: PublicKey, earlier: &[PublicKey]) -> Result<PublicKey, String> {
+    if key.name().is_none() {
+        let nameless = |algorithm: &Algorithm| {
+            earlier.iter().filter(|key| key.name().is_none() && key.algorithms.contains(algorithm)).count()
+        };
+        key.algorithms.retain(|algorithm| nameless(algorithm) < MAX_TRIED_KEYS);
+    }
+    match key.algorithms.is_empty() {
+        true => Err(format!(
+            "has no name (`kid`), like {MAX_TRIED_KEYS} earlier keys of its algorithm, which are as many as a token is \
+             tried with; give every key a name"
+        )),
+        false => Ok(key),
     }
 }
 

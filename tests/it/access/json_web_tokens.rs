@@ -145,14 +145,21 @@ fn only_the_algorithm_of_the_key_is_accepted() {
 }
 
 #[test]
-fn a_token_may_omit_the_key_id_only_if_there_is_one_key() {
+fn a_token_that_omits_the_key_id_is_tried_with_the_keys_of_its_algorithm() {
     let now = SystemTime::now();
     let (one, two) = (Signer::new("one", Algorithm::ES256), Signer::new("two", Algorithm::ES256));
     let nameless = Header::new(Algorithm::ES256);
     let alone = keys(&[&one], &["ES256"]);
     assert!(alone.verify(&one.sign_with(&nameless, &claims(now)), now).is_ok());
     let both = keys(&[&one, &two], &["ES256"]);
-    assert_eq!(both.verify(&one.sign_with(&nameless, &claims(now)), now).unwrap_err(), AuthenticationError::UnknownKey);
+    assert!(both.verify(&one.sign_with(&nameless, &claims(now)), now).is_ok());
+    assert!(both.verify(&two.sign_with(&nameless, &claims(now)), now).is_ok());
+    let forged = Signer::new("one", Algorithm::ES256).sign_with(&nameless, &claims(now));
+    assert_eq!(both.verify(&forged, now).unwrap_err(), AuthenticationError::BadSignature);
+    let other = Header::new(Algorithm::EdDSA);
+    let edwards = Signer::new("one", Algorithm::EdDSA).sign_with(&other, &claims(now));
+    let all = Keys::read(&jwks(&[one.jwk(), two.jwk()]), rules(&["ES256", "EdDSA"])).unwrap();
+    assert_eq!(all.verify(&edwards, now).unwrap_err(), AuthenticationError::UnknownKey);
     let unknown = Header { kid: Some("three".to_owned()), ..nameless.clone() };
     assert_eq!(both.verify(&one.sign_with(&unknown, &claims(now)), now).unwrap_err(), AuthenticationError::UnknownKey);
     let other = Header { kid: Some("two".to_owned()), ..nameless.clone() };
@@ -315,4 +322,50 @@ fn invalid_key_files_are_rejected_with_the_reason() {
     for name in ["HS256", "none", "RS1", ""] {
         assert!(name.parse::<detente::access::JwtAlgorithm>().is_err(), "{name}");
     }
+}
+
+/// The public key without its name (`kid`).
+fn without_name(signer: &Signer) -> Value {
+    let mut jwk = signer.jwk();
+    jwk.as_object_mut().unwrap().remove("kid");
+    jwk
+}
+
+#[test]
+fn keys_without_a_name_are_tried_by_algorithm() {
+    let now = SystemTime::now();
+    let signers: Vec<Signer> = (0..6).map(|at| Signer::new(&at.to_string(), Algorithm::ES256)).collect();
+    let nameless = Header::new(Algorithm::ES256);
+    let read = |list: &[Value]| Keys::read(&jwks(list), rules(&["ES256", "RS256"])).unwrap();
+    let verify =
+        |keys: &Keys, signer: &Signer, header: &Header| keys.verify(&signer.sign_with(header, &claims(now)), now);
+    // Two keys without a name, as during a rotation, whether the token names its key or not.
+    let two = read(&[without_name(&signers[0]), without_name(&signers[1])]);
+    for signer in &signers[..2] {
+        assert!(verify(&two, signer, &nameless).is_ok());
+        assert!(two.verify(&signer.sign(&claims(now)), now).is_ok());
+    }
+    assert_eq!(verify(&two, &signers[2], &nameless).unwrap_err(), AuthenticationError::BadSignature);
+    // A name that a key has is the only one that is tried, also beside keys without a name.
+    let mixed = read(&[without_name(&signers[0]), signers[1].jwk()]);
+    let named = Header { kid: Some("1".to_owned()), ..nameless.clone() };
+    assert_eq!(verify(&mixed, &signers[0], &named).unwrap_err(), AuthenticationError::BadSignature);
+    assert!(verify(&mixed, &signers[1], &named).is_ok());
+    // A name that no key has leads to keys without a name only.
+    let unknown = Header { kid: Some("x".to_owned()), ..nameless.clone() };
+    assert!(verify(&mixed, &signers[0], &unknown).is_ok());
+    assert_eq!(verify(&mixed, &signers[1], &unknown).unwrap_err(), AuthenticationError::BadSignature);
+    // A token is tried with four keys. A fifth one without a name could verify nothing, so it is skipped.
+    let five: Vec<Value> = signers[..5].iter().map(without_name).collect();
+    let keys = read(&five);
+    assert!(keys.skipped_keys()[0].starts_with("key 5 has no name"), "{:?}", keys.skipped_keys());
+    assert!(verify(&keys, &signers[3], &nameless).is_ok());
+    assert_eq!(verify(&keys, &signers[4], &nameless).unwrap_err(), AuthenticationError::BadSignature);
+    assert!(read(&five[..4]).skipped_keys().is_empty());
+    // Keys without a name come first, so that keys with a name never keep a token from being tried with them.
+    let mut list: Vec<Value> = signers[..5].iter().map(Signer::jwk).collect();
+    list.push(without_name(&signers[5]));
+    let keys = read(&list);
+    assert!(verify(&keys, &signers[5], &nameless).is_ok() && verify(&keys, &signers[2], &nameless).is_ok());
+    assert_eq!(verify(&keys, &signers[3], &nameless).unwrap_err(), AuthenticationError::BadSignature);
 }
