@@ -1,10 +1,11 @@
 //! TLS: certificates and private keys from PEM texts, and the authorities of client certificates.
 //!
 //! The server validates all files before it uses any of them, at start and at every reload: a key that does not match
-//! the certificate, an expired certificate or a file without a certificate is an error. Open connections keep the
+//! the certificate, a certificate that is not valid now or a file without a certificate is an error. Open connections keep the
 //! configuration with which they opened, unless the authority of the client's certificate is no longer trusted
 //! (`transport::client_certificate`). Must not know where the texts come from.
 
+use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
@@ -54,6 +55,9 @@ pub enum TlsError {
     /// The certificate has expired.
     #[error("the certificate has expired; renew it")]
     Expired,
+    /// The certificate is not valid yet.
+    #[error("the certificate is not valid before {0}; use one that is valid now, or correct the clock of this machine")]
+    NotYetValid(Timestamp),
     /// The private key is not PEM.
     #[error("cannot read the private key: {0}")]
     Key(pem::Error),
@@ -155,8 +159,14 @@ fn read(files: &TlsFiles, before: Option<Arc<ClientAuthorities>>) -> Result<Acti
     let first = certificates.first().ok_or(TlsError::NoCertificate)?;
     let (_, certificate) = X509Certificate::from_der(first).map_err(|_| TlsError::NotX509)?;
     let expires = expiry(&certificate);
-    if expires <= SystemTime::now() {
+    let now = SystemTime::now();
+    if expires <= now {
         return Err(TlsError::Expired);
+    }
+    // A client whose clock is right would refuse the certificate, so the previous one is better.
+    let begins = certificate.validity().not_before.timestamp();
+    if begins > seconds_of(now) {
+        return Err(TlsError::NotYetValid(Timestamp::from_second(begins).unwrap_or(Timestamp::MAX)));
     }
     let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(TlsError::Key)?;
     let clients = files
@@ -180,6 +190,11 @@ fn read(files: &TlsFiles, before: Option<Arc<ClientAuthorities>>) -> Result<Acti
         config.send_tls13_tickets = 0;
     }
     Ok(ActiveTls { config: Arc::new(config), clients, expires })
+}
+
+/// Returns a time in seconds since 1970.
+fn seconds_of(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
 }
 
 /// Returns a certificate's expiry.

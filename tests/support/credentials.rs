@@ -120,10 +120,15 @@ impl Authorities {
 
     /// A certificate for a server on localhost, valid until the given time.
     pub fn server_until(&self, until: SystemTime) -> Identity {
+        self.server_between(until - Duration::from_secs(100_000), until)
+    }
+
+    /// A certificate for a server on localhost, valid between the given times.
+    pub fn server_between(&self, from: SystemTime, until: SystemTime) -> Identity {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::IpAddress("127.0.0.1".parse().unwrap()));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.not_before = (until - Duration::from_secs(100_000)).into();
+        params.not_before = from.into();
         params.not_after = until.into();
         self.sign(params)
     }
@@ -138,7 +143,13 @@ impl Authorities {
 
     /// A certificate for a client, valid until the given time.
     pub fn client_until(&self, name: &str, until: SystemTime) -> Identity {
+        self.client_between(name, until - Duration::from_secs(100_000), until)
+    }
+
+    /// A certificate for a client, valid between the given times.
+    pub fn client_between(&self, name: &str, from: SystemTime, until: SystemTime) -> Identity {
         let mut params = CertificateParams::default();
+        params.not_before = from.into();
         params.not_after = until.into();
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];

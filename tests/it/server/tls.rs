@@ -127,6 +127,15 @@ async fn mutual_tls_requires_a_client_certificate_of_a_trusted_authority() {
     assert!(answers(&server, with(Some(&others.client("desk")))).await.is_err());
     // A server certificate is not accepted from a client.
     assert!(answers(&server, with(Some(&clients.server()))).await.is_err());
+    // A certificate is not accepted outside the time in which it is valid.
+    let now = SystemTime::now();
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+    for (from, until, is_valid) in
+        [(now + minute, now + hour, false), (now - hour, now - minute, false), (now - minute, now + minute, true)]
+    {
+        let identity = clients.client_between("desk", from, until);
+        assert_eq!(answers(&server, with(Some(&identity))).await.is_ok(), is_valid, "{from:?} to {until:?}");
+    }
 }
 
 #[tokio::test]
@@ -251,6 +260,11 @@ fn unusable_files_are_rejected() {
     assert!(matches!(refused(TlsFiles { key: half, ..good.clone() }), TlsError::Key(_)));
     let expired = authority.server_until(SystemTime::now() - Duration::from_secs(10));
     assert!(matches!(refused(files(&expired, None)), TlsError::Expired));
+    let now = SystemTime::now();
+    let until = now + Duration::from_secs(3_600);
+    let early = refused(files(&authority.server_between(now + Duration::from_secs(60), until), None));
+    assert!(matches!(early, TlsError::NotYetValid(_)) && early.to_string().contains("not valid before 20"), "{early}");
+    assert!(Tls::new(&files(&authority.server_between(now - Duration::from_secs(1), until), None)).is_ok());
     assert!(matches!(
         refused(TlsFiles { client_authorities: Some(Vec::new()), ..good.clone() }),
         TlsError::Verifier(_)
