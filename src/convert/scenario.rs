@@ -8,7 +8,7 @@ use crate::convert::red_line::from_evidence;
 use crate::convert::term::{from_answer, from_value};
 use crate::schema::names;
 use crate::schema::proto::v1::{self, domain};
-use crate::serving::StaleFile;
+use crate::serving::{RemovedFile, StaleFile};
 use detente_condition::Domain;
 use detente_core::scenario::Scenario;
 use detente_core::scenario::model::{Input, Preference, Proposal, Ranking, Role, Source};
@@ -178,4 +178,10 @@ pub fn from_stale_file(stale: StaleFile) -> v1::StaleFile {
     let end = (0..=MAX_DIAGNOSTICS_BYTES.min(diagnostics.len())).rev().find(|at| diagnostics.is_char_boundary(*at));
     diagnostics.truncate(end.unwrap_or(0));
     v1::StaleFile { file, since: Some(since.into()), diagnostics }
+}
+
+/// Converts the removed file of a scenario that the server still uses.
+pub fn from_removed_file(removed: RemovedFile) -> v1::RemovedFile {
+    let RemovedFile { file, since, until } = removed;
+    v1::RemovedFile { file, since: Some(since.into()), until: Some(until.into()) }
 }

@@ -39,6 +39,9 @@ pub enum ApiError {
         /// The most similar known name, if one is similar enough.
         nearest: Option<String>,
     },
+    /// The request names no scenario, and the server has no default one that the caller may see.
+    #[error("the server has no default scenario; name a scenario, as `scenarios/{{scenario}}`")]
+    NoDefaultScenario,
     /// The red line does not exist in the scenario.
     #[error("there is no red line `{name}`{}", did_you_mean(nearest.as_deref()))]
     RedLineNotFound {

@@ -132,6 +132,7 @@ impl ApiError {
             Self::ScenarioNotFound { name, nearest } => {
                 facts(Code::NotFound, Reason::ScenarioNotFound).with_name(name, nearest.as_ref())
             }
+            Self::NoDefaultScenario => facts(Code::NotFound, Reason::ScenarioNotFound).with("name", &"(default)"),
             Self::RedLineNotFound { name, nearest } => {
                 facts(Code::NotFound, Reason::RedLineNotFound).with_name(name, nearest.as_ref())
             }

@@ -22,6 +22,11 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 /// Names of the services whose readiness is reported, and the empty name of the server.
 const NAMES: [&str; 3] = ["", RED_LINE_SERVICE, ANALYSIS_SERVICE];
+/// Name under which the health service reports whether calls that name no scenario are answered.
+///
+/// It is apart from the readiness of the server, so that a missing default scenario takes no replica out of service that
+/// can answer calls that name a scenario. Where callers name none, a probe can ask for this name.
+pub const DEFAULT_SCENARIO: &str = "detente.v1.DefaultScenario";
 /// Largest health request, in bytes; a request contains one service name.
 const MAX_REQUEST_BYTES: usize = 4 * 1024;
 /// Maximum number of open `Watch` calls on one listener, over all connections.
@@ -39,6 +44,8 @@ pub struct Readiness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     NotReady,
+    /// Ready for calls that name a scenario; there is no default one.
+    WithoutDefault,
     Ready,
     Draining,
     /// Draining, and connections close: `Watch` calls end.
@@ -46,8 +53,18 @@ enum State {
 }
 
 impl State {
-    fn serving_status(self) -> ServingStatus {
-        if self == State::Ready { ServingStatus::Serving } else { ServingStatus::NotServing }
+    /// Returns the status of a service; that of an unknown one if there is no service of this name.
+    fn serving_status(self, service: &str) -> ServingStatus {
+        let serves = match service {
+            DEFAULT_SCENARIO => self == State::Ready,
+            name if NAMES.contains(&name) => self.is_ready(),
+            _ => return ServingStatus::ServiceUnknown,
+        };
+        if serves { ServingStatus::Serving } else { ServingStatus::NotServing }
+    }
+
+    fn is_ready(self) -> bool {
+        matches!(self, State::WithoutDefault | State::Ready)
     }
 }
 
@@ -61,9 +78,17 @@ impl Default for Readiness {
 impl Readiness {
     /// Sets whether the server is ready for calls; has no effect once the drain has begun.
     pub fn set_ready(&self, is_ready: bool) {
+        self.set(if is_ready { State::Ready } else { State::NotReady });
+    }
+
+    /// Marks the server as ready, but not for calls that name no scenario; has no effect once the drain has begun.
+    pub fn set_ready_without_default(&self) {
+        self.set(State::WithoutDefault);
+    }
+
+    fn set(&self, next: State) {
         self.state.send_if_modified(|state| {
-            let next = if is_ready { State::Ready } else { State::NotReady };
-            let may_change = matches!(state, State::NotReady | State::Ready);
+            let may_change = !matches!(state, State::Draining | State::Closing);
             may_change && std::mem::replace(state, next) != next
         });
     }
@@ -80,7 +105,7 @@ impl Readiness {
 
     /// Whether the server is ready for calls.
     pub fn is_ready(&self) -> bool {
-        *self.state.borrow() == State::Ready
+        self.state.borrow().is_ready()
     }
 
     /// Creates the service that answers `Check` and `Watch` on one listener.
@@ -99,10 +124,12 @@ struct Health {
 #[tonic::async_trait]
 impl HealthApi for Health {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
-        if !is_known(&request) {
-            return Err(Status::not_found("unknown service; name a service of `detente.v1`, or none for the server"));
+        match self.state.borrow().serving_status(&request.get_ref().service) {
+            ServingStatus::ServiceUnknown => {
+                Err(Status::not_found("unknown service; name a service of `detente.v1`, or none for the server"))
+            }
+            status => Ok(Response::new(answer(status))),
         }
-        Ok(Response::new(answer(self.state.borrow().serving_status())))
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
@@ -114,7 +141,7 @@ impl HealthApi for Health {
         let of_all = of_all.map_err(|_| ApiError::TooManyWatches { limit: MAX_ALL_WATCHES })?;
         let watch = Watch {
             state: self.state.subscribe(),
-            is_known: is_known(&request),
+            service: request.into_inner().service,
             sent: None,
             connection: connection.unwrap_or_default(),
             _permits: (permit, of_all),
@@ -126,10 +153,6 @@ impl HealthApi for Health {
     }
 }
 
-fn is_known(request: &Request<HealthCheckRequest>) -> bool {
-    NAMES.contains(&request.get_ref().service.as_str())
-}
-
 fn answer(status: ServingStatus) -> HealthCheckResponse {
     HealthCheckResponse { status: status.into() }
 }
@@ -137,7 +160,7 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
 /// An open `Watch` call.
 struct Watch {
     state: watch::Receiver<State>,
-    is_known: bool,
+    service: String,
     sent: Option<ServingStatus>,
     connection: StreamLimit,
     _permits: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
@@ -151,7 +174,7 @@ impl Watch {
             if state == State::Closing {
                 return None;
             }
-            let status = if self.is_known { state.serving_status() } else { ServingStatus::ServiceUnknown };
+            let status = state.serving_status(&self.service);
             if self.sent.replace(status) != Some(status) {
                 return Some(status);
             }

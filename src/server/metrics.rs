@@ -5,7 +5,7 @@
 use crate::middleware::call_limits::CallCounts;
 use crate::server::Gates;
 use crate::services::{AnalysisThreads, Record};
-use crate::serving::{AnalysisCounts, Cache, CacheCounts, DecisionLog, Reloads, Store};
+use crate::serving::{AnalysisCounts, Cache, CacheCounts, DecisionLog, DefaultState, Reloads, Store};
 use crate::telemetry::{Labels, Metrics, Sample, register_process};
 use crate::transport::tls::Tls;
 use std::sync::Arc;
@@ -38,6 +38,7 @@ pub(crate) fn register(
     }
     register_analyses(metrics, threads);
     register_scenarios(metrics, store);
+    register_default_scenario(metrics, store);
     if let Some(decisions) = record.decisions.clone() {
         register_decisions(metrics, decisions);
     }
@@ -141,6 +142,20 @@ fn register_scenarios(metrics: &Metrics, store: &Arc<Store>) {
     });
 }
 
+fn register_default_scenario(metrics: &Metrics, store: &Arc<Store>) {
+    let held = store.clone();
+    let description = "State of the default scenario: 1 for its current state, 0 for the others";
+    metrics.gauge("detente_default_scenario", description, move || {
+        let now = held.default_state();
+        let states =
+            [("served", DefaultState::Served), ("kept", DefaultState::Kept), ("missing", DefaultState::Missing)];
+        labelled("state", states.map(|(name, state)| (name, u64::from(state == now))))
+    });
+    let held = store.clone();
+    let description = "Changes of the default scenario because scenarios were added or removed";
+    metrics.counter("detente_default_scenario_changes", description, move || unlabelled(held.default_changes()));
+}
+
 fn register_decisions(metrics: &Metrics, decisions: DecisionLog) {
     metrics.counter("detente_decisions", "Evaluations offered to the decision log, by outcome", move || {
         let counts = decisions.counts();
@@ -168,10 +183,11 @@ pub(crate) fn register_reloads(metrics: &Metrics, reloads: &Reloads) {
     let all = reloads.clone();
     metrics.counter(
         "detente_reloads",
-        "Reloads that changed something or failed, by file kind and outcome",
+        "Reloads that changed something, failed or took too long, by file kind and outcome",
         move || {
             let counts = all.counts().into_iter().flat_map(|(what, counts)| {
-                [("changed", counts.changed), ("failed", counts.failed)].map(|(outcome, count)| {
+                let outcomes = [("changed", counts.changed), ("failed", counts.failed), ("overdue", counts.overdue)];
+                outcomes.map(|(outcome, count)| {
                     (vec![("what", what.to_owned()), ("outcome", outcome.to_owned())], count as f64)
                 })
             });
@@ -182,5 +198,15 @@ pub(crate) fn register_reloads(metrics: &Metrics, reloads: &Reloads) {
     let description = "Files that cannot be used in their current state; their last valid content stays in use";
     metrics.gauge("detente_faulty_files", description, move || {
         labelled("what", all.counts().into_iter().map(|(what, counts)| (what, counts.faulty)))
+    });
+    let all = reloads.clone();
+    let description = "When the last reload ended, by file kind, in seconds since 1970";
+    metrics.gauge("detente_reload_completed_timestamp_seconds", description, move || {
+        labelled("what", all.counts().into_iter().map(|(what, counts)| (what, counts.completed)))
+    });
+    let all = reloads.clone();
+    let description = "When the current reload began, by file kind, in seconds since 1970; 0 if none is running";
+    metrics.gauge("detente_reload_running_since_timestamp_seconds", description, move || {
+        labelled("what", all.counts().into_iter().map(|(what, counts)| (what, counts.running_since)))
     });
 }

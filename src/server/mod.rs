@@ -22,10 +22,11 @@ use crate::middleware::account::CallBounds;
 use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::callers::Callers;
 use crate::services::{AnalysisThreads, Analyst, Record, RedLines, Streams};
-use crate::serving::{Cache, CacheCounts, DecisionLog, Reloads, Store, Watch};
+use crate::serving::{Cache, CacheCounts, DecisionLog, DefaultState, ReloadTrigger, Reloader, Reloads, Store};
 use crate::shutdown::DrainOutcome;
 use crate::telemetry::{Metrics, MetricsError};
 use crate::transport::tls::Tls;
+use futures_util::future::join_all;
 use health::Readiness;
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -68,7 +69,7 @@ pub struct Server {
     authority: Arc<Authority>,
     decisions: Option<DecisionLog>,
     metrics: Option<Metrics>,
-    reloads: Option<(Reloads, Watch)>,
+    reloads: Option<(Reloads, Vec<Reloader>)>,
 }
 
 impl Server {
@@ -117,15 +118,16 @@ impl Server {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// Reloads files whenever `watch` reports that they may have changed.
+    /// Reloads files with `reloaders`, and shows the counts of `reloads` as metrics.
     #[must_use]
-    pub fn with_reloads(self, reloads: Reloads, watch: Watch) -> Self {
-        Self { reloads: Some((reloads, watch)), ..self }
+    pub fn with_reloads(self, reloads: Reloads, reloaders: Vec<Reloader>) -> Self {
+        Self { reloads: Some((reloads, reloaders)), ..self }
     }
 
     /// Serves until `stop` completes, then drains.
     ///
-    /// Health reports NOT_SERVING until the accept loop runs, and whenever no scenario is loaded.
+    /// Health reports NOT_SERVING until the accept loop runs, and whenever no scenario is loaded. For the default
+    /// scenario, it reports NOT_SERVING whenever that scenario is not loaded.
     ///
     /// # Errors
     /// If the metrics cannot be set up.
@@ -167,13 +169,14 @@ impl Server {
         if let Some((reloads, _)) = &reloads {
             metrics::register_reloads(&metrics, reloads);
         }
-        readiness.set_ready(!store.is_empty());
+        let reloaders = reloads.map_or_else(Vec::new, |(_, reloaders)| reloaders);
+        update_readiness(&readiness, &store);
         let closing = CancellationToken::new();
         let (draining, half) = (ending.clone(), settings.drain.timeout / 2);
         let drained = tokio::select! {
             drained = serve_routes(listener, routes, readiness.clone(), settings, gates, ending, stop) => drained,
             never = stop_analyses(draining, half, &threads) => match never {},
-            never = reload_files(reloads, &readiness, &store) => match never {},
+            never = reload_files(reloaders, &readiness, &store) => match never {},
             never = prune(&callers) => match never {},
             never = serve_admin(admin, &readiness, &metrics, closing.clone()) => match never {},
         };
@@ -195,14 +198,25 @@ async fn stop_analyses(draining: CancellationToken, half: Duration, threads: &An
     pending().await
 }
 
-/// Reloads files that have changed, and updates the readiness.
-async fn reload_files(reloads: Option<(Reloads, Watch)>, readiness: &Readiness, store: &Store) -> Infallible {
-    let Some((reloads, mut watch)) = reloads else { return pending().await };
-    // Files may have changed before the watch began.
-    reloads.reload_in_background().await;
-    loop {
-        reloads.reload_on_change(&mut watch).await;
-        readiness.set_ready(!store.is_empty());
+/// Reloads files that have changed, each kind independently of the others, and updates the readiness.
+async fn reload_files(reloaders: Vec<Reloader>, readiness: &Readiness, store: &Store) -> Infallible {
+    let each = reloaders.into_iter().map(|mut reloader| async move {
+        // Files may have changed before the watch began.
+        reloader.reload(ReloadTrigger::Start).await;
+        loop {
+            update_readiness(readiness, store);
+            reloader.reload_on_change().await;
+        }
+    });
+    join_all(each).await;
+    pending().await
+}
+
+/// Reports whether the server can answer calls, and whether it can answer those that name no scenario.
+fn update_readiness(readiness: &Readiness, store: &Store) {
+    match store.default_state() {
+        DefaultState::Missing if !store.is_empty() => readiness.set_ready_without_default(),
+        _ => readiness.set_ready(!store.is_empty()),
     }
 }
 

@@ -26,7 +26,7 @@ impl RedLines {
 
     /// Returns one scenario with its parties, issues and other parts.
     ///
-    /// If its file cannot be used in its current state, the answer also has the diagnostics.
+    /// If its file cannot be used in its current state, or was removed, the answer also says so.
     ///
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.
@@ -40,8 +40,13 @@ impl RedLines {
         {
             stale.diagnostics = "the file cannot be used; see the server log".to_owned();
         }
+        let removed = self.shared.store.removed(compiled.scenario().id.as_str());
         let scenario = convert_scenario::from_scenario(compiled.scenario(), self.is_default(&compiled));
-        bounded(v1::Scenario { stale_file: stale.map(convert_scenario::from_stale_file), ..scenario })
+        bounded(v1::Scenario {
+            stale_file: stale.map(convert_scenario::from_stale_file),
+            removed_file: removed.map(convert_scenario::from_removed_file),
+            ..scenario
+        })
     }
 
     /// Returns one reference proposal, which is a proposal that the scenario contains.

@@ -106,7 +106,7 @@ impl RedLines {
         match name {
             "" => {
                 let default = self.shared.store.default_id().filter(|id| self.may_see(id.as_str()));
-                default.ok_or_else(|| self.scenario_not_found(""))
+                default.ok_or(ApiError::NoDefaultScenario)
             }
             name => names::parse_scenario(name)
                 .map(ScenarioId::new)
@@ -141,7 +141,7 @@ impl RedLines {
         let held = self.visible();
         let known = held.iter().map(|compiled| compiled.scenario().id.as_str());
         ApiError::ScenarioNotFound {
-            name: if id.is_empty() { "(default)".to_owned() } else { names::scenario(&ScenarioId::new(quoted(id))) },
+            name: names::scenario(&ScenarioId::new(quoted(id))),
             nearest: nearest(id, known).map(|nearest| names::scenario(&ScenarioId::new(nearest))),
         }
     }

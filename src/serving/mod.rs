@@ -27,15 +27,15 @@ pub use decisions::{
     DecisionCounts, DecisionLog, DecisionSettings, DecisionTarget, FIELDS as DECISION_FIELDS, MAX_HELD_BYTES,
     MAX_LINE_BYTES, Mask, MaskError, Outline, RequestPath,
 };
-pub use reload::{FileFault, Reload, ReloadCounts, ReloadOutcome, Reloads};
-pub use scenario_files::{LoadError, ScenarioFiles, ScenarioLocation};
+pub use reload::{FileFault, MAX_RELOAD_TIME, Reload, ReloadCounts, ReloadOutcome, Reloader, Reloads};
+pub use scenario_files::{DEFAULT_RETENTION, LoadError, ScenarioFiles, ScenarioLocation};
 pub use settled::{ContentHash, Reading, SettleTime, read_settled};
 pub use store::{
-    DefaultScenario, DuplicateScenarioError, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeldError, StaleFile, Store,
-    list_revision,
+    DefaultScenario, DefaultState, DuplicateScenarioError, MAX_PAST_BYTES, MAX_PAST_REVISIONS, NotHeldError,
+    RemovedFile, StaleFile, Store, list_revision,
 };
 pub use turns::TurnKey;
-pub use watch::{Watch, WatchError, folder_of};
+pub use watch::{ReloadTrigger, Watch, WatchError, folder_of};
 pub use workers::{Workers, WorkersError};
 
 #[cfg(test)]

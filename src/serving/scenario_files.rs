@@ -1,22 +1,25 @@
 //! Scenario files: loads and reloads them, and puts their scenarios into the store.
 //!
 //! A fault in one file does not affect the other files. While a file cannot be used, its last valid scenario stays in
-//! the store. If a file is removed from a folder, its scenario is removed, too. If two usable files contain the same
+//! the store. If a file is removed from a folder, its scenario is removed, too; only the default scenario that a setting
+//! names stays for a time, because a removed default usually is a mistake. If two usable files contain the same
 //! scenario, the one whose path sorts first is used. Replicas with the same files, all of them usable, therefore have
 //! the same revisions (versions of scenarios), whatever they loaded before. Must not know which callers use scenarios.
 use crate::locks::lock;
 use crate::serving::reload::{FileFault, Reload, ReloadOutcome};
 use crate::serving::settled::{ContentHash, Reading, SettleTime, read_settled};
 use crate::serving::source::{self, SourceError};
-use crate::serving::{DefaultScenario, StaleFile, Store};
+use crate::serving::watch::ReloadTrigger;
+use crate::serving::{DefaultScenario, RemovedFile, StaleFile, Store};
 use detente_core::engine::Compiled;
 use detente_core::scenario::ids::ScenarioId;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fs, io};
 use thiserror::Error;
 
@@ -26,6 +29,12 @@ const MAX_FILES: usize = 1_000;
 const SETTLE_TIME: SettleTime = SettleTime { pause: Duration::from_millis(100), readings: 20 };
 /// Pause before the folder is listed once more, if a file that was in it is missing.
 const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest time for which the default scenario answers requests after its file was removed.
+///
+/// A mistake in a deployment then breaks no caller that names no scenario, and a day is enough for someone to see the
+/// alert. It is not longer, because what was removed on purpose must not be served for ever. SIGHUP ends it at once.
+pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The location of scenario files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +72,6 @@ pub enum LoadError {
         /// Id of the scenario.
         id: ScenarioId,
     },
-    /// No file contains the default scenario.
-    #[error("no scenario file contains the default scenario `{0}`")]
-    NoDefault(ScenarioId),
 }
 
 /// The scenario files, and the store of their scenarios.
@@ -74,6 +80,9 @@ pub struct ScenarioFiles {
     location: ScenarioLocation,
     store: Arc<Store>,
     states: Mutex<BTreeMap<PathBuf, FileState>>,
+    /// When the default scenario was found to be without a file; `None` while it has one, or is not served.
+    default_kept_since: Mutex<Option<Instant>>,
+    default_retention: Duration,
 }
 
 /// The state of one file at its last reading.
@@ -91,7 +100,8 @@ impl ScenarioFiles {
     /// Loads the files.
     ///
     /// `default` is the id of the scenario that answers requests that name none. If it is `None`, the scenario of the
-    /// first file answers them if files are listed; in a folder, the scenario whose id sorts first does.
+    /// first file answers them if files are listed; in a folder, the scenario whose id sorts first does. If no file
+    /// contains the scenario `default`, these requests are refused until one does; the other scenarios are served.
     ///
     /// # Errors
     /// If any file cannot be used, because a server starts only with all of its scenarios.
@@ -121,7 +131,6 @@ impl ScenarioFiles {
             id: duplicate.id,
         })?;
         match (default, &location) {
-            (Some(id), _) if store.get(id.as_str()).is_none() => return Err(LoadError::NoDefault(id)),
             (Some(id), _) => store.set_default(DefaultScenario::Named(id)),
             (None, ScenarioLocation::Folder(_)) => store.set_default(DefaultScenario::FirstById),
             (None, ScenarioLocation::Files(_)) => {}
@@ -130,7 +139,19 @@ impl ScenarioFiles {
             let held = store.get(id.as_str())?;
             Some((path, FileState { hash: Some(hash), now: Ok(held.clone()), good: Some(held) }))
         });
-        Ok(Self { states: Mutex::new(states.collect()), location, store: Arc::new(store) })
+        Ok(Self {
+            states: Mutex::new(states.collect()),
+            location,
+            store: Arc::new(store),
+            default_kept_since: Mutex::default(),
+            default_retention: DEFAULT_RETENTION,
+        })
+    }
+
+    /// Replaces the time for which the default scenario is kept without a file, [`DEFAULT_RETENTION`] by default.
+    #[must_use]
+    pub fn with_default_retention(self, default_retention: Duration) -> Self {
+        Self { default_retention, ..self }
     }
 
     /// Returns the store of the loaded scenarios.
@@ -139,9 +160,10 @@ impl ScenarioFiles {
     }
 
     /// Reads all files again, and puts the usable scenarios into the store.
-    fn reload_all(&self) -> ReloadOutcome {
+    fn reload_all(&self, trigger: ReloadTrigger) -> ReloadOutcome {
         let mut outcome = ReloadOutcome::default();
         let mut states = lock(&self.states);
+        let default_file = self.file_of_default(&states);
         let is_complete = |found: &Vec<PathBuf>| states.keys().all(|path| found.contains(path));
         let found = paths(&self.location).and_then(|found| match is_complete(&found) {
             true => Ok(found),
@@ -183,44 +205,86 @@ impl ScenarioFiles {
             let good = now.as_ref().ok().cloned().or(good);
             states.insert(path, FileState { hash, now, good });
         }
-        self.serve(&states, &mut outcome);
+        let default = self.store.default_id();
+        let served = claimed(&states, &mut outcome);
+        self.remove_others(&served, trigger, &default_file, &mut outcome);
+        self.serve(&states, served, &mut outcome);
+        self.report_change_of_default(default, &mut outcome);
         outcome
     }
 
-    /// Puts the last valid scenario of each file into the store, and removes the scenarios without a file.
-    fn serve(&self, states: &BTreeMap<PathBuf, FileState>, outcome: &mut ReloadOutcome) {
-        let mut served: BTreeMap<&ScenarioId, (&PathBuf, &Arc<Compiled>)> = BTreeMap::new();
+    /// Removes the scenarios that no file contains from the store, unless the default scenario is kept.
+    fn remove_others(&self, served: &Claims<'_>, trigger: ReloadTrigger, file: &str, outcome: &mut ReloadOutcome) {
+        for held in self.store.list() {
+            let id = &held.scenario().id;
+            if served.contains_key(id) || self.keeps_default(id, trigger, file, outcome) {
+                continue;
+            }
+            self.store.remove(id);
+            outcome.changed.push(format!("scenarios/{id} is no longer served because its file was removed"));
+        }
+    }
+
+    /// Whether a scenario without a file stays in the store, because a setting names it as the default scenario.
+    fn keeps_default(&self, id: &ScenarioId, trigger: ReloadTrigger, file: &str, outcome: &mut ReloadOutcome) -> bool {
+        if self.store.named_default().as_ref() != Some(id) {
+            return false;
+        }
+        let mut kept_since = lock(&self.default_kept_since);
+        let time = kept_since.map_or(Duration::ZERO, |since| since.elapsed());
+        if trigger == ReloadTrigger::Hangup || time >= self.default_retention {
+            *kept_since = None;
+            outcome.warnings.push(format!(
+                "the default scenario scenarios/{id} is no longer served, because its file was removed: calls that \
+                 name no scenario are refused; put the file back, or name another scenario with --default-scenario"
+            ));
+            return false;
+        }
+        if kept_since.is_none() {
+            *kept_since = Some(Instant::now());
+            let since = SystemTime::now();
+            let until = since.checked_add(self.default_retention).unwrap_or(since);
+            let seconds = until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+            let end = Timestamp::from_second(seconds.cast_signed()).unwrap_or(Timestamp::MAX);
+            self.store.set_stale(id, None);
+            self.store.set_removed(id, Some(RemovedFile { file: file.to_owned(), since, until }));
+            outcome.warnings.push(format!(
+                "no file contains the default scenario scenarios/{id} any more: its last content is served until \
+                 {end}, or until SIGHUP; put the file back, or name another scenario with --default-scenario"
+            ));
+        }
+        true
+    }
+
+    /// Reports that another scenario is the default because scenarios were added or removed, not because of a setting.
+    fn report_change_of_default(&self, before: Option<ScenarioId>, outcome: &mut ReloadOutcome) {
+        let now = self.store.default_id();
+        if self.store.named_default().is_some() || now == before {
+            return;
+        }
+        self.store.count_default_change();
+        let name = |id: Option<ScenarioId>| id.map_or_else(|| "none".to_owned(), |id| format!("scenarios/{id}"));
+        outcome.warnings.push(format!(
+            "the default scenario is now {}, previously {}: calls that name no scenario are answered from another \
+             one; to prevent this, name the default scenario with --default-scenario",
+            name(now),
+            name(before)
+        ));
+    }
+
+    /// Returns the name of the file that contains the default scenario.
+    fn file_of_default(&self, states: &BTreeMap<PathBuf, FileState>) -> String {
+        let default = self.store.named_default();
+        let of_default = |state: &FileState| state.good.as_ref().map(|good| &good.scenario().id) == default.as_ref();
+        let found = default.is_some().then(|| states.iter().find(|(_, state)| of_default(state))).flatten();
+        found.map_or_else(String::new, |(path, _)| file_name(path))
+    }
+
+    /// Puts the last valid scenario of each file into the store.
+    fn serve(&self, states: &BTreeMap<PathBuf, FileState>, served: Claims<'_>, outcome: &mut ReloadOutcome) {
         let is_served = |compiled: &Arc<Compiled>| {
             self.store.get(compiled.scenario().id.as_str()).is_some_and(|held| Arc::ptr_eq(&held, compiled))
         };
-        let mut claims: Vec<_> =
-            states.iter().filter_map(|(path, state)| Some((path, state.good.as_ref()?, state.now.is_err()))).collect();
-        // Sort files that are usable now before the others, and then by path. Every replica then chooses the same one
-        // of two usable files with the same scenario.
-        claims.sort_by_key(|(path, _, is_stale)| (*is_stale, *path));
-        for (path, compiled, is_stale) in claims {
-            let id = &compiled.scenario().id;
-            match served.get(id) {
-                None => drop(served.insert(id, (path, compiled))),
-                // This file cannot be used now, and another one provides its scenario. That is not a duplicate; the
-                // fault of this file is reported below.
-                Some(_) if is_stale => {}
-                Some((other, _)) => outcome.faults.push(FileFault {
-                    file: path.display().to_string(),
-                    message: format!(
-                        "the file contains the scenario `{id}`, and so does {}; remove one of them",
-                        other.display()
-                    ),
-                }),
-            }
-        }
-        for held in self.store.list() {
-            let id = &held.scenario().id;
-            if !served.contains_key(id) {
-                self.store.remove(id);
-                outcome.changed.push(format!("scenarios/{id} is no longer served because its file was removed"));
-            }
-        }
         for (id, (path, compiled)) in served {
             if !is_served(compiled) {
                 let before = self.store.get(id.as_str()).map(|held| held.scenario().revision.to_string());
@@ -233,6 +297,11 @@ impl ScenarioFiles {
                     None => outcome.changed.push(format!("scenarios/{id}: revision {revision}, new")),
                 }
                 self.store.put_shared(compiled.clone());
+            }
+            if self.store.removed(id.as_str()).is_some() {
+                *lock(&self.default_kept_since) = None;
+                self.store.set_removed(id, None);
+                outcome.changed.push(format!("a file contains scenarios/{id} again, the default scenario"));
             }
             let fault = states.get(path).and_then(|state| state.now.as_ref().err());
             let since = self.store.stale(id.as_str()).map_or_else(SystemTime::now, |stale| stale.since);
@@ -268,9 +337,44 @@ impl Reload for ScenarioFiles {
         }
     }
 
-    fn reload(&self) -> ReloadOutcome {
-        self.reload_all()
+    fn reload(&self, trigger: ReloadTrigger) -> ReloadOutcome {
+        self.reload_all(trigger)
     }
+
+    fn reload_within(&self) -> Option<Duration> {
+        let since = *lock(&self.default_kept_since);
+        since.map(|since| self.default_retention.saturating_sub(since.elapsed()))
+    }
+}
+
+/// The scenarios to serve, each with its file.
+type Claims<'a> = BTreeMap<&'a ScenarioId, (&'a PathBuf, &'a Arc<Compiled>)>;
+
+/// Returns the last valid scenario of each file. If two files contain the same scenario, reports one of them.
+fn claimed<'a>(states: &'a BTreeMap<PathBuf, FileState>, outcome: &mut ReloadOutcome) -> Claims<'a> {
+    let mut served = Claims::new();
+    let mut claims: Vec<_> =
+        states.iter().filter_map(|(path, state)| Some((path, state.good.as_ref()?, state.now.is_err()))).collect();
+    // Sort files that are usable now before the others, and then by path. Every replica then chooses the same one
+    // of two usable files with the same scenario.
+    claims.sort_by_key(|(path, _, is_stale)| (*is_stale, *path));
+    for (path, compiled, is_stale) in claims {
+        let id = &compiled.scenario().id;
+        match served.get(id) {
+            None => drop(served.insert(id, (path, compiled))),
+            // This file cannot be used now, and another one provides its scenario. That is not a duplicate; the
+            // fault of this file is reported below.
+            Some(_) if is_stale => {}
+            Some((other, _)) => outcome.faults.push(FileFault {
+                file: path.display().to_string(),
+                message: format!(
+                    "the file contains the scenario `{id}`, and so does {}; remove one of them",
+                    other.display()
+                ),
+            }),
+        }
+    }
+    served
 }
 
 /// Returns a file's name without its path, which callers of the service must not see.

@@ -10,6 +10,7 @@ use detente_core::engine::Compiled;
 use detente_core::scenario::ids::ScenarioId;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::SystemTime;
 use thiserror::Error;
@@ -61,6 +62,28 @@ pub struct StaleFile {
     pub diagnostics: String,
 }
 
+/// The file of the default scenario, after its removal. The scenario's last content answers requests until `until`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedFile {
+    /// Name of the file, without its path.
+    pub file: String,
+    /// When the server noticed that no file contains the scenario.
+    pub since: SystemTime,
+    /// When the scenario is removed, unless a file contains it by then.
+    pub until: SystemTime,
+}
+
+/// Whether the default scenario answers requests that name none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultState {
+    /// It answers them.
+    Served,
+    /// It answers them from its last content, because no file contains it any more.
+    Kept,
+    /// It is not loaded, so these requests are refused.
+    Missing,
+}
+
 /// The compiled scenarios.
 ///
 /// A reader waits for a writer only while an entry is swapped. A compiled scenario never changes, so a reader can keep
@@ -74,6 +97,9 @@ pub struct Store {
     default: RwLock<DefaultScenario>,
     /// The files that cannot be used now, each by the id of the scenario that it last contained.
     stale: RwLock<BTreeMap<ScenarioId, StaleFile>>,
+    /// The default scenario that no file contains any more.
+    removed: RwLock<Option<(ScenarioId, RemovedFile)>>,
+    default_changes: AtomicU64,
     max_past_bytes: usize,
 }
 
@@ -94,7 +120,15 @@ impl Store {
                 return Err(DuplicateScenarioError { id });
             }
         }
-        Ok(Self { current, past: Mutex::default(), default, stale: RwLock::default(), max_past_bytes: MAX_PAST_BYTES })
+        Ok(Self {
+            current,
+            past: Mutex::default(),
+            default,
+            stale: RwLock::default(),
+            removed: RwLock::default(),
+            default_changes: AtomicU64::default(),
+            max_past_bytes: MAX_PAST_BYTES,
+        })
     }
 
     /// Replaces the memory limit of past revisions, [`MAX_PAST_BYTES`] by default.
@@ -148,6 +182,7 @@ impl Store {
         past.retain(|kept| kept.scenario().id != *id);
         drop(past);
         self.set_stale(id, None);
+        self.set_removed(id, None);
     }
 
     /// Records that the file of a scenario cannot be used now, or that it can be used again (`None`).
@@ -164,6 +199,21 @@ impl Store {
         locks::read(&self.stale).get(id).cloned()
     }
 
+    /// Records that no file contains the default scenario any more, or that one does again (`None`).
+    pub fn set_removed(&self, id: &ScenarioId, removed: Option<RemovedFile>) {
+        let mut held = locks::write(&self.removed);
+        match removed {
+            Some(removed) => *held = Some((id.clone(), removed)),
+            None if held.as_ref().is_some_and(|(held, _)| held == id) => *held = None,
+            None => {}
+        }
+    }
+
+    /// Returns the removed file of the scenario with this id, if the scenario still answers requests without it.
+    pub fn removed(&self, id: &str) -> Option<RemovedFile> {
+        locks::read(&self.removed).as_ref().filter(|(held, _)| held.as_str() == id).map(|(_, removed)| removed.clone())
+    }
+
     /// Sets which scenario answers requests that name none.
     pub fn set_default(&self, default: DefaultScenario) {
         *locks::write(&self.default) = default;
@@ -175,6 +225,33 @@ impl Store {
             DefaultScenario::Named(id) => self.current.contains_key(id).then(|| id.clone()),
             DefaultScenario::FirstById => self.current.iter().map(|held| held.key().clone()).min(),
         }
+    }
+
+    /// Returns the id of the scenario that a setting names as the default, whether it is loaded or not.
+    pub fn named_default(&self) -> Option<ScenarioId> {
+        match &*locks::read(&self.default) {
+            DefaultScenario::Named(id) => Some(id.clone()),
+            DefaultScenario::FirstById => None,
+        }
+    }
+
+    /// Returns whether the default scenario answers requests.
+    pub fn default_state(&self) -> DefaultState {
+        match self.default_id() {
+            None => DefaultState::Missing,
+            Some(id) if self.removed(id.as_str()).is_some() => DefaultState::Kept,
+            Some(_) => DefaultState::Served,
+        }
+    }
+
+    /// Counts a change of the default scenario that no setting made.
+    pub(super) fn count_default_change(&self) {
+        self.default_changes.fetch_add(1, Relaxed);
+    }
+
+    /// Returns how often another scenario became the default because scenarios were added or removed.
+    pub fn default_changes(&self) -> u64 {
+        self.default_changes.load(Relaxed)
     }
 
     /// Whether the store has no scenario.

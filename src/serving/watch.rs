@@ -4,12 +4,13 @@
 //! another place or on a network file system, so all files are also re-read at an interval. Must not know what the
 //! files contain.
 
+use crate::locks::lock;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, recommended_watcher};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf, absolute};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,16 +34,38 @@ pub enum WatchError {
     Signal(#[from] io::Error),
 }
 
-/// Reports when files may have changed.
+/// Why files are read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadTrigger {
+    /// The server has just started to watch: files may have changed after it read them for the first time.
+    Start,
+    /// The operating system reported a change.
+    FileEvent,
+    /// The interval, or the time that the files themselves ask for, has passed.
+    Timer,
+    /// An operator sent SIGHUP.
+    Hangup,
+}
+
+/// Reports when the files of one kind may have changed.
+///
+/// Each kind has a watch of its own, so that a file system that hangs holds up only the files on it. A watch takes one
+/// inotify instance and one thread.
 #[derive(Debug)]
 pub struct Watch {
     file_event: Arc<Notify>,
     hangup: Signal,
     /// Interval at which files are re-read; `None` for never.
     interval: Option<Duration>,
-    folders: BTreeSet<PathBuf>,
+    folders: WatchedFolders,
+}
+
+/// The folders of a [`Watch`]. Clones share the watcher.
+#[derive(Clone, Debug)]
+pub(super) struct WatchedFolders {
+    folders: Arc<BTreeSet<PathBuf>>,
     // Dropping the watcher ends the file events.
-    watcher: Option<RecommendedWatcher>,
+    watcher: Arc<Mutex<Option<RecommendedWatcher>>>,
 }
 
 impl Watch {
@@ -56,40 +79,60 @@ impl Watch {
         let hangup = signal(SignalKind::hangup())?;
         let file_event = Arc::new(Notify::new());
         // The operating system reports absolute paths.
-        let folders = &folders.iter().map(absolute).collect::<Result<BTreeSet<_>, _>>()?;
+        let folders = folders.iter().map(absolute).collect::<Result<BTreeSet<_>, _>>()?;
         let watcher = watcher(folders.clone(), file_event.clone()).inspect_err(|error| {
             let every = interval
                 .map_or_else(|| "on SIGHUP only".to_owned(), |interval| format!("every {}", duration_text(interval)));
             warn!(target: LOG_TARGET, %error, "no file events: re-reading files {every}");
         });
-        Ok(Self { file_event, hangup, interval, folders: folders.clone(), watcher: watcher.ok() })
+        let folders = WatchedFolders { folders: Arc::new(folders), watcher: Arc::new(Mutex::new(watcher.ok())) };
+        Ok(Self { file_event, hangup, interval, folders })
     }
 
-    /// Waits until files may have changed.
-    pub async fn next(&mut self) {
+    /// Waits until files may have changed, but for at most `limit`, and returns the reason to read them again.
+    pub async fn next(&mut self, limit: Option<Duration>) -> ReloadTrigger {
+        let longest = self.interval.into_iter().chain(limit).min();
         let clock = async {
-            match self.interval {
-                Some(interval) => sleep(interval).await,
+            match longest {
+                Some(longest) => sleep(longest).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = clock => debug!(target: LOG_TARGET, "re-reading files (interval elapsed)"),
-            _ = self.hangup.recv() => debug!(target: LOG_TARGET, "re-reading files (SIGHUP)"),
+            () = clock => {
+                debug!(target: LOG_TARGET, "re-reading files (interval elapsed)");
+                ReloadTrigger::Timer
+            }
+            _ = self.hangup.recv() => {
+                debug!(target: LOG_TARGET, "re-reading files (SIGHUP)");
+                ReloadTrigger::Hangup
+            }
             () = self.file_event.notified() => {
                 let until = Instant::now() + MAX_WAIT;
                 while Instant::now() < until && timeout(QUIET_TIME, self.file_event.notified()).await.is_ok() {}
                 debug!(target: LOG_TARGET, "re-reading files (file event)");
+                ReloadTrigger::FileEvent
             }
         }
-        // Watch the folders again, because the operating system would continue to watch a folder that has been replaced
-        // by another one of the same name. Do so before the files are read, so that no later change is missed.
-        if let Some(watcher) = &mut self.watcher {
-            for folder in &self.folders {
-                let _ = watcher.unwatch(folder);
-                if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-                    debug!(target: LOG_TARGET, %error, folder = %folder.display(), "cannot watch the folder again");
-                }
+    }
+
+    pub(super) fn folders(&self) -> WatchedFolders {
+        self.folders.clone()
+    }
+}
+
+impl WatchedFolders {
+    /// Watches the folders again. May block as long as their file systems do.
+    ///
+    /// The operating system would continue to watch a folder that has been replaced by another one of the same name. To
+    /// miss no change, call this before the files are read.
+    pub(super) fn watch_again(&self) {
+        let mut watcher = lock(&self.watcher);
+        let Some(watcher) = &mut *watcher else { return };
+        for folder in self.folders.iter() {
+            let _ = watcher.unwatch(folder);
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                debug!(target: LOG_TARGET, %error, folder = %folder.display(), "cannot watch the folder again");
             }
         }
     }

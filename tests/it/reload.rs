@@ -3,13 +3,17 @@
 use crate::support::binary::Folder;
 use detente::schema::proto::v1::GetScenarioRequest;
 use detente::services::RedLines;
-use detente::serving::{Reload, ReloadOutcome, Reloads, ScenarioFiles, ScenarioLocation, Watch, source};
+use detente::serving::{
+    DefaultState, FileFault, MAX_RELOAD_TIME, Reload, ReloadOutcome, ReloadTrigger, Reloader, Reloads, ScenarioFiles,
+    ScenarioLocation, Watch, source,
+};
 use detente_core::scenario::ids::ScenarioId;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -44,12 +48,12 @@ fn additions_changes_and_removals_are_served() {
     let files = load(&folder);
     assert_eq!(titles(&files), ["a=A1", "b=B1"]);
     assert_eq!(files.store().default_id().as_ref().map(ScenarioId::as_str), Some("a"));
-    assert_eq!(files.reload(), ReloadOutcome::default());
+    assert_eq!(files.reload(ReloadTrigger::FileEvent), ReloadOutcome::default());
 
     let before = files.store().get("b").unwrap().scenario().revision.to_string();
     folder.write("b.yaml", &text("b", "B2"));
     folder.write("c.yaml", &text("c", "C1"));
-    let outcome = files.reload();
+    let outcome = files.reload(ReloadTrigger::FileEvent);
     assert_eq!(outcome.changed.len(), 2, "{outcome:?}");
     assert!(outcome.changed[0].contains("scenarios/b: revision") && outcome.changed[0].contains(&before));
     assert_eq!(titles(&files), ["a=A1", "b=B2", "c=C1"]);
@@ -57,13 +61,13 @@ fn additions_changes_and_removals_are_served() {
     assert!(files.store().revision_of("b", &before).is_ok());
 
     fs::remove_file(folder.0.join("a.yml")).unwrap();
-    let outcome = files.reload();
+    let outcome = files.reload(ReloadTrigger::FileEvent);
     assert_eq!(outcome.changed, ["scenarios/a is no longer served because its file was removed"]);
     assert_eq!(titles(&files), ["b=B2", "c=C1"]);
     assert_eq!(files.store().default_id().as_ref().map(ScenarioId::as_str), Some("b"));
     // The file is restored: the revision is the same as before, and nothing else has changed.
     folder.write("b.yaml", &text("b", "B1"));
-    files.reload();
+    files.reload(ReloadTrigger::FileEvent);
     assert_eq!(files.store().get("b").unwrap().scenario().revision.as_str(), before);
     assert_eq!(titles(&load(&folder)), titles(&files));
 }
@@ -84,7 +88,7 @@ fn unusable_files_are_reported_and_replace_nothing() {
         "\u{0}\u{1}".to_owned(),
     ] {
         folder.write("a.yaml", &broken);
-        let outcome = files.reload();
+        let outcome = files.reload(ReloadTrigger::FileEvent);
         assert!(outcome.changed.is_empty(), "{outcome:?}");
         assert_eq!(outcome.faults.len(), 1);
         assert_eq!(outcome.faults[0].file, path);
@@ -93,37 +97,37 @@ fn unusable_files_are_reported_and_replace_nothing() {
         assert_eq!(stale_file.file, "a.yaml", "the path of the folder is not disclosed");
         assert!(!stale_file.diagnostics.is_empty() && stale_file.since.is_some());
         // The next reload reports the same outcome.
-        assert_eq!(files.reload(), outcome);
+        assert_eq!(files.reload(ReloadTrigger::FileEvent), outcome);
     }
     // Two unreadable files: a dangling link and, further below, a file without permissions, which only root can read.
     fs::remove_file(&path).unwrap();
     symlink(folder.0.join("nowhere"), &path).unwrap();
-    let outcome = files.reload();
+    let outcome = files.reload(ReloadTrigger::FileEvent);
     assert!(outcome.faults[0].message.contains("cannot be read"), "{outcome:?}");
     assert_eq!(titles(&files), ["a=A1"]);
     fs::remove_file(&path).unwrap();
     folder.write("a.yaml", &text("a", "A1"));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-    files.reload();
+    files.reload(ReloadTrigger::FileEvent);
     assert_eq!(titles(&files), ["a=A1"]);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     folder.write("a.yaml", &whole);
-    assert!(files.reload().faults.is_empty());
+    assert!(files.reload(ReloadTrigger::FileEvent).faults.is_empty());
     assert_eq!(titles(&files), ["a=A2"]);
     assert_eq!(stale(), None);
     // A named pipe is not read, because reading it would block.
     let pipe = folder.0.join("pipe.yaml");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let outcome = files.reload();
+    let outcome = files.reload(ReloadTrigger::FileEvent);
     assert!(outcome.faults[0].message.contains("not a regular file"), "{outcome:?}");
     fs::remove_file(&pipe).unwrap();
     // A fault of a file that never held a scenario is not attributed to any scenario.
     folder.write("new.yaml", "nothing");
-    assert_eq!(files.reload().faults.len(), 1);
+    assert_eq!(files.reload(ReloadTrigger::FileEvent).faults.len(), 1);
     assert_eq!((titles(&files), stale()), (vec!["a=A2".to_owned()], None));
     // A missing folder also leaves the scenarios in place.
     fs::rename(&folder.0, folder.0.with_extension("away")).unwrap();
-    assert_eq!(files.reload().faults.len(), 1);
+    assert_eq!(files.reload(ReloadTrigger::FileEvent).faults.len(), 1);
     assert_eq!(titles(&files), ["a=A2"]);
     fs::rename(folder.0.with_extension("away"), &folder.0).unwrap();
 }
@@ -134,29 +138,29 @@ fn the_first_file_name_wins_if_two_files_hold_one_scenario() {
     folder.write("m.yaml", &text("a", "first"));
     let files = load(&folder);
     folder.write("n.yaml", &text("a", "later"));
-    let outcome = files.reload();
+    let outcome = files.reload(ReloadTrigger::FileEvent);
     assert!(outcome.faults[0].file.ends_with("n.yaml") && outcome.faults[0].message.contains("m.yaml"), "{outcome:?}");
     assert_eq!(titles(&files), ["a=first"]);
     // The file whose name comes first is served, even if the other one was served before.
     folder.write("b.yaml", &text("a", "second"));
     fs::remove_file(folder.0.join("n.yaml")).unwrap();
-    let outcome = files.reload();
+    let outcome = files.reload(ReloadTrigger::FileEvent);
     assert!(outcome.faults[0].file.ends_with("m.yaml") && outcome.faults[0].message.contains("b.yaml"), "{outcome:?}");
     assert_eq!(titles(&files), ["a=second"]);
     // After the removal the other file takes over, and there is no moment at which the scenario is missing.
     fs::remove_file(folder.0.join("m.yaml")).unwrap();
-    assert!(files.reload().faults.is_empty());
+    assert!(files.reload(ReloadTrigger::FileEvent).faults.is_empty());
     assert_eq!(titles(&files), ["a=second"]);
     // A file whose scenario gets another id counts as a removal and an addition.
     folder.write("b.yaml", &text("z", "renamed"));
-    assert_eq!(files.reload().changed.len(), 2);
+    assert_eq!(files.reload(ReloadTrigger::FileEvent).changed.len(), 2);
     assert_eq!(titles(&files), ["z=renamed"]);
     // Two files are swapped: each now holds the scenario that the other one held.
     folder.write("c.yaml", &text("y", "Y"));
-    files.reload();
+    files.reload(ReloadTrigger::FileEvent);
     folder.write("b.yaml", &text("y", "Y2"));
     folder.write("c.yaml", &text("z", "Z2"));
-    assert!(files.reload().faults.is_empty());
+    assert!(files.reload(ReloadTrigger::FileEvent).faults.is_empty());
     assert_eq!(titles(&files), ["y=Y2", "z=Z2"]);
 }
 
@@ -178,11 +182,11 @@ fn a_partially_written_file_is_not_served() {
         }
     });
     while !writer.is_finished() {
-        let outcome = files.reload();
+        let outcome = files.reload(ReloadTrigger::FileEvent);
         assert!(outcome.faults.is_empty(), "half a file is reported as faulty: {outcome:?}");
     }
     writer.join().unwrap();
-    files.reload();
+    files.reload(ReloadTrigger::FileEvent);
     assert_eq!(titles(&files), ["a=A2"]);
 }
 
@@ -217,26 +221,26 @@ async fn a_config_map_is_followed_by_file_events_alone() {
     swap(&folder.0, 1, &[("a.yaml", text("a", "A1")), ("b.yaml", text("b", "B1"))]);
     let files = load(&folder);
     let reloads = Reloads::new(vec![files.clone()]);
-    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
-    let next = async |watch: &mut Watch, wanted: &[&str]| {
+    let mut reloader = reloads.watch(None).unwrap().pop().unwrap();
+    let next = async |reloader: &mut Reloader, wanted: &[&str]| {
         let seen = async {
             while titles(&files) != wanted {
-                reloads.reload_on_change(watch).await;
+                reloader.reload_on_change().await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {wanted:?}", titles(&files)));
     };
     swap(&folder.0, 2, &[("a.yaml", text("a", "A2")), ("b.yaml", text("b", "B1"))]);
-    next(&mut watch, &["a=A2", "b=B1"]).await;
+    next(&mut reloader, &["a=A2", "b=B1"]).await;
     swap(&folder.0, 3, &[("a.yaml", text("a", "A3")), ("c.yaml", text("c", "C1"))]);
-    next(&mut watch, &["a=A3", "c=C1"]).await;
+    next(&mut reloader, &["a=A3", "c=C1"]).await;
     // A partial ConfigMap is never seen, and a faulty file changes nothing.
     swap(&folder.0, 4, &[("a.yaml", "broken".to_owned()), ("c.yaml", text("c", "C2"))]);
-    next(&mut watch, &["a=A3", "c=C2"]).await;
+    next(&mut reloader, &["a=A3", "c=C2"]).await;
     let counts = reloads.counts()["scenarios"];
     assert_eq!((counts.failed, counts.faulty), (1, 1), "{counts:?}");
     swap(&folder.0, 5, &[("a.yaml", text("a", "A5")), ("c.yaml", text("c", "C2"))]);
-    next(&mut watch, &["a=A5", "c=C2"]).await;
+    next(&mut reloader, &["a=A5", "c=C2"]).await;
     let counts = reloads.counts()["scenarios"];
     assert_eq!((counts.failed, counts.faulty), (1, 0), "{counts:?}");
 }
@@ -254,7 +258,7 @@ async fn a_replaced_folder_is_followed() {
     make("scenarios", "A1");
     let files = Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(place.clone()), None).unwrap());
     let reloads = Reloads::new(vec![files.clone()]);
-    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
+    let mut reloader = reloads.watch(None).unwrap().pop().unwrap();
     for round in 2..5 {
         let title = format!("A{round}");
         let other = make(&format!("other{round}"), &title);
@@ -263,7 +267,7 @@ async fn a_replaced_folder_is_followed() {
         let wanted = [format!("a={title}")];
         let seen = async {
             while titles(&files) != wanted {
-                reloads.reload_on_change(&mut watch).await;
+                reloader.reload_on_change().await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
@@ -273,7 +277,7 @@ async fn a_replaced_folder_is_followed() {
         let wanted = [format!("a={title}")];
         let seen = async {
             while titles(&files) != wanted {
-                reloads.reload_on_change(&mut watch).await;
+                reloader.reload_on_change().await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap_or_else(|_| panic!("{:?}, not {title}", titles(&files)));
@@ -290,11 +294,11 @@ async fn a_folder_may_be_given_as_a_relative_path() {
     let relative = folder.0.strip_prefix(&here).unwrap().to_owned();
     let files = Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(relative), None).unwrap());
     let reloads = Reloads::new(vec![files.clone()]);
-    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
+    let mut reloader = reloads.watch(None).unwrap().pop().unwrap();
     folder.write("a.yaml", &text("a", "A2"));
     let seen = async {
         while titles(&files) != ["a=A2"] {
-            reloads.reload_on_change(&mut watch).await;
+            reloader.reload_on_change().await;
         }
     };
     timeout(Duration::from_secs(20), seen).await.expect("a change is noticed in a folder with a relative path");
@@ -311,7 +315,7 @@ fn a_file_that_is_moved_away_and_back_is_served_throughout() {
         std::thread::sleep(Duration::from_millis(300));
         fs::rename(away, path).unwrap();
     });
-    assert_eq!(files.reload(), ReloadOutcome::default());
+    assert_eq!(files.reload(ReloadTrigger::FileEvent), ReloadOutcome::default());
     back.join().unwrap();
     assert_eq!(titles(&files), ["a=A1"]);
 }
@@ -322,12 +326,16 @@ async fn reading_files_does_not_trigger_a_reload() {
     folder.write("a.yaml", &text("a", "A1"));
     let files = load(&folder);
     let reloads = Reloads::new(vec![files.clone()]);
-    let mut watch = Watch::new(&reloads.folders(), None).unwrap();
-    reloads.reload_in_background().await;
-    assert!(timeout(Duration::from_millis(600), watch.next()).await.is_err(), "reading the files triggered a reload");
+    let mut reloader = reloads.watch(None).unwrap().pop().unwrap();
+    reloader.reload(ReloadTrigger::Start).await;
+    let next = timeout(Duration::from_millis(600), reloader.reload_on_change()).await;
+    assert!(next.is_err(), "reading the files triggered a reload");
     // A watch without folders reports only that its interval has passed.
     let mut watch = Watch::new(&BTreeSet::new(), Some(Duration::from_millis(50))).unwrap();
-    timeout(Duration::from_secs(5), watch.next()).await.unwrap();
+    assert_eq!(timeout(Duration::from_secs(5), watch.next(None)).await.unwrap(), ReloadTrigger::Timer);
+    let mut watch = Watch::new(&BTreeSet::new(), None).unwrap();
+    let soon = Some(Duration::from_millis(50));
+    assert_eq!(timeout(Duration::from_secs(5), watch.next(soon)).await.unwrap(), ReloadTrigger::Timer);
 }
 
 #[test]
@@ -341,12 +349,236 @@ fn a_server_does_not_start_with_faulty_files() {
     folder.write("b.yaml", "broken");
     assert!(load().contains("fault"), "{}", load());
     fs::remove_file(folder.0.join("b.yaml")).unwrap();
-    let named = ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), Some(ScenarioId::new("z")))
-        .map(|_| ())
-        .unwrap_err();
-    assert!(named.to_string().contains("`z`"), "{named}");
     for at in 0..1_000 {
         fs::write(folder.0.join(format!("x{at}.yaml")), "").unwrap();
     }
     assert!(load().contains("more than 1000"), "{}", load());
+}
+
+#[test]
+fn a_pipe_swapped_in_for_a_file_does_not_block_a_reader() {
+    let folder = Folder::new("reload-swapped");
+    let path = folder.0.join("a.yaml");
+    fs::write(folder.0.join("file"), "content").unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(folder.0.join("pipe")).status().unwrap().success());
+    fs::hard_link(folder.0.join("file"), &path).unwrap();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let swapped = folder.0.clone();
+    let swapper = std::thread::spawn(move || {
+        // Each renaming puts another link over the path, in one step.
+        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            for name in ["pipe", "file"] {
+                let next = swapped.join("next");
+                let _ = fs::remove_file(&next);
+                fs::hard_link(swapped.join(name), &next).unwrap();
+                fs::rename(&next, swapped.join("a.yaml")).unwrap();
+            }
+        }
+    });
+    let (end, ended) = mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let (mut read, mut refused) = (0, 0);
+        while read < 20_000 || refused < 20_000 {
+            match source::read_regular(&path) {
+                Ok(text) => {
+                    assert_eq!(text, "content");
+                    read += 1;
+                }
+                Err(error) => {
+                    assert!(error.to_string().contains("not a regular file"), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        end.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(20)).expect("the reader waits for a writer of the pipe");
+    stop.send(()).unwrap();
+    swapper.join().unwrap();
+    reader.join().unwrap();
+}
+
+/// Files whose reloads wait until the test releases them.
+struct Slow {
+    what: &'static str,
+    begun: AtomicUsize,
+    release: Mutex<mpsc::Receiver<Result<(), ()>>>,
+}
+
+impl Slow {
+    fn new(what: &'static str) -> (Arc<Self>, mpsc::Sender<Result<(), ()>>) {
+        let (send, release) = mpsc::channel();
+        (Arc::new(Self { what, begun: AtomicUsize::new(0), release: Mutex::new(release) }), send)
+    }
+}
+
+impl Reload for Slow {
+    fn what(&self) -> &'static str {
+        self.what
+    }
+
+    fn folders(&self) -> Vec<std::path::PathBuf> {
+        Vec::new()
+    }
+
+    fn reload(&self, _: ReloadTrigger) -> ReloadOutcome {
+        self.begun.fetch_add(1, Relaxed);
+        self.release.lock().unwrap().recv().unwrap().expect("the test asks for a panic");
+        ReloadOutcome { changed: vec!["changed".to_owned()], ..ReloadOutcome::default() }
+    }
+}
+
+#[tokio::test]
+async fn a_reload_that_hangs_is_reported_and_holds_up_only_its_own_kind() {
+    let (stuck, release_stuck) = Slow::new("stuck");
+    let (free, release_free) = Slow::new("free");
+    let reloads = Reloads::new(vec![stuck.clone(), free.clone()]);
+    let counts = |what: &str| reloads.counts()[what];
+    assert!(counts("stuck").completed > 0 && counts("stuck").running_since == 0);
+    let tasks: Vec<_> = reloads
+        .watch(Some(Duration::from_millis(20)))
+        .unwrap()
+        .into_iter()
+        .map(|mut reloader| {
+            tokio::spawn(async move {
+                loop {
+                    reloader.reload_on_change().await;
+                }
+            })
+        })
+        .collect();
+    let until = async |holds: &dyn Fn() -> bool| {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let patience = MAX_RELOAD_TIME + Duration::from_secs(5);
+    timeout(patience, until(&|| counts("stuck").running_since > 0)).await.unwrap();
+    // The other kind of file is reloaded again and again in the meantime.
+    for _ in 0..20 {
+        release_free.send(Ok(())).unwrap();
+    }
+    timeout(patience, until(&|| counts("free").changed == 20)).await.unwrap();
+    assert_eq!((counts("stuck").overdue, counts("stuck").changed), (0, 0));
+    timeout(patience, until(&|| counts("stuck").overdue == 1)).await.unwrap();
+    assert_eq!(stuck.begun.load(Relaxed), 1, "no second reload begins while the first one hangs");
+    // The result of the late reload counts, and the next one begins.
+    release_stuck.send(Ok(())).unwrap();
+    timeout(patience, until(&|| counts("stuck").changed == 1 && stuck.begun.load(Relaxed) == 2)).await.unwrap();
+    // A panic ends neither the reloads of this kind nor those of others.
+    release_stuck.send(Err(())).unwrap();
+    timeout(patience, until(&|| counts("stuck").failed == 1 && stuck.begun.load(Relaxed) == 3)).await.unwrap();
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    // The threads end.
+    drop((release_stuck, release_free));
+}
+
+/// Loads a folder with the scenarios `a` and `z`, of which a setting names `z` as the default.
+fn with_default(name: &str) -> (Folder, ScenarioFiles) {
+    let folder = Folder::new(name);
+    folder.write("a.yaml", &text("a", "A1"));
+    folder.write("z.yaml", &text("z", "Z1"));
+    let default = Some(ScenarioId::new("z"));
+    let files = ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), default).unwrap();
+    (folder, files)
+}
+
+#[test]
+fn a_removed_default_scenario_is_kept_until_a_file_contains_it_again() {
+    let (folder, files) = with_default("reload-default-kept");
+    let service = RedLines::new(files.store().clone());
+    let removed = || service.get_scenario(GetScenarioRequest::default()).unwrap().removed_file;
+    assert_eq!((files.store().default_state(), removed()), (DefaultState::Served, None));
+    assert_eq!(files.reload_within(), None);
+    fs::remove_file(folder.0.join("z.yaml")).unwrap();
+    let outcome = files.reload(ReloadTrigger::FileEvent);
+    assert!(outcome.warnings[0].contains("no file contains the default scenario scenarios/z"), "{outcome:?}");
+    assert_eq!((outcome.changed.len(), outcome.faults.len(), outcome.warnings.len()), (0, 0, 1));
+    assert_eq!(titles(&files), ["a=A1", "z=Z1"]);
+    let before = removed().unwrap();
+    assert_eq!(before.file, "z.yaml", "the path of the folder is not disclosed");
+    let seconds = before.until.unwrap().seconds - before.since.unwrap().seconds;
+    assert_eq!(seconds, 24 * 60 * 60);
+    assert!(files.reload_within().unwrap() > Duration::from_secs(seconds as u64 - 60));
+    assert_eq!(files.store().default_state(), DefaultState::Kept);
+    // Further reloads say nothing new, and other scenarios are still removed.
+    fs::remove_file(folder.0.join("a.yaml")).unwrap();
+    let outcome = files.reload(ReloadTrigger::Timer);
+    assert_eq!((outcome.changed.len(), outcome.warnings.len()), (1, 0), "{outcome:?}");
+    assert_eq!((titles(&files), removed().unwrap()), (vec!["z=Z1".to_owned()], before));
+    folder.write("other.yaml", &text("z", "Z2"));
+    let outcome = files.reload(ReloadTrigger::FileEvent);
+    assert_eq!((outcome.changed.len(), outcome.warnings.len()), (2, 0), "{outcome:?}");
+    assert_eq!((titles(&files), removed()), (vec!["z=Z2".to_owned()], None));
+    assert_eq!((files.store().default_state(), files.reload_within()), (DefaultState::Served, None));
+    // A file whose scenario gets another id is like a removal, and a stale file that is removed is no longer stale.
+    folder.write("other.yaml", "broken");
+    files.reload(ReloadTrigger::FileEvent);
+    folder.write("other.yaml", &text("y", "Y"));
+    files.reload(ReloadTrigger::FileEvent);
+    let answer = service.get_scenario(GetScenarioRequest::default()).unwrap();
+    assert_eq!((answer.stale_file, answer.removed_file.unwrap().file), (None, "other.yaml".to_owned()));
+    assert_eq!(files.store().default_changes(), 0);
+}
+
+#[test]
+fn a_removed_default_scenario_is_kept_no_longer_than_a_day_or_until_sighup() {
+    for (retention, trigger) in
+        [(Duration::from_secs(60), ReloadTrigger::Hangup), (Duration::from_millis(1), ReloadTrigger::Timer)]
+    {
+        let (folder, files) = with_default("reload-default-ends");
+        let files = files.with_default_retention(retention);
+        let service = RedLines::new(files.store().clone());
+        fs::remove_file(folder.0.join("z.yaml")).unwrap();
+        files.reload(ReloadTrigger::FileEvent);
+        assert_eq!(files.store().default_state(), DefaultState::Kept);
+        std::thread::sleep(Duration::from_millis(5));
+        let outcome = files.reload(trigger);
+        assert!(outcome.warnings[0].contains("scenarios/z is no longer served"), "{outcome:?}");
+        assert_eq!((titles(&files), files.store().default_state()), (vec!["a=A1".to_owned()], DefaultState::Missing));
+        let error = service.get_scenario(GetScenarioRequest::default()).unwrap_err();
+        assert!(error.to_string().contains("no default scenario; name a scenario"), "{error}");
+        assert!(files.reload(trigger).warnings.is_empty());
+        // It is the default again when its file is back, and then is kept again.
+        folder.write("z.yaml", &text("z", "Z2"));
+        files.reload(ReloadTrigger::FileEvent);
+        assert_eq!(files.store().default_state(), DefaultState::Served);
+        fs::remove_file(folder.0.join("z.yaml")).unwrap();
+        files.reload(ReloadTrigger::FileEvent);
+        assert_eq!(files.store().default_state(), DefaultState::Kept);
+    }
+}
+
+#[test]
+fn a_default_scenario_that_no_setting_names_changes_with_a_warning() {
+    let folder = Folder::new("reload-default-first");
+    folder.write("b.yaml", &text("b", "B1"));
+    let files = load(&folder);
+    folder.write("a.yaml", &text("a", "A1"));
+    let outcome = files.reload(ReloadTrigger::FileEvent);
+    assert!(outcome.warnings[0].contains("is now scenarios/a, previously scenarios/b"), "{outcome:?}");
+    // Another revision of the default, or a scenario that sorts later, does not change which one is the default.
+    folder.write("a.yaml", &text("a", "A2"));
+    folder.write("c.yaml", &text("c", "C1"));
+    assert!(files.reload(ReloadTrigger::FileEvent).warnings.is_empty());
+    assert_eq!(files.store().default_changes(), 1);
+    for name in ["a.yaml", "b.yaml", "c.yaml"] {
+        fs::remove_file(folder.0.join(name)).unwrap();
+    }
+    let outcome = files.reload(ReloadTrigger::FileEvent);
+    assert!(outcome.warnings[0].contains("is now none, previously scenarios/a"), "{outcome:?}");
+    assert_eq!((files.store().default_changes(), files.store().default_state()), (2, DefaultState::Missing));
+}
+
+#[test]
+fn a_server_starts_without_the_named_default() {
+    let folder = Folder::new("reload-no-default");
+    folder.write("a.yaml", &text("a", "A1"));
+    let default = Some(ScenarioId::new("z"));
+    let files = ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), default).unwrap();
+    assert_eq!((titles(&files), files.store().default_state()), (vec!["a=A1".to_owned()], DefaultState::Missing));
+    folder.write("z.yaml", &text("z", "Z1"));
+    let outcome = files.reload(ReloadTrigger::FileEvent);
+    assert_eq!((outcome.warnings, outcome.faults), (Vec::<String>::new(), Vec::<FileFault>::new()));
+    assert_eq!(files.store().default_state(), DefaultState::Served);
 }

@@ -5,6 +5,7 @@ mod logs;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod process;
+mod reloading;
 mod running;
 mod settings;
 mod settings_reference;

@@ -7,7 +7,7 @@ use crate::cli::commands::serve::options::{Callers, TlsOptions};
 use crate::cli::report::UsageError;
 use crate::cli::variables::setting;
 use crate::serving::bounded_file::{self, BoundedReadError};
-use crate::serving::{ContentHash, FileFault, Reading, Reload, ReloadOutcome, SettleTime, read_settled};
+use crate::serving::{ContentHash, FileFault, Reading, Reload, ReloadOutcome, ReloadTrigger, SettleTime, read_settled};
 use crate::transport::tls::{Tls, TlsFiles};
 use sha2::{Digest, Sha256};
 use std::io;
@@ -39,7 +39,9 @@ struct Credentials {
     apply: Box<Apply>,
 }
 
-/// The hash of the contents that were last read, and the fault that they had.
+/// The hash of the contents that the server uses, and the fault of the contents that were last read.
+///
+/// The hash is `None` after a fault.
 #[derive(Default)]
 struct LastRead {
     hash: Option<ContentHash>,
@@ -74,7 +76,7 @@ impl Reload for Credentials {
         self.paths.iter().map(|path| crate::serving::folder_of(path)).collect()
     }
 
-    fn reload(&self) -> ReloadOutcome {
+    fn reload(&self, _: ReloadTrigger) -> ReloadOutcome {
         let mut last_read = crate::locks::lock(&self.last_read);
         let mut changed = Vec::new();
         let known = last_read.hash;
@@ -98,10 +100,12 @@ impl Reload for Credentials {
                 if fault.is_none() {
                     changed.push(format!("{} from {}", self.what, self.all()));
                 }
-                *last_read = LastRead { hash: Some(hash), fault };
+                // Faulty contents are tried again at each reload: a certificate that is not valid yet becomes valid
+                // without a change of its file.
+                *last_read = LastRead { hash: fault.is_none().then_some(hash), fault };
             }
         }
-        ReloadOutcome { changed, faults: last_read.fault.iter().cloned().collect() }
+        ReloadOutcome { changed, warnings: Vec::new(), faults: last_read.fault.iter().cloned().collect() }
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) use options::ServeOptions;
 use crate::cli::report::UsageError;
 use crate::cli::variables::setting;
 use crate::server::{Server, TooFewDescriptors, reserve_descriptors};
-use crate::serving::{DecisionLog, LoadError, Reload, Reloads, ScenarioFiles, Store, Watch};
+use crate::serving::{DecisionLog, DefaultState, LoadError, Reload, Reloads, ScenarioFiles, Store};
 use crate::shutdown::{DrainOutcome, Signals};
 use crate::telemetry::{self, Metrics};
 use anyhow::{Context, Result};
@@ -75,11 +75,10 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     sources.extend(files);
     let (authority, files) = credentials::callers(&options.callers)?;
     sources.extend(files);
-    // Scenarios come last, so that a revoked credential does not stay valid while a thousand files are read.
     sources.push(scenarios);
     let reloads = Reloads::new(sources);
     let interval = Some(options.scenarios.reload_interval).filter(|interval| !interval.is_zero());
-    let watch = Watch::new(&reloads.folders(), interval)?;
+    let reloaders = reloads.watch(interval)?;
     let decisions = options.decisions().map(DecisionLog::open).transpose();
     let decisions =
         decisions.map_err(|error| UsageError(format!("{}: cannot write: {error}", setting("--decision-log"))))?;
@@ -111,7 +110,7 @@ async fn serve(options: &ServeOptions) -> Result<ExitCode> {
         .with_authority(authority)
         .with_decisions(decisions.clone())
         .with_metrics(metrics.clone())
-        .with_reloads(reloads, watch);
+        .with_reloads(reloads, reloaders);
     let drained = signals.run_until_signal(|stop| async {
         // `unwrap_or_default` never applies, because the sender outlives this future.
         server.run(async { stop.await.unwrap_or_default() }).await
@@ -226,6 +225,13 @@ fn bind_to(address: &str, resolved: &[SocketAddr], flag: &str, variable: &str) -
 fn announce(address: &SocketAddr, options: &ServeOptions, store: &Store, is_authenticated: bool) {
     for compiled in store.list() {
         log_scenario(&compiled, store.default_id().as_ref() == Some(&compiled.scenario().id));
+    }
+    if let Some(id) = store.named_default().filter(|_| store.default_state() == DefaultState::Missing) {
+        warn!(
+            target: LOG_TARGET,
+            "no scenario file contains the default scenario scenarios/{id}: calls that name no scenario are refused \
+             until one does; add the file, or name another scenario with --default-scenario"
+        );
     }
     let transport = match (&options.tls.tls_cert, &options.tls.tls_client_ca) {
         (None, _) => "in plaintext",
