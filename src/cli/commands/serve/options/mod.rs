@@ -106,6 +106,10 @@ pub(crate) struct Scenarios {
 
     /// Id of the scenario to use for requests that name none. [default: the first --scenario; of a folder, the first by
     /// id]
+    ///
+    /// Set it for a folder, because the first scenario by id changes when files are added or removed. If no file
+    /// contains this scenario, the server serves the others and refuses requests that name none. If its file is removed
+    /// later, its last content is served for up to 24 hours, or until SIGHUP.
     #[arg(long, env = "DETENTE_DEFAULT_SCENARIO", value_name = "ID")]
     pub(crate) default_scenario: Option<String>,
 
