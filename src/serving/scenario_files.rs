@@ -177,6 +177,7 @@ impl ScenarioFiles {
             Ok(paths) => paths,
             Err(error) => {
                 outcome.faults.push(FileFault { file: self.folder(), message: error.to_string() });
+                self.end_kept_default(trigger, &mut outcome);
                 return outcome;
             }
         };
@@ -222,6 +223,16 @@ impl ScenarioFiles {
             }
             self.store.remove(id);
             outcome.changed.push(format!("scenarios/{id} is no longer served because its file was removed"));
+        }
+    }
+
+    /// Removes the kept default scenario if its time has passed, although the folder cannot be read.
+    fn end_kept_default(&self, trigger: ReloadTrigger, outcome: &mut ReloadOutcome) {
+        let kept = self.store.named_default().filter(|id| self.store.removed(id.as_str()).is_some());
+        if let Some(id) = kept
+            && !self.keeps_default(&id, trigger, "", outcome)
+        {
+            self.store.remove(&id);
         }
     }
 

@@ -539,6 +539,7 @@ fn a_removed_default_scenario_is_kept_no_longer_than_a_day_or_until_sighup() {
         let error = service.get_scenario(GetScenarioRequest::default()).unwrap_err();
         assert!(error.to_string().contains("no default scenario; name a scenario"), "{error}");
         assert!(files.reload(trigger).warnings.is_empty());
+        assert_eq!(files.reload_within(), None);
         // It is the default again when its file is back, and then is kept again.
         folder.write("z.yaml", &text("z", "Z2"));
         files.reload(ReloadTrigger::FileEvent);
@@ -546,6 +547,14 @@ fn a_removed_default_scenario_is_kept_no_longer_than_a_day_or_until_sighup() {
         fs::remove_file(folder.0.join("z.yaml")).unwrap();
         files.reload(ReloadTrigger::FileEvent);
         assert_eq!(files.store().default_state(), DefaultState::Kept);
+        // Its time also ends while the folder cannot be read, which removes no other scenario.
+        std::thread::sleep(Duration::from_millis(5));
+        let away = folder.0.with_extension("away");
+        fs::rename(&folder.0, &away).unwrap();
+        let outcome = files.reload(trigger);
+        assert_eq!((outcome.faults.len(), outcome.warnings.len()), (1, 1), "{outcome:?}");
+        assert_eq!((titles(&files), files.reload_within()), (vec!["a=A1".to_owned()], None));
+        fs::rename(&away, &folder.0).unwrap();
     }
 }
 
