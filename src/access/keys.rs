@@ -8,6 +8,8 @@
 
 use crate::access::scenario_ids::parse_scenario_ids;
 use crate::access::{AuthenticationError, Caller, CallerRole, CredentialFileError};
+use aws_lc_rs::rsa::{PublicEncryptingKey, PublicKeyComponents};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, UnparsedPublicKey};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
@@ -46,6 +48,8 @@ const MAX_TRIED_KEYS: usize = 4;
 const MAX_LISTED_KEYS: usize = 5;
 /// Sizes, in bits, of the RSA keys with which the library can verify signatures.
 const RSA_BITS: RangeInclusive<usize> = 2_048..=8_192;
+/// The byte with which a point of a curve begins if both of its coordinates follow (SEC 1, section 2.3.3).
+const UNCOMPRESSED: u8 = 4;
 /// The JSON members of a JWK that contain a secret, which a file of public keys must not have.
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
 
@@ -347,7 +351,33 @@ fn parse_key(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<PublicK
         return Err(format!("is an RSA key of {bits} bits; use a key of {least} to {most} bits"));
     }
     let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| format!("cannot be read: {error}"))?;
+    if !is_public_key(&jwk) {
+        return Err("is not a public key: no signature can match it".to_owned());
+    }
     Ok(PublicKey { jwk, decoding, algorithms, revoked: Arc::default() })
+}
+
+/// Whether the numbers of a key are a public key, such as a point on its curve.
+///
+/// [`DecodingKey`] accepts any numbers, and then rejects every signature: a file of such keys would lock all callers out.
+fn is_public_key(jwk: &Jwk) -> bool {
+    let number = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).unwrap_or_default();
+    let is_point = |algorithm, bytes: Vec<u8>| UnparsedPublicKey::new(algorithm, bytes).parse().is_ok();
+    let point = |x: &str, y: &str| [&[UNCOMPRESSED][..], &number(x), &number(y)].concat();
+    match &jwk.algorithm {
+        AlgorithmParameters::RSA(key) => {
+            let key: Result<PublicEncryptingKey, _> =
+                PublicKeyComponents { n: number(&key.n), e: number(&key.e) }.try_into();
+            key.is_ok()
+        }
+        AlgorithmParameters::EllipticCurve(key) => match key.curve {
+            EllipticCurve::P256 => is_point(&ECDSA_P256_SHA256_FIXED, point(&key.x, &key.y)),
+            EllipticCurve::P384 => is_point(&ECDSA_P384_SHA384_FIXED, point(&key.x, &key.y)),
+            _ => false,
+        },
+        AlgorithmParameters::OctetKeyPair(key) => is_point(&ED25519, number(&key.x)),
+        _ => false,
+    }
 }
 
 /// Returns the number of bits of a big-endian number, without leading zeros.

@@ -308,6 +308,23 @@ fn invalid_key_files_are_rejected_with_the_reason() {
         assert_eq!(read.is_ok(), fits, "{bits}: {read:?}");
         assert!(fits || read.unwrap_err().contains(&format!("key 1 is an RSA key of {bits} bits")), "{bits}");
     }
+    // Numbers that are not a public key can verify nothing, so a file of such keys has no usable key.
+    let edwards = Signer::new("edwards", Algorithm::EdDSA);
+    for (key, member, number) in [
+        (&one, "x", "AAAA".to_owned()),
+        (&one, "y", BASE64URL_NOPAD.encode(&[7; 32])),
+        (&rsa, "e", "AA".to_owned()),
+        (&rsa, "e", "AQAA".to_owned()),
+        (&rsa, "n", BASE64URL_NOPAD.encode(&[&[0x80][..], &[0; 255]].concat())),
+        (&edwards, "x", "AAAA".to_owned()),
+    ] {
+        let read = |key: Value| Keys::read(&jwks(&[key]), rules(&["ES256", "RS256", "EdDSA"])).map(|_| ());
+        assert_eq!(read(key.jwk()), Ok(()));
+        let mut wrong = key.jwk();
+        wrong[member] = json!(number);
+        let error = read(wrong).unwrap_err().to_string();
+        assert!(error.contains("no usable key; key 1 is not a public key"), "{member}: {error}");
+    }
     // A key that the program cannot read does not invalidate the other keys of the file.
     let strange = [
         json!({"kty": "RSA"}),
