@@ -8,7 +8,6 @@
 
 use crate::access::scenario_ids::parse_scenario_ids;
 use crate::access::{AuthenticationError, Caller, CallerRole, CredentialFileError};
-use aws_lc_rs::rsa::{PublicEncryptingKey, PublicKeyComponents};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, UnparsedPublicKey};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::errors::ErrorKind;
@@ -48,6 +47,8 @@ const MAX_TRIED_KEYS: usize = 4;
 const MAX_LISTED_KEYS: usize = 5;
 /// Sizes, in bits, of the RSA keys with which the library can verify signatures.
 const RSA_BITS: RangeInclusive<usize> = 2_048..=8_192;
+/// Sizes, in bits, of the exponents of RSA keys with which the library can verify signatures.
+const RSA_EXPONENT: RangeInclusive<usize> = 2..=33;
 /// The byte with which a point of a curve begins if both of its coordinates follow (SEC 1, section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
 /// The JSON members of a JWK that contain a secret, which a file of public keys must not have.
@@ -352,7 +353,9 @@ fn parse_key(key: Value, allowed: impl Fn(&Algorithm) -> bool) -> Result<PublicK
     }
     let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| format!("cannot be read: {error}"))?;
     if !is_public_key(&jwk) {
-        return Err("is not a public key: no signature can match it".to_owned());
+        return Err(
+            "is not a public key, or one of its numbers begins with a zero byte: it verifies no signature".into()
+        );
     }
     Ok(PublicKey { jwk, decoding, algorithms, revoked: Arc::default() })
 }
@@ -366,9 +369,11 @@ fn is_public_key(jwk: &Jwk) -> bool {
     let point = |x: &str, y: &str| [&[UNCOMPRESSED][..], &number(x), &number(y)].concat();
     match &jwk.algorithm {
         AlgorithmParameters::RSA(key) => {
-            let key: Result<PublicEncryptingKey, _> =
-                PublicKeyComponents { n: number(&key.n), e: number(&key.e) }.try_into();
-            key.is_ok()
+            // The library rejects every signature if a number begins with a zero byte, or if the exponent is not one.
+            let (n, e) = (number(&key.n), number(&key.e));
+            let is_odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+            [&n, &e].iter().all(|number| is_odd(number) && number.first() != Some(&0))
+                && RSA_EXPONENT.contains(&bits(&e))
         }
         AlgorithmParameters::EllipticCurve(key) => match key.curve {
             EllipticCurve::P256 => is_point(&ECDSA_P256_SHA256_FIXED, point(&key.x, &key.y)),

@@ -72,6 +72,9 @@ pub enum LoadError {
         /// Id of the scenario.
         id: ScenarioId,
     },
+    /// Only the bundled scenario is served, and it is not the default scenario. No file can change that.
+    #[error("the bundled scenario is not the default scenario `{0}`; name the files to serve with --scenario")]
+    NoDefault(ScenarioId),
 }
 
 /// The scenario files, and the store of their scenarios.
@@ -104,7 +107,8 @@ impl ScenarioFiles {
     /// contains the scenario `default`, these requests are refused until one does; the other scenarios are served.
     ///
     /// # Errors
-    /// If any file cannot be used, because a server starts only with all of its scenarios.
+    /// If any file cannot be used, because a server starts only with all of its scenarios, or if the bundled scenario is
+    /// the only one, and not the default.
     pub fn load(location: ScenarioLocation, default: Option<ScenarioId>) -> Result<Self, LoadError> {
         let paths = paths(&location)?;
         let (mut scenarios, mut read) = (Vec::new(), Vec::new());
@@ -115,6 +119,7 @@ impl ScenarioFiles {
                 ScenarioLocation::Files(_) => scenarios = source::load(&[])?,
             }
         }
+        let is_bundled = paths.is_empty();
         for path in paths {
             let (file, text) = (path.display().to_string(), source::read_regular(&path)?);
             let compiled = source::compile(&file, &text)?;
@@ -131,6 +136,7 @@ impl ScenarioFiles {
             id: duplicate.id,
         })?;
         match (default, &location) {
+            (Some(id), _) if is_bundled && store.get(id.as_str()).is_none() => return Err(LoadError::NoDefault(id)),
             (Some(id), _) => store.set_default(DefaultScenario::Named(id)),
             (None, ScenarioLocation::Folder(_)) => store.set_default(DefaultScenario::FirstById),
             (None, ScenarioLocation::Files(_)) => {}

@@ -423,7 +423,9 @@ impl Reload for Slow {
 
     fn reload(&self, _: ReloadTrigger) -> ReloadOutcome {
         self.begun.fetch_add(1, Relaxed);
-        self.release.lock().unwrap().recv().unwrap().expect("the test asks for a panic");
+        // The lock is released before the panic.
+        let released = self.release.lock().unwrap().recv();
+        assert_ne!(released, Ok(Err(())), "the test asks for a panic");
         ReloadOutcome { changed: vec!["changed".to_owned()], ..ReloadOutcome::default() }
     }
 }
@@ -452,14 +454,14 @@ async fn a_reload_that_hangs_is_reported_and_holds_up_only_its_own_kind() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let patience = MAX_RELOAD_TIME + Duration::from_secs(5);
+    let patience = MAX_RELOAD_TIME * 3;
     timeout(patience, until(&|| counts("stuck").running_since > 0)).await.unwrap();
     // The other kind of file is reloaded again and again in the meantime.
-    for _ in 0..20 {
+    for _ in 0..5 {
         release_free.send(Ok(())).unwrap();
     }
-    timeout(patience, until(&|| counts("free").changed == 20)).await.unwrap();
-    assert_eq!((counts("stuck").overdue, counts("stuck").changed), (0, 0));
+    timeout(patience, until(&|| counts("free").changed == 5)).await.unwrap();
+    assert!(counts("stuck").running_since > 0 && counts("stuck").changed == 0);
     timeout(patience, until(&|| counts("stuck").overdue == 1)).await.unwrap();
     assert_eq!(stuck.begun.load(Relaxed), 1, "no second reload begins while the first one hangs");
     // The result of the late reload counts, and the next one begins.

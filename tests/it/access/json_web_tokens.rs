@@ -299,10 +299,9 @@ fn invalid_key_files_are_rejected_with_the_reason() {
     );
     assert!(Keys::read(&jwks(&[sealing, rsa.jwk(), json!({"kty": "new"})]), rules(&["RS256"])).is_ok());
     for (bits, fits) in [(1_024_usize, false), (2_047, false), (2_048, true), (8_192, true), (8_193, false)] {
-        // The modulus begins with a zero byte, which does not count towards the length of the key. The first bit that
-        // is set after it gives the length.
+        // The first bit that is set gives the length of the key.
         let (bytes, first) = (bits.div_ceil(8), 1 << ((bits - 1) % 8));
-        let modulus = [&[0, first][..], &vec![0xff; bytes - 1]].concat();
+        let modulus = [&[first][..], &vec![0xff; bytes - 1]].concat();
         let key = json!({"kty": "RSA", "n": BASE64URL_NOPAD.encode(&modulus), "e": "AQAB"});
         let read = Keys::read(&jwks(&[key]), rules(&["RS256"])).map(|_| ()).map_err(|error| error.to_string());
         assert_eq!(read.is_ok(), fits, "{bits}: {read:?}");
@@ -314,7 +313,10 @@ fn invalid_key_files_are_rejected_with_the_reason() {
         (&one, "x", "AAAA".to_owned()),
         (&one, "y", BASE64URL_NOPAD.encode(&[7; 32])),
         (&rsa, "e", "AA".to_owned()),
+        (&rsa, "e", "AQ".to_owned()),
         (&rsa, "e", "AQAA".to_owned()),
+        (&rsa, "e", BASE64URL_NOPAD.encode(&[2, 0, 0, 0, 1])),
+        (&rsa, "n", BASE64URL_NOPAD.encode(&[&[0, 0x80][..], &[0xff; 255]].concat())),
         (&rsa, "n", BASE64URL_NOPAD.encode(&[&[0x80][..], &[0; 255]].concat())),
         (&edwards, "x", "AAAA".to_owned()),
     ] {
