@@ -28,7 +28,8 @@ fn following(error: &ApiError) -> Option<ApiError> {
         ApiError::PageTokenMismatch => {
             ApiError::ScenarioNotFound { name: format!("scenarios/{}", long_name()), nearest: Some(known_name("")) }
         }
-        ApiError::ScenarioNotFound { .. } => ApiError::RedLineNotFound {
+        ApiError::ScenarioNotFound { .. } => ApiError::NoDefaultScenario,
+        ApiError::NoDefaultScenario => ApiError::RedLineNotFound {
             name: format!("{}/redLines/{}", known_name(""), long_name()),
             nearest: Some(known_name("/redLines/")),
         },

@@ -52,13 +52,30 @@ enum State {
     Closing,
 }
 
+/// What a service name stands for.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    Server,
+    DefaultScenario,
+    Unknown,
+}
+
+impl Subject {
+    fn of(request: &HealthCheckRequest) -> Self {
+        match request.service.as_str() {
+            DEFAULT_SCENARIO => Self::DefaultScenario,
+            name if NAMES.contains(&name) => Self::Server,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 impl State {
-    /// Returns the status of a service; that of an unknown one if there is no service of this name.
-    fn serving_status(self, service: &str) -> ServingStatus {
-        let serves = match service {
-            DEFAULT_SCENARIO => self == State::Ready,
-            name if NAMES.contains(&name) => self.is_ready(),
-            _ => return ServingStatus::ServiceUnknown,
+    fn serving_status(self, subject: Subject) -> ServingStatus {
+        let serves = match subject {
+            Subject::Server => self.is_ready(),
+            Subject::DefaultScenario => self == State::Ready,
+            Subject::Unknown => return ServingStatus::ServiceUnknown,
         };
         if serves { ServingStatus::Serving } else { ServingStatus::NotServing }
     }
@@ -124,7 +141,7 @@ struct Health {
 #[tonic::async_trait]
 impl HealthApi for Health {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
-        match self.state.borrow().serving_status(&request.get_ref().service) {
+        match self.state.borrow().serving_status(Subject::of(request.get_ref())) {
             ServingStatus::ServiceUnknown => {
                 Err(Status::not_found("unknown service; name a service of `detente.v1`, or none for the server"))
             }
@@ -141,7 +158,7 @@ impl HealthApi for Health {
         let of_all = of_all.map_err(|_| ApiError::TooManyWatches { limit: MAX_ALL_WATCHES })?;
         let watch = Watch {
             state: self.state.subscribe(),
-            service: request.into_inner().service,
+            subject: Subject::of(request.get_ref()),
             sent: None,
             connection: connection.unwrap_or_default(),
             _permits: (permit, of_all),
@@ -160,7 +177,7 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
 /// An open `Watch` call.
 struct Watch {
     state: watch::Receiver<State>,
-    service: String,
+    subject: Subject,
     sent: Option<ServingStatus>,
     connection: StreamLimit,
     _permits: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
@@ -174,7 +191,7 @@ impl Watch {
             if state == State::Closing {
                 return None;
             }
-            let status = state.serving_status(&self.service);
+            let status = state.serving_status(self.subject);
             if self.sent.replace(status) != Some(status) {
                 return Some(status);
             }
