@@ -11,6 +11,7 @@ use detente::middleware::account::CallBounds;
 use detente::middleware::admission::ConcurrencyLimit;
 use detente::middleware::callers::Callers;
 use detente::middleware::calls::CallsLayer;
+use detente::middleware::failure_log::FailureLog;
 use detente::middleware::compression::MirrorEncodingLayer;
 use detente::middleware::connection_context::Peer;
 use detente::middleware::deadline::DeadlineLayer;
@@ -173,7 +174,12 @@ fn through_layers() -> Call {
     let settings = Settings::default();
     let routes = Routes::new(service().into_server(settings.max_request_bytes)).prepare();
     let callers = Callers::default();
-    let calls = CallsLayer::new(Default::default(), Metrics::new(None).unwrap(), settings.max_request_bytes);
+    let calls = CallsLayer::new(
+        Default::default(),
+        Metrics::new(None).unwrap(),
+        settings.max_request_bytes,
+        FailureLog::default(),
+    );
     let server = ServiceBuilder::new()
         .layer(RequestIdLayer)
         .layer(calls)

@@ -74,19 +74,25 @@ impl Access {
 impl Gate for Access {
     fn admit<B>(&self, request: &mut Request<B>) -> Result<(), ApiError> {
         let is_health = request.uri().path().starts_with("/grpc.health.v1.Health/");
-        let caller = if is_health { None } else { Some(self.identify(request)?) };
-        let payer = self.payer(caller.as_ref(), request);
+        let identified = if is_health { Ok(None) } else { self.identify(request).map(Some) };
+        let payer = self.payer(identified.as_ref().ok().and_then(Option::as_ref), request);
+        let call = Call::of(request.extensions());
+        call.set_source(payer.clone());
+        let caller = identified?;
         if let Some(account) = request.extensions().get::<CallAccount>() {
             account.admit(payer.clone(), request.headers())?;
         }
         let Some(caller) = caller else { return Ok(()) };
-        Call::of(request.extensions()).set_caller(caller.clone());
+        call.set_caller(caller.clone());
         payer.take_quota(1)?;
         request.extensions_mut().insert(payer);
         let path = request.uri().path();
         let analysis = path.strip_prefix('/').and_then(|path| path.strip_prefix(ANALYSIS_SERVICE));
         if analysis.is_some_and(|method| method.starts_with('/')) && caller.role() < CallerRole::Analyst {
             return Err(ApiError::RoleNotEnough { what: "analyses" });
+        }
+        if let Some(account) = CallAccount::of(request.extensions()).filter(|_| !path.starts_with("/grpc.")) {
+            account.keep_connection();
         }
         Ok(())
     }

@@ -177,6 +177,7 @@ impl ConnectionAccount {
             answers: AtomicUsize::default(),
             reserved: AtomicUsize::default(),
             answer: Progress::default(),
+            keeps_connection: AtomicBool::default(),
             connection: self.state.clone(),
         })))
     }
@@ -213,6 +214,8 @@ struct Account {
     reserved: AtomicUsize,
     /// Whether the client reads the answer.
     answer: Progress,
+    /// Whether the connection counts this call as one in progress.
+    keeps_connection: AtomicBool,
     connection: Arc<ConnectionState>,
 }
 
@@ -263,6 +266,18 @@ impl CallAccount {
         let _ = self.0.payer.set(payer);
         let text = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
         self.take_request(headers.len() * HEADER_BYTES + text)
+    }
+
+    /// Counts the call as one in progress on its connection, which then makes room for no other connection.
+    pub(super) fn keep_connection(&self) {
+        if !self.0.keeps_connection.swap(true, Relaxed) {
+            self.0.connection.calls.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Returns the connection of the call.
+    pub(crate) fn connection(&self) -> &ConnectionState {
+        &self.0.connection
     }
 
     /// Returns the caller, once the call is admitted.
@@ -480,6 +495,9 @@ impl Drop for Account {
     fn drop(&mut self) {
         let bounds = &*self.bounds.0;
         bounds.calls.fetch_sub(1, Relaxed);
+        if *self.keeps_connection.get_mut() {
+            self.connection.calls.fetch_sub(1, Relaxed);
+        }
         let Some(payer) = self.payer.get() else { return };
         payer.calls.fetch_sub(1, Relaxed);
         if let Some(site) = &payer.site {

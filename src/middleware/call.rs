@@ -9,6 +9,7 @@ use crate::access::Caller;
 use crate::error::ApiError;
 use crate::locks::lock;
 use crate::middleware::account::CallAccount;
+use crate::middleware::callers::CallerState;
 use crate::middleware::request_id::RequestId;
 use http::{Extensions, HeaderMap, HeaderName};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -30,6 +31,7 @@ struct Inner {
     trace: Option<Box<str>>,
     account: Option<CallAccount>,
     caller: OnceLock<Caller>,
+    source: OnceLock<Arc<CallerState>>,
     summary: Mutex<CallSummary>,
     when_answered: Mutex<Vec<Action>>,
 }
@@ -96,6 +98,16 @@ impl Call {
     /// Returns the caller, once it is identified.
     pub fn caller(&self) -> Option<&Caller> {
         self.inner.caller.get()
+    }
+
+    /// Sets who counts as the origin of the call: the caller, or its address if it is not identified.
+    pub(super) fn set_source(&self, source: Arc<CallerState>) {
+        let _ = self.inner.source.set(source);
+    }
+
+    /// Returns who counts as the origin of the call, once it is known.
+    pub(super) fn source(&self) -> Option<&CallerState> {
+        self.inner.source.get().map(Arc::as_ref)
     }
 
     pub(crate) fn set_caller(&self, caller: Caller) {

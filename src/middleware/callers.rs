@@ -9,6 +9,7 @@
 
 use crate::access::{Caller, CallerKey};
 use crate::error::ApiError;
+use crate::middleware::failure_log::PerSecond;
 use crate::middleware::networks::{TrustedProxies, host, site};
 use crate::middleware::quota::{Quota, QuotaLimit};
 use dashmap::DashMap;
@@ -48,12 +49,14 @@ pub struct CallerState {
     pub(super) site: Option<Arc<CallerState>>,
     /// Time of the latest call, in seconds since the table was made.
     used: AtomicU64,
+    /// Log lines about failed calls.
+    pub(super) lines: PerSecond,
 }
 
 impl CallerState {
     fn new(key: CallerKey, quota: Option<Quota>, site: Option<Arc<CallerState>>) -> Self {
         let (calls, requests, answers, streams) = Default::default();
-        Self { key, calls, requests, answers, streams, quota, site, used: AtomicU64::default() }
+        Self { key, calls, requests, answers, streams, quota, site, used: AtomicU64::default(), lines: PerSecond::default() }
     }
 
     /// Takes `count` tokens of the caller's quota, and of its site's.

@@ -4,7 +4,7 @@
 //! log.
 //!
 //! A call ends when its trailers are handed to the transport, or when it is dropped because its caller has left.
-//! Failures are logged at `info`, successes at `debug` (`--log info,detente::call=debug`). No call is logged at
+//! Failures are logged at `info`, the first ones of each second ([`FailureLog`]), successes at `debug` (`--log info,detente::call=debug`). No call is logged at
 //! `error`: a caller can cause any status, INTERNAL included, and the code that detects an internal error has already
 //! logged it.
 //!
@@ -15,6 +15,7 @@ use crate::access::Caller;
 use crate::error::{ApiError, reason_name};
 use crate::middleware::account::CallAccount;
 use crate::middleware::call::Call;
+use crate::middleware::failure_log::FailureLog;
 use crate::middleware::request_id::RequestId;
 use crate::middleware::retry_budget::RetryBudget;
 use crate::middleware::status_headers::{code_name, explain, forbid_retry, invites_retry, make_plain, shorten_message};
@@ -56,18 +57,19 @@ struct Observer {
     other: Arc<str>,
     max_request_bytes: usize,
     retries: RetryBudget,
+    failures: FailureLog,
 }
 
 impl CallsLayer {
     /// Creates the layer.
     ///
     /// `in_flight` tracks the open calls and `metrics` counts the ended ones. Errors for messages beyond
-    /// `max_request_bytes` state that limit.
-    pub fn new(in_flight: TaskTracker, metrics: Metrics, max_request_bytes: usize) -> Self {
+    /// `max_request_bytes` state that limit. `failures` decides which failed calls are logged.
+    pub fn new(in_flight: TaskTracker, metrics: Metrics, max_request_bytes: usize, failures: FailureLog) -> Self {
         let methods = crate::schema::methods::all().into_iter();
         let methods = methods.map(|method| (format!("/{method}"), Arc::from(method))).collect();
         let (other, retries) = (Arc::from(OTHER_METHOD), RetryBudget::default());
-        let observer = Observer { in_flight, metrics, methods, other, max_request_bytes, retries };
+        let observer = Observer { in_flight, metrics, methods, other, max_request_bytes, retries, failures };
         Self { observer: Arc::new(observer) }
     }
 }
@@ -187,6 +189,9 @@ impl OpenCall {
             // Health checks and reflection are cheap, and say nothing about the load.
             if self.token.is_some() {
                 self.observer.retries.add_answer();
+                if let Some(account) = self.call.account() {
+                    account.connection().answer();
+                }
             }
             return self.end(code, None);
         }
@@ -240,7 +245,11 @@ impl OpenCall {
                 target: CALL_TARGET, parent: None, method, request_id, trace_id, caller, caller_kind, scenario, revision, verdict,
                 cached, evaluations, request, status = name, micros, "answered"
             ),
-            _ => tracing::info!(
+            _ if self.observer.failures.may_log(self.call.source(), reason.unwrap_or(name)) => tracing::info!(
+                target: CALL_TARGET, parent: None, method, request_id, trace_id, caller, caller_kind, scenario, revision, reason,
+                request, status = name, micros, "not answered"
+            ),
+            _ => tracing::debug!(
                 target: CALL_TARGET, parent: None, method, request_id, trace_id, caller, caller_kind, scenario, revision, reason,
                 request, status = name, micros, "not answered"
             ),

@@ -18,6 +18,7 @@ pub(crate) mod codec;
 pub mod compression;
 pub mod connection_context;
 pub mod deadline;
+pub mod failure_log;
 mod gate;
 pub mod grpc_only;
 pub mod networks;

@@ -70,7 +70,7 @@ fn parse(text: &str) -> Option<IpAddr> {
 ///
 /// The owner of one IPv6 address usually owns all 2^64 addresses of the network, and would otherwise count as many
 /// callers.
-pub(super) fn host(address: IpAddr) -> IpAddr {
+pub(crate) fn host(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => leading(address, HOST_BITS).into(),
         address => address,
@@ -78,7 +78,7 @@ pub(super) fn host(address: IpAddr) -> IpAddr {
 }
 
 /// Returns the /48 network of an IPv6 address; `None` for IPv4.
-pub(super) fn site(address: IpAddr) -> Option<IpAddr> {
+pub(crate) fn site(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
         IpAddr::V6(address) => Some(leading(address, SITE_BITS).into()),
         IpAddr::V4(_) => None,

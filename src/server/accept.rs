@@ -1,18 +1,20 @@
 //! The accept loop: serves connections behind the middleware, and drains them at shutdown.
 //!
-//! Owns the order of the middleware and the number of open connections. Must not know which services answer.
+//! Owns the order of the middleware and the open connections. Must not know which services answer.
 
 use crate::locks::lock;
 use crate::middleware::GateLayer;
 use crate::middleware::calls::CallsLayer;
 use crate::middleware::compression::MirrorEncodingLayer;
 use crate::middleware::deadline::DeadlineLayer;
+use crate::middleware::failure_log::{FailureLog, SUMMARY_INTERVAL};
 use crate::middleware::grpc_only::GrpcOnlyLayer;
 use crate::middleware::panics::PanicsLayer;
 use crate::middleware::receive;
 use crate::middleware::request_id::RequestIdLayer;
 use crate::server::gates::Gates;
 use crate::server::health::Readiness;
+use crate::server::places::{Decision, Places, Source};
 use crate::server::settings::Settings;
 use crate::shutdown::DrainOutcome;
 use crate::telemetry::Metrics;
@@ -33,10 +35,10 @@ use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder, ServiceExt};
@@ -47,6 +49,10 @@ const LOG_TARGET: &str = "detente::grpc::server";
 
 /// Pause after a failed accept, which usually means that the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Time after which a newcomer for whom there was no place is tried again.
+///
+/// A connection becomes idle, and can make room, without a sign to the accept loop.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// Time that connections may take to close once the last call of a drain has finished.
 const LINGER: Duration = Duration::from_secs(1);
 /// Minimum time between two warnings about the connection limit.
@@ -82,10 +88,11 @@ where
 {
     let Gates { metrics, access, callers, bounds, concurrency, tls, connections: open, calls, stalled } = gates;
     let receive = settings.receive;
+    let failures = FailureLog::default();
     let service = ServiceBuilder::new()
         .layer(RequestIdLayer)
         .layer(GrpcOnlyLayer::new(metrics.clone()))
-        .layer(CallsLayer::new(calls.clone(), metrics.clone(), settings.max_request_bytes))
+        .layer(CallsLayer::new(calls.clone(), metrics.clone(), settings.max_request_bytes, failures.clone()))
         .layer(PanicsLayer)
         .layer(DeadlineLayer)
         .layer(GateLayer(access))
@@ -95,10 +102,14 @@ where
     let (close, closing) = watch::channel(false);
     let stall = StallLimit { time: settings.connection.stall, resets: stalled };
     let http2 = http2(&settings.connection);
-    let config = ConnectionConfig { http2, stall, limits: settings.connection, bounds, callers, tls, closing };
+    let config = ConnectionConfig { http2, stall, limits: settings.connection, callers, tls, closing };
     let mut connections = JoinSet::new();
     let mismatch_warned_at = Arc::new(Mutex::new(None::<Instant>));
+    let mut places = Places::new(settings.max_connections, settings.max_connections_per_address);
+    // A connection that has been accepted and has no place yet. Further ones wait in the backlog.
+    let mut newcomer = None::<(TcpStream, IpAddr)>;
     let (mut is_full, mut warned_at) = (false, None::<Instant>);
+    let mut summaries = interval(SUMMARY_INTERVAL);
     let mut stop = pin!(async {
         stop.await;
         readiness.draining();
@@ -106,35 +117,55 @@ where
         readiness.close();
     });
     loop {
+        if let Some((stream, client)) = newcomer.take() {
+            let source = if config.callers.is_proxy(client) { Source::default() } else { Source::of(client) };
+            match places.decide(&source) {
+                Decision::Admit(displaced) => {
+                    if let Some(kind) = displaced {
+                        metrics.connection_displaced(kind.as_str());
+                    }
+                    let account = bounds.connect();
+                    let state = account.state().clone();
+                    let connection = connection::serve(stream, client, account, config.clone(), service.clone());
+                    let (metrics, mismatch_warned_at) = (metrics.clone(), mismatch_warned_at.clone());
+                    let task = connections.spawn(connection.map(move |ended| match ended {
+                        Ok(ended) => metrics.connection_ended(ended.reason()),
+                        Err(refused) => report_refused(&refused, client, &metrics, &mismatch_warned_at),
+                    }));
+                    places.add(task.id(), state, source);
+                }
+                Decision::Wait => newcomer = Some((stream, client)),
+                Decision::Close => {
+                    metrics.connection_refused("address");
+                    debug!(target: LOG_TARGET, %client, "connection closed: its address has too many");
+                }
+            }
+        }
         open.store(connections.len(), Relaxed);
-        let may_accept = connections.len() < settings.max_connections;
-        if !may_accept && !is_full {
+        let are_taken = places.are_taken();
+        if are_taken && !is_full {
             metrics.connection_refused("full");
         }
-        if !may_accept && warned_at.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
+        if are_taken && warned_at.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
             warned_at = Some(Instant::now());
             warn!(
                 target: LOG_TARGET,
                 connections = connections.len(),
-                "connection limit reached: new connections wait in the backlog until one closes"
+                "connection limit reached: new connections take the places of those not in use, or wait until one closes"
             );
         }
-        is_full = !may_accept;
+        is_full = are_taken;
         tokio::select! {
             () = &mut stop => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if may_accept => match accepted {
+            Some(ended) = connections.join_next_with_id() => {
+                places.remove(ended.map_or_else(|error| error.id(), |(task, ())| task));
+            }
+            accepted = listener.accept(), if newcomer.is_none() => match accepted {
                 Ok((stream, address)) => {
                     metrics.connection();
                     // On a dual-stack socket, an IPv4 client has an IPv4-mapped IPv6 address. Everything that counts by
                     // address must see the IPv4 address: all mapped addresses are in one /64 network.
-                    let client = address.ip().to_canonical();
-                    let connection = connection::serve(stream, client, config.clone(), service.clone());
-                    let (metrics, mismatch_warned_at) = (metrics.clone(), mismatch_warned_at.clone());
-                    connections.spawn(connection.map(move |ended| match ended {
-                        Ok(ended) => metrics.connection_ended(ended.reason()),
-                        Err(refused) => report_refused(&refused, client, &metrics, &mismatch_warned_at),
-                    }));
+                    newcomer = Some((stream, address.ip().to_canonical()));
                 }
                 // The client closed its connection before it was accepted; the next accept can succeed at once.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -143,15 +174,19 @@ where
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
+            () = sleep(BETWEEN_TRIES), if newcomer.is_some() => {}
+            _ = summaries.tick() => failures.summarize(),
         }
     }
     // New clients fail at once when the listener is closed. While it is open, they would wait in its backlog.
-    drop(listener);
+    drop((listener, newcomer));
     ending.cancel();
     close.send_replace(true);
     calls.close();
     info!(target: LOG_TARGET, calls = calls.len(), connections = connections.len(), "draining");
-    drain(connections, &calls, settings.drain.timeout).await
+    let drained = drain(connections, &calls, settings.drain.timeout).await;
+    failures.summarize();
+    drained
 }
 
 /// Counts and logs a connection that closed before it could carry calls.

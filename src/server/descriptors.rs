@@ -6,6 +6,7 @@
 //! connections and the reserve fit. Must not know what the descriptors are used for.
 
 use crate::server::admin;
+use crate::server::places::MAX_LEAVING;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
 
@@ -14,10 +15,14 @@ pub const RESERVED_DESCRIPTORS: usize = 128;
 /// Descriptors for all but connections: standard streams, listeners, those of the runtime and of the signals, file
 /// events, the decision log, the connection to a collector, files that are being read. The server has about 20 of them
 /// open.
-const OTHER_DESCRIPTORS: usize = 63;
+const OTHER_DESCRIPTORS: usize = 46;
+
+/// Descriptors of connections that make room for others, and of a newcomer for whom there is no place yet.
+const CHANGING_DESCRIPTORS: usize = MAX_LEAVING + 1;
 
 // The admin listener accepts a connection before it closes the oldest one.
-const _: () = assert!(admin::MAX_CONNECTIONS + 1 + OTHER_DESCRIPTORS <= RESERVED_DESCRIPTORS);
+const _: () =
+    assert!(admin::MAX_CONNECTIONS + 1 + CHANGING_DESCRIPTORS + OTHER_DESCRIPTORS <= RESERVED_DESCRIPTORS);
 
 /// The process may not open enough file descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

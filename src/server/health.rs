@@ -31,7 +31,7 @@ pub const DEFAULT_SCENARIO: &str = "detente.v1.DefaultScenario";
 const MAX_REQUEST_BYTES: usize = 4 * 1024;
 /// Maximum number of open `Watch` calls on one listener, over all connections.
 ///
-/// It equals the default limit of connections, so that each client can watch the server once. An open call takes a few
+/// With the default limit of connections, each client can open as many as one connection may have. An open call takes a few
 /// KiB of memory and, at each change of the readiness, a message.
 pub const MAX_ALL_WATCHES: usize = 1024;
 

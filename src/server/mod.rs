@@ -8,6 +8,7 @@ mod descriptors;
 mod gates;
 pub mod health;
 mod metrics;
+mod places;
 mod reflection;
 mod settings;
 

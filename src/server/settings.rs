@@ -13,11 +13,16 @@ use std::time::Duration;
 pub struct Settings {
     /// Whether to serve gRPC reflection, from which clients learn the schema; true by default.
     pub reflection: bool,
-    /// Connections that may be open at a time; more wait in the listener's backlog.
+    /// Connections that may be open at a time; one more takes the place of one that is not in use, or waits.
     ///
-    /// 1,024 by default. [`reserve_descriptors`](super::reserve_descriptors) makes sure that there are enough file
+    /// 512 by default. [`reserve_descriptors`](super::reserve_descriptors) makes sure that there are enough file
     /// descriptors for them.
     pub max_connections: usize,
+    /// Connections of one address, except of trusted proxies; one more takes the place of one of the same address that
+    /// is not in use, or is closed. IPv6 addresses count by /64 network, and a /48 network may have twice as many.
+    ///
+    /// 0, the default, stands for a quarter of `max_connections`, and 16 at least.
+    pub max_connections_per_address: usize,
     /// Limits of each connection.
     pub connection: ConnectionLimits,
     /// Calls that the server works on at a time, over all connections; more are rejected.
@@ -53,7 +58,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             reflection: true,
-            max_connections: 1024,
+            max_connections: 512,
+            max_connections_per_address: 0,
             connection: ConnectionLimits::default(),
             max_calls: 1024,
             calls: CallLimits::DEFAULT,

@@ -59,6 +59,7 @@ struct Inner {
     limits: Counter<u64>,
     connections: Counter<u64>,
     connections_refused: Counter<u64>,
+    connections_displaced: Counter<u64>,
     connections_ended: Counter<u64>,
 }
 
@@ -96,8 +97,15 @@ impl Metrics {
         let connections_refused = meter
             .u64_counter("detente_connections_refused")
             .with_description(
-                "Connections closed before their first call (tls, silent, lost, not_http2), and how often the \
-                 connection limit was reached (full)",
+                "Connections closed before their first call (tls, silent, lost, not_http2, displaced), or because their \
+                 address had too many (address), and how often the connection limit was reached (full)",
+            )
+            .build();
+        let connections_displaced = meter
+            .u64_counter("detente_connections_displaced")
+            .with_description(
+                "Connections closed to make room for new ones: without an HTTP/2 preface (silent), without a call \
+                 answered OK for 5 seconds (unanswered), or without a call in progress (idle)",
             )
             .build();
         let connections_ended = meter
@@ -105,7 +113,8 @@ impl Metrics {
             .with_description(
                 "Connections that carried calls and closed: by the client (left), at the maximum age (age), after the \
                  client's certificate became invalid (certificate), at shutdown (drain), without an answer to a keepalive \
-                 ping (keepalive), because of a flood of resets, pings and the like (flood), or with an error (broken)",
+                 ping (keepalive), because of a flood of resets, pings and the like (flood), to make room for another connection (displaced), \
+                 because answers were left unread while others needed their memory (unread), or with an error (broken)",
             )
             .build();
         let metrics = Self {
@@ -118,6 +127,7 @@ impl Metrics {
                 limits,
                 connections,
                 connections_refused,
+                connections_displaced,
                 connections_ended,
             }),
         };
@@ -156,6 +166,11 @@ impl Metrics {
     /// Counts a connection that closed before its first call.
     pub fn connection_refused(&self, reason: &'static str) {
         self.inner.connections_refused.add(1, &[KeyValue::new("reason", reason)]);
+    }
+
+    /// Counts a connection that was closed to make room for another one.
+    pub fn connection_displaced(&self, kind: &'static str) {
+        self.inner.connections_displaced.add(1, &[KeyValue::new("kind", kind)]);
     }
 
     /// Counts a connection that carried calls and has closed.

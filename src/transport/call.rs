@@ -78,7 +78,10 @@ pub(crate) async fn serve<S, B>(
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Some(response) = answer(service, request, &mut respond).await else { return };
+    let Some(response) = answer(service, request, &mut respond).await else {
+        account.connection().reset();
+        return;
+    };
     let (mut head, body) = response.into_parts();
     let is_empty = body.is_end_stream();
     if is_empty {

@@ -2,7 +2,6 @@
 //!
 //! Must not know how a connection is served.
 
-use crate::middleware::account::CallBounds;
 use crate::middleware::callers::Callers;
 use crate::transport::call::StallLimit;
 use crate::transport::tls::Tls;
@@ -54,8 +53,6 @@ pub(crate) struct ConnectionConfig {
     pub(crate) http2: Builder,
     pub(crate) stall: StallLimit,
     pub(crate) limits: ConnectionLimits,
-    /// The bounds of all calls, on all connections.
-    pub(crate) bounds: CallBounds,
     pub(crate) callers: Callers,
     pub(crate) tls: Option<Tls>,
     /// Becomes true when connections must close because the server is draining (shutting down).

@@ -8,6 +8,7 @@
 //! turned off. hyper's server, which tonic uses too, gives no handle to a call, with which the call could be reset or
 //! the memory of its answer be followed until it is sent. So this module serves calls with h2 itself, as hyper does.
 
+use crate::middleware::account::ConnectionAccount;
 use crate::middleware::connection_context::Peer;
 use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::config::ConnectionConfig;
@@ -53,6 +54,8 @@ pub(crate) enum ConnectionError {
     Other,
     #[error("the client speaks HTTP/1, and this server requires HTTP/2")]
     Http1,
+    #[error("another connection needed the place of this one before it began HTTP/2")]
+    Displaced,
 }
 
 impl ConnectionError {
@@ -62,6 +65,7 @@ impl ConnectionError {
             ConnectionError::Silent(_) => "silent",
             ConnectionError::Lost(_) => "lost",
             ConnectionError::Tls(_) | ConnectionError::NotTls(_) => "tls",
+            ConnectionError::Displaced => "displaced",
             ConnectionError::NotPlaintext | ConnectionError::Other | ConnectionError::Http1 => "not_http2",
         }
     }
@@ -74,8 +78,8 @@ impl ConnectionError {
 
 /// Serves one connection until it closes, and returns the reason.
 ///
-/// When `closing` becomes true, the client receives GOAWAY and open calls finish; a connection whose preface has not
-/// arrived is closed at once.
+/// When `closing` becomes true, or the connection is displaced, the client receives GOAWAY and open calls finish; a
+/// connection whose preface has not arrived is closed at once.
 ///
 /// # Errors
 /// If the connection closes before it can carry calls.
@@ -87,6 +91,7 @@ impl ConnectionError {
 pub(crate) fn serve<S, B>(
     stream: TcpStream,
     address: IpAddr,
+    account: ConnectionAccount,
     mut config: ConnectionConfig,
     service: S,
 ) -> impl Future<Output = Result<CloseReason, ConnectionError>> + Send
@@ -105,13 +110,15 @@ where
         let (opened, certificate) = tokio::select! {
             opened = timeout(config.limits.handshake, opening) => opened??,
             _ = config.closing.wait_for(|closing| *closing) => return Ok(CloseReason::Drain),
+            () = account.state().progress.wait_for_end() => return Err(ConnectionError::Displaced),
         };
+        account.state().speak();
         let identity = certificate.as_ref().map(|certificate| (certificate.name.clone(), certificate.until));
         let (callers, is_proxy) = (config.callers.of_address(address), config.callers.is_proxy(address));
         let peer = Peer { address, callers, is_proxy, certificate: identity };
         let calls = match opened {
-            OpenStream::Plain(stream) => serve_calls(stream, peer, certificate, config, service),
-            OpenStream::Tls(stream) => serve_calls(stream, peer, certificate, config, service),
+            OpenStream::Plain(stream) => serve_calls(stream, peer, certificate, account, config, service),
+            OpenStream::Tls(stream) => serve_calls(stream, peer, certificate, account, config, service),
         };
         Ok(calls.await)
     }

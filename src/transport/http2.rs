@@ -5,6 +5,7 @@
 use crate::middleware::account::ConnectionAccount;
 use crate::middleware::call_limits::MAX_STREAMS_OF_CONNECTION;
 use crate::middleware::connection_context::{Peer, StreamLimit};
+use crate::middleware::progress::ConnectionState;
 use crate::transport::call::{self, StallLimit};
 use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::config::{ConnectionConfig, ConnectionLimits};
@@ -28,15 +29,27 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::Service;
 use tracing::debug;
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
 const LOG_TARGET: &str = "detente::grpc::connection";
 
-/// Streams that a client may reset before the server accepts them; one more closes the connection.
-const MAX_PENDING_RESETS: usize = 20;
+/// Streams that a client may reset before the server accepts them, as a multiple of the streams that it may have open;
+/// one more closes the connection.
+///
+/// The server accepts streams as soon as it has read what has arrived, so only streams that are opened and reset at once
+/// count. A client that cancels all of its calls, begins as many, and cancels those as well, is no flood.
+const PENDING_RESETS: u32 = 2;
+/// Calls that a client may reset at once before they are answered, as a multiple of the streams that it may have open.
+///
+/// A call that is reset costs the server as much as a refused one, and a client that resets calls without a pause could
+/// begin any number of them, because the bound of open streams does not hold them up (CVE-2023-44487). Each call pays
+/// its quota, but there may be none.
+const RESET_BURST: u32 = 2;
+/// Calls that a client may reset in each second, beyond [`RESET_BURST`].
+const RESETS_PER_SECOND: f64 = 200.0;
 /// Streams that the server may reset because of client errors; one more closes the connection.
 const MAX_ERROR_RESETS: usize = 1024;
 /// Bytes that a client may send on one stream before the server has read them.
@@ -59,6 +72,11 @@ const MAX_SEND_BUFFER: usize = 256 * 1024;
 /// Time that open calls have to finish after the client's certificate has become invalid.
 const CERTIFICATE_GRACE: Duration = Duration::from_secs(10);
 
+/// Time that the client of a displaced connection has to read the GOAWAY: a round trip.
+const LEAVING: Duration = Duration::from_millis(250);
+/// Time that calls have to finish which begin while their connection is displaced.
+const LEAVING_WITH_CALLS: Duration = Duration::from_secs(10);
+
 /// Why a connection that could carry calls has closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseReason {
@@ -72,8 +90,10 @@ pub(crate) enum CloseReason {
     Drain,
     /// The client did not answer a keepalive ping.
     Keepalive,
-    /// The client sent too many resets, pings, settings or empty frames.
+    /// The client sent too many resets, pings, settings or empty frames, or began too many calls.
     Flood,
+    /// Another connection needed the place of this one, which was not in use.
+    Displaced,
     /// The client did not read the answers of the connection, while other calls needed the memory.
     Unread,
     /// The connection failed, or the client violated HTTP/2.
@@ -90,6 +110,7 @@ impl CloseReason {
             CloseReason::Drain => "drain",
             CloseReason::Keepalive => "keepalive",
             CloseReason::Flood => "flood",
+            CloseReason::Displaced => "displaced",
             CloseReason::Unread => "unread",
             CloseReason::Broken => "broken",
         }
@@ -120,7 +141,7 @@ pub(crate) fn http2(limits: &ConnectionLimits) -> Builder {
     let mut http2 = Builder::new();
     http2
         .max_concurrent_streams(limits.max_streams)
-        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_pending_accept_reset_streams((PENDING_RESETS * limits.max_streams) as usize)
         .max_local_error_reset_streams(Some(MAX_ERROR_RESETS))
         .max_header_list_size(limits.max_header_bytes)
         .initial_window_size(STREAM_WINDOW)
@@ -135,6 +156,7 @@ pub(super) fn serve_calls<T, S, B>(
     stream: T,
     peer: Peer,
     certificate: Option<ClientCertificate>,
+    account: ConnectionAccount,
     config: ConnectionConfig,
     service: S,
 ) -> Pin<Box<dyn Future<Output = CloseReason> + Send>>
@@ -145,7 +167,6 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let account = config.bounds.connect();
     let stream = WriteBuffer::new(stream, account.state().clone());
     let handshake = config.http2.handshake(stream.clone());
     // A connection keeps the caller that its client's certificate named when it was opened, so it must close once that
@@ -154,7 +175,10 @@ where
     let max_age = with_jitter(config.limits.max_age);
     let mut closing = Box::pin(wait_for_close(max_age, config.closing));
     let streams = StreamLimit::with_max_age(max_age);
-    let mut calls = Calls { service, peer, streams, account, stall: config.stall, windows: 0 };
+    // A trusted proxy sends the calls of many clients, and one that resets calls must not end those of the others.
+    let resets = (!peer.is_proxy).then(|| ResetBudget::new(RESET_BURST * config.limits.max_streams));
+    let (windows, is_flood) = (0, false);
+    let mut calls = Calls { service, peer, streams, account, stall: config.stall, windows, resets, is_flood };
     Box::pin(async move {
         let mut connection = match handshake.await {
             Ok(connection) => connection,
@@ -174,8 +198,14 @@ where
                     reason = Some(requested);
                 }
                 () = state.progress.wait_for_end() => {
-                    reason = Some(CloseReason::Unread);
-                    break Ok(());
+                    if !state.is_displaced() {
+                        reason = Some(CloseReason::Unread);
+                        break Ok(());
+                    }
+                    reason = Some(CloseReason::Displaced);
+                    connection.graceful_shutdown();
+                    let drive = poll_fn(|cx| poll_drive(&mut connection, &stream, keepalive.as_mut(), &mut calls, cx));
+                    break leave(drive, &state).await;
                 }
                 Some(()) = &mut invalid => {
                     connection.graceful_shutdown();
@@ -187,6 +217,9 @@ where
         };
         if let Err(error) = &ended {
             debug!(target: LOG_TARGET, error = error as &dyn Error, "a connection ended with an error");
+        }
+        if calls.is_flood {
+            return CloseReason::Flood;
         }
         reason.unwrap_or_else(|| ended.map_or_else(|error| CloseReason::of(&error), |()| CloseReason::Left))
     })
@@ -209,11 +242,15 @@ where
 {
     loop {
         calls.fit_window(connection);
+        if calls.exceed_resets() {
+            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        }
         let accepted = pin!(connection.accept()).poll(cx);
         match accepted {
             Poll::Ready(Some(accepted)) => {
                 let (request, respond) = accepted?;
                 if !calls.begin(request, respond) {
+                    calls.is_flood = true;
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 }
             }
@@ -239,6 +276,10 @@ struct Calls<S> {
     stall: StallLimit,
     /// The open streams of evaluations for which the connection has windows.
     windows: usize,
+    /// The calls that the client may reset; `None` for any number.
+    resets: Option<ResetBudget>,
+    /// Whether the connection closes because of too many resets or calls.
+    is_flood: bool,
 }
 
 impl<S> Calls<S> {
@@ -253,6 +294,13 @@ impl<S> Calls<S> {
             let streams = u32::try_from(open.min(MAX_STREAMS_OF_CONNECTION)).unwrap_or_default();
             connection.set_target_window_size(CONNECTION_WINDOW + streams * STREAM_WINDOW);
         }
+    }
+
+    /// Whether the client has reset more calls than it may, for the first time.
+    fn exceed_resets(&mut self) -> bool {
+        let count = self.account.state().take_resets();
+        let exceeds = self.resets.as_mut().is_some_and(|budget| !budget.take(count, Instant::now()));
+        exceeds && !std::mem::replace(&mut self.is_flood, true)
     }
 
     /// Runs a call in a task of its own; `false` if there are too many calls.
@@ -272,6 +320,46 @@ impl<S> Calls<S> {
         let call = call::serve(self.service.clone(), request, respond, account.clone(), self.stall.clone());
         tokio::spawn(account.run(call));
         true
+    }
+}
+
+/// The calls that the client of a connection may still reset: a bucket that fills with time.
+struct ResetBudget {
+    burst: f64,
+    left: f64,
+    since: Instant,
+}
+
+impl ResetBudget {
+    fn new(burst: u32) -> Self {
+        Self { burst: burst.into(), left: burst.into(), since: Instant::now() }
+    }
+
+    /// Takes `count` resets; `false` if there are too few left.
+    fn take(&mut self, count: usize, now: Instant) -> bool {
+        if count > 0 {
+            let filled = (now - self.since).as_secs_f64() * RESETS_PER_SECOND;
+            self.left = (self.left + filled).min(self.burst) - count as f64;
+            self.since = now;
+        }
+        self.left >= 0.0
+    }
+}
+
+/// Drives a displaced connection until its client has had time to read the GOAWAY, and its calls have finished.
+///
+/// There were none when it was chosen, but the client may have begun some before it read the GOAWAY.
+async fn leave<F>(mut drive: F, state: &ConnectionState) -> Result<(), ConnectionEnd>
+where
+    F: Future<Output = Result<(), ConnectionEnd>> + Unpin,
+{
+    let begun = Instant::now();
+    loop {
+        match timeout(LEAVING, &mut drive).await {
+            Ok(ended) => return ended,
+            Err(_) if !state.has_calls() || begun.elapsed() >= LEAVING_WITH_CALLS => return Ok(()),
+            Err(_) => {}
+        }
     }
 }
 

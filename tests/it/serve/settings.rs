@@ -44,6 +44,7 @@ fn invalid_settings_are_rejected_at_startup() {
         (vec!["--max-calls", "0"], "1..=1000000"),
         (vec!["--threads", "1025"], "0..=1024"),
         (vec!["--max-connections", "1000001"], "1..=1000000"),
+        (vec!["--max-connections-per-address", "1000001"], "0..=1000000"),
         (vec!["--max-streams", "0"], "1..=10000"),
         (vec!["--max-header-bytes", "1023"], "1KiB to 1MiB"),
         (vec!["--max-request-bytes", "65MiB"], "1KiB to 64MiB"),

@@ -184,13 +184,25 @@ pub(crate) struct Callers {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct Limits {
-    /// Number of connections that may be open at a time; further connections wait until one closes.
+    /// Number of connections that may be open at a time; a further one takes the place of one that is not in use, or
+    /// waits until one closes.
     ///
+    /// A connection with a call in progress keeps its place. Of the others, the first to go is one that has not begun
+    /// HTTP/2, then one without a call answered OK for 5 seconds, then the longest idle one of the address with the most.
     /// An idle connection takes about 17 KiB of memory, over TLS about 25 KiB. The limit of file descriptors (`ulimit -n`)
     /// must be at least 128 higher: this reserve keeps probes and reloads working when all connections are open.
-    #[arg(long, env = "DETENTE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 1024,
+    #[arg(long, env = "DETENTE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 512,
         value_parser = count(1, 1_000_000))]
     pub(crate) max_connections: usize,
+
+    /// Number of connections of one address; a further one takes the place of one of the same address that is not in use,
+    /// or is closed. [default: a quarter of `--max-connections`, at least 16]
+    ///
+    /// IPv6 addresses count by /64 network, and a /48 network may have twice as many. `0` means the default. The limit does
+    /// not hold for `--trusted-proxies`. Raise it where many clients share one address.
+    #[arg(long, env = "DETENTE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", default_value_t = 0,
+        hide_default_value = true, value_parser = count(0, 1_000_000))]
+    pub(crate) max_connections_per_address: usize,
 
     /// Age, give or take a tenth, at which a connection is asked to end once its calls are answered.
     ///
@@ -417,6 +429,7 @@ impl ServeOptions {
         Settings {
             reflection: self.listening.reflection,
             max_connections: limits.max_connections,
+            max_connections_per_address: limits.max_connections_per_address,
             connection: ConnectionLimits {
                 max_streams: limits.max_streams,
                 max_header_bytes: limits.max_header_bytes,
