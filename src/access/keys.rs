@@ -43,6 +43,12 @@ const CACHED_TOKENS: usize = 4_096;
 ///
 /// Two keys suffice to rotate them. Every further key is one more signature that a stranger's token costs.
 const MAX_TRIED_KEYS: usize = 4;
+/// Number of tokens with a wrong signature that are remembered, so that a client that sends one again and again does not
+/// cost a verification each time.
+///
+/// An unknown token is always verified, however many wrong ones its address has sent: it may be valid. A client that
+/// signs each of its tokens anew therefore costs a verification each time, which takes about as long as a call.
+const REFUSED_TOKENS: usize = 1_024;
 /// If a file has no usable key, the error lists at most this number of the skipped keys.
 const MAX_LISTED_KEYS: usize = 5;
 /// Sizes, in bits, of the RSA keys with which the library can verify signatures.
@@ -82,12 +88,13 @@ pub struct JwtRules {
     pub algorithms: Vec<JwtAlgorithm>,
 }
 
-/// The public keys with which tokens are verified, and a cache of verified tokens.
+/// The public keys with which tokens are verified, and caches of verified tokens and of those with a wrong signature.
 pub struct Keys {
     rules: JwtRules,
     keys: Vec<PublicKey>,
     skipped: Vec<String>,
     verified: Cache<[u8; 32], Caller>,
+    refused: Cache<[u8; 32], ()>,
 }
 
 struct PublicKey {
@@ -175,7 +182,7 @@ impl Keys {
             let each = skipped.iter().take(MAX_LISTED_KEYS).map(|why| format!("; {why}")).collect::<String>();
             return Err(CredentialFileError(format!("the file has no usable key{each}")));
         }
-        Ok(Self { rules, keys, skipped, verified: Cache::new(CACHED_TOKENS) })
+        Ok(Self { rules, keys, skipped, verified: Cache::new(CACHED_TOKENS), refused: Cache::new(REFUSED_TOKENS) })
     }
 
     /// Returns which keys of the file are not used, and why.
@@ -195,9 +202,17 @@ impl Keys {
         if let Some(caller) = self.verified.get(&hash) {
             return if caller.is_valid_at(now) { Ok(caller) } else { Err(AuthenticationError::Expired) };
         }
-        let caller = self.verify_uncached(token, now)?;
-        self.verified.insert(hash, caller.clone());
-        Ok(caller)
+        if self.refused.get(&hash).is_some() {
+            return Err(AuthenticationError::BadSignature);
+        }
+        let verified = self.verify_uncached(token, now);
+        match &verified {
+            Ok(caller) => self.verified.insert(hash, caller.clone()),
+            // With these keys, the signature stays wrong. Other errors depend on the time, or cost little.
+            Err(AuthenticationError::BadSignature) => self.refused.insert(hash, ()),
+            Err(_) => {}
+        }
+        verified
     }
 
     fn verify_uncached(&self, token: &str, now: SystemTime) -> Result<Caller, AuthenticationError> {

@@ -56,7 +56,17 @@ pub struct CallerState {
 impl CallerState {
     fn new(key: CallerKey, quota: Option<Quota>, site: Option<Arc<CallerState>>) -> Self {
         let (calls, requests, answers, streams) = Default::default();
-        Self { key, calls, requests, answers, streams, quota, site, used: AtomicU64::default(), lines: PerSecond::default() }
+        Self {
+            key,
+            calls,
+            requests,
+            answers,
+            streams,
+            quota,
+            site,
+            used: AtomicU64::default(),
+            lines: PerSecond::default(),
+        }
     }
 
     /// Takes `count` tokens of the caller's quota, and of its site's.

@@ -149,3 +149,11 @@ impl ConnectionState {
         self.is_displaced.load(Relaxed)
     }
 }
+
+#[cfg(test)]
+impl ConnectionState {
+    /// Counts a call in progress.
+    pub(crate) fn keep(&self) {
+        self.calls.fetch_add(1, Relaxed);
+    }
+}

@@ -21,8 +21,7 @@ const OTHER_DESCRIPTORS: usize = 46;
 const CHANGING_DESCRIPTORS: usize = MAX_LEAVING + 1;
 
 // The admin listener accepts a connection before it closes the oldest one.
-const _: () =
-    assert!(admin::MAX_CONNECTIONS + 1 + CHANGING_DESCRIPTORS + OTHER_DESCRIPTORS <= RESERVED_DESCRIPTORS);
+const _: () = assert!(admin::MAX_CONNECTIONS + 1 + CHANGING_DESCRIPTORS + OTHER_DESCRIPTORS <= RESERVED_DESCRIPTORS);
 
 /// The process may not open enough file descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -41,7 +41,16 @@ async fn metric(address: SocketAddr, name: &str) -> f64 {
 
 #[tokio::test]
 async fn probes_are_answered_when_callers_and_strangers_hold_all_descriptors() {
-    let settings = ["--max-connections", "172", "--admin-listen", "127.0.0.1:0", "--handshake-timeout", "1m"];
+    let settings = [
+        "--max-connections",
+        "172",
+        "--max-connections-per-address",
+        "300",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--handshake-timeout",
+        "1m",
+    ];
     let program = Program::start_after("ulimit -n 300", &settings);
     let admin = admin_of(&program).await;
     let before = metric(admin, "process_open_fds").await;

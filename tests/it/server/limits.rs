@@ -403,12 +403,11 @@ async fn calls_that_are_reset_at_once_leave_nothing_behind() {
 async fn connections_beyond_the_limit_wait_and_are_counted() {
     let (server, metrics) = counted(Settings { max_connections: 2, ..Settings::default() }).await;
     let (first, second) = (server.client().await, server.client().await);
-    for client in [&first, &second] {
-        assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
-    }
+    let (of_first, _of_second) = (first.open(EVALUATE, &[]).await, second.open(EVALUATE, &[]).await);
+    server.until("detente_calls_in_flight", |count| count == 2.0).await;
     let third = tokio::spawn(Client::connect(server.address));
     server.until("detente_connections_refused_total{reason=\"full\"}", |count| count >= 1.0).await;
-    drop(first);
+    drop((first, of_first));
     let third = timeout(PATIENCE, third).await.unwrap().unwrap();
     assert_eq!(third.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
     assert_eq!(value(&metrics, "detente_connections_total"), 3.0);

@@ -305,18 +305,17 @@ async fn headers_are_bounded() {
 }
 
 #[tokio::test]
-async fn more_connections_than_allowed_wait() {
+async fn more_connections_than_allowed_wait_while_all_have_calls_in_progress() {
     let settings = detente::server::Settings { max_connections: 2, drain: support::quick(), ..Default::default() };
     let server = Server::with(settings).await;
     let (first, second) = (server.client().await, server.client().await);
-    for client in [&first, &second] {
-        assert_eq!(client.call(LIST, &[], frame(&[])).await.code(), Code::Ok);
-    }
+    let (of_first, _of_second) = (first.open(EVALUATE, &[]).await, second.open(EVALUATE, &[]).await);
+    server.until("detente_calls_in_flight", |count| count == 2.0).await;
     let address = server.address;
     let waiting = tokio::spawn(async move { Client::connect(address).await.call(LIST, &[], frame(&[])).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!waiting.is_finished());
-    drop(first);
+    drop((first, of_first));
     let answer: Answer = timeout(PATIENCE, waiting).await.unwrap().unwrap();
     assert_eq!(answer.code(), Code::Ok);
     drop(second);
