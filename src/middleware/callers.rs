@@ -11,6 +11,7 @@ use crate::access::{Caller, CallerKey};
 use crate::error::ApiError;
 use crate::middleware::failure_log::PerSecond;
 use crate::middleware::networks::{TrustedProxies, host, site};
+use crate::middleware::progress::uptime;
 use crate::middleware::quota::{Quota, QuotaLimit};
 use dashmap::DashMap;
 use http::HeaderMap;
@@ -28,6 +29,8 @@ pub const MAX_CALLERS: usize = 16_384;
 pub(super) const SITE_SHARES: usize = 2;
 /// How many times the quota of a caller a site has.
 const SITE_QUOTAS: u32 = 16;
+/// Microseconds after which an address may reset another call: 200 in each second.
+const RESET_COST: u64 = 5_000;
 /// Time for which the entry of a caller without calls stays, in addition to the time in which its quota is full again.
 const KEPT: Duration = Duration::from_secs(60);
 
@@ -49,6 +52,8 @@ pub struct CallerState {
     pub(super) site: Option<Arc<CallerState>>,
     /// Time of the latest call, in seconds since the table was made.
     used: AtomicU64,
+    /// When the resets of calls so far are paid, in microseconds of the uptime: each takes [`RESET_COST`].
+    resets: AtomicU64,
     /// Log lines about failed calls.
     pub(super) lines: PerSecond,
 }
@@ -56,17 +61,8 @@ pub struct CallerState {
 impl CallerState {
     fn new(key: CallerKey, quota: Option<Quota>, site: Option<Arc<CallerState>>) -> Self {
         let (calls, requests, answers, streams) = Default::default();
-        Self {
-            key,
-            calls,
-            requests,
-            answers,
-            streams,
-            quota,
-            site,
-            used: AtomicU64::default(),
-            lines: PerSecond::default(),
-        }
+        let (used, resets, lines) = Default::default();
+        Self { key, calls, requests, answers, streams, quota, site, used, resets, lines }
     }
 
     /// Takes `count` tokens of the caller's quota, and of its site's.
@@ -76,6 +72,16 @@ impl CallerState {
     pub fn take_quota(&self, count: u32) -> Result<(), ApiError> {
         self.quota.as_ref().map_or(Ok(()), |quota| quota.take(count))?;
         self.site.as_ref().map_or(Ok(()), |site| site.take_quota(count))
+    }
+
+    /// Takes `count` resets of calls, of which `burst` may come at once; `false` if they are too many.
+    pub(crate) fn take_resets(&self, count: u64, burst: u64) -> bool {
+        let now = u64::try_from(uptime().as_micros()).unwrap_or(u64::MAX);
+        let paid = |paid: u64| {
+            let after = paid.max(now).saturating_add(count.saturating_mul(RESET_COST));
+            (after - now <= burst.saturating_mul(RESET_COST)).then_some(after)
+        };
+        self.resets.fetch_update(Relaxed, Relaxed, paid).is_ok()
     }
 
     /// Takes the tokens of a call of `count` parts, except the first token, which the call took when it was admitted.

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Returns the time since the program began to count it.
-pub(super) fn uptime() -> Duration {
+pub(crate) fn uptime() -> Duration {
     BEGUN.elapsed()
 }
 
@@ -121,11 +121,6 @@ impl ConnectionState {
     /// Returns when a call was last answered OK, as the time since the program began.
     pub(crate) fn answered(&self) -> Duration {
         Duration::from_millis(self.answered.load(Relaxed))
-    }
-
-    /// Returns for how long no call was answered OK.
-    pub(crate) fn unanswered_for(&self) -> Duration {
-        uptime().saturating_sub(self.answered())
     }
 
     /// Notes that the client has reset a call before it was answered.

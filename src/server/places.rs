@@ -9,13 +9,14 @@
 
 use crate::access::CallerKey;
 use crate::middleware::networks::{host, site};
-use crate::middleware::progress::ConnectionState;
+use crate::middleware::progress::{ConnectionState, uptime};
 use crate::middleware::quota::{Quota, QuotaLimit};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::task::Id;
 
@@ -30,6 +31,15 @@ const SITE_SHARES: usize = 2;
 /// A client that connects again as soon as it loses its connection then cannot make all clients do so: even with the
 /// default of 512 connections, one in use is safe for 8 seconds at least. A rolling restart of clients needs less.
 const DISPLACED_PER_SECOND: u32 = 64;
+/// Connections that make room for others of the same address in one second, over all addresses; newcomers beyond that are
+/// closed.
+const DISPLACED_BY_OWN_PER_SECOND: u32 = 16;
+/// Connections that one look at all of them chooses, for the newcomers of the next [`NEXT_FOR`].
+///
+/// A look at 10,000 connections takes about a millisecond, so the server takes few of them in a second.
+const RANKED: usize = 32;
+/// Time for which the chosen connections are used: a connection that turns silent or unanswered meanwhile comes later.
+const NEXT_FOR: Duration = Duration::from_millis(500);
 /// Connections that make room and have not closed yet; newcomers beyond that wait.
 ///
 /// Each of them has a file descriptor in addition to those of the open connections
@@ -78,9 +88,10 @@ pub(super) struct Places {
     max: usize,
     max_of_address: usize,
     open: HashMap<Id, Open>,
-    /// Open connections of each address and each site.
-    counts: HashMap<CallerKey, usize>,
+    groups: HashMap<CallerKey, Arc<Group>>,
     leaving: usize,
+    /// The connections that leave next.
+    next: Option<Next>,
     /// Displacements by newcomers of all addresses.
     budget: Quota,
     /// Displacements within an address, so that they do not take those of other addresses.
@@ -90,39 +101,64 @@ pub(super) struct Places {
 /// An open connection.
 struct Open {
     state: Arc<ConnectionState>,
-    source: Source,
+    /// What the connection counts for: its address and its site; nothing for a trusted proxy.
+    groups: [Option<Arc<Group>>; 2],
     is_leaving: bool,
 }
 
-/// What a connection counts for: its address and its site, or neither for a trusted proxy.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Source {
-    host: Option<CallerKey>,
-    site: Option<CallerKey>,
+/// Connections that leave next, the first one last, unless they are used again.
+struct Next {
+    tasks: Vec<(Kind, Id)>,
+    until: Duration,
 }
+
+/// The connections of an address or a site.
+struct Group {
+    key: CallerKey,
+    /// Open connections, without those that leave.
+    count: AtomicUsize,
+}
+
+/// Where a connection comes from: its address and its site, or neither for a trusted proxy.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Source([Option<CallerKey>; 2]);
 
 impl Source {
     /// Returns the source of an address, which has limits.
     pub(super) fn of(address: IpAddr) -> Self {
-        Self { host: Some(CallerKey::Host(host(address))), site: site(address).map(CallerKey::Site) }
+        Self([Some(CallerKey::Host(host(address))), site(address).map(CallerKey::Site)])
+    }
+}
+
+impl Open {
+    fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.groups.iter().flatten()
     }
 
-    fn keys(&self) -> impl Iterator<Item = &CallerKey> {
-        self.host.iter().chain(&self.site)
+    fn kind(&self, now: Duration) -> Kind {
+        if !self.state.has_spoken() {
+            Kind::Silent
+        } else if now.saturating_sub(self.state.answered()) >= UNANSWERED {
+            Kind::Unanswered
+        } else {
+            Kind::Idle
+        }
     }
 }
 
 impl Places {
     /// Creates places for `max` connections, and for `max_of_address` of one address; 0 stands for the default.
     pub(super) fn new(max: usize, max_of_address: usize) -> Self {
-        let per_second = NonZeroU32::new(DISPLACED_PER_SECOND).unwrap_or(NonZeroU32::MIN);
-        let [budget, own_budget] = [(); 2].map(|()| Quota::new(QuotaLimit { per_second, burst: per_second }));
+        let [budget, own_budget] = [DISPLACED_PER_SECOND, DISPLACED_BY_OWN_PER_SECOND].map(|count| {
+            let per_second = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+            Quota::new(QuotaLimit { per_second, burst: per_second })
+        });
         let max_of_address = match max_of_address {
             0 => (max / PART_OF_ADDRESS).max(MIN_OF_ADDRESS),
             chosen => chosen,
         };
-        let (open, counts, leaving) = Default::default();
-        Self { max, max_of_address, open, counts, leaving, budget, own_budget }
+        let (open, groups, leaving, next) = Default::default();
+        Self { max, max_of_address, open, groups, leaving, next, budget, own_budget }
     }
 
     /// Whether all places are taken.
@@ -132,8 +168,9 @@ impl Places {
 
     /// Decides about a newcomer, and asks another connection to leave if need be.
     pub(super) fn decide(&mut self, newcomer: &Source) -> Decision {
-        let beyond = newcomer.keys().find(|key| self.count(key) >= self.limit(key)).cloned();
-        let (budget, without_room) = match &beyond {
+        let groups = newcomer.0.iter().flatten().filter_map(|key| self.groups.get(key));
+        let full = groups.into_iter().find(|group| group.count.load(Relaxed) >= self.limit(&group.key)).cloned();
+        let (budget, without_room) = match &full {
             Some(_) => (&self.own_budget, Decision::Close),
             None if self.are_taken() => (&self.budget, Decision::Wait),
             None => return Decision::Admit(None),
@@ -141,43 +178,10 @@ impl Places {
         if self.leaving >= MAX_LEAVING || budget.take(1).is_err() {
             return without_room;
         }
-        match self.displace(beyond.as_ref()) {
+        match self.displace(full.as_ref(), uptime()) {
             Some(kind) => Decision::Admit(Some(kind)),
             None => without_room,
         }
-    }
-
-    /// Adds a connection that is served by a task.
-    pub(super) fn add(&mut self, task: Id, state: Arc<ConnectionState>, source: Source) {
-        for key in source.keys() {
-            *self.counts.entry(key.clone()).or_default() += 1;
-        }
-        self.open.insert(task, Open { state, source, is_leaving: false });
-    }
-
-    /// Removes the connection whose task has ended.
-    pub(super) fn remove(&mut self, task: Id) {
-        let Some(gone) = self.open.remove(&task) else { return };
-        if gone.is_leaving {
-            self.leaving -= 1;
-        } else {
-            self.uncount(&gone.source);
-        }
-    }
-
-    fn uncount(&mut self, source: &Source) {
-        for key in source.keys() {
-            if let Some(count) = self.counts.get_mut(key) {
-                *count -= 1;
-                if *count == 0 {
-                    self.counts.remove(key);
-                }
-            }
-        }
-    }
-
-    fn count(&self, key: &CallerKey) -> usize {
-        self.counts.get(key).copied().unwrap_or_default()
     }
 
     fn limit(&self, key: &CallerKey) -> usize {
@@ -187,42 +191,85 @@ impl Places {
         }
     }
 
-    /// Asks a connection to leave, of one address or site if `of` is given, and returns its kind.
-    fn displace(&mut self, of: Option<&CallerKey>) -> Option<Kind> {
-        // Looks at all connections each time, which the number of displacements in a second bounds. An order that every
-        // call would have to update would cost more.
-        let mut first = None;
-        for (task, open) in &self.open {
-            let is_candidate = !open.is_leaving
-                && of.is_none_or(|of| open.source.keys().any(|key| key == of))
-                && !open.state.has_calls();
-            if !is_candidate {
-                continue;
-            }
-            let kind = if !open.state.has_spoken() {
-                Kind::Silent
-            } else if open.state.unanswered_for() >= UNANSWERED {
-                Kind::Unanswered
-            } else {
-                Kind::Idle
-            };
-            let of_address = match (kind, &open.source.host) {
-                (Kind::Idle, Some(host)) if of.is_none() => self.count(host),
-                _ => 0,
-            };
-            let rank = (kind, Reverse(of_address), open.state.answered());
-            if first.is_none_or(|(earlier, _)| rank < earlier) {
-                first = Some((rank, *task));
+    /// Adds a connection that is served by a task.
+    pub(super) fn add(&mut self, task: Id, state: Arc<ConnectionState>, source: Source) {
+        let groups = source.0.map(|key| {
+            let group = |key: &CallerKey| Arc::new(Group { key: key.clone(), count: AtomicUsize::default() });
+            key.map(|key| self.groups.entry(key).or_insert_with_key(group).clone())
+        });
+        groups.iter().flatten().for_each(|group| {
+            group.count.fetch_add(1, Relaxed);
+        });
+        self.open.insert(task, Open { state, groups, is_leaving: false });
+    }
+
+    /// Removes the connection whose task has ended.
+    pub(super) fn remove(&mut self, task: Id) {
+        let Some(gone) = self.open.remove(&task) else { return };
+        if gone.is_leaving {
+            self.leaving -= 1;
+        } else {
+            self.leave_groups(&gone.groups);
+        }
+    }
+
+    fn leave_groups(&mut self, groups: &[Option<Arc<Group>>]) {
+        for group in groups.iter().flatten() {
+            if group.count.fetch_sub(1, Relaxed) == 1 {
+                self.groups.remove(&group.key);
             }
         }
-        let ((kind, ..), task) = first?;
+    }
+
+    /// Asks a connection to leave, of one address or site if `of` is given, and returns its kind.
+    fn displace(&mut self, of: Option<&Arc<Group>>, now: Duration) -> Option<Kind> {
+        let next = if of.is_none() { self.next.take_if(|next| now < next.until) } else { None };
+        let mut next = next.unwrap_or_else(|| Next { tasks: self.rank(of, now), until: now + NEXT_FOR });
+        let (kind, task) = loop {
+            let (kind, task) = next.tasks.pop()?;
+            // It may have begun a call, or left, since it was chosen.
+            let is_unused = |open: &Open| !open.is_leaving && !open.state.has_calls() && open.kind(now) == kind;
+            if self.open.get(&task).is_some_and(is_unused) {
+                break (kind, task);
+            }
+        };
+        self.next = Some(next).filter(|next| of.is_none() && !next.tasks.is_empty());
         let open = self.open.get_mut(&task)?;
         open.is_leaving = true;
         open.state.displace();
-        let source = open.source.clone();
+        let groups = open.groups.clone();
         self.leaving += 1;
-        self.uncount(&source);
+        self.leave_groups(&groups);
         Some(kind)
+    }
+
+    /// Returns the connections that are to leave next, the first one last.
+    ///
+    /// Looks at all connections. An order that every call would have to update would cost more.
+    fn rank(&self, of: Option<&Arc<Group>>, now: Duration) -> Vec<(Kind, Id)> {
+        let mut ranked = Vec::new();
+        for (task, open) in &self.open {
+            let is_candidate = !open.is_leaving
+                && of.is_none_or(|of| open.groups().any(|group| Arc::ptr_eq(group, of)))
+                && !open.state.has_calls();
+            if is_candidate {
+                let kind = open.kind(now);
+                let of_address = match (kind, &open.groups) {
+                    (Kind::Idle, [Some(host), _]) if of.is_none() => host.count.load(Relaxed),
+                    _ => 0,
+                };
+                ranked.push(((kind, Reverse(of_address), open.state.answered()), *task));
+            }
+        }
+        if ranked.len() > RANKED {
+            ranked.select_nth_unstable_by_key(RANKED, |(rank, _)| *rank);
+            ranked.truncate(RANKED);
+        }
+        ranked.sort_unstable_by_key(|(rank, _)| *rank);
+        // Each idle connection that leaves may change which address has the most, so only the first one is certain.
+        let certain = ranked.iter().take_while(|((kind, ..), _)| *kind != Kind::Idle).count();
+        ranked.truncate(certain.max(1));
+        ranked.into_iter().rev().map(|((kind, ..), task)| (kind, task)).collect()
     }
 }
 

@@ -67,11 +67,14 @@ impl From<h2::Error> for CallEnd {
 }
 
 /// Answers a request, and sends the answer.
+///
+/// `is_reset` says that the client had reset the call before, so that it has been counted as such.
 pub(crate) async fn serve<S, B>(
     service: S,
     request: Request<RequestBody>,
     mut respond: SendResponse<Bytes>,
     account: CallAccount,
+    is_reset: bool,
     stall: StallLimit,
 ) where
     S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
@@ -79,7 +82,9 @@ pub(crate) async fn serve<S, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let Some(response) = answer(service, request, &mut respond).await else {
-        account.connection().reset();
+        if !is_reset {
+            account.connection().reset();
+        }
         return;
     };
     let (mut head, body) = response.into_parts();

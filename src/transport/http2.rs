@@ -11,6 +11,7 @@ use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::config::{ConnectionConfig, ConnectionLimits};
 use crate::transport::keepalive::Keepalive;
 use crate::transport::request_body::RequestBody;
+use crate::transport::reset_budget::ResetBudget;
 use crate::transport::write_buffer::WriteBuffer;
 use bytes::Bytes;
 use futures_util::future::OptionFuture;
@@ -42,14 +43,6 @@ const LOG_TARGET: &str = "detente::grpc::connection";
 /// The server accepts streams as soon as it has read what has arrived, so only streams that are opened and reset at once
 /// count. A client that cancels all of its calls, begins as many, and cancels those as well, is no flood.
 const PENDING_RESETS: u32 = 2;
-/// Calls that a client may reset at once before they are answered, as a multiple of the streams that it may have open.
-///
-/// A call that is reset costs the server as much as a refused one, and a client that resets calls without a pause could
-/// begin any number of them, because the bound of open streams does not hold them up (CVE-2023-44487). Each call pays
-/// its quota, but there may be none.
-const RESET_BURST: u32 = 2;
-/// Calls that a client may reset in each second, beyond [`RESET_BURST`].
-const RESETS_PER_SECOND: f64 = 200.0;
 /// Streams that the server may reset because of client errors; one more closes the connection.
 const MAX_ERROR_RESETS: usize = 1024;
 /// Bytes that a client may send on one stream before the server has read them.
@@ -176,7 +169,7 @@ where
     let mut closing = Box::pin(wait_for_close(max_age, config.closing));
     let streams = StreamLimit::with_max_age(max_age);
     // A trusted proxy sends the calls of many clients, and one that resets calls must not end those of the others.
-    let resets = (!peer.is_proxy).then(|| ResetBudget::new(RESET_BURST * config.limits.max_streams));
+    let resets = (!peer.is_proxy).then(|| ResetBudget::new(peer.callers.clone(), config.limits.max_streams));
     let (windows, is_flood) = (0, false);
     let mut calls = Calls { service, peer, streams, account, stall: config.stall, windows, resets, is_flood };
     Box::pin(async move {
@@ -242,14 +235,22 @@ where
 {
     loop {
         calls.fit_window(connection);
-        if calls.exceed_resets() {
+        let resets = calls.account.state().take_resets();
+        if !calls.is_flood && !calls.take_resets(resets) {
+            calls.is_flood = true;
             connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
         }
         let accepted = pin!(connection.accept()).poll(cx);
         match accepted {
             Poll::Ready(Some(accepted)) => {
-                let (request, respond) = accepted?;
-                if !calls.begin(request, respond) {
+                let (request, mut respond) = accepted?;
+                // Checked here as well, because the call itself notices a reset only when its task runs: after all
+                // calls that have arrived have begun.
+                let is_reset = respond.poll_reset(cx).is_ready();
+                if calls.is_flood {
+                    continue;
+                }
+                if is_reset && !calls.take_resets(1) || !calls.begin(request, respond, is_reset) {
                     calls.is_flood = true;
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 }
@@ -296,15 +297,13 @@ impl<S> Calls<S> {
         }
     }
 
-    /// Whether the client has reset more calls than it may, for the first time.
-    fn exceed_resets(&mut self) -> bool {
-        let count = self.account.state().take_resets();
-        let exceeds = self.resets.as_mut().is_some_and(|budget| !budget.take(count, Instant::now()));
-        exceeds && !std::mem::replace(&mut self.is_flood, true)
+    /// Counts calls that the client has reset before they were answered; `false` if they are too many.
+    fn take_resets(&mut self, count: usize) -> bool {
+        count == 0 || self.resets.as_mut().is_none_or(|budget| budget.take(count))
     }
 
-    /// Runs a call in a task of its own; `false` if there are too many calls.
-    fn begin<B>(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) -> bool
+    /// Runs a call in a task of its own, which the client may have reset already; `false` if there are too many calls.
+    fn begin<B>(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>, is_reset: bool) -> bool
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
@@ -317,32 +316,9 @@ impl<S> Calls<S> {
         extensions.insert(self.streams.clone());
         let Some(account) = self.account.open() else { return false };
         extensions.insert(account.clone());
-        let call = call::serve(self.service.clone(), request, respond, account.clone(), self.stall.clone());
+        let call = call::serve(self.service.clone(), request, respond, account.clone(), is_reset, self.stall.clone());
         tokio::spawn(account.run(call));
         true
-    }
-}
-
-/// The calls that the client of a connection may still reset: a bucket that fills with time.
-struct ResetBudget {
-    burst: f64,
-    left: f64,
-    since: Instant,
-}
-
-impl ResetBudget {
-    fn new(burst: u32) -> Self {
-        Self { burst: burst.into(), left: burst.into(), since: Instant::now() }
-    }
-
-    /// Takes `count` resets; `false` if there are too few left.
-    fn take(&mut self, count: usize, now: Instant) -> bool {
-        if count > 0 {
-            let filled = (now - self.since).as_secs_f64() * RESETS_PER_SECOND;
-            self.left = (self.left + filled).min(self.burst) - count as f64;
-            self.since = now;
-        }
-        self.left >= 0.0
     }
 }
 

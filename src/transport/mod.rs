@@ -10,5 +10,6 @@ pub(crate) mod http2;
 mod keepalive;
 pub(crate) mod preface;
 pub mod request_body;
+mod reset_budget;
 pub mod tls;
 pub(crate) mod write_buffer;

@@ -1,8 +1,10 @@
-//! Logs: invisible characters are escaped in every field of every log, and unknown variables are warned of.
+//! Logs: invisible characters are escaped in every field of every log, unknown variables are warned of, and strangers
+//! cannot fill the log.
 
 use crate::support::binary::{self, Folder, command};
+use crate::support::credentials::entry;
 use crate::support::program::Program;
-use crate::support::{EVALUATE, frame};
+use crate::support::{Client, EVALUATE, LIST, frame};
 use detente::schema::json::from_json;
 use detente::schema::proto::v1::EvaluateProposalRequest;
 use prost::Message;
@@ -166,4 +168,41 @@ fn an_error_names_a_variable_only_if_the_value_comes_from_it() {
     assert!(code == Some(2) && stderr.contains("(DETENTE_THREADS)"), "{stderr}");
     let (code, stderr) = run(&["red-lines", "--server", "http://127.0.0.1:1"], "DETENTE_TOKEN_FILE", b"");
     assert!(code == Some(2) && stderr.contains("(DETENTE_TOKEN_FILE)"), "{stderr}");
+}
+
+async fn list_with(client: &Client, token: &str) -> Code {
+    client.call(LIST, &[("authorization", &format!("Bearer {token}"))], frame(&[])).await.code()
+}
+
+#[tokio::test]
+async fn refused_credentials_do_not_fill_the_log_and_valid_ones_pass() {
+    const CALLS: usize = 2_000;
+    let folder = Folder::new("logs-refused");
+    let tokens = folder.write("tokens.yaml", &format!("tokens:\n{}", entry("known", "valid", "reader", "")));
+    let mut program = Program::start(&["--tokens", &tokens]);
+    let client = program.client().await;
+    let begun = std::time::Instant::now();
+    for number in 0..CALLS {
+        assert_eq!(list_with(&client, &format!("wrong-{number}")).await, Code::Unauthenticated);
+        if number % 100 == 0 {
+            assert_eq!(list_with(&client, "valid").await, Code::Ok);
+        }
+    }
+    let seconds = begun.elapsed().as_secs() as usize + 2;
+    program.until("a summary is logged", async |program| program.logged("further calls were not answered")).await;
+    // The failed calls of a known caller at the same address have lines of their own.
+    let missing = client.call("/no.such/Method", &[("authorization", "Bearer valid")], frame(&[])).await;
+    assert_eq!(missing.code(), Code::Unimplemented);
+    program.signal("-TERM");
+    assert_eq!(program.ended().await, Some(0));
+    let log = program.log.lock().unwrap().clone();
+    let events: Vec<Value> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let refused = |event: &&Value| event["message"] == "not answered" && event["reason"] == "UNAUTHENTICATED";
+    let lines = events.iter().filter(refused).count();
+    assert!((10..=10 * seconds).contains(&lines), "{lines} lines in {seconds} s");
+    assert!(events.iter().any(|event| event["message"] == "not answered" && event["caller"] == "known"), "{log:#?}");
+    // Each refused call has a line of its own, or is in a summary.
+    let further = events.iter().filter(|event| event["calls"].is_u64() && event["reasons"].is_string());
+    let further: u64 = further.map(|event| event["calls"].as_u64().unwrap()).sum();
+    assert_eq!(lines + usize::try_from(further).unwrap(), CALLS, "{log:#?}");
 }

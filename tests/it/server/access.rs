@@ -215,6 +215,34 @@ async fn jwts_are_verified_and_all_faults_get_the_same_answer() {
 }
 
 #[tokio::test]
+async fn a_valid_token_passes_whatever_its_address_has_sent() {
+    let now = SystemTime::now();
+    let (signer, stranger) = (Signer::new("one", Algorithm::ES256), Signer::new("one", Algorithm::ES256));
+    let keys = Keys::read(&jwks(&[signer.jwk()]), rules(&["ES256"])).unwrap();
+    let (server, authority) = server(Authority::new(None, Some(keys))).await;
+    let client = server.client().await;
+    let list = async |token: &str| {
+        client.call(LIST, &[("authorization", &format!("Bearer {token}"))], frame(&[])).await.code()
+    };
+    let repeated = stranger.sign(&claims(now));
+    for number in 0..300 {
+        let mut forged = claims(now);
+        forged["sub"] = format!("forged-{number}").into();
+        assert_eq!(list(&stranger.sign(&forged)).await, Code::Unauthenticated);
+        assert_eq!(list(&repeated).await, Code::Unauthenticated);
+        if number % 30 == 0 {
+            // A token that the server has not seen before.
+            forged["sub"] = format!("known-{number}").into();
+            assert_eq!(list(&signer.sign(&forged)).await, Code::Ok);
+        }
+    }
+    // A token that was refused passes once its key is known.
+    let both = jwks(&[stranger.jwk()]);
+    authority.replace_keys(Keys::read(&both, rules(&["ES256"])).unwrap());
+    assert_eq!(list(&repeated).await, Code::Ok);
+}
+
+#[tokio::test]
 async fn a_stream_ends_when_its_token_is_revoked() {
     let (server, authority) = server(Authority::new(Some(tokens()), None)).await;
     let mut client = red_line_service_client::RedLineServiceClient::new(server.channel().await);
