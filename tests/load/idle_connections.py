@@ -55,6 +55,8 @@ def arguments():
 def test(options, folder):
     binary, (port,) = find_binary(options.binary), free_ports(1)
     settings = ["--max-connections", str(2 * options.connections), "--log", "warn"]
+    # The connections come from few addresses.
+    settings += ["--max-connections-per-address", str(2 * options.connections)]
     certificate = None
     if options.tls:
         require_flags(binary, "--tls-cert", "--tls-key")
