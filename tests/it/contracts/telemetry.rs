@@ -145,8 +145,11 @@ async fn metrics(cache: &str) -> Metrics {
     let held = TcpStream::connect(program.address).await.unwrap();
     program.until("the connection limit is reached", async |program| program.logged("connection limit reached")).await;
     counted(&program, "tls").await;
+    // A newcomer takes the place of the silent connection.
+    let newcomer = TcpStream::connect(program.address).await.unwrap();
+    counted(&program, "displaced").await;
     all.add(&program).await;
-    drop(held);
+    drop((held, newcomer));
 
     let program = Program::start(&[&common[..], &["--max-connection-age", "1s"]].concat());
     // A client that closes its connection after a GOAWAY.

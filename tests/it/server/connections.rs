@@ -130,8 +130,13 @@ async fn watches_and_unanswered_calls_do_not_keep_newcomers_out() {
 #[tokio::test]
 async fn a_displaced_connection_gets_goaway_and_ends_without_an_error() {
     let server = Server::with(Settings { max_connections: 1, drain: quick(), ..Settings::default() }).await;
-    let (send, connection) = h2::client::handshake(connect_from(2, &server).await).await.unwrap();
+    let (send, connection) = h2::client::handshake::<_, bytes::Bytes>(connect_from(2, &server).await).await.unwrap();
     let connection = tokio::spawn(connection);
+    let mut send = send.ready().await.unwrap();
+    let request = http::Request::post(format!("http://detente{LIST}")).header("content-type", "application/grpc");
+    let (answer, mut body) = send.send_request(request.body(()).unwrap(), false).unwrap();
+    body.send_data(frame(&[]), true).unwrap();
+    assert_eq!(Answer::read(answer).await.code(), Code::Ok);
     let newcomer = client_from(3, &server).await;
     assert_eq!(list(&newcomer).await, Code::Ok);
     let error = timeout(PATIENCE, async { send.ready().await.err() }).await.unwrap();
@@ -192,6 +197,7 @@ async fn a_client_that_cancels_its_calls_keeps_its_connection() {
     // Twice the streams that it may have open at once, and then as many as the rate permits.
     for _ in 0..20 {
         begin_and_cancel(&client).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(130)).await;
@@ -222,6 +228,8 @@ async fn a_client_that_resets_calls_without_a_pause_is_closed_as_a_flood() {
     let proxy = server.client().await;
     for _ in 0..100 {
         begin_and_cancel(&proxy).await;
+        // Without a pause, too many calls are reset before the server has read them.
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     assert_eq!(list(&proxy).await, Code::Ok);
 }
