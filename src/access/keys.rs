@@ -24,10 +24,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Largest JWKS file, in bytes.
-const MAX_FILE_BYTES: usize = 1024 * 1024;
+/// Largest JWKS file, in bytes: room for a hundred keys, each with a chain of certificates (`x5c`).
+pub const MAX_JWKS_BYTES: usize = 512 * 1024;
 /// Maximum number of keys in a JWKS file.
 const MAX_KEYS: usize = 100;
+/// Maximum number of JSON values and names of members in a JWKS file, which has about 25 for each key.
+///
+/// A parsed value takes up to a hundred times the memory of its text, so that they are counted before they are parsed.
+const MAX_VALUES: usize = 10_000;
 /// Longest token, in bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Allowed difference between the clocks of the issuer and the server.
@@ -139,8 +143,14 @@ impl Keys {
     /// The first fault: no usable key, a key with a private member, or two keys with one name.
     pub fn read(text: &str, rules: JwtRules) -> Result<Self, CredentialFileError> {
         let fault = |text: &str| Err(CredentialFileError(text.to_owned()));
-        if text.len() > MAX_FILE_BYTES {
-            return Err(CredentialFileError(format!("the file exceeds the limit of {MAX_FILE_BYTES} bytes")));
+        if text.len() > MAX_JWKS_BYTES {
+            return Err(CredentialFileError(format!("the file exceeds the limit of {MAX_JWKS_BYTES} bytes")));
+        }
+        // One of these bytes precedes every value and every name of a member, except the outermost value. Those within
+        // texts are counted, too: there are few in a JWKS.
+        let values = 1 + text.bytes().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+        if values > MAX_VALUES {
+            return Err(CredentialFileError(format!("the file has about {values} values; the limit is {MAX_VALUES}")));
         }
         let Ok(Value::Object(mut file)) = serde_json::from_str(text) else {
             return fault("the file is not a JSON object");

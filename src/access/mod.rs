@@ -20,5 +20,5 @@ pub use authority::Authority;
 pub use caller::{Caller, CallerRole};
 pub use caller_key::{CallerKey, CallerKind};
 pub use credential_file_error::CredentialFileError;
-pub use keys::{JwtAlgorithm, JwtRules, Keys};
-pub use tokens::Tokens;
+pub use keys::{JwtAlgorithm, JwtRules, Keys, MAX_JWKS_BYTES};
+pub use tokens::{MAX_TOKEN_FILE_BYTES, Tokens};

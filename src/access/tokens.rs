@@ -13,8 +13,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use subtle::ConstantTimeEq;
 
-/// Largest token file, in bytes.
-const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+/// Largest token file, in bytes: 10,000 tokens of 400 bytes.
+pub const MAX_TOKEN_FILE_BYTES: usize = 4 * 1024 * 1024;
 /// Maximum number of tokens in a file.
 const MAX_TOKENS: usize = 10_000;
 /// Maximum number of YAML values in a file, including keys and lists.
@@ -119,8 +119,8 @@ impl Tokens {
     /// # Errors
     /// The first fault, with its place.
     pub fn read(text: &str) -> Result<Self, CredentialFileError> {
-        if text.len() > MAX_FILE_BYTES {
-            return Err(CredentialFileError(format!("the file exceeds the limit of {MAX_FILE_BYTES} bytes")));
+        if text.len() > MAX_TOKEN_FILE_BYTES {
+            return Err(CredentialFileError(format!("the file exceeds the limit of {MAX_TOKEN_FILE_BYTES} bytes")));
         }
         // The parser's messages quote the file, which may contain a token by mistake: report the line only.
         let document = Document::read("", text, MAX_VALUES)

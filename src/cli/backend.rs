@@ -2,6 +2,7 @@
 //!
 //! Owns the options that choose the backend. Must not know how answers are printed.
 
+use crate::cli::args::scenario_size::ScenarioSize;
 use crate::cli::client::{Client, Credentials};
 use crate::cli::progress::Progress;
 use crate::error::CallError;
@@ -25,6 +26,9 @@ pub(crate) struct Target {
     /// Scenario file to use. [default: the bundled scenario]
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
     scenario: Option<PathBuf>,
+
+    #[command(flatten)]
+    size: ScenarioSize,
 
     /// Server to ask, in place of a file, like http://127.0.0.1:50051.
     #[arg(long, value_name = "URL")]
@@ -54,7 +58,7 @@ impl Target {
         if let Some(url) = self.server.as_ref().filter(|_| self.scenario.is_none()) {
             return Ok(Backend::Remote(Box::new(Client::connect(url, &self.credentials()?)?)));
         }
-        let scenarios = source::load(self.scenario.as_slice())?;
+        let scenarios = source::load_within(self.scenario.as_slice(), self.size.bytes)?;
         Backend::of(scenarios)
     }
 

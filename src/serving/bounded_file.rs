@@ -54,7 +54,10 @@ pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, BoundedReadError> {
 }
 
 fn read_bounded(file: File, max_bytes: u64) -> Result<Vec<u8>, BoundedReadError> {
-    let mut contents = Vec::new();
+    // With room for the whole file, the contents do not have to be copied while they grow, which takes up to three
+    // times the memory. A file that grows meanwhile is still read up to the limit.
+    let expected = file.metadata().map_or(0, |found| found.len()).min(max_bytes);
+    let mut contents = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).saturating_add(1));
     let bytes = file.take(max_bytes + 1).read_to_end(&mut contents)?;
     if bytes as u64 > max_bytes { Err(BoundedReadError::TooLarge) } else { Ok(contents) }
 }

@@ -36,6 +36,9 @@ const ABSENCE_PAUSE: Duration = Duration::from_secs(1);
 /// alert. It is not longer, because what was removed on purpose must not be served for ever. SIGHUP ends it at once.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Held while a scenario file is loaded, so that the process never needs the memory for loading two files at a time.
+static LOADING: Mutex<()> = Mutex::new(());
+
 /// The location of scenario files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScenarioLocation {
@@ -81,6 +84,8 @@ pub enum LoadError {
 #[derive(Debug)]
 pub struct ScenarioFiles {
     location: ScenarioLocation,
+    /// The maximum size of each file, in bytes.
+    max_bytes: usize,
     store: Arc<Store>,
     states: Mutex<BTreeMap<PathBuf, FileState>>,
     /// When the default scenario was found to be without a file; `None` while it has one, or is not served.
@@ -106,23 +111,26 @@ impl ScenarioFiles {
     /// first file answers them if files are listed; in a folder, the scenario whose id sorts first does. If no file
     /// contains the scenario `default`, these requests are refused until one does; the other scenarios are served.
     ///
+    /// Each file may have at most `max_bytes`.
+    ///
     /// # Errors
     /// If any file cannot be used, because a server starts only with all of its scenarios, or if the bundled scenario is
     /// the only one, and not the default.
-    pub fn load(location: ScenarioLocation, default: Option<ScenarioId>) -> Result<Self, LoadError> {
+    pub fn load(location: ScenarioLocation, default: Option<ScenarioId>, max_bytes: usize) -> Result<Self, LoadError> {
         let paths = paths(&location)?;
         let (mut scenarios, mut read) = (Vec::new(), Vec::new());
         let mut files: BTreeMap<ScenarioId, String> = BTreeMap::new();
         if paths.is_empty() {
             match &location {
                 ScenarioLocation::Folder(folder) => return Err(LoadError::Empty(folder.display().to_string())),
-                ScenarioLocation::Files(_) => scenarios = source::load(&[])?,
+                ScenarioLocation::Files(_) => scenarios = source::load_within(&[], max_bytes)?,
             }
         }
         let is_bundled = paths.is_empty();
         for path in paths {
-            let (file, text) = (path.display().to_string(), source::read_regular(&path)?);
-            let compiled = source::compile(&file, &text)?;
+            let _turn = lock(&LOADING);
+            let (file, text) = (path.display().to_string(), source::read_regular(&path, max_bytes)?);
+            let compiled = source::compile_within(&file, &text, max_bytes)?;
             let id = compiled.scenario().id.clone();
             if let Some(other) = files.insert(id.clone(), file.clone()) {
                 return Err(LoadError::Duplicate { file, other, id });
@@ -148,6 +156,7 @@ impl ScenarioFiles {
         Ok(Self {
             states: Mutex::new(states.collect()),
             location,
+            max_bytes,
             store: Arc::new(store),
             default_kept_since: Mutex::default(),
             default_retention: DEFAULT_RETENTION,
@@ -193,16 +202,21 @@ impl ScenarioFiles {
         }
         let present: BTreeSet<&PathBuf> = paths.iter().collect();
         states.retain(|path, _| present.contains(path));
-        let read = |path: &PathBuf| match source::read_regular(path).map(|text| (hash(&text), text)) {
-            Ok((hash, _)) if states.get(path).is_some_and(|state| state.hash == Some(hash)) => Reading::Known,
+        let known: BTreeMap<PathBuf, Option<ContentHash>> =
+            states.iter().map(|(path, state)| (path.clone(), state.hash)).collect();
+        let read = |path: &PathBuf| match source::read_regular(path, self.max_bytes).map(|text| (hash(&text), text)) {
+            Ok((hash, _)) if known.get(path) == Some(&Some(hash)) => Reading::Known,
             Ok((hash, text)) => Reading::Unsettled(Some(hash), Ok((hash, text))),
             Err(error) => Reading::Unsettled(None, Err(error)),
         };
-        for (path, read) in read_settled(paths, SETTLE_TIME, read) {
+        // Each file is compiled as soon as its content settles, so that only one text is in memory.
+        read_settled(paths, SETTLE_TIME, read, |path, read| {
+            let _turn = lock(&LOADING);
             // GetScenario returns the diagnostics to callers, so the diagnostics name the file without its path.
             let (hash, now) = match read {
                 Ok((hash, text)) => {
-                    (Some(hash), source::compile(&file_name(&path), &text).map_err(|error| error.to_string()))
+                    let compiled = source::compile_within(&file_name(&path), &text, self.max_bytes);
+                    (Some(hash), compiled.map_err(|error| error.to_string()))
                 }
                 Err(SourceError::Unreadable { cause, .. }) => (None, Err(format!("the file cannot be read: {cause}"))),
                 Err(error) => (None, Err(error.to_string())),
@@ -211,7 +225,7 @@ impl ScenarioFiles {
             let now = now.map(Arc::new);
             let good = now.as_ref().ok().cloned().or(good);
             states.insert(path, FileState { hash, now, good });
-        }
+        });
         let default = self.store.default_id();
         let served = claimed(&states, &mut outcome);
         self.remove_others(&served, trigger, &default_file, &mut outcome);

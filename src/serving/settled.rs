@@ -29,20 +29,21 @@ pub struct SettleTime {
     pub readings: usize,
 }
 
-/// Reads each of `files` until two readings in a row agree, and returns each result except [`Reading::Known`].
+/// Reads each of `files` until two readings in a row agree, and passes each result except [`Reading::Known`] to
+/// `settled`, before another file is read.
 ///
-/// All files share each pause. Files that keep changing are missing in the result; the next reload reads them again.
+/// All files share each pause. Files that keep changing have no result; the next reload reads them again.
 pub fn read_settled<F, T>(
     files: impl IntoIterator<Item = F>,
     time: SettleTime,
     read: impl Fn(&F) -> Reading<T>,
-) -> Vec<(F, T)> {
-    let mut settled = Vec::new();
+    mut settled: impl FnMut(F, T),
+) {
     let mut waiting = Vec::new();
     for file in files {
         match read(&file) {
             Reading::Known => {}
-            Reading::Final(content) => settled.push((file, content)),
+            Reading::Final(content) => settled(file, content),
             Reading::Unsettled(hash, _) => waiting.push((file, hash)),
         }
     }
@@ -55,14 +56,13 @@ pub fn read_settled<F, T>(
         for (file, before) in waiting {
             match read(&file) {
                 Reading::Known => {}
-                Reading::Final(content) => settled.push((file, content)),
-                Reading::Unsettled(after, content) if after == before => settled.push((file, content)),
+                Reading::Final(content) => settled(file, content),
+                Reading::Unsettled(after, content) if after == before => settled(file, content),
                 Reading::Unsettled(after, _) => changing.push((file, after)),
             }
         }
         waiting = changing;
     }
-    settled
 }
 
 #[cfg(test)]
@@ -76,7 +76,13 @@ mod tests {
     fn read(readings: Vec<Reading<&'static str>>) -> (Vec<(u8, &'static str)>, usize) {
         let readings = RefCell::new(VecDeque::from(readings));
         let time = SettleTime { pause: Duration::ZERO, readings: 3 };
-        let settled = read_settled([0u8], time, |_| readings.borrow_mut().pop_front().unwrap());
+        let mut settled = Vec::new();
+        read_settled(
+            [0u8],
+            time,
+            |_| readings.borrow_mut().pop_front().unwrap(),
+            |file, content| settled.push((file, content)),
+        );
         (settled, readings.into_inner().len())
     }
 

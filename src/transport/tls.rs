@@ -18,6 +18,23 @@ use thiserror::Error;
 use tokio::sync::watch;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+/// Largest file of a certificate and its intermediates, in bytes.
+pub const MAX_CERTIFICATE_BYTES: usize = 256 * 1024;
+/// Largest file of a private key, in bytes. A key of 16,384 bits has 13 KB.
+pub const MAX_KEY_BYTES: usize = 64 * 1024;
+/// Largest file of client authorities, in bytes.
+pub const MAX_AUTHORITIES_BYTES: usize = 1024 * 1024;
+/// Maximum number of certificates of the server: its own, and the intermediates. Every handshake sends all of them, and
+/// clients accept about ten.
+const MAX_CHAIN: usize = 16;
+/// Maximum number of client authorities.
+///
+/// Every handshake sends their names, and a client certificate may be compared with each authority of the same name.
+const MAX_AUTHORITIES: usize = 100;
+/// Maximum length of the names of all client authorities together, in bytes: half of what TLS can encode (RFC 8446,
+/// section 4.2.4).
+const MAX_AUTHORITY_NAMES: usize = 32 * 1024;
+
 /// The ALPN protocol of gRPC.
 const ALPN: &[u8] = b"h2";
 
@@ -67,6 +84,17 @@ pub enum TlsError {
     /// The file of client authorities is not PEM.
     #[error("the file of client authorities is not PEM: {0}")]
     Authorities(pem::Error),
+    /// The certificate file has too many certificates.
+    #[error("the certificate file has more than {MAX_CHAIN} certificates; list the server's own and its intermediates")]
+    LongChain,
+    /// The file of client authorities has too many certificates.
+    #[error(
+        "the file of client authorities has more than {MAX_AUTHORITIES} certificates; list only those that issue client certificates"
+    )]
+    ManyAuthorities,
+    /// The names of the client authorities are too long for a handshake.
+    #[error("the names of the client authorities have {0} bytes together; the limit is {MAX_AUTHORITY_NAMES}")]
+    LongAuthorityNames(usize),
     /// The file has no client authority, or one of its certificates is not an authority.
     #[error("cannot use the client authorities: {0}")]
     Verifier(#[from] VerifierBuilderError),
@@ -137,8 +165,15 @@ impl ClientAuthorities {
             return Ok(before);
         }
         let mut roots = RootCertStore::empty();
-        for authority in CertificateDer::pem_slice_iter(authorities) {
+        for (before, authority) in CertificateDer::pem_slice_iter(authorities).enumerate() {
+            if before == MAX_AUTHORITIES {
+                return Err(TlsError::ManyAuthorities);
+            }
             roots.add(authority.map_err(TlsError::Authorities)?)?;
+        }
+        let names = roots.subjects().iter().map(|name| name.as_ref().len()).sum();
+        if names > MAX_AUTHORITY_NAMES {
+            return Err(TlsError::LongAuthorityNames(names));
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
@@ -154,8 +189,13 @@ impl ClientAuthorities {
 }
 
 fn read(files: &TlsFiles, before: Option<Arc<ClientAuthorities>>) -> Result<ActiveTls, TlsError> {
-    let certificates: Vec<_> =
-        CertificateDer::pem_slice_iter(&files.certificate).collect::<Result<_, _>>().map_err(TlsError::Certificate)?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&files.certificate)
+        .take(MAX_CHAIN + 1)
+        .collect::<Result<_, _>>()
+        .map_err(TlsError::Certificate)?;
+    if certificates.len() > MAX_CHAIN {
+        return Err(TlsError::LongChain);
+    }
     let first = certificates.first().ok_or(TlsError::NoCertificate)?;
     let (_, certificate) = X509Certificate::from_der(first).map_err(|_| TlsError::NotX509)?;
     let expires = expiry(&certificate);

@@ -14,6 +14,12 @@ pub enum ComplexityError {
         /// The maximum number of prime implicants, each of which is stored as a cube.
         limit: usize,
     },
+    /// The prime implicants of the condition have too many literals (tests on one input) at some stage of compilation.
+    #[error("the cases of the condition have more than {limit} tests together; split or simplify it")]
+    Literals {
+        /// The maximum number of literals of all prime implicants together.
+        limit: usize,
+    },
     /// Reading or compiling takes too many steps.
     #[error("compiling the condition takes more than {limit} steps; split or simplify it")]
     Work {
@@ -40,6 +46,11 @@ impl WorkBudget {
     ///
     /// It applies at every stage of compilation, and therefore also to each part of the condition.
     pub const MAX_CUBES: usize = 1_024;
+    /// The maximum number of literals of the prime implicants for each result of a condition (true, false).
+    ///
+    /// It bounds the memory of one condition while it is compiled: a literal takes 32 bytes, and some sets of prime
+    /// implicants exist at a time.
+    pub const MAX_LITERALS: usize = 65_536;
     /// The default maximum number of steps for reading or compiling one condition: some tens of milliseconds.
     pub const MAX_STEPS: u64 = 32_000_000;
 
@@ -65,6 +76,11 @@ impl WorkBudget {
         self.max_steps - self.steps_left
     }
 
+    /// Whether all steps are spent.
+    pub fn is_exhausted(&self) -> bool {
+        self.steps_left == 0
+    }
+
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), ComplexityError> {
         let left = self.steps_left.checked_sub(steps);
         // An exceeded budget stays at zero, so that a cheaper operation after the failed one fails, too.
@@ -76,9 +92,16 @@ impl WorkBudget {
         &mut self.pairs_left
     }
 
-    /// Checks that a set of prime implicants has at most the maximum number of cubes.
-    pub(super) fn admit(&self, cubes: usize) -> Result<(), ComplexityError> {
-        if cubes > self.max_cubes { Err(ComplexityError::Cubes { limit: self.max_cubes }) } else { Ok(()) }
+    /// Checks that a set of prime implicants has at most the maximum number of cubes, and these at most the maximum
+    /// number of literals together.
+    pub(super) fn admit(&self, cubes: usize, literals: usize) -> Result<(), ComplexityError> {
+        match (cubes, literals) {
+            (cubes, _) if cubes > self.max_cubes => Err(ComplexityError::Cubes { limit: self.max_cubes }),
+            (_, literals) if literals > Self::MAX_LITERALS => {
+                Err(ComplexityError::Literals { limit: Self::MAX_LITERALS })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) fn insert_maximal(set: &mut Vec<Cube>, cube: Cube, work: &mut WorkBud
         set.push(cube);
     }
     work.spend(compared)?;
-    work.admit(set.len())
+    work.admit(set.len(), set.iter().map(|cube| cube.literals.len()).sum())
 }
 
 /// Returns all prime implicants of "a and b", given all prime implicants of each.
@@ -171,7 +171,7 @@ impl Cubes {
     pub(super) fn new(mut cubes: Vec<Cube>) -> Self {
         // The order is canonical, so that results do not depend on the way in which a condition is written.
         cubes.sort_unstable();
-        let mut literals = Vec::new();
+        let mut literals = Vec::with_capacity(cubes.iter().map(|cube| cube.literals.len()).sum());
         let mut ends = Vec::with_capacity(cubes.len());
         for cube in cubes {
             literals.extend(cube.literals);
@@ -204,6 +204,11 @@ impl Cubes {
     /// Returns the number of literals of all cubes together.
     pub fn literal_count(&self) -> usize {
         self.literals.len()
+    }
+
+    /// Returns the memory of the set, in bytes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.literals) + size_of_val(&*self.ends)
     }
 
     /// Returns the literals of all cubes.

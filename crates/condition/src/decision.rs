@@ -34,13 +34,17 @@ impl Decision {
     }
 
     /// Compiles a formula within the rest of a shared budget.
-    pub(super) fn compile_within(
-        formula: &Formula,
-        space: &Space,
-        work: &mut WorkBudget,
-    ) -> Result<Self, ComplexityError> {
+    ///
+    /// # Errors
+    /// Returns the limit that the formula exceeds.
+    pub fn compile_within(formula: &Formula, space: &Space, work: &mut WorkBudget) -> Result<Self, ComplexityError> {
         let sides = sides(formula, space, work)?;
         Ok(Self { holds: Cubes::new(sides.holds), fails: Cubes::new(sides.fails) })
+    }
+
+    /// Returns the memory of the prime implicants, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.holds.bytes() + self.fails.bytes()
     }
 }
 

@@ -94,6 +94,18 @@ impl Formula {
         }
     }
 
+    /// Returns the memory of the formula, in bytes, without the unused capacity of its lists.
+    pub fn bytes(&self) -> usize {
+        let within = match self {
+            Formula::Constant(_) => 0,
+            Formula::Atom(Atom::Numbers { allowed, .. }) => size_of_val(allowed.ranges()),
+            Formula::Atom(_) => 0,
+            Formula::Not(inner) => inner.bytes(),
+            Formula::All(parts) | Formula::Any(parts) => parts.iter().map(Formula::bytes).sum(),
+        };
+        size_of::<Formula>() + within
+    }
+
     /// Counts the nodes of the formula.
     pub(super) fn size(&self) -> usize {
         match self {

@@ -54,7 +54,7 @@ pub use formula::{Atom, Formula, Numbers};
 pub use limits::{MAX_CONDITION_BYTES, MAX_CONDITION_FAULTS, MAX_CONDITION_NESTING, MAX_FORMULA_NODES};
 pub use nearest::{did_you_mean, nearest};
 pub use space::{Axis, MAX_INTERVALS, Space, TooManyCutsError};
-pub use typing::read;
+pub use typing::{read, read_within};
 pub use vocabulary::Vocabulary;
 
 #[cfg(test)]

@@ -29,11 +29,10 @@ pub fn read(text: &str, vocabulary: &Vocabulary) -> Result<Formula, Vec<Conditio
 }
 
 /// Reads a condition within the rest of a shared budget.
-pub(super) fn read_within(
-    text: &str,
-    vocabulary: &Vocabulary,
-    work: &mut WorkBudget,
-) -> Result<Formula, Vec<ConditionError>> {
+///
+/// # Errors
+/// Returns the same faults as [`read`].
+pub fn read_within(text: &str, vocabulary: &Vocabulary, work: &mut WorkBudget) -> Result<Formula, Vec<ConditionError>> {
     let (tree, source) = parse(text, work)?;
     let (bound, faults) = (Vec::new(), Vec::new());
     let mut reader = Reader { vocabulary, source, bound, faults, nodes: 0, stopped: false, work };

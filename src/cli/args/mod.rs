@@ -6,4 +6,5 @@ pub(crate) mod aim;
 pub(crate) mod inputs;
 pub(crate) mod parsers;
 pub(crate) mod question;
+pub(crate) mod scenario_size;
 pub(crate) mod suppose;

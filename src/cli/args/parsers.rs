@@ -3,6 +3,7 @@
 //! clap prints the value and the flag before the error of a parser, so the errors repeat neither. Must not know the
 //! commands.
 
+use detente_core::scenario::limits::MAX_FILE_BYTES;
 use detente_core::scenario::model::Firmness;
 use jiff::SignedDuration;
 use jiff::civil::Date;
@@ -53,5 +54,27 @@ pub(crate) fn long_duration(text: &str) -> Result<Duration, String> {
         Err("expected a duration of at least a second".to_owned())
     } else {
         Ok(duration)
+    }
+}
+
+/// Parses a number of bytes up to 64 GiB, with or without a unit.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
+    let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1));
+    let number: Option<u64> = number.trim_end().parse().ok();
+    let size = number.and_then(|number| number.checked_mul(bytes));
+    match size {
+        Some(size) if size <= 64 << 30 => Ok(size),
+        Some(_) => Err("expected a size of at most 64GiB".to_owned()),
+        None => Err("expected a size like `32MiB`, `512KiB` or `0`".to_owned()),
+    }
+}
+
+/// Parses the maximum size of a scenario file.
+pub(crate) fn scenario_size(text: &str) -> Result<usize, String> {
+    match usize::try_from(size(text)?) {
+        Ok(bytes) if (64 * 1024..=MAX_FILE_BYTES).contains(&bytes) => Ok(bytes),
+        _ => Err("expected a size from 64KiB to 16MiB".to_owned()),
     }
 }

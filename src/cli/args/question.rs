@@ -12,6 +12,7 @@ use crate::schema::proto::v1;
 use crate::serving::source;
 use anyhow::{Result, anyhow};
 use clap::Args;
+use detente_core::scenario::limits::MAX_PROPOSAL_FILE_BYTES;
 use std::path::Path;
 
 /// The options that state a proposal, changes to it, and assumptions.
@@ -160,7 +161,7 @@ fn is_file(proposal: &str) -> bool {
 
 /// Reads a proposal from a file in the scenario format, or in the JSON of the API, where `terms` is a list.
 fn from_file(file: &str, inputs: &Inputs) -> Result<v1::Proposal> {
-    let text = source::read(Path::new(file))?;
+    let text = source::read(Path::new(file), MAX_PROPOSAL_FILE_BYTES)?;
     let json = serde_json::from_str::<serde_json::Value>(&text);
     let is_api_json = json.is_ok_and(|json| json.get("terms").is_some_and(serde_json::Value::is_array));
     if is_api_json {

@@ -2,6 +2,7 @@
 //!
 //! Must not know the rules of the format.
 
+use crate::cli::args::scenario_size::ScenarioSize;
 use crate::cli::render::text::{self, BAD};
 use crate::cli::report::Report;
 use crate::serving::source::{self, SourceError};
@@ -17,13 +18,16 @@ pub(super) struct Options {
     /// Scenario files to check.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    size: ScenarioSize,
 }
 
 pub(super) fn run(options: &Options) -> Report {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut faults = String::new();
     for path in &options.files {
-        match source::load_one(path) {
+        match source::load_one(path, options.size.bytes) {
             Ok(compiled) => rows.push(row(&path.display().to_string(), &compiled)),
             Err(SourceError::Faulty(found)) => {
                 let _ = writeln!(faults, "{}\n", found.render(std::io::stdout().is_terminal()));

@@ -171,7 +171,8 @@ async fn the_server_has_1024_watches() {
     // One address may have a quarter of the open calls.
     let calls = CallLimits { calls: 8 * MAX_ALL_WATCHES, ..CallLimits::DEFAULT };
     let (max_connections, max_connections_per_address) = (600, 600);
-    let settings = Settings { max_connections, max_connections_per_address, calls, drain: quick(), ..Default::default() };
+    let settings =
+        Settings { max_connections, max_connections_per_address, calls, drain: quick(), ..Default::default() };
     let server = Server::with(settings).await;
     let mut open = Vec::new();
     for _ in 0..MAX_ALL_WATCHES / MAX_WATCHES {

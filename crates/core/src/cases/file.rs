@@ -10,9 +10,11 @@ use crate::cases::words::ExpectedStatus;
 use crate::engine::{Certainty, Stance, Verdict};
 use crate::scenario::deferred::AnswersNode;
 use crate::scenario::diagnostics::{Diagnostics, Faults, Place};
-use crate::scenario::document::{Content, Key, Node, parse};
+use crate::scenario::document::{Content, Key, Node};
 use crate::scenario::ids::{CautionId, ConstraintId, InputId, PartyId, RedLineId, WaiverId};
+use crate::scenario::limits::{MAX_CASES, MAX_TEST_FILE_BYTES};
 use crate::scenario::model::{Firmness, Scenario};
+use crate::scenario::parse_file;
 use crate::scenario::record::{At, Kebab, Read, SingleLine, Snake, Text, record};
 use crate::scenario::resolve::values::{InputNames, answers_of_map};
 use detente_condition::{Answer, Domain, InputIndex};
@@ -205,13 +207,18 @@ pub struct ExpectFinding {
 /// Returns every fault of the file, each with its place.
 pub fn load_cases(file: &str, text: &str) -> Result<CaseFile, Diagnostics> {
     let mut faults = Faults::default();
-    let entry = parse(text, &mut faults).and_then(|root| CaseFileEntry::read(&root, &mut faults));
+    let entry =
+        parse_file(text, MAX_TEST_FILE_BYTES, &mut faults).and_then(|root| CaseFileEntry::read(&root, &mut faults));
     if entry.is_none() && faults.is_empty() {
         faults.add(Place::START, "the file is empty");
     }
     let read = entry.and_then(|entry| Some((entry.scenario?.0, entry.cases?)));
     if read.as_ref().is_some_and(|(_, cases)| cases.is_empty()) && faults.is_empty() {
         faults.add(Place::START, "the file has no cases; add at least one to `cases`");
+    }
+    if let Some((_, cases)) = read.as_ref().filter(|(_, cases)| cases.len() > MAX_CASES) {
+        let message = format!("the file has {} cases; the limit is {MAX_CASES}; split the file", cases.len());
+        faults.add(Place::START, message);
     }
     let (scenario, cases) = faults.finish(file, text, read)?;
     Ok(CaseFile { file: file.to_owned(), text: text.to_owned(), scenario, cases })
@@ -266,7 +273,7 @@ impl Resolver<'_> {
         let (overrides, circumstances) = (answers(&entry.overrides, true), answers(&entry.circumstances, false));
         let names = InputNames::of(scenario.issues());
         let cleared = entry.cleared.unwrap_or_default().into_iter().filter_map(|id| {
-            let key = Key { place: id.place, text: id.value.0 };
+            let key = Key { place: id.place, text: id.value.0.into() };
             let found = names.find(&key, "issue", &mut self.faults)?;
             u16::try_from(found).ok().map(InputIndex)
         });
@@ -402,7 +409,7 @@ impl Resolver<'_> {
         let entries = entries.iter();
         entries
             .inspect(|(key, _)| self.check_known(what, &key.text, key.place, known.iter().copied()))
-            .map(|(key, value)| (key.text.clone(), value))
+            .map(|(key, value)| (key.text.to_string(), value))
             .collect()
     }
 

@@ -14,15 +14,17 @@
 //! know of proposals or findings.
 
 use super::edition::{Edition, first_days};
-use super::ladder::{Ladder, certain};
-use super::standing::{Standing, standings};
+use super::ladder::{Ladder, LadderError, certain};
+use super::standing::{Standing, standings, steps_of_standings};
 use super::supposed::Supposed;
 use super::watcher::{Watcher, WatcherIndex, WatcherSet};
+use crate::scenario::budget::{LoadBudget, Owner};
 use crate::scenario::ids::RedLineId;
 use crate::scenario::index::{CautionIndex, ConstraintIndex, IndexVec, RedLineIndex, WaiverIndex};
+use crate::scenario::limits::{MAX_FILE_BYTES, MAX_STEPS};
 use crate::scenario::model::{Firmness, RedLine};
 use crate::scenario::{DateRange, Scenario};
-use detente_condition::{ComplexityError, Cubes, InputIndex, Space};
+use detente_condition::{Answer, ComplexityError, Cubes, InputIndex, Space};
 use jiff::civil::Date;
 use std::sync::Arc;
 use thiserror::Error;
@@ -81,16 +83,34 @@ type BoxedLists<I, T> = IndexVec<I, Box<[T]>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LadderIndex(u32);
 
+/// The error of a scenario that exceeds its budget; the budget itself says why.
+fn exceeded(scenario: &Scenario) -> Vec<CompileError> {
+    let red_line = scenario.red_lines.iter().next().map_or_else(|| RedLineId::new(""), |line| line.id.clone());
+    vec![CompileError { red_line, cause: ComplexityError::Work { limit: MAX_STEPS } }]
+}
+
 impl Compiled {
     /// Prepares a scenario for evaluation.
     ///
     /// # Errors
     /// Returns every red line that exceeds a limit in combination with its waivers.
     pub fn new(scenario: Arc<Scenario>) -> Result<Self, Vec<CompileError>> {
+        Self::within(scenario, &mut LoadBudget::of_file(MAX_FILE_BYTES))
+    }
+
+    /// Prepares a scenario for evaluation, within the rest of the budget with which it was read.
+    ///
+    /// # Errors
+    /// Returns every red line that exceeds a limit in combination with its waivers; only one if the budget is exceeded.
+    pub(super) fn within(scenario: Arc<Scenario>, budget: &mut LoadBudget) -> Result<Self, Vec<CompileError>> {
         let mut ladders = Vec::new();
         let mut faults = Vec::new();
         let mut all_standings = Vec::with_capacity(scenario.red_lines.len());
         for red_line in &scenario.red_lines {
+            let owner = Owner::red_line(red_line.id.as_str());
+            if budget.spend(Some(&owner), steps_of_standings(red_line)).is_none() {
+                return Err(exceeded(&scenario));
+            }
             let mut built: Vec<(Vec<WaiverIndex>, LadderIndex)> = Vec::new();
             let mut ladder_for = |waivers: Vec<WaiverIndex>| {
                 if waivers.is_empty() {
@@ -99,9 +119,10 @@ impl Compiled {
                 if let Some((_, ladder)) = built.iter().find(|(in_force, _)| *in_force == waivers) {
                     return Some(*ladder);
                 }
-                match Ladder::compile(red_line, &waivers, &scenario.space) {
+                match Ladder::compile(red_line, &waivers, &scenario.space, budget) {
                     Ok(ladder) => ladders.push(ladder),
-                    Err(cause) => {
+                    Err(LadderError::Budget) => return None,
+                    Err(LadderError::TooComplex(cause)) => {
                         faults.push(CompileError { red_line: red_line.id.clone(), cause });
                         return None;
                     }
@@ -123,6 +144,9 @@ impl Compiled {
                 .collect();
             all_standings.push(standings);
         }
+        if budget.is_exceeded() {
+            return Err(exceeded(&scenario));
+        }
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -137,9 +161,24 @@ impl Compiled {
         };
         (compiled.watchers, compiled.deciding) = compiled.index();
         let days = first_days(&compiled.scenario);
+        if compiled.take_editions(days.len(), budget).is_none() {
+            return Err(exceeded(&compiled.scenario));
+        }
         compiled.editions = days.into_iter().map(|day| compiled.edition_from(day)).collect();
         compiled.bytes = compiled.count_bytes();
         Ok(compiled)
+    }
+
+    /// Takes the work and the memory of the editions from the budget. Returns `None` if the budget is exceeded.
+    fn take_editions(&self, editions: usize, budget: &mut LoadBudget) -> Option<()> {
+        const STEPS_OF_AN_INPUT: usize = 8;
+        const STEPS_OF_A_WATCHER: usize = 8;
+        let clear = |watcher| self.watcher(watcher).and_then(|watcher| self.sides(watcher)).map(|(_, clear)| clear);
+        let literals = self.all_watchers().filter_map(clear).map(Cubes::literal_count).sum::<usize>();
+        let (inputs, watchers) = (self.scenario.inputs.len(), self.watcher_count());
+        let steps = literals + STEPS_OF_AN_INPUT * inputs + STEPS_OF_A_WATCHER * watchers;
+        let bytes = inputs * (size_of::<Answer>() + size_of::<u128>()) + watchers / 8 + size_of::<Edition>();
+        budget.take_editions(editions, steps as u64, bytes)
     }
 
     /// Returns the scenario that is prepared here.

@@ -7,10 +7,24 @@
 //!
 //! Must not know of days: the set of waivers in force is an argument.
 
+use crate::scenario::budget::{LoadBudget, Owner};
+use crate::scenario::diagnostics::Place;
 use crate::scenario::index::WaiverIndex;
 use crate::scenario::model::{Firmness, RedLine};
-use detente_condition::{ComplexityError, Cubes, Decision, Formula, Space, WorkBudget};
+use detente_condition::{ComplexityError, Cubes, Decision, Formula, Space};
 use std::collections::BTreeSet;
+use thiserror::Error;
+
+/// Why a ladder is not compiled.
+#[derive(Clone, Copy, Debug, Error)]
+pub(super) enum LadderError {
+    /// One of its conditions exceeds a limit.
+    #[error(transparent)]
+    TooComplex(#[from] ComplexityError),
+    /// The scenario exceeds its budget.
+    #[error("the budget of the scenario is exceeded")]
+    Budget,
+}
 
 /// The ladder of a red line for one set of waivers in force.
 #[derive(Clone, Debug)]
@@ -49,12 +63,17 @@ impl Ladder {
         red_line: &RedLine,
         in_force: &[WaiverIndex],
         space: &Space,
-    ) -> Result<Self, ComplexityError> {
+        budget: &mut LoadBudget,
+    ) -> Result<Self, LadderError> {
         let crossed = red_line.crossed();
-        let both = |also: Formula| -> Result<Decision, ComplexityError> {
-            Decision::compile(&Formula::All(vec![crossed.clone(), also]), space, WorkBudget::default())
+        let owner = Owner::red_line(red_line.id.as_str());
+        let mut both = |also: Formula| -> Result<Decision, LadderError> {
+            let formula = Formula::All(vec![crossed.clone(), also]);
+            let compile = |work: &mut _| Decision::compile_within(&formula, space, work);
+            let decision = budget.run(&owner, Place::START, compile).ok_or(LadderError::Budget)??;
+            budget.hold(Some(&owner), decision.bytes()).ok_or(LadderError::Budget)?;
+            Ok(decision)
         };
-        let never = |also: Formula| Ok(both(also)?.fails);
         let mut waivers = Vec::with_capacity(in_force.len());
         let mut levels = BTreeSet::new();
         for index in in_force {
@@ -62,8 +81,8 @@ impl Ladder {
             levels.insert(waiver.firmness);
             waivers.push(WaiverInForce {
                 index: *index,
-                never_applies: never(waiver.when.formula.clone())?,
-                never_misses: never(waiver.when.formula.clone().negated())?,
+                never_applies: both(waiver.when.formula.clone())?.fails,
+                never_misses: both(waiver.when.formula.clone().negated())?.fails,
             });
         }
         let mut rungs = Vec::with_capacity(levels.len());
@@ -75,7 +94,7 @@ impl Ladder {
                     .map(|waiver| waiver.when.formula.clone())
                     .collect(),
             );
-            let never_at_most = never(lowered.clone())?;
+            let never_at_most = both(lowered.clone())?.fails;
             let Decision { holds: above, fails: never_above } = both(lowered.negated())?;
             rungs.push(Rung { firmness, never_at_most, never_above, above });
         }

@@ -39,6 +39,14 @@ pub(super) fn standings(red_line: &RedLine) -> Vec<(Date, Standing<Vec<WaiverInd
     standings
 }
 
+/// Returns the steps, in the unit of work budgets, that [`standings`] takes: each day on which a span begins or ends is
+/// looked up in all spans.
+pub(super) fn steps_of_standings(red_line: &RedLine) -> u64 {
+    const STEPS_OF_A_SPAN: usize = 4;
+    let spans = red_line.held.len() + red_line.waivers.iter().map(|waiver| 1 + waiver.held.len()).sum::<usize>();
+    (2 * spans * spans * STEPS_OF_A_SPAN) as u64
+}
+
 fn standing_on(red_line: &RedLine, day: Date) -> Standing<Vec<WaiverIndex>> {
     if contain(&red_line.held, day) {
         let waivers = red_line.waivers.indexed();

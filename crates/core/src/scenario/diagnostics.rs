@@ -2,23 +2,28 @@
 //!
 //! Must not know of the scenario format.
 
-use super::limits::MAX_FAULTS;
+use super::limits::{MAX_FAULTS, MAX_FAULTS_KEPT};
 use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
 use detente_condition::{did_you_mean, nearest};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::{self, Write};
 use std::ops::Range;
 
 /// A range of a file, in characters from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
 }
 
 impl Place {
     /// The beginning of the file.
     pub(crate) const START: Place = Place { start: 0, end: 0 };
+
+    /// Converts a number of characters. The limit on the size of a file is far below the limit of the type.
+    pub(crate) fn at(characters: usize) -> u32 {
+        u32::try_from(characters).unwrap_or(u32::MAX)
+    }
 }
 
 struct Fault {
@@ -30,7 +35,10 @@ struct Fault {
 /// The faults found so far in a file.
 #[derive(Default)]
 pub(crate) struct Faults {
+    /// At most [`MAX_FAULTS_KEPT`] faults.
     faults: Vec<Fault>,
+    /// The number of faults that were only counted.
+    not_kept: usize,
     /// The places of all faults, in order, for range queries.
     places: BTreeSet<Place>,
     /// Places at which no further fault is reported.
@@ -39,17 +47,31 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) fn add(&mut self, place: Place, message: impl Into<String>) {
-        if self.closed.contains(&place) {
+        if !self.closed.contains(&place) {
+            self.keep(place, message.into(), None);
+        }
+    }
+
+    fn keep(&mut self, place: Place, message: String, other: Option<(Place, &'static str)>) {
+        if self.is_full() {
+            self.not_kept += 1;
             return;
         }
         self.places.insert(place);
-        self.faults.push(Fault { place, message: message.into(), other: None });
+        self.faults.push(Fault { place, message: legible(&message), other });
+    }
+
+    /// Whether there are so many faults that further ones are only counted. Reading more of the file is then of no use.
+    pub(crate) fn is_full(&self) -> bool {
+        self.faults.len() >= MAX_FAULTS_KEPT
     }
 
     /// Adds a fault, and suppresses later faults at exactly the same place.
     pub(crate) fn add_alone(&mut self, place: Place, message: impl Into<String>) {
         self.add(place, message);
-        self.closed.insert(place);
+        if !self.is_full() {
+            self.closed.insert(place);
+        }
     }
 
     /// Adds a fault that also shows another place, with a label.
@@ -60,8 +82,7 @@ impl Faults {
         other: Place,
         label: &'static str,
     ) {
-        self.places.insert(place);
-        self.faults.push(Fault { place, message: message.into(), other: Some((other, label)) });
+        self.keep(place, message.into(), Some((other, label)));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -104,19 +125,26 @@ impl Faults {
     fn diagnostics(mut self, file: &str, text: &str) -> Diagnostics {
         self.faults.sort_by(|a, b| (a.place, &a.message).cmp(&(b.place, &b.message)));
         self.faults.dedup_by(|a, b| (a.place, &a.message) == (b.place, &b.message));
-        let total = self.faults.len();
-        let lines = Lines::new(text);
-        let diagnostics = self.faults.into_iter().take(MAX_FAULTS).map(|fault| {
-            let (line, column) = lines.line_and_column(fault.place.start);
+        let total = self.faults.len() + self.not_kept;
+        self.faults.truncate(MAX_FAULTS);
+        let positions = Positions::of(
+            text,
+            self.faults.iter().flat_map(|fault| {
+                let other = fault.other.map(|(place, _)| place);
+                [Some(fault.place), other].into_iter().flatten()
+            }),
+        );
+        let diagnostics = self.faults.into_iter().map(|fault| {
+            let Position { line, column, .. } = positions.find(fault.place.start);
             Diagnostic {
                 file: file.to_owned(),
                 line,
                 column,
-                message: legible(&fault.message),
-                bytes: lines.bytes(fault.place),
+                message: fault.message,
+                bytes: positions.bytes(fault.place),
                 other: fault
                     .other
-                    .map(|(place, label)| (lines.line_and_column(place.start).0, lines.bytes(place), label)),
+                    .map(|(place, label)| (positions.find(place.start).line, positions.bytes(place), label)),
             }
         });
         Diagnostics { file: file.to_owned(), text: text.to_owned(), list: diagnostics.collect(), total }
@@ -138,33 +166,51 @@ fn legible(message: &str) -> String {
     shown
 }
 
-/// Converts positions in characters to lines, columns and bytes.
-struct Lines {
-    /// The byte at which each character begins, then the length of the text in bytes.
-    bytes: Vec<usize>,
-    /// The character at which each line begins.
-    starts: Vec<usize>,
+/// A position in a text. Lines and columns are counted from one; columns count characters.
+#[derive(Clone, Copy, Default)]
+struct Position {
+    byte: usize,
+    line: usize,
+    column: usize,
 }
 
-impl Lines {
-    fn new(text: &str) -> Self {
-        let bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]).collect();
-        let breaks = text.chars().enumerate().filter(|(_, character)| *character == '\n').map(|(at, _)| at + 1);
+/// The positions of certain characters of a text, by the number of characters before each.
+struct Positions {
+    found: BTreeMap<u32, Position>,
+    end: Position,
+}
+
+impl Positions {
+    /// Finds the beginnings and ends of places in one walk over the text, so that no list of all characters or lines is
+    /// needed.
+    fn of(text: &str, places: impl Iterator<Item = Place>) -> Self {
+        let mut wanted: Vec<u32> = places.flat_map(|place| [place.start, place.end.max(place.start)]).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut wanted = wanted.into_iter().peekable();
+        let mut found = BTreeMap::new();
         // A byte order mark does not count as a column.
-        let first = usize::from(text.starts_with('\u{feff}'));
-        Self { bytes, starts: std::iter::once(first).chain(breaks).collect() }
+        let mut position = Position { byte: 0, line: 1, column: usize::from(!text.starts_with('\u{feff}')) };
+        for (at, character) in (0u32..).zip(text.chars()) {
+            if wanted.next_if_eq(&at).is_some() {
+                found.insert(at, Position { column: position.column.max(1), ..position });
+            }
+            position.byte += character.len_utf8();
+            match character {
+                '\n' => (position.line, position.column) = (position.line + 1, 1),
+                _ => position.column += 1,
+            }
+        }
+        Self { found, end: position }
     }
 
-    fn line_and_column(&self, character: usize) -> (usize, usize) {
-        let line = self.starts.partition_point(|start| *start <= character);
-        let start = line.checked_sub(1).and_then(|at| self.starts.get(at)).copied().unwrap_or(0);
-        (line.max(1), character.saturating_sub(start) + 1)
+    fn find(&self, character: u32) -> Position {
+        self.found.get(&character).copied().unwrap_or(self.end)
     }
 
     fn bytes(&self, place: Place) -> Range<usize> {
-        let end = self.bytes.last().copied().unwrap_or(0);
-        let byte = |character: usize| self.bytes.get(character).copied().unwrap_or(end);
-        byte(place.start)..byte(place.end).max(byte(place.start))
+        let start = self.find(place.start).byte;
+        start..self.find(place.end).byte.max(start)
     }
 }
 
@@ -197,8 +243,13 @@ impl std::error::Error for Diagnostics {}
 impl Diagnostics {
     /// Creates diagnostics with one fault that concerns the whole file.
     pub fn of_file(file: &str, text: &str, message: impl Into<String>) -> Self {
+        Self::of_place(file, text, Place::START, message)
+    }
+
+    /// Creates diagnostics with one fault.
+    pub(crate) fn of_place(file: &str, text: &str, place: Place, message: impl Into<String>) -> Self {
         let mut faults = Faults::default();
-        faults.add(Place::START, message);
+        faults.add(place, message);
         faults.diagnostics(file, text)
     }
 

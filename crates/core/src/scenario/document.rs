@@ -1,12 +1,19 @@
 //! Parses YAML into a tree of nodes with their places in the file.
 //!
 //! Accepts only plain YAML: one document, no anchors, aliases or tags, and each key once. A file then means what it
-//! appears to mean, and a small file cannot expand to a large tree. Must not know of the scenario format.
+//! appears to mean, and a small file cannot expand to a large tree.
+//!
+//! A file is parsed twice. The first pass keeps nothing but the number of children of each list and map; it rejects a
+//! file that has too many values or nests too deeply before any of the tree exists. The second pass builds the tree,
+//! with these numbers, so that no list of nodes ever has to grow. Both passes read the file through an input that ends
+//! within a value that is too long, before the parser has collected the value. Must not know of the scenario format.
 
+use super::characters::Characters;
 use super::diagnostics::{Faults, Place};
-use super::limits::{MAX_DEPTH, MAX_FILE_BYTES, MAX_NODES};
+use super::limits::{MAX_DEPTH, MAX_FAULTS};
+use super::measured_input::{MeasuredInput, SpanLimit};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
-use std::collections::HashMap;
+use std::str::Chars;
 
 /// A YAML value with its place in the file.
 #[derive(Clone, Debug)]
@@ -18,16 +25,16 @@ pub(crate) struct Node {
 /// The content of a YAML value.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
-    Scalar { text: String, style: ScalarStyle },
-    Sequence(Vec<Node>),
-    Mapping(Vec<(Key, Node)>),
+    Scalar { text: Box<str>, style: ScalarStyle },
+    Sequence(Box<[Node]>),
+    Mapping(Box<[(Key, Node)]>),
 }
 
 /// A key of a mapping, with its place in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) place: Place,
-    pub(crate) text: String,
+    pub(crate) text: Box<str>,
 }
 
 impl Node {
@@ -116,55 +123,131 @@ pub(crate) fn is_decimal(text: &str) -> bool {
         && (digits == "0" || !digits.starts_with('0'))
 }
 
-/// Parses a file into a tree. Returns `None` if the file is empty or cannot be parsed to its end.
-pub(crate) fn parse(text: &str, faults: &mut Faults) -> Option<Node> {
-    parse_within(MAX_NODES, text, faults)
-}
-
 /// Parses a file of at most `max_nodes` values, including keys, into a tree.
 ///
 /// Returns `None` if the file is empty or cannot be parsed to its end.
-pub(crate) fn parse_within(max_nodes: usize, text: &str, faults: &mut Faults) -> Option<Node> {
-    if text.len() > MAX_FILE_BYTES {
-        faults.add(Place::START, format!("the file is {} bytes long; the limit is {MAX_FILE_BYTES} bytes", text.len()));
-        return None;
-    }
-    let mut events = Events { parser: Parser::new_from_str(text), nodes: 0, max_nodes };
-    match events.document(faults) {
-        Ok(node) => node,
-        Err((place, message)) => {
-            faults.add(place, message);
-            None
-        }
-    }
+pub(crate) fn parse(max_nodes: usize, text: &str, faults: &mut Faults) -> Option<Node> {
+    let parsed = measure(max_nodes, text).and_then(|children| {
+        let mut builder = Builder { events: Events::new(text), children: children.into_iter() };
+        builder.document(faults)
+    });
+    parsed.unwrap_or_else(|(place, message)| {
+        faults.add(place, message);
+        None
+    })
 }
 
 /// A fault after which parsing cannot continue: its place and its message.
 type FatalFault = (Place, String);
 
+/// The parser's events of a text.
 struct Events<'a> {
-    parser: Parser<'a, saphyr_parser::StrInput<'a>>,
-    nodes: usize,
-    max_nodes: usize,
+    parser: Parser<'a, MeasuredInput<'a>>,
+    limit: SpanLimit,
+    /// The end of the event before, for the place of a value that is too long.
+    end: Place,
 }
 
 impl<'a> Events<'a> {
+    fn new(text: &'a str) -> Self {
+        let limit = SpanLimit::default();
+        Self { parser: Parser::new(MeasuredInput::new(text, &limit)), limit, end: Place::START }
+    }
+
     fn next(&mut self) -> Result<(Event<'a>, Place), FatalFault> {
-        match self.parser.next_event() {
-            Some(Ok((event, span))) => Ok((event, place(span))),
+        let event = self.parser.next_event();
+        // The input ended early, so that the event, or the parser's message, concerns a text that the file does not
+        // have.
+        if let Some(message) = self.limit.exceeded() {
+            return Err((self.end, message));
+        }
+        self.limit.restart();
+        match event {
+            Some(Ok((event, span))) => {
+                let place = place(span);
+                self.end = Place { start: place.end, end: place.end + 1 };
+                Ok((event, place))
+            }
             Some(Err(error)) => {
-                let marker = error.marker();
-                let place = Place { start: marker.index(), end: marker.index() + 1 };
-                Err((place, format!("invalid YAML: {}", error.info())))
+                let start = Place::at(error.marker().index());
+                Err((Place { start, end: start + 1 }, format!("invalid YAML: {}", error.info())))
             }
             None => Err((Place::START, "unexpected end of file".to_owned())),
         }
     }
+}
 
+/// Returns the number of children of each list and map of the first document, in the order in which they begin; each
+/// key and each value of a map is a child.
+fn measure(max_nodes: usize, text: &str) -> Result<Vec<u32>, FatalFault> {
+    let mut events = Events::new(text);
+    let mut children = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    let (mut documents, mut nodes, mut decorated) = (0, 0, 0);
+    loop {
+        let (event, place) = match events.next() {
+            Ok(event) => event,
+            Err(fault) if events.limit.exceeded().is_some() => return Err(fault),
+            // The builder meets the same fault, and reports it together with the faults before it.
+            Err(_) => return Ok(children),
+        };
+        let (is_collection, anchor, tagged) = match event {
+            Event::StreamEnd => return Ok(children),
+            Event::DocumentStart(_) => {
+                documents += 1;
+                // The builder reports a second document, and does not read it.
+                if documents > 1 {
+                    return Ok(children);
+                }
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                open.pop();
+                continue;
+            }
+            Event::Scalar(_, _, anchor, tag) => (false, anchor, tag.is_some()),
+            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (true, anchor, tag.is_some()),
+            Event::Alias(_) => (false, 0, true),
+            _ => continue,
+        };
+        nodes += 1;
+        if nodes > max_nodes {
+            let message = format!(
+                "the file has more than {max_nodes} values, keys included, which is the limit for its size; split the \
+                 file"
+            );
+            return Err((place, message));
+        }
+        if open.len() > MAX_DEPTH {
+            return Err((place, format!("lists and maps nest more than {MAX_DEPTH} levels deep")));
+        }
+        // The parser keeps the names of all anchors.
+        decorated += usize::from(tagged || anchor != 0);
+        if decorated > MAX_FAULTS {
+            return Err((place, "anchors, aliases and tags are not supported; remove all of them".to_owned()));
+        }
+        if let Some(count) = open.last().and_then(|parent| children.get_mut(*parent)) {
+            *count += 1;
+        }
+        if is_collection {
+            open.push(children.len());
+            children.push(0);
+        }
+    }
+}
+
+/// Builds the tree of a text that was measured.
+struct Builder<'a> {
+    events: Events<'a>,
+    /// The number of children of each list and map that has not begun yet.
+    children: std::vec::IntoIter<u32>,
+}
+
+impl<'a> Builder<'a> {
     fn document(&mut self, faults: &mut Faults) -> Result<Option<Node>, FatalFault> {
         let mut root = None;
         loop {
-            match self.next()? {
+            match self.events.next()? {
                 (Event::StreamEnd, _) => return Ok(root),
                 (Event::DocumentStart(_), place) => {
                     if root.is_some() {
@@ -172,79 +255,87 @@ impl<'a> Events<'a> {
                         faults.add(place, "a second YAML document begins here; a file may contain only one");
                         return Ok(root);
                     }
-                    let (event, place) = self.next()?;
-                    root = Some(self.node(event, place, 0, faults)?);
+                    let (event, place) = self.events.next()?;
+                    root = Some(self.node(event, place, faults)?);
                 }
                 _ => {}
             }
         }
     }
 
-    fn node(&mut self, event: Event<'a>, place: Place, depth: usize, faults: &mut Faults) -> Result<Node, FatalFault> {
-        self.nodes += 1;
-        if self.nodes > self.max_nodes {
-            return Err((
-                place,
-                format!("the file has more than {} values, keys included, which is the limit", self.max_nodes),
-            ));
-        }
-        if depth > MAX_DEPTH {
-            return Err((place, format!("lists and maps nest more than {MAX_DEPTH} levels deep")));
-        }
+    /// Returns the number of children of the list or map that begins.
+    fn children(&mut self) -> usize {
+        self.children.next().unwrap_or(0) as usize
+    }
+
+    fn node(&mut self, event: Event<'a>, place: Place, faults: &mut Faults) -> Result<Node, FatalFault> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 reject_decorations(anchor, tag.is_some(), place, faults);
-                Ok(Node { place, content: Content::Scalar { text: text.into_owned(), style } })
+                // The parser's texts have unused capacity.
+                Ok(Node { place, content: Content::Scalar { text: text.as_ref().into(), style } })
             }
             Event::SequenceStart(anchor, tag) => {
                 reject_decorations(anchor, tag.is_some(), place, faults);
-                let mut items = Vec::new();
+                let mut items = Vec::with_capacity(self.children());
                 loop {
-                    match self.next()? {
+                    match self.events.next()? {
                         (Event::SequenceEnd, end) => {
                             let place = Place { start: place.start, end: end.end };
-                            return Ok(Node { place, content: Content::Sequence(items) });
+                            return Ok(Node { place, content: Content::Sequence(items.into()) });
                         }
-                        (event, place) => items.push(self.node(event, place, depth + 1, faults)?),
+                        (event, place) => items.push(self.node(event, place, faults)?),
                     }
                 }
             }
             Event::MappingStart(anchor, tag) => {
                 reject_decorations(anchor, tag.is_some(), place, faults);
-                self.mapping(place, depth, faults)
+                self.mapping(place, faults)
             }
             Event::Alias(_) => {
                 faults.add_alone(place, "aliases are not supported; write the value out");
-                let content = Content::Scalar { text: String::new(), style: ScalarStyle::Plain };
+                let content = Content::Scalar { text: Box::default(), style: ScalarStyle::Plain };
                 Ok(Node { place, content })
             }
             _ => Err((place, "expected a value".to_owned())),
         }
     }
 
-    fn mapping(&mut self, start: Place, depth: usize, faults: &mut Faults) -> Result<Node, FatalFault> {
-        let mut entries: Vec<(Key, Node)> = Vec::new();
-        let mut seen: HashMap<String, Place> = HashMap::new();
+    fn mapping(&mut self, start: Place, faults: &mut Faults) -> Result<Node, FatalFault> {
+        let mut entries: Vec<(Key, Node)> = Vec::with_capacity(self.children() / 2);
         loop {
-            let (event, place) = self.next()?;
+            let (event, place) = self.events.next()?;
             if matches!(event, Event::MappingEnd) {
                 let place = Place { start: start.start, end: place.end };
-                return Ok(Node { place, content: Content::Mapping(entries) });
+                remove_duplicates(&mut entries, faults);
+                return Ok(Node { place, content: Content::Mapping(entries.into()) });
             }
-            let key = self.node(event, place, depth + 1, faults)?;
-            let (event, place) = self.next()?;
-            let value = self.node(event, place, depth + 1, faults)?;
-            let Content::Scalar { text, .. } = key.content else {
-                faults.add(key.place, "a key must be a word, not a list or a map".to_owned());
-                continue;
-            };
-            if let Some(first) = seen.get(&text) {
-                faults.add_with_other(key.place, format!("duplicate key `{text}`"), *first, "first used here");
-                continue;
+            let key = self.node(event, place, faults)?;
+            let (event, place) = self.events.next()?;
+            let value = self.node(event, place, faults)?;
+            match key.content {
+                Content::Scalar { text, .. } => entries.push((Key { place: key.place, text }, value)),
+                _ => faults.add(key.place, "a key must be a word, not a list or a map"),
             }
-            seen.insert(text.clone(), key.place);
-            entries.push((Key { place: key.place, text }, value));
         }
+    }
+}
+
+/// Reports and removes all but the first of the entries that have the same key.
+fn remove_duplicates(entries: &mut Vec<(Key, Node)>, faults: &mut Faults) {
+    let mut by_key: Vec<&Key> = entries.iter().map(|(key, _)| key).collect();
+    by_key.sort_by(|a, b| (&a.text, a.place).cmp(&(&b.text, b.place)));
+    let mut duplicates = Vec::new();
+    for same in by_key.chunk_by(|a, b| a.text == b.text) {
+        let Some((first, others)) = same.split_first() else { continue };
+        for key in others {
+            faults.add_with_other(key.place, format!("duplicate key `{}`", key.text), first.place, "first used here");
+            duplicates.push(key.place);
+        }
+    }
+    if !duplicates.is_empty() {
+        duplicates.sort_unstable();
+        entries.retain(|(key, _)| duplicates.binary_search(&key.place).is_err());
     }
 }
 
@@ -259,24 +350,25 @@ fn reject_decorations(anchor: usize, tagged: bool, place: Place, faults: &mut Fa
 }
 
 fn place(span: Span) -> Place {
-    Place { start: span.start.index(), end: span.end.index() }
+    Place { start: Place::at(span.start.index()), end: Place::at(span.end.index()) }
 }
 
 /// Returns the place in the file of the byte at `offset` in a scalar's text.
 ///
 /// Folding, quoting and indentation change white space, but keep the other characters and their order. The function
 /// therefore counts characters that are not white space.
-pub(crate) fn place_within(node: &Node, offset: usize, characters: &[char]) -> Place {
+pub(crate) fn place_within(node: &Node, offset: usize, characters: &Characters<&str>) -> Place {
     let Content::Scalar { text, style } = &node.content else { return node.place };
     let before = text.get(..offset).unwrap_or(text).chars().filter(|character| !character.is_whitespace()).count();
     // The place of a block scalar begins with its content, after the line with `|` or `>`; that of a quoted scalar
     // begins with its quote.
     let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
-    let mut at = node.place.start + usize::from(quoted);
+    let mut at = node.place.start + u32::from(quoted);
     // A fault at the end, such as a missing operand, is placed immediately after the last character.
     let (mut left, mut after_last) = (before, at);
+    let mut rest = characters.from(at);
     while at < node.place.end {
-        let Some((width, visible)) = encoded(characters.get(at..).unwrap_or_default(), *style) else { break };
+        let Some((width, visible)) = encoded(&rest, *style) else { break };
         if visible {
             if left == 0 {
                 return Place { start: at, end: at + width };
@@ -285,6 +377,9 @@ pub(crate) fn place_within(node: &Node, offset: usize, characters: &[char]) -> P
             after_last = at + width;
         }
         at += width;
+        for _ in 0..width {
+            rest.next();
+        }
     }
     Place { start: after_last, end: after_last + 1 }
 }
@@ -293,23 +388,22 @@ pub(crate) fn place_within(node: &Node, offset: usize, characters: &[char]) -> P
 ///
 /// Returns the number of characters of the file that encode it, and whether it is not white space; `None` at the
 /// closing quote and at the end.
-fn encoded(rest: &[char], style: ScalarStyle) -> Option<(usize, bool)> {
-    let (first, second) = (*rest.first()?, rest.get(1).copied());
+fn encoded(rest: &Chars<'_>, style: ScalarStyle) -> Option<(u32, bool)> {
+    let mut following = rest.clone();
+    let (first, second) = (following.next()?, following.next());
     match (style, first, second) {
         (ScalarStyle::DoubleQuoted, '"', _) => None,
         (ScalarStyle::SingleQuoted, '\'', Some('\'')) => Some((2, true)),
         (ScalarStyle::SingleQuoted, '\'', _) => None,
         (ScalarStyle::DoubleQuoted, '\\', Some(escape)) => {
-            let digits = match escape {
+            let digits: u8 = match escape {
                 'x' => 2,
                 'u' => 4,
                 'U' => 8,
                 _ => 0,
             };
-            let code: Option<u32> = rest
-                .iter()
-                .skip(2)
-                .take(digits)
+            let code: Option<u32> = following
+                .take(digits.into())
                 .try_fold(0u32, |code, digit| Some(code.checked_mul(16)? + digit.to_digit(16)?));
             let visible = match escape {
                 'x' | 'u' | 'U' => code.and_then(char::from_u32).is_some_and(|character| !character.is_whitespace()),
@@ -317,7 +411,7 @@ fn encoded(rest: &[char], style: ScalarStyle) -> Option<(usize, bool)> {
                 't' | 'n' | 'v' | 'f' | 'r' | 'N' | '_' | 'L' | 'P' => false,
                 other => !other.is_whitespace(),
             };
-            Some((2 + digits, visible))
+            Some((2 + u32::from(digits), visible))
         }
         _ => Some((1, !first.is_whitespace())),
     }

@@ -4,6 +4,8 @@
 //! Owns the [`Scenario`] model and reading it from text. Must not know of evaluation, gRPC, clocks or the file system:
 //! a file is passed as its name and its text.
 
+pub(crate) mod budget;
+mod characters;
 mod date_range;
 pub(crate) mod deferred;
 pub(crate) mod diagnostics;
@@ -13,6 +15,7 @@ mod format;
 pub mod ids;
 pub mod index;
 pub mod limits;
+mod measured_input;
 pub mod model;
 mod proposal;
 pub(crate) mod record;
@@ -21,33 +24,41 @@ pub(crate) mod resolve;
 mod revision;
 pub mod yaml;
 
+pub(crate) use budget::LoadBudget;
 pub use date_range::DateRange;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use format::schema;
 pub use model::Scenario;
 pub use proposal::{load_answers, load_proposal};
 pub use record::{is_scenario_id, is_word_of_answers, is_word_of_the_language};
-pub use red_line_places::RedLinePlaces;
+pub(crate) use red_line_places::RedLinePlaces;
 
 use diagnostics::Faults;
 
-/// Reads and checks a scenario file. `file` is its name, for messages.
+/// Reads and checks a scenario file of at most [`limits::DEFAULT_FILE_BYTES`]. `file` is its name, for messages.
 ///
 /// # Errors
 /// Returns every fault of the file, each with its place.
 pub fn load(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
-    load_with_places(file, text).map(|(scenario, _)| scenario)
+    let mut budget = LoadBudget::of_file(text.len());
+    load_within(file, text, limits::DEFAULT_FILE_BYTES, &mut budget).map(|(scenario, _)| scenario)
 }
 
-/// Reads and checks a scenario file, as [`load`] does, and also returns the places of its red lines.
+/// Reads and checks a scenario file of at most `max_bytes`, within a budget that preparing the scenario for evaluation
+/// shares. Also returns the places of its red lines.
 ///
 /// # Errors
 /// Returns every fault of the file, each with its place.
-pub fn load_with_places(file: &str, text: &str) -> Result<(Scenario, RedLinePlaces), Diagnostics> {
+pub(crate) fn load_within(
+    file: &str,
+    text: &str,
+    max_bytes: usize,
+    budget: &mut LoadBudget,
+) -> Result<(Scenario, RedLinePlaces), Diagnostics> {
     let mut faults = Faults::default();
-    let root = document::parse(text, &mut faults);
+    let root = parse_file(text, max_bytes, &mut faults);
     let scenario = match root {
-        Some(root) => resolve::scenario(&root, text, &mut faults),
+        Some(root) => resolve::scenario(root, text, budget, &mut faults),
         None => {
             if faults.is_empty() {
                 faults.add(diagnostics::Place::START, "the file is empty");
@@ -56,6 +67,17 @@ pub fn load_with_places(file: &str, text: &str) -> Result<(Scenario, RedLinePlac
         }
     };
     faults.finish(file, text, scenario)
+}
+
+/// Parses a file of at most `max_bytes`, in proportion to its size.
+pub(crate) fn parse_file(text: &str, max_bytes: usize, faults: &mut Faults) -> Option<document::Node> {
+    let most = max_bytes.min(limits::MAX_FILE_BYTES);
+    if text.len() > most {
+        let message = format!("the file is {} bytes long; the limit is {most} bytes", text.len());
+        faults.add(diagnostics::Place::START, message);
+        return None;
+    }
+    document::parse(limits::max_nodes(text.len()), text, faults)
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 
 use super::deferred::AnswersNode;
 use super::diagnostics::{Diagnostics, Faults, Place};
-use super::document::{Node, parse};
+use super::document::Node;
+use super::limits::MAX_PROPOSAL_FILE_BYTES;
 use super::model::Input;
+use super::parse_file;
 use super::record::{At, Kebab, Read, SingleLine, Text, record};
 use super::resolve::values::answers_of_map;
 use detente_condition::{Answer, InputIndex};
@@ -34,7 +36,8 @@ record! {
 /// Returns every fault of the file, each with its place.
 pub fn load_proposal(file: &str, text: &str, issues: &[Input]) -> Result<Vec<(InputIndex, Answer)>, Diagnostics> {
     let mut faults = Faults::default();
-    let entry = parse(text, &mut faults).and_then(|root| ProposalFile::read(&root, &mut faults));
+    let entry =
+        parse_file(text, MAX_PROPOSAL_FILE_BYTES, &mut faults).and_then(|root| ProposalFile::read(&root, &mut faults));
     let terms = entry.and_then(|entry| entry.terms);
     let terms = terms.map(|terms| answers_of_map(issues, 0, &terms.0, &mut faults));
     if terms.is_none() && faults.is_empty() {
@@ -57,7 +60,7 @@ pub fn load_answers(
     first: usize,
 ) -> Result<Vec<(InputIndex, Answer)>, Diagnostics> {
     let mut faults = Faults::default();
-    let root = parse(text, &mut faults);
+    let root = parse_file(text, MAX_PROPOSAL_FILE_BYTES, &mut faults);
     let answers = root.map(|root| answers_of_map(inputs, first, &root, &mut faults));
     if answers.is_none() && faults.is_empty() {
         faults.add(Place::START, "the text is empty; expected a map of answers");

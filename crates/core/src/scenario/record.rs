@@ -43,7 +43,22 @@ impl<T: Read> Read for At<T> {
 impl<T: Read> Read for Vec<T> {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         match &node.content {
-            Content::Sequence(items) => Some(items.iter().filter_map(|item| T::read(item, faults)).collect()),
+            Content::Sequence(items) => {
+                let mut read = Vec::new();
+                for item in items {
+                    // A record takes more memory than its node, so that a long list of faulty items must not be read.
+                    if faults.is_full() {
+                        return None;
+                    }
+                    if read.len() == read.capacity() {
+                        // Growing by half, and not beyond the list, takes less memory than doubling.
+                        let most = items.len() - read.len();
+                        read.reserve_exact((read.len() / 2).max(16).min(most));
+                    }
+                    read.extend(T::read(item, faults));
+                }
+                Some(read)
+            }
             _ => expected("a list", node, faults),
         }
     }
@@ -177,21 +192,28 @@ impl Read for Text {
     }
 }
 
-/// The text of a condition that is not parsed yet, and its node, which gives the places of faults in the text.
+/// The node with the text of a condition that is not parsed yet; the node gives the places of faults in the text.
 #[derive(Clone, Debug)]
 pub(crate) struct Cel {
-    pub(crate) text: String,
     pub(crate) node: Node,
+}
+
+impl Cel {
+    pub(crate) fn text(&self) -> &str {
+        match &self.node.content {
+            Content::Scalar { text, .. } => text,
+            _ => "",
+        }
+    }
 }
 
 impl Read for Cel {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         // `rejects: true` and `rejects: 3` are not texts. They are read as conditions, which produces better messages.
-        let Content::Scalar { text, .. } = &node.content else { return expected("a condition", node, faults) };
-        if node.is_null() {
+        if node.is_null() || !matches!(node.content, Content::Scalar { .. }) {
             return expected("a condition", node, faults);
         }
-        Some(Self { text: text.clone(), node: node.clone() })
+        Some(Self { node: node.clone() })
     }
     fn schema(_: &mut Map<String, Value>) -> Value {
         let most = detente_condition::MAX_CONDITION_BYTES;
@@ -377,7 +399,7 @@ impl<'a> Fields<'a> {
         let Content::Mapping(entries) = &node.content else {
             return expected(&format!("a map for {what}"), node, faults);
         };
-        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
+        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&&*key.text)) {
             let hint = match faults.hint(&key.text, known.iter().copied()) {
                 no_hint if no_hint.is_empty() => format!("; its keys are {}", known.join(", ")),
                 hint => hint,
@@ -396,7 +418,7 @@ impl<'a> Fields<'a> {
 
     /// Reads the value of a key, if the key is present.
     pub(crate) fn optional<T: Read>(&mut self, name: &'static str, faults: &mut Faults) -> Option<T> {
-        let entry = self.entries.iter_mut().find(|entry| entry.is_some_and(|(key, _)| key.text == name))?;
+        let entry = self.entries.iter_mut().find(|entry| entry.is_some_and(|(key, _)| *key.text == *name))?;
         let (_, value) = entry.take()?;
         let value = T::read(value, faults);
         if value.is_none() {
@@ -407,7 +429,7 @@ impl<'a> Fields<'a> {
 
     /// Reads the value of a key, and reports a missing key.
     pub(crate) fn required<T: Read>(&mut self, name: &'static str, faults: &mut Faults) -> Option<T> {
-        if !self.entries.iter().flatten().any(|(key, _)| key.text == name) {
+        if !self.entries.iter().flatten().any(|(key, _)| *key.text == *name) {
             faults.add(self.place, format!("{} needs the key `{name}`", self.what));
         }
         self.optional(name, faults)

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 /// The place of each red line's id in the scenario file.
 #[derive(Debug)]
-pub struct RedLinePlaces(Vec<(RedLineId, Place)>);
+pub(crate) struct RedLinePlaces(Vec<(RedLineId, Place)>);
 
 impl RedLinePlaces {
     /// Pairs the ids of red lines with their places, both in the order of the file.
@@ -19,7 +19,7 @@ impl RedLinePlaces {
     /// Builds diagnostics for faults of red lines. `file` and `text` are those from which the places were read.
     ///
     /// `faults` are pairs of a red line's id and a message. Each fault is placed at the id of its red line.
-    pub fn diagnostics(&self, file: &str, text: &str, faults: &[(RedLineId, String)]) -> Diagnostics {
+    pub(crate) fn diagnostics(&self, file: &str, text: &str, faults: &[(RedLineId, String)]) -> Diagnostics {
         let mut found = Faults::default();
         let places: HashMap<&str, Place> = self.0.iter().map(|(id, place)| (id.as_str(), *place)).collect();
         for (id, message) in faults {

@@ -4,6 +4,7 @@
 //! rules are accepted, too. A caller that reads credentials must not show the messages of [`Diagnostics`], because they
 //! quote the file. Must not know of the content of a file.
 
+use super::characters::Characters;
 use super::diagnostics::{Diagnostics, Faults, Place};
 use super::document::{self, Content, Node};
 use saphyr_parser::ScalarStyle;
@@ -11,7 +12,9 @@ use saphyr_parser::ScalarStyle;
 /// A file as a tree of values.
 #[derive(Debug)]
 pub struct Document {
-    characters: Vec<char>,
+    characters: Characters<Box<str>>,
+    /// The number of characters of the file.
+    length: u32,
     root: Node,
 }
 
@@ -24,14 +27,15 @@ impl Document {
     /// Returns every fault of the file, in the order of their places.
     pub fn read(file: &str, text: &str, max_values: usize) -> Result<Self, Diagnostics> {
         let mut faults = Faults::default();
-        let characters: Vec<char> = text.chars().collect();
         // The parser accepts control characters in comments and other places that are not syntax, but YAML does not.
-        if let Some(at) = characters.iter().position(|character| !is_printable(*character)) {
+        if let Some(at) = text.chars().position(|character| !is_printable(character)) {
+            let at = Place::at(at);
             faults.add(Place { start: at, end: at + 1 }, "YAML does not allow this control character; remove it");
         }
-        let root = document::parse_within(max_values, text, &mut faults);
+        let root = document::parse(max_values, text, &mut faults);
         let root = faults.finish(file, text, root)?;
-        Ok(Self { characters, root })
+        let length = Place::at(text.chars().count());
+        Ok(Self { characters: Characters::new(text.into()), length, root })
     }
 
     /// Returns the outermost value.
@@ -40,14 +44,14 @@ impl Document {
     }
 
     fn line(&self, place: Place) -> usize {
-        self.characters.iter().take(place.start).filter(|character| **character == '\n').count() + 1
+        let before = self.characters.text().chars().take(place.start as usize);
+        before.filter(|character| *character == '\n').count() + 1
     }
 
     /// Whether a colon follows a key on its line.
     fn has_colon(&self, key: Place) -> bool {
-        let mut following =
-            self.characters.iter().skip(key.end).skip_while(|character| matches!(character, ' ' | '\t'));
-        following.next() == Some(&':')
+        let mut following = self.characters.from(key.end).skip_while(|character| matches!(character, ' ' | '\t'));
+        following.next() == Some(':')
     }
 }
 
@@ -103,13 +107,13 @@ impl<'a> Value<'a> {
     /// Returns the line of the value if a key is missing or the value is not a map.
     pub fn fields<const N: usize>(&self, keys: [&str; N]) -> Result<[Value<'a>; N], usize> {
         let Content::Mapping(entries) = &self.node.content else { return Err(self.line()) };
-        let fits = |key: &document::Key| keys.contains(&key.text.as_str()) && self.document.has_colon(key.place);
+        let fits = |key: &document::Key| keys.contains(&&*key.text) && self.document.has_colon(key.place);
         if let Some((unfit, _)) = entries.iter().find(|(key, _)| !fits(key)) {
             return Err(self.document.line(unfit.place));
         }
         let found: Vec<_> = keys
             .iter()
-            .filter_map(|wanted| entries.iter().find(|(key, _)| key.text == *wanted))
+            .filter_map(|wanted| entries.iter().find(|(key, _)| *key.text == **wanted))
             .map(|(_, node)| Value { document: self.document, node })
             .collect();
         found.try_into().map_err(|_| self.line())
@@ -119,7 +123,7 @@ impl<'a> Value<'a> {
     ///
     /// True for an unquoted scalar on a last line without a line end.
     pub fn may_be_cut_off(&self) -> bool {
-        self.is_plain() && self.node.place.end >= self.document.characters.len()
+        self.is_plain() && self.node.place.end >= self.document.length
     }
 
     /// Whether this is a block scalar (`|` or `>`). Nothing marks the end of such a value, so that a truncated one

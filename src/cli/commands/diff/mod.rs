@@ -9,6 +9,7 @@ mod text;
 mod verdicts;
 mod version;
 
+use crate::cli::args::scenario_size::ScenarioSize;
 use crate::cli::exit::report_error;
 use crate::cli::report::{OutputFormat, Report, pretty};
 use crate::serving::source::{self, SourceError};
@@ -59,6 +60,9 @@ pub(super) struct Options {
     #[arg(long)]
     exit_code: bool,
 
+    #[command(flatten)]
+    size: ScenarioSize,
+
     /// Format of the differences.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
@@ -79,7 +83,8 @@ pub(super) fn run(options: &Options) -> Result<Report> {
 
 /// Loads both files. If both are faulty, prints the error of the first and returns that of the second.
 fn load(options: &Options) -> Result<(Compiled, Compiled), SourceError> {
-    match (source::load_one(&options.before), source::load_one(&options.after)) {
+    match (source::load_one(&options.before, options.size.bytes), source::load_one(&options.after, options.size.bytes))
+    {
         (Ok(before), Ok(after)) => Ok((before, after)),
         (Err(before), Err(after)) => {
             report_error(&before.into());

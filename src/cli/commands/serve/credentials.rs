@@ -2,13 +2,13 @@
 //!
 //! Owns when the server starts to use new contents. Must not know how connections and callers are authenticated.
 
-use crate::access::{Authority, JwtRules, Keys, Tokens};
+use crate::access::{Authority, JwtRules, Keys, MAX_JWKS_BYTES, MAX_TOKEN_FILE_BYTES, Tokens};
 use crate::cli::commands::serve::options::{Callers, TlsOptions};
 use crate::cli::report::UsageError;
 use crate::cli::variables::setting;
 use crate::serving::bounded_file::{self, BoundedReadError};
 use crate::serving::{ContentHash, FileFault, Reading, Reload, ReloadOutcome, ReloadTrigger, SettleTime, read_settled};
-use crate::transport::tls::{Tls, TlsFiles};
+use crate::transport::tls::{MAX_AUTHORITIES_BYTES, MAX_CERTIFICATE_BYTES, MAX_KEY_BYTES, Tls, TlsFiles};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,6 @@ use tracing::info;
 /// The target of the log events of this module. Log filters name it, so it must not change.
 const LOG_TARGET: &str = "detente::cli::serve::credentials";
 
-/// Size limit of each file, in bytes.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// How often, and for how long, a changed file is re-read until its content stays the same.
 ///
 /// A file whose content still changes may be only partly written.
@@ -31,10 +29,17 @@ type ReloadableFiles = Arc<dyn Reload>;
 /// Makes the server use the contents of the files, or returns a message that says why it cannot.
 type Apply = dyn Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync;
 
+/// A file, and its maximum size in bytes. A larger file is not read.
+#[derive(Clone)]
+struct BoundedPath {
+    path: PathBuf,
+    max_bytes: usize,
+}
+
 /// Files that are reloaded together, such as a certificate and its key.
 struct Credentials {
     what: &'static str,
-    paths: Vec<PathBuf>,
+    paths: Vec<BoundedPath>,
     last_read: Mutex<LastRead>,
     apply: Box<Apply>,
 }
@@ -52,7 +57,7 @@ impl Credentials {
     /// Creates credentials whose `contents` the server already uses.
     fn in_force(
         what: &'static str,
-        paths: Vec<PathBuf>,
+        paths: Vec<BoundedPath>,
         contents: &[Vec<u8>],
         apply: impl Fn(&[Vec<u8>]) -> Result<(), String> + Send + Sync + 'static,
     ) -> ReloadableFiles {
@@ -62,7 +67,7 @@ impl Credentials {
 
     /// The paths of all files, for messages.
     fn all(&self) -> String {
-        let names: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
+        let names: Vec<_> = self.paths.iter().map(|file| file.path.display().to_string()).collect();
         names.join(", ")
     }
 }
@@ -73,7 +78,7 @@ impl Reload for Credentials {
     }
 
     fn folders(&self) -> Vec<PathBuf> {
-        self.paths.iter().map(|path| crate::serving::folder_of(path)).collect()
+        self.paths.iter().map(|file| crate::serving::folder_of(&file.path)).collect()
     }
 
     fn reload(&self, _: ReloadTrigger) -> ReloadOutcome {
@@ -87,15 +92,14 @@ impl Reload for Credentials {
                 hash => Reading::Unsettled(Some(hash), Ok((hash, contents))),
             },
         };
-        match read_settled([()], SETTLE_TIME, read).pop() {
-            // The files did not change, or kept changing. The contents in use stay in use until the next reload.
-            None => {}
-            Some((_, Err((path, error)))) => {
+        // If the files did not change, or kept changing, the contents in use stay in use until the next reload.
+        read_settled([()], SETTLE_TIME, read, |(), read| match read {
+            Err((path, error)) => {
                 let message = format!("cannot be read: {error}");
                 *last_read =
                     LastRead { hash: None, fault: Some(FileFault { file: path.display().to_string(), message }) };
             }
-            Some((_, Ok((hash, contents)))) => {
+            Ok((hash, contents)) => {
                 let fault = (self.apply)(&contents).err().map(|message| FileFault { file: self.all(), message });
                 if fault.is_none() {
                     changed.push(format!("{} from {}", self.what, self.all()));
@@ -104,7 +108,7 @@ impl Reload for Credentials {
                 // without a change of its file.
                 *last_read = LastRead { hash: fault.is_none().then_some(hash), fault };
             }
-        }
+        });
         ReloadOutcome { changed, warnings: Vec::new(), faults: last_read.fault.iter().cloned().collect() }
     }
 }
@@ -112,8 +116,9 @@ impl Reload for Credentials {
 /// Sets up TLS as the options say, and returns it with its files; `None` without a certificate.
 pub(super) fn tls(options: &TlsOptions) -> Result<Option<(Tls, ReloadableFiles)>, UsageError> {
     let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
-    let mut paths = vec![certificate.clone(), key.clone()];
-    paths.extend(options.tls_client_ca.clone());
+    let bounded = |path: &PathBuf, max_bytes| BoundedPath { path: path.clone(), max_bytes };
+    let mut paths = vec![bounded(certificate, MAX_CERTIFICATE_BYTES), bounded(key, MAX_KEY_BYTES)];
+    paths.extend(options.tls_client_ca.as_ref().map(|path| bounded(path, MAX_AUTHORITIES_BYTES)));
     let flags = ["--tls-cert", "--tls-key", "--tls-client-ca"];
     let contents = read_required(&paths, &flags)?;
     let tls = Tls::new(&files(&contents)).map_err(|error| {
@@ -134,15 +139,16 @@ fn files(contents: &[Vec<u8>]) -> TlsFiles {
 
 /// Sets up the authority that identifies callers, and returns it with its files of tokens and keys.
 pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<ReloadableFiles>), UsageError> {
-    let mut reloads: Vec<(&'static str, PathBuf, Vec<Vec<u8>>)> = Vec::new();
+    let mut reloads: Vec<(&'static str, BoundedPath, Vec<Vec<u8>>)> = Vec::new();
     let invalid =
         |flag: &str, path: &Path, error: String| UsageError(format!("{}: {}: {error}", setting(flag), path.display()));
     let tokens = match &options.tokens {
         None => None,
         Some(path) => {
-            let contents = read_required(std::slice::from_ref(path), &["--tokens"])?;
+            let file = BoundedPath { path: path.clone(), max_bytes: MAX_TOKEN_FILE_BYTES };
+            let contents = read_required(std::slice::from_ref(&file), &["--tokens"])?;
             let tokens = read_tokens(&contents).map_err(|error| invalid("--tokens", path, error))?;
-            reloads.push(("tokens", path.clone(), contents));
+            reloads.push(("tokens", file, contents));
             Some(tokens)
         }
     };
@@ -154,16 +160,17 @@ pub(super) fn callers(options: &Callers) -> Result<(Arc<Authority>, Vec<Reloadab
     let keys = match &options.jwks {
         None => None,
         Some(path) => {
-            let contents = read_required(std::slice::from_ref(path), &["--jwks"])?;
+            let file = BoundedPath { path: path.clone(), max_bytes: MAX_JWKS_BYTES };
+            let contents = read_required(std::slice::from_ref(&file), &["--jwks"])?;
             let keys = read_keys(path, &contents, &rules).map_err(|error| invalid("--jwks", path, error))?;
-            reloads.push(("jwks", path.clone(), contents));
+            reloads.push(("jwks", file, contents));
             Some(keys)
         }
     };
     let authority = Arc::new(Authority::new(tokens, keys));
-    let reloads = reloads.into_iter().map(|(what, path, contents)| {
-        let (authority, rules) = (authority.clone(), rules.clone());
-        let paths = vec![path.clone()];
+    let reloads = reloads.into_iter().map(|(what, file, contents)| {
+        let (authority, rules, path) = (authority.clone(), rules.clone(), file.path.clone());
+        let paths = vec![file];
         Credentials::in_force(what, paths, &contents, move |contents| {
             match what {
                 "tokens" => authority.replace_tokens(read_tokens(contents)?),
@@ -194,20 +201,21 @@ fn read_keys(path: &Path, contents: &[Vec<u8>], rules: &JwtRules) -> Result<Keys
 }
 
 /// Reads files at the start, when a missing file is an error. `flags` are the flags that name the files.
-fn read_required(paths: &[PathBuf], flags: &[&str]) -> Result<Vec<Vec<u8>>, UsageError> {
-    let read = paths.iter().zip(flags).map(|(path, flag)| {
-        read(path).map_err(|error| UsageError(format!("{}: {} cannot be read: {error}", setting(flag), path.display())))
+fn read_required(paths: &[BoundedPath], flags: &[&str]) -> Result<Vec<Vec<u8>>, UsageError> {
+    let read = paths.iter().zip(flags).map(|(file, flag)| {
+        read(file)
+            .map_err(|error| UsageError(format!("{}: {} cannot be read: {error}", setting(flag), file.path.display())))
     });
     read.collect()
 }
 
-fn read_all(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
-    paths.iter().map(|path| read(path).map_err(|error| (path, error))).collect()
+fn read_all(paths: &[BoundedPath]) -> Result<Vec<Vec<u8>>, (&PathBuf, io::Error)> {
+    paths.iter().map(|file| read(file).map_err(|error| (&file.path, error))).collect()
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    bounded_file::read_regular(path, MAX_FILE_BYTES).map_err(|error| match error {
-        BoundedReadError::TooLarge => io::Error::other(format!("larger than {MAX_FILE_BYTES} bytes")),
+fn read(BoundedPath { path, max_bytes }: &BoundedPath) -> io::Result<Vec<u8>> {
+    bounded_file::read_regular(path, *max_bytes as u64).map_err(|error| match error {
+        BoundedReadError::TooLarge => io::Error::other(format!("larger than {max_bytes} bytes")),
         BoundedReadError::Unreadable(error) => error,
     })
 }

@@ -68,7 +68,8 @@ pub(super) fn run(options: &ServeOptions, warnings: &[String]) -> Result<ExitCod
 async fn serve(options: &ServeOptions) -> Result<ExitCode> {
     let signals = Signals::new().context("cannot handle signals")?;
     let (place, default) = options.scenario_location();
-    let scenarios = Arc::new(ScenarioFiles::load(place, default).map_err(|error| faulty(error, &options.scenarios))?);
+    let loaded = ScenarioFiles::load(place, default, options.scenarios.size.bytes);
+    let scenarios = Arc::new(loaded.map_err(|error| faulty(error, &options.scenarios))?);
     let store = scenarios.store().clone();
     let mut sources: Vec<Arc<dyn Reload>> = Vec::new();
     let (tls, files) = credentials::tls(&options.tls)?.unzip();

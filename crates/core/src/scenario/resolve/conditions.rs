@@ -5,13 +5,14 @@
 use super::inputs::Drafts;
 use super::lines::{DraftCaution, DraftCondition, DraftConstraint, DraftLine};
 use super::resolver::Resolver;
+use crate::scenario::budget::Owner;
 use crate::scenario::diagnostics::Place;
 use crate::scenario::document::place_within;
 use crate::scenario::index::{CautionIndex, ConstraintIndex, IndexVec, RedLineIndex};
-use crate::scenario::limits::{MAX_EDITIONS, MAX_LITERALS};
+use crate::scenario::limits::MAX_EDITIONS;
 use crate::scenario::model::{Caution, Condition, Constraint, Input, RedLine, Waiver};
 use crate::scenario::record::Cel;
-use detente_condition::{ConditionErrorKind, Decision, Formula, Space, WorkBudget, read};
+use detente_condition::{ConditionErrorKind, Decision, Formula, Space, read_within};
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
@@ -23,10 +24,14 @@ pub(super) struct CompiledParts {
 }
 
 impl Resolver<'_> {
-    /// Reads a condition, and places its faults in the file.
-    pub(super) fn formula(&mut self, cel: &Cel) -> Option<Formula> {
-        match read(&cel.text, &self.vocabulary) {
-            Ok(formula) => Some(formula),
+    /// Reads a condition, and places its faults in the file. `owner` is the part to which the condition belongs.
+    pub(super) fn formula(&mut self, cel: &Cel, owner: &Owner) -> Option<Formula> {
+        let vocabulary = &self.vocabulary;
+        match self.budget.run(owner, cel.node.place, |work| read_within(cel.text(), vocabulary, work))? {
+            Ok(formula) => {
+                self.budget.hold(Some(owner), formula.bytes())?;
+                Some(formula)
+            }
             Err(faults) => {
                 for fault in faults {
                     let unread = &self.inputs.unread;
@@ -80,30 +85,22 @@ impl Resolver<'_> {
         cautions: &[DraftCaution],
     ) -> Option<CompiledParts> {
         let space = space?;
-        let mut literals = 0;
-        let red_lines: Vec<Option<RedLine>> =
-            red_lines.iter().map(|draft| self.compiled_line(draft, space, &mut literals)).collect();
+        let red_lines: Vec<Option<RedLine>> = red_lines.iter().map(|draft| self.compiled_line(draft, space)).collect();
         let constraints: Vec<Option<Constraint>> = constraints
             .iter()
             .map(|draft| {
-                let forbids = self.condition(draft.forbids.as_ref()?, space, ("constraint", "broken"), &mut literals);
+                let forbids = self.condition(draft.forbids.as_ref()?, space, ("constraint", "broken"));
                 Some(Constraint { id: draft.id.clone(), title: draft.title.clone(), forbids: forbids? })
             })
             .collect();
         let cautions: Vec<Option<Caution>> = cautions
             .iter()
             .map(|draft| {
-                let when = self.condition(draft.when.as_ref()?, space, ("caution", "shown"), &mut literals);
+                let when = self.condition(draft.when.as_ref()?, space, ("caution", "shown"));
                 let (id, text, evidence) = (draft.id.clone(), draft.text.clone(), draft.evidence.clone());
                 Some(Caution { id, text, when: when?, evidence })
             })
             .collect();
-        if literals > MAX_LITERALS {
-            let message = format!(
-                "the compiled conditions have more than {MAX_LITERALS} tests in total; simplify them or split the file"
-            );
-            self.faults.add(Place::START, message);
-        }
         Some(CompiledParts {
             red_lines: red_lines.into_iter().collect::<Option<_>>()?,
             constraints: constraints.into_iter().collect::<Option<_>>()?,
@@ -111,11 +108,11 @@ impl Resolver<'_> {
         })
     }
 
-    fn compiled_line(&mut self, draft: &DraftLine, space: &Space, literals: &mut usize) -> Option<RedLine> {
+    fn compiled_line(&mut self, draft: &DraftLine, space: &Space) -> Option<RedLine> {
         let condition = draft.condition.as_ref();
         // With `requires`, a condition that is never true means a red line that is always crossed.
         let condition = condition.and_then(|condition| {
-            let decision = self.decision(condition, space, literals)?;
+            let decision = self.decision(condition, space)?;
             let (crossed, clear) = draft.polarity.sides(&decision);
             if crossed.is_empty() {
                 return self.fault(condition.place, "the red line can never be crossed");
@@ -134,7 +131,7 @@ impl Resolver<'_> {
             .waivers
             .iter()
             .map(|waiver| {
-                let when = self.condition(waiver.when.as_ref()?, space, ("waiver", "in force"), literals)?;
+                let when = self.condition(waiver.when.as_ref()?, space, ("waiver", "in force"))?;
                 Some(Waiver {
                     id: waiver.id.clone(),
                     title: waiver.title.clone(),
@@ -159,14 +156,12 @@ impl Resolver<'_> {
         })
     }
 
-    fn decision(&mut self, draft: &DraftCondition, space: &Space, literals: &mut usize) -> Option<Decision> {
-        // The caller reports once that the limit is exceeded. Compiling stops here, so that memory stays bounded.
-        if *literals > MAX_LITERALS {
-            return None;
-        }
-        match Decision::compile(&draft.formula, space, WorkBudget::default()) {
+    fn decision(&mut self, draft: &DraftCondition, space: &Space) -> Option<Decision> {
+        let compile = |work: &mut _| Decision::compile_within(&draft.formula, space, work);
+        match self.budget.run(&draft.owner, draft.place, compile)? {
             Ok(decision) => {
-                *literals += decision.holds.literal_count() + decision.fails.literal_count();
+                // The formula is copied, because the draft still needs it.
+                self.budget.hold(Some(&draft.owner), draft.formula.bytes() + decision.bytes())?;
                 Some(decision)
             }
             Err(cause) => self.fault(draft.place, cause.to_string()),
@@ -177,15 +172,9 @@ impl Resolver<'_> {
     ///
     /// `effect` is the kind of part that has the condition, and the state of the part if the condition is true; for
     /// example, `("constraint", "broken")`.
-    fn condition(
-        &mut self,
-        draft: &DraftCondition,
-        space: &Space,
-        effect: (&str, &str),
-        literals: &mut usize,
-    ) -> Option<Condition> {
+    fn condition(&mut self, draft: &DraftCondition, space: &Space, effect: (&str, &str)) -> Option<Condition> {
         let (part, state) = effect;
-        let decision = self.decision(draft, space, literals)?;
+        let decision = self.decision(draft, space)?;
         if decision.holds.is_empty() {
             return self
                 .fault(draft.place, format!("the condition is never true, so the {part} could never be {state}"));

@@ -3,6 +3,7 @@
 //! Must not know of the compiled form of a condition.
 
 use super::resolver::{Resolver, line, prose};
+use crate::scenario::budget::Owner;
 use crate::scenario::diagnostics::Place;
 use crate::scenario::format::{CautionEntry, ConstraintEntry, RedLineEntry, WaiverEntry};
 use crate::scenario::ids::{CautionId, ConstraintId, ProposalId, RedLineId, WaiverId};
@@ -19,6 +20,8 @@ pub(super) struct DraftCondition {
     pub(super) text: String,
     pub(super) place: Place,
     pub(super) formula: Formula,
+    /// The part to which the condition belongs.
+    pub(super) owner: Owner,
 }
 
 /// A red line whose condition is not compiled yet. Fields that could not be read are `None`.
@@ -89,10 +92,10 @@ impl Resolver<'_> {
         id.into()
     }
 
-    fn draft(&mut self, cel: Option<Cel>) -> Option<DraftCondition> {
+    fn draft(&mut self, cel: Option<Cel>, owner: Owner) -> Option<DraftCondition> {
         let cel = cel?;
-        let formula = self.formula(&cel)?;
-        Some(DraftCondition { text: on_one_line(&cel.text), place: cel.node.place, formula })
+        let formula = self.formula(&cel, &owner)?;
+        Some(DraftCondition { text: on_one_line(cel.text()), place: cel.node.place, formula, owner })
     }
 
     pub(super) fn red_lines(&mut self, entries: Vec<RedLineEntry>) -> Vec<DraftLine> {
@@ -114,20 +117,22 @@ impl Resolver<'_> {
         }
         let id = RedLineId::new(self.unique(entry.id, unique));
         let polarity = if entry.requires.is_some() { Polarity::Requires } else { Polarity::Rejects };
+        let owner = Owner::red_line(id.as_str());
         let condition = match (entry.rejects, entry.requires) {
             // It is unknown which of the two is meant, but each is still checked for faults.
             (rejects @ Some(_), requires @ Some(_)) => {
-                let _ = (self.draft(rejects), self.draft(requires));
+                let _ = (self.draft(rejects, owner.clone()), self.draft(requires, owner.clone()));
                 None
             }
-            (rejects, requires) => self.draft(rejects.or(requires)),
+            (rejects, requires) => self.draft(rejects.or(requires), owner.clone()),
         };
         let held_place = entry.held.as_ref().map(|held| held.place);
         let held = self.spans(entry.held, "a red line");
         let firmness = entry.firmness.map(|firmness| firmness.value);
         let mut unique = Unique::new("waiver");
         let waivers = self.list(entry.waivers, "waivers", limits::MAX_WAIVERS);
-        let waivers = waivers.into_iter().map(|waiver| self.waiver(waiver, firmness, (&held, held_place), &mut unique));
+        let of_line = (&*held, held_place, &owner);
+        let waivers = waivers.into_iter().map(|waiver| self.waiver(waiver, firmness, of_line, &mut unique));
         let waivers = waivers.collect();
         DraftLine {
             id,
@@ -148,7 +153,7 @@ impl Resolver<'_> {
         &mut self,
         entry: WaiverEntry,
         unwaived: Option<Firmness>,
-        (line_held, line_held_place): (&[Span], Option<Place>),
+        (line_held, line_held_place, owner): (&[Span], Option<Place>, &Owner),
         unique: &mut Unique,
     ) -> DraftWaiver {
         if let (Some(firmness), Some(unwaived)) = (&entry.firmness, unwaived)
@@ -178,7 +183,7 @@ impl Resolver<'_> {
             held_place,
             place: entry.place,
             title: line(entry.title),
-            when: self.draft(entry.when),
+            when: self.draft(entry.when, owner.clone()),
             firmness: entry.firmness.map(|firmness| firmness.value),
             held,
             evidence: self.evidence(entry.evidence, "a waiver"),
@@ -187,21 +192,21 @@ impl Resolver<'_> {
 
     pub(super) fn constraints(&mut self, entries: Vec<ConstraintEntry>) -> Vec<DraftConstraint> {
         let mut unique = Unique::new("constraint");
-        let drafts = entries.into_iter().map(|entry| DraftConstraint {
-            id: ConstraintId::new(self.unique(entry.id, &mut unique)),
-            title: line(entry.title),
-            forbids: self.draft(entry.forbids),
+        let drafts = entries.into_iter().map(|entry| {
+            let id = ConstraintId::new(self.unique(entry.id, &mut unique));
+            let forbids = self.draft(entry.forbids, Owner::new("constraint", id.as_str()));
+            DraftConstraint { id, title: line(entry.title), forbids }
         });
         drafts.collect()
     }
 
     pub(super) fn cautions(&mut self, entries: Vec<CautionEntry>) -> Vec<DraftCaution> {
         let mut unique = Unique::new("caution");
-        let drafts = entries.into_iter().map(|entry| DraftCaution {
-            id: CautionId::new(self.unique(entry.id, &mut unique)),
-            text: prose(entry.text),
-            when: self.draft(entry.when),
-            evidence: self.evidence(entry.evidence, "a caution"),
+        let drafts = entries.into_iter().map(|entry| {
+            let id = CautionId::new(self.unique(entry.id, &mut unique));
+            let when = self.draft(entry.when, Owner::new("caution", id.as_str()));
+            let evidence = self.evidence(entry.evidence, "a caution");
+            DraftCaution { id, text: prose(entry.text), when, evidence }
         });
         drafts.collect()
     }

@@ -15,6 +15,8 @@ mod waivers;
 
 use self::names::Names;
 use self::resolver::{Resolver, prose};
+use super::budget::LoadBudget;
+use super::characters::Characters;
 use super::date_range::DateRange;
 use super::diagnostics::{Faults, Place};
 use super::document::Node;
@@ -31,19 +33,27 @@ use std::sync::Arc;
 /// Turns the tree of a scenario file into a scenario, with the places of its red lines.
 ///
 /// Returns `None`, and adds faults, if the file has any fault.
-pub(super) fn scenario(root: &Node, text: &str, faults: &mut Faults) -> Option<(Scenario, RedLinePlaces)> {
-    let entry = ScenarioEntry::read(root, faults)?;
-    let characters: Vec<char> = text.chars().collect();
+pub(super) fn scenario(
+    root: Node,
+    text: &str,
+    budget: &mut LoadBudget,
+    faults: &mut Faults,
+) -> Option<(Scenario, RedLinePlaces)> {
+    let entry = ScenarioEntry::read(&root, faults)?;
+    let characters = Characters::new(text);
     let mut resolver = Resolver {
         faults,
         characters: &characters,
+        budget,
         covers: None,
         as_of: None,
-        sources: Names::of_lists(root, ScenarioEntry::KEYS, &["sources"]),
-        parties: Names::of_lists(root, ScenarioEntry::KEYS, &["parties"]),
-        inputs: Names::of_lists(root, ScenarioEntry::KEYS, &["issues", "circumstances", "groups"]),
+        sources: Names::of_lists(&root, ScenarioEntry::KEYS, &["sources"]),
+        parties: Names::of_lists(&root, ScenarioEntry::KEYS, &["parties"]),
+        inputs: Names::of_lists(&root, ScenarioEntry::KEYS, &["issues", "circumstances", "groups"]),
         vocabulary: Vocabulary::default(),
     };
+    // The tree takes several times the memory of the text.
+    drop(root);
     resolver.scenario(entry)
 }
 
@@ -86,6 +96,9 @@ impl Resolver<'_> {
 
         let space = self.space(&drafts, &red_lines, &constraints, &cautions);
         let compiled = self.compile(space.as_ref(), &red_lines, &constraints, &cautions);
+        if let Some((place, message)) = self.budget.fault() {
+            self.faults.add(place, message);
+        }
         self.check_editions(&drafts.inputs, &red_lines, place);
         if !self.faults.is_empty() {
             return None;

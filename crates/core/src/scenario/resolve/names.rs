@@ -67,10 +67,10 @@ pub(crate) struct Unread {
 impl Unread {
     fn of(root: &Node, known_keys: &[&str], lists: &[&str]) -> Self {
         let Content::Mapping(entries) = &root.content else { return Self { any: true, ..Self::default() } };
-        let has_unknown_key = entries.iter().any(|(key, _)| !known_keys.contains(&key.text.as_str()));
+        let has_unknown_key = entries.iter().any(|(key, _)| !known_keys.contains(&&*key.text));
         let mut unread = Self::default();
         for list in lists {
-            match entries.iter().find(|(key, _)| key.text == *list).map(|(_, node)| &node.content) {
+            match entries.iter().find(|(key, _)| *key.text == **list).map(|(_, node)| &node.content) {
                 Some(Content::Sequence(items)) => items.iter().for_each(|item| unread.item(item)),
                 Some(_) => unread.any = true,
                 // The list may be under a misspelt key. Otherwise only circumstances and groups may be missing: they
@@ -86,7 +86,7 @@ impl Unread {
             self.any = true;
             return;
         };
-        match entries.iter().find(|(key, _)| key.text == "id").and_then(|(_, node)| node.as_text()) {
+        match entries.iter().find(|(key, _)| &*key.text == "id").and_then(|(_, node)| node.as_text()) {
             Some(text) if text.contains(char::is_alphabetic) => {
                 self.misspelt.insert(folded(text));
             }

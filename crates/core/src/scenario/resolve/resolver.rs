@@ -3,6 +3,8 @@
 //! Must not know of any kind of part.
 
 use super::names::Names;
+use crate::scenario::budget::LoadBudget;
+use crate::scenario::characters::Characters;
 use crate::scenario::date_range::DateRange;
 use crate::scenario::diagnostics::{Faults, Place};
 use crate::scenario::index::{PartyIndex, SourceIndex};
@@ -21,7 +23,8 @@ pub(super) enum InputOrGroup {
 /// The state of turning one scenario file into the model.
 pub(super) struct Resolver<'a> {
     pub(super) faults: &'a mut Faults,
-    pub(super) characters: &'a [char],
+    pub(super) characters: &'a Characters<&'a str>,
+    pub(super) budget: &'a mut LoadBudget,
     pub(super) covers: Option<DateRange>,
     pub(super) as_of: Option<Date>,
     pub(super) sources: Names<SourceIndex>,

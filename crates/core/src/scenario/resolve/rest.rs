@@ -182,14 +182,14 @@ fn word(input: &Input, value: &Value) -> String {
 /// Reads the value that a key of `values` names.
 fn named_value(input: &Input, key: &Key, faults: &mut Faults) -> Option<Value> {
     let found = match &input.domain {
-        Domain::Flag => match key.text.as_str() {
+        Domain::Flag => match &*key.text {
             "true" => Some(Value::Flag(true)),
             "false" => Some(Value::Flag(false)),
             _ => None,
         },
         // Only the canonical notation of a number is accepted, so that two keys never name the same value.
         Domain::Quantity { min, max } => {
-            let number: Option<i64> = key.text.parse().ok().filter(|number: &i64| number.to_string() == key.text);
+            let number: Option<i64> = key.text.parse().ok().filter(|number: &i64| number.to_string() == *key.text);
             number.filter(|number| (min..=max).contains(&number)).map(Value::Quantity)
         }
         Domain::Choice(_) | Domain::Members(_) => input.domain.entry(&key.text).map(Value::Choice),

@@ -78,10 +78,7 @@ pub(crate) fn answer(input: &Input, node: &Node, faults: &mut Faults) -> Option<
             let mut fields = Fields::open(node, "an answer to a quantity", &["min", "max"], faults)?;
             let (low, high): (Option<i64>, Option<i64>) =
                 (fields.optional("min", faults), fields.optional("max", faults));
-            if entries
-                .iter()
-                .any(|(key, value)| matches!(key.text.as_str(), "min" | "max") && value.as_integer().is_none())
-            {
+            if entries.iter().any(|(key, value)| matches!(&*key.text, "min" | "max") && value.as_integer().is_none()) {
                 return None;
             }
             let (low, high) = (low.unwrap_or(*min), high.unwrap_or(*max));
@@ -154,7 +151,7 @@ impl<'a> InputNames<'a> {
 
     /// Returns the position of the input that a key names, and reports an unknown one.
     pub(crate) fn find(&self, key: &Key, what: &str, faults: &mut Faults) -> Option<usize> {
-        let found = self.0.get(key.text.as_str()).copied();
+        let found = self.0.get(&*key.text).copied();
         if found.is_none() {
             let hint = faults.hint(&key.text, self.0.keys().copied());
             faults.add(key.place, format!("there is no {what} `{}`{hint}", key.text));
@@ -193,7 +190,7 @@ pub(crate) fn answers(
     };
     let mut found = Vec::with_capacity(entries.len());
     for (key, node) in entries {
-        let known = names.0.contains_key(key.text.as_str());
+        let known = names.0.contains_key(&*key.text);
         if if known { unread.is_unread(&key.text) } else { unread.may_mean(&key.text) } {
             continue;
         }

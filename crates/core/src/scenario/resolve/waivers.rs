@@ -4,9 +4,10 @@
 
 use super::lines::{DraftCondition, DraftLine, DraftWaiver};
 use super::resolver::Resolver;
+use crate::scenario::budget::Owner;
 use crate::scenario::diagnostics::Place;
 use crate::scenario::model::{Firmness, Span};
-use detente_condition::{Decision, Formula, Space, WorkBudget};
+use detente_condition::{Decision, Formula, Space};
 use jiff::civil::Date;
 use std::collections::BTreeSet;
 
@@ -27,6 +28,22 @@ impl ReadableWaiver<'_> {
     }
 }
 
+/// A waiver that is checked: the red line to which it belongs, its place, and the space of the conditions.
+#[derive(Clone, Copy)]
+struct Check<'a> {
+    owner: &'a Owner,
+    place: Place,
+    space: &'a Space,
+}
+
+/// Returns the steps that finding the rivals of one waiver takes: each day on which a span begins or ends is looked up
+/// in all spans.
+fn steps_of_rivals(waivers: &[ReadableWaiver], line: &[Span]) -> u64 {
+    const STEPS_OF_A_SPAN: usize = 4;
+    let spans = line.len() + waivers.iter().map(|waiver| 1 + waiver.draft.held.len()).sum::<usize>();
+    (2 * spans * spans * STEPS_OF_A_SPAN) as u64
+}
+
 impl Resolver<'_> {
     /// Reports every waiver that has no effect.
     ///
@@ -43,10 +60,11 @@ impl Resolver<'_> {
         for (position, waiver) in readable.iter().enumerate().filter(|(_, waiver)| waiver.firmness < unwaived) {
             let place = waiver.draft.place;
             let lowered = Formula::All(vec![crossed.clone(), waiver.when.formula.clone()]);
-            match self.satisfiable(&lowered, place, space) {
+            let check = Check { owner: &condition.owner, place, space };
+            match self.satisfiable(&lowered, check) {
                 Some(true) => {}
                 // A condition that is never true is reported elsewhere.
-                Some(false) if self.satisfiable(&waiver.when.formula, place, space) == Some(false) => continue,
+                Some(false) if self.satisfiable(&waiver.when.formula, check) == Some(false) => continue,
                 Some(false) => {
                     let message =
                         "the waiver lowers nothing: its condition is never true where the red line is crossed";
@@ -54,6 +72,9 @@ impl Resolver<'_> {
                     continue;
                 }
                 None => continue,
+            }
+            if self.budget.spend(Some(&condition.owner), steps_of_rivals(&readable, &line.held)).is_none() {
+                return;
             }
             let rivals = self.rivals(position, &readable, &line.held);
             if rivals.is_empty() || rivals.iter().any(Vec::is_empty) {
@@ -63,7 +84,7 @@ impl Resolver<'_> {
             for rivals in rivals {
                 let others = rivals.into_iter().filter_map(|at| Some(readable.get(at)?.when.formula.clone()));
                 let alone = Formula::All(vec![lowered.clone(), Formula::Any(others.collect()).negated()]);
-                if self.satisfiable(&alone, place, space) != Some(false) {
+                if self.satisfiable(&alone, check) != Some(false) {
                     redundant = false;
                     break;
                 }
@@ -103,11 +124,12 @@ impl Resolver<'_> {
     }
 
     /// Whether a formula is true for some values; `None`, with a fault, if it is too complex.
-    fn satisfiable(&mut self, formula: &Formula, place: Place, space: &Space) -> Option<bool> {
-        match Decision::compile(formula, space, WorkBudget::default()) {
+    fn satisfiable(&mut self, formula: &Formula, check: Check) -> Option<bool> {
+        let compile = |work: &mut _| Decision::compile_within(formula, check.space, work);
+        match self.budget.run(check.owner, check.place, compile)? {
             Ok(decision) => Some(!decision.holds.is_empty()),
             Err(cause) => {
-                self.fault(place, format!("the waiver is too complex in combination with its red line: {cause}"))
+                self.fault(check.place, format!("the waiver is too complex in combination with its red line: {cause}"))
             }
         }
     }

@@ -3,7 +3,10 @@
 //! The tests edit the good file, `GOOD`, which has no faults.
 
 use super::{GOOD, edited, faults};
+use crate::cases::load_cases;
+use crate::engine::load_compiled;
 use crate::scenario::limits;
+use crate::scenario::{load, load_proposal};
 use std::fmt::Write;
 
 fn accepted(text: &str) {
@@ -103,8 +106,141 @@ fn depth_and_size_of_a_file_are_limited() {
     rejected(&nested(5), "the id of an option");
     rejected(&nested(limits::MAX_DEPTH), "lists and maps nest more than 16 levels deep");
     let padded = |bytes: usize| format!("{GOOD}#{}", "x".repeat(bytes - GOOD.len() - 1));
-    accepted(&padded(limits::MAX_FILE_BYTES));
-    rejected(&padded(limits::MAX_FILE_BYTES + 1), "the file is 16777217 bytes long; the limit is 16777216 bytes");
+    accepted(&padded(limits::DEFAULT_FILE_BYTES));
+    rejected(&padded(limits::DEFAULT_FILE_BYTES + 1), "the file is 4194305 bytes long; the limit is 4194304 bytes");
+    // No caller can choose a higher limit than MAX_FILE_BYTES.
+    let load = |bytes: usize| load_compiled("water.yaml", &padded(bytes), usize::MAX).map(|_| ());
+    assert!(load(limits::MAX_FILE_BYTES).is_ok());
+    let fault = load(limits::MAX_FILE_BYTES + 1).unwrap_err().to_string();
+    assert!(fault.contains("the file is 16777217 bytes long; the limit is 16777216 bytes"), "{fault}");
+}
+
+/// The values of a file are limited in proportion to its size, and counted before any of them is kept.
+#[test]
+fn values_are_limited_in_proportion_to_the_size_of_a_file() {
+    let of = |values: usize, bytes: usize| {
+        // The outermost map, the key and the list are values, too.
+        let text = format!("rows: [{}]", "1,".repeat(values - 3));
+        format!("{text}\n#{}", "x".repeat(bytes - text.len() - 2))
+    };
+    for bytes in [100_000, 1_000_000] {
+        let most = limits::max_nodes(bytes);
+        assert_eq!(most, 16_384 + bytes / 10);
+        let found = faults(&of(most, bytes));
+        assert!(!found.iter().any(|fault| fault.contains("values")), "{found:?}");
+        rejected(&of(most + 1, bytes), &format!("the file has more than {most} values, keys included"));
+    }
+}
+
+#[test]
+fn a_value_that_is_too_long_is_rejected_before_it_is_collected() {
+    let most = limits::MAX_SPAN;
+    let too_long = format!("the next value, with the white space before it, takes more than {most} characters");
+    // What comes after the value does not matter, because the file is not read further.
+    for (before, unit, after) in [
+        ("\"", "x", "\""),
+        ("\"", "\\L", "\""),
+        ("'", "x", "'"),
+        ("'", " ", "'"),
+        ("'", "\n ", "'"),
+        ("|\n", "  x\n", ""),
+        ("|\n  ", "x", ""),
+        (">\n  ", "x", ""),
+        ("", "x", ""),
+        ("", "x\n  ", ""),
+        ("", "\n", "x"),
+    ] {
+        let of = |characters: usize| {
+            let text = before.to_owned() + &unit.repeat(characters / unit.len()) + after;
+            edited("description: Invented.", &format!("description: {text}"))
+        };
+        let found = faults(&of(most - 64));
+        assert!(!found.iter().any(|fault| fault.contains(&too_long)), "{before:?} {unit:?}: {found:?}");
+        rejected(&of(most + 64), &too_long);
+    }
+    rejected(
+        &format!("{}{GOOD}", (0..most / 12 + 1).map(|at| format!("%TAG !a{at}! x\n")).collect::<String>()),
+        &too_long,
+    );
+    // Comments are not collected.
+    accepted(&format!("{GOOD}#{}", "x".repeat(most + 1)));
+    accepted(&format!("{}{GOOD}", "# a comment\n".repeat(most - 64)));
+    rejected(&format!("{}{GOOD}", "# a comment\n".repeat(most + 64)), &too_long);
+}
+
+/// A file whose conditions are cheap one by one, and too expensive together. The error names the costliest condition
+/// and its line.
+#[test]
+fn the_work_for_all_conditions_of_a_file_is_limited() {
+    // Each token of a condition takes 4,000 steps, so that each of these conditions takes about 8 million.
+    let numbers = |count: usize| format!("release in [{}]", vec!["7"; count].join(","));
+    let line = |id: &str, condition: &str| {
+        format!(
+            "  - {{id: {id}, party: upstream, title: T, rejects: '{condition}', firmness: firm, held: [{{from: 2025-01-01}}], \
+             evidence: [{{source: minutes, kind: reported, speaker: Taker, statement: Said.}}]}}"
+        )
+    };
+    let file = |count: usize| {
+        let costliest = line("costliest", &numbers(1_100));
+        let others = (0..count).map(|at| line(&format!("r{at}"), &numbers(1_000))).collect::<Vec<_>>().join("\n");
+        edited("red_lines:\n", &format!("red_lines:\n{costliest}\n{others}\n"))
+    };
+    accepted(&file(110));
+    let message = format!(
+        "the conditions and editions of the file take more than {} steps to read and compile; of those reached, red \
+         line `costliest` takes most",
+        limits::MAX_STEPS
+    );
+    let number = GOOD.lines().position(|line| line == "red_lines:").unwrap() + 2;
+    let found = faults(&file(130));
+    let [fault] = &found[..] else { panic!("{found:?}") };
+    assert!(fault.starts_with(&format!("{number}:")) && fault.contains(&message), "{fault}");
+    assert!(fault.contains("simplify its conditions"), "{fault}");
+}
+
+#[test]
+fn the_memory_of_all_compiled_conditions_of_a_file_is_limited() {
+    // The condition is true in 512 cases with nine tests each, which take 150 KB.
+    let flags: String = (0..18).map(|at| format!("  - {{id: f{at}, title: T, question: Q, kind: flag}}\n")).collect();
+    let pairs: Vec<String> = (0..9).map(|at| format!("(f{} || f{})", 2 * at, 2 * at + 1)).collect();
+    let file = |count: usize| {
+        let lines: String = (0..count)
+            .map(|at| {
+                format!(
+                    "  - {{id: r{at}, party: upstream, title: T, rejects: {}, firmness: firm, held: [{{from: \
+                     2025-01-01}}], evidence: [{{source: minutes, kind: reported, speaker: Taker, statement: \
+                     Said.}}]}}\n",
+                    pairs.join(" && ")
+                )
+            })
+            .collect();
+        edited("red_lines:\n", &format!("red_lines:\n{lines}")).replace("issues:\n", &format!("issues:\n{flags}"))
+    };
+    accepted(&file(50));
+    rejected(&file(65), "bytes of memory once compiled; of those reached, red line `r");
+}
+
+/// Editions are made after the file was read, from the same budget.
+#[test]
+fn the_memory_of_all_editions_of_a_file_is_limited() {
+    let inputs: String = (0..496).map(|at| format!("  - {{id: f{at}, title: T, question: Q, kind: flag}}\n")).collect();
+    let file = |days: usize| {
+        let dated: String = (0..days.div_ceil(60))
+            .map(|flag| {
+                let days = (flag * 60..days.min(flag * 60 + 60)).map(|at| {
+                    format!("{{from: {}-{:02}-{:02}, value: true}}", 2026 + at / 336, at / 28 % 12 + 1, at % 28 + 1)
+                });
+                let days = days.collect::<Vec<_>>().join(", ");
+                format!("  - {{id: f{flag}, title: T, question: Q, kind: flag, status_quo: [{days}]}}\n")
+            })
+            .collect();
+        let rest = inputs.split_inclusive('\n').skip(days.div_ceil(60)).collect::<String>();
+        edited("issues:\n", &format!("issues:\n{dated}{rest}")).replace("to: 2025-12-31}", "to: 2099-12-31}")
+    };
+    let load = |days: usize| load_compiled("water.yaml", &file(days), usize::MAX).map(|_| ());
+    assert!(load(100).is_ok());
+    let fault = load(limits::MAX_EDITIONS - 4).unwrap_err().to_string();
+    assert!(fault.contains("the editions (ranges of days without changes) takes most"), "{fault}");
 }
 
 #[test]
@@ -149,4 +285,23 @@ fn numbers_of_waivers_spans_and_evidence_are_limited() {
     };
     accepted(&pieces(limits::MAX_EVIDENCE));
     rejected(&pieces(limits::MAX_EVIDENCE + 1), "there are 101 pieces of evidence; the limit is 100");
+}
+
+#[test]
+fn sizes_of_test_files_and_proposals_are_limited() {
+    let case = "  - {name: C, terms: {paid: true}, expect: {verdict: blocked}}\n";
+    let cases =
+        |count: usize| load_cases("water_test.yaml", &format!("scenario: water.yaml\ncases:\n{}", case.repeat(count)));
+    assert!(cases(limits::MAX_CASES).is_ok());
+    let fault = cases(limits::MAX_CASES + 1).unwrap_err().to_string();
+    assert!(fault.contains("the file has 1001 cases; the limit is 1000"), "{fault}");
+    let padded = |text: &str, bytes: usize| format!("{text}#{}", "x".repeat(bytes - text.len() - 1));
+    let file = |bytes: usize| load_cases("water_test.yaml", &padded(&format!("scenario: w\ncases:\n{case}"), bytes));
+    assert!(file(limits::MAX_TEST_FILE_BYTES).is_ok());
+    assert!(file(limits::MAX_TEST_FILE_BYTES + 1).unwrap_err().to_string().contains("the limit is 1048576 bytes"));
+    let scenario = load("water.yaml", GOOD).unwrap();
+    let proposal = |bytes: usize| load_proposal("p.yaml", &padded("terms: {paid: true}\n", bytes), scenario.issues());
+    assert!(proposal(limits::MAX_PROPOSAL_FILE_BYTES).is_ok());
+    let fault = proposal(limits::MAX_PROPOSAL_FILE_BYTES + 1).unwrap_err().to_string();
+    assert!(fault.contains("the limit is 1048576 bytes"), "{fault}");
 }

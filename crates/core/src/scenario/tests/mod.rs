@@ -85,7 +85,8 @@ fn the_good_file_has_no_faults() {
 
 #[test]
 fn faults_of_red_lines_found_later_are_placed_at_their_ids() {
-    let (_, places) = super::load_with_places("water.yaml", GOOD).unwrap();
+    let mut budget = super::LoadBudget::of_file(GOOD.len());
+    let (_, places) = super::load_within("water.yaml", GOOD, GOOD.len(), &mut budget).unwrap();
     let faults = places.diagnostics("water.yaml", GOOD, &[(RedLineId::new("up-guards"), "too much".to_owned())]);
     let [fault] = faults.list() else { panic!("{faults}") };
     let line = GOOD.lines().position(|line| line.contains("id: up-guards")).unwrap() + 1;

@@ -6,7 +6,8 @@
 mod values;
 
 use crate::access::JwtAlgorithm;
-use crate::cli::args::parsers::{duration, long_duration};
+use crate::cli::args::parsers::{duration, long_duration, size};
+use crate::cli::args::scenario_size::ScenarioSize;
 use crate::cli::variables::setting;
 use crate::middleware::call_limits::CallLimits;
 use crate::middleware::networks::TrustedProxies;
@@ -21,7 +22,7 @@ use detente_core::scenario::ids::ScenarioId;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
-use values::{count, endpoint, file_size, filter, header_size, mask, message_size, share, size, small_count};
+use values::{count, endpoint, file_size, filter, header_size, mask, message_size, share, small_count};
 
 /// The options of `detente serve`.
 #[derive(Args, Clone, Debug)]
@@ -112,6 +113,10 @@ pub(crate) struct Scenarios {
     /// later, its last content is served for up to 24 hours, or until SIGHUP.
     #[arg(long, env = "DETENTE_DEFAULT_SCENARIO", value_name = "ID")]
     pub(crate) default_scenario: Option<String>,
+
+    /// Size of scenario files.
+    #[command(flatten)]
+    pub(crate) size: ScenarioSize,
 
     /// Interval at which scenario files, certificates, tokens and keys are checked for changes, besides file events and
     /// SIGHUP. `0s` disables the interval.

@@ -2,6 +2,7 @@
 //!
 //! clap prints the value and the flag before the error of a parser, so the errors repeat neither.
 
+use crate::cli::args::parsers::size;
 use crate::schema::json::JsonForm;
 use crate::serving::Mask;
 use crate::telemetry::check_filter;
@@ -65,20 +66,6 @@ pub(super) fn message_size(text: &str) -> Result<usize, String> {
 pub(super) fn file_size(text: &str) -> Result<u64, String> {
     let bytes = size(text)?;
     if bytes < 64 * 1024 { Err("expected a size of at least 64KiB".to_owned()) } else { Ok(bytes) }
-}
-
-/// Parses a number of bytes up to 64 GiB, with or without a unit.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
-    let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
-    let (number, bytes) = unit.unwrap_or((text, 1));
-    let number: Option<u64> = number.trim_end().parse().ok();
-    let size = number.and_then(|number| number.checked_mul(bytes));
-    match size {
-        Some(size) if size <= 64 << 30 => Ok(size),
-        Some(_) => Err("expected a size of at most 64GiB".to_owned()),
-        None => Err("expected a size like `32MiB`, `512KiB` or `0`".to_owned()),
-    }
 }
 
 /// Parses the path of a field of the decision log.
