@@ -1,12 +1,18 @@
-//! The cost of hostile conditions: the most expensive one of each family, in CPU time and in memory.
+//! The cost of hostile conditions and of hostile scenario files, in CPU time and in memory.
 //!
-//! `cargo bench --bench hostile`. A family is one kind of condition that is expensive to read, in 20 sizes. The bench
-//! prints the figures and does not judge them; each condition should take at most 100 ms and 64 MiB.
+//! `cargo bench --bench hostile`. A family is one kind of condition that is expensive to read, in 20 sizes; the bench
+//! prints the most expensive one of each family. It then prints the cost of each hostile file. The bench does not judge
+//! the figures; each condition should take at most 100 ms and 64 MiB, each file at most 2 s and the memory that
+//! `load_peak_bytes` says.
 
 #[path = "../tests/support/hostile.rs"]
 mod conditions;
+#[path = "../tests/support/hostile_files.rs"]
+mod files;
 
 use detente_condition::{WorkBudget, compile_for_call_within, read};
+use detente_core::engine::load_compiled;
+use detente_core::scenario::limits::{DEFAULT_FILE_BYTES, load_peak_bytes};
 use peak_alloc::PeakAlloc;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -70,4 +76,26 @@ fn main() {
         worst.mib = worst.mib.max(call.mib).max(file.mib);
     }
     println!("{:24} {:9.2} {:9.2}", "worst of all", worst.ms, worst.mib);
+    print_files(is_quick);
+}
+
+/// Prints the cost of each hostile file of 1 MiB and of the default limit.
+fn print_files(is_quick: bool) {
+    println!("\n{:36} {:>9} {:>9} {:>9} {:>9}", "file", "bytes", "ms", "MiB", "MiB/MiB");
+    let sizes: &[usize] = if is_quick { &[64 << 10] } else { &[1 << 20, DEFAULT_FILE_BYTES] };
+    for (name, make) in files::OF_THE_FORMAT.iter().chain(&files::OF_CONDITIONS) {
+        for size in sizes {
+            let text = make(*size);
+            let mut outcome = "loads";
+            let (ms, mib) = cost(|| {
+                if load_compiled("hostile.yaml", &text, text.len()).is_err() {
+                    outcome = "rejected";
+                }
+            });
+            let own = text.len() as f64 / f64::from(1 << 20);
+            let most = load_peak_bytes(text.len() as u64) / (1 << 20);
+            let all = mib + own;
+            println!("{name:36} {:9} {ms:9.0} {all:9.1} {:9.1} of {most} MiB, {outcome}", text.len(), all / own);
+        }
+    }
 }

@@ -8,6 +8,7 @@ use detente::serving::{
     ScenarioLocation, Watch, source,
 };
 use detente_core::scenario::ids::ScenarioId;
+use detente_core::scenario::limits::DEFAULT_FILE_BYTES;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -24,7 +25,7 @@ fn text(id: &str, title: &str) -> String {
 }
 
 fn load(folder: &Folder) -> Arc<ScenarioFiles> {
-    Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), None).unwrap())
+    Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), None, DEFAULT_FILE_BYTES).unwrap())
 }
 
 /// The ids and titles of the scenarios that are being served.
@@ -256,7 +257,8 @@ async fn a_replaced_folder_is_followed() {
         folder
     };
     make("scenarios", "A1");
-    let files = Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(place.clone()), None).unwrap());
+    let files =
+        Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(place.clone()), None, DEFAULT_FILE_BYTES).unwrap());
     let reloads = Reloads::new(vec![files.clone()]);
     let mut reloader = reloads.watch(None).unwrap().pop().unwrap();
     for round in 2..5 {
@@ -292,7 +294,7 @@ async fn a_folder_may_be_given_as_a_relative_path() {
     fs::create_dir_all(&folder.0).unwrap();
     folder.write("a.yaml", &text("a", "A1"));
     let relative = folder.0.strip_prefix(&here).unwrap().to_owned();
-    let files = Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(relative), None).unwrap());
+    let files = Arc::new(ScenarioFiles::load(ScenarioLocation::Folder(relative), None, DEFAULT_FILE_BYTES).unwrap());
     let reloads = Reloads::new(vec![files.clone()]);
     let mut reloader = reloads.watch(None).unwrap().pop().unwrap();
     folder.write("a.yaml", &text("a", "A2"));
@@ -343,8 +345,12 @@ fn a_server_does_not_start_with_faulty_files() {
     let folder = Folder::new("reload-start");
     folder.write("a.yaml", &text("a", "A1"));
     folder.write("b.yaml", &text("a", "A2"));
-    let load =
-        || ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), None).map(|_| ()).unwrap_err().to_string();
+    let load = || {
+        ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), None, DEFAULT_FILE_BYTES)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
     assert!(load().contains("b.yaml contains the scenario `a`, and so does"), "{}", load());
     folder.write("b.yaml", "broken");
     assert!(load().contains("fault"), "{}", load());

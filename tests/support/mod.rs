@@ -7,6 +7,7 @@ pub mod binary;
 pub mod collector;
 pub mod credentials;
 pub mod hostile;
+pub mod hostile_files;
 pub mod pigeons;
 pub mod program;
 pub mod served;

@@ -3,7 +3,7 @@
 use super::keys;
 use crate::support::credentials::{Signer, claims, jwks, rules, seconds};
 use data_encoding::BASE64URL_NOPAD;
-use detente::access::{AuthenticationError, CallerKind, CallerRole, Keys};
+use detente::access::{AuthenticationError, CallerKind, CallerRole, Keys, MAX_JWKS_BYTES};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::PublicKeyData;
 use serde_json::{Value, json};
@@ -276,7 +276,20 @@ fn invalid_key_files_are_rejected_with_the_reason() {
     assert!(refused("keys").contains("not a JSON object"));
     assert!(refused("{}").contains("no list `keys`"));
     assert!(refused("{\"keys\": []}").contains("no usable key"));
-    assert!(refused(&" ".repeat(1024 * 1024 + 1)).contains("exceeds"));
+    let padded = |bytes: usize| {
+        let text = jwks(&[one.jwk()]);
+        format!("{text}{}", " ".repeat(bytes - text.len()))
+    };
+    assert!(Keys::read(&padded(MAX_JWKS_BYTES), rules(&["ES256"])).is_ok());
+    assert!(refused(&padded(MAX_JWKS_BYTES + 1)).contains("exceeds the limit of 524288 bytes"));
+    // Values are counted before they are parsed. Without the last key, the file has the number of values at the end.
+    let many = |values: usize| {
+        let text = jwks(&[one.jwk()]);
+        let own = 1 + text.matches([',', ':', '[', '{']).count();
+        text.replacen('{', &format!("{{\"other\":[{}],", vec!["0"; values - own - 3].join(",")), 1)
+    };
+    assert!(Keys::read(&many(10_000), rules(&["ES256"])).is_ok());
+    assert!(refused(&many(10_001)).contains("about 10001 values; the limit is 10000"), "{}", refused(&many(10_001)));
     assert!(refused(&jwks(&[one.jwk(), one.jwk()])).contains("key 2 has the same name"));
     for part in ["d", "p", "q", "dp", "dq", "qi", "k"] {
         let mut private = one.jwk();

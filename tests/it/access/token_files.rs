@@ -98,6 +98,8 @@ fn errors_of_token_files_give_the_reason_and_quote_no_content() {
         (format!("tokens:\n  - {{caller: a, token: {secret}, role: reader}}\n"), "invalid token file"),
         (format!("{secret}: ]["), "invalid token file"),
         (format!("tokens:\n{}", good.repeat(10_001)), "limit is 10000"),
+        // Values are counted before any of them is kept.
+        (format!("tokens:\n{}- [{}]", good, "1,".repeat(250_000)), "more than 250000 values"),
         ("#".repeat(4 * 1024 * 1024 + 1), "exceeds"),
     ] {
         let message = Tokens::read(&text).unwrap_err().to_string();

@@ -14,6 +14,7 @@ fn invalid_settings_are_rejected_at_startup() {
     let (other_key, missing) = (file("other.pem", &other.key), folder.0.join("missing").display().to_string());
     let tokens = file("tokens.yaml", &format!("tokens:\n{}", entry("a", "x", "admin", "")));
     let keys = file("keys.json", "{\"keys\": []}");
+    let large = file("large", &"#".repeat(256 * 1024 + 1));
     let empty = folder.0.join("empty");
     std::fs::create_dir_all(&empty).unwrap();
     let empty = empty.display().to_string();
@@ -41,6 +42,11 @@ fn invalid_settings_are_rejected_at_startup() {
         (vec!["--scenarios", &missing], "cannot be read"),
         (vec!["--scenarios", &empty], "no scenario file"),
         (vec!["--default-scenario", "nobody"], "`nobody`"),
+        (vec!["--max-scenario-bytes", "63KiB"], "64KiB to 16MiB"),
+        (vec!["--max-scenario-bytes", "17MiB"], "64KiB to 16MiB"),
+        (vec!["--scenario", &large, "--max-scenario-bytes", "64KiB"], "exceeds the limit of 65536 bytes"),
+        (vec!["--tls-cert", &large, "--tls-key", &key], "larger than 262144 bytes"),
+        (vec!["--tls-cert", &cert, "--tls-key", &large], "larger than 65536 bytes"),
         (vec!["--max-calls", "0"], "1..=1000000"),
         (vec!["--threads", "1025"], "0..=1024"),
         (vec!["--max-connections", "1000001"], "1..=1000000"),

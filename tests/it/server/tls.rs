@@ -105,6 +105,27 @@ async fn calls_are_answered_over_tls() {
     assert!(answers(&server, config(&other, None, &[b"h2"])).await.unwrap_err().contains("UnknownIssuer"));
 }
 
+/// Every handshake sends the server's certificates and the names of the client authorities.
+#[test]
+fn numbers_of_certificates_are_limited() {
+    let authority = Authorities::new("authority");
+    let with = |chain: usize, authorities: usize, name: usize| {
+        let mut files = files(&authority.server(), None);
+        for _ in 1..chain {
+            files.certificate.extend(authority.pem().into_bytes());
+        }
+        let name = "n".repeat(name);
+        let authorities: String = (0..authorities).map(|at| Authorities::new(&format!("{name}{at}")).pem()).collect();
+        files.client_authorities = Some(authorities.into_bytes());
+        Tls::new(&files).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(with(16, 100, 10), Ok(()));
+    assert!(with(17, 1, 10).unwrap_err().contains("more than 16 certificates"));
+    assert!(with(1, 101, 10).unwrap_err().contains("more than 100 certificates"));
+    assert_eq!(with(1, 30, 1_000), Ok(()));
+    assert!(with(1, 40, 1_000).unwrap_err().contains("bytes together; the limit is 32768"));
+}
+
 #[tokio::test]
 async fn plaintext_is_rejected_on_a_tls_listener() {
     let authority = Authorities::new("authority");
