@@ -39,17 +39,17 @@ fn load(families: &[Family], sizes: &[usize]) -> usize {
 #[test]
 fn files_that_are_not_scenarios_take_bounded_memory() {
     let _turn = turn();
-    let rejected = load(&OF_THE_FORMAT, &[64 << 10, 1 << 20, 4 << 20]);
-    assert!(rejected >= 3 * (OF_THE_FORMAT.len() - 1), "{rejected}");
+    let rejected = load(&OF_THE_FORMAT, &[64 << 10, 4 << 20]);
+    assert!(rejected >= 2 * (OF_THE_FORMAT.len() - 1), "{rejected}");
 }
 
-/// The files have 128 KiB and 1 MiB, because larger ones only exceed the budget of work sooner.
+/// The files are small, because larger ones only exceed the budget of work sooner.
 #[test]
 fn files_with_many_conditions_take_bounded_memory() {
     let _turn = turn();
-    let rejected = load(&OF_CONDITIONS, &[128 << 10, 1 << 20]);
-    // Many files lie on each side of the limits.
-    assert!((10..2 * OF_CONDITIONS.len() - 10).contains(&rejected), "{rejected}");
+    let rejected = load(&OF_CONDITIONS, &[96 << 10, 512 << 10]);
+    // Files lie on each side of the limits.
+    assert!((10..=2 * OF_CONDITIONS.len() - 5).contains(&rejected), "{rejected}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::cli::render::text::{count, thousands};
 use crate::cli::report::{Report, UsageError};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
+use detente_core::scenario::limits::MAX_FILE_BYTES as MAX_SCENARIO_BYTES;
 use detente_core::scenario::{self, Scenario, is_scenario_id};
 use detente_import::genius::{self, Convention, MAX_FILE_BYTES, XmlFile};
 use jiff::civil::Date;
@@ -83,7 +84,7 @@ fn import_genius(options: &GeniusOptions) -> Result<Report> {
         genius::import(*domain, profiles, &genius::Options { id: options.id.clone(), date: options.date, convention })?;
     // The converted scenario is loaded before it is written, so that the command never writes a file that does not
     // load.
-    let loaded = scenario::load("the converted scenario", &yaml)?;
+    let loaded = scenario::load_up_to("the converted scenario", &yaml, MAX_SCENARIO_BYTES)?;
     let Some(output) = &options.output else { return Ok(Report::of(yaml)) };
     write(output, &yaml, options.force)?;
     Ok(Report::of(summary(output, &loaded)))

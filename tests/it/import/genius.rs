@@ -23,7 +23,8 @@ fn market(convention: Convention) -> String {
 }
 
 fn load(yaml: &str) -> Scenario {
-    scenario::load("market.yaml", yaml).unwrap_or_else(|faults| panic!("{faults}"))
+    scenario::load_up_to("market.yaml", yaml, scenario::limits::MAX_FILE_BYTES)
+        .unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 /// The numbers that a party assigns to the options of an issue.

@@ -10,7 +10,7 @@
 
 use super::characters::Characters;
 use super::diagnostics::{Faults, Place};
-use super::limits::{MAX_DEPTH, MAX_FAULTS};
+use super::limits::{MAX_DEPTH, MAX_FAULTS, MAX_FILE_BYTES, max_nodes};
 use super::measured_input::{MeasuredInput, SpanLimit};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use std::str::Chars;
@@ -121,6 +121,19 @@ pub(crate) fn is_decimal(text: &str) -> bool {
     digits.bytes().all(|byte| byte.is_ascii_digit())
         && !digits.is_empty()
         && (digits == "0" || !digits.starts_with('0'))
+}
+
+/// Parses a file of at most `max_bytes`, with as many values as its size allows, into a tree.
+///
+/// Returns `None` if the file is empty or cannot be parsed to its end.
+pub(crate) fn parse_file(text: &str, max_bytes: usize, faults: &mut Faults) -> Option<Node> {
+    let most = max_bytes.min(MAX_FILE_BYTES);
+    if text.len() > most {
+        let message = format!("the file is {} bytes long; the limit is {most} bytes", text.len());
+        faults.add(Place::START, message);
+        return None;
+    }
+    parse(max_nodes(text.len()), text, faults)
 }
 
 /// Parses a file of at most `max_nodes` values, including keys, into a tree.

@@ -3,11 +3,12 @@
 //! The doc comments of records and their keys are the descriptions of the JSON Schema that `detente schema` prints.
 //! Must not know of checks that involve more than one mapping.
 
+use super::condition_text::Cel;
 use super::deferred::{AnswersNode, NumbersNode, OrderNode, StatusQuoNode, ValueNode};
 use super::diagnostics::{Faults, Place};
 use super::document::{Content, Node};
 use super::model::{EvidenceDirection, EvidenceKind, Firmness, Role};
-use super::record::{At, Cel, EntryId, Kebab, Number, Probability, Read, SingleLine, Snake, Text, record, words};
+use super::record::{At, EntryId, Kebab, Number, Probability, Read, SingleLine, Snake, Text, record, words};
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 

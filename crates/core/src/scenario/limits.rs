@@ -71,7 +71,7 @@ pub(crate) const MAX_FAULTS_KEPT: usize = 4 * MAX_FAULTS;
 ///
 /// The unit is that of [`WorkBudget`](detente_condition::WorkBudget), so that a file that loads on one machine loads on
 /// every machine. docs/benchmarks.md says how the number was chosen.
-pub const MAX_STEPS: u64 = 1_000_000_000;
+pub const MAX_STEPS: u64 = 750_000_000;
 /// The memory, in bytes, that the compiled conditions of a file may take whatever the size of the file.
 const BASE_COMPILED_BYTES: usize = 8 * 1024 * 1024;
 /// The memory, in bytes, that loading a file takes at most besides a multiple of the size of the file.

@@ -6,6 +6,7 @@
 
 pub(crate) mod budget;
 mod characters;
+mod condition_text;
 mod date_range;
 pub(crate) mod deferred;
 pub(crate) mod diagnostics;
@@ -40,8 +41,16 @@ use diagnostics::Faults;
 /// # Errors
 /// Returns every fault of the file, each with its place.
 pub fn load(file: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    load_up_to(file, text, limits::DEFAULT_FILE_BYTES)
+}
+
+/// Reads and checks a scenario file of at most `max_bytes`. `file` is its name, for messages.
+///
+/// # Errors
+/// Returns every fault of the file, each with its place.
+pub fn load_up_to(file: &str, text: &str, max_bytes: usize) -> Result<Scenario, Diagnostics> {
     let mut budget = LoadBudget::of_file(text.len());
-    load_within(file, text, limits::DEFAULT_FILE_BYTES, &mut budget).map(|(scenario, _)| scenario)
+    load_within(file, text, max_bytes, &mut budget).map(|(scenario, _)| scenario)
 }
 
 /// Reads and checks a scenario file of at most `max_bytes`, within a budget that preparing the scenario for evaluation
@@ -56,7 +65,7 @@ pub(crate) fn load_within(
     budget: &mut LoadBudget,
 ) -> Result<(Scenario, RedLinePlaces), Diagnostics> {
     let mut faults = Faults::default();
-    let root = parse_file(text, max_bytes, &mut faults);
+    let root = document::parse_file(text, max_bytes, &mut faults);
     let scenario = match root {
         Some(root) => resolve::scenario(root, text, budget, &mut faults),
         None => {
@@ -67,17 +76,6 @@ pub(crate) fn load_within(
         }
     };
     faults.finish(file, text, scenario)
-}
-
-/// Parses a file of at most `max_bytes`, in proportion to its size.
-pub(crate) fn parse_file(text: &str, max_bytes: usize, faults: &mut Faults) -> Option<document::Node> {
-    let most = max_bytes.min(limits::MAX_FILE_BYTES);
-    if text.len() > most {
-        let message = format!("the file is {} bytes long; the limit is {most} bytes", text.len());
-        faults.add(diagnostics::Place::START, message);
-        return None;
-    }
-    document::parse(limits::max_nodes(text.len()), text, faults)
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@
 
 use super::deferred::AnswersNode;
 use super::diagnostics::{Diagnostics, Faults, Place};
-use super::document::Node;
+use super::document::{Node, parse_file};
 use super::limits::MAX_PROPOSAL_FILE_BYTES;
 use super::model::Input;
-use super::parse_file;
 use super::record::{At, Kebab, Read, SingleLine, Text, record};
 use super::resolve::values::answers_of_map;
 use detente_condition::{Answer, InputIndex};

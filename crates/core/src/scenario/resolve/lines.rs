@@ -4,13 +4,14 @@
 
 use super::resolver::{Resolver, line, prose};
 use crate::scenario::budget::Owner;
+use crate::scenario::condition_text::Cel;
 use crate::scenario::diagnostics::Place;
 use crate::scenario::format::{CautionEntry, ConstraintEntry, RedLineEntry, WaiverEntry};
 use crate::scenario::ids::{CautionId, ConstraintId, ProposalId, RedLineId, WaiverId};
 use crate::scenario::index::PartyIndex;
 use crate::scenario::limits;
 use crate::scenario::model::{Evidence, Firmness, Polarity, Span};
-use crate::scenario::record::{At, Cel, Kebab, Probability};
+use crate::scenario::record::{At, Kebab, Probability};
 use detente_condition::Formula;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -185,14 +185,14 @@ fn the_work_for_all_conditions_of_a_file_is_limited() {
         let others = (0..count).map(|at| line(&format!("r{at}"), &numbers(1_000))).collect::<Vec<_>>().join("\n");
         edited("red_lines:\n", &format!("red_lines:\n{costliest}\n{others}\n"))
     };
-    accepted(&file(110));
+    accepted(&file(80));
     let message = format!(
         "the conditions and editions of the file take more than {} steps to read and compile; of those reached, red \
          line `costliest` takes most",
         limits::MAX_STEPS
     );
     let number = GOOD.lines().position(|line| line == "red_lines:").unwrap() + 2;
-    let found = faults(&file(130));
+    let found = faults(&file(100));
     let [fault] = &found[..] else { panic!("{found:?}") };
     assert!(fault.starts_with(&format!("{number}:")) && fault.contains(&message), "{fault}");
     assert!(fault.contains("simplify its conditions"), "{fault}");
