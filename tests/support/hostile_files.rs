@@ -156,7 +156,7 @@ fn spans(count: usize, offset: usize) -> String {
 }
 
 /// Files that the parser or the reader rejects, or that have no conditions to speak of.
-pub(crate) const OF_THE_FORMAT: [Family; 24] = [
+pub(crate) const OF_THE_FORMAT: [Family; 28] = [
     ("plain keys", |bytes| filled(String::new(), bytes, |at| format!("k{at}:\n"))),
     ("plain keys, as many as allowed", |bytes| padded("", values(bytes) / 2, |at| format!("k{at}:\n"), "", bytes)),
     ("plain keys in red lines", |bytes| {
@@ -173,6 +173,19 @@ pub(crate) const OF_THE_FORMAT: [Family; 24] = [
     ("anchors and aliases", |bytes| filled(String::new(), bytes, |at| format!("a{at}: &a{at} 1\nb{at}: *a{at}\n"))),
     ("directives", |bytes| filled(String::new(), bytes, |at| format!("%TAG !a{at}! x\n"))),
     ("a double-quoted text", |bytes| format!("a: \"{}\"", "\\L".repeat(bytes / 2 - 3))),
+    ("a text in brackets, with commas", |bytes| format!("{{a: [\"{}\"]}}", "x,".repeat(bytes / 2 - 5))),
+    ("a text in brackets, with few commas", |bytes| {
+        format!("{{a: [\"{}\"]}}", format!("{},", "x".repeat(60_000)).repeat(bytes / 60_001 + 1))
+    }),
+    ("lists in brackets, of JSON", |bytes| {
+        let items = |_| "[{\"b\":1}],".to_owned();
+        let list = filled("{\"b\":[".to_owned(), bytes.min(80_000), items) + "0]},";
+        padded("{\"a\":[", values(bytes) / 50_000, |_| list.clone(), "0]}", bytes)
+    }),
+    ("numbers in brackets, of JSON", |bytes| {
+        let list = format!("[[{}0]],", "1,".repeat(32_000.min(bytes / 3)));
+        padded("{\"a\":[", values(bytes) / 32_010, |_| list.clone(), "0]}", bytes)
+    }),
     ("a single-quoted text of blanks", |bytes| format!("a: '{}x'", " ".repeat(bytes - 7))),
     ("a literal block", |bytes| filled(String::from("a: |\n"), bytes, |_| "  text\n".to_owned())),
     ("a folded block on one line", |bytes| format!("a: >\n  {}", "x".repeat(bytes - 8))),

@@ -11,7 +11,7 @@ pub const MAX_TEST_FILE_BYTES: usize = 1024 * 1024;
 /// The maximum number of cases of a test file.
 pub const MAX_CASES: usize = 1_000;
 /// The number of YAML values, keys included, that a file may have whatever its size.
-const BASE_NODES: usize = 16_384;
+const BASE_NODES: usize = 32_768;
 /// The number of bytes of a file for each further YAML value. Files that people write have about fourteen.
 const BYTES_OF_A_NODE: usize = 10;
 /// The maximum length of the text that the parser reads for one YAML value, in characters: sixteen times the longest
@@ -20,6 +20,11 @@ const BYTES_OF_A_NODE: usize = 10;
 /// White space and line ends before the value count, and so do directives (lines that begin with `%`). Comments do not
 /// count, except for their line ends.
 pub const MAX_SPAN: usize = 64 * 1024;
+/// The maximum number of brackets, commas and colons of a list or map in brackets within another one.
+///
+/// The parser keeps all tokens of such a list until it ends, about 200 bytes for each of these characters. Files in
+/// JSON, which consist of such lists, therefore cannot be as large as files in YAML.
+pub const MAX_MARKS: usize = 32 * 1024;
 /// The maximum nesting depth of lists and maps.
 pub const MAX_DEPTH: usize = 16;
 /// The maximum length of an id, in characters.

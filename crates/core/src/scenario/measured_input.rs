@@ -2,28 +2,59 @@
 //!
 //! The parser collects a value before it returns the value. A limit on the characters that it reads from one event to
 //! the next keeps it from collecting more than the limit; the same limit bounds lists of directives, which are no
-//! events. Must not know of YAML syntax.
+//! events. A list or map in brackets within another one may be a key, so that the parser also collects all its tokens
+//! before it returns the first of them; there, the limit is on the brackets, commas and colons, and the limit on
+//! characters applies from one of them to the next. Must not know more of YAML syntax.
 
-use super::limits::MAX_SPAN;
+use super::limits::{MAX_MARKS, MAX_SPAN};
 use saphyr_parser::{Input, StrInput};
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// The number of characters read since the last event, shared by the input and the reader of events.
+/// What the parser has begun to read since the last event.
+#[derive(Clone, Copy, Default)]
+enum Begun {
+    /// White space and indicators only.
+    #[default]
+    Nothing,
+    /// A scalar, or a directive.
+    Scalar,
+    /// A list or map in brackets.
+    Brackets,
+}
+
+/// What was read since the last event.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    begun: Begun,
+    /// The number of characters; within brackets, since the last mark.
+    characters: usize,
+    /// The number of brackets, commas and colons within brackets.
+    marks: usize,
+}
+
+/// The text read since the last event, shared by the input and the reader of events.
 #[derive(Clone, Default)]
 pub(crate) struct SpanLimit {
-    read: Rc<Cell<usize>>,
+    span: Rc<Cell<Span>>,
 }
 
 impl SpanLimit {
     /// Begins to count again, after an event.
     pub(crate) fn restart(&self) {
-        self.read.set(0);
+        self.span.set(Span::default());
     }
 
-    /// Returns a message if the limit was reached.
+    /// Returns a message if a limit was exceeded.
     pub(crate) fn exceeded(&self) -> Option<String> {
-        (self.read.get() > MAX_SPAN).then(|| {
+        let Span { characters, marks, .. } = self.span.get();
+        if marks > MAX_MARKS {
+            return Some(format!(
+                "the next list or map in brackets has more than {MAX_MARKS} brackets, commas and colons; write it, or \
+                 the one around it, without brackets, one item on each line"
+            ));
+        }
+        (characters > MAX_SPAN).then(|| {
             format!(
                 "the next value, with the white space before it, takes more than {MAX_SPAN} characters; shorten or \
                  split it"
@@ -31,12 +62,19 @@ impl SpanLimit {
         })
     }
 
-    fn is_exceeded(&self) -> bool {
-        self.read.get() > MAX_SPAN
-    }
-
-    fn count(&self, characters: usize) {
-        self.read.set(self.read.get() + characters);
+    /// Counts a character that is read. Returns whether the limits are still kept.
+    fn count(&self, character: char) -> bool {
+        let Span { begun, characters, marks } = self.span.get();
+        let begun = match (begun, character) {
+            (Begun::Nothing, '[' | '{') => Begun::Brackets,
+            (Begun::Nothing, ' ' | '\t' | '\n' | '\r' | ',' | ':' | '-' | '?' | ']' | '}') => Begun::Nothing,
+            (Begun::Nothing, _) => Begun::Scalar,
+            (begun, _) => begun,
+        };
+        let is_mark = matches!(begun, Begun::Brackets) && matches!(character, ',' | ':' | '[' | ']' | '{' | '}');
+        let (characters, marks) = if is_mark { (0, marks + 1) } else { (characters + 1, marks) };
+        self.span.set(Span { begun, characters, marks });
+        characters <= MAX_SPAN && marks <= MAX_MARKS
     }
 }
 
@@ -51,10 +89,9 @@ impl<'a> MeasuredInput<'a> {
         Self { text: StrInput::new(text), limit: limit.clone() }
     }
 
-    /// Counts characters that are read, and ends the text if there are too many.
-    fn count(&mut self, characters: usize) {
-        self.limit.count(characters);
-        if self.limit.is_exceeded() {
+    /// Counts the next character, and ends the text if there are too many.
+    fn count(&mut self) {
+        if !self.limit.count(self.text.peek()) {
             self.text = StrInput::new("");
         }
     }
@@ -74,23 +111,24 @@ impl Input for MeasuredInput<'_> {
     }
 
     fn raw_read_ch(&mut self) -> char {
-        self.count(1);
+        self.count();
         self.text.raw_read_ch()
     }
 
     fn raw_read_non_breakz_ch(&mut self) -> Option<char> {
-        self.count(1);
+        self.count();
         self.text.raw_read_non_breakz_ch()
     }
 
     fn skip(&mut self) {
-        self.count(1);
+        self.count();
         self.text.skip();
     }
 
     fn skip_n(&mut self, count: usize) {
-        self.count(count);
-        self.text.skip_n(count);
+        for _ in 0..count {
+            self.skip();
+        }
     }
 
     fn peek(&self) -> char {

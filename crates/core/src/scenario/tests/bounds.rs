@@ -125,7 +125,7 @@ fn values_are_limited_in_proportion_to_the_size_of_a_file() {
     };
     for bytes in [100_000, 1_000_000] {
         let most = limits::max_nodes(bytes);
-        assert_eq!(most, 16_384 + bytes / 10);
+        assert_eq!(most, 32_768 + bytes / 10);
         let found = faults(&of(most, bytes));
         assert!(!found.iter().any(|fault| fault.contains("values")), "{found:?}");
         rejected(&of(most + 1, bytes), &format!("the file has more than {most} values, keys included"));
@@ -166,6 +166,24 @@ fn a_value_that_is_too_long_is_rejected_before_it_is_collected() {
     accepted(&format!("{GOOD}#{}", "x".repeat(most + 1)));
     accepted(&format!("{}{GOOD}", "# a comment\n".repeat(most - 64)));
     rejected(&format!("{}{GOOD}", "# a comment\n".repeat(most + 64)), &too_long);
+}
+
+/// Lists in brackets within other brackets, of which files in JSON consist, are kept by the parser until they end.
+#[test]
+fn brackets_within_brackets_are_limited() {
+    // Each item has six brackets, commas and colons, and the list itself has two.
+    let of = |items: usize| format!("{{\"a\": [{}]}}", "{\"b\": [\"c\"]},".repeat(items));
+    let most = (limits::MAX_MARKS - 2) / 6;
+    let too_many = "the next list or map in brackets has more than 32768 brackets, commas and colons";
+    let found = faults(&of(most - 1));
+    assert!(!found.iter().any(|fault| fault.contains(too_many)), "{found:?}");
+    rejected(&of(most + 1), too_many);
+    let text = |length: usize| format!("{{\"a\": [\"{}\"]}}", "x".repeat(length));
+    let too_long = "the next value, with the white space before it, takes more than 65536 characters";
+    let found = faults(&text(limits::MAX_SPAN - 8));
+    assert!(!found.iter().any(|fault| fault.contains(too_long)), "{found:?}");
+    rejected(&text(limits::MAX_SPAN + 1), too_long);
+    rejected(&format!("{{\"a\": {}}}", "[".repeat(limits::MAX_MARKS + 1)), "YAML");
 }
 
 /// A file whose conditions are cheap one by one, and too expensive together. The error names the costliest condition
