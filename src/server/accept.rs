@@ -4,6 +4,7 @@
 
 use crate::locks::lock;
 use crate::middleware::GateLayer;
+use crate::middleware::account::CallBounds;
 use crate::middleware::calls::CallsLayer;
 use crate::middleware::compression::MirrorEncodingLayer;
 use crate::middleware::deadline::DeadlineLayer;
@@ -103,12 +104,19 @@ where
     let stall = StallLimit { time: settings.connection.stall, resets: stalled };
     let http2 = http2(&settings.connection);
     let config = ConnectionConfig { http2, stall, limits: settings.connection, callers, tls, closing };
-    let mut connections = JoinSet::new();
-    let mismatch_warned_at = Arc::new(Mutex::new(None::<Instant>));
-    let mut places = Places::new(settings.max_connections, settings.max_connections_per_address);
+    let mut door = Door {
+        connections: JoinSet::new(),
+        places: Places::new(settings.max_connections, settings.max_connections_per_address),
+        bounds,
+        config,
+        service,
+        metrics: metrics.clone(),
+        is_full: false,
+        warned_at: None,
+        mismatch_warned_at: Arc::default(),
+    };
     // A connection that has been accepted and has no place yet. Further ones wait in the backlog.
     let mut newcomer = None::<(TcpStream, IpAddr)>;
-    let (mut is_full, mut warned_at) = (false, None::<Instant>);
     let mut summaries = interval(SUMMARY_INTERVAL);
     let mut stop = pin!(async {
         stop.await;
@@ -118,47 +126,14 @@ where
     });
     loop {
         if let Some((stream, client)) = newcomer.take() {
-            let source = if config.callers.is_proxy(client) { Source::default() } else { Source::of(client) };
-            match places.decide(&source) {
-                Decision::Admit(displaced) => {
-                    if let Some(kind) = displaced {
-                        metrics.connection_displaced(kind.as_str());
-                    }
-                    let account = bounds.connect();
-                    let state = account.state().clone();
-                    let connection = connection::serve(stream, client, account, config.clone(), service.clone());
-                    let (metrics, mismatch_warned_at) = (metrics.clone(), mismatch_warned_at.clone());
-                    let task = connections.spawn(connection.map(move |ended| match ended {
-                        Ok(ended) => metrics.connection_ended(ended.reason()),
-                        Err(refused) => report_refused(&refused, client, &metrics, &mismatch_warned_at),
-                    }));
-                    places.add(task.id(), state, source);
-                }
-                Decision::Wait => newcomer = Some((stream, client)),
-                Decision::Close => {
-                    metrics.connection_refused("address");
-                    debug!(target: LOG_TARGET, %client, "connection closed: its address has too many");
-                }
-            }
+            newcomer = door.place(stream, client);
         }
-        open.store(connections.len(), Relaxed);
-        let are_taken = places.are_taken();
-        if are_taken && !is_full {
-            metrics.connection_refused("full");
-        }
-        if are_taken && warned_at.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
-            warned_at = Some(Instant::now());
-            warn!(
-                target: LOG_TARGET,
-                connections = connections.len(),
-                "connection limit reached: new connections take the places of those not in use, or wait until one closes"
-            );
-        }
-        is_full = are_taken;
+        open.store(door.connections.len(), Relaxed);
+        door.note_limit();
         tokio::select! {
             () = &mut stop => break,
-            Some(ended) = connections.join_next_with_id() => {
-                places.remove(ended.map_or_else(|error| error.id(), |(task, ())| task));
+            Some(ended) = door.connections.join_next_with_id() => {
+                door.places.remove(ended.map_or_else(|error| error.id(), |(task, ())| task));
             }
             accepted = listener.accept(), if newcomer.is_none() => match accepted {
                 Ok((stream, address)) => {
@@ -183,10 +158,77 @@ where
     ending.cancel();
     close.send_replace(true);
     calls.close();
-    info!(target: LOG_TARGET, calls = calls.len(), connections = connections.len(), "draining");
-    let drained = drain(connections, &calls, settings.drain.timeout).await;
+    info!(target: LOG_TARGET, calls = calls.len(), connections = door.connections.len(), "draining");
+    let drained = drain(door.connections, &calls, settings.drain.timeout).await;
     failures.summarize();
     drained
+}
+
+/// The open connections, and what serves them.
+struct Door<S> {
+    connections: JoinSet<()>,
+    places: Places,
+    bounds: CallBounds,
+    config: ConnectionConfig,
+    service: S,
+    metrics: Metrics,
+    /// Whether all places were taken when a connection was last accepted or closed.
+    is_full: bool,
+    warned_at: Option<Instant>,
+    mismatch_warned_at: Arc<Mutex<Option<Instant>>>,
+}
+
+impl<S> Door<S> {
+    /// Serves a new connection, if it gets a place; returns it if it must wait for one.
+    fn place<B>(&mut self, stream: TcpStream, client: IpAddr) -> Option<(TcpStream, IpAddr)>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let source = if self.config.callers.is_proxy(client) { Source::default() } else { Source::of(client) };
+        match self.places.decide(&source) {
+            Decision::Admit(displaced) => {
+                if let Some(kind) = displaced {
+                    self.metrics.connection_displaced(kind.as_str());
+                }
+                let account = self.bounds.connect();
+                let state = account.state().clone();
+                let connection = connection::serve(stream, client, account, self.config.clone(), self.service.clone());
+                let (metrics, mismatch_warned_at) = (self.metrics.clone(), self.mismatch_warned_at.clone());
+                let task = self.connections.spawn(connection.map(move |ended| match ended {
+                    Ok(ended) => metrics.connection_ended(ended.reason()),
+                    Err(refused) => report_refused(&refused, client, &metrics, &mismatch_warned_at),
+                }));
+                self.places.add(task.id(), state, source);
+                None
+            }
+            Decision::Wait => Some((stream, client)),
+            Decision::Close => {
+                self.metrics.connection_refused("address");
+                debug!(target: LOG_TARGET, %client, "connection closed: its address has too many");
+                None
+            }
+        }
+    }
+
+    /// Counts each time at which all places become taken, and warns of it.
+    fn note_limit(&mut self) {
+        let are_taken = self.places.are_taken();
+        if are_taken && !self.is_full {
+            self.metrics.connection_refused("full");
+        }
+        if are_taken && self.warned_at.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
+            self.warned_at = Some(Instant::now());
+            warn!(
+                target: LOG_TARGET,
+                connections = self.connections.len(),
+                "connection limit reached: new connections take the places of those not in use, or wait until one closes"
+            );
+        }
+        self.is_full = are_taken;
+    }
 }
 
 /// Counts and logs a connection that closed before it could carry calls.

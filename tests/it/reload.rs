@@ -385,7 +385,7 @@ fn a_pipe_swapped_in_for_a_file_does_not_block_a_reader() {
     let reader = std::thread::spawn(move || {
         let (mut read, mut refused) = (0, 0);
         while read < 20_000 || refused < 20_000 {
-            match source::read_regular(&path) {
+            match source::read_regular(&path, DEFAULT_FILE_BYTES) {
                 Ok(text) => {
                     assert_eq!(text, "content");
                     read += 1;
@@ -487,7 +487,7 @@ fn with_default(name: &str) -> (Folder, ScenarioFiles) {
     folder.write("a.yaml", &text("a", "A1"));
     folder.write("z.yaml", &text("z", "Z1"));
     let default = Some(ScenarioId::new("z"));
-    let files = ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), default).unwrap();
+    let files = ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), default, DEFAULT_FILE_BYTES).unwrap();
     (folder, files)
 }
 
@@ -592,7 +592,7 @@ fn a_server_starts_without_the_named_default() {
     let folder = Folder::new("reload-no-default");
     folder.write("a.yaml", &text("a", "A1"));
     let default = Some(ScenarioId::new("z"));
-    let files = ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), default).unwrap();
+    let files = ScenarioFiles::load(ScenarioLocation::Folder(folder.0.clone()), default, DEFAULT_FILE_BYTES).unwrap();
     assert_eq!((titles(&files), files.store().default_state()), (vec!["a=A1".to_owned()], DefaultState::Missing));
     folder.write("z.yaml", &text("z", "Z1"));
     let outcome = files.reload(ReloadTrigger::FileEvent);

@@ -130,7 +130,7 @@ async fn watches_and_unanswered_calls_do_not_keep_newcomers_out() {
 #[tokio::test]
 async fn a_displaced_connection_gets_goaway_and_ends_without_an_error() {
     let server = Server::with(Settings { max_connections: 1, drain: quick(), ..Settings::default() }).await;
-    let (send, connection) = h2::client::handshake::<_, bytes::Bytes>(connect_from(2, &server).await).await.unwrap();
+    let (send, connection) = h2::client::handshake(connect_from(2, &server).await).await.unwrap();
     let connection = tokio::spawn(connection);
     let mut send = send.ready().await.unwrap();
     let request = http::Request::post(format!("http://detente{LIST}")).header("content-type", "application/grpc");
