@@ -134,10 +134,10 @@ fn document(program: &Command) -> String {
             commands.push(command.get_name());
         }
     }
-    document.push_str("\n## Other commands\n");
+    document.push_str("\n## Other commands");
     for (row, commands) in others.into_values() {
         let names: Vec<_> = commands.iter().map(|name| format!("`detente {name}`")).collect();
-        let _ = write!(document, "Read by {}:\n\n{}", names.join(", "), table(&[row]));
+        let _ = write!(document, "\nRead by {}:\n\n{}", names.join(", "), table(&[row]));
     }
     document
 }

@@ -194,7 +194,8 @@ fn the_work_for_all_conditions_of_a_file_is_limited() {
     let numbers = |count: usize| format!("release in [{}]", vec!["7"; count].join(","));
     let line = |id: &str, condition: &str| {
         format!(
-            "  - {{id: {id}, party: upstream, title: T, rejects: '{condition}', firmness: firm, held: [{{from: 2025-01-01}}], \
+            "  - {{id: {id}, party: upstream, title: T, rejects: '{condition}', firmness: firm, held: [{{from: \
+             2025-01-01}}], \
              evidence: [{{source: minutes, kind: reported, speaker: Taker, statement: Said.}}]}}"
         )
     };
