@@ -9,9 +9,8 @@
 
 use crate::access::{Caller, CallerKey};
 use crate::error::ApiError;
-use crate::middleware::failure_log::PerSecond;
+use crate::middleware::clock::{PerSecond, uptime};
 use crate::middleware::networks::{TrustedProxies, host, site};
-use crate::middleware::progress::uptime;
 use crate::middleware::quota::{Quota, QuotaLimit};
 use dashmap::DashMap;
 use http::HeaderMap;

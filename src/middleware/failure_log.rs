@@ -10,11 +10,11 @@
 use crate::access::CallerKey;
 use crate::locks::lock;
 use crate::middleware::callers::CallerState;
-use crate::middleware::progress::uptime;
+use crate::middleware::clock::{PerSecond, uptime};
 use crate::telemetry::CALL_TARGET;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,20 +28,6 @@ pub const MAX_LINES_OF_CALLER: u64 = 10;
 pub const MAX_LINES_OF_STRANGERS: u64 = 50;
 /// Interval of the lines that count the other failed calls.
 pub const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Counts what happens in the current second.
-#[derive(Debug, Default)]
-pub(super) struct PerSecond(AtomicU64);
-
-impl PerSecond {
-    /// Counts an event in `second`, and returns how many there were in it.
-    fn add(&self, second: u64) -> u64 {
-        let next = |state: u64| if state >> 32 == second { state.saturating_add(1) } else { second << 32 | 1 };
-        // The function always returns a value, so the update never fails.
-        let before = self.0.fetch_update(Relaxed, Relaxed, |state| Some(next(state))).unwrap_or_else(|state| state);
-        next(before) & u64::from(u32::MAX)
-    }
-}
 
 /// Decides which failed calls are logged, and counts the others. Clones share the counts.
 #[derive(Clone, Debug, Default)]

@@ -14,6 +14,7 @@ pub mod call;
 pub mod call_limits;
 pub mod callers;
 pub mod calls;
+pub(crate) mod clock;
 pub(crate) mod codec;
 pub mod compression;
 pub mod connection_context;

@@ -3,26 +3,16 @@
 //! Must not know what is sent.
 
 use crate::middleware::callers::CallerState;
+use crate::middleware::clock::{uptime, uptime_millis};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::Notify;
-
-static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// Returns the time since the program began to count it.
-pub(crate) fn uptime() -> Duration {
-    BEGUN.elapsed()
-}
-
-fn uptime_millis() -> u64 {
-    u64::try_from(uptime().as_millis()).unwrap_or(u64::MAX - 1)
-}
 
 /// Since when a client has not taken what the server has for it, and a way to end that.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// Milliseconds after [`BEGUN`], plus one; 0 while the client takes everything.
+    /// Milliseconds of the uptime, plus one; 0 while the client takes everything.
     stuck: AtomicU64,
     ended: Notify,
 }
@@ -75,7 +65,7 @@ pub(crate) struct ConnectionState {
     has_spoken: AtomicBool,
     /// Calls in progress that were admitted, without those of health and reflection.
     pub(super) calls: AtomicUsize,
-    /// When a call was last answered OK, health and reflection excepted, in milliseconds after [`BEGUN`]; at first, when
+    /// When a call was last answered OK, health and reflection excepted, in milliseconds of the uptime; at first, when
     /// the connection was accepted.
     answered: AtomicU64,
     /// Calls that the client has reset before they were answered, since they were last taken from this counter.

@@ -8,8 +8,9 @@
 //! Must not know how a connection is served, or how it makes room.
 
 use crate::access::CallerKey;
+use crate::middleware::clock::uptime;
 use crate::middleware::networks::{host, site};
-use crate::middleware::progress::{ConnectionState, uptime};
+use crate::middleware::progress::ConnectionState;
 use crate::middleware::quota::{Quota, QuotaLimit};
 use std::cmp::Reverse;
 use std::collections::HashMap;
