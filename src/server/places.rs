@@ -27,7 +27,11 @@ const MIN_OF_ADDRESS: usize = 16;
 const PART_OF_ADDRESS: usize = 4;
 /// How many times the connections of one address a site, the /48 network of IPv6, may have.
 const SITE_SHARES: usize = 2;
-/// Connections that make room for others in one second; newcomers beyond that wait.
+/// Silent connections that make room for others in one second; newcomers beyond that wait.
+///
+/// They cost their clients and the server little, and newcomers must not wait behind a stranger's.
+const SILENT_PER_SECOND: u32 = 1024;
+/// Other connections that make room in one second; newcomers beyond that wait.
 ///
 /// A client that connects again as soon as it loses its connection then cannot make all clients do so: even with the
 /// default of 512 connections, one in use is safe for 8 seconds at least. A rolling restart of clients needs less.
@@ -93,7 +97,8 @@ pub(super) struct Places {
     leaving: usize,
     /// The connections that leave next.
     next: Option<Next>,
-    /// Displacements by newcomers of all addresses.
+    /// Displacements of silent connections, and of others, by newcomers of all addresses.
+    silent_budget: Quota,
     budget: Quota,
     /// Displacements within an address, so that they do not take those of other addresses.
     own_budget: Quota,
@@ -150,7 +155,8 @@ impl Open {
 impl Places {
     /// Creates places for `max` connections, and for `max_of_address` of one address; 0 stands for the default.
     pub(super) fn new(max: usize, max_of_address: usize) -> Self {
-        let [budget, own_budget] = [DISPLACED_PER_SECOND, DISPLACED_BY_OWN_PER_SECOND].map(|count| {
+        let counts = [SILENT_PER_SECOND, DISPLACED_PER_SECOND, DISPLACED_BY_OWN_PER_SECOND];
+        let [silent_budget, budget, own_budget] = counts.map(|count| {
             let per_second = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
             Quota::new(QuotaLimit { per_second, burst: per_second })
         });
@@ -159,7 +165,7 @@ impl Places {
             chosen => chosen,
         };
         let (open, groups, leaving, next) = Default::default();
-        Self { max, max_of_address, open, groups, leaving, next, budget, own_budget }
+        Self { max, max_of_address, open, groups, leaving, next, silent_budget, budget, own_budget }
     }
 
     /// Whether all places are taken.
@@ -171,12 +177,12 @@ impl Places {
     pub(super) fn decide(&mut self, newcomer: &Source) -> Decision {
         let groups = newcomer.0.iter().flatten().filter_map(|key| self.groups.get(key));
         let full = groups.into_iter().find(|group| group.count.load(Relaxed) >= self.limit(&group.key)).cloned();
-        let (budget, without_room) = match &full {
-            Some(_) => (&self.own_budget, Decision::Close),
-            None if self.are_taken() => (&self.budget, Decision::Wait),
+        let without_room = match &full {
+            Some(_) => Decision::Close,
+            None if self.are_taken() => Decision::Wait,
             None => return Decision::Admit(None),
         };
-        if self.leaving >= MAX_LEAVING || budget.take(1).is_err() {
+        if self.leaving >= MAX_LEAVING || full.is_some() && self.own_budget.take(1).is_err() {
             return without_room;
         }
         match self.displace(full.as_ref(), uptime()) {
@@ -234,7 +240,15 @@ impl Places {
                 break (kind, task);
             }
         };
+        let budget = if kind == Kind::Silent { &self.silent_budget } else { &self.budget };
+        let is_bounded = of.is_none() && budget.take(1).is_err();
+        if is_bounded {
+            next.tasks.push((kind, task));
+        }
         self.next = Some(next).filter(|next| of.is_none() && !next.tasks.is_empty());
+        if is_bounded {
+            return None;
+        }
         let open = self.open.get_mut(&task)?;
         open.is_leaving = true;
         open.state.displace();

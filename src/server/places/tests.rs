@@ -94,7 +94,7 @@ async fn ipv6_counts_by_host_and_by_site() {
 #[tokio::test]
 async fn displacements_and_connections_that_leave_are_bounded() {
     let mut places = Places::new(200, 200);
-    let open: Vec<_> = (0..200).map(|_| places.open("192.0.2.1", false)).collect();
+    let open: Vec<_> = (0..200).map(|_| places.open("192.0.2.1", true)).collect();
     for _ in 0..MAX_LEAVING {
         assert!(matches!(places.decide(&from("192.0.2.2")), Decision::Admit(Some(_))));
         places.open("192.0.2.2", true).1.keep();
