@@ -11,10 +11,7 @@
 //! Must not know what requests and answers contain.
 
 use crate::error::ApiError;
-use crate::middleware::call_limits::{
-    CallCounts, CallLimits, MAX_STREAMS, MAX_STREAMS_OF_CALLER, MAX_STREAMS_OF_CONNECTION, PART_FOR_REFUSALS,
-    PART_OF_CALLER,
-};
+use crate::middleware::call_limits::{CallCounts, CallLimits, PART_FOR_REFUSALS, PART_OF_CALLER};
 use crate::middleware::callers::{CallerState, SITE_SHARES};
 use crate::middleware::progress::{ConnectionState, Progress};
 use crate::middleware::room::{NoRoom, Room, add_within};
@@ -391,26 +388,6 @@ impl CallAccount {
         Some(Bytes::from_owner(Part { data, account: self.clone() }))
     }
 
-    /// Counts a stream of evaluations, until the returned place is dropped.
-    ///
-    /// # Errors
-    /// If the connection, the caller or the server has too many of them.
-    pub(crate) fn open_stream(&self) -> Result<StreamPlace, ApiError> {
-        let account = &*self.0;
-        let place = StreamPlace(self.clone());
-        // Dropping the place takes from all counters, so all are added to first.
-        let add = |counter: &AtomicUsize| counter.fetch_add(1, Relaxed) + 1;
-        let of_caller = account.payer.get().map_or(1, |payer| add(&payer.streams));
-        let (of_connection, all) = (add(&account.connection.streams), add(&account.bounds.0.streams));
-        if of_connection > MAX_STREAMS_OF_CONNECTION {
-            return Err(ApiError::TooManyStreams { what: "streams of evaluations", limit: MAX_STREAMS_OF_CONNECTION });
-        }
-        if of_caller > MAX_STREAMS_OF_CALLER || all > MAX_STREAMS {
-            return Err(ApiError::Overloaded);
-        }
-        Ok(place)
-    }
-
     /// Waits until the answer must end because its client does not read, while `sending` waits for the client.
     ///
     /// `None` if the answer must end.
@@ -423,21 +400,6 @@ impl CallAccount {
             sent = sending => Some(sent),
             () = self.0.answer.wait_for_end() => None,
         }
-    }
-}
-
-/// The place of a stream of evaluations among the open ones.
-#[derive(Debug)]
-pub(crate) struct StreamPlace(CallAccount);
-
-impl Drop for StreamPlace {
-    fn drop(&mut self) {
-        let account = &*self.0.0;
-        let of_caller = account.payer.get().map(|payer| &payer.streams);
-        let counters = [Some(&account.connection.streams), Some(&account.bounds.0.streams), of_caller];
-        counters.into_iter().flatten().for_each(|counter| {
-            counter.fetch_sub(1, Relaxed);
-        });
     }
 }
 
@@ -509,6 +471,10 @@ impl Drop for Account {
         give_back(&bounds.answers, |state| &state.answers, payer, answers);
     }
 }
+
+mod stream_place;
+
+pub(crate) use stream_place::StreamPlace;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,8 @@
 //! log.
 //!
 //! A call ends when its trailers are handed to the transport, or when it is dropped because its caller has left.
-//! Failures are logged at `info`, the first ones of each second ([`FailureLog`]), successes at `debug` (`--log info,detente::call=debug`). No call is logged at
+//! Failures are logged at `info`, the first ones of each second ([`FailureLog`]), successes at `debug`
+//! (`--log info,detente::call=debug`). No call is logged at
 //! `error`: a caller can cause any status, INTERNAL included, and the code that detects an internal error has already
 //! logged it.
 //!

@@ -43,7 +43,7 @@ struct Inner {
 }
 
 impl FailureLog {
-    /// Whether a failed call has a line of its own. `caller` is `None` for a call that fails before its caller is known.
+    /// Whether a failed call has a line of its own. `caller` is `None` if the call fails before its caller is known.
     pub(super) fn may_log(&self, caller: Option<&CallerState>, reason: &'static str) -> bool {
         let second = uptime().as_secs();
         let is_known = caller.is_some_and(|caller| matches!(caller.key, CallerKey::Known(..)));

@@ -36,8 +36,8 @@ const SILENT_PER_SECOND: u32 = 1024;
 /// A client that connects again as soon as it loses its connection then cannot make all clients do so: even with the
 /// default of 512 connections, one in use is safe for 8 seconds at least. A rolling restart of clients needs less.
 const DISPLACED_PER_SECOND: u32 = 64;
-/// Connections that make room for others of the same address in one second, over all addresses; newcomers beyond that are
-/// closed.
+/// Connections that make room for others of the same address in one second, over all addresses; newcomers beyond that
+/// are closed.
 const DISPLACED_BY_OWN_PER_SECOND: u32 = 16;
 /// Connections that one look at all of them chooses, for the newcomers of the next [`NEXT_FOR`].
 ///

@@ -1,0 +1,45 @@
+//! The places of streams of evaluations, which are counted by connection, by caller and in all.
+//!
+//! Must not know what a stream carries.
+
+use crate::error::ApiError;
+use crate::middleware::account::CallAccount;
+use crate::middleware::call_limits::{MAX_STREAMS, MAX_STREAMS_OF_CALLER, MAX_STREAMS_OF_CONNECTION};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+impl CallAccount {
+    /// Counts a stream of evaluations, until the returned place is dropped.
+    ///
+    /// # Errors
+    /// If the connection, the caller or the server has too many of them.
+    pub(crate) fn open_stream(&self) -> Result<StreamPlace, ApiError> {
+        let account = &*self.0;
+        let place = StreamPlace(self.clone());
+        // Dropping the place takes from all counters, so all are added to first.
+        let add = |counter: &AtomicUsize| counter.fetch_add(1, Relaxed) + 1;
+        let of_caller = account.payer.get().map_or(1, |payer| add(&payer.streams));
+        let (of_connection, all) = (add(&account.connection.streams), add(&account.bounds.0.streams));
+        if of_connection > MAX_STREAMS_OF_CONNECTION {
+            return Err(ApiError::TooManyStreams { what: "streams of evaluations", limit: MAX_STREAMS_OF_CONNECTION });
+        }
+        if of_caller > MAX_STREAMS_OF_CALLER || all > MAX_STREAMS {
+            return Err(ApiError::Overloaded);
+        }
+        Ok(place)
+    }
+}
+
+/// The place of a stream of evaluations among the open ones.
+#[derive(Debug)]
+pub(crate) struct StreamPlace(CallAccount);
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        let account = &*self.0.0;
+        let of_caller = account.payer.get().map(|payer| &payer.streams);
+        let counters = [Some(&account.connection.streams), Some(&account.bounds.0.streams), of_caller];
+        counters.into_iter().flatten().for_each(|counter| {
+            counter.fetch_sub(1, Relaxed);
+        });
+    }
+}
