@@ -87,6 +87,7 @@ class Offer:
     service_config: str = ""
     certificate: bytes = b""
     options: list = field(default_factory=list)
+    metadata: tuple = ()
 
 
 @dataclass
@@ -200,7 +201,7 @@ class Caller:
         begun = time.monotonic()
         self.figures.most_at_a_time = max(self.figures.most_at_a_time, self.under_way)
         try:
-            response = await method(request, timeout=CALL_SECONDS)
+            response = await method(request, timeout=CALL_SECONDS, metadata=self.offer.metadata)
             code, details, who = "OK", "", answered(response)
         except grpc.RpcError as error:
             code, details = error.code().name, error.details() or ""
