@@ -7,6 +7,7 @@ what the server would suffer if it let it.
 
 import asyncio
 import gzip
+import logging
 import multiprocessing
 import os
 import signal
@@ -40,6 +41,8 @@ READS, NO_WINDOW, NO_SOCKET = "reads", "no window", "reads nothing"
 # Between attempts to open connections that were refused or lost, and between rounds of calls.
 RETRY_SECONDS, ROUND_SECONDS, PING_SECONDS = 0.2, 0.02, 1.0
 NICE = 10
+# The receive buffer of a client that reads nothing.
+SMALL_BUFFER = 4_096
 
 
 @dataclass
@@ -183,6 +186,13 @@ def unended_unknown():
     return Attack("/no.such.Service/Method", others=[("/x", b"")], connections=64, ends=False, item="8")
 
 
+def unread_refusals():
+    """64 connections that read nothing: half of the calls are evaluations, which fill the buffers of the sockets, and
+    half are refused, so that the refusals pile up behind them."""
+    evaluate = message(evaluate_request(PROPOSAL) + FULL_VIEW)
+    return Attack(EVALUATE, evaluate, [("/no.such.Service/Method", b"")], connections=64, reads=NO_SOCKET, item="8")
+
+
 def large_headers():
     """64 connections full of calls with headers of 15 KiB and nothing else."""
     return Attack(EVALUATE, connections=64, ends=False, headers=(("x-filler", "a" * 15_000),), item="8")
@@ -264,6 +274,7 @@ ATTACKS = {
         unended_health,
         unended_evaluations,
         unended_unknown,
+        unread_refusals,
         large_headers,
         watches,
         unread_reflection,
@@ -330,7 +341,13 @@ class Attacker:
             try:
                 address = "127.0.0.1", self.target.port
                 connection = await Connection.open(
-                    address, self.counts, source, self.tls, self.target.name, window=window
+                    address,
+                    self.counts,
+                    source,
+                    self.tls,
+                    self.target.name,
+                    SMALL_BUFFER if self.attack.reads == NO_SOCKET else 0,
+                    window=window,
                 )
             except (OSError, asyncio.TimeoutError) as error:
                 self.counts[f"not connected: {type(error).__name__}"] += 1
@@ -392,6 +409,8 @@ def work(pipe, attack, target):
     # The well-behaved client runs on the same processor, and must not be measured waiting for it.
     os.nice(NICE)
     allow_files(8_192)
+    # Writing to connections that the server has closed is part of attacks.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
     async def attacks():
         loop = asyncio.get_running_loop()

@@ -87,6 +87,8 @@ class Result:
     base: int
     peak: int = 0
     sampled: int = 0
+    # The kernel's memory of the server's sockets at the end, which a cgroup counts, too.
+    sockets: int = 0
     seconds: float = 0
     processor: float = 0
     counts: object = None
@@ -222,12 +224,23 @@ def attack(options, binary, folder, processor, name, way, progress):
             result.sampled = max(result.sampled, server.of("status", "VmRSS"))
             rest(callers, SAMPLE_SECONDS, f"{name}: {mebibytes(result.sampled)}", progress)
         result.connections, result.calls, result.counts = attacker.count()
+        result.sockets = socket_memory(server)
         result.seconds = time.monotonic() - began
         result.processor = server.processor_seconds() - spent
         result.beside = callers.stop()
         result.peak = server.of("status", "VmHWM")
         result.drain, result.code = drain(server)
         return result
+
+
+def socket_memory(server):
+    """What the kernel holds for the server's sockets: sent and unread, and received and unread."""
+    command = ["ss", "-tmnH", f"sport = :{server.port}"]
+    try:
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return 0
+    return sum(int(read) + int(unsent) for read, unsent in re.findall(r"skmem:\(r(\d+),.*?,w(\d+),", output))
 
 
 def drain(server):
@@ -259,6 +272,7 @@ def tell(result):
     for kind, count in list(result.outcomes().items())[:12]:
         line(f"  {kind}", count)
     line("memory: base, peak, sampled", *map(mebibytes, (result.base, result.peak, result.sampled)))
+    line("kernel's memory of its sockets", mebibytes(result.sockets))
     line("processor", f"{100 * result.processor / result.seconds:.0f} %")
     line("client: calls, failed, late", result.beside.calls, result.beside.failed, result.beside.late)
     told = {(code, details[:80]) for _, code, details, _ in result.beside.failures}

@@ -5,6 +5,7 @@ only as far as it is told. It knows no more of HTTP/2 than attacks need.
 """
 
 import asyncio
+import socket
 import struct
 from collections import deque
 
@@ -18,6 +19,8 @@ ERRORS = ("NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", 
 ERRORS += ("FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM")
 FRAME_BYTES, DEFAULT_WINDOW, MAX_WINDOW = 16_384, 65_535, 2**31 - 1
 HEAD_BYTES = 9
+IP_BIND_ADDRESS_NO_PORT = 24
+CONNECT_SECONDS = 10
 # The window of the connection is refilled when half of it is used.
 READING_WINDOW = 16 * 1024 * 1024
 
@@ -90,13 +93,26 @@ class Connection(asyncio.Protocol):
         self.closing = False
 
     @classmethod
-    async def open(cls, address, counts, source=None, tls=None, name=None, **options):
+    async def open(cls, address, counts, source=None, tls=None, name=None, receive_buffer=0, **options):
+        """Connects from a loopback address. A small `receive_buffer` makes the server keep what is not read."""
         loop = asyncio.get_running_loop()
-        local = (source, 0) if source else None
-        _, connection = await loop.create_connection(
-            lambda: cls(counts, **options), *address, local_addr=local, ssl=tls, server_hostname=name if tls else None
-        )
-        await asyncio.wait_for(asyncio.shield(connection.ready), 10)
+        used = socket.socket()
+        try:
+            used.setblocking(False)
+            # Leave the choice of the port to connect(), which can reuse ports that bind() cannot.
+            used.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            if receive_buffer:
+                used.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            if source:
+                used.bind((source, 0))
+            await asyncio.wait_for(loop.sock_connect(used, address), CONNECT_SECONDS)
+            _, connection = await loop.create_connection(
+                lambda: cls(counts, **options), sock=used, ssl=tls, server_hostname=name if tls else None
+            )
+        except BaseException:
+            used.close()
+            raise
+        await asyncio.wait_for(asyncio.shield(connection.ready), CONNECT_SECONDS)
         return connection
 
     def connection_made(self, transport):
