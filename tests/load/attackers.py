@@ -109,9 +109,10 @@ def empty_messages_zstd():
     return Attack(COMPARE, body, [(BATCH, body)], connections=4, calls=16, headers=headers, item="2")
 
 
-def empty_streamed_messages():
-    """The same messages, compressed, as the messages of streams of evaluations, which are one batch of many."""
-    body = message(gzip.compress(part(2, b"") * 1_000 + part(1, b"x" * 500_000) * 2, 9), True) * 1_000
+def streamed_messages():
+    """64 streams of evaluations, each with 1,000 messages that have about 2 KiB on the wire and 1 MiB decompressed, and
+    whose answers are not read."""
+    body = message(gzip.compress(part(2, part(4, b"")) * 200_000, 9), True) * 1_000
     headers = (("grpc-encoding", "gzip"),)
     return Attack(STREAM, body, connections=8, calls=8, headers=headers, ends=False, reads=NO_WINDOW, item="2")
 
@@ -225,6 +226,12 @@ def cancels():
     return Attack(EVALUATE, message(evaluate_request(PROPOSAL)), connections=8, calls=-20, item="11")
 
 
+def refused_credentials():
+    """64 connections with calls whose token is wrong (only with --from token are there credentials to refuse)."""
+    headers = (("authorization", "Bearer " + "x" * 40),)
+    return Attack(EVALUATE, message(evaluate_request(PROPOSAL)), connections=64, calls=16, headers=headers, item="12")
+
+
 def zstd_windows():
     """64 small requests at a time whose zstd frames declare a window of 128 MiB."""
     parameters = zstandard.ZstdCompressionParameters(window_log=27, compression_level=3)
@@ -260,7 +267,7 @@ ATTACKS = {
         empty_messages,
         empty_messages_gzip,
         empty_messages_zstd,
-        empty_streamed_messages,
+        streamed_messages,
         unread_small_answers,
         unread_small_answers_socket,
         unread_large_answers,
@@ -281,6 +288,7 @@ ATTACKS = {
         idle_connections,
         analyses,
         cancels,
+        refused_credentials,
         zstd_windows,
         gzip_members,
         compressed_answers,
@@ -310,7 +318,7 @@ class Attacker:
         self.counts = Counter()
         self.connections = set()
         more = [*attack.headers, *target.headers]
-        if target.token:
+        if target.token and "authorization" not in dict(attack.headers):
             more.append(("authorization", f"Bearer {target.token}"))
         name, scheme = target.name or "127.0.0.1", "https" if target.name else "http"
         requests = [(attack.path, attack.body), *attack.others]
