@@ -1,15 +1,16 @@
 """Attacks a server, and checks its memory, a well-behaved client beside the attack, and that the server can still end.
 
-For each attack of attackers.py, a new server runs on one processor. A client calls EvaluateProposal at a fixed rate, first
-alone, then beside the attacker. At the end the server gets SIGTERM while the attack goes on. With --from, the client is
+For each attack of attackers.py, a new server runs on one processor. A client calls EvaluateProposal at a fixed rate,
+first alone, then beside the attacker. At the end the server gets SIGTERM while the attack goes on. With --from, the
+client is
 
 - address: at another address than the attacker, both without credentials;
 - token: at the same address, with another token;
 - nginx: behind nginx with deploy/nginx.conf, like the attacker, and both claim an address in X-Forwarded-For.
 
-What must hold: the memory of the server peaks (VmHWM) at most 256 MiB above what it is before the attack; no call of the
-client fails; its p99 is at most three times that without the attack or 5 ms more, whichever is more; and the server ends
-within its drain timeout. The last output is the table for docs/operations.md.
+What must hold: the memory of the server peaks (VmHWM) at most 256 MiB above what it is before the attack; no call of
+the client fails; its p99 is at most three times that without the attack or 5 ms more, whichever is more; and the server
+ends within its drain timeout. The last output is the table for docs/operations.md.
 
 Needs: Python 3.11 with grpcio, hpack and zstandard; Linux; for --from nginx, nginx and openssl.
 """
@@ -122,7 +123,8 @@ class Result:
         if self.attack.is_well_behaved:
             failed = {kind: count for kind, count in self.outcomes().items() if kind != "status 0"}
             answered = self.counts["status 0"]
-            found.append((answered and not failed, f"calls of the attacker: {answered} answered, {failed or 'none'} failed"))
+            sentence = f"calls of the attacker: {answered} answered, {failed or 'none'} failed"
+            found.append((answered > 0 and not failed, sentence))
         return [(holds, f"{self.name}, {self.way}: {sentence}") for holds, sentence in found]
 
     def row(self):

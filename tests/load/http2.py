@@ -1,7 +1,7 @@
 """An HTTP/2 client that decides itself which frames it sends and what it reads, and that is cheap in large numbers.
 
-A usual client keeps to what the protocol intends: it reads, ends its requests, and gives windows. A `Connection` does so
-only as far as it is told. It knows no more of HTTP/2 than attacks need.
+A usual client keeps to what the protocol intends: it reads, ends its requests, and gives windows. A `Connection` does
+so only as far as it is told. It knows no more of HTTP/2 than attacks need.
 """
 
 import asyncio
