@@ -79,8 +79,8 @@ def part(number, data):
     return bytes((number << 3 | 2,)) + length(len(data)) + data
 
 
-def large_batch(items=700):
-    """A batch whose answer has up to 4 MiB, with all details of each evaluation."""
+def large_batch(items=210):
+    """A batch whose answer has almost 4 MiB, the most that is permitted, with all details of each evaluation."""
     return message(part(2, evaluate_request(PROPOSAL) + FULL_VIEW) * items)
 
 
