@@ -27,6 +27,7 @@ BATCH = "/detente.v1.RedLineService/BatchEvaluateProposals"
 STREAM = "/detente.v1.RedLineService/StreamEvaluateProposals"
 COMPARE = "/detente.v1.RedLineService/CompareProposals"
 PACKAGES = "/detente.v1.AnalysisService/FindPackages"
+AMEND = "/detente.v1.AnalysisService/SuggestAmendments"
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 PROPOSAL = "scenarios/ukraine-2025/proposals/european-force"
@@ -62,7 +63,9 @@ class Attack:
     headers: tuple = ()
     # Whether every call of the attacker must be answered, because it does nothing wrong.
     is_well_behaved: bool = False
-    # What the answers of the attack should be, where the promise is about that.
+    # Whether the server also serves a scenario whose analyses take very long (retry_load.py).
+    has_hard_scenario: bool = False
+    # The item of the requirements.
     item: str = ""
 
 
@@ -215,10 +218,21 @@ def idle_connections():
     return Attack(CHECK, connections=1_100, calls=0, item="9")
 
 
+def hard_analysis(day):
+    """A SuggestAmendments request that takes the server very long. Requests for different days are not the same."""
+    date = b"\x08\xe9\x0f\x10" + bytes((1 + day // 28,)) + b"\x18" + bytes((1 + day % 28,))
+    return message(part(1, b"scenarios/pigeons") + part(2, b"") + part(6, date))
+
+
 def analyses():
-    """70 analyses at a time of one caller, each as expensive as the bundled scenario permits."""
-    body = message(b"\x30\xe8\x07\x38\x02\x40\x01")
-    return Attack(PACKAGES, body, connections=1, calls=70, item="10")
+    """70 different analyses at a time of one caller, each of which takes as long as the server permits."""
+    first, *others = [(AMEND, hard_analysis(day)) for day in range(70)]
+    return Attack(*first, others, connections=1, calls=70, has_hard_scenario=True, item="10")
+
+
+def equal_analyses():
+    """1,024 calls that ask for the same long analysis and wait for its end."""
+    return Attack(AMEND, hard_analysis(1), connections=8, calls=128, has_hard_scenario=True, item="10")
 
 
 def cancels():
@@ -287,6 +301,7 @@ ATTACKS = {
         unread_reflection,
         idle_connections,
         analyses,
+        equal_analyses,
         cancels,
         refused_credentials,
         zstd_windows,

@@ -20,6 +20,7 @@ import base64
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -29,9 +30,10 @@ from pathlib import Path
 
 from attackers import ATTACKS, AttackerProcess, Target
 from calls import Callers, Offer, evaluate_request
-from processes import Server, find_binary, free_ports, main, must, stage
+from processes import ROOT, Server, find_binary, free_ports, main, must, stage
 from proxies import NAME, Nginx
 from report import MEBIBYTE, Progress, line, machine, mebibytes, percentile, title, verdict
+from retry_load import hard_scenario
 
 PROPOSALS = ("european-force", "jeddah-ceasefire", "chinese-un-force", "withdrawal-first")
 WAYS = ("address", "token", "nginx")
@@ -192,6 +194,12 @@ def attack(options, binary, folder, processor, name, way, progress):
         settings += ["--trusted-proxies", "127.0.0.1/32"]
         headers = (("x-forwarded-for", FORGED),)
         metadata = (("x-forwarded-for", FORGED),)
+    if ATTACKS[name]().has_hard_scenario:
+        scenarios = folder / "scenarios"
+        scenarios.mkdir()
+        (scenarios / "pigeons.yaml").write_text(hard_scenario())
+        shutil.copy(ROOT / "scenarios/ukraine-2025.yaml", scenarios)
+        settings += ["--scenarios", str(scenarios), "--default-scenario", "ukraine-2025"]
     for setting in options.set:
         settings += setting.split("=", 1)
     with ExitStack() as running:
