@@ -202,6 +202,12 @@ def large_headers():
     return Attack(EVALUATE, connections=64, ends=False, headers=(("x-filler", "a" * 15_000),), item="8")
 
 
+def large_headers_everywhere():
+    """The same calls on 512 connections, which all send at the same time."""
+    headers = (("x-filler", "a" * 15_000),)
+    return Attack(EVALUATE, connections=512, ends=False, headers=headers, item="8")
+
+
 def watches():
     """512 connections full of Watch calls, which stay open."""
     return Attack(WATCH, message(b""), connections=512, calls=16, item="8")
@@ -297,6 +303,7 @@ ATTACKS = {
         unended_unknown,
         unread_refusals,
         large_headers,
+        large_headers_everywhere,
         watches,
         unread_reflection,
         idle_connections,
