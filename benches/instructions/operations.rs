@@ -193,7 +193,7 @@ fn through_layers() -> Call {
     let (address, connection) = (IpAddr::from([192, 0, 2, 1]), CallBounds::default().connect());
     let peer = Peer { address, callers: callers.of_address(address), is_proxy: false, certificate: None };
     hits_of(service_fn(move |mut request: http::Request<_>| {
-        let account = connection.open().expect("one call at a time");
+        let account = connection.open();
         request.extensions_mut().insert(account.clone());
         request.extensions_mut().insert(peer.clone());
         account.run(server.clone().oneshot(request))

@@ -11,7 +11,7 @@
 //! Must not know what requests and answers contain.
 
 use crate::error::ApiError;
-use crate::middleware::call_limits::{CallCounts, CallLimits, PART_FOR_REFUSALS, PART_OF_CALLER};
+use crate::middleware::call_limits::{CallCounts, CallLimits, MAX_REFUSALS, PART_OF_CALLER};
 use crate::middleware::callers::{CallerState, SITE_SHARES};
 use crate::middleware::progress::{ConnectionState, Progress};
 use crate::middleware::room::{NoRoom, Room, add_within};
@@ -159,15 +159,12 @@ pub struct ConnectionAccount {
 }
 
 impl ConnectionAccount {
-    /// Opens the account of a call; `None` if there are too many calls, refused ones included.
-    ///
-    /// The connection of such a call must be closed.
-    pub fn open(&self) -> Option<CallAccount> {
-        let bounds = &*self.bounds.0;
-        add_within(&bounds.calls, 1, bounds.max_calls + bounds.max_calls / PART_FOR_REFUSALS)?;
-        Some(CallAccount(Arc::new(Account {
+    /// Opens the account of a call.
+    pub fn open(&self) -> CallAccount {
+        CallAccount(Arc::new(Account {
             bounds: self.bounds.clone(),
             payer: OnceLock::new(),
+            refused: OnceLock::new(),
             received: AtomicUsize::default(),
             buffer: AtomicUsize::default(),
             requests: AtomicUsize::default(),
@@ -176,7 +173,7 @@ impl ConnectionAccount {
             answer: Progress::default(),
             keeps_connection: AtomicBool::default(),
             connection: self.state.clone(),
-        })))
+        }))
     }
 
     pub(crate) fn state(&self) -> &Arc<ConnectionState> {
@@ -199,6 +196,8 @@ struct Account {
     bounds: CallBounds,
     /// The caller, once the call is admitted.
     payer: OnceLock<Arc<CallerState>>,
+    /// The address, if the call was not admitted.
+    refused: OnceLock<Arc<CallerState>>,
     /// Bytes of the request that have arrived and are not decoded yet.
     received: AtomicUsize,
     /// The most bytes that the buffers for encoded messages have held, which stay as large as they were.
@@ -244,17 +243,17 @@ impl CallAccount {
     /// If the caller or the server has too many open calls, or too little room for the headers.
     pub(super) fn admit(&self, payer: Arc<CallerState>, headers: &HeaderMap) -> Result<(), ApiError> {
         let bounds = &*self.0.bounds.0;
-        if bounds.calls.load(Relaxed) > bounds.max_calls {
-            return Err(ApiError::Overloaded);
-        }
         let limit = (bounds.max_calls / PART_OF_CALLER).max(1);
         let refused = || ApiError::TooManyCalls { limit };
         add_within(&payer.calls, 1, limit).ok_or_else(refused)?;
-        if let Some(site) = &payer.site
-            && add_within(&site.calls, 1, limit * SITE_SHARES).is_none()
-        {
+        let of_site = payer.site.as_ref().map(|site| &site.calls);
+        if of_site.is_some_and(|calls| add_within(calls, 1, limit * SITE_SHARES).is_none()) {
             payer.calls.fetch_sub(1, Relaxed);
             return Err(refused());
+        }
+        if add_within(&bounds.calls, 1, bounds.max_calls).is_none() {
+            [Some(&payer.calls), of_site].into_iter().flatten().for_each(subtract_one);
+            return Err(ApiError::Overloaded);
         }
         if self.0.connection.first.get().is_none() {
             let _ = self.0.connection.first.set(payer.clone());
@@ -263,6 +262,22 @@ impl CallAccount {
         let _ = self.0.payer.set(payer);
         let text = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
         self.take_request(headers.len() * HEADER_BYTES + text)
+    }
+
+    /// Counts a call that was not admitted for its address, until the refusal has left the server; `false` if there are
+    /// too many.
+    ///
+    /// The connection of such a call must be closed.
+    pub(crate) fn count_refusal(&self, address: &Arc<CallerState>) -> bool {
+        if self.0.payer.get().is_some() {
+            return true;
+        }
+        let counted = add_within(&address.refused, 1, MAX_REFUSALS).is_some();
+        if counted {
+            // A call is refused once.
+            let _ = self.0.refused.set(address.clone());
+        }
+        counted
     }
 
     /// Counts the call as one in progress on its connection, which then makes room for no other connection.
@@ -456,15 +471,15 @@ fn address<T>(shared: &Arc<T>) -> usize {
 impl Drop for Account {
     fn drop(&mut self) {
         let bounds = &*self.bounds.0;
-        bounds.calls.fetch_sub(1, Relaxed);
         if *self.keeps_connection.get_mut() {
-            self.connection.calls.fetch_sub(1, Relaxed);
+            subtract_one(&self.connection.calls);
+        }
+        if let Some(address) = self.refused.get() {
+            subtract_one(&address.refused);
         }
         let Some(payer) = self.payer.get() else { return };
-        payer.calls.fetch_sub(1, Relaxed);
-        if let Some(site) = &payer.site {
-            site.calls.fetch_sub(1, Relaxed);
-        }
+        let of_site = payer.site.as_ref().map(|site| &site.calls);
+        [Some(&bounds.calls), Some(&payer.calls), of_site].into_iter().flatten().for_each(subtract_one);
         give_back(&bounds.requests, |state| &state.requests, payer, *self.requests.get_mut());
         let answers = *self.answers.get_mut();
         self.connection.held.fetch_sub(answers, Relaxed);
@@ -475,6 +490,10 @@ impl Drop for Account {
 mod stream_place;
 
 pub(crate) use stream_place::StreamPlace;
+
+fn subtract_one(counter: &AtomicUsize) {
+    counter.fetch_sub(1, Relaxed);
+}
 
 #[cfg(test)]
 mod tests;

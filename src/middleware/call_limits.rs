@@ -4,10 +4,10 @@
 
 /// Part of the open calls that one caller may have, as a divisor: 4 stands for a quarter.
 pub(super) const PART_OF_CALLER: usize = 4;
-/// Part of the open calls by which refused ones may exceed the limit, as a divisor: 4 stands for a quarter.
+/// Maximum number of calls of one address that were refused and whose refusals have not left the server.
 ///
-/// A refusal takes little memory, but a client that does not read refusals could pile them up.
-pub(super) const PART_FOR_REFUSALS: usize = 4;
+/// A refusal takes little memory and leaves at once, but a client that does not read could pile refusals up.
+pub(super) const MAX_REFUSALS: usize = 256;
 /// Maximum number of open streams of evaluations on one connection.
 pub const MAX_STREAMS_OF_CONNECTION: usize = 8;
 /// Maximum number of open streams of evaluations of one caller.

@@ -40,6 +40,8 @@ pub struct CallerState {
     pub key: CallerKey,
     /// The number of open calls.
     pub(super) calls: AtomicUsize,
+    /// The number of refused calls whose refusals have not left the server.
+    pub(super) refused: AtomicUsize,
     /// The bytes of requests that the caller has sent and that the server still holds.
     pub(super) requests: AtomicUsize,
     /// The bytes of answers that are made for the caller, or that it has not read yet.
@@ -59,9 +61,9 @@ pub struct CallerState {
 
 impl CallerState {
     fn new(key: CallerKey, quota: Option<Quota>, site: Option<Arc<CallerState>>) -> Self {
-        let (calls, requests, answers, streams) = Default::default();
+        let (calls, refused, requests, answers, streams) = Default::default();
         let (used, resets, lines) = Default::default();
-        Self { key, calls, requests, answers, streams, quota, site, used, resets, lines }
+        Self { key, calls, refused, requests, answers, streams, quota, site, used, resets, lines }
     }
 
     /// Takes `count` tokens of the caller's quota, and of its site's.

@@ -60,7 +60,7 @@ fn register_calls(metrics: &Metrics, gates: &Gates, record: &Record) {
     };
     metrics.gauge(
         "detente_calls_open",
-        "Calls whose answers have not left the server, refused ones included",
+        "Admitted calls whose answers have not left the server",
         counts(|counts| counts.calls as u64),
     );
     metrics.gauge(

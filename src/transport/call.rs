@@ -7,11 +7,10 @@
 //! Must not know about RPC methods or messages.
 
 use crate::middleware::account::CallAccount;
-use crate::transport::request_body::RequestBody;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body, Frame};
 use std::convert::Infallible;
 use std::error::Error;
@@ -23,7 +22,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
-use tower::{Service, ServiceExt};
 use tracing::debug;
 
 /// The target of this module's log events. Log filters name it, so it stays as it is when the module moves.
@@ -66,22 +64,20 @@ impl From<h2::Error> for CallEnd {
     }
 }
 
-/// Answers a request, and sends the answer.
+/// Waits for the answer of a service, and sends it.
 ///
 /// `is_reset` says that the client had reset the call before, so that it has been counted as such.
-pub(crate) async fn serve<S, B>(
-    service: S,
-    request: Request<RequestBody>,
+pub(crate) async fn serve<B>(
+    answering: impl Future<Output = Result<Response<B>, Infallible>>,
     mut respond: SendResponse<Bytes>,
     account: CallAccount,
     is_reset: bool,
     stall: StallLimit,
 ) where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Some(response) = answer(service, request, &mut respond).await else {
+    let Some(response) = answer(answering, &mut respond).await else {
         if !is_reset {
             account.connection().reset();
         }
@@ -117,17 +113,13 @@ pub(crate) async fn serve<S, B>(
     }
 }
 
-/// Runs the service; `None` if the client leaves first.
-async fn answer<S, B>(
-    service: S,
-    request: Request<RequestBody>,
+/// Waits for the answer of the service; `None` if the client leaves first.
+async fn answer<B>(
+    answering: impl Future<Output = Result<Response<B>, Infallible>>,
     respond: &mut SendResponse<Bytes>,
-) -> Option<Response<B>>
-where
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
-{
-    let mut answer = pin!(service.oneshot(request));
-    poll_fn(|cx| match answer.as_mut().poll(cx) {
+) -> Option<Response<B>> {
+    let mut answering = pin!(answering);
+    poll_fn(|cx| match answering.as_mut().poll(cx) {
         Poll::Ready(Ok(response)) => Poll::Ready(Some(response)),
         // Also asks to be woken by a reset.
         Poll::Pending => respond.poll_reset(cx).map(|_| None),

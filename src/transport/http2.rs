@@ -314,9 +314,15 @@ impl<S> Calls<S> {
         let extensions = request.extensions_mut();
         extensions.insert(self.peer.clone());
         extensions.insert(self.streams.clone());
-        let Some(account) = self.account.open() else { return false };
+        let account = self.account.open();
         extensions.insert(account.clone());
-        let call = call::serve(self.service.clone(), request, respond, account.clone(), is_reset, self.stall.clone());
+        // Admits the call before the next one is read: calls that wait for that in tasks of their own could take the
+        // places of all callers. All layers and the router are always ready.
+        let answer = self.service.call(request);
+        if !account.count_refusal(&self.peer.callers) {
+            return false;
+        }
+        let call = call::serve(answer, respond, account.clone(), is_reset, self.stall.clone());
         tokio::spawn(account.run(call));
         true
     }

@@ -2,7 +2,7 @@
 
 use crate::error::ApiError;
 use crate::middleware::account::{CallAccount, CallBounds, ConnectionAccount};
-use crate::middleware::call_limits::{CallCounts, CallLimits};
+use crate::middleware::call_limits::{CallCounts, CallLimits, MAX_REFUSALS};
 use crate::middleware::callers::{CallerState, Callers};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -18,7 +18,7 @@ fn caller(address: &str) -> Arc<CallerState> {
 }
 
 fn open(connection: &ConnectionAccount, payer: &Arc<CallerState>) -> CallAccount {
-    let account = connection.open().unwrap();
+    let account = connection.open();
     account.admit(payer.clone(), &HeaderMap::new()).unwrap();
     account
 }
@@ -61,12 +61,12 @@ async fn everything_is_given_back_when_the_last_clone_is_dropped() {
 }
 
 #[test]
-fn a_caller_has_a_quarter_of_the_calls_and_refusals_a_quarter_more_than_all() {
+fn a_caller_has_a_quarter_of_the_calls_and_refusals_have_a_limit_by_address() {
     let bounds = CallBounds::new(LIMITS);
     let connection = bounds.connect();
     let one = caller("192.0.2.1");
     let mut held: Vec<_> = (0..4).map(|_| open(&connection, &one)).collect();
-    let refused = connection.open().unwrap();
+    let refused = connection.open();
     assert_eq!(refused.admit(one.clone(), &HeaderMap::new()), Err(ApiError::TooManyCalls { limit: 4 }));
     drop(refused);
     held.pop();
@@ -77,13 +77,20 @@ fn a_caller_has_a_quarter_of_the_calls_and_refusals_a_quarter_more_than_all() {
         (0..4).map(|_| open(&connection, &payer)).collect::<Vec<_>>()
     }));
     assert_eq!(bounds.counts().calls, 16);
-    let refused: Vec<_> = (0..4).map(|_| connection.open().unwrap()).collect();
+    let address = caller("192.0.2.9");
+    let refused: Vec<_> = (0..MAX_REFUSALS).map(|_| connection.open()).collect();
     for account in &refused {
-        assert_eq!(account.admit(caller("192.0.2.9"), &HeaderMap::new()), Err(ApiError::Overloaded));
+        assert_eq!(account.admit(address.clone(), &HeaderMap::new()), Err(ApiError::Overloaded));
+        assert!(account.count_refusal(&address));
     }
-    assert!(connection.open().is_none(), "the connection must close");
+    let one_more = connection.open();
+    assert!(!one_more.count_refusal(&address), "the connection must close");
+    assert!(one_more.count_refusal(&caller("192.0.2.10")), "other addresses are not affected");
+    assert!(held[0].count_refusal(&address), "an admitted call is no refusal");
+    drop(refused);
+    assert!(connection.open().count_refusal(&address));
     held.clear();
-    assert!(connection.open().is_some());
+    assert_eq!(bounds.counts(), CallCounts::default());
 }
 
 #[test]
@@ -94,7 +101,7 @@ fn a_site_has_the_shares_of_two_callers() {
     let hosts = ["2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:3::1", "2001:db8:1::1"];
     let [first, second, third, elsewhere] = hosts.map(|host| callers.of_address(host.parse().unwrap()));
     let _held: Vec<_> = (0..8).map(|at| open(&connection, if at % 2 == 0 { &first } else { &second })).collect();
-    let account = connection.open().unwrap();
+    let account = connection.open();
     assert_eq!(account.admit(third, &HeaderMap::new()), Err(ApiError::TooManyCalls { limit: 4 }));
     assert_eq!(account.admit(elsewhere, &HeaderMap::new()), Ok(()));
 }
