@@ -487,9 +487,7 @@ impl Drop for Account {
     }
 }
 
-mod stream_place;
-
-pub(crate) use stream_place::StreamPlace;
+pub(crate) mod stream_place;
 
 fn subtract_one(counter: &AtomicUsize) {
     counter.fetch_sub(1, Relaxed);

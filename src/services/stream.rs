@@ -5,7 +5,7 @@
 //! the server keep only the answers that the transport already has. Must not know how an evaluation is computed.
 
 use crate::error::{ApiError, Violations};
-use crate::middleware::account::StreamPlace;
+use crate::middleware::account::stream_place::StreamPlace;
 use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::callers::CallerState;
 use crate::schema::proto::v1;

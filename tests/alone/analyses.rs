@@ -131,7 +131,7 @@ fn peak<R: AnalysisRequest>(service: &RedLines, request: &R) -> usize {
 }
 
 fn peaks(name: &str, text: &str) -> usize {
-    let compiled = source::compile("made.yaml", text).unwrap_or_else(|_| panic!("{name}"));
+    let compiled = source::compile("made.yaml", text).unwrap_or_else(|error| panic!("{name}: {error}"));
     let service = RedLines::new(Arc::new(Store::new(vec![compiled]).unwrap()));
     let subject = Some(suggest_amendments_request::Subject::Proposal(v1::Proposal::default()));
     let amend = v1::SuggestAmendmentsRequest { subject, aim: aim(), max_amendments: 20, ..Default::default() };
@@ -165,7 +165,7 @@ fn no_analysis_takes_more_than_its_bound() {
         ("sparse", random(100, 4, 500, 3, false)),
         ("dense", random(40, 8, 3_000, 3, false)),
         ("wide", random(60, 64, 2_000, 4, false)),
-        ("many lines", random(400, 4, 8_000, 4, false)),
+        ("many lines", random(400, 4, 6_000, 4, false)),
         ("preferences", random(24, 12, 20, 3, true)),
         ("impasse", random(30, 2, 2_000, 5, false)),
         ("long cases", long_cases(20, 300)),

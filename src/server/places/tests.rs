@@ -1,3 +1,5 @@
+//! Which connection a newcomer displaces, and how many of them a second.
+
 use super::*;
 use std::time::Instant;
 use tokio::time::sleep;

@@ -4,6 +4,7 @@
 use crate::support::{Answer, Client, EVALUATE, LIST, PATIENCE, Server, frame, quick};
 use detente::middleware::quota::QuotaLimit;
 use detente::server::Settings;
+use detente::transport::config::ConnectionLimits;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -147,7 +148,9 @@ async fn a_displaced_connection_gets_goaway_and_ends_without_an_error() {
 
 #[tokio::test]
 async fn an_address_beyond_its_limit_affects_no_other() {
-    let settings = Settings { max_connections_per_address: 2, drain: quick(), ..Settings::default() };
+    // A silent connection leaves only when it is displaced.
+    let connection = ConnectionLimits { handshake: PATIENCE * 2, ..ConnectionLimits::default() };
+    let settings = Settings { max_connections_per_address: 2, connection, drain: quick(), ..Settings::default() };
     let server = Server::with(settings).await;
     let other = client_from(2, &server).await;
     assert_eq!(list(&other).await, Code::Ok);
