@@ -47,6 +47,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             "crate::schema::encoded::Encoded<crate::schema::proto::v1::BatchEvaluateProposalsResponse>",
         )
         .extern_path(
+            ".detente.v1.FindPackagesResponse",
+            "crate::schema::encoded::Encoded<crate::schema::proto::v1::FindPackagesResponse>",
+        )
+        .extern_path(
             ".detente.v1.CompareProposalsResponse",
             "crate::schema::encoded::Encoded<crate::schema::proto::v1::CompareProposalsResponse>",
         )

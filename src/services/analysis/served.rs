@@ -7,6 +7,7 @@
 use crate::convert::analysis::from_progress;
 use crate::error::ApiError;
 use crate::middleware::deadline::Deadline;
+use crate::schema::encoded::Encoded;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::RedLines;
@@ -16,7 +17,6 @@ use crate::services::size::{MAX_ANSWER_BYTES, bounded};
 use crate::serving::{Analyses, AnalysisError, AnalysisThreads, JobHandle, Ticket, WorkersError};
 use detente_analysis::{Budget, SearchProgress};
 use futures_util::stream::{TryStreamExt, unfold};
-use prost::Message;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,21 +27,37 @@ use tonic::{Request, Response, Status};
 /// Minimum time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 
-/// Upper bound of the bytes that packages take in memory for each byte of their encoding.
-const DECODED_PER_ENCODED: usize = 4;
-
 /// Runs the analyses of one method. Requests with equal questions share an analysis.
-type AnalysesOf<R> = Analyses<<R as AnalysisRequest>::Question, Outcome<R>, v1::SearchProgress>;
+type AnalysesOf<R, A = <R as AnalysisRequest>::Answer> =
+    Analyses<<R as AnalysisRequest>::Question, Outcome<A>, v1::SearchProgress>;
 
 /// The outcome of a request, which requests with equal questions share.
-type Outcome<R> = Result<<R as AnalysisRequest>::Answer, ApiError>;
+type Outcome<A> = Result<A, ApiError>;
+
+/// A message in the stream that answers `FindPackages`.
+type Message = Encoded<v1::FindPackagesResponse>;
+
+/// The answer to `FindPackages` while requests with equal questions share it: encoded, because packages take several
+/// times the memory before, and because each request would encode them again.
+struct Packages {
+    parts: Vec<Message>,
+    bytes: usize,
+}
+
+impl From<Vec<v1::FindPackagesResponse>> for Packages {
+    fn from(parts: Vec<v1::FindPackagesResponse>) -> Self {
+        let parts: Vec<_> = parts.into_iter().map(Encoded::from).collect();
+        let bytes = parts.iter().map(prost::Message::encoded_len).sum();
+        Self { parts, bytes }
+    }
+}
 
 /// The implementation of `AnalysisService` for the scenarios of a store.
 #[derive(Clone)]
 pub struct Analyst {
     scenarios: RedLines,
     amendments: AnalysesOf<v1::SuggestAmendmentsRequest>,
-    packages: AnalysesOf<v1::FindPackagesRequest>,
+    packages: AnalysesOf<v1::FindPackagesRequest, Packages>,
     impasses: AnalysesOf<v1::ExplainImpasseRequest>,
     robustness: AnalysesOf<v1::AssessRobustnessRequest>,
 }
@@ -66,11 +82,11 @@ impl Analyst {
     }
 
     /// Validates a request, and starts a computation or joins the running computation of an equal request.
-    async fn ask<R: AnalysisRequest>(
+    async fn ask<R: AnalysisRequest, A: From<R::Answer> + Send + Sync + 'static>(
         &self,
-        analyses: &AnalysesOf<R>,
+        analyses: &AnalysesOf<R, A>,
         request: Request<R>,
-    ) -> Result<PendingAnalysis<R>, ApiError> {
+    ) -> Result<PendingAnalysis<R, A>, ApiError> {
         let deadline = request.extensions().get::<Deadline>().map(|Deadline(at)| *at);
         let (service, request) = self.scenarios.for_call(request)?;
         let question = if request.has_conditions() {
@@ -80,10 +96,10 @@ impl Analyst {
         };
         let question = Arc::new(question);
         let asked = Arc::clone(&question);
-        let job = move |handle: &JobHandle<'_, v1::SearchProgress>| -> Outcome<R> {
+        let job = move |handle: &JobHandle<'_, v1::SearchProgress>| -> Outcome<A> {
             let stop = || handle.stopped().is_some();
             let report = |progress: SearchProgress| handle.report(from_progress(progress));
-            R::answer(&asked, &Budget::new(&stop, &report))
+            R::answer(&asked, &Budget::new(&stop, &report)).map(A::from)
         };
         let ticket = analyses.ask(service.turn, question, deadline, job).map_err(|refused| match refused {
             WorkersError::Busy => ApiError::Overloaded,
@@ -103,15 +119,15 @@ impl Analyst {
 }
 
 /// A request whose analysis has not been answered yet.
-struct PendingAnalysis<R: AnalysisRequest> {
-    ticket: Ticket<R::Question, Outcome<R>, v1::SearchProgress>,
+struct PendingAnalysis<R: AnalysisRequest, A> {
+    ticket: Ticket<R::Question, Outcome<A>, v1::SearchProgress>,
     /// The service for this call, which holds the call's permit.
     service: RedLines,
 }
 
-impl<R: AnalysisRequest> PendingAnalysis<R> {
+impl<R: AnalysisRequest, A> PendingAnalysis<R, A> {
     /// Waits for the outcome, which requests with equal questions share.
-    async fn outcome(&mut self) -> Result<Arc<Outcome<R>>, ApiError> {
+    async fn outcome(&mut self) -> Result<Arc<Outcome<A>>, ApiError> {
         self.ticket.answer().await.map_err(|failed| match failed {
             AnalysisError::NotBegun | AnalysisError::Late => ApiError::Late,
             AnalysisError::Ending => ApiError::ShuttingDown,
@@ -120,24 +136,18 @@ impl<R: AnalysisRequest> PendingAnalysis<R> {
 }
 
 /// The stream of messages in which `FindPackages` is answered.
-type Parts = Pin<Box<dyn Stream<Item = Result<v1::FindPackagesResponse, Status>> + Send>>;
+type Parts = Pin<Box<dyn Stream<Item = Result<Message, Status>> + Send>>;
 
 /// The state of the stream that answers `FindPackages`.
 ///
 /// Each part stays in the outcome until it is sent, because many requests may share the outcome.
 enum StreamState {
-    Searching { pending: PendingAnalysis<v1::FindPackagesRequest>, reported: Instant },
-    Sending { outcome: Arc<Outcome<v1::FindPackagesRequest>>, next: usize },
+    Searching { pending: PendingAnalysis<v1::FindPackagesRequest, Packages>, reported: Instant },
+    Sending { outcome: Arc<Outcome<Packages>>, next: usize },
     Over,
 }
 
-/// Returns the bytes that an outcome takes until all its parts are sent.
-fn size_in_memory(outcome: &Outcome<v1::FindPackagesRequest>) -> usize {
-    let encoded = outcome.iter().flatten().map(Message::encoded_len).sum::<usize>();
-    encoded * DECODED_PER_ENCODED
-}
-
-fn parts(pending: PendingAnalysis<v1::FindPackagesRequest>) -> Parts {
+fn parts(pending: PendingAnalysis<v1::FindPackagesRequest, Packages>) -> Parts {
     let call = pending.service.call.clone();
     let begun = StreamState::Searching { pending, reported: Instant::now() };
     let parts = unfold(begun, |state| async {
@@ -151,22 +161,28 @@ fn parts(pending: PendingAnalysis<v1::FindPackagesRequest>) -> Parts {
                     Err(_) => match pending.ticket.progress().await {
                         Some(progress) => {
                             let part = v1::FindPackagesResponse { part: Some(Part::Progress(progress)) };
-                            return Some((Ok(part), StreamState::Searching { pending, reported: Instant::now() }));
+                            return Some((
+                                Ok(part.into()),
+                                StreamState::Searching { pending, reported: Instant::now() },
+                            ));
                         }
                         None => pending.outcome().await,
                     },
                 };
                 match answered {
-                    Ok(outcome) => match pending.service.expect_answer(size_in_memory(&outcome)).await {
-                        Ok(()) => (outcome, 0),
-                        Err(error) => return Some((Err(error.into()), StreamState::Over)),
-                    },
+                    Ok(outcome) => {
+                        match pending.service.expect_answer(outcome.as_ref().as_ref().map_or(0, |all| all.bytes)).await
+                        {
+                            Ok(()) => (outcome, 0),
+                            Err(error) => return Some((Err(error.into()), StreamState::Over)),
+                        }
+                    }
                     Err(error) => return Some((Err(error.into()), StreamState::Over)),
                 }
             }
         };
         let part = match &*outcome {
-            Ok(all) => all.get(next)?.clone(),
+            Ok(all) => all.parts.get(next)?.clone(),
             Err(error) => return Some((Err(error.clone().into()), StreamState::Over)),
         };
         Some((bounded(part).map_err(Status::from), StreamState::Sending { outcome, next: next + 1 }))
