@@ -74,8 +74,10 @@ fn weighed(files: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
             file.message_type.iter().map(|message| (format!(".{}.{}", file.package(), message.name()), message))
         })
         .collect();
-    let methods = files.file.iter().flat_map(|file| &file.service).flat_map(|service| &service.method);
-    let requests: BTreeSet<&str> = methods.map(MethodDescriptorProto::input_type).collect();
+    let methods = || files.file.iter().flat_map(|file| &file.service).flat_map(|service| &service.method);
+    let requests: BTreeSet<&str> = methods().map(MethodDescriptorProto::input_type).collect();
+    let streamed: BTreeSet<&str> =
+        methods().filter(|method| method.client_streaming()).map(MethodDescriptorProto::input_type).collect();
     let (mut within, mut unread) = (BTreeSet::new(), requests.iter().copied().collect::<Vec<_>>());
     while let Some(name) = unread.pop() {
         if within.insert(name) {
@@ -96,7 +98,9 @@ fn weighed(files: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
         let (path, full_name) = (path(name)?, name.trim_start_matches('.'));
         writeln!(sizes, "    (\"{full_name}\", size_of::<{path}>()),")?;
         if requests.contains(name) {
-            writeln!(places, "impl Weighed for {path} {{\n    const PLACE: usize = {place};\n}}")?;
+            let is_streamed = streamed.contains(name);
+            writeln!(places, "impl Weighed for {path} {{")?;
+            writeln!(places, "    const PLACE: usize = {place};\n    const IS_STREAMED: bool = {is_streamed};\n}}")?;
         }
     }
     Ok(format!("const SIZES: [(&str, usize); {}] = [\n{sizes}];\n{places}", within.len()))

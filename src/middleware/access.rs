@@ -80,6 +80,9 @@ impl Gate for Access {
         call.set_source(payer.clone());
         let caller = identified?;
         if let Some(account) = request.extensions().get::<CallAccount>() {
+            if is_health {
+                account.count_health()?;
+            }
             account.admit(payer.clone(), request.headers())?;
         }
         let Some(caller) = caller else { return Ok(()) };

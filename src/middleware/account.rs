@@ -11,7 +11,7 @@
 //! Must not know what requests and answers contain.
 
 use crate::error::ApiError;
-use crate::middleware::call_limits::{CallCounts, CallLimits, MAX_REFUSALS, PART_OF_CALLER};
+use crate::middleware::call_limits::{CallCounts, CallLimits, PART_OF_CALLER};
 use crate::middleware::callers::{CallerState, SITE_SHARES};
 use crate::middleware::progress::{ConnectionState, Progress};
 use crate::middleware::room::{NoRoom, Room, add_within};
@@ -47,6 +47,8 @@ pub struct CallBounds(Arc<Bounds>);
 struct Bounds {
     max_calls: usize,
     calls: AtomicUsize,
+    /// Open calls of the health service.
+    health: AtomicUsize,
     /// Open streams of evaluations.
     streams: AtomicUsize,
     requests: Room,
@@ -65,6 +67,7 @@ impl CallBounds {
         Self(Arc::new(Bounds {
             max_calls: limits.calls,
             calls: AtomicUsize::default(),
+            health: AtomicUsize::default(),
             streams: AtomicUsize::default(),
             requests: Room::new(limits.requests),
             answers: Room::new(limits.answers),
@@ -166,12 +169,14 @@ impl ConnectionAccount {
             payer: OnceLock::new(),
             refused: OnceLock::new(),
             received: AtomicUsize::default(),
+            last_frame: AtomicUsize::default(),
             buffer: AtomicUsize::default(),
             requests: AtomicUsize::default(),
             answers: AtomicUsize::default(),
             reserved: AtomicUsize::default(),
             answer: Progress::default(),
             keeps_connection: AtomicBool::default(),
+            is_health: AtomicBool::default(),
             connection: self.state.clone(),
         }))
     }
@@ -200,6 +205,8 @@ struct Account {
     refused: OnceLock<Arc<CallerState>>,
     /// Bytes of the request that have arrived and are not decoded yet.
     received: AtomicUsize,
+    /// Bytes of the frame that arrived last.
+    last_frame: AtomicUsize,
     /// The most bytes that the buffers for encoded messages have held, which stay as large as they were.
     buffer: AtomicUsize,
     /// Bytes taken for the request: its headers, buffers and decoded messages.
@@ -212,6 +219,7 @@ struct Account {
     answer: Progress,
     /// Whether the connection counts this call as one in progress.
     keeps_connection: AtomicBool,
+    is_health: AtomicBool,
     connection: Arc<ConnectionState>,
 }
 
@@ -264,29 +272,6 @@ impl CallAccount {
         self.take_request(headers.len() * HEADER_BYTES + text)
     }
 
-    /// Counts a call that was not admitted for its address, until the refusal has left the server; `false` if there are
-    /// too many.
-    ///
-    /// The connection of such a call must be closed.
-    pub(crate) fn count_refusal(&self, address: &Arc<CallerState>) -> bool {
-        if self.0.payer.get().is_some() {
-            return true;
-        }
-        let counted = add_within(&address.refused, 1, MAX_REFUSALS).is_some();
-        if counted {
-            // A call is refused once.
-            let _ = self.0.refused.set(address.clone());
-        }
-        counted
-    }
-
-    /// Counts the call as one in progress on its connection, which then makes room for no other connection.
-    pub(super) fn keep_connection(&self) {
-        if !self.0.keeps_connection.swap(true, Relaxed) {
-            self.0.connection.calls.fetch_add(1, Relaxed);
-        }
-    }
-
     /// Returns the connection of the call.
     pub(crate) fn connection(&self) -> &ConnectionState {
         &self.0.connection
@@ -302,6 +287,7 @@ impl CallAccount {
     /// # Errors
     /// If there is no room.
     pub(super) fn receive(&self, bytes: usize) -> Result<(), ApiError> {
+        self.0.last_frame.store(bytes, Relaxed);
         let received = self.0.received.fetch_add(bytes, Relaxed) + bytes;
         self.buffer(received)
     }
@@ -313,7 +299,10 @@ impl CallAccount {
     pub(super) fn decode(&self, encoded: usize, weight: usize) -> Result<(), ApiError> {
         // A message that arrived compressed has more bytes now than have arrived.
         self.buffer(encoded)?;
-        let _ = self.0.received.fetch_update(Relaxed, Relaxed, |received| Some(received.saturating_sub(encoded)));
+        // tonic asks for a frame only when it has no whole message, so after a message only a part of the last frame is
+        // left. The prefix of the message and its compression need not be known.
+        let left = self.0.received.load(Relaxed).saturating_sub(encoded).min(self.0.last_frame.load(Relaxed));
+        self.0.received.store(left, Relaxed);
         self.take_request(weight)
     }
 
@@ -339,6 +328,8 @@ impl CallAccount {
 
     /// Gives back the room of the whole request.
     pub(crate) fn forget_request(&self) {
+        self.0.received.store(0, Relaxed);
+        self.0.buffer.store(0, Relaxed);
         self.give_back_request(self.0.requests.load(Relaxed));
     }
 
@@ -416,6 +407,11 @@ impl CallAccount {
             () = self.0.answer.wait_for_end() => None,
         }
     }
+
+    /// Notes that the client has taken a part of the answer, and waits for the next one.
+    pub(crate) fn note_progress(&self) {
+        self.0.answer.stop();
+    }
 }
 
 impl Account {
@@ -474,6 +470,9 @@ impl Drop for Account {
         if *self.keeps_connection.get_mut() {
             subtract_one(&self.connection.calls);
         }
+        if *self.is_health.get_mut() {
+            [&self.connection.health, &bounds.health].into_iter().for_each(subtract_one);
+        }
         if let Some(address) = self.refused.get() {
             subtract_one(&address.refused);
         }
@@ -487,6 +486,7 @@ impl Drop for Account {
     }
 }
 
+mod strangers;
 pub(crate) mod stream_place;
 
 fn subtract_one(counter: &AtomicUsize) {

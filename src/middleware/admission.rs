@@ -1,6 +1,7 @@
 //! Bounds the calls that the server works on at a time, over all connections.
 //!
-//! A call beyond the limit is rejected at once, with the time after which to retry.
+//! A call beyond the limit is rejected at once, with the time after which to retry. One caller may have three quarters
+//! of the permits.
 //!
 //! A call holds a permit from the arrival of its complete request until its answer is ready, so slow senders and
 //! readers hold none. An analysis of packages holds its permit until the packages are found; in a stream of
@@ -8,33 +9,65 @@
 //! soon as their headers arrive. Health and reflection need no permit. Must not know how a call is answered.
 
 use crate::error::ApiError;
+use crate::middleware::callers::CallerState;
 use crate::middleware::gate::Gate;
+use crate::middleware::room::add_within;
 use crate::schema::methods::RED_LINE_SERVICE;
 use http::Request;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Part of the permits that one caller leaves to others, as a divisor: 4 stands for a quarter.
+///
+/// Most calls hold a permit for microseconds, but those that wait for a thread, or for room, hold it meanwhile.
+const PART_FOR_OTHERS: usize = 4;
 
 /// The permits for calls. Clones share them.
 #[derive(Clone, Debug)]
-pub struct ConcurrencyLimit(Arc<Semaphore>);
+pub struct ConcurrencyLimit {
+    permits: Arc<Semaphore>,
+    /// The permits that one caller may have.
+    share: usize,
+}
+
+/// A permit, which is returned when it is dropped.
+#[derive(Debug)]
+pub struct CallPermit {
+    _permit: OwnedSemaphorePermit,
+    caller: Option<Arc<CallerState>>,
+}
+
+impl Drop for CallPermit {
+    fn drop(&mut self) {
+        if let Some(caller) = &self.caller {
+            caller.permits.fetch_sub(1, Relaxed);
+        }
+    }
+}
 
 impl ConcurrencyLimit {
     /// Creates a limit of `calls` permits.
     pub fn new(calls: usize) -> Self {
-        Self(Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS))))
+        let permits = Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)));
+        Self { permits, share: calls - calls / PART_FOR_OTHERS }
     }
 
-    /// Takes a permit, which is returned when it is dropped.
+    /// Takes a permit for a call of `caller`.
     ///
     /// # Errors
-    /// If no permit is available.
-    pub fn take(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        self.0.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)
+    /// If no permit is available, or the caller has three quarters of them.
+    pub fn take(&self, caller: Option<Arc<CallerState>>) -> Result<CallPermit, ApiError> {
+        let permit = self.permits.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
+        if let Some(caller) = &caller {
+            add_within(&caller.permits, 1, self.share).ok_or(ApiError::Overloaded)?;
+        }
+        Ok(CallPermit { _permit: permit, caller })
     }
 
     /// Returns the number of available permits.
     pub fn available(&self) -> usize {
-        self.0.available_permits()
+        self.permits.available_permits()
     }
 }
 

@@ -4,6 +4,12 @@
 
 /// Part of the open calls that one caller may have, as a divisor: 4 stands for a quarter.
 pub(super) const PART_OF_CALLER: usize = 4;
+/// Maximum number of open calls of the health service on one connection.
+pub(super) const MAX_HEALTH_OF_CONNECTION: usize = 8;
+/// Part of the open calls that the health service may have, as a divisor: 8 stands for an eighth.
+///
+/// Its calls need no credentials, so strangers could take the places of all callers with them.
+pub(super) const PART_FOR_HEALTH: usize = 8;
 /// Maximum number of calls of one address that were refused and whose refusals have not left the server.
 ///
 /// A refusal takes little memory and leaves at once, but a client that does not read could pile refusals up.

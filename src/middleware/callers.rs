@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 /// An entry takes about 300 bytes, so the full table takes 5 MiB. It holds more callers than a server of this kind
 /// has, and few enough that an attacker with many addresses cannot fill the memory with them.
 pub const MAX_CALLERS: usize = 16_384;
+/// Maximum number of addresses and sites in the table. The last quarter is for callers with credentials, so that many
+/// addresses cannot displace them.
+const MAX_ADDRESSES: usize = MAX_CALLERS - MAX_CALLERS / 4;
 /// How many times a site, the /48 network of IPv6, may take what one caller may take.
 pub(super) const SITE_SHARES: usize = 2;
 /// How many times the quota of a caller a site has.
@@ -40,6 +43,8 @@ pub struct CallerState {
     pub key: CallerKey,
     /// The number of open calls.
     pub(super) calls: AtomicUsize,
+    /// The number of permits of the concurrency limit.
+    pub(super) permits: AtomicUsize,
     /// The number of refused calls whose refusals have not left the server.
     pub(super) refused: AtomicUsize,
     /// The bytes of requests that the caller has sent and that the server still holds.
@@ -61,9 +66,9 @@ pub struct CallerState {
 
 impl CallerState {
     fn new(key: CallerKey, quota: Option<Quota>, site: Option<Arc<CallerState>>) -> Self {
-        let (calls, refused, requests, answers, streams) = Default::default();
+        let (calls, permits, refused, requests, answers, streams) = Default::default();
         let (used, resets, lines) = Default::default();
-        Self { key, calls, refused, requests, answers, streams, quota, site, used, resets, lines }
+        Self { key, calls, permits, refused, requests, answers, streams, quota, site, used, resets, lines }
     }
 
     /// Takes `count` tokens of the caller's quota, and of its site's.
@@ -158,13 +163,14 @@ impl Callers {
         let table = &*self.table;
         let now = table.begun.elapsed().as_secs();
         let known = table.states.get(key).map(|state| state.clone());
+        let most = if matches!(key, CallerKey::Known(..)) { MAX_CALLERS } else { MAX_ADDRESSES };
         let state = known.unwrap_or_else(|| {
             // Made before the entry is locked, because making it may use the table.
             let new = new();
             match table.states.entry(key.clone()) {
                 dashmap::Entry::Occupied(entry) => entry.get().clone(),
                 // Several threads may exceed the limit by one each.
-                dashmap::Entry::Vacant(_) if table.count.load(Relaxed) >= MAX_CALLERS => table.others.clone(),
+                dashmap::Entry::Vacant(_) if table.count.load(Relaxed) >= most => table.others.clone(),
                 dashmap::Entry::Vacant(entry) => {
                     table.count.fetch_add(1, Relaxed);
                     entry.insert(Arc::new(new)).clone()

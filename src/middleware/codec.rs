@@ -46,29 +46,39 @@ where
     }
 
     fn decoder(&mut self) -> Self::Decoder {
-        WeighingDecoder(ProstCodec::<Out, In>::raw_decoder(BufferSettings::new(BUFFER_BYTES, YIELD_BYTES)))
+        let inner = ProstCodec::<Out, In>::raw_decoder(BufferSettings::new(BUFFER_BYTES, YIELD_BYTES));
+        WeighingDecoder { inner, has_message: false }
     }
 }
 
 /// Decodes requests, except those that would take too much memory.
 #[derive(Clone, Debug)]
-pub(crate) struct WeighingDecoder<In>(ProstDecoder<In>);
+pub(crate) struct WeighingDecoder<In> {
+    inner: ProstDecoder<In>,
+    /// Whether the message of a call with one message has been decoded.
+    has_message: bool,
+}
 
 impl<In: Message + Default + Weighed> Decoder for WeighingDecoder<In> {
     type Item = In;
     type Error = Status;
 
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<In>, Status> {
+        // tonic reads the messages after the first one, too, for which no quota pays.
+        if self.has_message && !In::IS_STREAMED {
+            return Err(Status::internal("a call of this method has one request message"));
+        }
+        self.has_message = true;
         // tonic collects a message in one piece before it decodes it.
         let encoded = source.chunk();
         debug_assert_eq!(encoded.len(), source.remaining(), "the message is in one piece");
         let weight = weigh::<In>(encoded, MAX_REQUEST_WEIGHT);
         let weight = weight.ok_or(ApiError::RequestTooHeavy { limit: MAX_REQUEST_WEIGHT })?;
         CallAccount::with_current(|account| account.decode(encoded.len(), weight)).transpose()?;
-        self.0.decode(source)
+        self.inner.decode(source)
     }
 
     fn buffer_settings(&self) -> BufferSettings {
-        self.0.buffer_settings()
+        self.inner.buffer_settings()
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct ConnectionState {
     pub(super) held: AtomicUsize,
     /// Open streams of evaluations.
     pub(crate) streams: AtomicUsize,
+    /// Open calls of the health service.
+    pub(super) health: AtomicUsize,
     /// The caller of the first call. Few connections have more than one caller.
     pub(super) first: OnceLock<Arc<CallerState>>,
     /// Whether the HTTP/2 preface has arrived.
@@ -77,10 +79,10 @@ pub(crate) struct ConnectionState {
 impl Default for ConnectionState {
     /// Creates the state of a connection that has been accepted now.
     fn default() -> Self {
-        let (progress, held, streams, first) = Default::default();
+        let (progress, held, streams, health, first) = Default::default();
         let (has_spoken, calls, resets, is_displaced) = Default::default();
         let answered = uptime_millis().into();
-        Self { progress, held, streams, first, has_spoken, calls, answered, resets, is_displaced }
+        Self { progress, held, streams, health, first, has_spoken, calls, answered, resets, is_displaced }
     }
 }
 

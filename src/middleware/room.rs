@@ -44,6 +44,12 @@ impl Room {
         self.capacity / 2
     }
 
+    /// Returns what one caller may take in all for a call that then holds `bytes`: the last part of the share, too, is
+    /// for small ones.
+    pub(super) fn share_for(&self, bytes: usize) -> usize {
+        if bytes <= SMALL_BYTES { self.share() } else { self.share() - self.share() / PART_FOR_SMALL }
+    }
+
     pub(super) fn used(&self) -> usize {
         self.used.load(Relaxed)
     }

@@ -17,7 +17,7 @@ pub(super) fn take(
     bytes: usize,
     held: &AtomicUsize,
 ) -> Result<(), NoRoom> {
-    let share = room.share();
+    let share = room.share_for(held.load(Relaxed).saturating_add(bytes));
     add_within(part(payer), bytes, share).ok_or(NoRoom::Caller)?;
     let of_site = payer.site.as_deref().map(part);
     if of_site.is_some_and(|of_site| add_within(of_site, bytes, share * SITE_SHARES).is_none()) {

@@ -18,6 +18,8 @@ use std::sync::LazyLock;
 pub trait Weighed {
     /// The place of the message in the list of all messages that requests contain.
     const PLACE: usize;
+    /// Whether a call may have several of these messages.
+    const IS_STREAMED: bool;
 }
 
 include!(concat!(env!("OUT_DIR"), "/weighed.rs"));

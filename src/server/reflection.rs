@@ -8,6 +8,8 @@
 //! the credentials are revoked.
 
 use crate::error::ApiError;
+use crate::middleware::account::CallAccount;
+use crate::middleware::account::stream_place::StreamPlace;
 use crate::middleware::call::Call;
 use crate::middleware::callers::CallerState;
 use crate::middleware::connection_context::StreamLimit;
@@ -90,8 +92,12 @@ impl ServerReflection for Reflection {
         requests: Request<Streaming<ServerReflectionRequest>>,
     ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
         let extensions = requests.extensions();
+        let account = CallAccount::of(extensions);
+        let place = account.as_ref().map(CallAccount::open_stream).transpose()?;
         let stream = ReflectionStream {
             call: Call::of(extensions),
+            account,
+            _place: place,
             payer: extensions.get::<Arc<CallerState>>().cloned(),
             connection: extensions.get::<StreamLimit>().cloned().unwrap_or_default(),
             streams: self.streams.clone(),
@@ -112,6 +118,8 @@ impl ServerReflection for Reflection {
 /// An open stream of reflection.
 struct ReflectionStream {
     call: Call,
+    account: Option<CallAccount>,
+    _place: Option<StreamPlace>,
     payer: Option<Arc<CallerState>>,
     connection: StreamLimit,
     streams: Streams,
@@ -135,6 +143,10 @@ impl ReflectionStream {
                 read.map_err(|_| ApiError::StreamIdle { seconds: idle.as_secs() })??
             }
         };
+        // The generated codec of reflection does not say when a message has left the buffer, and messages are small.
+        if let Some(account) = &self.account {
+            account.forget_request();
+        }
         self.call.check_credentials()?;
         Ok(read)
     }

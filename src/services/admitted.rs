@@ -3,17 +3,17 @@
 //! Must not know which method is called.
 
 use crate::middleware::account::CallAccount;
-use tokio::sync::OwnedSemaphorePermit;
+use crate::middleware::admission::CallPermit;
 
 /// What a call holds from the arrival of its whole request until its answer is ready.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<CallPermit>,
     account: Option<CallAccount>,
 }
 
 impl Admitted {
-    pub(super) fn new(permit: Option<OwnedSemaphorePermit>, account: Option<CallAccount>) -> Self {
+    pub(super) fn new(permit: Option<CallPermit>, account: Option<CallAccount>) -> Self {
         Self { _permit: permit, account }
     }
 }

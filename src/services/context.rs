@@ -4,7 +4,8 @@
 
 use crate::access::CallerRole;
 use crate::error::ApiError;
-use crate::middleware::admission::ConcurrencyLimit;
+use crate::middleware::account::CallAccount;
+use crate::middleware::admission::CallPermit;
 use crate::middleware::call::Call;
 use crate::schema::proto::v1;
 use crate::services::RedLines;
@@ -26,9 +27,18 @@ impl RedLines {
     /// [`ApiError::Overloaded`] if the server is at its concurrency limit.
     pub(super) fn for_call<T>(&self, request: Request<T>) -> Result<(Self, T), ApiError> {
         let service = self.with_call(request.extensions());
-        let permit = self.shared.concurrency_limit.as_ref().map(ConcurrencyLimit::take).transpose()?;
+        let permit = service.take_permit()?;
         let admitted = Admitted::new(permit, service.call.account().cloned());
         Ok((Self { _admitted: Some(Arc::new(admitted)), ..service }, request.into_inner()))
+    }
+
+    /// Takes one of the permits that limit how many calls the server works on at a time; `None` without a limit.
+    ///
+    /// # Errors
+    /// [`ApiError::Overloaded`] if the server is at its concurrency limit, or the caller has its share.
+    pub(super) fn take_permit(&self) -> Result<Option<CallPermit>, ApiError> {
+        let payer = self.call.account().and_then(CallAccount::payer).cloned();
+        self.shared.concurrency_limit.as_ref().map(|limit| limit.take(payer)).transpose()
     }
 
     /// Returns the service for the call that the extensions belong to, without a permit.

@@ -6,7 +6,6 @@
 
 use crate::error::{ApiError, Violations};
 use crate::middleware::account::stream_place::StreamPlace;
-use crate::middleware::admission::ConcurrencyLimit;
 use crate::middleware::callers::CallerState;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::stream_evaluate_proposals_response::Result as ItemResult;
@@ -137,8 +136,7 @@ impl RedLines {
     ) -> v1::StreamEvaluateProposalsResponse {
         let begun = Instant::now();
         let quota = payer.map_or(Ok(()), |payer| payer.take_quota(1));
-        let limit = self.shared.concurrency_limit.as_ref();
-        let permit = quota.and_then(|()| limit.map(ConcurrencyLimit::take).transpose());
+        let permit = quota.and_then(|()| self.take_permit());
         let _permit = match permit {
             Ok(permit) => permit,
             Err(error) => return self.refused(message.id, error),

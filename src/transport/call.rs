@@ -164,12 +164,14 @@ where
         match frame.await?.map(Frame::into_data) {
             None => return Ok(stream.send_data(Bytes::new(), true)?),
             Some(Ok(data)) => {
+                // Most answers have reserved their room before.
+                account.reserve_answer(data.len()).await.map_err(|_| CallEnd::NoRoom)?;
                 let mut data = account.part(data).ok_or(CallEnd::NoRoom)?;
                 while !data.is_empty() {
                     let part = data.split_to(PART_BYTES.min(data.len()));
                     stream.reserve_capacity(part.len());
                     if stream.capacity() < part.len() {
-                        let sent = timeout(stall.time, account.while_stuck(send_part(part, stream))).await;
+                        let sent = timeout(stall.time, account.while_stuck(send_part(part, stream, account))).await;
                         sent.map_err(|_| CallEnd::Unread)?.ok_or(CallEnd::NoRoom)??;
                     } else {
                         stream.send_data(part, false)?;
@@ -185,11 +187,12 @@ where
 }
 
 /// Sends a part of an answer, as fast as the client permits.
-async fn send_part(mut part: Bytes, stream: &mut SendStream<Bytes>) -> Result<(), CallEnd> {
+async fn send_part(mut part: Bytes, stream: &mut SendStream<Bytes>, account: &CallAccount) -> Result<(), CallEnd> {
     while !part.is_empty() {
         stream.reserve_capacity(part.len());
         let permitted = poll_fn(|cx| poll_permitted(stream, cx)).await?;
         stream.send_data(part.split_to(permitted.min(part.len())), false)?;
+        account.note_progress();
     }
     Ok(())
 }

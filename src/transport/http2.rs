@@ -250,9 +250,11 @@ where
                 if calls.is_flood {
                     continue;
                 }
-                if is_reset && !calls.take_resets(1) || !calls.begin(request, respond, is_reset) {
+                if is_reset && !calls.take_resets(1) {
                     calls.is_flood = true;
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                } else {
+                    calls.begin(request, respond, is_reset);
                 }
             }
             Poll::Ready(None) => return Poll::Ready(Ok(())),
@@ -279,7 +281,7 @@ struct Calls<S> {
     windows: usize,
     /// The calls that the client may reset; `None` for any number.
     resets: Option<ResetBudget>,
-    /// Whether the connection closes because of too many resets or calls.
+    /// Whether the connection closes because of too many resets.
     is_flood: bool,
 }
 
@@ -302,8 +304,8 @@ impl<S> Calls<S> {
         count == 0 || self.resets.as_mut().is_none_or(|budget| budget.take(count))
     }
 
-    /// Runs a call in a task of its own, which the client may have reset already; `false` if there are too many calls.
-    fn begin<B>(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>, is_reset: bool) -> bool
+    /// Runs a call in a task of its own, which the client may have reset already.
+    fn begin<B>(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>, is_reset: bool)
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
@@ -320,11 +322,12 @@ impl<S> Calls<S> {
         // places of all callers. All layers and the router are always ready.
         let answer = self.service.call(request);
         if !account.count_refusal(&self.peer.callers) {
-            return false;
+            // Only this call: the connection may be one of a proxy, with calls of other callers.
+            respond.send_reset(Reason::ENHANCE_YOUR_CALM);
+            return;
         }
         let call = call::serve(answer, respond, account.clone(), is_reset, self.stall.clone());
         tokio::spawn(account.run(call));
-        true
     }
 }
 

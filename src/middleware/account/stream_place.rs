@@ -1,4 +1,5 @@
-//! The places of streams of evaluations, which are counted by connection, by caller and in all.
+//! The places of streams of evaluations and reflection, which are counted by connection, by caller and in all; and
+//! the calls for which a connection keeps its place.
 //!
 //! Must not know what a stream carries.
 
@@ -8,7 +9,14 @@ use crate::middleware::call_limits::{MAX_STREAMS, MAX_STREAMS_OF_CALLER, MAX_STR
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 impl CallAccount {
-    /// Counts a stream of evaluations, until the returned place is dropped.
+    /// Counts the call as one in progress on its connection, which then makes room for no other connection.
+    pub(in crate::middleware) fn keep_connection(&self) {
+        if !self.0.keeps_connection.swap(true, Relaxed) {
+            self.0.connection.calls.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts a stream of evaluations or reflection, until the returned place is dropped.
     ///
     /// # Errors
     /// If the connection, the caller or the server has too many of them.
@@ -20,7 +28,10 @@ impl CallAccount {
         let of_caller = account.payer.get().map_or(1, |payer| add(&payer.streams));
         let (of_connection, all) = (add(&account.connection.streams), add(&account.bounds.0.streams));
         if of_connection > MAX_STREAMS_OF_CONNECTION {
-            return Err(ApiError::TooManyStreams { what: "streams of evaluations", limit: MAX_STREAMS_OF_CONNECTION });
+            return Err(ApiError::TooManyStreams {
+                what: "streams of evaluations or reflection",
+                limit: MAX_STREAMS_OF_CONNECTION,
+            });
         }
         if of_caller > MAX_STREAMS_OF_CALLER || all > MAX_STREAMS {
             return Err(ApiError::Overloaded);
@@ -29,7 +40,7 @@ impl CallAccount {
     }
 }
 
-/// The place of a stream of evaluations among the open ones.
+/// The place of a stream of evaluations or reflection among the open ones.
 #[derive(Debug)]
 pub(crate) struct StreamPlace(CallAccount);
 

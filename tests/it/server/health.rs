@@ -169,7 +169,7 @@ async fn a_connection_has_two_watches() {
 #[tokio::test]
 async fn the_server_has_1024_watches() {
     // One address may have a quarter of the open calls.
-    let calls = CallLimits { calls: 8 * MAX_ALL_WATCHES, ..CallLimits::DEFAULT };
+    let calls = CallLimits { calls: 16 * MAX_ALL_WATCHES, ..CallLimits::DEFAULT };
     let (max_connections, max_connections_per_address) = (600, 600);
     let settings =
         Settings { max_connections, max_connections_per_address, calls, drain: quick(), ..Default::default() };

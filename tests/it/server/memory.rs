@@ -72,7 +72,7 @@ async fn requests_that_never_end_fill_the_share_of_their_address_only() {
         }
         open.push((answer, send));
     }
-    server.until("detente_call_memory_bytes{use=\"requests\"}", |bytes| bytes > 1.5 * MIB as f64).await;
+    server.until("detente_call_memory_bytes{use=\"requests\"}", |bytes| bytes > 1.2 * MIB as f64).await;
     let of_requests = server.value("detente_call_memory_bytes{use=\"requests\"}");
     assert!(of_requests <= 2.0 * MIB as f64, "{of_requests} bytes, of which one caller may have 2 MiB");
     for _ in 0..20 {
