@@ -1,7 +1,7 @@
 //! The cost of an evaluation, without the network.
 //!
 //! `cargo bench --bench engine`. Measures in one run the bundled scenario, which is the baseline, and generated
-//! scenarios with 100 to 10,000 red lines.
+//! scenarios with 100 to 5,000 red lines.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use detente_condition::{Answer, EntryIndex, InputIndex, Value};
@@ -12,7 +12,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 fn compile(name: &str, text: &str) -> Compiled {
-    Compiled::new(Arc::new(scenario::load(name, text).unwrap())).unwrap()
+    let scenario = scenario::load(name, text).unwrap_or_else(|error| panic!("{error:.300}"));
+    Compiled::new(Arc::new(scenario)).unwrap()
 }
 
 fn bundled(criterion: &mut Criterion) {
@@ -73,7 +74,7 @@ fn scaling(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fifty-touched");
     let given =
         [Given { input: InputIndex(0), answer: Answer::Exact(Value::Choice(EntryIndex(1))), origin: Origin::Proposal }];
-    for red_lines in [100, 1_000, 10_000] {
+    for red_lines in [100, 1_000, 5_000] {
         let compiled = compile("generated.yaml", &generated(red_lines));
         group.bench_function(format!("{red_lines}-loaded"), |bencher| {
             bencher.iter(|| compiled.evaluate(black_box(&given), None, Detail::Basic).unwrap());
