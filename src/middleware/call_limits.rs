@@ -17,24 +17,24 @@ pub(super) const MAX_REFUSALS: usize = 256;
 /// Maximum number of open streams of evaluations on one connection.
 pub const MAX_STREAMS_OF_CONNECTION: usize = 8;
 /// Maximum number of open streams of evaluations of one caller.
-pub const MAX_STREAMS_OF_CALLER: usize = 64;
+pub const MAX_STREAMS_OF_CALLER: usize = 32;
 /// Maximum number of open streams of evaluations.
-pub const MAX_STREAMS: usize = 256;
+pub const MAX_STREAMS: usize = 128;
 
 /// Bounds of what all open calls take together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
-    /// Open calls; 4,096 by default.
+    /// Open calls; 2,048 by default.
     pub calls: usize,
-    /// Bytes of requests; 32 MiB by default.
+    /// Bytes of requests; 24 MiB by default.
     pub requests: usize,
-    /// Bytes of answers; 32 MiB by default.
+    /// Bytes of answers; 24 MiB by default.
     pub answers: usize,
 }
 
 impl CallLimits {
     /// The defaults.
-    pub const DEFAULT: Self = Self { calls: 4096, requests: 32 * 1024 * 1024, answers: 32 * 1024 * 1024 };
+    pub const DEFAULT: Self = Self { calls: 2048, requests: 24 * 1024 * 1024, answers: 24 * 1024 * 1024 };
 }
 
 impl Default for CallLimits {

@@ -7,6 +7,7 @@ mod admin;
 mod descriptors;
 mod gates;
 pub mod health;
+pub mod memory;
 mod metrics;
 mod places;
 mod reflection;
@@ -29,10 +30,10 @@ use crate::telemetry::{Metrics, MetricsError};
 use crate::transport::tls::Tls;
 use futures_util::future::join_all;
 use health::Readiness;
+use settings::threads_for;
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -241,16 +242,6 @@ async fn serve_admin(
         admin::serve(admin, readiness, metrics, closing).await;
     }
     pending().await
-}
-
-/// Returns the number of analysis threads.
-///
-/// The default, for 0, is one for every two processors, so that analyses do not slow evaluations down.
-fn threads_for(analyses: usize) -> usize {
-    match analyses {
-        0 => available_parallelism().map_or(1, |processors| (usize::from(processors) / 2).max(1)),
-        chosen => chosen,
-    }
 }
 
 /// Routes requests to the services, and to reflection if it is enabled.

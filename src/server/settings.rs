@@ -6,6 +6,7 @@ use crate::middleware::quota::QuotaLimit;
 use crate::services::MAX_REQUEST_BYTES;
 use crate::shutdown::Drain;
 use crate::transport::config::ConnectionLimits;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// The settings of the server.
@@ -15,7 +16,7 @@ pub struct Settings {
     pub reflection: bool,
     /// Connections that may be open at a time; one more takes the place of one that is not in use, or waits.
     ///
-    /// 512 by default. [`reserve_descriptors`](super::reserve_descriptors) makes sure that there are enough file
+    /// 256 by default. [`reserve_descriptors`](super::reserve_descriptors) makes sure that there are enough file
     /// descriptors for them.
     pub max_connections: usize,
     /// Connections of one address, except of trusted proxies; one more takes the place of one of the same address that
@@ -39,7 +40,7 @@ pub struct Settings {
     pub receive: Duration,
     /// Largest request message, in bytes; 1 MiB by default.
     pub max_request_bytes: usize,
-    /// Size of the answer cache, in bytes; 0 turns it off. 32 MiB by default.
+    /// Size of the answer cache, in bytes; 0 turns it off. 16 MiB by default.
     pub cache_bytes: u64,
     /// Time without a request after which a stream of evaluations or reflection ends; 60 seconds by default.
     pub stream_idle: Duration,
@@ -53,12 +54,19 @@ pub struct Settings {
     pub drain: Drain,
 }
 
+impl Settings {
+    /// The default of [`Settings::max_connections`].
+    pub const DEFAULT_CONNECTIONS: usize = 256;
+    /// The default of [`Settings::cache_bytes`].
+    pub const DEFAULT_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+}
+
 impl Default for Settings {
     /// Returns the defaults that the fields state.
     fn default() -> Self {
         Self {
             reflection: true,
-            max_connections: 512,
+            max_connections: Self::DEFAULT_CONNECTIONS,
             max_connections_per_address: 0,
             connection: ConnectionLimits::default(),
             max_calls: 1024,
@@ -67,12 +75,22 @@ impl Default for Settings {
             trusted_proxies: TrustedProxies::default(),
             receive: Duration::from_secs(10),
             max_request_bytes: MAX_REQUEST_BYTES,
-            cache_bytes: 32 * 1024 * 1024,
+            cache_bytes: Self::DEFAULT_CACHE_BYTES,
             stream_idle: Duration::from_secs(60),
             analyses: 0,
             analysis_time: Duration::from_secs(30),
             content: false,
             drain: Drain::default(),
         }
+    }
+}
+
+/// Returns the number of analysis threads.
+///
+/// The default, for 0, is one for every two processors, so that analyses do not slow evaluations down.
+pub(super) fn threads_for(analyses: usize) -> usize {
+    match analyses {
+        0 => available_parallelism().map_or(1, |processors| (usize::from(processors) / 2).max(1)),
+        chosen => chosen,
     }
 }

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 pub(super) const TURN: Duration = Duration::from_millis(250);
 /// How long a job waits while the maximum number of jobs is parked, until another job is displaced for it.
 ///
-/// It is four turns: the time in which each of four parked jobs gets one.
+/// It is four turns, in which several other callers have had theirs.
 pub(super) const MAX_SHUT_OUT: Duration = Duration::from_secs(1);
 /// Maximum number of callers without jobs whose counts are remembered.
 ///

@@ -22,9 +22,9 @@ const LOG_TARGET: &str = "detente::serving::analyses::threads";
 
 /// Maximum number of parked jobs.
 ///
-/// A caller has more than one parked job only if several of its jobs ran at a time. With one slot, five callers with
-/// long jobs take turns. Each parked job keeps the memory of its search.
-pub const MAX_PARKED_ANALYSES: usize = 4;
+/// A caller has more than one parked job only if several of its jobs ran at a time. With one slot, two callers with long
+/// jobs take turns, and for a third one a job ends early. Each parked job keeps the memory of its search.
+pub const MAX_PARKED_ANALYSES: usize = 1;
 /// Time between two checks of a running job whether it must give way.
 const BETWEEN_CHECKS: Duration = Duration::from_millis(1);
 /// Time between two checks of a parked job whether it must stop, because its deadline has passed or its callers have

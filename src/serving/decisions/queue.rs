@@ -18,7 +18,7 @@ pub(super) type Line = Box<dyn FnOnce() -> Value + Send>;
 
 /// Maximum memory of all waiting lines, in bytes, as estimated by callers of
 /// [`DecisionLog::offer_holding`](super::DecisionLog::offer_holding).
-pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_HELD_BYTES: usize = 16 * 1024 * 1024;
 /// Time for which lines are gathered before they are written.
 pub(super) const LINGER: Duration = Duration::from_millis(10);
 /// Maximum number of lines in a batch; once this many wait, the thread writes them at once.

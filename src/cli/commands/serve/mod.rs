@@ -10,10 +10,11 @@ pub(crate) use options::ServeOptions;
 
 use crate::cli::report::UsageError;
 use crate::cli::variables::setting;
+use crate::server::memory::MemoryPlan;
 use crate::server::{Server, TooFewDescriptors, reserve_descriptors};
 use crate::serving::{DecisionLog, DefaultState, LoadError, Reload, Reloads, ScenarioFiles, Store};
 use crate::shutdown::{DrainOutcome, Signals};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Metrics, memory_limit};
 use anyhow::{Context, Result};
 use detente_core::engine::Compiled;
 use listen::{has_no_ipv6, listen};
@@ -58,19 +59,20 @@ pub(super) fn run(options: &ServeOptions, warnings: &[String]) -> Result<ExitCod
     let observability = &options.observability;
     let telemetry = telemetry::init(observability.log_format, &observability.log, otlp.as_ref())?;
     warnings.iter().for_each(|warning| warn!(target: LOG_TARGET, "{warning}"));
-    let code = runtime.block_on(serve(options));
+    let code = runtime.block_on(serve(options, threads));
     drop((telemetry, entered));
     // Do not wait for the tasks of connections whose calls were cut off. The operating system closes their sockets.
     runtime.shutdown_background();
     code
 }
 
-async fn serve(options: &ServeOptions) -> Result<ExitCode> {
+async fn serve(options: &ServeOptions, threads: usize) -> Result<ExitCode> {
     let signals = Signals::new().context("cannot handle signals")?;
     let (place, default) = options.scenario_location();
     let loaded = ScenarioFiles::load(place, default, options.scenarios.size.bytes);
     let scenarios = Arc::new(loaded.map_err(|error| faulty(error, &options.scenarios))?);
     let store = scenarios.store().clone();
+    check_memory(options, threads, &store)?;
     let mut sources: Vec<Arc<dyn Reload>> = Vec::new();
     let (tls, files) = credentials::tls(&options.tls)?.unzip();
     sources.extend(files);
@@ -145,6 +147,25 @@ fn too_few(error: TooFewDescriptors) -> UsageError {
          systemd unit)",
         setting("--max-connections")
     ))
+}
+
+/// Checks that the memory of the process suffices for the settings and the loaded scenarios.
+fn check_memory(options: &ServeOptions, threads: usize, store: &Store) -> Result<()> {
+    let scenarios: usize = store.list().iter().map(|compiled| compiled.bytes()).sum();
+    let plan = MemoryPlan {
+        scenarios: scenarios as u64,
+        scenario_file: options.scenarios.size.bytes as u64,
+        has_decision_log: options.decisions().is_some(),
+        ..MemoryPlan::of(&options.settings(), threads)
+    };
+    let (most, limit) = (plan.total(), memory_limit());
+    if let Some(limit) = limit {
+        plan.check(limit).map_err(|error| UsageError(error.to_string()))?;
+    }
+    let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
+    let (most, limit) = (mib(most), limit.map(mib));
+    info!(target: LOG_TARGET, most, limit, "with these settings, the server needs at most {most} MiB of memory");
+    Ok(())
 }
 
 /// Converts an error of loading scenarios to a usage error, which names the setting and exits with 2.

@@ -2,7 +2,9 @@
 
 use super::values::{count, header_size, message_size, small_count};
 use crate::cli::args::parsers::{long_duration, size};
+use crate::middleware::call_limits::CallLimits;
 use crate::middleware::networks::TrustedProxies;
+use crate::server::Settings;
 use clap::Args;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ pub(crate) struct Limits {
     /// HTTP/2, then one without a call answered OK for 5 seconds, then the longest idle one of the address with the most.
     /// An idle connection takes about 17 KiB of memory, over TLS about 25 KiB. The limit of file descriptors (`ulimit -n`)
     /// must be at least 128 higher: this reserve keeps probes and reloads working when all connections are open.
-    #[arg(long, env = "DETENTE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 512,
+    #[arg(long, env = "DETENTE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = Settings::DEFAULT_CONNECTIONS,
         value_parser = count(1, 1_000_000))]
     pub(crate) max_connections: usize,
 
@@ -95,7 +97,7 @@ pub(crate) struct Limits {
     /// A call is open from its first headers until its client has read the answer. One caller may have a quarter of
     /// them. The default is far more than `--max-calls` answers at a time, and few enough that open calls that do
     /// nothing take little memory.
-    #[arg(long, env = "DETENTE_MAX_OPEN_CALLS", value_name = "COUNT", default_value_t = 4096,
+    #[arg(long, env = "DETENTE_MAX_OPEN_CALLS", value_name = "COUNT", default_value_t = CallLimits::DEFAULT.calls,
         value_parser = count(4, 1_000_000))]
     pub(crate) max_open_calls: usize,
 
@@ -134,8 +136,8 @@ pub(crate) struct Limits {
 
     /// Memory for answers that are kept for repeated questions. `0` disables the cache.
     ///
-    /// The default holds about 20,000 answers.
-    #[arg(long, env = "DETENTE_CACHE", value_name = "SIZE", default_value = "32MiB", value_parser = size)]
+    /// The default holds about 10,000 answers.
+    #[arg(long, env = "DETENTE_CACHE", value_name = "SIZE", default_value = "16MiB", value_parser = size)]
     pub(crate) cache: u64,
 
     /// Number of threads that answer calls. [default: one for each processor]
