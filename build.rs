@@ -58,6 +58,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             ".detente.v1.EvaluateHistoryResponse",
             "crate::schema::encoded::Encoded<crate::schema::proto::v1::EvaluateHistoryResponse>",
         )
+        .extern_path(
+            ".detente.v1.SuggestAmendmentsResponse",
+            "crate::schema::encoded::Encoded<crate::schema::proto::v1::SuggestAmendmentsResponse>",
+        )
+        .extern_path(
+            ".detente.v1.ExplainImpasseResponse",
+            "crate::schema::encoded::Encoded<crate::schema::proto::v1::ExplainImpasseResponse>",
+        )
+        .extern_path(
+            ".detente.v1.AssessRobustnessResponse",
+            "crate::schema::encoded::Encoded<crate::schema::proto::v1::AssessRobustnessResponse>",
+        )
         .codec_path("crate::middleware::codec::SmallBuffers")
         .out_dir(server)
         .compile_fds(generated)?;

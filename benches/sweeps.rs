@@ -114,7 +114,7 @@ async fn sweep(server: &Server, count: usize) {
         assert_eq!(answer.id, next.to_string(), "every id once, in order");
         assert!(matches!(answer.result, Some(Item::Evaluation(_))), "{answer:?}");
         if next.is_multiple_of(997) {
-            assert_eq!(answer, here.stream_item(request(next)), "the answer belongs to another proposal");
+            assert_eq!(answer, here.stream_item(&request(next)), "the answer belongs to another proposal");
         }
         next += 1;
         if next.is_multiple_of((count / 20).max(1)) {

@@ -46,7 +46,7 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
         5 => answer(bytes, |request| service.list_proposals(request)),
         6 => answer(bytes, |request| service.get_proposal(request)),
         7 => answer(bytes, |request| service.batch(&request)),
-        8 => answer(bytes, |request| Ok(service.stream_item(request))),
+        8 => answer(bytes, |request| Ok(service.stream_item(&request))),
         9 => answer(bytes, |request| service.evaluate_history(&request)),
         10 => answer(bytes, |request| service.compare_proposals(&request)),
         11 => answer(bytes, |request: v1::SuggestAmendmentsRequest| analyse(service, &request)),

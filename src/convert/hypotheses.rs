@@ -6,6 +6,7 @@
 //! how a hypothesis changes an evaluation.
 
 use crate::convert::red_line::to_firmness;
+use crate::convert::sizes::is_short_list;
 use crate::convert::term::{InputKind, to_answers, to_input};
 use crate::convert::wording;
 use crate::error::{Violations, quoted};
@@ -21,9 +22,6 @@ use detente_core::scenario::model::{Beginning, Condition, Firmness, Polarity, Re
 use detente_core::scenario::{DateRange, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Maximum number of hypotheses in one call.
-pub const MAX_HYPOTHESES: usize = 32;
 
 /// The hypotheses of a request, validated.
 #[derive(Clone, Debug, Default)]
@@ -61,9 +59,7 @@ pub fn to_supposition(
     if hypotheses.is_empty() {
         return Supposition::default();
     }
-    if hypotheses.len() > MAX_HYPOTHESES {
-        let text = format!("the list has {} hypotheses; at most {MAX_HYPOTHESES} are allowed", hypotheses.len());
-        violations.over("hypotheses", "hypotheses", text);
+    if !is_short_list(hypotheses, violations) {
         return Supposition::default();
     }
     let mut reader = Reader { compiled, days, violations, draft: Draft::default(), texts: Vec::new() };

@@ -14,6 +14,7 @@ pub mod red_line;
 pub mod request;
 pub mod robustness;
 pub mod scenario;
+pub mod sizes;
 pub mod term;
 pub mod wording;
 

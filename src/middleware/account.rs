@@ -5,37 +5,22 @@
 //! when it is freed. One caller can take half of a room at most, and the last quarter of each room is for small
 //! requests and answers, so that neither one caller nor many large messages keep the usual calls out.
 //!
-//! A client can keep the server from sending an answer, by not reading it. As long as there is room, the answer waits.
-//! When there is none, the server resets the call that has waited longest for the caller with the most.
-//!
 //! Must not know what requests and answers contain.
 
 use crate::error::ApiError;
-use crate::middleware::call_limits::{CallCounts, CallLimits, PART_OF_CALLER};
+use crate::middleware::account::needs::Needs;
+use crate::middleware::call_limits::{CallCounts, CallLimits, PART_FOR_FEW, PART_OF_CALLER, PART_OF_FEW};
 use crate::middleware::callers::{CallerState, SITE_SHARES};
-use crate::middleware::progress::{ConnectionState, Progress};
-use crate::middleware::room::{NoRoom, Room, add_within};
+use crate::middleware::progress::{ConnectionState, Pace, Progress};
+use crate::middleware::room::{Room, add_within};
 use crate::middleware::share::{give_back, take};
-use bytes::Bytes;
 use dashmap::DashMap;
 use http::{Extensions, HeaderMap};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use tokio::task_local;
-use tokio::time::{Instant, timeout_at};
 
-/// Maximum time that an answer waits for room.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Time after which a waiting call looks for room again.
-///
-/// It is woken when room is given back, and looks again in between, because other clients may have stopped reading.
-const BETWEEN_TRIES: Duration = Duration::from_millis(50);
-/// Maximum number of calls that wait for room.
-const MAX_WAITING: usize = 256;
-/// Time without progress after which a client that keeps an answer from being sent does not read.
-const NOT_READING: Duration = Duration::from_secs(1);
 /// What a header takes in memory besides its text, in bytes: its entry in a map that may be half empty.
 const HEADER_BYTES: usize = 208;
 
@@ -57,7 +42,10 @@ struct Bounds {
     stuck: DashMap<usize, Arc<Account>>,
     /// The open connections, by the addresses of their states.
     connections: DashMap<usize, Weak<ConnectionState>>,
-    is_evicting: AtomicBool,
+    /// What the calls need that wait for room.
+    needs: Mutex<Needs>,
+    /// Calls that wait for room although they hold an answer.
+    finished: AtomicUsize,
     evicted: AtomicU64,
 }
 
@@ -73,7 +61,8 @@ impl CallBounds {
             answers: Room::new(limits.answers),
             stuck: DashMap::new(),
             connections: DashMap::new(),
-            is_evicting: AtomicBool::default(),
+            needs: Mutex::default(),
+            finished: AtomicUsize::default(),
             evicted: AtomicU64::default(),
         }))
     }
@@ -96,55 +85,6 @@ impl CallBounds {
         self.0.connections.insert(address(&state), Arc::downgrade(&state));
         ConnectionAccount { bounds: self.clone(), state }
     }
-
-    /// Ends answers that clients do not read, until `bytes` are free: the largest, of the callers that hold most.
-    ///
-    /// If one caller needs more than its share, these are its own answers.
-    fn evict(&self, bytes: usize, of: Option<&Arc<CallerState>>) {
-        let bounds = &*self.0;
-        // Several calls may need room at the same time, and what one of them frees may be enough for all.
-        if bounds.is_evicting.swap(true, Relaxed) {
-            return;
-        }
-        let mut candidates = Vec::new();
-        for account in &bounds.stuck {
-            if account.answer.stuck_for() >= NOT_READING
-                && let Some(payer) = account.payer.get()
-                && of.is_none_or(|of| Arc::ptr_eq(of, payer))
-            {
-                let held = account.answers.load(Relaxed);
-                candidates.push((payer.answers.load(Relaxed), held, Unread::Answer(account.clone())));
-            }
-        }
-        for connection in &bounds.connections {
-            let stuck = connection.upgrade().filter(|connection| connection.progress.stuck_for() >= NOT_READING);
-            let is_of = |first: &Arc<CallerState>| of.is_none_or(|of| Arc::ptr_eq(of, first));
-            if let Some(connection) = stuck.filter(|connection| connection.first.get().is_some_and(is_of)) {
-                let held = connection.held.load(Relaxed);
-                candidates.push((held, held, Unread::Connection(connection)));
-            }
-        }
-        candidates.sort_unstable_by_key(|(of_caller, held, _)| std::cmp::Reverse((*of_caller, *held)));
-        let mut freed = 0;
-        for (_, held, unread) in candidates {
-            if freed >= bytes {
-                break;
-            }
-            freed += held;
-            bounds.evicted.fetch_add(1, Relaxed);
-            match unread {
-                Unread::Answer(account) => account.answer.end(),
-                Unread::Connection(connection) => connection.progress.end(),
-            }
-        }
-        bounds.is_evicting.store(false, Relaxed);
-    }
-}
-
-/// What a client does not read.
-enum Unread {
-    Answer(Arc<Account>),
-    Connection(Arc<ConnectionState>),
 }
 
 impl Default for CallBounds {
@@ -174,7 +114,10 @@ impl ConnectionAccount {
             requests: AtomicUsize::default(),
             answers: AtomicUsize::default(),
             reserved: AtomicUsize::default(),
+            items: AtomicUsize::default(),
             answer: Progress::default(),
+            pace: Pace::default(),
+            refusal: Mutex::default(),
             keeps_connection: AtomicBool::default(),
             is_health: AtomicBool::default(),
             connection: self.state.clone(),
@@ -215,8 +158,14 @@ struct Account {
     answers: AtomicUsize,
     /// Bytes reserved for the answer, of which no part has been made yet.
     reserved: AtomicUsize,
+    /// Bytes reserved for items of a stream that have been made and that no part contains yet.
+    items: AtomicUsize,
     /// Whether the client reads the answer.
     answer: Progress,
+    /// How fast the client reads the answer.
+    pace: Pace,
+    /// Why the message of a stream that was read last is refused.
+    refusal: Mutex<Option<ApiError>>,
     /// Whether the connection counts this call as one in progress.
     keeps_connection: AtomicBool,
     is_health: AtomicBool,
@@ -259,7 +208,9 @@ impl CallAccount {
             payer.calls.fetch_sub(1, Relaxed);
             return Err(refused());
         }
-        if add_within(&bounds.calls, 1, bounds.max_calls).is_none() {
+        let has_few = payer.calls.load(Relaxed) <= (bounds.max_calls / PART_OF_FEW).max(1);
+        let places = if has_few { bounds.max_calls } else { bounds.max_calls - bounds.max_calls / PART_FOR_FEW };
+        if add_within(&bounds.calls, 1, places).is_none() {
             [Some(&payer.calls), of_site].into_iter().flatten().for_each(subtract_one);
             return Err(ApiError::Overloaded);
         }
@@ -339,125 +290,6 @@ impl CallAccount {
         account.requests.fetch_sub(bytes, Relaxed);
         give_back(&account.bounds.0.requests, |state| &state.requests, payer, bytes);
     }
-
-    /// Makes sure that room is taken for an answer of `bytes`: waits for it, and ends answers that nobody reads.
-    ///
-    /// # Errors
-    /// If there is no room after the maximum time, or too many calls wait.
-    pub(crate) async fn reserve_answer(&self, bytes: usize) -> Result<(), ApiError> {
-        let Err(no_room) = self.try_answer(bytes) else { return Ok(()) };
-        let room = &self.0.bounds.0.answers;
-        let error = move |no_room| match no_room {
-            NoRoom::Caller => ApiError::AnswersUnread { limit: room.share() },
-            NoRoom::Room => ApiError::Overloaded,
-        };
-        let Some(_waiting) = room.wait(MAX_WAITING) else { return Err(error(no_room)) };
-        let until = Instant::now() + LONGEST_WAIT;
-        loop {
-            // Created before the try, so that it notices everything that is given back after it.
-            let freed = room.freed.notified();
-            match self.try_answer(bytes) {
-                Ok(()) => return Ok(()),
-                Err(no_room) if Instant::now() >= until => return Err(error(no_room)),
-                Err(NoRoom::Caller) => self.0.bounds.evict(bytes, self.0.payer.get()),
-                Err(NoRoom::Room) => self.0.bounds.evict(bytes, None),
-            }
-            let _ = timeout_at(until.min(Instant::now() + BETWEEN_TRIES), freed).await;
-        }
-    }
-
-    fn try_answer(&self, bytes: usize) -> Result<(), NoRoom> {
-        let reserved = self.0.reserved.load(Relaxed);
-        let Some(more) = bytes.checked_sub(reserved).filter(|more| *more > 0) else { return Ok(()) };
-        self.0.take_answer(more)?;
-        self.0.reserved.fetch_add(more, Relaxed);
-        Ok(())
-    }
-
-    /// Gives back what is reserved for the answer beyond `bytes`.
-    pub(crate) fn shrink_answer(&self, bytes: usize) {
-        let reserved = self.0.reserved.load(Relaxed);
-        if let Some(less) = reserved.checked_sub(bytes).filter(|less| *less > 0) {
-            self.0.reserved.fetch_sub(less, Relaxed);
-            self.0.give_back_answer(less);
-        }
-    }
-
-    /// Pays for a part of the answer until it has left the server: from what is reserved, and else from the room.
-    ///
-    /// `None` if there is no room.
-    pub(crate) fn part(&self, data: Bytes) -> Option<Bytes> {
-        let account = &*self.0;
-        let reserved = account.reserved.load(Relaxed).min(data.len());
-        account.take_answer(data.len() - reserved).ok()?;
-        account.reserved.fetch_sub(reserved, Relaxed);
-        Some(Bytes::from_owner(Part { data, account: self.clone() }))
-    }
-
-    /// Waits until the answer must end because its client does not read, while `sending` waits for the client.
-    ///
-    /// `None` if the answer must end.
-    pub(crate) async fn while_stuck<F: Future>(&self, sending: F) -> Option<F::Output> {
-        self.0.answer.stop();
-        self.0.bounds.0.stuck.insert(address(&self.0), self.0.clone());
-        let _stuck = Stuck(&self.0);
-        tokio::select! {
-            biased;
-            sent = sending => Some(sent),
-            () = self.0.answer.wait_for_end() => None,
-        }
-    }
-
-    /// Notes that the client has taken a part of the answer, and waits for the next one.
-    pub(crate) fn note_progress(&self) {
-        self.0.answer.stop();
-    }
-}
-
-impl Account {
-    fn take_answer(&self, bytes: usize) -> Result<(), NoRoom> {
-        let Some(payer) = self.payer.get().filter(|_| bytes > 0) else { return Ok(()) };
-        take(&self.bounds.0.answers, |state| &state.answers, payer, bytes, &self.answers)?;
-        self.connection.held.fetch_add(bytes, Relaxed);
-        Ok(())
-    }
-
-    fn give_back_answer(&self, bytes: usize) {
-        let Some(payer) = self.payer.get() else { return };
-        self.answers.fetch_sub(bytes, Relaxed);
-        self.connection.held.fetch_sub(bytes, Relaxed);
-        give_back(&self.bounds.0.answers, |state| &state.answers, payer, bytes);
-    }
-}
-
-/// A part of an answer, which is paid until it is dropped: when it has left the server.
-struct Part {
-    data: Bytes,
-    account: CallAccount,
-}
-
-impl AsRef<[u8]> for Part {
-    fn as_ref(&self) -> &[u8] {
-        &self.data
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // The memory is freed first, and then given back.
-        let bytes = std::mem::take(&mut self.data).len();
-        self.account.0.give_back_answer(bytes);
-    }
-}
-
-/// Takes an account out of the table of stuck calls when dropped.
-struct Stuck<'a>(&'a Arc<Account>);
-
-impl Drop for Stuck<'_> {
-    fn drop(&mut self) {
-        self.0.answer.go_on();
-        self.0.bounds.0.stuck.remove(&address(self.0));
-    }
 }
 
 fn address<T>(shared: &Arc<T>) -> usize {
@@ -486,8 +318,11 @@ impl Drop for Account {
     }
 }
 
+pub(crate) mod answers;
+mod needs;
 mod strangers;
 pub(crate) mod stream_place;
+mod unread;
 
 fn subtract_one(counter: &AtomicUsize) {
     counter.fetch_sub(1, Relaxed);

@@ -133,6 +133,11 @@ impl Call {
         lock(&self.inner.when_answered).push(Box::new(action));
     }
 
+    /// Forgets the registered actions, because the answer is dropped and made again.
+    pub(crate) fn forget_actions(&self) {
+        lock(&self.inner.when_answered).clear();
+    }
+
     /// Marks the call as answered: runs the registered actions.
     pub(crate) fn mark_answered(&self) {
         let actions = std::mem::take(&mut *lock(&self.inner.when_answered));

@@ -4,6 +4,12 @@
 
 /// Part of the open calls that one caller may have, as a divisor: 4 stands for a quarter.
 pub(super) const PART_OF_CALLER: usize = 4;
+/// Part of the open calls that only callers with few open calls may have, as a divisor: 4 stands for a quarter.
+///
+/// Several callers that take all that they may have therefore do not keep the others out.
+pub(super) const PART_FOR_FEW: usize = 4;
+/// Part of the open calls that are few for one caller, as a divisor: 64 stands for a 64th, by default 64 calls.
+pub(super) const PART_OF_FEW: usize = 64;
 /// Maximum number of open calls of the health service on one connection.
 pub(super) const MAX_HEALTH_OF_CONNECTION: usize = 8;
 /// Part of the open calls that the health service may have, as a divisor: 8 stands for an eighth.

@@ -51,6 +51,8 @@ pub struct CallerState {
     pub(super) requests: AtomicUsize,
     /// The bytes of answers that are made for the caller, or that it has not read yet.
     pub(super) answers: AtomicUsize,
+    /// The number of calls that wait for room although they hold an answer.
+    pub(super) finished: AtomicUsize,
     /// The number of open streams of evaluations.
     pub(super) streams: AtomicUsize,
     quota: Option<Quota>,
@@ -66,9 +68,9 @@ pub struct CallerState {
 
 impl CallerState {
     fn new(key: CallerKey, quota: Option<Quota>, site: Option<Arc<CallerState>>) -> Self {
-        let (calls, permits, refused, requests, answers, streams) = Default::default();
+        let (calls, permits, refused, requests, answers, finished, streams) = Default::default();
         let (used, resets, lines) = Default::default();
-        Self { key, calls, permits, refused, requests, answers, streams, quota, site, used, resets, lines }
+        Self { key, calls, permits, refused, requests, answers, finished, streams, quota, site, used, resets, lines }
     }
 
     /// Takes `count` tokens of the caller's quota, and of its site's.

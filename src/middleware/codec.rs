@@ -7,6 +7,7 @@ use crate::middleware::account::CallAccount;
 use crate::schema::weight::{Weighed, weigh};
 use bytes::Buf;
 use prost::Message;
+use prost::encoding::decode_varint;
 use std::marker::PhantomData;
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
@@ -72,6 +73,15 @@ impl<In: Message + Default + Weighed> Decoder for WeighingDecoder<In> {
         // tonic collects a message in one piece before it decodes it.
         let encoded = source.chunk();
         debug_assert_eq!(encoded.len(), source.remaining(), "the message is in one piece");
+        // The headers of a call pay the quota of its only message, and each message of a stream pays its own.
+        if In::IS_STREAMED && CallAccount::with_current(CallAccount::admit_message) == Some(false) {
+            let (encoded, id) = (encoded.len(), leading_id(encoded));
+            let weight = id.len() + size_of::<In>();
+            CallAccount::with_current(|account| account.decode(encoded, weight)).transpose()?;
+            let refused = In::decode(id).unwrap_or_default();
+            source.advance(encoded);
+            return Ok(Some(refused));
+        }
         let weight = weigh::<In>(encoded, MAX_REQUEST_WEIGHT);
         let weight = weight.ok_or(ApiError::RequestTooHeavy { limit: MAX_REQUEST_WEIGHT })?;
         CallAccount::with_current(|account| account.decode(encoded.len(), weight)).transpose()?;
@@ -80,5 +90,38 @@ impl<In: Message + Default + Weighed> Decoder for WeighingDecoder<In> {
 
     fn buffer_settings(&self) -> BufferSettings {
         self.inner.buffer_settings()
+    }
+}
+
+/// Returns the field with which a message of a stream begins, if it is its id: field 1, a text. Otherwise, nothing.
+///
+/// It is all that is decoded of a message that is refused, so that the answer has its id. Encoders write fields in
+/// their order, and an id that comes later is not worth the time to look for it.
+fn leading_id(encoded: &[u8]) -> &[u8] {
+    const ID: u8 = 1 << 3 | 2;
+    let Some((&ID, mut rest)) = encoded.split_first() else { return &[] };
+    let length = decode_varint(&mut rest).ok().and_then(|length| usize::try_from(length).ok());
+    let end = length.and_then(|length| (encoded.len() - rest.len()).checked_add(length));
+    end.and_then(|end| encoded.get(..end)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::middleware::codec::leading_id;
+    use crate::schema::proto::v1::{EvaluateProposalRequest, StreamEvaluateProposalsRequest};
+    use prost::Message;
+
+    #[test]
+    fn the_id_of_a_refused_message_is_found_at_its_beginning_only() {
+        let request = Some(EvaluateProposalRequest { scenario: "s".repeat(300), ..Default::default() });
+        for length in [0, 1, 127, 128, 300] {
+            let message = StreamEvaluateProposalsRequest { id: "i".repeat(length), request: request.clone() };
+            let found = StreamEvaluateProposalsRequest::decode(leading_id(&message.encode_to_vec())).unwrap();
+            assert_eq!(found, StreamEvaluateProposalsRequest { id: message.id, request: None });
+        }
+        for other in [&[][..], &[10], &[10, 5, b'a'], &[10, 0x80], &[8, 1], &[18, 0, 10, 1, b'a'], &[10; 20]] {
+            let found = StreamEvaluateProposalsRequest::decode(leading_id(other)).unwrap_or_default();
+            assert!(found.request.is_none() && found.id.len() <= 10, "{other:?}");
+        }
     }
 }

@@ -65,7 +65,7 @@ impl RedLines {
             // Lets other tasks run, and lets the runtime drop this one if the client has cancelled the call.
             yield_now().await;
             let begun = Instant::now();
-            let (result, item) = match self.check_may_suppose(&item.hypotheses) {
+            let (result, item) = match self.check_before_worker(&item.hypotheses) {
                 Err(error) => (Err(error), item),
                 Ok(()) if item.hypotheses.is_empty() => (batch.evaluate(&item), item),
                 Ok(()) => {

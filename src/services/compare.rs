@@ -114,6 +114,25 @@ impl RedLines {
     }
 }
 
+/// Checks the number of proposals in a comparison, before it waits for a worker.
+///
+/// # Errors
+/// [`ApiError::InvalidRequest`] if there is none, or too many.
+pub(super) fn check_compared(count: usize) -> Result<(), ApiError> {
+    let mut violations = Violations::default();
+    add_count(count, &mut violations);
+    violations.into_result()
+}
+
+fn add_count(count: usize, violations: &mut Violations) {
+    if count == 0 {
+        violations.add("proposals", format!("no proposals are given; expected 1 to {MAX_COMPARED}"));
+    } else if count > MAX_COMPARED {
+        let text = format!("{count} proposals are given; expected 1 to {MAX_COMPARED}");
+        violations.over("compared_proposals", "proposals", text);
+    }
+}
+
 /// A validated request for a comparison.
 struct Comparison {
     labels: Vec<String>,
@@ -127,13 +146,7 @@ impl Comparison {
     fn read(compiled: &Compiled, request: &v1::CompareProposalsRequest) -> Result<Self, ApiError> {
         let scenario = &**compiled.scenario();
         let mut violations = Violations::default();
-        let count = request.proposals.len();
-        if count == 0 {
-            violations.add("proposals", format!("no proposals are given; expected 1 to {MAX_COMPARED}"));
-        } else if count > MAX_COMPARED {
-            let text = format!("{count} proposals are given; expected 1 to {MAX_COMPARED}");
-            violations.over("compared_proposals", "proposals", text);
-        }
+        add_count(request.proposals.len(), &mut violations);
         let (mut labels, mut terms) = (Vec::new(), Vec::new());
         for (at, proposal) in request.proposals.iter().take(MAX_COMPARED).enumerate() {
             let prefix = format!("proposals[{at}].");

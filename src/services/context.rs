@@ -3,19 +3,22 @@
 //! Must not know which method is called.
 
 use crate::access::CallerRole;
+use crate::convert::sizes::check_hypotheses;
 use crate::error::ApiError;
 use crate::middleware::account::CallAccount;
+use crate::middleware::account::answers::LONGEST_WAIT;
 use crate::middleware::admission::CallPermit;
 use crate::middleware::call::Call;
 use crate::schema::proto::v1;
 use crate::services::RedLines;
 use crate::services::admitted::Admitted;
-use crate::services::size::MAX_ANSWER_BYTES;
+use crate::services::size::{Answer, LARGEST_ROOM};
 use crate::services::turn::turn_key;
 use detente_core::engine::Compiled;
 use http::Extensions;
 use prost::Message;
 use std::sync::Arc;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 impl RedLines {
@@ -54,29 +57,23 @@ impl RedLines {
     /// # Errors
     /// If there is no room after the maximum time, or too many calls wait.
     pub(super) async fn expect_large_answer(&self) -> Result<(), ApiError> {
-        self.expect_answer(MAX_ANSWER_BYTES).await
-    }
-
-    /// Takes room for an answer of `bytes`.
-    ///
-    /// # Errors
-    /// If there is no room after the maximum time, or too many calls wait.
-    pub(super) async fn expect_answer(&self, bytes: usize) -> Result<(), ApiError> {
         match self.call.account() {
-            Some(account) => account.reserve_answer(bytes).await,
+            Some(account) => account.reserve_answer(LARGEST_ROOM, Instant::now() + LONGEST_WAIT).await,
             None => Ok(()),
         }
     }
 
-    /// Makes a response, whose room is taken until the client has read it.
+    /// Makes a response of an answer whose room is taken, until the client has read it.
     ///
     /// # Errors
-    /// The error of `answer`, or that there is no room for it.
-    pub(super) async fn respond<M: Message>(&self, answer: Result<M, ApiError>) -> Result<Response<M>, Status> {
+    /// The error of `answer`, or that the answer takes more room than was taken for it, and there is none.
+    pub(super) fn respond<M: Message + 'static>(&self, answer: Result<M, ApiError>) -> Result<Response<M>, Status> {
         let answer = answer?;
         if let Some(account) = self.call.account() {
-            let bytes = answer.encoded_len();
-            account.reserve_answer(bytes).await?;
+            let bytes = answer.bytes();
+            if !account.try_reserve_answer(bytes) {
+                return Err(ApiError::Overloaded.into());
+            }
             account.shrink_answer(bytes);
         }
         self.call.mark_answered();
@@ -105,6 +102,15 @@ impl RedLines {
             [_, ..] if is_reader => Err(ApiError::RoleNotEnough { what: "hypotheses" }),
             _ => Ok(()),
         }
+    }
+
+    /// Checks who may use the hypotheses of a request, and how many and how large they are, before it waits for a worker.
+    ///
+    /// # Errors
+    /// The errors of [`RedLines::check_may_suppose`] and [`check_hypotheses`].
+    pub(super) fn check_before_worker(&self, hypotheses: &[v1::Hypothesis]) -> Result<(), ApiError> {
+        self.check_may_suppose(hypotheses)?;
+        check_hypotheses(hypotheses)
     }
 
     /// Records the scenario and the revision in the call's summary.

@@ -6,6 +6,7 @@
 
 mod admitted;
 mod analysis;
+mod answering;
 mod batch;
 mod compare;
 mod context;

@@ -1,13 +1,16 @@
 //! The gRPC methods of `RedLineService`: each takes a permit, answers, and takes room for the answer.
 //!
 //! The permits limit the calls that the server works on at a time; the rooms bound the memory that requests and answers
-//! take. A method whose answer may be large takes room before its work. A stream of evaluations takes a permit for each
+//! take. A method whose answer may be large takes room before its work. What can be checked in microseconds is checked
+//! before a request waits for room or a worker. A stream of evaluations takes a permit for each
 //! of its messages instead. Must not know how a method finds its answer.
 
 use crate::middleware::account::CallAccount;
 use crate::middleware::callers::CallerState;
 use crate::schema::encoded::{Encoded, EvaluateProposalResponse};
 use crate::schema::proto::v1;
+use crate::services::answering::Kind;
+use crate::services::compare::check_compared;
 use crate::services::generated::red_line_service_server::{RedLineService, RedLineServiceServer};
 use crate::services::size::MAX_ANSWER_BYTES;
 use crate::services::{RedLines, stream};
@@ -33,10 +36,13 @@ impl RedLineService for RedLines {
     ) -> Result<Response<EvaluateProposalResponse>, Status> {
         let (service, request) = self.for_call(request)?;
         let answer = match request.hypotheses.as_slice() {
-            [] => service.evaluate_encoded(&request),
-            _ => service.run_on_worker(move |service| service.evaluate_encoded(&request)).await,
+            [] => service.answer(Kind::Call, |service| service.evaluate_encoded(&request)).await,
+            hypotheses => {
+                service.check_before_worker(hypotheses)?;
+                service.answer_on_worker(Kind::Call, move |service| service.evaluate_encoded(&request)).await
+            }
         };
-        service.respond(answer).await
+        service.respond(answer)
     }
 
     async fn batch_evaluate_proposals(
@@ -46,7 +52,7 @@ impl RedLineService for RedLines {
         let payer = request.extensions().get::<Arc<CallerState>>().cloned();
         let (service, request) = self.for_call(request)?;
         service.expect_large_answer().await?;
-        service.respond(service.batch_in_turns(request, payer).await).await
+        service.respond(service.batch_in_turns(request, payer).await)
     }
 
     async fn stream_evaluate_proposals(
@@ -54,9 +60,8 @@ impl RedLineService for RedLines {
         requests: Request<Streaming<v1::StreamEvaluateProposalsRequest>>,
     ) -> Result<Response<Self::StreamEvaluateProposalsStream>, Status> {
         let place = requests.extensions().get::<CallAccount>().map(CallAccount::open_stream).transpose()?;
-        let payer = requests.extensions().get::<Arc<CallerState>>().cloned();
         let (service, requests) = (self.with_call(requests.extensions()), requests.into_inner());
-        Ok(Response::new(stream::answers(service, requests, payer, place)))
+        Ok(Response::new(stream::answers(service, requests, place)))
     }
 
     async fn evaluate_history(
@@ -64,9 +69,9 @@ impl RedLineService for RedLines {
         request: Request<v1::EvaluateHistoryRequest>,
     ) -> Result<Response<Encoded<v1::EvaluateHistoryResponse>>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.expect_large_answer().await?;
-        let answer = service.run_on_worker(move |service| service.evaluate_history(&request).map(Encoded::from)).await;
-        service.respond(answer).await
+        service.check_before_worker(&request.hypotheses)?;
+        let make = move |service: &Self| service.evaluate_history(&request).map(Encoded::from);
+        service.respond(service.answer_on_worker(Kind::LongCall, make).await)
     }
 
     async fn compare_proposals(
@@ -79,9 +84,10 @@ impl RedLineService for RedLines {
             // The access layer already charged the quota for the first proposal.
             payer.take_rest(request.proposals.len())?;
         }
-        service.expect_large_answer().await?;
-        let answer = service.run_on_worker(move |service| service.compare_proposals(&request).map(Encoded::from)).await;
-        service.respond(answer).await
+        service.check_before_worker(&request.hypotheses)?;
+        check_compared(request.proposals.len())?;
+        let make = move |service: &Self| service.compare_proposals(&request).map(Encoded::from);
+        service.respond(service.answer_on_worker(Kind::LongCall, make).await)
     }
 
     async fn list_red_lines(
@@ -90,12 +96,12 @@ impl RedLineService for RedLines {
     ) -> Result<Response<v1::ListRedLinesResponse>, Status> {
         let (service, request) = self.for_call(request)?;
         service.expect_large_answer().await?;
-        service.respond(service.list_red_lines(request)).await
+        service.respond(service.list_red_lines(request))
     }
 
     async fn get_red_line(&self, request: Request<v1::GetRedLineRequest>) -> Result<Response<v1::RedLine>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(service.get_red_line(request)).await
+        service.respond(service.answer(Kind::Call, |service| service.get_red_line(request.clone())).await)
     }
 
     async fn list_scenarios(
@@ -104,13 +110,13 @@ impl RedLineService for RedLines {
     ) -> Result<Response<v1::ListScenariosResponse>, Status> {
         let (service, request) = self.for_call(request)?;
         service.expect_large_answer().await?;
-        service.respond(service.list_scenarios(request)).await
+        service.respond(service.list_scenarios(request))
     }
 
     async fn get_scenario(&self, request: Request<v1::GetScenarioRequest>) -> Result<Response<v1::Scenario>, Status> {
         let (service, request) = self.for_call(request)?;
         service.expect_large_answer().await?;
-        service.respond(service.get_scenario(request)).await
+        service.respond(service.get_scenario(request))
     }
 
     async fn list_proposals(
@@ -119,11 +125,11 @@ impl RedLineService for RedLines {
     ) -> Result<Response<v1::ListProposalsResponse>, Status> {
         let (service, request) = self.for_call(request)?;
         service.expect_large_answer().await?;
-        service.respond(service.list_proposals(request)).await
+        service.respond(service.list_proposals(request))
     }
 
     async fn get_proposal(&self, request: Request<v1::GetProposalRequest>) -> Result<Response<v1::Proposal>, Status> {
         let (service, request) = self.for_call(request)?;
-        service.respond(service.get_proposal(request)).await
+        service.respond(service.answer(Kind::Call, |service| service.get_proposal(request.clone())).await)
     }
 }

@@ -5,17 +5,17 @@
 //! the server keep only the answers that the transport already has. Must not know how an evaluation is computed.
 
 use crate::error::{ApiError, Violations};
+use crate::middleware::account::CallAccount;
 use crate::middleware::account::stream_place::StreamPlace;
-use crate::middleware::callers::CallerState;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::stream_evaluate_proposals_response::Result as ItemResult;
+use crate::services::answering::Kind;
 use crate::services::decision_record::EvaluationRecord;
 use crate::services::evaluate::EvaluatedProposal;
-use crate::services::size::bounded;
+use crate::services::size::{Answer, bounded};
 use crate::services::{RedLines, Streams};
 use detente_core::engine::{Compiled, Evaluation};
 use futures_util::stream::unfold;
-use prost::Message;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,8 +30,6 @@ pub const MAX_STREAM_ID_BYTES: usize = 256;
 
 /// Time after which an item counts as long. The task yields to other tasks right after a long item.
 const LONG_ITEM: Duration = Duration::from_micros(200);
-/// The answer to a message and, if the message was evaluated, its scenario and the evaluation.
-type Item = (v1::StreamEvaluateProposalsResponse, Option<(Arc<Compiled>, Evaluation)>);
 
 /// A stream with one answer for each request.
 pub(super) type AnswerStream = Pin<Box<dyn Stream<Item = Result<v1::StreamEvaluateProposalsResponse, Status>> + Send>>;
@@ -42,26 +40,25 @@ pub(super) type AnswerStream = Pin<Box<dyn Stream<Item = Result<v1::StreamEvalua
 pub(super) fn answers(
     service: RedLines,
     requests: Streaming<v1::StreamEvaluateProposalsRequest>,
-    payer: Option<Arc<CallerState>>,
     place: Option<StreamPlace>,
 ) -> AnswerStream {
-    Box::pin(unfold(Some((service, requests, payer, place)), |open| async {
-        let (service, mut requests, payer, place) = open?;
+    Box::pin(unfold(Some((service, requests, place)), |open| async {
+        let (service, mut requests, place) = open?;
         let next = next(&service.shared.streams, &mut requests).await;
         match next.and_then(|request| service.call.check_credentials().map(|()| request).map_err(Status::from)) {
             Ok(Some(request)) => {
                 let begun = Instant::now();
-                let answer = service.admitted(request, payer.as_deref()).await;
+                let answer = service.admitted(request).await;
                 if let Some(account) = service.call.account() {
                     account.forget_message();
-                }
-                if let Err(error) = service.expect_answer(answer.encoded_len()).await {
-                    return Some((Err(service.call.ended_by(error.into())), None));
                 }
                 if begun.elapsed() > LONG_ITEM {
                     yield_now().await;
                 }
-                Some((Ok(answer), Some((service, requests, payer, place))))
+                match answer {
+                    Ok(answer) => Some((Ok(answer), Some((service, requests, place)))),
+                    Err(error) => Some((Err(service.call.ended_by(error.into())), None)),
+                }
             }
             Ok(None) => None,
             Err(status) => Some((Err(service.call.ended_by(status)), None)),
@@ -89,84 +86,94 @@ async fn next(
 
 impl RedLines {
     /// Answers one message of a stream. Errors are in the answer.
-    pub fn stream_item(&self, message: v1::StreamEvaluateProposalsRequest) -> v1::StreamEvaluateProposalsResponse {
-        self.answer_item(message).0
+    pub fn stream_item(&self, message: &v1::StreamEvaluateProposalsRequest) -> v1::StreamEvaluateProposalsResponse {
+        self.item(message).answer
     }
 
     /// Answers one message of a stream, and returns the evaluation too.
-    fn answer_item(&self, message: v1::StreamEvaluateProposalsRequest) -> Item {
-        let v1::StreamEvaluateProposalsRequest { mut id, request } = message;
-        let answered = if id.len() > MAX_STREAM_ID_BYTES {
+    fn item(&self, message: &v1::StreamEvaluateProposalsRequest) -> Item {
+        let v1::StreamEvaluateProposalsRequest { id, request } = message;
+        if id.len() > MAX_STREAM_ID_BYTES {
             let text = format!("the id has {} bytes; the limit is {MAX_STREAM_ID_BYTES}", id.len());
-            shorten(&mut id);
             let mut violations = Violations::default();
             violations.over("stream_id", "id", text);
-            Err(ApiError::InvalidRequest(violations))
-        } else {
-            match request {
-                None => Err(ApiError::InvalidRequest(Violations::one("request", "give a request"))),
-                Some(request) => self.evaluate_uncached(&request, Violations::of_item()),
-            }
+            return Item::refused(id, ApiError::InvalidRequest(violations));
+        }
+        let answered = match request {
+            None => Err(ApiError::InvalidRequest(Violations::one("request", "give a request"))),
+            Some(request) => self.evaluate_uncached(request, Violations::of_item()),
         };
-        let (result, found) = match answered {
+        match answered {
             Ok(EvaluatedProposal { response, compiled, found }) => {
-                (response.evaluation.map(ItemResult::Evaluation), Some((compiled, found)))
+                let result = response.evaluation.map(ItemResult::Evaluation);
+                // An evaluation within the size limit may exceed it together with its id. Such a message would end the
+                // stream, so the client receives an error in its place.
+                match bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result }) {
+                    Ok(answer) => Item { answer, outcome: Ok((compiled, found)) },
+                    Err(error) => Item::refused(id, error),
+                }
             }
-            Err(error) => {
-                self.count_refused_item(&error);
-                (Some(ItemResult::Error(error.into())), None)
-            }
-        };
-        // An evaluation within the size limit may exceed it together with its id. Such a message would end the stream,
-        // so the client receives an error in its place.
-        match bounded(v1::StreamEvaluateProposalsResponse { id: id.clone(), result }) {
-            Ok(answer) => (answer, found),
-            Err(error) => {
-                let result = Some(ItemResult::Error(error.into()));
-                (v1::StreamEvaluateProposalsResponse { id, result }, None)
-            }
+            Err(error) => Item::refused(id, error),
         }
     }
 
     /// Answers one message within the server's concurrency limit and the caller's quota, and records the evaluation.
+    ///
+    /// Messages with hypotheses are answered on a worker thread.
+    ///
+    /// # Errors
+    /// If there is no room for the answer, or the server is shutting down.
     async fn admitted(
         &self,
         message: v1::StreamEvaluateProposalsRequest,
-        payer: Option<&CallerState>,
-    ) -> v1::StreamEvaluateProposalsResponse {
+    ) -> Result<v1::StreamEvaluateProposalsResponse, ApiError> {
         let begun = Instant::now();
-        let quota = payer.map_or(Ok(()), |payer| payer.take_quota(1));
-        let permit = quota.and_then(|()| self.take_permit());
-        let _permit = match permit {
-            Ok(permit) => permit,
-            Err(error) => return self.refused(message.id, error),
+        let message = Arc::new(message);
+        let refusal = self.call.account().and_then(CallAccount::take_refusal);
+        let permit = refusal.map_or_else(|| self.take_permit(), Err);
+        let hypotheses = message.request.as_ref().map_or(&[][..], |request| &request.hypotheses);
+        let permit = permit.and_then(|permit| self.check_before_worker(hypotheses).map(|()| permit));
+        let Item { answer, outcome } = match &permit {
+            Err(error) => self.answer(Kind::Item, |_| Ok(Item::refused(&message.id, error.clone()))).await?,
+            Ok(_) if hypotheses.is_empty() => self.answer(Kind::Item, |service| Ok(service.item(&message))).await?,
+            Ok(_) => {
+                let message = message.clone();
+                self.answer_on_worker(Kind::Item, move |service| Ok(service.item(&message))).await?
+            }
         };
-        let recorded = self.shared.record.decisions.as_ref().and(message.request.clone());
-        let (answer, found) = self.item(message).await;
-        if let Some((compiled, found)) = &found {
-            let request = &recorded.unwrap_or_default();
-            let item = Some(answer.id.clone());
-            let method = "StreamEvaluateProposals";
-            self.record_evaluation(EvaluationRecord { method, item, cached: false, begun, request }, compiled, found);
-            self.call.mark_answered();
+        match outcome {
+            Ok((compiled, found)) => {
+                let none = v1::EvaluateProposalRequest::default();
+                let request = message.request.as_ref().unwrap_or(&none);
+                let (method, item) = ("StreamEvaluateProposals", Some(answer.id.clone()));
+                let evaluated = EvaluationRecord { method, item, cached: false, begun, request };
+                self.record_evaluation(evaluated, &compiled, &found);
+                self.call.mark_answered();
+            }
+            Err(error) => self.count_refused_item(&error),
         }
-        answer
+        Ok(answer)
     }
+}
 
-    fn refused(&self, mut id: String, error: ApiError) -> v1::StreamEvaluateProposalsResponse {
-        self.count_refused_item(&error);
+/// The answer to a message and, if the message was evaluated, its scenario and the evaluation.
+struct Item {
+    answer: v1::StreamEvaluateProposalsResponse,
+    outcome: Result<(Arc<Compiled>, Evaluation), ApiError>,
+}
+
+impl Item {
+    fn refused(id: &str, error: ApiError) -> Self {
+        let mut id = id.to_owned();
         shorten(&mut id);
-        v1::StreamEvaluateProposalsResponse { id, result: Some(ItemResult::Error(error.into())) }
+        let result = Some(ItemResult::Error(error.clone().into()));
+        Self { answer: v1::StreamEvaluateProposalsResponse { id, result }, outcome: Err(error) }
     }
+}
 
-    /// Answers one message. Messages with hypotheses are answered on a worker thread.
-    async fn item(&self, message: v1::StreamEvaluateProposalsRequest) -> Item {
-        if message.request.as_ref().is_none_or(|request| request.hypotheses.is_empty()) {
-            return self.answer_item(message);
-        }
-        let id = message.id.clone();
-        let answered = self.run_on_worker_in_turn(move |service| Ok(service.answer_item(message))).await;
-        answered.unwrap_or_else(|error| (self.refused(id, error), None))
+impl Answer for Item {
+    fn bytes(&self) -> usize {
+        self.answer.bytes()
     }
 }
 

@@ -50,7 +50,8 @@ enum CallEnd {
     /// The client has left a part of the answer unread for too long.
     #[error("the client left the answer unread")]
     Unread,
-    /// The client did not read the answer while others needed its memory, or there is no memory for the next part.
+    /// The client did not read the answer, or too slowly, while others needed its memory, or there is no memory for the
+    /// next part.
     #[error("the server needs the memory of the unread answer")]
     NoRoom,
     /// The answer cannot be sent.
@@ -134,7 +135,7 @@ async fn answer<B>(
 /// which h2 compresses headers would otherwise keep it.
 fn hold_with_headers(headers: &mut HeaderMap, account: &CallAccount) {
     if let Some(value) = headers.values_mut().next() {
-        let held = account.part(Bytes::copy_from_slice(value.as_bytes()));
+        let held = account.small_part(Bytes::copy_from_slice(value.as_bytes()));
         if let Some(Ok(mut held)) = held.map(HeaderValue::from_maybe_shared) {
             held.set_sensitive(true);
             *value = held;
@@ -164,9 +165,7 @@ where
         match frame.await?.map(Frame::into_data) {
             None => return Ok(stream.send_data(Bytes::new(), true)?),
             Some(Ok(data)) => {
-                // Most answers have reserved their room before.
-                account.reserve_answer(data.len()).await.map_err(|_| CallEnd::NoRoom)?;
-                let mut data = account.part(data).ok_or(CallEnd::NoRoom)?;
+                let mut data = account.part(data).await.map_err(|_| CallEnd::NoRoom)?;
                 while !data.is_empty() {
                     let part = data.split_to(PART_BYTES.min(data.len()));
                     stream.reserve_capacity(part.len());
@@ -174,6 +173,7 @@ where
                         let sent = timeout(stall.time, account.while_stuck(send_part(part, stream, account))).await;
                         sent.map_err(|_| CallEnd::Unread)?.ok_or(CallEnd::NoRoom)??;
                     } else {
+                        account.note_sent(part.len());
                         stream.send_data(part, false)?;
                     }
                 }
@@ -190,8 +190,9 @@ where
 async fn send_part(mut part: Bytes, stream: &mut SendStream<Bytes>, account: &CallAccount) -> Result<(), CallEnd> {
     while !part.is_empty() {
         stream.reserve_capacity(part.len());
-        let permitted = poll_fn(|cx| poll_permitted(stream, cx)).await?;
-        stream.send_data(part.split_to(permitted.min(part.len())), false)?;
+        let permitted = poll_fn(|cx| poll_permitted(stream, cx)).await?.min(part.len());
+        stream.send_data(part.split_to(permitted), false)?;
+        account.note_sent(permitted);
         account.note_progress();
     }
     Ok(())

@@ -1,9 +1,10 @@
 //! The places of streams of evaluations and reflection, which are counted by connection, by caller and in all; and
-//! the calls for which a connection keeps its place.
+//! the calls for which a connection keeps its place. Each message of a stream of evaluations pays its quota.
 //!
 //! Must not know what a stream carries.
 
 use crate::error::ApiError;
+use crate::locks::lock;
 use crate::middleware::account::CallAccount;
 use crate::middleware::call_limits::{MAX_STREAMS, MAX_STREAMS_OF_CALLER, MAX_STREAMS_OF_CONNECTION};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,6 +15,19 @@ impl CallAccount {
         if !self.0.keeps_connection.swap(true, Relaxed) {
             self.0.connection.calls.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Takes the quota of a message of a stream, before it is decoded; `false` if the message is refused.
+    pub(in crate::middleware) fn admit_message(&self) -> bool {
+        let refusal = self.0.payer.get().and_then(|payer| payer.take_quota(1).err());
+        let is_admitted = refusal.is_none();
+        *lock(&self.0.refusal) = refusal;
+        is_admitted
+    }
+
+    /// Takes the error with which the message of a stream that was read last is refused.
+    pub(crate) fn take_refusal(&self) -> Option<ApiError> {
+        lock(&self.0.refusal).take()
     }
 
     /// Counts a stream of evaluations or reflection, until the returned place is dropped.

@@ -1,4 +1,4 @@
-//! What accounts take and give back, and which answers end when there is no room.
+//! What accounts take and give back.
 
 use crate::error::ApiError;
 use crate::middleware::account::{CallAccount, CallBounds, ConnectionAccount};
@@ -6,18 +6,16 @@ use crate::middleware::call_limits::{CallCounts, CallLimits, MAX_REFUSALS};
 use crate::middleware::callers::{CallerState, Callers};
 use bytes::Bytes;
 use http::HeaderMap;
-use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
 
-const MIB: usize = 1024 * 1024;
-const LIMITS: CallLimits = CallLimits { calls: 16, requests: 8 * MIB, answers: 8 * MIB };
+pub(super) const MIB: usize = 1024 * 1024;
+pub(super) const LIMITS: CallLimits = CallLimits { calls: 16, requests: 8 * MIB, answers: 8 * MIB };
 
-fn caller(address: &str) -> Arc<CallerState> {
+pub(super) fn caller(address: &str) -> Arc<CallerState> {
     Callers::default().of_address(address.parse().unwrap())
 }
 
-fn open(connection: &ConnectionAccount, payer: &Arc<CallerState>) -> CallAccount {
+pub(super) fn open(connection: &ConnectionAccount, payer: &Arc<CallerState>) -> CallAccount {
     let account = connection.open();
     account.admit(payer.clone(), &HeaderMap::new()).unwrap();
     account
@@ -33,13 +31,14 @@ async fn everything_is_given_back_when_the_last_clone_is_dropped() {
     headers.insert("name", "value".parse().unwrap());
     account.receive(1000).unwrap();
     account.decode(1000, 5000).unwrap();
-    account.reserve_answer(3000).await.unwrap();
+    assert!(account.try_reserve_answer(3000));
     assert_eq!(bounds.counts(), CallCounts { calls: 1, requests: 6000, answers: 3000, ..CallCounts::default() });
     account.forget_message();
     account.shrink_answer(2000);
     assert_eq!(bounds.counts(), CallCounts { calls: 1, requests: 1000, answers: 2000, ..CallCounts::default() });
     // The first part is paid from what is reserved, the second one from the room.
-    let parts = [1500, 700].map(|bytes| account.part(Bytes::from(vec![0; bytes])).unwrap());
+    let first = account.part(Bytes::from(vec![0; 1500])).await.unwrap();
+    let parts = [first, account.part(Bytes::from(vec![0; 700])).await.unwrap()];
     assert_eq!(bounds.counts().answers, 2200);
     let slice = parts[0].slice(..1);
     drop(parts);
@@ -72,10 +71,12 @@ fn a_caller_has_a_quarter_of_the_calls_and_refusals_have_a_limit_by_address() {
     held.pop();
     held.push(open(&connection, &one));
     let callers = Callers::default();
-    held.extend((2..5).flat_map(|host| {
-        let payer = callers.of_address(format!("192.0.2.{host}").parse().unwrap());
-        (0..4).map(|_| open(&connection, &payer)).collect::<Vec<_>>()
-    }));
+    let of_host = |host: usize| callers.of_address(format!("192.0.2.{host}").parse().unwrap());
+    held.extend((2..4).flat_map(|host| (0..4).map(|_| open(&connection, &of_host(host))).collect::<Vec<_>>()));
+    // The last quarter is for callers with few calls; of 16 calls, that is one.
+    held.push(open(&connection, &of_host(4)));
+    assert_eq!(connection.open().admit(of_host(4), &HeaderMap::new()), Err(ApiError::Overloaded));
+    held.extend((5..8).map(|host| open(&connection, &of_host(host))));
     assert_eq!(bounds.counts().calls, 16);
     let address = caller("192.0.2.9");
     let refused: Vec<_> = (0..MAX_REFUSALS).map(|_| connection.open()).collect();
@@ -145,48 +146,5 @@ fn a_buffer_is_paid_once_for_its_largest_size() {
         account.decode(decoded, 50).unwrap();
         account.forget_message();
         assert_eq!(bounds.counts().requests, expected);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_answer_waits_for_room_and_takes_what_is_given_back() {
-    let bounds = CallBounds::new(LIMITS);
-    let connection = bounds.connect();
-    let (one, other, third) = (caller("192.0.2.1"), caller("192.0.2.2"), caller("192.0.2.3"));
-    let held = [open(&connection, &one), open(&connection, &other)];
-    held[0].reserve_answer(3 * MIB).await.unwrap();
-    held[1].reserve_answer(3 * MIB).await.unwrap();
-    let waiting = open(&connection, &third);
-    let error = waiting.reserve_answer(2 * MIB).await.unwrap_err();
-    assert_eq!(error, ApiError::Overloaded, "nobody gave anything back");
-    let more = open(&connection, &one);
-    assert_eq!(more.reserve_answer(64 * 1024 + 1).await, Err(ApiError::AnswersUnread { limit: 4 * MIB }));
-    assert_eq!(more.reserve_answer(64 * 1024).await, Ok(()), "the rest of the share is for small ones");
-    let waits = tokio::spawn(async move { waiting.reserve_answer(2 * MIB).await });
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(bounds.counts().waiting, 1);
-    held[1].shrink_answer(0);
-    waits.await.unwrap().unwrap();
-    assert_eq!(bounds.counts().waiting, 0);
-}
-
-#[tokio::test]
-async fn the_largest_answer_of_the_caller_with_most_ends_when_room_is_needed() {
-    let bounds = CallBounds::new(LIMITS);
-    let (connection, other_connection) = (bounds.connect(), bounds.connect());
-    let (one, other) = (caller("192.0.2.1"), caller("192.0.2.2"));
-    let sizes = [(&one, 1, 64 * 1024), (&one, 2, 3 * MIB - 64 * 1024), (&other, 3, 2 * MIB)];
-    let mut sending = Vec::new();
-    for (payer, name, bytes) in sizes {
-        let account = open(&connection, payer);
-        account.reserve_answer(bytes).await.unwrap();
-        sending.push((name, tokio::spawn(async move { account.while_stuck(pending::<()>()).await })));
-    }
-    let account = open(&other_connection, &caller("192.0.2.3"));
-    account.reserve_answer(2 * MIB).await.unwrap();
-    let ended: Vec<_> = sending.iter().filter(|(_, task)| task.is_finished()).map(|(name, _)| *name).collect();
-    assert_eq!((ended, bounds.counts().evicted), (vec![2], 1));
-    for (name, task) in sending {
-        if name == 2 { assert_eq!(task.await.unwrap(), None) } else { task.abort() }
     }
 }

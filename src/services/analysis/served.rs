@@ -5,6 +5,7 @@
 //! are scheduled.
 
 use crate::convert::analysis::from_progress;
+use crate::convert::sizes::check_goal;
 use crate::error::ApiError;
 use crate::middleware::deadline::Deadline;
 use crate::schema::encoded::Encoded;
@@ -13,10 +14,11 @@ use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::RedLines;
 use crate::services::analysis::request::AnalysisRequest;
 use crate::services::generated::analysis_service_server::{AnalysisService, AnalysisServiceServer};
-use crate::services::size::{MAX_ANSWER_BYTES, bounded};
+use crate::services::size::{Answer, MAX_ANSWER_BYTES, bounded};
 use crate::serving::{Analyses, AnalysisError, AnalysisThreads, JobHandle, Ticket, WorkersError};
 use detente_analysis::{Budget, SearchProgress};
 use futures_util::stream::{TryStreamExt, unfold};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,17 +30,17 @@ use tonic::{Request, Response, Status};
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 
 /// Runs the analyses of one method. Requests with equal questions share an analysis.
-type AnalysesOf<R, A = <R as AnalysisRequest>::Answer> =
+type AnalysesOf<R, A = Encoded<<R as AnalysisRequest>::Answer>> =
     Analyses<<R as AnalysisRequest>::Question, Outcome<A>, v1::SearchProgress>;
 
-/// The outcome of a request, which requests with equal questions share.
+/// The outcome of a request, which requests with equal questions share. Its answer is encoded, because it may wait for
+/// room, and because each of the requests would encode it again.
 type Outcome<A> = Result<A, ApiError>;
 
 /// A message in the stream that answers `FindPackages`.
 type Message = Encoded<v1::FindPackagesResponse>;
 
-/// The answer to `FindPackages` while requests with equal questions share it: encoded, because packages take several
-/// times the memory before, and because each request would encode them again.
+/// The answer to `FindPackages` while requests with equal questions share it.
 struct Packages {
     parts: Vec<Message>,
     bytes: usize,
@@ -47,7 +49,7 @@ struct Packages {
 impl From<Vec<v1::FindPackagesResponse>> for Packages {
     fn from(parts: Vec<v1::FindPackagesResponse>) -> Self {
         let parts: Vec<_> = parts.into_iter().map(Encoded::from).collect();
-        let bytes = parts.iter().map(prost::Message::encoded_len).sum();
+        let bytes = parts.iter().map(Answer::bytes).sum();
         Self { parts, bytes }
     }
 }
@@ -90,6 +92,8 @@ impl Analyst {
         let deadline = request.extensions().get::<Deadline>().map(|Deadline(at)| *at);
         let (service, request) = self.scenarios.for_call(request)?;
         let question = if request.has_conditions() {
+            service.check_before_worker(request.fields().hypotheses)?;
+            check_goal(request.fields().aim)?;
             service.run_on_worker(move |service| service.question_of_analysis(&request)).await?
         } else {
             service.question_of_analysis(&request)?
@@ -108,13 +112,31 @@ impl Analyst {
         Ok(PendingAnalysis { ticket, service })
     }
 
-    async fn answer<R: AnalysisRequest>(
+    /// Answers with the outcome of an analysis.
+    async fn answer<R>(
         &self,
         analyses: &AnalysesOf<R>,
         request: Request<R>,
-    ) -> Result<R::Answer, ApiError> {
-        let outcome = self.ask(analyses, request).await?.outcome().await?;
-        (*outcome).clone()
+    ) -> Result<Response<Encoded<R::Answer>>, Status>
+    where
+        R: AnalysisRequest<Answer: prost::Message>,
+    {
+        let service = self.scenarios.with_call(request.extensions());
+        let mut pending = self.ask(analyses, request).await?;
+        let outcome = (*pending.outcome().await?).clone().and_then(bounded)?;
+        drop(pending);
+        service.pay_finished(outcome.bytes()).await?;
+        service.respond(Ok(outcome))
+    }
+}
+
+impl RedLines {
+    /// Takes room for the finished answer of an analysis. To compute it again would cost more than to wait with it.
+    async fn pay_finished(&self, bytes: usize) -> Result<(), ApiError> {
+        match self.call.account() {
+            Some(account) => account.reserve_finished(bytes).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -139,55 +161,62 @@ impl<R: AnalysisRequest, A> PendingAnalysis<R, A> {
 type Parts = Pin<Box<dyn Stream<Item = Result<Message, Status>> + Send>>;
 
 /// The state of the stream that answers `FindPackages`.
-///
-/// Each part stays in the outcome until it is sent, because many requests may share the outcome.
 enum StreamState {
-    Searching { pending: PendingAnalysis<v1::FindPackagesRequest, Packages>, reported: Instant },
-    Sending { outcome: Arc<Outcome<Packages>>, next: usize },
+    Searching {
+        pending: PendingAnalysis<v1::FindPackagesRequest, Packages>,
+        reported: Instant,
+    },
+    /// Each part is freed when it is sent, unless other calls share it.
+    Sending {
+        parts: VecDeque<Message>,
+    },
     Over,
 }
 
-fn parts(pending: PendingAnalysis<v1::FindPackagesRequest, Packages>) -> Parts {
-    let call = pending.service.call.clone();
-    let begun = StreamState::Searching { pending, reported: Instant::now() };
-    let parts = unfold(begun, |state| async {
-        let (outcome, next) = match state {
-            StreamState::Over => return None,
-            StreamState::Sending { outcome, next } => (outcome, next),
-            StreamState::Searching { mut pending, reported } => {
+impl StreamState {
+    /// Returns the next message, and the state after it; `None` after the last one.
+    async fn next(self) -> Option<(Result<Message, ApiError>, Self)> {
+        let mut parts = match self {
+            Self::Over => return None,
+            Self::Sending { parts } => parts,
+            Self::Searching { mut pending, reported } => {
                 let answered = match timeout_at((reported + BETWEEN_REPORTS).into(), pending.outcome()).await {
                     Ok(answered) => answered,
                     // The search continues: sends the latest progress, or waits for the next report.
                     Err(_) => match pending.ticket.progress().await {
                         Some(progress) => {
                             let part = v1::FindPackagesResponse { part: Some(Part::Progress(progress)) };
-                            return Some((
-                                Ok(part.into()),
-                                StreamState::Searching { pending, reported: Instant::now() },
-                            ));
+                            return Some((Ok(part.into()), Self::Searching { pending, reported: Instant::now() }));
                         }
                         None => pending.outcome().await,
                     },
                 };
-                match answered {
-                    Ok(outcome) => {
-                        match pending.service.expect_answer(outcome.as_ref().as_ref().map_or(0, |all| all.bytes)).await
-                        {
-                            Ok(()) => (outcome, 0),
-                            Err(error) => return Some((Err(error.into()), StreamState::Over)),
-                        }
-                    }
-                    Err(error) => return Some((Err(error.into()), StreamState::Over)),
+                match pending.paid(answered).await {
+                    Ok(parts) => parts,
+                    Err(error) => return Some((Err(error), Self::Over)),
                 }
             }
         };
-        let part = match &*outcome {
-            Ok(all) => all.parts.get(next)?.clone(),
-            Err(error) => return Some((Err(error.clone().into()), StreamState::Over)),
-        };
-        Some((bounded(part).map_err(Status::from), StreamState::Sending { outcome, next: next + 1 }))
-    });
-    Box::pin(parts.map_err(move |status| call.ended_by(status)))
+        let part = parts.pop_front()?;
+        Some((bounded(part), Self::Sending { parts }))
+    }
+}
+
+impl PendingAnalysis<v1::FindPackagesRequest, Packages> {
+    /// Takes room for all parts of an answer.
+    async fn paid(&self, answered: Result<Arc<Outcome<Packages>>, ApiError>) -> Result<VecDeque<Message>, ApiError> {
+        let outcome = answered?;
+        let packages = outcome.as_ref().as_ref().map_err(Clone::clone)?;
+        self.service.pay_finished(packages.bytes).await?;
+        Ok(packages.parts.iter().cloned().collect())
+    }
+}
+
+fn parts(pending: PendingAnalysis<v1::FindPackagesRequest, Packages>) -> Parts {
+    let call = pending.service.call.clone();
+    let begun = StreamState::Searching { pending, reported: Instant::now() };
+    let parts = unfold(begun, StreamState::next);
+    Box::pin(parts.map_err(move |error| call.ended_by(error.into())))
 }
 
 #[tonic::async_trait]
@@ -197,9 +226,8 @@ impl AnalysisService for Analyst {
     async fn suggest_amendments(
         &self,
         request: Request<v1::SuggestAmendmentsRequest>,
-    ) -> Result<Response<v1::SuggestAmendmentsResponse>, Status> {
-        let service = self.scenarios.with_call(request.extensions());
-        service.respond(self.answer(&self.amendments, request).await.and_then(bounded)).await
+    ) -> Result<Response<Encoded<v1::SuggestAmendmentsResponse>>, Status> {
+        self.answer(&self.amendments, request).await
     }
 
     async fn find_packages(
@@ -212,16 +240,14 @@ impl AnalysisService for Analyst {
     async fn explain_impasse(
         &self,
         request: Request<v1::ExplainImpasseRequest>,
-    ) -> Result<Response<v1::ExplainImpasseResponse>, Status> {
-        let service = self.scenarios.with_call(request.extensions());
-        service.respond(self.answer(&self.impasses, request).await.and_then(bounded)).await
+    ) -> Result<Response<Encoded<v1::ExplainImpasseResponse>>, Status> {
+        self.answer(&self.impasses, request).await
     }
 
     async fn assess_robustness(
         &self,
         request: Request<v1::AssessRobustnessRequest>,
-    ) -> Result<Response<v1::AssessRobustnessResponse>, Status> {
-        let service = self.scenarios.with_call(request.extensions());
-        service.respond(self.answer(&self.robustness, request).await.and_then(bounded)).await
+    ) -> Result<Response<Encoded<v1::AssessRobustnessResponse>>, Status> {
+        self.answer(&self.robustness, request).await
     }
 }

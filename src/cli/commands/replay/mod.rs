@@ -110,7 +110,7 @@ fn answer_locally(service: &RedLines, mut decisions: Decisions, outcomes: &mut O
         }
         match decisions.next().transpose()? {
             None => return Ok(()),
-            Some(Turn::Ask(request)) => outcomes.put(service.stream_item(request))?,
+            Some(Turn::Ask(request)) => outcomes.put(service.stream_item(&request))?,
             Some(Turn::Answered(answer)) => outcomes.put(answer)?,
         }
     }

@@ -101,7 +101,7 @@ fn answer_locally(service: &RedLines, mut requests: Requests, output: &mut Outpu
         }
         match requests.next().transpose()? {
             None => return Ok(()),
-            Some(Turn::Ask(request)) => output.put(service.stream_item(request))?,
+            Some(Turn::Ask(request)) => output.put(service.stream_item(&request))?,
             Some(Turn::Answered(answer)) => output.put(answer)?,
         }
     }
