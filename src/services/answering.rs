@@ -116,3 +116,6 @@ impl Wait {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

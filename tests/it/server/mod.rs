@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod analysis;
+mod answers;
 mod compression;
 mod connections;
 mod garbage;

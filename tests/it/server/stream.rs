@@ -3,6 +3,7 @@
 use crate::support::{PATIENCE, Server, frame, quick};
 use bytes::{Buf, Bytes, BytesMut};
 use detente::middleware::call_limits::MAX_STREAMS_OF_CONNECTION;
+use detente::middleware::quota::QuotaLimit;
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
@@ -12,6 +13,7 @@ use detente::shutdown::{Drain, DrainOutcome};
 use detente::transport::config::ConnectionLimits;
 use h2::client::SendRequest;
 use prost::Message;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -97,6 +99,29 @@ async fn answers_come_in_order_with_their_ids_and_faulty_items_fail_alone() {
     }
     assert_eq!(next(&mut answers).await.unwrap(), None, "the end of requests is the end of answers");
     sending.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_quota_is_answered_with_its_id_and_is_not_decoded() {
+    let mut heavy = request("heavy");
+    heavy.request.as_mut().unwrap().hypotheses = vec![v1::Hypothesis::default(); 200_000];
+    let quota = Some(QuotaLimit { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN });
+    let server = Server::with(Settings { quota, drain: quick(), ..Settings::default() }).await;
+    let (send, mut answers) = open(&server).await;
+    // The call has used up the quota.
+    send.send(heavy.clone()).await.unwrap();
+    let answer = next(&mut answers).await.unwrap().unwrap();
+    let Some(Item::Error(error)) = answer.result else { panic!("{:?}", answer.result) };
+    assert_eq!((answer.id.as_str(), error.code), ("heavy", i32::from(Code::ResourceExhausted)));
+    sleep(Duration::from_millis(1100)).await;
+    send.send(request("light")).await.unwrap();
+    let answer = next(&mut answers).await.unwrap().unwrap();
+    assert!(answer.id == "light" && matches!(answer.result, Some(Item::Evaluation(_))), "{answer:?}");
+    // Within the quota, the message is weighed.
+    sleep(Duration::from_millis(1100)).await;
+    send.send(heavy).await.unwrap();
+    let status = next(&mut answers).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::OutOfRange, "MESSAGE_TOO_LARGE"));
 }
 
 #[tokio::test]
