@@ -198,7 +198,7 @@ impl CallAccount {
     ///
     /// # Errors
     /// If the caller or the server has too many open calls, or too little room for the headers.
-    pub(super) fn admit(&self, payer: Arc<CallerState>, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub(crate) fn admit(&self, payer: Arc<CallerState>, headers: &HeaderMap) -> Result<(), ApiError> {
         let bounds = &*self.0.bounds.0;
         let limit = (bounds.max_calls / PART_OF_CALLER).max(1);
         let refused = || ApiError::TooManyCalls { limit };

@@ -6,6 +6,7 @@
 //!
 //! Must not know how a bound is enforced.
 
+use crate::middleware::account::answers::{MAX_FINISHED, MAX_FINISHED_BYTES};
 use crate::middleware::call_limits::{CallLimits, MAX_STREAMS};
 use crate::middleware::callers::MAX_CALLERS;
 use crate::server::settings::{Settings, threads_for};
@@ -97,7 +98,7 @@ impl MemoryPlan {
     };
 
     /// Returns the table.
-    pub const fn rows(&self) -> [MemoryUse; 16] {
+    pub const fn rows(&self) -> [MemoryUse; 17] {
         const fn row(what: &'static str, count: u64, each: u64) -> MemoryUse {
             MemoryUse { what, count, each }
         }
@@ -119,6 +120,7 @@ impl MemoryPlan {
             row("open calls, without what they send and receive", self.calls.calls as u64, CALL),
             row("requests: headers, bodies on their way, decoded messages", 1, self.calls.requests as u64),
             row("answers that are made, or that their clients have not read", 1, self.calls.answers as u64),
+            row("answers of analyses that wait for room", MAX_FINISHED as u64, MAX_FINISHED_BYTES as u64),
             row("the cache of answers", 1, self.cache),
             row("earlier revisions of scenarios", 1, MAX_PAST_BYTES as u64),
             row("a scenario file while it is loaded", 1, load_peak_bytes(self.scenario_file)),

@@ -23,10 +23,12 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 pub(super) const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 /// Maximum number of calls that wait for room.
 const MAX_WAITING: usize = 256;
-/// Maximum number of calls that wait for room while they hold a finished answer, of up to 4 MiB each.
-pub(crate) const MAX_FINISHED: usize = 4;
-/// How many of them may be of one caller.
-const MAX_FINISHED_OF_CALLER: usize = 2;
+/// Maximum number of calls that wait for room while they hold a finished answer, one of each caller.
+pub(crate) const MAX_FINISHED: usize = 2;
+/// Maximum size of such an answer, in bytes. Larger ones find room at once, or are refused.
+///
+/// Nearly all analyses have smaller answers. Most find room in the quarter for small ones, and need not wait.
+pub(crate) const MAX_FINISHED_BYTES: usize = 256 * 1024;
 
 impl CallAccount {
     /// Makes sure that room is taken for an answer of `bytes`; `false` if there is none at the moment.
@@ -65,12 +67,14 @@ impl CallAccount {
     /// Makes sure that room is taken for an answer of `bytes` that the call already holds, and that cannot be made again.
     ///
     /// # Errors
-    /// If there is no room, and too many calls wait like this one; or if there is none after the maximum time.
+    /// If there is no room, and the answer is too large to wait or other calls wait with theirs; or if there is none
+    /// after the maximum time.
     pub(crate) async fn reserve_finished(&self, bytes: usize) -> Result<(), ApiError> {
         if self.try_answer(bytes).is_ok() {
             return Ok(());
         }
-        let _place = FinishedPlace::take(&self.0).ok_or(ApiError::Overloaded)?;
+        let place = (bytes <= MAX_FINISHED_BYTES).then(|| FinishedPlace::take(&self.0)).flatten();
+        let _place = place.ok_or(ApiError::Overloaded)?;
         self.reserve_answer(bytes, Instant::now() + LONGEST_WAIT).await
     }
 
@@ -198,7 +202,7 @@ struct FinishedPlace<'a>(&'a Account);
 impl<'a> FinishedPlace<'a> {
     fn take(account: &'a Account) -> Option<Self> {
         let of_caller = account.payer.get().map(|payer| &payer.finished);
-        if of_caller.is_some_and(|count| add_within(count, 1, MAX_FINISHED_OF_CALLER).is_none()) {
+        if of_caller.is_some_and(|count| add_within(count, 1, 1).is_none()) {
             return None;
         }
         if add_within(&account.bounds.0.finished, 1, MAX_FINISHED).is_none() {

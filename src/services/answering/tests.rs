@@ -165,7 +165,8 @@ async fn requests_beyond_documented_counts_do_not_wait_for_a_worker() {
     let service = service();
     // Half of the queue is for one caller.
     let (is_over, mut jobs) = busy(&service, 256).await;
-    let refused = |status: Status| (status.code(), ApiError::of(&status).map_or_else(Vec::new, ApiError::limits));
+    let refused =
+        |status: Status| (status.code(), ApiError::of(&status).map_or_else(Vec::new, |error| error.limits().to_vec()));
     let compare = async |count: usize, hypotheses: usize| {
         let name = "scenarios/ukraine-2025/proposals/jeddah-ceasefire".to_owned();
         let proposal = v1::ComparedProposal { subject: Some(Subject::ProposalName(name)), ..Default::default() };
@@ -174,7 +175,7 @@ async fn requests_beyond_documented_counts_do_not_wait_for_a_worker() {
             hypotheses: vec![v1::Hypothesis::default(); hypotheses],
             ..Default::default()
         };
-        refused(service.compare_proposals(Request::new(request)).await.unwrap_err())
+        refused(RedLineService::compare_proposals(&service, Request::new(request)).await.unwrap_err())
     };
     assert_eq!(compare(MAX_COMPARED + 1, 0).await, (Code::InvalidArgument, vec!["compared_proposals"]));
     assert_eq!(compare(1, MAX_HYPOTHESES + 1).await, (Code::InvalidArgument, vec!["hypotheses"]));

@@ -1,7 +1,7 @@
 //! Waiting for room, and which answers end to make it.
 
 use crate::error::ApiError;
-use crate::middleware::account::answers::{LONGEST_WAIT, MAX_FINISHED, MAX_FINISHED_OF_CALLER};
+use crate::middleware::account::answers::{LONGEST_WAIT, MAX_FINISHED, MAX_FINISHED_BYTES};
 use crate::middleware::account::tests::{LIMITS, MIB, caller, open};
 use crate::middleware::account::{CallAccount, CallBounds};
 use bytes::Bytes;
@@ -121,23 +121,23 @@ async fn few_calls_wait_with_a_finished_answer() {
     }
     let mut waiting = Vec::new();
     for payer in &payers[2..] {
-        for _ in 0..=MAX_FINISHED_OF_CALLER {
+        for bytes in [MAX_FINISHED_BYTES, MAX_FINISHED_BYTES, MAX_FINISHED_BYTES + 1] {
             let account = open(&connection, payer);
-            waiting.push(tokio::spawn(async move { account.reserve_finished(MIB).await }));
+            waiting.push(tokio::spawn(async move { account.reserve_finished(bytes).await }));
         }
     }
     sleep(Duration::from_millis(10)).await;
     assert_eq!(bounds.counts().waiting, MAX_FINISHED);
     let refused = waiting.iter().filter(|task| task.is_finished()).count();
-    assert_eq!(refused, 2, "one of each caller is beyond its part");
+    assert_eq!(refused, 4, "one of each caller waits, if it is not too large");
     let one_more = open(&connection, &caller("192.0.2.5"));
-    assert_eq!(one_more.reserve_finished(MIB).await, Err(ApiError::Overloaded), "all places are taken");
+    assert_eq!(one_more.reserve_finished(MAX_FINISHED_BYTES).await, Err(ApiError::Overloaded), "all places are taken");
     assert_eq!(one_more.reserve_finished(1024).await, Ok(()), "there is room for small ones");
     drop(held);
     let mut results = Vec::new();
     for task in waiting {
         results.push(task.await.unwrap().is_ok());
     }
-    assert_eq!(results, [true, true, false, true, true, false]);
-    assert_eq!(one_more.reserve_finished(MIB).await, Ok(()));
+    assert_eq!(results, [true, false, false, true, false, false]);
+    assert_eq!(one_more.reserve_finished(2 * MIB).await, Ok(()), "with room, the size does not matter");
 }
