@@ -56,9 +56,17 @@ impl Room {
 
     /// Takes `bytes` for a call that holds `held` bytes already.
     pub(super) fn take(&self, bytes: usize, held: usize) -> Result<(), NoRoom> {
+        add_within(&self.used, bytes, self.limit_for(bytes, held)).ok_or(NoRoom::Room)
+    }
+
+    /// Returns how many bytes others must give back so that `bytes` fit for a call that holds `held` bytes already.
+    pub(super) fn missing(&self, bytes: usize, held: usize) -> usize {
+        self.used().saturating_add(bytes).saturating_sub(self.limit_for(bytes, held))
+    }
+
+    fn limit_for(&self, bytes: usize, held: usize) -> usize {
         let is_small = held.saturating_add(bytes) <= SMALL_BYTES;
-        let limit = if is_small { self.capacity } else { self.capacity - self.capacity / PART_FOR_SMALL };
-        add_within(&self.used, bytes, limit).ok_or(NoRoom::Room)
+        if is_small { self.capacity } else { self.capacity - self.capacity / PART_FOR_SMALL }
     }
 
     /// Counts a waiting call, until the returned value is dropped; `None` if `max` calls wait.

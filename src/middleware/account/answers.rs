@@ -58,7 +58,10 @@ impl CallAccount {
                 (Ok(()), _) => return Ok(()),
                 (Err(no_room), _) if Instant::now() >= until => return Err(error(no_room)),
                 (Err(NoRoom::Caller), Some(payer)) => bounds.need_of_caller(payer, bytes),
-                (Err(_), _) => bounds.need(bytes, began.elapsed()),
+                (Err(_), _) => {
+                    let more = bytes.saturating_sub(self.0.reserved.load(Relaxed));
+                    bounds.need(room.missing(more, self.0.answers.load(Relaxed)), began.elapsed());
+                }
             }
             let _ = timeout_at(until.min(Instant::now() + BETWEEN_TRIES), freed).await;
         }

@@ -20,7 +20,7 @@ pub(super) struct Needs {
     needed: Needed,
 }
 
-/// What must be freed, in bytes: what the call with the largest answer needs. The others have their turn after it.
+/// What must be freed, in bytes: what the call needs that needs most. The others have their turn after it.
 #[derive(Debug, Default)]
 pub(super) struct Needed {
     /// By anybody.
@@ -32,7 +32,7 @@ pub(super) struct Needed {
 }
 
 impl Needs {
-    /// Adds what a call needs that has waited for this time.
+    /// Adds what must be freed for a call that has waited for this time.
     pub(super) fn add(&mut self, bytes: usize, waited: Duration) {
         let needed = &mut self.needed;
         needed.bytes = needed.bytes.max(bytes);

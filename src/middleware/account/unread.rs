@@ -23,7 +23,7 @@ const NOT_READING: Duration = Duration::from_secs(1);
 const LONGEST_SENDING: Duration = Duration::from_secs(5);
 
 impl CallBounds {
-    /// Makes room for an answer of `bytes`, for which a call has waited for this time.
+    /// Makes `bytes` free for an answer, for whose room a call has waited for this time.
     pub(super) fn need(&self, bytes: usize, waited: Duration) {
         let needed = {
             let mut needs = lock(&self.0.needs);
