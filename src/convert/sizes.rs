@@ -12,6 +12,12 @@ use detente_condition::MAX_CONDITION_BYTES;
 /// Maximum number of hypotheses in one call.
 pub const MAX_HYPOTHESES: usize = 32;
 
+/// Whether a request with these hypotheses is validated on a worker. With too many hypotheses, none is compiled, so that
+/// the request can be refused at once, with all its faults.
+pub fn need_worker(hypotheses: &[Hypothesis]) -> bool {
+    (1..=MAX_HYPOTHESES).contains(&hypotheses.len())
+}
+
 /// Checks the number of hypotheses, and the length of each condition in them.
 ///
 /// # Errors

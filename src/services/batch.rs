@@ -3,6 +3,7 @@
 //! Owns the maximum size of a batch and of its answer. Must not know how a proposal is evaluated.
 
 use crate::convert::request::{Subject, to_question};
+use crate::convert::sizes::need_worker;
 use crate::error::{ApiError, Violations, quoted};
 use crate::middleware::callers::CallerState;
 use crate::schema::encoded::Encoded;
@@ -65,9 +66,15 @@ impl RedLines {
             // Lets other tasks run, and lets the runtime drop this one if the client has cancelled the call.
             yield_now().await;
             let begun = Instant::now();
-            let (result, item) = match self.check_before_worker(&item.hypotheses) {
+            let is_long = need_worker(&item.hypotheses);
+            let checked = if is_long {
+                self.check_before_worker(&item.hypotheses)
+            } else {
+                self.check_may_suppose(&item.hypotheses)
+            };
+            let (result, item) = match checked {
                 Err(error) => (Err(error), item),
-                Ok(()) if item.hypotheses.is_empty() => (batch.evaluate(&item), item),
+                Ok(()) if !is_long => (batch.evaluate(&item), item),
                 Ok(()) => {
                     let (compiled, violations, request) = (batch.compiled.clone(), batch.violations(), item.clone());
                     (self.run_on_worker_in_turn(move |_| evaluate(&compiled, &request, violations)).await, item)

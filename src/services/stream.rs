@@ -4,6 +4,7 @@
 //! queued here, and no scenario is held between two requests. A client that does not read its answers therefore makes
 //! the server keep only the answers that the transport already has. Must not know how an evaluation is computed.
 
+use crate::convert::sizes::need_worker;
 use crate::error::{ApiError, Violations};
 use crate::middleware::account::CallAccount;
 use crate::middleware::account::stream_place::StreamPlace;
@@ -132,10 +133,14 @@ impl RedLines {
         let refusal = self.call.account().and_then(CallAccount::take_refusal);
         let permit = refusal.map_or_else(|| self.take_permit(), Err);
         let hypotheses = message.request.as_ref().map_or(&[][..], |request| &request.hypotheses);
-        let permit = permit.and_then(|permit| self.check_before_worker(hypotheses).map(|()| permit));
+        let is_long = need_worker(hypotheses);
+        let permit = match permit {
+            Ok(permit) if is_long => self.check_before_worker(hypotheses).map(|()| permit),
+            permit => permit,
+        };
         let Item { answer, outcome } = match &permit {
             Err(error) => self.answer(Kind::Item, |_| Ok(Item::refused(&message.id, error.clone()))).await?,
-            Ok(_) if hypotheses.is_empty() => self.answer(Kind::Item, |service| Ok(service.item(&message))).await?,
+            Ok(_) if !is_long => self.answer(Kind::Item, |service| Ok(service.item(&message))).await?,
             Ok(_) => {
                 let message = message.clone();
                 self.answer_on_worker(Kind::Item, move |service| Ok(service.item(&message))).await?
