@@ -158,7 +158,7 @@ struct Account {
     answers: AtomicUsize,
     /// Bytes reserved for the answer, of which no part has been made yet.
     reserved: AtomicUsize,
-    /// Bytes reserved for items of a stream that have been made and that no part contains yet.
+    /// Bytes reserved for messages that are handed to the encoder and that no part contains yet.
     items: AtomicUsize,
     /// Whether the client reads the answer.
     answer: Progress,

@@ -75,6 +75,8 @@ impl RedLines {
                 return Err(ApiError::Overloaded.into());
             }
             account.shrink_answer(bytes);
+            // What compression saves is given back when the answer is encoded. This takes it from what is reserved.
+            account.try_reserve_item(bytes);
         }
         self.call.mark_answered();
         Ok(Response::new(answer))

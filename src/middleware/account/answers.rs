@@ -81,9 +81,9 @@ impl CallAccount {
         self.reserve_answer(bytes, Instant::now() + LONGEST_WAIT).await
     }
 
-    /// Takes room for an item of a stream, in addition to the items before it; `false` if there is none at the moment.
+    /// Takes room for a message that is handed to the encoder, in addition to the messages before it: from what is
+    /// reserved for the answer, and else from the room; `false` if there is none at the moment.
     pub(crate) fn try_reserve_item(&self, bytes: usize) -> bool {
-        // A call that waited for room has reserved it like that of a whole answer.
         let reserved = self.0.reserved.load(Relaxed).min(bytes);
         if self.0.take_answer(bytes - reserved).is_err() {
             return false;

@@ -7,6 +7,7 @@
 use crate::convert::analysis::from_progress;
 use crate::convert::sizes::check_goal;
 use crate::error::ApiError;
+use crate::middleware::call::Call;
 use crate::middleware::deadline::Deadline;
 use crate::schema::encoded::Encoded;
 use crate::schema::proto::v1;
@@ -169,6 +170,7 @@ enum StreamState {
     /// Each part is freed when it is sent, unless other calls share it.
     Sending {
         parts: VecDeque<Message>,
+        call: Call,
     },
     Over,
 }
@@ -176,9 +178,9 @@ enum StreamState {
 impl StreamState {
     /// Returns the next message, and the state after it; `None` after the last one.
     async fn next(self) -> Option<(Result<Message, ApiError>, Self)> {
-        let mut parts = match self {
+        let (mut parts, call) = match self {
             Self::Over => return None,
-            Self::Sending { parts } => parts,
+            Self::Sending { parts, call } => (parts, call),
             Self::Searching { mut pending, reported } => {
                 let answered = match timeout_at((reported + BETWEEN_REPORTS).into(), pending.outcome()).await {
                     Ok(answered) => answered,
@@ -192,13 +194,16 @@ impl StreamState {
                     },
                 };
                 match pending.paid(answered).await {
-                    Ok(parts) => parts,
+                    Ok(parts) => (parts, pending.service.call.clone()),
                     Err(error) => return Some((Err(error), Self::Over)),
                 }
             }
         };
         let part = parts.pop_front()?;
-        Some((bounded(part), Self::Sending { parts }))
+        // From the room for all parts.
+        let is_paid = call.account().is_none_or(|account| account.try_reserve_item(part.bytes()));
+        let part = if is_paid { bounded(part) } else { Err(ApiError::Overloaded) };
+        Some((part, Self::Sending { parts, call }))
     }
 }
 
