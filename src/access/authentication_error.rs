@@ -29,6 +29,8 @@ pub enum AuthenticationError {
     WrongKey,
     /// The signature does not match.
     BadSignature,
+    /// The server remembers that the signature of the same token did not match.
+    RefusedBefore,
     /// The token has expired.
     Expired,
     /// The token is not valid yet.
@@ -57,6 +59,7 @@ impl AuthenticationError {
             AuthenticationError::UnknownKey => "unknown_key",
             AuthenticationError::WrongKey => "wrong_key",
             AuthenticationError::BadSignature => "bad_signature",
+            AuthenticationError::RefusedBefore => "refused_before",
             AuthenticationError::Expired => "expired",
             AuthenticationError::NotYetValid => "not_yet_valid",
             AuthenticationError::WrongIssuer => "wrong_issuer",

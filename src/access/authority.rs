@@ -39,12 +39,7 @@ impl Authority {
     /// # Errors
     /// Why the credentials are rejected.
     pub fn identify(&self, authorization: Option<&[u8]>, now: SystemTime) -> Result<Caller, AuthenticationError> {
-        let header = authorization.ok_or(AuthenticationError::NoCredentials)?;
-        let (scheme, rest) = header.split_at_checked(SCHEME.len()).ok_or(AuthenticationError::NotBearer)?;
-        if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first() != Some(&b' ') {
-            return Err(AuthenticationError::NotBearer);
-        }
-        let token = rest.trim_ascii();
+        let token = bearer_token(authorization)?;
         // With keys configured, a token in the form of a JWT is verified as a JWT, never looked up in the token file.
         match (&*self.keys.load(), &*self.tokens.load()) {
             (Some(keys), _) if has_jwt_form(token) => {
@@ -53,6 +48,14 @@ impl Authority {
             (_, Some(tokens)) => tokens.find(token).ok_or(AuthenticationError::UnknownToken),
             (_, None) => Err(AuthenticationError::UnknownToken),
         }
+    }
+
+    /// Whether the server would have to verify the signature of a token that it does not know, which takes longer than
+    /// all other checks together.
+    pub fn must_verify(&self, authorization: Option<&[u8]>) -> bool {
+        let Ok(token) = bearer_token(authorization) else { return false };
+        let token = std::str::from_utf8(token).ok().filter(|token| has_jwt_form(token.as_bytes()));
+        token.is_some_and(|token| self.keys.load().as_ref().is_some_and(|keys| keys.must_verify(token)))
     }
 
     /// Replaces the active tokens, and revokes callers whose token is gone or whose rights have changed.
@@ -72,6 +75,19 @@ impl Authority {
         };
         self.keys.store(Some(Arc::new(keys)));
     }
+}
+
+/// Returns the token of the `authorization` header.
+///
+/// # Errors
+/// If there is none.
+fn bearer_token(authorization: Option<&[u8]>) -> Result<&[u8], AuthenticationError> {
+    let header = authorization.ok_or(AuthenticationError::NoCredentials)?;
+    let (scheme, rest) = header.split_at_checked(SCHEME.len()).ok_or(AuthenticationError::NotBearer)?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first() != Some(&b' ') {
+        return Err(AuthenticationError::NotBearer);
+    }
+    Ok(rest.trim_ascii())
 }
 
 /// Whether a token has three parts, of which the first is a JSON object in Base64.

@@ -50,8 +50,8 @@ const MAX_TRIED_KEYS: usize = 4;
 /// Number of tokens with a wrong signature that are remembered, so that a client that sends one again and again does not
 /// cost a verification each time.
 ///
-/// An unknown token is always verified, however many wrong ones its address has sent: it may be valid. A client that
-/// signs each of its tokens anew therefore costs a verification each time, which takes about as long as a call.
+/// A client that signs each of its tokens anew costs a verification each time. The middleware limits them by address
+/// ([`Authority::must_verify`](crate::access::Authority::must_verify)).
 const REFUSED_TOKENS: usize = 1_024;
 /// If a file has no usable key, the error lists at most this number of the skipped keys.
 const MAX_LISTED_KEYS: usize = 5;
@@ -213,7 +213,7 @@ impl Keys {
             return if caller.is_valid_at(now) { Ok(caller) } else { Err(AuthenticationError::Expired) };
         }
         if self.refused.get(&hash).is_some() {
-            return Err(AuthenticationError::BadSignature);
+            return Err(AuthenticationError::RefusedBefore);
         }
         let verified = self.verify_uncached(token, now);
         match &verified {
@@ -223,6 +223,12 @@ impl Keys {
             Err(_) => {}
         }
         verified
+    }
+
+    /// Whether the caches do not have a token, so that [`Keys::verify`] verifies its signature.
+    pub(super) fn must_verify(&self, token: &str) -> bool {
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        token.len() <= MAX_TOKEN_BYTES && self.verified.get(&hash).is_none() && self.refused.get(&hash).is_none()
     }
 
     fn verify_uncached(&self, token: &str, now: SystemTime) -> Result<Caller, AuthenticationError> {

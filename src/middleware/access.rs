@@ -1,10 +1,11 @@
 //! Authentication and authorisation by the request headers, before the body is read.
 //!
-//! Health is open to everyone, without a quota. Every other call, reflection included, needs credentials if the server has an authority
-//! that requires them; analyses need the role `analyst`. Must not know the contents of requests: the services decide
-//! which scenarios a caller sees and who may evaluate hypotheses.
+//! Health is open to everyone, without a quota. Every other call, reflection included, needs credentials if the server
+//! has an authority that requires them; analyses need the role `analyst`. An address that sends many tokens with wrong
+//! signatures waits before the server verifies another one that it does not know. Must not know the contents of
+//! requests: the services decide which scenarios a caller sees and who may evaluate hypotheses.
 
-use crate::access::{Authority, Caller, CallerRole};
+use crate::access::{AuthenticationError, Authority, Caller, CallerRole};
 use crate::error::ApiError;
 use crate::middleware::account::CallAccount;
 use crate::middleware::call::Call;
@@ -39,6 +40,11 @@ impl Access {
         if let Some(known) = caller.and_then(|caller| self.callers.of_caller(caller)) {
             return known;
         }
+        self.address(request)
+    }
+
+    /// Returns what the callers of the request's address share.
+    fn address<B>(&self, request: &Request<B>) -> Arc<CallerState> {
         match request.extensions().get::<Peer>() {
             Some(peer) if peer.is_proxy => self.callers.behind_proxy(request.headers()),
             Some(peer) => Some(peer.callers.clone()),
@@ -64,7 +70,17 @@ impl Access {
         let (value, has_duplicate) = (headers.next(), headers.next().is_some());
         // Reject duplicate headers: an intermediary might read the other one, and see another caller.
         let credentials = value.map(http::HeaderValue::as_bytes).filter(|_| !has_duplicate);
+        let address = self.address(request);
+        // Tokens that the server knows pass whatever else their address has sent.
+        if let Some(retry_after) = address.wait_of_forger()
+            && self.authority.must_verify(credentials)
+        {
+            return Err(ApiError::QuotaExceeded { retry_after });
+        }
         self.authority.identify(credentials, SystemTime::now()).map_err(|denied| {
+            if denied == AuthenticationError::BadSignature {
+                address.note_forgery();
+            }
             debug!(target: LOG_TARGET, cause = denied.cause(), "caller rejected");
             ApiError::Unauthenticated { denied: denied.to_string() }
         })

@@ -9,7 +9,7 @@
 
 use crate::access::{Caller, CallerKey};
 use crate::error::ApiError;
-use crate::middleware::clock::{PerSecond, uptime};
+use crate::middleware::clock::{PerSecond, uptime_micros};
 use crate::middleware::networks::{TrustedProxies, host, site};
 use crate::middleware::quota::{Quota, QuotaLimit};
 use dashmap::DashMap;
@@ -33,6 +33,14 @@ pub(super) const SITE_SHARES: usize = 2;
 const SITE_QUOTAS: u32 = 16;
 /// Microseconds after which an address may reset another call: 200 in each second.
 const RESET_COST: u64 = 5_000;
+/// Tokens with a wrong signature that an address may send at once.
+///
+/// A verification takes 30 to 500 µs, by the size of the key, and a token that names no key is tried with up to four.
+/// Honest clients send few wrong tokens, and the server remembers those that it has refused.
+pub const FORGERIES: u64 = 100;
+/// Microseconds after which an address may send another token with a wrong signature: 20 in each second, which take at
+/// most 4 % of a processor.
+const FORGERY_COST: u64 = 50_000;
 /// Time for which the entry of a caller without calls stays, in addition to the time in which its quota is full again.
 const KEPT: Duration = Duration::from_secs(60);
 
@@ -62,6 +70,8 @@ pub struct CallerState {
     used: AtomicU64,
     /// When the resets of calls so far are paid, in microseconds of the uptime: each takes [`RESET_COST`].
     resets: AtomicU64,
+    /// When the wrong signatures so far are paid, in microseconds of the uptime: each takes [`FORGERY_COST`].
+    forgeries: AtomicU64,
     /// Log lines about failed calls.
     pub(super) lines: PerSecond,
 }
@@ -69,8 +79,23 @@ pub struct CallerState {
 impl CallerState {
     fn new(key: CallerKey, quota: Option<Quota>, site: Option<Arc<CallerState>>) -> Self {
         let (calls, permits, refused, requests, answers, finished, streams) = Default::default();
-        let (used, resets, lines) = Default::default();
-        Self { key, calls, permits, refused, requests, answers, finished, streams, quota, site, used, resets, lines }
+        let (used, resets, forgeries, lines) = Default::default();
+        Self {
+            key,
+            calls,
+            permits,
+            refused,
+            requests,
+            answers,
+            finished,
+            streams,
+            quota,
+            site,
+            used,
+            resets,
+            forgeries,
+            lines,
+        }
     }
 
     /// Takes `count` tokens of the caller's quota, and of its site's.
@@ -82,9 +107,29 @@ impl CallerState {
         self.site.as_ref().map_or(Ok(()), |site| site.take_quota(count))
     }
 
+    /// Counts a token with a wrong signature, for the address and its site.
+    pub(super) fn note_forgery(&self) {
+        let now = uptime_micros();
+        let cost =
+            if matches!(self.key, CallerKey::Site(_)) { FORGERY_COST / u64::from(SITE_QUOTAS) } else { FORGERY_COST };
+        // The function always returns a value, so the update never fails.
+        let _ = self.forgeries.fetch_update(Relaxed, Relaxed, |paid| Some(paid.max(now).saturating_add(cost)));
+        if let Some(site) = &self.site {
+            site.note_forgery();
+        }
+    }
+
+    /// Returns the time until the address, or its site, may send another unknown token; `None` if it may now.
+    pub(super) fn wait_of_forger(&self) -> Option<Duration> {
+        let due = self.forgeries.load(Relaxed).saturating_sub(uptime_micros());
+        let own = (due + FORGERY_COST).checked_sub(FORGERIES * FORGERY_COST).filter(|wait| *wait > 0);
+        let own = own.map(Duration::from_micros);
+        own.max(self.site.as_ref().and_then(|site| site.wait_of_forger()))
+    }
+
     /// Takes `count` resets of calls, of which `burst` may come at once; `false` if they are too many.
     pub(crate) fn take_resets(&self, count: u64, burst: u64) -> bool {
-        let now = u64::try_from(uptime().as_micros()).unwrap_or(u64::MAX);
+        let now = uptime_micros();
         let paid = |paid: u64| {
             let after = paid.max(now).saturating_add(count.saturating_mul(RESET_COST));
             (after - now <= burst.saturating_mul(RESET_COST)).then_some(after)

@@ -18,6 +18,11 @@ pub(super) fn uptime_millis() -> u64 {
     u64::try_from(uptime().as_millis()).unwrap_or(u64::MAX - 1)
 }
 
+/// Returns the uptime in microseconds.
+pub(super) fn uptime_micros() -> u64 {
+    u64::try_from(uptime().as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Counts what happens in the current second.
 #[derive(Debug, Default)]
 pub(super) struct PerSecond(AtomicU64);

@@ -5,6 +5,7 @@ use crate::support::credentials;
 use crate::support::credentials::{Signer, claims, entry, jwks, rules};
 use crate::support::{Answer, EVALUATE, LIST, Server, frame, quick};
 use detente::access::{Authority, Keys, Tokens};
+use detente::middleware::callers::FORGERIES;
 use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::hypothesis::Kind;
 use detente::schema::proto::v1::{
@@ -215,27 +216,47 @@ async fn jwts_are_verified_and_all_faults_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_valid_token_passes_whatever_its_address_has_sent() {
+async fn known_tokens_pass_whatever_their_address_has_sent() {
     let now = SystemTime::now();
     let (signer, stranger) = (Signer::new("one", Algorithm::ES256), Signer::new("one", Algorithm::ES256));
     let keys = Keys::read(&jwks(&[signer.jwk()]), rules(&["ES256"])).unwrap();
-    let (server, authority) = server(Authority::new(None, Some(keys))).await;
+    let (server, authority) = server(Authority::new(Some(tokens()), Some(keys))).await;
     let client = server.client().await;
     let list = async |token: &str| {
         client.call(LIST, &[("authorization", &format!("Bearer {token}"))], frame(&[])).await.code()
     };
-    let repeated = stranger.sign(&claims(now));
-    for number in 0..300 {
-        let mut forged = claims(now);
-        forged["sub"] = format!("forged-{number}").into();
-        assert_eq!(list(&stranger.sign(&forged)).await, Code::Unauthenticated);
+    let token = |signer: &Signer, name: String| {
+        let mut claims = claims(now);
+        claims["sub"] = name.into();
+        signer.sign(&claims)
+    };
+    let (known, repeated) = (token(&signer, "known".to_owned()), token(&stranger, "repeated".to_owned()));
+    assert_eq!(list(&known).await, Code::Ok);
+    // A token that the server remembers costs no verification.
+    for _ in 0..2 * FORGERIES {
         assert_eq!(list(&repeated).await, Code::Unauthenticated);
-        if number % 30 == 0 {
-            // A token that the server has not seen before.
-            forged["sub"] = format!("known-{number}").into();
-            assert_eq!(list(&signer.sign(&forged)).await, Code::Ok);
-        }
     }
+    assert_eq!(list(&token(&signer, "second".to_owned())).await, Code::Ok);
+    let forged: Vec<_> = (0..3 * FORGERIES).map(|number| token(&stranger, format!("forged-{number}"))).collect();
+    let mut codes = Vec::new();
+    for forged in &forged {
+        codes.push(list(forged).await);
+    }
+    let verified = codes.iter().filter(|code| **code == Code::Unauthenticated).count() as u64;
+    let refused = codes.iter().filter(|code| **code == Code::ResourceExhausted).count() as u64;
+    assert_eq!(verified + refused, 3 * FORGERIES, "{codes:?}");
+    // While the calls were made, more came to be permitted, at 20 a second.
+    assert!(verified >= FORGERIES - 1 && refused >= FORGERIES, "{verified}, {refused}");
+    for known in [&known, "r"] {
+        assert_eq!(list(known).await, Code::Ok);
+    }
+    assert_eq!(list("unknown").await, Code::Unauthenticated);
+    // Once the address has waited, a token that the server has not seen passes.
+    let answer = ask(&server, LIST, Some(forged.last().unwrap()), &()).await;
+    assert_refused(&answer, Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    assert!(answer.status().get_error_details().retry_info().is_some_and(|retry| retry.retry_delay.is_some()));
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert_eq!(list(&token(&signer, "third".to_owned())).await, Code::Ok);
     // A token that was refused passes once its key is known.
     let both = jwks(&[stranger.jwk()]);
     authority.replace_keys(Keys::read(&both, rules(&["ES256"])).unwrap());
