@@ -10,9 +10,9 @@ use crate::transport::call::{self, StallLimit};
 use crate::transport::client_certificate::ClientCertificate;
 use crate::transport::config::{ConnectionConfig, ConnectionLimits};
 use crate::transport::keepalive::Keepalive;
-use crate::transport::request_body::RequestBody;
+use crate::transport::request_body::{FRAME_BYTES, IncomingBodies, RequestBody, UNSORTED_BYTES};
 use crate::transport::reset_budget::ResetBudget;
-use crate::transport::write_buffer::WriteBuffer;
+use crate::transport::write_buffer::{TURN_BYTES, WriteBuffer};
 use bytes::Bytes;
 use futures_util::future::OptionFuture;
 use h2::server::{Builder, Connection, SendResponse};
@@ -54,12 +54,20 @@ pub(crate) const STREAM_WINDOW: u32 = 64 * 1024;
 /// so its window may stay full. Each open one therefore adds its window to that of the connection, so that the other
 /// calls always have a window of their own.
 pub(crate) const CONNECTION_WINDOW: u32 = 64 * 1024;
+/// Bytes of the smallest frame that h2 keeps: its header, and one byte.
+const SMALLEST_FRAME: usize = 9 + 1;
+/// Frames that may wait on one connection: those of a turn, and those that arrived since unread frames were last moved
+/// to [buffers](crate::transport::request_body). A power of two, because h2 doubles its table of frames as it grows.
+const WAITING_FRAMES: usize = (TURN_BYTES + UNSORTED_BYTES) / SMALLEST_FRAME;
+const _: () = assert!(WAITING_FRAMES.is_power_of_two());
+/// Bytes that the frames that wait on one connection take in addition to their content, which the windows bound.
+pub(crate) const WAITING_FRAMES_BYTES: usize = WAITING_FRAMES * FRAME_BYTES;
+const _: () = assert!(WAITING_FRAMES_BYTES <= 64 * 1024);
 /// Bytes by which the DATA frames that wait to be read on one connection may fall short of 256 each, in total.
 ///
-/// h2 closes a connection beyond this budget (GOAWAY, `too_many_data_frames`), because small frames take much more
-/// memory than their bytes; that ends every other call on the connection. The windows of all streams of evaluations may
-/// be full of small frames, so the budget covers [`MAX_STREAMS_OF_CONNECTION`] windows of messages of 70 bytes.
-const DATA_FRAME_BUDGET: usize = 2 * 1024 * 1024;
+/// h2 closes a connection beyond this budget (GOAWAY, `too_many_data_frames`), which ends every other call on it. The
+/// budget is what [`WAITING_FRAMES`] frames of one byte take, so no client exceeds it, and h2 holds no more if one did.
+const DATA_FRAME_BUDGET: usize = WAITING_FRAMES * 256;
 /// Bytes that one stream may buffer while its client does not read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
 /// Time that open calls have to finish after the client's certificate has become invalid.
@@ -67,8 +75,11 @@ const CERTIFICATE_GRACE: Duration = Duration::from_secs(10);
 
 /// Time that the client of a displaced connection has to read the GOAWAY: a round trip.
 const LEAVING: Duration = Duration::from_millis(250);
-/// Time that calls have to finish which begin while their connection is displaced.
-const LEAVING_WITH_CALLS: Duration = Duration::from_secs(10);
+/// Time that calls have to finish which began while their connection was chosen to make room.
+///
+/// Newcomers wait while many connections leave, so a client must not be able to stay for long. Calls that begin later
+/// are refused, and clients send them again on another connection.
+const LEAVING_WITH_CALLS: Duration = Duration::from_secs(1);
 
 /// Why a connection that could carry calls has closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,8 +181,8 @@ where
     let streams = StreamLimit::with_max_age(max_age);
     // A trusted proxy sends the calls of many clients, and one that resets calls must not end those of the others.
     let resets = (!peer.is_proxy).then(|| ResetBudget::new(peer.callers.clone(), config.limits.max_streams));
-    let (windows, is_flood) = (0, false);
-    let mut calls = Calls { service, peer, streams, account, stall: config.stall, windows, resets, is_flood };
+    let (windows, is_flood, bodies) = (0, false, IncomingBodies::default());
+    let mut calls = Calls { service, peer, streams, account, stall: config.stall, windows, bodies, resets, is_flood };
     Box::pin(async move {
         let mut connection = match handshake.await {
             Ok(connection) => connection,
@@ -261,6 +272,7 @@ where
             Poll::Pending => break,
         }
     }
+    calls.bodies.note_read(stream.end_turn());
     if let Poll::Ready(Err(error)) = stream.poll_send(cx) {
         return Poll::Ready(Err(error.into()));
     }
@@ -279,6 +291,7 @@ struct Calls<S> {
     stall: StallLimit,
     /// The open streams of evaluations for which the connection has windows.
     windows: usize,
+    bodies: IncomingBodies,
     /// The calls that the client may reset; `None` for any number.
     resets: Option<ResetBudget>,
     /// Whether the connection closes because of too many resets.
@@ -312,7 +325,13 @@ impl<S> Calls<S> {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        if self.account.state().is_displaced() {
+            // Says that the call has not begun, so that clients send it again (RFC 9113, section 8.7).
+            respond.send_reset(Reason::REFUSED_STREAM);
+            return;
+        }
         let mut request = request.map(RequestBody::new);
+        self.bodies.add(request.body());
         let extensions = request.extensions_mut();
         extensions.insert(self.peer.clone());
         extensions.insert(self.streams.clone());
@@ -331,9 +350,8 @@ impl<S> Calls<S> {
     }
 }
 
-/// Drives a displaced connection until its client has had time to read the GOAWAY, and its calls have finished.
-///
-/// There were none when it was chosen, but the client may have begun some before it read the GOAWAY.
+/// Drives a displaced connection until its client has had time to read the GOAWAY, and its calls have finished or have
+/// had their time.
 async fn leave<F>(mut drive: F, state: &ConnectionState) -> Result<(), ConnectionEnd>
 where
     F: Future<Output = Result<(), ConnectionEnd>> + Unpin,

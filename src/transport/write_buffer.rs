@@ -17,6 +17,11 @@ use tokio::time::Instant;
 
 /// Size of the buffer, in bytes: several answers of usual size.
 const BUFFER_BYTES: usize = 32 * 1024;
+/// Bytes that a connection reads in one turn. Then it begins the calls that have arrived, and other tasks have a turn.
+///
+/// Without this limit, h2 would read for as long as bytes arrive, and keep all frames until then. Most requests are
+/// smaller, and the frames of a turn take little memory.
+pub(super) const TURN_BYTES: usize = 2 * 1024;
 
 /// A socket that buffers its writes until [`WriteBuffer::poll_send`]. Clones share the socket.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ struct Inner<T> {
     socket: T,
     buffered: BytesMut,
     last_read: Instant,
+    /// Bytes read in this turn.
+    read: usize,
     /// Notes whether the client takes what is written.
     state: Arc<ConnectionState>,
 }
@@ -42,8 +49,8 @@ impl<T> Clone for WriteBuffer<T> {
 
 impl<T: AsyncWrite + Unpin> WriteBuffer<T> {
     pub(crate) fn new(socket: T, state: Arc<ConnectionState>) -> Self {
-        let (buffered, last_read) = (BytesMut::new(), Instant::now());
-        Self { inner: Arc::new(Mutex::new(Inner { socket, buffered, last_read, state })) }
+        let (buffered, last_read, read) = (BytesMut::new(), Instant::now(), 0);
+        Self { inner: Arc::new(Mutex::new(Inner { socket, buffered, last_read, read, state })) }
     }
 
     /// Sends the buffered bytes.
@@ -56,6 +63,11 @@ impl<T> WriteBuffer<T> {
     /// Returns when the client last sent something; before that, when the connection was opened.
     pub(super) fn last_read(&self) -> Instant {
         self.with(|inner| inner.last_read)
+    }
+
+    /// Ends a turn, and returns the bytes that were read in it.
+    pub(super) fn end_turn(&self) -> usize {
+        self.with(|inner| std::mem::take(&mut inner.read))
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Inner<T>) -> R) -> R {
@@ -99,11 +111,18 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for WriteBuffer<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.with(|inner| {
-            let read = Pin::new(&mut inner.socket).poll_read(cx, buffer);
-            if read.is_ready() {
-                inner.last_read = Instant::now();
+            let rest = TURN_BYTES.saturating_sub(inner.read).min(buffer.remaining());
+            if rest == 0 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
-            read
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(rest));
+            ready!(Pin::new(&mut inner.socket).poll_read(cx, &mut part))?;
+            let read = part.filled().len();
+            buffer.advance(read);
+            inner.read += read;
+            inner.last_read = Instant::now();
+            Poll::Ready(Ok(()))
         })
     }
 }

@@ -169,6 +169,21 @@ async fn slow_reader(server: &Server) -> SendRequest<Bytes> {
 /// Opens a stream and sends requests until the server accepts no more. Returns the number of requests, and both halves
 /// of the stream.
 async fn send_until_blocked(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2::RecvStream) {
+    send_messages_until_blocked(reader, |sent| frame(&request(&sent.to_string()).encode_to_vec())).await
+}
+
+/// As [`send_until_blocked`], with the smallest requests that have an identifier.
+async fn send_small_until_blocked(reader: SendRequest<Bytes>) -> (usize, h2::SendStream<Bytes>, h2::RecvStream) {
+    let message = v1::StreamEvaluateProposalsRequest { id: "x".repeat(16), request: None };
+    let message = frame(&message.encode_to_vec());
+    assert_eq!(message.len(), 23);
+    send_messages_until_blocked(reader, |_| message.clone()).await
+}
+
+async fn send_messages_until_blocked(
+    reader: SendRequest<Bytes>,
+    message: impl Fn(usize) -> Bytes,
+) -> (usize, h2::SendStream<Bytes>, h2::RecvStream) {
     let head = http::Request::post(format!("http://detente{STREAM}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -177,7 +192,7 @@ async fn send_until_blocked(reader: SendRequest<Bytes>) -> (usize, h2::SendStrea
     let (answer, mut send) = reader.ready().await.unwrap().send_request(head, false).unwrap();
     let mut sent = 0;
     loop {
-        let message = frame(&request(&sent.to_string()).encode_to_vec());
+        let message = message(sent);
         send.reserve_capacity(message.len());
         let capacity = async {
             while send.capacity() < message.len() {
@@ -218,6 +233,26 @@ async fn a_client_that_pauses_reading_gets_every_answer() {
         }
     }
     assert_eq!(answered, sent);
+}
+
+#[tokio::test]
+async fn unread_streams_of_small_messages_do_not_close_their_connection() {
+    let server =
+        Server::with(Settings { connection: limits_with_stall(PATIENCE), drain: quick(), ..Settings::default() }).await;
+    let reader = slow_reader(&server).await;
+    let mut streams = Vec::new();
+    for _ in 0..MAX_STREAMS_OF_CONNECTION {
+        let (_, send, body) = send_small_until_blocked(reader.clone()).await;
+        streams.push((send, body));
+    }
+    // The connection is open, and another call on it is answered.
+    let client = reader.clone().ready().await.unwrap();
+    assert!(client.current_max_send_streams() > 0);
+    server.assert_answers().await;
+    for (send, body) in &mut streams {
+        assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(send.poll_reset(cx).is_pending())).await);
+        assert!(!body.is_end_stream());
+    }
 }
 
 #[tokio::test]

@@ -105,6 +105,34 @@ async fn calls_are_answered_over_tls() {
     assert!(answers(&server, config(&other, None, &[b"h2"])).await.unwrap_err().contains("UnknownIssuer"));
 }
 
+/// A client that asks for new keys again and again makes the server derive keys, and asks for a response each time.
+#[tokio::test]
+async fn key_updates_without_data_are_bounded() {
+    let authority = Authorities::new("authority");
+    let tls = Tls::new(&files(&authority.server(), None)).unwrap();
+    let server = server(&tls).await;
+    let config = config_of(&authority, None, &[b"h2"], &[&rustls::version::TLS13]);
+    let update = async |stream: &mut TlsStream<TcpStream>, times: usize| {
+        for _ in 0..times {
+            stream.get_mut().1.refresh_traffic_keys().unwrap();
+        }
+        stream.flush().await
+    };
+    let mut stream = connect(&server, config.clone()).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    // 32 between two records with data are permitted.
+    for _ in 0..4 {
+        update(&mut stream, 32).await.unwrap();
+        stream.write_all(b"\0\0\x08\x06\0\0\0\0\0pingpong").await.unwrap();
+    }
+    let mut read = vec![0; 1024];
+    assert!(timeout(PATIENCE, stream.read(&mut read)).await.unwrap().unwrap() > 0);
+    let _ = update(&mut stream, 33).await;
+    // The server closes the connection: a read fails, or ends.
+    timeout(PATIENCE, async { while stream.read(&mut read).await.is_ok_and(|read| read > 0) {} }).await.unwrap();
+    assert_eq!(answers(&server, config).await, Ok(Code::Ok));
+}
+
 /// Every handshake sends the server's certificates and the names of the client authorities.
 #[test]
 fn numbers_of_certificates_are_limited() {
