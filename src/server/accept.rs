@@ -10,6 +10,7 @@ use crate::middleware::compression::MirrorEncodingLayer;
 use crate::middleware::deadline::DeadlineLayer;
 use crate::middleware::failure_log::{FailureLog, SUMMARY_INTERVAL};
 use crate::middleware::grpc_only::GrpcOnlyLayer;
+use crate::middleware::networks::host;
 use crate::middleware::panics::PanicsLayer;
 use crate::middleware::receive;
 use crate::middleware::request_id::RequestIdLayer;
@@ -28,6 +29,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
+use socket2::SockRef;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -54,12 +56,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// A connection becomes idle, and can make room, without a sign to the accept loop.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+/// Newcomers that wait for a place. Further ones wait in the backlog of the listener, where the first comes first.
+///
+/// Those of addresses with few connections are served first, so that one client that connects again and again does not
+/// make the others wait. Each of them has a file descriptor
+/// ([`RESERVED_DESCRIPTORS`](super::RESERVED_DESCRIPTORS)).
+pub(super) const MAX_WAITING: usize = 8;
 /// Time that connections may take to close once the last call of a drain has finished.
 const LINGER: Duration = Duration::from_secs(1);
 /// Minimum time between two warnings about the connection limit.
 ///
 /// Short connections at the limit could otherwise fill the log.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Bytes that the kernel may keep of what one connection has sent, and of what it has received, each. Linux doubles
+/// them for its own overhead, and exceeds the limit of sent bytes by one write.
+///
+/// Without a limit, Linux adapts the buffers of each connection, up to several MiB for a client that read fast and then
+/// stops. HTTP/2 lets a client send 64 KiB before a call reads, so that a larger buffer for received bytes has no use.
+/// For sent bytes, this is 5 MB a second to a client at a distance of 20 ms. `TCP_NOTSENT_LOWAT` would not limit bytes
+/// that are sent and that the client never acknowledges.
+const SOCKET_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Minimum time between two warnings about clients that speak plaintext to a TLS port, or the reverse.
 ///
@@ -87,6 +104,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    bound_buffers(&listener);
     let Gates { metrics, access, callers, bounds, concurrency, tls, connections: open, calls, stalled } = gates;
     let receive = settings.receive;
     let failures = FailureLog::default();
@@ -115,8 +133,8 @@ where
         warned_at: None,
         mismatch_warned_at: Arc::default(),
     };
-    // A connection that has been accepted and has no place yet. Further ones wait in the backlog.
-    let mut newcomer = None::<(TcpStream, IpAddr)>;
+    // Connections that have been accepted and have no place yet.
+    let mut newcomers = Vec::<(TcpStream, IpAddr)>::new();
     let mut summaries = interval(SUMMARY_INTERVAL);
     let mut stop = pin!(async {
         stop.await;
@@ -125,9 +143,7 @@ where
         readiness.close();
     });
     loop {
-        if let Some((stream, client)) = newcomer.take() {
-            newcomer = door.place(stream, client);
-        }
+        door.place_all(&mut newcomers);
         open.store(door.connections.len(), Relaxed);
         door.note_limit();
         tokio::select! {
@@ -135,12 +151,12 @@ where
             Some(ended) = door.connections.join_next_with_id() => {
                 door.places.remove(ended.map_or_else(|error| error.id(), |(task, ())| task));
             }
-            accepted = listener.accept(), if newcomer.is_none() => match accepted {
+            accepted = listener.accept(), if newcomers.len() <= MAX_WAITING => match accepted {
                 Ok((stream, address)) => {
                     metrics.connection();
                     // On a dual-stack socket, an IPv4 client has an IPv4-mapped IPv6 address. Everything that counts by
                     // address must see the IPv4 address: all mapped addresses are in one /64 network.
-                    newcomer = Some((stream, address.ip().to_canonical()));
+                    newcomers.push((stream, address.ip().to_canonical()));
                 }
                 // The client closed its connection before it was accepted; the next accept can succeed at once.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -149,12 +165,12 @@ where
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
-            () = sleep(BETWEEN_TRIES), if newcomer.is_some() => {}
+            () = sleep(BETWEEN_TRIES), if !newcomers.is_empty() => {}
             _ = summaries.tick() => failures.summarize(),
         }
     }
     // New clients fail at once when the listener is closed. While it is open, they would wait in its backlog.
-    drop((listener, newcomer));
+    drop((listener, newcomers));
     ending.cancel();
     close.send_replace(true);
     calls.close();
@@ -179,6 +195,53 @@ struct Door<S> {
 }
 
 impl<S> Door<S> {
+    /// Serves the newcomers that get a place, those of the addresses with the fewest connections first.
+    ///
+    /// If too many are left, closes one of the address with the most connections, if several of that address wait.
+    /// Otherwise, further newcomers wait in the backlog.
+    fn place_all<B>(&mut self, newcomers: &mut Vec<(TcpStream, IpAddr)>)
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        while let Some(next) = (0..newcomers.len()).min_by_key(|at| self.open_of(newcomers, *at)) {
+            let (stream, client) = newcomers.remove(next);
+            if let Some(waiting) = self.place(stream, client) {
+                newcomers.insert(next, waiting);
+                break;
+            }
+        }
+        if newcomers.len() > MAX_WAITING {
+            let most = (0..newcomers.len())
+                .filter_map(|at| Some((at, self.waiting_of(newcomers, at)?)))
+                .filter(|(_, waiting)| *waiting > 1)
+                .max_by_key(|(at, waiting)| waiting + self.open_of(newcomers, *at));
+            if let Some((at, _)) = most {
+                let (_, client) = newcomers.remove(at);
+                self.metrics.connection_refused("address");
+                debug!(target: LOG_TARGET, %client, "connection closed: many others of its address wait for a place");
+            }
+        }
+    }
+
+    /// Returns how many newcomers wait of the address of one of them; `None` for a trusted proxy.
+    fn waiting_of(&self, newcomers: &[(TcpStream, IpAddr)], at: usize) -> Option<usize> {
+        let (_, client) = newcomers.get(at).filter(|(_, client)| !self.config.callers.is_proxy(*client))?;
+        Some(newcomers.iter().filter(|(_, other)| host(*other) == host(*client)).count())
+    }
+
+    /// Returns how many connections the address of a newcomer has.
+    fn open_of(&self, newcomers: &[(TcpStream, IpAddr)], at: usize) -> usize {
+        newcomers.get(at).map_or(0, |(_, client)| self.places.count(&self.source(*client)))
+    }
+
+    /// Returns what the connections of an address count for.
+    fn source(&self, client: IpAddr) -> Source {
+        if self.config.callers.is_proxy(client) { Source::default() } else { Source::of(client) }
+    }
+
     /// Serves a new connection, if it gets a place; returns it if it must wait for one.
     fn place<B>(&mut self, stream: TcpStream, client: IpAddr) -> Option<(TcpStream, IpAddr)>
     where
@@ -187,7 +250,7 @@ impl<S> Door<S> {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let source = if self.config.callers.is_proxy(client) { Source::default() } else { Source::of(client) };
+        let source = self.source(client);
         match self.places.decide(&source) {
             Decision::Admit(displaced) => {
                 if let Some(kind) = displaced {
@@ -228,6 +291,15 @@ impl<S> Door<S> {
             );
         }
         self.is_full = are_taken;
+    }
+}
+
+/// Limits the kernel's buffers of the connections that a listener accepts, which inherit its options.
+fn bound_buffers(listener: &TcpListener) {
+    let socket = SockRef::from(listener);
+    let bounded = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+    if let Err(error) = bounded.and_then(|()| socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)) {
+        warn!(target: LOG_TARGET, %error, "cannot limit the kernel's buffers of connections");
     }
 }
 
@@ -286,3 +358,6 @@ async fn drain(mut connections: JoinSet<()>, calls: &TaskTracker, limit: Duratio
         _ => DrainOutcome::Cut { calls: calls.len() },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! take the last descriptors: it raises its soft limit to the hard limit, and starts only if both the allowed
 //! connections and the reserve fit. Must not know what the descriptors are used for.
 
+use crate::server::accept::MAX_WAITING;
 use crate::server::admin;
 use crate::server::places::MAX_LEAVING;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,10 +16,10 @@ pub const RESERVED_DESCRIPTORS: usize = 128;
 /// Descriptors for all but connections: standard streams, listeners, those of the runtime and of the signals, file
 /// events, the decision log, the connection to a collector, files that are being read. The server has about 20 of them
 /// open.
-const OTHER_DESCRIPTORS: usize = 46;
+const OTHER_DESCRIPTORS: usize = 38;
 
-/// Descriptors of connections that make room for others, and of a newcomer for whom there is no place yet.
-const CHANGING_DESCRIPTORS: usize = MAX_LEAVING + 1;
+/// Descriptors of connections that make room for others, and of newcomers for whom there is no place yet.
+const CHANGING_DESCRIPTORS: usize = MAX_LEAVING + MAX_WAITING + 1;
 
 // The admin listener accepts a connection before it closes the oldest one.
 const _: () = assert!(admin::MAX_CONNECTIONS + 1 + CHANGING_DESCRIPTORS + OTHER_DESCRIPTORS <= RESERVED_DESCRIPTORS);

@@ -58,7 +58,8 @@ const UNANSWERED: Duration = Duration::from_secs(5);
 /// The kinds of connections that make room, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// The HTTP/2 preface has not arrived.
+    /// The HTTP/2 preface has not arrived. The first ones are of the address with the most connections, so that the
+    /// connections of a client that connects again and again do not displace those that others have just opened.
     Silent,
     /// No call was answered OK for a time. Health and reflection do not count: they are open to strangers.
     Unanswered,
@@ -191,6 +192,12 @@ impl Places {
         }
     }
 
+    /// Returns how many open connections the address of a newcomer has, or its site; none for a trusted proxy.
+    pub(super) fn count(&self, newcomer: &Source) -> usize {
+        let groups = newcomer.0.iter().flatten().filter_map(|key| self.groups.get(key));
+        groups.map(|group| group.count.load(Relaxed)).max().unwrap_or(0)
+    }
+
     fn limit(&self, key: &CallerKey) -> usize {
         match key {
             CallerKey::Site(_) => self.max_of_address.saturating_mul(SITE_SHARES),
@@ -270,7 +277,7 @@ impl Places {
             if is_candidate {
                 let kind = open.kind(now);
                 let of_address = match (kind, &open.groups) {
-                    (Kind::Idle, [Some(host), _]) if of.is_none() => host.count.load(Relaxed),
+                    (Kind::Silent | Kind::Idle, [Some(host), _]) if of.is_none() => host.count.load(Relaxed),
                     _ => 0,
                 };
                 ranked.push(((kind, Reverse(of_address), open.state.answered()), *task));

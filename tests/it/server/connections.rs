@@ -147,6 +147,60 @@ async fn a_displaced_connection_gets_goaway_and_ends_without_an_error() {
 }
 
 #[tokio::test]
+async fn a_displaced_connection_leaves_although_its_client_begins_calls() {
+    let server = Server::with(Settings { max_connections: 1, drain: quick(), ..Settings::default() }).await;
+    let mut staying = connect_from(2, &server).await;
+    staying.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    server.until("detente_connections_open", |count| count == 1.0).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let newcomer = client_from(3, &server).await;
+    let begun = Instant::now();
+    // HEADERS that open a stream: `:method POST`, `:scheme http`, `:path /`, of a call whose body does not end.
+    let mut reset = 0;
+    for stream in (1..=999).step_by(2) {
+        let mut headers = b"\0\0\x03\x01\x04\0\0\0\0\x83\x86\x84".to_vec();
+        headers[7..9].copy_from_slice(&u16::to_be_bytes(stream));
+        if staying.write_all(&headers).await.is_err() {
+            break;
+        }
+        reset += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{reset} calls in {:?}", begun.elapsed());
+    assert_eq!(list(&newcomer).await, Code::Ok);
+}
+
+#[tokio::test]
+async fn newcomers_of_a_busy_address_do_not_delay_those_of_others() {
+    let server = Server::with(Settings { max_connections: 8, drain: quick(), ..Settings::default() }).await;
+    let mut strangers = Vec::new();
+    for _ in 0..400 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, 3], 0))).unwrap();
+        let address = server.address;
+        strangers.push(tokio::spawn(async move {
+            let mut stream = socket.connect(address).await.ok()?;
+            stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.ok()?;
+            Some(stream)
+        }));
+    }
+    server.until("detente_connections_open", |count| count >= 8.0).await;
+    // The strangers' connections make room for 64 others in a second. A newcomer that has not spoken may be displaced
+    // again, and its client then connects anew.
+    let answered = async {
+        loop {
+            if let Ok(newcomer) = Client::over(connect_from(9, &server).await).await
+                && newcomer.try_call(LIST, frame(&[])).await.is_some()
+            {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(2), answered).await.expect("an answer before the strangers' connections had a turn");
+}
+
+#[tokio::test]
 async fn an_address_beyond_its_limit_affects_no_other() {
     // A silent connection leaves only when it is displaced.
     let connection = ConnectionLimits { handshake: PATIENCE * 2, ..ConnectionLimits::default() };
