@@ -444,3 +444,6 @@ fn is_scenario_file(path: &Path) -> bool {
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     is_yaml && !stem.is_empty() && !stem.starts_with('.') && !stem.ends_with("_test")
 }
+
+#[cfg(test)]
+mod tests;

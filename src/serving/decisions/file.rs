@@ -6,10 +6,11 @@
 //! Must not know what a line says.
 
 use crate::serving::decisions::batch::{Batch, Sink, WriteOutcome};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// Writes bytes to a file. Tests replace it with a function that fails in the middle of a line.
 pub(super) type WriteBytes = Box<dyn FnMut(&mut File, &[u8]) -> io::Result<usize> + Send>;
 
-/// Opens a path: a file, or a device or pipe, which is neither rotated nor repaired.
+/// Opens a path: a file, or a device, which is neither rotated nor repaired.
 pub(super) fn open(path: &Path, max_bytes: u64, keep: usize) -> io::Result<Box<dyn Sink>> {
     let (file, metadata) = open_file(path)?;
     if !metadata.is_file() {
@@ -257,10 +258,23 @@ fn id(metadata: &Metadata) -> (u64, u64) {
 ///
 /// Locks the file, because two processes that rotate one file would lose lines.
 fn open_file(path: &Path) -> io::Result<(File, Metadata)> {
-    // Open the file for reading, too, because `repair` reads it. This also opens a pipe that has no reader, without
-    // waiting for one.
-    let file = OpenOptions::new().read(true).append(true).create(true).mode(MODE).open(path)?;
+    // O_NONBLOCK keeps the start, and the reopening of a moved file, from waiting for a pipe or a device. O_NOCTTY keeps
+    // a terminal from sending its signals to the process. The file is open for reading, too, because `repair` reads it.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(MODE).custom_flags(flags.bits().cast_signed());
+    let file = options.open(path)?;
+    // What was opened is checked, not the path, in whose place another program could put something else.
     let metadata = file.metadata()?;
+    if metadata.file_type().is_fifo() {
+        // Because the server has the pipe open for reading, too, it could not notice that nobody else reads the pipe.
+        return Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "a pipe cannot be a decision log; name a file, or write to standard output with `-`",
+        ));
+    }
+    // A write to a device may block: it delays only the thread of the log.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
     // Ignore other errors, because some file systems have no locks. Only a lock of another process is an error.
     if metadata.is_file() && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Err(io::Error::new(ErrorKind::ResourceBusy, "another process writes to the file"));

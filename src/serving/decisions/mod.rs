@@ -56,7 +56,7 @@ pub struct DecisionSettings {
     pub target: DecisionTarget,
     /// Size of the file, in bytes, beyond which it is rotated; 64 MiB by default.
     ///
-    /// Standard output, devices and pipes are not rotated.
+    /// Standard output and devices are not rotated.
     pub max_bytes: u64,
     /// Number of rotated files to keep, 5 by default; FILE.1 is the newest. If it is 0, a full file is emptied.
     pub keep: usize,

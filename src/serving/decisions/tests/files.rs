@@ -195,7 +195,7 @@ fn a_full_disk_loses_only_the_lines_that_fail() {
 }
 
 #[test]
-fn devices_and_pipes_are_neither_rotated_nor_repaired() {
+fn devices_are_neither_rotated_nor_repaired() {
     let log = DecisionLog::open(settings(Path::new("/dev/full"))).unwrap();
     (0..300).for_each(|number| offer(&log, number));
     log.end(LONG);
@@ -204,13 +204,32 @@ fn devices_and_pipes_are_neither_rotated_nor_repaired() {
     (0..300).for_each(|number| offer(&log, number));
     log.end(LONG);
     assert_eq!(log.counts(), written(300));
-    // A pipe without a reader does not block the start.
+}
+
+#[test]
+fn a_pipe_is_refused_at_once_with_or_without_a_reader() {
     let folder = Folder::new("pipe");
     assert!(Command::new("mkfifo").arg(folder.log()).status().unwrap().success());
+    let refused = || DecisionLog::open(settings(&folder.log())).unwrap_err().to_string();
+    let expected = "a pipe cannot be a decision log; name a file, or write to standard output with `-`";
+    assert_eq!(refused(), expected);
+    let _reader = OpenOptions::new().read(true).write(true).open(folder.log()).unwrap();
+    assert_eq!(refused(), expected);
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_moved_file_does_not_block_the_log() {
+    let folder = Folder::new("pipe-later");
     let log = DecisionLog::open(settings(&folder.log())).unwrap();
     offer(&log, 1);
+    settle(&log, 1);
+    std::fs::rename(folder.log(), numbered(&folder.log(), 1)).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.log()).status().unwrap().success());
+    // The lines go on into the file that was moved.
+    offer(&log, 2);
     log.end(LONG);
-    assert_eq!(log.counts(), written(1));
+    assert_eq!(log.counts(), written(2));
+    assert_eq!(numbers(&numbered(&folder.log(), 1)), [1, 2]);
 }
 
 #[test]
