@@ -8,7 +8,8 @@ This file contains the checks that need only the files:
                      their published schemas in crd_schemas.json, but not by the rules in CEL, which need an API
                      server), every pod meets the Pod Security Standard `restricted`, and checkov has no finding
   routes             GRPCRoute and Ingress lead to the Service and name every service of the API, the certificate has
-                     the names of the Services, and the NetworkPolicy admits the proxies and every usual DNS server
+                     the names of the Services, the NetworkPolicy admits the proxies and every usual DNS server, and
+                     the operator must name the networks of the proxies
   ports, mounts      Services, probes, NetworkPolicies and monitors name the ports that the settings bind; every file
                      that a setting names is mounted, as a folder
   image, unit        the Containerfile's user, ports and versions equal those of the manifests and of Cargo.toml;
@@ -342,6 +343,17 @@ def certificate(objects):
     must(int(spec["renewBefore"].removesuffix("h")) > 24 * int(warned), "the alert fires before the renewal")
 
 
+def proxies(objects):
+    """The networks of the proxies have to be replaced, and stand in one place."""
+    found = [each["value"] for each in container(objects)["env"] if each["name"] == "DETENTE_TRUSTED_PROXIES"]
+    must(len(found) == 1, f"DETENTE_TRUSTED_PROXIES is set {len(found)} times")
+    try:
+        ipaddress.ip_network(found[0])
+    except ValueError:
+        return
+    raise Failure(f"{found[0]} is trusted, although no operator has said so")
+
+
 def documented():
     """The overlay that docs/operations.md shows builds, and its patches change what they are meant to change."""
     text = (ROOT / "docs/operations.md").read_text()
@@ -351,6 +363,8 @@ def documented():
     must(container(objects)["image"].startswith("registry.internal/detente"), "the image is not replaced")
     must(find(objects, "Certificate")["spec"]["issuerRef"]["name"] == "our-authority", "the issuer is not replaced")
     route(objects)
+    networks = environment(objects)["DETENTE_TRUSTED_PROXIES"].split(",")
+    must(all(ipaddress.ip_network(network) for network in networks), "the networks of the proxies are not replaced")
     must("edge" in admitted(objects) and "gateway" not in admitted(objects), "the Gateway's namespace is not replaced")
 
 
@@ -520,7 +534,8 @@ def check_components(checks, overlays):
         if components not in overlays:
             continue
         common = (validate, namespaced, restricted, resources, selectors, ports, mounts, times, dns, scanned)
-        for check in (*common, *(own[each] for each in components if each in own)):
+        behind = (proxies,) if set(components) & set(running.PROXIES) else ()
+        for check in (*common, *behind, *(own[each] for each in components if each in own)):
             checks.check(f"{name}: {check.__name__}", check, overlays[components])
     everything = ("cert-manager", "gateway-api", "ingress-nginx")
     if everything in overlays:

@@ -50,6 +50,8 @@ UNIT = DEPLOY / "systemd/detente.service"
 SECRETS = {"detente-tls": ("tls.crt", "tls.key"), "detente-tokens": ("tokens.yaml",)}
 # The ConfigMaps that operators create.
 CONFIG_MAPS = {"detente-client-ca": ("ca.crt",), "detente-server-ca": ("ca.crt",)}
+# The components whose proxies an operator must name.
+PROXIES = ("gateway-api", "ingress-nginx")
 WRONG_SETTING = 2
 # These labels and metrics come from Prometheus and its operator, not from the program.
 TARGET_LABELS = {"namespace", "pod", "job", "instance", "le"}
@@ -332,16 +334,17 @@ def refused(what, code, function, *arguments, **options):
     raise Failure(f"{what} succeeded")
 
 
-def check_refuses(binary, objects, home):
-    """The base alone must not start: it listens on all interfaces without settings for TLS and callers."""
-    deployment = of_kubernetes(binary, "base", objects, home)
+def check_refuses(binary, name, objects, home, reason):
+    """The base alone must not start: it listens on all interfaces without settings for TLS and callers. Nor must the
+    components for proxies before an operator has said which proxies to trust."""
+    deployment = of_kubernetes(binary, name, objects, home)
     command = [binary, *deployment.arguments]
     try:
         done = subprocess.run(command, env=deployment.settings, capture_output=True, text=True, timeout=CALL_SECONDS)
     except subprocess.TimeoutExpired:
-        raise Failure("the server started without TLS and without --allow-plaintext") from None
+        raise Failure(f"the server started, although {reason} is missing") from None
     must(done.returncode == WRONG_SETTING, f"exit code {done.returncode}\n{done.stderr}")
-    must("allow-plaintext" in done.stderr, f"the error does not name the setting:\n{done.stderr}")
+    must(reason in done.stderr, f"the error does not name {reason}:\n{done.stderr}")
 
 
 def check_callers(deployment):
@@ -558,7 +561,15 @@ def check_program(checks, binary, overlays, expressions):
         for what in ("base", "mutual-tls"):
             (home / what).mkdir()
         check_mutual_tls(checks, binary, overlays[("cert-manager", "mutual-tls")], home / "mutual-tls")
-        checks.check("base: refuses to start", check_refuses, binary, overlays[BASE], home / "base")
+        checks.check(
+            "base: refuses to start", check_refuses, binary, "base", overlays[BASE], home / "base", "allow-plaintext"
+        )
+        for name in PROXIES:
+            (home / name).mkdir()
+            what = f"{name}: refuses to start"
+            checks.check(
+                what, check_refuses, binary, name, overlays[(name,)], home / name, "DETENTE_TRUSTED_PROXIES"
+            )
         for what, make in makers.items():
             (home / what).mkdir()
             check_deployment(checks, what, lambda at=home / what, make=make: make(at), overlays, texts, service)
