@@ -43,6 +43,16 @@ fn files_that_are_not_scenarios_take_bounded_memory() {
     assert!(rejected >= 2 * (OF_THE_FORMAT.len() - 1), "{rejected}");
 }
 
+/// In the largest files that an operator may permit, values count most, because the base of 16 MiB counts least.
+#[test]
+fn the_largest_files_with_as_many_values_as_allowed_take_bounded_memory() {
+    let _turn = turn();
+    let is_full_of_values = |name: &str| ["sources", "proposals", "plain keys, as many as allowed"].contains(&name);
+    let families: Vec<Family> = OF_THE_FORMAT.into_iter().filter(|(name, _)| is_full_of_values(name)).collect();
+    assert_eq!(families.len(), 3);
+    load(&families, &[MAX_FILE_BYTES]);
+}
+
 /// The files are small, because larger ones only exceed the budget of work sooner.
 #[test]
 fn files_with_many_conditions_take_bounded_memory() {

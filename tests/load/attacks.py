@@ -1,49 +1,46 @@
 """Attacks a server, and checks its memory, a well-behaved client beside the attack, and that the server can still end.
 
-For each attack of attackers.py, a new server runs on one processor. A client calls EvaluateProposal at a fixed rate,
-first alone, then beside the attacker. At the end the server gets SIGTERM while the attack goes on. With --from, the
-client is
-
-- address: at another address than the attacker, both without credentials;
-- token: at the same address, with another token;
-- nginx: behind nginx with deploy/nginx.conf, like the attacker, and both claim an address in X-Forwarded-For.
+For each attack of attack_list.py and attacks_on_the_host.py, a new server runs on one processor. A client calls
+EvaluateProposal at a fixed rate, first alone, then beside the attacker. At the end the server gets SIGTERM while the
+attack goes on. With --from, the client differs from the attacker by its address, by its token, by its address behind
+nginx, or by both under the settings of production (attack_scene.py). --all runs all attacks in all ways in which they
+make sense, and retry_load.py, and chooses the length of the attacks so that everything ends within --minutes.
 
 What must hold: the memory of the server peaks (VmHWM) at most 256 MiB above what it is before the attack; no call of
-the client fails; its p99 is at most three times that without the attack or 5 ms more, whichever is more; and the server
-ends within its drain timeout. The last output is the table for docs/operations.md.
+the client fails; its p99 is at most three times that without the attack in all runs of the same way, or 5 ms more,
+whichever is more; the log grows by at most 64 KiB a second; the server ends within its drain timeout; and what
+beside.py checks. The last output is the table for docs/operations.md.
 
-Needs: Python 3.11 with grpcio, hpack and zstandard; Linux; for --from nginx, nginx and openssl.
+Needs: Python 3.11 with grpcio, hpack and zstandard; Linux; for nginx and production openssl, and nginx for the former.
 """
 
 import argparse
-import base64
-import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
+import sys
 import time
+from array import array
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from attackers import ATTACKS, AttackerProcess, Target
-from calls import Callers, Offer, evaluate_request
-from processes import ROOT, Server, find_binary, free_ports, main, must, stage
-from proxies import NAME, Nginx
-from report import MEBIBYTE, Progress, line, machine, mebibytes, percentile, title, verdict
-from retry_load import hard_scenario
+import beside
+from attack_list import ON_CALLS
+from attack_result import DRAIN_MARGIN, Result, table
+from attack_scene import Scene
+from attackers import WAYS, AttackerProcess
+from attacks_on_the_host import ON_THE_HOST
+from calls import Callers
+from processes import find_binary, main, must, stage
+from report import Progress, line, machine, mebibytes, title, verdict
 
-PROPOSALS = ("european-force", "jeddah-ceasefire", "chinese-un-force", "withdrawal-first")
-WAYS = ("address", "token", "nginx")
-MOST_ADDED = 256 * MEBIBYTE
-P99_FACTOR, P99_SECONDS = 3, 0.005
-WARM_SECONDS, SAMPLE_SECONDS = 1.5, 0.05
-# The default --drain-pause and --drain-timeout, and a second for the rest.
-DRAIN_SECONDS = 0.5 + 10 + 1.5
-# Forged by the clients of nginx: the server must believe nginx, not them.
-FORGED = "203.0.113.7"
+ATTACKS = {function.__name__.replace("_", "-"): function for function in (*ON_CALLS, *ON_THE_HOST)}
+SAMPLE_SECONDS = 0.05
+# For --all: what a run takes besides the attack, at most, and the lengths of attacks that it may choose.
+OVERHEAD_SECONDS, LEAST_SECONDS, MOST_SECONDS = 4, 2, 8
+RETRIES_SECONDS = 30
+SHORT_DRAIN, SHORT_BEFORE, SHORT_WARM = 1, 1, 0.5
 
 
 def arguments():
@@ -51,8 +48,12 @@ def arguments():
     parser.add_argument("names", nargs="*", metavar="ATTACK", help=f"attacks (all): {', '.join(ATTACKS)}")
     parser.add_argument("--binary", type=Path, default=Path("target/dist/detente"))
     parser.add_argument("--from", dest="ways", action="append", choices=WAYS, help="repeat for several (address)")
+    parser.add_argument("--all", action="store_true", help="all attacks in all ways, and retry_load.py")
+    parser.add_argument("--minutes", type=float, default=20, help="time for --all (%(default)s)")
     parser.add_argument("--seconds", type=float, default=8, help="length of an attack (%(default)s)")
     parser.add_argument("--before", type=float, default=4, help="seconds of calls before it (%(default)s)")
+    parser.add_argument("--warm", type=float, default=1.5, help="seconds of calls before these (%(default)s)")
+    parser.add_argument("--drain", type=int, default=10, help="--drain-timeout of the server (%(default)s)")
     parser.add_argument("--rate", type=float, default=100, help="calls a second of the client (%(default)s)")
     parser.add_argument("--attackers", type=int, default=1, help="addresses of the attacker (%(default)s)")
     parser.add_argument("--set", action="append", default=[], help="option of the server, like --set=--max-calls=64")
@@ -64,178 +65,48 @@ def arguments():
     return options
 
 
-class PinnedServer(Server):
-    """A server on one processor; the script and its other processes have the others."""
-
-    processor = None
-
-    def prepare(self):
-        super().prepare()
-        if self.processor is not None:
-            os.sched_setaffinity(0, {self.processor})
-
-    def forget_peak(self):
-        """Makes the peak of the memory what the memory is now, and returns it."""
-        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
-        return self.of("status", "VmRSS")
-
-
-@dataclass
-class Result:
-    """What an attack came to."""
-
-    name: str
-    way: str
-    attack: object
-    base: int
-    peak: int = 0
-    sampled: int = 0
-    # The kernel's memory of the server's sockets at the end, which a cgroup counts, too.
-    sockets: int = 0
-    # Bytes of the log.
-    logged: int = 0
-    seconds: float = 0
-    processor: float = 0
-    counts: object = None
-    connections: int = 0
-    calls: int = 0
-    before: object = None
-    beside: object = None
-    drain: float = float("nan")
-    code: int | None = None
-
-    def p99(self, figures):
-        return percentile(sorted(figures.latencies), 0.99)
-
-    def outcomes(self):
-        """How calls and connections of the attacker ended."""
-        kinds = ("bytes", "bytes read", "calls", "connections")
-        return {kind: count for kind, count in self.counts.most_common() if kind not in kinds}
-
-    def promises(self):
-        alone, beside = self.p99(self.before), self.p99(self.beside)
-        most = max(alone * P99_FACTOR, alone + P99_SECONDS)
-        added = self.peak - self.base
-        found = [
-            (added <= MOST_ADDED, f"memory: {mebibytes(added)} above the base of {mebibytes(self.base)}"),
-            (self.beside.failed == 0, f"the client: {self.beside.failed} of {self.beside.calls} calls failed"),
-            (beside <= most, f"the client: p99 {alone * 1000:.1f} ms, beside the attack {beside * 1000:.1f} ms"),
-            (self.drain <= DRAIN_SECONDS, f"SIGTERM during the attack: ended after {self.drain:.1f} s"),
-        ]
-        if self.attack.is_well_behaved:
-            failed = {kind: count for kind, count in self.outcomes().items() if kind != "status 0"}
-            answered = self.counts["status 0"]
-            sentence = f"calls of the attacker: {answered} answered, {failed or 'none'} failed"
-            found.append((answered > 0 and not failed, sentence))
-        return [(holds, f"{self.name}, {self.way}: {sentence}") for holds, sentence in found]
-
-    def row(self):
-        alone, beside = self.p99(self.before), self.p99(self.beside)
-        holds = all(holds for holds, _ in self.promises())
-        count, sent = self.counts["calls"] / self.seconds, self.counts["bytes"] / self.seconds / MEBIBYTE
-        cells = [
-            f"`{self.name}` ({self.attack.item})",
-            self.way,
-            f"{self.connections}, {self.calls}",
-            f"{count:,.0f}, {sent:.1f} MiB",
-            f"{(self.peak - self.base) / MEBIBYTE:.0f}, {(self.sampled - self.base) / MEBIBYTE:.0f} MiB",
-            f"{100 * self.processor / self.seconds:.0f} %",
-            f"{self.beside.failed} of {self.beside.calls}",
-            f"{alone * 1000:.1f}, {beside * 1000:.1f} ms",
-            f"{self.drain:.1f} s",
-            "yes" if holds else "**no**",
-        ]
-        return "| " + " | ".join(cells) + " |"
-
-
-HEADINGS = (
-    "attack (item)",
-    "client from another",
-    "connections, calls open",
-    "calls, bytes a second",
-    "memory above the base: peak, sampled",
-    "processor",
-    "failures of the client",
-    "p99 alone, beside it",
-    "ended after SIGTERM",
-    "holds",
-)
-
-
-def make_tokens(folder):
-    """Writes a tokens file with two callers, and returns their tokens."""
-    tokens, entries = [], []
-    for caller in ("attacker", "client"):
-        token = base64.b64encode(os.urandom(32)).decode()
-        digest = hashlib.sha256(token.encode()).hexdigest()
-        entries.append(f"  - caller: {caller}\n    sha256: {digest}\n    role: analyst\n    scenarios: all\n")
-        tokens.append(token)
-    path = folder / "tokens.yaml"
-    path.write_text("tokens:\n" + "".join(entries))
-    return path, tokens
+def plan(options):
+    """The attacks to run and their ways. With --all, also sets the times so that they fit."""
+    ways = options.ways or (WAYS if options.all else WAYS[:1])
+    runs = [(name, way) for way in ways for name in options.names or ATTACKS if way in ATTACKS[name]().ways]
+    if options.all:
+        left = options.minutes * 60 - RETRIES_SECONDS - OVERHEAD_SECONDS * len(runs)
+        options.seconds = min(MOST_SECONDS, left / len(runs))
+        must(options.seconds >= LEAST_SECONDS, f"{len(runs)} attacks need more than {options.minutes:g} minutes")
+        options.drain, options.before, options.warm = SHORT_DRAIN, SHORT_BEFORE, SHORT_WARM
+    return runs
 
 
 def attack(options, binary, folder, processor, name, way, progress):
     """Runs one attack, and returns its result."""
-    number = len(list(folder.iterdir()))
-    folder = folder / f"{number}-{name}-{way}"
+    kind = ATTACKS[name]()
+    folder = folder / f"{len(list(folder.iterdir()))}-{name}-{way}"
     folder.mkdir()
     folder.chmod(0o755)
-    port, proxy_port = free_ports(2)
-    settings, metadata, token, headers = [], (), "", ()
-    # The client, which is gRPC's, cannot choose its address, so the attacker has the other ones.
-    sources = [f"127.0.0.{2 + number}" for number in range(options.attackers)]
-    if way == "token":
-        path, (token, other) = make_tokens(folder)
-        settings += ["--tokens", str(path)]
-        metadata = (("authorization", f"Bearer {other}"),)
-        sources = ["127.0.0.1"]
-    elif way == "nginx":
-        settings += ["--trusted-proxies", "127.0.0.1/32"]
-        headers = (("x-forwarded-for", FORGED),)
-        metadata = (("x-forwarded-for", FORGED),)
-    if ATTACKS[name]().has_hard_scenario:
-        scenarios = folder / "scenarios"
-        scenarios.mkdir()
-        (scenarios / "pigeons.yaml").write_text(hard_scenario())
-        shutil.copy(ROOT / "scenarios/ukraine-2025.yaml", scenarios)
-        settings += ["--scenarios", str(scenarios), "--default-scenario", "ukraine-2025"]
-    for setting in options.set:
-        settings += setting.split("=", 1)
     with ExitStack() as running:
-        server = PinnedServer(binary, folder, "server", port, settings)
-        server.processor = processor
-        server.most_files = 8_192
-        running.enter_context(server)
-        server.start()
-        offer = Offer(
-            target=f"ipv4:127.0.0.1:{port}",
-            rate=options.rate,
-            requests=[evaluate_request(f"scenarios/ukraine-2025/proposals/{proposal}") for proposal in PROPOSALS],
-            metadata=metadata,
-        )
-        target = Target(port, sources, token, headers=headers)
-        if way == "nginx":
-            proxy = running.enter_context(Nginx(folder, proxy_port, [server] * 3))
-            offer.target = f"ipv4:127.0.0.1:{proxy_port}"
-            offer.certificate = proxy.certificate.read_bytes()
-            offer.options = [("grpc.ssl_target_name_override", NAME), ("grpc.default_authority", NAME)]
-            target.port, target.name = proxy_port, NAME
-        callers = running.enter_context(Callers(offer, 1))
+        scene = Scene(options, kind, binary, folder, way, processor)
+        running.enter_context(scene.running())
+        server = scene.server
+        callers = running.enter_context(Callers(scene.offer, 1))
         callers.begin()
-        rest(callers, WARM_SECONDS, f"{name}: warming up", progress)
+        rest(callers, options.warm, f"{name}: warming up", progress)
         callers.take()
         rest(callers, options.before, f"{name}: without the attack", progress)
         before = callers.take()
-        result = Result(name, way, ATTACKS[name](), server.forget_peak(), before=before)
-        logged = server.log.stat().st_size
-        spent, began = server.processor_seconds(), time.monotonic()
-        attacker = running.enter_context(AttackerProcess(name, target))
-        until = began + options.seconds
-        while time.monotonic() < until:
-            must(server.process.poll() is None, f"{name}: the server has ended:\n{server.log.read_text()[-2000:]}")
-            result.sampled = max(result.sampled, server.of("status", "VmRSS"))
-            rest(callers, SAMPLE_SECONDS, f"{name}: {mebibytes(result.sampled)}", progress)
+        result = Result(name, way, kind, server.forget_peak(), DRAIN_MARGIN + options.drain, before=before)
+        attacker = running.enter_context(AttackerProcess(ATTACKS[name], scene.target))
+        logged, spent, began = server.log.stat().st_size, server.processor_seconds(), time.monotonic()
+
+        def watch(until):
+            while time.monotonic() < until:
+                must(server.process.poll() is None, f"{name}: the server has ended:\n{server.log.read_text()[-2000:]}")
+                result.sampled = max(result.sampled, server.of("status", "VmRSS"))
+                rest(callers, SAMPLE_SECONDS, f"{name}: {mebibytes(result.sampled)}", progress)
+
+        watch(began + options.seconds / 2)
+        for what in kind.beside:
+            result.found += getattr(beside, what)(scene)
+        watch(began + options.seconds)
         result.connections, result.calls, result.counts = attacker.count()
         result.sockets = socket_memory(server)
         result.seconds = time.monotonic() - began
@@ -243,7 +114,7 @@ def attack(options, binary, folder, processor, name, way, progress):
         result.logged = server.log.stat().st_size - logged
         result.beside = callers.stop()
         result.peak = server.of("status", "VmHWM")
-        result.drain, result.code = drain(server)
+        result.drain, result.code = drain(server, result.most_drain)
         return result
 
 
@@ -257,12 +128,12 @@ def socket_memory(server):
     return sum(int(read) + int(unsent) for read, unsent in re.findall(r"skmem:\(r(\d+),.*?,w(\d+),", output))
 
 
-def drain(server):
+def drain(server, most):
     """Ends the server with SIGTERM. Returns the seconds that it took, which are infinite if it had to be killed."""
     began = time.monotonic()
     server.process.send_signal(signal.SIGTERM)
     try:
-        code = server.process.wait(3 * DRAIN_SECONDS)
+        code = server.process.wait(2 * most)
     except subprocess.TimeoutExpired:
         server.kill()
         return float("inf"), None
@@ -277,26 +148,15 @@ def rest(callers, seconds, what, progress):
         time.sleep(min(0.1, left))
 
 
-def tell(result):
-    title(f"{result.name} ({result.way}), item {result.attack.item}")
-    print("  " + re.sub(r"\s+", " ", ATTACKS[result.name].__doc__), flush=True)
-    line("connections, calls open at the end", result.connections, result.calls)
-    rate = result.counts["calls"] / result.seconds
-    line("attack", f"{rate:,.0f} calls/s", f"{result.counts['bytes'] / result.seconds / MEBIBYTE:.2f} MiB/s")
-    for kind, count in list(result.outcomes().items())[:12]:
-        line(f"  {kind}", count)
-    line("memory: base, peak, sampled", *map(mebibytes, (result.base, result.peak, result.sampled)))
-    line("kernel's memory of its sockets", mebibytes(result.sockets))
-    line("log", f"{result.logged / result.seconds / MEBIBYTE:.2f} MiB/s")
-    line("processor", f"{100 * result.processor / result.seconds:.0f} %")
-    line("client: calls, failed, late", result.beside.calls, result.beside.failed, result.beside.late)
-    told = {(code, details[:80]) for _, code, details, _ in result.beside.failures}
-    for code, details in sorted(told)[:4]:
-        line(f"  {code}", details, width=4)
-    for name, figures in (("alone", result.before), ("beside it", result.beside)):
-        shares = [f"{percentile(sorted(figures.latencies), share) * 1000:.1f} ms" for share in (0.5, 0.99, 1)]
-        line(f"client {name}: p50, p99, longest", *shares)
-    line("SIGTERM: seconds, exit code", f"{result.drain:.1f}", str(result.code))
+def retries(binary, processors):
+    """The promises of retry_load.py, which attacks with retries (item 13)."""
+    command = [sys.executable, Path(__file__).with_name("retry_load.py"), "--binary", binary]
+    # Its clients must be faster than its server, and therefore need all processors.
+    done = subprocess.run(
+        command, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, processors)
+    )
+    print(done.stdout, done.stderr, sep="\n", flush=True)
+    return [(done.returncode == 0, "retry_load.py: its promises hold")]
 
 
 def take_priority(nice):
@@ -309,8 +169,18 @@ def take_priority(nice):
         Path("/proc/self/autogroup").write_text(str(nice))
 
 
+def share_alone(results):
+    """Gives each result the latencies without an attack in all runs of its way: those of one run are few."""
+    alone = {way: array("d") for way in WAYS}
+    for result in results:
+        alone[result.way].extend(result.before.latencies)
+    for result in results:
+        result.alone = alone[result.way]
+
+
 def test(options, folder):
     binary = find_binary(options.binary)
+    runs = plan(options)
     processors = sorted(os.sched_getaffinity(0))
     processor = None
     if len(processors) > 1:
@@ -321,18 +191,18 @@ def test(options, folder):
     title("Attacks")
     machine()
     line("processor of the server", "any" if processor is None else processor)
-    results, progress = [], Progress()
-    for way in options.ways or WAYS[:1]:
-        for name in options.names or ATTACKS:
-            result = attack(options, binary, folder, processor, name, way, progress)
-            progress.clear()
-            tell(result)
-            results.append(result)
-    title("| " + " | ".join(HEADINGS) + " |")
-    print("|" + "---|" * len(HEADINGS))
-    for result in results:
-        print(result.row(), flush=True)
-    return verdict([promise for result in results for promise in result.promises()])
+    line("attacks, seconds each", len(runs), f"{options.seconds:.1f}")
+    results, progress, began = [], Progress(), time.monotonic()
+    for name, way in runs:
+        result = attack(options, binary, folder, processor, name, way, progress)
+        progress.clear()
+        result.tell(ATTACKS[name].__doc__)
+        results.append(result)
+    promises = retries(binary, processors) if options.all else []
+    share_alone(results)
+    table(results)
+    line("minutes", f"{(time.monotonic() - began) / 60:.1f}")
+    return verdict([promise for result in results for promise in result.promises()] + promises)
 
 
 def run():

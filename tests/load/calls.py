@@ -88,6 +88,8 @@ class Offer:
     certificate: bytes = b""
     options: list = field(default_factory=list)
     metadata: tuple = ()
+    # After so many calls, the client connects anew; with 0, it never does.
+    calls_a_connection: int = 0
 
 
 @dataclass
@@ -149,32 +151,38 @@ class Caller:
         self.stopping = False
 
     async def run(self):
+        self.channel = self.open_channel()
+        await asyncio.wait_for(self.channel.channel_ready(), 30)
+        self.pipe.send(("ready", None))
+        begin = await self.heard()
+        reporting = asyncio.create_task(self.report())
+        await self.offer_calls(begin)
+        while self.under_way:
+            await asyncio.sleep(0.01)
+        reporting.cancel()
+        await self.channel.close()
+        self.take("stopped")
+
+    def open_channel(self):
         options = [("grpc.enable_http_proxy", 0), ("grpc.enable_channelz", 1), *self.offer.options]
+        if self.offer.calls_a_connection:
+            # A pool of its own gives each channel a connection of its own.
+            options.append(("grpc.use_local_subchannel_pool", 1))
         if self.offer.service_config:
             options.append(("grpc.service_config", self.offer.service_config))
         if self.offer.certificate:
             trusted = grpc.ssl_channel_credentials(self.offer.certificate)
-            channel = grpc.aio.secure_channel(self.offer.target, trusted, options)
-        else:
-            channel = grpc.aio.insecure_channel(self.offer.target, options)
-        async with channel:
-            await asyncio.wait_for(channel.channel_ready(), 30)
-            self.pipe.send(("ready", None))
-            begin = await self.heard()
-            reporting = asyncio.create_task(self.report())
-            await self.offer_calls(channel.unary_unary(METHOD), begin)
-            while self.under_way:
-                await asyncio.sleep(0.01)
-            reporting.cancel()
-            self.take("stopped")
+            return grpc.aio.secure_channel(self.offer.target, trusted, options)
+        return grpc.aio.insecure_channel(self.offer.target, options)
 
     async def heard(self):
         while not self.pipe.poll():
             await asyncio.sleep(0.002)
         return self.pipe.recv()
 
-    async def offer_calls(self, method, begin):
+    async def offer_calls(self, begin):
         self.figures.began = begin
+        method = self.channel.unary_unary(METHOD)
         tasks, number, interval = set(), 0, 1 / self.offer.rate
         requests = self.offer.requests
         while not self.stopping:
@@ -185,6 +193,13 @@ class Caller:
                 continue
             if now - due > LATE_SECONDS:
                 self.figures.late += 1
+            if number and self.offer.calls_a_connection and number % self.offer.calls_a_connection == 0:
+                # The calls in progress on the old connection may end.
+                closing = asyncio.create_task(self.channel.close(CALL_SECONDS))
+                tasks.add(closing)
+                closing.add_done_callback(tasks.discard)
+                self.channel = self.open_channel()
+                method = self.channel.unary_unary(METHOD)
             task = asyncio.create_task(self.call(method, requests[number % len(requests)], due))
             # asyncio holds only weak references to tasks.
             tasks.add(task)

@@ -74,11 +74,12 @@ class Stream:
 class Connection(asyncio.Protocol):
     """One connection. `counts` counts what happens on it; connections may share it.
 
-    `window` is what the client permits for each answer. With 0, the server can send headers only.
+    `window` is what the client permits for each answer. With 0, the server can send headers only. A connection that
+    does not speak sends nothing at all, not even the handshake of TLS.
     """
 
-    def __init__(self, counts, window=READING_WINDOW, on_end=None):
-        self.counts, self.own_window, self.on_end = counts, window, on_end
+    def __init__(self, counts, window=READING_WINDOW, on_end=None, speaks=True):
+        self.counts, self.own_window, self.on_end, self.speaks = counts, window, on_end, speaks
         self.transport = None
         self.ready = asyncio.get_running_loop().create_future()
         self.lost = asyncio.get_running_loop().create_future()
@@ -106,6 +107,8 @@ class Connection(asyncio.Protocol):
             if source:
                 used.bind((source, 0))
             await asyncio.wait_for(loop.sock_connect(used, address), CONNECT_SECONDS)
+            if not options.get("speaks", True):
+                tls = None
             _, connection = await loop.create_connection(
                 lambda: cls(counts, **options), sock=used, ssl=tls, server_hostname=name if tls else None
             )
@@ -119,6 +122,9 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         transport.set_write_buffer_limits(high=2**20)
         self.counts["connections"] += 1
+        if not self.speaks:
+            self.ready.set_result(None)
+            return
         first = setting((HEADER_TABLE_SIZE, 4096), (INITIAL_WINDOW_SIZE, self.own_window))
         self.send(PREFACE + frame(SETTINGS, 0, 0, first))
         self.widen(0, READING_WINDOW - DEFAULT_WINDOW)

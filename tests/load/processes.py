@@ -217,9 +217,9 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def http_get(port, path):
+def http_get(port, path, limit=5):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+    with opener.open(f"http://127.0.0.1:{port}{path}", timeout=limit) as answer:
         return answer.read().decode()
 
 

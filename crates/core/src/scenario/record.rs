@@ -45,6 +45,8 @@ impl<T: Read> Read for Vec<T> {
         match &node.content {
             Content::Sequence(items) => {
                 let mut read = Vec::new();
+                // Where the memory of the list can be known, growing must not need room for the old and the new one.
+                read.reserve_exact(items.iter().filter(|item| has_weight::<T>(item)).count());
                 for item in items {
                     // A record takes more memory than its node, so that a long list of faulty items must not be read.
                     if faults.is_full() {
@@ -64,6 +66,15 @@ impl<T: Read> Read for Vec<T> {
     }
     fn schema(definitions: &mut Map<String, Value>) -> Value {
         json!({"type": "array", "items": T::schema(definitions)})
+    }
+}
+
+/// Whether the node of an item takes memory in proportion to a value of type `T`, so that room for the value may be
+/// reserved before it is read.
+fn has_weight<T>(item: &Node) -> bool {
+    match &item.content {
+        Content::Mapping(keys) => keys.len() >= 3,
+        _ => size_of::<T>() <= size_of::<Node>(),
     }
 }
 
