@@ -4,6 +4,8 @@
 //! many connections and keeps them would keep everyone else out. Therefore a connection that is not in use makes room:
 //! the kinds of [`Kind`] say which one, in this order, and a connection with a call in progress never does. An address
 //! has a limit of its own, and a newcomer beyond it takes the place of a connection of the same address, or is closed.
+//! So does, while all places are taken, a newcomer of an address that has more than an equal share of them: it would
+//! otherwise wait in line for the place of another address, and newcomers of other addresses behind it.
 //!
 //! Must not know how a connection is served, or how it makes room.
 
@@ -21,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::task::Id;
 
-/// Smallest default limit of connections of one address.
+/// Smallest default limit of connections of one address, and the smallest share of all places.
 const MIN_OF_ADDRESS: usize = 16;
 /// Part of all connections that one address may have by default, as a divisor: 4 stands for a quarter.
 const PART_OF_ADDRESS: usize = 4;
@@ -95,6 +97,8 @@ pub(super) struct Places {
     max_of_address: usize,
     open: HashMap<Id, Open>,
     groups: HashMap<CallerKey, Arc<Group>>,
+    /// How many of the groups are addresses; the others are sites.
+    addresses: usize,
     leaving: usize,
     /// The connections that leave next.
     next: Option<Next>,
@@ -165,8 +169,8 @@ impl Places {
             0 => (max / PART_OF_ADDRESS).max(MIN_OF_ADDRESS),
             chosen => chosen,
         };
-        let (open, groups, leaving, next) = Default::default();
-        Self { max, max_of_address, open, groups, leaving, next, silent_budget, budget, own_budget }
+        let (open, groups, addresses, leaving, next) = Default::default();
+        Self { max, max_of_address, open, groups, addresses, leaving, next, silent_budget, budget, own_budget }
     }
 
     /// Whether all places are taken.
@@ -177,7 +181,11 @@ impl Places {
     /// Decides about a newcomer, and asks another connection to leave if need be.
     pub(super) fn decide(&mut self, newcomer: &Source) -> Decision {
         let groups = newcomer.0.iter().flatten().filter_map(|key| self.groups.get(key));
-        let full = groups.into_iter().find(|group| group.count.load(Relaxed) >= self.limit(&group.key)).cloned();
+        let is_full = |group: &&Arc<Group>| {
+            let count = group.count.load(Relaxed);
+            count >= self.limit(&group.key) || self.are_taken() && count > self.share(&group.key)
+        };
+        let full = groups.into_iter().find(is_full).cloned();
         let without_room = match &full {
             Some(_) => Decision::Close,
             None if self.are_taken() => Decision::Wait,
@@ -205,10 +213,21 @@ impl Places {
         }
     }
 
+    /// Returns the number of connections beyond which an address competes with itself while all places are taken.
+    fn share(&self, key: &CallerKey) -> usize {
+        match key {
+            CallerKey::Host(_) if self.addresses > 1 => (self.max / self.addresses).max(MIN_OF_ADDRESS),
+            _ => self.max,
+        }
+    }
+
     /// Adds a connection that is served by a task.
     pub(super) fn add(&mut self, task: Id, state: Arc<ConnectionState>, source: Source) {
         let groups = source.0.map(|key| {
-            let group = |key: &CallerKey| Arc::new(Group { key: key.clone(), count: AtomicUsize::default() });
+            let group = |key: &CallerKey| {
+                self.addresses += usize::from(matches!(key, CallerKey::Host(_)));
+                Arc::new(Group { key: key.clone(), count: AtomicUsize::default() })
+            };
             key.map(|key| self.groups.entry(key).or_insert_with_key(group).clone())
         });
         groups.iter().flatten().for_each(|group| {
@@ -231,6 +250,7 @@ impl Places {
         for group in groups.iter().flatten() {
             if group.count.fetch_sub(1, Relaxed) == 1 {
                 self.groups.remove(&group.key);
+                self.addresses -= usize::from(matches!(group.key, CallerKey::Host(_)));
             }
         }
     }

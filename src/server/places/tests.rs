@@ -65,6 +65,26 @@ async fn connections_with_calls_in_progress_keep_their_places() {
 }
 
 #[tokio::test]
+async fn an_address_beyond_an_equal_share_competes_with_itself_while_all_places_are_taken() {
+    let mut places = Places::new(3 * MIN_OF_ADDRESS, 3 * MIN_OF_ADDRESS);
+    let share = 3 * MIN_OF_ADDRESS / 2;
+    let few: Vec<_> = (0..share - 1).map(|_| places.open("192.0.2.2", true)).collect();
+    let many: Vec<_> = (0..share).map(|_| places.open("192.0.2.1", true)).collect();
+    assert_eq!(places.decide(&from("192.0.2.1")), Decision::Admit(None), "there is a place");
+    let (_, last) = places.open("192.0.2.1", true);
+    // One more than the share: the place must be one of its own.
+    assert_eq!(places.decide(&from("192.0.2.1")), Decision::Admit(Some(Kind::Idle)));
+    assert!(many.iter().any(|(_, state)| state.is_displaced()));
+    places.open("192.0.2.1", true).1.keep();
+    many.iter().for_each(|(_, state)| state.keep());
+    last.keep();
+    assert_eq!(places.decide(&from("192.0.2.1")), Decision::Close, "it does not wait in front of others");
+    assert!(few.iter().all(|(_, state)| !state.is_displaced()));
+    // Another address still takes the place of anyone.
+    assert!(matches!(places.decide(&from("192.0.2.3")), Decision::Admit(Some(Kind::Idle))));
+}
+
+#[tokio::test]
 async fn an_address_beyond_its_limit_displaces_only_its_own_connections() {
     let mut places = Places::new(100, 2);
     let (_, of_other) = places.open("192.0.2.2", false);
