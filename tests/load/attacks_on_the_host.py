@@ -117,7 +117,7 @@ def full_disk():
 
 
 def few_files():
-    """1,100 connections to a server that may open only the files that its 512 connections need. Probes must be
+    """1,100 connections to a server that may open only the files that its 256 connections need. Probes must be
     answered."""
     return Attack(
         connections=1_100,
@@ -125,7 +125,8 @@ def few_files():
         addresses=8,
         calls_a_connection=10,
         beside=("probes",),
-        most_files=512 + 128,
+        options=("--max-connections", "256"),
+        most_files=256 + 128,
         ways=DIRECT,
         item="also",
     )

@@ -44,9 +44,8 @@ impl<T: Read> Read for Vec<T> {
     fn read(node: &Node, faults: &mut Faults) -> Option<Self> {
         match &node.content {
             Content::Sequence(items) => {
-                let mut read = Vec::new();
-                // Where the memory of the list can be known, growing must not need room for the old and the new one.
-                read.reserve_exact(items.iter().filter(|item| has_weight::<T>(item)).count());
+                // Growing needs room for the old and the new list, so reserve what the items will take.
+                let mut read = Vec::with_capacity(items.iter().filter(|item| has_weight::<T>(item)).count());
                 for item in items {
                     // A record takes more memory than its node, so that a long list of faulty items must not be read.
                     if faults.is_full() {
@@ -69,8 +68,7 @@ impl<T: Read> Read for Vec<T> {
     }
 }
 
-/// Whether the node of an item takes memory in proportion to a value of type `T`, so that room for the value may be
-/// reserved before it is read.
+/// Whether the node of an item takes memory in proportion to a `T`, so that room for it may be reserved unread.
 fn has_weight<T>(item: &Node) -> bool {
     match &item.content {
         Content::Mapping(keys) => keys.len() >= 3,
