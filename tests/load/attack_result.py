@@ -109,7 +109,8 @@ class Result:
         line("connections, calls open at the end", self.connections, self.calls)
         rate, sent = self.counts["calls"] / self.seconds, self.counts["bytes"] / self.seconds / MEBIBYTE
         line("attack", f"{rate:,.0f} calls/s", f"{sent:.2f} MiB/s")
-        line("  connections, files", *(f"{self.counts[kind] / self.seconds:,.0f}/s" for kind in ("connections", "files")))
+        rates = [f"{self.counts[kind] / self.seconds:,.0f}/s" for kind in ("connections", "files")]
+        line("  connections, files", *rates)
         for kind, count in list(self.outcomes().items())[:12]:
             line(f"  {kind}", count)
         line("memory: base, peak, sampled", *map(mebibytes, (self.base, self.peak, self.sampled)))

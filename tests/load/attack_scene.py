@@ -115,7 +115,8 @@ class Scene:
 
     def set_the_way(self, way):
         if way in ("token", "production") or "revocation" in "".join(self.attack.beside):
-            self.tokens = {name: base64.b64encode(os.urandom(32)).decode() for name in ("attacker", "client", "revoked")}
+            names = ("attacker", "client", "revoked")
+            self.tokens = {name: base64.b64encode(os.urandom(32)).decode() for name in names}
             self.write_tokens()
             self.settings += ["--tokens", str(self.tokens_path)]
             self.target.token = self.tokens["attacker"]

@@ -11,8 +11,8 @@ from calls import evaluate_request
 from http2 import message
 
 FILE_BYTES = 4 * MEBIBYTE - 64
-# The red lines of the heaviest file that the server accepts. With 100 more heavy ones, the compiled conditions exceed the
-# memory that they may take (max_compiled_bytes); with 5,000 more in all, the values exceed theirs (max_nodes).
+# The red lines of the heaviest file that the server accepts. With 100 more heavy ones, the compiled conditions exceed
+# the memory that they may take (max_compiled_bytes); with 5,000 more in all, the values exceed theirs (max_nodes).
 HEAVY_LINES, LINES = 200, 15_000
 FLAGS = 400
 HEAD = """\
@@ -107,7 +107,8 @@ def heavy_files():
 def pipes_for_files():
     """Named pipes in the place of a scenario file and of the tokens. A token that is revoked after them must be
     refused within 5 s."""
-    return Attack(connections=0, files=pipes, file_seconds=0.2, beside=("revocation_after_pipe",), ways=DIRECT, item="14")
+    beside = ("revocation_after_pipe",)
+    return Attack(connections=0, files=pipes, file_seconds=0.2, beside=beside, ways=DIRECT, item="14")
 
 
 def full_disk():
