@@ -13,7 +13,7 @@ use crate::server::settings::{Settings, threads_for};
 use crate::services::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
 use crate::serving::{MAX_HELD_BYTES, MAX_PARKED_ANALYSES, MAX_PAST_BYTES};
 use crate::telemetry::MAX_WAITING_LINES;
-use crate::transport::http2::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::transport::http2::{CONNECTION_WINDOW, STREAM_WINDOW, WAITING_FRAMES_BYTES};
 use detente_core::scenario::limits::{DEFAULT_FILE_BYTES, load_peak_bytes};
 use std::fmt::{self, Display, Formatter};
 use thiserror::Error;
@@ -28,7 +28,7 @@ const MIB: u64 = 1024 * 1024;
 pub const MOST_BY_DEFAULT: u64 = 256 * MIB;
 
 /// What the program takes that answers no call, without the memory of its threads.
-const PROGRAM: u64 = 8 * MIB;
+const PROGRAM: u64 = 6 * MIB;
 /// What a thread takes: its part of the allocator, and its stack.
 const THREAD: u64 = MIB;
 /// What the entry of a caller takes.
@@ -37,8 +37,8 @@ const CALLER: u64 = 320;
 const LOG_LINE: u64 = KIB;
 /// What an idle connection takes, TLS included.
 const CONNECTION: u64 = 25 * KIB;
-/// What an open call takes besides its request and its answer.
-const CALL: u64 = 12 * KIB;
+/// What an open call takes besides its request, of which the headers are a part, and its answer.
+const CALL: u64 = 10 * KIB;
 /// What an answer takes while it is made, besides its encoded form: messages take more memory than their encoded form.
 const ANSWER_IN_THE_MAKING: u64 = 2 * MAX_ANSWER_BYTES as u64;
 
@@ -98,7 +98,7 @@ impl MemoryPlan {
     };
 
     /// Returns the table.
-    pub const fn rows(&self) -> [MemoryUse; 17] {
+    pub const fn rows(&self) -> [MemoryUse; 18] {
         const fn row(what: &'static str, count: u64, each: u64) -> MemoryUse {
             MemoryUse { what, count, each }
         }
@@ -116,7 +116,12 @@ impl MemoryPlan {
             row("callers that are told apart", MAX_CALLERS as u64, CALLER),
             row("connections", self.connections, CONNECTION),
             row("requests that no call has read yet, on each connection", self.connections, CONNECTION_WINDOW as u64),
-            row("the same, on each stream of evaluations or reflection", MAX_STREAMS as u64, STREAM_WINDOW as u64),
+            row("frames of these requests, on each connection", self.connections, WAITING_FRAMES_BYTES as u64),
+            row(
+                "requests that no stream of evaluations or reflection has read yet",
+                MAX_STREAMS as u64,
+                STREAM_WINDOW as u64,
+            ),
             row("open calls, without what they send and receive", self.calls.calls as u64, CALL),
             row("requests: headers, bodies on their way, decoded messages", 1, self.calls.requests as u64),
             row("answers that are made, or that their clients have not read", 1, self.calls.answers as u64),

@@ -40,7 +40,7 @@ pub struct Settings {
     pub receive: Duration,
     /// Largest request message, in bytes; 1 MiB by default.
     pub max_request_bytes: usize,
-    /// Size of the answer cache, in bytes; 0 turns it off. 16 MiB by default.
+    /// Size of the answer cache, in bytes; 0 turns it off. 12 MiB by default.
     pub cache_bytes: u64,
     /// Time without a request after which a stream of evaluations or reflection ends; 60 seconds by default.
     pub stream_idle: Duration,
@@ -58,7 +58,7 @@ impl Settings {
     /// The default of [`Settings::max_connections`].
     pub const DEFAULT_CONNECTIONS: usize = 256;
     /// The default of [`Settings::cache_bytes`].
-    pub const DEFAULT_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+    pub const DEFAULT_CACHE_BYTES: u64 = 12 * 1024 * 1024;
 }
 
 impl Default for Settings {

@@ -18,7 +18,7 @@ use thiserror::Error;
 /// Maximum number of past revisions kept for one scenario, besides the current one.
 pub const MAX_PAST_REVISIONS: usize = 4;
 /// Maximum memory of all past revisions together, in bytes (as counted by [`Compiled::bytes`]).
-pub const MAX_PAST_BYTES: usize = 12 * 1024 * 1024;
+pub const MAX_PAST_BYTES: usize = 8 * 1024 * 1024;
 
 /// Two scenarios have the same id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

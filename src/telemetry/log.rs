@@ -22,7 +22,7 @@ const LOG_TARGET: &str = "detente::telemetry";
 /// Log lines that may wait to be written.
 ///
 /// Calls never wait for the log: when this many lines wait, further lines are dropped and counted.
-pub(crate) const MAX_WAITING_LINES: usize = 4 * 1024;
+pub(crate) const MAX_WAITING_LINES: usize = 2 * 1024;
 
 /// The format of log events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

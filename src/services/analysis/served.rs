@@ -13,6 +13,7 @@ use crate::schema::encoded::Encoded;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::RedLines;
+use crate::services::analysis::MAX_WAITING_QUESTION_BYTES;
 use crate::services::analysis::request::AnalysisRequest;
 use crate::services::generated::analysis_service_server::{AnalysisService, AnalysisServiceServer};
 use crate::services::size::{Answer, MAX_ANSWER_BYTES, bounded};
@@ -29,6 +30,12 @@ use tonic::{Request, Response, Status};
 
 /// Minimum time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
+
+/// Maximum size of all parts of an answer to `FindPackages` together, in bytes.
+///
+/// It is within the room that one caller can have for large answers; without this limit, a larger answer would be
+/// refused as if the server were overloaded, again and again.
+const MAX_PACKAGES_BYTES: usize = 2 * MAX_ANSWER_BYTES;
 
 /// Runs the analyses of one method. Requests with equal questions share an analysis.
 type AnalysesOf<R, A = Encoded<<R as AnalysisRequest>::Answer>> =
@@ -51,7 +58,8 @@ impl From<Vec<v1::FindPackagesResponse>> for Packages {
     fn from(parts: Vec<v1::FindPackagesResponse>) -> Self {
         let parts: Vec<_> = parts.into_iter().map(Encoded::from).collect();
         let bytes = parts.iter().map(Answer::bytes).sum();
-        Self { parts, bytes }
+        // Nobody can receive more, so it is freed at once.
+        Self { parts: if bytes > MAX_PACKAGES_BYTES { Vec::new() } else { parts }, bytes }
     }
 }
 
@@ -95,6 +103,9 @@ impl Analyst {
         let question = if request.has_conditions() {
             service.check_before_worker(request.fields().hypotheses)?;
             check_goal(request.fields().aim)?;
+            if let Some(account) = service.call.account() {
+                account.hold(MAX_WAITING_QUESTION_BYTES)?;
+            }
             service.run_on_worker(move |service| service.question_of_analysis(&request)).await?
         } else {
             service.question_of_analysis(&request)?
@@ -212,6 +223,9 @@ impl PendingAnalysis<v1::FindPackagesRequest, Packages> {
     async fn paid(&self, answered: Result<Arc<Outcome<Packages>>, ApiError>) -> Result<VecDeque<Message>, ApiError> {
         let outcome = answered?;
         let packages = outcome.as_ref().as_ref().map_err(Clone::clone)?;
+        if packages.bytes > MAX_PACKAGES_BYTES {
+            return Err(ApiError::AnswerTooLarge { bytes: packages.bytes, limit: MAX_PACKAGES_BYTES });
+        }
         self.service.pay_finished(packages.bytes).await?;
         Ok(packages.parts.iter().cloned().collect())
     }

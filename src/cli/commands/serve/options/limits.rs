@@ -136,8 +136,8 @@ pub(crate) struct Limits {
 
     /// Memory for answers that are kept for repeated questions. `0` disables the cache.
     ///
-    /// The default holds about 10,000 answers.
-    #[arg(long, env = "DETENTE_CACHE", value_name = "SIZE", default_value = "16MiB", value_parser = size)]
+    /// The default holds about 8,000 answers.
+    #[arg(long, env = "DETENTE_CACHE", value_name = "SIZE", default_value = "12MiB", value_parser = size)]
     pub(crate) cache: u64,
 
     /// Number of threads that answer calls. [default: one for each processor]
