@@ -264,14 +264,6 @@ impl CallAccount {
         if bytes > before { self.take_request(bytes - before) } else { Ok(()) }
     }
 
-    /// Takes room for `bytes` that a request keeps in another form than its messages, until the request is forgotten.
-    ///
-    /// # Errors
-    /// If there is no room.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<(), ApiError> {
-        self.take_request(bytes)
-    }
-
     fn take_request(&self, bytes: usize) -> Result<(), ApiError> {
         let account = &*self.0;
         let Some(payer) = account.payer.get() else { return Ok(()) };

@@ -153,7 +153,10 @@ impl CallAccount {
         tokio::select! {
             biased;
             sent = sending => Some(sent),
-            () = self.0.answer.wait_for_end() => None,
+            () = self.0.answer.wait_for_end() => {
+                self.0.bounds.0.evicted.fetch_add(1, Relaxed);
+                None
+            }
         }
     }
 

@@ -60,10 +60,13 @@ impl CallBounds {
             }
             of_caller.into_iter().for_each(|(_, bytes)| *bytes = bytes.saturating_sub(held));
             freed += held;
-            self.0.evicted.fetch_add(1, Relaxed);
             match unread {
+                // It is counted where it ends, because its client may have read on in this moment.
                 Unread::Answer(account) => account.answer.end(seen),
-                Unread::Connection(connection) => connection.progress.end(seen),
+                Unread::Connection(connection) => {
+                    self.0.evicted.fetch_add(1, Relaxed);
+                    connection.progress.end(seen);
+                }
             }
         }
     }

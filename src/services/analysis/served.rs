@@ -13,7 +13,6 @@ use crate::schema::encoded::Encoded;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::RedLines;
-use crate::services::analysis::MAX_WAITING_QUESTION_BYTES;
 use crate::services::analysis::request::AnalysisRequest;
 use crate::services::generated::analysis_service_server::{AnalysisService, AnalysisServiceServer};
 use crate::services::size::{Answer, MAX_ANSWER_BYTES, bounded};
@@ -103,9 +102,6 @@ impl Analyst {
         let question = if request.has_conditions() {
             service.check_before_worker(request.fields().hypotheses)?;
             check_goal(request.fields().aim)?;
-            if let Some(account) = service.call.account() {
-                account.hold(MAX_WAITING_QUESTION_BYTES)?;
-            }
             service.run_on_worker(move |service| service.question_of_analysis(&request)).await?
         } else {
             service.question_of_analysis(&request)?
