@@ -144,6 +144,10 @@ def attempts(admin_port):
     return Counter({code: int(count) for code, count in re.findall(labels, http_get(admin_port, "/metrics"))})
 
 
+def calls_in_flight(admin_port):
+    return int(re.search(r"(?m)^detente_calls_in_flight (\d+)", http_get(admin_port, "/metrics"))[1])
+
+
 def overload(options, binary, folder, name, config, calls, permits):
     """Makes calls to a server with this number of free permits. Returns the calls and the attempts by code."""
     port, admin_port = free_ports(2)
@@ -153,8 +157,10 @@ def overload(options, binary, folder, name, config, calls, permits):
     with ExitStack() as running:
         server = running.enter_context(Server(binary, folder, name, port, settings, host="0.0.0.0"))
         server.start()
-        for _ in range(HOLDERS):
+        for number in range(HOLDERS):
             running.enter_context(hold(server.address))
+            # Before any other call, which could take the permit.
+            wait_until(lambda: calls_in_flight(admin_port) > number, "an analysis holds a permit")
         if permits == 0:
             wait_until(lambda: is_refused(server.address), "the server is overloaded")
         clients = [Client(number, port, config) for number in range(options.clients)]
