@@ -251,9 +251,16 @@ async fn known_tokens_pass_whatever_their_address_has_sent() {
         assert_eq!(list(known).await, Code::Ok);
     }
     assert_eq!(list("unknown").await, Code::Unauthenticated);
-    // Once the address has waited, a token that the server has not seen passes.
-    let answer = ask(&server, LIST, Some(forged.last().unwrap()), &()).await;
+    // On a slow machine, another signature may be permitted by now, and the next token is refused.
+    let mut answer = ask(&server, LIST, Some(&token(&stranger, "next".to_owned())), &()).await;
+    for number in 0..FORGERIES {
+        if answer.code() == Code::ResourceExhausted {
+            break;
+        }
+        answer = ask(&server, LIST, Some(&token(&stranger, format!("next-{number}"))), &()).await;
+    }
     assert_refused(&answer, Code::ResourceExhausted, "QUOTA_EXCEEDED");
+    // Once the address has waited, a token that the server has not seen passes.
     assert!(answer.status().get_error_details().retry_info().is_some_and(|retry| retry.retry_delay.is_some()));
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert_eq!(list(&token(&signer, "third".to_owned())).await, Code::Ok);
