@@ -2,7 +2,7 @@
 //!
 //! Reading bytes opens the window for as many, so a client cannot send faster than its call reads. A call that does not
 //! read, such as a stream of evaluations whose answers are not read, leaves frames to h2, which needs
-//! [`FRAME_BYTES`] for each of them, however short. The connection therefore moves the bytes of unread frames to a
+//! `FRAME_BYTES` for each of them, however short. The connection therefore moves the bytes of unread frames to a
 //! buffer of their stream each time it has read from its socket. Must not know what the bytes mean.
 
 use crate::locks::lock;
