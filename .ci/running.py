@@ -58,7 +58,7 @@ TARGET_LABELS = {"namespace", "pod", "job", "instance", "le"}
 GIVEN_METRICS = {"up"}
 PROMQL_WORDS = set(
     "by without on ignoring group_left group_right and or unless bool offset sum min max avg count rate increase "
-    "absent changes time histogram_quantile".split()
+    "absent changes time histogram_quantile min_over_time".split()
 )
 
 

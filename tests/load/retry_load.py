@@ -154,6 +154,8 @@ def overload(options, binary, folder, name, config, calls, permits):
     settings = ["--scenarios", str(folder / "scenarios"), "--allow-plaintext", "--allow-anonymous", "--cache", "0"]
     settings += ["--max-calls", str(HOLDERS + permits), "--analysis-time", f"{HOLD_SECONDS}s"]
     settings += ["--admin-listen", f"127.0.0.1:{admin_port}"]
+    # All clients have one address, and each has a connection besides those of the analyses and of the script.
+    settings += ["--max-connections-per-address", "256"]
     with ExitStack() as running:
         server = running.enter_context(Server(binary, folder, name, port, settings, host="0.0.0.0"))
         server.start()
