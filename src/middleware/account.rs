@@ -42,7 +42,7 @@ struct Bounds {
     stuck: DashMap<usize, Arc<Account>>,
     /// The open connections, by the addresses of their states.
     connections: DashMap<usize, Weak<ConnectionState>>,
-    /// What the calls need that wait for room.
+    /// The needs of the calls that wait for room.
     needs: Mutex<Needs>,
     /// Calls that wait for room although they hold an answer.
     finished: AtomicUsize,

@@ -63,7 +63,7 @@ impl Progress {
     pub(crate) async fn wait_for_end(&self) {
         loop {
             self.ended.notified().await;
-            // Whoever asked for the end may have done so a moment after the client went on, so the notification may be
+            // The end may have been asked for a moment after the client went on, so the notification may be
             // an old one, which must not end anything that it was not meant for.
             let asked = self.asked.load(Relaxed);
             if asked == IN_ANY_CASE || asked == self.stuck.load(Relaxed) {

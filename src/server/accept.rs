@@ -58,7 +58,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// Newcomers that wait for a place. Further ones wait in the backlog of the listener, where the first comes first.
 ///
-/// Those of addresses with few connections are served first, so that one client that connects again and again does not
+/// Newcomers of addresses with few connections are served first, so that one client that connects again and again does not
 /// make the others wait. Each of them has a file descriptor
 /// ([`RESERVED_DESCRIPTORS`](super::RESERVED_DESCRIPTORS)).
 pub(super) const MAX_WAITING: usize = 8;

@@ -70,8 +70,8 @@ impl CallAccount {
     /// Makes sure that room is taken for an answer of `bytes` that the call already holds, and that cannot be made again.
     ///
     /// # Errors
-    /// If there is no room, and the answer is too large to wait or other calls wait with theirs; or if there is none
-    /// after the maximum time.
+    /// If the room is full, and the answer is too large to wait or other calls wait with their answers; or if the room is
+    /// still full after the maximum time.
     pub(crate) async fn reserve_finished(&self, bytes: usize) -> Result<(), ApiError> {
         if self.try_answer(bytes).is_ok() {
             return Ok(());

@@ -1,7 +1,7 @@
-//! What the calls need that wait for room for their answers.
+//! The room that waiting calls need for their answers.
 //!
-//! The calls look for room every 50 milliseconds, each at another time. What they need is collected, so that one of
-//! them looks for unread answers for all. Must not know how room is made.
+//! The calls look for room every 50 milliseconds, each at another time. Their needs are collected, so that one of them
+//! looks for unread answers for all. Must not know how room is made.
 
 use crate::middleware::callers::CallerState;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ const BETWEEN_SEARCHES: Duration = Duration::from_millis(50);
 /// Time for which a call waits before slow clients, and not only those that read nothing, must make room for it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What calls need since unread answers were last searched for.
+/// The needs of waiting calls since the last search for unread answers.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
     /// When that was, as the time since the program began.
@@ -20,7 +20,7 @@ pub(super) struct Needs {
     needed: Needed,
 }
 
-/// What must be freed, in bytes: what the call needs that needs most. The others have their turn after it.
+/// Bytes that must be freed: as many as the call with the greatest need is short of. The others have their turn after it.
 #[derive(Debug, Default)]
 pub(super) struct Needed {
     /// By anybody.

@@ -1,4 +1,4 @@
-//! What accounts take and give back.
+//! The rooms and places that accounts take and give back.
 
 use crate::error::ApiError;
 use crate::middleware::account::{CallAccount, CallBounds, ConnectionAccount};

@@ -116,7 +116,7 @@ struct Candidate {
     reads: bool,
 }
 
-/// What a client does not read.
+/// An answer or a connection that its client does not read.
 enum Unread {
     Answer(Arc<Account>),
     Connection(Arc<ConnectionState>),

@@ -8,6 +8,7 @@ use crate::convert::analysis::from_progress;
 use crate::convert::sizes::check_goal;
 use crate::error::ApiError;
 use crate::middleware::call::Call;
+use crate::middleware::call_limits::CallLimits;
 use crate::middleware::deadline::Deadline;
 use crate::schema::encoded::Encoded;
 use crate::schema::proto::v1;
@@ -35,6 +36,8 @@ const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 /// It is within the room that one caller can have for large answers; without this limit, a larger answer would be
 /// refused as if the server were overloaded, again and again.
 const MAX_PACKAGES_BYTES: usize = 2 * MAX_ANSWER_BYTES;
+// One caller can have half of the room, and three quarters of that for large answers.
+const _: () = assert!(MAX_PACKAGES_BYTES <= CallLimits::DEFAULT.answers / 8 * 3);
 
 /// Runs the analyses of one method. Requests with equal questions share an analysis.
 type AnalysesOf<R, A = Encoded<<R as AnalysisRequest>::Answer>> =
@@ -48,6 +51,8 @@ type Outcome<A> = Result<A, ApiError>;
 type Message = Encoded<v1::FindPackagesResponse>;
 
 /// The answer to `FindPackages` while requests with equal questions share it.
+///
+/// If it is too large, nobody can receive it, so it has its size, but no parts.
 struct Packages {
     parts: Vec<Message>,
     bytes: usize,
@@ -55,10 +60,22 @@ struct Packages {
 
 impl From<Vec<v1::FindPackagesResponse>> for Packages {
     fn from(parts: Vec<v1::FindPackagesResponse>) -> Self {
-        let parts: Vec<_> = parts.into_iter().map(Encoded::from).collect();
         let bytes = parts.iter().map(Answer::bytes).sum();
-        // Nobody can receive more, so it is freed at once.
-        Self { parts: if bytes > MAX_PACKAGES_BYTES { Vec::new() } else { parts }, bytes }
+        let parts = if bytes > MAX_PACKAGES_BYTES { Vec::new() } else { parts };
+        Self { parts: parts.into_iter().map(Encoded::from).collect(), bytes }
+    }
+}
+
+impl Packages {
+    /// Returns the parts.
+    ///
+    /// # Errors
+    /// [`ApiError::AnswerTooLarge`] if they exceed [`MAX_PACKAGES_BYTES`] together.
+    fn parts(&self) -> Result<VecDeque<Message>, ApiError> {
+        if self.bytes > MAX_PACKAGES_BYTES {
+            return Err(ApiError::AnswerTooLarge { bytes: self.bytes, limit: MAX_PACKAGES_BYTES });
+        }
+        Ok(self.parts.iter().cloned().collect())
     }
 }
 
@@ -219,11 +236,9 @@ impl PendingAnalysis<v1::FindPackagesRequest, Packages> {
     async fn paid(&self, answered: Result<Arc<Outcome<Packages>>, ApiError>) -> Result<VecDeque<Message>, ApiError> {
         let outcome = answered?;
         let packages = outcome.as_ref().as_ref().map_err(Clone::clone)?;
-        if packages.bytes > MAX_PACKAGES_BYTES {
-            return Err(ApiError::AnswerTooLarge { bytes: packages.bytes, limit: MAX_PACKAGES_BYTES });
-        }
+        let parts = packages.parts()?;
         self.service.pay_finished(packages.bytes).await?;
-        Ok(packages.parts.iter().cloned().collect())
+        Ok(parts)
     }
 }
 
@@ -264,5 +279,32 @@ impl AnalysisService for Analyst {
         request: Request<v1::AssessRobustnessRequest>,
     ) -> Result<Response<Encoded<v1::AssessRobustnessResponse>>, Status> {
         self.answer(&self.robustness, request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parts that take `bytes` together, as they take room.
+    fn packages(bytes: usize) -> Packages {
+        let part = |bytes: usize| {
+            let issue = "i".repeat(bytes);
+            let terms = vec![v1::Term { issue, ..v1::Term::default() }];
+            v1::FindPackagesResponse { part: Some(Part::Package(v1::Package { terms, ..v1::Package::default() })) }
+        };
+        let half = part(bytes / 2).bytes() - bytes / 2;
+        let parts = vec![part(bytes / 2 - half), part(bytes - bytes / 2 - half)];
+        assert_eq!(parts.iter().map(Answer::bytes).sum::<usize>(), bytes);
+        parts.into()
+    }
+
+    #[test]
+    fn parts_that_are_too_large_together_are_an_error_and_are_not_kept() {
+        assert_eq!(packages(MAX_PACKAGES_BYTES).parts().unwrap().len(), 2);
+        let large = packages(MAX_PACKAGES_BYTES + 1);
+        assert!(large.parts.is_empty());
+        let (bytes, limit) = (MAX_PACKAGES_BYTES + 1, MAX_PACKAGES_BYTES);
+        assert_eq!(large.parts().unwrap_err(), ApiError::AnswerTooLarge { bytes, limit });
     }
 }
