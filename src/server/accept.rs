@@ -58,8 +58,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// Newcomers that wait for a place. Further ones wait in the backlog of the listener, where the first comes first.
 ///
-/// Newcomers of addresses with few connections are served first, so that one client that connects again and again does not
-/// make the others wait. Each of them has a file descriptor
+/// Newcomers of addresses with few connections are served first, so that one client that connects again and again does
+/// not make the others wait. Each of them has a file descriptor
 /// ([`RESERVED_DESCRIPTORS`](super::RESERVED_DESCRIPTORS)).
 pub(super) const MAX_WAITING: usize = 8;
 /// Time that connections may take to close once the last call of a drain has finished.

@@ -8,7 +8,8 @@ use std::any::Any;
 use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::ParseError;
@@ -23,6 +24,11 @@ const LOG_TARGET: &str = "detente::telemetry";
 ///
 /// Calls never wait for the log: when this many lines wait, further lines are dropped and counted.
 pub(crate) const MAX_WAITING_LINES: usize = 2 * 1024;
+
+/// Time for which a full queue of log lines may become free at shutdown, before the lines in it are given up.
+const LAST_LINES: Duration = Duration::from_secs(1);
+/// Time between two looks whether it is free.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// The format of log events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -59,8 +65,8 @@ pub enum TelemetryError {
 #[derive(Debug)]
 pub struct Telemetry {
     traces: Option<traces::Spans>,
-    // Dropped last, so that a failure to send the spans is still logged.
-    _log: WorkerGuard,
+    writer: NonBlocking,
+    guard: Option<WorkerGuard>,
 }
 
 impl Drop for Telemetry {
@@ -70,7 +76,25 @@ impl Drop for Telemetry {
         {
             tracing::warn!(target: LOG_TARGET, %error, "cannot send the remaining spans");
         }
+        // The lines are written last, so that a failure to send the spans is still logged. If the queue of lines is full,
+        // the guard says so on standard output, which may be the decision log, and nobody may read that either.
+        let until = Instant::now() + LAST_LINES;
+        while is_full(&mut self.writer) {
+            if Instant::now() >= until {
+                std::mem::forget(self.guard.take());
+                return;
+            }
+            thread::sleep(BETWEEN_LOOKS);
+        }
     }
+}
+
+/// Whether the queue of log lines takes no further line.
+fn is_full(writer: &mut NonBlocking) -> bool {
+    let before = dropped_lines();
+    // Writes nothing. The queue counts it as dropped if there is no place for it.
+    let _ = writer.write(&[]);
+    dropped_lines() > before
 }
 
 static DROPPED_LINES: OnceLock<ErrorCounter> = OnceLock::new();
@@ -91,6 +115,7 @@ pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Tele
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(MAX_WAITING_LINES).lossy(true).finish(io::stderr());
     DROPPED_LINES.get_or_init(|| writer.error_counter());
+    let last = writer.clone();
     let layer = tracing_subscriber::fmt::layer().with_writer(move || EscapingWriter(writer.clone()));
     let log: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Human => {
@@ -106,7 +131,7 @@ pub fn init(format: LogFormat, filter: &str, otlp: Option<&Otlp>) -> Result<Tele
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(target: LOG_TARGET, location, panic = panic_text(panic.payload()), "a thread panicked");
     }));
-    Ok(Telemetry { traces, _log: guard })
+    Ok(Telemetry { traces, writer: last, guard: Some(guard) })
 }
 
 /// Writes log lines, with escapes for the invisible characters in all of their fields.
