@@ -85,6 +85,8 @@ impl RedLineService for RedLines {
             payer.take_rest(request.proposals.len())?;
         }
         service.check_before_worker(&request.hypotheses)?;
+        // The log and the span of a refused comparison name its scenario.
+        service.scenario(&request.scenario, "scenario", &request.revision)?;
         check_compared(request.proposals.len())?;
         let make = move |service: &Self| service.compare_proposals(&request).map(Encoded::from);
         service.respond(service.answer_on_worker(Kind::LongCall, make).await)
