@@ -111,11 +111,24 @@ fn weighed(files: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
         writeln!(sizes, "    (\"{full_name}\", size_of::<{path}>()),")?;
         if requests.contains(name) {
             let is_streamed = streamed.contains(name);
+            let parts = messages.get(*name).map(|message| parts(name, message)).transpose()?.flatten();
             writeln!(places, "impl Weighed for {path} {{")?;
-            writeln!(places, "    const PLACE: usize = {place};\n    const IS_STREAMED: bool = {is_streamed};\n}}")?;
+            writeln!(places, "    const PLACE: usize = {place};\n    const IS_STREAMED: bool = {is_streamed};")?;
+            writeln!(places, "    const PARTS: Option<u32> = {parts:?};\n}}")?;
         }
     }
     Ok(format!("const SIZES: [(&str, usize); {}] = [\n{sizes}];\n{places}", within.len()))
+}
+
+/// Returns the number of the field whose elements each pay the quota of a request.
+fn parts(name: &str, message: &DescriptorProto) -> Result<Option<i32>, Box<dyn Error>> {
+    let field = match name {
+        ".detente.v1.BatchEvaluateProposalsRequest" => "requests",
+        ".detente.v1.CompareProposalsRequest" => "proposals",
+        _ => return Ok(None),
+    };
+    let found = message.field.iter().find(|of_message| of_message.name() == field);
+    Ok(Some(found.ok_or_else(|| format!("{name} has no field {field}"))?.number()))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -87,7 +87,7 @@ fn many(criterion: &mut Criterion) {
         max_packages: Some(0),
         ..Default::default()
     };
-    let parts = service(&text).analyse(&request, &Budget::unhurried()).unwrap();
+    let parts = service(&text).analyse(&request, &Budget::unhurried()).unwrap().decode().unwrap();
     let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else { panic!("a summary") };
     assert!(summary.packages.len() > 30, "more than 1e30: {}", summary.packages);
     criterion.bench_function(&format!("count {} packages, from the file on", summary.packages), |bencher| {

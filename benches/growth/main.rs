@@ -12,7 +12,7 @@ use detente::schema::proto::v1;
 use detente::schema::proto::v1::binding_probability::Of;
 use detente::schema::proto::v1::find_packages_response::Part;
 use detente::schema::proto::v1::{assess_robustness_request, suggest_amendments_request};
-use detente::services::{AnalysisRequest, RedLines};
+use detente::services::{AnalysisRequest, PackageParts, RedLines};
 use detente::serving::Store;
 use detente_analysis::Budget;
 use detente_core::engine::Compiled;
@@ -88,7 +88,8 @@ fn row(issues: u64, red_lines: u64) {
         let nearest = outcome.map_or_else(|| "none".to_owned(), |distance| format!("{} terms", distance.terms_changed));
         labelled(&nearest, answer.cut_short())
     });
-    let count = measured(&text, &packages(), |answer: &Vec<v1::FindPackagesResponse>| {
+    let count = measured(&text, &packages(), |answer: &PackageParts| {
+        let answer = answer.decode().unwrap();
         let Some(Part::Summary(summary)) = answer.last().and_then(|last| last.part.as_ref()) else {
             return "no summary".to_owned();
         };

@@ -52,7 +52,7 @@ fn measure(options: &[usize]) {
     let (mut here, mut points) = (f64::INFINITY, String::new());
     for _ in 0..RUNS {
         let begun = Instant::now();
-        let parts = service.analyse(&request, &Budget::unhurried()).unwrap();
+        let parts = service.analyse(&request, &Budget::unhurried()).unwrap().decode().unwrap();
         here = here.min(begun.elapsed().as_secs_f64());
         let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else { panic!("a summary") };
         points = summary.efficient_points;

@@ -51,7 +51,7 @@ fuzz_target!(init: LazyLock::force(&SERVICE), |bytes: &[u8]| -> Corpus {
         10 => answer(bytes, |request| service.compare_proposals(&request)),
         11 => answer(bytes, |request: v1::SuggestAmendmentsRequest| analyse(service, &request)),
         12 => answer(bytes, |request: v1::FindPackagesRequest| {
-            let parts = analyse(service, &request)?;
+            let parts = analyse(service, &request)?.decode().unwrap();
             // The service sends each part as a message of its own, so only the size of the largest part matters.
             Ok(parts.into_iter().max_by_key(Message::encoded_len).unwrap_or_default())
         }),

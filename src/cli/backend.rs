@@ -138,7 +138,10 @@ impl Backend {
         within: Duration,
     ) -> Result<Vec<v1::FindPackagesResponse>, CallError> {
         match self {
-            Backend::Local(service) => analyse(service, &request, within),
+            Backend::Local(service) => {
+                let answer = analyse(service, &request, within)?;
+                answer.decode().map_err(|error| CallError::from(tonic::Status::internal(error.to_string())))
+            }
             Backend::Remote(client) => {
                 let progress = Progress::new(within);
                 let show = |state: &v1::SearchProgress| {

@@ -271,6 +271,14 @@ impl CallAccount {
         taken.map_err(|_| ApiError::Overloaded)
     }
 
+    /// Takes room for something that is kept as long as the request.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub(crate) fn keep_with_request(&self, bytes: usize) -> Result<(), ApiError> {
+        self.take_request(bytes)
+    }
+
     /// Gives back the room of the decoded messages, and keeps that of the buffers.
     pub(crate) fn forget_message(&self) {
         let account = &*self.0;

@@ -4,7 +4,7 @@
 
 use crate::error::ApiError;
 use crate::middleware::account::CallAccount;
-use crate::schema::weight::{Weighed, weigh};
+use crate::schema::weight::{Weighed, count_parts, weigh};
 use bytes::Buf;
 use prost::Message;
 use prost::encoding::decode_varint;
@@ -81,6 +81,10 @@ impl<In: Message + Default + Weighed> Decoder for WeighingDecoder<In> {
             let refused = In::decode(id).unwrap_or_default();
             source.advance(encoded);
             return Ok(Some(refused));
+        }
+        if In::PARTS.is_some() {
+            // The headers paid for the first one.
+            CallAccount::with_current(|account| account.pay_parts(count_parts::<In>(encoded))).transpose()?;
         }
         let weight = weigh::<In>(encoded, MAX_REQUEST_WEIGHT);
         let weight = weight.ok_or(ApiError::RequestTooHeavy { limit: MAX_REQUEST_WEIGHT })?;

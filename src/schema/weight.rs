@@ -20,6 +20,8 @@ pub trait Weighed {
     const PLACE: usize;
     /// Whether a call may have several of these messages.
     const IS_STREAMED: bool;
+    /// The number of the field whose elements each pay the quota of a request; `None` if a message pays for one.
+    const PARTS: Option<u32>;
 }
 
 include!(concat!(env!("OUT_DIR"), "/weighed.rs"));
@@ -134,6 +136,30 @@ pub fn weigh<M: Weighed>(encoded: &[u8], limit: usize) -> Option<usize> {
         Err(Stop::Heavy) => None,
         Ok(()) | Err(Stop::Invalid) => Some(scale.weight),
     }
+}
+
+/// Returns how many elements an encoded message has in the list at [`Weighed::PARTS`], and 1 if it has no such list.
+///
+/// Bytes that are no valid message are read up to the first fault.
+pub fn count_parts<M: Weighed>(mut encoded: &[u8]) -> usize {
+    let Some(parts) = M::PARTS else { return 1 };
+    let mut next = || -> Result<bool, Stop> {
+        let key = varint(&mut encoded)?;
+        let number = u32::try_from(key >> 3).map_err(|_| Stop::Invalid)?;
+        match WireType::try_from(key & 7)? {
+            WireType::LengthDelimited => {
+                let length = usize::try_from(varint(&mut encoded)?).map_err(|_| Stop::Invalid)?;
+                encoded = encoded.get(length..).ok_or(Stop::Invalid)?;
+                Ok(number == parts)
+            }
+            wire => skip(wire, number, &mut encoded).map(|()| false).map_err(Stop::from),
+        }
+    };
+    let mut count = 0;
+    while let Ok(is_part) = next() {
+        count += usize::from(is_part);
+    }
+    count
 }
 
 struct Scale<'a> {

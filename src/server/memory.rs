@@ -29,6 +29,10 @@ pub const MOST_BY_DEFAULT: u64 = 256 * MIB;
 
 /// What the program takes that answers no call, without the memory of its threads.
 const PROGRAM: u64 = 6 * MIB;
+/// What token, key and certificate files take: those in use, and one of each kind while it is loaded.
+///
+/// Nearly all of it is for the largest token file, whose callers have lists of scenarios.
+pub const CREDENTIALS: u64 = 48 * MIB;
 /// What a thread takes: its part of the allocator, and its stack.
 const THREAD: u64 = MIB;
 /// What the entry of a caller takes.
@@ -79,6 +83,8 @@ pub struct MemoryPlan {
     pub scenario_file: u64,
     /// Memory of the scenarios that are loaded, in bytes.
     pub scenarios: u64,
+    /// Whether callers are identified by tokens or certificates.
+    pub has_credentials: bool,
     /// Whether there is a decision log.
     pub has_decision_log: bool,
 }
@@ -94,16 +100,17 @@ impl MemoryPlan {
         cache: Settings::DEFAULT_CACHE_BYTES,
         scenario_file: DEFAULT_FILE_BYTES as u64,
         scenarios: 0,
+        has_credentials: false,
         has_decision_log: false,
     };
 
     /// Returns the table.
-    pub const fn rows(&self) -> [MemoryUse; 18] {
+    pub const fn rows(&self) -> [MemoryUse; 19] {
         const fn row(what: &'static str, count: u64, each: u64) -> MemoryUse {
             MemoryUse { what, count, each }
         }
         let making = self.threads + self.analyses + self.workers;
-        let decision_log = self.has_decision_log as u64;
+        let (credentials, decision_log) = (self.has_credentials as u64, self.has_decision_log as u64);
         [
             row("the program", 1, PROGRAM),
             row("threads that answer calls, compute analyses or do other long work", making, THREAD),
@@ -123,12 +130,13 @@ impl MemoryPlan {
                 STREAM_WINDOW as u64,
             ),
             row("open calls, without what they send and receive", self.calls.calls as u64, CALL),
-            row("requests: headers, bodies on their way, decoded messages", 1, self.calls.requests as u64),
+            row("requests: headers, bodies on their way, decoded messages, conditions of analyses that wait", 1, self.calls.requests as u64),
             row("answers that are made, or that their clients have not read", 1, self.calls.answers as u64),
             row("answers of analyses that wait for room", MAX_FINISHED as u64, MAX_FINISHED_BYTES as u64),
             row("the cache of answers", 1, self.cache),
             row("earlier revisions of scenarios", 1, MAX_PAST_BYTES as u64),
             row("a scenario file while it is loaded", 1, load_peak_bytes(self.scenario_file)),
+            row("credentials in use, and their files while they are loaded", credentials, CREDENTIALS),
             row("log lines that wait to be written", MAX_WAITING_LINES as u64, LOG_LINE),
             row("evaluations that wait for the decision log", decision_log, MAX_HELD_BYTES as u64),
         ]

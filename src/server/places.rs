@@ -52,6 +52,11 @@ const NEXT_FOR: Duration = Duration::from_millis(500);
 /// Each of them has a file descriptor in addition to those of the open connections
 /// ([`RESERVED_DESCRIPTORS`](super::RESERVED_DESCRIPTORS)).
 pub(super) const MAX_LEAVING: usize = 16;
+/// Time that a newcomer has for the HTTP/2 preface before it counts as silent, and can be asked to leave.
+///
+/// Without it, the newcomers of a busy second would displace one another before any of them can speak. It suffices for
+/// a TLS handshake with a client at a distance of 50 ms.
+const UNTIL_SILENT: Duration = Duration::from_millis(200);
 /// Time without a call answered OK after which a connection counts as unanswered.
 ///
 /// A client that has a call to make when it connects gets its answer sooner.
@@ -60,7 +65,7 @@ const UNANSWERED: Duration = Duration::from_secs(5);
 /// The kinds of connections that make room, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// The HTTP/2 preface has not arrived. The first ones are of the address with the most connections, so that the
+    /// The HTTP/2 preface has not arrived for a time. The first ones are of the address with the most connections, so that the
     /// connections of a client that connects again and again do not displace those that others have just opened.
     Silent,
     /// No call was answered OK for a time. Health and reflection do not count: they are open to strangers.
@@ -144,6 +149,11 @@ impl Source {
 impl Open {
     fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
         self.groups.iter().flatten()
+    }
+
+    /// Whether the client may still be about to speak.
+    fn is_new(&self, now: Duration) -> bool {
+        !self.state.has_spoken() && now.saturating_sub(self.state.answered()) < UNTIL_SILENT
     }
 
     fn kind(&self, now: Duration) -> Kind {
@@ -292,6 +302,7 @@ impl Places {
         let mut ranked = Vec::new();
         for (task, open) in &self.open {
             let is_candidate = !open.is_leaving
+                && !open.is_new(now)
                 && of.is_none_or(|of| open.groups().any(|group| Arc::ptr_eq(group, of)))
                 && !open.state.has_calls();
             if is_candidate {

@@ -14,7 +14,7 @@ use crate::middleware::call::Call;
 use crate::middleware::callers::CallerState;
 use crate::middleware::connection_context::StreamLimit;
 use crate::schema::descriptors::{POOL, file_with};
-use crate::services::Streams;
+use crate::services::{Answer, Streams};
 use futures_util::stream::unfold;
 use http::Uri;
 use prost_reflect::FileDescriptor;
@@ -107,7 +107,10 @@ impl ServerReflection for Reflection {
         Ok(Response::new(Box::pin(unfold(Some(stream), |open| async {
             let mut stream = open?;
             match stream.next().await {
-                Ok(Some(request)) => Some((Ok(stream.answer(request)), Some(stream))),
+                Ok(Some(request)) => match stream.paid_answer(request) {
+                    Ok(answer) => Some((Ok(answer), Some(stream))),
+                    Err(error) => Some((Err(stream.call.ended_by(error.into())), None)),
+                },
                 Ok(None) => None,
                 Err(status) => Some((Err(stream.call.ended_by(status)), None)),
             }
@@ -149,6 +152,17 @@ impl ReflectionStream {
         }
         self.call.check_credentials()?;
         Ok(read)
+    }
+
+    /// Answers a request, and takes room for the answer.
+    ///
+    /// # Errors
+    /// If there is no room. Reflection is for tools, whose users can ask again; it does not wait for room that calls
+    /// need.
+    fn paid_answer(&self, request: ServerReflectionRequest) -> Result<ServerReflectionResponse, ApiError> {
+        let answer = self.answer(request);
+        let is_paid = self.account.as_ref().is_none_or(|account| account.try_reserve_item(answer.bytes()));
+        if is_paid { Ok(answer) } else { Err(ApiError::Overloaded) }
     }
 
     /// Answers a request. An error is an answer, after which the stream goes on.

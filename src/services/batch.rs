@@ -5,7 +5,6 @@
 use crate::convert::request::{Subject, to_question};
 use crate::convert::sizes::need_worker;
 use crate::error::{ApiError, Violations, quoted};
-use crate::middleware::callers::CallerState;
 use crate::schema::encoded::Encoded;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, evaluation_result};
@@ -55,13 +54,8 @@ impl RedLines {
     pub(super) async fn batch_in_turns(
         &self,
         mut request: v1::BatchEvaluateProposalsRequest,
-        payer: Option<Arc<CallerState>>,
     ) -> Result<Encoded<v1::BatchEvaluateProposalsResponse>, ApiError> {
         let mut batch = self.begin(&request)?;
-        if let Some(payer) = payer {
-            // The access layer already charged the quota for the first item.
-            payer.take_rest(request.requests.len())?;
-        }
         for (at, item) in std::mem::take(&mut request.requests).into_iter().enumerate() {
             // Lets other tasks run, and lets the runtime drop this one if the client has cancelled the call.
             yield_now().await;

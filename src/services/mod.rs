@@ -25,12 +25,13 @@ mod stream;
 mod turn;
 
 pub use analysis::{
-    AnalysisRequest, AnalysisThreads, Analyst, MAX_QUESTION_BYTES, MAX_SWEEP, MAX_WAITING_QUESTION_BYTES,
+    AnalysisRequest, AnalysisThreads, Analyst, MAX_QUESTION_BYTES, MAX_SWEEP, MAX_WAITING_QUESTION_BYTES, PackageParts,
 };
 pub use batch::MAX_BATCH;
 pub use compare::{MAX_COMPARED, MAX_LABEL};
 pub use history::MAX_HISTORY_FINDINGS;
 pub use record::Record;
 pub use red_lines::{RedLines, Streams};
+pub(crate) use size::Answer;
 pub use size::{MAX_ANSWER_BYTES, MAX_REQUEST_BYTES};
 pub use stream::MAX_STREAM_ID_BYTES;

@@ -7,7 +7,6 @@
 
 use crate::convert::sizes::need_worker;
 use crate::middleware::account::CallAccount;
-use crate::middleware::callers::CallerState;
 use crate::schema::encoded::{Encoded, EvaluateProposalResponse};
 use crate::schema::proto::v1;
 use crate::services::answering::Kind;
@@ -15,7 +14,6 @@ use crate::services::compare::check_compared;
 use crate::services::generated::red_line_service_server::{RedLineService, RedLineServiceServer};
 use crate::services::size::MAX_ANSWER_BYTES;
 use crate::services::{RedLines, stream};
-use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
 impl RedLines {
@@ -49,10 +47,9 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::BatchEvaluateProposalsRequest>,
     ) -> Result<Response<Encoded<v1::BatchEvaluateProposalsResponse>>, Status> {
-        let payer = request.extensions().get::<Arc<CallerState>>().cloned();
         let (service, request) = self.for_call(request)?;
         service.expect_large_answer().await?;
-        service.respond(service.batch_in_turns(request, payer).await)
+        service.respond(service.batch_in_turns(request).await)
     }
 
     async fn stream_evaluate_proposals(
@@ -78,12 +75,7 @@ impl RedLineService for RedLines {
         &self,
         request: Request<v1::CompareProposalsRequest>,
     ) -> Result<Response<Encoded<v1::CompareProposalsResponse>>, Status> {
-        let payer = request.extensions().get::<Arc<CallerState>>().cloned();
         let (service, request) = self.for_call(request)?;
-        if let Some(payer) = payer {
-            // The access layer already charged the quota for the first proposal.
-            payer.take_rest(request.proposals.len())?;
-        }
         service.check_before_worker(&request.hypotheses)?;
         // The log and the span of a refused comparison name its scenario.
         service.scenario(&request.scenario, "scenario", &request.revision)?;

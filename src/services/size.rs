@@ -22,7 +22,7 @@ pub(super) fn bounded<M: Message>(answer: M) -> Result<M, ApiError> {
 const PREFIX_BYTES: usize = 5;
 
 /// An answer, or an item of a stream, whose size is known before it is encoded.
-pub(super) trait Answer: Send + 'static {
+pub(crate) trait Answer: Send + 'static {
     /// Returns the bytes that it takes once it is encoded.
     fn bytes(&self) -> usize;
 }

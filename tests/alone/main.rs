@@ -4,6 +4,7 @@
 
 mod analyses;
 mod hostile_conditions;
+mod hostile_credentials;
 mod hostile_files;
 mod hostile_requests;
 mod killed_clients;

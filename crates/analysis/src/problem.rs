@@ -63,6 +63,16 @@ pub struct SearchQuestion {
     pub aim: Aim,
 }
 
+impl SearchQuestion {
+    /// Returns the memory of the question's own conditions, those of its hypotheses and its goal, in bytes.
+    ///
+    /// Nothing else that a question has is large, and the scenario is shared.
+    pub fn bytes(&self) -> usize {
+        let goal = self.aim.goal.as_ref().map(|goal| goal.space.bytes() + goal.decision.bytes());
+        goal.unwrap_or_default() + self.supposed.as_ref().map_or(0, |supposed| supposed.bytes())
+    }
+}
+
 /// Answers to inputs, in the order of the inputs.
 pub(super) type Answers = Vec<(InputIndex, Answer)>;
 

@@ -186,6 +186,15 @@ pub struct Space {
 }
 
 impl Space {
+    /// Returns the memory of the space, in bytes.
+    pub fn bytes(&self) -> usize {
+        let starts = |axis: &Axis| match axis {
+            Axis::Intervals { starts, .. } => size_of_val(&**starts),
+            Axis::Options { .. } | Axis::Members { .. } => 0,
+        };
+        size_of_val(&*self.axes) + self.axes.iter().map(starts).sum::<usize>()
+    }
+
     /// Creates the coarsest space in which the given formulas are exact.
     ///
     /// # Errors

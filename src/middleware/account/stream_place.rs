@@ -25,6 +25,14 @@ impl CallAccount {
         is_admitted
     }
 
+    /// Takes the quota of a message of `count` parts, before it is decoded. The headers of the call paid for one.
+    ///
+    /// # Errors
+    /// The errors of [`CallerState::take_rest`](crate::middleware::callers::CallerState::take_rest).
+    pub(in crate::middleware) fn pay_parts(&self, count: usize) -> Result<(), ApiError> {
+        self.0.payer.get().map_or(Ok(()), |payer| payer.take_rest(count))
+    }
+
     /// Takes the error with which the message of a stream that was read last is refused.
     pub(crate) fn take_refusal(&self) -> Option<ApiError> {
         lock(&self.0.refusal).take()

@@ -36,6 +36,7 @@ async fn the_order_is_silent_then_unanswered_then_idle_of_the_address_with_the_m
     sleep(Duration::from_millis(5)).await;
     let (_, newer) = places.open("192.0.2.3", true);
     let (_, silent) = places.open("192.0.2.4", false);
+    sleep(UNTIL_SILENT).await;
     for (expected, kind) in [
         (silent, Kind::Silent),
         (unanswered, Kind::Unanswered),
@@ -109,6 +110,7 @@ async fn ipv6_counts_by_host_and_by_site() {
             places.open(&address, false);
         }
     }
+    sleep(UNTIL_SILENT).await;
     // The two hosts have the four connections of the site, so a third host takes the place of one of them.
     assert_eq!(places.decide(&from("2001:db8:0:3::1")), Decision::Admit(Some(Kind::Silent)));
     assert_eq!(places.decide(&from("2001:db8:1::1")), Decision::Admit(None));
@@ -138,11 +140,23 @@ async fn displacements_and_connections_that_leave_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_newcomer_has_time_to_speak() {
+    let mut places = Places::new(1, 1);
+    let (_, state) = places.open("192.0.2.1", false);
+    assert_eq!(places.decide(&from("192.0.2.2")), Decision::Wait);
+    assert_eq!(places.decide(&from("192.0.2.1")), Decision::Close, "of the same address");
+    sleep(UNTIL_SILENT).await;
+    assert_eq!(places.decide(&from("192.0.2.2")), Decision::Admit(Some(Kind::Silent)));
+    assert!(state.is_displaced());
+}
+
+#[tokio::test]
 async fn places_are_given_back_completely() {
     let mut places = Places::new(2, 2);
     let (first, _) = places.open("2001:db8::1", true);
     let (second, _) = places.open("2001:db8::2", false);
     assert!(places.are_taken());
+    sleep(UNTIL_SILENT).await;
     assert_eq!(places.decide(&from("192.0.2.1")), Decision::Admit(Some(Kind::Silent)));
     for task in [second, first, first] {
         places.remove(task);

@@ -24,7 +24,7 @@ const EXPLAINED: usize = 20;
 /// A request for amendments, validated.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct AmendmentQuestion {
-    validated: ValidatedRequest,
+    pub(super) validated: ValidatedRequest,
     most: usize,
 }
 

@@ -22,7 +22,7 @@ const DEFAULT_RESULTS: usize = 100;
 /// A request for the explanation of an impasse, validated.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ImpasseQuestion {
-    validated: ValidatedRequest,
+    pub(super) validated: ValidatedRequest,
     most: usize,
 }
 

@@ -12,6 +12,7 @@ mod served;
 
 pub use crate::serving::AnalysisThreads;
 pub use detente_analysis::{MAX_QUESTION_BYTES, MAX_SWEEP};
+pub use packages::PackageParts;
 pub use request::AnalysisRequest;
 pub use served::Analyst;
 
@@ -20,7 +21,7 @@ use impasse::{ImpasseQuestion, explain_impasse, to_impasse_question};
 use packages::{PackageQuestion, find_packages, to_package_question};
 use robustness::{RobustnessQuestion, assess_robustness, to_robustness_question};
 
-use crate::convert::aim::{CommonFields, have_conditions};
+use crate::convert::aim::{CommonFields, ValidatedRequest, have_conditions};
 use crate::convert::request::Subject;
 use crate::error::ApiError;
 use crate::schema::proto::v1;
@@ -71,6 +72,10 @@ macro_rules! request {
                 $convert(compiled, self, fields)
             }
 
+            fn validated(question: &Self::Question) -> &ValidatedRequest {
+                &question.validated
+            }
+
             fn answer(question: &Self::Question, budget: &Budget<'_>) -> Result<Self::Answer, ApiError> {
                 $answer(question, budget)
             }
@@ -87,7 +92,7 @@ request!(
 request!(
     FindPackagesRequest,
     to_package_question => PackageQuestion,
-    find_packages => Vec<v1::FindPackagesResponse>
+    find_packages => PackageParts
 );
 request!(
     ExplainImpasseRequest,

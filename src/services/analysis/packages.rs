@@ -12,20 +12,69 @@ use crate::convert::date::from_date;
 use crate::convert::packages::to_package_query;
 use crate::convert::wording;
 use crate::error::{ApiError, Violations};
+use crate::middleware::call_limits::CallLimits;
+use crate::schema::encoded::Encoded;
 use crate::schema::names;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
+use crate::services::size::{Answer, MAX_ANSWER_BYTES};
 use detente_analysis::{
     BargainingSolutions, Budget, EfficientPackage, PackageQuery, PackageResults, PackageSearchError,
 };
 use detente_condition::InputIndex;
 use detente_core::engine::Compiled;
+use prost::DecodeError;
 use std::sync::Arc;
+
+/// Maximum size of all parts of an answer together, in bytes.
+///
+/// It is within the room that one caller can have for large answers; without this limit, a larger answer would be
+/// refused as if the server were overloaded, again and again.
+const MAX_PACKAGES_BYTES: usize = 2 * MAX_ANSWER_BYTES;
+// One caller can have half of the room, and three quarters of that for large answers.
+const _: () = assert!(MAX_PACKAGES_BYTES <= CallLimits::DEFAULT.answers / 8 * 3);
+
+/// The answer: packages, then efficient packages, then one summary.
+///
+/// The parts are encoded, because all of them are kept until the last one is made, and take much less memory so.
+#[derive(Clone, Debug)]
+pub struct PackageParts {
+    pub(super) parts: Vec<Encoded<v1::FindPackagesResponse>>,
+    /// The room that all parts take, in bytes.
+    pub(super) bytes: usize,
+}
+
+impl PackageParts {
+    /// Encodes each part as soon as it is made, and keeps none if they are too large together.
+    fn of(made: impl Iterator<Item = v1::FindPackagesResponse>) -> Result<Self, ApiError> {
+        let (mut parts, mut bytes) = (Vec::new(), 0);
+        for part in made {
+            bytes += part.bytes();
+            if bytes > MAX_PACKAGES_BYTES {
+                parts = Vec::new();
+            } else {
+                parts.push(part.into());
+            }
+        }
+        if bytes > MAX_PACKAGES_BYTES {
+            return Err(ApiError::AnswerTooLarge { bytes, limit: MAX_PACKAGES_BYTES });
+        }
+        Ok(Self { parts, bytes })
+    }
+
+    /// Decodes all parts.
+    ///
+    /// # Errors
+    /// If a part is not what it was encoded from, which would be a fault of this program.
+    pub fn decode(&self) -> Result<Vec<v1::FindPackagesResponse>, DecodeError> {
+        self.parts.iter().map(Encoded::decode).collect()
+    }
+}
 
 /// A request for packages, validated.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct PackageQuestion {
-    validated: ValidatedRequest,
+    pub(super) validated: ValidatedRequest,
     query: PackageQuery,
 }
 
@@ -45,14 +94,15 @@ pub(super) fn to_package_question(
     Ok(PackageQuestion { validated, query })
 }
 
-/// Finds packages. The parts are packages, then efficient packages, then one summary.
+/// Finds packages.
 ///
 /// # Errors
-/// The errors that `ErrorReason` in the schema documents.
+/// The errors that `ErrorReason` in the schema documents; [`ApiError::AnswerTooLarge`] if the parts exceed
+/// [`MAX_PACKAGES_BYTES`] together.
 pub(super) fn find_packages(
     PackageQuestion { validated, query }: &PackageQuestion,
     budget: &Budget<'_>,
-) -> Result<Vec<v1::FindPackagesResponse>, ApiError> {
+) -> Result<PackageParts, ApiError> {
     let problem = validated.comparing()?;
     let found = problem.packages(query, budget).map_err(|cause| match cause {
         PackageSearchError::Numbers(cause) => {
@@ -65,7 +115,7 @@ pub(super) fn find_packages(
     let efficient = found.efficient.iter();
     let efficient = efficient.map(|efficient| Part::EfficientPackage(from_efficient(&validated.question, efficient)));
     let parts = packages.chain(efficient).chain([Part::Summary(summary(validated, query, &found))]);
-    Ok(parts.map(|part| v1::FindPackagesResponse { part: Some(part) }).collect())
+    PackageParts::of(parts.map(|part| v1::FindPackagesResponse { part: Some(part) }))
 }
 
 fn summary(validated: &ValidatedRequest, query: &PackageQuery, found: &PackageResults) -> v1::PackagesSummary {
@@ -109,5 +159,32 @@ fn from_bargaining(validated: &ValidatedRequest, bargain: &BargainingSolutions) 
         kalai_smorodinsky: all(&bargain.kalai_smorodinsky),
         ideal: from_utilities(scenario, &bargain.ideal),
         disagreement: from_utilities(scenario, &bargain.disagreement),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two parts that take `bytes` together, as they take room.
+    fn two_parts(bytes: usize) -> [v1::FindPackagesResponse; 2] {
+        let part = |bytes: usize| {
+            let issue = "i".repeat(bytes);
+            let terms = vec![v1::Term { issue, ..v1::Term::default() }];
+            v1::FindPackagesResponse { part: Some(Part::Package(v1::Package { terms, ..v1::Package::default() })) }
+        };
+        let around = part(bytes / 2).bytes() - bytes / 2;
+        let parts = [part(bytes / 2 - around), part(bytes - bytes / 2 - around)];
+        assert_eq!(parts.iter().map(Answer::bytes).sum::<usize>(), bytes);
+        parts
+    }
+
+    #[test]
+    fn parts_that_are_too_large_together_are_an_error() {
+        let fitting = PackageParts::of(two_parts(MAX_PACKAGES_BYTES).into_iter()).unwrap();
+        assert_eq!((fitting.parts.len(), fitting.bytes), (2, MAX_PACKAGES_BYTES));
+        let (bytes, limit) = (MAX_PACKAGES_BYTES + 1, MAX_PACKAGES_BYTES);
+        let error = PackageParts::of(two_parts(bytes).into_iter()).unwrap_err();
+        assert_eq!(error, ApiError::AnswerTooLarge { bytes, limit });
     }
 }

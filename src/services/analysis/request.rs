@@ -2,7 +2,7 @@
 //!
 //! Must not know which requests there are.
 
-use crate::convert::aim::CommonFields;
+use crate::convert::aim::{CommonFields, ValidatedRequest};
 use crate::error::ApiError;
 use crate::services::RedLines;
 use detente_analysis::Budget;
@@ -33,6 +33,9 @@ pub trait AnalysisRequest: Message + Clone + 'static {
     /// # Errors
     /// The errors that `ErrorReason` in the schema documents.
     fn question(&self, compiled: &Arc<Compiled>, fields: CommonFields<'_>) -> Result<Self::Question, ApiError>;
+
+    /// Returns the fields of a question that all of them have in common.
+    fn validated(question: &Self::Question) -> &ValidatedRequest;
 
     /// Computes the answer, which is incomplete if `budget` is used up before the end of the search.
     ///

@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// A request for robustness, validated.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct RobustnessQuestion {
-    validated: ValidatedRequest,
+    pub(super) validated: ValidatedRequest,
     stated: StatedProbabilities,
     swept: Vec<InputIndex>,
 }

@@ -8,12 +8,12 @@ use crate::convert::analysis::from_progress;
 use crate::convert::sizes::check_goal;
 use crate::error::ApiError;
 use crate::middleware::call::Call;
-use crate::middleware::call_limits::CallLimits;
 use crate::middleware::deadline::Deadline;
 use crate::schema::encoded::Encoded;
 use crate::schema::proto::v1;
 use crate::schema::proto::v1::find_packages_response::Part;
 use crate::services::RedLines;
+use crate::services::analysis::packages::PackageParts;
 use crate::services::analysis::request::AnalysisRequest;
 use crate::services::generated::analysis_service_server::{AnalysisService, AnalysisServiceServer};
 use crate::services::size::{Answer, MAX_ANSWER_BYTES, bounded};
@@ -31,14 +31,6 @@ use tonic::{Request, Response, Status};
 /// Minimum time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 
-/// Maximum size of all parts of an answer to `FindPackages` together, in bytes.
-///
-/// It is within the room that one caller can have for large answers; without this limit, a larger answer would be
-/// refused as if the server were overloaded, again and again.
-const MAX_PACKAGES_BYTES: usize = 2 * MAX_ANSWER_BYTES;
-// One caller can have half of the room, and three quarters of that for large answers.
-const _: () = assert!(MAX_PACKAGES_BYTES <= CallLimits::DEFAULT.answers / 8 * 3);
-
 /// Runs the analyses of one method. Requests with equal questions share an analysis.
 type AnalysesOf<R, A = Encoded<<R as AnalysisRequest>::Answer>> =
     Analyses<<R as AnalysisRequest>::Question, Outcome<A>, v1::SearchProgress>;
@@ -50,41 +42,12 @@ type Outcome<A> = Result<A, ApiError>;
 /// A message in the stream that answers `FindPackages`.
 type Message = Encoded<v1::FindPackagesResponse>;
 
-/// The answer to `FindPackages` while requests with equal questions share it.
-///
-/// If it is too large, nobody can receive it, so it has its size, but no parts.
-struct Packages {
-    parts: Vec<Message>,
-    bytes: usize,
-}
-
-impl From<Vec<v1::FindPackagesResponse>> for Packages {
-    fn from(parts: Vec<v1::FindPackagesResponse>) -> Self {
-        let bytes = parts.iter().map(Answer::bytes).sum();
-        let parts = if bytes > MAX_PACKAGES_BYTES { Vec::new() } else { parts };
-        Self { parts: parts.into_iter().map(Encoded::from).collect(), bytes }
-    }
-}
-
-impl Packages {
-    /// Returns the parts.
-    ///
-    /// # Errors
-    /// [`ApiError::AnswerTooLarge`] if they exceed [`MAX_PACKAGES_BYTES`] together.
-    fn parts(&self) -> Result<VecDeque<Message>, ApiError> {
-        if self.bytes > MAX_PACKAGES_BYTES {
-            return Err(ApiError::AnswerTooLarge { bytes: self.bytes, limit: MAX_PACKAGES_BYTES });
-        }
-        Ok(self.parts.iter().cloned().collect())
-    }
-}
-
 /// The implementation of `AnalysisService` for the scenarios of a store.
 #[derive(Clone)]
 pub struct Analyst {
     scenarios: RedLines,
     amendments: AnalysesOf<v1::SuggestAmendmentsRequest>,
-    packages: AnalysesOf<v1::FindPackagesRequest, Packages>,
+    packages: AnalysesOf<v1::FindPackagesRequest, PackageParts>,
     impasses: AnalysesOf<v1::ExplainImpasseRequest>,
     robustness: AnalysesOf<v1::AssessRobustnessRequest>,
 }
@@ -119,9 +82,9 @@ impl Analyst {
         let question = if request.has_conditions() {
             service.check_before_worker(request.fields().hypotheses)?;
             check_goal(request.fields().aim)?;
-            service.run_on_worker(move |service| service.question_of_analysis(&request)).await?
+            service.run_on_worker(move |service| service.paid_question(&request)).await?
         } else {
-            service.question_of_analysis(&request)?
+            service.paid_question(&request)?
         };
         let question = Arc::new(question);
         let asked = Arc::clone(&question);
@@ -156,6 +119,16 @@ impl Analyst {
 }
 
 impl RedLines {
+    /// Validates a request, and takes room for the conditions of its question, from the room for requests, until the
+    /// call has its answer.
+    fn paid_question<R: AnalysisRequest>(&self, request: &R) -> Result<R::Question, ApiError> {
+        let question = self.question_of_analysis(request)?;
+        if let Some(account) = self.call.account() {
+            account.keep_with_request(R::validated(&question).question.bytes())?;
+        }
+        Ok(question)
+    }
+
     /// Takes room for the finished answer of an analysis. To compute it again would cost more than to wait with it.
     async fn pay_finished(&self, bytes: usize) -> Result<(), ApiError> {
         match self.call.account() {
@@ -188,7 +161,7 @@ type Parts = Pin<Box<dyn Stream<Item = Result<Message, Status>> + Send>>;
 /// The state of the stream that answers `FindPackages`.
 enum StreamState {
     Searching {
-        pending: PendingAnalysis<v1::FindPackagesRequest, Packages>,
+        pending: PendingAnalysis<v1::FindPackagesRequest, PackageParts>,
         reported: Instant,
     },
     /// Each part is freed when it is sent, unless other calls share it.
@@ -231,18 +204,17 @@ impl StreamState {
     }
 }
 
-impl PendingAnalysis<v1::FindPackagesRequest, Packages> {
+impl PendingAnalysis<v1::FindPackagesRequest, PackageParts> {
     /// Takes room for all parts of an answer.
-    async fn paid(&self, answered: Result<Arc<Outcome<Packages>>, ApiError>) -> Result<VecDeque<Message>, ApiError> {
+    async fn paid(&self, answered: Result<Arc<Outcome<PackageParts>>, ApiError>) -> Result<VecDeque<Message>, ApiError> {
         let outcome = answered?;
         let packages = outcome.as_ref().as_ref().map_err(Clone::clone)?;
-        let parts = packages.parts()?;
         self.service.pay_finished(packages.bytes).await?;
-        Ok(parts)
+        Ok(packages.parts.iter().cloned().collect())
     }
 }
 
-fn parts(pending: PendingAnalysis<v1::FindPackagesRequest, Packages>) -> Parts {
+fn parts(pending: PendingAnalysis<v1::FindPackagesRequest, PackageParts>) -> Parts {
     let call = pending.service.call.clone();
     let begun = StreamState::Searching { pending, reported: Instant::now() };
     let parts = unfold(begun, StreamState::next);
@@ -279,32 +251,5 @@ impl AnalysisService for Analyst {
         request: Request<v1::AssessRobustnessRequest>,
     ) -> Result<Response<Encoded<v1::AssessRobustnessResponse>>, Status> {
         self.answer(&self.robustness, request).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Parts that take `bytes` together, as they take room.
-    fn packages(bytes: usize) -> Packages {
-        let part = |bytes: usize| {
-            let issue = "i".repeat(bytes);
-            let terms = vec![v1::Term { issue, ..v1::Term::default() }];
-            v1::FindPackagesResponse { part: Some(Part::Package(v1::Package { terms, ..v1::Package::default() })) }
-        };
-        let half = part(bytes / 2).bytes() - bytes / 2;
-        let parts = vec![part(bytes / 2 - half), part(bytes - bytes / 2 - half)];
-        assert_eq!(parts.iter().map(Answer::bytes).sum::<usize>(), bytes);
-        parts.into()
-    }
-
-    #[test]
-    fn parts_that_are_too_large_together_are_an_error_and_are_not_kept() {
-        assert_eq!(packages(MAX_PACKAGES_BYTES).parts().unwrap().len(), 2);
-        let large = packages(MAX_PACKAGES_BYTES + 1);
-        assert!(large.parts.is_empty());
-        let (bytes, limit) = (MAX_PACKAGES_BYTES + 1, MAX_PACKAGES_BYTES);
-        assert_eq!(large.parts().unwrap_err(), ApiError::AnswerTooLarge { bytes, limit });
     }
 }

@@ -125,7 +125,7 @@ fn ties_beyond_the_maximum_are_reported() {
     let utilities = ["one", "two", "three"].map(|party| v1::PartyUtility { party: party.to_owned(), utility: 0.0 });
     let disagreement = Some(v1::DisagreementPoint { utilities: utilities.to_vec() });
     let request = v1::FindPackagesRequest { disagreement, efficient: true, ..Default::default() };
-    let parts = ask(&text, &request);
+    let parts = ask(&text, &request).decode().unwrap();
     let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else { panic!("a summary") };
     assert_eq!(summary.efficient_points, "40");
     let bargaining = summary.bargaining.unwrap();
@@ -163,7 +163,7 @@ fn packages_with_many_members_are_bounded_by_work() {
     };
     let request = v1::FindPackagesRequest { max_packages: Some(1_000), ..Default::default() };
     for (issues, all) in [(10, true), (100, false)] {
-        let parts = ask(&wide(issues), &request);
+        let parts = ask(&wide(issues), &request).decode().unwrap();
         let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else { panic!("a summary") };
         assert_eq!(summary.packages, (1u128 << issues).to_string());
         assert_eq!(usize::try_from(summary.sent).unwrap(), parts.len() - 1);
@@ -192,7 +192,7 @@ fn packages_found_before_the_time_limit_are_answered() {
                 asked.set(asked.get() + 1);
                 asked.get() > most
             };
-            let parts = service.analyse(&request, &Budget::new(&stop, &|_| {})).unwrap();
+            let parts = service.analyse(&request, &Budget::new(&stop, &|_| {})).unwrap().decode().unwrap();
             let Some(Part::Summary(summary)) = parts.last().and_then(|part| part.part.clone()) else {
                 panic!("a summary")
             };

@@ -67,7 +67,7 @@ fn softening_either_red_line_of_the_conflict_opens_a_package() {
             max_packages: Some(1),
             ..Default::default()
         };
-        let parts = ask(&request).unwrap();
+        let parts = ask(&request).unwrap().decode().unwrap();
         let Some(Part::Package(package)) = &parts[0].part else { panic!("a package: {parts:?}") };
         assert!(ids(&package.crosses).contains(&softened), "{softened}: {package:?}");
     }
@@ -222,7 +222,7 @@ fn not_yet_recorded_lines_are_distinguished_from_clear_ones() {
     use detente::schema::proto::Date;
     let as_of = Some(Date { year: 2024, month: 6, day: 30 });
     let request = v1::FindPackagesRequest { as_of, max_packages: Some(0), ..Default::default() };
-    let parts = ask(&request).unwrap();
+    let parts = ask(&request).unwrap().decode().unwrap();
     let Some(Part::Summary(summary)) = &parts[0].part else { panic!("a summary: {parts:?}") };
     assert!(ids(&summary.not_recorded).contains(&"ru-no-foreign-forces"), "{summary:?}");
     assert!(summary.summary.contains("not the same as clear"), "{}", summary.summary);

@@ -136,7 +136,7 @@ fn search(scenario: Scenario, disagreement: Point) -> ((String, String), Vec<[f6
     };
     let compiled = Compiled::new(Arc::new(scenario)).unwrap();
     let service = RedLines::new(Arc::new(Store::new(vec![compiled]).unwrap()));
-    let parts = service.analyse(&request, &Budget::unhurried()).unwrap();
+    let parts = service.analyse(&request, &Budget::unhurried()).unwrap().decode().unwrap();
     let point = |efficient: &v1::EfficientPackage| {
         assert_eq!(efficient.utilities.len(), 2);
         [0, 1].map(|at| efficient.utilities[at].utility)

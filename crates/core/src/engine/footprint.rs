@@ -1,12 +1,13 @@
-//! Estimates the memory of a compiled scenario, for limits on memory.
+//! Estimates the memory of a compiled scenario and of hypotheses, for limits on memory.
 //!
 //! The estimate includes the parts that grow with the data: texts, conditions and the cubes (conjunctions of tests) to
 //! which they are compiled, one state for each edition (a range of days without changes), and indexes. It does not
 //! include the overhead of the allocator.
 
 use super::compiled::Compiled;
+use super::supposed::Supposed;
 use crate::scenario::model::{Condition, Evidence, Input, Proposal, RedLine, Span, Term};
-use detente_condition::{Answer, Cubes, Decision, Formula, Literal};
+use detente_condition::{Answer, Cubes};
 use std::mem::size_of;
 
 impl Compiled {
@@ -29,7 +30,7 @@ impl Compiled {
         let per_edition = scenario.inputs.len() * (size_of::<Answer>() + size_of::<u128>()) + self.watcher_count() / 8;
         let watchers: usize = scenario.inputs.indices().map(|input| self.watchers(input).len() * 4).sum();
         let deciding = scenario.red_lines.indices().map(|line| size_of_val(self.deciding_inputs(line))).sum::<usize>();
-        let ladders: usize = self.ladder_cubes().map(of_cubes).sum();
+        let ladders: usize = self.ladder_cubes().map(Cubes::bytes).sum();
         size_of::<Self>()
             + red_lines
             + constraints.sum::<usize>()
@@ -41,6 +42,13 @@ impl Compiled {
             + watchers
             + deciding
             + ladders
+    }
+}
+
+impl Supposed {
+    /// Estimates the memory of the hypotheses, in bytes: of the red lines that they add.
+    pub fn bytes(&self) -> usize {
+        self.space.bytes() + self.added.iter().map(of_red_line).sum::<usize>()
     }
 }
 
@@ -65,21 +73,7 @@ fn of_evidence(evidence: &Evidence) -> usize {
 }
 
 fn of_condition(condition: &Condition) -> usize {
-    let Decision { holds, fails } = &condition.decision;
-    size_of::<Condition>() + condition.text.len() + of_formula(&condition.formula) + of_cubes(holds) + of_cubes(fails)
-}
-
-fn of_formula(formula: &Formula) -> usize {
-    let within = match formula {
-        Formula::Constant(_) | Formula::Atom(_) => 0,
-        Formula::Not(inner) => of_formula(inner),
-        Formula::All(parts) | Formula::Any(parts) => parts.iter().map(of_formula).sum(),
-    };
-    size_of::<Formula>() + within
-}
-
-fn of_cubes(cubes: &Cubes) -> usize {
-    cubes.literal_count() * size_of::<Literal>() + cubes.len() * size_of::<u32>()
+    size_of::<Condition>() + condition.text.len() + condition.formula.bytes() + condition.decision.bytes()
 }
 
 fn of_input(input: &Input) -> usize {

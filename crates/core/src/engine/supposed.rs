@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Supposed {
     dropped: BTreeSet<RedLineIndex>,
     firmness: BTreeMap<RedLineIndex, Firmness>,
-    added: Vec<RedLine>,
+    pub(super) added: Vec<RedLine>,
     pub(super) space: Space,
 }
 

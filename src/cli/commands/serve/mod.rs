@@ -155,6 +155,9 @@ fn check_memory(options: &ServeOptions, threads: usize, store: &Store) -> Result
     let plan = MemoryPlan {
         scenarios: scenarios as u64,
         scenario_file: options.scenarios.size.bytes as u64,
+        has_credentials: [&options.callers.tokens, &options.callers.jwks, &options.tls.tls_client_ca]
+            .iter()
+            .any(|file| file.is_some()),
         has_decision_log: options.decisions().is_some(),
         ..MemoryPlan::of(&options.settings(), threads)
     };
