@@ -8,9 +8,11 @@
 //! Must not know what requests and answers contain.
 
 use crate::error::ApiError;
+use crate::locks::lock;
 use crate::middleware::account::needs::Needs;
 use crate::middleware::call_limits::{CallCounts, CallLimits, PART_FOR_FEW, PART_OF_CALLER, PART_OF_FEW};
 use crate::middleware::callers::{CallerState, SITE_SHARES};
+use crate::middleware::decompression_turn::{self, Turn};
 use crate::middleware::progress::{ConnectionState, Pace, Progress};
 use crate::middleware::room::{Room, add_within};
 use crate::middleware::share::{give_back, take};
@@ -19,6 +21,7 @@ use http::{Extensions, HeaderMap};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
+use tokio::sync::Semaphore;
 use tokio::task_local;
 
 /// What a header takes in memory besides its text, in bytes: its entry in a map that may be half empty.
@@ -46,6 +49,8 @@ struct Bounds {
     needs: Mutex<Needs>,
     /// Calls that wait for room although they hold an answer.
     finished: AtomicUsize,
+    /// The messages that may be decompressed now.
+    decompressing: Arc<Semaphore>,
     evicted: AtomicU64,
 }
 
@@ -63,6 +68,7 @@ impl CallBounds {
             connections: DashMap::new(),
             needs: Mutex::default(),
             finished: AtomicUsize::default(),
+            decompressing: Arc::new(Semaphore::new(decompression_turn::in_all())),
             evicted: AtomicU64::default(),
         }))
     }
@@ -118,6 +124,7 @@ impl ConnectionAccount {
             answer: Progress::default(),
             pace: Pace::default(),
             refusal: Mutex::default(),
+            turn: Mutex::default(),
             keeps_connection: AtomicBool::default(),
             is_health: AtomicBool::default(),
             connection: self.state.clone(),
@@ -166,6 +173,8 @@ struct Account {
     pace: Pace,
     /// Why the message of a stream that was read last is refused.
     refusal: Mutex<Option<ApiError>>,
+    /// The turn of the message that is decompressed at the moment.
+    turn: Mutex<Option<Turn>>,
     /// Whether the connection counts this call as one in progress.
     keeps_connection: AtomicBool,
     is_health: AtomicBool,
@@ -248,6 +257,8 @@ impl CallAccount {
     /// # Errors
     /// If there is no room.
     pub(super) fn decode(&self, encoded: usize, weight: usize) -> Result<(), ApiError> {
+        // The message has been decompressed, if it was compressed.
+        self.end_turn();
         // A message that arrived compressed has more bytes now than have arrived.
         self.buffer(encoded)?;
         // tonic asks for a frame only when it has no whole message, so after a message only a part of the last frame is
@@ -269,6 +280,22 @@ impl CallAccount {
         let Some(payer) = account.payer.get() else { return Ok(()) };
         let taken = take(&account.bounds.0.requests, |state| &state.requests, payer, bytes, &account.requests);
         taken.map_err(|_| ApiError::Overloaded)
+    }
+
+    /// Returns what a message takes its turn from before it is decompressed: the turns of the caller, and of all.
+    pub(super) fn decompressing(&self) -> Option<(Arc<Semaphore>, Arc<Semaphore>)> {
+        let of_caller = self.0.payer.get()?.decompressing();
+        Some((of_caller, self.0.bounds.0.decompressing.clone()))
+    }
+
+    /// Keeps the turn of a message until it has been decompressed.
+    pub(super) fn begin_turn(&self, turn: Turn) {
+        *lock(&self.0.turn) = Some(turn);
+    }
+
+    /// Lets another message be decompressed.
+    pub(super) fn end_turn(&self) {
+        drop(lock(&self.0.turn).take());
     }
 
     /// Takes room for something that is kept as long as the request.

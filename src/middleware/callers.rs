@@ -10,14 +10,16 @@
 use crate::access::{Caller, CallerKey};
 use crate::error::ApiError;
 use crate::middleware::clock::{PerSecond, uptime_micros};
+use crate::middleware::decompression_turn::OF_CALLER;
 use crate::middleware::networks::{TrustedProxies, host, site};
 use crate::middleware::quota::{Quota, QuotaLimit};
 use dashmap::DashMap;
 use http::HeaderMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// Maximum number of callers in the table.
 ///
@@ -63,6 +65,8 @@ pub struct CallerState {
     pub(super) finished: AtomicUsize,
     /// The number of open streams of evaluations.
     pub(super) streams: AtomicUsize,
+    /// The messages that may be decompressed now; made for the first compressed one.
+    decompressing: OnceLock<Arc<Semaphore>>,
     quota: Option<Quota>,
     /// The site of an address.
     pub(super) site: Option<Arc<CallerState>>,
@@ -89,6 +93,7 @@ impl CallerState {
             answers,
             finished,
             streams,
+            decompressing: OnceLock::new(),
             quota,
             site,
             used,
@@ -96,6 +101,11 @@ impl CallerState {
             forgeries,
             lines,
         }
+    }
+
+    /// Returns the messages of the caller that may be decompressed now.
+    pub(super) fn decompressing(&self) -> Arc<Semaphore> {
+        self.decompressing.get_or_init(|| Arc::new(Semaphore::new(OF_CALLER))).clone()
     }
 
     /// Takes `count` tokens of the caller's quota, and of its site's.

@@ -138,7 +138,11 @@ pub fn weigh<M: Weighed>(encoded: &[u8], limit: usize) -> Option<usize> {
     }
 }
 
-/// Returns how many elements an encoded message has in the list at [`Weighed::PARTS`], and 1 if it has no such list.
+/// The most elements that are counted. No method permits as many, so that a call with more is refused anyway.
+pub const MAX_COUNTED: usize = 1_001;
+
+/// Returns how many elements an encoded message has in the list at [`Weighed::PARTS`], [`MAX_COUNTED`] at most; 1 if it
+/// has no such list.
 ///
 /// Bytes that are no valid message are read up to the first fault.
 pub fn count_parts<M: Weighed>(mut encoded: &[u8]) -> usize {
@@ -156,7 +160,9 @@ pub fn count_parts<M: Weighed>(mut encoded: &[u8]) -> usize {
         }
     };
     let mut count = 0;
-    while let Ok(is_part) = next() {
+    while count < MAX_COUNTED
+        && let Ok(is_part) = next()
+    {
         count += usize::from(is_part);
     }
     count

@@ -8,6 +8,7 @@ use crate::middleware::account::CallBounds;
 use crate::middleware::calls::CallsLayer;
 use crate::middleware::compression::MirrorEncodingLayer;
 use crate::middleware::deadline::DeadlineLayer;
+use crate::middleware::decompression::{InTurns, in_turns};
 use crate::middleware::failure_log::{FailureLog, SUMMARY_INTERVAL};
 use crate::middleware::grpc_only::GrpcOnlyLayer;
 use crate::middleware::networks::host;
@@ -96,7 +97,7 @@ pub async fn serve_routes<S, B>(
     stop: impl Future<Output = ()>,
 ) -> DrainOutcome
 where
-    S: Service<Request<receive::TimedBody<RequestBody>>, Response = Response<B>, Error = Infallible>
+    S: Service<Request<InTurns<receive::TimedBody<RequestBody>>>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -117,7 +118,7 @@ where
         .layer(GateLayer(access))
         .layer(GateLayer(concurrency))
         .layer(MirrorEncodingLayer)
-        .service(service.map_request(move |request| receive::with_time_limit(request, receive)));
+        .service(service.map_request(move |request| in_turns(receive::with_time_limit(request, receive))));
     let (close, closing) = watch::channel(false);
     let stall = StallLimit { time: settings.connection.stall, resets: stalled };
     let http2 = http2(&settings.connection);

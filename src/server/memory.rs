@@ -130,7 +130,11 @@ impl MemoryPlan {
                 STREAM_WINDOW as u64,
             ),
             row("open calls, without what they send and receive", self.calls.calls as u64, CALL),
-            row("requests: headers, bodies on their way, decoded messages, conditions of analyses that wait", 1, self.calls.requests as u64),
+            row(
+                "requests: headers, bodies on their way, decoded messages, conditions of analyses that wait",
+                1,
+                self.calls.requests as u64,
+            ),
             row("answers that are made, or that their clients have not read", 1, self.calls.answers as u64),
             row("answers of analyses that wait for room", MAX_FINISHED as u64, MAX_FINISHED_BYTES as u64),
             row("the cache of answers", 1, self.cache),
@@ -234,6 +238,18 @@ mod tests {
         }
         let sum = format!("| all together | | | {} MiB |", MemoryPlan::DEFAULT.total().div_ceil(MIB));
         assert!(text.contains(&sum), "docs/operations.md has no row {sum}");
+    }
+
+    #[test]
+    fn a_caller_takes_as_much_as_its_row_says() {
+        use crate::access::CallerKey;
+        use crate::middleware::callers::CallerState;
+        // An entry of a table that may be half empty, and an allocation with two counters.
+        let entry = 2 * (size_of::<CallerKey>() + size_of::<usize>());
+        let state = 2 * size_of::<usize>() + size_of::<CallerState>();
+        // Callers with compressed requests have a semaphore.
+        let semaphore = 2 * size_of::<usize>() + size_of::<tokio::sync::Semaphore>();
+        assert!((entry + state + semaphore) as u64 <= CALLER, "{}", entry + state + semaphore);
     }
 
     #[test]

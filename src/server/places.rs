@@ -52,10 +52,12 @@ const NEXT_FOR: Duration = Duration::from_millis(500);
 /// Each of them has a file descriptor in addition to those of the open connections
 /// ([`RESERVED_DESCRIPTORS`](super::RESERVED_DESCRIPTORS)).
 pub(super) const MAX_LEAVING: usize = 16;
-/// Time that a newcomer has for the HTTP/2 preface before it counts as silent, and can be asked to leave.
+/// Time that a newcomer has for the HTTP/2 preface before another address can take its place, if no other connection of
+/// its address is silent.
 ///
 /// Without it, the newcomers of a busy second would displace one another before any of them can speak. It suffices for
-/// a TLS handshake with a client at a distance of 50 ms.
+/// a TLS handshake with a client at a distance of 50 ms. An address with several silent connections has no such time:
+/// otherwise a burst of them would displace connections that are used now and then.
 const UNTIL_SILENT: Duration = Duration::from_millis(200);
 /// Time without a call answered OK after which a connection counts as unanswered.
 ///
@@ -65,7 +67,7 @@ const UNANSWERED: Duration = Duration::from_secs(5);
 /// The kinds of connections that make room, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// The HTTP/2 preface has not arrived for a time. The first ones are of the address with the most connections, so that the
+    /// The HTTP/2 preface has not arrived. The first ones are of the address with the most connections, so that the
     /// connections of a client that connects again and again do not displace those that others have just opened.
     Silent,
     /// No call was answered OK for a time. Health and reflection do not count: they are open to strangers.
@@ -147,6 +149,11 @@ impl Source {
 }
 
 impl Open {
+    /// Returns the address; `None` for a trusted proxy.
+    fn host(&self) -> Option<&CallerKey> {
+        self.groups.first()?.as_ref().map(|group| &group.key)
+    }
+
     fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
         self.groups.iter().flatten()
     }
@@ -300,9 +307,13 @@ impl Places {
     /// Looks at all connections. An order that every call would have to update would cost more.
     fn rank(&self, of: Option<&Arc<Group>>, now: Duration) -> Vec<(Kind, Id)> {
         let mut ranked = Vec::new();
+        let silent = self.open.values().filter(|open| !open.is_leaving && !open.state.has_spoken());
+        let mut of_hosts = HashMap::<_, usize>::new();
+        silent.for_each(|open| *of_hosts.entry(open.host()).or_default() += 1);
         for (task, open) in &self.open {
+            let is_protected = of.is_none() && open.is_new(now) && of_hosts.get(&open.host()) == Some(&1);
             let is_candidate = !open.is_leaving
-                && !open.is_new(now)
+                && !is_protected
                 && of.is_none_or(|of| open.groups().any(|group| Arc::ptr_eq(group, of)))
                 && !open.state.has_calls();
             if is_candidate {

@@ -8,6 +8,7 @@ use crate::error::{ApiError, Violations, quoted};
 use crate::schema::encoded::Encoded;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, evaluation_result};
+use crate::schema::weight::MAX_COUNTED;
 use crate::services::RedLines;
 use crate::services::decision_record::EvaluationRecord;
 use crate::services::evaluate;
@@ -21,6 +22,7 @@ use tokio::task::yield_now;
 
 /// Maximum number of requests in a batch.
 pub const MAX_BATCH: usize = 1_000;
+const _: () = assert!(MAX_BATCH < MAX_COUNTED);
 /// Number of faulty items whose errors suggest similar names.
 ///
 /// Errors of later items do not, because the search for similar names costs more than all other checks.

@@ -10,6 +10,7 @@ use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1::{self, compared_proposal, evaluate_proposal_request};
+use crate::schema::weight::MAX_COUNTED;
 use crate::services::RedLines;
 use crate::services::decision_record::EvaluationRecord;
 use crate::services::size::bounded;
@@ -21,6 +22,7 @@ use std::time::Instant;
 
 /// Maximum number of proposals in one comparison.
 pub const MAX_COMPARED: usize = 50;
+const _: () = assert!(MAX_COMPARED < MAX_COUNTED);
 /// Maximum length of a label, in characters.
 pub const MAX_LABEL: usize = 100;
 

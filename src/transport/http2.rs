@@ -68,6 +68,11 @@ const _: () = assert!(WAITING_FRAMES_BYTES <= 64 * 1024);
 /// h2 closes a connection beyond this budget (GOAWAY, `too_many_data_frames`), which ends every other call on it. The
 /// budget is what [`WAITING_FRAMES`] frames of one byte take, so no client exceeds it, and h2 holds no more if one did.
 const DATA_FRAME_BUDGET: usize = WAITING_FRAMES * 256;
+/// Calls that a connection begins in one turn; it begins further ones when other tasks have had a turn.
+///
+/// A turn of the socket can have a hundred calls. With many such connections, each of the others would wait for all of
+/// these calls.
+const CALLS_OF_TURN: usize = 4;
 /// Bytes that one stream may buffer while its client does not read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
 /// Time that open calls have to finish after the client's certificate has become invalid.
@@ -244,7 +249,13 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    let mut begun = 0;
     loop {
+        if begun == CALLS_OF_TURN {
+            // The turn of the socket goes on, so that no further frames are read before these calls have begun.
+            cx.waker().wake_by_ref();
+            break;
+        }
         calls.fit_window(connection);
         let resets = calls.account.state().take_resets();
         if !calls.is_flood && !calls.take_resets(resets) {
@@ -266,13 +277,16 @@ where
                     connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 } else {
                     calls.begin(request, respond, is_reset);
+                    begun += 1;
                 }
             }
             Poll::Ready(None) => return Poll::Ready(Ok(())),
             Poll::Pending => break,
         }
     }
-    calls.bodies.note_read(stream.end_turn());
+    if begun < CALLS_OF_TURN {
+        calls.bodies.note_read(stream.end_turn());
+    }
     if let Poll::Ready(Err(error)) = stream.poll_send(cx) {
         return Poll::Ready(Err(error.into()));
     }

@@ -1,7 +1,7 @@
 //! Compares weights with the sizes of decoded messages, for usual and for hostile requests.
 
 use crate::schema::proto::{DESCRIPTORS, v1};
-use crate::schema::weight::{Field, SHAPES, SIZES, weigh};
+use crate::schema::weight::{Field, MAX_COUNTED, SHAPES, SIZES, count_parts, weigh};
 use prost::Message;
 use prost::encoding::{encode_key, encode_varint};
 use prost_reflect::{DescriptorPool, Kind};
@@ -102,4 +102,22 @@ fn bytes_that_are_no_message_are_weighed_up_to_the_fault() {
     let nested = [open.repeat(90), close.repeat(90)].concat();
     assert_eq!(weigh::<v1::EvaluateProposalRequest>(&nested, NO_LIMIT), Some(size));
     assert_eq!(weigh::<v1::EvaluateProposalRequest>(&open.repeat(MIB / 2), NO_LIMIT), Some(size));
+}
+
+#[test]
+fn the_parts_of_a_batch_are_counted_up_to_a_limit_and_a_fault() {
+    let batch = |count| v1::BatchEvaluateProposalsRequest {
+        scenario: "s".to_owned(),
+        requests: vec![proposal(1); count],
+        revision: "r".to_owned(),
+    };
+    for (count, counted) in [(0, 0), (1, 1), (1_000, 1_000), (1_001, MAX_COUNTED), (2_000, MAX_COUNTED)] {
+        let encoded = batch(count).encode_to_vec();
+        assert_eq!(count_parts::<v1::BatchEvaluateProposalsRequest>(&encoded), counted);
+        let truncated = [&encoded[..], &[10, 9]].concat();
+        assert_eq!(count_parts::<v1::BatchEvaluateProposalsRequest>(&truncated), counted, "before the fault");
+    }
+    let comparison = v1::CompareProposalsRequest { proposals: vec![Default::default(); 7], ..Default::default() };
+    assert_eq!(count_parts::<v1::CompareProposalsRequest>(&comparison.encode_to_vec()), 7);
+    assert_eq!(count_parts::<v1::EvaluateProposalRequest>(&proposal(3).encode_to_vec()), 1, "it has no parts");
 }

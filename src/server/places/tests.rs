@@ -110,7 +110,6 @@ async fn ipv6_counts_by_host_and_by_site() {
             places.open(&address, false);
         }
     }
-    sleep(UNTIL_SILENT).await;
     // The two hosts have the four connections of the site, so a third host takes the place of one of them.
     assert_eq!(places.decide(&from("2001:db8:0:3::1")), Decision::Admit(Some(Kind::Silent)));
     assert_eq!(places.decide(&from("2001:db8:1::1")), Decision::Admit(None));
@@ -140,14 +139,20 @@ async fn displacements_and_connections_that_leave_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_newcomer_has_time_to_speak() {
-    let mut places = Places::new(1, 1);
-    let (_, state) = places.open("192.0.2.1", false);
-    assert_eq!(places.decide(&from("192.0.2.2")), Decision::Wait);
-    assert_eq!(places.decide(&from("192.0.2.1")), Decision::Close, "of the same address");
+async fn a_newcomer_has_time_to_speak_unless_its_address_has_other_silent_connections() {
+    let mut places = Places::new(3, 3);
+    let (_, newcomer) = places.open("192.0.2.1", false);
+    let _used = [places.open("192.0.2.2", true), places.open("192.0.2.3", true)];
+    assert_eq!(places.decide(&from("192.0.2.4")), Decision::Admit(Some(Kind::Idle)));
+    places.open("192.0.2.4", true).1.keep();
     sleep(UNTIL_SILENT).await;
-    assert_eq!(places.decide(&from("192.0.2.2")), Decision::Admit(Some(Kind::Silent)));
-    assert!(state.is_displaced());
+    assert_eq!(places.decide(&from("192.0.2.5")), Decision::Admit(Some(Kind::Silent)));
+    assert!(newcomer.is_displaced());
+    let several = [places.open("192.0.2.6", false), places.open("192.0.2.6", false)];
+    for _ in &several {
+        assert_eq!(places.decide(&from("192.0.2.7")), Decision::Admit(Some(Kind::Silent)));
+    }
+    assert!(several.iter().all(|(_, state)| state.is_displaced()), "a burst of one address");
 }
 
 #[tokio::test]

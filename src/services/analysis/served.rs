@@ -206,7 +206,10 @@ impl StreamState {
 
 impl PendingAnalysis<v1::FindPackagesRequest, PackageParts> {
     /// Takes room for all parts of an answer.
-    async fn paid(&self, answered: Result<Arc<Outcome<PackageParts>>, ApiError>) -> Result<VecDeque<Message>, ApiError> {
+    async fn paid(
+        &self,
+        answered: Result<Arc<Outcome<PackageParts>>, ApiError>,
+    ) -> Result<VecDeque<Message>, ApiError> {
         let outcome = answered?;
         let packages = outcome.as_ref().as_ref().map_err(Clone::clone)?;
         self.service.pay_finished(packages.bytes).await?;

@@ -7,8 +7,8 @@ use detente::schema::proto::v1::evaluate_proposal_request::Subject;
 use detente::schema::proto::v1::red_line_service_client::RedLineServiceClient;
 use detente::schema::proto::v1::stream_evaluate_proposals_response::Result as Item;
 use detente::schema::proto::v1::{
-    BatchEvaluateProposalsRequest, EvaluateProposalRequest, EvaluationView, Proposal, StreamEvaluateProposalsRequest,
-    SuggestAmendmentsRequest, Term, suggest_amendments_request,
+    BatchEvaluateProposalsRequest, CompareProposalsRequest, EvaluateProposalRequest, EvaluationView, Proposal,
+    StreamEvaluateProposalsRequest, SuggestAmendmentsRequest, Term, suggest_amendments_request,
 };
 use detente::server::Settings;
 use detente::serving::{Store, source};
@@ -26,6 +26,7 @@ use tonic_types::StatusExt;
 
 const AMEND: &str = "/detente.v1.AnalysisService/SuggestAmendments";
 const BATCH: &str = "/detente.v1.RedLineService/BatchEvaluateProposals";
+const COMPARE: &str = "/detente.v1.RedLineService/CompareProposals";
 
 fn quota(per_second: u32, burst: u32) -> Option<QuotaLimit> {
     let [per_second, burst] = [per_second, burst].map(|count| NonZeroU32::new(count).unwrap());
@@ -169,6 +170,28 @@ async fn a_batch_counts_each_of_its_requests_against_the_quota() {
     }
     assert_eq!(client.call(BATCH, &[], batch(8)).await.code(), Code::Ok);
     assert_eq!(client.call(BATCH, &[], batch(8)).await.code(), Code::ResourceExhausted);
+}
+
+#[tokio::test]
+async fn a_batch_and_a_comparison_pay_before_they_are_decoded() {
+    let (server, _) = counted(Settings { quota: quota(1, 10), ..Settings::default() }).await;
+    let client = server.client().await;
+    // Ends within a field, so that it cannot be decoded.
+    let truncated = |mut message: Vec<u8>| {
+        message.extend([2 << 3 | 2, 100]);
+        frame(&message)
+    };
+    let batch = |count| BatchEvaluateProposalsRequest { requests: vec![proposal(); count], ..Default::default() };
+    let compared = |count| CompareProposalsRequest { proposals: vec![Default::default(); count], ..Default::default() };
+    for (path, beyond, within) in [
+        (BATCH, batch(11).encode_to_vec(), batch(2).encode_to_vec()),
+        (COMPARE, compared(11).encode_to_vec(), compared(2).encode_to_vec()),
+    ] {
+        let refused = client.call(path, &[], truncated(beyond)).await;
+        assert_eq!(reason(&refused), "QUOTA_EXCEEDED", "{path}");
+        let malformed = client.call(path, &[], truncated(within)).await;
+        assert_eq!(malformed.code(), Code::Internal, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use crate::support::{Answer, Client, LIST, Server, frame};
 use bytes::Bytes;
 use detente::middleware::deadline::Deadline;
+use detente::middleware::decompression::InTurns;
 use detente::middleware::receive::TimedBody;
 use detente::middleware::request_id::RequestId;
 use detente::server::health::Readiness;
@@ -22,7 +23,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 /// A service that misbehaves in a way that the path selects.
-async fn misbehave(request: Request<TimedBody<RequestBody>>) -> Result<Response<TestBody>, Infallible> {
+async fn misbehave(request: Request<InTurns<TimedBody<RequestBody>>>) -> Result<Response<TestBody>, Infallible> {
     let body = match request.uri().path() {
         "/slow" => {
             tokio::time::sleep(Duration::from_secs(60)).await;
