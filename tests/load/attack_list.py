@@ -207,6 +207,14 @@ def new_connections_of_8():
     return Attack(connections=64, closes=True, addresses=8, calls_a_connection=10, ways=DIRECT, item="9")
 
 
+def resumed_connections():
+    """64 clients of one address that connect, resume the TLS session of an earlier connection, and close the connection,
+    again and again."""
+    return Attack(
+        connections=64, closes=True, resumes=True, calls_a_connection=10, ways=("production",), item="also"
+    )
+
+
 def hard_analysis(day):
     """A SuggestAmendments request that takes the server very long. Requests for different days are not the same."""
     date = b"\x08\xe9\x0f\x10" + bytes((1 + day // 28,)) + b"\x18" + bytes((1 + day % 28,))
@@ -302,6 +310,7 @@ ON_CALLS = (
     silent_connections_of_8,
     new_connections,
     new_connections_of_8,
+    resumed_connections,
     analyses,
     equal_analyses,
     cancels,

@@ -60,6 +60,8 @@ class Attack:
     # Whether connections begin HTTP/2, and whether they are closed as soon as they have.
     speaks: bool = True
     closes: bool = False
+    # Whether they resume the TLS session of an earlier connection.
+    resumes: bool = False
     # The loopback addresses from which the attacker comes, where it may have several.
     addresses: int = 1
     # Makes the contents that take turns as a file of the server, each for so many seconds. None is a named pipe.
@@ -95,6 +97,25 @@ class Target:
     folder: Path | None = None
 
 
+class ResumingContext(ssl.SSLContext):
+    """Resumes the session of the connection before, in every handshake of asyncio."""
+
+    before = None
+
+    def __init__(self, _):
+        self.counts = Counter()
+        self.check_hostname, self.verify_mode = False, ssl.CERT_NONE
+
+    def wrap_bio(self, *arguments, **options):
+        # The ticket arrives after the handshake, so it is taken from the connection as late as possible.
+        session = self.before and self.before.session
+        if session:
+            self.counts["TLS sessions offered"] += 1
+        self.counts["TLS sessions resumed"] += bool(self.before and self.before.session_reused)
+        self.before = super().wrap_bio(*arguments, session=session, **options)
+        return self.before
+
+
 class Attacker:
     """Keeps connections and calls open, and replaces files."""
 
@@ -111,7 +132,11 @@ class Attacker:
         self.tls = None
         if target.name:
             # The identity of the server is irrelevant here.
-            self.tls = ssl._create_unverified_context()
+            if attack.resumes:
+                self.tls = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
+                self.tls.counts = self.counts
+            else:
+                self.tls = ssl._create_unverified_context()
             self.tls.set_alpn_protocols(["h2"])
         self.number = 0
         self.contents = attack.files() if attack.files else []
