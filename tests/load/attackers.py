@@ -11,7 +11,7 @@ import os
 import signal
 import ssl
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -28,6 +28,8 @@ READS, NO_WINDOW, NO_SOCKET = "reads", "no window", "reads nothing"
 # Between attempts to open connections that were refused or lost, and between rounds of calls.
 RETRY_SECONDS, ROUND_SECONDS, PING_SECONDS = 0.2, 0.02, 1.0
 NICE = 10
+# More connections than resume TLS sessions at a time.
+MOST_AT_ONCE = 100
 # The receive buffer of a client that reads nothing.
 SMALL_BUFFER = 4_096
 # The file that attacks replace in the folder of scenarios.
@@ -98,22 +100,23 @@ class Target:
 
 
 class ResumingContext(ssl.SSLContext):
-    """Resumes the session of the connection before, in every handshake of asyncio."""
-
-    before = None
+    """Resumes the session of an earlier connection, in every handshake of asyncio."""
 
     def __init__(self, _):
-        self.counts = Counter()
+        self.counts, self.earlier = Counter(), deque()
         self.check_hostname, self.verify_mode = False, ssl.CERT_NONE
 
     def wrap_bio(self, *arguments, **options):
-        # The ticket arrives after the handshake, so it is taken from the connection as late as possible.
-        session = self.before and self.before.session
-        if session:
-            self.counts["TLS sessions offered"] += 1
-        self.counts["TLS sessions resumed"] += bool(self.before and self.before.session_reused)
-        self.before = super().wrap_bio(*arguments, session=session, **options)
-        return self.before
+        session = None
+        # The session of a connection arrives after its handshake, and these connections are at most as many as there
+        # are clients.
+        if len(self.earlier) > MOST_AT_ONCE:
+            ended = self.earlier.popleft()
+            session = ended.session
+            self.counts["TLS sessions offered"] += session is not None
+            self.counts["TLS sessions resumed"] += bool(ended.session_reused)
+        self.earlier.append(super().wrap_bio(*arguments, session=session, **options))
+        return self.earlier[-1]
 
 
 class Attacker:
