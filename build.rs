@@ -114,21 +114,22 @@ fn weighed(files: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
             let parts = messages.get(*name).map(|message| parts(name, message)).transpose()?.flatten();
             writeln!(places, "impl Weighed for {path} {{")?;
             writeln!(places, "    const PLACE: usize = {place};\n    const IS_STREAMED: bool = {is_streamed};")?;
-            writeln!(places, "    const PARTS: Option<u32> = {parts:?};\n}}")?;
+            writeln!(places, "    const PARTS: Option<(u32, usize)> = {parts:?};\n}}")?;
         }
     }
     Ok(format!("const SIZES: [(&str, usize); {}] = [\n{sizes}];\n{places}", within.len()))
 }
 
-/// Returns the number of the field whose elements each pay the quota of a request.
-fn parts(name: &str, message: &DescriptorProto) -> Result<Option<i32>, Box<dyn Error>> {
-    let field = match name {
-        ".detente.v1.BatchEvaluateProposalsRequest" => "requests",
-        ".detente.v1.CompareProposalsRequest" => "proposals",
+/// Returns the number of the field whose elements each pay the quota of a request, and the most elements that the
+/// method permits.
+fn parts(name: &str, message: &DescriptorProto) -> Result<Option<(i32, usize)>, Box<dyn Error>> {
+    let (field, most) = match name {
+        ".detente.v1.BatchEvaluateProposalsRequest" => ("requests", 1_000),
+        ".detente.v1.CompareProposalsRequest" => ("proposals", 50),
         _ => return Ok(None),
     };
     let found = message.field.iter().find(|of_message| of_message.name() == field);
-    Ok(Some(found.ok_or_else(|| format!("{name} has no field {field}"))?.number()))
+    Ok(Some((found.ok_or_else(|| format!("{name} has no field {field}"))?.number(), most)))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -14,7 +14,7 @@ pub const MAX_HYPOTHESES: usize = 32;
 
 /// Whether a request with these hypotheses is validated on a worker. With too many hypotheses, none is compiled, so that
 /// the request can be refused at once, with all its faults.
-pub fn need_worker(hypotheses: &[Hypothesis]) -> bool {
+pub fn needs_worker(hypotheses: &[Hypothesis]) -> bool {
     (1..=MAX_HYPOTHESES).contains(&hypotheses.len())
 }
 

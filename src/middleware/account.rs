@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::task_local;
 
 /// What a header takes in memory besides its text, in bytes: its entry in a map that may be half empty.
-const HEADER_BYTES: usize = 208;
+pub(crate) const HEADER_BYTES: usize = 208;
 
 /// The bounds that all open calls share. Clones share them.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ struct Bounds {
     /// Calls that wait for room although they hold an answer.
     finished: AtomicUsize,
     /// The messages that may be decompressed now.
-    decompressing: Arc<Semaphore>,
+    decompression_turns: Arc<Semaphore>,
     evicted: AtomicU64,
 }
 
@@ -68,7 +68,7 @@ impl CallBounds {
             connections: DashMap::new(),
             needs: Mutex::default(),
             finished: AtomicUsize::default(),
-            decompressing: Arc::new(Semaphore::new(decompression_turn::in_all())),
+            decompression_turns: Arc::new(Semaphore::new(decompression_turn::in_all())),
             evicted: AtomicU64::default(),
         }))
     }
@@ -283,9 +283,9 @@ impl CallAccount {
     }
 
     /// Returns what a message takes its turn from before it is decompressed: the turns of the caller, and of all.
-    pub(super) fn decompressing(&self) -> Option<(Arc<Semaphore>, Arc<Semaphore>)> {
-        let of_caller = self.0.payer.get()?.decompressing();
-        Some((of_caller, self.0.bounds.0.decompressing.clone()))
+    pub(super) fn decompression_turns(&self) -> Option<(Arc<Semaphore>, Arc<Semaphore>)> {
+        let of_caller = self.0.payer.get()?.decompression_turns();
+        Some((of_caller, self.0.bounds.0.decompression_turns.clone()))
     }
 
     /// Keeps the turn of a message until it has been decompressed.

@@ -66,7 +66,7 @@ pub struct CallerState {
     /// The number of open streams of evaluations.
     pub(super) streams: AtomicUsize,
     /// The messages that may be decompressed now; made for the first compressed one.
-    decompressing: OnceLock<Arc<Semaphore>>,
+    decompression_turns: OnceLock<Arc<Semaphore>>,
     quota: Option<Quota>,
     /// The site of an address.
     pub(super) site: Option<Arc<CallerState>>,
@@ -93,7 +93,7 @@ impl CallerState {
             answers,
             finished,
             streams,
-            decompressing: OnceLock::new(),
+            decompression_turns: OnceLock::new(),
             quota,
             site,
             used,
@@ -104,8 +104,8 @@ impl CallerState {
     }
 
     /// Returns the messages of the caller that may be decompressed now.
-    pub(super) fn decompressing(&self) -> Arc<Semaphore> {
-        self.decompressing.get_or_init(|| Arc::new(Semaphore::new(OF_CALLER))).clone()
+    pub(super) fn decompression_turns(&self) -> Arc<Semaphore> {
+        self.decompression_turns.get_or_init(|| Arc::new(Semaphore::new(OF_CALLER))).clone()
     }
 
     /// Takes `count` tokens of the caller's quota, and of its site's.

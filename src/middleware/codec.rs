@@ -43,7 +43,11 @@ where
     type Decoder = WeighingDecoder<In>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        ProstCodec::<Out, In>::raw_encoder(BufferSettings::new(BUFFER_BYTES, YIELD_BYTES))
+        // An answer of a stream of requests is handed on before the next request is read. Otherwise, tonic would begin to
+        // read it, and then might not go on for as long as the client does not read the answers before it, although the
+        // request has its turn to be decompressed.
+        let yield_bytes = if In::IS_STREAMED { 1 } else { YIELD_BYTES };
+        ProstCodec::<Out, In>::raw_encoder(BufferSettings::new(BUFFER_BYTES, yield_bytes))
     }
 
     fn decoder(&mut self) -> Self::Decoder {
@@ -82,9 +86,9 @@ impl<In: Message + Default + Weighed> Decoder for WeighingDecoder<In> {
             source.advance(encoded);
             return Ok(Some(refused));
         }
-        if In::PARTS.is_some() {
-            // The headers paid for the first one.
-            CallAccount::with_current(|account| account.pay_parts(count_parts::<In>(encoded))).transpose()?;
+        // More parts than the method permits are not paid: the call is refused for their number.
+        if let Some(parts) = count_parts::<In>(encoded) {
+            CallAccount::with_current(|account| account.pay_parts(parts)).transpose()?;
         }
         let weight = weigh::<In>(encoded, MAX_REQUEST_WEIGHT);
         let weight = weight.ok_or(ApiError::RequestTooHeavy { limit: MAX_REQUEST_WEIGHT })?;

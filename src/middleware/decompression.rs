@@ -17,6 +17,7 @@ use std::task::{Context, Poll, ready};
 
 /// Length of what precedes each message: whether it is compressed, and its length in four bytes.
 const PREFIX_BYTES: usize = 5;
+
 /// Lets the messages of a request wait for their turns if the request has an encoding.
 pub fn in_turns<B>(request: Request<B>) -> Request<InTurns<B>> {
     let is_compressed = request.headers().get("grpc-encoding").is_some_and(|encoding| encoding != "identity");
@@ -53,7 +54,7 @@ impl Messages {
     }
 
     /// Returns how many of the bytes that have arrived belong to the current message, and whether they complete it.
-    fn of_message(&mut self) -> (usize, bool) {
+    fn current(&mut self) -> (usize, bool) {
         let known = self.handed_on.min(PREFIX_BYTES);
         for (place, byte) in self.prefix.iter_mut().skip(known).zip(&self.arrived) {
             *place = *byte;
@@ -71,7 +72,7 @@ impl Messages {
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let turn = match &mut self.turn {
             Some(turn) => turn,
-            None => match self.account.decompressing() {
+            None => match self.account.decompression_turns() {
                 Some((of_caller, of_all)) => self.turn.insert(Box::pin(Turn::take(of_caller, of_all))),
                 None => return Poll::Ready(()),
             },
@@ -101,7 +102,7 @@ impl<B: Body<Data = Bytes>> Body for InTurns<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
         let Some(messages) = this.messages else { return this.inner.poll_frame(cx) };
-        // Whoever reads on has decompressed what it got before, or cannot do so yet.
+        // tonic reads on when it has decompressed the message before, or cannot do so yet.
         messages.account.end_turn();
         if messages.arrived.is_empty() {
             match ready!(this.inner.poll_frame(cx)) {
@@ -112,8 +113,9 @@ impl<B: Body<Data = Bytes>> Body for InTurns<B> {
                 end => return Poll::Ready(end),
             }
         }
-        let (bytes, is_complete) = messages.of_message();
-        if is_complete {
+        let (bytes, is_complete) = messages.current();
+        // A message of a compressed request need not be compressed itself.
+        if is_complete && messages.prefix[0] != 0 {
             ready!(messages.poll_turn(cx));
         }
         Poll::Ready(Some(Ok(Frame::data(messages.hand_on(bytes, is_complete)))))

@@ -29,10 +29,9 @@ impl Turn {
     pub(super) async fn take(of_caller: Arc<Semaphore>, of_all: Arc<Semaphore>) -> Self {
         // The semaphores are never closed, so there always is a permit.
         let of_caller = of_caller.acquire_owned().await.ok();
-        let of_all = of_all.acquire_owned().await.ok();
         // Lets the thread look for arrivals and answer other calls first. While it has tasks to run, it looks only after
-        // every 61st of them, which would take 61 ms here.
+        // every 61st of them. A message that waits here keeps only those of its own caller.
         yield_now().await;
-        Self { _of_caller: of_caller, _of_all: of_all }
+        Self { _of_caller: of_caller, _of_all: of_all.acquire_owned().await.ok() }
     }
 }

@@ -1,8 +1,7 @@
 //! The middleware that every call passes.
 //!
 //! The layers, outermost first: [`request_id`], [`grpc_only`], [`calls`], [`panics`], [`deadline`], [`access`] (with
-//! [`quota`]), [`admission`], [`compression`], [`receive`],
-//! [`decompression`].
+//! [`quota`]), [`admission`], [`compression`], [`receive`], [`decompression`].
 //!
 //! Each layer is a generic tower service over any HTTP body, so that no call pays for boxed bodies between the layers.
 //! The middleware gives calls their ids, observes them and bounds what they take; it must not know how a call is

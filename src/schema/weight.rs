@@ -20,8 +20,9 @@ pub trait Weighed {
     const PLACE: usize;
     /// Whether a call may have several of these messages.
     const IS_STREAMED: bool;
-    /// The number of the field whose elements each pay the quota of a request; `None` if a message pays for one.
-    const PARTS: Option<u32>;
+    /// The number of the field whose elements each pay the quota of a request, and the most elements that the method
+    /// permits; `None` if a message pays for one.
+    const PARTS: Option<(u32, usize)>;
 }
 
 include!(concat!(env!("OUT_DIR"), "/weighed.rs"));
@@ -138,15 +139,12 @@ pub fn weigh<M: Weighed>(encoded: &[u8], limit: usize) -> Option<usize> {
     }
 }
 
-/// The most elements that are counted. No method permits as many, so that a call with more is refused anyway.
-pub const MAX_COUNTED: usize = 1_001;
-
-/// Returns how many elements an encoded message has in the list at [`Weighed::PARTS`], [`MAX_COUNTED`] at most; 1 if it
-/// has no such list.
+/// Returns how many elements an encoded message has in the list at [`Weighed::PARTS`]; `None` if it has no such list, or
+/// if there are more than the method permits.
 ///
 /// Bytes that are no valid message are read up to the first fault.
-pub fn count_parts<M: Weighed>(mut encoded: &[u8]) -> usize {
-    let Some(parts) = M::PARTS else { return 1 };
+pub fn count_parts<M: Weighed>(mut encoded: &[u8]) -> Option<usize> {
+    let (parts, most) = M::PARTS?;
     let mut next = || -> Result<bool, Stop> {
         let key = varint(&mut encoded)?;
         let number = u32::try_from(key >> 3).map_err(|_| Stop::Invalid)?;
@@ -160,12 +158,12 @@ pub fn count_parts<M: Weighed>(mut encoded: &[u8]) -> usize {
         }
     };
     let mut count = 0;
-    while count < MAX_COUNTED
+    while count <= most
         && let Ok(is_part) = next()
     {
         count += usize::from(is_part);
     }
-    count
+    Some(count).filter(|count| *count <= most)
 }
 
 struct Scale<'a> {

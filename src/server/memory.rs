@@ -13,7 +13,7 @@ use crate::server::settings::{Settings, threads_for};
 use crate::services::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
 use crate::serving::{MAX_HELD_BYTES, MAX_PARKED_ANALYSES, MAX_PAST_BYTES};
 use crate::telemetry::MAX_WAITING_LINES;
-use crate::transport::http2::{CONNECTION_WINDOW, STREAM_WINDOW, WAITING_FRAMES_BYTES};
+use crate::transport::http2::{ARRIVED_HEADERS_BYTES, CONNECTION_WINDOW, STREAM_WINDOW, WAITING_FRAMES_BYTES};
 use detente_core::scenario::limits::{DEFAULT_FILE_BYTES, load_peak_bytes};
 use std::fmt::{self, Display, Formatter};
 use thiserror::Error;
@@ -105,7 +105,7 @@ impl MemoryPlan {
     };
 
     /// Returns the table.
-    pub const fn rows(&self) -> [MemoryUse; 19] {
+    pub const fn rows(&self) -> [MemoryUse; 20] {
         const fn row(what: &'static str, count: u64, each: u64) -> MemoryUse {
             MemoryUse { what, count, each }
         }
@@ -124,6 +124,11 @@ impl MemoryPlan {
             row("connections", self.connections, CONNECTION),
             row("requests that no call has read yet, on each connection", self.connections, CONNECTION_WINDOW as u64),
             row("frames of these requests, on each connection", self.connections, WAITING_FRAMES_BYTES as u64),
+            row(
+                "headers of calls that have not begun, on each connection",
+                self.connections,
+                ARRIVED_HEADERS_BYTES as u64,
+            ),
             row(
                 "requests that no stream of evaluations or reflection has read yet",
                 MAX_STREAMS as u64,

@@ -53,7 +53,7 @@ const NEXT_FOR: Duration = Duration::from_millis(500);
 /// ([`RESERVED_DESCRIPTORS`](super::RESERVED_DESCRIPTORS)).
 pub(super) const MAX_LEAVING: usize = 16;
 /// Time that a newcomer has for the HTTP/2 preface before another address can take its place, if no other connection of
-/// its address is silent.
+/// its address or its site is silent.
 ///
 /// Without it, the newcomers of a busy second would displace one another before any of them can speak. It suffices for
 /// a TLS handshake with a client at a distance of 50 ms. An address with several silent connections has no such time:
@@ -149,9 +149,9 @@ impl Source {
 }
 
 impl Open {
-    /// Returns the address; `None` for a trusted proxy.
-    fn host(&self) -> Option<&CallerKey> {
-        self.groups.first()?.as_ref().map(|group| &group.key)
+    /// Returns the site, or else the address; `None` for a trusted proxy.
+    fn source(&self) -> Option<&CallerKey> {
+        self.groups().last().map(|group| &group.key)
     }
 
     fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
@@ -308,10 +308,11 @@ impl Places {
     fn rank(&self, of: Option<&Arc<Group>>, now: Duration) -> Vec<(Kind, Id)> {
         let mut ranked = Vec::new();
         let silent = self.open.values().filter(|open| !open.is_leaving && !open.state.has_spoken());
-        let mut of_hosts = HashMap::<_, usize>::new();
-        silent.for_each(|open| *of_hosts.entry(open.host()).or_default() += 1);
+        let mut of_sources = HashMap::<_, usize>::new();
+        silent.filter_map(Open::source).for_each(|source| *of_sources.entry(source).or_default() += 1);
         for (task, open) in &self.open {
-            let is_protected = of.is_none() && open.is_new(now) && of_hosts.get(&open.host()) == Some(&1);
+            let is_only_one = open.source().is_none_or(|source| of_sources.get(source) == Some(&1));
+            let is_protected = of.is_none() && open.is_new(now) && is_only_one;
             let is_candidate = !open.is_leaving
                 && !is_protected
                 && of.is_none_or(|of| open.groups().any(|group| Arc::ptr_eq(group, of)))

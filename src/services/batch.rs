@@ -3,12 +3,12 @@
 //! Owns the maximum size of a batch and of its answer. Must not know how a proposal is evaluated.
 
 use crate::convert::request::{Subject, to_question};
-use crate::convert::sizes::need_worker;
+use crate::convert::sizes::needs_worker;
 use crate::error::{ApiError, Violations, quoted};
 use crate::schema::encoded::Encoded;
 use crate::schema::names;
 use crate::schema::proto::v1::{self, evaluation_result};
-use crate::schema::weight::MAX_COUNTED;
+use crate::schema::weight::Weighed;
 use crate::services::RedLines;
 use crate::services::decision_record::EvaluationRecord;
 use crate::services::evaluate;
@@ -22,7 +22,8 @@ use tokio::task::yield_now;
 
 /// Maximum number of requests in a batch.
 pub const MAX_BATCH: usize = 1_000;
-const _: () = assert!(MAX_BATCH < MAX_COUNTED);
+// The decoder takes the quota of each of them.
+const _: () = assert!(matches!(<v1::BatchEvaluateProposalsRequest as Weighed>::PARTS, Some((_, MAX_BATCH))));
 /// Number of faulty items whose errors suggest similar names.
 ///
 /// Errors of later items do not, because the search for similar names costs more than all other checks.
@@ -62,7 +63,7 @@ impl RedLines {
             // Lets other tasks run, and lets the runtime drop this one if the client has cancelled the call.
             yield_now().await;
             let begun = Instant::now();
-            let is_long = need_worker(&item.hypotheses);
+            let is_long = needs_worker(&item.hypotheses);
             let checked = if is_long {
                 self.check_before_worker(&item.hypotheses)
             } else {

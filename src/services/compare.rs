@@ -10,7 +10,7 @@ use crate::convert::wording;
 use crate::error::{ApiError, Violations};
 use crate::schema::names;
 use crate::schema::proto::v1::{self, compared_proposal, evaluate_proposal_request};
-use crate::schema::weight::MAX_COUNTED;
+use crate::schema::weight::Weighed;
 use crate::services::RedLines;
 use crate::services::decision_record::EvaluationRecord;
 use crate::services::size::bounded;
@@ -22,7 +22,8 @@ use std::time::Instant;
 
 /// Maximum number of proposals in one comparison.
 pub const MAX_COMPARED: usize = 50;
-const _: () = assert!(MAX_COMPARED < MAX_COUNTED);
+// The decoder takes the quota of each of them.
+const _: () = assert!(matches!(<v1::CompareProposalsRequest as Weighed>::PARTS, Some((_, MAX_COMPARED))));
 /// Maximum length of a label, in characters.
 pub const MAX_LABEL: usize = 100;
 

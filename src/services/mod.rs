@@ -24,9 +24,7 @@ mod size;
 mod stream;
 mod turn;
 
-pub use analysis::{
-    AnalysisRequest, AnalysisThreads, Analyst, MAX_QUESTION_BYTES, MAX_SWEEP, MAX_WAITING_QUESTION_BYTES, PackageParts,
-};
+pub use analysis::{AnalysisRequest, AnalysisThreads, Analyst, MAX_QUESTION_BYTES, MAX_SWEEP, PackageParts};
 pub use batch::MAX_BATCH;
 pub use compare::{MAX_COMPARED, MAX_LABEL};
 pub use history::MAX_HISTORY_FINDINGS;

@@ -5,7 +5,7 @@
 //! before a request waits for room or a worker. A stream of evaluations takes a permit for each
 //! of its messages instead. Must not know how a method finds its answer.
 
-use crate::convert::sizes::need_worker;
+use crate::convert::sizes::needs_worker;
 use crate::middleware::account::CallAccount;
 use crate::schema::encoded::{Encoded, EvaluateProposalResponse};
 use crate::schema::proto::v1;
@@ -34,7 +34,7 @@ impl RedLineService for RedLines {
         request: Request<v1::EvaluateProposalRequest>,
     ) -> Result<Response<EvaluateProposalResponse>, Status> {
         let (service, request) = self.for_call(request)?;
-        let answer = if need_worker(&request.hypotheses) {
+        let answer = if needs_worker(&request.hypotheses) {
             service.check_before_worker(&request.hypotheses)?;
             service.answer_on_worker(Kind::Call, move |service| service.evaluate_encoded(&request)).await
         } else {

@@ -4,7 +4,7 @@
 //! queued here, and no scenario is held between two requests. A client that does not read its answers therefore makes
 //! the server keep only the answers that the transport already has. Must not know how an evaluation is computed.
 
-use crate::convert::sizes::need_worker;
+use crate::convert::sizes::needs_worker;
 use crate::error::{ApiError, Violations};
 use crate::middleware::account::CallAccount;
 use crate::middleware::account::stream_place::StreamPlace;
@@ -133,7 +133,7 @@ impl RedLines {
         let refusal = self.call.account().and_then(CallAccount::take_refusal);
         let permit = refusal.map_or_else(|| self.take_permit(), Err);
         let hypotheses = message.request.as_ref().map_or(&[][..], |request| &request.hypotheses);
-        let is_long = need_worker(hypotheses);
+        let is_long = needs_worker(hypotheses);
         let permit = match permit {
             Ok(permit) if is_long => self.check_before_worker(hypotheses).map(|()| permit),
             permit => permit,

@@ -2,7 +2,7 @@
 //!
 //! Each call runs in a task of its own. Must not know about RPC methods or messages.
 
-use crate::middleware::account::ConnectionAccount;
+use crate::middleware::account::{ConnectionAccount, HEADER_BYTES};
 use crate::middleware::call_limits::MAX_STREAMS_OF_CONNECTION;
 use crate::middleware::connection_context::{Peer, StreamLimit};
 use crate::middleware::progress::ConnectionState;
@@ -12,7 +12,7 @@ use crate::transport::config::{ConnectionConfig, ConnectionLimits};
 use crate::transport::keepalive::Keepalive;
 use crate::transport::request_body::{FRAME_BYTES, IncomingBodies, RequestBody, UNSORTED_BYTES};
 use crate::transport::reset_budget::ResetBudget;
-use crate::transport::write_buffer::{TURN_BYTES, WriteBuffer};
+use crate::transport::write_buffer::{STEP_BYTES, TURN_BYTES, WriteBuffer};
 use bytes::Bytes;
 use futures_util::future::OptionFuture;
 use h2::server::{Builder, Connection, SendResponse};
@@ -56,13 +56,15 @@ pub(crate) const STREAM_WINDOW: u32 = 64 * 1024;
 pub(crate) const CONNECTION_WINDOW: u32 = 64 * 1024;
 /// Bytes of the smallest frame that h2 keeps: its header, and one byte.
 const SMALLEST_FRAME: usize = 9 + 1;
-/// Frames that may wait on one connection: those of a turn, and those that arrived since unread frames were last moved
+/// Frames that may wait on one connection: those of a step, and those that arrived since unread frames were last moved
 /// to [buffers](crate::transport::request_body). A power of two, because h2 doubles its table of frames as it grows.
-const WAITING_FRAMES: usize = (TURN_BYTES + UNSORTED_BYTES) / SMALLEST_FRAME;
+const WAITING_FRAMES: usize = (STEP_BYTES + UNSORTED_BYTES) / SMALLEST_FRAME;
 const _: () = assert!(WAITING_FRAMES.is_power_of_two());
 /// Bytes that the frames that wait on one connection take in addition to their content, which the windows bound.
 pub(crate) const WAITING_FRAMES_BYTES: usize = WAITING_FRAMES * FRAME_BYTES;
 const _: () = assert!(WAITING_FRAMES_BYTES <= 64 * 1024);
+/// Bytes that the headers of calls take which have arrived on one connection and have not begun.
+pub(crate) const ARRIVED_HEADERS_BYTES: usize = STEP_BYTES * HEADER_BYTES;
 /// Bytes by which the DATA frames that wait to be read on one connection may fall short of 256 each, in total.
 ///
 /// h2 closes a connection beyond this budget (GOAWAY, `too_many_data_frames`), which ends every other call on it. The
@@ -70,8 +72,7 @@ const _: () = assert!(WAITING_FRAMES_BYTES <= 64 * 1024);
 const DATA_FRAME_BUDGET: usize = WAITING_FRAMES * 256;
 /// Calls that a connection begins in one turn; it begins further ones when other tasks have had a turn.
 ///
-/// A turn of the socket can have a hundred calls. With many such connections, each of the others would wait for all of
-/// these calls.
+/// A hundred calls can arrive at once. With many such connections, each of the others would wait for all of these calls.
 const CALLS_OF_TURN: usize = 4;
 /// Bytes that one stream may buffer while its client does not read.
 const MAX_SEND_BUFFER: usize = 256 * 1024;
@@ -249,12 +250,11 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let mut begun = 0;
-    loop {
+    let (mut begun, mut read) = (0, 0);
+    let goes_on = loop {
         if begun == CALLS_OF_TURN {
-            // The turn of the socket goes on, so that no further frames are read before these calls have begun.
-            cx.waker().wake_by_ref();
-            break;
+            // The step does not end, so that nothing more is read before the other calls of the step have begun.
+            break true;
         }
         calls.fit_window(connection);
         let resets = calls.account.state().take_resets();
@@ -281,11 +281,21 @@ where
                 }
             }
             Poll::Ready(None) => return Poll::Ready(Ok(())),
-            Poll::Pending => break,
+            Poll::Pending => {
+                let step = stream.end_step();
+                calls.bodies.note_read(step);
+                read += step;
+                if step < STEP_BYTES {
+                    break false;
+                }
+                if read >= TURN_BYTES {
+                    break true;
+                }
+            }
         }
-    }
-    if begun < CALLS_OF_TURN {
-        calls.bodies.note_read(stream.end_turn());
+    };
+    if goes_on {
+        cx.waker().wake_by_ref();
     }
     if let Poll::Ready(Err(error)) = stream.poll_send(cx) {
         return Poll::Ready(Err(error.into()));

@@ -19,7 +19,7 @@ pub(super) const FRAME_BYTES: usize = 256;
 /// Bytes that a connection reads from its socket before it looks again for unread frames.
 ///
 /// Most calls have read their bodies by then, so that only the bodies of slow calls are copied.
-pub(super) const UNSORTED_BYTES: usize = 512;
+pub(super) const UNSORTED_BYTES: usize = 416;
 
 /// The body of a request.
 #[derive(Debug)]

@@ -17,10 +17,13 @@ use tokio::time::Instant;
 
 /// Size of the buffer, in bytes: several answers of usual size.
 const BUFFER_BYTES: usize = 32 * 1024;
-/// Bytes that a connection reads in one turn. Then it begins the calls that have arrived, and other tasks have a turn.
+/// Bytes that a connection reads in one step. Then it begins the calls that have arrived.
 ///
-/// Without this limit, h2 would read for as long as bytes arrive, and keep all frames until then. Most requests are
-/// smaller, and the frames of a turn take little memory.
+/// Without this limit, h2 would read for as long as bytes arrive, and keep all frames until then. A call that has
+/// arrived and not begun takes up to [`HEADER_BYTES`](crate::middleware::account::HEADER_BYTES) for each byte of its
+/// headers, which HTTP/2 compresses.
+pub(crate) const STEP_BYTES: usize = 224;
+/// Bytes that a connection reads in one turn, step by step. Then other tasks have a turn.
 pub(super) const TURN_BYTES: usize = 2 * 1024;
 
 /// A socket that buffers its writes until [`WriteBuffer::poll_send`]. Clones share the socket.
@@ -35,7 +38,7 @@ struct Inner<T> {
     socket: T,
     buffered: BytesMut,
     last_read: Instant,
-    /// Bytes read in this turn.
+    /// Bytes read in this step.
     read: usize,
     /// Notes whether the client takes what is written.
     state: Arc<ConnectionState>,
@@ -65,8 +68,8 @@ impl<T> WriteBuffer<T> {
         self.with(|inner| inner.last_read)
     }
 
-    /// Ends a turn, and returns the bytes that were read in it.
-    pub(super) fn end_turn(&self) -> usize {
+    /// Ends a step, and returns the bytes that were read in it. If they are [`STEP_BYTES`], more may have arrived.
+    pub(super) fn end_step(&self) -> usize {
         self.with(|inner| std::mem::take(&mut inner.read))
     }
 
@@ -111,9 +114,9 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for WriteBuffer<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.with(|inner| {
-            let rest = TURN_BYTES.saturating_sub(inner.read).min(buffer.remaining());
+            let rest = STEP_BYTES.saturating_sub(inner.read).min(buffer.remaining());
             if rest == 0 {
-                cx.waker().wake_by_ref();
+                // The owner of the connection goes on after the step.
                 return Poll::Pending;
             }
             let mut part = ReadBuf::new(buffer.initialize_unfilled_to(rest));

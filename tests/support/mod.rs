@@ -158,6 +158,12 @@ pub struct Client {
     send: SendRequest<Bytes>,
 }
 
+impl From<SendRequest<Bytes>> for Client {
+    fn from(send: SendRequest<Bytes>) -> Self {
+        Self { send }
+    }
+}
+
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap()).await.unwrap()

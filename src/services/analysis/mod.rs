@@ -29,12 +29,6 @@ use detente_analysis::Budget;
 use detente_core::engine::Compiled;
 use std::sync::Arc;
 
-/// The most memory that a question holds while it waits for a thread, in bytes.
-///
-/// Nearly all of it is the cases of the conditions of its hypotheses and of its goal, whose number is limited for each
-/// call. The largest that were found take 611 KiB.
-pub const MAX_WAITING_QUESTION_BYTES: usize = 1024 * 1024;
-
 macro_rules! request {
     ($request:ident, $convert:path => $question:ty, $answer:path => $response:ty $(, $subject:ident)?) => {
         impl AnalysisRequest for v1::$request {

@@ -21,11 +21,14 @@ use crate::serving::{Analyses, AnalysisError, AnalysisThreads, JobHandle, Ticket
 use detente_analysis::{Budget, SearchProgress};
 use futures_util::stream::{TryStreamExt, unfold};
 use std::collections::VecDeque;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::time::timeout_at;
 use tokio_stream::Stream;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Response, Status};
 
 /// Minimum time between two reports of progress.
@@ -158,49 +161,88 @@ impl<R: AnalysisRequest, A> PendingAnalysis<R, A> {
 /// The stream of messages in which `FindPackages` is answered.
 type Parts = Pin<Box<dyn Stream<Item = Result<Message, Status>> + Send>>;
 
+/// A search for packages, in a task of its own, which takes room for the packages as soon as they are found.
+///
+/// The stream of the answer goes on only when its client reads, so that it cannot take room in time.
+struct PackageSearch {
+    packages: AbortOnDropHandle<Result<VecDeque<Message>, ApiError>>,
+    progress: watch::Receiver<Option<v1::SearchProgress>>,
+}
+
+impl PackageSearch {
+    fn begin(mut pending: PendingAnalysis<v1::FindPackagesRequest, PackageParts>) -> Self {
+        let (reports, progress) = watch::channel(None);
+        let packages = tokio::spawn(async move {
+            let mut reported = Instant::now();
+            let answered = loop {
+                match timeout_at((reported + BETWEEN_REPORTS).into(), pending.outcome()).await {
+                    Ok(answered) => break answered,
+                    // The search continues: reports the latest progress, or waits for the next report.
+                    Err(_) => match pending.ticket.progress().await {
+                        Some(latest) => {
+                            reports.send_replace(Some(latest));
+                            reported = Instant::now();
+                        }
+                        None => break pending.outcome().await,
+                    },
+                }
+            };
+            pending.paid(answered).await
+        });
+        Self { packages: AbortOnDropHandle::new(packages), progress }
+    }
+
+    /// Waits for the next report of progress, or for the packages.
+    async fn next(&mut self) -> Result<Found, ApiError> {
+        tokio::select! {
+            biased;
+            found = &mut self.packages => match found {
+                Ok(found) => found.map(Found::Packages),
+                // Panics again in the task of the call, where a middleware layer turns panics into error responses.
+                Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
+                Err(_) => Err(ApiError::ShuttingDown),
+            },
+            Ok(()) = self.progress.changed() => {
+                Ok(Found::Progress(self.progress.borrow_and_update().clone().unwrap_or_default()))
+            }
+        }
+    }
+}
+
+/// What a search for packages has found.
+enum Found {
+    Progress(v1::SearchProgress),
+    Packages(VecDeque<Message>),
+}
+
 /// The state of the stream that answers `FindPackages`.
 enum StreamState {
-    Searching {
-        pending: PendingAnalysis<v1::FindPackagesRequest, PackageParts>,
-        reported: Instant,
-    },
+    Searching(PackageSearch),
     /// Each part is freed when it is sent, unless other calls share it.
-    Sending {
-        parts: VecDeque<Message>,
-        call: Call,
-    },
+    Sending(VecDeque<Message>),
     Over,
 }
 
 impl StreamState {
     /// Returns the next message, and the state after it; `None` after the last one.
-    async fn next(self) -> Option<(Result<Message, ApiError>, Self)> {
-        let (mut parts, call) = match self {
+    async fn next(self, call: &Call) -> Option<(Result<Message, ApiError>, Self)> {
+        let mut parts = match self {
             Self::Over => return None,
-            Self::Sending { parts, call } => (parts, call),
-            Self::Searching { mut pending, reported } => {
-                let answered = match timeout_at((reported + BETWEEN_REPORTS).into(), pending.outcome()).await {
-                    Ok(answered) => answered,
-                    // The search continues: sends the latest progress, or waits for the next report.
-                    Err(_) => match pending.ticket.progress().await {
-                        Some(progress) => {
-                            let part = v1::FindPackagesResponse { part: Some(Part::Progress(progress)) };
-                            return Some((Ok(part.into()), Self::Searching { pending, reported: Instant::now() }));
-                        }
-                        None => pending.outcome().await,
-                    },
-                };
-                match pending.paid(answered).await {
-                    Ok(parts) => (parts, pending.service.call.clone()),
-                    Err(error) => return Some((Err(error), Self::Over)),
+            Self::Sending(parts) => parts,
+            Self::Searching(mut search) => match search.next().await {
+                Ok(Found::Packages(parts)) => parts,
+                Ok(Found::Progress(progress)) => {
+                    let part = v1::FindPackagesResponse { part: Some(Part::Progress(progress)) };
+                    return Some((Ok(part.into()), Self::Searching(search)));
                 }
-            }
+                Err(error) => return Some((Err(error), Self::Over)),
+            },
         };
         let part = parts.pop_front()?;
         // From the room for all parts.
         let is_paid = call.account().is_none_or(|account| account.try_reserve_item(part.bytes()));
         let part = if is_paid { bounded(part) } else { Err(ApiError::Overloaded) };
-        Some((part, Self::Sending { parts, call }))
+        Some((part, Self::Sending(parts)))
     }
 }
 
@@ -219,8 +261,11 @@ impl PendingAnalysis<v1::FindPackagesRequest, PackageParts> {
 
 fn parts(pending: PendingAnalysis<v1::FindPackagesRequest, PackageParts>) -> Parts {
     let call = pending.service.call.clone();
-    let begun = StreamState::Searching { pending, reported: Instant::now() };
-    let parts = unfold(begun, StreamState::next);
+    let begun = (StreamState::Searching(PackageSearch::begin(pending)), call.clone());
+    let parts = unfold(begun, async |(state, call)| {
+        let (part, state) = state.next(&call).await?;
+        Some((part, (state, call)))
+    });
     Box::pin(parts.map_err(move |error| call.ended_by(error.into())))
 }
 

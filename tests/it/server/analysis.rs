@@ -3,7 +3,7 @@
 //! An analysis that runs out of time is cut short: it ends with the results that it has found by then.
 
 use crate::support::pigeons::pigeons;
-use crate::support::{PATIENCE, Server, channel, quick};
+use crate::support::{self, PATIENCE, Server, channel, frame, quick};
 use detente::schema::proto::v1;
 use detente::schema::proto::v1::analysis_service_client::AnalysisServiceClient;
 use detente::schema::proto::v1::find_packages_response::Part;
@@ -13,8 +13,10 @@ use detente::serving::Store;
 use detente::shutdown::DrainOutcome;
 use detente_core::engine::Compiled;
 use detente_core::scenario;
+use prost::Message;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -51,6 +53,18 @@ fn reason(status: &Status) -> String {
 }
 
 const ALL_FRONTS: &str = "ceasefire_scope == \"all_fronts\"";
+
+#[tokio::test]
+async fn packages_that_are_not_read_have_room_as_soon_as_they_are_found() {
+    const PACKAGES: &str = "/detente.v1.AnalysisService/FindPackages";
+    let server = hard(Duration::from_millis(600)).await;
+    let unread = support::Client::with_windows(TcpStream::connect(server.address).await.unwrap(), 0).await.unwrap();
+    let request = v1::FindPackagesRequest::default();
+    let (_answer, mut body) = unread.open(PACKAGES, &[]).await;
+    body.send_data(frame(&request.encode_to_vec()), true).unwrap();
+    // The first report of progress, which the client does not read, is shorter than the summary.
+    server.until("detente_call_memory_bytes{use=\"answers\"}", |bytes| bytes > 200.0).await;
+}
 
 #[tokio::test]
 async fn packages_come_before_the_final_summary() {

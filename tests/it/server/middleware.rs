@@ -10,17 +10,21 @@ use detente::server::health::Readiness;
 use detente::server::{Gates, Settings, serve_routes};
 use detente::telemetry::Metrics;
 use detente::transport::request_body::RequestBody;
+use futures_util::future::join_all;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tonic_types::StatusExt;
+use tower::Service;
 
 /// A service that misbehaves in a way that the path selects.
 async fn misbehave(request: Request<InTurns<TimedBody<RequestBody>>>) -> Result<Response<TestBody>, Infallible> {
@@ -73,10 +77,20 @@ impl Body for TestBody {
 }
 
 async fn test_server() -> SocketAddr {
+    serve(tower::service_fn(misbehave)).await
+}
+
+async fn serve<S>(service: S) -> SocketAddr
+where
+    S: Service<Request<InTurns<TimedBody<RequestBody>>>, Response = Response<TestBody>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let readiness = Readiness::default();
-    let service = tower::service_fn(misbehave);
     tokio::spawn(serve_routes(
         listener,
         service,
@@ -87,6 +101,35 @@ async fn test_server() -> SocketAddr {
         std::future::pending(),
     ));
     address
+}
+
+#[tokio::test]
+async fn a_connection_begins_few_calls_before_other_tasks_have_a_turn() {
+    // Counts the turns of other tasks.
+    let turns = Arc::new(AtomicUsize::default());
+    let other = turns.clone();
+    tokio::spawn(async move {
+        loop {
+            other.fetch_add(1, Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    let begun = Arc::new(Mutex::new(Vec::new()));
+    let (seen, noted) = (turns.clone(), begun.clone());
+    let service = tower::service_fn(move |_: Request<InTurns<TimedBody<RequestBody>>>| {
+        noted.lock().unwrap().push(seen.load(Relaxed));
+        async { Ok::<_, Infallible>(Response::new(TestBody::Ends)) }
+    });
+    let client = Client::connect(serve(service).await).await;
+    // Once the client has sent these calls together, later ones have the same headers, and only few bytes each.
+    for _ in 0..2 {
+        let answers = (0..60).map(|_| client.call("/x", &[], Bytes::new()));
+        join_all(answers).await;
+    }
+    let begun = begun.lock().unwrap();
+    assert_eq!(begun.len(), 120);
+    let most = begun.chunk_by(|before, after| before == after).map(<[usize]>::len).max().unwrap();
+    assert!((2..=4).contains(&most), "{most} calls in one turn: {begun:?}");
 }
 
 async fn call_test_server(path: &str, headers: &[(&str, &str)]) -> Answer {
