@@ -66,10 +66,11 @@ pub struct SearchQuestion {
 impl SearchQuestion {
     /// Returns the memory of the question's own conditions, those of its hypotheses and its goal, in bytes.
     ///
-    /// Nothing else that a question has is large, and the scenario is shared.
+    /// Nothing else that a question has is large, and the scenario is shared. The lists in a formula have up to twice
+    /// the memory that their elements need, so that everything is counted twice.
     pub fn bytes(&self) -> usize {
         let goal = self.aim.goal.as_ref().map(|goal| goal.space.bytes() + goal.decision.bytes());
-        goal.unwrap_or_default() + self.supposed.as_ref().map_or(0, |supposed| supposed.bytes())
+        2 * (goal.unwrap_or_default() + self.supposed.as_ref().map_or(0, |supposed| supposed.bytes()))
     }
 }
 
