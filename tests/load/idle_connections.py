@@ -54,9 +54,10 @@ def arguments():
 
 def test(options, folder):
     binary, (port,) = find_binary(options.binary), free_ports(1)
-    settings = ["--max-connections", str(2 * options.connections), "--log", "warn"]
+    most = options.connections * 3 // 2
+    settings = ["--max-connections", str(most), "--log", "warn"]
     # The connections come from few addresses.
-    settings += ["--max-connections-per-address", str(2 * options.connections)]
+    settings += ["--max-connections-per-address", str(most)]
     certificate = None
     if options.tls:
         require_flags(binary, "--tls-cert", "--tls-key")
