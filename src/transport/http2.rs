@@ -178,7 +178,8 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let stream = WriteBuffer::new(stream, account.state().clone());
-    let handshake = config.http2.handshake(stream.clone());
+    // In a box of its own, which is freed when the handshake is complete: the future below would keep its place.
+    let handshake = Box::pin(config.http2.handshake(stream.clone()));
     // A connection keeps the caller that its client's certificate named when it was opened, so it must close once that
     // certificate is no longer valid. The client connects again with its new certificate.
     let mut invalid = OptionFuture::from(certificate.map(|certificate| Box::pin(certificate.wait_until_invalid())));
