@@ -54,8 +54,8 @@ pub(crate) const STREAM_WINDOW: u32 = 64 * 1024;
 /// so its window may stay full. Each open one therefore adds its window to that of the connection, so that the other
 /// calls always have a window of their own.
 pub(crate) const CONNECTION_WINDOW: u32 = 64 * 1024;
-/// Bytes of the smallest frame that h2 keeps: its header, and one byte.
-const SMALLEST_FRAME: usize = 9 + 1;
+/// Bytes of the smallest frame that h2 keeps: its header. An empty frame may end a stream.
+const SMALLEST_FRAME: usize = 9;
 /// Frames that may wait on one connection: those of a step, and those that arrived since unread frames were last moved
 /// to [buffers](crate::transport::request_body). A power of two, because h2 doubles its table of frames as it grows.
 const WAITING_FRAMES: usize = (STEP_BYTES + UNSORTED_BYTES) / SMALLEST_FRAME;

@@ -11,7 +11,7 @@ use h2::RecvStream;
 use http_body::{Body, Frame};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 /// Bytes that h2 0.4 needs for each frame that waits to be read, in addition to the frame's bytes: an entry of a table
 /// whose largest entries are the headers of a request. The table never shrinks.
@@ -19,7 +19,7 @@ pub(super) const FRAME_BYTES: usize = 256;
 /// Bytes that a connection reads from its socket before it looks again for unread frames.
 ///
 /// Most calls have read their bodies by then, so that only the bodies of slow calls are copied.
-pub(super) const UNSORTED_BYTES: usize = 416;
+pub(super) const UNSORTED_BYTES: usize = 352;
 
 /// The body of a request.
 #[derive(Debug)]
@@ -33,7 +33,6 @@ struct Incoming {
     stream: RecvStream,
     /// Bytes that the call has not read yet, and for which the window is still closed.
     buffered: Vec<u8>,
-    // After the data, a stream may still have trailers.
     has_all_data: bool,
     /// Wakes the call that waits for bytes.
     reader: Option<Waker>,
@@ -77,11 +76,16 @@ impl Incoming {
                 // The client has reset the stream, or the connection has ended. The call then ends without an answer,
                 // so nobody needs the error.
                 Some(Err(_)) => return Poll::Pending,
-                None => self.has_all_data = true,
+                None => self.end(),
             }
         }
-        let trailers = ready!(self.stream.poll_trailers(cx));
-        Poll::Ready(trailers.map(|trailers| trailers.map(Frame::trailers)).transpose())
+        Poll::Ready(None)
+    }
+
+    /// Notes that all data has arrived, and drops the trailers: requests of gRPC have none, and h2 would keep them.
+    fn end(&mut self) {
+        self.has_all_data = true;
+        let _ = self.stream.poll_trailers(&mut Context::from_waker(Waker::noop()));
     }
 
     /// Opens the window for the bytes of a frame that the call reads now.
@@ -109,7 +113,7 @@ impl Incoming {
                     }
                     self.buffered.extend_from_slice(&data);
                 }
-                Poll::Ready(None) => self.has_all_data = true,
+                Poll::Ready(None) => self.end(),
                 Poll::Ready(Some(Err(_))) => break false,
                 Poll::Pending => break true,
             }

@@ -149,3 +149,15 @@ async fn requests_without_an_encoding_do_not_wait() {
     request.headers_mut().insert("grpc-encoding", "identity".parse().unwrap());
     assert!(in_turns(request).into_body().messages.is_none());
 }
+
+#[tokio::test]
+async fn messages_that_are_not_compressed_do_not_wait_although_their_request_has_an_encoding() {
+    let (bounds, payer) = (CallBounds::default(), caller("192.0.2.1"));
+    let connection = bounds.connect();
+    let mut first = compressed(&connection, &payer, &message(10), 100);
+    assert!(read(&mut first).await.is_some());
+    let plain = [&[0], &message(10)[1..]].concat();
+    let mut second = compressed(&connection, &payer, &[plain, message(10)].concat(), 100);
+    assert!(read(&mut second).await.is_some());
+    assert!(read(&mut second).await.is_none(), "the next message is compressed");
+}

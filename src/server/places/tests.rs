@@ -156,6 +156,20 @@ async fn a_newcomer_has_time_to_speak_unless_its_address_has_other_silent_connec
 }
 
 #[tokio::test]
+async fn newcomers_of_one_site_have_no_time_and_those_of_proxies_each_have() {
+    let mut places = Places::new(2, 100);
+    let of_site = [places.open("2001:db8:0:1::1", false), places.open("2001:db8:0:2::1", false)];
+    for _ in &of_site {
+        assert_eq!(places.decide(&from("192.0.2.1")), Decision::Admit(Some(Kind::Silent)));
+    }
+    let mut places = Places::new(2, 100);
+    for _ in 0..2 {
+        places.add(task(), Arc::new(ConnectionState::default()), Source::default());
+    }
+    assert_eq!(places.decide(&from("192.0.2.1")), Decision::Wait);
+}
+
+#[tokio::test]
 async fn places_are_given_back_completely() {
     let mut places = Places::new(2, 2);
     let (first, _) = places.open("2001:db8::1", true);

@@ -34,6 +34,9 @@ use tonic::{Request, Response, Status};
 /// Minimum time between two reports of progress.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 
+/// Room for a report of progress that is sent while room is taken for the packages, in bytes.
+const REPORT_BYTES: usize = 256;
+
 /// Runs the analyses of one method. Requests with equal questions share an analysis.
 type AnalysesOf<R, A = Encoded<<R as AnalysisRequest>::Answer>> =
     Analyses<<R as AnalysisRequest>::Question, Outcome<A>, v1::SearchProgress>;
@@ -187,6 +190,8 @@ impl PackageSearch {
                     },
                 }
             };
+            // While the packages wait for room, a report would need room, too.
+            reports.send_replace(None);
             pending.paid(answered).await
         });
         Self { packages: AbortOnDropHandle::new(packages), progress }
@@ -194,16 +199,20 @@ impl PackageSearch {
 
     /// Waits for the next report of progress, or for the packages.
     async fn next(&mut self) -> Result<Found, ApiError> {
-        tokio::select! {
-            biased;
-            found = &mut self.packages => match found {
-                Ok(found) => found.map(Found::Packages),
-                // Panics again in the task of the call, where a middleware layer turns panics into error responses.
-                Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
-                Err(_) => Err(ApiError::ShuttingDown),
-            },
-            Ok(()) = self.progress.changed() => {
-                Ok(Found::Progress(self.progress.borrow_and_update().clone().unwrap_or_default()))
+        loop {
+            tokio::select! {
+                biased;
+                found = &mut self.packages => return match found {
+                    Ok(found) => found.map(Found::Packages),
+                    // Panics again in the task of the call, where a middleware layer turns panics into error responses.
+                    Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
+                    Err(_) => Err(ApiError::ShuttingDown),
+                },
+                Ok(()) = self.progress.changed() => {
+                    if let Some(latest) = self.progress.borrow_and_update().clone() {
+                        return Ok(Found::Progress(latest));
+                    }
+                }
             }
         }
     }
@@ -254,7 +263,7 @@ impl PendingAnalysis<v1::FindPackagesRequest, PackageParts> {
     ) -> Result<VecDeque<Message>, ApiError> {
         let outcome = answered?;
         let packages = outcome.as_ref().as_ref().map_err(Clone::clone)?;
-        self.service.pay_finished(packages.bytes).await?;
+        self.service.pay_finished(packages.bytes + REPORT_BYTES).await?;
         Ok(packages.parts.iter().cloned().collect())
     }
 }

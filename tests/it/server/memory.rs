@@ -57,6 +57,23 @@ async fn assert_all_given_back(server: &Server) {
     }
 }
 
+#[tokio::test]
+async fn trailers_of_a_request_are_ignored() {
+    let server = Server::with(small()).await;
+    let client = server.client().await;
+    let (answer, mut body) = client.open(LIST, &[]).await;
+    body.send_data(frame(&[]), false).unwrap();
+    body.send_trailers([("x".parse().unwrap(), "y".parse().unwrap())].into_iter().collect()).unwrap();
+    assert_eq!(Answer::read(answer).await.code(), Code::Ok);
+    let (answer, mut body) = client.open(EVALUATE, &[]).await;
+    body.send_data(frame(&evaluation().encode_to_vec()), false).unwrap();
+    // The call waits for the end of its request.
+    sleep(Duration::from_millis(100)).await;
+    body.send_trailers(http::HeaderMap::new()).unwrap();
+    assert_eq!(Answer::read(answer).await.code(), Code::Ok);
+    assert_all_given_back(&server).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_never_end_fill_the_share_of_their_address_only() {
     let server = Server::with(small()).await;
