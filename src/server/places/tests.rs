@@ -161,6 +161,7 @@ async fn newcomers_of_one_site_have_no_time_and_those_of_proxies_each_have() {
     let of_site = [places.open("2001:db8:0:1::1", false), places.open("2001:db8:0:2::1", false)];
     for _ in &of_site {
         assert_eq!(places.decide(&from("192.0.2.1")), Decision::Admit(Some(Kind::Silent)));
+        places.open("192.0.2.1", true).1.keep();
     }
     let mut places = Places::new(2, 100);
     for _ in 0..2 {
