@@ -63,8 +63,9 @@ const _: () = assert!(WAITING_FRAMES.is_power_of_two());
 /// Bytes that the frames that wait on one connection take in addition to their content, which the windows bound.
 pub(crate) const WAITING_FRAMES_BYTES: usize = WAITING_FRAMES * FRAME_BYTES;
 const _: () = assert!(WAITING_FRAMES_BYTES <= 64 * 1024);
-/// Bytes that the headers of calls take which have arrived on one connection and have not begun.
-pub(crate) const ARRIVED_HEADERS_BYTES: usize = STEP_BYTES * HEADER_BYTES;
+/// Bytes that the headers of calls take which have arrived on one connection and have not begun, and what was read
+/// after them.
+pub(crate) const ARRIVED_HEADERS_BYTES: usize = STEP_BYTES * HEADER_BYTES + TURN_BYTES;
 /// Bytes by which the DATA frames that wait to be read on one connection may fall short of 256 each, in total.
 ///
 /// h2 closes a connection beyond this budget (GOAWAY, `too_many_data_frames`), which ends every other call on it. The
@@ -284,9 +285,9 @@ where
             Poll::Ready(None) => return Poll::Ready(Ok(())),
             Poll::Pending => {
                 let step = stream.end_step();
-                calls.bodies.note_read(step);
-                read += step;
-                if step < STEP_BYTES {
+                calls.bodies.note_read(step.counted);
+                read += step.read;
+                if !step.is_used_up() {
                     break false;
                 }
                 if read >= TURN_BYTES {

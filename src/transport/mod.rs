@@ -7,6 +7,7 @@ pub(crate) mod client_certificate;
 pub mod config;
 pub mod connection;
 pub(crate) mod http2;
+mod incoming_frames;
 mod keepalive;
 pub(crate) mod preface;
 pub mod request_body;

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 /// Bytes that h2 0.4 needs for each frame that waits to be read, in addition to the frame's bytes: an entry of a table
 /// whose largest entries are the headers of a request. The table never shrinks.
 pub(super) const FRAME_BYTES: usize = 256;
-/// Bytes that a connection reads from its socket before it looks again for unread frames.
+/// Bytes other than data that a connection reads from its socket before it looks again for unread frames.
 ///
 /// Most calls have read their bodies by then, so that only the bodies of slow calls are copied.
 pub(super) const UNSORTED_BYTES: usize = 352;
@@ -131,7 +131,7 @@ impl Incoming {
 #[derive(Debug, Default)]
 pub(super) struct IncomingBodies {
     bodies: Vec<Weak<Mutex<Incoming>>>,
-    /// Bytes that the connection has read since the last look for unread frames.
+    /// Bytes other than data that the connection has read since the last look for unread frames.
     read: usize,
 }
 

@@ -7,8 +7,10 @@
 //! client does not read. Must not know what the bytes mean.
 use crate::locks::lock;
 use crate::middleware::progress::ConnectionState;
+use crate::transport::incoming_frames::IncomingFrames;
 use bytes::{Buf, BytesMut};
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
@@ -17,14 +19,30 @@ use tokio::time::Instant;
 
 /// Size of the buffer, in bytes: several answers of usual size.
 const BUFFER_BYTES: usize = 32 * 1024;
-/// Bytes that a connection reads in one step. Then it begins the calls that have arrived.
+/// Bytes other than data that a connection reads in one step. Then it begins the calls that have arrived.
 ///
 /// Without this limit, h2 would read for as long as bytes arrive, and keep all frames until then. A call that has
 /// arrived and not begun takes up to [`HEADER_BYTES`](crate::middleware::account::HEADER_BYTES) for each byte of its
 /// headers, which HTTP/2 compresses.
 pub(crate) const STEP_BYTES: usize = 224;
 /// Bytes that a connection reads in one turn, step by step. Then other tasks have a turn.
-pub(super) const TURN_BYTES: usize = 2 * 1024;
+pub(crate) const TURN_BYTES: usize = 2 * 1024;
+
+/// What a connection has read in one step.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Step {
+    /// Bytes.
+    pub(super) read: usize,
+    /// Bytes other than data.
+    pub(super) counted: usize,
+}
+
+impl Step {
+    /// Whether the step has ended because it has read as much as it may, so that more may have arrived.
+    pub(super) fn is_used_up(self) -> bool {
+        self.counted >= STEP_BYTES || self.read >= TURN_BYTES
+    }
+}
 
 /// A socket that buffers its writes until [`WriteBuffer::poll_send`]. Clones share the socket.
 #[derive(Debug)]
@@ -38,8 +56,10 @@ struct Inner<T> {
     socket: T,
     buffered: BytesMut,
     last_read: Instant,
-    /// Bytes read in this step.
-    read: usize,
+    /// What was read from the socket and not handed on.
+    arrived: BytesMut,
+    frames: IncomingFrames,
+    step: Step,
     /// Notes whether the client takes what is written.
     state: Arc<ConnectionState>,
 }
@@ -52,8 +72,9 @@ impl<T> Clone for WriteBuffer<T> {
 
 impl<T: AsyncWrite + Unpin> WriteBuffer<T> {
     pub(crate) fn new(socket: T, state: Arc<ConnectionState>) -> Self {
-        let (buffered, last_read, read) = (BytesMut::new(), Instant::now(), 0);
-        Self { inner: Arc::new(Mutex::new(Inner { socket, buffered, last_read, read, state })) }
+        let (buffered, arrived, frames, step) = Default::default();
+        let last_read = Instant::now();
+        Self { inner: Arc::new(Mutex::new(Inner { socket, buffered, last_read, arrived, frames, step, state })) }
     }
 
     /// Sends the buffered bytes.
@@ -68,13 +89,26 @@ impl<T> WriteBuffer<T> {
         self.with(|inner| inner.last_read)
     }
 
-    /// Ends a step, and returns the bytes that were read in it. If they are [`STEP_BYTES`], more may have arrived.
-    pub(super) fn end_step(&self) -> usize {
-        self.with(|inner| std::mem::take(&mut inner.read))
+    /// Ends a step.
+    pub(super) fn end_step(&self) -> Step {
+        self.with(|inner| std::mem::take(&mut inner.step))
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Inner<T>) -> R) -> R {
         work(&mut lock(&self.inner))
+    }
+}
+
+impl<T> Inner<T> {
+    /// Copies as much of what has arrived as fits into the step and the buffer, and returns the number of bytes.
+    fn hand_on(&mut self, arrived: &[u8], buffer: &mut ReadBuf<'_>) -> usize {
+        let most = arrived.len().min(buffer.remaining()).min(TURN_BYTES - self.step.read);
+        let fitting = arrived.get(..most).unwrap_or_default();
+        let (taken, counted) = self.frames.take(fitting, STEP_BYTES - self.step.counted);
+        buffer.put_slice(fitting.get(..taken).unwrap_or_default());
+        self.step.read += taken;
+        self.step.counted += counted;
+        taken
     }
 }
 
@@ -114,17 +148,25 @@ impl<T: AsyncWrite + Unpin> Inner<T> {
 impl<T: AsyncRead + Unpin> AsyncRead for WriteBuffer<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.with(|inner| {
-            let rest = STEP_BYTES.saturating_sub(inner.read).min(buffer.remaining());
-            if rest == 0 {
+            if inner.step.is_used_up() {
                 // The owner of the connection goes on after the step.
                 return Poll::Pending;
             }
-            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(rest));
+            if inner.arrived.has_remaining() {
+                let mut arrived = std::mem::take(&mut inner.arrived);
+                let taken = inner.hand_on(&arrived, buffer);
+                arrived.advance(taken);
+                if arrived.has_remaining() {
+                    inner.arrived = arrived;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            let mut part = [MaybeUninit::uninit(); TURN_BYTES];
+            let mut part = ReadBuf::uninit(&mut part);
             ready!(Pin::new(&mut inner.socket).poll_read(cx, &mut part))?;
-            let read = part.filled().len();
-            buffer.advance(read);
-            inner.read += read;
             inner.last_read = Instant::now();
+            let taken = inner.hand_on(part.filled(), buffer);
+            inner.arrived.extend_from_slice(part.filled().get(taken..).unwrap_or_default());
             Poll::Ready(Ok(()))
         })
     }
