@@ -42,7 +42,7 @@ struct Messages {
     prefix: [u8; PREFIX_BYTES],
     /// Bytes of the current message, with its prefix, that have been handed on.
     handed_on: usize,
-    /// What has arrived and was not handed on.
+    /// Bytes that have arrived and that tonic has not received yet.
     arrived: Bytes,
     /// Waits for the turn of the message whose last bytes have arrived.
     turn: Option<Pin<Box<dyn Future<Output = Turn> + Send>>>,

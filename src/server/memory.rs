@@ -29,7 +29,7 @@ pub const MOST_BY_DEFAULT: u64 = 256 * MIB;
 
 /// What the program takes that answers no call, without the memory of its threads.
 const PROGRAM: u64 = 6 * MIB;
-/// What token, key and certificate files take: those in use, and one of each kind while it is loaded.
+/// The memory of token, key and certificate files: of those in use, and of one of each kind while it is loaded.
 ///
 /// Nearly all of it is for the largest token file, whose callers have lists of scenarios.
 pub const CREDENTIALS: u64 = 48 * MIB;

@@ -157,8 +157,8 @@ impl ReflectionStream {
     /// Answers a request, and takes room for the answer.
     ///
     /// # Errors
-    /// If there is no room. Reflection is for tools, whose users can ask again; it does not wait for room that calls
-    /// need.
+    /// [`ApiError::Overloaded`] if the room for answers is full. The users of reflection can ask again, so it does not
+    /// wait for room that other calls need.
     fn paid_answer(&self, request: ServerReflectionRequest) -> Result<ServerReflectionResponse, ApiError> {
         let answer = self.answer(request);
         let is_paid = self.account.as_ref().is_none_or(|account| account.try_reserve_item(answer.bytes()));

@@ -28,8 +28,8 @@ impl Default for IncomingFrames {
 }
 
 impl IncomingFrames {
-    /// Goes on as far in `bytes` as at most `most` of them are no data; returns how many bytes that are, and how many of
-    /// them are no data.
+    /// Takes bytes from the beginning of `bytes`, of which at most `most` may be other than data; returns the number of
+    /// bytes taken, and the number of those that are not data.
     pub(super) fn take(&mut self, bytes: &[u8], most: usize) -> (usize, usize) {
         let (mut taken, mut counted) = (0, 0);
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {

@@ -28,7 +28,7 @@ pub(crate) const STEP_BYTES: usize = 224;
 /// Bytes that a connection reads in one turn, step by step. Then other tasks have a turn.
 pub(crate) const TURN_BYTES: usize = 2 * 1024;
 
-/// What a connection has read in one step.
+/// The numbers of bytes that a connection has read in one step.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Step {
     /// Bytes.
@@ -56,7 +56,7 @@ struct Inner<T> {
     socket: T,
     buffered: BytesMut,
     last_read: Instant,
-    /// What was read from the socket and not handed on.
+    /// Bytes that were read from the socket and that h2 has not received yet.
     arrived: BytesMut,
     frames: IncomingFrames,
     step: Step,

@@ -218,7 +218,7 @@ impl PackageSearch {
     }
 }
 
-/// What a search for packages has found.
+/// A report of progress, or the packages that a search has found.
 enum Found {
     Progress(v1::SearchProgress),
     Packages(VecDeque<Message>),

@@ -95,7 +95,7 @@ async fn compressed_messages_that_never_end_do_not_keep_others_from_decompressin
     }
     let answer = client.call(LIST, &[("grpc-encoding", "gzip")], flagged(1, &gzip(&[]))).await;
     assert_eq!(answer.code(), Code::Ok);
-    // Those that end are answered, too, one after another.
+    // The calls whose messages then end are answered as well.
     for (answer, mut body) in open {
         body.send_data(compressed.slice(compressed.len() - 1..), true).unwrap();
         let answer = crate::support::Answer::read(answer).await;
